@@ -1,0 +1,1 @@
+"""What a Python author imports: decorators, contexts, query builder, routers."""

@@ -1,0 +1,1 @@
+"""Running deployed functions: transactions, retries, query cache, limits, logs."""

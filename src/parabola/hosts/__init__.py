@@ -1,0 +1,1 @@
+"""The processes that hold user code. They meet the engine only at the host protocol."""

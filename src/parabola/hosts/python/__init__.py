@@ -1,0 +1,1 @@
+"""The host of functions written in Python."""

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket: what the wire looks like, and nothing else."""

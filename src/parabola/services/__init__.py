@@ -1,0 +1,1 @@
+"""What runs beside requests: deploy, scheduler, crons, files, auth, import and export."""

@@ -1,0 +1,1 @@
+"""Values, ids, order, validators and schema: pure, no I/O."""

@@ -1,0 +1,245 @@
+"""Intervals of index keys, and the read set that is made of them.
+
+A read set is what a transaction depends on: for each index, the parts of its key space that were looked at,
+whether or not a document was there. A commit that writes a key inside any of them conflicts with the
+transaction and invalidates every subscription that holds the read set (semantics 5.1, 6.1).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from typing import NamedTuple
+
+__all__ = ["Interval", "Intervals", "OpenRead", "ReadSet"]
+
+
+class Interval(NamedTuple):
+    """The keys `k` with `start <= k`, and `k < end` unless `end` is None, which means unbounded above."""
+
+    start: bytes
+    end: bytes | None
+
+    @classmethod
+    def point(cls, key: bytes) -> Interval:
+        """Exactly one key: `key + 00` is the next possible byte string after `key`."""
+        return cls(key, key + b"\x00")
+
+    @classmethod
+    def everything(cls) -> Interval:
+        return cls(b"", None)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.end is not None and self.end <= self.start
+
+    @property
+    def is_point(self) -> bool:
+        end = self.end
+        return (
+            end is not None
+            and len(end) == len(self.start) + 1
+            and end[-1] == 0
+            and end.startswith(self.start)
+        )
+
+    def contains(self, key: bytes) -> bool:
+        return self.start <= key and (self.end is None or key < self.end)
+
+    def overlaps(self, other: Interval) -> bool:
+        """True if some key lies in both."""
+        if self.is_empty or other.is_empty:
+            return False
+        return (other.end is None or self.start < other.end) and (self.end is None or other.start < self.end)
+
+    def before(self, key: bytes) -> Interval:
+        """The part below `key`."""
+        return Interval(self.start, key if self.end is None else max(self.start, min(self.end, key)))
+
+    def through(self, key: bytes) -> Interval:
+        """The part up to and including `key`."""
+        return self.before(key + b"\x00")
+
+    def starting_at(self, key: bytes) -> Interval:
+        """The part from `key` on, including it."""
+        start = max(self.start, key)
+        return Interval(start if self.end is None else min(start, self.end), self.end)
+
+    def after(self, key: bytes) -> Interval:
+        """The part above `key`, excluding it."""
+        return self.starting_at(key + b"\x00")
+
+
+class Intervals:
+    """A set of keys held as sorted, disjoint, merged intervals: neighbours that touch become one."""
+
+    __slots__ = ("_ends", "_starts")
+
+    def __init__(self) -> None:
+        self._starts: list[bytes] = []
+        # Parallel to _starts; None can only be the last one.
+        self._ends: list[bytes | None] = []
+
+    def add(self, interval: Interval) -> None:
+        """Adds every key of `interval`; an empty interval adds nothing."""
+        start, end = interval
+        if end is not None and end <= start:
+            return
+        starts, ends = self._starts, self._ends
+        low = bisect_right(starts, start)
+        if low:
+            reach = ends[low - 1]
+            if reach is None or (end is not None and end <= reach):
+                return
+            if reach >= start:
+                low -= 1
+                start = starts[low]
+        high = len(starts) if end is None else bisect_right(starts, end)
+        if high > low:
+            reach = ends[high - 1]
+            if end is not None and (reach is None or reach > end):
+                end = reach
+        starts[low:high] = [start]
+        ends[low:high] = [end]
+
+    def contains(self, key: bytes) -> bool:
+        at = bisect_right(self._starts, key)
+        if not at:
+            return False
+        end = self._ends[at - 1]
+        return end is None or key < end
+
+    def overlaps(self, interval: Interval) -> bool:
+        """True if some key of `interval` is in the set."""
+        if interval.is_empty:
+            return False
+        before = len(self._starts) if interval.end is None else bisect_left(self._starts, interval.end)
+        if not before:
+            return False
+        reach = self._ends[before - 1]
+        return reach is None or reach > interval.start
+
+    def contains_any(self, keys: list[bytes]) -> bool:
+        """True if one of `keys`, which must be sorted, is in the set. Costs the shorter one, times a log."""
+        if len(keys) <= len(self._starts):
+            return any(map(self.contains, keys))
+        for start, end in zip(self._starts, self._ends, strict=True):
+            at = bisect_left(keys, start)
+            if at < len(keys) and (end is None or keys[at] < end):
+                return True
+        return False
+
+    def copy(self) -> Intervals:
+        other = Intervals()
+        other._starts = self._starts.copy()
+        other._ends = self._ends.copy()
+        return other
+
+    def __iter__(self) -> Iterator[Interval]:
+        return map(Interval, self._starts, self._ends)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Intervals):
+            return NotImplemented
+        return self._starts == other._starts and self._ends == other._ends
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Intervals({list(self)!r})"
+
+
+class OpenRead:
+    """A read in progress: the one interval of a stream, which grows with every row and may be trimmed.
+
+    It belongs to its read set from the start, so that forgetting to close a stream can only make the read set
+    too large, never too small.
+    """
+
+    __slots__ = ("index_id", "interval")
+
+    def __init__(self, index_id: int) -> None:
+        self.index_id = index_id
+        self.interval: Interval | None = None
+
+
+class ReadSet:
+    """What a transaction read: for each index the intervals of keys it looked at."""
+
+    __slots__ = ("_by_index", "_count", "_open")
+
+    def __init__(self) -> None:
+        self._by_index: dict[int, Intervals] = {}
+        self._open: list[OpenRead] = []
+        self._count = 0
+
+    @property
+    def by_index(self) -> dict[int, Intervals]:
+        """Index id -> intervals, reads in progress included. Not to be changed by the caller."""
+        return self.copy()._by_index if self._open else self._by_index
+
+    @property
+    def count(self) -> int:
+        """Number of intervals; a read in progress counts as one."""
+        return self._count + len(self._open)
+
+    def record(self, index_id: int, interval: Interval) -> None:
+        intervals = self._by_index.get(index_id)
+        if intervals is None:
+            if interval.is_empty:
+                return
+            intervals = self._by_index[index_id] = Intervals()
+        before = len(intervals)
+        intervals.add(interval)
+        self._count += len(intervals) - before
+
+    def open(self, index_id: int) -> OpenRead:
+        """Starts a read whose interval is set, widened or trimmed until `close`."""
+        read = OpenRead(index_id)
+        self._open.append(read)
+        return read
+
+    def close(self, read: OpenRead) -> None:
+        """Makes `read` a plain recorded interval; later changes of it have no effect."""
+        for at, candidate in enumerate(self._open):
+            if candidate is read:
+                del self._open[at]
+                if read.interval is not None:
+                    self.record(read.index_id, read.interval)
+                return
+
+    def contains(self, index_id: int, key: bytes) -> bool:
+        intervals = self._by_index.get(index_id)
+        if intervals is not None and intervals.contains(key):
+            return True
+        return any(
+            read.index_id == index_id and read.interval is not None and read.interval.contains(key)
+            for read in self._open
+        )
+
+    def copy(self) -> ReadSet:
+        """An independent read set with the same keys, nothing in progress."""
+        other = ReadSet()
+        other._by_index = {index_id: intervals.copy() for index_id, intervals in self._by_index.items()}
+        other._count = self._count
+        for read in self._open:
+            if read.interval is not None:
+                other.record(read.index_id, read.interval)
+        return other
+
+    def merge(self, other: ReadSet) -> None:
+        """Adds everything `other` has read."""
+        for index_id, intervals in other.by_index.items():
+            for interval in intervals:
+                self.record(index_id, interval)
+
+    def __eq__(self, other: object) -> bool:
+        return self.by_index == other.by_index if isinstance(other, ReadSet) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"ReadSet({self.by_index!r})"

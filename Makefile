@@ -1,0 +1,58 @@
+# Every target sets up what it needs on a machine that has only Python 3.11 or newer and make.
+#
+#   make demo     the tasks example: a server with sample data and a page where two windows follow each other
+#   make test     every check: style, types, layers, tests with the real clients
+#   make lint     style, types and layers alone
+#   make bench    one report of measurements
+#   make clean    remove what the other targets made
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 3210
+SITE_PORT ?= 3211
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+SETUP := $(BIN)/python tools/setup.py
+
+.PHONY: demo test lint bench clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.installed
+	@$(SETUP) npm examples/tasks
+	@$(BIN)/parabola codegen --project examples/tasks --quiet
+	@$(SETUP) run examples/tasks build
+	@cd examples/tasks && exec "$(abspath $(BIN))/parabola" dev --port $(PORT) --site-port $(SITE_PORT) --public web/dist --run sample:load
+
+test: lint
+	@$(SETUP) npm tests/e2e
+	@$(SETUP) chromium
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	@$(SETUP) npm tests/e2e
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	@echo "  · installing Parabola into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
+	@echo "  · installing Parabola and its development tools into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Parabola needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
+	@echo "  · making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,54 @@
+"""The task list: what clients may read and change."""
+
+from parabola import Id, MutationCtx, QueryCtx, mutation, pagination_opts, query, v
+
+task = v.object({"_id": v.id("tasks"), "_creationTime": v.number(), "text": v.string(), "completed": v.boolean()})
+
+
+@query(args={"limit": v.optional(v.number())}, returns=v.array(task))
+async def list(ctx: QueryCtx, limit: float | None = None):
+    """The newest tasks."""
+    return await ctx.db.query("tasks").order("desc").take(limit or 10)
+
+
+@query(args={"paginationOpts": pagination_opts})
+async def page(ctx: QueryCtx, paginationOpts):
+    """The newest tasks, page by page: what `usePaginatedQuery` asks for."""
+    return await ctx.db.query("tasks").order("desc").paginate(paginationOpts)
+
+
+@query(returns=v.object({"open": v.number(), "done": v.number()}))
+async def summary(ctx: QueryCtx):
+    """How many tasks are open and how many are done."""
+    by_state = {}
+    for state, completed in (("open", False), ("done", True)):
+        tasks = await ctx.db.query("tasks").with_index("by_completed", lambda q: q.eq("completed", completed)).collect()
+        by_state[state] = len(tasks)
+    return by_state
+
+
+@mutation  # no validators: they are derived from the signature
+async def create(ctx: MutationCtx, text: str) -> Id["tasks"]:
+    return await ctx.db.insert("tasks", {"text": text, "completed": False})
+
+
+@mutation
+async def toggle(ctx: MutationCtx, id: Id["tasks"]) -> None:
+    task = await ctx.db.get(id)
+    if task is not None:
+        await ctx.db.patch(id, {"completed": not task["completed"]})
+
+
+@mutation
+async def remove(ctx: MutationCtx, id: Id["tasks"]) -> None:
+    if await ctx.db.get(id) is not None:
+        await ctx.db.delete(id)
+
+
+@mutation
+async def clear_completed(ctx: MutationCtx) -> int:
+    """Remove every task that is done; how many there were."""
+    done = await ctx.db.query("tasks").with_index("by_completed", lambda q: q.eq("completed", True)).collect()
+    for task in done:
+        await ctx.db.delete(task["_id"])
+    return len(done)

@@ -1,0 +1,267 @@
+"""The declarations in `convex/_generated`, written from an analysis of the deployed functions.
+
+A TypeScript or React front end imports them: `api.tasks.list` is then a typed reference, whatever language the function
+is written in. The input is what a host's analysis gives (`deploy-api.md` 7.2 and 7.4), so nothing here runs or imports user
+code, and the output is a pure function of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from parabola.authoring.typescript_types import field_paths, key, object_type, string_union, type_of
+
+__all__ = ["generate"]
+
+_HEADER = "/* Written by Parabola from the functions in this folder. Do not edit: it is overwritten. */\n"
+
+_API_JS = """\
+import { anyApi } from "convex/server";
+
+/** References to the public functions: `api.module.function`. */
+export const api = anyApi;
+
+/** References to every function that only other functions may call. */
+export const internal = anyApi;
+"""
+
+_SERVER_JS = """\
+import {
+  actionGeneric,
+  httpActionGeneric,
+  internalActionGeneric,
+  internalMutationGeneric,
+  internalQueryGeneric,
+  mutationGeneric,
+  queryGeneric,
+} from "convex/server";
+
+export const query = queryGeneric;
+export const internalQuery = internalQueryGeneric;
+export const mutation = mutationGeneric;
+export const internalMutation = internalMutationGeneric;
+export const action = actionGeneric;
+export const internalAction = internalActionGeneric;
+export const httpAction = httpActionGeneric;
+export const env = process.env;
+"""
+
+_SERVER_D_TS = """\
+import type {
+  ActionBuilder,
+  GenericActionCtx,
+  GenericDatabaseReader,
+  GenericDatabaseWriter,
+  GenericMutationCtx,
+  GenericQueryCtx,
+  HttpActionBuilder,
+  MutationBuilder,
+  QueryBuilder,
+} from "convex/server";
+import type { DataModel } from "./dataModel.js";
+
+/** Define a function that reads the database and that clients may call and subscribe to. */
+export declare const query: QueryBuilder<DataModel, "public">;
+/** Define a query that only other functions may call. */
+export declare const internalQuery: QueryBuilder<DataModel, "internal">;
+/** Define a function that reads and writes the database in one transaction and that clients may call. */
+export declare const mutation: MutationBuilder<DataModel, "public">;
+/** Define a mutation that only other functions may call. */
+export declare const internalMutation: MutationBuilder<DataModel, "internal">;
+/** Define a function that may talk to the outside world and that clients may call. */
+export declare const action: ActionBuilder<DataModel, "public">;
+/** Define an action that only other functions may call. */
+export declare const internalAction: ActionBuilder<DataModel, "internal">;
+/** Define a function that answers an HTTP request. */
+export declare const httpAction: HttpActionBuilder;
+/** The deployment's environment variables. */
+export declare const env: Record<string, string | undefined> & { CONVEX_CLOUD_URL: string; CONVEX_SITE_URL: string };
+
+/** What a query's handler is given. */
+export type QueryCtx = GenericQueryCtx<DataModel>;
+/** What a mutation's handler is given. */
+export type MutationCtx = GenericMutationCtx<DataModel>;
+/** What an action's handler is given. */
+export type ActionCtx = GenericActionCtx<DataModel>;
+/** Read access to the database. */
+export type DatabaseReader = GenericDatabaseReader<DataModel>;
+/** Read and write access to the database. */
+export type DatabaseWriter = GenericDatabaseWriter<DataModel>;
+"""
+
+_DATA_MODEL_FOOT = """
+/** The names of the tables. */
+export type TableNames = TableNamesInDataModel<DataModel>;
+
+/** A document of a table, with its system fields. */
+export type Doc<TableName extends TableNames> = DocumentByName<DataModel, TableName>;
+
+/** The id of a document of a table: a string at run time, told apart from other strings by its type. */
+export type Id<TableName extends TableNames | SystemTableNames> = GenericId<TableName>;
+"""
+
+_ANY_DATA_MODEL = """\
+import type { AnyDataModel } from "convex/server";
+import type { GenericId } from "convex/values";
+
+/** There is no schema, so every table may hold any document. */
+export type DataModel = AnyDataModel;
+
+/** The names of the tables. */
+export type TableNames = string;
+
+/** A document of a table. */
+export type Doc<TableName extends TableNames = TableNames> = any;
+
+/** The id of a document of a table: a string at run time, told apart from other strings by its type. */
+export type Id<TableName extends TableNames = TableNames> = GenericId<TableName>;
+"""
+
+_SYSTEM_FIELDS = {
+    "_creationTime": {"fieldType": {"type": "number"}, "optional": False},
+}
+
+
+def generate(modules: Mapping[str, Any], schema: Mapping[str, Any] | None) -> dict[str, str]:
+    """File name -> text of everything in `_generated`.
+
+    `modules`: module path (`tasks.py`, `lib/a.js`) -> analyzed module. `schema`: schema JSON, or None.
+    """
+    return {
+        "api.js": _HEADER + _API_JS,
+        "api.d.ts": _HEADER + _api_declarations(modules),
+        "dataModel.d.ts": _HEADER + _data_model(schema),
+        "server.js": _HEADER + _SERVER_JS,
+        "server.d.ts": _HEADER + _SERVER_D_TS,
+    }
+
+
+def _api_declarations(modules: Mapping[str, Any]) -> str:
+    public = _tree(modules, "public")
+    internal = _tree(modules, "internal")
+    body = (
+        "/** References to the public functions: `api.module.function`. */\n"
+        f"export declare const api: {_tree_type(public)};\n\n"
+        "/** References to every function that only other functions may call. */\n"
+        f"export declare const internal: {_tree_type(internal)};\n"
+    )
+    imports = 'import type { FunctionReference } from "convex/server";\n' if "FunctionReference<" in body else ""
+    if "Id<" in body:
+        imports += 'import type { Id } from "./dataModel.js";\n'
+    return f"{imports}\n{body}" if imports else body
+
+
+def _tree(modules: Mapping[str, Any], visibility: str) -> dict[str, Any]:
+    """Functions of one visibility by path segment: `lib/a.py:f` -> {"lib": {"a": {"f": function}}}."""
+    tree: dict[str, Any] = {}
+    for path in sorted(modules):
+        for function in modules[path]["functions"]:
+            kind = (function.get("visibility") or {"kind": "public"})["kind"]
+            if kind != visibility:
+                continue
+            branch = tree
+            for segment in path.rpartition(".")[0].split("/"):
+                branch = branch.setdefault(segment, {})
+            branch[function["name"]] = _Leaf(function, visibility)
+    return tree
+
+
+class _Leaf:
+    """One function in the tree (a class, so that a function named like a module cannot be taken for a branch)."""
+
+    def __init__(self, function: Mapping[str, Any], visibility: str) -> None:
+        self.function = function
+        self.visibility = visibility
+
+    def type(self, depth: int) -> str:
+        args = _parse(self.function.get("args"))
+        returns = _parse(self.function.get("returns"))
+        parts = [
+            json.dumps(self.function["udfType"].lower()),
+            json.dumps(self.visibility),
+            type_of(args, depth + 1) if args else "any",
+            type_of(returns, depth + 1) if returns else "any",
+        ]
+        inner = "  " * (depth + 1)
+        return "FunctionReference<\n" + ",\n".join(inner + part for part in parts) + "\n" + "  " * depth + ">"
+
+
+def _parse(text: str | None) -> dict[str, Any] | None:
+    """A validator from its JSON text; None where the function declares none (`null`, or the text `null`)."""
+    parsed: dict[str, Any] | None = json.loads(text) if text is not None else None
+    return parsed
+
+
+def _tree_type(tree: Mapping[str, Any], depth: int = 0) -> str:
+    if not tree:
+        return "{}"
+    lines = ["{"]
+    for name, node in tree.items():
+        text = node.type(depth + 1) if isinstance(node, _Leaf) else _tree_type(node, depth + 1)
+        lines.append(f"{'  ' * (depth + 1)}{key(name)}: {text};")
+    lines.append("  " * depth + "}")
+    return "\n".join(lines)
+
+
+def _data_model(schema: Mapping[str, Any] | None) -> str:
+    if schema is None:
+        return _ANY_DATA_MODEL
+    open_ended = not schema.get("schemaValidation", False)
+    names = ["DocumentByName", "SystemTableNames", "TableNamesInDataModel"]
+    if open_ended:
+        names.insert(0, "AnyDataModel")
+    tables = {
+        table["tableName"]: (_table_type(table), False)
+        for table in sorted(schema["tables"], key=lambda table: str(table["tableName"]))
+    }
+    return (
+        f'import type {{ {", ".join(names)} }} from "convex/server";\n'
+        'import type { GenericId } from "convex/values";\n\n'
+        "/** The tables: their documents and the indexes on them. */\n"
+        f"export type DataModel = {object_type(tables) if tables else '{}'}"
+        f"{' & AnyDataModel' if open_ended else ''};\n" + _DATA_MODEL_FOOT
+    )
+
+
+def _table_type(table: Mapping[str, Any]) -> str:
+    name = table["tableName"]
+    document = _with_system_fields(table.get("documentType") or {"type": "any"}, name)
+    paths = sorted(dict.fromkeys(["_id", "_creationTime", *field_paths(document)]))
+    indexes = {"by_id": ["_id"], "by_creation_time": ["_creationTime"]}
+    for index in table.get("indexes", []):
+        fields = list(index["fields"])
+        # An analysed schema already ends each index with `_creationTime`, a declared one does not.
+        indexes[index["indexDescriptor"]] = fields if "_creationTime" in fields else [*fields, "_creationTime"]
+    members = {
+        "document": type_of(document, 2),
+        "fieldPaths": "any" if document["type"] == "any" else string_union(paths),
+        "indexes": object_type({name: (json.dumps(fields), False) for name, fields in indexes.items()}, 2),
+        "searchIndexes": _search_indexes(table.get("searchIndexes", []), "searchField"),
+        "vectorIndexes": _search_indexes(table.get("vectorIndexes", []), "vectorField"),
+    }
+    return object_type({name: (text, False) for name, text in members.items()}, 1)
+
+
+def _search_indexes(indexes: list[Mapping[str, Any]], field: str) -> str:
+    if not indexes:
+        return "{}"
+    types = {}
+    for index in indexes:
+        members = {field: (json.dumps(index[field]), False)}
+        if "dimensions" in index:
+            members["dimensions"] = ("number", False)
+        members["filterFields"] = (string_union(index.get("filterFields", [])), False)
+        types[index["indexDescriptor"]] = (object_type(members, 3), False)
+    return object_type(types, 2)
+
+
+def _with_system_fields(document: Mapping[str, Any], table: str) -> Mapping[str, Any]:
+    if document["type"] == "union":
+        members = [_with_system_fields(member, table) for member in document["value"]]
+        return {"type": "union", "value": members}
+    if document["type"] == "object":
+        system = {"_id": {"fieldType": {"type": "id", "tableName": table}, "optional": False}, **_SYSTEM_FIELDS}
+        return {"type": "object", "value": {**system, **document["value"]}}
+    return document

@@ -1,0 +1,53 @@
+"""Who calls: nobody, a signed-in user, an administrator (perhaps acting as a user), or the server itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import orjson
+
+IdentityKind = Literal["none", "user", "admin", "system"]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The caller of a function.
+
+    `attributes` is the JSON object that `getUserIdentity` answers with (sync-and-http §6.3), or `None` when there is no
+    user to speak of. An administrator acting as a user carries that user's attributes and keeps an administrator's rights.
+    """
+
+    kind: IdentityKind = "none"
+    attributes: Mapping[str, Any] | None = None
+    read_only: bool = False
+
+    @property
+    def is_admin(self) -> bool:
+        """True when internal and system functions may be called."""
+        return self.kind in ("admin", "system")
+
+    @cached_property
+    def cache_key(self) -> str:
+        """Two identities with equal keys get the same answer from the same function (semantics §6.2)."""
+        if self.attributes is None:
+            return self.kind
+        canonical = orjson.dumps(dict(self.attributes), option=orjson.OPT_SORT_KEYS)
+        return f"{self.kind}:{hashlib.sha256(canonical).hexdigest()}"
+
+    @staticmethod
+    def user(attributes: Mapping[str, Any]) -> Identity:
+        """A user whose token has been verified."""
+        return Identity("user", attributes)
+
+    @staticmethod
+    def admin(acting_as: Mapping[str, Any] | None = None, *, read_only: bool = False) -> Identity:
+        """The holder of an admin key, plain or acting as a user."""
+        return Identity("admin", acting_as, read_only)
+
+
+NO_IDENTITY = Identity()
+SYSTEM_IDENTITY = Identity("system")

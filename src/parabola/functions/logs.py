@@ -1,0 +1,125 @@
+"""Log lines of functions: what they look like, how many there may be, how lines of nested calls are placed (js-runtime §5.9)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Level = Literal["DEBUG", "INFO", "LOG", "WARN", "ERROR"]
+LEVELS = frozenset(("DEBUG", "INFO", "LOG", "WARN", "ERROR"))
+
+MAXIMUM_LINES = 256
+"""Lines of one execution: 255 of the user, then one that says the rest is missing (js-runtime §5.9)."""
+MAXIMUM_LINE_BYTES = 32768
+"""Bytes of one line; longer ones are cut at a character boundary (js-runtime §5.9)."""
+OVERFLOW_TEXT = f"Log overflow (maximum {MAXIMUM_LINES}). Remaining log lines omitted."
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line written by a function, or about it by the engine (`code` is set then)."""
+
+    level: Level
+    messages: tuple[str, ...]
+    timestamp: int
+    """Wall clock in milliseconds."""
+    is_truncated: bool = False
+    code: str | None = None
+    component_path: str | None = None
+    udf_path: str | None = None
+
+    def __str__(self) -> str:
+        text = f"[{self.level}] {' '.join(self.messages)}"
+        return text + " (truncated due to length)" if self.is_truncated else text
+
+    def to_json(self) -> dict[str, Any]:
+        """The structured form of deploy-api §15."""
+        line: dict[str, Any] = {
+            "messages": list(self.messages),
+            "isTruncated": self.is_truncated,
+            "timestamp": self.timestamp,
+            "level": self.level,
+            "systemMetadata": None if self.code is None else {"code": self.code},
+        }
+        if self.udf_path is not None:
+            line["udfPath"] = self.udf_path
+            line["componentPath"] = self.component_path
+        return line
+
+    @staticmethod
+    def from_json(line: Mapping[str, Any]) -> LogLine:
+        """Read a line sent by a host, or one stored by `to_json`; anything odd is made harmless, never refused."""
+        level = line.get("level")
+        metadata = line.get("systemMetadata")
+        return LogLine(
+            level=level if level in LEVELS else "LOG",
+            messages=tuple(str(message) for message in line.get("messages", ())),
+            timestamp=int(line.get("timestamp") or 0),
+            is_truncated=bool(line.get("isTruncated", False)),
+            code=metadata.get("code") if isinstance(metadata, dict) else None,
+            component_path=line.get("componentPath"),
+            udf_path=line.get("udfPath"),
+        )
+
+
+def system_line(level: Level, text: str, code: str | None = None) -> LogLine:
+    """A line by the engine. Such lines are neither counted nor cut."""
+    return LogLine(level, (text,), int(time.time() * 1000), code=code)
+
+
+def _cut(line: LogLine) -> LogLine:
+    budget = MAXIMUM_LINE_BYTES
+    kept: list[str] = []
+    for message in line.messages:
+        if len(message) * 4 > budget:
+            encoded = message.encode("utf-8", "surrogatepass")
+            if len(encoded) > budget:
+                kept.append(encoded[:budget].decode("utf-8", "ignore"))
+                return replace(line, messages=tuple(kept), is_truncated=True)
+            budget -= len(encoded)
+        else:
+            budget -= len(message)
+        kept.append(message)
+    return line
+
+
+class LogCollector:
+    """The lines of one execution and of the calls nested in it, in order."""
+
+    __slots__ = ("_lines", "_omitted", "_own")
+
+    def __init__(self) -> None:
+        self._lines: list[LogLine] = []
+        self._own = 0
+        self._omitted = False
+
+    def write(self, lines: Iterable[Mapping[str, Any]]) -> Sequence[LogLine]:
+        """Take lines sent by the host; returns those that were kept."""
+        kept: list[LogLine] = []
+        for raw in lines:
+            if self._own >= MAXIMUM_LINES - 1:
+                if not self._omitted:
+                    self._omitted = True
+                    kept.append(system_line("ERROR", OVERFLOW_TEXT))
+                break
+            self._own += 1
+            kept.append(_cut(LogLine.from_json(raw)))
+        self._lines.extend(kept)
+        return kept
+
+    def nest(self, lines: Sequence[LogLine], path: str, component: str) -> None:
+        """Place the lines of a nested call where the call happened."""
+        self._lines.extend(
+            line if line.udf_path is not None else replace(line, udf_path=path, component_path=component)
+            for line in lines
+        )
+
+    def warn(self, text: str, code: str) -> None:
+        """Append a warning of the engine."""
+        self._lines.append(system_line("WARN", text, f"warning:{code}"))
+
+    def lines(self) -> tuple[LogLine, ...]:
+        """Everything so far."""
+        return tuple(self._lines)

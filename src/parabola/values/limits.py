@@ -1,0 +1,128 @@
+"""Every limit on values, documents, names and schemas, with where its number comes from.
+
+A number stands here once; the code and the error texts read it from here. "semantics n" is the
+project's reference of observable behaviour (``docs/``), section n. Where Convex's documentation and its
+server disagree the server's number is used, and the other one is named.
+"""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# ---- values (semantics 1.4)
+
+MAX_VALUE_SIZE: Final = 32 * MIB
+"""Size in bytes of any value, and of a system document."""
+
+MAX_VALUE_NESTING: Final = 64
+"""Levels of arrays and objects in any value; a scalar has none."""
+
+MAX_ARRAY_LENGTH: Final = 8192
+"""Elements of one array."""
+
+MAX_OBJECT_FIELDS: Final = 1024
+"""Fields of one object."""
+
+MAX_FIELD_NAME_LENGTH: Final = 1024
+"""Characters of one field name; the documentation says 64 for the names of a document's own fields."""
+
+MAX_IDENTIFIER_LENGTH: Final = 64
+"""Characters of a table, index, function or declared field name (semantics 1.5)."""
+
+INT64_MIN: Final = -(2**63)
+INT64_MAX: Final = 2**63 - 1
+
+# ---- documents (semantics 1.4)
+
+MAX_DOCUMENT_SIZE: Final = 1 * MIB
+"""Size in bytes of one user document, ``_id`` and ``_creationTime`` included."""
+
+MAX_DOCUMENT_NESTING: Final = 16
+"""Levels of a stored document, the document itself being the first."""
+
+# ---- ids (semantics 2.1)
+
+INTERNAL_ID_LENGTH: Final = 16
+"""Bytes of the part of an id that is unique within its table."""
+
+MAX_TABLE_NUMBER: Final = 2**32 - 1
+
+# ---- schema (semantics 3.1)
+
+MAX_TABLES: Final = 10_000
+"""User tables of a deployment."""
+
+MAX_INDEXES_PER_TABLE: Final = 64
+"""Database, search and vector indexes together, staged or not; the documentation says 32."""
+
+MAX_INDEX_FIELDS: Final = 16
+"""Fields of an index with the ``_creationTime`` that is appended, so one less can be declared."""
+
+MAX_FILTER_FIELDS: Final = 16
+"""Filter fields of one search or vector index."""
+
+MIN_VECTOR_DIMENSIONS: Final = 2
+MAX_VECTOR_DIMENSIONS: Final = 4096
+"""Dimensions of a vector index (semantics 13)."""
+
+# ---- calls (semantics 5.3 and 13)
+
+MAX_ARGUMENTS_SIZE: Final = 16 * MIB
+"""Size in bytes of a function's arguments."""
+
+MAX_NODE_ARGUMENTS_SIZE: Final = 5 * MIB
+"""Size in bytes of the arguments of an action that runs in the full Node.js environment."""
+
+MAX_RESULT_SIZE: Final = 16 * MIB
+"""Size in bytes of a function's result."""
+
+MAX_SYSTEM_RESULT_SIZE: Final = 24 * MIB
+"""Size in bytes of the result of a ``_system/`` function."""
+
+MAX_NESTED_CALL_DEPTH: Final = 8
+"""Functions calling functions in one execution (semantics 4.3)."""
+
+# ---- one transaction: the function and everything it calls in it (semantics 5.3)
+
+MAX_DOCUMENTS_READ: Final = 32_000
+MAX_BYTES_READ: Final = 16 * MIB
+MAX_INTERVALS_READ: Final = 4096
+MAX_DOCUMENTS_WRITTEN: Final = 16_000
+MAX_BYTES_WRITTEN: Final = 16 * MIB
+MAX_SYSTEM_DOCUMENTS_WRITTEN: Final = 40_000
+MAX_SYSTEM_BYTES_WRITTEN: Final = 128 * MIB
+MAX_FUNCTIONS_SCHEDULED: Final = 1000
+MAX_SCHEDULED_ARGUMENT_BYTES: Final = 16 * MIB
+LIMIT_WARNING_RATIO: Final = 0.8
+"""The share of a limit above which a warning is logged."""
+
+# ---- queries (semantics 3.3 and 6.5)
+
+MAX_QUERY_OPERATORS: Final = 256
+MAX_PAGE_SIZE: Final = 32_000
+
+# ---- logs (semantics 5.3)
+
+MAX_LOG_LINES: Final = 256
+MAX_LOG_LINE_LENGTH: Final = 32_768
+"""Characters of one log line; the documentation says 4 KiB."""
+
+# ---- time (semantics 4.3 and 13), in seconds
+
+MAX_USER_TIME: Final = 1.0
+"""User code of one query or mutation, database time excluded."""
+
+MAX_SYSTEM_TIME: Final = 15.0
+"""Database time of one query or mutation."""
+
+MAX_ACTION_TIME: Final = 1800.0
+"""One action in the default environment; the documentation says 600."""
+
+MAX_NODE_ACTION_TIME: Final = 600.0
+"""One action in the full Node.js environment."""
+
+# ---- error texts
+
+MAX_ERROR_MESSAGE_BYTES: Final = 64 * KIB
+"""A longer message of a user error is cut."""

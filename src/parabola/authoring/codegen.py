@@ -1,8 +1,8 @@
 """The declarations in `convex/_generated`, written from an analysis of the deployed functions.
 
-A TypeScript or React front end imports them: `api.tasks.list` is then a typed reference, whatever language the function
-is written in. The input is what a host's analysis gives (`deploy-api.md` 7.2 and 7.4), so nothing here runs or imports user
-code, and the output is a pure function of it.
+A TypeScript or React front end imports them: `api.tasks.list` is then a typed reference, whatever language
+the function is written in. The input is what a host's analysis gives (`deploy-api.md` 7.2 and 7.4), so nothing
+here runs or imports user code, and the output is a pure function of it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,10 @@ export declare const internalAction: ActionBuilder<DataModel, "internal">;
 /** Define a function that answers an HTTP request. */
 export declare const httpAction: HttpActionBuilder;
 /** The deployment's environment variables. */
-export declare const env: Record<string, string | undefined> & { CONVEX_CLOUD_URL: string; CONVEX_SITE_URL: string };
+export declare const env: Record<string, string | undefined> & {
+  CONVEX_CLOUD_URL: string;
+  CONVEX_SITE_URL: string;
+};
 
 /** What a query's handler is given. */
 export type QueryCtx = GenericQueryCtx<DataModel>;
@@ -119,10 +122,6 @@ export type Doc<TableName extends TableNames = TableNames> = any;
 export type Id<TableName extends TableNames = TableNames> = GenericId<TableName>;
 """
 
-_SYSTEM_FIELDS = {
-    "_creationTime": {"fieldType": {"type": "number"}, "optional": False},
-}
-
 
 def generate(modules: Mapping[str, Any], schema: Mapping[str, Any] | None) -> dict[str, str]:
     """File name -> text of everything in `_generated`.
@@ -147,7 +146,9 @@ def _api_declarations(modules: Mapping[str, Any]) -> str:
         "/** References to every function that only other functions may call. */\n"
         f"export declare const internal: {_tree_type(internal)};\n"
     )
-    imports = 'import type { FunctionReference } from "convex/server";\n' if "FunctionReference<" in body else ""
+    imports = ""
+    if "FunctionReference<" in body:
+        imports += 'import type { FunctionReference } from "convex/server";\n'
     if "Id<" in body:
         imports += 'import type { Id } from "./dataModel.js";\n'
     return f"{imports}\n{body}" if imports else body
@@ -169,7 +170,7 @@ def _tree(modules: Mapping[str, Any], visibility: str) -> dict[str, Any]:
 
 
 class _Leaf:
-    """One function in the tree (a class, so that a function named like a module cannot be taken for a branch)."""
+    """One function in the tree (a class of its own, so that it cannot be taken for a branch)."""
 
     def __init__(self, function: Mapping[str, Any], visibility: str) -> None:
         self.function = function
@@ -232,8 +233,11 @@ def _table_type(table: Mapping[str, Any]) -> str:
     indexes = {"by_id": ["_id"], "by_creation_time": ["_creationTime"]}
     for index in table.get("indexes", []):
         fields = list(index["fields"])
-        # An analysed schema already ends each index with `_creationTime`, a declared one does not.
-        indexes[index["indexDescriptor"]] = fields if "_creationTime" in fields else [*fields, "_creationTime"]
+        if (
+            "_creationTime" not in fields
+        ):  # an analysed schema ends each index with it, a declared one does not
+            fields.append("_creationTime")
+        indexes[index["indexDescriptor"]] = fields
     members = {
         "document": type_of(document, 2),
         "fieldPaths": "any" if document["type"] == "any" else string_union(paths),
@@ -262,6 +266,9 @@ def _with_system_fields(document: Mapping[str, Any], table: str) -> Mapping[str,
         members = [_with_system_fields(member, table) for member in document["value"]]
         return {"type": "union", "value": members}
     if document["type"] == "object":
-        system = {"_id": {"fieldType": {"type": "id", "tableName": table}, "optional": False}, **_SYSTEM_FIELDS}
+        system = {
+            "_id": {"fieldType": {"type": "id", "tableName": table}, "optional": False},
+            "_creationTime": {"fieldType": {"type": "number"}, "optional": False},
+        }
         return {"type": "object", "value": {**system, **document["value"]}}
     return document

@@ -1,0 +1,184 @@
+"""Subscriptions: exactly the touched ones are told, exactly once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parabola.database.intervals import Interval, ReadSet
+from parabola.database.subscriptions import Subscriptions, Token
+
+keys = st.sampled_from([bytes([a]) * n for a in (1, 2, 3) for n in (1, 2)])
+intervals = st.one_of(
+    st.builds(Interval.point, keys),
+    st.builds(Interval, st.just(b"") | keys, st.none() | keys).filter(lambda interval: not interval.is_empty),
+)
+reads = st.lists(st.tuples(st.integers(1, 2), intervals), max_size=4)
+writes = st.dictionaries(st.integers(1, 3), st.lists(keys, max_size=3), max_size=3)
+
+
+def read_set(items: list[tuple[int, Interval]]) -> ReadSet:
+    result = ReadSet()
+    for index_id, interval in items:
+        result.record(index_id, interval)
+    return result
+
+
+@dataclass
+class Watcher:
+    """A subscription of the model."""
+
+    reads: ReadSet
+    ts: int
+    token: Token
+    told: list[int] = field(default_factory=list)
+    expected: list[int] = field(default_factory=list)
+    dropped: bool = False
+
+    def touched_by(self, written: dict[int, list[bytes]]) -> bool:
+        return any(self.reads.contains(index_id, key) for index_id in written for key in written[index_id])
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("subscribe"), reads, st.integers(0, 4)),
+            st.tuples(st.just("publish"), writes),
+            st.tuples(st.just("drop"), st.integers(0, 30)),
+        ),
+        max_size=40,
+    )
+)
+def test_a_commit_tells_exactly_those_who_read_what_it_wrote(steps: list[tuple]) -> None:
+    subject = Subscriptions()
+    now = 10
+    commits: list[tuple[int, dict[int, list[bytes]]]] = []
+    watchers: list[Watcher] = []
+    for step in steps:
+        if step[0] == "subscribe":
+            _, items, age = step
+            ts = now - age
+            told: list[int] = []
+            token = subject.subscribe(read_set(items), ts, told.append)
+            watcher = Watcher(read_set(items), ts, token, told)
+            watcher.expected = [t for t, written in commits if t > ts and watcher.touched_by(written)][:1]
+            watchers.append(watcher)
+        elif step[0] == "publish":
+            now += 1
+            commits.append((now, step[1]))
+            subject.publish(step[1], now)
+            for watcher in watchers:
+                if not watcher.dropped and not watcher.expected and watcher.touched_by(step[1]):
+                    watcher.expected = [now]
+        elif step[1] < len(watchers):
+            watchers[step[1]].dropped = True
+            subject.drop(watchers[step[1]].token)
+        for watcher in watchers:
+            assert watcher.told == watcher.expected
+            assert watcher.token.active == (not watcher.told and not watcher.dropped)
+    assert len(subject) == sum(watcher.token.active for watcher in watchers)
+
+
+def whole(index_id: int = 1) -> ReadSet:
+    return read_set([(index_id, Interval.everything())])
+
+
+def test_a_subscription_newer_than_a_commit_is_not_told_of_it() -> None:
+    subject, told = Subscriptions(), []
+    subject.subscribe(whole(), 5, told.append)
+    subject.publish({1: [b"k"]}, 5)
+    assert told == []
+    subject.publish({1: [b"k"]}, 6)
+    assert told == [6]
+
+
+def test_a_subscription_that_came_late_is_told_of_the_first_commit_it_missed() -> None:
+    subject, told = Subscriptions(), []
+    for ts in (3, 4, 5, 6):
+        subject.publish({1: [b"other" if ts == 4 else b"k"]}, ts)
+    token = subject.subscribe(read_set([(1, Interval.point(b"k"))]), 3, told.append)
+    assert told == [5]
+    assert not token.active
+    assert len(subject) == 0
+
+
+def test_a_subscription_older_than_the_remembered_commits_is_invalid_at_once() -> None:
+    subject, told = Subscriptions(recent_age=10), []
+    subject.publish({1: [b"k"]}, 100)
+    subject.publish({1: [b"k"]}, 111)
+    subject.subscribe(whole(2), 99, told.append)
+    assert told == [100]
+    subject.subscribe(whole(2), 100, told.append)
+    assert told == [100]
+
+
+def test_a_subscription_older_than_the_start_is_invalid_at_once() -> None:
+    subject, told = Subscriptions(50), []
+    subject.subscribe(whole(), 49, told.append)
+    subject.subscribe(whole(), 50, told.append)
+    assert told == [50]
+
+
+def test_memory_for_recent_commits_is_bounded() -> None:
+    subject, told = Subscriptions(recent_bytes=1_000), []
+    for ts in range(1, 100):
+        subject.publish({1: [bytes(100)]}, ts)
+    subject.subscribe(whole(2), 90, told.append)
+    assert told == [91]
+    subject.publish({1: [bytes([n]) * 100 for n in range(100)]}, 100)
+    subject.subscribe(whole(2), 99, told.append)
+    assert told == [91, 100]
+    subject.subscribe(whole(2), 100, told.append)
+    assert told == [91, 100]
+
+
+def test_a_failing_callback_is_logged_and_the_others_are_called(caplog: pytest.LogCaptureFixture) -> None:
+    subject, told = Subscriptions(), []
+
+    def fail(ts: int) -> None:
+        raise RuntimeError("broken subscriber")
+
+    subject.subscribe(whole(), 1, told.append)
+    subject.subscribe(whole(), 1, fail)
+    subject.subscribe(whole(), 1, told.append)
+    with caplog.at_level(logging.ERROR):
+        subject.publish({1: [b"k"]}, 2)
+    assert told == [2, 2]
+    assert "broken subscriber" in caplog.text
+    assert len(subject) == 0
+
+
+def test_a_callback_may_subscribe_again_and_drop_others() -> None:
+    subject = Subscriptions()
+    told: list[str] = []
+    tokens: list[Token] = []
+
+    def drop_all(name: str) -> Callable[[int], None]:
+        def callback(ts: int) -> None:
+            told.append(name)
+            for token in tokens:
+                subject.drop(token)
+            subject.subscribe(whole(), ts, lambda ts: told.append(f"again at {ts}"))
+
+        return callback
+
+    tokens += [subject.subscribe(whole(), 1, drop_all("one")), subject.subscribe(whole(), 1, drop_all("two"))]
+    subject.publish({1: [b"k"]}, 2)
+    assert len(told) == 1
+    assert len(subject) == 1
+    subject.publish({1: [b"k"]}, 3)
+    assert told[1:] == ["again at 3"]
+
+
+def test_dropping_twice_is_dropping_once() -> None:
+    subject = Subscriptions()
+    token = subject.subscribe(whole(), 1, lambda ts: None)
+    subject.subscribe(whole(), 1, lambda ts: None)
+    subject.drop(token)
+    subject.drop(token)
+    assert len(subject) == 1

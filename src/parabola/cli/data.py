@@ -1,0 +1,100 @@
+"""`parabola data`: look at tables and documents."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from parabola.cli.admin_client import AdminClient
+from parabola.cli.console import console
+from parabola.cli.target import AdminKey, DeploymentUrl, Target
+
+__all__ = ["data"]
+
+
+class Order(StrEnum):
+    """Oldest or newest documents first."""
+
+    asc = "asc"
+    desc = "desc"
+
+
+class Format(StrEnum):
+    """How documents are printed."""
+
+    pretty = "pretty"
+    json = "json"
+    jsonl = "jsonl"
+
+
+def data(
+    table: Annotated[str | None, typer.Argument(help="A table. Without it: the names of all tables.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many documents at most.")] = 100,
+    order: Annotated[Order, typer.Option(help="By creation time.")] = Order.desc,
+    format: Annotated[Format, typer.Option(help="How to print documents.")] = Format.pretty,
+    url: DeploymentUrl = None,
+    admin_key: AdminKey = None,
+) -> None:
+    """List the tables, or the documents of one table."""
+    client = AdminClient(Target.find(url, admin_key))
+    if table is None:
+        _list_tables(client)
+        return
+    documents = _documents(client, table, order, limit + 1)
+    _print(documents[:limit], format)
+    if not documents:
+        console.print("There are no documents in this table.", style="dim")
+    elif len(documents) > limit:
+        console.print(f"There are more than {limit} documents; see more with --limit.", style="dim")
+
+
+def _list_tables(client: AdminClient) -> None:
+    page = client.call("_system/cli/tables:default", {"paginationOpts": {"cursor": None, "numItems": 10_000}})
+    names = sorted(table["name"] for table in page["page"])
+    if not names:
+        console.print("There are no tables yet.", style="dim")
+    for name in names:
+        typer.echo(name)
+
+
+def _documents(client: AdminClient, table: str, order: Order, wanted: int) -> list[dict[str, Any]]:
+    """Up to `wanted` documents, page after page: a page may come back short, or empty, before the end."""
+    documents: list[dict[str, Any]] = []
+    cursor = None
+    while len(documents) < wanted:
+        options = {"cursor": cursor, "numItems": wanted - len(documents)}
+        args = {"table": table, "order": order.value, "paginationOpts": options}
+        page = client.call("_system/cli/tableData:default", args)
+        documents += page["page"]
+        cursor = page["continueCursor"]
+        if page["isDone"]:
+            break
+    return documents
+
+
+def _print(documents: list[dict[str, Any]], format: Format) -> None:
+    if format is Format.jsonl:
+        for document in documents:
+            typer.echo(json.dumps(document, ensure_ascii=False))
+    elif format is Format.json:
+        typer.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+    elif documents:
+        _print_table(documents)
+
+
+def _print_table(documents: list[dict[str, Any]]) -> None:
+    fields = dict.fromkeys(field for document in documents for field in document)
+    system = [field for field in ("_id", "_creationTime") if field in fields]
+    columns = [*(field for field in fields if field not in system), *system]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for document in documents:
+        cells = (json.dumps(document[name], ensure_ascii=False) if name in document else "" for name in columns)
+        table.add_row(*cells)
+    Console(highlight=False, markup=False).print(table)

@@ -1,0 +1,38 @@
+"""`parabola deploy`: push the Python functions of this project to a deployment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from parabola.cli.admin_client import AdminClient
+from parabola.cli.console import console, show_success
+from parabola.cli.push_report import describe
+from parabola.cli.target import AdminKey, DeploymentUrl, Target
+from parabola.project import Project
+
+__all__ = ["deploy"]
+
+
+def deploy(
+    url: DeploymentUrl = None,
+    admin_key: AdminKey = None,
+    project: Annotated[Path, typer.Option(help="The project's directory.")] = Path(),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")] = False,
+    message: Annotated[str | None, typer.Option(help="A note to keep with this deployment.")] = None,
+) -> None:
+    """Push the Python modules of [b]convex/[/b]. The push takes effect as a whole or not at all."""
+    sources = Project.at(project)
+    target = Target.find(url, admin_key, project)
+    body: dict[str, Any] = {
+        "modules": [{"path": module.path, "source": module.source} for module in sources.python_modules()],
+        "dryRun": dry_run,
+        "message": message,
+    }
+    with console.status(f"Deploying to {target.url} …"):
+        answer = AdminClient(target).post("/api/parabola/push", body)
+    for line in describe(answer):
+        console.print(f"  {line}", markup=False)
+    show_success(f"{'Checked against' if dry_run else 'Deployed to'} {target.url}")

@@ -1,0 +1,64 @@
+"""The identity of a local deployment: its name and secret, made once and kept with its data."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from parabola.values.errors import BadRequest
+
+__all__ = ["Instance"]
+
+_FILE = "instance.json"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+_SECRET = re.compile(r"[0-9a-fA-F]{64}\Z")
+DEFAULT_NAME = "parabola-local"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """`secret` is 32 bytes in hex; admin keys are made with it, so it must stay secret and stay the same."""
+
+    name: str
+    secret: str
+
+    def __post_init__(self) -> None:
+        if not _NAME.match(self.name):
+            raise BadRequest(
+                f"{self.name!r} is not an instance name: use lower-case letters, digits and hyphens.",
+                code="InvalidInstanceName",
+            )
+        if not _SECRET.match(self.secret):
+            raise BadRequest(
+                "The instance secret must be 32 bytes in hex (64 characters). "
+                "Make one with: python -c 'import secrets; print(secrets.token_hex(32))'",
+                code="InvalidInstanceSecret",
+            )
+
+    @classmethod
+    def of(cls, data_dir: Path, name: str | None, secret: str | None) -> Instance:
+        """What is given, else what is kept in `data_dir`, else a new secret, which is then kept there."""
+        file = data_dir / _FILE
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        instance = cls(
+            name or kept.get("instanceName", DEFAULT_NAME),
+            secret or kept.get("instanceSecret") or secrets.token_hex(32),
+        )
+        if secret is None and not kept:
+            write_private(file, {"instanceName": instance.name, "instanceSecret": instance.secret})
+        return instance
+
+
+def write_private(file: Path, content: dict[str, object]) -> None:
+    """Write JSON that only the owner may read; replaced as a whole, so that no reader sees half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_suffix(f".{os.getpid()}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=2)
+        stream.write("\n")
+    beside.replace(file)

@@ -1,0 +1,22 @@
+"""What a push changed, in lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["describe"]
+
+
+def describe(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Lines about the modules and indexes that a push added or removed (the answer of `/api/parabola/push`)."""
+    modules, indexes = answer["modules"], answer["indexes"]
+    for sign, title, names in (
+        ("+", "module", modules["added"]),
+        ("-", "module", modules["removed"]),
+        ("~", "module", modules["changed"]),
+        ("+", "index", indexes["added"]),
+        ("-", "index", indexes["removed"]),
+    ):
+        for name in names:
+            yield f"{sign} {title} {name}"

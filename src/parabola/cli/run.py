@@ -1,0 +1,51 @@
+"""`parabola run`: call one function and print what it returns."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from parabola.cli.admin_client import AdminClient
+from parabola.cli.target import AdminKey, DeploymentUrl, Target
+from parabola.values.errors import BadRequest
+
+__all__ = ["run"]
+
+
+def run(
+    function: Annotated[str, typer.Argument(help="The function, for example [b]tasks:create[/b].")],
+    args: Annotated[str, typer.Argument(help='Its arguments as a JSON object: \'{"text": "milk"}\'.')] = "{}",
+    identity: Annotated[
+        str | None, typer.Option(help="Act as this user: the identity's attributes as a JSON object.")
+    ] = None,
+    url: DeploymentUrl = None,
+    admin_key: AdminKey = None,
+) -> None:
+    """Call a query, mutation or action, internal ones too, and print its result as JSON."""
+    arguments = _object(args, "The arguments")
+    user = None if identity is None else _object(identity, "The identity")
+    client = AdminClient(Target.find(url, admin_key), user)
+    typer.echo(json.dumps(client.call(_normalize(function), arguments), indent=2, ensure_ascii=False))
+
+
+def _object(text: str, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise BadRequest(
+            f"{what} must be a JSON object such as '{{\"text\": \"milk\"}}', but {text!r} is not JSON: {error}."
+        ) from None
+    if not isinstance(value, dict):
+        raise BadRequest(f"{what} must be a JSON object such as '{{\"text\": \"milk\"}}', not {text}.")
+    return value
+
+
+def _normalize(function: str) -> str:
+    """`api.tasks.list` and `convex/tasks.py:list` name `tasks:list` too."""
+    for root in ("api.", "internal."):
+        if function.startswith(root) and ":" not in function:
+            module, _, name = function.removeprefix(root).rpartition(".")
+            return f"{module.replace('.', '/')}:{name}"
+    return function.removeprefix("convex/")

@@ -1,0 +1,113 @@
+"""A project on disk: the folder with the functions, and what is read from it for a push."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Project", "ProjectError", "SourceFile"]
+
+FUNCTIONS_FOLDER = "convex"
+DATA_FOLDER = ".parabola"
+_SEGMENT = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.]{1,64}\Z")
+_TYPESCRIPT = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")
+_SKIPPED_FOLDERS = ("_generated", "__pycache__", "node_modules")
+
+
+class ProjectError(Exception):
+    """The folder cannot be read as a project; the message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One module: its path below the functions folder (`lib/tasks.py`) and its text."""
+
+    path: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """`root` is the directory a user works in; `functions` the folder in it that holds the modules."""
+
+    root: Path
+    functions: Path
+
+    @classmethod
+    def at(cls, root: Path) -> Project:
+        """The project in `root`; raises `ProjectError` when it has no functions folder."""
+        project = cls(root, root / _functions_folder(root))
+        if not project.functions.is_dir():
+            raise ProjectError(
+                f"There is no {project.functions.name}/ folder in {root.resolve()}. "
+                f"Run this in your project's directory, or create {project.functions.name}/tasks.py to begin one."
+            )
+        return project
+
+    @property
+    def data_dir(self) -> Path:
+        """Where a local server keeps this project's data unless it is told otherwise."""
+        return self.root / DATA_FOLDER
+
+    @property
+    def generated(self) -> Path:
+        """Where the typed declarations for front ends go."""
+        return self.functions / "_generated"
+
+    def python_modules(self) -> list[SourceFile]:
+        """Every Python module, in path order. Tests beside them (`test_*.py`, `conftest.py`) are left out.
+
+        Raises `ProjectError` for a file that cannot be named in a function path or is not UTF-8.
+        """
+        return [self._read(path) for path in self._files((".py",)) if not _is_test(path)]
+
+    def has_typescript(self) -> bool:
+        """True when there are modules that `npx convex` pushes."""
+        return any(not path.name.endswith(".d.ts") for path in self._files(_TYPESCRIPT))
+
+    def display(self, module_path: str) -> str:
+        """A module's path as the user knows it: from the project's root."""
+        return f"{self.functions.relative_to(self.root).as_posix()}/{module_path}"
+
+    def _files(self, endings: tuple[str, ...]) -> Iterator[Path]:
+        for path in sorted(self.functions.rglob("*")):
+            folders = path.relative_to(self.functions).parts[:-1]
+            hidden = path.name.startswith(".") or any(folder.startswith(".") for folder in folders)
+            if hidden or path.suffix not in endings or any(name in _SKIPPED_FOLDERS for name in folders):
+                continue
+            if path.is_file():
+                yield path
+
+    def _read(self, path: Path) -> SourceFile:
+        relative = path.relative_to(self.functions)
+        for segment in relative.parts:
+            if not _SEGMENT.match(segment):
+                raise ProjectError(
+                    f"{self.display(relative.as_posix())} cannot be deployed: {segment!r} contains something other "
+                    "than letters, digits and underscores, so no function path could name it. Rename it."
+                )
+        try:
+            return SourceFile(relative.as_posix(), path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise ProjectError(
+                f"{self.display(relative.as_posix())} is not UTF-8 text (byte {error.start}). Save it as UTF-8."
+            ) from None
+
+
+def _functions_folder(root: Path) -> str:
+    """The folder's name: `functions` of convex.json, as for TypeScript projects, or `convex`."""
+    try:
+        settings = json.loads((root / "convex.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return FUNCTIONS_FOLDER
+    except ValueError as error:
+        raise ProjectError(f"convex.json is not valid JSON: {error}") from None
+    folder = settings.get("functions", FUNCTIONS_FOLDER) if isinstance(settings, dict) else FUNCTIONS_FOLDER
+    return str(folder).rstrip("/")
+
+
+def _is_test(path: Path) -> bool:
+    return path.name == "conftest.py" or path.name.startswith("test_") or path.name.endswith("_test.py")

@@ -1,0 +1,100 @@
+"""A real Parabola server in a process of its own, for tests that look at it from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 60
+
+
+class ServerProcess:
+    """`parabola COMMAND` in `directory`, on free ports. `log` is the file that takes what it prints."""
+
+    def __init__(self, directory: Path, *command: str) -> None:
+        self.directory = directory
+        self.data_dir = directory / ".parabola"
+        self.log = directory / "server.log"
+        self.url = ""
+        self.admin_key = ""
+        self._command = [sys.executable, "-m", "parabola", *command]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> ServerProcess:
+        """Start it and wait until it says that it serves."""
+        with self.log.open("ab") as log:
+            environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+            self._process = subprocess.Popen(
+                self._command, cwd=self.directory, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not (state := self._state()):
+            if self._process.poll() is not None:
+                raise AssertionError(f"the server ended with status {self._process.returncode}:\n{self.output()}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the server did not start:\n{self.output()}")
+            time.sleep(0.02)  # polling another process; nothing is assumed about how long it takes
+        self.url, self.admin_key = state["url"], state["adminKey"]
+        return self
+
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for_output(self, text: str, since: int = 0) -> str:
+        """Wait until `text` is among what it printed after the first `since` characters."""
+        deadline = time.monotonic() + START_SECONDS
+        while text not in (output := self.output()[since:]):
+            if time.monotonic() > deadline or self._process is None or self._process.poll() is not None:
+                raise AssertionError(f"never printed {text!r}; printed:\n{output}")
+            time.sleep(0.02)
+        return output
+
+    def kill(self) -> None:
+        """End it as a power cut would: no handler runs."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def terminate(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, and return its exit status."""
+        assert self._process is not None
+        self._process.send_signal(with_signal)
+        return self._process.wait(timeout=START_SECONDS)
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.terminate()
+
+    def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run another `parabola` command in the same directory."""
+        return subprocess.run(
+            [sys.executable, "-m", "parabola", *arguments],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            check=check,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
+        )
+
+    def run(self, function: str, args: dict[str, Any] | None = None) -> Any:
+        """`parabola run`, its result decoded."""
+        return json.loads(self.cli("run", function, json.dumps(args or {})).stdout)
+
+    def _state(self) -> dict[str, Any] | None:
+        try:
+            state = json.loads((self.data_dir / "server.json").read_text())
+        except (OSError, ValueError):
+            return None
+        return state if state.get("pid") == self.pid else None

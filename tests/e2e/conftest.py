@@ -18,7 +18,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 def node_environment() -> dict[str, str]:
-    """The environment in which `node` is the one that the functions' host would use, and npm's packages are found."""
+    """The environment in which `node` is the one that the functions' host would use, and npm's packages are
+    found.
+    """
     from parabola.functions.node_command import find_node
 
     node = find_node()
@@ -78,12 +80,18 @@ def tasks_server(
 
 @pytest.fixture
 def node_script(npm_packages: Path) -> Callable[..., str]:
-    """Run a script of `clients/` against a deployment; what it prints. A failed assertion there fails the test."""
+    """Run a script of `clients/` against a deployment; what it prints. A failed assertion there fails the
+    test.
+    """
 
     def run(script: str, url: str, **variables: str) -> str:
         environment = {**node_environment(), "DEPLOYMENT_URL": url, **variables}
         done = subprocess.run(
-            ["node", str(HERE / "clients" / script)], capture_output=True, text=True, env=environment, check=False
+            ["node", str(HERE / "clients" / script)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
         )
         assert done.returncode == 0, f"{script} failed:\n{done.stdout}{done.stderr}"
         return done.stdout

@@ -36,12 +36,19 @@ class ServerProcess:
         with self.log.open("ab") as log:
             environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
             self._process = subprocess.Popen(
-                self._command, cwd=self.directory, stdout=log, stderr=log, env=environment, start_new_session=True
+                self._command,
+                cwd=self.directory,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
         while not (state := self._state()):
             if self._process.poll() is not None:
-                raise AssertionError(f"the server ended with status {self._process.returncode}:\n{self.output()}")
+                raise AssertionError(
+                    f"the server ended with status {self._process.returncode}:\n{self.output()}"
+                )
             if time.monotonic() > deadline:
                 raise AssertionError(f"the server did not start:\n{self.output()}")
             time.sleep(0.02)  # polling another process; nothing is assumed about how long it takes

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.mark.parametrize("script", ["convex_client.mjs", "http_client.mjs"])
-def test_the_npm_clients_work(script: str, tasks_server: ServerProcess, node_script: Callable[..., str]) -> None:
+def test_the_npm_clients_work(
+    script: str, tasks_server: ServerProcess, node_script: Callable[..., str]
+) -> None:
     node_script(script, tasks_server.url)
 
 

@@ -40,7 +40,9 @@ class AdminClient:
         return answer.get("value")
 
     def post(self, path: str, body: Any) -> Any:
-        """POST a JSON body and return the JSON answer. Raises the deployment's own error, or says it is not there."""
+        """POST a JSON body and return the JSON answer. Raises the deployment's own error, or says it is not
+        there.
+        """
         request = urllib.request.Request(
             self._target.url + path,
             data=json.dumps(body).encode(),

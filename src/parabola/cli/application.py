@@ -40,14 +40,17 @@ def _show_version(wanted: bool) -> None:
 @application.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end."),
     ] = False,
 ) -> None:
     """The Convex reactive backend, written in Python."""
 
 
 def main() -> None:
-    """Run the command line. A foreseen failure ends with its sentence and status 1, never with a traceback."""
+    """Run the command line. A foreseen failure ends with its sentence and status 1, never with a
+    traceback.
+    """
     try:
         application()
     except (ParabolaError, ProjectError) as error:

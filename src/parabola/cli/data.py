@@ -95,6 +95,8 @@ def _print_table(documents: list[dict[str, Any]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for document in documents:
-        cells = (json.dumps(document[name], ensure_ascii=False) if name in document else "" for name in columns)
+        cells = (
+            json.dumps(document[name], ensure_ascii=False) if name in document else "" for name in columns
+        )
         table.add_row(*cells)
     Console(highlight=False, markup=False).print(table)

@@ -13,7 +13,9 @@ _BACKLOG = 1024
 
 
 def listen(host: str, port: int, option: str) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises `Conflict` naming `option` when the port is taken."""
+    """A listening socket; port 0 takes a free one. Raises `Conflict` naming `option` when the port is
+    taken.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

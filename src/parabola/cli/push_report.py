@@ -9,7 +9,9 @@ __all__ = ["describe"]
 
 
 def describe(answer: Mapping[str, Any]) -> Iterator[str]:
-    """Lines about the modules and indexes that a push added or removed (the answer of `/api/parabola/push`)."""
+    """Lines about the modules and indexes that a push added or removed (the answer of
+    `/api/parabola/push`).
+    """
     modules, indexes = answer["modules"], answer["indexes"]
     for sign, title, names in (
         ("+", "module", modules["added"]),

@@ -35,10 +35,10 @@ def _object(text: str, what: str) -> dict[str, Any]:
         value = json.loads(text)
     except ValueError as error:
         raise BadRequest(
-            f"{what} must be a JSON object such as '{{\"text\": \"milk\"}}', but {text!r} is not JSON: {error}."
+            f'{what} must be a JSON object such as \'{{"text": "milk"}}\', but {text!r} is not JSON: {error}.'
         ) from None
     if not isinstance(value, dict):
-        raise BadRequest(f"{what} must be a JSON object such as '{{\"text\": \"milk\"}}', not {text}.")
+        raise BadRequest(f'{what} must be a JSON object such as \'{{"text": "milk"}}\', not {text}.')
     return value
 
 

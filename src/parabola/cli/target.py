@@ -21,7 +21,8 @@ KEY_VARIABLE = "CONVEX_SELF_HOSTED_ADMIN_KEY"
 _FILE = "server.json"
 
 DeploymentUrl = Annotated[
-    str | None, typer.Option("--url", help="The deployment's URL. Without it: the server that runs in this project.")
+    str | None,
+    typer.Option("--url", help="The deployment's URL. Without it: the server that runs in this project."),
 ]
 AdminKey = Annotated[str | None, typer.Option("--admin-key", help="An admin key of that deployment.")]
 
@@ -35,7 +36,8 @@ class Target:
 
     @classmethod
     def find(cls, url: str | None, admin_key: str | None, directory: Path | None = None) -> Target:
-        """The options, else the environment (also from `.env.local`), else the server running in this project.
+        """The options, else the environment (also from `.env.local`), else the server running in this
+        project.
 
         Raises `NotFound` when there is none, saying how to start or name one.
         """

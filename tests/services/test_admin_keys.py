@@ -1,0 +1,64 @@
+"""Admin keys: who may make one, and which are accepted."""
+
+from __future__ import annotations
+
+import pytest
+
+from parabola.services.admin_keys import check_admin_key, make_admin_key
+from parabola.values.errors import Unauthenticated
+
+SECRET = "5a" * 32
+
+
+def test_a_key_made_with_the_secret_is_accepted() -> None:
+    claims = check_admin_key(make_admin_key("my-app", SECRET), "my-app", SECRET)
+    assert claims.issued_at > 1_600_000_000
+    assert not claims.is_system
+    assert not claims.is_read_only
+
+
+def test_a_key_has_the_length_of_the_official_ones() -> None:
+    assert len(make_admin_key("my-app", SECRET).split("|")[1]) == 74
+
+
+def test_what_a_key_restricts_is_read_back() -> None:
+    claims = check_admin_key(make_admin_key("my-app", SECRET, read_only=True, system=True), "my-app", SECRET)
+    assert claims.is_read_only
+    assert claims.is_system
+
+
+@pytest.mark.parametrize("prefix", ["prod:", "dev:"])
+def test_a_deploy_key_is_an_admin_key_with_a_prefix(prefix: str) -> None:
+    check_admin_key(prefix + make_admin_key("my-app", SECRET), "my-app", SECRET)
+
+
+def test_an_older_key_is_accepted() -> None:
+    # The development key that the official server's public repository documents, in the secretbox format.
+    claims = check_admin_key(
+        "carnitas|0135d8598650f8f5cb0f30c34ec2e2bb62793bc28717c8eb6fb577996d50be5f4281b59181095065c5d0f86a2c31ddbe9b597ec62"
+        "b47ded69782cd",
+        "carnitas",
+        b'Carnitas, literally meaning "lit'.hex(),
+    )
+    assert claims.issued_at == 1638826753
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "my-app",
+        "my-app|",
+        "my-app|zz",
+        "my-app|01",
+        "my-app|" + "00" * 37,
+        make_admin_key("my-app", "5b" * 32),
+        make_admin_key("other-app", SECRET),
+        make_admin_key("my-app", SECRET)[:-2] + "00",
+        "my-app|" + "01" * 600,
+    ],
+)
+def test_anything_else_is_refused(key: str) -> None:
+    with pytest.raises(Unauthenticated, match="invalid for this instance") as caught:
+        check_admin_key(key, "my-app", SECRET)
+    assert caught.value.code == "BadAdminKey"

@@ -43,7 +43,7 @@ class Project:
         if not project.functions.is_dir():
             raise ProjectError(
                 f"There is no {project.functions.name}/ folder in {root.resolve()}. "
-                f"Run this in your project's directory, or create {project.functions.name}/tasks.py to begin one."
+                f"Run this in your project's directory, or begin one with {project.functions.name}/tasks.py."
             )
         return project
 
@@ -86,14 +86,14 @@ class Project:
         for segment in relative.parts:
             if not _SEGMENT.match(segment):
                 raise ProjectError(
-                    f"{self.display(relative.as_posix())} cannot be deployed: {segment!r} contains something other "
-                    "than letters, digits and underscores, so no function path could name it. Rename it."
+                    f"{self.display(relative.as_posix())} cannot be deployed: {segment!r} contains something "
+                    "other than letters, digits and underscores, so no function path could name it. Rename it."
                 )
         try:
             return SourceFile(relative.as_posix(), path.read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:
             raise ProjectError(
-                f"{self.display(relative.as_posix())} is not UTF-8 text (byte {error.start}). Save it as UTF-8."
+                f"{self.display(relative.as_posix())} is not UTF-8 (at byte {error.start}). Save it as UTF-8."
             ) from None
 
 

@@ -1,14 +1,15 @@
 """The declarations in `convex/_generated`, written from an analysis of the deployed functions.
 
 A TypeScript or React front end imports them: `api.tasks.list` is then a typed reference, whatever language
-the function is written in. The input is what a host's analysis gives (`deploy-api.md` 7.2 and 7.4), so nothing
-here runs or imports user code, and the output is a pure function of it.
+the function is written in. The input is what a host's analysis gives (`deploy-api.md` 7.2 and 7.4), so
+nothing here runs or imports user code, and the output is a pure function of it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from parabola.authoring.typescript_types import field_paths, key, object_type, string_union, type_of
@@ -142,9 +143,9 @@ def _api_declarations(modules: Mapping[str, Any]) -> str:
     internal = _tree(modules, "internal")
     body = (
         "/** References to the public functions: `api.module.function`. */\n"
-        f"export declare const api: {_tree_type(public)};\n\n"
+        f"export declare const api: {public.type()};\n\n"
         "/** References to every function that only other functions may call. */\n"
-        f"export declare const internal: {_tree_type(internal)};\n"
+        f"export declare const internal: {internal.type()};\n"
     )
     imports = ""
     if "FunctionReference<" in body:
@@ -154,56 +155,59 @@ def _api_declarations(modules: Mapping[str, Any]) -> str:
     return f"{imports}\n{body}" if imports else body
 
 
-def _tree(modules: Mapping[str, Any], visibility: str) -> dict[str, Any]:
-    """Functions of one visibility by path segment: `lib/a.py:f` -> {"lib": {"a": {"f": function}}}."""
-    tree: dict[str, Any] = {}
+@dataclass
+class _Node:
+    """A name below `api`: a folder or module with what is in it, a function, or both at once."""
+
+    function: str | None = None
+    children: dict[str, _Node] = field(default_factory=dict)
+
+    def child(self, name: str) -> _Node:
+        return self.children.setdefault(name, _Node())
+
+    def type(self, depth: int = 0) -> str:
+        members = [
+            f"{'  ' * (depth + 1)}{key(name)}: {child.type(depth + 1)};\n"
+            for name, child in self.children.items()
+        ]
+        branch = "{\n" + "".join(members) + "  " * depth + "}" if members else "{}"
+        if self.function is None:
+            return branch
+        reference = self.function.replace("\n", "\n" + "  " * depth)
+        return f"{reference} & {branch}" if members else reference
+
+
+def _tree(modules: Mapping[str, Any], visibility: str) -> _Node:
+    """The functions of one visibility: `lib/a.py:f` is the node lib, a, f."""
+    root = _Node()
     for path in sorted(modules):
         for function in modules[path]["functions"]:
             kind = (function.get("visibility") or {"kind": "public"})["kind"]
             if kind != visibility:
                 continue
-            branch = tree
+            node = root
             for segment in path.rpartition(".")[0].split("/"):
-                branch = branch.setdefault(segment, {})
-            branch[function["name"]] = _Leaf(function, visibility)
-    return tree
+                node = node.child(segment)
+            node.child(function["name"]).function = _reference(function, visibility)
+    return root
 
 
-class _Leaf:
-    """One function in the tree (a class of its own, so that it cannot be taken for a branch)."""
-
-    def __init__(self, function: Mapping[str, Any], visibility: str) -> None:
-        self.function = function
-        self.visibility = visibility
-
-    def type(self, depth: int) -> str:
-        args = _parse(self.function.get("args"))
-        returns = _parse(self.function.get("returns"))
-        parts = [
-            json.dumps(self.function["udfType"].lower()),
-            json.dumps(self.visibility),
-            type_of(args, depth + 1) if args else "any",
-            type_of(returns, depth + 1) if returns else "any",
-        ]
-        inner = "  " * (depth + 1)
-        return "FunctionReference<\n" + ",\n".join(inner + part for part in parts) + "\n" + "  " * depth + ">"
+def _reference(function: Mapping[str, Any], visibility: str) -> str:
+    args = _parse(function.get("args"))
+    returns = _parse(function.get("returns"))
+    parts = [
+        json.dumps(function["udfType"].lower()),
+        json.dumps(visibility),
+        type_of(args, 1) if args else "any",
+        type_of(returns, 1) if returns else "any",
+    ]
+    return "FunctionReference<\n" + ",\n".join(f"  {part}" for part in parts) + "\n>"
 
 
 def _parse(text: str | None) -> dict[str, Any] | None:
     """A validator from its JSON text; None where the function declares none (`null`, or the text `null`)."""
     parsed: dict[str, Any] | None = json.loads(text) if text is not None else None
     return parsed
-
-
-def _tree_type(tree: Mapping[str, Any], depth: int = 0) -> str:
-    if not tree:
-        return "{}"
-    lines = ["{"]
-    for name, node in tree.items():
-        text = node.type(depth + 1) if isinstance(node, _Leaf) else _tree_type(node, depth + 1)
-        lines.append(f"{'  ' * (depth + 1)}{key(name)}: {text};")
-    lines.append("  " * depth + "}")
-    return "\n".join(lines)
 
 
 def _data_model(schema: Mapping[str, Any] | None) -> str:
@@ -248,12 +252,12 @@ def _table_type(table: Mapping[str, Any]) -> str:
     return object_type({name: (text, False) for name, text in members.items()}, 1)
 
 
-def _search_indexes(indexes: list[Mapping[str, Any]], field: str) -> str:
+def _search_indexes(indexes: list[Mapping[str, Any]], searched: str) -> str:
     if not indexes:
         return "{}"
     types = {}
     for index in indexes:
-        members = {field: (json.dumps(index[field]), False)}
+        members = {searched: (json.dumps(index[searched]), False)}
         if "dimensions" in index:
             members["dimensions"] = ("number", False)
         members["filterFields"] = (string_union(index.get("filterFields", [])), False)

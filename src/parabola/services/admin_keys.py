@@ -1,8 +1,9 @@
 """Admin keys: made from the instance's name and secret, checked without any state (`deploy-api.md` 3).
 
-A key is `<instance name>|<hex>`. The hex holds a version byte, a nonce and the encrypted claims; whoever knows the
-instance's secret can make one. Keys made by the official generator for the same name and secret are accepted, in its
-present format (AES-128-GCM-SIV under a derived key) and in the older one (secretbox under the secret itself).
+A key is `<instance name>|<hex>`. The hex holds a version byte, a nonce and the encrypted claims; whoever
+knows the instance's secret can make one. Keys made by the official generator for the same name and secret are
+accepted, in its present format (AES-128-GCM-SIV under a derived key) and in the older one (secretbox under
+the secret itself).
 """
 
 from __future__ import annotations

@@ -1,0 +1,41 @@
+"""The generated declarations, judged by the TypeScript compiler beside the official client's own types."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import HERE, copy_functions, node_environment
+from parabola.cli.codegen import write_declarations
+
+from parabola.project import Project
+
+pytestmark = pytest.mark.e2e
+
+OPTIONS = "--strict --noEmit --skipLibCheck --jsx react-jsx --module esnext --moduleResolution bundler --target es2022"
+
+
+def test_a_typescript_front_end_is_typed(tmp_path: Path, npm_packages: Path) -> None:
+    copy_functions(tmp_path)
+    shutil.rmtree(tmp_path / "convex" / "_generated", ignore_errors=True)
+    write_declarations(Project.at(tmp_path))
+    (tmp_path / "node_modules").symlink_to(npm_packages)
+    shutil.copy(HERE / "typing_page.tsx", tmp_path)
+    compiler = [str(npm_packages / ".bin" / "tsc"), *OPTIONS.split(), "typing_page.tsx"]
+    done = subprocess.run(
+        compiler, cwd=tmp_path, capture_output=True, text=True, env=node_environment(), check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_examples_declarations_are_up_to_date(tmp_path: Path) -> None:
+    from conftest import TASKS
+
+    copy_functions(tmp_path)
+    shutil.rmtree(tmp_path / "convex" / "_generated", ignore_errors=True)
+    write_declarations(Project.at(tmp_path))
+    for file in (tmp_path / "convex" / "_generated").iterdir():
+        kept = TASKS / "convex" / "_generated" / file.name
+        assert kept.read_text() == file.read_text(), "run `parabola codegen` in examples/tasks"

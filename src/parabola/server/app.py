@@ -1,0 +1,123 @@
+"""The server as a whole: every API's routes on the main port, HTTP actions on the site port, start and stop.
+
+A new API is one module with ``routes(backend)`` and one line in ``APIS``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from parabola.server import cors, http_actions, plain_endpoints, public_api
+from parabola.server.http_errors import answer_errors
+from parabola.server.served_backend import ServedBackend
+from parabola.server.slashes import collapse_slashes
+from parabola.server.sync_socket import SyncServer
+from parabola.values.errors import UserError
+
+APIS: Final[tuple[Callable[[ServedBackend], list[web.RouteDef]], ...]] = (
+    plain_endpoints.routes,
+    public_api.routes,
+    http_actions.routes,
+)
+MAX_HEADER_BYTES: Final = 64 * 1024
+"""One header line: tokens are accepted up to 32 KiB."""
+SHUTDOWN_SECONDS: Final = 5.0
+
+SYNC_SERVER: Final = web.AppKey("sync_server", SyncServer)
+
+
+class AddressInUse(UserError):
+    """Another program listens on the address."""
+
+    default_code = "AddressInUse"
+
+
+def create_app(backend: ServedBackend) -> web.Application:
+    """The main port: API, WebSocket, HTTP actions under ``/http``."""
+    app = web.Application(middlewares=[cors.answer_preflights, answer_errors, collapse_slashes])
+    app.on_response_prepare.append(cors.add_headers)
+    app[SYNC_SERVER] = sync = SyncServer(backend)
+    app.add_routes(sync.routes())
+    for routes in APIS:
+        app.add_routes(routes(backend))
+
+    async def send_clients_away(app: web.Application) -> None:
+        await sync.close()
+
+    app.on_shutdown.append(send_clients_away)
+    return app
+
+
+def create_site(backend: ServedBackend) -> web.Application:
+    """The site port: HTTP actions and nothing else."""
+    site = web.Application(middlewares=[answer_errors])
+    site.add_routes(http_actions.site_routes(backend))
+    return site
+
+
+class Server:
+    """A backend on its ports. ``port`` 0 takes any free one; afterwards ``port`` says which. ``site_port``
+    None: no site port."""
+
+    def __init__(
+        self, backend: ServedBackend, host: str = "127.0.0.1", port: int = 3210, site_port: int | None = 3211
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.site_port = site_port
+        self._backend = backend
+        self._runners: list[web.AppRunner] = []
+
+    async def start(self) -> None:
+        """Listen. Raises AddressInUse, and then listens nowhere."""
+        try:
+            self.port = await self._listen(create_app(self._backend), self.port)
+            if self.site_port is not None:
+                self.site_port = await self._listen(create_site(self._backend), self.site_port)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Take no more requests, send the WebSocket clients away, let what runs end, for a few seconds."""
+        runners, self._runners = self._runners, []
+        for runner in runners:
+            await runner.cleanup()
+
+    async def _listen(self, app: web.Application, port: int) -> int:
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+        )
+        await runner.setup()
+        self._runners.append(runner)
+        try:
+            await web.TCPSite(runner, self.host, port).start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise AddressInUse(
+                f"Something else listens on {self.host}:{port}. Stop it, or choose another port."
+            ) from None
+        bound: int = runner.addresses[0][1]
+        return bound
+
+
+async def serve(
+    backend: ServedBackend, host: str = "127.0.0.1", port: int = 3210, site_port: int | None = 3211
+) -> None:
+    """Serve until cancelled, then stop in good order."""
+    server = Server(backend, host, port, site_port)
+    await server.start()
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        await server.stop()

@@ -1,0 +1,54 @@
+"""Keeping a socket alive, and noticing that it is not (sync-and-http 1.10).
+
+npm hangs up after 60 s without a *text* message, the Rust family after 30 s without any frame; a client
+that has gone silently would be held for ever. Times are seconds of any monotonic clock.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PING_MESSAGE_AFTER: Final = 15.0
+PING_FRAME_EVERY: Final = 5.0
+DROP_AFTER: Final = 120.0
+
+
+class Liveness:
+    """What is due on one socket. Say ``sent`` and ``heard``; ask at or after ``deadline``."""
+
+    __slots__ = ("_heard", "_next_frame", "_sent")
+
+    def __init__(self, now: float) -> None:
+        self._heard = self._sent = now
+        self._next_frame = now + PING_FRAME_EVERY
+
+    def sent(self, now: float) -> None:
+        """A text message has left."""
+        self._sent = now
+
+    def heard(self, now: float) -> None:
+        """Anything has arrived: a message, a ping, a pong."""
+        self._heard = now
+
+    @property
+    def deadline(self) -> float:
+        """When to look again."""
+        return min(self._sent + PING_MESSAGE_AFTER, self._next_frame, self._heard + DROP_AFTER)
+
+    def is_lost(self, now: float) -> bool:
+        """Nothing was heard for so long that nobody is there."""
+        return now >= self._heard + DROP_AFTER
+
+    def ping_message_is_due(self, now: float) -> bool:
+        """True once each time; sending the Ping counts as sent."""
+        if now < self._sent + PING_MESSAGE_AFTER:
+            return False
+        self._sent = now
+        return True
+
+    def ping_frame_is_due(self, now: float) -> bool:
+        """True once each time."""
+        if now < self._next_frame:
+            return False
+        self._next_frame = now + PING_FRAME_EVERY
+        return True

@@ -1,0 +1,93 @@
+"""What the server asks of the backend: the whole of it, so that tests can serve a scripted one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from parabola.functions.identity import Identity
+from parabola.functions.results import FunctionResult
+
+Arguments = list[Any] | dict[str, Any]
+
+
+class ServedConfig(Protocol):
+    """The part of the configuration that shows on the wire."""
+
+    @property
+    def instance_name(self) -> str: ...
+    @property
+    def redact_logs_to_client(self) -> bool: ...
+
+
+class LiveQuery(Protocol):
+    """One holder's subscription to a query: says when its result no longer holds, and what holds at a
+    timestamp."""
+
+    def result_at(self, ts: int) -> Awaitable[FunctionResult]:
+        """The result at exactly ``ts``; from then on ``on_invalid`` is called once when a later commit
+        changes what it read, at once if one already has."""
+        ...
+
+    def close(self) -> None:
+        """Let go: nothing is called any more."""
+        ...
+
+
+class ServedBackend(Protocol):
+    """The face of ``parabola.backend.Backend`` that the server sees."""
+
+    @property
+    def config(self) -> ServedConfig: ...
+
+    @property
+    def durable_ts(self) -> int:
+        """The newest timestamp that may be shown."""
+        ...
+
+    async def query(
+        self, path: str, args: Arguments, identity: Identity, *, ts: int | None = None, component: str = ""
+    ) -> FunctionResult: ...
+
+    async def mutation(
+        self,
+        path: str,
+        args: Arguments,
+        identity: Identity,
+        *,
+        session: tuple[str, int] | None = None,
+        component: str = "",
+        on_committing: Callable[[int], None] | None = None,
+    ) -> FunctionResult:
+        """``session`` is (session id, request id): the same pair takes effect once. ``on_committing`` hears
+        the commit timestamp before it becomes durable."""
+        ...
+
+    async def action(
+        self, path: str, args: Arguments, identity: Identity, *, component: str = ""
+    ) -> FunctionResult: ...
+
+    async def run_any(
+        self, path: str, args: Arguments, identity: Identity, *, component: str = ""
+    ) -> FunctionResult:
+        """Run a function of whatever kind; internal ones only for an admin."""
+        ...
+
+    def live_query(
+        self,
+        path: str,
+        args: Arguments,
+        identity: Identity,
+        *,
+        journal: str | None,
+        component: str,
+        on_invalid: Callable[[], None],
+    ) -> LiveQuery: ...
+
+    async def authenticate(self, token: str) -> Identity:
+        """The user a bearer token names. Raises Unauthenticated."""
+        ...
+
+    def check_admin_key(self, key: str) -> Identity:
+        """The admin behind a key. Raises Unauthenticated (BadAdminKey)."""
+        ...

@@ -1,0 +1,78 @@
+"""How a socket ends when something goes wrong: which last message, which close code (sync-and-http 1.12).
+
+npm reads the close reason to choose how long to wait, stays quiet on 1000 and 1005, and never comes back
+after a FatalError; the Rust family reconnects whatever happens. User-level errors of a function never get
+here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from parabola.values.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    PaginationLimit,
+    ParabolaError,
+    Unauthenticated,
+)
+
+MAX_REASON_BYTES = 123
+"""What fits into a close frame beside its code."""
+INTERNAL = "InternalServerError"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """At most one last message ("fatal" or "auth", with ``text``), then a close frame."""
+
+    last_message: Literal["fatal", "auth"] | None
+    text: str
+    code: int | None
+    reason: str
+
+
+class InvalidFrame(BadRequest):
+    """A frame that is not a message of the protocol."""
+
+    default_code = "WSMessageInvalidJson"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"Received Invalid JSON on websocket: {detail}")
+
+
+class BaseVersionMismatch(BadRequest):
+    """A ModifyQuerySet that does not start where the query set stands."""
+
+    default_code = "BaseVersionMismatch"
+
+    def __init__(self, base: int, current: int) -> None:
+        super().__init__(f"Base version {base} passed up doesn't match the current version {current}")
+
+
+class ProtocolViolation(Exception):
+    """A client did what no client does and no message type describes; the socket ends with 1011."""
+
+
+def ending_for(error: BaseException) -> Ending:
+    """The ending that an error calls for; anything unknown is an internal error and shows no detail."""
+    match error:
+        case Forbidden() | PaginationLimit():
+            return Ending("fatal", error.message, 1000, _reason(error.code))
+        case BadRequest() | Conflict():
+            return Ending("fatal", error.message, None, "")
+        case Unauthenticated():
+            return Ending("auth", error.message, None, "")
+        case NotFound():
+            return Ending(None, "", 1000, _reason(error.code))
+        case ParabolaError() if error.status in (429, 503):
+            return Ending(None, "", 1013, _reason(error.code))
+        case _:
+            return Ending(None, "", 1011, INTERNAL)
+
+
+def _reason(code: str) -> str:
+    return code.encode("utf-8", "replace")[:MAX_REASON_BYTES].decode("utf-8", "ignore")

@@ -12,7 +12,7 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0
 
 
 def display(value: Any) -> str:
-    """Render a value for an error text: objects with sorted keys, floats always with a fraction or exponent."""
+    """The text of a value: objects with sorted keys, floats always with a fraction or exponent."""
     kind = type(value)
     if value is None:
         return "null"

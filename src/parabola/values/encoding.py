@@ -48,7 +48,7 @@ __all__ = [
     "normalize",
 ]
 
-Value: TypeAlias = Union[None, bool, float, Int64, str, bytes, "list[Value]", "dict[str, Value]"]
+Value: TypeAlias = Union[bool, float, Int64, str, bytes, "list[Value]", "dict[str, Value]", None]
 """What a function takes, returns and stores."""
 
 JSON: TypeAlias = Any
@@ -70,14 +70,11 @@ def decode(json: JSON, *, allow_undefined: bool = False, allow_commit_ts: bool =
     """
     kind = type(json)
     if kind is not dict and kind is not list:
-        value = _decode_leaf(json)
-        return (
-            value if not isinstance(value, str) or len(value) < MAX_VALUE_SIZE // 4 else _within_size(value)
-        )
-    return _within_size(_decode(json, 0, json, allow_undefined, allow_commit_ts))
-
-
-def _within_size(value: Any) -> Any:
+        value: Value = _decode_leaf(json)
+        if kind is not str:
+            return value
+    else:
+        value = _decode(json, 0, json, allow_undefined, allow_commit_ts)
     size = size_of(value)
     if size > MAX_VALUE_SIZE:
         raise too_large(size, MAX_VALUE_SIZE)

@@ -3,7 +3,7 @@
 ::
 
     ParabolaError
-    ├── UserError                       the caller or the author can mend it: user code may catch it, the text is shown
+    ├── UserError                       for the caller or the author to mend: code may catch it
     │   ├── BadRequest             400
     │   │   ├── InvalidValue            something is not a value, or breaks a limit on values
     │   │   ├── InvalidId               a string is not a document id
@@ -88,7 +88,7 @@ class ValidationError(BadRequest):
         *,
         path: str = "",
         value: Any = None,
-        validator: Validator | None = None,
+        validator: Validator[Any] | None = None,
     ) -> None:
         super().__init__(message, code)
         self.path = path

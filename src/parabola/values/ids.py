@@ -1,8 +1,10 @@
-"""Document ids: base32 of the table's number, 16 bytes unique in the table, and a checksum (semantics 2.1)."""
+"""Document ids: base32 of a table number, 16 bytes unique in the table, a checksum (semantics 2.1)."""
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 
 from parabola.values.errors import InvalidId
@@ -11,12 +13,12 @@ from parabola.values.limits import INTERNAL_ID_LENGTH, MAX_TABLE_NUMBER
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _DIGITS = {character: index for index, character in enumerate(_ALPHABET)}
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_MAX_LEGACY_LENGTH = 24
 _VERSION = 0
 # Characters of an id, by the bytes its table number takes.
 _LENGTHS = {1: 31, 2: 32, 3: 34, 4: 36, 5: 37}
-_VALID_LENGTHS = frozenset(_LENGTHS.values())
 _FOOTER_LENGTH = 2
-_DIGIT_TABLE = str.maketrans({c: chr(i) for c, i in _DIGITS.items()})
 
 
 class DocumentId(NamedTuple):
@@ -37,45 +39,47 @@ def encode_id(table_number: int, internal: bytes) -> str:
     return _to_base32(body + _footer(body))
 
 
-def decode_id(text: str) -> DocumentId:
-    """The parts of an id; raises ``InvalidId`` unless ``text`` is exactly what ``encode_id`` gives for them."""
-    return _decode_id(text)
-
-
 @lru_cache(maxsize=8192)
-def _decode_id(text: str) -> DocumentId:
+def decode_id(text: str) -> DocumentId:
+    """The parts of an id.
+
+    Raises ``InvalidId`` unless ``text`` is exactly what ``encode_id`` gives for them.
+    """
+    length = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    # Before anything else, so that a very long string costs nothing.
+    if not _LENGTHS[1] <= length <= _LENGTHS[5]:
+        raise InvalidId(f"Unable to decode ID: Invalid ID length {length}")
     try:
         raw = _from_base32(text)
     except KeyError:
         raise InvalidId("Unable to decode ID: ID wasn't valid base32") from None
-    if len(text) not in _VALID_LENGTHS:
-        raise InvalidId(f"Unable to decode ID: Invalid ID length {len(text)}")
-    table_number = shift = used = 0
+    table_number = used = 0
     for byte in raw[:5]:
-        table_number |= (byte & 0x7F) << shift
-        shift += 7
+        table_number |= (byte & 0x7F) << 7 * used
         used += 1
         if byte < 0x80:
             break
-    if raw[used - 1] >= 0x80 or not 0 < table_number <= MAX_TABLE_NUMBER:
+    if raw[used - 1] >= 0x80 or not table_number:
         raise InvalidId("Unable to decode ID: Invalid table number")
-    if used + INTERNAL_ID_LENGTH + _FOOTER_LENGTH != len(raw):
-        raise InvalidId(f"Unable to decode ID: Invalid ID length {len(text)}")
-    body, footer = raw[:-_FOOTER_LENGTH], raw[-_FOOTER_LENGTH:]
-    expected = _footer(body)
-    if footer != expected:
-        found = int.from_bytes(footer, "little") ^ int.from_bytes(expected, "little")
-        raise InvalidId(f"Unable to decode ID: Invalid ID version {found} (expected {_VERSION})")
-    internal = body[used:]
-    if encode_id(table_number, internal) != text:
-        raise InvalidId("Unable to decode ID: ID wasn't valid base32")
-    return DocumentId(table_number, internal)
+    end = used + INTERNAL_ID_LENGTH
+    found = raw[end : end + _FOOTER_LENGTH]
+    if len(found) == _FOOTER_LENGTH:
+        expected = _footer(raw[:end])
+        if found != expected:
+            raise InvalidId(
+                f"Unable to decode ID: Invalid ID version {int.from_bytes(found, 'little')} "
+                f"(expected {int.from_bytes(expected, 'little')})"
+            )
+        # Nothing left over, no bits set in the padding, no table number in more bytes than it needs.
+        if table_number <= MAX_TABLE_NUMBER and encode_id(table_number, raw[used:end]) == text:
+            return DocumentId(table_number, raw[used:end])
+    raise InvalidId(f"Unable to decode ID: Invalid ID length {length}")
 
 
 def is_valid_id(text: str) -> bool:
     """True when ``text`` is an id of some table; the document need not exist."""
     try:
-        _decode_id(text)
+        decode_id(text)
     except InvalidId:
         return False
     return True
@@ -86,6 +90,33 @@ def new_internal_id(random14: bytes, day: int) -> bytes:
     if len(random14) != INTERNAL_ID_LENGTH - 2:
         raise ValueError(f"a new id takes {INTERNAL_ID_LENGTH - 2} random bytes, not {len(random14)}")
     return random14 + (day & 0xFFFF).to_bytes(2, "big")
+
+
+def legacy_internal_id(text: str) -> bytes | None:
+    """The internal id that an id of an older form stands for, or None (semantics 2.2, ``normalizeId``).
+
+    Such ids do not say their table. 22 characters or fewer are base64url of the 16 bytes; more are base62
+    of a one and 17 bytes, of which the last two are the day and the others are hashed.
+    """
+    if len(text) > _MAX_LEGACY_LENGTH or not text.isascii():
+        return None
+    if len(text) <= 22:
+        try:
+            internal = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except ValueError:
+            return None
+        canonical = urlsafe_b64encode(internal).decode().rstrip("=")
+        return internal if len(internal) == INTERNAL_ID_LENGTH and canonical == text else None
+    number = 0
+    for character in text:
+        digit = _BASE62.find(character)
+        if digit < 0:
+            return None
+        number = number * 62 + digit
+    if number >> 17 * 8 != 1:
+        return None
+    raw = number.to_bytes(18, "big")[1:]
+    return sha256(raw[:15]).digest()[:14] + raw[15:]
 
 
 def _varint(number: int) -> bytes:

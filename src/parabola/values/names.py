@@ -12,7 +12,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def field_name_problem(name: str) -> str | None:
-    """Why ``name`` cannot name a field of an object, or None. Any printable ASCII without a leading ``$`` can."""
+    """Why ``name`` cannot name a field of an object, or None: printable ASCII without a leading ``$`` can."""
     if name.startswith("$"):
         return f"Field name {name} starts with '$', which is reserved."
     if len(name) > MAX_FIELD_NAME_LENGTH:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,10 +13,18 @@ from parabola.values.int64 import Int64
 from parabola.values.limits import MAX_ARRAY_LENGTH, MAX_OBJECT_FIELDS, MAX_VALUE_NESTING
 from parabola.values.names import field_name_problem
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED
+from parabola.values.record_types import struct_tag
 
 _SUPPORTED = (
     "None, bool, int, float, Int64, str, bytes, lists, dicts with str keys, dataclasses and msgspec structs"
 )
+
+_PLAIN_OF: dict[type, Callable[[Any], Any]] = {
+    bool: bool,
+    float: float.__float__,
+    int: int.__int__,
+    str: str.__str__,
+}
 
 
 def normalize(obj: Any) -> Any:
@@ -61,13 +69,16 @@ def _normalize(obj: Any, path: tuple[str | int, ...], root: Any) -> Any:
     if obj is COMMIT_TS:
         return obj
     if isinstance(obj, (bool, float, int, str)):  # a subclass, such as an enum member
-        plain = next(base for base in (bool, float, int, str) if isinstance(obj, base))
-        return _normalize(plain.__new__(plain, obj), path, root)  # type: ignore[call-overload]
+        return _normalize(
+            _PLAIN_OF[next(base for base in _PLAIN_OF if isinstance(obj, base))](obj), path, root
+        )
     if isinstance(obj, (bytes, bytearray, memoryview)):
         return bytes(obj)
     if isinstance(obj, msgspec.Struct):
+        tag = struct_tag(kind)
         return _normalize_object(
-            [
+            ([tag] if tag else [])
+            + [
                 (field.encode_name, item)
                 for field in msgspec.structs.fields(obj)
                 if (item := getattr(obj, field.name)) is not msgspec.UNSET

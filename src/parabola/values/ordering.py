@@ -45,7 +45,7 @@ def encode_key(values: Iterable[Any]) -> bytes:
 def _encode(value: Any) -> bytes:
     kind = type(value)
     if kind is str:
-        raw = value.encode()
+        raw: bytes = value.encode()
         return b"\x10" + (raw.replace(b"\0", b"\0\xff") if b"\0" in raw else raw) + b"\0"
     if kind is float:
         if value > 0.0:
@@ -72,7 +72,7 @@ def _encode(value: Any) -> bytes:
         parts.append(b"\0")
         return b"".join(parts)
     if kind is bytes:
-        return b"\x11" + value.replace(b"\0", b"\0\xff") + b"\0"
+        return b"".join((b"\x11", value.replace(b"\0", b"\0\xff"), b"\0"))
     if kind is CommitTs:
         return _encode_integer(INT64_MAX)
     if kind is int:
@@ -135,7 +135,7 @@ def _decode(key: bytes, position: int) -> tuple[Any, int]:
         bits = _BITS.unpack_from(key, position)[0]
         bits = bits ^ _SIGN_BIT if bits & _SIGN_BIT else bits ^ _ALL_BITS
         return _DOUBLE.unpack(_BITS.pack(bits))[0], end
-    if tag == _FALSE or tag == _TRUE:
+    if tag in (_FALSE, _TRUE):
         return tag == _TRUE, position
     if tag == _STRING:
         raw, position = _decode_text(key, position)
@@ -186,7 +186,7 @@ def compare(a: Any, b: Any) -> int:
     kind = type(a)
     if kind is type(b):
         if kind is str and a.isascii() and b.isascii():
-            return (a > b) - (a < b)
+            return int(a > b) - int(a < b)
         if kind is float and a != b and a == a and b == b:
             return 1 if a > b else -1
     key, other = _encode(a), _encode(b)

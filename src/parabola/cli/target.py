@@ -70,6 +70,11 @@ class RunningServer:
     pid: int
 
     @classmethod
+    def of_this_process(cls, url: str, site_url: str, admin_key: str) -> RunningServer:
+        """What this process, a server, has to say of itself."""
+        return cls(url, site_url, admin_key, os.getpid())
+
+    @classmethod
     def read(cls, data_dir: Path) -> RunningServer | None:
         """The server on this data directory, or None when there is none or it is gone."""
         try:

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 from collections.abc import Callable
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from aiohttp import web
 
-from parabola.server import cors, http_actions, plain_endpoints, public_api
+from parabola.server import cors, http_actions, plain_endpoints, public_api, push_api
 from parabola.server.http_errors import answer_errors
+from parabola.server.public_files import serve_public
 from parabola.server.served_backend import ServedBackend
 from parabola.server.slashes import collapse_slashes
 from parabola.server.sync_socket import SyncServer
 from parabola.values.errors import UserError
 
-APIS: Final[tuple[Callable[[ServedBackend], list[web.RouteDef]], ...]] = (
+APIS: Final[tuple[Callable[[Any], list[web.RouteDef]], ...]] = (
     plain_endpoints.routes,
     public_api.routes,
+    push_api.routes,
     http_actions.routes,
 )
 MAX_HEADER_BYTES: Final = 64 * 1024
@@ -37,9 +41,11 @@ class AddressInUse(UserError):
     default_code = "AddressInUse"
 
 
-def create_app(backend: ServedBackend) -> web.Application:
-    """The main port: API, WebSocket, HTTP actions under ``/http``."""
+def create_app(backend: ServedBackend, public: Path | None = None) -> web.Application:
+    """The main port: API, WebSocket, HTTP actions under ``/http``, and the files of ``public`` if given."""
     app = web.Application(middlewares=[cors.answer_preflights, answer_errors, collapse_slashes])
+    if public is not None:
+        app.middlewares.append(serve_public(public))
     app.on_response_prepare.append(cors.add_headers)
     app[SYNC_SERVER] = sync = SyncServer(backend)
     app.add_routes(sync.routes())
@@ -62,12 +68,19 @@ def create_site(backend: ServedBackend) -> web.Application:
 
 class Server:
     """A backend on its ports. ``port`` 0 takes any free one; afterwards ``port`` says which. ``site_port``
-    None: no site port."""
+    None: no site port. A socket that listens already may stand for a port. ``public``: a directory of files
+    to serve beside the API."""
 
     def __init__(
-        self, backend: ServedBackend, host: str = "127.0.0.1", port: int = 3210, site_port: int | None = 3211
+        self,
+        backend: ServedBackend,
+        host: str = "127.0.0.1",
+        port: int | socket.socket = 3210,
+        site_port: int | socket.socket | None = 3211,
+        public: Path | None = None,
     ) -> None:
         self.host = host
+        self._public = public
         self.port = port
         self.site_port = site_port
         self._backend = backend
@@ -76,7 +89,7 @@ class Server:
     async def start(self) -> None:
         """Listen. Raises AddressInUse, and then listens nowhere."""
         try:
-            self.port = await self._listen(create_app(self._backend), self.port)
+            self.port = await self._listen(create_app(self._backend, self._public), self.port)
             if self.site_port is not None:
                 self.site_port = await self._listen(create_site(self._backend), self.site_port)
         except BaseException:
@@ -89,7 +102,7 @@ class Server:
         for runner in runners:
             await runner.cleanup()
 
-    async def _listen(self, app: web.Application, port: int) -> int:
+    async def _listen(self, app: web.Application, port: int | socket.socket) -> int:
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -100,7 +113,10 @@ class Server:
         await runner.setup()
         self._runners.append(runner)
         try:
-            await web.TCPSite(runner, self.host, port).start()
+            if isinstance(port, socket.socket):
+                await web.SockSite(runner, port).start()
+            else:
+                await web.TCPSite(runner, self.host, port).start()
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise

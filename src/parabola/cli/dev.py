@@ -1,0 +1,146 @@
+"""`parabola dev`: a local server that follows the files of a project."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parabola.cli import event_loop
+from parabola.cli.codegen import write_generated
+from parabola.cli.console import console, note, show_failure, show_success
+from parabola.cli.local_server import LocalServer, ServerOptions, until_told_to_end
+from parabola.cli.server_options import DataDir, Host, InstanceName, InstanceSecret, Port, PublicDir, SitePort
+from parabola.functions.deployment import Module
+from parabola.project import Project, ProjectError
+from parabola.services.push import Push, PushResult
+from parabola.values.errors import ParabolaError
+
+if TYPE_CHECKING:
+    from parabola.backend import Backend
+
+__all__ = ["dev"]
+
+_SETTLE_MS = 50
+"""Saves that come together are one push: editors write a file in several steps."""
+
+
+def dev(
+    host: Host = "127.0.0.1",
+    port: Port = 3210,
+    site_port: SitePort = 3211,
+    data: DataDir = None,
+    instance_name: InstanceName = None,
+    instance_secret: InstanceSecret = None,
+    public: PublicDir = None,
+    project: Annotated[Path, typer.Option(help="The project's directory.")] = Path(),
+    run: Annotated[str | None, typer.Option(help="A function to call once after the first push.")] = None,
+) -> None:
+    """Serve this project on this machine, and push its functions again at every save."""
+    sources = Project.at(project)
+    options = ServerOptions(
+        host, port, site_port, data or sources.data_dir, instance_name, instance_secret, public=public
+    )
+    event_loop.run(_dev(sources, options, run))
+
+
+async def _dev(project: Project, options: ServerOptions, run: str | None) -> None:
+    async with LocalServer.running(options) as server:
+        server.introduce()
+        follower = Follower(project, server.backend)
+        await follower.push()
+        if run is not None and follower.serving is not None:
+            await _run_once(server.backend, run)
+        if project.has_typescript():
+            note("TypeScript", "push it with `npx convex dev`, with these in .env.local:")
+            note("", f"CONVEX_SELF_HOSTED_URL={server.url}")
+            note("", "CONVEX_SELF_HOSTED_ADMIN_KEY=…  (from `parabola admin-key`)")
+        following = asyncio.create_task(follower.follow())
+        told = asyncio.create_task(until_told_to_end())
+        try:
+            await asyncio.wait({following, told}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            following.cancel()
+            told.cancel()
+            await asyncio.gather(following, told, return_exceptions=True)
+        if following.done() and not following.cancelled() and (error := following.exception()):
+            raise error
+
+
+class Follower:
+    """Keeps a deployment equal to the files of a project."""
+
+    def __init__(self, project: Project, backend: Backend) -> None:
+        self._project = project
+        self._backend = backend
+        self._pushed: dict[str, str] | None = None
+        self.serving: str | None = None
+        """Time of day of the last push that succeeded."""
+
+    async def follow(self) -> None:
+        """Push whenever a Python file changes, until cancelled."""
+        async for _ in self._changes():
+            await self.push()
+
+    async def push(self) -> None:
+        """Push the files as they are; say what came of it. A push that fails changes nothing."""
+        started = time.perf_counter()
+        try:
+            modules = {module.path: module.source for module in self._project.python_modules()}
+            if modules == self._pushed:
+                return
+            self._pushed = modules
+            push = Push("python", tuple(Module(path, "python", source) for path, source in modules.items()))
+            result = await self._backend.deploy(push)
+        except (ParabolaError, ProjectError) as error:
+            show_failure(str(error), self._consequence())
+            return
+        self.serving = time.strftime("%H:%M:%S")
+        show_success(_summary(result, time.perf_counter() - started))
+        write_generated(self._project, result.analysis)
+
+    def _consequence(self) -> str:
+        if self.serving is None:
+            return "Nothing is served until this is mended."
+        return f"The version of {self.serving} goes on serving."
+
+    async def _changes(self) -> AsyncIterator[None]:
+        from watchfiles import Change, awatch
+
+        def is_ours(change: Change, path: str) -> bool:
+            return path.endswith(".py") and "__pycache__" not in path
+
+        async for _ in awatch(
+            self._project.functions, watch_filter=is_ours, debounce=400, step=_SETTLE_MS, rust_timeout=2000
+        ):
+            yield
+
+
+async def _run_once(backend: Backend, function: str) -> None:
+    from parabola.functions.identity import SYSTEM_IDENTITY
+
+    result = await backend.run_any(function, {}, SYSTEM_IDENTITY)
+    if result.error is not None:
+        show_failure(f"{function}: {result.error.message}")
+    else:
+        show_success(f"ran {function}")
+    for line in result.log_lines:
+        console.print(f"             {line}", style="dim", markup=False)
+
+
+def _summary(result: PushResult, seconds: float) -> str:
+    functions = len(result.deployment.functions)
+    parts = [f"{functions} function{'' if functions == 1 else 's'} ready in {seconds * 1000:.0f} ms"]
+    for sign, names in (
+        ("+", result.modules.added),
+        ("−", result.modules.removed),
+        ("~", result.modules.changed),
+    ):
+        parts += [f"{sign}{name}" for name in names]
+    parts += [f"+index {index['name']}" for index in result.indexes.added]
+    parts += [f"−index {index['name']}" for index in result.indexes.removed]
+    return "  ".join(parts)

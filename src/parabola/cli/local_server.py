@@ -1,0 +1,119 @@
+"""A deployment served by this very process: what `serve` and `dev` have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parabola.cli.console import console, note
+from parabola.cli.instance import Instance
+from parabola.cli.listening import listen, url_of
+from parabola.cli.target import RunningServer
+from parabola.services.admin_keys import make_admin_key
+
+if TYPE_CHECKING:
+    from parabola.backend import Backend
+
+__all__ = ["LocalServer", "ServerOptions", "until_told_to_end"]
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """Where to listen, where the data is, who the deployment is. Origins: its public URLs, behind a proxy."""
+
+    host: str
+    port: int
+    site_port: int
+    data_dir: Path
+    instance_name: str | None = None
+    instance_secret: str | None = None
+    cloud_origin: str | None = None
+    site_origin: str | None = None
+    public: Path | None = None
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """A server that takes requests."""
+
+    backend: Backend
+    url: str
+    site_url: str
+    options: ServerOptions
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, options: ServerOptions) -> AsyncIterator[LocalServer]:
+        """Take the ports, open the data, serve; at the end let requests finish, then close the data.
+
+        Raises a `ParabolaError` that says what is in the way: a port, a data directory in use, a bad secret.
+        """
+        from parabola.backend import Backend, BackendConfig
+        from parabola.server.app import Server
+
+        listener = listen(options.host, options.port, "--port")
+        try:
+            site_listener = listen(options.host, options.site_port, "--site-port")
+        except BaseException:
+            listener.close()
+            raise
+        with listener, site_listener:
+            options.data_dir.mkdir(parents=True, exist_ok=True)
+            instance = Instance.of(options.data_dir, options.instance_name, options.instance_secret)
+            url = options.cloud_origin or url_of(listener)
+            site_url = options.site_origin or url_of(site_listener)
+            backend = await Backend.open(
+                BackendConfig(
+                    data_dir=options.data_dir,
+                    instance_name=instance.name,
+                    instance_secret=instance.secret,
+                    cloud_url=url,
+                    site_url=site_url,
+                )
+            )
+            try:
+                server = Server(backend, options.host, listener, site_listener, options.public)
+                await server.start()
+                try:
+                    key = make_admin_key(instance.name, instance.secret)
+                    RunningServer.of_this_process(url_of(listener), site_url, key).write(options.data_dir)
+                    yield cls(backend, url, site_url, options)
+                finally:
+                    RunningServer.remove(options.data_dir)
+                    await server.stop()
+            finally:
+                await backend.close()
+
+    def introduce(self) -> None:
+        """Say where everything is."""
+        import parabola
+
+        console.print(f"\n  [bold]Parabola[/bold] [dim]{parabola.__version__}[/dim]\n")
+        note("Deployment", self.url)
+        note("HTTP actions", self.site_url)
+        if self.options.public is not None:
+            note("Page", f"{self.url}/")
+        note("Data", str(self.options.data_dir))
+        console.print()
+
+
+async def until_told_to_end() -> None:
+    """Wait for Ctrl-C or a termination signal. A second one does not wait for requests in flight."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[None] = loop.create_future()
+
+    def end() -> None:
+        for which in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(which)
+        if not told.done():
+            told.set_result(None)
+
+    for which in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(which, end)
+    await told
+    console.print("\n  Stopping …", style="dim")

@@ -1,0 +1,54 @@
+"""`parabola serve`: the server alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from parabola.cli import event_loop
+from parabola.cli.local_server import LocalServer, ServerOptions, until_told_to_end
+from parabola.cli.server_options import (
+    CloudOrigin,
+    DataDir,
+    Host,
+    InstanceName,
+    InstanceSecret,
+    Port,
+    PublicDir,
+    SiteOrigin,
+    SitePort,
+)
+from parabola.project import DATA_FOLDER
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 3210,
+    site_port: SitePort = 3211,
+    data: DataDir = None,
+    instance_name: InstanceName = None,
+    instance_secret: InstanceSecret = None,
+    cloud_origin: CloudOrigin = None,
+    site_origin: SiteOrigin = None,
+    public: PublicDir = None,
+) -> None:
+    """Serve a deployment. Functions come to it by [b]parabola deploy[/b] or [b]npx convex deploy[/b]."""
+    options = ServerOptions(
+        host,
+        port,
+        site_port,
+        data or Path(DATA_FOLDER),
+        instance_name,
+        instance_secret,
+        cloud_origin,
+        site_origin,
+        public,
+    )
+    event_loop.run(_serve(options))
+
+
+async def _serve(options: ServerOptions) -> None:
+    async with LocalServer.running(options) as server:
+        server.introduce()
+        await until_told_to_end()

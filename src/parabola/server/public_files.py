@@ -1,0 +1,52 @@
+"""A built front end, served from the deployment's own origin: one program is the whole app.
+
+The API keeps its paths; every other GET finds a file of the directory, and a page of the app that has no file of its own
+(`/tasks/42`) gets `index.html`, as single-page apps expect.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from parabola.values.errors import NotFound
+
+__all__ = ["serve_public"]
+
+_OURS: Final = ("/api/", "/http/", "/version", "/instance_name", "/instance_version", "/echo", "/metrics")
+
+
+def serve_public(directory: Path) -> Middleware:
+    """Serve the files below `directory`. Raises `NotFound` at once when there is no such directory."""
+    root = directory.resolve()
+    if not root.is_dir():
+        raise NotFound(f"There is no directory {directory} to serve files from. Build the front end first.")
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method not in ("GET", "HEAD") or f"{request.path}/".startswith(_OURS):
+            return await handler(request)
+        file = _file(root, request.path)
+        if file is None and "text/html" in request.headers.get("Accept", ""):
+            file = _file(root, "/index.html")
+        if file is None:
+            return await handler(request)
+        # Revalidated each time: a rebuilt page shows at the next reload.
+        return web.FileResponse(file, headers={"Cache-Control": "no-cache"})
+
+    return answer
+
+
+def _file(root: Path, path: str) -> Path | None:
+    """The file for a URL path, never one outside `root`."""
+    if "\0" in path:
+        return None
+    file = (root / path.lstrip("/")).resolve()
+    if not file.is_relative_to(root):
+        return None
+    if file.is_dir():
+        file /= "index.html"
+    return file if file.is_file() else None

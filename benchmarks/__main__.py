@@ -1,0 +1,62 @@
+"""`make bench`: one report of figures and their floors, all measured in this run.
+
+Load comes from this process over the loopback, and stops by itself. Ratios are what to read: the machine may
+be shared and slow, but the floor beside each figure ran on the same one a moment before or after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from benchmarks import rows
+from benchmarks.floors import EchoServer, sqlite_durable_commits
+from benchmarks.report import Report
+from benchmarks.server_process import Server, free_port
+
+
+async def measure(seconds: float, largest: int) -> Report:
+    report = Report()
+    print(Report.header())
+    with tempfile.TemporaryDirectory() as folder:
+        async with EchoServer(free_port()) as echo:
+            floors = rows.Floors(
+                websocket=await echo.websocket_round_trips(64, seconds),
+                http=await echo.http_round_trips(64, seconds),
+                broadcast=await echo.broadcast(1000, 10),
+                commit_alone=sqlite_durable_commits(1, seconds / 2),
+                commit_grouped=sqlite_durable_commits(50, seconds / 2),
+            )
+        async with Server(Path(folder) / "data") as server:
+            await rows.mutations(report, server, floors, seconds)
+            await rows.queries(report, server, floors, seconds)
+            await rows.notify_latency(report, server, seconds)
+            await rows.fan_out(report, server, floors)
+            await rows.untouched_subscriptions(report, server, seconds)
+            await rows.memory_per_subscription(report, server)
+        for count in (1_000, 100_000, 1_000_000):
+            if count <= largest:
+                await rows.reads(report, Path(folder), count)
+    return report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement")
+    parser.add_argument("--largest", type=int, default=1_000_000, help="largest table for the read rows")
+    parser.add_argument("--markdown", type=Path, help="also write the report to this file")
+    options = parser.parse_args()
+    uvloop.install()
+    report = asyncio.run(measure(options.seconds, options.largest))
+    if options.markdown is not None:
+        machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+        options.markdown.write_text(f"{machine}\n\n{report.markdown()}\n")
+
+
+if __name__ == "__main__":
+    main()

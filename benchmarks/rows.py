@@ -1,0 +1,220 @@
+"""The rows of the report, each one question."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import aiohttp
+
+from benchmarks.engine_reads import EngineReads
+from benchmarks.floors import SqliteReads
+from benchmarks.load import percentile, run_clients
+from benchmarks.report import Report, Row
+from benchmarks.server_process import Server
+from benchmarks.sync_client import SyncClient
+
+CLIENTS = 64
+
+
+@dataclass(frozen=True)
+class Floors:
+    """Rates a second, and seconds for a broadcast to 1,000 sockets."""
+
+    websocket: float
+    http: float
+    broadcast: float
+    commit_alone: float
+    commit_grouped: float
+
+
+@asynccontextmanager
+async def connected(server: Server, count: int) -> AsyncIterator[list[SyncClient]]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        clients = [await SyncClient.connect(session, server.url) for _ in range(count)]
+        try:
+            yield clients
+        finally:
+            await asyncio.gather(*(client.close() for client in clients))
+
+
+async def mutations(
+    report: Report, server: Server, floors: Floors, seconds: float, module: str = "bench", language: str = "Python"
+) -> None:
+    async with connected(server, CLIENTS) as clients:
+
+        async def insert(client: int) -> None:
+            await clients[client].mutation(f"{module}:insert", {"channel": client, "text": "a note"})
+
+        rate = await run_clients(CLIENTS, seconds, insert)
+        name = f"{language} mutations a second, {CLIENTS} WebSocket clients"
+        report.add(Row(name, rate, "/s", floors.websocket, "aiohttp echo"))
+        report.add(Row("  the same beside durable commits in groups of 50", rate, "/s", floors.commit_grouped, "sqlite3"))
+
+        async def increment(client: int) -> None:
+            await clients[client].mutation(f"{module}:increment", {"name": "hot"})
+
+        rate = await run_clients(CLIENTS, seconds, increment)
+        report.add(
+            Row(f"{language} mutations a second, all on one document", rate, "/s", floors.commit_alone, "one commit each")
+        )
+
+
+async def queries(
+    report: Report, server: Server, floors: Floors, seconds: float, module: str = "bench", language: str = "Python"
+) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        salts = itertools.count()
+
+        async def call(path: str, args: dict[str, Any]) -> Any:
+            async with session.post(f"{server.url}/api/query", json={"path": path, "args": args}) as response:
+                body = await response.json()
+            if body["status"] != "success":
+                raise RuntimeError(body["errorMessage"])
+            return body["value"]
+
+        async def executed(_: int) -> None:
+            await call(f"{module}:echo", {"salt": next(salts)})
+
+        async def cached(_: int) -> None:
+            await call(f"{module}:latest", {"channel": 1, "count": 20})
+
+        async def range_read(_: int) -> None:
+            await call(f"{module}:page", {"channel": 3, "count": 20, "salt": next(salts)})
+
+        for name, once in (
+            (f"{language} queries a second over HTTP, each executed", executed),
+            (f"{language} queries a second over HTTP, 20 documents each", range_read),
+            (f"{language} queries a second over HTTP, from the cache", cached),
+        ):
+            report.add(Row(name, await run_clients(CLIENTS, seconds, once), "/s", floors.http, "aiohttp echo"))
+
+
+async def notify_latency(
+    report: Report, server: Server, seconds: float, module: str = "bench", language: str = "Python"
+) -> None:
+    """From sending a mutation to the Transition that shows it to another client, at 50 writes a second."""
+    async with connected(server, 2) as (reader, writer):
+        sent: dict[str, float] = {}
+        latencies: list[float] = []
+
+        def updated(updates: dict[int, Any], received: float) -> None:
+            for text in next(iter(updates.values())):
+                if text in sent:
+                    latencies.append(received - sent.pop(text))
+
+        await reader.subscribe(f"{module}:latest", {"channel": 777, "count": 5})
+        reader.on_update = updated
+        pending = []
+        for number in range(int(max(seconds, 4) * 50)):
+            text = f"{language} {number}"
+            sent[text] = time.perf_counter()
+            pending.append(asyncio.create_task(writer.mutation(f"{module}:insert", {"channel": 777, "text": text})))
+            await asyncio.sleep(0.02)
+        await asyncio.gather(*pending)
+        for name, share in (("p50", 0.5), ("p99", 0.99)):
+            figure = percentile(latencies, share) * 1000
+            report.add(Row(f"{language} write to another client's update, 50 writes/s, {name}", figure, "ms"))
+
+
+async def fan_out(report: Report, server: Server, floors: Floors) -> None:
+    async with connected(server, 1000) as clients:
+        for client in clients:
+            await client.subscribe("bench:latest", {"channel": 888, "count": 5})
+        times = []
+        for number in range(10):
+            waiting = set(range(len(clients)))
+            everyone = asyncio.get_running_loop().create_future()
+
+            def seen(index: int, waiting: set[int] = waiting, everyone: asyncio.Future[None] = everyone) -> None:
+                waiting.discard(index)
+                if not waiting and not everyone.done():
+                    everyone.set_result(None)
+
+            for index, client in enumerate(clients):
+                client.on_update = lambda _updates, _received, index=index, seen=seen: seen(index)
+            start = time.perf_counter()
+            await clients[0].mutation("bench:insert", {"channel": 888, "text": f"wave {number}"})
+            await everyone
+            times.append(time.perf_counter() - start)
+        report.add(
+            Row(
+                "one write until the last of 1,000 subscribers has it",
+                percentile(times, 0.5) * 1000,
+                "ms",
+                floors.broadcast * 1000,
+                "aiohttp broadcast",
+                higher_is_better=False,
+            )
+        )
+
+
+async def untouched_subscriptions(report: Report, server: Server, seconds: float) -> None:
+    """One client writes while another holds queries that the writes do not touch."""
+    baseline: float | None = None
+    for held in (100, 10_000):
+        async with connected(server, 2) as (holder, writer):
+            queries = [("bench:latest", {"channel": 1_000_000 + number, "count": 5}) for number in range(held)]
+            for start in range(0, held, 500):
+                await holder.subscribe_all(queries[start : start + 500])
+
+            async def write(_: int, writer: SyncClient = writer) -> None:
+                await writer.mutation("bench:insert", {"channel": 5, "text": "x"})
+
+            cost = 1e6 / await run_clients(1, seconds, write)
+            report.add(
+                Row(
+                    f"one write with {held:,} untouched subscriptions",
+                    cost,
+                    "us",
+                    baseline,
+                    "with 100",
+                    higher_is_better=False,
+                )
+            )
+            baseline = baseline or cost
+
+
+async def memory_per_subscription(report: Report, server: Server, count: int = 10_000) -> None:
+    async with connected(server, 1) as (client,):
+        before = server.memory()
+        queries = [("bench:latest", {"channel": 2_000_000 + number, "count": 5}) for number in range(count)]
+        for start in range(0, count, 500):
+            await client.subscribe_all(queries[start : start + 500])
+        report.add(Row("memory of one idle subscription", (server.memory() - before) / count / 1024, "KiB"))
+
+
+async def reads(report: Report, folder: Path, count: int) -> None:
+    """Reads inside the engine, without functions or sockets, beside raw sqlite3 with the same number of rows."""
+    place = folder / f"reads-{count}"
+    place.mkdir()
+    floor = SqliteReads(place, count)
+    engine = await EngineReads.open(place, count)
+    random = Random(1)
+    try:
+        for name, theirs, ours in (
+            ("point read", lambda n: floor.point(n), lambda n: engine.point(n)),
+            ("20-row range read", lambda n: floor.range(n // 100, 20), lambda n: engine.range(n // 100, 20)),
+        ):
+            numbers = [random.randrange(count - 20 if count > 20 else 1) for _ in range(2000)]
+            start = time.perf_counter()
+            for number in numbers:
+                theirs(number)
+            floor_cost = (time.perf_counter() - start) / len(numbers) * 1e6
+            start = time.perf_counter()
+            for number in numbers:
+                await ours(number)
+            cost = (time.perf_counter() - start) / len(numbers) * 1e6
+            report.add(
+                Row(f"{name}, {count:,} documents", cost, "us", floor_cost, "sqlite3", higher_is_better=False)
+            )
+    finally:
+        floor.close()
+        await engine.close()

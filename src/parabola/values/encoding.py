@@ -25,7 +25,7 @@ from parabola.values.limits import (
     MAX_VALUE_NESTING,
     MAX_VALUE_SIZE,
 )
-from parabola.values.names import check_field_name
+from parabola.values.names import check_field_name, known_names
 from parabola.values.normalization import normalize
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED, CommitTs, Undefined
 from parabola.values.sizes import nesting_of, size_of, too_large, too_nested
@@ -57,9 +57,8 @@ JSON: TypeAlias = Any
 _INT64 = Struct("<q")
 _FLOAT64 = Struct("<d")
 
-# Names that passed `check_field_name`: the same few come back in every document.
-_known_names: set[str] = {"_id", "_creationTime"}
-_MAX_KNOWN_NAMES = 10_000
+_UNCHANGED = frozenset((float, bool, type(None)))
+_PLAIN_LEAVES = frozenset((str, bool, type(None)))
 
 
 def decode(json: JSON, *, allow_undefined: bool = False, allow_commit_ts: bool = False) -> Value:
@@ -98,10 +97,10 @@ def _decode(json: Any, depth: int, root: Any, undefined: bool, commit_ts: bool) 
             raise too_nested(nesting_of(root))
         fields: dict[str, Any] = {}
         for name, item in json.items():
-            if name not in _known_names:
-                _learn_name(name)
+            if name not in known_names:
+                check_field_name(name)
             kind = type(item)
-            if kind is str and item.isascii():
+            if kind in _UNCHANGED or (kind is str and item.isascii()):
                 fields[name] = item
             elif kind is dict or kind is list:
                 fields[name] = _decode(item, depth, root, undefined, commit_ts)
@@ -137,13 +136,6 @@ def _decode_leaf(json: Any) -> Any:
         except OverflowError:
             raise InvalidValue("A number is out of range for a Float64") from None
     raise InvalidValue(f"{json!r} is not JSON")
-
-
-def _learn_name(name: str) -> None:
-    check_field_name(name)
-    if len(_known_names) >= _MAX_KNOWN_NAMES:
-        _known_names.clear()
-    _known_names.add(name)
 
 
 def _decode_special(name: str, payload: Any, undefined: bool, commit_ts: bool) -> Any:
@@ -236,14 +228,17 @@ def _is_plain(value: Any) -> bool:
     if kind is float:
         return value - value == 0.0 and (value != 0.0 or copysign(1.0, value) > 0.0)
     if kind is dict:
-        for item in value.values():
-            kind = type(item)
-            if kind is not str and item is not None and kind is not bool and not _is_plain(item):
+        value = value.values()
+    elif kind is not list:
+        return False
+    for item in value:
+        kind = type(item)
+        if kind is float:
+            if item - item != 0.0 or not (item or copysign(1.0, item) > 0.0):
                 return False
-        return True
-    if kind is list:
-        return all(map(_is_plain, value))
-    return False
+        elif kind not in _PLAIN_LEAVES and not _is_plain(item):
+            return False
+    return True
 
 
 def loads(raw: bytes) -> Any:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 from hashlib import sha256
+from operator import mul
 from typing import NamedTuple
 
 from parabola.values.errors import InvalidId
 from parabola.values.limits import INTERNAL_ID_LENGTH, MAX_TABLE_NUMBER
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_DIGITS = {character: index for index, character in enumerate(_ALPHABET)}
+# The digits as `int` reads base 32; every other byte becomes one that it refuses.
+_TO_PYTHON = bytes(
+    b"0123456789abcdefghijklmnopqrstuv"[_ALPHABET.index(chr(byte))] if chr(byte) in _ALPHABET else ord("!")
+    for byte in range(256)
+)
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MAX_LEGACY_LENGTH = 24
@@ -36,7 +41,7 @@ def encode_id(table_number: int, internal: bytes) -> str:
         raise ValueError(f"an internal id has {INTERNAL_ID_LENGTH} bytes, not {len(internal)}")
     head = _varint(table_number)
     body = head + internal
-    return _to_base32(body + _footer(body))
+    return _to_base32(body + _checksum(body).to_bytes(_FOOTER_LENGTH, "little"))
 
 
 @lru_cache(maxsize=8192)
@@ -49,10 +54,12 @@ def decode_id(text: str) -> DocumentId:
     # Before anything else, so that a very long string costs nothing.
     if not _LENGTHS[1] <= length <= _LENGTHS[5]:
         raise InvalidId(f"Unable to decode ID: Invalid ID length {length}")
+    surplus = length * 5 % 8
     try:
-        raw = _from_base32(text)
-    except KeyError:
+        bits = int(text.encode("ascii").translate(_TO_PYTHON), 32)
+    except ValueError:  # UnicodeEncodeError is one too
         raise InvalidId("Unable to decode ID: ID wasn't valid base32") from None
+    raw = (bits >> surplus).to_bytes(length * 5 // 8, "big")
     table_number = used = 0
     for byte in raw[:5]:
         table_number |= (byte & 0x7F) << 7 * used
@@ -62,16 +69,18 @@ def decode_id(text: str) -> DocumentId:
     if raw[used - 1] >= 0x80 or not table_number:
         raise InvalidId("Unable to decode ID: Invalid table number")
     end = used + INTERNAL_ID_LENGTH
-    found = raw[end : end + _FOOTER_LENGTH]
-    if len(found) == _FOOTER_LENGTH:
-        expected = _footer(raw[:end])
+    footer = raw[end : end + _FOOTER_LENGTH]
+    if len(footer) == _FOOTER_LENGTH:
+        found, expected = int.from_bytes(footer, "little"), _checksum(raw[:end])
         if found != expected:
-            raise InvalidId(
-                f"Unable to decode ID: Invalid ID version {int.from_bytes(found, 'little')} "
-                f"(expected {int.from_bytes(expected, 'little')})"
-            )
-        # Nothing left over, no bits set in the padding, no table number in more bytes than it needs.
-        if table_number <= MAX_TABLE_NUMBER and encode_id(table_number, raw[used:end]) == text:
+            raise InvalidId(f"Unable to decode ID: Invalid ID version {found} (expected {expected})")
+        if (
+            # One string per id: nothing left over, no bit set in the padding, the shortest table number.
+            length == _LENGTHS[used]
+            and not bits & (1 << surplus) - 1
+            and (raw[used - 1] or used == 1)
+            and table_number <= MAX_TABLE_NUMBER
+        ):
             return DocumentId(table_number, raw[used:end])
     raise InvalidId(f"Unable to decode ID: Invalid ID length {length}")
 
@@ -128,27 +137,15 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _footer(body: bytes) -> bytes:
-    # Fletcher-16 with sums modulo 256 rather than 255, as the format has it.
-    low = high = 0
-    for byte in body:
-        low += byte
-        high += low
-    checksum = (low & 0xFF | (high & 0xFF) << 8) ^ _VERSION
-    return checksum.to_bytes(2, "little")
+def _checksum(body: bytes) -> int:
+    # Fletcher-16 with sums modulo 256 rather than 255, as the format has it: the high byte is the sum of all
+    # running sums, in which the first byte counts as often as there are bytes, the last one once.
+    high: int = sum(map(mul, body, range(len(body), 0, -1)))
+    return (sum(body) & 0xFF | (high & 0xFF) << 8) ^ _VERSION
 
 
 def _to_base32(raw: bytes) -> str:
-    digits = -(-len(raw) * 8 // 5)
-    digits += digits % 2  # an even number of digits, to be written in pairs; a surplus one is cut off below
-    bits = int.from_bytes(raw, "big") << (digits * 5 - len(raw) * 8)
-    text = "".join([_PAIRS[bits >> shift & 0x3FF] for shift in range(digits * 5 - 10, -1, -10)])
-    return text[: -(-len(raw) * 8 // 5)]
-
-
-def _from_base32(text: str) -> bytes:
-    bits = 0
-    for character in text:
-        bits = bits << 5 | _DIGITS[character]
-    surplus = len(text) * 5 % 8
-    return (bits >> surplus).to_bytes(len(text) * 5 // 8, "big")
+    length = _LENGTHS[len(raw) - INTERNAL_ID_LENGTH - _FOOTER_LENGTH]
+    digits = length + length % 2  # written in pairs; a surplus digit is cut off again
+    bits = int.from_bytes(raw, "big") << digits * 5 - len(raw) * 8
+    return "".join([_PAIRS[bits >> shift & 0x3FF] for shift in range(digits * 5 - 10, -1, -10)])[:length]

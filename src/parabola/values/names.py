@@ -10,6 +10,10 @@ from parabola.values.limits import MAX_FIELD_NAME_LENGTH, MAX_IDENTIFIER_LENGTH
 _PRINTABLE_ASCII = re.compile(r"[ -~]*\Z")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
+# Names of fields that are known to be fine: the same few come back in every document.
+known_names: set[str] = {"_id", "_creationTime"}
+_MAX_KNOWN_NAMES = 10_000
+
 
 def field_name_problem(name: str) -> str | None:
     """Why ``name`` cannot name a field of an object, or None: printable ASCII without a leading ``$`` can."""
@@ -27,10 +31,18 @@ def field_name_problem(name: str) -> str | None:
 
 
 def check_field_name(name: str) -> None:
-    """Raise ``InvalidValue`` unless ``name`` may name a field of an object."""
+    """Raise ``InvalidValue`` unless ``name`` may name a field of an object; remember it if it may."""
     problem = field_name_problem(name)
     if problem is not None:
         raise InvalidValue(problem, "InvalidFieldName")
+    remember_name(name)
+
+
+def remember_name(name: str) -> None:
+    """Keep a checked name in ``known_names``, which is emptied rather than let grow without bound."""
+    if len(known_names) >= _MAX_KNOWN_NAMES:
+        known_names.clear()
+    known_names.add(name)
 
 
 def identifier_problem(name: str) -> str | None:

@@ -11,14 +11,14 @@ import msgspec
 from parabola.values.errors import InvalidValue
 from parabola.values.int64 import Int64
 from parabola.values.limits import MAX_ARRAY_LENGTH, MAX_OBJECT_FIELDS, MAX_VALUE_NESTING
-from parabola.values.names import field_name_problem
+from parabola.values.names import field_name_problem, known_names, remember_name
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED
 from parabola.values.record_types import struct_tag
 
 _SUPPORTED = (
     "None, bool, int, float, Int64, str, bytes, lists, dicts with str keys, dataclasses and msgspec structs"
 )
-
+_UNCHANGED = frozenset((float, bool, type(None), Int64, bytes))
 _PLAIN_OF: dict[type, Callable[[Any], Any]] = {
     bool: bool,
     float: float.__float__,
@@ -34,115 +34,150 @@ def normalize(obj: Any) -> Any:
     ``UNDEFINED`` or ``msgspec.UNSET`` are left out, as JavaScript leaves out ``undefined``. ``COMMIT_TS``
     passes. Raises ``InvalidValue`` naming the path of anything else, and for a broken limit.
     """
-    return _normalize(obj, (), obj)
+    try:
+        return _normalize(obj, 0)
+    except _Rejected as rejected:
+        raise InvalidValue(rejected.text(), rejected.code) from None
 
 
-def _normalize(obj: Any, path: tuple[str | int, ...], root: Any) -> Any:
+class _Rejected(Exception):
+    """Carries what is wrong up to the root, gathering the path on the way."""
+
+    def __init__(self, what: str, advice: str = "", code: str | None = None) -> None:
+        self.what = what
+        self.advice = advice
+        self.code = code
+        self.path: list[str] = []
+
+    def text(self) -> str:
+        place = f" (present at path {''.join(reversed(self.path))})" if self.path else ""
+        return f"{self.what}{place}{self.advice}"
+
+
+def _normalize(obj: Any, depth: int) -> Any:
     kind = type(obj)
-    if obj is None or kind is bool or kind is float or kind is Int64 or kind is bytes:
+    if kind in _UNCHANGED or (kind is str and obj.isascii()):
         return obj
-    if kind is str:
-        if not obj.isascii():
-            try:
-                obj.encode()
-            except UnicodeEncodeError:
-                raise InvalidValue(
-                    f"String {obj!a} is not valid Unicode{_place(path)}: it has a lone surrogate"
-                ) from None
-        return obj
+    if kind is dict:
+        return _normalize_object(obj.items(), depth)
+    if kind is list or kind is tuple:
+        return _normalize_array(obj, depth)
     if kind is int:
         try:
             return float(obj)
         except OverflowError:
-            raise InvalidValue(
-                f"{obj} is out of range for a number{_place(path)}. Store it as a string."
-            ) from None
-    if isinstance(obj, Mapping):
-        return _normalize_object(obj.items(), path, root)
-    if isinstance(obj, (list, tuple)):
-        if len(obj) > MAX_ARRAY_LENGTH:
-            raise InvalidValue(
-                f"Array length is too long ({len(obj)} > maximum length {MAX_ARRAY_LENGTH})", "ArrayTooLong"
-            )
-        _check_depth(path)
-        return [_normalize(item, (*path, index), root) for index, item in enumerate(obj)]
-    if obj is COMMIT_TS:
-        return obj
-    if isinstance(obj, (bool, float, int, str)):  # a subclass, such as an enum member
-        return _normalize(
-            _PLAIN_OF[next(base for base in _PLAIN_OF if isinstance(obj, base))](obj), path, root
-        )
-    if isinstance(obj, (bytes, bytearray, memoryview)):
-        return bytes(obj)
-    if isinstance(obj, msgspec.Struct):
-        tag = struct_tag(kind)
-        return _normalize_object(
-            ([tag] if tag else [])
-            + [
-                (field.encode_name, item)
-                for field in msgspec.structs.fields(obj)
-                if (item := getattr(obj, field.name)) is not msgspec.UNSET
-            ],
-            path,
-            root,
-        )
-    if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
-        return _normalize_object(
-            [(field.name, getattr(obj, field.name)) for field in dataclasses.fields(obj)], path, root
-        )
-    raise InvalidValue(_not_a_value(obj, path))
+            raise _Rejected("An int is out of range for a number", ". Store it as a string.") from None
+    return _normalize_other(obj, kind, depth)
 
 
-def _normalize_object(items: Any, path: tuple[str | int, ...], root: Any) -> dict[str, Any]:
-    _check_depth(path)
+def _normalize_array(items: Any, depth: int) -> list[Any]:
+    if len(items) > MAX_ARRAY_LENGTH:
+        raise _Rejected(
+            f"Array length is too long ({len(items)} > maximum length {MAX_ARRAY_LENGTH})", "", "ArrayTooLong"
+        )
+    depth = _deeper(depth)
+    values: list[Any] = []
+    try:
+        for item in items:
+            values.append(item if type(item) in _UNCHANGED else _normalize(item, depth))
+    except _Rejected as rejected:
+        rejected.path.append(f"[{len(values)}]")
+        raise
+    return values
+
+
+def _normalize_object(items: Any, depth: int) -> dict[str, Any]:
+    depth = _deeper(depth)
     fields: dict[str, Any] = {}
-    for name, item in items:
-        if not isinstance(name, str):
-            raise InvalidValue(
-                f"{name!r} is not a field name{_place(path)}: the keys of an object are strings"
-            )
-        if item is UNDEFINED:
-            continue
-        problem = field_name_problem(name)
-        if problem is not None:
-            raise InvalidValue(problem, "InvalidFieldName")
-        fields[str(name)] = _normalize(item, (*path, name), root)
+    name = None
+    try:
+        for name, item in items:  # the name is needed where it fails
+            kind = type(item)
+            if name not in known_names:
+                name = _field_name(name)
+            if kind in _UNCHANGED or (kind is str and item.isascii()):
+                fields[name] = item
+            elif item is not UNDEFINED:
+                fields[name] = _normalize(item, depth)
+    except _Rejected as rejected:
+        if rejected.code != "InvalidFieldName":
+            rejected.path.append(f".{name}")
+        raise
     if len(fields) > MAX_OBJECT_FIELDS:
-        raise InvalidValue(
+        raise _Rejected(
             f"Object has too many fields ({len(fields)} > maximum number {MAX_OBJECT_FIELDS})",
+            "",
             "TooManyFieldsError",
         )
     return fields
 
 
-def _check_depth(path: tuple[str | int, ...]) -> None:
-    if len(path) >= MAX_VALUE_NESTING:
-        raise InvalidValue(
-            f"Value is too nested (nested {len(path) + 1} levels deep > maximum nesting {MAX_VALUE_NESTING})",
+def _field_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise _Rejected(
+            f"{name!r} is not a field name: the keys of an object are strings", "", "InvalidFieldName"
+        )
+    plain = str.__str__(name)
+    problem = field_name_problem(plain)
+    if problem is not None:
+        raise _Rejected(problem, "", "InvalidFieldName")
+    remember_name(plain)
+    return plain
+
+
+def _deeper(depth: int) -> int:
+    if depth >= MAX_VALUE_NESTING:
+        raise _Rejected(
+            f"Value is too nested (nested {depth + 1} levels deep > maximum nesting {MAX_VALUE_NESTING})",
+            "",
             "TooNestedError",
         )
+    return depth + 1
 
 
-def _not_a_value(obj: Any, path: tuple[str | int, ...]) -> str:
-    name = type(obj).__qualname__
-    if isinstance(obj, (set, frozenset)):
-        advice = "Convert it to a list, for example with sorted()."
-    elif type(obj).__module__ == "datetime":
-        advice = (
-            "Store a time as a number of milliseconds (t.timestamp() * 1000) or as a string (t.isoformat())."
+def _normalize_other(obj: Any, kind: type, depth: int) -> Any:
+    if kind is str:
+        try:
+            obj.encode()
+        except UnicodeEncodeError:
+            raise _Rejected(f"String {obj!a} is not valid Unicode: it has a lone surrogate") from None
+        return obj
+    if obj is COMMIT_TS:
+        return obj
+    if isinstance(obj, Mapping):
+        return _normalize_object(obj.items(), depth)
+    if isinstance(obj, (list, tuple)):
+        return _normalize_array(obj, depth)
+    if isinstance(obj, (bytes, bytearray, memoryview)):
+        return bytes(obj)
+    for base, plain in _PLAIN_OF.items():
+        if isinstance(obj, base):  # a subclass, such as the members of an enumeration
+            return _normalize(plain(obj), depth)
+    if isinstance(obj, msgspec.Struct):
+        tag = struct_tag(kind)
+        items = [
+            (field.encode_name, item)
+            for field in msgspec.structs.fields(obj)
+            if (item := getattr(obj, field.name)) is not msgspec.UNSET
+        ]
+        return _normalize_object([tag, *items] if tag else items, depth)
+    if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
+        return _normalize_object(
+            [(field.name, getattr(obj, field.name)) for field in dataclasses.fields(obj)], depth
         )
-    elif hasattr(obj, "__await__"):
-        advice = "Did you forget to await it?"
-    else:
-        advice = f"Supported are {_SUPPORTED}."
-    return f"{_shown(obj)} of type {name} is not a supported Convex type{_place(path)}. {advice}"
+    raise _Rejected(
+        f"{_shown(obj)} of type {kind.__qualname__} is not a supported Convex type", f". {_advice(obj)}"
+    )
 
 
-def _place(path: tuple[str | int, ...]) -> str:
-    if not path:
-        return ""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return f" (present at path {''.join(steps)})"
+def _advice(obj: Any) -> str:
+    if isinstance(obj, (set, frozenset)):
+        return "Convert it to a list, for example with sorted()."
+    if type(obj).__module__ == "datetime":
+        return "Store a time as a number of milliseconds (t.timestamp() * 1000) or a string (t.isoformat())."
+    if hasattr(obj, "__await__"):
+        return "Did you forget to await it?"
+    return f"Supported are {_SUPPORTED}."
 
 
 def _shown(obj: Any) -> str:

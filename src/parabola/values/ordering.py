@@ -198,6 +198,8 @@ def equal(a: Any, b: Any) -> bool:
     kind = type(a)
     if kind is str or kind is bool or a is None:
         return type(b) is kind and bool(a == b)
+    if kind is float and type(b) is float and a and a - a == 0.0:  # neither a zero nor NaN nor infinite
+        return bool(a == b)
     return _encode(a) == _encode(b)
 
 

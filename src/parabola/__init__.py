@@ -1,3 +1,67 @@
-"""Parabola: the Convex reactive backend, written in Python."""
+"""Parabola: the Convex reactive backend, written in Python.
+
+What an author of functions needs is here::
+
+    from parabola import Id, MutationCtx, QueryCtx, mutation, query, v
+"""
+
+from parabola.authoring.context import (
+    ActionCtx,
+    MutationCtx,
+    QueryCtx,
+    SyncActionCtx,
+    SyncMutationCtx,
+    SyncQueryCtx,
+)
+from parabola.authoring.environment import env
+from parabola.authoring.functions import (
+    action,
+    internal_action,
+    internal_mutation,
+    internal_query,
+    mutation,
+    query,
+)
+from parabola.authoring.pagination import pagination_opts
+from parabola.authoring.query_builder import PaginationResult
+from parabola.authoring.query_stream import Document
+from parabola.authoring.references import api, components, internal
+from parabola.authoring.storage import Blob
+from parabola.values.errors import ConvexError
+from parabola.values.int64 import Int64
+from parabola.values.placeholders import UNDEFINED
+from parabola.values.schema import define_schema, define_table
+from parabola.values.type_hints import Id
+from parabola.values.validators import v
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "UNDEFINED",
+    "ActionCtx",
+    "Blob",
+    "ConvexError",
+    "Document",
+    "Id",
+    "Int64",
+    "MutationCtx",
+    "PaginationResult",
+    "QueryCtx",
+    "SyncActionCtx",
+    "SyncMutationCtx",
+    "SyncQueryCtx",
+    "action",
+    "api",
+    "components",
+    "define_schema",
+    "define_table",
+    "env",
+    "internal",
+    "internal_action",
+    "internal_mutation",
+    "internal_query",
+    "mutation",
+    "pagination_opts",
+    "query",
+    "v",
+]

@@ -1,0 +1,83 @@
+"""Calls of one function by another: the syscalls behind ``run_query``, ``run_mutation`` and ``run_action``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypedDict
+
+from parabola.authoring.filters import Expression, VectorFilterBuilder
+from parabola.authoring.operations import SYSCALL_VERSION, Operation, Syscalls
+from parabola.authoring.references import function_address
+from parabola.authoring.scheduling import Args, encode_args
+from parabola.values.encoding import decode, encode, normalize
+from parabola.values.errors import BadRequest
+
+
+class TransactionLimits(TypedDict, total=False):
+    """Tighter limits for one nested call, counted from where the caller stands (semantics 5.4)."""
+
+    bytesRead: int
+    documentsRead: int
+    databaseQueries: int
+    documentsWritten: int
+    bytesWritten: int
+    functionsScheduled: int
+    scheduledFunctionArgsBytes: int
+
+
+def nested_call(
+    syscalls: Syscalls,
+    kind: Literal["query", "mutation", "snapshotQuery"],
+    function: Any,
+    args: Args | None,
+    limits: TransactionLimits | None,
+) -> Operation[Any]:
+    """A call inside the caller's transaction (``1.0/runUdf``)."""
+    call: dict[str, Any] = {"udfType": kind, "args": encode_args(args), **function_address(function)}
+    if limits is not None:
+        call["transactionLimits"] = dict(limits)
+    return Operation(syscalls.call("1.0/runUdf", call), _result)
+
+
+def action_call(
+    syscalls: Syscalls, kind: Literal["query", "mutation", "action"], function: Any, args: Args | None
+) -> Operation[Any]:
+    """A call out of an action: a transaction of its own."""
+    call = {
+        **function_address(function),
+        "args": encode_args(args),
+        "version": SYSCALL_VERSION,
+        "requestId": syscalls.request_id,
+    }
+    return Operation(syscalls.call(f"1.0/actions/{kind}", call), _result)
+
+
+VectorFilter = Callable[[VectorFilterBuilder], Expression]
+
+
+def vector_search(
+    syscalls: Syscalls,
+    table: str,
+    index: str,
+    vector: list[float],
+    limit: int | None,
+    filter: VectorFilter | None,
+) -> Operation[list[dict[str, Any]]]:
+    """``1.0/actions/vectorSearch`` (js-runtime 3.6)."""
+    if not isinstance(vector, (list, tuple)) or not vector:
+        raise BadRequest("`vector` must be a non-empty Array in vectorSearch")
+    query: dict[str, Any] = {"indexName": f"{table}.{index}"}
+    if limit is not None:
+        query["limit"] = limit
+    query["vector"] = encode(normalize(vector))
+    query["expressions"] = None if filter is None else filter(VectorFilterBuilder()).json
+    args = {"requestId": syscalls.request_id, "version": SYSCALL_VERSION, "query": query}
+    return Operation(syscalls.call("1.0/actions/vectorSearch", args), _results)
+
+
+def _result(json: Any) -> Any:
+    return decode(json, allow_commit_ts=True)
+
+
+def _results(json: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(json["results"])

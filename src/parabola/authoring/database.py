@@ -1,0 +1,254 @@
+"""``ctx.db``: documents by id, queries on tables, and, in mutations, writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+from parabola.authoring.operations import SYSCALL_VERSION, Operation, Syscalls, Wait, async_only
+from parabola.authoring.query_builder import BaseQuery, Query, SyncQuery
+from parabola.authoring.query_stream import Document, decode_document
+from parabola.values.encoding import encode, normalize
+from parabola.values.errors import BadRequest
+from parabola.values.placeholders import COMMIT_TS, UNDEFINED, CommitTs
+
+Json = dict[str, Any]
+QueryT = TypeVar("QueryT", bound=BaseQuery)
+
+_WRITES: Final = frozenset({"insert", "patch", "replace", "delete", "vars"})
+
+
+class DatabaseVariables:
+    """``ctx.db.vars``: values that are only known when the mutation commits."""
+
+    __slots__ = ()
+
+    @property
+    def commit_ts(self) -> CommitTs:
+        """The commit timestamp, as a field to write: an Int64 of nanoseconds once the mutation has committed."""
+        return COMMIT_TS
+
+
+class BaseReader:
+    """What readers of both styles share: the making of syscalls."""
+
+    def __init__(self, syscalls: Syscalls, wait: Wait = async_only, *, is_system: bool = False) -> None:
+        self._syscalls = syscalls
+        self._wait = wait
+        self._is_system = is_system
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _WRITES:
+            where = "a query" if self._syscalls.kind == "query" else "system tables"
+            advice = (
+                "Make the function a mutation."
+                if self._syscalls.kind == "query"
+                else "System tables (prefixed with `_`) are read-only."
+            )
+            raise AttributeError(
+                f"There is no `db.{name}` in {where}: this database can only be read. {advice}"
+            )
+        raise AttributeError(f"`ctx.db` has no attribute {name!r}")
+
+    def _get(self, table_or_id: str, id: str | None) -> Operation[Document | None]:
+        table, id = _table_and_id("get", table_or_id, id)
+        if table is not None:
+            self._check_table(table)
+        args: Json = {"id": id, "isSystem": self._is_system, "version": SYSCALL_VERSION}
+        if table is not None:
+            args["table"] = table
+        return Operation(self._syscalls.call("1.0/get", args), _document_or_none)
+
+    def _normalize_id(self, table: str, id: str) -> Operation[Any]:
+        self._check_table(table)
+        args = {"table": table, "idString": id}
+        return Operation(self._syscalls.call("1.0/db/normalizeId", args), lambda result: result["id"])
+
+    def _query(self, kind: type[QueryT], table: str) -> QueryT:
+        self._check_table(table)
+        return kind(self._syscalls, table, self._wait)
+
+    def _check_table(self, table: Any) -> None:
+        if not isinstance(table, str):
+            raise BadRequest(f"The name of a table is a string. Received {table!r}.")
+        if table.startswith("_") is not self._is_system:
+            raise BadRequest(
+                "User tables can only be accessed from db.query()."
+                if self._is_system
+                else "System tables can only be accessed from db.system.query()."
+            )
+
+
+class BaseWriter(BaseReader):
+    """What writers of both styles share."""
+
+    vars: Final = DatabaseVariables()
+
+    def _insert(self, table: str, value: object) -> Operation[Any]:
+        _check_writable(table)
+        args = {"table": table, "value": _encode_document("insert", value)}
+        return Operation(self._syscalls.call("1.0/insert", args), lambda result: result["_id"])
+
+    def _patch(self, table_or_id: str, id: Any, fields: object) -> Operation[None]:
+        table, id, fields = _write_target("patch", table_or_id, id, fields)
+        if isinstance(fields, Mapping):
+            removed = {name: {"$undefined": None} for name, value in fields.items() if value is UNDEFINED}
+            value = {**_encode_document("patch", fields), **removed}
+        else:
+            value = _encode_document("patch", fields)
+        return self._write("1.0/shallowMerge", id, table, value)
+
+    def _replace(self, table_or_id: str, id: Any, value: object) -> Operation[None]:
+        table, id, value = _write_target("replace", table_or_id, id, value)
+        return self._write("1.0/replace", id, table, _encode_document("replace", value))
+
+    def _delete(self, table_or_id: str, id: str | None) -> Operation[None]:
+        table, id = _table_and_id("delete", table_or_id, id)
+        if table is not None:
+            _check_writable(table)
+        args: Json = {"id": id}
+        if table is not None:
+            args["table"] = table
+        return Operation(self._syscalls.call("1.0/remove", args), _nothing)
+
+    def _write(self, op: str, id: str, table: str | None, value: Json) -> Operation[None]:
+        args: Json = {"id": id, "value": value}
+        if table is not None:
+            args["table"] = table
+        return Operation(self._syscalls.call(op, args), _nothing)
+
+
+class SystemReader(BaseReader):
+    """``ctx.db.system``: the system tables, such as ``_storage`` and ``_scheduled_functions``."""
+
+    def get(self, table_or_id: str, id: str | None = None, /) -> Operation[Document | None]:
+        """A document by id, ``None`` when it does not exist."""
+        return self._get(table_or_id, id)
+
+    def query(self, table: str) -> Query:
+        """A query on a system table."""
+        return self._query(Query, table)
+
+    def normalize_id(self, table: str, id: str) -> Operation[Any]:
+        """The id a string stands for, if it is one of the table; ``None`` otherwise."""
+        return self._normalize_id(table, id)
+
+
+class DatabaseReader(SystemReader):
+    """``ctx.db`` in queries: ``get``, ``query``, ``normalize_id`` and ``system``.
+
+    ``get(id)`` and ``get(table, id)`` are the same, but the second refuses an id of another table.
+    """
+
+    @property
+    def system(self) -> SystemReader:
+        """The system tables."""
+        return SystemReader(self._syscalls, self._wait, is_system=True)
+
+
+class DatabaseWriter(BaseWriter, DatabaseReader):
+    """``ctx.db`` in mutations: what readers have, and writes. Everything becomes true together, at the end."""
+
+    def insert(self, table: str, value: object) -> Operation[Any]:
+        """Add a document (a dict, dataclass or struct); gives its id."""
+        return self._insert(table, value)
+
+    def patch(self, table_or_id: str, id_or_fields: Any, fields: object = None, /) -> Operation[None]:
+        """Set the given fields and keep the others; a field given as ``UNDEFINED`` is removed."""
+        return self._patch(table_or_id, id_or_fields, fields)
+
+    def replace(self, table_or_id: str, id_or_value: Any, value: object = None, /) -> Operation[None]:
+        """Give the document these fields and no others."""
+        return self._replace(table_or_id, id_or_value, value)
+
+    def delete(self, table_or_id: str, id: str | None = None, /) -> Operation[None]:
+        """Remove the document."""
+        return self._delete(table_or_id, id)
+
+
+class SyncSystemReader(BaseReader):
+    """``ctx.db.system`` in plain ``def`` functions."""
+
+    def get(self, table_or_id: str, id: str | None = None, /) -> Document | None:
+        """A document by id, ``None`` when it does not exist."""
+        return self._wait(self._get(table_or_id, id))
+
+    def query(self, table: str) -> SyncQuery:
+        """A query on a system table."""
+        return self._query(SyncQuery, table)
+
+    def normalize_id(self, table: str, id: str) -> Any:
+        """The id a string stands for, if it is one of the table; ``None`` otherwise."""
+        return self._wait(self._normalize_id(table, id))
+
+
+class SyncDatabaseReader(SyncSystemReader):
+    """``ctx.db`` in plain ``def`` queries."""
+
+    @property
+    def system(self) -> SyncSystemReader:
+        """The system tables."""
+        return SyncSystemReader(self._syscalls, self._wait, is_system=True)
+
+
+class SyncDatabaseWriter(BaseWriter, SyncDatabaseReader):
+    """``ctx.db`` in plain ``def`` mutations."""
+
+    def insert(self, table: str, value: object) -> Any:
+        """Add a document (a dict, dataclass or struct); its id."""
+        return self._wait(self._insert(table, value))
+
+    def patch(self, table_or_id: str, id_or_fields: Any, fields: object = None, /) -> None:
+        """Set the given fields and keep the others; a field given as ``UNDEFINED`` is removed."""
+        self._wait(self._patch(table_or_id, id_or_fields, fields))
+
+    def replace(self, table_or_id: str, id_or_value: Any, value: object = None, /) -> None:
+        """Give the document these fields and no others."""
+        self._wait(self._replace(table_or_id, id_or_value, value))
+
+    def delete(self, table_or_id: str, id: str | None = None, /) -> None:
+        """Remove the document."""
+        self._wait(self._delete(table_or_id, id))
+
+
+def _table_and_id(method: str, table_or_id: Any, id: Any) -> tuple[str | None, str]:
+    table, id = (None, table_or_id) if id is None else (table_or_id, id)
+    if not isinstance(id, str):
+        raise BadRequest(
+            f"Invalid argument `id` for `db.{method}`, expected string but got '{type(id).__name__}': {id!r}"
+        )
+    return table, str(id)
+
+
+def _write_target(method: str, table_or_id: Any, id: Any, value: Any) -> tuple[str | None, str, Any]:
+    """Tell ``(id, value)`` from ``(table, id, value)``."""
+    if value is None:
+        table_or_id, id, value = None, table_or_id, id
+    if value is None:
+        raise TypeError(f"Must provide arg 2 `value` to `{method}`")
+    if table_or_id is not None:
+        _check_writable(table_or_id)
+    _, id = _table_and_id(method, id, None)
+    return table_or_id, id, value
+
+
+def _check_writable(table: Any) -> None:
+    if not isinstance(table, str):
+        raise BadRequest(f"The name of a table is a string. Received {table!r}.")
+    if table.startswith("_"):
+        raise BadRequest("System tables (prefixed with `_`) are read-only.")
+
+
+def _encode_document(method: str, value: object) -> Json:
+    normal = normalize(value)
+    if not isinstance(normal, dict):
+        raise BadRequest(f"Invalid argument `value` for `db.{method}`: Value must be an Object")
+    return dict(encode(normal))
+
+
+def _document_or_none(json: Any) -> Document | None:
+    return None if json is None else decode_document(json)
+
+
+def _nothing(_: Any) -> None:
+    return None

@@ -1,0 +1,179 @@
+"""What is said inside ``filter``, ``with_index`` and ``with_search_index``: expressions and ranges (js-runtime 3.1)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from parabola.values.encoding import encode, normalize
+from parabola.values.errors import BadRequest
+from parabola.values.placeholders import UNDEFINED
+
+Json = dict[str, Any]
+
+
+def encode_operand(value: Any) -> Any:
+    """The JSON of a value to compare with; ``UNDEFINED`` stands for a missing field."""
+    return {"$undefined": None} if value is UNDEFINED else encode(normalize(value))
+
+
+class Expression:
+    """Part of a filter: a field, a literal, or an operation on those."""
+
+    __slots__ = ("json",)
+
+    def __init__(self, json: Json) -> None:
+        self.json = json
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "A filter expression has no truth value here, it is evaluated for each document. "
+            "Combine expressions with q.and_, q.or_ and q.not_."
+        )
+
+
+def _json(operand: Any) -> Json:
+    return operand.json if isinstance(operand, Expression) else {"$literal": encode_operand(operand)}
+
+
+class FilterBuilder:
+    """The ``q`` of ``.filter(lambda q: ...)``. Operands are expressions or plain values."""
+
+    __slots__ = ()
+
+    def field(self, path: str) -> Expression:
+        """The value of a field, nested ones with dots: ``q.field("author.name")``."""
+        if not isinstance(path, str):
+            raise BadRequest(f"Field paths are strings, found {path!r}.")
+        return Expression({"$field": path})
+
+    def eq(self, left: Any, right: Any) -> Expression:
+        return _binary("$eq", left, right)
+
+    def neq(self, left: Any, right: Any) -> Expression:
+        return _binary("$neq", left, right)
+
+    def lt(self, left: Any, right: Any) -> Expression:
+        return _binary("$lt", left, right)
+
+    def lte(self, left: Any, right: Any) -> Expression:
+        return _binary("$lte", left, right)
+
+    def gt(self, left: Any, right: Any) -> Expression:
+        return _binary("$gt", left, right)
+
+    def gte(self, left: Any, right: Any) -> Expression:
+        return _binary("$gte", left, right)
+
+    def add(self, left: Any, right: Any) -> Expression:
+        return _binary("$add", left, right)
+
+    def sub(self, left: Any, right: Any) -> Expression:
+        return _binary("$sub", left, right)
+
+    def mul(self, left: Any, right: Any) -> Expression:
+        return _binary("$mul", left, right)
+
+    def div(self, left: Any, right: Any) -> Expression:
+        return _binary("$div", left, right)
+
+    def mod(self, left: Any, right: Any) -> Expression:
+        return _binary("$mod", left, right)
+
+    def neg(self, operand: Any) -> Expression:
+        return Expression({"$neg": _json(operand)})
+
+    def not_(self, operand: Any) -> Expression:
+        return Expression({"$not": _json(operand)})
+
+    def and_(self, *operands: Any) -> Expression:
+        return Expression({"$and": [_json(operand) for operand in operands]})
+
+    def or_(self, *operands: Any) -> Expression:
+        return Expression({"$or": [_json(operand) for operand in operands]})
+
+
+def _binary(operator: str, left: Any, right: Any) -> Expression:
+    return Expression({operator: [_json(left), _json(right)]})
+
+
+def filter_json(condition: Any) -> Json:
+    """The JSON of what a filter's callback returned: an expression, or a constant."""
+    return _json(condition)
+
+
+BuilderT = TypeVar("BuilderT", bound="_Chain")
+
+
+class _Chain:
+    """Conditions collected by chained calls; each link can be continued once."""
+
+    __slots__ = ("_conditions", "_used")
+
+    def __init__(self, conditions: tuple[Json, ...] = ()) -> None:
+        self._conditions = conditions
+        self._used = False
+
+    def _extended(self: BuilderT, kind: str, field: str, value: Any) -> BuilderT:
+        self._use()
+        condition = {"type": kind, "fieldPath": field, "value": value}
+        return type(self)((*self._conditions, condition))
+
+    def _use(self) -> None:
+        if self._used:
+            raise BadRequest(
+                f"{type(self).__name__} has already been used! Chain your method calls like "
+                "`lambda q: q.eq(...).eq(...)`. See https://docs.convex.dev/using/indexes"
+            )
+        self._used = True
+
+    def export(self) -> list[Json]:
+        """All conditions in the order they were said."""
+        self._use()
+        return list(self._conditions)
+
+
+class IndexRangeBuilder(_Chain):
+    """The ``q`` of ``with_index``: equalities on the first fields, then bounds on the next one."""
+
+    __slots__ = ()
+
+    def eq(self, field: str, value: Any) -> IndexRangeBuilder:
+        return self._extended("Eq", field, encode_operand(value))
+
+    def gt(self, field: str, value: Any) -> IndexRangeBuilder:
+        return self._extended("Gt", field, encode_operand(value))
+
+    def gte(self, field: str, value: Any) -> IndexRangeBuilder:
+        return self._extended("Gte", field, encode_operand(value))
+
+    def lt(self, field: str, value: Any) -> IndexRangeBuilder:
+        return self._extended("Lt", field, encode_operand(value))
+
+    def lte(self, field: str, value: Any) -> IndexRangeBuilder:
+        return self._extended("Lte", field, encode_operand(value))
+
+
+class SearchFilterBuilder(_Chain):
+    """The ``q`` of ``with_search_index``: one ``search``, then equalities on filter fields."""
+
+    __slots__ = ()
+
+    def search(self, field: str, text: str) -> SearchFilterBuilder:
+        if not isinstance(text, str):
+            raise BadRequest(f"The text to search for is a string, found {text!r}.")
+        return self._extended("Search", field, text)
+
+    def eq(self, field: str, value: Any) -> SearchFilterBuilder:
+        return self._extended("Eq", field, encode_operand(value))
+
+
+class VectorFilterBuilder:
+    """The ``q`` of a vector search filter: ``q.eq`` and ``q.or_`` (js-runtime 3.6)."""
+
+    __slots__ = ()
+
+    def eq(self, field: str, value: Any) -> Expression:
+        return Expression({"$eq": [{"$field": field}, {"$literal": encode_operand(value)}]})
+
+    def or_(self, *operands: Expression) -> Expression:
+        return Expression({"$or": [_json(operand) for operand in operands]})

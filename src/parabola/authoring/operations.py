@@ -1,0 +1,93 @@
+"""Operations: calls to the engine that are under way, and the interface through which contexts make them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Final, Literal, Protocol, TypeVar
+
+T = TypeVar("T")
+
+FunctionKind = Literal["query", "mutation", "action", "httpAction"]
+
+SYSCALL_VERSION: Final = "1.48.0"
+"""The npm library version whose syscalls are spoken (js-runtime, scope); the engine keys behaviour on it."""
+
+
+class Operation(Coroutine[Any, Any, T]):
+    """A call that was issued when it was made; awaiting it gives its result, once or several times.
+
+    It is issued at once, so that an operation nobody awaits still happens, in the order of the program
+    (js-runtime 1.5 and 5.7). It is a coroutine for everybody who asks: ``asyncio.gather``,
+    ``asyncio.create_task`` and ``TaskGroup`` take it.
+    """
+
+    __slots__ = ("_convert", "_reply", "_steps")
+
+    def __init__(self, reply: Awaitable[Any], convert: Callable[[Any], T] | None = None) -> None:
+        self._reply = reply
+        self._convert = convert
+        self._steps: Generator[Any, Any, T] | None = None
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        result = yield from self._reply.__await__()
+        return result if self._convert is None else self._convert(result)
+
+    def send(self, value: Any, /) -> Any:
+        if self._steps is None:
+            self._steps = self.__await__()
+        return self._steps.send(value)
+
+    def throw(
+        self,
+        kind: Any,
+        value: BaseException | object = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> Any:
+        if self._steps is None:
+            self._steps = self.__await__()
+        return self._steps.throw(kind if value is None else value)
+
+    def close(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
+
+
+class Syscalls(Protocol):
+    """What a context needs of whoever runs the function (a host, or a test)."""
+
+    kind: FunctionKind
+    request_id: str
+    """The run's token in actions, "" elsewhere (js-runtime 1.8)."""
+
+    def call(self, op: str, args: dict[str, Any]) -> Awaitable[Any]:
+        """Issue one syscall; the awaitable gives the raw JSON of its result."""
+
+    def open_stream(self, stream: FinishableStream) -> int:
+        """Register a started query stream: its id, and the host finishes it when the function ends first."""
+
+    def now_ms(self) -> float:
+        """The clock of the function in milliseconds; the reading is noted."""
+
+    def snapshot_ts(self) -> int:
+        """The snapshot timestamp in nanoseconds; the reading is noted as one of the clock."""
+
+
+class FinishableStream(Protocol):
+    """A stream that can be told that nobody reads it any more."""
+
+    def cleanup_args(self) -> dict[str, Any] | None:
+        """Arguments of the ``1.0/queryCleanup`` that is due, ``None`` when none is."""
+
+
+class Wait(Protocol):
+    """How plain ``def`` functions wait for an operation."""
+
+    def __call__(self, awaitable: Awaitable[T], /) -> T:
+        """The result, once it is there. Other functions run meanwhile."""
+
+
+def async_only(awaitable: Awaitable[Any], /) -> Any:
+    """The ``Wait`` of contexts that belong to ``async def`` functions: they never wait by themselves."""
+    raise RuntimeError("This context belongs to an `async def` function: await its methods.")

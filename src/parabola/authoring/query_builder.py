@@ -1,0 +1,332 @@
+"""Queries on a table: which rows, in which order, through which filter, and how to get them.
+
+The calls only build the query JSON of js-runtime 3.1; the engine evaluates it, the same for every language.
+A query object is used once: each chained call returns the next one and closes the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypedDict, TypeVar
+
+from parabola.authoring.filters import (
+    Expression,
+    FilterBuilder,
+    IndexRangeBuilder,
+    SearchFilterBuilder,
+    filter_json,
+)
+from parabola.authoring.operations import SYSCALL_VERSION, Syscalls, Wait, async_only
+from parabola.authoring.query_stream import Document, QueryStream, decode_document
+from parabola.values.errors import BadRequest
+
+MAXIMUM_OPERATORS: Final = 256
+"""Filters and limits of one query (js-runtime 3.1)."""
+
+Order = Literal["asc", "desc"]
+Json = dict[str, Any]
+QueryT = TypeVar("QueryT", bound="BaseQuery")
+
+
+class PaginationResult(TypedDict):
+    """One page, spelled as ``usePaginatedQuery`` expects it, so that a query can return it as it is."""
+
+    page: list[Document]
+    isDone: bool
+    continueCursor: str
+    splitCursor: str | None
+    pageStatus: Literal["SplitRecommended", "SplitRequired"] | None
+
+
+class BaseQuery:
+    """The chainable part of a query, the same for ``async def`` and plain ``def`` functions."""
+
+    def __init__(self, syscalls: Syscalls, table: str, wait: Wait = async_only) -> None:
+        self._syscalls = syscalls
+        self._table = table
+        self._wait = wait
+        self._source: Json = {"type": "FullTableScan", "tableName": table, "order": None}
+        self._operators: list[Json] = []
+        self._state: Literal["fresh", "chained", "executing", "closed"] = "fresh"
+        self._ordered = False
+        self._stream: QueryStream | None = None
+
+    def with_index(
+        self: QueryT,
+        name: str,
+        range: Callable[[IndexRangeBuilder], IndexRangeBuilder] | None = None,
+    ) -> QueryT:
+        """Read through an index: ``.with_index("by_channel", lambda q: q.eq("channel", id).gt("sent", t))``.
+
+        Rows come in the order of the index. Equalities must name its first fields in order, bounds the next.
+        """
+        self._require_fresh_source("with_index")
+        conditions = (
+            [] if range is None else _built(range(IndexRangeBuilder()), IndexRangeBuilder, "with_index")
+        )
+        source = {
+            "type": "IndexRange",
+            "indexName": f"{self._table}.{name}",
+            "range": conditions,
+            "order": None,
+        }
+        return self._chained(source=source)
+
+    def with_search_index(
+        self: QueryT, name: str, filter: Callable[[SearchFilterBuilder], SearchFilterBuilder]
+    ) -> QueryT:
+        """Full-text search: ``.with_search_index("search_body", lambda q: q.search("body", text))``.
+
+        Rows come in order of relevance.
+        """
+        self._require_fresh_source("with_search_index")
+        filters = _built(filter(SearchFilterBuilder()), SearchFilterBuilder, "with_search_index")
+        return self._chained(
+            source={"type": "Search", "indexName": f"{self._table}.{name}", "filters": filters}
+        )
+
+    def full_table_scan(self: QueryT) -> QueryT:
+        """All rows in the order of creation; this is what a query does when nothing else is said."""
+        return self._chained()
+
+    def order(self: QueryT, order: Order) -> QueryT:
+        """``"asc"`` (the default) or ``"desc"``."""
+        if self._source["type"] == "Search":
+            raise BadRequest("Search queries must always be in relevance order. Can not set order manually.")
+        if self._ordered:
+            raise BadRequest("Queries may only specify order at most once")
+        if order not in ("asc", "desc"):
+            raise BadRequest(f'The order of a query is "asc" or "desc". Received {order!r}.')
+        query = self._chained(source={**self._source, "order": order})
+        query._ordered = True
+        return query
+
+    def filter(self: QueryT, condition: Callable[[FilterBuilder], Expression | bool]) -> QueryT:
+        """Keep the rows for which the expression is true. Rows left out count as read all the same."""
+        return self._chained(operator={"filter": filter_json(condition(FilterBuilder()))})
+
+    def _require_fresh_source(self, method: str) -> None:
+        if self._source["type"] != "FullTableScan" or self._operators or self._ordered:
+            raise BadRequest(f"`{method}` comes first: call it directly on `ctx.db.query(...)`.")
+
+    def _chained(self: QueryT, *, source: Json | None = None, operator: Json | None = None) -> QueryT:
+        if self._state != "fresh":
+            raise BadRequest(
+                "This query has been chained with another operator and can't be reused."
+                if self._state == "chained"
+                else "A query can only be chained once and can't be chained after iteration begins."
+            )
+        if operator is not None and len(self._operators) >= MAXIMUM_OPERATORS:
+            raise BadRequest(f"Can't construct query with more than {MAXIMUM_OPERATORS} operators")
+        self._state = "chained"
+        query = type(self)(self._syscalls, self._table, self._wait)
+        query._source = self._source if source is None else source
+        query._operators = self._operators if operator is None else [*self._operators, operator]
+        query._ordered = self._ordered
+        return query
+
+    def _begin(self) -> None:
+        if self._state == "chained":
+            raise BadRequest("This query has been chained with another operator and can't be reused.")
+        if self._state != "fresh":
+            raise BadRequest("This query is closed and can't emit any more values.")
+        self._state = "executing"
+
+    def _json(self, limit: int | None = None) -> Json:
+        operators = self._operators if limit is None else [*self._operators, {"limit": limit}]
+        if len(operators) > MAXIMUM_OPERATORS:
+            raise BadRequest(f"Can't construct query with more than {MAXIMUM_OPERATORS} operators")
+        return {"source": self._source, "operators": operators}
+
+    async def _rows(self, limit: int | None = None) -> list[Document]:
+        self._begin()
+        try:
+            return await QueryStream(self._syscalls, self._json(limit)).all(limit)
+        finally:
+            self._state = "closed"
+
+    async def _take(self, n: float) -> list[Document]:
+        if isinstance(n, bool) or not isinstance(n, (int, float)) or not float(n).is_integer() or n < 0:
+            raise BadRequest("Arg 1 `n` to `take` must be a non-negative integer")
+        return await self._rows(int(n))
+
+    async def _first(self) -> Document | None:
+        rows = await self._rows(1)
+        return rows[0] if rows else None
+
+    async def _unique(self) -> Document | None:
+        rows = await self._rows(2)
+        if len(rows) > 1:
+            ids = ", ".join(str(row["_id"]) for row in rows)
+            raise BadRequest(
+                f"unique() query returned more than one result from table {self._table}:\n [{ids}, ...]",
+                "NotUnique",
+            )
+        return rows[0] if rows else None
+
+    async def _next(self) -> Document | None:
+        if self._stream is None:
+            self._begin()
+            self._stream = QueryStream(self._syscalls, self._json())
+        elif self._state == "closed":
+            return None
+        document = await self._stream.next()
+        if document is None:
+            self._state = "closed"
+        return document
+
+    async def _count(self) -> int:
+        if self._source["type"] != "FullTableScan" or self._operators or self._ordered:
+            raise BadRequest("`count` counts whole tables: call it directly on `ctx.db.query(...)`.")
+        self._begin()
+        self._state = "closed"
+        return int(await self._syscalls.call("1.0/count", {"table": self._table}))
+
+    async def _paginate(
+        self,
+        options: Mapping[str, Any] | None,
+        num_items: float | None,
+        cursor: str | None,
+        end_cursor: str | None,
+        maximum_rows_read: float | None,
+        maximum_bytes_read: float | None,
+    ) -> PaginationResult:
+        if options is not None:
+            num_items = options.get("numItems", options.get("num_items"))
+            cursor = options.get("cursor")
+            end_cursor = options.get("endCursor")
+            maximum_rows_read = options.get("maximumRowsRead")
+            maximum_bytes_read = options.get("maximumBytesRead")
+        if isinstance(num_items, bool) or not isinstance(num_items, (int, float)) or not num_items >= 0:
+            raise BadRequest(f"`options.numItems` must be a positive number. Received `{num_items}`.")
+        self._begin()
+        self._state = "closed"
+        args: Json = {
+            "query": self._json(),
+            "cursor": cursor,
+            "endCursor": end_cursor,
+            "pageSize": _whole(num_items),
+            "maximumRowsRead": _whole(maximum_rows_read),
+        }
+        if maximum_bytes_read is not None:
+            args["maximumBytesRead"] = _whole(maximum_bytes_read)
+        args["version"] = SYSCALL_VERSION
+        page = await self._syscalls.call("1.0/queryPage", args)
+        return {
+            "page": [decode_document(document) for document in page["page"]],
+            "isDone": page["isDone"],
+            "continueCursor": page["continueCursor"],
+            "splitCursor": page.get("splitCursor"),
+            "pageStatus": page.get("pageStatus"),
+        }
+
+
+def _whole(number: float | None) -> float | None:
+    return int(number) if number is not None and float(number).is_integer() else number
+
+
+BuilderT = TypeVar("BuilderT", IndexRangeBuilder, SearchFilterBuilder)
+
+
+def _built(builder: Any, kind: type[BuilderT], method: str) -> list[Json]:
+    if not isinstance(builder, kind):
+        raise BadRequest(
+            f"The function given to `{method}` must return what it built, like `lambda q: q.eq('field', value)`."
+        )
+    return builder.export()
+
+
+class Query(BaseQuery):
+    """A query in an ``async def`` function: await one of its results, or iterate with ``async for``."""
+
+    async def take(self, n: float) -> list[Document]:
+        """The first ``n`` rows."""
+        return await self._take(n)
+
+    async def first(self) -> Document | None:
+        """The first row, ``None`` when there is none."""
+        return await self._first()
+
+    async def unique(self) -> Document | None:
+        """The only row, ``None`` when there is none; an error when there are several."""
+        return await self._unique()
+
+    async def collect(self) -> list[Document]:
+        """All rows."""
+        return await self._rows()
+
+    async def count(self) -> int:
+        """How many documents the table has."""
+        return await self._count()
+
+    async def paginate(
+        self,
+        options: Mapping[str, Any] | None = None,
+        *,
+        num_items: float | None = None,
+        cursor: str | None = None,
+        end_cursor: str | None = None,
+        maximum_rows_read: float | None = None,
+        maximum_bytes_read: float | None = None,
+    ) -> PaginationResult:
+        """One page. ``options`` is the ``paginationOpts`` that client libraries send."""
+        return await self._paginate(
+            options, num_items, cursor, end_cursor, maximum_rows_read, maximum_bytes_read
+        )
+
+    def __aiter__(self) -> Query:
+        return self
+
+    async def __anext__(self) -> Document:
+        document = await self._next()
+        if document is None:
+            raise StopAsyncIteration
+        return document
+
+
+class SyncQuery(BaseQuery):
+    """A query in a plain ``def`` function: the same results, returned directly; iterate with ``for``."""
+
+    def take(self, n: float) -> list[Document]:
+        """The first ``n`` rows."""
+        return self._wait(self._take(n))
+
+    def first(self) -> Document | None:
+        """The first row, ``None`` when there is none."""
+        return self._wait(self._first())
+
+    def unique(self) -> Document | None:
+        """The only row, ``None`` when there is none; an error when there are several."""
+        return self._wait(self._unique())
+
+    def collect(self) -> list[Document]:
+        """All rows."""
+        return self._wait(self._rows())
+
+    def count(self) -> int:
+        """How many documents the table has."""
+        return self._wait(self._count())
+
+    def paginate(
+        self,
+        options: Mapping[str, Any] | None = None,
+        *,
+        num_items: float | None = None,
+        cursor: str | None = None,
+        end_cursor: str | None = None,
+        maximum_rows_read: float | None = None,
+        maximum_bytes_read: float | None = None,
+    ) -> PaginationResult:
+        """One page. ``options`` is the ``paginationOpts`` that client libraries send."""
+        return self._wait(
+            self._paginate(options, num_items, cursor, end_cursor, maximum_rows_read, maximum_bytes_read)
+        )
+
+    def __iter__(self) -> SyncQuery:
+        return self
+
+    def __next__(self) -> Document:
+        document = self._wait(self._next())
+        if document is None:
+            raise StopIteration
+        return document

@@ -1,0 +1,88 @@
+"""Rows of one query, fetched in batches over ``1.0/queryStreamNext`` (docs/host-protocol.md)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from parabola.authoring.operations import Syscalls
+from parabola.values.encoding import decode
+
+Document = dict[str, Any]
+"""A document as functions see it: its fields, with ``_id`` and ``_creationTime``."""
+
+MAXIMUM_BATCH = 1024
+"""Rows the engine gives at a time (js-runtime 3.8)."""
+FIRST_BATCH = 16
+"""Rows an ``async for`` asks for at first: it may well stop early."""
+
+
+def decode_document(json: Any) -> Document:
+    """A document from its JSON; placeholders of this mutation's commit timestamp may stand in it."""
+    document = decode(json, allow_commit_ts=True)
+    assert isinstance(document, dict)
+    return document
+
+
+class QueryStream:
+    """A cursor over the rows of a query. Rows are told to the engine as read only when they are taken out."""
+
+    __slots__ = ("_batch", "_consumed", "_done", "_id", "_query", "_rows", "_syscalls")
+
+    def __init__(self, syscalls: Syscalls, query: dict[str, Any]) -> None:
+        self._syscalls = syscalls
+        self._query = query
+        self._id: int | None = None
+        self._rows: deque[Any] = deque()
+        self._batch = FIRST_BATCH
+        self._consumed = 0
+        self._done = False
+
+    async def next(self) -> Document | None:
+        """The next row, ``None`` after the last."""
+        if not self._rows and not self._done:
+            await self._fetch(self._batch)
+            self._batch = min(self._batch * 4, MAXIMUM_BATCH)
+        if not self._rows:
+            return None
+        self._consumed += 1
+        return decode_document(self._rows.popleft())
+
+    async def all(self, limit: int | None = None) -> list[Document]:
+        """Every remaining row, or the first ``limit``."""
+        documents: list[Document] = []
+        while True:
+            wanted = MAXIMUM_BATCH if limit is None else min(limit - len(documents), MAXIMUM_BATCH)
+            if not self._done:
+                await self._fetch(wanted)
+            self._consumed += len(self._rows)
+            documents.extend(map(decode_document, self._rows))
+            self._rows.clear()
+            if self._done or (limit is not None and len(documents) >= limit):
+                return documents
+
+    async def _fetch(self, count: int) -> None:
+        args: dict[str, Any]
+        if self._id is None:
+            self._id = self._syscalls.open_stream(self)
+            args = {"queryId": self._id, "query": self._query, "batch": count, "consumed": 0}
+        else:
+            args = {"queryId": self._id, "batch": count, "consumed": self._consumed}
+        try:
+            answer = await self._syscalls.call("1.0/queryStreamNext", args)
+        except Exception:
+            self._done = True
+            raise
+        self._rows.extend(answer["values"])
+        self._done = bool(answer["done"])
+
+    def cleanup_args(self) -> dict[str, Any] | None:
+        """The ``1.0/queryCleanup`` that tells the engine where reading stopped; ``None`` when it knows.
+
+        A stream that is exhausted on the engine's side still needs it while prefetched rows are unread.
+        """
+        if self._id is None or (self._done and not self._rows):
+            return None
+        self._done = True
+        self._rows.clear()
+        return {"queryId": self._id, "consumed": self._consumed}

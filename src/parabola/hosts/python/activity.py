@@ -1,0 +1,41 @@
+"""The activity cell: which invocation runs user code now, and since when; the engine reads it from outside."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import time
+from typing import Final
+
+ACTIVITY_VARIABLE: Final = "PARABOLA_ACTIVITY"
+_CELL: Final = struct.Struct("<QQ")
+_monotonic_ns = time.monotonic_ns  # taken before anything is replaced
+
+
+class Activity:
+    """16 bytes of shared memory: the invocation's id (0 when idle) and CLOCK_MONOTONIC ns of the step's start."""
+
+    def __init__(self, path: str | None) -> None:
+        self._cell: mmap.mmap | None = None
+        if path:
+            descriptor = os.open(path, os.O_RDWR)
+            try:
+                self._cell = mmap.mmap(descriptor, _CELL.size)
+            finally:
+                os.close(descriptor)
+
+    @classmethod
+    def from_environment(cls) -> Activity:
+        """The cell named by ``PARABOLA_ACTIVITY``; without it nobody looks, and nothing is written."""
+        return cls(os.environ.get(ACTIVITY_VARIABLE))
+
+    def begin(self, invocation_id: int) -> None:
+        """User code of the invocation runs from now on."""
+        if self._cell is not None:
+            _CELL.pack_into(self._cell, 0, invocation_id, _monotonic_ns())
+
+    def end(self) -> None:
+        """No user code runs."""
+        if self._cell is not None:
+            _CELL.pack_into(self._cell, 0, 0, 0)

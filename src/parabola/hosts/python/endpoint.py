@@ -1,0 +1,86 @@
+"""The host on a socket: newline-delimited JSON in both directions."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any, cast
+
+import orjson
+
+from parabola.hosts.python.host import Host
+
+Json = dict[str, Any]
+
+MAXIMUM_LINE_BYTES = 64 * 1024 * 1024
+
+
+class Endpoint(asyncio.Protocol):
+    """Cuts what arrives into messages, and writes what one arrival caused in one go."""
+
+    def __init__(self) -> None:
+        self.host: Host | None = None
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport | None = None
+        self._parts: list[bytes] = []
+        self._outgoing: list[bytes] = []
+        self._corked = False
+
+    def send(self, message: Json) -> None:
+        """Send one message; during ``data_received`` it waits for its end."""
+        self._outgoing.append(orjson.dumps(message))
+        if not self._corked:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._outgoing and self._transport is not None:
+            self._outgoing.append(b"")
+            self._transport.write(b"\n".join(self._outgoing))
+        self._outgoing.clear()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        lines = data.split(b"\n")
+        last = lines.pop()
+        if lines:
+            if self._parts:
+                self._parts.append(lines[0])
+                lines[0] = b"".join(self._parts)
+                self._parts.clear()
+            self._corked = True
+            try:
+                for line in lines:
+                    self._receive(line)
+            finally:
+                self._corked = False
+                self._flush()
+        if last:
+            self._parts.append(last)
+
+    def _receive(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        message = orjson.loads(line)
+        if message.get("type") == "shutdown":
+            self.end()
+        elif self.host is not None:
+            self.host.receive(message)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.end()
+
+    def end(self) -> None:
+        """Nothing more is to be done."""
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+async def connect(descriptor: socket.socket) -> Endpoint:
+    """An endpoint on an open socket."""
+    descriptor.setblocking(False)
+    loop = asyncio.get_running_loop()
+    _, endpoint = await loop.create_unix_connection(Endpoint, sock=descriptor)
+    return endpoint

@@ -1,0 +1,203 @@
+"""One execution of one function on this host: what all kinds share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Iterator, Mapping
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from parabola.authoring.environment import variables
+from parabola.authoring.functions import Function
+from parabola.authoring.operations import FinishableStream, FunctionKind
+from parabola.hosts.python.console import Console, current_console
+from parabola.values.encoding import decode
+from parabola.values.errors import ConvexError, UserError
+
+Json = dict[str, Any]
+
+_SHOWN_OPERATIONS: Final = {"shallowMerge": "patch", "queryPage": "paginate"}
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A ``run`` message (docs/host-protocol.md)."""
+
+    id: int
+    kind: FunctionKind
+    path: str
+    args: Any = None
+    now: float = 0.0
+    seed: str = "0"
+    snapshotTs: int = 0
+    identity: Any = None
+    requestId: str = ""
+
+
+@dataclass
+class Usage:
+    """What the engine wants to know about an execution besides its result."""
+
+    user_ns: int = 0
+    unawaited: list[str] = field(default_factory=list)
+
+
+class RecordedVariables(Mapping[str, str]):
+    """The deployment's environment variables; which were read, present or absent, is noted."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.read.add(name)
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self.read.update(self._values)
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class Outlet(Protocol):
+    """Where an invocation sends its messages."""
+
+    def send(self, message: Json) -> None:
+        """Send one message to the engine."""
+
+
+class Invocation:
+    """The ``Syscalls`` of a running function; subclasses say how its code is driven.
+
+    A syscall that was issued gets a number and stays in ``_pending`` until its reply settles it.
+    """
+
+    def __init__(
+        self,
+        request: RunRequest,
+        function: Function[..., Any],
+        environment: Mapping[str, str],
+        outlet: Outlet,
+    ) -> None:
+        self.id: Final = request.id
+        self.kind: FunctionKind = request.kind
+        self.request: Final = request
+        self.function: Final = function
+        self.usage: Final = Usage()
+        self.variables: Final = RecordedVariables(environment)
+        self.closed = False
+        self._outlet = outlet
+        self._calls = itertools.count(1)
+        self._queries = itertools.count()
+        self._pending: dict[int, tuple[Any, str]] = {}
+        self._streams: list[FinishableStream] = []
+        self.request_id = ""
+        self.console = self._make_console()
+
+    def _make_console(self) -> Console:
+        return Console()
+
+    def _make_context(self) -> Context:
+        """The context variables that user code and everything it starts runs with."""
+        context = Context()
+        context.run(current_console.set, self.console)
+        context.run(variables.set, lambda: self.variables)
+        return context
+
+    # Syscalls
+
+    def call(self, op: str, args: Json) -> Awaitable[Any]:
+        """Issue a syscall."""
+        if self.closed:
+            raise RuntimeError("This `ctx` belongs to a function that has ended.")
+        call = next(self._calls)
+        reply: Awaitable[Any] = self._new_reply()
+        self._pending[call] = (reply, op)
+        self._issue({"call": call, "op": op, "args": args})
+        return reply
+
+    def open_stream(self, stream: FinishableStream) -> int:
+        self._streams.append(stream)
+        return next(self._queries)
+
+    def now_ms(self) -> float:
+        return self.request.now
+
+    def snapshot_ts(self) -> int:
+        return self.request.snapshotTs
+
+    def _new_reply(self) -> Any:
+        raise NotImplementedError
+
+    def _issue(self, call: Json) -> None:
+        raise NotImplementedError
+
+    # What the host does
+
+    def start(self) -> None:
+        """Begin to run."""
+        raise NotImplementedError
+
+    def receive(self, replies: list[Json]) -> None:
+        """Answers to syscalls, in the order of the engine."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Stop; nothing is sent any more."""
+        raise NotImplementedError
+
+    # The end
+
+    def arguments(self) -> dict[str, Any]:
+        """What the handler is called with, besides the context."""
+        value = decode(self.request.args, allow_commit_ts=True)
+        if isinstance(value, list):  # the wire form has a list of one object
+            value = value[0] if value else {}
+        if not isinstance(value, dict):
+            raise TypeError("The arguments of a function are one object.")
+        return self.function.bind(value)
+
+    def _note_unawaited(self) -> None:
+        for _, op in self._pending.values():
+            name = op.removeprefix("1.0/").removeprefix("actions/")
+            self.usage.unawaited.append(_SHOWN_OPERATIONS.get(name, name))
+
+    def _usage_json(self) -> Json:
+        return {
+            "userMs": self.usage.user_ns / 1e6,
+            "usedClock": False,
+            "usedRandom": False,
+            "envRead": sorted(self.variables.read),
+            "unawaited": self.usage.unawaited,
+        }
+
+    def _done(self, result: Any) -> Json:
+        return {
+            "type": "done",
+            "id": self.id,
+            "result": result,
+            "logs": self.console.lines,
+            "usage": self._usage_json(),
+        }
+
+    def _failed(self, error: Json, kind: str) -> Json:
+        return {
+            "type": "failed",
+            "id": self.id,
+            "error": error,
+            "kind": kind,
+            "logs": self.console.lines,
+            "usage": self._usage_json(),
+        }
+
+
+def reply_error(error: Json) -> UserError:
+    """The exception for a syscall that failed: a ``ConvexError`` when it carries data (js-runtime 1.3)."""
+    message = str(error.get("message", ""))
+    if "data" in error:
+        return ConvexError(decode(error["data"]), message)
+    return UserError(message)

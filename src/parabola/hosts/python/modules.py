@@ -1,0 +1,285 @@
+"""User modules: from source text to loaded functions.
+
+The modules of a deployment form one package, so that ``from .helpers import x`` and ``from . import schema``
+work, and ``from convex.helpers import x`` too unless an installed package is called ``convex``. They never
+exist as files here: code objects carry the names people know (``convex/tasks.py``), and ``linecache`` is filled
+so that tracebacks show the lines.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import importlib.util
+import linecache
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Final
+
+from parabola.authoring.functions import Function, module_being_loaded, on_declaration
+from parabola.hosts.python.console import console_print
+from parabola.hosts.python.frames import error_text, user_frames
+from parabola.hosts.python.refusals import user_files
+
+FOLDER: Final = "convex"
+AUTH_CONFIG: Final = "auth_config.py"
+
+
+class LoadError(Exception):
+    """The modules cannot be loaded. ``file`` and ``line`` say where, when that is known."""
+
+    def __init__(self, message: str, file: str | None = None, line: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = file
+        self.line = line
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``error`` of a ``loadFailed`` message."""
+        return {"message": self.message, "file": self.file, "line": self.line}
+
+
+@dataclass(frozen=True)
+class SourceModule:
+    """One file of the ``convex`` folder: ``path`` like ``admin/users.py``."""
+
+    path: str
+    source: str
+    file: str | None = None
+    """Where the file really is, for debuggers of inline hosts."""
+
+    @property
+    def shown(self) -> str:
+        """The name in error texts."""
+        return f"{FOLDER}/{self.path}"
+
+    @property
+    def code_file(self) -> str:
+        """The name in code objects."""
+        return self.file or self.shown
+
+    @property
+    def function_path(self) -> str:
+        """What stands before the colon in the names of its functions."""
+        return self.path.removesuffix(".py")
+
+
+@dataclass
+class LoadedModules:
+    """The modules of one deployment, and the functions they export."""
+
+    package: str
+    sources: Mapping[str, SourceModule]
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+    """By path; ``auth_config.py`` is not among them before it is asked for."""
+    functions: dict[str, Function[..., Any]] = field(default_factory=dict)
+    """By name: ``tasks:list``."""
+    finder: _Finder | None = None
+
+    def load_auth_config(self) -> ModuleType | None:
+        """The module ``auth_config.py``, loaded now; ``None`` when there is none. Raises ``LoadError``."""
+        source = self.sources.get(AUTH_CONFIG)
+        return None if source is None else _import(self, source)
+
+    def unload(self) -> None:
+        """Forget the modules; what still runs keeps running."""
+        if self.finder is not None and self.finder in sys.meta_path:
+            sys.meta_path.remove(self.finder)
+        for name in [
+            name for name in sys.modules if name == self.package or name.startswith(self.package + ".")
+        ]:
+            del sys.modules[name]
+
+
+def load_modules(sources: Sequence[SourceModule]) -> LoadedModules:
+    """Import all modules and find their functions. Raises ``LoadError`` and leaves nothing behind then."""
+    python = {source.path: source for source in sources if source.path.endswith(".py")}
+    loaded = LoadedModules(_free_package_name(), python)
+    names = _module_names(loaded.package, python)
+    loaded.finder = _Finder(loaded.package, names)
+    sys.meta_path.insert(0, loaded.finder)
+    try:
+        for path in sorted(python):
+            if path != AUTH_CONFIG:
+                loaded.modules[path] = _import(loaded, python[path])
+        for path, module in loaded.modules.items():
+            _export(loaded, python[path], module)
+    except BaseException:
+        loaded.unload()
+        raise
+    return loaded
+
+
+def _free_package_name() -> str:
+    base = FOLDER if not _is_shadowed() else f"{FOLDER}_functions"
+    name, number = base, 1
+    while name in sys.modules:
+        number += 1
+        name = f"{base}_{number}"
+    return name
+
+
+def _is_shadowed() -> bool:
+    """True when an installed package, and not one of our deployments, is called ``convex``."""
+    module = sys.modules.get(FOLDER)
+    if module is not None:
+        return not isinstance(getattr(module.__spec__, "loader", None), _Finder)
+    for finder in sys.meta_path:
+        if not isinstance(finder, _Finder) and hasattr(finder, "find_spec"):
+            spec = finder.find_spec(FOLDER, None, None)
+            if spec is not None and spec.loader is not None:  # a bare folder is nobody's package
+                return True
+    return False
+
+
+def _module_names(package: str, sources: Mapping[str, SourceModule]) -> dict[str, SourceModule | None]:
+    """Dotted name to source; folders without ``__init__.py`` are packages without source."""
+    names: dict[str, SourceModule | None] = {package: None}
+    for path, source in sources.items():
+        parts = source.function_path.split("/")
+        if parts[-1] == "__init__":
+            parts.pop()
+        for depth in range(1, len(parts)):
+            names.setdefault(".".join([package, *parts[:depth]]), None)
+        name = ".".join([package, *parts])
+        other = names.get(name)
+        if other is not None:
+            raise LoadError(
+                f"{source.shown} and {other.shown} are the same module. Rename one of them.", source.shown
+            )
+        names[name] = source
+    return names
+
+
+class _Finder:
+    """Finds and runs the modules of one deployment (a finder and loader of the import system)."""
+
+    def __init__(self, package: str, names: Mapping[str, SourceModule | None]) -> None:
+        self._package = package
+        self._names = names
+        self._builtins = _user_builtins(package)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name not in self._names:
+            return None
+        source = self._names[name]
+        is_package = (
+            source is None
+            or source.path.endswith("__init__.py")
+            or any(n.startswith(name + ".") for n in self._names)
+        )
+        origin = FOLDER if source is None else source.code_file
+        spec = ModuleSpec(name, self, origin=origin, is_package=is_package)  # type: ignore[arg-type]
+        spec.has_location = source is not None
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        source = self._names[module.__name__]
+        if source is None:
+            return
+        user_files[source.code_file] = source.shown
+        lines = source.source.splitlines(keepends=True)
+        linecache.cache[source.code_file] = (len(source.source), None, lines, source.code_file)
+        code = compile(source.source, source.code_file, "exec", dont_inherit=True)
+        module.__dict__["__builtins__"] = self._builtins
+        token = module_being_loaded.set(module.__name__)
+        try:
+            exec(code, module.__dict__)
+        finally:
+            module_being_loaded.reset(token)
+
+    def get_source(self, name: str) -> str | None:
+        source = self._names.get(name)
+        return None if source is None else source.source
+
+
+def _user_builtins(package: str) -> dict[str, Any]:
+    """The builtins of user modules: ``print`` writes to the function's log, ``import convex.x`` finds the package."""
+    names = dict(vars(builtins))
+    names["print"] = console_print
+    if package != FOLDER and not _is_shadowed():
+        names["__import__"] = _importer(package)
+    return names
+
+
+def _importer(package: str) -> Callable[..., Any]:
+    def import_(
+        name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
+    ) -> ModuleType:
+        if level == 0 and (name == FOLDER or name.startswith(FOLDER + ".")):
+            name = package + name[len(FOLDER) :]
+        return builtins.__import__(name, globals, locals, fromlist, level)
+
+    return import_
+
+
+def _import(loaded: LoadedModules, source: SourceModule) -> ModuleType:
+    declared: list[Function[..., Any]] = []
+    token = on_declaration.set(declared.append)
+    parts = source.function_path.split("/")
+    if parts[-1] == "__init__":
+        parts.pop()
+    try:
+        module = importlib.import_module(".".join([loaded.package, *parts]))
+    except BaseException as error:
+        raise _load_error(source, error) from None
+    finally:
+        on_declaration.reset(token)
+    _refuse_duplicates(declared)
+    return module
+
+
+def _refuse_duplicates(declared: Sequence[Function[..., Any]]) -> None:
+    first: dict[tuple[str, str], Function[..., Any]] = {}
+    for function in declared:
+        name = function.handler.__qualname__
+        if "<" in name or function.home != function.handler.__module__:
+            continue
+        other = first.setdefault((function.home, name), function)
+        if other is not function:
+            file, line = function.source
+            raise LoadError(
+                f"`{name}` is declared twice, on lines {other.source[1]} and {line}. Rename one of the two functions.",
+                user_files.get(file, file),
+                line,
+            )
+
+
+def _export(loaded: LoadedModules, source: SourceModule, module: ModuleType) -> None:
+    """Name the functions that a module declares; imported ones belong to the module they come from."""
+    for name, function in list(vars(module).items()):
+        if not isinstance(function, Function) or function.home != module.__name__:
+            continue
+        reference = f"{source.function_path}:{name}".removesuffix(":default")
+        if function not in loaded.functions.values():
+            function.reference_name = reference
+        loaded.functions[reference] = function
+        try:
+            _ = function.args
+        except Exception as error:
+            raise _load_error(source, error) from None
+
+
+def _load_error(source: SourceModule, error: BaseException) -> LoadError:
+    if isinstance(error, LoadError):
+        return error
+    if isinstance(error, SyntaxError) and error.filename in user_files:
+        text = (error.text or "").rstrip()
+        return LoadError(
+            f"{type(error).__name__}: {error.msg}\n{text}", user_files[error.filename], error.lineno
+        )
+    file, line = getattr(error, "file", None), getattr(error, "line", None)
+    if isinstance(file, str) and isinstance(line, int):
+        return LoadError(str(error), user_files.get(file, file), line)
+    frames = user_frames(error.__traceback__)
+    message = "".join([error_text(error), *(f"\n    at {frame}" for frame in frames)])
+    if not frames:
+        return LoadError(message, source.shown)
+    shown, _, number = frames[0].rpartition("(")[2].rstrip(")").rpartition(":")
+    return LoadError(message, shown, int(number))

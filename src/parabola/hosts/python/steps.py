@@ -1,0 +1,129 @@
+"""Steps of queries and mutations: one at a time on the main thread, watched from inside and outside."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from parabola.hosts.python.activity import Activity
+
+if TYPE_CHECKING:
+    from parabola.hosts.python.transaction import Transaction
+
+_cpu_ns = time.thread_time_ns  # taken before anything is replaced
+REPEAT_SECONDS: Final = 0.05
+"""A function that swallows the interruption gets another one after this time."""
+
+
+class FunctionTimedOut(BaseException):
+    """The function used up its processor time. Not an ``Exception``: user code is not to catch it."""
+
+
+class Interrupter:
+    """Raises ``FunctionTimedOut`` in the main thread when the processor time of a step is used up.
+
+    The time is the processor's, so a busy machine makes nobody fail; code that sleeps or hangs inside C is the
+    business of the engine's watchdog.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._armed = False
+
+    def install(self) -> None:
+        """Take over SIGPROF. Only in a process of our own, from its main thread."""
+        signal.signal(signal.SIGPROF, self._expired)
+
+    def arm(self, seconds: float) -> None:
+        """Interrupt after so much processor time."""
+        self._armed = True
+        signal.setitimer(signal.ITIMER_PROF, max(seconds, 0.001), REPEAT_SECONDS)
+
+    def disarm(self) -> None:
+        """The step is over."""
+        self._armed = False
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+    def _expired(self, number: int, frame: FrameType | None) -> None:
+        if self._armed:
+            raise FunctionTimedOut(self._text)
+
+
+class Steps:
+    """Runs steps: writes the activity cell, arms the interruption, counts the time."""
+
+    def __init__(
+        self,
+        activity: Activity | None = None,
+        *,
+        limit: float = 1.0,
+        interrupt: bool = False,
+        memory_text: str = "Function execution ran out of memory",
+        finished: Callable[[Transaction], None] = lambda transaction: None,
+    ) -> None:
+        self.memory_text = memory_text
+        self.finished = finished
+        """Called when a transaction has ended, before its last message is sent."""
+        self._activity = activity or Activity(None)
+        self._limit = limit
+        self._interrupter = Interrupter(timeout_text(limit)) if interrupt else None
+        if self._interrupter is not None:
+            self._interrupter.install()
+
+    def run(
+        self, transaction: Transaction, events: Sequence[Callable[[], None]], limit: float | None = None
+    ) -> None:
+        """Let the events happen, each with everything it sets in motion. Raises ``FunctionTimedOut``."""
+        usage, loop, interrupter = transaction.usage, transaction.loop, self._interrupter
+        self._activity.begin(transaction.id)
+        before = loop.enter()
+        started = _cpu_ns()
+        timed_out: FunctionTimedOut | None = None
+        try:
+            if interrupter is not None:
+                interrupter.arm(self._limit - usage.user_ns / 1e9 if limit is None else limit)
+            try:
+                for event in events:
+                    event()
+                    _drain(loop.drain)
+            finally:
+                if interrupter is not None:
+                    interrupter.disarm()
+        except FunctionTimedOut as error:
+            timed_out = error
+        finally:
+            loop.leave(before)
+            usage.user_ns += _cpu_ns() - started
+            self._activity.end()
+        if timed_out is not None:
+            raise timed_out
+        if limit is None and interrupter is not None and usage.user_ns > self._limit * 1e9:
+            raise _swallowed(transaction) or FunctionTimedOut(timeout_text(self._limit))
+
+
+def _drain(drain: Callable[[], None]) -> None:
+    """A function that raises ``SystemExit`` or ``KeyboardInterrupt`` fails with it; the host goes on."""
+    while True:
+        try:
+            drain()
+            return
+        except (SystemExit, KeyboardInterrupt):
+            continue
+
+
+def _swallowed(transaction: Transaction) -> FunctionTimedOut | None:
+    """The interruption that a task ended with, for the sake of its traceback."""
+    for task in transaction.loop.tasks:
+        if task.done() and not task.cancelled():
+            error = task.exception()
+            if isinstance(error, FunctionTimedOut):
+                return error
+    return None
+
+
+def timeout_text(limit: float) -> str:
+    """The text of js-runtime 5.5."""
+    return f"Function execution timed out (maximum duration: {limit:g}s)"

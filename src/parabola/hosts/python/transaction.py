@@ -1,0 +1,207 @@
+"""Queries and mutations: driven in steps on one thread, everything they see decided by the engine.
+
+A step begins when answers arrive and ends when the function's tasks all wait. In a step the activity cell
+names the invocation, its context variables are set, and the time it takes counts; the syscalls issued in it
+travel together. Answers are handed over one by one, each followed by everything it sets in motion, so that
+the order of events does not depend on how answers are grouped (js-runtime 1.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from parabola.authoring.context import MutationCtx, QueryCtx, SyncMutationCtx, SyncQueryCtx
+from parabola.authoring.query_builder import BaseQuery
+from parabola.hosts.python.event_loop import FunctionLoop
+from parabola.hosts.python.frames import describe_error, user_frames
+from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
+from parabola.hosts.python.greenlets import run_in_greenlet, wait_in_greenlet
+from parabola.hosts.python.invocation import Invocation, reply_error
+from parabola.hosts.python.steps import FunctionTimedOut, Steps
+from parabola.values.encoding import encode, normalize
+from parabola.values.errors import BadRequest
+
+Json = dict[str, Any]
+
+RETURNED_QUERY = "Return value is a Query. Results must be retrieved with `.collect()`, `.take(n), `.unique()`, or `.first()`."
+STUCK = (
+    "Returned promise will never resolve: the function waits for something that nothing will ever complete."
+)
+CLOSING_SECONDS = 0.1
+"""Time for the ``finally`` blocks of a function that is given up."""
+
+
+class Transaction(Invocation):
+    """One query or mutation."""
+
+    def __init__(self, *args: Any, steps: Steps, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.world = FrozenWorld(self.request.now, self.request.seed, self.kind == "query")
+        self.loop = FunctionLoop(lambda: self.world.now_ms / 1000)
+        self._steps = steps
+        self._context = self._make_context()
+        self._context.run(frozen_world.set, self.world)
+        self._outgoing: list[Json] = []
+        self._failures: list[asyncio.Future[Any]] = []
+        self._main: asyncio.Task[Any] | None = None
+        self._timeout: FunctionTimedOut | None = None
+        self._noted_unawaited = False
+
+    # Syscalls
+
+    def now_ms(self) -> float:
+        self.world.used_clock = True
+        return self.request.now
+
+    def snapshot_ts(self) -> int:
+        self.world.used_clock = True
+        return self.request.snapshotTs
+
+    def _new_reply(self) -> asyncio.Future[Any]:
+        return self.loop.create_future()
+
+    def _issue(self, call: Json) -> None:
+        self._outgoing.append(call)
+
+    # Steps
+
+    def start(self) -> None:
+        def begin() -> None:
+            self._main = self.loop.create_task(self._run(), context=self._context)
+
+        self._step([begin])
+
+    def receive(self, replies: list[Json]) -> None:
+        if not self.closed:
+            self._step([self._settler(reply) for reply in replies])
+
+    def _settler(self, reply: Json) -> Callable[[], None]:
+        def settle() -> None:
+            future, _ = self._pending.pop(reply["call"])
+            if future.cancelled():
+                return
+            if "error" in reply:
+                future.set_exception(reply_error(reply["error"]))
+                self._failures.append(future)
+            else:
+                future.set_result(reply.get("value"))
+
+        return settle
+
+    def _step(self, events: list[Callable[[], None]]) -> None:
+        try:
+            self._steps.run(self, events)
+        except FunctionTimedOut as timeout:
+            self._timeout = timeout
+        self._after_step()
+
+    async def _run(self) -> Any:
+        arguments = self.arguments()
+        if self.function.is_async:
+            ctx = QueryCtx(self) if self.kind == "query" else MutationCtx(self)
+            result = await self.function.handler(ctx, **arguments)
+        else:
+            sync_ctx = (SyncQueryCtx if self.kind == "query" else SyncMutationCtx)(self, wait_in_greenlet)
+            result = await run_in_greenlet(self.function.handler, sync_ctx, **arguments)
+        if inspect.isawaitable(result):
+            result = await result
+        if isinstance(result, BaseQuery):
+            raise BadRequest(RETURNED_QUERY)
+        return encode(normalize(result))
+
+    def _after_step(self) -> None:
+        main = self._main
+        if self._timeout is not None:
+            frames = user_frames(self._timeout.__traceback__)
+            self._finish(self._failed({"message": str(self._timeout), "frames": frames}, "timeout"))
+        elif main is not None and main.done():
+            error = _error_of(main)
+            if error is not None:
+                self._fail(error)
+            else:
+                self._drain(main.result())
+        elif self._outgoing:
+            self._flush()
+        elif not self._pending:
+            self._finish(self._failed({"message": STUCK}, "stuck"))
+
+    def _drain(self, result: Any) -> None:
+        """The handler has returned: what it started and did not await still happens (js-runtime 5.7)."""
+        if not self._noted_unawaited:
+            self._noted_unawaited = True
+            self._note_unawaited()
+        if not self._pending:
+            for stream in self._streams:
+                args = stream.cleanup_args()
+                if args is not None:
+                    self.call("1.0/queryCleanup", args)
+        if self._pending:
+            self._flush()
+            return
+        stray = self._unretrieved_error()
+        if stray is not None:
+            self._fail(stray)
+        else:
+            self._finish(self._done(result))
+
+    def _unretrieved_error(self) -> BaseException | None:
+        for future in self._failures:
+            if future._log_traceback:
+                return future.exception()
+        return self.loop.unretrieved_error()
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, MemoryError):
+            self._finish(self._failed({"message": self._steps.memory_text}, "memory"))
+        else:
+            self._finish(self._failed(describe_error(error), "user"))
+
+    def _flush(self) -> None:
+        if self._outgoing:
+            calls, self._outgoing = self._outgoing, []
+            self._outlet.send({"type": "syscall", "id": self.id, "calls": calls})
+
+    # The end
+
+    def cancel(self) -> None:
+        self._close()
+
+    def _finish(self, message: Json) -> None:
+        self._close()
+        self._steps.finished(self)
+        message["logs"] = self.console.lines
+        self._outlet.send(message)
+
+    def _close(self) -> None:
+        """Take leave of tasks that still wait; their ``finally`` blocks run, and nothing they do has effect."""
+        self.closed = True
+        open_tasks = [task for task in self.loop.tasks if not task.done()]
+        if not open_tasks:
+            return
+
+        def close_all() -> None:
+            for task in open_tasks:
+                task._log_destroy_pending = False
+                try:
+                    self._context.run(task.get_coro().close)  # type: ignore[union-attr]
+                except Exception:
+                    pass  # a function that is given up cannot object
+
+        try:
+            self._steps.run(self, [close_all], limit=CLOSING_SECONDS)
+        except FunctionTimedOut:
+            pass
+
+    def _usage_json(self) -> Json:
+        return {
+            **super()._usage_json(),
+            "usedClock": self.world.used_clock,
+            "usedRandom": self.world.used_random,
+        }
+
+
+def _error_of(task: asyncio.Task[Any]) -> BaseException | None:
+    return asyncio.CancelledError("The function was cancelled.") if task.cancelled() else task.exception()

@@ -1,0 +1,180 @@
+"""The database: begin a transaction, commit it, be told what changed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from random import Random
+
+from parabola.database.bootstrap import first_commit, load_registry
+from parabola.database.committer import Committer
+from parabola.database.persistence import Persistence
+from parabola.database.subscriptions import Subscriptions
+from parabola.database.system_tables import FIRST_FREE_ID
+from parabola.database.tables import Registry
+from parabola.database.transaction import Transaction
+from parabola.database.usage import Limits, Usage
+from parabola.database.write_set import WriteSet
+from parabola.values.errors import OutOfRetention
+
+__all__ = ["CommitListener", "Database"]
+
+_log = logging.getLogger(__name__)
+
+CommitListener = Callable[[WriteSet, int], None]
+
+
+class Database:
+    """A transactional, multi-version document database over one store.
+
+    Everything happens on the event loop it was opened in.
+    """
+
+    def __init__(
+        self,
+        persistence: Persistence,
+        registry: Registry,
+        latest_ts: int,
+        next_id: int,
+        *,
+        clock: Callable[[], int],
+        limits: Limits,
+    ) -> None:
+        self.persistence = persistence
+        self.limits = limits
+        self.subscriptions = Subscriptions(latest_ts)
+        self.oldest_ts = 0
+        """Reads before this timestamp are refused: what they need may have been removed."""
+        self._clock = clock
+        self._listeners: list[CommitListener] = []
+        self._committer = Committer(
+            persistence, latest_ts, registry, clock=clock, next_id=next_id, publish=self._publish
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        persistence: Persistence,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        limits: Limits | None = None,
+    ) -> Database:
+        """Opens the database a store holds, or makes a new one there.
+
+        `clock` gives nanoseconds since 1970.
+        """
+        state = await persistence.load()
+        if state.latest_ts == 0:
+            commit = first_commit(clock())
+            persistence.append([commit])
+            await persistence.flush()
+            state = await persistence.load()
+        registry = await load_registry(persistence, state.latest_ts)
+        next_id = int(state.properties.get("next_id", FIRST_FREE_ID))
+        return cls(persistence, registry, state.latest_ts, next_id, clock=clock, limits=limits or Limits())
+
+    # ---- where things stand
+
+    @property
+    def latest_ts(self) -> int:
+        """The newest validated commit: the snapshot of the next mutation."""
+        return self._committer.latest_ts
+
+    @property
+    def durable_ts(self) -> int:
+        """The newest durable commit: the snapshot of queries. Nothing newer is ever shown."""
+        return self._committer.durable_ts
+
+    @property
+    def registry(self) -> Registry:
+        """Tables, indexes and schemas as of `latest_ts`."""
+        return self._committer.registry
+
+    def count_at(self, tablet_id: int, ts: int) -> int:
+        """Number of documents of a table at a recent timestamp."""
+        return self._committer.count_at(tablet_id, ts)
+
+    def new_id(self) -> int:
+        """A number no tablet and no index has or had."""
+        self._committer.next_id += 1
+        return self._committer.next_id - 1
+
+    # ---- transactions
+
+    def begin(
+        self,
+        *,
+        ts: int | None = None,
+        writable: bool = False,
+        now_ms: float | None = None,
+        random: Random | None = None,
+    ) -> Transaction:
+        """A transaction at `ts`, by default at `durable_ts`, or at `latest_ts` if it is to write.
+
+        `now_ms` is its wall clock, for creation times; `random` makes its ids, the system's source if None.
+        Raises `OutOfRetention` for a timestamp whose history is gone or that is still to come.
+        """
+        committer = self._committer
+        if ts is None:
+            ts = committer.latest_ts if writable else committer.durable_ts
+        elif ts < self.oldest_ts:
+            raise OutOfRetention(f"The history at timestamp {ts} is no longer kept; ask at a newer one.")
+        elif ts > committer.latest_ts:
+            raise OutOfRetention(f"Timestamp {ts} is in the future; the newest is {committer.latest_ts}.")
+        return Transaction(
+            self,
+            ts,
+            committer.registry_at(ts),
+            Usage(self.limits),
+            now_ms=self._clock() / 1e6 if now_ms is None else now_ms,
+            random=random,
+            writable=writable,
+            generation=committer.generation,
+        )
+
+    async def commit(self, tx: Transaction, *, source: str = "") -> int:
+        """Commits and returns the timestamp once the commit is durable.
+
+        Without writes it returns the begin timestamp, also once that is durable. `source` is told to those
+        who lose against this commit. Raises `ConflictError` (run the whole transaction again), `StorageFull` or
+        `StorageFailed`; then nothing of it happened. If the waiting task is cancelled the commit goes on.
+        """
+        return await self._committer.commit(tx, source)
+
+    def commit_lane(self) -> AbstractAsyncContextManager[None]:
+        """Inside it only the current task commits: for a mutation that keeps losing against others."""
+        return self._committer.lane.exclusive()
+
+    async def wait_durable(self, ts: int) -> None:
+        """Returns when the commit at `ts` is durable; raises `ConflictError` if it was lost."""
+        await self._committer.wait_durable(ts)
+
+    # ---- publication
+
+    def on_commit(self, callback: CommitListener) -> Callable[[], None]:
+        """Calls `callback(write_set, ts)` for each commit once it is durable, in order. Returns the undoing.
+
+        It is called after the subscriptions; it must not wait. Errors are logged.
+        """
+        self._listeners.append(callback)
+
+        def remove() -> None:
+            if callback in self._listeners:
+                self._listeners.remove(callback)
+
+        return remove
+
+    def _publish(self, write_set: WriteSet) -> None:
+        self.subscriptions.publish(write_set.keys, write_set.ts)
+        for listener in tuple(self._listeners):
+            try:
+                listener(write_set, write_set.ts)
+            except Exception:
+                _log.exception("a commit listener failed")
+
+    async def close(self) -> None:
+        """Makes everything durable and closes the store. Further commits fail."""
+        await self._committer.close()
+        await self.persistence.close()

@@ -1,0 +1,58 @@
+"""What the database can report besides user errors. The texts say what to do."""
+
+from __future__ import annotations
+
+from parabola.values.errors import (
+    InternalServerError,
+    OptimisticConcurrencyControlFailure,
+    ParabolaError,
+    SystemFault,
+)
+
+__all__ = ["ConflictError", "DataDirectoryLocked", "StorageFailed", "StorageFull", "UnusableData"]
+
+
+class ConflictError(OptimisticConcurrencyControlFailure):
+    """A commit since the snapshot changed what the transaction had read. Run the whole of it again.
+
+    ``table`` and ``document_id`` name the first document that stood in the way and ``source`` the commit that
+    wrote it (as it was given to ``Database.commit``); all are None where the reason is not one document.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        table: str | None = None,
+        document_id: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.table = table
+        self.document_id = document_id
+        self.source = source
+
+
+class StorageFull(SystemFault):
+    """No room for the write; nothing of it was kept. Make room on the disk, then try again."""
+
+    status = 503
+    default_code = "StorageFull"
+
+
+class StorageFailed(InternalServerError):
+    """The disk did not confirm a write. Writes are refused until the server is started again."""
+
+    default_code = "StorageFailed"
+
+
+class DataDirectoryLocked(ParabolaError):
+    """Another server has the data directory. Stop that one, or use another directory."""
+
+    default_code = "DataDirectoryLocked"
+
+
+class UnusableData(ParabolaError):
+    """The data directory holds something this version cannot read. Use the version that wrote it."""
+
+    default_code = "UnusableData"

@@ -1,0 +1,391 @@
+"""Reading at one timestamp: what queries do, and the reading half of a mutation.
+
+Every look-up is recorded in the read set, also when nothing was found. What a lookup of a *name* depends on
+is that name alone: the row of `_tables` it leads to or would lead to, so that the creation of another table
+touches nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from parabola.database.documents import Document
+from parabola.database.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
+from parabola.database.intervals import Interval, OpenRead, ReadSet
+from parabola.database.overlay import Overlay
+from parabola.database.persistence import Order, Rows
+from parabola.database.system_tables import (
+    INDEX_BY_TABLET,
+    TABLES_BY_NAME,
+    TABLES_BY_NUMBER,
+    VIRTUAL_TABLES,
+)
+from parabola.database.tables import Registry, Table, public_name
+from parabola.database.usage import Usage
+from parabola.values.errors import BadRequest, InvalidId, OutOfRetention
+from parabola.values.ids import decode_id, encode_id, legacy_internal_id
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.query import Page, QueryStream
+
+__all__ = ["Access", "Snapshot"]
+
+
+class Access(Enum):
+    """Which tables a name or an id may lead to."""
+
+    USER = "db"
+    """`ctx.db`: the tables of the app."""
+    VIRTUAL = "db.system"
+    """`ctx.db.system`: the few system tables that are shown to functions."""
+    SERVER = "server"
+    """The server itself: everything."""
+
+
+class Snapshot:
+    """The database as of `begin_ts`, plus the pending writes in `overlay`.
+
+    Not safe for use by two tasks at once. `namespace` is the component whose tables names and ids mean; ""
+    is the app. As it stands it is also the `TableNames` of that namespace, its look-ups recorded.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        begin_ts: int,
+        registry: Registry,
+        usage: Usage,
+        *,
+        namespace: str = "",
+    ) -> None:
+        self.begin_ts = begin_ts
+        self.registry = registry
+        self.usage = usage
+        self.namespace = namespace
+        self.read_set = ReadSet()
+        self.overlay = Overlay()
+        self.paginated = False
+        """Whether the function under way has run a paginated query."""
+        self._database = database
+        self._persistence = database.persistence
+        self._begin_registry = registry
+        # Names and numbers whose look-up is in the read set already.
+        self._looked_up: set[tuple[str, str | int]] = set()
+
+    # ---- tables and indexes
+
+    def find_table(self, name: str, access: Access = Access.USER) -> Table | None:
+        """The table a name means, or None; raises `BadRequest` for one that is off limits."""
+        if name.startswith("_"):
+            if access is Access.USER:
+                raise BadRequest("System tables can only be accessed with db.system.", "SystemTableAccess")
+            if access is Access.VIRTUAL and name not in VIRTUAL_TABLES:
+                return None
+            name = VIRTUAL_TABLES.get(name, name)
+        elif access is Access.VIRTUAL:
+            raise BadRequest("User tables cannot be accessed with db.system.", "UserTableAccess")
+        table = self._table(name, self.namespace)
+        if table is None and name.startswith("_") and self.namespace:
+            return self._table(name, "")
+        return table
+
+    def _table(self, name: str, namespace: str) -> Table | None:
+        looked_up = (namespace, name)
+        if looked_up not in self._looked_up:
+            self._looked_up.add(looked_up)
+            self.read_set.record(TABLES_BY_NAME, prefix_interval(looked_up))
+        return self.registry.table(name, namespace)
+
+    def find_table_by_number(self, number: int) -> Table | None:
+        """The active table of the namespace that has this number, whoever may see it."""
+        namespace = self.namespace
+        looked_up = (namespace, number)
+        if looked_up not in self._looked_up:
+            self._looked_up.add(looked_up)
+            self.read_set.record(TABLES_BY_NUMBER, prefix_interval((namespace, float(number))))
+        return self.registry.table_by_number(number, namespace)
+
+    def table_name(self, number: int) -> tuple[str, bool] | None:
+        """Name of the table with this number, and whether it is a system table (`TableNames`)."""
+        table = self.find_table_by_number(number)
+        return None if table is None else (public_name(table.name), table.is_system)
+
+    def find_index(
+        self, table_name: str, index_name: str, access: Access = Access.USER
+    ) -> tuple[Table, Index] | None:
+        """The table and its index, ready to be scanned; None when the table does not exist.
+
+        Raises `BadRequest` with code IndexNotFoundError (also for a declared index of a missing table),
+        IndexBackfillingError or IndexStagedError.
+        """
+        full_name = f"{table_name}.{index_name}"
+        table = self.find_table(table_name, access)
+        built_in = index_name in (BY_ID, BY_CREATION_TIME)
+        if table is None:
+            if built_in:
+                return None
+            raise BadRequest(f"Index {full_name} not found.", "IndexNotFoundError")
+        self._record_index(table, index_name)
+        index = self.registry.index(table, index_name)
+        if index is None:
+            raise BadRequest(f"Index {full_name} not found.", "IndexNotFoundError")
+        if not index.is_enabled:
+            if index.staged:
+                raise BadRequest(
+                    f"Index {full_name} is currently staged and not available to query until it is enabled.",
+                    "IndexStagedError",
+                )
+            raise BadRequest(
+                f"Index {full_name} is currently backfilling and not available to query yet.",
+                "IndexBackfillingError",
+            )
+        return table, index
+
+    def _record_index(self, table: Table, index_name: str) -> None:
+        if index_name not in (BY_ID, BY_CREATION_TIME):
+            self.read_set.record(INDEX_BY_TABLET, prefix_interval((float(table.tablet_id), index_name)))
+
+    def _table_of(self, index: Index) -> Table:
+        table = self.registry.table_by_tablet(index.tablet_id)
+        assert table is not None
+        return table
+
+    # ---- documents
+
+    async def get(self, id: str, *, table: str | None = None, system: bool = False) -> Document | None:
+        """The document, or None if it or its table does not exist.
+
+        Raises `BadRequest` for what is not an id, and for one of another table than `table` (semantics 2.2).
+        """
+        function = "db.system.get" if system else "db.get"
+        access = Access.VIRTUAL if system else Access.USER
+        found = self._table_of_id(id, function, table, access)
+        return None if found is None else await self._read(found, id)
+
+    async def get_system(self, id: str) -> Document | None:
+        """The document of any table; None if there is none or `id` is not an id."""
+        try:
+            number = decode_id(id).table_number
+        except InvalidId:
+            return None
+        table = self.find_table_by_number(number)
+        return None if table is None else await self._read(table, id)
+
+    def _table_of_id(self, id: str, function: str, expected: str | None, access: Access) -> Table | None:
+        """The table an id belongs to, None for an unknown one, checked for `function` to use it."""
+        if not isinstance(id, str):
+            raise BadRequest(
+                f"Invalid argument `id` for `{function}`: Id must be a string", "InvalidArgument"
+            )
+        try:
+            number = decode_id(id).table_number
+        except InvalidId as error:
+            raise BadRequest(f"Invalid argument `id` for `{function}`: {error}", "InvalidArgument") from None
+        table = self.find_table_by_number(number)
+        if table is None:
+            return None
+        if access is Access.USER and table.is_system:
+            raise BadRequest("System tables can only be accessed with db.system.", "SystemTableAccess")
+        if access is Access.VIRTUAL:
+            if not table.is_system:
+                raise BadRequest("User tables cannot be accessed with db.system.", "UserTableAccess")
+            if public_name(table.name) not in VIRTUAL_TABLES:
+                return None
+        name = public_name(table.name)
+        if expected is not None and expected != name:
+            raise BadRequest(
+                f'Invalid argument `id` for `{function}`: expected to be an Id<"{expected}">, '
+                f'got Id<"{name}"> instead.',
+                "InvalidArgument",
+            )
+        return table
+
+    async def _read(self, table: Table, id: str) -> Document | None:
+        """One document by id, recorded and counted."""
+        self._record(table, table.tablet_id, Interval.point(id_key(id)))
+        document = await self._current(table, id)
+        if document is not None:
+            self.count_document(document)
+        return document
+
+    async def _current(self, table: Table, id: str) -> Document | None:
+        pending = self.overlay.get(id)
+        if pending is not None:
+            return pending.new
+        self._check_retention()
+        revision = await self._persistence.get(table.tablet_id, id, self.begin_ts)
+        return None if revision is None else Document(table, revision)
+
+    async def scan(
+        self, index: Index, interval: Interval, order: Order = "asc", limit: int = 100
+    ) -> Rows[tuple[bytes, Document]]:
+        """The next at most `limit` documents of an interval, in key order, pending writes included.
+
+        Records and counts nothing: that is up to the caller, who knows what of it is used. Only
+        `Rows.exhausted` says that there is nothing more: large documents end a chunk early.
+        """
+        table = self._table_of(index)
+        overlay = self.overlay if self.overlay.has_writes(index.tablet_id) else None
+        while True:
+            self._check_retention()
+            stored = await self._persistence.scan(index.index_id, interval, self.begin_ts, order, limit)
+            rows = Rows([(key, Document(table, revision)) for key, revision in stored], exhausted=True)
+            if stored.exhausted:
+                covered, rest = interval, None
+            elif order == "asc":
+                covered, rest = interval.through(stored[-1][0]), interval.after(stored[-1][0])
+            else:
+                covered, rest = interval.starting_at(stored[-1][0]), interval.before(stored[-1][0])
+            if overlay is not None:
+                rows = self._merged(rows, index, covered, order)
+            if rows or rest is None:
+                rows.exhausted = rest is None
+                if len(rows) > limit:
+                    rows = Rows(rows[:limit], exhausted=False)
+                return rows
+            interval = rest  # all of it is hidden by pending deletions
+
+    def _merged(
+        self, rows: Rows[tuple[bytes, Document]], index: Index, covered: Interval, order: Order
+    ) -> Rows[tuple[bytes, Document]]:
+        """`rows`, which are all that is stored in `covered`, with the pending writes in it."""
+        overlay = self.overlay
+        touched = list(overlay.keys(index, covered, reverse=order == "desc"))
+        if not touched:
+            return rows
+        merged = dict(rows)
+        for key in touched:
+            document = overlay.at(index, key)
+            if document is None:
+                merged.pop(key, None)
+            else:
+                merged[key] = document
+        return Rows(sorted(merged.items(), reverse=order == "desc"), exhausted=rows.exhausted)
+
+    def _check_retention(self) -> None:
+        if self.begin_ts < self._database.oldest_ts:
+            raise OutOfRetention(
+                "The snapshot that is being read is older than the history that is kept. "
+                "Run the function again at a newer one."
+            )
+
+    def record_read(self, index: Index, interval: Interval) -> None:
+        """Makes the transaction depend on an interval of an index. Raises `PaginationLimit`."""
+        self._record(self._table_of(index), index.index_id, interval)
+
+    def _record(self, table: Table, index_id: int, interval: Interval) -> None:
+        read_set = self.read_set
+        if table.is_system:
+            read_set.record(index_id, interval)
+        else:
+            before = read_set.count
+            read_set.record(index_id, interval)
+            self.usage.count_intervals(read_set.count - before)
+
+    def count_document(self, document: Document) -> None:
+        """Counts a document as read, unless it is a system document. Raises `PaginationLimit`."""
+        if not document.table.is_system:
+            self.usage.count_read(document.size)
+
+    # ---- queries
+
+    def query(self, query_json: Any, *, system: bool = False) -> QueryStream:
+        """A stream of the documents a query selects. Raises at once for a bad shape, index or range.
+
+        `system` is `ctx.db.system`: the virtual tables and nothing else.
+        """
+        return self._open_stream(query_json, Access.VIRTUAL if system else Access.USER)
+
+    def query_system(self, query_json: Any) -> QueryStream:
+        """Like `query`, over any table."""
+        return self._open_stream(query_json, Access.SERVER)
+
+    def _open_stream(self, query_json: Any, access: Access) -> QueryStream:
+        from parabola.database.query import open_stream
+
+        return open_stream(self, query_json, access)
+
+    async def paginate(self, query_json: Any, *, system: bool = False, **options: Any) -> Page:
+        """One page of a query; see `query.run_page` for the options."""
+        return await self._run_page(query_json, Access.VIRTUAL if system else Access.USER, options)
+
+    async def paginate_system(self, query_json: Any, **options: Any) -> Page:
+        """Like `paginate`, over any table."""
+        return await self._run_page(query_json, Access.SERVER, options)
+
+    async def _run_page(self, query_json: Any, access: Access, options: dict[str, Any]) -> Page:
+        from parabola.database.query import run_page
+
+        return await run_page(self, query_json, access=access, **options)
+
+    def open_read(self, index: Index) -> OpenRead:
+        """Starts a read of an index whose interval grows; counts as one interval read."""
+        if not self._table_of(index).is_system:
+            self.usage.count_intervals(1)
+        return self.read_set.open(index.index_id)
+
+    def close_read(self, read: OpenRead) -> None:
+        """The interval of `read` is final."""
+        self.read_set.close(read)
+
+    def uncount_documents(self, table: Table, documents: int, size: int) -> None:
+        """So many counted documents of together `size` bytes were not read after all."""
+        if not table.is_system:
+            self.usage.documents_read -= documents
+            self.usage.bytes_read -= size
+
+    async def count(self, table: str, *, system: bool = False) -> int:
+        """Number of documents in a table, pending writes included; depends on the whole of it."""
+        found = self.find_index(table, BY_ID, Access.VIRTUAL if system else Access.USER)
+        if found is None:
+            return 0
+        self.record_read(found[1], Interval.everything())
+        tablet_id = found[0].tablet_id
+        pending = sum((w.new is not None) - (w.old is not None) for w in self.overlay.writes(tablet_id))
+        return self._database.count_at(tablet_id, self.begin_ts) + pending
+
+    def normalize_id(self, table: str, text: str, *, system: bool = False) -> str | None:
+        """The canonical id of `table` that `text` means, or None; whether it exists does not matter."""
+        if table.startswith("_") and table not in VIRTUAL_TABLES:
+            return None
+        found = self.find_table(table, Access.SERVER)
+        if found is None:
+            return None
+        try:
+            return text if decode_id(text).table_number == found.number else None
+        except InvalidId:
+            internal = legacy_internal_id(text)
+            return None if internal is None else encode_id(found.number, internal)
+
+    # ---- views
+
+    def snapshot_view(self) -> Snapshot:
+        """The same snapshot without pending writes; its reads are not added to this read set.
+
+        For `useStaleSnapshot`: nested reads share the limits but cause no conflict (semantics 5.4).
+        """
+        return Snapshot(
+            self._database, self.begin_ts, self._begin_registry, self.usage, namespace=self.namespace
+        )
+
+    @contextmanager
+    def in_namespace(self, namespace: str) -> Iterator[None]:
+        """Inside, names and ids mean the tables of another component."""
+        before = self.namespace
+        self.namespace = namespace
+        try:
+            yield
+        finally:
+            self.namespace = before
+
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Used and remaining amounts for `getTransactionMetrics`."""
+        return self.usage.metrics()
+
+    def warnings(self) -> list[str]:
+        """A line for each limit that is nearly used up."""
+        return self.usage.warnings()

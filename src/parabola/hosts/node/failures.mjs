@@ -1,0 +1,96 @@
+/** What went wrong in an execution, in the words that developers see. */
+const MAX_MESSAGE = 64 * 1024;
+
+/**
+ * @typedef {object} Failure
+ * @property {string} message
+ * @property {string[]} [frames]  without the leading "at"
+ * @property {string} [data]  JSON text of a ConvexError's data
+ */
+
+/** Describes a thrown value. @returns {Failure} */
+export function describeThrown(thrown, stackFrames) {
+  const failure = { message: limit(messageOf(thrown)), frames: stackFrames.of(thrown) };
+  const data = customData(thrown);
+  if (data === undefined) return failure;
+  try {
+    JSON.parse(data);
+    return { ...failure, data };
+  } catch {
+    return { ...failure, message: limit(`ConvexError with invalid data: ${String(data)}`) };
+  }
+}
+
+function messageOf(thrown) {
+  if (!isError(thrown)) return `Uncaught ${stringOf(thrown)}`;
+  const name = textProperty(thrown, "name");
+  const message = textProperty(thrown, "message");
+  if (name && message) return `Uncaught ${name}: ${message}`;
+  return name || message ? `Uncaught ${name || message}` : "Uncaught";
+}
+
+/** Errors of any realm, and what inherits from them. */
+export function isError(value) {
+  if (typeof value !== "object" || value === null) return false;
+  try {
+    for (let proto = value; proto !== null; proto = Object.getPrototypeOf(proto)) {
+      if (Object.prototype.toString.call(proto) === "[object Error]") return true;
+      if (Object.hasOwn(proto, "constructor") && proto.constructor?.name === "Error") return true;
+      if (Object.hasOwn(proto, "constructor") && proto.constructor?.name === "DOMException") return true;
+    }
+  } catch {
+    // A proxy that throws is no error.
+  }
+  return false;
+}
+
+function textProperty(object, name) {
+  try {
+    const value = object[name];
+    return value === undefined ? "" : String(value);
+  } catch {
+    return "";
+  }
+}
+
+/** How V8 words an uncaught value that is no error. */
+function stringOf(value) {
+  try {
+    if (typeof value === "symbol" || typeof value === "function") return Function.prototype.toString === value ? "" : String(value);
+    if (typeof value !== "object" || value === null) return String(value);
+    const usesDefault = typeof value.toString === "function" && value.toString.name === "toString" && isObjectToString(value);
+    const name = value.constructor?.name;
+    if (usesDefault && typeof name === "string" && name !== "") return `#<${name}>`;
+    return Object.prototype.toString.call(value);
+  } catch {
+    return "exception";
+  }
+}
+
+/** Whether `toString` of the value is inherited from the root of its prototype chain. */
+function isObjectToString(value) {
+  let root = value;
+  for (let proto = Object.getPrototypeOf(value); proto !== null; proto = Object.getPrototypeOf(proto)) root = proto;
+  return root !== value && Object.hasOwn(root, "toString") && value.toString === root.toString;
+}
+
+/** The encoded data of a ConvexError, marked by the library under a symbol of the error's own. */
+function customData(thrown) {
+  if (typeof thrown !== "object" || thrown === null) return undefined;
+  try {
+    const symbol = thrown.ConvexErrorSymbol;
+    if (symbol === undefined || thrown[symbol] !== true) return undefined;
+    return typeof thrown.data === "string" ? thrown.data : String(thrown.data);
+  } catch {
+    return undefined;
+  }
+}
+
+function limit(message) {
+  if (message.length * 3 <= MAX_MESSAGE) return message;
+  const bytes = Buffer.from(message);
+  if (bytes.length <= MAX_MESSAGE) return message;
+  let end = MAX_MESSAGE;
+  while (end > 0 && (bytes[end] & 0xc0) === 0x80) end -= 1;
+  return bytes.toString("utf8", 0, end);
+}

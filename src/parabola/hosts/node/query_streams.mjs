@@ -1,0 +1,101 @@
+/**
+ * Query streams on the host's side: rows come from the engine in batches, and go to user code one by one.
+ *
+ * The engine counts a row as read when user code has got it; rows fetched in vain are given back by a cleanup.
+ */
+const FIRST_BATCH = 100;
+const MAXIMUM_BATCH = 1024;
+
+const DONE = '{"value":null,"done":true}';
+
+export class QueryStreams {
+  #streams = new Map();
+  #nextId = 0;
+  #grows;
+
+  /** @param {boolean} grows  whether batches may grow: not where later writes must be seen by later batches */
+  constructor(grows) {
+    this.#grows = grows;
+  }
+
+  /** @returns {number} the id of a new stream; nothing is read yet */
+  open(query) {
+    const id = this.#nextId++;
+    this.#streams.set(id, new QueryStream(id, query, this.#grows));
+    return id;
+  }
+
+  /** @returns {QueryStream|undefined} */
+  get(id) {
+    return this.#streams.get(id);
+  }
+
+  drop(id) {
+    this.#streams.delete(id);
+  }
+}
+
+export class QueryStream {
+  #query;
+  #limit;
+  #rows = [];
+  #position = 0;
+  #exhausted = false;
+  #batch = FIRST_BATCH;
+  #grows;
+  #fetched = 0;
+  consumed = 0;
+  started = false;
+  /** A fetch is under way. */
+  inFlight = false;
+
+  constructor(id, query, grows) {
+    this.id = id;
+    this.#query = query;
+    this.#grows = grows;
+    const limits = (query?.operators ?? []).filter((operator) => typeof operator?.limit === "number");
+    this.#limit = Math.min(Infinity, ...limits.map((operator) => operator.limit));
+  }
+
+  /** Whether the next row, or the end, is known without asking. */
+  get isReady() {
+    return this.#position < this.#rows.length || this.isDone;
+  }
+
+  get isDone() {
+    return this.#position >= this.#rows.length && (this.#exhausted || (this.started && this.consumed >= this.#limit));
+  }
+
+  /** The answer to one `queryStreamNext` of the library. */
+  take() {
+    if (this.isDone) return DONE;
+    const row = this.#rows[this.#position];
+    this.#rows[this.#position++] = undefined;
+    this.consumed += 1;
+    return `{"value":${JSON.stringify(row)},"done":false}`;
+  }
+
+  /** The arguments of the engine's `1.0/queryStreamNext` for the next batch, as JSON text. */
+  fetch() {
+    this.inFlight = true;
+    const batch = Math.max(1, Math.min(this.#batch, this.#limit - this.#fetched));
+    if (this.#grows) this.#batch = Math.min(this.#batch * 2, MAXIMUM_BATCH);
+    const args = { queryId: this.id, batch, consumed: this.consumed };
+    if (!this.started) args.query = this.#query;
+    this.started = true;
+    return JSON.stringify(args);
+  }
+
+  receive({ values, done }) {
+    this.inFlight = false;
+    this.#rows = values;
+    this.#position = 0;
+    this.#fetched += values.length;
+    this.#exhausted = done || values.length === 0;
+  }
+
+  /** Whether the engine holds rows as read that user code never got. */
+  get needsCleanup() {
+    return this.started && this.consumed < this.#fetched;
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * A realm: a set of ECMAScript built-ins and globals that one execution at a time has for itself.
+ *
+ * Making one costs milliseconds, so realms are used again. What an execution changed in one is undone before the
+ * next (realm/pristine.js); a realm that cannot be put right, or in which something may still run, is dropped.
+ */
+import { readFileSync } from "node:fs";
+import vm from "node:vm";
+import { describeThrown } from "./failures.mjs";
+import { StackFrames } from "./stack_frames.mjs";
+import { webInterfaces } from "./web_interfaces.mjs";
+
+const part = (name) =>
+  new vm.Script(readFileSync(new URL(`./realm/${name}.js`, import.meta.url), "utf8"), { filename: `realm/${name}.js` });
+const PARTS = Object.fromEntries(
+  ["core", "inspect", "console", "timers", "crossing", "facades", "web", "pristine"].map((name) => [name, part(name)]),
+);
+const generated = new Map();
+
+/** The realms that live, by their Promise.prototype: says where a rejected promise comes from. */
+const byPromisePrototype = new WeakMap();
+
+/** The realm in which a promise was made, or null. */
+export function realmOfPromise(promise) {
+  for (let proto = Object.getPrototypeOf(promise); proto !== null; proto = Object.getPrototypeOf(proto)) {
+    const realm = byPromisePrototype.get(proto);
+    if (realm !== undefined) return realm;
+  }
+  return null;
+}
+
+export class Realm {
+  /** Whatever runs in the realm now; answers all that its globals ask (see Execution). */
+  execution = null;
+  /** Set when something may still run in the realm after its execution has ended. */
+  tainted = false;
+  #api;
+  #isPristine;
+  #pristine;
+  #factories = new WeakMap();
+
+  constructor() {
+    this.context = vm.createContext({}, { codeGeneration: { strings: false, wasm: true } });
+    this.stackFrames = new StackFrames((url) => this.execution?.modules?.byUrl(url) ?? null);
+    const run = (name) => PARTS[name].runInContext(this.context);
+    const host = this.#host();
+    const api = (this.#api = run("core")(host));
+    run("console")(host, api, run("inspect")());
+    run("timers")(host, api);
+    const crossing = run("crossing")(host, api);
+    const facades = run("facades")(api, crossing);
+    run("web")(host, api, crossing, facades, webInterfaces);
+    byPromisePrototype.set(api.promisePrototype, this);
+    this.#pristine = run("pristine")((text) => this.#generate(text));
+    this.#isPristine = this.#pristine.take(vm.runInContext("globalThis", this.context), ...api.hiddenRoots());
+  }
+
+  #generate(text) {
+    let script = generated.get(text);
+    if (script === undefined) {
+      script = new vm.Script(text, { filename: "realm/pristine-check.js" });
+      generated.set(text, script);
+    }
+    return script.runInContext(this.context);
+  }
+
+  /** What the realm's globals ask of the host. Answers are primitives, or {message, ...} for failures. */
+  #host() {
+    const execution = () => this.execution;
+    const failure = (error) => ({ type: error.type ?? "Error", message: error.message });
+    const attempt = (work) => {
+      try {
+        return work();
+      } catch (error) {
+        return failure(error);
+      }
+    };
+    return {
+      now: () => execution().now(),
+      performanceNow: () => execution().performanceNow(),
+      timeOrigin: () => execution().timeOrigin,
+      random: () => execution().random.float(),
+      randomFill: (bytes) => execution().random.fill(bytes),
+      env: (name) => attempt(() => execution().env(name)),
+      log: (level, messages) => execution().log(level, messages),
+      syscall: (count, op, args) => attempt(() => execution().syscall(count, op, args)),
+      asyncSyscall: (count, op, args, resolve, reject) => execution().asyncSyscall(count, op, args, resolve, reject),
+      unknownJsSyscall: (op) => execution().fatal(`Unknown JS syscall: ${op}`),
+      fatal: (message) => execution().fatal(message),
+      refusal: (what) => execution().refusal(what),
+      timerRefusal: (what) => execution().timerRefusal(what),
+      setTimer: (callback, delay, repeat) => execution().setTimer(callback, delay, repeat),
+      clearTimer: (id) => execution().clearTimer(id),
+      /** Begins work of the host's own event loop; the answer tells whether its end may still be delivered. */
+      beginOperation: (name) => execution().beginOperation(name),
+      formatStack: (error, callSites) => this.stackFrames.format(error, callSites),
+      traceFrames: (holder) => this.stackFrames.of(holder).slice(0).map((frame) => `    at ${frame}`).join("\n"),
+    };
+  }
+
+  // ---- acting inside the realm --------------------------------------------------------------------------------
+
+  /** The factory function of a module, made once in this realm. */
+  factory(module) {
+    let factory = this.#factories.get(module);
+    if (factory === undefined) {
+      factory = module.factory.runInContext(this.context);
+      this.#factories.set(module, factory);
+    }
+    return factory;
+  }
+
+  call(target, ...args) {
+    return this.#api.call(target, ...args);
+  }
+
+  makeError(type, message) {
+    return this.#api.makeError(type, message);
+  }
+
+  raise(failure) {
+    return this.#api.raise(failure);
+  }
+
+  get api() {
+    return this.#api;
+  }
+
+  get metaAccess() {
+    return this.#api.metaAccess;
+  }
+
+  poisonMeta(meta) {
+    this.#api.poisonMeta(meta);
+  }
+
+  dynamicImporter(modules, referrer) {
+    return this.#api.importer((specifier) => this.#import(modules, referrer, specifier));
+  }
+
+  dynamicImportRefusal() {
+    return this.makeError("TypeError", "dynamic module import unsupported");
+  }
+
+  #import(modules, referrer, specifier) {
+    if (!this.execution.allowsDynamicImport) throw this.dynamicImportRefusal(specifier);
+    try {
+      return this.execution.importModule(modules.resolve(specifier, referrer));
+    } catch (error) {
+      throw error instanceof Error ? this.makeError("Error", error.message) : error;
+    }
+  }
+
+  makeInstance(values) {
+    const { namespace } = this.#api;
+    let made;
+    return {
+      values,
+      get namespace() {
+        made ??= namespace(values);
+        return made;
+      },
+    };
+  }
+
+  describe(thrown) {
+    return describeThrown(thrown, this.stackFrames);
+  }
+
+  /** Makes the realm as good as new. @returns false if it must be dropped */
+  clean() {
+    this.execution = null;
+    if (this.tainted) return false;
+    this.#api.reset();
+    return this.#isPristine() || (this.#pristine.restore() && this.#isPristine());
+  }
+}

@@ -1,0 +1,208 @@
+/*
+ * Runs first inside a new realm: what every execution finds there besides the ECMAScript built-ins.
+ *
+ * Everything made here belongs to the realm, so that user code never meets an object of the host's own realm.
+ * `host` answers with primitives; errors are described and made here. Result: the handles by which the host acts
+ * inside the realm.
+ */
+(function (host) {
+  "use strict";
+  const global = globalThis;
+  const { apply, construct, defineProperty } = Reflect;
+  const errors = { Error, TypeError, RangeError, SyntaxError, EvalError };
+
+  /** Puts a global in place the way built-ins are: writable, configurable, not enumerable. */
+  const install = (name, value, target = global) =>
+    defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
+
+  const makeError = (type, message) => new errors[type](message);
+
+  /** The host describes a failure as {type, message, data}; `data` is JSON text. */
+  const raise = (failure) => {
+    const error = makeError(failure.type ?? "Error", failure.message);
+    if (failure.data !== undefined) error.data = JSON.parse(failure.data);
+    return error;
+  };
+
+  const answer = (result) => {
+    if (typeof result === "object" && result !== null) throw raise(result);
+    return result;
+  };
+
+  install("Convex", {
+    syscall(...args) {
+      return answer(host.syscall(args.length, args[0], args[1]));
+    },
+    asyncSyscall(...args) {
+      return new Promise((resolve, reject) => {
+        host.asyncSyscall(args.length, args[0], args[1], resolve, (failure) => reject(raise(failure)));
+      });
+    },
+    jsSyscall(op, input) {
+      return api.jsSyscall(op, input);
+    },
+  });
+
+  // ---- time -------------------------------------------------------------------------------------------------
+  const NativeDate = Date;
+  const FrozenDate = function Date(...args) {
+    if (new.target === undefined) return new NativeDate(host.now()).toString();
+    if (args.length === 0) return construct(NativeDate, [host.now()], new.target);
+    return construct(NativeDate, args, new.target);
+  };
+  defineProperty(FrozenDate, "length", { value: 7, configurable: true });
+  defineProperty(FrozenDate, "prototype", { value: NativeDate.prototype, writable: false });
+  install("now", { now() { return host.now(); } }.now, FrozenDate);
+  install("parse", NativeDate.parse, FrozenDate);
+  install("UTC", NativeDate.UTC, FrozenDate);
+  install("constructor", FrozenDate, NativeDate.prototype);
+  install("Date", FrozenDate);
+
+  // Formatters read the clock when no date is given.
+  const formatterPrototype = Intl.DateTimeFormat.prototype;
+  const nativeFormat = Object.getOwnPropertyDescriptor(formatterPrototype, "format").get;
+  const nativeFormatToParts = formatterPrototype.formatToParts;
+  const formats = new WeakMap();
+  defineProperty(formatterPrototype, "format", {
+    configurable: true,
+    enumerable: false,
+    get: Object.getOwnPropertyDescriptor({
+      get format() {
+        const format = apply(nativeFormat, this, []);
+        if (!formats.has(format)) formats.set(format, (date) => format(date === undefined ? host.now() : date));
+        return formats.get(format);
+      },
+    }, "format").get,
+  });
+  install("formatToParts", {
+    formatToParts(date) {
+      return apply(nativeFormatToParts, this, [date === undefined ? host.now() : date]);
+    },
+  }.formatToParts, formatterPrototype);
+
+  // ---- randomness and the garbage collector -----------------------------------------------------------------
+  install("random", { random() { return host.random(); } }.random, Math);
+
+  class StrongRef {
+    #target;
+    constructor(target) {
+      if ((typeof target !== "object" || target === null) && typeof target !== "function" && typeof target !== "symbol") {
+        throw new TypeError("WeakRef: target must be an object");
+      }
+      this.#target = target;
+    }
+    deref() {
+      return this.#target;
+    }
+  }
+  class SilentRegistry {
+    constructor(cleanup) {
+      if (typeof cleanup !== "function") throw new TypeError("FinalizationRegistry: cleanup must be callable");
+    }
+    register() {}
+    unregister() {
+      return false;
+    }
+  }
+  for (const [name, Class] of [["WeakRef", StrongRef], ["FinalizationRegistry", SilentRegistry]]) {
+    defineProperty(Class, "name", { value: name, configurable: true });
+    defineProperty(Class.prototype, Symbol.toStringTag, { value: name, configurable: true });
+    install(name, Class);
+  }
+
+  // ---- what would block, or answer at a time of its own ------------------------------------------------------
+  install("wait", { wait() { throw new TypeError("Atomics.wait cannot be called in this context"); } }.wait, Atomics);
+  delete Atomics.waitAsync;
+  for (const name of ["compile", "instantiate", "compileStreaming", "instantiateStreaming"]) {
+    install(name, {
+      async [name]() {
+        throw new TypeError(`WebAssembly.${name} is not supported. Use new WebAssembly.Module(bytes) instead.`);
+      },
+    }[name], WebAssembly);
+  }
+
+  // ---- process.env ------------------------------------------------------------------------------------------
+  const env = new Proxy({}, {
+    get(target, name) {
+      if (typeof name !== "string") return undefined;
+      const value = answer(host.env(name));
+      if (value === undefined && name === "inspect") return () => "[process.env]";
+      return value;
+    },
+    has: () => false,
+    ownKeys: () => [],
+    set: () => true,
+    defineProperty: () => true,
+    deleteProperty: () => true,
+    getOwnPropertyDescriptor: () => undefined,
+  });
+  install("process", { env });
+  install("self", global);
+
+  // ---- handles for the host ---------------------------------------------------------------------------------
+  Error.prepareStackTrace = (error, callSites) => host.formatStack(error, callSites);
+
+  const metaAccess = () => {
+    throw new TypeError("import.meta unsupported");
+  };
+  const poison = {
+    get() {
+      return metaAccess();
+    },
+  };
+
+  const api = {
+    install,
+    makeError,
+    raise,
+    answer,
+    /** Replaced by the part that carries JavaScript objects. */
+    jsSyscall(op) {
+      throw raise(host.unknownJsSyscall(String(op)));
+    },
+    call: (target, ...args) => apply(target, undefined, args),
+    /** Calls a method and reports how its promise settles. */
+    settle(target, method, args, onFulfilled, onRejected) {
+      let promise;
+      try {
+        promise = Promise.resolve(target[method](...args));
+      } catch (error) {
+        onRejected(error);
+        return;
+      }
+      promise.then(onFulfilled, onRejected);
+    },
+    rejected: (message) => Promise.reject(new Error(message)),
+    metaAccess,
+    poisonMeta(meta) {
+      Object.setPrototypeOf(meta, new Proxy(Object.create(null), poison));
+    },
+    importer: (load) => (specifier) => new Promise((resolve) => resolve(load(String(specifier)))),
+    namespace(values) {
+      const namespace = Object.create(null);
+      for (const name of Object.keys(values).sort()) namespace[name] = values[name];
+      Object.defineProperty(namespace, Symbol.toStringTag, { value: "Module" });
+      return Object.freeze(namespace);
+    },
+    promisePrototype: Promise.prototype,
+    /** Called when the realm is made as good as new. */
+    resets: [],
+    reset() {
+      for (const reset of api.resets) reset();
+    },
+    /** Objects of the language that no global leads to. */
+    hiddenRoots: () => [
+      async function () {},
+      function* () {},
+      async function* () {},
+      [][Symbol.iterator](),
+      new Map()[Symbol.iterator](),
+      new Set()[Symbol.iterator](),
+      ""[Symbol.iterator](),
+      "".matchAll(/x/g),
+      global.Convex,
+    ].map(Object.getPrototypeOf),
+  };
+  api.resets.push(() => /(?:)/.exec(""));
+  return api;
+});

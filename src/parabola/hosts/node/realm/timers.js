@@ -1,0 +1,32 @@
+/*
+ * Timers. Only actions have them: elsewhere the call itself gives an id, and the refusal fails the execution as a
+ * rejection that nobody handles.
+ */
+(function (host, api) {
+  "use strict";
+  const { install, raise } = api;
+  const start = (what, callback, delay, args, repeat) => {
+    if (typeof callback !== "function") {
+      throw new TypeError(`The first argument of ${what} must be a function: strings are not evaluated`);
+    }
+    const refusal = host.timerRefusal(what);
+    if (refusal !== undefined) {
+      Promise.reject(raise(refusal));
+      return 0;
+    }
+    return host.setTimer(() => callback(...args), Number(delay) || 0, repeat);
+  };
+  install("setTimeout", function setTimeout(callback, delay, ...args) {
+    return start("setTimeout", callback, delay, args, false);
+  });
+  install("setInterval", function setInterval(callback, delay, ...args) {
+    return start("setInterval", callback, delay, args, true);
+  });
+  const clear = (id) => host.clearTimer(Number(id));
+  install("clearTimeout", function clearTimeout(id) {
+    clear(id);
+  });
+  install("clearInterval", function clearInterval(id) {
+    clear(id);
+  });
+});

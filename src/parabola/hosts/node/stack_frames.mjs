@@ -1,0 +1,104 @@
+/**
+ * Stack frames in terms of the author's files.
+ *
+ * V8 hands over the call sites when the stack of an error is first asked for. Frames of bundles are mapped through
+ * the source map; frames of the host, and of modules without a map, are left out.
+ */
+const LIBRARY = "convex/src/server/impl";
+
+export class StackFrames {
+  #known = new WeakMap();
+
+  /** @param {(url: string) => {sourceMap: import("./source_maps.mjs").SourceMap|null}|null} findModule */
+  constructor(findModule) {
+    this.findModule = findModule;
+  }
+
+  /** Stands in for V8's rendering of `error.stack`; remembers the frames for a later report. */
+  format(error, callSites) {
+    const frames = this.render(callSites);
+    if (typeof error === "object" && error !== null) this.#known.set(error, frames);
+    return [header(error), ...frames.map((frame) => `    at ${frame}`)].join("\n");
+  }
+
+  /** The frames of an error, outermost last; none for other values. @returns {string[]} */
+  of(error) {
+    if (typeof error !== "object" || error === null) return [];
+    try {
+      const { stack } = error;
+      const known = this.#known.get(error);
+      if (known !== undefined) return known;
+      return typeof stack === "string" ? this.#readStack(stack) : [];
+    } catch {
+      return [];
+    }
+  }
+
+  /** @returns {string[]} */
+  render(callSites) {
+    const frames = [];
+    for (const site of callSites) {
+      const place = this.#place(site);
+      if (place !== null) frames.push({ text: `${describe(site)} (${place.text})`, isInternal: place.isInternal });
+    }
+    return trim(frames);
+  }
+
+  #place(site) {
+    if (site.isNative()) return { text: "native", isInternal: false };
+    const file = site.getFileName() ?? site.getScriptNameOrSourceURL?.();
+    if (!file) return { text: site.isPromiseAll?.() ? "index " + site.getPromiseIndex() : "<anonymous>", isInternal: false };
+    return this.#map(file, site.getLineNumber(), site.getColumnNumber());
+  }
+
+  #map(file, line, column) {
+    const position = this.findModule(file)?.sourceMap?.lookup(line - 1, column - 1);
+    if (!position) return null;
+    return {
+      text: `${position.source}:${position.line + 1}:${position.column + 1}`,
+      isInternal: position.source.includes(LIBRARY),
+    };
+  }
+
+  /** Frames from the text of a stack that some library rendered by itself. */
+  #readStack(stack) {
+    const frames = [];
+    for (const match of stack.matchAll(/^ {4}at (?:(.*?) \()?(convex:\/[^\s]*?):(\d+):(\d+)\)?$/gm)) {
+      const place = this.#map(match[2], Number(match[3]), Number(match[4]));
+      if (place !== null) frames.push({ text: `${match[1] ?? "<anonymous>"} (${place.text})`, isInternal: place.isInternal });
+    }
+    return trim(frames);
+  }
+}
+
+/** Drops the library's own frames at both ends: what called the handler, and what the handler called. */
+function trim(frames) {
+  let start = 0;
+  let end = frames.length;
+  while (start < end && frames[start].isInternal) start += 1;
+  while (end > start && frames[end - 1].isInternal) end -= 1;
+  return frames.slice(start, end).map((frame) => frame.text);
+}
+
+function describe(site) {
+  const functionName = site.getFunctionName();
+  const parts = [];
+  if (site.isAsync?.()) parts.push("async");
+  if (site.isPromiseAll?.()) return [...parts, "Promise.all"].join(" ");
+  if (site.isConstructor()) parts.push("new");
+  if (!functionName) return [...parts, "<anonymous>"].join(" ");
+  let name = functionName;
+  const typeName = site.isConstructor() || site.isToplevel() ? null : site.getTypeName();
+  const methodName = site.isConstructor() ? null : site.getMethodName();
+  if (typeName && functionName.startsWith(typeName) && !functionName.startsWith(`${typeName}.`)) name = `${typeName}.${name}`;
+  if (methodName && functionName.endsWith(methodName)) name += functionName === methodName ? "" : ` [as ${methodName}]`;
+  return [...parts, name].join(" ");
+}
+
+function header(error) {
+  try {
+    return String(error);
+  } catch {
+    return "Error";
+  }
+}

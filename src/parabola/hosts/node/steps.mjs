@@ -1,0 +1,74 @@
+/**
+ * Runs user code in steps, one to a turn of the event loop.
+ *
+ * A step is one entry into user code (the start of a call, or the delivery of one batch of answers) together with all
+ * microtasks it causes. By the next turn Node has drained those and reported unhandled rejections, so that is when
+ * the step's execution is settled: it is charged for the time and decides what happens next.
+ */
+export class StepQueue {
+  #queue = [];
+  #active = null;
+  #startedAt = 0n;
+  #scheduled = false;
+  #activity;
+  /** Called when nothing is left to run. */
+  onIdle = () => {};
+
+  /** @param {import("./activity.mjs").ActivityFile} activity */
+  constructor(activity) {
+    this.#activity = activity;
+  }
+
+  /** The execution whose step is running, or null. */
+  get active() {
+    return this.#active;
+  }
+
+  /**
+   * @param {{id: number, userTime: bigint, settle: () => void}} execution
+   * @param {() => void} action  enters user code; must not throw
+   */
+  enqueue(execution, action) {
+    this.#queue.push({ execution, action });
+    this.#schedule();
+  }
+
+  get isBusy() {
+    return this.#active !== null || this.#queue.length > 0;
+  }
+
+  /** Nanoseconds that the running step has taken. */
+  elapsed() {
+    return this.#active === null ? 0n : process.hrtime.bigint() - this.#startedAt;
+  }
+
+  #schedule() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#turn());
+  }
+
+  #turn() {
+    this.#scheduled = false;
+    this.#settleActive();
+    const step = this.#queue.shift();
+    if (step === undefined) {
+      this.#activity.idle();
+      this.onIdle();
+      return;
+    }
+    this.#active = step.execution;
+    this.#startedAt = process.hrtime.bigint();
+    this.#activity.begin(step.execution.id, this.#startedAt - step.execution.userTime);
+    this.#schedule();
+    step.action();
+  }
+
+  #settleActive() {
+    const execution = this.#active;
+    if (execution === null) return;
+    execution.userTime += process.hrtime.bigint() - this.#startedAt;
+    this.#active = null;
+    execution.settle();
+  }
+}

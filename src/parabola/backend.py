@@ -1,42 +1,270 @@
-"""The object that composes the rest: the only thing the server and the command line know (docs/architecture.md)."""
+"""The object that composes the rest: the only thing the server and the command line know
+(docs/architecture.md).
+"""
 
 from __future__ import annotations
 
+import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from parabola.functions.identity import Identity
+from parabola.functions.activation import Activation
+from parabola.functions.calling import CallRefused, resolve
+from parabola.functions.deployment import Deployment
+from parabola.functions.execution import RequestContext
+from parabola.functions.execution_log import ExecutionLog
+from parabola.functions.failures import new_request_id
+from parabola.functions.function_path import parse_path
+from parabola.functions.host_commands import isolate_command, node_command, python_command
+from parabola.functions.host_set import HostConfig
+from parabola.functions.identity import NO_IDENTITY, SYSTEM_IDENTITY, Identity
+from parabola.functions.query_cache import LiveQuery, QueryCache
 from parabola.functions.results import FunctionResult
+from parabola.functions.runner import FunctionRunner
+from parabola.functions.session_requests import SessionRequest
+from parabola.functions.syscalls import SyscallTable
+from parabola.values.errors import Unauthenticated
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.write_set import WriteSet
 
 Arguments = list[Any] | dict[str, Any]
 
 
+def host_processes() -> HostConfig:
+    """Hosts as processes of their own: Python, and Node.js where a deployment needs it."""
+    return HostConfig(commands={"python": python_command, "isolate": isolate_command, "node": node_command})
+
+
 @dataclass(frozen=True)
 class BackendConfig:
-    """How a backend is set up. `data_dir=None` keeps everything in memory."""
+    """How a backend is set up. `data_dir=None` keeps everything in a temporary place.
+
+    `instance_secret` is 32 bytes in hex: admin keys, cursors and tokens are made with it.
+    """
 
     data_dir: Path | None = None
     instance_name: str = "parabola"
-    instance_secret: str = ""
+    instance_secret: str = field(default_factory=lambda: secrets.token_hex(32))
     cloud_url: str = "http://127.0.0.1:3210"
     site_url: str = "http://127.0.0.1:3211"
     redact_logs_to_client: bool = False
-    hosts: Any = field(default=None)
+    hosts: HostConfig = field(default_factory=host_processes)
+
+
+Authenticator = Callable[[str], Any]
 
 
 class Backend:
     """A running deployment: its database, its functions, its services."""
 
-    config: BackendConfig
+    def __init__(
+        self, config: BackendConfig, database: Database, activation: Activation, runner: FunctionRunner
+    ) -> None:
+        self.config = config
+        self.database = database
+        self.activation = activation
+        self.runner = runner
+        self.query_cache = runner.query_cache = QueryCache(runner, database)
+        self._authenticator: Authenticator | None = None
 
     @classmethod
     async def open(cls, config: BackendConfig) -> Backend:
-        """Open the data directory, load what is deployed, start the hosts."""
-        raise NotImplementedError
+        """Open the data directory, load what is deployed, start the hosts.
+
+        Raises `DataDirectoryLocked` when another server has the directory, `UnusableData` when it cannot be
+        read.
+        """
+        database = await open_database(config)
+        instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}
+        activation = Activation(database, config.hosts, instance)
+        try:
+            runner = await activation.open(config.instance_name)
+        except BaseException:
+            await activation.close()
+            await database.close()
+            raise
+        return cls(config, database, activation, runner)
+
+    async def close(self) -> None:
+        """End the hosts and close the data. What was acknowledged is on disk anyway."""
+        await self.activation.close()
+        await self.database.close()
+
+    # What is deployed
+
+    @property
+    def deployment(self) -> Deployment:
+        """What is deployed now."""
+        return self.runner.active.deployment
+
+    @property
+    def log(self) -> ExecutionLog:
+        """What ran lately."""
+        return self.runner.log
+
+    @property
+    def syscalls(self) -> SyscallTable:
+        """Where services register the operations they serve."""
+        return self.runner.syscalls
+
+    # Time
+
+    @property
+    def durable_ts(self) -> int:
+        """The newest timestamp that may be shown to anyone."""
+        return self.database.durable_ts
+
+    def now_ts(self) -> int:
+        """The wall clock in nanoseconds, the unit of timestamps."""
+        return time.time_ns()
+
+    def on_commit(self, callback: Callable[[WriteSet, int], None]) -> None:
+        """Call `callback(write_set, ts)` for every commit once it is durable, in the order of timestamps."""
+        self.database.on_commit(callback)
+
+    # Functions
 
     async def query(
-        self, path: str, args: Arguments, identity: Identity, *, ts: int | None = None, component: str = ""
+        self,
+        path: str,
+        args: Arguments,
+        identity: Identity = NO_IDENTITY,
+        *,
+        ts: int | None = None,
+        component: str = "",
+        request: RequestContext | None = None,
     ) -> FunctionResult:
-        """Run a query at `ts`, or at the newest durable timestamp."""
-        raise NotImplementedError
+        """Run a query at `ts`, or at the newest durable timestamp. Internal functions only for an
+        administrator.
+        """
+        return await self.query_cache.query(
+            path,
+            args,
+            identity,
+            ts=ts,
+            component=component,
+            public_only=not identity.is_admin,
+            caller=request,
+        )
+
+    async def mutation(
+        self,
+        path: str,
+        args: Arguments,
+        identity: Identity = NO_IDENTITY,
+        *,
+        session: SessionRequest | tuple[str, int] | None = None,
+        component: str = "",
+        on_committing: Callable[[int], None] | None = None,
+        request: RequestContext | None = None,
+    ) -> FunctionResult:
+        """Run a mutation; returns once it is durable. The same `session` pair takes effect once.
+
+        `on_committing` hears the commit timestamp before anyone can see the commit.
+        """
+        return await self.runner.mutation(
+            path,
+            args,
+            identity,
+            session=SessionRequest(*session) if isinstance(session, tuple) else session,
+            component=component,
+            public_only=not identity.is_admin,
+            request=request,
+            on_committing=on_committing,
+        )
+
+    async def action(
+        self,
+        path: str,
+        args: Arguments,
+        identity: Identity = NO_IDENTITY,
+        *,
+        component: str = "",
+        request: RequestContext | None = None,
+    ) -> FunctionResult:
+        """Run an action, once."""
+        return await self.runner.action(
+            path, args, identity, component=component, public_only=not identity.is_admin, request=request
+        )
+
+    async def run_any(
+        self,
+        path: str,
+        args: Arguments,
+        identity: Identity = NO_IDENTITY,
+        *,
+        component: str = "",
+        request: RequestContext | None = None,
+    ) -> FunctionResult:
+        """Run a function of whatever kind. Internal functions only for an administrator."""
+        name = parse_path(path)
+        try:
+            spec = resolve(
+                self.deployment,
+                name,
+                None,
+                public_only=not identity.is_admin,
+                untyped=True,
+                identity=identity,
+            )
+        except CallRefused as refusal:
+            return FunctionResult(error=refusal.failure, ts=self.durable_ts, request_id=new_request_id())
+        if spec.kind == "query":
+            return await self.query(path, args, identity, component=component, request=request)
+        if spec.kind == "mutation":
+            return await self.mutation(path, args, identity, component=component, request=request)
+        return await self.action(path, args, identity, component=component, request=request)
+
+    def live_query(
+        self,
+        path: str,
+        args: Arguments,
+        identity: Identity = NO_IDENTITY,
+        *,
+        journal: str | None = None,
+        component: str = "",
+        on_invalid: Callable[[], None] | None = None,
+    ) -> LiveQuery:
+        """A subscription to a query; nothing runs before its first `result_at`."""
+        return self.query_cache.live_query(
+            path,
+            args,
+            identity,
+            journal=journal,
+            component=component,
+            public_only=not identity.is_admin,
+            on_invalid=on_invalid,
+        )
+
+    # Callers
+
+    def check_admin_key(self, key: str) -> Identity:
+        """The administrator behind a key. Raises `Unauthenticated` (code `BadAdminKey`)."""
+        from parabola.services.admin_keys import check_admin_key
+
+        claims = check_admin_key(key, self.config.instance_name, self.config.instance_secret)
+        return SYSTEM_IDENTITY if claims.is_system else Identity.admin(read_only=claims.is_read_only)
+
+    def authenticate_with(self, authenticator: Authenticator) -> None:
+        """Let a service verify the tokens of users."""
+        self._authenticator = authenticator
+
+    async def authenticate(self, token: str) -> Identity:
+        """The user a bearer token names. Raises `Unauthenticated`."""
+        if self._authenticator is None:
+            raise Unauthenticated(
+                "No auth provider is configured for this deployment. Add one to convex/auth.config.",
+                code="NoAuthProvider",
+            )
+        identity: Identity = await self._authenticator(token)
+        return identity
+
+
+async def open_database(config: BackendConfig) -> Database:
+    """The database in the data directory, or in memory."""
+    raise NotImplementedError

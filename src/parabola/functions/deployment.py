@@ -1,4 +1,6 @@
-"""What is deployed: modules, the functions they register, the schema, the environment. Immutable; a push makes a new one."""
+"""What is deployed: modules, the functions they register, the schema, the environment. Immutable; a push
+makes a new one.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ import orjson
 from parabola.functions.function_path import FunctionPath, parse_path, strip_extension
 
 if TYPE_CHECKING:
+    from parabola.functions.system.registry import SystemHandler
     from parabola.values.schema import Schema
     from parabola.values.validators import Validator
 
@@ -31,7 +34,9 @@ KIND_TITLES: Mapping[str, str] = {
 
 
 def module_hash(source: str, source_map: str | None = None) -> str:
-    """Hex SHA-256 over source and source map, the hash by which a push names unchanged modules (deploy-api §5.1)."""
+    """Hex SHA-256 over source and source map, the hash by which a push names unchanged modules (deploy-api
+    §5.1).
+    """
     digest = hashlib.sha256(source.encode())
     if source_map is not None:
         digest.update(source_map.encode())
@@ -42,7 +47,8 @@ def module_hash(source: str, source_map: str | None = None) -> str:
 class Module:
     """One file of a push. `path` carries its extension: `tasks.py`, `a/b.js`.
 
-    `analyzed` is the module as the host found it on import (deploy-api §7.2), `None` for one that registers nothing.
+    `analyzed` is the module as the host found it on import (deploy-api §7.2), `None` for one that registers
+    nothing.
     """
 
     path: str
@@ -73,9 +79,11 @@ class FunctionSpec:
     kind: FunctionKind
     visibility: Visibility
     environment: Environment
-    args: Validator | None = None
-    returns: Validator | None = None
+    args: Validator[Any] | None = None
+    returns: Validator[Any] | None = None
     pos: Any = None
+    native: SystemHandler | None = None
+    """Set for system functions, which run inside the engine and not on a host."""
 
     @property
     def title(self) -> str:
@@ -107,7 +115,7 @@ class Deployment:
     def environments(self) -> tuple[Environment, ...]:
         """The environments that have at least one module: one set of hosts is kept for each."""
         present = {module.environment for module in self.modules.values()}
-        return tuple(name for name in ("python", "isolate", "node") if name in present)  # type: ignore[misc]
+        return tuple(name for name in ("python", "isolate", "node") if name in present)
 
     def modules_for(self, environment: Environment) -> list[Module]:
         """The modules that a host of this environment loads, in path order."""
@@ -146,7 +154,9 @@ class Deployment:
     ) -> Deployment:
         """Assemble a deployment from analysed modules."""
         by_path = {module.path: module for module in modules}
-        functions = {spec.name.canonical: spec for module in by_path.values() for spec in functions_of(module)}
+        functions = {
+            spec.name.canonical: spec for module in by_path.values() for spec in functions_of(module)
+        }
         deployment = Deployment(by_path, functions, schema, dict(env or {}), tuple(auth_providers))
         return deployment if id is None else replace(deployment, id=id)
 
@@ -156,7 +166,9 @@ class Deployment:
 
 
 def functions_of(module: Module) -> list[FunctionSpec]:
-    """The functions that a module registers, from its analysis. Raises `InvalidValidator` for a malformed validator."""
+    """The functions that a module registers, from its analysis. Raises `InvalidValidator` for a malformed
+    validator.
+    """
     from parabola.values.validators import validator_from_json
 
     specs: list[FunctionSpec] = []

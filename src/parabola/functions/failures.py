@@ -1,4 +1,6 @@
-"""A function that failed: what is known about it, and the one place where it becomes a text (sync-and-http §7.1)."""
+"""A function that failed: what is known about it, and the one place where it becomes a text (sync-and-http
+§7.1).
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,8 @@ FailureKind = Literal["user", "timeout", "memory", "stuck", "exit"]
 class FunctionFailure:
     """Why a function failed. `data` is present exactly for a `ConvexError`.
 
-    `kind` is "user" for what user code raised and for what the engine says before and after running it; a calling function
-    may catch those. The others end the calling function too (js-runtime §8).
+    `kind` is "user" for what user code raised and for what the engine says before and after running it; a
+    calling function may catch those. The others end the calling function too (js-runtime §8).
     """
 
     message: str
@@ -48,11 +50,15 @@ class FunctionFailure:
         return self.kind in ("user", "stuck")
 
     def text(self) -> str:
-        """Message and frames, each on a line of its own: the form in which a caller inside a function sees it."""
+        """Message and frames, each on a line of its own: the form in which a caller inside a function sees
+        it.
+        """
         return "".join([self.message, "\n", *(f"    at {frame}\n" for frame in self.frames)])
 
     def render(self, request_id: str, *, redacted: bool = False) -> str:
-        """The text for a client. With redaction (production) only the head remains; `data` is sent beside it anyway."""
+        """The text for a client. With redaction (production) only the head remains; `data` is sent beside it
+        anyway.
+        """
         head = f"[Request ID: {request_id}] Server Error"
         return head if redacted else f"{head}\n{self.text()}"
 

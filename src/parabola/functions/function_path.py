@@ -41,7 +41,8 @@ def strip_extension(module: str) -> str:
 def _is_module(module: str) -> bool:
     components = module.split("/")
     return all(
-        _COMPONENT.match(part) and part not in (".", "..") and any(c.isalnum() for c in part) for part in components
+        _COMPONENT.match(part) and part not in (".", "..") and any(c.isalnum() for c in part)
+        for part in components
     )
 
 

@@ -17,8 +17,9 @@ IdentityKind = Literal["none", "user", "admin", "system"]
 class Identity:
     """The caller of a function.
 
-    `attributes` is the JSON object that `getUserIdentity` answers with (sync-and-http §6.3), or `None` when there is no
-    user to speak of. An administrator acting as a user carries that user's attributes and keeps an administrator's rights.
+    `attributes` is the JSON object that `getUserIdentity` answers with (sync-and-http §6.3), or `None` when
+    there is no user to speak of. An administrator acting as a user carries that user's attributes and keeps
+    an administrator's rights.
     """
 
     kind: IdentityKind = "none"

@@ -1,4 +1,6 @@
-"""Log lines of functions: what they look like, how many there may be, how lines of nested calls are placed (js-runtime §5.9)."""
+"""Log lines of functions: what they look like, how many there may be, how lines of nested calls are placed
+(js-runtime §5.9).
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class LogLine:
 
     @staticmethod
     def from_json(line: Mapping[str, Any]) -> LogLine:
-        """Read a line sent by a host, or one stored by `to_json`; anything odd is made harmless, never refused."""
+        """Read a line sent by a host, or one stored by `to_json`; anything odd is made harmless, never
+        refused.
+        """
         level = line.get("level")
         metadata = line.get("systemMetadata")
         return LogLine(
@@ -116,9 +120,9 @@ class LogCollector:
             for line in lines
         )
 
-    def warn(self, text: str, code: str) -> None:
+    def warn(self, text: str, code: str | None = None) -> None:
         """Append a warning of the engine."""
-        self._lines.append(system_line("WARN", text, f"warning:{code}"))
+        self._lines.append(system_line("WARN", text, None if code is None else f"warning:{code}"))
 
     def lines(self) -> tuple[LogLine, ...]:
         """Everything so far."""

@@ -20,8 +20,8 @@ T = TypeVar("T")
 class FunctionResult:
     """A value, or a failure, with what was logged and what was read.
 
-    `value_json` is the value as canonical encoded JSON: it goes to clients as it is. `ts` is the snapshot of a query and the
-    commit timestamp of a mutation, in nanoseconds. `read_set` is present for queries.
+    `value_json` is the value as canonical encoded JSON: it goes to clients as it is. `ts` is the snapshot of
+    a query and the commit timestamp of a mutation, in nanoseconds. `read_set` is present for queries.
     """
 
     __slots__ = (
@@ -81,7 +81,9 @@ class FunctionResult:
 
     @property
     def digest(self) -> bytes:
-        """Equal digests need not be sent twice: value or error, and the log lines, but not the request id (semantics §6.1)."""
+        """Equal digests need not be sent twice: value or error, and the log lines, but not the request id
+        (semantics §6.1).
+        """
         if self._digest is None:
             hasher = hashlib.blake2b(digest_size=16)
             if self.error is None:
@@ -105,7 +107,9 @@ class FunctionResult:
         return 512 + len(self.value_json) + sum(64 + sum(map(len, line.messages)) for line in self.log_lines)
 
     def memo(self, key: Any, build: Callable[[FunctionResult], T]) -> T:
-        """Something made from this result once, however many clients it is sent to (such as its piece of a message)."""
+        """Something made from this result once, however many clients it is sent to (such as its piece of a
+        message).
+        """
         memo = self._memo
         if memo is None:
             memo = self._memo = {}

@@ -1,1 +1,5 @@
-"""The `_system/...` functions that the CLI and admin tools call, answered natively."""
+"""`_system/...` functions, natively in Python: what the command line and the dashboard call (deploy-api §19)."""
+
+from parabola.functions.system.registry import SYSTEM_FUNCTIONS, SystemContext, system_function
+
+__all__ = ["SYSTEM_FUNCTIONS", "SystemContext", "system_function"]

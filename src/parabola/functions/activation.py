@@ -1,0 +1,156 @@
+"""From one deployment to the next: prepare hosts, commit the change, switch, let the old hosts finish."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from parabola.database.errors import ConflictError
+from parabola.functions.deployment import Deployment
+from parabola.functions.deployment_store import (
+    load_deployment,
+    load_environment,
+    store_deployment,
+    store_environment,
+)
+from parabola.functions.function_handles import load_handles, update_handles
+from parabola.functions.host_set import HostConfig, HostSet
+from parabola.functions.runner import ACTION_LIMIT_SECONDS, Active, FunctionRunner
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.transaction import Transaction
+
+DRAIN_SECONDS = 10.0
+"""How long queries and mutations of the previous deployment may go on; what is left is run again on the new
+one.
+"""
+
+Write = Callable[["Transaction"], Awaitable[None]]
+
+
+class Activation:
+    """Puts deployments into service. One change at a time."""
+
+    def __init__(self, database: Database, config: HostConfig, instance: Mapping[str, str]) -> None:
+        self._database = database
+        self._config = config
+        self._instance = instance
+        self._changing = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._runner: FunctionRunner | None = None
+
+    async def open(self, instance_name: str) -> FunctionRunner:
+        """Start what the database says is deployed."""
+        transaction = self._database.begin()
+        deployment = await load_deployment(transaction)
+        handles = await load_handles(transaction)
+        hosts = HostSet(self._config, deployment, self._instance)
+        await hosts.start()
+        hosts.warm_actions()
+        self._runner = FunctionRunner(
+            self._database, Active(deployment, hosts, handles), instance_name=instance_name
+        )
+        return self._runner
+
+    async def prepare(self, deployment: Deployment) -> HostSet:
+        """Hosts that have loaded a deployment's modules: ready to analyse them, and to be activated.
+
+        Raises `LoadFailure`. Whoever does not activate them closes them.
+        """
+        hosts = HostSet(self._config, deployment, self._instance)
+        await hosts.start()
+        return hosts
+
+    async def activate(
+        self,
+        deployment: Deployment,
+        hosts: HostSet,
+        write: Write | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Make a deployment the current one; answers the commit's timestamp.
+
+        Its rows, with `config` about the push, are written here. `write` adds to the same transaction
+        (schema, indexes, crons). It may be called several times, each time with a fresh transaction; if it
+        raises, nothing has changed and the hosts are still the caller's.
+        """
+        runner = self._require_runner()
+        async with self._changing, runner.switch():
+            while True:
+                transaction = self._database.begin(writable=True)
+                await store_deployment(transaction, deployment, config or {})
+                handles = await update_handles(transaction, deployment.functions)
+                if write is not None:
+                    await write(transaction)
+                try:
+                    ts = await self._database.commit(transaction, source="push")
+                except ConflictError:
+                    continue
+                break
+            before = runner.activate(Active(deployment, hosts, handles))
+        hosts.warm_actions()
+        self._retire(before.hosts)
+        return ts
+
+    async def change_environment(self, changes: dict[str, str | None]) -> int:
+        """Set or remove environment variables. Hosts are started anew with them; only what read them is run
+        again.
+        """
+        runner = self._require_runner()
+        async with self._changing:
+            env = dict(runner.active.deployment.env)
+            for name, value in changes.items():
+                if value is None:
+                    env.pop(name, None)
+                else:
+                    env[name] = value
+            deployment = runner.active.deployment.with_env(env)
+            hosts = await self.prepare(deployment)
+            try:
+                async with runner.switch():
+                    while True:
+                        transaction = self._database.begin(writable=True)
+                        await store_environment(transaction, changes)
+                        try:
+                            ts = await self._database.commit(transaction, source="environment")
+                        except ConflictError:
+                            continue
+                        break
+                    before = runner.activate(Active(deployment, hosts, runner.handles))
+            except BaseException:
+                await hosts.close()
+                raise
+        hosts.warm_actions()
+        self._retire(before.hosts)
+        return ts
+
+    async def environment(self) -> dict[str, str]:
+        """The variables as they are stored."""
+        return await load_environment(self._database.begin())
+
+    async def close(self) -> None:
+        """End all hosts, retiring ones too."""
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.active.hosts.close()
+
+    def _require_runner(self) -> FunctionRunner:
+        assert self._runner is not None, "open() comes first"
+        return self._runner
+
+    def _retire(self, hosts: HostSet) -> None:
+        async def retire() -> None:
+            try:
+                await hosts.close(drain=DRAIN_SECONDS, drain_actions=max(ACTION_LIMIT_SECONDS.values()))
+            except asyncio.CancelledError:
+                await hosts.close()
+                raise
+
+        task = asyncio.get_running_loop().create_task(retire())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)

@@ -1,0 +1,169 @@
+"""What is checked before a function runs: its name, its kind, its arguments (semantics §4.2, §4.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from parabola.functions.deployment import KIND_TITLES, Deployment, FunctionSpec
+from parabola.functions.failures import FunctionFailure
+from parabola.functions.function_path import FunctionPath
+from parabola.functions.identity import NO_IDENTITY, Identity
+from parabola.functions.system.registry import PREFIX, SYSTEM_FUNCTIONS
+from parabola.values.encoding import decode, dumps
+from parabola.values.errors import UserError, ValidationError
+from parabola.values.sizes import humanize, size_of
+
+if TYPE_CHECKING:
+    from parabola.values.validators import TableNames
+
+MAXIMUM_ARGUMENTS_SIZE = 16 * 1024 * 1024
+"""Bytes of a call's arguments (js-runtime §9)."""
+MAXIMUM_NODE_ARGUMENTS_SIZE = 5 * 1024 * 1024
+"""Bytes of the arguments of a `"use node"` action (js-runtime §7.5)."""
+MAXIMUM_RESULT_SIZE = 16 * 1024 * 1024
+"""Bytes of a function's value (js-runtime §9)."""
+WARNING_SHARE = 0.8
+"""A usage above this share of its limit is worth a warning line (js-runtime §5.9)."""
+
+
+class CallRefused(Exception):
+    """The call cannot be made; `failure` is what the caller is told."""
+
+    def __init__(self, failure: FunctionFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def refused(message: str) -> CallRefused:
+    """A refusal with a text of the engine's own (no frames)."""
+    return CallRefused(FunctionFailure(message))
+
+
+def resolve(
+    deployment: Deployment,
+    name: FunctionPath,
+    kind: str | None,
+    *,
+    public_only: bool,
+    untyped: bool = False,
+    identity: Identity = NO_IDENTITY,
+) -> FunctionSpec:
+    """Find the function that is called. Internal functions do not exist for clients, by the same text as
+    missing ones.
+
+    `kind` is what it is called as, `None` for any. `untyped` calls (`/api/function`) get their own text.
+    """
+    if name.module.startswith(PREFIX):
+        if not identity.is_admin:
+            raise refused("You do not have permission to perform this operation.")
+        spec = SYSTEM_FUNCTIONS.find(name)
+    else:
+        spec = deployment.functions.get(name.canonical)
+    if spec is None or (public_only and spec.visibility != "public"):
+        if untyped:
+            raise refused(f"Could not find function for '{name}'. Did you forget to run `npx convex dev`?")
+        raise refused(f"Could not find public function for '{name}'.")
+    if kind is not None and spec.kind != kind:
+        raise refused(
+            f"Trying to execute {spec.path} as {KIND_TITLES[kind]}, but it is defined as {spec.title}."
+        )
+    return spec
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Decoded arguments: the one object, its canonical JSON (which is also its identity for the cache), its
+    size.
+    """
+
+    value: dict[str, Any]
+    json: bytes
+    size: int
+
+
+NO_ARGUMENTS = Arguments({}, b"{}", 2)
+
+
+def decode_arguments(args: list[Any] | dict[str, Any], path: str) -> Arguments:
+    """Decode what a caller sent: the encoded form of one object, bare or as the only element of a list.
+
+    `path` is for the texts. Raises `CallRefused`.
+    """
+    if isinstance(args, list):
+        if len(args) != 1:
+            shown = _show(args)
+            raise refused(
+                "ArgumentValidationError: Expected to receive a single object as the function's argument. "
+                f"Instead received {len(args)} arguments: {shown}"
+            )
+        given: Any = args[0]
+    else:
+        given = args
+    if not given and isinstance(given, dict):
+        return NO_ARGUMENTS
+    try:
+        value = decode(given)
+    except UserError as error:
+        raise refused(f"Invalid arguments for {path}: {error.message}") from None
+    if not isinstance(value, dict):
+        raise refused(
+            "ArgumentValidationError: Expected to receive an object as the function's argument. "
+            f"Instead received: {_show(given)}"
+        )
+    size = size_of(value)
+    if size > MAXIMUM_ARGUMENTS_SIZE:
+        raise refused(
+            f"Arguments for {path} are too large (actual: {humanize(size)}, limit: {humanize(MAXIMUM_ARGUMENTS_SIZE)})"
+        )
+    return Arguments(value, dumps(value), size)
+
+
+def check_arguments(spec: FunctionSpec, arguments: Arguments, tables: TableNames) -> None:
+    """Validate arguments against the function's `args`. Raises `CallRefused`."""
+    if spec.environment == "node" and arguments.size > MAXIMUM_NODE_ARGUMENTS_SIZE:
+        raise refused(
+            "Node actions arguments size is too large. The maximum size is "
+            f"{humanize(MAXIMUM_NODE_ARGUMENTS_SIZE)} (actual: {humanize(arguments.size)})."
+        )
+    if spec.args is None:
+        return
+    try:
+        spec.args.check(arguments.value, tables)
+    except ValidationError as error:
+        raise refused(f"ArgumentValidationError: {error.message}") from None
+
+
+def check_result(spec: FunctionSpec, encoded: Any, tables: TableNames) -> tuple[bytes, int]:
+    """Decode and validate what a function returned; answers its canonical JSON and its size. Raises
+    `CallRefused`.
+    """
+    from parabola.values.validators import returns_value
+
+    if encoded is None and spec.returns is None:
+        return b"null", 1
+    try:
+        value = decode(encoded)
+    except UserError as error:
+        raise refused(f"Function {spec.path} return value invalid: {error.message}") from None
+    size = size_of(value)
+    if size > MAXIMUM_RESULT_SIZE:
+        raise refused(
+            f"Function {spec.path} return value is too large "
+            f"(actual: {humanize(size)}, limit: {humanize(MAXIMUM_RESULT_SIZE)})"
+        )
+    if spec.returns is not None:
+        try:
+            value = returns_value(spec.returns, value, tables)
+        except ValidationError as error:
+            raise refused(f"ReturnsValidationError: {error.message}") from None
+    return dumps(value), size
+
+
+def _show(args: Any) -> str:
+    from parabola.values.encoding import display
+
+    try:
+        return str(display(decode(args)))
+    except UserError:
+        return repr(args)

@@ -1,0 +1,329 @@
+"""One function running: the conversation with its host, from `run` to `done`.
+
+An `Attempt` is one try at a client's call: for queries and mutations it owns the transaction. The function
+that was called and everything it calls in the same transaction are `Execution`s of that attempt. Actions have
+an attempt without a transaction; what they call makes attempts of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from parabola.functions.calling import (
+    MAXIMUM_ARGUMENTS_SIZE,
+    MAXIMUM_RESULT_SIZE,
+    WARNING_SHARE,
+    Arguments,
+    CallRefused,
+    check_arguments,
+    check_result,
+)
+from parabola.functions.deployment import Deployment, FunctionSpec
+from parabola.functions.failures import MISSING, SYSTEM_ERROR_TEXT, FunctionFailure, failure_from_host
+from parabola.functions.hosts import Run, RunRequest
+from parabola.functions.identity import Identity
+from parabola.functions.logs import LogCollector
+from parabola.functions.system.registry import SystemContext, SystemHandler
+from parabola.values.encoding import dumps, encode
+from parabola.values.errors import ConvexError, InternalServerError, SystemFault, UserError
+from parabola.values.validators import TableNames
+
+if TYPE_CHECKING:
+    from parabola.database.transaction import Transaction
+    from parabola.functions.host_set import HostSet
+    from parabola.functions.runner import FunctionRunner
+    from parabola.functions.syscall_streams import OpenStreams
+
+logger = logging.getLogger("parabola.functions")
+
+USER_TIME_LIMIT_MS = 1000.0
+"""Processor time of a query or mutation with all calls nested in it (js-runtime §5.5)."""
+CONCURRENT_OPERATIONS = 64
+"""Operations of one action running at once; more wait. The official server stops at 8 (js-runtime §7.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """The request that made a call; calls nested in it share it."""
+
+    request_id: str
+    ip: str | None = None
+    user_agent: str | None = None
+    scheduled_function_id: str | None = None
+    auth_token: str | None = None
+
+
+class UncatchableFailure(Exception):
+    """A nested call failed in a way that ends its callers too (timeout, memory)."""
+
+    def __init__(self, failure: FunctionFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class NestedFailure(UserError):
+    """A called function failed; the caller may catch it. Message and data are the callee's (js-runtime §6.3)."""
+
+    def __init__(self, failure: FunctionFailure) -> None:
+        super().__init__(failure.text())
+        self.failure = failure
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at a call from outside, and what is observed while it runs."""
+
+    runner: FunctionRunner
+    deployment: Deployment
+    hosts: HostSet
+    identity: Identity
+    request: RequestContext
+    now_ms: float
+    seed: str
+    transaction: Transaction | None = None
+    component: str = ""
+    journal: str | None = None
+    """The journal to run with; afterwards the one that resulted."""
+    used_identity: bool = False
+    used_clock: bool = False
+    user_ms: float = 0.0
+    _seeds: int = 0
+
+    def next_seed(self) -> str:
+        """A seed for a nested call, determined by the attempt's own."""
+        self._seeds += 1
+        return hashlib.blake2b(
+            f"{self.seed}:{self._seeds}".encode(), digest_size=len(self.seed) // 2
+        ).hexdigest()
+
+    def read_identity(self) -> Mapping[str, Any] | None:
+        """The user's attributes; from now on the result belongs to this identity only."""
+        self.used_identity = True
+        return self.identity.attributes
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How an execution ended."""
+
+    value_json: bytes = b"null"
+    failure: FunctionFailure | None = None
+    size: int = 1
+
+
+@dataclass(slots=True)
+class Execution:
+    """One function in one attempt. `transaction` is the attempt's own, or a view of its beginning."""
+
+    attempt: Attempt
+    spec: FunctionSpec
+    arguments: Arguments
+    transaction: Transaction | None
+    depth: int = 0
+    logs: LogCollector = field(default_factory=LogCollector)
+    streams: OpenStreams | None = None
+    paginated: bool = False
+    operation_slots: asyncio.Semaphore | None = None
+    on_logs: Any = None
+    """Called with lines as they appear (actions)."""
+    _operations: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def kind(self) -> str:
+        """`query`, `mutation`, `action` or `httpAction`."""
+        return self.spec.kind
+
+    @property
+    def runner(self) -> FunctionRunner:
+        """Runs other functions."""
+        return self.attempt.runner
+
+    @property
+    def db(self) -> Transaction:
+        """The transaction; only asked for by operations of queries and mutations."""
+        assert self.transaction is not None
+        return self.transaction
+
+    async def run(self, tables: TableNames) -> Outcome:
+        """Check arguments, run the handler on a host, check its result.
+
+        Raises `HostLost` when all of this is to be done again, `SystemFault`, and `UncatchableFailure` from
+        nested calls.
+        """
+        try:
+            check_arguments(self.spec, self.arguments, tables)
+        except CallRefused as refusal:
+            return Outcome(failure=refusal.failure)
+        if self.arguments.size > WARNING_SHARE * MAXIMUM_ARGUMENTS_SIZE:
+            self._warn_near_limit(
+                "Large size of the function arguments",
+                self.arguments.size,
+                MAXIMUM_ARGUMENTS_SIZE,
+                "TooLargeFunctionArguments",
+            )
+        if self.spec.native is not None:
+            return await self._run_natively(self.spec.native)
+        message = await self._converse()
+        usage = message.get("usage") or {}
+        self._take_usage(usage)
+        if lines := message.get("logs"):
+            self._log(lines)
+        if message["type"] == "failed":
+            failure = failure_from_host(message.get("error") or {}, message.get("kind") or "user")
+            if not failure.catchable and self.depth:
+                raise UncatchableFailure(failure)
+            return Outcome(failure=failure)
+        self._warn_unawaited(usage.get("unawaited") or ())
+        try:
+            value_json, size = check_result(self.spec, message.get("result"), tables)
+        except CallRefused as refusal:
+            return Outcome(failure=refusal.failure)
+        if size > WARNING_SHARE * MAXIMUM_RESULT_SIZE:
+            self._warn_near_limit(
+                "Large size of the function return value", size, MAXIMUM_RESULT_SIZE, "TooLargeFunctionResult"
+            )
+        return Outcome(value_json, None, size)
+
+    async def _run_natively(self, handler: SystemHandler) -> Outcome:
+        """Run a system function in the engine itself."""
+        attempt = self.attempt
+        context = SystemContext(
+            self.db, attempt.identity, attempt.deployment, attempt.runner, attempt.component
+        )
+        try:
+            value_json = dumps(await handler(context, self.arguments.value))
+        except ConvexError as error:
+            return Outcome(
+                failure=FunctionFailure(f"Uncaught ConvexError: {error.message}", data=encode(error.data))
+            )
+        except UserError as error:
+            return Outcome(failure=FunctionFailure(error.message))
+        return Outcome(value_json, None, len(value_json))
+
+    async def _converse(self) -> Mapping[str, Any]:
+        """Start the run and serve its calls until its last message."""
+        attempt = self.attempt
+        request = RunRequest(
+            kind=self.kind,
+            path=self.spec.path,
+            args_json=self.arguments.json,
+            now_ms=attempt.now_ms,
+            seed=attempt.next_seed() if self.depth else attempt.seed,
+            snapshot_ts=0 if self.transaction is None else self.transaction.begin_ts,
+            identity_json=attempt.runner.identity_json(attempt.identity),
+            request_id=attempt.request.request_id,
+            tables_json=None
+            if self.transaction is None
+            else attempt.runner.tables_json(self.spec, self.transaction),
+        )
+        run = await attempt.hosts.run(self.spec.environment, request, nested=self.depth > 0)
+        in_action = self.kind not in ("query", "mutation")
+        try:
+            while True:
+                message = await run.next()
+                kind = message["type"]
+                if kind == "syscall":
+                    if in_action:
+                        self._start_operations(run, message["calls"])
+                    else:
+                        run.reply([await self._serve(call) for call in message["calls"]])
+                elif kind == "log":
+                    self._log(message["lines"])
+                else:
+                    return message
+        except BaseException:
+            run.cancel()
+            raise
+        finally:
+            for task in self._operations:
+                task.cancel()
+
+    async def _serve(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Run one call; errors the author can handle become error replies, faults end the execution."""
+        number = call["call"]
+        try:
+            syscall = self.runner.syscalls.find(call["op"], self.kind)
+            return {"call": number, "value": await syscall.handler(self, call.get("args") or {})}
+        except ConvexError as error:
+            return {"call": number, "error": {"message": error.message, "data": encode(error.data)}}
+        except NestedFailure as error:
+            reply: dict[str, Any] = {"message": error.message}
+            if error.failure.data is not MISSING:
+                reply["data"] = error.failure.data
+            return {"call": number, "error": reply}
+        except UserError as error:
+            return {"call": number, "error": {"message": error.message}}
+        except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+            logger.exception("The operation %s failed", call.get("op"))
+            raise InternalServerError(SYSTEM_ERROR_TEXT) from error
+
+    def _start_operations(self, run: Run, calls: list[Mapping[str, Any]]) -> None:
+        for call in calls:
+            task = asyncio.get_running_loop().create_task(self._operate(run, call))
+            self._operations.add(task)
+            task.add_done_callback(self._operations.discard)
+
+    async def _operate(self, run: Run, call: Mapping[str, Any]) -> None:
+        """Serve one call of an action: beside others, and every failure is the action's to handle."""
+        async with self.runner.operation_slots(self):
+            try:
+                reply = await self._serve(call)
+            except UncatchableFailure as error:
+                reply = {"call": call["call"], "error": {"message": error.failure.text()}}
+            except SystemFault as fault:
+                text = SYSTEM_ERROR_TEXT if isinstance(fault, InternalServerError) else fault.message
+                reply = {"call": call["call"], "error": {"message": text}}
+            except Exception:
+                logger.exception("The operation %s failed", call.get("op"))
+                reply = {"call": call["call"], "error": {"message": SYSTEM_ERROR_TEXT}}
+        run.reply([reply])
+
+    def _log(self, lines: list[Mapping[str, Any]]) -> None:
+        kept = self.logs.write(lines)
+        if self.on_logs is not None and kept:
+            self.on_logs(kept)
+
+    def _take_usage(self, usage: Mapping[str, Any]) -> None:
+        attempt = self.attempt
+        attempt.used_clock |= bool(usage.get("usedClock"))
+        attempt.used_identity |= bool(usage.get("usedIdentity"))
+        attempt.user_ms += float(usage.get("userMs") or 0.0)
+        if self.transaction is not None:
+            for name in usage.get("envRead") or ():
+                attempt.runner.record_environment_read(self.transaction, name)
+
+    def _warn_near_limit(self, what: str, actual: int, limit: int, code: str) -> None:
+        self.logs.warn(f"{what} (actual: {actual} bytes, limit: {limit} bytes).", code)
+
+    def _warn_unawaited(self, operations: Any) -> None:
+        names = [_operation_name(str(operation)) for operation in operations]
+        if names:
+            plural = "" if len(names) == 1 else "s"
+            self.logs.warn(
+                f"{len(names)} unawaited operation{plural}: [{', '.join(names)}]. Async operations should be awaited or they "
+                "might not run. See https://docs.convex.dev/functions/actions#dangling-promises for more information.",
+                "UnawaitedOperations",
+            )
+
+
+def _operation_name(op: str) -> str:
+    name = op.removeprefix("1.0/").removeprefix("actions/")
+    return {"shallowMerge": "patch", "queryPage": "paginate"}.get(name, name)
+
+
+def wall_clock_ms() -> float:
+    """Milliseconds since the epoch, whole as JavaScript's clock is."""
+    return float(time.time_ns() // 1_000_000)
+
+
+def raw_json(value_json: bytes) -> orjson.Fragment:
+    """A piece of ready JSON inside a reply."""
+    return orjson.Fragment(value_json)

@@ -1,0 +1,337 @@
+"""A host in a process of its own: spawned with one end of a socket pair, watched from outside, killed when it
+must be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from typing import Protocol, cast
+
+import orjson
+
+from parabola.functions.failures import FunctionFailure
+from parabola.functions.host_watchdog import ACTIVITY_VARIABLE, ActivityFile, StepWatch, process_cpu_seconds
+from parabola.functions.hosts import MAXIMUM_LINE_BYTES, HostCommand, HostConnection, LoadFailure
+
+logger = logging.getLogger("parabola.host")
+
+LOOK_INTERVAL = 0.1
+"""Seconds between two looks at a busy host's activity."""
+TIMEOUT_TEXT = "Function execution timed out (maximum duration: {limit})"
+DESCRIPTOR_VARIABLE = "PARABOLA_HOST_FD"
+_TAIL_BYTES = 4096
+
+
+class ChildProcess(Protocol):
+    """A process that can be waited for and killed."""
+
+    pid: int
+
+    def kill(self) -> None:
+        """SIGKILL; no error when it is gone."""
+
+    async def wait(self) -> int | None:
+        """The exit code (negative: the signal), `None` when unknown."""
+
+    def tail(self) -> str:
+        """The end of what it wrote to stdout and stderr."""
+
+    def close(self) -> None:
+        """Release what is held for it. It has ended."""
+
+
+class SpawnedProcess(asyncio.SubprocessProtocol):
+    """A direct child. What it writes to stdout and stderr is stray output of user code: it goes to the log."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        self.pid = 0
+        self._name = name
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._exited: asyncio.Future[int | None] = loop.create_future()
+        self._tail = b""
+
+    @classmethod
+    async def start(
+        cls,
+        argv: list[str],
+        env: dict[str, str],
+        descriptor: int | None,
+        name: str,
+        *,
+        stdin: int | None = None,
+    ) -> SpawnedProcess:
+        """Start a process that inherits `descriptor`."""
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.subprocess_exec(
+            lambda: cls(loop, name),
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL if stdin is None else stdin,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=env,
+            pass_fds=() if descriptor is None else (descriptor,),
+            start_new_session=True,
+        )
+        protocol._transport = transport
+        protocol.pid = transport.get_pid()
+        return protocol
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._tail = (self._tail + data)[-_TAIL_BYTES:]
+        logger.info("%s: %s", self._name, data.decode("utf-8", "replace").rstrip("\n"))
+
+    def process_exited(self) -> None:
+        if not self._exited.done():
+            self._exited.set_result(None if self._transport is None else self._transport.get_returncode())
+
+    def kill(self) -> None:
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    async def wait(self) -> int | None:
+        return await asyncio.shield(self._exited)
+
+    def tail(self) -> str:
+        return self._tail.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class HostProcess(HostConnection, asyncio.Protocol):
+    """One host process. Deterministic hosts have a step limit; action hosts (`step_limit=None`) have none."""
+
+    def __init__(self, command: HostCommand, *, step_limit: float | None) -> None:
+        super().__init__()
+        self.command = command
+        self._step_limit = step_limit
+        self._watch = StepWatch(step_limit or 1.0)
+        self._activity = ActivityFile()
+        self._process: ChildProcess | None = None
+        self._transport: asyncio.Transport | None = None
+        self._outgoing: list[bytes] = []
+        self._parts: list[bytes] = []
+        self._parts_length = 0
+        self._look: asyncio.TimerHandle | None = None
+        self._verdict: tuple[int, FunctionFailure] | None = None
+        self._burial: asyncio.Task[None] | None = None
+        self._closing = False
+
+    @property
+    def pid(self) -> int:
+        """Process id, 0 before the start."""
+        return 0 if self._process is None else self._process.pid
+
+    @classmethod
+    async def spawn(cls, command: HostCommand, *, step_limit: float | None = None) -> HostProcess:
+        """Start a host process; it may not be ready yet when this returns."""
+        host = cls(command, step_limit=step_limit)
+        ours, theirs = socket.socketpair()
+        try:
+            descriptor = theirs.fileno()
+            env = {
+                **{
+                    name: os.environ[name]
+                    for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+                    if name in os.environ
+                },
+                **command.env,
+                DESCRIPTOR_VARIABLE: str(descriptor),
+                ACTIVITY_VARIABLE: host._activity.path,
+            }
+            argv = [part.replace("{fd}", str(descriptor)) for part in command.argv]
+            host._process = await SpawnedProcess.start(argv, env, descriptor, command.language)
+        except OSError as error:
+            ours.close()
+            host._activity.close()
+            raise LoadFailure(f"The {command.language} host could not be started: {error}.") from error
+        except BaseException:
+            ours.close()
+            host._activity.close()
+            raise
+        finally:
+            theirs.close()
+        await host.attach(ours)
+        return host
+
+    async def attach(self, ours: socket.socket) -> None:
+        """Take over our end of the socket pair."""
+        ours.setblocking(False)
+        await self.loop.create_unix_connection(lambda: self, sock=ours)
+
+    # Messages out
+
+    def send(self, message: bytes) -> None:
+        """Queue a message; everything queued in one turn of the event loop is written at once."""
+        if not self._outgoing:
+            self.loop.call_soon(self._flush)
+        self._outgoing.append(message)
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        if self._transport is not None and outgoing:
+            outgoing.append(b"")
+            self._transport.write(b"\n".join(outgoing))
+
+    # Messages in (asyncio.Protocol)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        lines = data.split(b"\n")
+        last = lines.pop()
+        if lines:
+            if self._parts:
+                self._parts.append(lines[0])
+                lines[0] = b"".join(self._parts)
+                self._parts.clear()
+                self._parts_length = 0
+            for line in lines:
+                self._receive_line(line)
+        if last:
+            self._parts.append(last)
+            self._parts_length += len(last)
+            if self._parts_length > MAXIMUM_LINE_BYTES:
+                self._parts.clear()
+                self._parts_length = 0
+                self._condemn(
+                    self._activity.read()[0], FunctionFailure("The function sent too much data at once.")
+                )
+
+    def _receive_line(self, line: bytes) -> None:
+        try:
+            message = orjson.loads(line)
+            self.receive(message)
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            logger.exception(
+                "%s: a message of the host cannot be understood: %r", self.command.language, line[:200]
+            )
+            self._condemn(
+                self._activity.read()[0],
+                FunctionFailure("The function broke its host's protocol.", kind="exit"),
+            )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self._burial is None:
+            self._burial = self.loop.create_task(self._bury())
+
+    # Watching
+
+    def started_work(self) -> None:
+        if self._look is None and self._step_limit is not None:
+            self._look = self.loop.call_later(LOOK_INTERVAL, self._look_at_activity)
+
+    def _look_at_activity(self) -> None:
+        self._look = None
+        if self.closed or not self.runs:
+            return
+        step = self._activity.read()
+        cpu = process_cpu_seconds(self.pid) if step[0] else None
+        over = self._watch.look(step, time.monotonic(), cpu)
+        if over is not None:
+            self._condemn(over, _timeout(self._step_limit or 1.0))
+        self._look = self.loop.call_later(LOOK_INTERVAL, self._look_at_activity)
+
+    def stalled(self, run_id: int) -> None:
+        self._condemn(run_id, _timeout(self._step_limit or 1.0))
+
+    def condemn(self, run_id: int, failure: FunctionFailure) -> None:
+        """Kill the process because of one of its runs, which fails with `failure`."""
+        self._condemn(run_id, failure)
+
+    def _condemn(self, run_id: int, failure: FunctionFailure) -> None:
+        if self._verdict is None:
+            self._verdict = (run_id, failure)
+        if self._process is not None:
+            self._process.kill()
+
+    # The end
+
+    async def _bury(self) -> None:
+        """The socket is closed: find out how the process ended, and tell those who wait."""
+        process = self._process
+        code: int | None = None
+        if process is not None:
+            try:
+                async with asyncio.timeout(1.0):
+                    code = await process.wait()
+            except TimeoutError:
+                process.kill()
+                code = await process.wait()
+            process.close()
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+        blamed, failure = self._blame(code)
+        tail = "" if process is None else process.tail().strip()
+        self._activity.close()
+        if not self._closing:
+            logger.log(
+                logging.WARNING, "%s host %d ended (%s)", self.command.language, self.pid, describe_exit(code)
+            )
+        self.end(
+            blamed=blamed,
+            failure=failure,
+            startup=f"The {self.command.language} host ended while loading the modules ({describe_exit(code)})."
+            + (f"\n{tail}" if tail else ""),
+        )
+
+    def _blame(self, code: int | None) -> tuple[int | None, FunctionFailure | None]:
+        if self._verdict is not None:
+            return self._verdict
+        run_id, _ = self._activity.read()
+        if run_id not in self.runs and len(self.runs) == 1 and self._step_limit is None:
+            run_id = next(iter(self.runs))  # the only call of an action host is to blame whatever happened
+        if run_id not in self.runs:
+            return None, None
+        if code in (-signal.SIGKILL, -signal.SIGABRT, 134, 137):
+            return run_id, FunctionFailure(self.command.memory_text, kind="memory")
+        return run_id, FunctionFailure(
+            f"The function ended its host process ({describe_exit(code)}). "
+            "A function returns or raises an error; it must not end the process.",
+            kind="exit",
+        )
+
+    async def close(self) -> None:
+        self._closing = True
+        if self._process is None:
+            return
+        if self._transport is not None:
+            self.send(b'{"type":"shutdown"}')
+            self._flush()
+            self._transport.close()
+        if self._burial is None:
+            self._burial = self.loop.create_task(self._bury())
+        await self._burial
+
+    def kill(self) -> None:
+        """End the process without asking."""
+        self._closing = True
+        if self._process is not None:
+            self._process.kill()
+
+
+def _timeout(limit: float) -> FunctionFailure:
+    return FunctionFailure(TIMEOUT_TEXT.format(limit=f"{limit:g}s"), kind="timeout")
+
+
+def describe_exit(code: int | None) -> str:
+    """`exit code 3`, `killed by SIGSEGV`."""
+    if code is None:
+        return "unknown exit code"
+    if code < 0:
+        try:
+            return f"killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"killed by signal {-code}"
+    return f"exit code {code}"

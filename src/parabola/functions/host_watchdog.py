@@ -1,0 +1,87 @@
+"""Which run is executing user code in a host, and for how long: read from outside, so that a busy loop cannot
+lie.
+
+The host writes 16 bytes into its activity file: the id of the run that executes user code now (0 when idle)
+and the `CLOCK_MONOTONIC` nanoseconds at which this step began. The engine maps the file and looks at it while
+work is in flight.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import tempfile
+import time
+from dataclasses import dataclass
+
+ACTIVITY_VARIABLE = "PARABOLA_ACTIVITY"
+_CELL = struct.Struct("<QQ")
+
+
+class ActivityFile:
+    """The cell shared with one host."""
+
+    def __init__(self) -> None:
+        descriptor, self.path = tempfile.mkstemp(prefix="parabola-activity-")
+        try:
+            os.ftruncate(descriptor, _CELL.size)
+            self._map = mmap.mmap(descriptor, _CELL.size, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+
+    def read(self) -> tuple[int, int]:
+        """(run id, start of its step in monotonic nanoseconds); (0, _) when no user code runs."""
+        run_id, started = _CELL.unpack_from(self._map)
+        return run_id, started
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._map.close()
+        try:
+            os.unlink(self.path)
+        except FileNotFoundError:
+            pass
+
+
+def process_cpu_seconds(pid: int) -> float | None:
+    """Processor time used by a process so far, `None` where the system does not tell."""
+    try:
+        return time.clock_gettime(
+            ((~pid) << 3) | 2
+        )  # Linux: the CPU-time clock of another process, clock_getcpuclockid(3)
+    except (OSError, OverflowError, ValueError):
+        return None
+
+
+@dataclass(slots=True)
+class StepWatch:
+    """Decides from repeated looks at the activity cell when a step has used up its time.
+
+    A step is over its limit when it has used `limit` seconds of processor time, or when `wall_limit` seconds
+    have passed (it sleeps or waits in a place where it must not). Processor time is what counts first, so
+    that a loaded machine does not kill innocent calls.
+    """
+
+    limit: float = 1.0
+    wall_limit: float = 5.0
+    grace: float = 0.15
+    _step: tuple[int, int] = (0, 0)
+    _cpu_at_first_look: float = 0.0
+
+    def look(self, step: tuple[int, int], now: float, cpu: float | None) -> int | None:
+        """The id of a run whose step is over its limit, if any. `now` is monotonic seconds."""
+        run_id, started = step
+        if run_id == 0:
+            self._step = step
+            return None
+        elapsed = now - started / 1e9
+        if step != self._step:
+            self._step = step
+            self._cpu_at_first_look = (cpu or 0.0) - min(max(elapsed, 0.0), 0.1)
+            return None
+        if elapsed < self.limit + self.grace:
+            return None
+        if cpu is None or elapsed >= self.wall_limit or cpu - self._cpu_at_first_look >= self.limit:
+            return run_id
+        return None

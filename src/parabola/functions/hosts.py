@@ -1,0 +1,352 @@
+"""The engine's side of the host protocol: runs in flight on one host, whatever carries the messages
+(docs/host-protocol.md).
+
+A *host* is whatever runs user code: a Python or Node.js process (`host_process`), or the inline host of tests
+(`host_inline`). A *run* is one execution of one function there. Pools (`host_pool`) decide which host gets a
+run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from parabola.functions.deployment import Deployment, Environment
+from parabola.functions.failures import FunctionFailure
+from parabola.values.errors import BadRequest
+
+PROTOCOL_VERSION = 1
+MAXIMUM_LINE_BYTES = 64 * 1024 * 1024
+"""Longest message either side may send (docs/host-protocol.md)."""
+
+
+@dataclass(frozen=True)
+class HostCommand:
+    """How to start a host process. `{fd}` in `argv` stands for the number of the inherited socket; the
+    environment variable `PARABOLA_HOST_FD` carries it too.
+    """
+
+    language: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    zygote_argv: Sequence[str] | None = None
+    """A process that forks ready hosts on request (`host_zygote`), for languages that can."""
+    memory_text: str = "Function execution ran out of memory"
+    """What a call is told that used up its host's memory."""
+
+
+class HostLost(Exception):
+    """The host went away while this run was in flight there, through no fault of the run: run it again
+    elsewhere.
+    """
+
+
+class LoadFailure(BadRequest):
+    """A host could not load a deployment. `file` and `line` say where, when the host knows."""
+
+    default_code = "InvalidModules"
+
+    def __init__(self, message: str, *, file: str | None = None, line: int | None = None) -> None:
+        super().__init__(message)
+        self.file = file
+        self.line = line
+
+
+@dataclass(frozen=True)
+class HostBundle:
+    """What a host loads: the modules of one environment of a deployment, and what they may read."""
+
+    deployment_id: str
+    environment: Environment
+    modules: tuple[Mapping[str, Any], ...]
+    env: Mapping[str, str]
+    instance: Mapping[str, str]
+
+    def message(self) -> bytes:
+        """The `load` message."""
+        return orjson.dumps(
+            {
+                "type": "load",
+                "deployment": self.deployment_id,
+                "environment": self.environment,
+                "modules": list(self.modules),
+                "env": dict(self.env),
+                "instance": dict(self.instance),
+            }
+        )
+
+    @staticmethod
+    def of(deployment: Deployment, environment: Environment, instance: Mapping[str, str]) -> HostBundle:
+        """The part of a deployment that one environment loads."""
+        modules = tuple(module.for_host() for module in deployment.modules_for(environment))
+        return HostBundle(deployment.id, environment, modules, deployment.env, instance)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One execution to be started on a host. The JSON fields are ready encoded."""
+
+    kind: str
+    path: str
+    args_json: bytes
+    now_ms: float
+    seed: str
+    snapshot_ts: int
+    identity_json: bytes
+    request_id: str
+    tables_json: bytes | None = None
+
+    def encode(self, run_id: int) -> bytes:
+        """The `run` message."""
+        message: dict[str, Any] = {
+            "type": "run",
+            "id": run_id,
+            "kind": self.kind,
+            "path": self.path,
+            "args": orjson.Fragment(self.args_json),
+            "now": self.now_ms,
+            "seed": self.seed,
+            "snapshotTs": self.snapshot_ts,
+            "identity": orjson.Fragment(self.identity_json),
+            "requestId": self.request_id,
+        }
+        if self.tables_json is not None:
+            message["tables"] = orjson.Fragment(self.tables_json)
+        return orjson.dumps(message)
+
+
+Message = dict[str, Any]
+
+
+class Run:
+    """One execution in flight on one host: messages come out of `next`, replies go in through `reply`."""
+
+    __slots__ = ("_error", "_inbox", "_waiter", "host", "id", "request", "started")
+
+    def __init__(self, host: HostConnection, run_id: int, request: RunRequest, started: float) -> None:
+        self.host = host
+        self.id = run_id
+        self.request = request
+        self.started = started
+        """Loop time at which the run was handed to the host."""
+        self._inbox: deque[Message] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
+
+    async def next(self) -> Message:
+        """The next `syscall`, `log`, `done` or `failed` message. Raises `HostLost`."""
+        if not self._inbox and self._error is None:
+            self._waiter = self.host.loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self._inbox:
+            return self._inbox.popleft()
+        assert self._error is not None
+        raise self._error
+
+    def reply(self, replies: Sequence[Mapping[str, Any]]) -> None:
+        """Answer calls of the latest `syscall` message."""
+        self.host.send(orjson.dumps({"type": "reply", "id": self.id, "replies": replies}))
+
+    def cancel(self) -> None:
+        """Stop caring about this run. Safe to call at any time; does nothing once it has ended."""
+        self.host.abandon(self)
+
+    def deliver(self, message: Message) -> None:
+        """A message from the host, in order."""
+        self._inbox.append(message)
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """End the run: `next` raises `error` after what has been delivered."""
+        self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def failed_message(failure: FunctionFailure) -> Message:
+    """A `failed` message made by the engine, for runs whose host cannot speak for itself any more."""
+    return {
+        "type": "failed",
+        "error": {"message": failure.message},
+        "kind": failure.kind,
+        "logs": [],
+        "usage": {},
+    }
+
+
+class HostConnection:
+    """Common part of all hosts: numbering and dispatching runs and analyses. Subclasses carry messages."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.runs: dict[int, Run] = {}
+        self.closed = False
+        self.info: Message = {}
+        """The host's `ready` message."""
+        self.on_finished: Callable[[], None] | None = None
+        """Called whenever a run has ended on this host."""
+        self.on_lost: Callable[[], None] | None = None
+        """Called once, when the host is gone."""
+        self._ids = itertools.count(1)
+        self._analyses: dict[int, asyncio.Future[Message]] = {}
+        self._ready: asyncio.Future[Message] = self.loop.create_future()
+        self._loaded: asyncio.Future[None] | None = None
+
+    # What a carrier provides
+
+    def send(self, message: bytes) -> None:
+        """Send one message (a JSON text without its newline)."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Ask the host to end, and wait until it has."""
+        raise NotImplementedError
+
+    def started_work(self) -> None:
+        """Called when the first run begins on an idle host."""
+
+    # What pools and the deploy service use
+
+    async def load(self, bundle: HostBundle, timeout: float = 60.0) -> None:
+        """Load modules. Raises `LoadFailure` with the author's file and line."""
+        self._loaded = self.loop.create_future()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._ready
+                self.send(bundle.message())
+                await self._loaded
+        except TimeoutError:
+            raise LoadFailure(f"Loading the modules took longer than {timeout:.0f} seconds.") from None
+
+    async def analyze(self, phase: str, timeout: float = 60.0, **fields: Any) -> Message:
+        """What loaded modules define: the `result` of the `analysis` message. Raises `LoadFailure` when a
+        module is refused.
+        """
+        analysis_id = next(self._ids)
+        future = self._analyses[analysis_id] = self.loop.create_future()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._ready
+                self.send(orjson.dumps({"type": "analyze", "id": analysis_id, "phase": phase, **fields}))
+                analysis: Message = await future
+                return analysis
+        except TimeoutError:
+            raise LoadFailure(f"Analysing the modules took longer than {timeout:.0f} seconds.") from None
+        finally:
+            self._analyses.pop(analysis_id, None)
+
+    def run(self, request: RunRequest) -> Run:
+        """Start a run; it is in flight when this returns. Raises `HostLost` when the host is gone."""
+        if self.closed:
+            raise HostLost
+        run_id = next(self._ids)
+        run = Run(self, run_id, request, self.loop.time())
+        if not self.runs:
+            self.started_work()
+        self.runs[run_id] = run
+        self.send(request.encode(run_id))
+        return run
+
+    def abandon(self, run: Run) -> None:
+        """Cancel a run; nothing of it is delivered any more."""
+        if self.runs.pop(run.id, None) is None:
+            return
+        run.fail(HostLost())
+        if not self.closed:
+            self.send(orjson.dumps({"type": "cancel", "id": run.id}))
+        self._finished()
+
+    # What carriers call
+
+    def receive(self, message: Message) -> None:
+        """Dispatch one message of the host."""
+        kind = message.get("type")
+        if kind in ("syscall", "log"):
+            run = self.runs.get(message["id"])
+            if run is not None:
+                run.deliver(message)
+        elif kind in ("done", "failed"):
+            run = self.runs.pop(message["id"], None)
+            if run is not None:
+                run.deliver(message)
+                self._finished()
+            elif (analysis := self._analyses.get(message["id"])) is not None and not analysis.done():
+                analysis.set_exception(_load_failure(message.get("error") or {}))
+        elif kind == "analysis":
+            analysis = self._analyses.get(message["id"])
+            if analysis is not None and not analysis.done():
+                analysis.set_result(message["result"])
+        elif kind == "ready":
+            self.info = message
+            if not self._ready.done():
+                self._ready.set_result(message)
+        elif kind == "loaded":
+            if self._loaded is not None and not self._loaded.done():
+                self._loaded.set_result(None)
+        elif kind == "loadFailed":
+            if self._loaded is not None and not self._loaded.done():
+                self._loaded.set_exception(_load_failure(message.get("error") or {}))
+        elif kind == "stalled":
+            self.stalled(message["id"])
+
+    def stalled(self, run_id: int) -> None:
+        """The host asks to be killed because of a run."""
+
+    def end(self, *, blamed: int | None, failure: FunctionFailure | None, startup: str) -> None:
+        """The host is gone: the blamed run fails with `failure`, the others are `HostLost`.
+
+        `startup` is what those are told who wait for the host to become ready, to load or to analyse.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        runs, self.runs = self.runs, {}
+        for run in runs.values():
+            if failure is not None and run.id == blamed:
+                run.deliver(failed_message(failure))
+            else:
+                run.fail(HostLost())
+        for future in (self._ready, self._loaded, *self._analyses.values()):
+            if future is not None and not future.done():
+                future.set_exception(LoadFailure(startup))
+                future.exception()  # nobody may be waiting; then nothing is to be reported
+        if self.on_lost is not None:
+            self.on_lost()
+
+    def _finished(self) -> None:
+        if self.on_finished is not None:
+            self.on_finished()
+
+
+def _load_failure(error: Mapping[str, Any]) -> LoadFailure:
+    return LoadFailure(str(error.get("message", "")), file=error.get("file"), line=error.get("line"))
+
+
+class HostPool(Protocol):
+    """Somewhere to run functions."""
+
+    async def start(self) -> None:
+        """Be ready to run. Raises `LoadFailure`."""
+
+    async def run(self, request: RunRequest, *, nested: bool = False) -> Run:
+        """Start a run on some host. `nested` runs are started by a run in flight: they never wait for a free
+        place.
+        """
+
+    async def analyze(self, phase: str, **fields: Any) -> Message:
+        """See `HostConnection.analyze`."""
+
+    async def close(self, *, drain: float = 0.0) -> None:
+        """Let what is in flight finish for at most `drain` seconds, then end the hosts."""

@@ -1,0 +1,84 @@
+"""System functions: `_system/...` queries and mutations, written natively, called like any other by
+administrators.
+
+A system function is registered under its path and runs inside the engine, in the transaction of the call::
+
+    @system_function("_system/cli/tableSize", kind="query", args=v.object({"tableName": v.string()}))
+    async def table_size(ctx: SystemContext, args: dict[str, Any]) -> Value: ...
+
+Paths and results are those of deploy-api §19.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from parabola.functions.deployment import FunctionKind, FunctionSpec
+from parabola.functions.function_path import FunctionPath, parse_path
+
+if TYPE_CHECKING:
+    from parabola.database.transaction import Transaction
+    from parabola.functions.deployment import Deployment
+    from parabola.functions.identity import Identity
+    from parabola.functions.runner import FunctionRunner
+    from parabola.values.validators import Validator
+
+PREFIX = "_system/"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemContext:
+    """What a system function works with."""
+
+    transaction: Transaction
+    identity: Identity
+    deployment: Deployment
+    runner: FunctionRunner
+    component: str = ""
+
+    @property
+    def services(self) -> Mapping[str, Any]:
+        """Services by name (`files`, `scheduler`, ...), as the backend has set them up."""
+        return self.runner.services
+
+
+SystemHandler = Callable[[SystemContext, dict[str, Any]], Awaitable[Any]]
+
+
+@dataclass
+class SystemFunctions:
+    """A registry of system functions by canonical path."""
+
+    _functions: dict[str, FunctionSpec] = field(default_factory=dict)
+
+    def register(
+        self, path: str, *, kind: FunctionKind = "query", args: Validator[Any] | None = None
+    ) -> Callable[[SystemHandler], SystemHandler]:
+        """Decorator: register a handler under `path` (without an export name: the default one)."""
+        name = parse_path(path)
+        if not name.module.startswith(PREFIX):
+            raise ValueError(f"A system function's path begins with {PREFIX}, unlike {path}")
+
+        def register(handler: SystemHandler) -> SystemHandler:
+            self._functions[name.canonical] = FunctionSpec(
+                path=f"{name.module}.js:{name.name}",
+                name=name,
+                kind=kind,
+                visibility="internal",
+                environment="python",
+                args=args,
+                native=handler,
+            )
+            return handler
+
+        return register
+
+    def find(self, name: FunctionPath) -> FunctionSpec | None:
+        """The function with this name."""
+        return self._functions.get(name.canonical)
+
+
+SYSTEM_FUNCTIONS = SystemFunctions()
+system_function = SYSTEM_FUNCTIONS.register

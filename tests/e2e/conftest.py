@@ -21,9 +21,9 @@ def node_environment() -> dict[str, str]:
     """The environment in which `node` is the one that the functions' host would use, and npm's packages are
     found.
     """
-    from parabola.functions.node_command import find_node
+    from parabola.functions.host_commands import find_node
 
-    node = find_node()
+    node = Path(find_node())
     return {
         **os.environ,
         "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}",

@@ -21,12 +21,15 @@ __all__ = [
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port of the deployment; 0 takes a free one.")]
-SitePort = Annotated[int, typer.Option(min=0, max=65535, help="The port of HTTP actions; 0 takes a free one.")]
+SitePort = Annotated[
+    int, typer.Option(min=0, max=65535, help="The port of HTTP actions; 0 takes a free one.")
+]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where the data is kept.", show_default="the folder .parabola")
 ]
 InstanceName = Annotated[
-    str | None, typer.Option(envvar="INSTANCE_NAME", help="The deployment's name.", show_default="kept with the data")
+    str | None,
+    typer.Option(envvar="INSTANCE_NAME", help="The deployment's name.", show_default="kept with the data"),
 ]
 InstanceSecret = Annotated[
     str | None,
@@ -38,11 +41,15 @@ InstanceSecret = Annotated[
 ]
 CloudOrigin = Annotated[
     str | None,
-    typer.Option(envvar="CONVEX_CLOUD_ORIGIN", help="The URL by which clients reach the deployment, behind a proxy."),
+    typer.Option(
+        envvar="CONVEX_CLOUD_ORIGIN", help="The URL by which clients reach the deployment, behind a proxy."
+    ),
 ]
 SiteOrigin = Annotated[
     str | None,
-    typer.Option(envvar="CONVEX_SITE_ORIGIN", help="The URL by which clients reach HTTP actions, behind a proxy."),
+    typer.Option(
+        envvar="CONVEX_SITE_ORIGIN", help="The URL by which clients reach HTTP actions, behind a proxy."
+    ),
 ]
 PublicDir = Annotated[
     Path | None, typer.Option(help="A directory with a built front end to serve beside the API.")

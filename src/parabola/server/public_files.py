@@ -1,7 +1,7 @@
 """A built front end, served from the deployment's own origin: one program is the whole app.
 
-The API keeps its paths; every other GET finds a file of the directory, and a page of the app that has no file of its own
-(`/tasks/42`) gets `index.html`, as single-page apps expect.
+The API keeps its paths; every other GET finds a file of the directory, and a page of the app that has no file
+of its own (`/tasks/42`) gets `index.html`, as single-page apps expect.
 """
 
 from __future__ import annotations

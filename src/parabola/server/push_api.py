@@ -31,7 +31,8 @@ def routes(backend: DeployableBackend) -> list[web.RouteDef]:
         identity = await require_admin(request, backend)
         if identity.read_only:
             raise Forbidden(
-                "You do not have permission to perform this operation (Deploy). Use a key that is not read-only.",
+                "You do not have permission to perform this operation (Deploy). "
+                "Use a key that is not read-only.",
                 code="OperationNotPermitted",
             )
         result = await backend.deploy(read_push(await read_json(request, MAXIMUM_BODY_BYTES)))
@@ -49,7 +50,8 @@ def read_push(body: Any) -> Push:
         module = read_object(entry, path=str, source=str)
         if not module["path"].endswith(".py"):
             raise BadRequest(
-                f"{module['path']} is not a Python module. TypeScript modules are pushed with `npx convex deploy`.",
+                f"{module['path']} is not a Python module. "
+                "TypeScript modules are pushed with `npx convex deploy`.",
                 code="InvalidModules",
             )
         modules.append(Module(module["path"], "python", module["source"]))

@@ -1,7 +1,8 @@
-"""How a new schema changes the indexes: which are new, which wait to be enabled, which go (semantics 3.4). Pure.
+"""How a new schema changes the indexes: which are new, which wait to be enabled, which go (semantics 3.4).
+Pure.
 
-An index whose definition changes under the same name coexists for a while: the old one stays enabled and serves, the new one
-is filled, and the end of the push swaps them.
+An index whose definition changes under the same name coexists for a while: the old one stays enabled and
+serves, the new one is filled, and the end of the push swaps them.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ class IndexChanges:
     """What a schema asks of the indexes.
 
     `add`: declared, nowhere yet. `pending`: declared and already being filled or filled by an earlier push.
-    `enable`: staged until now. `disable`: to become staged. `remove`: declared no more. `abandon`: leftovers of a push that
-    never ended, not declared by this one. `restage`: pending ones whose staged flag differs from the declaration.
+    `enable`: staged until now. `disable`: to become staged. `remove`: declared no more. `abandon`: leftovers
+    of a push that never ended, not declared by this one. `restage`: pending ones whose staged flag differs
+    from the declaration.
     """
 
     add: tuple[NewIndex, ...] = ()
@@ -58,7 +60,9 @@ class IndexChanges:
 
 
 def index_changes(registry: Registry, schema: Schema | None) -> IndexChanges:
-    """Compare the declared indexes with those the root app's tables have. Without a schema none is declared."""
+    """Compare the declared indexes with those the root app's tables have. Without a schema none is
+    declared.
+    """
     declared = dict(_declared(schema))
     add: list[NewIndex] = []
     kept: set[int] = set()

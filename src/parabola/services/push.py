@@ -1,4 +1,5 @@
-"""What a push brings, and how it combines with what is already deployed. Pure: nothing here runs or writes anything.
+"""What a push brings, and how it combines with what is already deployed. Pure: nothing here runs or writes
+anything.
 
 A push carries the modules of one *language*. Those of the other stay as they are, so `parabola deploy` and
 `npx convex deploy` can be used side by side on one folder.
@@ -15,7 +16,16 @@ from parabola.functions.deployment import Deployment, Environment, Module
 from parabola.functions.function_path import strip_extension
 from parabola.values.errors import BadRequest, Conflict
 
-__all__ = ["IndexDiff", "Language", "ModuleDiff", "Push", "PushResult", "UnchangedModule", "combine"]
+__all__ = [
+    "ENVIRONMENTS",
+    "IndexDiff",
+    "Language",
+    "ModuleDiff",
+    "Push",
+    "PushResult",
+    "UnchangedModule",
+    "combine",
+]
 
 Language = Literal["python", "typescript"]
 
@@ -27,7 +37,7 @@ MAXIMUM_SOURCE_BYTES = 32 * 1024 * 1024
 """Bytes of one module with its source map."""
 
 SCHEMA_MODULES: Mapping[Language, str] = {"python": "schema.py", "typescript": "schema.js"}
-_ENVIRONMENTS: Mapping[Language, tuple[Environment, ...]] = {
+ENVIRONMENTS: Mapping[Language, tuple[Environment, ...]] = {
     "python": ("python",),
     "typescript": ("isolate", "node"),
 }
@@ -36,7 +46,9 @@ _SEGMENT = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.]{1,64}\Z")
 
 @dataclass(frozen=True)
 class UnchangedModule:
-    """A module that the pusher knows the server to have: named by its hash instead of sent (deploy-api 5.1)."""
+    """A module that the pusher knows the server to have: named by its hash instead of sent (deploy-api
+    5.1).
+    """
 
     path: str
     environment: Environment
@@ -56,16 +68,18 @@ class Push:
     def __post_init__(self) -> None:
         if self.message is not None and len(self.message.encode()) > MAXIMUM_MESSAGE_BYTES:
             raise BadRequest(
-                f"The push message is longer than {MAXIMUM_MESSAGE_BYTES} bytes. Shorten it.", code="PushMessageTooLong"
+                f"The push message is longer than {MAXIMUM_MESSAGE_BYTES} bytes. Shorten it.",
+                code="PushMessageTooLong",
             )
         seen: set[str] = set()
-        for module in (*self.modules, *self.unchanged):
+        every: list[Module | UnchangedModule] = [*self.modules, *self.unchanged]
+        for module in every:
             _check_path(module.path)
             if module.path in seen:
                 raise BadRequest(f"The push contains {module.path} twice.", code="InvalidModules")
-            if module.environment not in _ENVIRONMENTS[self.language]:
+            if module.environment not in ENVIRONMENTS[self.language]:
                 raise BadRequest(
-                    f"{module.path} is a {module.environment} module, which a {self.language} push cannot contain.",
+                    f"{module.path} is a {module.environment} module: no {self.language} push can contain it.",
                     code="InvalidModules",
                 )
             seen.add(module.path)
@@ -94,7 +108,9 @@ class ModuleDiff:
         return cls(
             tuple(path for path in shown if path not in old),
             tuple(path for path in shown if path not in new),
-            tuple(path for path in shown if path in old and path in new and old[path].sha256 != new[path].sha256),
+            tuple(
+                path for path in shown if path in old and path in new and old[path].sha256 != new[path].sha256
+            ),
         )
 
 
@@ -130,18 +146,21 @@ class PushResult:
 
 
 def combine(current: Deployment, push: Push) -> dict[str, Module]:
-    """The modules that are deployed once the push is through, by path; what the push does not bring is not analysed anew.
+    """The modules that are deployed once the push is through, by path; what the push does not bring is not
+    analysed anew.
 
     Raises `Conflict` when an unchanged module is not there, and `BadRequest` when two files claim one name.
     """
-    mine = _ENVIRONMENTS[push.language]
+    mine = ENVIRONMENTS[push.language]
     kept = [module for module in current.modules.values() if module.environment not in mine]
     brought = [*push.modules, *(_known(current, module) for module in push.unchanged)]
     _check_collisions(kept, brought)
     combined = {module.path: module for module in (*kept, *brought)}
     count = sum(not path.startswith("_deps/") for path in combined)
     if count > MAXIMUM_MODULES:
-        raise BadRequest(f"There are {count} modules; at most {MAXIMUM_MODULES} are allowed.", code="InvalidModules")
+        raise BadRequest(
+            f"There are {count} modules; at most {MAXIMUM_MODULES} are allowed.", code="InvalidModules"
+        )
     return combined
 
 
@@ -150,9 +169,13 @@ def _known(current: Deployment, named: UnchangedModule) -> Module:
     if module is None:
         raise Conflict(f"The server no longer has {named.path}. Push again.", code="MissingExistingModule")
     if module.environment != named.environment:
-        raise Conflict(f"{named.path} runs elsewhere on the server. Push again.", code="ExistingModuleEnvConflict")
+        raise Conflict(
+            f"{named.path} runs elsewhere on the server. Push again.", code="ExistingModuleEnvConflict"
+        )
     if module.sha256 != named.sha256:
-        raise Conflict(f"The server has another version of {named.path}. Push again.", code="ExistingModuleHashConflict")
+        raise Conflict(
+            f"The server has another version of {named.path}. Push again.", code="ExistingModuleHashConflict"
+        )
     return module
 
 
@@ -171,7 +194,8 @@ def _check_collisions(kept: Iterable[Module], brought: Sequence[Module]) -> None
                 code="InvalidSchema",
             )
         raise BadRequest(
-            f"{mine} and {theirs} would both be reached as {strip_extension(module.path)}:…. Rename one of them.",
+            f"{mine} and {theirs} have the same function paths, {strip_extension(module.path)}:…. "
+            "Rename one of them.",
             code="InvalidModules",
         )
 
@@ -185,7 +209,7 @@ def _as_written(module: Module) -> str:
 def _check_path(path: str) -> None:
     if not path or not all(_SEGMENT.match(part) and part.strip(".") for part in path.split("/")):
         raise BadRequest(
-            f"{path!r} is not a valid module path: each part may only have letters, digits, underscores and dots, "
-            "at most 64 of them, with at least one letter or digit.",
+            f"{path!r} is not a valid module path: each part may only have letters, digits, underscores and "
+            "dots, at most 64 of them, with at least one letter or digit.",
             code="BadConvexModuleIdentifier",
         )

@@ -51,16 +51,8 @@ def dev(
 async def _dev(project: Project, options: ServerOptions, run: str | None) -> None:
     async with LocalServer.running(options) as server:
         server.introduce()
-        follower = Follower(project, server.backend)
-        await follower.push()
-        if run is not None and follower.serving is not None:
-            await _run_once(server.backend, run)
-        if project.has_typescript():
-            note("TypeScript", "push it with `npx convex dev`, with these in .env.local:")
-            note("", f"CONVEX_SELF_HOSTED_URL={server.url}")
-            note("", "CONVEX_SELF_HOSTED_ADMIN_KEY=…  (from `parabola admin-key`)")
-        following = asyncio.create_task(follower.follow())
         told = asyncio.create_task(until_told_to_end())
+        following = asyncio.create_task(_follow(project, server, run))
         try:
             await asyncio.wait({following, told}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -69,6 +61,18 @@ async def _dev(project: Project, options: ServerOptions, run: str | None) -> Non
             await asyncio.gather(following, told, return_exceptions=True)
         if following.done() and not following.cancelled() and (error := following.exception()):
             raise error
+
+
+async def _follow(project: Project, server: LocalServer, run: str | None) -> None:
+    follower = Follower(project, server.backend)
+    await follower.push()
+    if run is not None and follower.serving is not None:
+        await _run_once(server.backend, run)
+    if project.has_typescript():
+        note("TypeScript", "push it with `npx convex dev`, with these in .env.local:")
+        note("", f"CONVEX_SELF_HOSTED_URL={server.url}")
+        note("", "CONVEX_SELF_HOSTED_ADMIN_KEY=…  (from `parabola admin-key`)")
+    await follower.follow()
 
 
 class Follower:

@@ -24,6 +24,7 @@ from parabola.values.schema import DatabaseIndex, Schema, SearchIndex, VectorInd
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
+    from parabola.database.tables import Table
     from parabola.database.transaction import Transaction
     from parabola.services.index_changes import NewIndex
 
@@ -93,7 +94,7 @@ async def submit_schema(tx: Transaction, database: Database, schema: Schema | No
     for index in changes.restage:
         if not index.is_enabled:
             await tx.patch_system(index.document_id, {"staged": not index.staged})
-    created = [_create_index(tx, database, new) for new in changes.add]
+    created = [await _create_index(tx, database, new) for new in changes.add]
     needed = [*(index for index in created if not index.staged), *changes.pending, *changes.enable]
     ids = frozenset(index.index_id for index in needed)
     return SubmittedSchema(schema, text, row_id, diff, ids, None if active is None else active.text)
@@ -136,11 +137,11 @@ async def abandon_schema(tx: Transaction, submitted: SubmittedSchema) -> None:
             await tx.delete_system(index.document_id)
 
 
-def _create_index(tx: Transaction, database: Database, new: NewIndex) -> Index:
+async def _create_index(tx: Transaction, database: Database, new: NewIndex) -> Index:
     definition = new.definition
     table = tx.find_table(new.table)
     assert table is not None
-    is_database_index = isinstance(definition, DatabaseIndex)
+    has_entries = isinstance(definition, DatabaseIndex) and not await _is_empty(tx, database, table)
     options: list[tuple[str, Any]] = [
         (name, tuple(value) if isinstance(value, list) else value)
         for name, value in options_of(definition).items()
@@ -151,12 +152,17 @@ def _create_index(tx: Transaction, database: Database, new: NewIndex) -> Index:
             tablet_id=table.tablet_id,
             name=definition.name,
             fields=definition.all_fields if isinstance(definition, DatabaseIndex) else (),
-            state="backfilling" if is_database_index else "backfilled",
+            state="backfilling" if has_entries else "backfilled",
             staged=definition.staged,
             kind=_KINDS[type(definition)],
             options=tuple(sorted(options)),
         )
     )
+
+
+async def _is_empty(tx: Transaction, database: Database, table: Table) -> bool:
+    """True when there is nothing to fill an index with; the transaction then depends on that."""
+    return database.count_at(table.tablet_id, tx.begin_ts) == 0 and await tx.count(table.name) == 0
 
 
 async def _remove_old_rows(tx: Transaction) -> None:

@@ -1,14 +1,14 @@
-"""The object that composes the rest: the only thing the server and the command line know
-(docs/architecture.md).
-"""
+"""The object that composes the rest: the only thing the server and the command line know."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from parabola.functions.activation import Activation
@@ -21,11 +21,13 @@ from parabola.functions.function_path import parse_path
 from parabola.functions.host_commands import isolate_command, node_command, python_command
 from parabola.functions.host_set import HostConfig
 from parabola.functions.identity import NO_IDENTITY, SYSTEM_IDENTITY, Identity
-from parabola.functions.query_cache import LiveQuery, QueryCache
+from parabola.functions.query_cache import LiveQuery
 from parabola.functions.results import FunctionResult
 from parabola.functions.runner import FunctionRunner
 from parabola.functions.session_requests import SessionRequest
 from parabola.functions.syscalls import SyscallTable
+from parabola.services.deploy import DeployService
+from parabola.services.push import Push, PushResult
 from parabola.values.errors import Unauthenticated
 
 if TYPE_CHECKING:
@@ -69,8 +71,10 @@ class Backend:
         self.database = database
         self.activation = activation
         self.runner = runner
-        self.query_cache = runner.query_cache = QueryCache(runner, database)
+        self.query_cache = runner.query_cache
+        self.deploys = DeployService(database, runner, activation)
         self._authenticator: Authenticator | None = None
+        self._closing = AsyncExitStack()
 
     @classmethod
     async def open(cls, config: BackendConfig) -> Backend:
@@ -79,23 +83,34 @@ class Backend:
         Raises `DataDirectoryLocked` when another server has the directory, `UnusableData` when it cannot be
         read.
         """
-        database = await open_database(config)
-        instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}
-        activation = Activation(database, config.hosts, instance)
-        try:
-            runner = await activation.open(config.instance_name)
-        except BaseException:
-            await activation.close()
-            await database.close()
-            raise
-        return cls(config, database, activation, runner)
+        async with AsyncExitStack() as stack:
+            directory = config.data_dir
+            if directory is None:
+                directory = Path(stack.enter_context(TemporaryDirectory(prefix="parabola-")))
+            database = await open_database(directory)
+            stack.push_async_callback(database.close)
+            instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}
+            activation = Activation(database, config.hosts, instance)
+            stack.push_async_callback(activation.close)
+            runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
+            backend = cls(config, database, activation, runner)
+            stack.push_async_callback(backend.deploys.close)
+            backend._closing = stack.pop_all()
+            return backend
 
     async def close(self) -> None:
         """End the hosts and close the data. What was acknowledged is on disk anyway."""
-        await self.activation.close()
-        await self.database.close()
+        await self._closing.aclose()
 
     # What is deployed
+
+    async def deploy(self, push: Push) -> PushResult:
+        """Switch to the modules of a push, or raise and change nothing. One push at a time; others wait."""
+        return await self.deploys.push(push)
+
+    async def change_environment(self, changes: dict[str, str | None]) -> None:
+        """Set environment variables, or remove those whose value is `None`."""
+        await self.activation.change_environment(changes)
 
     @property
     def deployment(self) -> Deployment:
@@ -123,9 +138,12 @@ class Backend:
         """The wall clock in nanoseconds, the unit of timestamps."""
         return time.time_ns()
 
-    def on_commit(self, callback: Callable[[WriteSet, int], None]) -> None:
-        """Call `callback(write_set, ts)` for every commit once it is durable, in the order of timestamps."""
-        self.database.on_commit(callback)
+    def on_commit(self, callback: Callable[[WriteSet, int], None]) -> Callable[[], None]:
+        """Call `callback(write_set, ts)` for every commit once it is durable, in the order of timestamps.
+
+        Returns what ends it.
+        """
+        return self.database.on_commit(callback)
 
     # Functions
 
@@ -265,6 +283,14 @@ class Backend:
         return identity
 
 
-async def open_database(config: BackendConfig) -> Database:
-    """The database in the data directory, or in memory."""
-    raise NotImplementedError
+async def open_database(directory: Path) -> Database:
+    """The database in a directory, made there if there is none."""
+    from parabola.database.database import Database
+    from parabola.database.sqlite import SqlitePersistence
+
+    persistence = SqlitePersistence.open(directory)
+    try:
+        return await Database.open(persistence)
+    except BaseException:
+        await persistence.close()
+        raise

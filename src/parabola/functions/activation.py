@@ -41,7 +41,7 @@ class Activation:
         self._retiring: set[asyncio.Task[None]] = set()
         self._runner: FunctionRunner | None = None
 
-    async def open(self, instance_name: str) -> FunctionRunner:
+    async def open(self, instance_name: str, instance_secret: bytes) -> FunctionRunner:
         """Start what the database says is deployed."""
         transaction = self._database.begin()
         deployment = await load_deployment(transaction)
@@ -50,7 +50,10 @@ class Activation:
         await hosts.start()
         hosts.warm_actions()
         self._runner = FunctionRunner(
-            self._database, Active(deployment, hosts, handles), instance_name=instance_name
+            self._database,
+            Active(deployment, hosts, handles),
+            instance_name=instance_name,
+            instance_secret=instance_secret,
         )
         return self._runner
 

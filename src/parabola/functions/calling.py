@@ -114,7 +114,8 @@ def decode_arguments(args: list[Any] | dict[str, Any], path: str) -> Arguments:
     size = size_of(value)
     if size > MAXIMUM_ARGUMENTS_SIZE:
         raise refused(
-            f"Arguments for {path} are too large (actual: {humanize(size)}, limit: {humanize(MAXIMUM_ARGUMENTS_SIZE)})"
+            f"Arguments for {path} are too large "
+            f"(actual: {humanize(size)}, limit: {humanize(MAXIMUM_ARGUMENTS_SIZE)})"
         )
     return Arguments(value, dumps(value), size)
 

@@ -70,7 +70,7 @@ class UncatchableFailure(Exception):
 
 
 class NestedFailure(UserError):
-    """A called function failed; the caller may catch it. Message and data are the callee's (js-runtime §6.3)."""
+    """A called function failed; its caller may catch that, message and data (js-runtime §6.3)."""
 
     def __init__(self, failure: FunctionFailure) -> None:
         super().__init__(failure.text())
@@ -130,7 +130,6 @@ class Execution:
     depth: int = 0
     logs: LogCollector = field(default_factory=LogCollector)
     streams: OpenStreams | None = None
-    paginated: bool = False
     operation_slots: asyncio.Semaphore | None = None
     on_logs: Any = None
     """Called with lines as they appear (actions)."""
@@ -308,8 +307,9 @@ class Execution:
         if names:
             plural = "" if len(names) == 1 else "s"
             self.logs.warn(
-                f"{len(names)} unawaited operation{plural}: [{', '.join(names)}]. Async operations should be awaited or they "
-                "might not run. See https://docs.convex.dev/functions/actions#dangling-promises for more information.",
+                f"{len(names)} unawaited operation{plural}: [{', '.join(names)}]. Async operations should be "
+                "awaited or they might not run. See "
+                "https://docs.convex.dev/functions/actions#dangling-promises for more information.",
                 "UnawaitedOperations",
             )
 

@@ -129,9 +129,9 @@ class ExecutionLog:
         found.reverse()
         return found
 
-    async def wait_after(self, cursor: float, timeout: float) -> list[ExecutionEntry]:
-        """Like `after`, but waits up to `timeout` seconds for the first one."""
-        deadline = asyncio.get_running_loop().time() + timeout
+    async def wait_after(self, cursor: float, seconds: float) -> list[ExecutionEntry]:
+        """Like `after`, but waits up to `seconds` for the first one."""
+        deadline = asyncio.get_running_loop().time() + seconds
         while not (found := self.after(cursor)):
             remaining = deadline - asyncio.get_running_loop().time()
             if remaining <= 0:

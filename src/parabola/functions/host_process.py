@@ -46,7 +46,7 @@ class ChildProcess(Protocol):
 
 
 class SpawnedProcess(asyncio.SubprocessProtocol):
-    """A direct child. What it writes to stdout and stderr is stray output of user code: it goes to the log."""
+    """A direct child. What it writes to stdout and stderr is stray output of user code, for the log."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
         self.pid = 0
@@ -282,8 +282,8 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self.end(
             blamed=blamed,
             failure=failure,
-            startup=f"The {self.command.language} host ended while loading the modules ({describe_exit(code)})."
-            + (f"\n{tail}" if tail else ""),
+            startup=f"The {self.command.language} host ended while loading the modules "
+            f"({describe_exit(code)}).{tail and chr(10) + tail}",
         )
 
     def _blame(self, code: int | None) -> tuple[int | None, FunctionFailure | None]:

@@ -219,31 +219,31 @@ class HostConnection:
 
     # What pools and the deploy service use
 
-    async def load(self, bundle: HostBundle, timeout: float = 60.0) -> None:
+    async def load(self, bundle: HostBundle, seconds: float = 60.0) -> None:
         """Load modules. Raises `LoadFailure` with the author's file and line."""
         self._loaded = self.loop.create_future()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._ready
                 self.send(bundle.message())
                 await self._loaded
         except TimeoutError:
-            raise LoadFailure(f"Loading the modules took longer than {timeout:.0f} seconds.") from None
+            raise LoadFailure(f"Loading the modules took longer than {seconds:.0f} seconds.") from None
 
-    async def analyze(self, phase: str, timeout: float = 60.0, **fields: Any) -> Message:
+    async def analyze(self, phase: str, seconds: float = 60.0, **fields: Any) -> Message:
         """What loaded modules define: the `result` of the `analysis` message. Raises `LoadFailure` when a
         module is refused.
         """
         analysis_id = next(self._ids)
         future = self._analyses[analysis_id] = self.loop.create_future()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._ready
                 self.send(orjson.dumps({"type": "analyze", "id": analysis_id, "phase": phase, **fields}))
                 analysis: Message = await future
                 return analysis
         except TimeoutError:
-            raise LoadFailure(f"Analysing the modules took longer than {timeout:.0f} seconds.") from None
+            raise LoadFailure(f"Analysing the modules took longer than {seconds:.0f} seconds.") from None
         finally:
             self._analyses.pop(analysis_id, None)
 

@@ -267,7 +267,7 @@ class QueryCache:
         self._remove_unheld(cached)
 
     def release(self, cached: CachedResult, holder: LiveQuery) -> None:
-        """The opposite of `hold`. A failure that nobody holds is forgotten: errors are not kept for others."""
+        """The opposite of `hold`. A failure that nobody holds is forgotten: it is not for others."""
         cached.holders.discard(holder)
         if cached.holders:
             return

@@ -1,4 +1,4 @@
-"""Running deployed functions: from a name and arguments to a result, with transactions, retries and limits."""
+"""Running deployed functions: from a name and arguments to a result, with retries and limits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from parabola.database.cursors import CursorCodec
 from parabola.database.errors import ConflictError
 from parabola.functions import syscall_calls, syscall_data, syscall_meta, syscall_streams
 from parabola.functions.calling import Arguments, CallRefused, decode_arguments, resolve
@@ -73,10 +74,18 @@ class Active:
 class FunctionRunner:
     """Runs functions of the active deployment."""
 
-    def __init__(self, database: Database, active: Active, *, instance_name: str = "parabola") -> None:
+    def __init__(
+        self,
+        database: Database,
+        active: Active,
+        *,
+        instance_name: str = "parabola",
+        instance_secret: bytes = b"",
+    ) -> None:
         self.database = database
         self.active = active
         self.instance_name = instance_name
+        self.cursors = CursorCodec(instance_name, instance_secret)
         self.query_cache = QueryCache(self, database)
         self.services: dict[str, Any] = {}
         """Services by name, for the system functions that speak for them."""
@@ -109,7 +118,7 @@ class FunctionRunner:
         public_only: bool = True,
         request: RequestContext | None = None,
     ) -> FunctionResult:
-        """Run a query at exactly `ts`. Failures of the function are results; faults of the server are raised."""
+        """Run a query at exactly `ts`. Failures of the function are results; the server's are raised."""
         request = request or RequestContext(new_request_id())
         began = time.perf_counter()
         executed_at = time.monotonic()
@@ -259,7 +268,7 @@ class FunctionRunner:
         return b"null" if identity.attributes is None else orjson.dumps(dict(identity.attributes))
 
     def tables_json(self, spec: FunctionSpec, transaction: Transaction) -> bytes | None:
-        """Table numbers by name, for hosts that must answer `normalizeId` without asking (js-runtime §1.6)."""
+        """Table numbers by name, for hosts that answer `normalizeId` without asking (js-runtime §1.6)."""
         if spec.environment != "isolate":
             return None
         registry = transaction.registry
@@ -318,7 +327,7 @@ class FunctionRunner:
         transaction = execution.db
         try:
             async with asyncio.timeout(SYSTEM_TIME_LIMIT_SECONDS):
-                return await execution.run(transaction.registry)
+                return await execution.run(transaction)
         except UncatchableFailure as uncatchable:
             return Outcome(failure=uncatchable.failure)
         except TimeoutError:
@@ -451,7 +460,8 @@ class FunctionRunner:
             if user_ms > 0.8 * USER_TIME_LIMIT_MS:
                 execution.logs.warn(
                     "Function execution took a long time. "
-                    f"(maximum duration: {USER_TIME_LIMIT_MS / 1000:g}s, actual duration: {user_ms / 1000:.3f}s).",
+                    f"(maximum duration: {USER_TIME_LIMIT_MS / 1000:g}s, "
+                    f"actual duration: {user_ms / 1000:.3f}s).",
                     "UserTimeout",
                 )
         return execution.logs.lines()

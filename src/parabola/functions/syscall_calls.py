@@ -72,11 +72,12 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
         depth=execution.depth + 1,
     )
     savepoint = transaction.savepoint()
-    limits = args.get("transactionLimits")
+    paginated, transaction.paginated = transaction.paginated, False  # the callee has a page of its own
     try:
-        with transaction.usage.tightened(limits or {}):
-            outcome = await nested.run(transaction.registry)
+        with transaction.usage.tightened(args.get("transactionLimits")):
+            outcome = await nested.run(nested.db)
     finally:
+        transaction.paginated = paginated
         execution.logs.nest(nested.logs.lines(), str(spec.name), attempt.component)
     if outcome.failure is not None:
         if kind == "mutation":
@@ -116,7 +117,7 @@ async def run_mutation(execution: Execution, args: Mapping[str, Any]) -> Any:
 
 
 async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
-    """Another action. It does not wait for a free place among the running ones: this one holds one already."""
+    """Another action. It does not wait for a place among the running ones: this one holds one."""
     attempt = execution.attempt
     if execution.depth + 1 > MAXIMUM_DEPTH:
         raise BadRequest(

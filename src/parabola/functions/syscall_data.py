@@ -1,4 +1,4 @@
-"""Operations on documents: get, insert, patch, replace, delete, count, normalizeId (js-runtime §1.7, §1.12)."""
+"""Operations on documents: get, insert, patch, replace, delete, count, normalizeId (js-runtime §1.7)."""
 
 from __future__ import annotations
 

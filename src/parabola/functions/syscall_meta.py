@@ -1,4 +1,4 @@
-"""Operations that tell a function about itself: identity, metadata, metrics (js-runtime §1.7, §1.10, §1.11)."""
+"""Operations that tell a function about itself: identity, metadata, metrics (js-runtime §1.10)."""
 
 from __future__ import annotations
 

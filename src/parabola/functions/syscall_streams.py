@@ -95,17 +95,6 @@ async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
     call = CallArguments(args, "queryPage")
     query = call.object("query")
     attempt = execution.attempt
-    if attempt.component:
-        raise BadRequest(
-            "paginate() is only supported in the app. "
-            "Learn more at https://docs.convex.dev/components/authoring#pagination"
-        )
-    if execution.paginated:
-        raise BadRequest(
-            "This query or mutation function ran multiple paginated queries. Convex only supports a single paginated "
-            "query in each function."
-        )
-    execution.paginated = True
     top_level = execution.depth == 0
     page = await execution.db.paginate(
         query,
@@ -115,6 +104,7 @@ async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
         maximum_rows_read=call.optional_integer("maximumRowsRead"),
         maximum_bytes_read=call.optional_integer("maximumBytesRead"),
         journal=attempt.journal if top_level else None,
+        cursor_codec=execution.runner.cursors,
     )
     if top_level:
         attempt.journal = page.journal

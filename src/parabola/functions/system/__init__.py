@@ -1,4 +1,4 @@
-"""`_system/...` functions, natively in Python: what the command line and the dashboard call (deploy-api §19)."""
+"""`_system/...` functions, in Python: what the command line and the dashboard call (deploy-api §19)."""
 
 from parabola.functions.system.registry import SYSTEM_FUNCTIONS, SystemContext, system_function
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from parabola.database.documents import Revision
@@ -106,39 +105,43 @@ async def _rows(persistence: Persistence, tablet_id: int, ts: int) -> list[dict[
         interval = interval.after(chunk[-1][0])
 
 
-async def add_missing_system_tables(database: Database, backfill: Callable[[Index], Any]) -> None:
-    """Brings a store that an older version made up to date: system tables and indexes it did not know."""
+async def add_missing_system_tables(database: Database) -> None:
+    """Brings a store that an older version made up to date: system tables and indexes it did not know.
+
+    Returns when they can be used.
+    """
     missing = _missing(database.registry)
     if not missing:
         return
     tx = database.begin(writable=True)
-    added: list[Index] = []
     for name, index, fields in missing:
         table = tx.registry.table(name)
         if table is None:
             table = tx.create_table(name, number=SYSTEM_TABLES[name].number)
-        if index is not None:
-            state = "enabled" if database.count_at(table.tablet_id, tx.begin_ts) == 0 else "backfilling"
-            added.append(
-                tx.create_index(
-                    Index(database.new_id(), table.tablet_id, index, (*fields, "_creationTime"), state)  # type: ignore[arg-type]
-                )
+        if index is not None and tx.registry.index(table, index) is None:
+            tx.create_index(
+                Index(database.new_id(), table.tablet_id, index, (*fields, "_creationTime"), "backfilling")
             )
     await database.commit(tx, source="upgrade")
-    for new_index in added:
-        if not new_index.is_enabled:
-            await backfill(new_index)
+    await database.wait_backfilled()
+    tx = database.begin(writable=True)
+    for name, index, _ in missing:
+        table = tx.registry.table(name)
+        added = None if table is None or index is None else tx.registry.index(table, index)
+        if added is not None:
+            await tx.patch_system(added.document_id, {"state": "enabled"})
+    await database.commit(tx, source="upgrade")
 
 
 def _missing(registry: Registry) -> list[tuple[str, str | None, tuple[str, ...]]]:
+    """Tables and indexes that are not there or cannot be used; a missing table comes first without index."""
     found: list[tuple[str, str | None, tuple[str, ...]]] = []
     for name, definition in SYSTEM_TABLES.items():
         table = registry.table(name)
         if table is None:
             found.append((name, None, ()))
-        found += [
-            (name, index, fields)
-            for index, fields in definition.indexes.items()
-            if table is None or registry.index(table, index) is None
-        ]
+        for index_name, fields in definition.indexes.items():
+            index = None if table is None else registry.index(table, index_name)
+            if index is None or not index.is_enabled:
+                found.append((name, index_name, fields))
     return found

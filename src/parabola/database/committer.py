@@ -92,7 +92,7 @@ class Committer:
         while len(self._registries) > 1 and self._registries[1][0] <= ts:
             del self._registries[0]
 
-    def oldest_registry_indexes(self) -> frozenset[int]:
+    def known_indexes(self) -> frozenset[int]:
         """Every index of every registry that is still kept."""
         return frozenset(id for _, registry in self._registries for id in registry.index_ids())
 

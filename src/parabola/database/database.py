@@ -8,14 +8,18 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from random import Random
 
-from parabola.database.bootstrap import first_commit, load_registry
+from parabola.database.backfill import Backfill
+from parabola.database.bootstrap import add_missing_system_tables, first_commit, load_registry
 from parabola.database.committer import Committer
-from parabola.database.persistence import Persistence
+from parabola.database.documents import Revision
+from parabola.database.intervals import Interval
+from parabola.database.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
 from parabola.database.subscriptions import Subscriptions
 from parabola.database.system_tables import FIRST_FREE_ID
 from parabola.database.tables import Registry
 from parabola.database.transaction import Transaction
 from parabola.database.usage import Limits, Usage
+from parabola.database.vacuum import Retention, Vacuum
 from parabola.database.write_set import WriteSet
 from parabola.values.errors import OutOfRetention
 
@@ -47,11 +51,15 @@ class Database:
         self.subscriptions = Subscriptions(latest_ts)
         self.oldest_ts = 0
         """Reads before this timestamp are refused: what they need may have been removed."""
+        self.oldest_document_ts = 0
+        """The same for the log and for documents by id, which are kept longer."""
         self._clock = clock
         self._listeners: list[CommitListener] = []
         self._committer = Committer(
             persistence, latest_ts, registry, clock=clock, next_id=next_id, publish=self._publish
         )
+        self._backfill: Backfill | None = None
+        self._vacuum: Vacuum | None = None
 
     @classmethod
     async def open(
@@ -60,8 +68,9 @@ class Database:
         *,
         clock: Callable[[], int] = time.time_ns,
         limits: Limits | None = None,
+        retention: Retention | None = None,
     ) -> Database:
-        """Opens the database a store holds, or makes a new one there.
+        """Opens the database a store holds, or makes a new one there, and begins to look after it.
 
         `clock` gives nanoseconds since 1970.
         """
@@ -73,7 +82,16 @@ class Database:
             state = await persistence.load()
         registry = await load_registry(persistence, state.latest_ts)
         next_id = int(state.properties.get("next_id", FIRST_FREE_ID))
-        return cls(persistence, registry, state.latest_ts, next_id, clock=clock, limits=limits or Limits())
+        database = cls(
+            persistence, registry, state.latest_ts, next_id, clock=clock, limits=limits or Limits()
+        )
+        # What tables and indexes were like before is not known any more.
+        database.oldest_ts = state.latest_ts
+        database.oldest_document_ts = int(state.properties.get(DOCUMENTS_BEFORE, 0))
+        database._backfill = Backfill(database)
+        database._vacuum = Vacuum(database, retention or Retention())
+        await add_missing_system_tables(database)
+        return database
 
     # ---- where things stand
 
@@ -95,6 +113,10 @@ class Database:
     def count_at(self, tablet_id: int, ts: int) -> int:
         """Number of documents of a table at a recent timestamp."""
         return self._committer.count_at(tablet_id, ts)
+
+    def now_ts(self) -> int:
+        """The clock, in nanoseconds."""
+        return self._clock()
 
     def new_id(self) -> int:
         """A number no tablet and no index has or had."""
@@ -138,8 +160,8 @@ class Database:
         """Commits and returns the timestamp once the commit is durable.
 
         Without writes it returns the begin timestamp, also once that is durable. `source` is told to those
-        who lose against this commit. Raises `ConflictError` (run the whole transaction again), `StorageFull` or
-        `StorageFailed`; then nothing of it happened. If the waiting task is cancelled the commit goes on.
+        who lose against this commit. Raises `ConflictError` (run the whole transaction again), `StorageFull`
+        or `StorageFailed`; then nothing of it happened. If the waiting task is cancelled the commit goes on.
         """
         return await self._committer.commit(tx, source)
 
@@ -174,7 +196,58 @@ class Database:
             except Exception:
                 _log.exception("a commit listener failed")
 
+    # ---- history
+
+    async def log_after(self, ts: int, limit: int) -> Rows[TailEntry]:
+        """The durable changes after a timestamp, by (ts, id), whole commits; about `limit` of them.
+
+        Raises `OutOfRetention` where the log does not reach back so far.
+        """
+        self._check_documents_kept(ts)
+        entries = await self.persistence.tail(ts, limit)
+        durable = self.durable_ts
+        if entries and entries[-1].ts > durable:
+            return Rows((entry for entry in entries if entry.ts <= durable), exhausted=True)
+        return entries
+
+    async def documents_at(
+        self, tablet_id: int, interval: Interval, ts: int, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        """The documents of a table at a timestamp, by id, also at one too old for a transaction.
+
+        Raises `OutOfRetention` where the documents are not kept for so long.
+        """
+        self._check_documents_kept(ts)
+        return await self.persistence.scan(tablet_id, interval, ts, "asc", limit)
+
+    def _check_documents_kept(self, ts: int) -> None:
+        if ts < self.oldest_document_ts:
+            raise OutOfRetention(f"The documents at timestamp {ts} are no longer kept; begin at a newer one.")
+
+    async def vacuum(self) -> int:
+        """Removes all history that is old enough to go; returns how many rows that were."""
+        assert self._vacuum is not None
+        return await self._vacuum.run_once()
+
+    def forget_before(self, entries_ts: int, documents_ts: int) -> None:
+        """From here on reads before these timestamps are refused."""
+        self.oldest_ts = max(self.oldest_ts, entries_ts)
+        self.oldest_document_ts = max(self.oldest_document_ts, documents_ts)
+        self._committer.forget_registries_before(self.oldest_ts)
+
+    def live_indexes(self) -> frozenset[int]:
+        """Every index that a read within retention may use."""
+        return self._committer.known_indexes()
+
+    async def wait_backfilled(self) -> None:
+        """Returns when no index waits to be filled."""
+        assert self._backfill is not None
+        await self._backfill.wait()
+
     async def close(self) -> None:
         """Makes everything durable and closes the store. Further commits fail."""
+        for service in (self._backfill, self._vacuum):
+            if service is not None:
+                await service.close()
         await self._committer.close()
         await self.persistence.close()

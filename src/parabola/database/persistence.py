@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 from parabola.database.documents import Revision
 from parabola.database.intervals import Interval
 
 __all__ = [
+    "DOCUMENTS_BEFORE",
     "Commit",
     "DocumentWrite",
     "EntryChange",
@@ -27,6 +28,10 @@ __all__ = [
 ]
 
 Order = Literal["asc", "desc"]
+
+DOCUMENTS_BEFORE: Final = "documents_before"
+"""Instance property: `vacuum` has removed documents and log entries that only reads before this need."""
+
 T = TypeVar("T")
 
 

@@ -8,8 +8,11 @@ from parabola.database.documents import Revision
 
 __all__ = ["RevisionCache"]
 
-_OVERHEAD: Final = 300
-"""Bytes a cached revision takes besides its JSON: the object, its id, its place in the table."""
+_OVERHEAD: Final = 400
+"""Bytes a cached revision takes besides its content: the object, its id, its place in the table."""
+
+_VALUE_FACTOR: Final = 5
+"""Memory for the JSON and the value it is decoded to, in bytes per byte of JSON."""
 
 
 class RevisionCache:
@@ -36,7 +39,7 @@ class RevisionCache:
         return revision
 
     def add(self, number: int, revision: Revision) -> None:
-        weight = revision.size + len(revision.raw) + _OVERHEAD
+        weight = _VALUE_FACTOR * len(revision.raw) + _OVERHEAD
         if weight > self._half // 8:
             return  # one huge document would push out everything else
         self._young[number] = revision

@@ -6,6 +6,7 @@ import sqlite3
 
 from parabola.database import sqlite_statements as sql
 from parabola.database.indexes import id_key
+from parabola.database.persistence import DOCUMENTS_BEFORE
 
 __all__ = ["remove_old_rows"]
 
@@ -82,6 +83,8 @@ def _old_revisions(db: sqlite3.Connection, before: int, limit: int) -> int:
             removed += 1
     deletions = [(row[0],) for row in rows if row[5]]
     db.executemany(sql.DELETE_REVISION, deletions)
+    if removed or deletions:
+        db.execute(sql.UPSERT_PROPERTY, (DOCUMENTS_BEFORE, str(before).encode()))
     if rows:
         db.execute(sql.UPSERT_PROPERTY, (_CURSOR, str(rows[-1][0]).encode()))
     # Live revisions that superseded nothing are passed over; they count as work, else the caller would stop.

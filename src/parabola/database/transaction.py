@@ -301,6 +301,34 @@ class Transaction(Snapshot):
         )
         return created
 
+    async def delete_table(self, table: Table) -> None:
+        """Takes a table and its indexes away at once; the documents go later, bit by bit.
+
+        Raises `BadRequest` while the active schema needs it.
+        """
+        self._record_schemas(table.namespace)
+        active = self.registry.active_schema(table.namespace)
+        if active is not None and table.state == "active":
+            reason = _reason_to_keep(active, table.name)
+            if reason is not None:
+                raise BadRequest(f'Failed to delete table "{table.name}" because {reason}', "TableInUse")
+        await self._drop(table)
+
+    async def activate_table(self, table: Table) -> None:
+        """Shows a hidden table in place of the active one of its name, if there is one.
+
+        So an import switches in one transaction: readers see the whole old or the whole new table.
+        """
+        present = self._table(table.name, table.namespace)
+        if present is not None:
+            await self._drop(present)
+        await self.patch_system(table.document_id, {"state": "active"})
+
+    async def _drop(self, table: Table) -> None:
+        for index in self.registry.indexes(table.tablet_id):
+            await self.delete_system(index.document_id)
+        await self.patch_system(table.document_id, {"state": "deleting"})
+
     def create_index(self, index: Index) -> Index:
         """Adds an index, maintained by every write that commits later."""
         self._insert_row(INDEXES, row_of_index(index))
@@ -354,3 +382,22 @@ def _wrong_creation_time(given: Any, id: str) -> BadRequest:
         f"Provided creation time {given} doesn't match '_creationTime' field in {id}",
         "InvalidCreationTimeError",
     )
+
+
+def _reason_to_keep(row: SchemaRow, table_name: str) -> str | None:
+    """Why the active schema does not allow a table to go, or None (semantics 2.3)."""
+    if table_name in row.schema.tables:
+        return "it appears in the schema"
+    for name, definition in row.schema.tables.items():
+        validator = definition.document_type
+        if validator is not None and _mentions(validator.to_json(), table_name):
+            return f'`v.id("{table_name}")` appears in the schema of table "{name}"'
+    return None
+
+
+def _mentions(validator_json: Any, table_name: str) -> bool:
+    if isinstance(validator_json, dict):
+        if validator_json.get("type") == "id" and validator_json.get("tableName") == table_name:
+            return True
+        return any(_mentions(part, table_name) for part in validator_json.values())
+    return isinstance(validator_json, list) and any(_mentions(part, table_name) for part in validator_json)

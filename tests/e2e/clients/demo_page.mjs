@@ -9,7 +9,7 @@ await withBrowser(async (context) => {
 
   const text = unique("shown in both windows");
   await left.getByLabel("New task").fill(text);
-  await left.getByRole("button", { name: "Add" }).click();
+  await left.getByRole("button", { name: "Add", exact: true }).click();
   const there = right.getByRole("listitem").filter({ hasText: text });
   await there.waitFor();
 

@@ -46,7 +46,7 @@ await withBrowser(async (context) => {
   // The mutation is kept from the server for a moment: what shows meanwhile is the optimistic update.
   hold = true;
   await page.getByLabel("New task").fill(name(9));
-  await page.getByRole("button", { name: "Add" }).click();
+  await page.getByRole("button", { name: "Add", exact: true }).click();
   const row = newest.getByRole("listitem").filter({ hasText: name(9) });
   await row.waitFor();
   assert.equal(await row.getAttribute("data-pending"), "true");

@@ -1,0 +1,72 @@
+/* Written by Parabola from the functions in this folder. Do not edit: it is overwritten. */
+import type { FunctionReference } from "convex/server";
+import type { Id } from "./dataModel.js";
+
+/** References to the public functions: `api.module.function`. */
+export declare const api: {
+  tasks: {
+    list: FunctionReference<
+      "query",
+      "public",
+      { limit?: number },
+      Array<{ _id: Id<"tasks">; _creationTime: number; text: string; completed: boolean }>
+    >;
+    page: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          numItems: number;
+          cursor: string | null;
+          endCursor?: string | null;
+          id?: number;
+          maximumRowsRead?: number;
+          maximumBytesRead?: number;
+        };
+      },
+      any
+    >;
+    summary: FunctionReference<
+      "query",
+      "public",
+      Record<string, never>,
+      { open: number; done: number }
+    >;
+    create: FunctionReference<
+      "mutation",
+      "public",
+      { text: string },
+      Id<"tasks">
+    >;
+    toggle: FunctionReference<
+      "mutation",
+      "public",
+      { id: Id<"tasks"> },
+      null
+    >;
+    remove: FunctionReference<
+      "mutation",
+      "public",
+      { id: Id<"tasks"> },
+      null
+    >;
+    clear_completed: FunctionReference<
+      "mutation",
+      "public",
+      Record<string, never>,
+      number
+    >;
+  };
+};
+
+/** References to every function that only other functions may call. */
+export declare const internal: {
+  sample: {
+    load: FunctionReference<
+      "mutation",
+      "internal",
+      Record<string, never>,
+      number
+    >;
+  };
+};

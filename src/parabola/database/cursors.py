@@ -6,7 +6,7 @@ one query are equal strings, so that equal requests share one execution.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from typing import Final, NamedTuple
 
@@ -69,7 +69,7 @@ class CursorCodec:
 
     def _open(self, cipher: AESGCMSIV, text: str, fingerprint: bytes) -> Position:
         try:
-            sealed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+            sealed = b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             if sealed[:1] != _VERSION:
                 raise ValueError("another version")
             plain = cipher.decrypt(_NONCE, sealed[1:], self._instance)

@@ -1,5 +1,4 @@
-"""One page of a query: from a cursor for a number of documents, or from one cursor to another (semantics
-6.5).
+"""One page of a query: a number of documents from a cursor on, or all up to another (semantics 6.5).
 
 A page that is re-run for a subscription keeps its end: the journal of the first run takes the place of an end
 cursor, so that pages grow and shrink with the data and neither overlap nor leave gaps.
@@ -165,13 +164,11 @@ def _position(scan: RangeScan) -> Position:
     return Position(scan.keys[-1])
 
 
-def _between(source: QuerySource, start: Position | None, end: Position | None) -> Interval | None:
-    """The part of the source's interval after `start` and up to and including `end`; None if there is
-    none.
-    """
+def _between(source: QuerySource, start: Position | None, end: Position | None) -> Interval:
+    """The part of the source's interval after `start` and up to and including `end`."""
     interval = source.interval
-    if interval is None or start == END:
-        return None
+    if start == END:
+        return Interval(b"", b"")
     ascending = source.order == "asc"
     if start is not None and start.after is not None:
         interval = interval.after(start.after) if ascending else interval.before(start.after)

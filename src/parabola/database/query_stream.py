@@ -1,9 +1,7 @@
-"""A query as a stream of documents, fetched in batches and accounted for as they are consumed (js-runtime
-3.8).
+"""A query as a stream of documents, fetched in batches and counted as they are consumed (js-runtime 3.8).
 
 What the stream has read is one interval: from the start of its range to the last document it looked at, and
-the whole range once that has ended. A filter looks at every document handed to it, whether it keeps it or
-not.
+the whole range once that has ended. A filter looks at every document, whether it keeps it or not.
 """
 
 from __future__ import annotations
@@ -26,9 +24,7 @@ MAX_BATCH: Final = 1024
 
 
 class RangeScan:
-    """The rows of one interval in order, and the read it makes: what `consume` has gone past, nothing
-    more.
-    """
+    """The rows of one interval in order, and the read they make: what was consumed and nothing more."""
 
     def __init__(self, reader: QueryReader, source: QuerySource, interval: Interval | None = None) -> None:
         """Reads `interval`, which is a part of that of the source, or all of it."""

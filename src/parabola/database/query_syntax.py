@@ -1,7 +1,6 @@
 """The JSON of a query, checked and compiled once: a source and a chain of operators (js-runtime 3.1).
 
-Both `convex/server` and the Python authoring API build this JSON; everything here is independent of the
-database.
+Both `convex/server` and the Python authoring API build this JSON. Nothing here looks at the database.
 """
 
 from __future__ import annotations

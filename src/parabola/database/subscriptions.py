@@ -2,8 +2,7 @@
 
 A subscription is a read set and the timestamp it was read at (semantics 6.1). It becomes invalid with
 the first commit after that timestamp that writes a key inside the read set, and is told so exactly once.
-The cost of a commit is that of its keys and of the subscriptions it touches; the others are never looked
-at.
+The cost of a commit is that of its keys and of the subscriptions it touches, however many others there are.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from parabola.server.slashes import collapse
+
 _OPEN_PATHS: Final = frozenset(("/", "/instance_name", "/instance_version", "/echo"))
 _METHODS: Final = "GET,POST,OPTIONS,PATCH,DELETE,PUT"
 _MAX_AGE: Final = "86400"
@@ -18,6 +20,7 @@ _VARY: Final = "origin, access-control-request-method, access-control-request-he
 
 def is_open(path: str) -> bool:
     """True for paths that pages of any origin may use."""
+    path = collapse(path)
     return path in _OPEN_PATHS or path.startswith("/api/")
 
 

@@ -13,7 +13,7 @@ import struct
 import uuid
 from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, json
+from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, field, json
 
 U32: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 MAX_TS = 2**63 - 1
@@ -107,7 +107,7 @@ class Authenticate(ClientStruct, tag="Authenticate", frozen=True):
     token_type: Literal["User", "Admin", "None"]
     value: str | None = None
     impersonating: dict[str, Any] | None = None
-    acting_as: dict[str, Any] | None = None
+    acting_as: dict[str, Any] | None = field(default=None, name="acting_as")
 
     @property
     def acts_as(self) -> dict[str, Any] | None:

@@ -110,7 +110,9 @@ class Committer:
 
     # ---- committing
 
-    async def commit(self, tx: Transaction, source: str) -> int:
+    async def commit(
+        self, tx: Transaction, source: str, on_validated: Callable[[int], None] | None = None
+    ) -> int:
         """See `Database.commit`."""
         if tx.is_committed:
             raise RuntimeError("this transaction has been committed already")
@@ -164,6 +166,8 @@ class Committer:
         if metadata_changed:
             self._registries.append((ts, registry))
         self.log.append(write_set)
+        if on_validated is not None:
+            on_validated(ts)
         return await self._until_durable(ts, write_set)
 
     def _validate(self, tx: Transaction) -> None:

@@ -156,14 +156,17 @@ class Database:
             generation=committer.generation,
         )
 
-    async def commit(self, tx: Transaction, *, source: str = "") -> int:
+    async def commit(
+        self, tx: Transaction, *, source: str = "", on_validated: Callable[[int], None] | None = None
+    ) -> int:
         """Commits and returns the timestamp once the commit is durable.
 
         Without writes it returns the begin timestamp, also once that is durable. `source` is told to those
         who lose against this commit. Raises `ConflictError` (run the whole transaction again), `StorageFull`
-        or `StorageFailed`; then nothing of it happened. If the waiting task is cancelled the commit goes on.
+        or `StorageFailed`; then nothing of it happened. `on_validated` hears the timestamp as soon as it is known,
+        before anyone can see the commit. If the waiting task is cancelled the commit goes on.
         """
-        return await self._committer.commit(tx, source)
+        return await self._committer.commit(tx, source, on_validated)
 
     def commit_lane(self) -> AbstractAsyncContextManager[None]:
         """Inside it only the current task commits: for a mutation that keeps losing against others."""

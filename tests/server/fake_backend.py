@@ -1,8 +1,10 @@
-"""A backend in memory with scripted functions: the whole contract the server sees, and a few ways to be difficult.
+"""A backend in memory with scripted functions: the whole contract the server sees, and a few ways to be
+difficult.
 
-Tables are lists of values in immutable snapshots, one for each commit, so a query can be run at any timestamp. What
-a query reads is the set of tables it looked at. Commits pass through the three stages of the real thing (timestamp
-assigned, durable and published, told to the caller), with other work allowed to run in between.
+Tables are lists of values in immutable snapshots, one for each commit, so a query can be run at any
+timestamp. What a query reads is the set of tables it looked at. Commits pass through the three stages of
+the real thing (timestamp assigned, durable and published, told to the caller), with other work allowed to
+run in between.
 """
 
 from __future__ import annotations
@@ -58,7 +60,9 @@ Scripted = Callable[..., Any]
 
 
 class FakeLiveQuery:
-    def __init__(self, backend: FakeBackend, run: Callable[[int], FunctionResult], on_invalid: Callable[[], None]):
+    def __init__(
+        self, backend: FakeBackend, run: Callable[[int], FunctionResult], on_invalid: Callable[[], None]
+    ):
         self.backend = backend
         self.on_invalid = on_invalid
         self._run = run
@@ -151,11 +155,15 @@ class FakeBackend:
             del self._running[session]
             running.set_result(None)
 
-    async def action(self, path: str, args: Any, identity: Identity, *, component: str = "") -> FunctionResult:
+    async def action(
+        self, path: str, args: Any, identity: Identity, *, component: str = ""
+    ) -> FunctionResult:
         context = Context(identity, self.history[-1][1])
         return await self._call(self._find(self.actions, path, identity, "Action"), context, args)
 
-    async def run_any(self, path: str, args: Any, identity: Identity, *, component: str = "") -> FunctionResult:
+    async def run_any(
+        self, path: str, args: Any, identity: Identity, *, component: str = ""
+    ) -> FunctionResult:
         canonical = parse_path(path).canonical
         if canonical in self.queries:
             return await self.query(path, args, identity)
@@ -186,7 +194,9 @@ class FakeBackend:
 
     async def authenticate(self, token: str) -> Identity:
         await asyncio.sleep(0)
-        known = self.tokens.get(token, Unauthenticated("No auth provider found matching the given token", "NoAuthProvider"))
+        known = self.tokens.get(
+            token, Unauthenticated("No auth provider found matching the given token", "NoAuthProvider")
+        )
         if isinstance(known, Exception):
             raise known
         return known
@@ -311,7 +321,9 @@ def messages_backend() -> FakeBackend:
             "messages:fail": fail,
             "messages:log": lambda ctx, args: ctx.log("seen"),
             "messages:page": page,
-            "users:me": lambda ctx, args: None if ctx.identity.attributes is None else dict(ctx.identity.attributes),
+            "users:me": lambda ctx, args: (
+                None if ctx.identity.attributes is None else dict(ctx.identity.attributes)
+            ),
             "users:secret": lambda ctx, args: "internal",
         }
     )

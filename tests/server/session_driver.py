@@ -9,7 +9,13 @@ from typing import Any
 from parabola.functions.identity import Identity
 from parabola.functions.results import FunctionResult
 from parabola.server.client_version import ClientVersion
-from parabola.server.messages import ServerMessage, Transition, decode_client_message, decode_server_message, decode_ts
+from parabola.server.messages import (
+    ServerMessage,
+    Transition,
+    decode_client_message,
+    decode_server_message,
+    decode_ts,
+)
 from parabola.server.sync_effects import (
     Call,
     Close,

@@ -1,8 +1,10 @@
-"""The rules of the sync protocol, one by one, on the session alone (the numbers are those of sync-and-http 8)."""
+"""The rules of the sync protocol, one by one, on the session alone (the numbers are those of sync-and-http
+8)."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 
 import pytest
@@ -99,7 +101,7 @@ class TestVersions:
         driver.authenticate(0, None)
         versions = [(t.start_version, t.end_version) for t in driver.transitions]
         assert len(versions) == 4
-        assert all(before[1] == after[0] for before, after in zip(versions, versions[1:], strict=False))
+        assert all(before[1] == after[0] for before, after in itertools.pairwise(versions))
 
     def test_several_changes_of_the_query_set_become_one_transition(self):
         driver = Driver(auto=False)
@@ -228,7 +230,9 @@ class TestResults:
 
     def test_a_failure_is_sent_with_head_text_and_frames(self):  # 18, 56
         failure = FunctionFailure("Uncaught Error: boom", ("handler (../convex/x.ts:1:2)",))
-        driver = Driver(run=lambda query, ts, identity: FunctionResult(error=failure, request_id="0123456789abcdef"))
+        driver = Driver(
+            run=lambda query, ts, identity: FunctionResult(error=failure, request_id="0123456789abcdef")
+        )
         driver.add(0)
         assert driver.objects[-1]["modifications"] == [
             {
@@ -251,7 +255,9 @@ class TestResults:
     def test_the_same_failure_is_not_sent_twice_whatever_its_request_id(self):
         ids = iter("ab")
         driver = Driver(
-            run=lambda query, ts, identity: FunctionResult(error=FunctionFailure("boom"), request_id=next(ids))
+            run=lambda query, ts, identity: FunctionResult(
+                error=FunctionFailure("boom"), request_id=next(ids)
+            )
         )
         driver.add(0)
         driver.commit(0)
@@ -455,7 +461,9 @@ class TestActions:
         driver.finish_mutation()
         driver.finish_action(value("second"), at=1)
         driver.finish_action(value("first"))
-        responses = [(message["requestId"], message["result"]) for message in driver.objects if "requestId" in message]
+        responses = [
+            (message["requestId"], message["result"]) for message in driver.objects if "requestId" in message
+        ]
         assert responses == [(1, None), (2, "second"), (0, "first")]
 
     def test_an_action_has_no_timestamp_and_is_followed_by_a_transition(self):
@@ -698,7 +706,10 @@ class TestEndings:
         driver.finish_mutation(FunctionResult(error=failure, log_lines=lines))
         assert "secret" not in "".join(driver.texts)
         change = driver.objects[0]["modifications"][0]
-        assert (change["errorMessage"], change["errorData"]) == ("[Request ID: r] Server Error", {"code": 1.0})
+        assert (change["errorMessage"], change["errorData"]) == (
+            "[Request ID: r] Server Error",
+            {"code": 1.0},
+        )
 
 
 def test_npm_is_the_default_of_these_tests():

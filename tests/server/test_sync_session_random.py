@@ -1,7 +1,8 @@
 """What must hold on a sync session whatever clients and commits do, in whatever order.
 
-A client modelled on npm's (it resends everything on a new socket) and a world of two counters take random steps.
-Each message is checked as it arrives; at the end everything is let run dry and the client must be up to date.
+A client modelled on npm's (it resends everything on a new socket) and a world of two counters take random
+steps. Each message is checked as it arrives; at the end everything is let run dry and the client must be up
+to date.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import settings, strategies as st
+from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from session_driver import Driver, adding, removing, value
 
@@ -104,7 +106,9 @@ class Sockets(RuleBasedStateMachine):
         self.first_runs: dict[int, int] = {}
         client, driver = self.client, self.driver
         self.floor_ts = client.observed_ts
-        driver.connect(**({"maxObservedTimestamp": encode_ts(client.observed_ts)} if client.observed_ts else {}))
+        driver.connect(
+            **({"maxObservedTimestamp": encode_ts(client.observed_ts)} if client.observed_ts else {})
+        )
         if client.token:
             driver.authenticate(0)
         self.modify(*(adding(query_id, path) for query_id, path in client.wanted.items()))
@@ -338,7 +342,9 @@ class Sockets(RuleBasedStateMachine):
         assert self.version[:2] == (self.query_set, self.driver.session._identity)
         identity = self.driver.session._credential.identity
         now = self.world.durable_ts
-        assert self.values == {id: self.world.answer(path, now, identity) for id, path in self.client.wanted.items()}
+        assert self.values == {
+            id: self.world.answer(path, now, identity) for id, path in self.client.wanted.items()
+        }
 
 
 TestSockets = Sockets.TestCase

@@ -6,7 +6,6 @@ A new API is one module with ``routes(backend)`` and one line in ``APIS``.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +13,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from parabola.server import cors, http_actions, plain_endpoints, public_api, push_api
+from parabola.server import cors, http_actions, pages, plain_endpoints, public_api, push_api
 from parabola.server.http_errors import answer_errors
 from parabola.server.public_files import serve_public
 from parabola.server.served_backend import ServedBackend
 from parabola.server.slashes import collapse_slashes
 from parabola.server.sync_socket import SyncServer
-from parabola.values.errors import UserError
 
 APIS: Final[tuple[Callable[[Any], list[web.RouteDef]], ...]] = (
     plain_endpoints.routes,
@@ -35,12 +33,6 @@ SHUTDOWN_SECONDS: Final = 5.0
 SYNC_SERVER: Final = web.AppKey("sync_server", SyncServer)
 
 
-class AddressInUse(UserError):
-    """Another program listens on the address."""
-
-    default_code = "AddressInUse"
-
-
 def create_app(backend: ServedBackend, public: Path | None = None) -> web.Application:
     """The main port: API, WebSocket, HTTP actions under ``/http``, and the files of ``public`` if given."""
     app = web.Application(middlewares=[cors.answer_preflights, answer_errors, collapse_slashes])
@@ -49,8 +41,12 @@ def create_app(backend: ServedBackend, public: Path | None = None) -> web.Applic
     app.on_response_prepare.append(cors.add_headers)
     app[SYNC_SERVER] = sync = SyncServer(backend)
     app.add_routes(sync.routes())
+    if public is not None:
+        app.add_routes(pages.home_route(public))
     for routes in APIS:
         app.add_routes(routes(backend))
+    if public is not None:
+        app.add_routes(pages.other_routes(public))
 
     async def send_clients_away(app: web.Application) -> None:
         await sync.close()
@@ -67,9 +63,8 @@ def create_site(backend: ServedBackend) -> web.Application:
 
 
 class Server:
-    """A backend on its ports. ``port`` 0 takes any free one; afterwards ``port`` says which. ``site_port``
-    None: no site port. A socket that listens already may stand for a port. ``public``: a directory of files
-    to serve beside the API."""
+    """A backend on its ports. Sockets that already listen may stand for the ports; port 0 takes any free
+    one, and afterwards ``port`` and ``site_port`` say which. ``site_port`` None: no site port."""
 
     def __init__(
         self,
@@ -79,19 +74,21 @@ class Server:
         site_port: int | socket.socket | None = 3211,
         public: Path | None = None,
     ) -> None:
-        self.host = host
-        self._public = public
-        self.port = port
-        self.site_port = site_port
+        self.port = port if isinstance(port, int) else 0
+        self.site_port = site_port if isinstance(site_port, int) else 0
+        self._host = host
         self._backend = backend
+        self._where = port
+        self._site_where = site_port
+        self._public = public
         self._runners: list[web.AppRunner] = []
 
     async def start(self) -> None:
-        """Listen. Raises AddressInUse, and then listens nowhere."""
+        """Listen. Raises OSError when a port is not to be had, and then listens nowhere."""
         try:
-            self.port = await self._listen(create_app(self._backend, self._public), self.port)
-            if self.site_port is not None:
-                self.site_port = await self._listen(create_site(self._backend), self.site_port)
+            self.port = await self._listen(create_app(self._backend, self._public), self._where)
+            if self._site_where is not None:
+                self.site_port = await self._listen(create_site(self._backend), self._site_where)
         except BaseException:
             await self.stop()
             raise
@@ -102,7 +99,7 @@ class Server:
         for runner in runners:
             await runner.cleanup()
 
-    async def _listen(self, app: web.Application, port: int | socket.socket) -> int:
+    async def _listen(self, app: web.Application, where: int | socket.socket) -> int:
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -112,23 +109,19 @@ class Server:
         )
         await runner.setup()
         self._runners.append(runner)
-        try:
-            if isinstance(port, socket.socket):
-                await web.SockSite(runner, port).start()
-            else:
-                await web.TCPSite(runner, self.host, port).start()
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise AddressInUse(
-                f"Something else listens on {self.host}:{port}. Stop it, or choose another port."
-            ) from None
+        if isinstance(where, int):
+            await web.TCPSite(runner, self._host, where).start()
+        else:
+            await web.SockSite(runner, where).start()
         bound: int = runner.addresses[0][1]
         return bound
 
 
 async def serve(
-    backend: ServedBackend, host: str = "127.0.0.1", port: int = 3210, site_port: int | None = 3211
+    backend: ServedBackend,
+    host: str = "127.0.0.1",
+    port: int | socket.socket = 3210,
+    site_port: int | socket.socket | None = 3211,
 ) -> None:
     """Serve until cancelled, then stop in good order."""
     server = Server(backend, host, port, site_port)

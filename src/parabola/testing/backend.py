@@ -1,0 +1,163 @@
+"""A backend for one test: the functions of a folder, empty tables, calls that return values or raise."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from parabola.authoring.references import function_name
+from parabola.backend import Backend, BackendConfig
+from parabola.database.errors import ConflictError
+from parabola.functions.deployment import Module
+from parabola.functions.failures import MISSING
+from parabola.functions.host_set import HostConfig
+from parabola.functions.identity import Identity
+from parabola.functions.results import FunctionResult
+from parabola.project import Project, ProjectError
+from parabola.services.push import Push
+from parabola.testing.inline_host import InlineHosts
+from parabola.values.encoding import decode, encode, normalize
+from parabola.values.errors import ConvexError, ParabolaError
+
+__all__ = ["FunctionFailed", "InProcessBackend", "open_backend"]
+
+ISSUER = "https://parabola.test"
+"""The issuer of test users."""
+
+
+class FunctionFailed(ParabolaError):
+    """The function that was called raised something other than a `ConvexError`; the message tells where."""
+
+    default_code = "FunctionFailed"
+
+
+@asynccontextmanager
+async def open_backend(
+    functions: str | Path = "convex", *, env: Mapping[str, str] | None = None
+) -> AsyncIterator[InProcessBackend]:
+    """A backend with the functions and the schema of a folder and with empty tables.
+
+    `env`: environment variables of the deployment. Raises a `ParabolaError` with file and line when the
+    functions cannot be deployed.
+    """
+    folder, push = _read(functions)
+    with tempfile.TemporaryDirectory(prefix="parabola-test-") as data_dir:
+        config = BackendConfig(data_dir=Path(data_dir), hosts=HostConfig(inline=InlineHosts(folder)))
+        backend = await Backend.open(config)
+        try:
+            if env:
+                await backend.activation.change_environment(dict(env))
+            await backend.deploy(push)
+            yield InProcessBackend(backend, Identity.admin())
+        finally:
+            await backend.close()
+
+
+class InProcessBackend:
+    """Calls functions as one caller. A function is named by `"tasks:create"`, `api.tasks.create` or itself.
+
+    Arguments are given as a dict or by name. Internal functions may be called too. What functions print goes
+    to standard output.
+    """
+
+    def __init__(self, backend: Backend, identity: Identity) -> None:
+        self._backend = backend
+        self._identity = identity
+
+    def as_user(self, subject: str, **claims: Any) -> InProcessBackend:
+        """The same backend, called by a signed-in user. `claims` are further attributes: `name`, `email`,
+        ...
+        """
+        issuer = claims.pop("issuer", ISSUER)
+        attributes = {
+            "issuer": issuer,
+            "subject": subject,
+            "tokenIdentifier": f"{issuer}|{subject}",
+            **claims,
+        }
+        return InProcessBackend(self._backend, Identity.admin(attributes))
+
+    async def query(self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+        """Run a query and return its value. Raises `ConvexError` or `FunctionFailed`."""
+        path, arguments = function_name(function), _arguments(args, named)
+        return _value(await self._backend.query(path, arguments, self._identity))
+
+    async def mutation(self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+        """Run a mutation and return its value once it is committed. Raises `ConvexError` or
+        `FunctionFailed`.
+        """
+        path, arguments = function_name(function), _arguments(args, named)
+        return _value(await self._backend.mutation(path, arguments, self._identity))
+
+    async def action(self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+        """Run an action and return its value. Raises `ConvexError` or `FunctionFailed`."""
+        path, arguments = function_name(function), _arguments(args, named)
+        return _value(await self._backend.action(path, arguments, self._identity))
+
+    async def subscribe(
+        self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any
+    ) -> AsyncIterator[Any]:
+        """The query's value now, and again after each change of what it read.
+
+        Close the iterator (`aclose`) when it is no longer needed; the end of the backend closes it too.
+        """
+        path, arguments = function_name(function), _arguments(args, named)
+        changed = asyncio.Event()
+        live = self._backend.live_query(path, arguments, self._identity, on_invalid=changed.set)
+        try:
+            while True:
+                changed.clear()
+                yield _value(await live.result_at(self._backend.durable_ts))
+                await changed.wait()
+        finally:
+            live.close()
+
+    async def insert(self, table: str, document: Mapping[str, Any]) -> str:
+        """Put a document into a table, past all functions but not past the schema; its id."""
+        value = normalize(dict(document))
+        assert isinstance(value, dict)
+        database = self._backend.database
+        while True:
+            tx = database.begin(writable=True)
+            id = await tx.insert(table, value)
+            try:
+                await database.commit(tx, source="test")
+                return id
+            except ConflictError:
+                continue
+
+    async def documents(self, table: str) -> list[dict[str, Any]]:
+        """All documents of a table, oldest first."""
+        source = {"type": "FullTableScan", "tableName": table, "order": "asc"}
+        stream = self._backend.database.begin().query({"source": source, "operators": []})
+        return [document.value for document in await stream.collect()]
+
+
+def _read(functions: str | Path) -> tuple[Path, Push]:
+    folder = Path(functions).resolve()
+    if not folder.is_dir():
+        raise ProjectError(f"There are no functions to test: {folder} is not a directory.")
+    files = Project(folder.parent, folder).python_modules()
+    return folder, Push("python", tuple(Module(file.path, "python", file.source) for file in files))
+
+
+def _arguments(args: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
+    encoded = encode(normalize({**(args or {}), **named}))
+    assert isinstance(encoded, dict)
+    return encoded
+
+
+def _value(result: FunctionResult) -> Any:
+    for line in result.log_lines:
+        print(line, file=sys.stdout)
+    error = result.error
+    if error is None:
+        return result.value
+    if error.data is not MISSING:
+        raise ConvexError(decode(error.data), error.message)
+    raise FunctionFailed(error.text().rstrip())

@@ -43,14 +43,27 @@ def normalize(obj: Any) -> Any:
 class _Rejected(Exception):
     """Carries what is wrong up to the root, gathering the path on the way."""
 
-    def __init__(self, what: str, advice: str = "", code: str | None = None) -> None:
+    def __init__(
+        self, what: str, advice: str = "", code: str | None = None, *, is_name: bool = False
+    ) -> None:
         self.what = what
         self.advice = advice
         self.code = code
+        self.is_name = is_name
         self.path: list[str] = []
 
+    def add_step(self, step: str) -> None:
+        """Go one level up; a name that is wrong stands in the object itself, not in its member."""
+        if self.is_name:
+            self.is_name = False
+        else:
+            self.path.append(step)
+
     def text(self) -> str:
-        place = f" (present at path {''.join(reversed(self.path))})" if self.path else ""
+        # The texts with a code are literal: clients of every language show the same.
+        if self.code is not None or not self.path:
+            return f"{self.what}{self.advice}"
+        place = f" (present at path {''.join(reversed(self.path))})"
         return f"{self.what}{place}{self.advice}"
 
 
@@ -81,7 +94,7 @@ def _normalize_array(items: Any, depth: int) -> list[Any]:
         for item in items:
             values.append(item if type(item) in _UNCHANGED else _normalize(item, depth))
     except _Rejected as rejected:
-        rejected.path.append(f"[{len(values)}]")
+        rejected.add_step(f"[{len(values)}]")
         raise
     return values
 
@@ -93,15 +106,14 @@ def _normalize_object(items: Any, depth: int) -> dict[str, Any]:
     try:
         for name, item in items:  # the name is needed where it fails
             kind = type(item)
-            if name not in known_names:
+            if type(name) is not str or name not in known_names:
                 name = _field_name(name)
             if kind in _UNCHANGED or (kind is str and item.isascii()):
                 fields[name] = item
             elif item is not UNDEFINED:
                 fields[name] = _normalize(item, depth)
     except _Rejected as rejected:
-        if rejected.code != "InvalidFieldName":
-            rejected.path.append(f".{name}")
+        rejected.add_step(f".{name}")
         raise
     if len(fields) > MAX_OBJECT_FIELDS:
         raise _Rejected(
@@ -114,9 +126,7 @@ def _normalize_object(items: Any, depth: int) -> dict[str, Any]:
 
 def _field_name(name: Any) -> str:
     if not isinstance(name, str):
-        raise _Rejected(
-            f"{name!r} is not a field name: the keys of an object are strings", "", "InvalidFieldName"
-        )
+        raise _Rejected(f"{name!r} is not a field name: the keys of an object are strings", is_name=True)
     plain = str.__str__(name)
     problem = field_name_problem(plain)
     if problem is not None:

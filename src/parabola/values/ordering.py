@@ -93,8 +93,8 @@ def _encode_integer(number: int) -> bytes:
 
 
 def _encode_name(name: str) -> bytes:
-    # An object ends with a 00 where the next name would begin, so the empty name is written as one escape.
-    return name.encode().replace(b"\0", b"\0\xff") + b"\0" if name else b"\0\xff\0"
+    # An object ends with a 00 where the next name would begin, and FF is no tag: so 00 FF is the empty name.
+    return name.encode().replace(b"\0", b"\0\xff") + b"\0" if name else b"\0\xff"
 
 
 def decode_key(key: bytes) -> list[Any]:
@@ -159,9 +159,7 @@ def _decode_object(key: bytes, position: int) -> tuple[dict[str, Any], int]:
         if key[position] == 0:
             if key[position + 1 : position + 2] != b"\xff":
                 return fields, position + 1
-            if key[position + 2] != 0:
-                raise ValueError("not an index key: a field name with a zero byte")
-            name, position = "", position + 3
+            name, position = "", position + 2
         else:
             raw, position = _decode_text(key, position)
             name = raw.decode()

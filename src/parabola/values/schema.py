@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from parabola.values.errors import BadRequest, InvalidValidator, ValidationError
 from parabola.values.hint_validators import validator_from_hint
@@ -60,14 +60,16 @@ class TableDefinition:
         A staged index is filled without holding up the push, and cannot be queried before it is declared
         without ``staged``.
         """
-        return replace(self, indexes=(*self.indexes, DatabaseIndex(name, tuple(fields), staged)))
+        return replace(
+            self, indexes=_staged_last((*self.indexes, DatabaseIndex(name, tuple(fields), staged)))
+        )
 
     def search_index(
         self, name: str, *, search_field: str, filter_fields: Sequence[str] = (), staged: bool = False
     ) -> TableDefinition:
         """Add a text index over the string at ``search_field``."""
         index = SearchIndex(name, search_field, tuple(filter_fields), staged)
-        return replace(self, search_indexes=(*self.search_indexes, index))
+        return replace(self, search_indexes=_staged_last((*self.search_indexes, index)))
 
     def vector_index(
         self,
@@ -80,7 +82,7 @@ class TableDefinition:
     ) -> TableDefinition:
         """Add a vector index over the numbers at ``vector_field``, which has ``dimensions`` of them."""
         index = VectorIndex(name, vector_field, dimensions, tuple(filter_fields), staged)
-        return replace(self, vector_indexes=(*self.vector_indexes, index))
+        return replace(self, vector_indexes=_staged_last((*self.vector_indexes, index)))
 
     def all_indexes(self) -> Iterator[IndexDefinition]:
         """Every index of every kind."""
@@ -97,6 +99,14 @@ class TableDefinition:
             **_index_lists("vectorIndexes", "stagedVectorIndexes", self.vector_indexes),
             "documentType": None if self.document_type is None else self.document_type.to_json(),
         }
+
+
+Index = TypeVar("Index", DatabaseIndex, SearchIndex, VectorIndex)
+
+
+def _staged_last(indexes: tuple[Index, ...]) -> tuple[Index, ...]:
+    # The JSON form keeps staged indexes in a list of their own; so the same schema has them in one order.
+    return tuple(sorted(indexes, key=lambda index: index.staged))
 
 
 def _index_lists(enabled: str, staged: str, indexes: Iterable[IndexDefinition]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from parabola.values.encoding import decode
-from parabola.values.errors import InvalidValidator
+from parabola.values.errors import InvalidValidator, InvalidValue
 from parabola.values.int64 import Int64
 from parabola.values.validator_types import (
     NULL_TYPE,
@@ -68,7 +68,11 @@ def _from_json(json: Any) -> Validator[Any]:
 
 
 def _literal(json: Any) -> Validator[Any]:
-    return LiteralValidator(decode(json.get("value")))
+    try:
+        value: Any = decode(json.get("value"))
+    except InvalidValue as error:
+        raise InvalidValidator(f"The value of a literal validator is none: {error.message}") from None
+    return LiteralValidator(value)
 
 
 def _id(json: Any) -> Validator[Any]:

@@ -104,6 +104,20 @@ def test_matches_cost_a_logarithm_each_among_ranges_that_miss() -> None:
     assert CountingBytes.comparisons < 1_500
 
 
+def test_ranges_that_are_gone_cost_nothing() -> None:
+    subject: IntervalMap[int] = IntervalMap(Random(7))
+    gone = [Interval(key(item), key(60_000 + item)) for item in range(0, 10_000, 2)]
+    for item in range(1, 10_000, 2):
+        subject.add(Interval(key(item), key(20_000 + item)), item)
+    for interval in gone:
+        subject.add(interval, -1)
+    for interval in gone:
+        subject.discard(interval, -1)
+    CountingBytes.comparisons = 0
+    assert subject.stab(CountingBytes(key(50_000))) == []
+    assert CountingBytes.comparisons < 200
+
+
 def test_sorted_insertion_does_not_degrade_to_a_list() -> None:
     """Ten thousand ranges in order: a degenerate tree would exceed the recursion limit."""
     subject: IntervalMap[int] = IntervalMap(Random(7))

@@ -89,8 +89,13 @@ def test_the_order_of_adding_does_not_matter(items: list[Interval], random) -> N
 
 @given(st.lists(intervals, max_size=8), intervals)
 def test_a_set_overlaps_an_interval_if_they_share_a_key(items: list[Interval], probe: Interval) -> None:
-    # Key strings between the ones of the universe exist, so touch the sets through real intervals only.
     assert build(items).overlaps(probe) == any(item.overlaps(probe) for item in items)
+
+
+def test_neighbours_do_not_overlap() -> None:
+    items = build([Interval(b"a", b"b"), Interval(b"c", b"d")])
+    assert not items.overlaps(Interval(b"b", b"c"))
+    assert not Interval(b"a", b"b").overlaps(Interval(b"b", b"c"))
 
 
 @given(st.lists(intervals, max_size=8), st.lists(keys, max_size=20).map(sorted))

@@ -175,6 +175,15 @@ def test_a_callback_may_subscribe_again_and_drop_others() -> None:
     assert told[1:] == ["again at 3"]
 
 
+def test_ended_subscriptions_leave_nothing_behind() -> None:
+    subject = Subscriptions()
+    for index_id in range(100):
+        subject.drop(subject.subscribe(whole(index_id), 1, lambda ts: None))
+        subject.subscribe(whole(index_id), 1, lambda ts: None)
+        subject.publish({index_id: [b"k"]}, 2)
+    assert subject._holders == {}
+
+
 def test_dropping_twice_is_dropping_once() -> None:
     subject = Subscriptions()
     token = subject.subscribe(whole(), 1, lambda ts: None)

@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from parabola.functions.activation import Activation
-from parabola.functions.calling import CallRefused, resolve
+from parabola.functions.calling import CallRefused, RequestContext, resolve
 from parabola.functions.deployment import Deployment
-from parabola.functions.execution import RequestContext
 from parabola.functions.execution_log import ExecutionLog
 from parabola.functions.failures import new_request_id
 from parabola.functions.function_path import parse_path
@@ -27,6 +26,7 @@ from parabola.functions.runner import FunctionRunner
 from parabola.functions.session_requests import SessionRequest
 from parabola.functions.syscalls import SyscallTable
 from parabola.services.deploy import DeployService
+from parabola.services.environment import check_changes
 from parabola.services.push import Push, PushResult
 from parabola.values.errors import Unauthenticated
 
@@ -109,13 +109,19 @@ class Backend:
         return await self.deploys.push(push)
 
     async def change_environment(self, changes: dict[str, str | None]) -> None:
-        """Set environment variables, or remove those whose value is `None`."""
+        """Set environment variables, or remove those whose value is `None`. Raises `BadRequest`."""
+        check_changes(self.deployment.env, changes)
         await self.activation.change_environment(changes)
 
     @property
     def deployment(self) -> Deployment:
         """What is deployed now."""
         return self.runner.active.deployment
+
+    @property
+    def canonical_urls(self) -> tuple[str, str]:
+        """The public addresses of the API and of HTTP actions."""
+        return self.config.cloud_url, self.config.site_url
 
     @property
     def log(self) -> ExecutionLog:
@@ -155,7 +161,6 @@ class Backend:
         *,
         ts: int | None = None,
         component: str = "",
-        request: RequestContext | None = None,
     ) -> FunctionResult:
         """Run a query at `ts`, or at the newest durable timestamp. Internal functions only for an
         administrator.
@@ -167,7 +172,6 @@ class Backend:
             ts=ts,
             component=component,
             public_only=not identity.is_admin,
-            caller=request,
         )
 
     async def mutation(
@@ -233,7 +237,7 @@ class Backend:
         except CallRefused as refusal:
             return FunctionResult(error=refusal.failure, ts=self.durable_ts, request_id=new_request_id())
         if spec.kind == "query":
-            return await self.query(path, args, identity, component=component, request=request)
+            return await self.query(path, args, identity, component=component)
         if spec.kind == "mutation":
             return await self.mutation(path, args, identity, component=component, request=request)
         return await self.action(path, args, identity, component=component, request=request)

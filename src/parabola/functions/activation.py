@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parabola.database.errors import ConflictError
+from parabola.functions.actions import ACTION_LIMIT_SECONDS
 from parabola.functions.deployment import Deployment
 from parabola.functions.deployment_store import (
     load_deployment,
@@ -16,7 +17,7 @@ from parabola.functions.deployment_store import (
 )
 from parabola.functions.function_handles import load_handles, update_handles
 from parabola.functions.host_set import HostConfig, HostSet
-from parabola.functions.runner import ACTION_LIMIT_SECONDS, Active, FunctionRunner
+from parabola.functions.runner import Active, FunctionRunner
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -140,6 +141,7 @@ class Activation:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
         if self._runner is not None:
+            self._runner.close()
             await self._runner.active.hosts.close()
 
     def _require_runner(self) -> FunctionRunner:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parabola.functions.deployment import KIND_TITLES, Deployment, FunctionSpec
-from parabola.functions.failures import FunctionFailure
+from parabola.functions.failures import FunctionFailure, new_request_id
 from parabola.functions.function_path import FunctionPath
 from parabola.functions.identity import NO_IDENTITY, Identity
 from parabola.functions.system.registry import PREFIX, SYSTEM_FUNCTIONS
@@ -72,6 +72,17 @@ def resolve(
 
 
 @dataclass(frozen=True, slots=True)
+class RequestContext:
+    """The request that made a call; calls nested in it share it."""
+
+    request_id: str = field(default_factory=new_request_id)
+    ip: str | None = None
+    user_agent: str | None = None
+    scheduled_function_id: str | None = None
+    auth_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Arguments:
     """Decoded arguments: the one object, its canonical JSON (which is also its identity for the cache), its
     size.
@@ -84,12 +95,33 @@ class Arguments:
 
 NO_ARGUMENTS = Arguments({}, b"{}", 2)
 
+EncodedArguments = list[Any] | dict[str, Any]
+"""Arguments as callers send them: the encoded form of one object, bare or as the only element of a list."""
 
-def decode_arguments(args: list[Any] | dict[str, Any], path: str) -> Arguments:
-    """Decode what a caller sent: the encoded form of one object, bare or as the only element of a list.
 
-    `path` is for the texts. Raises `CallRefused`.
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call from outside a transaction: what is called, with what, by whom.
+
+    `public_only` calls (those of clients) do not reach internal functions.
     """
+
+    name: FunctionPath
+    args: Arguments | EncodedArguments
+    identity: Identity = NO_IDENTITY
+    component: str = ""
+    public_only: bool = True
+    request: RequestContext = field(default_factory=RequestContext)
+
+    def resolve(self, deployment: Deployment, kind: str) -> tuple[FunctionSpec, Arguments]:
+        """The function in a deployment, and its decoded arguments. Raises `CallRefused`."""
+        spec = resolve(deployment, self.name, kind, public_only=self.public_only, identity=self.identity)
+        args = self.args
+        return spec, args if isinstance(args, Arguments) else decode_arguments(args, spec.path)
+
+
+def decode_arguments(args: EncodedArguments, path: str) -> Arguments:
+    """Decode what a caller sent; `path` is for the texts. Raises `CallRefused`."""
     if isinstance(args, list):
         if len(args) != 1:
             shown = _show(args)

@@ -1,21 +1,16 @@
 """One function running: the conversation with its host, from `run` to `done`.
 
-An `Attempt` is one try at a client's call: for queries and mutations it owns the transaction. The function
-that was called and everything it calls in the same transaction are `Execution`s of that attempt. Actions have
-an attempt without a transaction; what they call makes attempts of its own.
+The function that was called from outside and everything it calls in the same transaction are executions of
+one `Attempt`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from parabola.functions.calling import (
     MAXIMUM_ARGUMENTS_SIZE,
@@ -26,10 +21,9 @@ from parabola.functions.calling import (
     check_arguments,
     check_result,
 )
-from parabola.functions.deployment import Deployment, FunctionSpec
+from parabola.functions.deployment import FunctionSpec
 from parabola.functions.failures import MISSING, SYSTEM_ERROR_TEXT, FunctionFailure, failure_from_host
 from parabola.functions.hosts import Run, RunRequest
-from parabola.functions.identity import Identity
 from parabola.functions.logs import LogCollector
 from parabola.functions.system.registry import SystemContext, SystemHandler
 from parabola.values.encoding import dumps, encode
@@ -38,7 +32,7 @@ from parabola.values.validators import TableNames
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
-    from parabola.functions.host_set import HostSet
+    from parabola.functions.attempt import Attempt
     from parabola.functions.runner import FunctionRunner
     from parabola.functions.syscall_streams import OpenStreams
 
@@ -48,17 +42,6 @@ USER_TIME_LIMIT_MS = 1000.0
 """Processor time of a query or mutation with all calls nested in it (js-runtime §5.5)."""
 CONCURRENT_OPERATIONS = 64
 """Operations of one action running at once; more wait. The official server stops at 8 (js-runtime §7.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestContext:
-    """The request that made a call; calls nested in it share it."""
-
-    request_id: str
-    ip: str | None = None
-    user_agent: str | None = None
-    scheduled_function_id: str | None = None
-    auth_token: str | None = None
 
 
 class UncatchableFailure(Exception):
@@ -75,39 +58,6 @@ class NestedFailure(UserError):
     def __init__(self, failure: FunctionFailure) -> None:
         super().__init__(failure.text())
         self.failure = failure
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One try at a call from outside, and what is observed while it runs."""
-
-    runner: FunctionRunner
-    deployment: Deployment
-    hosts: HostSet
-    identity: Identity
-    request: RequestContext
-    now_ms: float
-    seed: str
-    transaction: Transaction | None = None
-    component: str = ""
-    journal: str | None = None
-    """The journal to run with; afterwards the one that resulted."""
-    used_identity: bool = False
-    used_clock: bool = False
-    user_ms: float = 0.0
-    _seeds: int = 0
-
-    def next_seed(self) -> str:
-        """A seed for a nested call, determined by the attempt's own."""
-        self._seeds += 1
-        return hashlib.blake2b(
-            f"{self.seed}:{self._seeds}".encode(), digest_size=len(self.seed) // 2
-        ).hexdigest()
-
-    def read_identity(self) -> Mapping[str, Any] | None:
-        """The user's attributes; from now on the result belongs to this identity only."""
-        self.used_identity = True
-        return self.identity.attributes
 
 
 @dataclass(slots=True)
@@ -130,10 +80,10 @@ class Execution:
     depth: int = 0
     logs: LogCollector = field(default_factory=LogCollector)
     streams: OpenStreams | None = None
-    operation_slots: asyncio.Semaphore | None = None
     on_logs: Any = None
     """Called with lines as they appear (actions)."""
     _operations: set[asyncio.Task[None]] = field(default_factory=set)
+    _slots: asyncio.Semaphore | None = None
 
     @property
     def kind(self) -> str:
@@ -217,14 +167,17 @@ class Execution:
             now_ms=attempt.now_ms,
             seed=attempt.next_seed() if self.depth else attempt.seed,
             snapshot_ts=0 if self.transaction is None else self.transaction.begin_ts,
-            identity_json=attempt.runner.identity_json(attempt.identity),
+            identity_json=attempt.identity.attributes_json,
             request_id=attempt.request.request_id,
             tables_json=None
             if self.transaction is None
             else attempt.runner.tables_json(self.spec, self.transaction),
         )
         run = await attempt.hosts.run(self.spec.environment, request, nested=self.depth > 0)
-        in_action = self.kind not in ("query", "mutation")
+        in_action = self.transaction is None
+        deadlines = attempt.runner.deadlines
+        if not in_action:
+            deadlines.watch(run, attempt.deadline)
         try:
             while True:
                 message = await run.next()
@@ -242,6 +195,7 @@ class Execution:
             run.cancel()
             raise
         finally:
+            deadlines.forget(run)
             for task in self._operations:
                 task.cancel()
 
@@ -272,7 +226,7 @@ class Execution:
 
     async def _operate(self, run: Run, call: Mapping[str, Any]) -> None:
         """Serve one call of an action: beside others, and every failure is the action's to handle."""
-        async with self.runner.operation_slots(self):
+        async with self._operation_slots():
             try:
                 reply = await self._serve(call)
             except UncatchableFailure as error:
@@ -284,6 +238,11 @@ class Execution:
                 logger.exception("The operation %s failed", call.get("op"))
                 reply = {"call": call["call"], "error": {"message": SYSTEM_ERROR_TEXT}}
         run.reply([reply])
+
+    def _operation_slots(self) -> asyncio.Semaphore:
+        if self._slots is None:
+            self._slots = asyncio.Semaphore(CONCURRENT_OPERATIONS)
+        return self._slots
 
     def _log(self, lines: list[Mapping[str, Any]]) -> None:
         kept = self.logs.write(lines)
@@ -317,13 +276,3 @@ class Execution:
 def _operation_name(op: str) -> str:
     name = op.removeprefix("1.0/").removeprefix("actions/")
     return {"shallowMerge": "patch", "queryPage": "paginate"}.get(name, name)
-
-
-def wall_clock_ms() -> float:
-    """Milliseconds since the epoch, whole as JavaScript's clock is."""
-    return float(time.time_ns() // 1_000_000)
-
-
-def raw_json(value_json: bytes) -> orjson.Fragment:
-    """A piece of ready JSON inside a reply."""
-    return orjson.Fragment(value_json)

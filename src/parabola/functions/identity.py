@@ -39,6 +39,11 @@ class Identity:
         canonical = orjson.dumps(dict(self.attributes), option=orjson.OPT_SORT_KEYS)
         return f"{self.kind}:{hashlib.sha256(canonical).hexdigest()}"
 
+    @cached_property
+    def attributes_json(self) -> bytes:
+        """The attributes as JSON, `null` without."""
+        return b"null" if self.attributes is None else orjson.dumps(dict(self.attributes))
+
     @staticmethod
     def user(attributes: Mapping[str, Any]) -> Identity:
         """A user whose token has been verified."""

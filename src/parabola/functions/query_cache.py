@@ -15,9 +15,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from parabola.functions.calling import Arguments, CallRefused, decode_arguments
+from parabola.functions.calling import Arguments, Call, CallRefused, EncodedArguments, decode_arguments
 from parabola.functions.failures import new_request_id
 from parabola.functions.function_path import FunctionPath, parse_path
 from parabola.functions.identity import Identity
@@ -26,7 +26,6 @@ from parabola.functions.results import FunctionResult
 if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.subscriptions import Token
-    from parabola.functions.execution import RequestContext
     from parabola.functions.runner import FunctionRunner
 
 CACHE_BYTES = 100 * 1024 * 1024
@@ -116,14 +115,13 @@ class QueryCache:
     async def query(
         self,
         path: str | FunctionPath,
-        args: list[Any] | dict[str, Any],
+        args: EncodedArguments,
         identity: Identity,
         *,
         ts: int | None = None,
         journal: str | None = None,
         component: str = "",
         public_only: bool = True,
-        caller: RequestContext | None = None,
     ) -> FunctionResult:
         """The result at `ts`, or at the newest durable timestamp."""
         try:
@@ -139,7 +137,7 @@ class QueryCache:
     def live_query(
         self,
         path: str,
-        args: list[Any] | dict[str, Any],
+        args: EncodedArguments,
         identity: Identity,
         *,
         journal: str | None = None,
@@ -181,7 +179,7 @@ class QueryCache:
     def _family(
         self,
         path: str | FunctionPath,
-        args: list[Any] | dict[str, Any],
+        args: EncodedArguments,
         journal: str | None,
         component: str,
         public_only: bool,
@@ -203,15 +201,9 @@ class QueryCache:
         family.runs[run_key] = future
         self.executions += 1
         try:
-            result = await self._runner.query(
-                family.name,
-                family.arguments,
-                identity,
-                ts=ts,
-                journal=family.key.journal,
-                component=family.key.component,
-                public_only=family.key.public_only,
-            )
+            key = family.key
+            call = Call(family.name, family.arguments, identity, key.component, key.public_only)
+            result = await self._runner.query(call, ts=ts, journal=key.journal)
             cached = self._keep(family, identity, result)
             future.set_result(cached)
             return cached
@@ -329,7 +321,7 @@ class LiveQuery:
         self,
         cache: QueryCache,
         path: str,
-        args: list[Any] | dict[str, Any],
+        args: EncodedArguments,
         identity: Identity,
         journal: str | None,
         component: str,

@@ -101,7 +101,6 @@ async def run_query(execution: Execution, args: Mapping[str, Any]) -> Any:
         args.get("args") or {},
         attempt.identity,
         public_only=False,
-        caller=attempt.request,
     )
     return _value_of(execution, result)
 

@@ -1,0 +1,125 @@
+"""Running mutations: optimistic attempts until one commits, each with a fresh snapshot, clock and seed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from parabola.database.errors import ConflictError
+from parabola.functions.calling import Call, CallRefused
+from parabola.functions.contention import TURNS_BEFORE_LANE, Turns
+from parabola.functions.execution import Execution, Outcome
+from parabola.functions.failures import FunctionFailure
+from parabola.functions.hosts import HostLost
+from parabola.functions.results import FunctionResult
+from parabola.functions.session_requests import SessionRequest, store_result, stored_result
+from parabola.values.errors import BadRequest
+
+if TYPE_CHECKING:
+    from parabola.functions.deployment import FunctionSpec
+    from parabola.functions.runner import Active, FunctionRunner
+
+OnCommitting = Callable[[int], None]
+"""Hears the commit timestamp before anyone can see the commit."""
+
+
+class Mutations:
+    """Runs mutations for a `FunctionRunner`."""
+
+    def __init__(self, runner: FunctionRunner) -> None:
+        self._runner = runner
+        self._turns = Turns()
+        self._session_runs: dict[SessionRequest, asyncio.Future[None]] = {}
+
+    async def run(
+        self, call: Call, session: SessionRequest | None, on_committing: OnCommitting | None
+    ) -> FunctionResult:
+        """Run until committed, or until the function fails by itself. Losing a conflict is no failure."""
+        if session is None:
+            return await self._run(call, None, on_committing)
+        # A client may send again what is still running here: the second one then finds the stored result.
+        while (running := self._session_runs.get(session)) is not None:
+            await asyncio.shield(running)
+        running = self._session_runs[session] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._run(call, session, on_committing)
+        finally:
+            del self._session_runs[session]
+            running.set_result(None)
+
+    async def _run(
+        self, call: Call, session: SessionRequest | None, on_committing: OnCommitting | None
+    ) -> FunctionResult:
+        runner = self._runner
+        began = time.perf_counter()
+        conflicts = losses = 0
+        conflict: ConflictError | None = None
+        while True:
+            in_lane = conflicts > TURNS_BEFORE_LANE
+            async with self._place(conflict, in_lane):
+                # Who holds the lane must not wait for a switch, whose commit waits for the lane.
+                active = runner.active if in_lane else await runner.current()
+                try:
+                    return await self._attempt(active, call, session, on_committing, began)
+                except ConflictError as error:
+                    conflicts += 1
+                    conflict = error
+                except HostLost:
+                    losses += 1
+                    runner.check_losses(losses)
+
+    def _place(
+        self, conflict: ConflictError | None, in_lane: bool
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """Where an attempt is made: anywhere, in its turn after a conflict, at last in the commit lane."""
+        if conflict is None:
+            return contextlib.nullcontext()
+        return self._runner.database.commit_lane() if in_lane else self._turns.turn(conflict.table)
+
+    async def _attempt(
+        self,
+        active: Active,
+        call: Call,
+        session: SessionRequest | None,
+        on_committing: OnCommitting | None,
+        began: float,
+    ) -> FunctionResult:
+        """One attempt. Raises `ConflictError` and `HostLost`, after which nothing of it remains."""
+        runner, database = self._runner, self._runner.database
+        transaction = database.begin(writable=True)
+        attempt = runner.attempt(active, call, transaction)
+        if session is not None and (stored := await stored_result(transaction, session)) is not None:
+            await database.wait_durable(transaction.begin_ts)
+            return stored
+        spec: FunctionSpec | None = None
+        execution: Execution | None = None
+        try:
+            spec, arguments = call.resolve(active.deployment, "mutation")
+            execution = Execution(attempt, spec, arguments, transaction)
+            outcome = await runner.execute(execution)
+        except CallRefused as refusal:
+            outcome = Outcome(failure=refusal.failure)
+        lines = runner.closing_lines(execution, outcome)
+        ts = transaction.begin_ts
+        if outcome.failure is None:
+            try:
+                if session is not None:
+                    await store_result(transaction, session, outcome.value_json, lines)
+                ts = await database.commit(transaction, source=str(call.name), on_validated=on_committing)
+            except BadRequest as error:
+                outcome = Outcome(failure=FunctionFailure(error.message))
+        if outcome.failure is not None:
+            # The failure may tell of what was read, so that must be durable first.
+            await database.wait_durable(transaction.begin_ts)
+        result = FunctionResult(
+            value_json=outcome.value_json,
+            error=outcome.failure,
+            log_lines=lines,
+            ts=ts,
+            request_id=call.request.request_id,
+        )
+        runner.record("mutation", spec, attempt, result, time.perf_counter() - began)
+        return result

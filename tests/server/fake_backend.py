@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from parabola.functions.execution import RequestContext
 from parabola.functions.failures import MISSING, FunctionFailure
 from parabola.functions.function_path import parse_path
 from parabola.functions.identity import NO_IDENTITY, Identity
@@ -122,7 +123,14 @@ class FakeBackend:
     # ------------------------------------------------------------------ the contract
 
     async def query(
-        self, path: str, args: Any, identity: Identity, *, ts: int | None = None, component: str = ""
+        self,
+        path: str,
+        args: Any,
+        identity: Identity,
+        *,
+        ts: int | None = None,
+        component: str = "",
+        request: RequestContext | None = None,
     ) -> FunctionResult:
         if ts is not None and ts < self.oldest_ts:
             raise OutOfRetention("The snapshot is gone")
@@ -138,6 +146,7 @@ class FakeBackend:
         session: tuple[str, int] | None = None,
         component: str = "",
         on_committing: Callable[[int], None] | None = None,
+        request: RequestContext | None = None,
     ) -> FunctionResult:
         if session is None:
             return await self._mutate(path, args, identity, on_committing)
@@ -156,13 +165,25 @@ class FakeBackend:
             running.set_result(None)
 
     async def action(
-        self, path: str, args: Any, identity: Identity, *, component: str = ""
+        self,
+        path: str,
+        args: Any,
+        identity: Identity,
+        *,
+        component: str = "",
+        request: RequestContext | None = None,
     ) -> FunctionResult:
         context = Context(identity, self.history[-1][1])
         return await self._call(self._find(self.actions, path, identity, "Action"), context, args)
 
     async def run_any(
-        self, path: str, args: Any, identity: Identity, *, component: str = ""
+        self,
+        path: str,
+        args: Any,
+        identity: Identity,
+        *,
+        component: str = "",
+        request: RequestContext | None = None,
     ) -> FunctionResult:
         canonical = parse_path(path).canonical
         if canonical in self.queries:

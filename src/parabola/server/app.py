@@ -13,7 +13,17 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from parabola.server import cors, http_actions, pages, plain_endpoints, public_api, push_api
+from parabola.server import (
+    cors,
+    deploy_api,
+    environment_api,
+    http_actions,
+    log_api,
+    pages,
+    plain_endpoints,
+    public_api,
+    push_api,
+)
 from parabola.server.http_errors import answer_errors
 from parabola.server.public_files import serve_public
 from parabola.server.served_backend import ServedBackend
@@ -24,6 +34,9 @@ APIS: Final[tuple[Callable[[Any], list[web.RouteDef]], ...]] = (
     plain_endpoints.routes,
     public_api.routes,
     push_api.routes,
+    deploy_api.routes,
+    environment_api.routes,
+    log_api.routes,
     http_actions.routes,
 )
 MAX_HEADER_BYTES: Final = 64 * 1024
@@ -40,13 +53,10 @@ def create_app(backend: ServedBackend, public: Path | None = None) -> web.Applic
         app.middlewares.append(serve_public(public))
     app.on_response_prepare.append(cors.add_headers)
     app[SYNC_SERVER] = sync = SyncServer(backend)
-    app.add_routes(sync.routes())
-    if public is not None:
-        app.add_routes(pages.home_route(public))
-    for routes in APIS:
-        app.add_routes(routes(backend))
-    if public is not None:
-        app.add_routes(pages.other_routes(public))
+    routes = [*sync.routes(), *(route for api in APIS for route in api(backend))]
+    if public is not None:  # a page at the root stands for the plain text that is there otherwise
+        routes = [route for route in routes if route.path != "/"] + pages.routes(public)
+    app.add_routes(routes)
 
     async def send_clients_away(app: web.Application) -> None:
         await sync.close()

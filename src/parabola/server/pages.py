@@ -7,14 +7,10 @@ from pathlib import Path
 from aiohttp import web
 
 
-def home_route(directory: Path) -> list[web.RouteDef]:
-    """The page at ``/``, in front of the plain text that is there otherwise."""
-    return [web.get("/", Pages(directory).serve)]
-
-
-def other_routes(directory: Path) -> list[web.RouteDef]:
-    """Every other file, for what no API answers."""
-    return [web.get("/{path:.*}", Pages(directory).serve)]
+def routes(directory: Path) -> list[web.RouteDef]:
+    """Every file below the directory, for what no API answers; the page at ``/`` among them."""
+    serve = Pages(directory).serve
+    return [web.get("/", serve), web.get("/{path:.*}", serve)]
 
 
 class Pages:

@@ -9,13 +9,16 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from parabola.functions.failures import MISSING, new_request_id
+from parabola.functions.execution import RequestContext
+from parabola.functions.failures import MISSING
 from parabola.functions.function_path import parse_path
+from parabola.functions.identity import Identity
 from parabola.functions.results import FunctionResult
 from parabola.server.client_version import parse_client_header
 from parabola.server.credentials import identify, require_admin
 from parabola.server.json_body import parse_json, read_json, read_object
 from parabola.server.messages import InvalidMessage, decode_ts, encode_ts, json_string
+from parabola.server.request_context import request_context
 from parabola.server.served_backend import Arguments, ServedBackend
 from parabola.server.transition_text import error_data_json, visible_log_lines
 from parabola.values.encoding import encode_as, loads
@@ -58,19 +61,14 @@ class PublicApi:
 
     async def query(self, request: web.Request) -> web.Response:
         """Run a query at the latest timestamp."""
-        call = read_call(await read_json(request), default_format(request))
-        identity = await identify(request, self._backend)
-        return self._answer(request, await self._backend.query(call.path, call.args, identity), call.format)
+        return await self._run_query(request, await read_json(request))
 
     async def query_by_url(self, request: web.Request) -> web.Response:
         """The same, all in the URL: ``args`` is JSON text."""
         fields = dict(request.query)
         if "path" not in fields:
             raise BadRequest("The URL needs a `path` parameter", code="BadQueryArgs")
-        fields["args"] = parse_json(fields.get("args", "{}"))
-        call = read_call(fields, default_format(request))
-        identity = await identify(request, self._backend)
-        return self._answer(request, await self._backend.query(call.path, call.args, identity), call.format)
+        return await self._run_query(request, {**fields, "args": parse_json(fields.get("args", "{}"))})
 
     async def query_ts(self, request: web.Request) -> web.Response:
         """The timestamp for a series of ``query_at_ts``."""
@@ -79,48 +77,46 @@ class PublicApi:
     async def query_at_ts(self, request: web.Request) -> web.Response:
         """Run a query at a given timestamp."""
         parsed = await read_json(request)
-        call = read_call(parsed, default_format(request))
         try:
             ts = decode_ts(read_object(parsed, ts=str)["ts"])
         except InvalidMessage as error:
             raise BadRequest(str(error), code="BadJsonBody") from None
         if ts > self._backend.durable_ts:
             raise BadRequest("The timestamp is in the future; ask /api/query_ts for one", code="BadTimestamp")
-        identity = await identify(request, self._backend)
-        result = await self._backend.query(call.path, call.args, identity, ts=ts)
-        return self._answer(request, result, call.format)
+        return await self._run_query(request, parsed, ts)
 
     async def query_batch(self, request: web.Request) -> web.Response:
         """Run several queries at one timestamp."""
         queries = read_object(await read_json(request), queries=list)["queries"]
         calls = [read_call(query, default_format(request)) for query in queries]
-        identity = await identify(request, self._backend)
+        identity, context = await identify(request, self._backend), request_context(request)
         ts = self._backend.durable_ts
-        bodies = [
-            self._body(request, await self._backend.query(call.path, call.args, identity, ts=ts), call.format)
-            for call in calls
-        ]
+        bodies = []
+        for call in calls:
+            result = await self._backend.query(call.path, call.args, identity, ts=ts, request=context)
+            bodies.append(self._body(result, call, context))
         return _json(b'{"results":[%b]}' % b",".join(bodies))
 
     async def mutation(self, request: web.Request) -> web.Response:
         """Run a mutation; sent twice, it runs twice."""
         call = read_call(await read_json(request), default_format(request))
-        identity = await identify(request, self._backend)
-        result = await self._backend.mutation(call.path, call.args, identity)
-        return self._answer(request, result, call.format)
+        identity, context = await identify(request, self._backend), request_context(request)
+        result = await self._backend.mutation(call.path, call.args, identity, request=context)
+        return _json(self._body(result, call, context))
 
     async def action(self, request: web.Request) -> web.Response:
         """Run an action."""
         call = read_call(await read_json(request), default_format(request))
-        identity = await identify(request, self._backend)
-        return self._answer(request, await self._backend.action(call.path, call.args, identity), call.format)
+        identity, context = await identify(request, self._backend), request_context(request)
+        result = await self._backend.action(call.path, call.args, identity, request=context)
+        return _json(self._body(result, call, context))
 
     async def function(self, request: web.Request) -> web.Response:
         """Run any function, internal ones too, for an admin."""
-        call = read_call(await read_json(request), default_format(request))
         identity = await require_admin(request, self._backend)
-        result = await self._backend.run_any(call.path, call.args, identity, component=call.component)
-        return self._answer(request, result, call.format)
+        return await self._run_any(
+            request, identity, read_call(await read_json(request), default_format(request))
+        )
 
     async def run(self, request: web.Request) -> web.Response:
         """Run any function that the caller may see, named by the URL: ``/api/run/messages/list``."""
@@ -130,25 +126,37 @@ class PublicApi:
                 "The URL must name a module and a function: /api/run/<module>/<function>",
                 code="MissingIdentifier",
             )
-        fields = {"args": {}, **read_object_or_empty(await read_json(request)), "path": f"{module}:{name}"}
-        call = read_call(fields, "json")
+        parsed = await read_json(request)
+        read_object(parsed)
+        fields = {"args": {}, **parsed, "path": f"{module}:{name}", "componentPath": None}
         identity = await identify(request, self._backend)
-        return self._answer(request, await self._backend.run_any(call.path, call.args, identity), call.format)
+        return await self._run_any(request, identity, read_call(fields, "json"))
 
-    def _answer(self, request: web.Request, result: FunctionResult, format: str) -> web.Response:
-        return _json(self._body(request, result, format))
+    async def _run_query(self, request: web.Request, fields: Any, ts: int | None = None) -> web.Response:
+        call = read_call(fields, default_format(request))
+        identity, context = await identify(request, self._backend), request_context(request)
+        result = await self._backend.query(call.path, call.args, identity, ts=ts, request=context)
+        return _json(self._body(result, call, context))
 
-    def _body(self, request: web.Request, result: FunctionResult, format: str) -> bytes:
+    async def _run_any(self, request: web.Request, identity: Identity, call: FunctionRequest) -> web.Response:
+        context = request_context(request)
+        result = await self._backend.run_any(
+            call.path, call.args, identity, component=call.component, request=context
+        )
+        return _json(self._body(result, call, context))
+
+    def _body(self, result: FunctionResult, call: FunctionRequest, context: RequestContext) -> bytes:
         redacted = self._backend.config.redact_logs_to_client
         lines = visible_log_lines(result, redacted)
         log_lines = b',"logLines":' + orjson.dumps(lines) if lines else b""
         error = result.error
         if error is None:
-            return b'{"status":"success","value":%b%b}' % (value_json(result.value_json, format), log_lines)
-        text = error.render(request_id(request), redacted=redacted)
+            value = value_json(result.value_json, call.format)
+            return b'{"status":"success","value":%b%b}' % (value, log_lines)
+        text = error.render(context.request_id, redacted=redacted)
         data = b""
         if error.data is not MISSING:
-            data = b',"errorData":' + value_json(error_data_json(error.data), format)
+            data = b',"errorData":' + value_json(error_data_json(error.data), call.format)
         return b'{"status":"error","errorMessage":%b%b%b}' % (json_string(text), data, log_lines)
 
 
@@ -162,20 +170,9 @@ def read_call(parsed: Any, default: str) -> FunctionRequest:
     return FunctionRequest(fields["path"], fields["args"], format, fields["componentPath"] or "")
 
 
-def read_object_or_empty(parsed: Any) -> dict[str, Any]:
-    """A JSON object as it is. Raises BadRequest for anything else."""
-    read_object(parsed)
-    return dict(parsed)
-
-
 def default_format(request: web.Request) -> str:
     """The format of answers for this client when it asks for none."""
     return parse_client_header(request.headers.get("Convex-Client")).default_format
-
-
-def request_id(request: web.Request) -> str:
-    """The id shown in errors: the caller's own, or a new one."""
-    return request.headers.get("convex-request-id") or new_request_id()
 
 
 def value_json(encoded: bytes, format: str) -> bytes:

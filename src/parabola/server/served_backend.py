@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from parabola.functions.execution import RequestContext
 from parabola.functions.identity import Identity
 from parabola.functions.results import FunctionResult
 
@@ -46,7 +47,14 @@ class ServedBackend(Protocol):
         ...
 
     async def query(
-        self, path: str, args: Arguments, identity: Identity, *, ts: int | None = None, component: str = ""
+        self,
+        path: str,
+        args: Arguments,
+        identity: Identity,
+        *,
+        ts: int | None = None,
+        component: str = "",
+        request: RequestContext | None = None,
     ) -> FunctionResult: ...
 
     async def mutation(
@@ -58,17 +66,30 @@ class ServedBackend(Protocol):
         session: tuple[str, int] | None = None,
         component: str = "",
         on_committing: Callable[[int], None] | None = None,
+        request: RequestContext | None = None,
     ) -> FunctionResult:
         """``session`` is (session id, request id): the same pair takes effect once. ``on_committing`` hears
         the commit timestamp before it becomes durable."""
         ...
 
     async def action(
-        self, path: str, args: Arguments, identity: Identity, *, component: str = ""
+        self,
+        path: str,
+        args: Arguments,
+        identity: Identity,
+        *,
+        component: str = "",
+        request: RequestContext | None = None,
     ) -> FunctionResult: ...
 
     async def run_any(
-        self, path: str, args: Arguments, identity: Identity, *, component: str = ""
+        self,
+        path: str,
+        args: Arguments,
+        identity: Identity,
+        *,
+        component: str = "",
+        request: RequestContext | None = None,
     ) -> FunctionResult:
         """Run a function of whatever kind; internal ones only for an admin."""
         ...

@@ -99,6 +99,8 @@ class Call:
     component: str
     identity: Identity
     session_id: str | None
+    shown_id: str
+    """The request id in errors and logs (sync-and-http 7.1)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,6 +327,7 @@ class SyncSession:
             message.component_path or "",
             self._credential.identity,
             self._session_id,
+            shown_request_id(self._session_id, message.request_id),
         )
 
     def _check_target(self, message: Add | FunctionCall) -> None:
@@ -453,7 +454,7 @@ class SyncSession:
         failure = outcome.error
         if failure is None:
             return Raw(outcome.value_json), UNSET
-        text = failure.render(request_id_of(call), redacted=self._redacted)
+        text = failure.render(call.shown_id, redacted=self._redacted)
         data = UNSET if failure.data is MISSING else Raw(error_data_json(failure.data))
         return Raw(json_string(text)), data
 
@@ -471,8 +472,8 @@ class SyncSession:
         self._effects.append(Close(code, reason))
 
 
-def request_id_of(call: Call) -> str:
-    """The request id shown in errors: tools find the call by it (sync-and-http 7.1)."""
-    if call.session_id is None:
+def shown_request_id(session_id: str | None, request_id: int) -> str:
+    """The request id shown in errors and logs: tools that know the session find the call by it."""
+    if session_id is None:
         return new_request_id()
-    return hashlib.sha256(f"{call.session_id}|{call.request_id}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{session_id}|{request_id}".encode()).hexdigest()[:16]

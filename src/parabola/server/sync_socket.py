@@ -13,10 +13,12 @@ import time
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
+from parabola.functions.execution import RequestContext
 from parabola.functions.failures import FunctionFailure
 from parabola.functions.results import FunctionResult
 from parabola.server.client_version import ClientVersion, parse_client_header, parse_npm_version
@@ -24,6 +26,7 @@ from parabola.server.credentials import verify_authenticate
 from parabola.server.frames import PING_FRAME, close_frame, pong_frame, text_frames
 from parabola.server.liveness import Liveness
 from parabola.server.messages import PING, Authenticate, InvalidMessage, decode_client_message
+from parabola.server.request_context import request_context
 from parabola.server.served_backend import LiveQuery, ServedBackend
 from parabola.server.sync_effects import (
     POSTPONED,
@@ -108,6 +111,7 @@ class SyncSocket:
     __slots__ = (
         "__weakref__",
         "_backend",
+        "_caller",
         "_client",
         "_congested",
         "_deflate",
@@ -134,6 +138,7 @@ class SyncSocket:
             raise ConnectionResetError("the client has gone")
         self._server = server
         self._backend = server.backend
+        self._caller = request_context(request)
         self._client = client
         self._response = response
         self._protocol = request.protocol
@@ -300,6 +305,7 @@ class SyncSocket:
                 session=None if call.session_id is None else (call.session_id, call.request_id),
                 component=call.component,
                 on_committing=self._session.mutation_committing,
+                request=self._context(call),
             )
         except Exception as error:
             result = _reported(error, call)
@@ -309,11 +315,20 @@ class SyncSocket:
     async def _run_action(self, call: Call) -> None:
         result: FunctionResult | BaseException
         try:
-            result = await self._backend.action(call.path, call.args, call.identity, component=call.component)
+            result = await self._backend.action(
+                call.path,
+                call.args,
+                call.identity,
+                component=call.component,
+                request=self._context(call),
+            )
         except Exception as error:
             result = _reported(error, call)
         self._session.action_finished(call, result)
         self._turn()
+
+    def _context(self, call: Call) -> RequestContext:
+        return replace(self._caller, request_id=call.shown_id)
 
     async def _verify(self, message: Authenticate) -> None:
         try:

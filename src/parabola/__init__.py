@@ -5,6 +5,7 @@ What an author of functions needs is here::
     from parabola import Id, MutationCtx, QueryCtx, mutation, query, v
 """
 
+from parabola.authoring.auth import UserIdentity
 from parabola.authoring.context import (
     ActionCtx,
     MutationCtx,
@@ -13,6 +14,7 @@ from parabola.authoring.context import (
     SyncMutationCtx,
     SyncQueryCtx,
 )
+from parabola.authoring.crons import cron_jobs
 from parabola.authoring.environment import env
 from parabola.authoring.functions import (
     action,
@@ -22,6 +24,7 @@ from parabola.authoring.functions import (
     mutation,
     query,
 )
+from parabola.authoring.http import Headers, HttpRouter, Request, Response, http_action, http_router
 from parabola.authoring.pagination import pagination_opts
 from parabola.authoring.query_builder import PaginationResult
 from parabola.authoring.query_stream import Document
@@ -29,7 +32,7 @@ from parabola.authoring.references import api, components, internal
 from parabola.authoring.storage import Blob
 from parabola.values.errors import ConvexError
 from parabola.values.int64 import Int64
-from parabola.values.placeholders import UNDEFINED
+from parabola.values.placeholders import COMMIT_TS, UNDEFINED
 from parabola.values.schema import define_schema, define_table
 from parabola.values.type_hints import Id
 from parabola.values.validators import v
@@ -37,25 +40,34 @@ from parabola.values.validators import v
 __version__ = "0.1.0"
 
 __all__ = [
+    "COMMIT_TS",
     "UNDEFINED",
     "ActionCtx",
     "Blob",
     "ConvexError",
     "Document",
+    "Headers",
+    "HttpRouter",
     "Id",
     "Int64",
     "MutationCtx",
     "PaginationResult",
     "QueryCtx",
+    "Request",
+    "Response",
     "SyncActionCtx",
     "SyncMutationCtx",
     "SyncQueryCtx",
+    "UserIdentity",
     "action",
     "api",
     "components",
+    "cron_jobs",
     "define_schema",
     "define_table",
     "env",
+    "http_action",
+    "http_router",
     "internal",
     "internal_action",
     "internal_mutation",

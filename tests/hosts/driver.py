@@ -293,6 +293,13 @@ class EngineSide:
             if not future.done():
                 future.set_result(outcome)
 
+    def end(self, error: Exception) -> None:
+        """The host is gone."""
+        waiting = [future for future, _ in self.runs.values()]
+        for future in (self.ready, self._loading, *self._analyses.values(), *waiting):
+            if future is not None and not future.done():
+                future.set_exception(error)
+
     def answer(self, message: Json) -> None:
         """Answer a syscall message from the database."""
         replies = []
@@ -323,9 +330,7 @@ class HostProcess(EngineSide):
         reader, self._writer = await asyncio.open_connection(sock=self._socket, limit=2**26)
         while line := await reader.readline():
             self.receive(orjson.loads(line))
-        for future, _ in self.runs.values():
-            if not future.done():
-                future.set_exception(ConnectionError("the host is gone"))
+        self.end(ConnectionError("the host is gone"))
 
     async def close(self) -> None:
         self._writer.close()

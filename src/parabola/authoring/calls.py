@@ -1,4 +1,4 @@
-"""Calls of one function by another: the syscalls behind ``run_query``, ``run_mutation`` and ``run_action``."""
+"""Calls between functions: the syscalls behind ``run_query``, ``run_mutation`` and ``run_action``."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _ABSENT: Final = {
     (
         "mutation",
         "run_action",
-    ): "A mutation cannot wait for an action: start it with `ctx.scheduler.run_after(0, ...)`.",
+    ): "A mutation cannot wait for an action: use `ctx.scheduler.run_after(0, ...)`.",
     ("mutation", "vector_search"): "Vector search works in actions.",
     (
         "action",
@@ -54,7 +54,7 @@ class BaseCtx:
 
 
 class QueryCtx(BaseCtx):
-    """The context of queries: ``db`` (reading), ``auth``, ``storage`` (looking up), ``meta``, ``run_query``."""
+    """The context of queries: ``db`` and ``storage`` for reading, ``auth``, ``meta``, ``run_query``."""
 
     db: DatabaseReader
     storage: StorageReader
@@ -108,7 +108,7 @@ class MutationCtx(QueryCtx):
 
 
 class ActionCtx(BaseCtx):
-    """The context of actions: ``run_query``, ``run_mutation``, ``run_action``, ``auth``, ``scheduler``, ``storage``."""
+    """The context of actions: ``run_query``, ``run_mutation``, ``run_action``, and what is outside."""
 
     def __init__(self, syscalls: Syscalls) -> None:
         super().__init__(syscalls)
@@ -183,7 +183,7 @@ class SyncMutationCtx(SyncQueryCtx):
         use_stale_snapshot: bool = False,
         transaction_limits: TransactionLimits | None = None,
     ) -> Any:
-        """Run a query in the same transaction, or (``use_stale_snapshot``) on the state before this mutation."""
+        """Run a query in the same transaction, or on the state before it (``use_stale_snapshot``)."""
         kind = "snapshotQuery" if use_stale_snapshot else "query"
         return self._wait(nested_call(self._syscalls, kind, function, args, transaction_limits))  # type: ignore[arg-type]
 

@@ -25,7 +25,7 @@ class DatabaseVariables:
 
     @property
     def commit_ts(self) -> CommitTs:
-        """The commit timestamp, as a field to write: an Int64 of nanoseconds once the mutation has committed."""
+        """The commit timestamp, as a field to write: an Int64 of nanoseconds once it is known."""
         return COMMIT_TS
 
 
@@ -147,7 +147,7 @@ class DatabaseReader(SystemReader):
 
 
 class DatabaseWriter(BaseWriter, DatabaseReader):
-    """``ctx.db`` in mutations: what readers have, and writes. Everything becomes true together, at the end."""
+    """``ctx.db`` in mutations: what readers have, and writes, which become true together, at the end."""
 
     def insert(self, table: str, value: object) -> Operation[Any]:
         """Add a document (a dict, dataclass or struct); gives its id."""

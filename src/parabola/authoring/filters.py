@@ -1,4 +1,4 @@
-"""What is said inside ``filter``, ``with_index`` and ``with_search_index``: expressions and ranges (js-runtime 3.1)."""
+"""The ``q`` of ``filter``, ``with_index`` and ``with_search_index`` (js-runtime 3.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``@query``, ``@mutation``, ``@action`` and their ``internal_`` forms: what makes a function callable by clients.
+"""``@query``, ``@mutation``, ``@action`` and their ``internal_`` forms: functions that clients may call.
 
 ::
 
@@ -58,7 +58,7 @@ class InvalidFunction(BadRequest):
 
 
 class Function(Generic[P, R]):
-    """A declared function. Clients call it by name; other functions of the app call it directly as a helper."""
+    """A declared function. Clients call it by name; other functions may call it directly, as a helper."""
 
     def __init__(
         self,
@@ -148,8 +148,8 @@ class Function(Generic[P, R]):
         for field in args.fields:
             if parameter_name(field) not in names:
                 raise self._invalid(
-                    f"`{self.handler.__name__}` declares the argument `{field}` in `args`, but has no parameter "
-                    f"`{parameter_name(field)}`."
+                    f"`{self.handler.__name__}` declares the argument `{field}` in `args`, but has no "
+                    f"parameter `{parameter_name(field)}`."
                 )
         declared = {parameter_name(field): validator for field, validator in args.fields.items()}
         for parameter in parameters:
@@ -158,7 +158,8 @@ class Function(Generic[P, R]):
             validator = declared.get(parameter.name)
             if validator is None:
                 raise self._invalid(
-                    f"`{self.handler.__name__}` has a parameter `{parameter.name}` that `args` does not declare."
+                    f"`{self.handler.__name__}` has a parameter `{parameter.name}` that `args` does not "
+                    "declare."
                 )
             if isinstance(validator, OptionalValidator):
                 raise self._invalid(
@@ -188,7 +189,7 @@ def _args_validator(declared: ArgsDeclaration) -> Validator[Any] | None:
 
 
 def _name_outside_hosts(handler: Callable[..., Any]) -> str | None:
-    """The name by which a function imported from a ``convex`` folder without a host is most likely deployed."""
+    """The likely name of a function that is imported from a ``convex`` folder without a host."""
     module = handler.__module__ or ""
     head, _, rest = module.partition(".")
     path = rest if head == "convex" and rest else module
@@ -216,12 +217,11 @@ class FunctionDecorator:
 
     def __call__(
         self,
-        handler: Callable[P, R] | None = None,
-        /,
+        handler: Callable[..., Any] | None = None,
         *,
         args: ArgsDeclaration | None = None,
         returns: Validator[Any] | None = None,
-    ) -> Function[P, R] | Callable[[Callable[P, R]], Function[P, R]]:
+    ) -> Any:
         if handler is not None:
             return self._declare(handler, args, returns)
         return lambda handler: self._declare(handler, args, returns)
@@ -229,7 +229,8 @@ class FunctionDecorator:
     def _declare(
         self, handler: Callable[P, R], args: ArgsDeclaration | None, returns: Validator[Any] | None
     ) -> Function[P, R]:
-        if not inspect.isfunction(handler):
+        is_function: bool = inspect.isfunction(handler)
+        if not is_function:
             raise TypeError(
                 f"`@{self}` decorates a function: `async def name(ctx, ...)`. Received {handler!r}."
             )
@@ -240,7 +241,8 @@ class FunctionDecorator:
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
         ):
             raise function._invalid(
-                f"`{handler.__name__}` needs a first parameter for its context: `def {handler.__name__}(ctx, ...)`."
+                f"`{handler.__name__}` needs a first parameter for its context: "
+                f"`def {handler.__name__}(ctx, ...)`."
             )
         return function
 

@@ -1,4 +1,4 @@
-"""``ctx.meta``: facts about the running function, its transaction and its deployment (js-runtime 1.7 and 1.11)."""
+"""``ctx.meta``: facts about the function, its transaction and its deployment (js-runtime 1.7 and 1.11)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BaseMeta:
         return Operation(self._syscalls.call("1.0/createFunctionHandle", args))
 
     def get_snapshot_ts(self) -> Int64:
-        """The timestamp of the snapshot that is read, in nanoseconds. Known without asking: nothing to await."""
+        """The timestamp of the snapshot that is read, in nanoseconds. Nothing to await: it is known."""
         return Int64(self._syscalls.snapshot_ts())
 
 

@@ -47,7 +47,8 @@ class Operation(Coroutine[Any, Any, T]):
     ) -> Any:
         if self._steps is None:
             self._steps = self.__await__()
-        return self._steps.throw(kind if value is None else value)
+        error: BaseException = kind if value is None else value  # type: ignore[assignment]
+        return self._steps.throw(error)
 
     def close(self) -> None:
         if self._steps is not None:

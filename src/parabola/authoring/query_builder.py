@@ -231,7 +231,7 @@ BuilderT = TypeVar("BuilderT", IndexRangeBuilder, SearchFilterBuilder)
 def _built(builder: Any, kind: type[BuilderT], method: str) -> list[Json]:
     if not isinstance(builder, kind):
         raise BadRequest(
-            f"The function given to `{method}` must return what it built, like `lambda q: q.eq('field', value)`."
+            f"The function given to `{method}` must return what it built: `lambda q: q.eq('field', x)`."
         )
     return builder.export()
 

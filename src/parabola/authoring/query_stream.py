@@ -77,11 +77,8 @@ class QueryStream:
         self._done = bool(answer["done"])
 
     def cleanup_args(self) -> dict[str, Any] | None:
-        """The ``1.0/queryCleanup`` that tells the engine where reading stopped; ``None`` when it knows.
-
-        A stream that is exhausted on the engine's side still needs it while prefetched rows are unread.
-        """
-        if self._id is None or (self._done and not self._rows):
+        """The ``1.0/queryCleanup`` that gives back rows nobody took; ``None`` when there are none."""
+        if self._id is None or not self._rows:
             return None
         self._done = True
         self._rows.clear()

@@ -40,7 +40,7 @@ class FunctionReference:
 
 
 def function_address(function: Any) -> dict[str, str]:
-    """How a syscall names a function: ``{"name"}``, ``{"reference"}`` or ``{"functionHandle"}`` (js-runtime 1.7).
+    """How a syscall names a function: by ``name``, ``reference`` or ``functionHandle`` (js-runtime 1.7).
 
     Takes a reference, ``"tasks:list"``, a function handle, or the decorated function itself. Raises
     ``BadRequest`` for anything else.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Syscalls, Wait, async_only
@@ -43,7 +43,7 @@ class BaseScheduler:
 
     def _run_at(self, timestamp: float | datetime, function: Any, args: Args | None) -> Operation[Any]:
         if isinstance(timestamp, datetime):
-            moment = timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=timezone.utc)
+            moment = timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=UTC)
             return self._schedule(moment.timestamp(), function, args)
         if isinstance(timestamp, bool) or not isinstance(timestamp, (int, float)):
             raise BadRequest("The invoke time must a Date or a timestamp")
@@ -70,7 +70,7 @@ class Scheduler(BaseScheduler):
     def run_after(
         self, delay_ms: float | timedelta, function: Any, args: Args | None = None
     ) -> Operation[Any]:
-        """Run a mutation or action after a delay, in milliseconds or as a ``timedelta``; gives the job's id."""
+        """Run a function after a delay, in milliseconds or as a ``timedelta``; gives the job's id."""
         return self._run_after(delay_ms, function, args)
 
     def run_at(self, timestamp: float | datetime, function: Any, args: Args | None = None) -> Operation[Any]:

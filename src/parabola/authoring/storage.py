@@ -52,11 +52,11 @@ class BaseStorage:
     def _store(
         self, content: Blob | bytes | bytearray | memoryview, content_type: str | None, sha256: str | None
     ) -> Operation[Any]:
-        if isinstance(content, Blob):
-            content, content_type = content.content, content_type or content.content_type
-        if not isinstance(content, (bytes, bytearray, memoryview)):
+        blob = content if isinstance(content, Blob) else Blob(content)  # type: ignore[arg-type]
+        if not isinstance(blob.content, (bytes, bytearray, memoryview)):
             raise BadRequest(f"store() expects bytes or a Blob. Received {type(content).__name__}.")
-        args = {**self._head(), "blob": b64encode(content).decode()}
+        args = {**self._head(), "blob": b64encode(blob.content).decode()}
+        content_type = content_type or blob.content_type
         if content_type is not None:
             args["contentType"] = content_type
         if sha256 is not None:

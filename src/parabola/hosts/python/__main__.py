@@ -9,12 +9,13 @@ import socket
 import sys
 from typing import Final
 
-from parabola.hosts.python.activity import Activity
-from parabola.hosts.python.endpoint import connect
-from parabola.hosts.python.host import PROTOCOL_VERSION, Host
-from parabola.hosts.python.steps import Steps
+from parabola.hosts.python.activity import ACTIVITY_VARIABLE
+from parabola.hosts.python.memory import DEFAULT_LIMIT_MB
+from parabola.hosts.python.process import HostOptions, prepare_process, serve
+from parabola.hosts.python.zygote import Zygote
 
 DESCRIPTOR_VARIABLE: Final = "PARABOLA_HOST_FD"
+HASH_SEED: Final = "PYTHONHASHSEED"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,27 +25,33 @@ def main(argv: list[str] | None = None) -> None:
         "--fd", type=int, default=os.environ.get(DESCRIPTOR_VARIABLE), help="inherited socket"
     )
     parser.add_argument("--time-limit", type=float, default=1.0, help="seconds of a query or mutation")
+    parser.add_argument("--memory-limit", type=int, default=DEFAULT_LIMIT_MB, help="megabytes, 0 for none")
+    parser.add_argument(
+        "--zygote", action="store_true", help="load once, fork a host for each socket received"
+    )
     options = parser.parse_args(argv)
     if options.fd is None:
         parser.error("--fd is needed: this program is started by the engine")
-    asyncio.run(serve(socket.socket(fileno=options.fd), options.time_limit))
+    if os.environ.get(HASH_SEED) != "0":
+        _restart_with_fixed_hashes()
+    connection = socket.socket(fileno=options.fd)
+    connection.set_inheritable(False)
+    host_options = HostOptions(options.time_limit, options.memory_limit, os.environ.get(ACTIVITY_VARIABLE))
+    prepare_process()
+    if options.zygote:
+        Zygote(connection, host_options).serve()
+    else:
+        asyncio.run(serve(connection, host_options))
+    # Threads of user code may still run and must not hold up the end.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
-async def serve(descriptor: socket.socket, time_limit: float) -> None:
-    """Answer messages on the socket until it closes."""
-    endpoint = await connect(descriptor)
-    steps = Steps(Activity.from_environment(), limit=time_limit, interrupt=True)
-    endpoint.host = Host(endpoint.send, steps=steps, post=asyncio.get_running_loop().call_soon_threadsafe)
-    endpoint.send(
-        {
-            "type": "ready",
-            "protocol": PROTOCOL_VERSION,
-            "language": "python",
-            "pid": os.getpid(),
-            "version": ".".join(map(str, sys.version_info[:3])),
-        }
-    )
-    await endpoint.ended
+def _restart_with_fixed_hashes() -> None:
+    """The order of sets depends on the hashes of strings: it must be the same on every host, every time."""
+    os.environ[HASH_SEED] = "0"
+    os.execv(sys.executable, sys.orig_argv)
 
 
 if __name__ == "__main__":

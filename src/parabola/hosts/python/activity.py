@@ -1,4 +1,4 @@
-"""The activity cell: which invocation runs user code now, and since when; the engine reads it from outside."""
+"""The activity cell: which invocation runs user code now, and since when, for the engine to read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _monotonic_ns = time.monotonic_ns  # taken before anything is replaced
 
 
 class Activity:
-    """16 bytes of shared memory: the invocation's id (0 when idle) and CLOCK_MONOTONIC ns of the step's start."""
+    """16 bytes of shared memory: the invocation's id (0: none) and the monotonic ns of its step's start."""
 
     def __init__(self, path: str | None) -> None:
         self._cell: mmap.mmap | None = None

@@ -8,8 +8,11 @@ from typing import Any
 
 import orjson
 
+from parabola.authoring.crons import WEEKDAYS, CronJob, Crons
+from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
-from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule
+from parabola.authoring.http import HttpRouter
+from parabola.hosts.python.modules import AUTH_CONFIG, LoadedModules, LoadError, SourceModule
 from parabola.hosts.python.refusals import user_files
 from parabola.values.schema import Schema
 
@@ -19,34 +22,34 @@ Json = dict[str, Any]
 def analyze(loaded: LoadedModules, phase: str, environment: Mapping[str, str]) -> Json:
     """The ``result`` of an ``analysis`` message. Raises ``LoadError``."""
     if phase == "modules":
-        return {
-            "modules": {path: analyze_module(loaded, path) for path in sorted(loaded.modules)},
-            "schema": analyze_schema(loaded),
-        }
+        modules = {path: analyze_module(loaded, path) for path in sorted(loaded.modules)}
+        return {"modules": modules, "schema": analyze_schema(loaded)}
     if phase == "schema":
         return {"schema": analyze_schema(loaded)}
+    if phase == "auth":
+        return {"providers": analyze_auth(loaded, environment)}
+    if phase == "app":
+        return {"definition": None}
     raise LoadError(f"The Python host has no analysis of {phase!r}.")
 
 
 def analyze_module(loaded: LoadedModules, path: str) -> Json:
     """The AnalyzedModule of one module."""
-    source = loaded.sources[path]
+    source, module = loaded.sources[path], loaded.modules[path]
     functions = [
         _analyzed_function(name, function, source)
-        for name, function in _exports(loaded, path)
-        if function.kind != "httpAction"
+        for name, function in vars(module).items()
+        if isinstance(function, Function)
+        and function.home == module.__name__
+        and function.kind != "httpAction"
     ]
     functions.sort(key=lambda function: function["pos"]["start_lineno"] if function["pos"] else -1)
-    return {"functions": functions, "httpRoutes": None, "cronSpecs": None, "sourceMapped": None}
-
-
-def _exports(loaded: LoadedModules, path: str) -> list[tuple[str, Function[..., Any]]]:
-    module = loaded.modules[path]
-    return [
-        (name, value)
-        for name, value in vars(module).items()
-        if isinstance(value, Function) and value.home == module.__name__
-    ]
+    return {
+        "functions": functions,
+        "httpRoutes": _analyzed_routes(loaded, source) if path == "http.py" else None,
+        "cronSpecs": _analyzed_crons(loaded, source) if path == "crons.py" else None,
+        "sourceMapped": None,
+    }
 
 
 def _analyzed_function(name: str, function: Function[..., Any], source: SourceModule) -> Json:
@@ -61,7 +64,7 @@ def _analyzed_function(name: str, function: Function[..., Any], source: SourceMo
 
 
 def position(function: Function[..., Any], source: SourceModule) -> Json | None:
-    """Where the function is defined, counted from 0; ``None`` when it is in another module."""
+    """Where the function is defined, counted from 0; ``None`` when that is in another module."""
     file, line = function.source
     if user_files.get(file) != source.shown:
         return None
@@ -79,16 +82,105 @@ def analyze_schema(loaded: LoadedModules) -> Json | None:
         return None
     schema = single_object(module, "schema", Schema)
     if schema is None:
-        raise LoadError(
-            "schema.py defines no schema. Write `schema = define_schema({...})`.",
-            loaded.sources["schema.py"].shown,
-        )
+        raise LoadError("It defines no schema. Write `schema = define_schema({...})`.", "convex/schema.py")
     assert isinstance(schema, Schema)
     return schema.to_json()
 
 
+def find_router(loaded: LoadedModules) -> HttpRouter | None:
+    """The router in ``http.py``: its attribute ``http``, or the only one there."""
+    module = loaded.modules.get("http.py")
+    router = None if module is None else single_object(module, "http", HttpRouter)
+    return router if isinstance(router, HttpRouter) else None
+
+
+def _analyzed_routes(loaded: LoadedModules, source: SourceModule) -> list[Json]:
+    router = find_router(loaded)
+    if router is None:
+        raise LoadError("It has no router. Write `http = http_router()` and add routes to it.", source.shown)
+    return [
+        {"route": {"path": route.path, "method": route.method}, "pos": position(route.handler, source)}
+        for route in router.routes()
+    ]
+
+
+def _analyzed_crons(loaded: LoadedModules, source: SourceModule) -> list[Json]:
+    crons = single_object(loaded.modules[source.path], "crons", Crons)
+    if not isinstance(crons, Crons):
+        raise LoadError("It has no cron jobs. Write `crons = cron_jobs()` and add jobs to it.", source.shown)
+    return [
+        {"identifier": identifier, "spec": _cron_spec(job, loaded)} for identifier, job in crons.jobs.items()
+    ]
+
+
+def _cron_spec(job: CronJob, loaded: LoadedModules) -> Json:
+    module, _, name = job.name.partition(":")
+    suffix = ".py" if f"{module}.py" in loaded.sources else ".js"
+    return {
+        "udfPath": f"{module}{suffix}:{name or 'default'}",
+        "udfArgs": list(orjson.dumps(job.args)),
+        "cronSchedule": _stored_schedule(job.schedule),
+    }
+
+
+def _stored_schedule(schedule: Json) -> Json:
+    """The stored form of an exported schedule (semantics 7.5)."""
+    if schedule["type"] == "interval":
+        seconds = (
+            schedule.get("seconds", 0) + 60 * schedule.get("minutes", 0) + 3600 * schedule.get("hours", 0)
+        )
+        return {"type": "interval", "seconds": seconds}
+    if schedule["type"] == "cron":
+        return {"type": "cron", "cronExpr": schedule["cron"]}
+    if schedule["type"] == "weekly":
+        return {**schedule, "dayOfWeek": WEEKDAYS.index(schedule["dayOfWeek"])}
+    return dict(schedule)
+
+
+class _RequiredVariables(Mapping[str, str]):
+    """Variables as ``auth_config.py`` sees them: one that is not set is an error, however it is asked for."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._environment:
+            raise LoadError(
+                f"Environment variable {name} is used in auth config file but its value was not set"
+            )
+        return self._environment[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._environment)
+
+    def __len__(self) -> int:
+        return len(self._environment)
+
+
+def analyze_auth(loaded: LoadedModules, environment: Mapping[str, str]) -> list[Json]:
+    """The providers in ``auth_config.py``: its attribute ``providers``, or ``auth_config["providers"]``."""
+    token = variables.set(lambda: _RequiredVariables(environment))
+    try:
+        module = loaded.load_auth_config()
+    finally:
+        variables.reset(token)
+    if module is None:
+        return []
+    config = getattr(module, "auth_config", None)
+    providers = getattr(module, "providers", None)
+    if providers is None and isinstance(config, Mapping):
+        providers = config.get("providers")
+    if not isinstance(providers, list) or not all(isinstance(entry, Mapping) for entry in providers):
+        raise LoadError(
+            "auth config file must include a list of provider credentials: write "
+            '`providers = [{"domain": ..., "applicationID": ...}]`.',
+            loaded.sources[AUTH_CONFIG].shown,
+        )
+    return [dict(entry) for entry in providers]
+
+
 def single_object(module: ModuleType, name: str, kind: type) -> Any:
-    """The attribute ``name`` if it is a ``kind``, else the only ``kind`` among the attributes, else ``None``."""
+    """The attribute ``name`` if it is a ``kind``, else the only ``kind`` in the module, else ``None``."""
     named = getattr(module, name, None)
     if isinstance(named, kind):
         return named

@@ -89,12 +89,20 @@ def console_print(
 
 
 class ConsoleHandler(logging.Handler):
-    """Takes log records of functions; those of everybody else pass by."""
+    """Takes log records of functions. With ``outside``, warnings of everybody else go to stderr."""
+
+    def __init__(self, *, outside: bool = False) -> None:
+        super().__init__()
+        self._outside = outside
 
     def emit(self, record: logging.LogRecord) -> None:
         console = current_console.get()
-        if console is None or (record.levelno < logging.INFO and record.pathname not in user_files):
+        if console is None:
+            if self._outside and record.levelno >= logging.WARNING and logging.lastResort is not None:
+                logging.lastResort.handle(record)
             return
+        if record.levelno < logging.INFO and record.pathname not in user_files:
+            return  # libraries say a lot to themselves
         try:
             text = self.format(record)
         except Exception as error:
@@ -111,7 +119,7 @@ def _level(number: int) -> Level:
 
 
 class ConsoleStream(io.TextIOBase):
-    """Stands in for ``sys.stdout`` or ``sys.stderr``: what libraries write inside a function becomes log lines."""
+    """Stands in for ``sys.stdout`` or ``sys.stderr``: what libraries write becomes log lines."""
 
     def __init__(self, original: TextIO, level: Level) -> None:
         self._original = original

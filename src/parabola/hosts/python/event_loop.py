@@ -1,4 +1,4 @@
-"""The event loop of one query or mutation: asyncio's own tasks and futures, and nothing that is not deterministic.
+"""The event loop of one query or mutation: asyncio's tasks and futures, and nothing from outside.
 
 It has a queue of callbacks and no clock, no sockets and no threads. The host fills it with the answers to
 syscalls and drains it; between two drains nothing of the function runs. So ``asyncio.gather``, task groups,

@@ -1,4 +1,4 @@
-"""An exception as the engine reports it: ``Uncaught ValueError: boom`` and the frames of user code (js-runtime 6.1)."""
+"""Exceptions as the engine reports them: ``Uncaught ValueError: boom`` and user frames (js-runtime 6.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a query or mutation sees of the world outside the database: one moment, and one stream of random numbers."""
+"""What queries and mutations see of the outside world: one moment, and one stream of random numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain ``def`` functions on an event loop: each runs in a greenlet and switches to the loop when it waits."""
+"""Plain ``def`` functions on an event loop: each runs in a greenlet, and switches away while it waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import greenlet
+import greenlet  # type: ignore[import-untyped, unused-ignore]
 
 T = TypeVar("T")
 

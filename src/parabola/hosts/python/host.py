@@ -6,6 +6,8 @@ process) is somebody else's business.
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -14,9 +16,12 @@ import msgspec
 
 from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
-from parabola.hosts.python.analysis import analyze
+from parabola.hosts.python.action import Action, Post
+from parabola.hosts.python.analysis import analyze, find_router
 from parabola.hosts.python.console import ConsoleStream
+from parabola.hosts.python.http_action import HttpActionRun
 from parabola.hosts.python.invocation import Invocation, RunRequest
+from parabola.hosts.python.memory import MemoryLimit
 from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule, load_modules
 from parabola.hosts.python.steps import Steps
 from parabola.hosts.python.transaction import Transaction
@@ -27,25 +32,35 @@ PROTOCOL_VERSION: Final = 1
 
 
 class Host:
-    """One host. All methods are called on the thread it was made on."""
+    """One host. All methods are called on one thread; ``post`` calls something there from any thread."""
 
     def __init__(
         self,
         send: Callable[[Json], None],
+        post: Post,
         *,
         steps: Steps | None = None,
-        post: Callable[[Callable[[], None]], None] | None = None,
-        loaded: LoadedModules | None = None,
-        environment: Mapping[str, str] | None = None,
+        memory: MemoryLimit | None = None,
     ) -> None:
         self.send = send
-        self.post = post
-        """Calls something on the host's thread, from any thread; without it there are no actions."""
-        self.loaded = loaded
-        self.environment: dict[str, str] = dict(environment or {})
+        self.loaded: LoadedModules | None = None
+        self.environment: Mapping[str, str] = {}
         self.invocations: dict[int, Invocation] = {}
+        self._post = post
         self._steps = steps or Steps()
-        self._steps.finished = self._flush_streams
+        self._memory = memory or MemoryLimit(0)
+
+    def say_ready(self) -> None:
+        """Send the first message."""
+        self.send(
+            {
+                "type": "ready",
+                "protocol": PROTOCOL_VERSION,
+                "language": "python",
+                "pid": os.getpid(),
+                "version": platform.python_version(),
+            }
+        )
 
     def receive(self, message: Json) -> None:
         """Act on a message of the engine. Unknown types are ignored: they belong to later versions."""
@@ -54,7 +69,6 @@ class Host:
             invocation = self.invocations.get(message["id"])
             if invocation is not None:
                 invocation.receive(message["replies"])
-                self._forget_if_closed(invocation)
         elif kind == "run":
             self._run(message)
         elif kind == "cancel":
@@ -65,6 +79,13 @@ class Host:
             self._load(message)
         elif kind == "analyze":
             self._analyze(message)
+
+    def close(self) -> None:
+        """Cancel what runs and forget the modules."""
+        while self.invocations:
+            self.invocations.popitem()[1].cancel()
+        if self.loaded is not None:
+            self.loaded.unload()
 
     # Modules
 
@@ -78,6 +99,7 @@ class Host:
         }
         if before is not None:
             before.unload()
+        self._memory.lift()
         sources = [
             SourceModule(module["path"], module["source"], module.get("file"))
             for module in message["modules"]
@@ -116,45 +138,59 @@ class Host:
         invocation = self._invocation(request, function)
         self.invocations[request.id] = invocation
         invocation.start()
-        self._forget_if_closed(invocation)
 
     def _find(self, request: RunRequest) -> Function[..., Any]:
-        module, _, name = request.path.partition(":")
-        name = name or "default"
-        reference = f"{module.removesuffix('.py')}:{name}".removesuffix(":default")
         if self.loaded is None:
             raise LookupError("No modules are loaded.")
+        if request.kind == "httpAction":
+            return self._find_route(request)
+        module, _, name = request.path.partition(":")
+        module = module.removesuffix(".py")
+        reference = f"{module}:{name or 'default'}".removesuffix(":default")
         function = self.loaded.functions.get(reference)
         if function is None:
-            if module.removesuffix(".py") + ".py" not in self.loaded.sources:
+            if f"{module}.py" not in self.loaded.sources:
                 raise LookupError(f"Couldn't find Python module '{module}'. Did you forget to push it?")
-            raise LookupError(f'Couldn\'t find "{name}" in module "{module}".')
+            raise LookupError(f'Couldn\'t find "{name}" in module "{module}.py".')
         if function.kind != request.kind:
             raise LookupError(
-                f"Function {request.path} is registered as a {function.kind} but is being run as a {request.kind}."
+                f"Function {request.path} is registered as a {function.kind} but is being run as a "
+                f"{request.kind}."
             )
         return function
 
+    def _find_route(self, request: RunRequest) -> Function[..., Any]:
+        assert self.loaded is not None
+        router = find_router(self.loaded)
+        method = request.args["request"]["method"]
+        method = "GET" if method == "HEAD" else method
+        for route in () if router is None else router.routes():
+            if route.path == request.args["route"] and route.method == method:
+                return route.handler
+        raise LookupError(f"No HttpAction routed for {request.args['route']}")
+
     def _invocation(self, request: RunRequest, function: Function[..., Any]) -> Invocation:
-        return Transaction(request, function, self.environment, self, steps=self._steps)
+        if request.kind in ("query", "mutation"):
+            self._memory.enforce()
+            return Transaction(request, function, self.environment, self, steps=self._steps)
+        self._memory.lift()
+        kind = HttpActionRun if request.kind == "httpAction" else Action
+        return kind(request, function, self.environment, self, post=self._post)
 
-    def _refuse(self, id: int, message: str) -> None:
-        self.send(
-            {
-                "type": "failed",
-                "id": id,
-                "error": {"message": message},
-                "kind": "user",
-                "logs": [],
-                "usage": {},
-            }
-        )
-
-    def _forget_if_closed(self, invocation: Invocation) -> None:
-        if invocation.closed:
-            self.invocations.pop(invocation.id, None)
-
-    def _flush_streams(self, invocation: Invocation) -> None:
+    def ended(self, invocation: Invocation, *, out_of_memory: bool = False) -> None:
+        """An invocation is over; its last message comes next."""
+        self.invocations.pop(invocation.id, None)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, ConsoleStream):
                 stream.end_of(invocation.console)
+        if out_of_memory:
+            self._memory.recover()
+
+    @property
+    def memory_text(self) -> str:
+        """What a function is told that used up its memory."""
+        return self._memory.text
+
+    def _refuse(self, id: int, message: str) -> None:
+        failed = {"type": "failed", "id": id, "error": {"message": message}, "kind": "user"}
+        self.send({**failed, "logs": [], "usage": {}})

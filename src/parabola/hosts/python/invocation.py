@@ -14,7 +14,7 @@ from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
 from parabola.authoring.operations import FinishableStream, FunctionKind
 from parabola.hosts.python.console import Console, current_console
-from parabola.values.encoding import decode
+from parabola.values.encoding import decode, encode, normalize
 from parabola.values.errors import ConvexError, UserError
 
 Json = dict[str, Any]
@@ -64,10 +64,17 @@ class RecordedVariables(Mapping[str, str]):
 
 
 class Outlet(Protocol):
-    """Where an invocation sends its messages."""
+    """Where an invocation sends its messages: the host."""
 
     def send(self, message: Json) -> None:
         """Send one message to the engine."""
+
+    def ended(self, invocation: Invocation, *, out_of_memory: bool = False) -> None:
+        """Told when an invocation is over, before its last message is sent."""
+
+    @property
+    def memory_text(self) -> str:
+        """What a function is told that used up its memory."""
 
 
 class Invocation:
@@ -152,14 +159,18 @@ class Invocation:
 
     # The end
 
-    def arguments(self) -> dict[str, Any]:
-        """What the handler is called with, besides the context."""
+    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        """What the handler is called with after the context: positional and named arguments."""
         value = decode(self.request.args, allow_commit_ts=True)
         if isinstance(value, list):  # the wire form has a list of one object
             value = value[0] if value else {}
         if not isinstance(value, dict):
             raise TypeError("The arguments of a function are one object.")
-        return self.function.bind(value)
+        return [], self.function.bind(value)
+
+    def encode_result(self, result: Any) -> Any:
+        """The JSON of what the handler returned."""
+        return encode(normalize(result))
 
     def _note_unawaited(self) -> None:
         for _, op in self._pending.values():

@@ -1,8 +1,8 @@
 """User modules: from source text to loaded functions.
 
-The modules of a deployment form one package, so that ``from .helpers import x`` and ``from . import schema``
-work, and ``from convex.helpers import x`` too unless an installed package is called ``convex``. They never
-exist as files here: code objects carry the names people know (``convex/tasks.py``), and ``linecache`` is filled
+The modules of a deployment form one package, so that ``from .helpers import x`` and ``from . import y``
+work, and ``from convex.helpers import x`` too unless an installed package is called ``convex``. They are
+not files here: code objects carry the names people know (``convex/tasks.py``), and ``linecache`` is filled
 so that tracebacks show the lines.
 """
 
@@ -138,7 +138,7 @@ def _is_shadowed() -> bool:
 def _module_names(package: str, sources: Mapping[str, SourceModule]) -> dict[str, SourceModule | None]:
     """Dotted name to source; folders without ``__init__.py`` are packages without source."""
     names: dict[str, SourceModule | None] = {package: None}
-    for path, source in sources.items():
+    for source in sources.values():
         parts = source.function_path.split("/")
         if parts[-1] == "__init__":
             parts.pop()
@@ -200,7 +200,7 @@ class _Finder:
 
 
 def _user_builtins(package: str) -> dict[str, Any]:
-    """The builtins of user modules: ``print`` writes to the function's log, ``import convex.x`` finds the package."""
+    """The builtins of user modules: ``print`` writes to the log, ``import convex.x`` finds the package."""
     names = dict(vars(builtins))
     names["print"] = console_print
     if package != FOLDER and not _is_shadowed():
@@ -245,7 +245,7 @@ def _refuse_duplicates(declared: Sequence[Function[..., Any]]) -> None:
         if other is not function:
             file, line = function.source
             raise LoadError(
-                f"`{name}` is declared twice, on lines {other.source[1]} and {line}. Rename one of the two functions.",
+                f"`{name}` is declared twice, on lines {other.source[1]} and {line}. Rename one of the two.",
                 user_files.get(file, file),
                 line,
             )
@@ -267,7 +267,7 @@ def _export(loaded: LoadedModules, source: SourceModule, module: ModuleType) -> 
 
 
 def _load_error(source: SourceModule, error: BaseException) -> LoadError:
-    if isinstance(error, LoadError):
+    if isinstance(error, LoadError) and error.file is not None:
         return error
     if isinstance(error, SyntaxError) and error.filename in user_files:
         text = (error.text or "").rstrip()
@@ -279,6 +279,8 @@ def _load_error(source: SourceModule, error: BaseException) -> LoadError:
         return LoadError(str(error), user_files.get(file, file), line)
     frames = user_frames(error.__traceback__)
     message = "".join([error_text(error), *(f"\n    at {frame}" for frame in frames)])
+    if isinstance(error, LoadError):
+        message = error.message
     if not frames:
         return LoadError(message, source.shown)
     shown, _, number = frames[0].rpartition("(")[2].rstrip(")").rpartition(":")

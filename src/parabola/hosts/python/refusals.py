@@ -1,4 +1,4 @@
-"""What a query or mutation must not do is refused with a sentence that says what, where, and what to do instead."""
+"""Refusals of what only actions may do: a sentence that says what, where, and what to do instead."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CapabilityRefused(Forbidden):
 
 
 def refuse(what: str) -> NoReturn:
-    """Raise ``CapabilityRefused``; ``what`` is what was tried, like ``open('notes.txt')`` (js-runtime 5.2)."""
+    """Raise ``CapabilityRefused``; ``what`` was tried, like ``open('notes.txt')`` (js-runtime 5.2)."""
     raise CapabilityRefused(refusal_text(what, sys._getframe(1)))
 
 

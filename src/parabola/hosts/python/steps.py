@@ -25,8 +25,8 @@ class FunctionTimedOut(BaseException):
 class Interrupter:
     """Raises ``FunctionTimedOut`` in the main thread when the processor time of a step is used up.
 
-    The time is the processor's, so a busy machine makes nobody fail; code that sleeps or hangs inside C is the
-    business of the engine's watchdog.
+    The time is the processor's, so a busy machine makes nobody fail; code that sleeps or hangs inside C is
+    the business of the engine's watchdog.
     """
 
     def __init__(self, text: str) -> None:
@@ -61,12 +61,7 @@ class Steps:
         *,
         limit: float = 1.0,
         interrupt: bool = False,
-        memory_text: str = "Function execution ran out of memory",
-        finished: Callable[[Transaction], None] = lambda transaction: None,
     ) -> None:
-        self.memory_text = memory_text
-        self.finished = finished
-        """Called when a transaction has ended, before its last message is sent."""
         self._activity = activity or Activity(None)
         self._limit = limit
         self._interrupter = Interrupter(timeout_text(limit)) if interrupt else None

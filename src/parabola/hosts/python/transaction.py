@@ -21,12 +21,14 @@ from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.greenlets import run_in_greenlet, wait_in_greenlet
 from parabola.hosts.python.invocation import Invocation, reply_error
 from parabola.hosts.python.steps import FunctionTimedOut, Steps
-from parabola.values.encoding import encode, normalize
 from parabola.values.errors import BadRequest
 
 Json = dict[str, Any]
 
-RETURNED_QUERY = "Return value is a Query. Results must be retrieved with `.collect()`, `.take(n), `.unique()`, or `.first()`."
+RETURNED_QUERY = (
+    "Return value is a Query. Results must be retrieved with "
+    "`.collect()`, `.take(n), `.unique()`, or `.first()`."
+)
 STUCK = (
     "Returned promise will never resolve: the function waits for something that nothing will ever complete."
 )
@@ -99,18 +101,18 @@ class Transaction(Invocation):
         self._after_step()
 
     async def _run(self) -> Any:
-        arguments = self.arguments()
+        positional, named = self.arguments()
         if self.function.is_async:
             ctx = QueryCtx(self) if self.kind == "query" else MutationCtx(self)
-            result = await self.function.handler(ctx, **arguments)
+            result = await self.function.handler(ctx, *positional, **named)
         else:
             sync_ctx = (SyncQueryCtx if self.kind == "query" else SyncMutationCtx)(self, wait_in_greenlet)
-            result = await run_in_greenlet(self.function.handler, sync_ctx, **arguments)
+            result = await run_in_greenlet(self.function.handler, sync_ctx, *positional, **named)
         if inspect.isawaitable(result):
             result = await result
         if isinstance(result, BaseQuery):
             raise BadRequest(RETURNED_QUERY)
-        return encode(normalize(result))
+        return self.encode_result(result)
 
     def _after_step(self) -> None:
         main = self._main
@@ -155,7 +157,7 @@ class Transaction(Invocation):
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, MemoryError):
-            self._finish(self._failed({"message": self._steps.memory_text}, "memory"))
+            self._finish(self._failed({"message": self._outlet.memory_text}, "memory"), out_of_memory=True)
         else:
             self._finish(self._failed(describe_error(error), "user"))
 
@@ -169,14 +171,24 @@ class Transaction(Invocation):
     def cancel(self) -> None:
         self._close()
 
-    def _finish(self, message: Json) -> None:
+    def _finish(self, message: Json, *, out_of_memory: bool = False) -> None:
         self._close()
-        self._steps.finished(self)
+        self._forget()
+        self._outlet.ended(self, out_of_memory=out_of_memory)
         message["logs"] = self.console.lines
         self._outlet.send(message)
 
+    def _forget(self) -> None:
+        """Let go of what refers back to here, so that memory is free at once."""
+        self._main = None
+        self._pending.clear()
+        self._streams.clear()
+        self._failures.clear()
+        self.loop.tasks.clear()
+        self.loop.stray_errors.clear()
+
     def _close(self) -> None:
-        """Take leave of tasks that still wait; their ``finally`` blocks run, and nothing they do has effect."""
+        """Take leave of tasks that still wait; their ``finally`` blocks run, without effect."""
         self.closed = True
         open_tasks = [task for task in self.loop.tasks if not task.done()]
         if not open_tasks:
@@ -184,9 +196,9 @@ class Transaction(Invocation):
 
         def close_all() -> None:
             for task in open_tasks:
-                task._log_destroy_pending = False
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
                 try:
-                    self._context.run(task.get_coro().close)  # type: ignore[union-attr]
+                    self._context.run(task.get_coro().close)
                 except Exception:
                     pass  # a function that is given up cannot object
 

@@ -1,0 +1,213 @@
+"""Actions: each runs in a thread of its own, so that one that blocks holds up nobody.
+
+An ``async def`` action gets an event loop of its own there, a plain ``def`` action just the thread. When the
+handler has returned, what it left running is cancelled (js-runtime 5.7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, TypeVar
+
+from parabola.authoring.context import ActionCtx, SyncActionCtx
+from parabola.hosts.python.console import Console
+from parabola.hosts.python.frames import describe_error
+from parabola.hosts.python.invocation import Invocation, reply_error
+
+Json = dict[str, Any]
+T = TypeVar("T")
+Post = Callable[[Callable[[], None]], None]
+
+CLOSING_SECONDS = 1.0
+"""Time for leftover tasks to react to their cancellation."""
+
+
+class BlockingReply:
+    """The reply to a syscall of a plain ``def`` action: ``block_on`` waits for it."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Event()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def set_result(self, result: Any) -> None:
+        self._result = result
+        self._arrived.set()
+
+    def set_exception(self, error: BaseException) -> None:
+        self._error = error
+        self._arrived.set()
+
+    def wait(self) -> None:
+        self._arrived.wait()
+
+    def __await__(self) -> Generator[BlockingReply, None, Any]:
+        if not self._arrived.is_set():
+            yield self
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def block_on(awaitable: Awaitable[T], /) -> T:
+    """Wait in this thread for something that waits for nothing but ``BlockingReply``."""
+    steps = awaitable.__await__()
+    while True:
+        try:
+            reply = next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        reply.wait()
+
+
+class Action(Invocation):
+    """One action or HTTP action."""
+
+    def __init__(self, *args: Any, post: Post, **options: Any) -> None:
+        self._post = post
+        super().__init__(*args, **options)
+        self.request_id = self.request.requestId if self.kind == "action" else ""
+        self._context = self._make_context()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main: asyncio.Task[Any] | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._thread = threading.Thread(
+            target=self._context.run,
+            args=(self._run_thread,),
+            daemon=True,
+            name=f"action {self.request.path}",
+        )
+
+    def _make_console(self) -> Console:
+        """Lines are sent as they appear: an action may run for long."""
+        return Console(lambda line: self._send({"type": "log", "id": self.id, "lines": [line]}))
+
+    # Syscalls: made in the action's thread, sent in the host's
+
+    def _new_reply(self) -> Any:
+        return BlockingReply() if self._loop is None else self._loop.create_future()
+
+    def _issue(self, call: Json) -> None:
+        self._send({"type": "syscall", "id": self.id, "calls": [call]})
+
+    def _send(self, message: Json) -> None:
+        def send() -> None:
+            if not self.closed:
+                self._outlet.send(message)
+
+        self._post(send)
+
+    # What the host does
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def receive(self, replies: list[Json]) -> None:
+        for reply in replies:
+            pending = self._pending.pop(reply["call"], None)
+            if pending is not None:
+                self._settle(pending[0], reply)
+
+    def _settle(self, future: Any, reply: Json) -> None:
+        if "error" in reply:
+            self._set(future, "set_exception", reply_error(reply["error"]))
+        else:
+            self._set(future, "set_result", reply.get("value"))
+
+    def _set(self, future: Any, method: str, value: Any) -> None:
+        if isinstance(future, BlockingReply):
+            getattr(future, method)(value)
+            return
+
+        def set_it() -> None:
+            if not future.done():
+                getattr(future, method)(value)
+
+        try:
+            future.get_loop().call_soon_threadsafe(set_it)
+        except RuntimeError:
+            pass  # the action's loop has closed meanwhile
+
+    def cancel(self) -> None:
+        self.closed = True
+        loop, main = self._loop, self._main
+        if loop is not None and main is not None:
+            try:
+                loop.call_soon_threadsafe(main.cancel)
+            except RuntimeError:
+                pass  # it has just ended
+        for future, _ in list(self._pending.values()):
+            if isinstance(future, BlockingReply):
+                future.set_exception(asyncio.CancelledError("The action was cancelled."))
+
+    # In the action's thread
+
+    def _run_thread(self) -> None:
+        if self.function.is_async:
+            with asyncio.Runner(loop_factory=self._make_loop) as runner:
+                self._loop = runner.get_loop()
+                runner.run(self._run_and_report(self._run_async()))
+        else:
+            block_on(self._run_and_report(self._run_blocking()))
+
+    def _make_loop(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.SelectorEventLoop()
+        loop.set_task_factory(self._make_task)
+        loop.set_exception_handler(lambda loop, context: None)
+        return loop
+
+    def _make_task(
+        self, loop: asyncio.AbstractEventLoop, coro: Any, context: Any = None, **options: Any
+    ) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, context=context, **options)
+        self._tasks.append(task)
+        return task
+
+    async def _run_and_report(self, run: Coroutine[Any, Any, Any]) -> None:
+        try:
+            result = await run
+            self._note_unawaited()
+            stray = self._unretrieved_error()
+            message = self._done(result) if stray is None else self._failed(describe_error(stray), "user")
+        except MemoryError:
+            message = self._failed({"message": self._outlet.memory_text}, "memory")
+        except BaseException as error:
+            message = self._failed(describe_error(error), "user")
+        self._post(lambda: self._finish(message))
+        await self._cancel_leftovers()
+
+    async def _run_async(self) -> Any:
+        self._main = asyncio.current_task()
+        positional, named = self.arguments()
+        result = await self.function.handler(ActionCtx(self), *positional, **named)
+        if inspect.isawaitable(result):
+            result = await result
+        return self.encode_result(result)
+
+    async def _run_blocking(self) -> Any:
+        positional, named = self.arguments()
+        return self.encode_result(self.function.handler(SyncActionCtx(self, block_on), *positional, **named))
+
+    def _unretrieved_error(self) -> BaseException | None:
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and task._log_traceback:
+                return task.exception()
+        return None
+
+    async def _cancel_leftovers(self) -> None:
+        leftovers = [task for task in self._tasks if not task.done() and task is not asyncio.current_task()]
+        if leftovers:
+            for task in leftovers:
+                task.cancel()
+            await asyncio.wait(leftovers, timeout=CLOSING_SECONDS)
+
+    def _finish(self, message: Json) -> None:
+        """On the host's thread: the last message."""
+        if not self.closed:
+            self.closed = True
+            self._outlet.ended(self)
+            self._outlet.send(message)

@@ -1,0 +1,101 @@
+"""What queries and mutations must not do: the network, files, processes and threads are refused.
+
+An audit hook (PEP 578) sees every attempt, whichever library makes it. The import system may read files, so
+that modules imported late still load, and so may the few modules that show source lines or know time zones.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any, Final
+
+from parabola.hosts.python.frozen_world import frozen_world
+from parabola.hosts.python.refusals import CapabilityRefused, refusal_text, user_files
+
+_NETWORK: Final = (
+    "socket.__new__", "socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyaddr",
+    "socket.gethostbyname", "socket.gethostname", "socket.getnameinfo", "socket.getservbyname",
+    "socket.getservbyport", "socket.sendmsg", "socket.sendto", "socket.sethostname", "urllib.Request",
+    "http.client.connect", "http.client.send", "ftplib.connect", "imaplib.open", "nntplib.connect",
+    "poplib.connect", "smtplib.connect", "telnetlib.Telnet.open", "webbrowser.open",
+)  # fmt: skip
+_PROCESSES: Final = (
+    "subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile",
+    "os.system", "os.kill", "os.killpg", "pty.spawn", "signal.pthread_kill", "resource.setrlimit",
+    "resource.prlimit", "builtins.input",
+)  # fmt: skip
+_THREADS: Final = ("_thread.start_new_thread", "_thread.start_joinable_thread")
+_FILES: Final = (
+    "open", "os.chdir", "os.chflags", "os.chmod", "os.chown", "os.fwalk", "os.getxattr", "os.link",
+    "os.listdir", "os.listxattr", "os.lockf", "os.mkdir", "os.remove", "os.removexattr", "os.rename",
+    "os.rmdir", "os.scandir", "os.setxattr", "os.symlink", "os.truncate", "os.utime", "os.walk", "os.putenv",
+    "os.unsetenv", "os.add_dll_directory", "shutil.copyfile", "shutil.copymode", "shutil.copystat",
+    "shutil.copytree", "shutil.move", "shutil.rmtree", "shutil.make_archive", "shutil.unpack_archive",
+    "shutil.chown", "tempfile.mkstemp", "tempfile.mkdtemp", "glob.glob", "glob.glob/2", "pathlib.Path.glob",
+    "pathlib.Path.rglob", "sqlite3.connect", "mmap.__new__", "fcntl.fcntl", "fcntl.flock", "fcntl.ioctl",
+    "fcntl.lockf", "ctypes.dlopen", "syslog.openlog", "syslog.syslog",
+)  # fmt: skip
+
+_SHOWN: Final = {
+    "open": "open",
+    "socket.__new__": "sockets",
+    "urllib.Request": "urllib.request.urlopen",
+    "os.remove": "os.remove",
+    "os.exec": "os.exec*",
+    "os.spawn": "os.spawn*",
+    "builtins.input": "input",
+    "_thread.start_new_thread": "threads",
+    "_thread.start_joinable_thread": "threads",
+    "mmap.__new__": "mmap.mmap",
+    "glob.glob/2": "glob.glob",
+}
+
+_REFUSED: Final = frozenset((*_NETWORK, *_PROCESSES, *_THREADS, *_FILES))
+_READABLE_BY: Final = ("importlib", "linecache", "zoneinfo", "pkgutil", "tokenize", "zipimport")
+"""Modules that may read files on behalf of user code."""
+
+_installed = False
+
+
+def refuse_capabilities() -> None:
+    """Watch from now on. An audit hook cannot be removed; outside of transactions it does nothing."""
+    global _installed
+    if not _installed:
+        _installed = True
+        sys.addaudithook(_audit)
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    if event in _REFUSED and frozen_world.get() is not None:
+        frame = sys._getframe(1)
+        if not _is_allowed(event, args, frame):
+            raise CapabilityRefused(refusal_text(_shown(event, args), frame))
+
+
+def _is_allowed(event: str, args: tuple[Any, ...], frame: FrameType | None) -> bool:
+    """True while a module is imported, and for those who read files as part of the language."""
+    if event in ("open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "ctypes.dlopen"):
+        if event == "open" and isinstance(args[0], int):
+            return True  # a descriptor that is open already
+        while frame is not None and frame.f_code.co_filename not in user_files:
+            module = frame.f_globals.get("__name__", "")
+            if module.partition(".")[0] in _READABLE_BY or module.startswith("_frozen_importlib"):
+                return True
+            frame = frame.f_back
+    return False
+
+
+def _shown(event: str, args: tuple[Any, ...]) -> str:
+    name = _SHOWN.get(event, event)
+    if name in ("threads", "sockets"):
+        return name
+    subject = args[0] if args else None
+    if event == "socket.connect" and len(args) > 1:
+        subject = args[1]
+    if event == "subprocess.Popen" and len(args) > 1:
+        subject = args[1]
+    if isinstance(subject, (str, bytes, list, tuple)):
+        text = repr(subject)
+        return f"{name}({text if len(text) <= 100 else text[:100] + '...'})"
+    return f"{name}()"

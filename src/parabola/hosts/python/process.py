@@ -1,0 +1,62 @@
+"""A process that is a host: what is set up before user code comes into it, and the loop it lives in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import time
+from dataclasses import dataclass
+
+from parabola.hosts.python.activity import Activity
+from parabola.hosts.python.console import ConsoleHandler, ConsoleStream
+from parabola.hosts.python.endpoint import connect
+from parabola.hosts.python.function_environ import reduce_process_environment
+from parabola.hosts.python.host import Host
+from parabola.hosts.python.memory import DEFAULT_LIMIT_MB, MemoryLimit
+from parabola.hosts.python.sandbox import sandbox
+from parabola.hosts.python.steps import Steps
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """What the engine may choose."""
+
+    time_limit: float = 1.0
+    """Processor time of a query or mutation, in seconds."""
+    memory_limit: int = DEFAULT_LIMIT_MB
+    """Megabytes that queries and mutations may use together; 0 for no limit."""
+    activity: str | None = None
+    """Path of the activity file."""
+
+
+def prepare_process() -> None:
+    """Make this process a host: its clock, output, logging and environment belong to functions now."""
+    reduce_process_environment()
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    sys.stdout = ConsoleStream(sys.stdout, "LOG")
+    sys.stderr = ConsoleStream(sys.stderr, "ERROR")
+    root = logging.getLogger()
+    root.addHandler(ConsoleHandler(outside=True))
+    root.setLevel(logging.DEBUG)
+    sandbox.open()
+
+
+async def serve(connection: socket.socket, options: HostOptions, template: Host | None = None) -> None:
+    """Answer messages on the socket until it closes. ``template`` has loaded the modules already."""
+    endpoint = await connect(connection)
+    loop = asyncio.get_running_loop()
+
+    def post(call: object) -> None:
+        loop.call_soon_threadsafe(call)  # type: ignore[arg-type]
+
+    steps = Steps(Activity(options.activity), limit=options.time_limit, interrupt=True)
+    host = Host(endpoint.send, post, steps=steps, memory=MemoryLimit(options.memory_limit))
+    if template is not None:
+        host.loaded, host.environment = template.loaded, template.environment
+    endpoint.host = host
+    host.say_ready()
+    await endpoint.ended

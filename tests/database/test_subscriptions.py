@@ -125,16 +125,18 @@ def test_a_subscription_older_than_the_start_is_invalid_at_once() -> None:
 
 
 def test_memory_for_recent_commits_is_bounded() -> None:
-    subject, told = Subscriptions(recent_bytes=1_000), []
+    subject, told = Subscriptions(recent_bytes=10_000), []
     for ts in range(1, 100):
         subject.publish({1: [bytes(100)]}, ts)
-    subject.subscribe(whole(2), 90, told.append)
-    assert told == [91]
+    subject.subscribe(whole(2), 80, told.append)
+    assert told == [81]
+    subject.subscribe(whole(2), 95, told.append)
+    assert told == [81]
     subject.publish({1: [bytes([n]) * 100 for n in range(100)]}, 100)
     subject.subscribe(whole(2), 99, told.append)
-    assert told == [91, 100]
+    assert told == [81, 100]
     subject.subscribe(whole(2), 100, told.append)
-    assert told == [91, 100]
+    assert told == [81, 100]
 
 
 def test_a_failing_callback_is_logged_and_the_others_are_called(caplog: pytest.LogCaptureFixture) -> None:

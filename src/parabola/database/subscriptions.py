@@ -24,8 +24,9 @@ RECENT_WRITES_AGE: Final = 300 * 10**9
 RECENT_WRITES_BYTES: Final = 50 * 1024 * 1024
 """Memory for these commits; beyond it the oldest are forgotten (semantics 6.1)."""
 
+_COMMIT_OVERHEAD: Final = 600
 _KEY_OVERHEAD: Final = 64
-"""Bytes a key takes besides its own: the object and its place in a list."""
+"""Bytes that remembering a commit, and each of its keys, takes besides the key's own."""
 
 _log = logging.getLogger(__name__)
 
@@ -161,7 +162,8 @@ class Subscriptions:
         token.reads = None
 
     def _remember(self, keys: dict[int, list[bytes]], ts: int) -> None:
-        weight = sum(len(key) + _KEY_OVERHEAD for written in keys.values() for key in written)
+        weight = sum([len(key) + _KEY_OVERHEAD for written in keys.values() for key in written])
+        weight += _COMMIT_OVERHEAD
         self._recent.append(_Commit(ts, keys, weight))
         self._recent_weight += weight
         while self._recent_weight > self._recent_bytes or self._recent[0].ts < ts - self._recent_age:

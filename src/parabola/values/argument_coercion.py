@@ -14,7 +14,7 @@ import msgspec
 from parabola.values.hint_resolution import is_type_alias, resolve_hint
 from parabola.values.hint_validators import validator_from_hint
 from parabola.values.record_types import is_record_type, is_typed_dict, record_fields
-from parabola.values.validator_types import TableNames
+from parabola.values.validator_base import TableNames
 
 Convert = Callable[[Any], Any]
 

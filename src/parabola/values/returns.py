@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from parabola.values.validator_types import (
+from parabola.values.container_validators import (
     ArrayValidator,
     ObjectValidator,
-    OptionalValidator,
     RecordValidator,
-    TableNames,
     UnionValidator,
-    Validator,
 )
+from parabola.values.validator_base import OptionalValidator, TableNames, Validator
 
 SYSTEM_FIELDS = ("_id", "_creationTime")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from parabola.values.container_validators import ArrayValidator, ObjectValidator, UnionValidator
 from parabola.values.errors import SchemaDefinitionError
 from parabola.values.limits import (
     MAX_FILTER_FIELDS,
@@ -15,15 +16,9 @@ from parabola.values.limits import (
     MIN_VECTOR_DIMENSIONS,
 )
 from parabola.values.names import is_identifier
+from parabola.values.scalar_validators import AnyValidator
 from parabola.values.schema_indexes import DatabaseIndex, IndexDefinition, SearchIndex, VectorIndex
-from parabola.values.validator_types import (
-    AnyValidator,
-    ArrayValidator,
-    ObjectValidator,
-    OptionalValidator,
-    UnionValidator,
-    Validator,
-)
+from parabola.values.validator_base import OptionalValidator, Validator
 
 if TYPE_CHECKING:
     from parabola.values.schema import TableDefinition

@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from parabola.values.container_validators import (
+    ArrayValidator,
+    ObjectValidator,
+    RecordValidator,
+    UnionValidator,
+)
 from parabola.values.encoding import decode
 from parabola.values.errors import InvalidValidator, InvalidValue
 from parabola.values.int64 import Int64
-from parabola.values.validator_types import (
-    NULL_TYPE,
+from parabola.values.scalar_validators import (
     AnyValidator,
-    ArrayValidator,
-    FieldValidator,
     IdValidator,
     Int64Validator,
     LiteralValidator,
-    ObjectValidator,
-    OptionalValidator,
-    RecordValidator,
     ScalarValidator,
-    UnionValidator,
-    Validator,
 )
+from parabola.values.validator_base import FieldValidator, OptionalValidator, Validator
 
-NULL: Validator[None] = ScalarValidator("null", "null", NULL_TYPE)
+NULL: Validator[None] = ScalarValidator("null", "null", type(None))
 FLOAT64: Validator[float] = ScalarValidator("number", "float64", float)
 INT64: Validator[Int64] = Int64Validator("bigint", "int64")
 COMMIT_TS: Validator[Int64] = Int64Validator("commitTs", "commitTs")

@@ -11,24 +11,23 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from parabola.values import validator_json as _plain
+from parabola.values.container_validators import (
+    ArrayValidator,
+    ObjectValidator,
+    RecordValidator,
+    UnionValidator,
+)
 from parabola.values.int64 import Int64
 from parabola.values.returns import returns_value
-from parabola.values.validator_json import validator_from_json
-from parabola.values.validator_types import (
+from parabola.values.scalar_validators import (
     AnyValidator,
-    ArrayValidator,
-    FieldValidator,
     IdValidator,
     Int64Validator,
     LiteralValidator,
-    ObjectValidator,
-    OptionalValidator,
-    RecordValidator,
     ScalarValidator,
-    TableNames,
-    UnionValidator,
-    Validator,
 )
+from parabola.values.validator_base import FieldValidator, OptionalValidator, TableNames, Validator
+from parabola.values.validator_json import validator_from_json
 
 __all__ = [
     "AnyValidator",

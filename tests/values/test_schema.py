@@ -198,17 +198,3 @@ def test_malformed_json_is_refused(json):
 def test_a_table_must_be_defined():
     with pytest.raises(SchemaDefinitionError, match="wrap it in define_table"):
         define_schema({"t": {"a": v.any()}})
-
-
-def test_a_table_that_the_schema_speaks_of_cannot_be_deleted():
-    assert SCHEMA.deletion_problem("tasks") == (
-        'Failed to delete table "tasks" because it appears in the schema'
-    )
-    assert SCHEMA.deletion_problem("users") == (
-        'Failed to delete table "users" because `v.id("users")` appears in the schema of table "tasks"'
-    )
-    assert SCHEMA.deletion_problem("others") is None
-    deep = v.array(v.record(v.id("keys"), v.union(v.null(), v.object({"a": v.optional(v.id("inner"))}))))
-    schema = define_schema({"t": define_table({"deep": deep})})
-    assert schema.deletion_problem("keys")
-    assert schema.deletion_problem("inner")

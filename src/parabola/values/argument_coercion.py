@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from parabola.values.hint_resolution import is_type_alias, resolve_hint
+from parabola.values.hint_resolution import is_type_alias, resolve_hint, signature_of
 from parabola.values.hint_validators import validator_from_hint
 from parabola.values.record_types import is_record_type, is_typed_dict, record_fields
 from parabola.values.validator_base import TableNames
@@ -40,7 +40,7 @@ def coerce_arguments(function: Callable[..., Any], arguments: Mapping[str, Any])
 
 def _converters_of(function: Callable[..., Any]) -> dict[str, Convert]:
     converters: dict[str, Convert] = {}
-    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+    for parameter in list(signature_of(function).parameters.values())[1:]:
         if parameter.annotation is parameter.empty:
             continue
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from parabola.values.display import display
@@ -34,9 +34,6 @@ class ArrayValidator(Validator[list[T_co]]):
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "array", "value": self.element.to_json()}
-
-    def parts(self) -> Iterable[Validator[Any]]:
-        return (self.element,)
 
     def _compile(self) -> Accepts:
         accepts_element, exact_type = self.element._accepts, self.element._exact_type
@@ -85,9 +82,6 @@ class RecordValidator(Validator[dict[str, T_co]]):
         values = {"fieldType": self.values.to_json(), "optional": False}
         return {"type": "record", "keys": self.keys.to_json(), "values": values}
 
-    def parts(self) -> Iterable[Validator[Any]]:
-        return (self.keys, self.values)
-
     def _compile(self) -> Accepts:
         accepts_key, key_type = self.keys._accepts, self.keys._exact_type
         accepts_value, value_type = self.values._accepts, self.values._exact_type
@@ -128,9 +122,6 @@ class UnionValidator(Validator[T_co]):
 
     def to_json(self) -> dict[str, Any]:
         return {"type": "union", "value": [member.to_json() for member in self.members]}
-
-    def parts(self) -> Iterable[Validator[Any]]:
-        return self.members
 
     def _compile(self) -> Accepts:
         exact_types = frozenset(member._exact_type for member in self.members) - {NoType}
@@ -213,21 +204,18 @@ class ObjectValidator(Validator[dict[str, Any]]):
             "type": "object",
             "value": {
                 name: {"fieldType": inner.to_json(), "optional": optional}
-                for name, inner, optional in self._declared()
+                for name, inner, optional in self._parts()
             },
         }
 
-    def parts(self) -> Iterable[Validator[Any]]:
-        return [inner for _, inner, _ in self._declared()]
-
-    def _declared(self) -> list[tuple[str, Validator[Any], bool]]:
+    def _parts(self) -> list[tuple[str, Validator[Any], bool]]:
         return [
             (name, field.inner, True) if isinstance(field, OptionalValidator) else (name, field, False)
             for name, field in self.fields.items()
         ]
 
     def _compile(self) -> Accepts:
-        parts = self._declared()
+        parts = self._parts()
         needed = [
             (name, inner._exact_type, inner._accepts) for name, inner, optional in parts if not optional
         ]
@@ -258,7 +246,7 @@ class ObjectValidator(Validator[dict[str, Any]]):
     def _mismatch(self, value: Any, tables: TableNames, path: str) -> ValidationError:
         if type(value) is not dict:
             return super()._mismatch(value, tables, path)
-        for name, inner, optional in sorted(self._declared(), key=lambda part: part[0]):
+        for name, inner, optional in sorted(self._parts(), key=lambda part: part[0]):
             if name not in value:
                 if not optional:
                     return self._field_error(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 import types
 import typing
@@ -26,6 +27,15 @@ _ADVICE = {
     "Mapping": "Use dict[str, T] or a TypedDict.",
     "Id": 'Name the table: Id["tasks"].',
 }
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a function, hints that name nothing at run time included."""
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function)
 
 
 def resolve_hint(function: Callable[..., Any], annotation: Any) -> Any:

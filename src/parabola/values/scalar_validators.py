@@ -82,9 +82,6 @@ class IdValidator(Validator[str]):
     def to_json(self) -> dict[str, Any]:
         return {"type": "id", "tableName": self.table_name}
 
-    def id_tables(self) -> set[str]:
-        return {self.table_name}
-
     def _compile(self) -> Accepts:
         table_name = self.table_name
 

@@ -164,18 +164,6 @@ class Schema:
         """The text for a write, while this schema is pushed, that it does not allow."""
         return f'New document in table "{table}" does not match the schema: {error}'
 
-    def deletion_problem(self, table: str) -> str | None:
-        """Why the table cannot be deleted while this schema is active, or None (semantics 2.3)."""
-        if table in self.tables:
-            return f'Failed to delete table "{table}" because it appears in the schema'
-        for name, definition in self.tables.items():
-            if definition.document_type is not None and table in definition.document_type.id_tables():
-                return (
-                    f'Failed to delete table "{table}" because `v.id("{table}")` appears in the schema of '
-                    f'table "{name}"'
-                )
-        return None
-
     def to_json(self) -> dict[str, Any]:
         """The JSON form (deploy-api 7.4)."""
         return {

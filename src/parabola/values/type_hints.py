@@ -29,7 +29,7 @@ from typing import Any, get_args, get_origin
 
 from parabola.values.argument_coercion import coerce_arguments
 from parabola.values.errors import UnmappableHint
-from parabola.values.hint_resolution import line_of_hint, resolve_hint, source_file, spelled
+from parabola.values.hint_resolution import line_of_hint, resolve_hint, signature_of, source_file, spelled
 from parabola.values.hint_validators import Id, NoValidator, hint_validator, validator_from_hint
 from parabola.values.validators import FieldValidator, ObjectValidator, Validator, v
 
@@ -48,7 +48,7 @@ def validators_from_signature(
     Raises ``UnmappableHint`` naming the parameter, the hint, the file and the line.
     """
     function = inspect.unwrap(function)
-    parameters = list(inspect.signature(function).parameters.values())[1:]
+    parameters = list(signature_of(function).parameters.values())[1:]
     fields: dict[str, FieldValidator] = {}
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
@@ -76,7 +76,7 @@ def _parameter_validator(function: Callable[..., Any], parameter: inspect.Parame
 
 
 def _result_validator(function: Callable[..., Any]) -> Validator[Any] | None:
-    annotation = inspect.signature(function).return_annotation
+    annotation = signature_of(function).return_annotation
     if annotation is inspect.Signature.empty or annotation in _NO_RESULT:
         return None
     return _signature_validator(function, "return", "The result", annotation, "returns=...")

@@ -7,7 +7,7 @@ hand, and makes the error. The two must agree; a property test holds them togeth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import orjson
@@ -72,14 +72,6 @@ class Validator(Generic[T_co]):
     def to_json(self) -> dict[str, Any]:
         """The JSON form (semantics 4.1)."""
         return {"type": self.kind}
-
-    def parts(self) -> Iterable[Validator[Any]]:
-        """The validators this one is made of."""
-        return ()
-
-    def id_tables(self) -> set[str]:
-        """The tables whose ids are accepted somewhere inside."""
-        return set().union(*(part.id_tables() for part in self.parts()))
 
     def _compile(self) -> Accepts:
         raise NotImplementedError

@@ -166,9 +166,10 @@ class Committer:
         if metadata_changed:
             self._registries.append((ts, registry))
         self.log.append(write_set)
+        durable = self._until_durable(ts, write_set)
         if on_validated is not None:
             on_validated(ts)
-        return await self._until_durable(ts, write_set)
+        return await durable
 
     def _validate(self, tx: Transaction) -> None:
         self._check_generation(tx)
@@ -212,7 +213,8 @@ class Committer:
         if ts > self.durable_ts:
             await self._until_durable(ts, None)
 
-    async def _until_durable(self, ts: int, write_set: WriteSet | None) -> int:
+    def _until_durable(self, ts: int, write_set: WriteSet | None) -> asyncio.Future[int]:
+        """Sees to it that `ts` gets durable; the result is `ts` then. `write_set` is published before."""
         waiting = _Waiting(ts, write_set, asyncio.get_running_loop().create_future())
         if write_set is None:
             # Those who only wait may ask for an older timestamp than the newest commit's.
@@ -223,7 +225,7 @@ class Committer:
         if self._flusher is None:
             self._flusher = asyncio.get_running_loop().create_task(self._flush_all())
         # A commit goes on when the one who waits for it is cancelled.
-        return await asyncio.shield(waiting.done)
+        return asyncio.shield(waiting.done)
 
     async def _flush_all(self) -> None:
         try:

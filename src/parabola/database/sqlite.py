@@ -85,6 +85,7 @@ class SqlitePersistence:
         # For each index the newest commit that removed a key from it; unknown ones since the start count too.
         self._removed_ts: dict[int, int] = {}
         self._opened_ts = 0
+        self._synced_ts = 0
         self._fault: StorageFailed | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -101,6 +102,13 @@ class SqlitePersistence:
         try:
             store = cls(directory, lock)
             store._prepare()
+        except sqlite3.DatabaseError as error:
+            lock.release()
+            raise UnusableData(
+                f"{directory / FILE_NAME} cannot be opened as a database of Parabola: {error}. "
+                "Look at the disk and the file's permissions, restore it from a backup, or start with another "
+                "data directory."
+            ) from error
         except BaseException:
             lock.release()
             raise
@@ -108,15 +116,8 @@ class SqlitePersistence:
 
     def _prepare(self) -> None:
         db = self._db
-        try:
-            db.executescript(sql.CREATE)
-            properties = dict(db.execute(sql.SELECT_PROPERTIES))
-        except sqlite3.DatabaseError as error:
-            db.close()
-            raise UnusableData(
-                f"{self._path} is not a database of Parabola ({error}). "
-                "Restore it from a backup, or start with another data directory."
-            ) from None
+        db.executescript(sql.CREATE)
+        properties = dict(db.execute(sql.SELECT_PROPERTIES))
         version = int(properties.get("layout", LAYOUT_VERSION))
         if version > LAYOUT_VERSION:
             db.close()
@@ -126,7 +127,7 @@ class SqlitePersistence:
             )
         db.execute(sql.UPSERT_PROPERTY, ("layout", str(LAYOUT_VERSION).encode()))
         self._recall()
-        self._opened_ts = self.newest_ts
+        self._opened_ts = self._synced_ts = self.newest_ts
 
     def _recall(self) -> None:
         """Takes the state of the in-memory counters from the file."""
@@ -326,6 +327,7 @@ class SqlitePersistence:
     async def flush(self) -> None:
         self._check_fault()
         self._commit()
+        target = self.newest_ts
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._log.sync)
         except OSError as error:
@@ -335,7 +337,9 @@ class SqlitePersistence:
                 "from the last write that was confirmed."
             )
             _log.critical("%s", self._fault)
+            self.newest_ts = self._synced_ts
             raise self._fault from error
+        self._synced_ts = max(self._synced_ts, target)
         if self._log.wants_checkpoint and self._checkpointing is None:
             self._checkpointing = asyncio.create_task(self._checkpoint())
 
@@ -392,7 +396,9 @@ class SqlitePersistence:
         self._check_fault()
         try:
             self._begin()
-            removed = vacuum.remove_old_rows(self._db, entries_before, documents_before, live_indexes, limit)
+            removed = vacuum.remove_old_rows(
+                self._db, entries_before, documents_before, live_indexes, frozenset(self._sizes), limit
+            )
         except sqlite3.Error as error:
             raise self._rolled_back(error) from error
         self._log.count(removed, ())

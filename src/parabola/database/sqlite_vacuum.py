@@ -19,15 +19,16 @@ def remove_old_rows(
     entries_before: int,
     documents_before: int,
     live_indexes: frozenset[int],
+    tablets: frozenset[int],
     limit: int,
 ) -> int:
     """Removes up to about `limit` rows and returns how many; 0 means that nothing is left to remove.
 
-    See `Persistence.vacuum`. Runs in the caller's SQL transaction.
+    See `Persistence.vacuum`. `tablets` are the indexes that are a table's `by_id`. Runs in the caller's SQL transaction.
     """
     removed = _old_entries(db, entries_before, limit)
     if removed < limit:
-        removed += _dead_indexes(db, live_indexes, limit - removed)
+        removed += _dead_indexes(db, live_indexes, tablets, limit - removed)
     if removed < limit:
         removed += _old_revisions(db, documents_before, limit - removed)
     return removed
@@ -52,9 +53,8 @@ def _old_entries(db: sqlite3.Connection, before: int, limit: int) -> int:
     return removed
 
 
-def _dead_indexes(db: sqlite3.Connection, live: frozenset[int], limit: int) -> int:
+def _dead_indexes(db: sqlite3.Connection, live: frozenset[int], tablets: frozenset[int], limit: int) -> int:
     removed = 0
-    tablets = {row[0] for row in db.execute(sql.SELECT_TABLE_SIZES)}
     for index_id in _indexes(db, "superseded"):
         if index_id not in live and removed < limit:
             rows = db.execute(sql.SELECT_SUPERSEDED_OF_INDEX, (index_id, limit - removed)).fetchall()

@@ -1,0 +1,105 @@
+"""Databases on a temporary directory, a clock that tests turn, and short forms of what they do all the time."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from parabola.database.database import Database
+from parabola.database.documents import Document
+from parabola.database.sqlite import SqlitePersistence
+from parabola.database.transaction import Transaction
+from parabola.database.usage import Limits
+from parabola.database.vacuum import Retention
+
+DAY_NS = 86_400_000_000_000
+SECOND_NS = 1_000_000_000
+
+QUIET = Retention(interval=3600.0)
+"""No vacuum but the one a test asks for."""
+
+
+class Clock:
+    """A clock that stands still until it is turned."""
+
+    def __init__(self, now: int = 1_700_000_000 * SECOND_NS) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += int(seconds * SECOND_NS)
+
+
+@asynccontextmanager
+async def opened(
+    directory: Path,
+    *,
+    clock: Clock | None = None,
+    limits: Limits | None = None,
+    retention: Retention = QUIET,
+) -> AsyncIterator[Database]:
+    store = SqlitePersistence.open(directory)
+    options: dict[str, Any] = {} if clock is None else {"clock": clock}
+    database = await Database.open(store, limits=limits, retention=retention, **options)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def crash_copy(directory: Path, to: Path) -> Path:
+    """What the disk would hold if the process died now: the files as they are, without the lock."""
+    to.mkdir(parents=True)
+    for name in ("parabola.sqlite3", "parabola.sqlite3-wal"):
+        if (directory / name).exists():
+            shutil.copyfile(directory / name, to / name)
+    return to
+
+
+async def insert(database: Database, table: str, *values: dict[str, Any]) -> list[str]:
+    """Commits new documents."""
+    tx = database.begin(writable=True)
+    ids = [await tx.insert(table, value) for value in values]
+    await database.commit(tx)
+    return ids
+
+
+async def patch(database: Database, id: str, fields: dict[str, Any], *, source: str = "") -> int:
+    tx = database.begin(writable=True)
+    await tx.patch(id, fields)
+    return await database.commit(tx, source=source)
+
+
+async def delete(database: Database, id: str) -> int:
+    tx = database.begin(writable=True)
+    await tx.delete(id)
+    return await database.commit(tx)
+
+
+def scan_of(table: str, order: str | None = None) -> dict[str, Any]:
+    return {"source": {"type": "FullTableScan", "tableName": table, "order": order}, "operators": []}
+
+
+def range_of(index: str, *range: dict[str, Any], order: str | None = None) -> dict[str, Any]:
+    source = {"type": "IndexRange", "indexName": index, "range": list(range), "order": order}
+    return {"source": source, "operators": []}
+
+
+def take(query: dict[str, Any], limit: int) -> dict[str, Any]:
+    return {**query, "operators": [*query["operators"], {"limit": limit}]}
+
+
+async def collect(tx: Transaction, query: str | dict[str, Any]) -> list[Document]:
+    """All documents of a table or query."""
+    return await tx.query(scan_of(query) if isinstance(query, str) else query).collect()
+
+
+async def values(database: Database, query: str | dict[str, Any]) -> list[dict[str, Any]]:
+    """The documents as users see them, without system fields."""
+    found = await collect(database.begin(), query)
+    return [{name: item for name, item in document.value.items() if name[0] != "_"} for document in found]

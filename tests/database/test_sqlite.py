@@ -1,0 +1,432 @@
+"""The embedded store by itself: reads at any timestamp, durability, full disks, crashes, retention."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stores import crash_copy
+
+from parabola.database import sqlite
+from parabola.database.documents import Revision
+from parabola.database.errors import DataDirectoryLocked, StorageFailed, StorageFull, UnusableData
+from parabola.database.indexes import id_key
+from parabola.database.intervals import Interval
+from parabola.database.persistence import Commit, DocumentWrite, EntryChange
+from parabola.database.sqlite import SqlitePersistence
+
+TABLET, INDEX = 7, 8
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlitePersistence]:
+    store = SqlitePersistence.open(tmp_path / "data")
+    yield store
+    with contextlib.suppress(StorageFailed):
+        await store.close()
+
+
+class Model:
+    """All revisions ever, in lists: what every read at every timestamp should return."""
+
+    def __init__(self) -> None:
+        self.history: list[tuple[int, str, bytes | None, str | None]] = []  # ts, id, key in INDEX, content
+        self.newest: dict[str, Revision] = {}
+        self.keys: dict[str, bytes] = {}
+        self.ts = 0
+
+    def commit(self, changes: dict[str, tuple[bytes, str] | None]) -> Commit | None:
+        self.ts += 10
+        writes = []
+        for id, change in changes.items():
+            old, old_key = self.newest.get(id), self.keys.get(id)
+            if old is None and change is None:
+                continue
+            key, content = change if change is not None else (None, None)
+            new = None if content is None else Revision(id, self.ts, content.encode(), len(content))
+            full_key = None if key is None else key + id_key(id)
+            entries = (
+                EntryChange(TABLET, None if old is None else id_key(id), None if new is None else id_key(id)),
+                EntryChange(INDEX, old_key, full_key),
+            )
+            writes.append(DocumentWrite(TABLET, id, old, new, entries))
+            self.history.append((self.ts, id, full_key, content))
+            if new is None or full_key is None:
+                del self.newest[id], self.keys[id]
+            else:
+                self.newest[id], self.keys[id] = new, full_key
+        return Commit(self.ts, tuple(writes)) if writes else None
+
+    def at(self, ts: int) -> dict[str, tuple[bytes, str]]:
+        state: dict[str, tuple[bytes, str]] = {}
+        for written, id, key, content in self.history:
+            if written <= ts:
+                if key is None or content is None:
+                    state.pop(id, None)
+                else:
+                    state[id] = (key, content)
+        return state
+
+    def scan(self, ts: int, interval: Interval, *, by_id: bool, reverse: bool) -> list[tuple[bytes, str]]:
+        rows = [(id_key(id) if by_id else key, content) for id, (key, content) in self.at(ts).items()]
+        return sorted((row for row in rows if interval.contains(row[0])), reverse=reverse)
+
+
+ids = st.sampled_from(["a", "b", "c", "d"])
+contents = st.tuples(st.sampled_from([b"\x01", b"\x02", b"\x03"]), st.sampled_from(["x", "yy", "zzz"]))
+commits = st.lists(st.dictionaries(ids, st.none() | contents, min_size=1, max_size=3), min_size=1, max_size=8)
+bounds = st.sampled_from([b"", b"\x01", b"\x02", b"\x02\x10b", b"\x03", b"\x10a", b"\x10b\x00", b"\x10c"])
+
+
+def chunked(store: SqlitePersistence, index: int, interval: Interval, ts: int, order: Any, limit: int) -> Any:
+    """A whole scan in chunks of `limit`."""
+
+    async def run() -> list[tuple[bytes, str]]:
+        rows: list[tuple[bytes, str]] = []
+        rest = interval
+        while True:
+            chunk = await store.scan(index, rest, ts, order, limit)
+            rows += [(key, revision.raw.decode()) for key, revision in chunk]
+            if chunk.exhausted:
+                return rows
+            last = chunk[-1][0]
+            rest = rest.after(last) if order == "asc" else rest.before(last)
+
+    return run()
+
+
+async def check_reads(store: SqlitePersistence, model: Model, oldest: int, by_id_oldest: int) -> None:
+    for ts in range(0, model.ts + 20, 10):
+        for index, from_ts in ((TABLET, by_id_oldest), (INDEX, oldest)):
+            if ts < from_ts:
+                continue
+            for order in ("asc", "desc"):
+                expected = model.scan(
+                    ts, Interval.everything(), by_id=index == TABLET, reverse=order == "desc"
+                )
+                assert await chunked(store, index, Interval.everything(), ts, order, 2) == expected
+        if ts >= by_id_oldest:
+            for id in "abcd":
+                revision = await store.get(TABLET, id, ts)
+                found = None if revision is None else revision.raw.decode()
+                assert found == (model.at(ts).get(id) or (None, None))[1]
+
+
+@given(commits, st.data())
+@settings(max_examples=60)
+async def test_a_read_at_any_timestamp_finds_what_was_there_then(
+    changes: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        store = SqlitePersistence.open(directory)
+        model = Model()
+        for change in changes:
+            commit = model.commit(change)
+            if commit is not None:
+                store.append([commit])
+        await check_reads(store, model, 0, 0)
+        start, end = data.draw(bounds), data.draw(st.none() | bounds)
+        interval, ts = Interval(start, end), data.draw(st.integers(0, model.ts))
+        by_id, reverse = data.draw(st.booleans()), data.draw(st.booleans())
+        limit = data.draw(st.integers(1, 5))
+        rows = await chunked(
+            store, TABLET if by_id else INDEX, interval, ts, "desc" if reverse else "asc", limit
+        )
+        assert rows == model.scan(ts, interval, by_id=by_id, reverse=reverse)
+        assert store.size(TABLET).documents == len(model.at(model.ts))
+        await store.close()
+
+
+@given(commits, st.integers(0, 90), st.integers(0, 90), st.integers(1, 3))
+@settings(max_examples=60)
+async def test_vacuum_changes_no_read_within_retention(
+    changes: list[dict[str, Any]], entries_before: int, documents_before: int, limit: int
+) -> None:
+    documents_before = min(documents_before, entries_before)
+    with tempfile.TemporaryDirectory() as directory:
+        store = SqlitePersistence.open(directory)
+        model = Model()
+        for change in changes:
+            commit = model.commit(change)
+            if commit is not None:
+                store.append([commit])
+        while await store.vacuum(
+            entries_before=entries_before,
+            documents_before=documents_before,
+            live_indexes=frozenset((TABLET, INDEX)),
+            limit=limit,
+        ):
+            pass
+        await check_reads(store, model, entries_before, documents_before)
+        after = [
+            (entry.ts, entry.id, None if entry.raw is None else entry.raw.decode())
+            for entry in await store.tail(documents_before, 100)
+        ]
+        assert after == [(ts, id, raw) for ts, id, _, raw in sorted(model.history) if ts > documents_before]
+        await store.close()
+
+
+async def test_vacuum_leaves_only_live_rows_when_everything_is_old(store: SqlitePersistence) -> None:
+    model = Model()
+    for n in range(20):
+        commit = model.commit({"a": (b"\x01", f"a{n}"), "b": None if n % 2 else (b"\x02", f"b{n}")})
+        assert commit
+        store.append([commit])
+    last = model.commit(
+        {"c": (b"\x01", "newest")}
+    )  # the newest revision is left alone: timestamps go on from it
+    assert last
+    store.append([last])
+    while await store.vacuum(
+        entries_before=model.ts,
+        documents_before=model.ts,
+        live_indexes=frozenset((TABLET, INDEX)),
+        limit=7,
+    ):
+        pass
+    count = {
+        table: store._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in ("entry", "removed_entry", "superseded", "revision")
+    }
+    assert count == {"entry": 4, "removed_entry": 0, "superseded": 0, "revision": 2}
+
+
+async def test_vacuum_removes_indexes_and_tables_that_are_no_more(store: SqlitePersistence) -> None:
+    model = Model()
+    for n in range(5):
+        commit = model.commit({"a": (b"\x01", f"a{n}"), "b": (b"\x02", f"b{n}")})
+        assert commit
+        store.append([commit])
+    while await store.vacuum(entries_before=0, documents_before=0, live_indexes=frozenset(), limit=3):
+        pass
+    for table in ("entry", "superseded", "revision"):
+        assert store._db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+# Chunks
+
+
+async def test_large_documents_end_a_chunk_early(
+    store: SqlitePersistence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CHUNK_BYTES", 10)
+    model = Model()
+    commit = model.commit({id: (b"\x01", "x" * 6) for id in "abcd"})
+    assert commit
+    store.append([commit])
+    chunk = await store.scan(INDEX, Interval.everything(), model.ts, "asc", 100)
+    assert len(chunk) == 1
+    assert not chunk.exhausted
+    assert len(await chunked(store, INDEX, Interval.everything(), model.ts, "asc", 100)) == 4
+
+
+# The log
+
+
+@given(commits, st.integers(1, 4))
+@settings(max_examples=40)
+async def test_the_log_never_ends_in_the_middle_of_a_commit(
+    changes: list[dict[str, Any]], limit: int
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        store = SqlitePersistence.open(directory)
+        model = Model()
+        for change in changes:
+            commit = model.commit(change)
+            if commit is not None:
+                store.append([commit])
+        read: list[tuple[int, str, str | None]] = []
+        after = 0
+        while True:
+            chunk = await store.tail(after, limit)
+            read += [
+                (entry.ts, entry.id, None if entry.raw is None else entry.raw.decode()) for entry in chunk
+            ]
+            if chunk.exhausted:
+                break
+            after = chunk[-1].ts
+            assert [ts for ts, *_ in model.history].count(after) == [ts for ts, *_ in read].count(after)
+        assert read == [(ts, id, raw) for ts, id, _, raw in sorted(model.history)]
+        await store.close()
+
+
+# Durability
+
+
+async def test_what_was_flushed_survives_a_crash_and_the_rest_does_not_leave_traces(
+    store: SqlitePersistence, tmp_path: Path
+) -> None:
+    model = Model()
+    for n in range(3):
+        commit = model.commit({"a": (b"\x01", f"a{n}")})
+        assert commit
+        store.append([commit])
+    await store.flush()
+    lost = model.commit({"a": (b"\x02", "lost"), "b": (b"\x02", "lost")})
+    assert lost
+    store.append([lost])
+    copy = SqlitePersistence.open(crash_copy(tmp_path / "data", tmp_path / "copy"))
+    assert (await copy.load()).latest_ts == 30
+    assert await chunked(copy, INDEX, Interval.everything(), 1000, "asc", 10) == [
+        (b"\x01" + id_key("a"), "a2")
+    ]
+    assert copy.size(TABLET).documents == 1
+    await copy.close()
+
+
+async def test_flushes_that_overlap_each_cover_what_was_appended_before_them(
+    store: SqlitePersistence, tmp_path: Path
+) -> None:
+    model = Model()
+
+    async def commit_and_flush(n: int) -> None:
+        commit = model.commit({f"id{n}": (b"\x01", "x")})
+        assert commit
+        store.append([commit])
+        await store.flush()
+
+    await asyncio.gather(*(commit_and_flush(n) for n in range(20)))
+    copy = SqlitePersistence.open(crash_copy(tmp_path / "data", tmp_path / "copy"))
+    assert copy.size(TABLET).documents == 20
+    await copy.close()
+
+
+async def test_the_log_file_is_synced_before_a_flush_returns(
+    store: SqlitePersistence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fdatasync
+
+    def fdatasync(descriptor: int) -> None:
+        real(descriptor)
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    commit = Model().commit({"a": (b"\x01", "x")})
+    assert commit
+    store.append([commit])
+    assert synced == []
+    await store.flush()
+    assert [Path(path).name for path in synced] == ["parabola.sqlite3-wal"]
+
+
+async def test_a_checkpoint_moves_the_log_and_loses_nothing(
+    store: SqlitePersistence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parabola.database.write_ahead_log.CHECKPOINT_PAGES", 20)
+    monkeypatch.setattr("parabola.database.write_ahead_log.RESTART_PAGES", 20)
+    model = Model()
+    for n in range(60):
+        commit = model.commit({f"id{n}": (b"\x01", "x" * 2000)})
+        assert commit
+        await store.ready()
+        store.append([commit])
+        await store.flush()
+    assert (tmp_path / "data" / "parabola.sqlite3").stat().st_size > 100_000
+    assert (tmp_path / "data" / "parabola.sqlite3-wal").stat().st_size < 60 * 4 * 4096
+    copy = SqlitePersistence.open(crash_copy(tmp_path / "data", tmp_path / "copy"))
+    assert copy.size(TABLET).documents == 60
+    await copy.close()
+
+
+# A full or failing disk
+
+
+async def test_a_full_disk_fails_the_write_and_only_that(store: SqlitePersistence) -> None:
+    model = Model()
+    first = model.commit({"a": (b"\x01", "kept")})
+    assert first
+    store.append([first])
+    await store.flush()
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+    small, large = Model(), Model()
+    small.ts, large.ts = 20, 30
+    small_commit = small.commit({"b": (b"\x01", "with the large one")})
+    large_commit = large.commit({"c": (b"\x01", "x" * 100_000)})
+    assert small_commit
+    assert large_commit
+    store.append([small_commit])
+    with pytest.raises(StorageFull, match="the disk is full"):
+        store.append([large_commit])
+    assert store.newest_ts == 10
+    assert store.rollbacks == 1
+    assert [raw for _, raw in await chunked(store, INDEX, Interval.everything(), 99, "asc", 9)] == ["kept"]
+    assert store.size(TABLET).documents == 1
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    store.append([large_commit])
+    await store.flush()
+    assert store.newest_ts == large_commit.ts
+    assert store.size(TABLET).documents == 2
+
+
+async def test_after_a_failed_sync_writes_are_refused_and_reads_go_on(
+    store: SqlitePersistence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Model()
+    first = model.commit({"a": (b"\x01", "kept")})
+    assert first
+    store.append([first])
+    await store.flush()
+
+    def broken(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    second = model.commit({"a": (b"\x01", "unknown")})
+    assert second
+    store.append([second])
+    with pytest.raises(StorageFailed, match="start the server again"):
+        await store.flush()
+    monkeypatch.undo()
+    assert store.newest_ts == first.ts
+    with pytest.raises(StorageFailed, match="No more writes are taken"):
+        store.append([second])
+    revision = await store.get(TABLET, "a", first.ts)
+    assert revision is not None
+    assert revision.raw == b"kept"
+
+
+# Opening
+
+
+async def test_a_second_server_is_refused_with_the_directory_and_the_process(
+    store: SqlitePersistence, tmp_path: Path
+) -> None:
+    with pytest.raises(DataDirectoryLocked) as refused:
+        SqlitePersistence.open(tmp_path / "data")
+    assert str(tmp_path / "data") in str(refused.value)
+    assert f"process {os.getpid()}" in str(refused.value)
+
+
+async def test_the_directory_is_free_again_after_close(tmp_path: Path) -> None:
+    store = SqlitePersistence.open(tmp_path)
+    await store.close()
+    await SqlitePersistence.open(tmp_path).close()
+
+
+async def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
+    await SqlitePersistence.open(tmp_path).close()
+    with sqlite3.connect(tmp_path / "parabola.sqlite3") as db:
+        db.execute("UPDATE property SET value = '99' WHERE name = 'layout'")
+    db.close()
+    with pytest.raises(UnusableData, match="newer version of Parabola"):
+        SqlitePersistence.open(tmp_path)
+
+
+async def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "parabola.sqlite3"
+    path.write_bytes(b"certainly not a database, but long enough to be looked at" * 100)
+    before = path.read_bytes()
+    with pytest.raises(UnusableData, match="file is not a database"):
+        SqlitePersistence.open(tmp_path)
+    assert path.read_bytes() == before

@@ -161,6 +161,7 @@ class Backend:
         *,
         ts: int | None = None,
         component: str = "",
+        request: RequestContext | None = None,
     ) -> FunctionResult:
         """Run a query at `ts`, or at the newest durable timestamp. Internal functions only for an
         administrator.
@@ -172,6 +173,7 @@ class Backend:
             ts=ts,
             component=component,
             public_only=not identity.is_admin,
+            request=request,
         )
 
     async def mutation(
@@ -237,7 +239,7 @@ class Backend:
         except CallRefused as refusal:
             return FunctionResult(error=refusal.failure, ts=self.durable_ts, request_id=new_request_id())
         if spec.kind == "query":
-            return await self.query(path, args, identity, component=component)
+            return await self.query(path, args, identity, component=component, request=request)
         if spec.kind == "mutation":
             return await self.mutation(path, args, identity, component=component, request=request)
         return await self.action(path, args, identity, component=component, request=request)

@@ -55,6 +55,7 @@ class Activation:
             Active(deployment, hosts, handles),
             instance_name=instance_name,
             instance_secret=instance_secret,
+            instance=self._instance,
         )
         return self._runner
 

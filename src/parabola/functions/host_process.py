@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from typing import Protocol, cast
+from typing import Protocol, Self, cast
 
 import orjson
 
@@ -130,8 +130,25 @@ class HostProcess(HostConnection, asyncio.Protocol):
         """Process id, 0 before the start."""
         return 0 if self._process is None else self._process.pid
 
+    @property
+    def activity_path(self) -> str:
+        """The file in which the host says what it is doing."""
+        return self._activity.path
+
+    def program(self) -> tuple[str, ...]:
+        """The command line, with `{fd}` for the inherited socket."""
+        return tuple(self.command.argv)
+
+    def adopt(self, process: ChildProcess) -> None:
+        """Be the host in a process that somebody else has started."""
+        self._process = process
+
+    def discard(self) -> None:
+        """Release what was made for a process that never came to be."""
+        self._activity.close()
+
     @classmethod
-    async def spawn(cls, command: HostCommand, *, step_limit: float | None = None) -> HostProcess:
+    async def spawn(cls, command: HostCommand, *, step_limit: float | None = None) -> Self:
         """Start a host process; it may not be ready yet when this returns."""
         host = cls(command, step_limit=step_limit)
         ours, theirs = socket.socketpair()
@@ -147,15 +164,15 @@ class HostProcess(HostConnection, asyncio.Protocol):
                 DESCRIPTOR_VARIABLE: str(descriptor),
                 ACTIVITY_VARIABLE: host._activity.path,
             }
-            argv = [part.replace("{fd}", str(descriptor)) for part in command.argv]
+            argv = [part.replace("{fd}", str(descriptor)) for part in host.program()]
             host._process = await SpawnedProcess.start(argv, env, descriptor, command.language)
         except OSError as error:
             ours.close()
-            host._activity.close()
+            host.discard()
             raise LoadFailure(f"The {command.language} host could not be started: {error}.") from error
         except BaseException:
             ours.close()
-            host._activity.close()
+            host.discard()
             raise
         finally:
             theirs.close()

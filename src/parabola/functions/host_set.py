@@ -7,37 +7,47 @@ the old ones end when what they were running has finished.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from parabola.functions.action_pool import ActionPool
 from parabola.functions.deployment import Deployment, Environment
-from parabola.functions.host_pool import ActionPool, DeterministicPool
-from parabola.functions.host_process import HostProcess
+from parabola.functions.host_pool import DeterministicPool
+from parabola.functions.host_spawners import (
+    InlineHostFactory,
+    InlineSpawner,
+    ProcessSpawner,
+    Spawner,
+    ZygoteSpawner,
+)
 from parabola.functions.hosts import (
     HostBundle,
     HostCommand,
-    HostConnection,
     HostLost,
     HostPool,
     LoadFailure,
     Message,
+    Purpose,
     Run,
     RunRequest,
 )
 
+logger = logging.getLogger("parabola.host")
+
 STEP_LIMIT_SECONDS = 1.0
 """User time of a query or mutation (js-runtime §5.5)."""
 
-InlineHostFactory = Callable[[Environment], HostConnection]
+CommandFactory = Callable[[Purpose], HostCommand]
 
 
 @dataclass(frozen=True)
 class HostConfig:
     """How hosts are made. With `inline`, user code runs in this very process (tests, debuggers)."""
 
-    commands: Mapping[Environment, HostCommand | Callable[[], HostCommand]] = field(default_factory=dict)
+    commands: Mapping[Environment, CommandFactory] = field(default_factory=dict)
     processes: int | None = None
     """Hosts for queries and mutations per environment; by default one per processor."""
     maximum_actions: int = 64
@@ -47,97 +57,115 @@ class HostConfig:
     inline: InlineHostFactory | None = None
     step_limit: float = STEP_LIMIT_SECONDS
 
-    def command(self, environment: Environment) -> HostCommand:
-        """The command line for an environment. Raises `LoadFailure` saying what is missing."""
-        command = self.commands.get(environment)
-        if command is None:
+    def spawner(self, environment: Environment, bundle: HostBundle) -> Spawner:
+        """Where hosts of an environment come from. Raises `LoadFailure` when something is not installed."""
+        if self.inline is not None:
+            return InlineSpawner(self.inline, environment, bundle)
+        factory = self.commands.get(environment)
+        if factory is None:
             raise LoadFailure(f"No host is configured for {environment} modules.")
-        return command() if callable(command) else command
+        command = factory("deterministic")
+        if command.zygote_argv is not None:
+            return ZygoteSpawner(command, bundle, self.step_limit)
+        return ProcessSpawner(factory, bundle, self.step_limit)
+
+
+class EnvironmentHosts:
+    """The hosts of one environment."""
+
+    def __init__(self, config: HostConfig, spawner: Spawner, environment: Environment) -> None:
+        self.spawner = spawner
+        self.deterministic: HostPool | None = None
+        if environment != "node":
+            size = 1 if config.inline else config.processes or os.cpu_count() or 1
+            self.deterministic = DeterministicPool(lambda: spawner.spawn("deterministic"), size)
+        self.actions: HostPool = ActionPool(
+            lambda: spawner.spawn("action"),
+            maximum=config.maximum_actions,
+            spares=0 if config.inline else config.action_spares,
+            idle_seconds=config.action_idle_seconds,
+        )
+
+    async def start(self) -> None:
+        """Be ready. Raises `LoadFailure`."""
+        await (self.deterministic or self.actions).start()
+
+    async def analyze(self, phase: str, **fields: Any) -> Message:
+        """What the modules define. Raises `LoadFailure`."""
+        analyst = await self.spawner.analyst()
+        return await (analyst or self.deterministic or self.actions).analyze(phase, **fields)
+
+    async def close(self, drain: float, drain_actions: float) -> None:
+        """End all hosts."""
+        pools = [self.actions.close(drain=drain_actions)]
+        if self.deterministic is not None:
+            pools.append(self.deterministic.close(drain=drain))
+        await asyncio.gather(*pools)
+        await self.spawner.close()
 
 
 class HostSet:
-    """The pools of one deployment."""
+    """The hosts of one deployment."""
 
     def __init__(self, config: HostConfig, deployment: Deployment, instance: Mapping[str, str]) -> None:
         self.deployment = deployment
         self._config = config
-        self._deterministic: dict[Environment, HostPool] = {}
-        self._actions: dict[Environment, HostPool] = {}
-        self._action_start: dict[Environment, asyncio.Task[None]] = {}
         self._instance = instance
-        for environment in deployment.environments():
-            bundle = HostBundle.of(deployment, environment, instance)
-            if environment != "node":
-                size = config.processes or os.cpu_count() or 1
-                self._deterministic[environment] = DeterministicPool(
-                    self._spawner(environment, config.step_limit), bundle, 1 if config.inline else size
-                )
-            self._actions[environment] = ActionPool(
-                self._spawner(environment, None),
-                bundle,
-                maximum=config.maximum_actions,
-                spares=0 if config.inline else config.action_spares,
-                idle_seconds=config.action_idle_seconds,
-            )
+        self._environments: dict[Environment, EnvironmentHosts] = {}
+        self._warming: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Load everything everywhere. Raises `LoadFailure`; then nothing is left running."""
-        pools: list[HostPool] = list(self._deterministic.values())
-        if "node" in self._actions:
-            pools.append(self._actions["node"])
-        results = await asyncio.gather(*(pool.start() for pool in pools), return_exceptions=True)
-        failures = [result for result in results if isinstance(result, BaseException)]
-        if failures:
-            await self.close()
-            raise failures[0]
+        try:
+            for environment in self.deployment.environments():
+                bundle = HostBundle.of(self.deployment, environment, self._instance)
+                spawner = self._config.spawner(environment, bundle)
+                self._environments[environment] = EnvironmentHosts(self._config, spawner, environment)
+            starts = [hosts.start() for hosts in self._environments.values()]
+            for outcome in await asyncio.gather(*starts, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+        except BaseException:
+            await asyncio.shield(self.close())
+            raise
 
     def warm_actions(self) -> None:
         """Begin to start a spare host for the actions of each environment that registers any."""
-        for environment in {
+        if self._config.inline is not None:
+            return
+        for name in {
             spec.environment for spec in self.deployment.functions.values() if spec.kind == "action"
         }:
-            if environment != "node" and environment not in self._action_start and not self._config.inline:
-                self._action_start[environment] = asyncio.get_running_loop().create_task(
-                    self._start_quietly(self._actions[environment])
-                )
+            hosts = self._environments.get(name)
+            if hosts is not None and hosts.deterministic is not None:
+                task = asyncio.get_running_loop().create_task(_start_quietly(hosts.actions))
+                self._warming.add(task)
+                task.add_done_callback(self._warming.discard)
 
     async def run(self, environment: Environment, request: RunRequest, *, nested: bool = False) -> Run:
         """Start a run where it belongs. Raises `HostLost` when these hosts have been closed."""
-        pools = self._deterministic if request.kind in ("query", "mutation") else self._actions
-        pool = pools.get(environment)
+        hosts = self._environments.get(environment)
+        if hosts is None:
+            raise HostLost
+        pool = hosts.deterministic if request.kind in ("query", "mutation") else hosts.actions
         if pool is None:
             raise HostLost
         return await pool.run(request, nested=nested)
 
     async def analyze(self, environment: Environment, phase: str, **fields: Any) -> Message:
         """What the modules of an environment define. Raises `LoadFailure`."""
-        pool = self._deterministic.get(environment) or self._actions[environment]
-        return await pool.analyze(phase, **fields)
+        return await self._environments[environment].analyze(phase, **fields)
 
     async def close(self, *, drain: float = 0.0, drain_actions: float = 0.0) -> None:
         """End all hosts once they have finished what they run, at the latest after the given seconds."""
-        for task in self._action_start.values():
+        for task in self._warming:
             task.cancel()
-        await asyncio.gather(*self._action_start.values(), return_exceptions=True)
-        await asyncio.gather(
-            *(pool.close(drain=drain) for pool in self._deterministic.values()),
-            *(pool.close(drain=drain_actions) for pool in self._actions.values()),
-        )
+        await asyncio.gather(*self._warming, return_exceptions=True)
+        await asyncio.gather(*(hosts.close(drain, drain_actions) for hosts in self._environments.values()))
 
-    def _spawner(
-        self, environment: Environment, step_limit: float | None
-    ) -> Callable[[], Awaitable[HostConnection]]:
-        config = self._config
 
-        async def spawn() -> HostConnection:
-            if config.inline is not None:
-                return config.inline(environment)
-            return await HostProcess.spawn(config.command(environment), step_limit=step_limit)
-
-        return spawn
-
-    async def _start_quietly(self, pool: HostPool) -> None:
-        try:
-            await pool.start()
-        except LoadFailure:
-            pass  # the first action will say it
+async def _start_quietly(pool: HostPool) -> None:
+    try:
+        await pool.start()
+    except LoadFailure as failure:
+        logger.warning("A host for actions could not be started: %s", failure)

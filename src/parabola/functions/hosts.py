@@ -13,7 +13,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import orjson
 
@@ -36,9 +36,13 @@ class HostCommand:
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     zygote_argv: Sequence[str] | None = None
-    """A process that forks ready hosts on request (`host_zygote`), for languages that can."""
+    """The program that forks hosts on request (`host_zygote`), for languages that have one."""
     memory_text: str = "Function execution ran out of memory"
     """What a call is told that used up its host's memory."""
+
+
+Purpose = Literal["deterministic", "action"]
+"""What a host is for: queries and mutations, many at a time, or one action at a time."""
 
 
 class HostLost(Exception):
@@ -193,6 +197,8 @@ class HostConnection:
         self.loop = asyncio.get_running_loop()
         self.runs: dict[int, Run] = {}
         self.closed = False
+        self.abandoned = False
+        """True once a run was cancelled: who knows what of it still goes on there."""
         self.info: Message = {}
         """The host's `ready` message."""
         self.on_finished: Callable[[], None] | None = None
@@ -218,6 +224,10 @@ class HostConnection:
         """Called when the first run begins on an idle host."""
 
     # What pools and the deploy service use
+
+    async def ready(self) -> Message:
+        """The host's `ready` message. Raises `LoadFailure` when it ends before it says so."""
+        return await asyncio.shield(self._ready)
 
     async def load(self, bundle: HostBundle, seconds: float = 60.0) -> None:
         """Load modules. Raises `LoadFailure` with the author's file and line."""
@@ -263,6 +273,7 @@ class HostConnection:
         """Cancel a run; nothing of it is delivered any more."""
         if self.runs.pop(run.id, None) is None:
             return
+        self.abandoned = True
         run.fail(HostLost())
         if not self.closed:
             self.send(orjson.dumps({"type": "cancel", "id": run.id}))

@@ -17,7 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parabola.functions.calling import Arguments, Call, CallRefused, EncodedArguments, decode_arguments
+from parabola.functions.calling import (
+    Arguments,
+    Call,
+    CallRefused,
+    EncodedArguments,
+    RequestContext,
+    decode_arguments,
+)
 from parabola.functions.failures import new_request_id
 from parabola.functions.function_path import FunctionPath, parse_path
 from parabola.functions.identity import Identity
@@ -122,6 +129,7 @@ class QueryCache:
         journal: str | None = None,
         component: str = "",
         public_only: bool = True,
+        request: RequestContext | None = None,
     ) -> FunctionResult:
         """The result at `ts`, or at the newest durable timestamp."""
         try:
@@ -129,8 +137,8 @@ class QueryCache:
         except CallRefused as refusal:
             at = self._database.durable_ts if ts is None else ts
             return FunctionResult(error=refusal.failure, ts=at, request_id=new_request_id())
-        cached = await self.result_at(family, identity, self._database.durable_ts if ts is None else ts)
-        return cached.result
+        ts = self._database.durable_ts if ts is None else ts
+        return (await self.result_at(family, identity, ts, request)).result
 
     # Holding
 
@@ -150,7 +158,9 @@ class QueryCache:
 
     # Shared by both
 
-    async def result_at(self, family: QueryFamily, identity: Identity, ts: int) -> CachedResult:
+    async def result_at(
+        self, family: QueryFamily, identity: Identity, ts: int, request: RequestContext | None = None
+    ) -> CachedResult:
         """A result that holds at `ts`: a kept one, that of a run in flight, or that of a run started now."""
         waited = False
         while True:
@@ -165,7 +175,7 @@ class QueryCache:
                     (run for (other, at), run in family.runs.items() if other == slot and at < ts), None
                 )
             if running is None:
-                return await self._execute(family, slot, identity, ts)
+                return await self._execute(family, slot, identity, ts, request or RequestContext())
             waited = True
             try:
                 found = await asyncio.shield(running)
@@ -195,14 +205,16 @@ class QueryCache:
             family = self._families[key] = QueryFamily(key, name, arguments)
         return family
 
-    async def _execute(self, family: QueryFamily, slot: str, identity: Identity, ts: int) -> CachedResult:
+    async def _execute(
+        self, family: QueryFamily, slot: str, identity: Identity, ts: int, request: RequestContext
+    ) -> CachedResult:
         run_key = (slot, ts)
         future: asyncio.Future[CachedResult] = asyncio.get_running_loop().create_future()
         family.runs[run_key] = future
         self.executions += 1
         try:
             key = family.key
-            call = Call(family.name, family.arguments, identity, key.component, key.public_only)
+            call = Call(family.name, family.arguments, identity, key.component, key.public_only, request)
             result = await self._runner.query(call, ts=ts, journal=key.journal)
             cached = self._keep(family, identity, result)
             future.set_result(cached)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +68,13 @@ class FunctionRunner:
         *,
         instance_name: str = "parabola",
         instance_secret: bytes = b"",
+        instance: Mapping[str, str] | None = None,
     ) -> None:
         self.database = database
         self.active = active
         self.instance_name = instance_name
+        self.instance: Mapping[str, str] = instance or {"cloudUrl": "", "siteUrl": ""}
+        """Public addresses: `cloudUrl` of the API, `siteUrl` of HTTP actions."""
         self.log = ExecutionLog()
         self.cursors = CursorCodec(instance_name, instance_secret)
         self.deadlines = Deadlines()

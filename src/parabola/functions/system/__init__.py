@@ -1,5 +1,6 @@
 """`_system/...` functions, in Python: what the command line and the dashboard call (deploy-api §19)."""
 
+from parabola.functions.system import cli as cli
 from parabola.functions.system.registry import SYSTEM_FUNCTIONS, SystemContext, system_function
 
 __all__ = ["SYSTEM_FUNCTIONS", "SystemContext", "system_function"]

@@ -1,0 +1,177 @@
+"""The pool for actions: one process for each running action, started on demand, one of them kept warm."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Any
+
+from parabola.functions.background_tasks import BackgroundTasks
+from parabola.functions.host_pool import SpawnHost
+from parabola.functions.hosts import HostConnection, HostLost, LoadFailure, Message, Run, RunRequest
+
+logger = logging.getLogger("parabola.host")
+
+IDLE_SECONDS = 60.0
+"""An action host nobody needed for this long is ended, except one."""
+USES_PER_HOST = 1000
+"""An action host is replaced after so many runs, so that what leaks in it stays bounded."""
+
+
+class ActionPool:
+    """Runs actions: each has a host for itself, taken from the idle ones or started for it. One spare is kept
+    warm.
+    """
+
+    def __init__(
+        self,
+        spawn: SpawnHost,
+        *,
+        maximum: int = 64,
+        spares: int = 1,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self._spawn = spawn
+        self._maximum = maximum
+        self._spares = spares
+        self._idle_seconds = idle_seconds
+        self._idle: list[tuple[HostConnection, float]] = []
+        self._busy: set[HostConnection] = set()
+        self._uses: dict[HostConnection, int] = {}
+        self._starting = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._tasks = BackgroundTasks()
+        self._reaper: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._empty: asyncio.Future[None] | None = None
+
+    async def start(self) -> None:
+        """Have a spare host ready. Raises `LoadFailure`."""
+        for _ in range(self._spares):
+            self._rest(await self._spawn())
+
+    async def run(self, request: RunRequest, *, nested: bool = False) -> Run:
+        """Start an action. One that an action started never waits for a place, so that nesting cannot lock
+        up.
+        """
+        while not nested and len(self._busy) + self._starting >= self._maximum and not self._closed:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self._wake()
+                raise
+        if self._closed:
+            raise HostLost
+        while self._idle:
+            host, _ = self._idle.pop()
+            if not host.closed:
+                return self._begin(host, request)
+        self._starting += 1
+        try:
+            host = await self._spawn()
+        finally:
+            self._starting -= 1
+        if self._closed:
+            await host.close()
+            raise HostLost
+        self._uses[host] = 0
+        return self._begin(host, request)
+
+    async def analyze(self, phase: str, **fields: Any) -> Message:
+        """Analyse on the spare host."""
+        if not self._idle:
+            self._rest(await self._spawn())
+        return await self._idle[-1][0].analyze(phase, **fields)
+
+    async def close(self, *, drain: float = 0.0) -> None:
+        """End idle hosts, let running actions finish for at most `drain` seconds, end the rest."""
+        if drain and self._busy:
+            self._empty = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(drain):
+                    await self._empty
+            except TimeoutError:
+                pass
+        self._closed = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        await self._tasks.cancel()
+        hosts = [*self._busy, *(host for host, _ in self._idle)]
+        self._idle.clear()
+        await asyncio.gather(*(host.close() for host in hosts))
+        while self._waiting:
+            self._wake()
+
+    def processes(self) -> list[HostConnection]:
+        """All hosts, busy or idle."""
+        return [*self._busy, *(host for host, _ in self._idle)]
+
+    def _begin(self, host: HostConnection, request: RunRequest) -> Run:
+        def finished() -> None:
+            if host in self._busy and not host.runs:
+                self._busy.discard(host)
+                self._ended(host)
+
+        self._busy.add(host)
+        self._uses[host] = self._uses.get(host, 0) + 1
+        host.on_finished = finished
+        host.on_lost = finished
+        run = host.run(request)
+        if self._spares and not self._idle and not self._starting and not self._closed:
+            self._tasks.start(self._start_spare())
+        return run
+
+    def _ended(self, host: HostConnection) -> None:
+        worn = host.abandoned or self._uses.get(host, 0) >= USES_PER_HOST
+        if host.closed or self._closed or worn:
+            self._uses.pop(host, None)
+            if not host.closed:
+                self._tasks.start(host.close())
+        else:
+            self._rest(host)
+        self._wake()
+        if self._empty is not None and not self._empty.done() and not self._busy:
+            self._empty.set_result(None)
+
+    def _rest(self, host: HostConnection) -> None:
+        host.on_lost = None
+        self._idle.append((host, time.monotonic()))
+        if self._reaper is None and len(self._idle) > self._spares:
+            self._reaper = asyncio.get_running_loop().call_later(self._idle_seconds, self._reap)
+
+    def _reap(self) -> None:
+        self._reaper = None
+        now = time.monotonic()
+        self._idle = [(host, since) for host, since in self._idle if not host.closed]
+        while len(self._idle) > self._spares and now - self._idle[0][1] >= self._idle_seconds:
+            host, _ = self._idle.pop(0)
+            self._uses.pop(host, None)
+            self._tasks.start(host.close())
+        if len(self._idle) > self._spares:
+            self._reaper = asyncio.get_running_loop().call_later(self._idle_seconds, self._reap)
+
+    async def _start_spare(self) -> None:
+        self._starting += 1
+        try:
+            host = await self._spawn()
+        except LoadFailure as failure:
+            logger.warning("A spare action host could not be started: %s", failure)
+            return
+        finally:
+            self._starting -= 1
+        if self._closed:
+            await host.close()
+        else:
+            self._rest(host)
+
+    def _wake(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return

@@ -1,0 +1,144 @@
+"""What `npx convex` asks beside pushes: data, environment, function specifications (deploy-api 19)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from parabola.functions.deployment_store import system_rows
+from parabola.functions.function_path import strip_extension
+from parabola.functions.system.registry import SystemContext, system_function
+from parabola.values.validators import v
+
+__all__: list[str] = []
+
+_PAGINATION = v.object(
+    {
+        "cursor": v.union(v.string(), v.null()),
+        "numItems": v.number(),
+        "id": v.optional(v.number()),
+        "endCursor": v.optional(v.union(v.string(), v.null())),
+        "maximumRowsRead": v.optional(v.number()),
+        "maximumBytesRead": v.optional(v.number()),
+    }
+)
+_COMPONENT = v.optional(v.union(v.string(), v.null()))
+
+
+@system_function("_system/cli/convexUrl:cloudUrl", args=v.object({}))
+async def cloud_url(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The public address of the API."""
+    return ctx.runner.instance["cloudUrl"]
+
+
+@system_function("_system/cli/convexUrl:siteUrl", args=v.object({}))
+async def site_url(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The public address of HTTP actions."""
+    return ctx.runner.instance["siteUrl"]
+
+
+@system_function("_system/cli/queryEnvironmentVariables", args=v.object({}))
+async def environment_variables(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Every environment variable, by name."""
+    rows = [row.value for row in await system_rows(ctx.transaction, "_environment_variables")]
+    return sorted(rows, key=lambda row: str(row["name"]))
+
+
+@system_function("_system/cli/queryEnvironmentVariables:get", args=v.object({"name": v.string()}))
+async def environment_variable(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """One environment variable, or null."""
+    for row in await system_rows(ctx.transaction, "_environment_variables"):
+        if row.value["name"] == args["name"]:
+            return {"name": row.value["name"], "value": row.value["value"]}
+    return None
+
+
+@system_function(
+    "_system/cli/tables", args=v.object({"paginationOpts": _PAGINATION, "componentId": _COMPONENT})
+)
+async def tables(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The user's tables, by name."""
+    # Tables are listed by their own rows, so that a new table updates whoever watches the list.
+    rows = [row.value for row in await system_rows(ctx.transaction, "_tables")]
+    names = sorted(
+        row["name"]
+        for row in rows
+        if row["state"] == "active" and row["namespace"] == ctx.component and not row["name"].startswith("_")
+    )
+    return {"page": [{"name": name} for name in names], "isDone": True, "continueCursor": "end"}
+
+
+@system_function(
+    "_system/cli/tableData",
+    args=v.object(
+        {
+            "table": v.string(),
+            "order": v.union(v.literal("asc"), v.literal("desc")),
+            "paginationOpts": _PAGINATION,
+            "componentId": _COMPONENT,
+        }
+    ),
+)
+async def table_data(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """A page of a table's documents by creation time; `_storage` and `_scheduled_functions` too."""
+    options = args["paginationOpts"]
+    source = {"type": "FullTableScan", "tableName": args["table"], "order": args["order"]}
+    page = await ctx.transaction.paginate(
+        {"source": source, "operators": []},
+        system=args["table"].startswith("_"),
+        cursor=options["cursor"],
+        end_cursor=options.get("endCursor"),
+        page_size=options["numItems"],
+        maximum_rows_read=options.get("maximumRowsRead"),
+        maximum_bytes_read=options.get("maximumBytesRead"),
+        journal=None,
+        cursor_codec=ctx.runner.cursors,
+    )
+    return {
+        "page": [document.value for document in page.page],
+        "isDone": page.is_done,
+        "continueCursor": page.continue_cursor,
+    }
+
+
+@system_function("_system/cli/tableSize", args=v.object({"tableName": v.string(), "componentId": _COMPONENT}))
+async def table_size(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Number of documents in a table."""
+    return float(await ctx.transaction.count(args["tableName"]))
+
+
+@system_function(
+    "_system/cli/queryTable", args=v.object({"tableName": v.string(), "componentId": _COMPONENT})
+)
+async def query_table(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """A number that is another one after every change of the table: watchers only compare it."""
+    await ctx.transaction.count(args["tableName"])
+    return float(ctx.transaction.begin_ts % 2**52)
+
+
+@system_function("_system/cli/modules:apiSpec", args=v.object({"componentId": _COMPONENT}))
+async def api_spec(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Every function with its validators, and every HTTP route."""
+    specification: list[dict[str, Any]] = []
+    for path, module in sorted(ctx.deployment.modules.items()):
+        analyzed = module.analyzed or {}
+        for function in analyzed.get("functions") or ():
+            specification.append(
+                {
+                    "identifier": f"{strip_extension(path)}.js:{function['name']}",
+                    "functionType": function["udfType"],
+                    "visibility": function.get("visibility"),
+                    "args": _validator(function.get("args")),
+                    "returns": _validator(function.get("returns")),
+                }
+            )
+        for route in analyzed.get("httpRoutes") or ():
+            specification.append({"functionType": "HttpAction", **route["route"]})
+    return specification
+
+
+def _validator(text: str | None) -> Any:
+    """A validator as an object; what is not declared takes anything."""
+    parsed = None if text is None else orjson.loads(text)
+    return {"type": "any"} if parsed is None else parsed

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from parabola.functions.execution import RequestContext
+from parabola.functions.calling import RequestContext
 from parabola.functions.failures import MISSING, FunctionFailure
 from parabola.functions.function_path import parse_path
 from parabola.functions.identity import NO_IDENTITY, Identity
@@ -95,6 +95,8 @@ class FakeLiveQuery:
     def close(self) -> None:
         self._armed = False
         self.backend.live.discard(self)
+        if not self.backend.live:
+            self.backend.released.set()
 
 
 class FakeBackend:
@@ -112,6 +114,7 @@ class FakeBackend:
         self.history: list[tuple[int, Snapshot]] = [(self.durable_ts, {})]
         self.commits: list[tuple[int, set[str]]] = []
         self.live: set[FakeLiveQuery] = set()
+        self.released = asyncio.Event()
         self.query_gate: asyncio.Event | None = None
         self.query_faults: list[Exception] = []
         self.evaluations = 0

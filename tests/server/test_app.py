@@ -1,50 +1,105 @@
-"""The server as a whole: routes, errors, cross-origin headers, sockets, start and stop."""
+"""The server as a whole: ports, pages, starting and stopping."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from pathlib import Path
+
 import aiohttp
-from fake_backend import messages_backend
+import pytest
+from fake_backend import FakeBackend
 
-from parabola.server.app import Server
+from parabola.server.app import Server, serve
 
 
-async def test_thin():
-    backend = messages_backend()
-    server = Server(backend, port=0, site_port=0)
-    await server.start()
-    try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as http:
-            async with http.post("/api/query", json={"path": "messages:list", "args": {}}) as response:
-                print(response.status, await response.text(), response.headers)
-            async with http.post(
-                "/api/mutation", json={"path": "messages:send", "args": [{"body": "x"}]}
-            ) as response:
-                print(response.status, await response.text(), response.headers)
-            async with http.post(
-                f"http://127.0.0.1:{server.port}//api/query", json={"path": "messages:list", "args": {}}
-            ) as response:
-                print(response.status, await response.text(), response.headers)
-            async with http.get("/nope") as response:
-                print(response.status, await response.text(), response.headers)
-            async with http.get("/api/query_ts") as response:
-                print(response.status, await response.text(), response.headers)
-            async with http.ws_connect("/api/1.48.0/sync", compress=15) as ws:
-                print(ws._response.headers)
-                await ws.send_str(
-                    '{"type":"Connect","sessionId":"1d6d6e3b-6d5a-4f3a-9e0a-aaaaaaaaaaaa","connectionCount":0,"lastCloseReason":null}'
-                )
-                await ws.send_str(
-                    '{"type":"ModifyQuerySet","baseVersion":0,"newVersion":1,"modifications":[{"type":"Add","queryId":0,"udfPath":"messages:list","args":[{}]}]}'
-                )
-                print(await ws.receive(timeout=2))
-                await ws.send_str(
-                    '{"type":"Mutation","requestId":0,"udfPath":"messages:send","args":[{"body":"x"}]}'
-                )
-                print(await ws.receive(timeout=2))
-                print(await ws.receive(timeout=2))
-                await ws.send_str('{"type":"Nope"}')
-                print(await ws.receive(timeout=2))
-                print(await ws.receive(timeout=2))
-                print(await ws.receive(timeout=2))
-    finally:
+async def get(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as http, http.get(url) as response:
+        return response.status, await response.text()
+
+
+async def test_both_ports_answer(server: Server):
+    assert (await get(f"http://127.0.0.1:{server.port}/version"))[0] == 200
+    assert (await get(f"http://127.0.0.1:{server.site_port}/version"))[0] == 404
+
+
+async def test_sockets_that_already_listen_are_served_on(backend: FakeBackend):
+    with socket.create_server(("127.0.0.1", 0)) as main, socket.create_server(("127.0.0.1", 0)) as site:
+        server = Server(backend, port=main, site_port=site)
+        await server.start()
+        assert (server.port, server.site_port) == (main.getsockname()[1], site.getsockname()[1])
+        assert (await get(f"http://127.0.0.1:{server.port}/instance_name")) == (200, "fake")
         await server.stop()
+
+
+async def test_a_port_that_is_taken_leaves_nothing_listening(backend: FakeBackend):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = Server(backend, port=0, site_port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="in use"):
+            await server.start()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await get(f"http://127.0.0.1:{server.port}/version")
+
+
+async def test_serving_ends_when_cancelled(backend: FakeBackend):
+    with socket.create_server(("127.0.0.1", 0)) as main:
+        serving = asyncio.create_task(serve(backend, port=main, site_port=None))
+        assert (await get(f"http://127.0.0.1:{main.getsockname()[1]}/version"))[0] == 200
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+
+async def test_a_request_in_flight_is_answered_before_the_server_stops(backend: FakeBackend, server: Server):
+    started, gate = asyncio.Event(), asyncio.Event()
+
+    async def slow(ctx: object, args: object) -> str:
+        started.set()
+        await gate.wait()
+        return "done"
+
+    backend.actions["messages:slow"] = slow
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as http:
+        calling = asyncio.create_task(http.post("/api/action", json={"path": "messages:slow", "args": {}}))
+        await started.wait()
+        stopping = asyncio.create_task(server.stop())
+        gate.set()
+        response = await calling
+        assert (await response.json())["value"] == "done"
+        await stopping
+
+
+class TestPages:
+    @pytest.fixture
+    def public(self, tmp_path: Path) -> Path:
+        (tmp_path / "secret.txt").write_text("secret")
+        public = tmp_path / "public"
+        (public / "deep").mkdir(parents=True)
+        (public / "index.html").write_text("home")
+        (public / "deep" / "index.html").write_text("deep")
+        (public / "main.js").write_text("script")
+        return public
+
+    @pytest.fixture
+    async def url(self, backend: FakeBackend, public: Path):
+        server = Server(backend, port=0, site_port=None, public=public)
+        await server.start()
+        yield f"http://127.0.0.1:{server.port}"
+        await server.stop()
+
+    @pytest.mark.parametrize(
+        ("path", "text"), [("/", "home"), ("/main.js", "script"), ("/deep", "deep"), ("/version", None)]
+    )
+    async def test_pages_stand_beside_the_api(self, url: str, path: str, text: str | None):
+        status, body = await get(url + path)
+        assert status == 200
+        assert text is None or body == text
+
+    @pytest.mark.parametrize(
+        "path", ["/nope", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/a%00b", "/" + "a" * 5000]
+    )
+    async def test_nothing_outside_the_directory_is_served(self, url: str, path: str):
+        from yarl import URL
+
+        async with aiohttp.ClientSession() as http, http.get(URL(url + path, encoded=True)) as response:
+            assert response.status == 404

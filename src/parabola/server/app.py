@@ -19,7 +19,6 @@ from parabola.server import (
     environment_api,
     http_actions,
     log_api,
-    pages,
     plain_endpoints,
     public_api,
     push_api,
@@ -53,10 +52,7 @@ def create_app(backend: ServedBackend, public: Path | None = None) -> web.Applic
         app.middlewares.append(serve_public(public))
     app.on_response_prepare.append(cors.add_headers)
     app[SYNC_SERVER] = sync = SyncServer(backend)
-    routes = [*sync.routes(), *(route for api in APIS for route in api(backend))]
-    if public is not None:  # a page at the root stands for the plain text that is there otherwise
-        routes = [route for route in routes if route.path != "/"] + pages.routes(public)
-    app.add_routes(routes)
+    app.add_routes([*sync.routes(), *(route for api in APIS for route in api(backend))])
 
     async def send_clients_away(app: web.Application) -> None:
         await sync.close()

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from parabola.functions.execution import RequestContext
+from parabola.functions.calling import RequestContext
 from parabola.functions.failures import MISSING
 from parabola.functions.function_path import parse_path
 from parabola.functions.identity import Identity

@@ -42,11 +42,10 @@ def serve_public(directory: Path) -> Middleware:
 
 def _file(root: Path, path: str) -> Path | None:
     """The file for a URL path, never one outside `root`."""
-    if "\0" in path:
+    try:
+        file = (root / path.lstrip("/")).resolve()
+        if file.is_dir():
+            file /= "index.html"
+        return file if file.is_relative_to(root) and file.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
         return None
-    file = (root / path.lstrip("/")).resolve()
-    if not file.is_relative_to(root):
-        return None
-    if file.is_dir():
-        file /= "index.html"
-    return file if file.is_file() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from parabola.functions.execution import RequestContext
+from parabola.functions.calling import RequestContext
 from parabola.functions.failures import new_request_id
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from parabola.functions.execution import RequestContext
+from parabola.functions.calling import RequestContext
 from parabola.functions.identity import Identity
 from parabola.functions.results import FunctionResult
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
-from parabola.functions.execution import RequestContext
+from parabola.functions.calling import RequestContext
 from parabola.functions.failures import FunctionFailure
 from parabola.functions.results import FunctionResult
 from parabola.server.client_version import ClientVersion, parse_client_header, parse_npm_version

@@ -1,0 +1,52 @@
+"""A server on a scripted backend, and clients of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+from fake_backend import FakeBackend, messages_backend
+from wire_client import WireClient
+
+from parabola.server.app import Server
+
+
+@pytest.fixture
+def backend() -> FakeBackend:
+    return messages_backend()
+
+
+@pytest.fixture
+async def server(backend: FakeBackend) -> AsyncIterator[Server]:
+    server = Server(backend, port=0, site_port=0)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def url(server: Server) -> str:
+    return f"http://127.0.0.1:{server.port}"
+
+
+@pytest.fixture
+async def http(url: str) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(url) as session:
+        yield session
+
+
+Dial = Callable[..., Awaitable[WireClient]]
+
+
+@pytest.fixture
+async def dial(http: aiohttp.ClientSession) -> AsyncIterator[Dial]:
+    """Opens sockets: ``await dial()``, with the path and options of ``ws_connect``."""
+    async with AsyncExitStack() as stack:
+
+        async def connect(path: str = "/api/1.48.0/sync", **options: object) -> WireClient:
+            options = {"max_msg_size": 0, **options}
+            return WireClient(await stack.enter_async_context(http.ws_connect(path, **options)))  # type: ignore[arg-type]
+
+        yield connect

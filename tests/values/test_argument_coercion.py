@@ -1,13 +1,16 @@
 import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NewType
 
 import pytest
-from hinted_types import Circle, Counter, Line, Point, Square, Task
+from hinted_types import Circle, Counter, DetailedTask, Line, Point, Square, Task
+from typing_extensions import TypeAliasType
 
 from parabola.values.encoding import Int64
 from parabola.values.ids import encode_id
 from parabola.values.type_hints import Id, coerce_arguments
 
+Score = NewType("Score", int)
+Scores = TypeAliasType("Scores", list[int])
 USER = encode_id(10002, bytes(16))
 
 
@@ -30,6 +33,8 @@ def coerced(hint, value):
         (dict[str, int], {"a": 1.0}, {"a": 1}),
         (dict[str, list[int]], {"a": [1.0]}, {"a": [1]}),
         (Annotated[int, "n"], 1.0, 1),
+        (Score, 1.0, 1),
+        (Scores, [1.0], [1]),
         (Literal[1, "a"], 1.0, 1),
         (Literal[1, "a"], "a", "a"),
         (Task, {"text": "x", "owner": USER}, {"text": "x", "owner": USER}),
@@ -82,3 +87,11 @@ def test_all_arguments_are_passed_by_name():
 def test_what_does_not_fit_is_left_for_the_function_to_see():
     assert coerced(Point, "no point") == "no point"
     assert coerced(int, "three") == "three"
+    assert coerced(list[int], None) is None
+    assert coerced(dict[str, int], None) is None
+    assert coerced(Task, None) is None
+    assert coerced(int | Point, "neither") == "neither"
+
+
+def test_integers_in_a_typed_dict():
+    assert type(coerced(DetailedTask, {"text": "", "owner": None, "count": 2.0})["count"]) is int

@@ -176,6 +176,17 @@ def test_lone_surrogates_are_no_text():
         dumps("\ud800")
 
 
+def test_an_author_may_hand_in_what_stands_for_a_value():
+    assert encode((1, bytearray(b"ab"))) == [1.0, {"$bytes": "YWI="}]
+    for wrong in (10**400, object(), [{1}]):
+        with pytest.raises(InvalidValue):
+            encode(wrong)
+    with pytest.raises(InvalidValue, match="is not JSON"):
+        decode({"a": object()})
+    with pytest.raises(InvalidValue, match="65 levels"):
+        decode(orjson.loads('{"a":' * 65 + "1" + "}" * 65))
+
+
 def test_decoding_leaves_the_json_alone():
     json = {"a": [1, {"$integer": "AwAAAAAAAAA="}]}
     decode(json)

@@ -110,6 +110,8 @@ def test_table_number_zero_is_refused():
         decode_id("0" * 31)
     with pytest.raises(ValueError, match="table number"):
         encode_id(0, COUNTING)
+    with pytest.raises(ValueError, match="16 bytes"):
+        encode_id(1, b"short")
 
 
 def test_a_wrong_checksum_shows_as_a_version_and_can_be_caught_by_users():
@@ -138,6 +140,7 @@ def test_the_older_form_of_sixteen_bytes():
     assert legacy_internal_id("AAECAwQFBgcICQoLDA0ODx") is None  # bits in the padding
     assert legacy_internal_id("AAECAwQFBgcICQoLDA0O") is None
     assert legacy_internal_id("*") is None
+    assert legacy_internal_id("a") is None
 
 
 def test_the_oldest_form_of_seventeen_bytes():

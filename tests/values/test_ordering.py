@@ -189,6 +189,18 @@ def test_a_range_below_five_holds_missing_null_and_bigints():
     assert encode_key([UNDEFINED]) < encode_key([None])
 
 
+def test_what_is_no_value_has_no_place_in_the_order():
+    with pytest.raises(TypeError, match="no place in the order"):
+        encode_key([object()])
+
+
+def test_python_ints_and_subclasses_of_str_have_keys_too():
+    class Name(str):
+        pass
+
+    assert encode_key([1, Name("a")]) == encode_key([1.0, "a"])
+
+
 def test_python_equality_is_not_value_equality():
     assert equal(True, True)
     assert not equal(True, 1.0)

@@ -34,6 +34,11 @@ TEXT = v.object({"text": v.string()})
             {"task": {"author": DOCUMENT}},
             {"task": {"author": {"text": "milk"}}},
         ),
+        (
+            v.object({"task": TEXT, "kind": v.union(v.string(), v.null())}),
+            {"task": DOCUMENT, "kind": None},
+            {"task": {"text": "milk"}, "kind": None},
+        ),
         (v.any(), DOCUMENT, DOCUMENT),
         (v.array(v.any()), [DOCUMENT], [DOCUMENT]),
     ],

@@ -211,6 +211,20 @@ def test_string_annotations_are_read_where_the_function_was_defined():
     assert returns == v.id("tasks")
 
 
+def test_annotations_may_name_what_surrounds_a_function():
+    source = (
+        "from __future__ import annotations\n"
+        "def outer():\n"
+        "    class Local: ...\n"
+        "    Alias = str\n"
+        "    def inner(ctx, a: Alias) -> None:\n"
+        "        return Alias, later\n"
+        "    return inner\n"
+        "    later = 1\n"
+    )
+    assert validators_from_signature(module(source)["outer"]())[0] == v.object({"a": v.string()})
+
+
 def test_an_unmappable_parameter_is_named_with_file_and_line():
     def plan(
         ctx,

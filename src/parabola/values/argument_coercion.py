@@ -79,11 +79,13 @@ def _converter(hint: Any) -> Convert | None:
 
 
 def _each(convert: Convert) -> Convert:
-    return lambda value: [convert(item) for item in value]
+    return lambda value: [convert(item) for item in value] if type(value) is list else value
 
 
 def _each_value(convert: Convert) -> Convert:
-    return lambda value: {name: convert(item) for name, item in value.items()}
+    return lambda value: (
+        {name: convert(item) for name, item in value.items()} if type(value) is dict else value
+    )
 
 
 def _integer(value: Any) -> Any:

@@ -194,21 +194,21 @@ def encode(value: Any) -> JSON:
             return value
         return {"$float": b64encode(_FLOAT64.pack(value)).decode()}
     if kind is dict:
-        return {name: encode(value[name]) for name in sorted(value)}
+        fields = {}
+        for name in sorted(value):
+            item = value[name]
+            fields[name] = item if type(item) in _PLAIN_LEAVES else encode(item)
+        return fields
     if kind is list or kind is tuple:
         return [encode(item) for item in value]
     if kind is Int64:
         return {"$integer": b64encode(_INT64.pack(value.value)).decode()}
     if kind is bytes:
         return {"$bytes": b64encode(value).decode()}
-    if kind is int:
-        return float(value)
     if kind is CommitTs:
         return {"$commitTs": None}
     if kind is Undefined:
         return {"$undefined": None}
-    if isinstance(value, str):
-        return str.__str__(value)
     return encode(normalize(value))
 
 

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from node_packages import CLIENTS, PACKAGES, node_environment
 from server_process import ServerProcess
+from tasks_example import TASKS, copy_functions
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-TASKS = ROOT / "examples" / "tasks"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def node_environment() -> dict[str, str]:
-    """The environment in which `node` is the one that the functions' host would use, and npm's packages are
-    found.
-    """
-    from parabola.functions.host_commands import find_node
-
-    node = Path(find_node())
-    return {
-        **os.environ,
-        "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}",
-        "NODE_PATH": str(HERE / "node_modules"),
-    }
 
 
 @pytest.fixture(scope="session")
 def npm_packages() -> Path:
     """The directory of the installed npm packages."""
-    packages = HERE / "node_modules"
-    if not (packages / "convex").is_dir():
+    if not (PACKAGES / "convex").is_dir():
         pytest.skip("the npm packages of tests/e2e are not installed: run `make test`")
-    return packages
+    return PACKAGES
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +54,8 @@ def tasks_server(
     public = directory / "public"
     shutil.copytree(TASKS / "web", public, ignore=shutil.ignore_patterns("dist", "main.js"))
     bundle(TASKS / "web" / "main.js", public / "main.js")
-    shutil.copy(HERE / "pages" / "react.html", public)
-    bundle(HERE / "pages" / "react.tsx", public / "react.js")
+    shutil.copy(CLIENTS / "pages" / "react.html", public)
+    bundle(CLIENTS / "pages" / "react.tsx", public / "react.js")
     server = ServerProcess(directory, "dev", "--port", "0", "--site-port", "0", "--public", "public").start()
     server.run("sample:load")
     yield server
@@ -87,7 +71,7 @@ def node_script(npm_packages: Path) -> Callable[..., str]:
     def run(script: str, url: str, **variables: str) -> str:
         environment = {**node_environment(), "DEPLOYMENT_URL": url, **variables}
         done = subprocess.run(
-            ["node", str(HERE / "clients" / script)],
+            ["node", str(CLIENTS / "clients" / script)],
             capture_output=True,
             text=True,
             env=environment,
@@ -97,8 +81,3 @@ def node_script(npm_packages: Path) -> Callable[..., str]:
         return done.stdout
 
     return run
-
-
-def copy_functions(directory: Path) -> None:
-    """Copy the functions of the tasks example into `directory`."""
-    shutil.copytree(TASKS / "convex", directory / "convex", ignore=shutil.ignore_patterns("__pycache__"))

@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import HERE, copy_functions, node_environment
-from parabola.cli.codegen import write_declarations
 
+from node_packages import CLIENTS, node_environment
+from parabola.cli.codegen import write_declarations
 from parabola.project import Project
+from tasks_example import TASKS, copy_functions
 
 pytestmark = pytest.mark.e2e
 
@@ -22,7 +23,7 @@ def test_a_typescript_front_end_is_typed(tmp_path: Path, npm_packages: Path) -> 
     shutil.rmtree(tmp_path / "convex" / "_generated", ignore_errors=True)
     write_declarations(Project.at(tmp_path))
     (tmp_path / "node_modules").symlink_to(npm_packages)
-    shutil.copy(HERE / "typing_page.tsx", tmp_path)
+    shutil.copy(CLIENTS / "typing_page.tsx", tmp_path)
     compiler = [str(npm_packages / ".bin" / "tsc"), *OPTIONS.split(), "typing_page.tsx"]
     done = subprocess.run(
         compiler, cwd=tmp_path, capture_output=True, text=True, env=node_environment(), check=False
@@ -31,8 +32,6 @@ def test_a_typescript_front_end_is_typed(tmp_path: Path, npm_packages: Path) -> 
 
 
 def test_the_examples_declarations_are_up_to_date(tmp_path: Path) -> None:
-    from conftest import TASKS
-
     copy_functions(tmp_path)
     shutil.rmtree(tmp_path / "convex" / "_generated", ignore_errors=True)
     write_declarations(Project.at(tmp_path))

@@ -14,7 +14,8 @@ from parabola.testing import FunctionFailed, open_backend
 from parabola.values.errors import BadRequest
 
 FUNCTIONS = """
-from parabola import ActionCtx, ConvexError, Int64, MutationCtx, QueryCtx, action, env, internal_query, mutation, query
+from parabola import ActionCtx, ConvexError, Int64, MutationCtx, QueryCtx
+from parabola import action, env, internal_query, mutation, query
 
 
 @query

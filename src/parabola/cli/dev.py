@@ -13,7 +13,7 @@ import typer
 from parabola.cli import event_loop
 from parabola.cli.codegen import write_generated
 from parabola.cli.console import console, note, show_failure, show_success
-from parabola.cli.local_server import LocalServer, ServerOptions, until_told_to_end
+from parabola.cli.local_server import LocalServer, ServerOptions
 from parabola.cli.server_options import DataDir, Host, InstanceName, InstanceSecret, Port, PublicDir, SitePort
 from parabola.functions.deployment import Module
 from parabola.project import Project, ProjectError
@@ -27,6 +27,8 @@ __all__ = ["dev"]
 
 _SETTLE_MS = 50
 """Saves that come together are one push: editors write a file in several steps."""
+_LOOK_MS = 1000
+"""The longest time between two looks at the files."""
 
 
 def dev(
@@ -51,7 +53,7 @@ def dev(
 async def _dev(project: Project, options: ServerOptions, run: str | None) -> None:
     async with LocalServer.running(options) as server:
         server.introduce()
-        told = asyncio.create_task(until_told_to_end())
+        told = asyncio.create_task(server.until_told_to_end())
         following = asyncio.create_task(_follow(project, server, run))
         try:
             await asyncio.wait({following, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -81,7 +83,8 @@ class Follower:
     def __init__(self, project: Project, backend: Backend) -> None:
         self._project = project
         self._backend = backend
-        self._pushed: dict[str, str] | None = None
+        self._seen: dict[str, str] | str | None = None
+        """The files at the last look, or why they could not be read."""
         self.serving: str | None = None
         """Time of day of the last push that succeeded."""
 
@@ -93,19 +96,28 @@ class Follower:
     async def push(self) -> None:
         """Push the files as they are; say what came of it. A push that fails changes nothing."""
         started = time.perf_counter()
+        before = self._seen
+        self._seen = modules = self._read()
+        if modules == before:
+            return
+        if isinstance(modules, str):
+            show_failure(modules, self._consequence())
+            return
+        push = Push("python", tuple(Module(path, "python", source) for path, source in modules.items()))
         try:
-            modules = {module.path: module.source for module in self._project.python_modules()}
-            if modules == self._pushed:
-                return
-            self._pushed = modules
-            push = Push("python", tuple(Module(path, "python", source) for path, source in modules.items()))
             result = await self._backend.deploy(push)
-        except (ParabolaError, ProjectError) as error:
+        except ParabolaError as error:
             show_failure(str(error), self._consequence())
             return
         self.serving = time.strftime("%H:%M:%S")
         show_success(_summary(result, time.perf_counter() - started))
         write_generated(self._project, result.analysis)
+
+    def _read(self) -> dict[str, str] | str:
+        try:
+            return {module.path: module.source for module in self._project.python_modules()}
+        except (ProjectError, OSError) as error:
+            return str(error)
 
     def _consequence(self) -> str:
         if self.serving is None:
@@ -113,13 +125,20 @@ class Follower:
         return f"The version of {self.serving} goes on serving."
 
     async def _changes(self) -> AsyncIterator[None]:
+        """A turn after each change of a Python file, and one a second for what no notice came of."""
         from watchfiles import Change, awatch
 
         def is_ours(change: Change, path: str) -> bool:
             return path.endswith(".py") and "__pycache__" not in path
 
+        folder, settle = self._project.functions, _SETTLE_MS
         async for _ in awatch(
-            self._project.functions, watch_filter=is_ours, debounce=400, step=_SETTLE_MS, rust_timeout=2000
+            folder,
+            watch_filter=is_ours,
+            debounce=8 * settle,
+            step=settle,
+            rust_timeout=_LOOK_MS,
+            yield_on_timeout=True,
         ):
             yield
 

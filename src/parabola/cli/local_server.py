@@ -19,7 +19,7 @@ from parabola.services.admin_keys import make_admin_key
 if TYPE_CHECKING:
     from parabola.backend import Backend
 
-__all__ = ["LocalServer", "ServerOptions", "until_told_to_end"]
+__all__ = ["LocalServer", "ServerOptions"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class LocalServer:
     url: str
     site_url: str
     options: ServerOptions
+    told_to_end: asyncio.Future[None]
 
     @classmethod
     @asynccontextmanager
@@ -56,6 +57,7 @@ class LocalServer:
         from parabola.backend import Backend, BackendConfig
         from parabola.server.app import Server
 
+        told_to_end = _listen_to_signals()
         listener = listen(options.host, options.port, "--port")
         try:
             site_listener = listen(options.host, options.site_port, "--site-port")
@@ -82,7 +84,7 @@ class LocalServer:
                 try:
                     key = make_admin_key(instance.name, instance.secret)
                     RunningServer.of_this_process(url_of(listener), site_url, key).write(options.data_dir)
-                    yield cls(backend, url, site_url, options)
+                    yield cls(backend, url, site_url, options, told_to_end)
                 finally:
                     RunningServer.remove(options.data_dir)
                     await server.stop()
@@ -101,9 +103,14 @@ class LocalServer:
         note("Data", str(self.options.data_dir))
         console.print()
 
+    async def until_told_to_end(self) -> None:
+        """Wait for Ctrl-C or a termination signal; one that came during the start counts."""
+        await asyncio.shield(self.told_to_end)
+        console.print("\n  Stopping …", style="dim")
 
-async def until_told_to_end() -> None:
-    """Wait for Ctrl-C or a termination signal. A second one does not wait for requests in flight."""
+
+def _listen_to_signals() -> asyncio.Future[None]:
+    """Done with the first signal. The second one ends the process without waiting for requests in flight."""
     loop = asyncio.get_running_loop()
     told: asyncio.Future[None] = loop.create_future()
 
@@ -115,5 +122,4 @@ async def until_told_to_end() -> None:
 
     for which in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(which, end)
-    await told
-    console.print("\n  Stopping …", style="dim")
+    return told

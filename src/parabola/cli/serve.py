@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from parabola.cli import event_loop
-from parabola.cli.local_server import LocalServer, ServerOptions, until_told_to_end
+from parabola.cli.local_server import LocalServer, ServerOptions
 from parabola.cli.server_options import (
     CloudOrigin,
     DataDir,
@@ -51,4 +51,4 @@ def serve(
 async def _serve(options: ServerOptions) -> None:
     async with LocalServer.running(options) as server:
         server.introduce()
-        await until_told_to_end()
+        await server.until_told_to_end()

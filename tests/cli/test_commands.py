@@ -1,0 +1,248 @@
+"""The commands as a user types them, against real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server_process import ServerProcess
+from tasks_example import copy_functions
+
+SECRET = "ab" * 32
+
+
+def parabola(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CONVEX_")}
+    return subprocess.run(
+        [sys.executable, "-m", "parabola", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment, "NO_COLOR": "1", "COLUMNS": "200"},
+    )
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    directory = tmp_path_factory.mktemp("dev")
+    copy_functions(directory)
+    server = ServerProcess(
+        directory, "dev", "--port", "0", "--site-port", "0", "--run", "sample:load"
+    ).start()
+    server.wait_for_output("ran sample:load")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[ServerProcess]:
+    server = ServerProcess(tmp_path, "serve", "--port", "0", "--site-port", "0").start()
+    yield server
+    server.close()
+
+
+def test_run_prints_the_result_as_json_and_logs_beside_it(dev: ServerProcess) -> None:
+    (dev.directory / "convex" / "noisy.py").write_text(
+        "from parabola import QueryCtx, query\n@query\ndef f(ctx: QueryCtx) -> float:\n    print('a log line')\n    return 1.5\n"
+    )
+    dev.wait_for_output("+noisy.py")
+    done = dev.cli("run", "noisy:f")
+    assert json.loads(done.stdout) == 1.5
+    assert "a log line" in done.stderr
+
+
+def test_a_function_can_be_named_in_several_ways(dev: ServerProcess) -> None:
+    for name in ("tasks:summary", "api.tasks.summary", "tasks.py:summary", "convex/tasks.py:summary"):
+        assert set(json.loads(dev.cli("run", name).stdout)) == {"open", "done"}
+
+
+def test_internal_functions_can_be_run(dev: ServerProcess) -> None:
+    assert dev.run("sample:load") == 0.0
+
+
+def test_run_says_what_went_wrong(dev: ServerProcess) -> None:
+    done = dev.cli("run", "tasks:create", '{"text": 1}', check=False)
+    assert done.returncode == 1
+    assert "ArgumentValidationError" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = dev.cli("run", "tasks:create", "text=milk", check=False)
+    assert done.returncode == 1
+    assert "must be a JSON object" in done.stderr
+    done = dev.cli("run", "tasks:nothing", check=False)
+    assert done.returncode == 1
+    assert "Could not find function for 'tasks:nothing'" in done.stderr
+
+
+def test_data_shows_tables_and_documents(dev: ServerProcess) -> None:
+    assert "tasks" in dev.cli("data").stdout.splitlines()
+    dev.run("tasks:create", {"text": "shown by data"})
+    lines = dev.cli("data", "tasks", "--limit", "1", "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["shown by data"]
+    table = dev.cli("data", "tasks").stdout
+    assert "shown by data" in table
+    assert "_creationTime" in table.splitlines()[0]
+
+
+def test_data_of_a_table_without_documents_is_not_an_error(dev: ServerProcess) -> None:
+    done = dev.cli("data", "nothing_here")
+    assert done.stdout == ""
+    assert "There are no documents in this table." in done.stderr
+
+
+def test_a_save_is_served_and_a_broken_one_is_not(dev: ServerProcess) -> None:
+    file = dev.directory / "convex" / "edited.py"
+    function = (
+        "from parabola import QueryCtx, query\n@query\ndef f(ctx: QueryCtx) -> float:\n    return 1.0\n"
+    )
+    file.write_text(function)
+    dev.wait_for_output("+edited.py")
+    since = len(dev.output())
+    file.write_text(function + "def broken(:\n")
+    printed = dev.wait_for_output("goes on serving", since)
+    assert "convex/edited.py:5: SyntaxError" in printed
+    assert dev.run("edited:f") == 1.0
+    since = len(dev.output())
+    file.write_text(function.replace("1.0", "2.0"))
+    dev.wait_for_output("~edited.py", since)
+    assert dev.run("edited:f") == 2.0
+    assert "edited" in (dev.directory / "convex" / "_generated" / "api.d.ts").read_text()
+
+
+def test_a_save_that_breaks_the_schema_says_which_document(dev: ServerProcess) -> None:
+    schema = dev.directory / "convex" / "schema.py"
+    before = schema.read_text()
+    since = len(dev.output())
+    schema.write_text(before.replace("v.boolean()", "v.string()"))
+    printed = dev.wait_for_output("goes on serving", since)
+    assert 'in table "tasks" does not match the schema' in printed
+    since = len(dev.output())
+    schema.write_text(before)
+    dev.wait_for_output("functions ready", since)
+
+
+def test_a_second_server_on_the_same_data_is_refused_in_a_sentence(dev: ServerProcess) -> None:
+    done = dev.cli("serve", "--port", "0", "--site-port", "0", check=False)
+    assert done.returncode == 1
+    assert f"in use by process {dev.pid}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert dev.run("sample:load") == 0.0, "the refused one has not disturbed the first"
+
+
+def test_a_busy_port_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = parabola("serve", "--port", str(port), "--site-port", "0", directory=tmp_path)
+        assert done.returncode == 1
+        assert f"Port {port} on 127.0.0.1 is already in use" in done.stderr
+        assert "--port" in done.stderr
+        done = parabola("serve", "--port", "0", "--site-port", str(port), directory=tmp_path)
+        assert "--site-port" in done.stderr
+    assert not (tmp_path / ".parabola").exists()
+
+
+def test_deploy_pushes_to_a_server_elsewhere(
+    served: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project = tmp_path_factory.mktemp("project")
+    copy_functions(project)
+    options = ("--url", served.url, "--admin-key", served.admin_key)
+    done = parabola("deploy", "--dry-run", *options, directory=project)
+    assert done.returncode == 0, done.stderr
+    assert "+ module tasks.py" in done.stderr
+    assert served.cli("run", "tasks:list", check=False).returncode == 1
+    done = parabola("deploy", *options, directory=project)
+    assert done.returncode == 0, done.stderr
+    assert "+ index tasks.by_completed" in done.stderr
+    assert served.run("tasks:list") == []
+
+
+def test_deploy_refuses_a_wrong_key_and_broken_code(
+    served: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project = tmp_path_factory.mktemp("project")
+    copy_functions(project)
+    done = parabola("deploy", "--url", served.url, "--admin-key", "parabola-local|00", directory=project)
+    assert done.returncode == 1
+    assert "admin key was invalid" in done.stderr
+    (project / "convex" / "broken.py").write_text("import nothing_like_this")
+    done = parabola("deploy", "--url", served.url, "--admin-key", served.admin_key, directory=project)
+    assert done.returncode == 1
+    assert "convex/broken.py:1" in done.stderr
+    done = parabola("deploy", "--url", "http://127.0.0.1:9", "--admin-key", "a|b", directory=project)
+    assert done.returncode == 1
+    assert "does not answer" in done.stderr
+
+
+def test_functions_survive_a_restart_of_the_server(served: ServerProcess) -> None:
+    copy_functions(served.directory)
+    assert parabola("deploy", directory=served.directory).returncode == 0
+    served.run("tasks:create", {"text": "kept"})
+    assert served.terminate() == 0
+    served.start()
+    assert [task["text"] for task in served.run("tasks:list")] == ["kept"]
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_in_good_order(served: ServerProcess, with_signal: signal.Signals) -> None:
+    assert served.terminate(with_signal) == 0
+    assert not (served.data_dir / "server.json").exists()
+    assert "Traceback" not in served.output()
+    done = parabola("run", "tasks:list", directory=served.directory)
+    assert done.returncode == 1
+    assert "No server is running in this project" in done.stderr
+
+
+def test_an_admin_key_opens_the_deployment_it_was_made_for(tmp_path: Path) -> None:
+    name = ("--instance-name", "my-app", "--instance-secret", SECRET)
+    server = ServerProcess(tmp_path, "serve", "--port", "0", "--site-port", "0", *name).start()
+    try:
+        key = parabola("admin-key", *name, directory=tmp_path).stdout.strip()
+        assert key.startswith("my-app|")
+        request = urllib.request.Request(
+            f"{server.url}/api/check_admin_key", headers={"Authorization": f"Convex {key}"}
+        )
+        with urllib.request.urlopen(request) as response:
+            assert json.load(response)["success"] is True
+        with urllib.request.urlopen(f"{server.url}/instance_name") as response:
+            assert response.read() == b"my-app"
+    finally:
+        server.close()
+
+
+def test_an_admin_key_can_be_made_from_the_data_directory(served: ServerProcess) -> None:
+    key = parabola("admin-key", directory=served.directory).stdout.strip()
+    request = urllib.request.Request(
+        f"{served.url}/api/check_admin_key", headers={"Authorization": f"Convex {key}"}
+    )
+    with urllib.request.urlopen(request) as response:
+        assert response.status == 200
+
+
+def test_the_version_is_answered_when_the_server_is_ready(served: ServerProcess) -> None:
+    with urllib.request.urlopen(f"{served.url}/version") as response:
+        assert response.read().decode() == parabola("--version", directory=served.directory).stdout.strip()
+
+
+def test_codegen_writes_declarations_without_a_server(tmp_path: Path) -> None:
+    copy_functions(tmp_path)
+    (tmp_path / "convex" / "_generated" / "api.d.ts").unlink()
+    done = parabola("codegen", directory=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "create: FunctionReference<" in (tmp_path / "convex" / "_generated" / "api.d.ts").read_text()
+
+
+def test_a_directory_without_functions_is_told_what_to_do(tmp_path: Path) -> None:
+    for command in ("dev", "codegen", "deploy"):
+        done = parabola(command, directory=tmp_path)
+        assert done.returncode == 1
+        assert "There is no convex/ folder" in done.stderr

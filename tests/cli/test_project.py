@@ -1,0 +1,76 @@
+"""A project on disk: what is pushed and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from parabola.project import Project, ProjectError
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> Path:
+    folder = tmp_path / "convex"
+    folder.mkdir()
+    return folder
+
+
+def write(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+
+
+def test_every_python_file_is_a_module_but_tests_and_generated_ones(functions: Path) -> None:
+    write(functions, "tasks.py", "lib/deep.py", "lib/__init__.py", "schema.py")
+    write(
+        functions,
+        "test_tasks.py",
+        "tasks_test.py",
+        "conftest.py",
+        "_generated/api.py",
+        ".hidden.py",
+        ".x/a.py",
+    )
+    write(functions, "__pycache__/tasks.py", "notes.txt", "messages.ts")
+    modules = Project.at(functions.parent).python_modules()
+    assert [module.path for module in modules] == ["lib/__init__.py", "lib/deep.py", "schema.py", "tasks.py"]
+
+
+def test_typescript_is_noticed_declarations_are_not(functions: Path) -> None:
+    write(functions, "_generated/api.js", "types.d.ts")
+    project = Project.at(functions.parent)
+    assert not project.has_typescript()
+    write(functions, "messages.ts")
+    assert project.has_typescript()
+
+
+def test_a_folder_without_functions_is_told_how_to_begin(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match=r"no convex/ folder in .*begin one with convex/tasks\.py"):
+        Project.at(tmp_path)
+
+
+def test_the_functions_folder_can_be_named_in_convex_json(tmp_path: Path) -> None:
+    (tmp_path / "convex.json").write_text('{"functions": "src/backend/"}')
+    write(tmp_path / "src" / "backend", "tasks.py")
+    project = Project.at(tmp_path)
+    assert [module.path for module in project.python_modules()] == ["tasks.py"]
+    assert project.display("tasks.py") == "src/backend/tasks.py"
+
+
+def test_a_broken_convex_json_is_said(tmp_path: Path) -> None:
+    (tmp_path / "convex.json").write_text("{")
+    with pytest.raises(ProjectError, match=r"convex\.json is not valid JSON"):
+        Project.at(tmp_path)
+
+
+def test_a_file_that_cannot_be_named_or_read_is_refused_by_name(functions: Path) -> None:
+    project = Project.at(functions.parent)
+    write(functions, "my-tasks.py")
+    with pytest.raises(ProjectError, match=r"convex/my-tasks\.py cannot be deployed"):
+        project.python_modules()
+    (functions / "my-tasks.py").unlink()
+    (functions / "latin.py").write_bytes(b"x = '\xe9'")
+    with pytest.raises(ProjectError, match=r"convex/latin\.py is not UTF-8"):
+        project.python_modules()

@@ -1,0 +1,330 @@
+"""Pushes on a live backend: what is served before, during and after."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parabola.backend import Backend, BackendConfig
+from parabola.functions.deployment import Module
+from parabola.functions.host_set import HostConfig
+from parabola.functions.hosts import LoadFailure
+from parabola.functions.identity import SYSTEM_IDENTITY
+from parabola.services.push import Push
+from parabola.services.schema_changes import RaceDetected
+from parabola.testing.inline_host import InlineHosts
+from parabola.values.errors import BadRequest, NotFound, SchemaDefinitionError
+
+TASKS = """
+from parabola import MutationCtx, QueryCtx, mutation, query
+
+@query
+async def version(ctx: QueryCtx) -> float:
+    return VERSION
+
+@mutation
+async def add(ctx: MutationCtx, rank: float):
+    return await ctx.db.insert("tasks", {"rank": rank, "text": "x"})
+
+@query
+async def texts(ctx: QueryCtx):
+    return [task["text"] for task in await ctx.db.query("tasks").collect()]
+
+@query
+async def ranked(ctx: QueryCtx, above: float):
+    tasks = await ctx.db.query("tasks").with_index("INDEX", lambda q: q.gt("rank", above)).collect()
+    return [task["rank"] for task in tasks]
+"""
+HEAD = "from parabola import define_schema, define_table, v\n"
+
+
+def tasks(version: int = 1, index: str = "by_rank") -> Module:
+    return Module("tasks.py", "python", TASKS.replace("VERSION", f"{version}.0").replace("INDEX", index))
+
+
+def schema(fields: str = '"rank": v.number(), "text": v.string()', indexes: str = "") -> Module:
+    source = f'{HEAD}schema = define_schema({{"tasks": define_table({{{fields}}}){indexes}}})'
+    return Module("schema.py", "python", source)
+
+
+BY_RANK = '.index("by_rank", ["rank"])'
+
+
+def push(*modules: Module, **options: Any) -> Push:
+    return Push("python", modules, **options)
+
+
+@contextlib.asynccontextmanager
+async def opened(data_dir: Path) -> AsyncIterator[Backend]:
+    backend = await Backend.open(
+        BackendConfig(data_dir=data_dir, hosts=HostConfig(inline=InlineHosts(data_dir)))
+    )
+    try:
+        yield backend
+    finally:
+        await backend.close()
+
+
+@pytest.fixture
+async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
+    async with opened(tmp_path) as backend:
+        yield backend
+
+
+async def call(backend: Backend, function: str, **args: Any) -> Any:
+    result = await backend.run_any(function, args, SYSTEM_IDENTITY)
+    assert result.error is None, result.error.text()
+    return result.value
+
+
+async def index_names(backend: Backend) -> dict[str, str]:
+    table = backend.database.registry.table("tasks")
+    if table is None:
+        return {}
+    indexes = backend.database.registry.indexes(table.tablet_id)
+    return {index.name: index.state for index in indexes if index.name not in ("by_id", "by_creation_time")}
+
+
+async def test_a_push_replaces_the_functions(backend: Backend) -> None:
+    result = await backend.deploy(push(tasks(1)))
+    assert result.modules.added == ("tasks.py",)
+    assert await call(backend, "tasks:version") == 1.0
+    result = await backend.deploy(push(tasks(2)))
+    assert result.modules.changed == ("tasks.py",)
+    assert await call(backend, "tasks:version") == 2.0
+    result = await backend.deploy(push(Module("other.py", "python", "")))
+    assert result.modules.removed == ("tasks.py",)
+    assert (await backend.query("tasks:version", {})).error is not None
+
+
+async def test_what_was_pushed_is_served_after_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as backend:
+        await backend.deploy(push(tasks(3), schema(indexes=BY_RANK)))
+        await call(backend, "tasks:add", rank=5.0)
+    async with opened(tmp_path) as backend:
+        assert await call(backend, "tasks:version") == 3.0
+        assert await call(backend, "tasks:ranked", above=1.0) == [5.0]
+        assert (await backend.mutation("tasks:add", {"rank": "high"})).error is not None
+
+
+async def test_live_queries_run_again_after_a_push(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1)))
+    invalid = asyncio.Event()
+    live = backend.live_query("tasks:version", {}, on_invalid=invalid.set)
+    assert (await live.result_at(backend.durable_ts)).value == 1.0
+    await backend.deploy(push(tasks(2)))
+    await asyncio.wait_for(invalid.wait(), 10)
+    assert (await live.result_at(backend.durable_ts)).value == 2.0
+    live.close()
+
+
+@pytest.mark.parametrize(
+    ("modules", "error", "text"),
+    [
+        ((Module("bad.py", "python", "def f(:\n"),), LoadFailure, r"convex/bad\.py:1: SyntaxError"),
+        (
+            (Module("bad.py", "python", "\nimport no_such_package\n"),),
+            LoadFailure,
+            r"convex/bad\.py:2: .*no_such_package",
+        ),
+        ((Module("bad.py", "python", "raise SystemExit(1)"),), LoadFailure, "SystemExit"),
+        (
+            (schema(indexes='.index("by_x", ["x"])'),),
+            LoadFailure,
+            'references the field "x" that does not exist',
+        ),
+        ((Module("schema.py", "python", "x = 1"),), LoadFailure, r"schema\.py: It defines no schema"),
+        ((Module("a-b.py", "python", ""),), BadRequest, "not a valid module path"),
+    ],
+)
+async def test_a_push_that_cannot_be_loaded_changes_nothing(
+    backend: Backend, modules: tuple[Module, ...], error: type[Exception], text: str
+) -> None:
+    await backend.deploy(push(tasks(1), schema(indexes=BY_RANK)))
+    before = backend.deployment
+    kept = [tasks(2)] if all(module.path != "schema.py" for module in modules) else []
+    with pytest.raises((error, SchemaDefinitionError), match=text):
+        await backend.deploy(push(*kept, *modules))
+    assert backend.deployment is before
+    assert await call(backend, "tasks:version") == 1.0
+    assert await index_names(backend) == {"by_rank": "enabled"}
+
+
+async def test_a_schema_that_the_data_breaks_is_refused_and_names_the_document(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1)))
+    id = await call(backend, "tasks:add", rank=1.0)
+    with pytest.raises(BadRequest) as caught:
+        await backend.deploy(push(tasks(2), schema('"rank": v.string(), "text": v.string()', BY_RANK)))
+    assert f'Document with ID "{id}" in table "tasks" does not match the schema: ' in str(caught.value)
+    assert "Path: .rank" in str(caught.value)
+    assert await call(backend, "tasks:version") == 1.0
+    assert await index_names(backend) == {}
+    assert backend.database.registry.active_schema() is None
+    assert backend.database.registry.pending_schema() is None
+    await call(backend, "tasks:add", rank=2.0)
+
+
+async def test_after_a_refused_schema_the_next_push_succeeds(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1)))
+    await call(backend, "tasks:add", rank=1.0)
+    with pytest.raises(BadRequest):
+        await backend.deploy(push(tasks(2), schema('"rank": v.string(), "text": v.string()')))
+    await backend.deploy(push(tasks(2), schema(indexes=BY_RANK)))
+    assert await call(backend, "tasks:ranked", above=0.0) == [1.0]
+
+
+async def test_the_schema_is_enforced_from_the_push_on(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1), schema('"rank": v.number()')))
+    result = await backend.mutation("tasks:add", {"rank": 1.0})
+    assert result.error is not None
+    assert 'Failed to insert or update a document in table "tasks"' in result.error.message
+    await backend.deploy(push(tasks(2)))
+    await call(backend, "tasks:add", rank=1.0)
+
+
+async def test_a_new_index_is_filled_while_writes_go_on(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1)))
+    for rank in range(300):
+        await call(backend, "tasks:add", rank=float(rank))
+    pushing = asyncio.create_task(backend.deploy(push(tasks(2), schema(indexes=BY_RANK))))
+    written = 300
+    while not pushing.done():
+        await call(backend, "tasks:add", rank=float(written))
+        written += 1
+    await pushing
+    assert written > 300
+    assert await call(backend, "tasks:ranked", above=-1.0) == [float(rank) for rank in range(written)]
+
+
+async def test_a_changed_index_serves_in_its_old_form_until_the_push_is_through(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1), schema(indexes=BY_RANK)))
+    await call(backend, "tasks:add", rank=1.0)
+    deploys = backend.deploys
+    started = await deploys.start_push(push(tasks(2), schema(indexes='.index("by_rank", ["rank", "text"])')))
+    assert [index["fields"] for index in started.result().indexes.added] == [
+        ["rank", "text", "_creationTime"]
+    ]
+    assert await call(backend, "tasks:ranked", above=0.0) == [1.0]
+    while (await deploys.wait_for_schema(started.token)).state == "inProgress":
+        pass
+    await deploys.finish_push(started.token)
+    assert await call(backend, "tasks:ranked", above=0.0) == [1.0]
+    assert await index_names(backend) == {"by_rank": "enabled"}
+
+
+async def test_indexes_that_are_declared_no_more_go(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1), schema(indexes=BY_RANK)))
+    result = await backend.deploy(push(tasks(2), schema()))
+    assert [index["name"] for index in result.indexes.removed] == ["tasks.by_rank"]
+    result_of_query = await backend.query("tasks:ranked", {"above": 0.0})
+    assert result_of_query.error is not None
+    assert "Index tasks.by_rank not found" in result_of_query.error.message
+
+
+async def test_a_staged_index_does_not_hold_up_the_push_and_is_enabled_by_a_later_one(
+    backend: Backend,
+) -> None:
+    staged = '.index("by_rank", ["rank"], staged=True)'
+    await backend.deploy(push(tasks(1)))
+    await call(backend, "tasks:add", rank=1.0)
+    await backend.deploy(push(tasks(1), schema(indexes=staged)))
+    result = await backend.query("tasks:ranked", {"above": 0.0})
+    assert result.error is not None
+    assert "currently staged" in result.error.message
+    await backend.database.wait_backfilled()
+    pushed = await backend.deploy(push(tasks(1), schema(indexes=BY_RANK)))
+    assert [index["name"] for index in pushed.indexes.enabled] == ["tasks.by_rank"]
+    assert await call(backend, "tasks:ranked", above=0.0) == [1.0]
+    pushed = await backend.deploy(push(tasks(1), schema(indexes=staged)))
+    assert [index["name"] for index in pushed.indexes.disabled] == ["tasks.by_rank"]
+    assert (await backend.query("tasks:ranked", {"above": 0.0})).error is not None
+
+
+async def test_a_write_during_a_push_is_held_to_the_old_schema_and_fails_the_new_one(
+    backend: Backend,
+) -> None:
+    await backend.deploy(push(tasks(1)))
+    started = await backend.deploys.start_push(
+        push(tasks(2), schema('"rank": v.string(), "text": v.string()'))
+    )
+    await call(backend, "tasks:add", rank=1.0)
+    progress = await backend.deploys.wait_for_schema(started.token)
+    assert progress.state == "failed"
+    assert progress.table_name == "tasks"
+    assert 'New document in table "tasks" does not match the schema' in progress.error
+    with pytest.raises(RaceDetected):
+        await backend.deploys.finish_push(started.token)
+    assert await call(backend, "tasks:version") == 1.0
+
+
+async def test_a_dry_run_checks_everything_and_changes_nothing(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1)))
+    result = await backend.deploy(push(tasks(2), schema(indexes=BY_RANK), dry_run=True))
+    assert result.modules.changed == ("tasks.py",)
+    assert [index["name"] for index in result.indexes.added] == ["tasks.by_rank"]
+    assert await call(backend, "tasks:version") == 1.0
+    assert await index_names(backend) == {}
+    assert backend.database.registry.pending_schema() is None
+
+
+async def test_two_pushes_at_once_take_effect_one_after_the_other(backend: Backend) -> None:
+    await asyncio.gather(*(backend.deploy(push(tasks(version), schema())) for version in (1, 2, 3)))
+    assert await call(backend, "tasks:version") == 3.0
+
+
+async def test_of_two_pushes_with_different_schemas_the_later_start_wins(backend: Backend) -> None:
+    deploys = backend.deploys
+    first = await deploys.start_push(push(tasks(1), schema()))
+    second = await deploys.start_push(push(tasks(2), schema('"rank": v.number(), "text": v.any()')))
+    assert (await deploys.wait_for_schema(first.token)).state == "raceDetected"
+    with pytest.raises(RaceDetected):
+        await deploys.finish_push(first.token)
+    while (await deploys.wait_for_schema(second.token)).state == "inProgress":
+        pass
+    await deploys.finish_push(second.token)
+    assert await call(backend, "tasks:version") == 2.0
+
+
+async def test_a_push_prepared_on_code_that_has_changed_since_is_a_race(backend: Backend) -> None:
+    started = await backend.deploys.start_push(push(tasks(1)))
+    await backend.activation.change_environment({"NAME": "value"})
+    with pytest.raises(RaceDetected) as caught:
+        await backend.deploys.finish_push(started.token)
+    assert caught.value.code == "RaceDetected"
+
+
+async def test_a_push_that_was_never_finished_leaves_no_trace(tmp_path: Path) -> None:
+    async with opened(tmp_path) as backend:
+        await backend.deploy(push(tasks(1)))
+        await call(backend, "tasks:add", rank=1.0)
+        started = await backend.deploys.start_push(push(tasks(2), schema(indexes=BY_RANK)))
+    async with opened(tmp_path) as backend:
+        assert await call(backend, "tasks:version") == 1.0
+        assert backend.database.registry.pending_schema() is None
+        with pytest.raises(NotFound, match="Push again"):
+            await backend.deploys.finish_push(started.token)
+
+
+async def test_a_crash_in_the_middle_of_a_push_is_cleaned_up_by_the_next_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as backend:
+        await backend.deploy(push(tasks(1)))
+        await backend.deploys.start_push(
+            push(tasks(2), schema('"rank": v.number(), "text": v.any()', BY_RANK))
+        )
+        backend.deploys._started.clear()  # a crash gives nothing up
+    async with opened(tmp_path) as backend:
+        assert await call(backend, "tasks:version") == 1.0
+        await backend.deploy(push(tasks(3), schema(indexes='.index("other", ["text"])')))
+        assert await index_names(backend) == {"other": "enabled"}
+
+
+async def test_data_of_a_table_that_leaves_the_schema_stays(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1), schema()))
+    await call(backend, "tasks:add", rank=1.0)
+    await backend.deploy(push(tasks(1), Module("schema.py", "python", f"{HEAD}schema = define_schema({{}})")))
+    assert await call(backend, "tasks:texts") == ["x"]

@@ -18,6 +18,12 @@ from server_process import ServerProcess
 from tasks_example import copy_functions
 
 SECRET = "ab" * 32
+FUNCTION = """\
+from parabola import QueryCtx, query
+@query
+def f(ctx: QueryCtx) -> float:
+    return 1.0
+"""
 
 
 def parabola(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
@@ -52,9 +58,8 @@ def served(tmp_path: Path) -> Iterator[ServerProcess]:
 
 
 def test_run_prints_the_result_as_json_and_logs_beside_it(dev: ServerProcess) -> None:
-    (dev.directory / "convex" / "noisy.py").write_text(
-        "from parabola import QueryCtx, query\n@query\ndef f(ctx: QueryCtx) -> float:\n    print('a log line')\n    return 1.5\n"
-    )
+    noisy = FUNCTION.replace("    return 1.0", "    print('a log line')\n    return 1.5")
+    (dev.directory / "convex" / "noisy.py").write_text(noisy)
     dev.wait_for_output("+noisy.py")
     done = dev.cli("run", "noisy:f")
     assert json.loads(done.stdout) == 1.5
@@ -101,18 +106,15 @@ def test_data_of_a_table_without_documents_is_not_an_error(dev: ServerProcess) -
 
 def test_a_save_is_served_and_a_broken_one_is_not(dev: ServerProcess) -> None:
     file = dev.directory / "convex" / "edited.py"
-    function = (
-        "from parabola import QueryCtx, query\n@query\ndef f(ctx: QueryCtx) -> float:\n    return 1.0\n"
-    )
-    file.write_text(function)
+    file.write_text(FUNCTION)
     dev.wait_for_output("+edited.py")
     since = len(dev.output())
-    file.write_text(function + "def broken(:\n")
+    file.write_text(FUNCTION + "def broken(:\n")
     printed = dev.wait_for_output("goes on serving", since)
     assert "convex/edited.py:5: SyntaxError" in printed
     assert dev.run("edited:f") == 1.0
     since = len(dev.output())
-    file.write_text(function.replace("1.0", "2.0"))
+    file.write_text(FUNCTION.replace("1.0", "2.0"))
     dev.wait_for_output("~edited.py", since)
     assert dev.run("edited:f") == 2.0
     assert "edited" in (dev.directory / "convex" / "_generated" / "api.d.ts").read_text()

@@ -15,7 +15,10 @@ from tasks_example import TASKS, copy_functions
 
 pytestmark = pytest.mark.e2e
 
-OPTIONS = "--strict --noEmit --skipLibCheck --jsx react-jsx --module esnext --moduleResolution bundler --target es2022"
+OPTIONS = (
+    "--strict --noEmit --skipLibCheck --jsx react-jsx "
+    "--module esnext --moduleResolution bundler --target es2022"
+)
 
 
 def test_a_typescript_front_end_is_typed(tmp_path: Path, npm_packages: Path) -> None:

@@ -100,6 +100,16 @@ export class Execution {
 
   clearTimer() {}
 
+  /** The arguments of a syscall, which come as JSON text. */
+  parseArguments(count, text) {
+    if (count !== 2) throw new Refusal(this.fatal("A syscall takes an operation and its arguments").message);
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new Refusal(`Received invalid json: ${error.message}`);
+    }
+  }
+
   syscall(_count, op) {
     throw new Refusal(`Unknown operation ${op}`);
   }

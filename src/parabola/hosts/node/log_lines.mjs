@@ -23,8 +23,8 @@ export class LogLines {
   }
 
   /** A line of the host itself: neither counted nor cut. */
-  warn(code, message) {
-    this.#put({ messages: [message], isTruncated: false, level: "WARN", timestamp: Date.now(), systemMetadata: { code } });
+  report(level, code, message) {
+    this.#put({ messages: [message], isTruncated: false, level, timestamp: Date.now(), systemMetadata: { code } });
   }
 
   #put(line) {

@@ -157,16 +157,22 @@ export class ModuleSet {
     return usable ? order : null;
   }
 
+  /** Where the modules of one execution are kept, so that a later import finds them again. */
+  newInstances() {
+    return { made: new Map(), native: new Map() };
+  }
+
   /**
    * Evaluates the graph under `path` in a realm. Exceptions of the modules pass through.
-   * @returns the module namespace, or a promise of it where V8's loader is needed
+   * @returns {{namespace: object|Promise<object>, isPending: boolean}} pending where V8's loader is needed
    */
-  instantiate(realm, path) {
+  instantiate(realm, path, { made, native }) {
     const plan = this.plan(path);
-    if (plan === null) return instantiateNatively(this, realm, path);
-    const instances = new Map();
-    for (const step of plan) instances.set(step.module.path, this.#evaluate(realm, step, instances));
-    return instances.get(path).namespace;
+    if (plan === null) return { namespace: instantiateNatively(this, realm, path, native), isPending: true };
+    for (const step of plan) {
+      if (!made.has(step.module.path)) made.set(step.module.path, this.#evaluate(realm, step, made));
+    }
+    return { namespace: made.get(path).namespace, isPending: false };
   }
 
   #evaluate(realm, { module, targets }, instances) {

@@ -1,9 +1,11 @@
 /** Instantiates a module graph with V8's own loader: for cycles, live bindings and whatever factories cannot hold. */
 import vm from "node:vm";
 
-/** @returns {Promise<object>} the namespace of the entry module, evaluated in the realm */
-export async function instantiateNatively(modules, realm, path) {
-  const instances = new Map();
+/**
+ * @param {Map<string, vm.SourceTextModule>} instances  what this execution has instantiated already
+ * @returns {Promise<object>} the namespace of the entry module, evaluated in the realm
+ */
+export async function instantiateNatively(modules, realm, path, instances) {
   const load = (target) => {
     let instance = instances.get(target);
     if (instance === undefined) {
@@ -14,7 +16,8 @@ export async function instantiateNatively(modules, realm, path) {
         cachedData: module.cachedData,
         initializeImportMeta: (meta) => realm.poisonMeta(meta),
         importModuleDynamically: async (specifier) => {
-          throw realm.dynamicImportRefusal(specifier);
+          const found = realm.import(modules, target, specifier);
+          return await found;
         },
       });
       instances.set(target, instance);
@@ -22,7 +25,7 @@ export async function instantiateNatively(modules, realm, path) {
     return instance;
   };
   const entry = load(path);
-  await entry.link((specifier, referencing) => load(modules.resolve(specifier, pathOf(referencing.identifier))));
+  if (entry.status === "unlinked") await entry.link((specifier, referencing) => load(modules.resolve(specifier, pathOf(referencing.identifier))));
   await entry.evaluate();
   return entry.namespace;
 }

@@ -6,7 +6,8 @@
 const FIRST_BATCH = 100;
 const MAXIMUM_BATCH = 1024;
 
-const DONE = '{"value":null,"done":true}';
+/** What the library is told at the end of a stream. */
+export const STREAM_END = '{"value":null,"done":true}';
 
 export class QueryStreams {
   #streams = new Map();
@@ -68,7 +69,7 @@ export class QueryStream {
 
   /** The answer to one `queryStreamNext` of the library. */
   take() {
-    if (this.isDone) return DONE;
+    if (this.isDone) return STREAM_END;
     const row = this.#rows[this.#position];
     this.#rows[this.#position++] = undefined;
     this.consumed += 1;

@@ -8,14 +8,28 @@ import { readFileSync } from "node:fs";
 import vm from "node:vm";
 import { describeThrown } from "./failures.mjs";
 import { StackFrames } from "./stack_frames.mjs";
-import { webInterfaces } from "./web_interfaces.mjs";
+import { interfaces, outer } from "./web_interfaces.mjs";
 
 const part = (name) =>
   new vm.Script(readFileSync(new URL(`./realm/${name}.js`, import.meta.url), "utf8"), { filename: `realm/${name}.js` });
 const PARTS = Object.fromEntries(
-  ["core", "inspect", "console", "timers", "crossing", "facades", "web", "pristine"].map((name) => [name, part(name)]),
+  [
+    "core",
+    "inspect",
+    "console",
+    "timers",
+    "crossing",
+    "facades",
+    "web",
+    "crypto",
+    "performance",
+    "structured_clone",
+    "js_syscalls",
+    "pristine",
+  ].map((name) => [name, part(name)]),
 );
-const generated = new Map();
+/** The generated check is the same for all realms: they are all made the same way. */
+let pristineCheck;
 
 /** The realms that live, by their Promise.prototype: says where a rejected promise comes from. */
 const byPromisePrototype = new WeakMap();
@@ -35,33 +49,31 @@ export class Realm {
   /** Set when something may still run in the realm after its execution has ended. */
   tainted = false;
   #api;
-  #isPristine;
   #pristine;
   #factories = new WeakMap();
 
   constructor() {
-    this.context = vm.createContext({}, { codeGeneration: { strings: false, wasm: true } });
+    // An ordinary global object where Node.js has it: one with interceptors makes every read of a global slow.
+    this.context = vm.createContext(vm.constants?.DONT_CONTEXTIFY ?? {}, { codeGeneration: { strings: false, wasm: true } });
     this.stackFrames = new StackFrames((url) => this.execution?.modules?.byUrl(url) ?? null);
     const run = (name) => PARTS[name].runInContext(this.context);
     const host = this.#host();
     const api = (this.#api = run("core")(host));
     run("console")(host, api, run("inspect")());
     run("timers")(host, api);
-    const crossing = run("crossing")(host, api);
-    const facades = run("facades")(api, crossing);
-    run("web")(host, api, crossing, facades, webInterfaces);
+    const crossing = run("crossing")(host, outer);
+    const facades = run("facades")(host, api, crossing, outer);
+    run("web")(host, api, crossing, facades, interfaces);
+    run("crypto")(host, api, crossing, facades, interfaces);
+    run("performance")(host, api);
+    run("structured_clone")(host, api, crossing);
+    run("js_syscalls")(host, api, crossing);
     byPromisePrototype.set(api.promisePrototype, this);
-    this.#pristine = run("pristine")((text) => this.#generate(text));
-    this.#isPristine = this.#pristine.take(vm.runInContext("globalThis", this.context), ...api.hiddenRoots());
-  }
-
-  #generate(text) {
-    let script = generated.get(text);
-    if (script === undefined) {
-      script = new vm.Script(text, { filename: "realm/pristine-check.js" });
-      generated.set(text, script);
-    }
-    return script.runInContext(this.context);
+    this.#pristine = run("pristine")((makeSource) => {
+      pristineCheck ??= new vm.Script(makeSource(), { filename: "realm/pristine-check.js" });
+      return pristineCheck.runInContext(this.context);
+    });
+    this.#pristine.take(vm.runInContext("globalThis", this.context), ...api.hiddenRoots());
   }
 
   /** What the realm's globals ask of the host. Answers are primitives, or {message, ...} for failures. */
@@ -89,10 +101,15 @@ export class Realm {
       fatal: (message) => execution().fatal(message),
       refusal: (what) => execution().refusal(what),
       timerRefusal: (what) => execution().timerRefusal(what),
+      fetch: (input, init, resolve, reject) => execution().fetch(input, init, resolve, reject),
+      storeBlob: (args, blob, resolve, reject) => execution().storeBlob(JSON.parse(args), blob, resolve, reject),
+      getBlob: (args, resolve, reject) => execution().getBlob(JSON.parse(args), resolve, reject),
+      makeRequest: (json) => execution().makeRequest(JSON.parse(json)),
+      takeResponse: (response) => execution().takeResponse(response),
       setTimer: (callback, delay, repeat) => execution().setTimer(callback, delay, repeat),
       clearTimer: (id) => execution().clearTimer(id),
       /** Begins work of the host's own event loop; the answer tells whether its end may still be delivered. */
-      beginOperation: (name) => execution().beginOperation(name),
+      beginOperation: (name, isCounted) => execution().beginOperation(name, isCounted),
       formatStack: (error, callSites) => this.stackFrames.format(error, callSites),
       traceFrames: (holder) => this.stackFrames.of(holder).slice(0).map((frame) => `    at ${frame}`).join("\n"),
     };
@@ -135,15 +152,16 @@ export class Realm {
   }
 
   dynamicImporter(modules, referrer) {
-    return this.#api.importer((specifier) => this.#import(modules, referrer, specifier));
+    return this.#api.importer((specifier) => this.import(modules, referrer, specifier));
   }
 
   dynamicImportRefusal() {
     return this.makeError("TypeError", "dynamic module import unsupported");
   }
 
-  #import(modules, referrer, specifier) {
-    if (!this.execution.allowsDynamicImport) throw this.dynamicImportRefusal(specifier);
+  /** What `import(specifier)` in the module `referrer` gives: a namespace or a promise of it. */
+  import(modules, referrer, specifier) {
+    if (!this.execution.allowsDynamicImport) throw this.dynamicImportRefusal();
     try {
       return this.execution.importModule(modules.resolve(specifier, referrer));
     } catch (error) {
@@ -172,6 +190,6 @@ export class Realm {
     this.execution = null;
     if (this.tainted) return false;
     this.#api.reset();
-    return this.#isPristine() || (this.#pristine.restore() && this.#isPristine());
+    return this.#pristine.isPristine() || this.#pristine.restore();
   }
 }

@@ -8,25 +8,36 @@ import { ImportExecution } from "./import_execution.mjs";
 import { Realm } from "./realm.mjs";
 
 const MAXIMUM_IDLE = 64;
+/** Realms made before anything asks for them. */
+const SPARE_REALMS = 4;
 
 /**
  * @typedef {object} Instance  a module evaluated in a realm
  * @property {Realm} realm
- * @property {object} modules
+ * @property {object} deployment
  * @property {string} path
+ * @property {string} phase
  * @property {object|Promise<object>} namespace
+ * @property {boolean} isPending  whether the namespace is a promise
+ * @property {object} instances  the modules behind it (ModuleSet.instantiate)
  * @property {ImportExecution} imported  what the evaluation logged and read
  */
 
 export class RealmPool {
   #used = [];
+  /** @type {Realm[]} */
   #clean = [];
   /** @type {Instance[]} */
   #prepared = [];
 
-  /** A realm in which the module is evaluated. Exceptions of the module pass through, with `realm` attached by the caller's `onRealm`. */
-  instance(deployment, path, onRealm) {
-    const index = this.#prepared.findLastIndex((one) => one.path === path && one.modules === deployment.modules);
+  /**
+   * A module, evaluated in a realm. Exceptions of the module pass through; `onRealm` gets the realm before that.
+   * @returns {Instance}
+   */
+  instance(deployment, path, phase, onRealm) {
+    const index = this.#prepared.findLastIndex(
+      (one) => one.path === path && one.phase === phase && one.deployment === deployment,
+    );
     if (index >= 0) {
       const [found] = this.#prepared.splice(index, 1);
       onRealm(found.realm);
@@ -34,33 +45,36 @@ export class RealmPool {
     }
     const realm = this.#take();
     onRealm(realm);
-    return evaluate(realm, deployment, path);
+    return evaluate(realm, deployment, path, phase);
   }
 
   /** A realm fit for use, with nothing evaluated in it. */
   #take() {
     const clean = this.#clean.pop();
     if (clean !== undefined) return clean;
-    while (this.#used.length > 0) {
-      const { realm } = this.#used.pop();
-      if (realm.clean()) return realm;
-    }
-    // Rather use an instance prepared for another module than pay for a new realm.
-    if (this.#prepared.length >= MAXIMUM_IDLE / 2) {
-      const { realm } = this.#prepared.shift();
-      if (realm.clean()) return realm;
+    for (const list of [this.#used, this.#prepared]) {
+      // Of the prepared ones keep a few: they are worth more than the time to make another realm.
+      while (list.length > (list === this.#prepared ? MAXIMUM_IDLE / 2 : 0)) {
+        const { realm } = list.shift();
+        if (realm.clean()) return realm;
+      }
     }
     return new Realm();
   }
 
-  /** Takes a realm back; `deployment` and `path` say what it was used for. */
-  release(realm, deployment, path) {
+  /** Takes an instance back after its use. */
+  release({ realm, deployment, path, phase, namespace, isPending, instances, imported }) {
     realm.execution = null;
-    if (realm.tainted || this.#size() >= MAXIMUM_IDLE) return;
-    this.#used.push({ realm, deployment, path });
+    if (realm.tainted || this.size >= MAXIMUM_IDLE) return;
+    if (!isPending && namespace.experimental_reuseContext === true) {
+      this.#prepared.push({ realm, deployment, path, phase, namespace, isPending, instances, imported });
+    } else {
+      this.#used.push({ realm, deployment, path, phase });
+    }
   }
 
-  #size() {
+  /** How many realms wait to be used. */
+  get size() {
     return this.#used.length + this.#clean.length + this.#prepared.length;
   }
 
@@ -70,43 +84,40 @@ export class RealmPool {
    */
   prepareOne(isCurrent) {
     const used = this.#used.pop();
-    if (used === undefined) return false;
-    const { realm, deployment, path } = used;
+    if (used === undefined) return this.#addSpare();
+    const { realm, deployment, path, phase } = used;
     if (!realm.clean()) return true;
     if (!isCurrent(deployment) || deployment.modules.plan(path) === null) {
       this.#clean.push(realm);
       return true;
     }
     try {
-      this.#prepared.push(evaluate(realm, deployment, path));
+      this.#prepared.push(evaluate(realm, deployment, path, phase));
     } catch {
       // The call that needs the module meets the same exception, and reports it.
     }
     return true;
   }
 
-  /** Evaluates modules that are likely to be called, before any call. */
-  warm(deployment, path) {
-    if (deployment.modules.plan(path) === null) return;
-    try {
-      this.#prepared.push(evaluate(this.#take(), deployment, path));
-    } catch {
-      // As above.
-    }
+  #addSpare() {
+    if (this.size >= SPARE_REALMS) return false;
+    this.#clean.push(new Realm());
+    return true;
   }
 
   /** Forgets instances of deployments that are no longer loaded. */
   forget(isCurrent) {
-    const stale = this.#prepared.filter((one) => !isCurrent(one.imported.deployment));
-    this.#prepared = this.#prepared.filter((one) => isCurrent(one.imported.deployment));
+    const stale = this.#prepared.filter((one) => !isCurrent(one.deployment));
+    this.#prepared = this.#prepared.filter((one) => isCurrent(one.deployment));
     for (const { realm } of stale) if (realm.clean()) this.#clean.push(realm);
   }
 }
 
 /** @returns {Instance} */
-function evaluate(realm, deployment, path) {
-  const imported = new ImportExecution(deployment);
+function evaluate(realm, deployment, path, phase) {
+  const imported = new ImportExecution(deployment, phase);
   realm.execution = imported;
-  const namespace = deployment.modules.instantiate(realm, path);
-  return { realm, modules: deployment.modules, path, namespace, imported };
+  const instances = deployment.modules.newInstances();
+  const { namespace, isPending } = deployment.modules.instantiate(realm, path, instances);
+  return { realm, deployment, path, phase, namespace, isPending, instances, imported };
 }

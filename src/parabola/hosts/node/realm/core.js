@@ -38,9 +38,7 @@
         host.asyncSyscall(args.length, args[0], args[1], resolve, (failure) => reject(raise(failure)));
       });
     },
-    jsSyscall(op, input) {
-      return api.jsSyscall(op, input);
-    },
+    jsSyscall: (op, input) => api.jsSyscall(op, input),
   });
 
   // ---- time -------------------------------------------------------------------------------------------------
@@ -156,10 +154,6 @@
     makeError,
     raise,
     answer,
-    /** Replaced by the part that carries JavaScript objects. */
-    jsSyscall(op) {
-      throw raise(host.unknownJsSyscall(String(op)));
-    },
     call: (target, ...args) => apply(target, undefined, args),
     /** Calls a method and reports how its promise settles. */
     settle(target, method, args, onFulfilled, onRejected) {

@@ -1,1 +1,135 @@
-(function () { return {}; });
+/*
+ * Values that cross between user code's realm and the host's, so that `instanceof` holds on both sides.
+ *
+ * Objects of web interfaces have two faces: the host's object does the work, user code holds a face made in its own
+ * realm (facades.js). Errors, buffers and plain data that the host made for one caller become this realm's own by
+ * taking on its prototypes. Promises are followed by a promise of this realm.
+ */
+(function (host, outer) {
+  "use strict";
+  const { apply } = Reflect;
+  const { getPrototypeOf, setPrototypeOf } = Object;
+  const { isArray } = Array;
+  const isView = ArrayBuffer.isView;
+  const objectPrototype = Object.prototype;
+  const iteratorPrototype = getPrototypeOf(getPrototypeOf([][Symbol.iterator]()));
+  const asyncIteratorPrototype = getPrototypeOf(getPrototypeOf(getPrototypeOf((async function* () {})())));
+
+  /** Face -> the host's object, and back. */
+  const behind = new WeakMap();
+  const faces = new WeakMap();
+  /** The host's prototypes -> what to do with their objects. */
+  const handlers = new Map();
+
+  const link = (face, object) => {
+    behind.set(face, object);
+    faces.set(object, face);
+    return face;
+  };
+
+  const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
+
+  /** What user code sees of a value of the host. */
+  function wrap(value) {
+    if (!isObject(value)) return value;
+    const face = faces.get(value);
+    if (face !== undefined) return face;
+    if (typeof value === "function") return value;
+    for (let proto = getPrototypeOf(value); proto !== null; proto = getPrototypeOf(proto)) {
+      const handler = handlers.get(proto);
+      if (handler !== undefined) return handler(value, proto);
+    }
+    return value;
+  }
+
+  /** What the host is given for a value of user code: lists and option objects are copied, callbacks are wrapped. */
+  function unwrap(value) {
+    if (!isObject(value)) return value;
+    const object = behind.get(value);
+    if (object !== undefined) return object;
+    if (typeof value === "function") return unwrapCallback(value);
+    if (isArray(value)) return value.map(unwrap);
+    const proto = getPrototypeOf(value);
+    if (proto !== objectPrototype && proto !== null) return value;
+    const copy = { __proto__: null };
+    for (const key of Object.keys(value)) copy[key] = unwrap(value[key]);
+    return copy;
+  }
+
+  function unwrapCallback(callback) {
+    const known = behind.get(callback);
+    if (known !== undefined) return known;
+    const wrapped = function (...args) {
+      return unwrapResult(apply(callback, wrap(this), args.map(wrap)));
+    };
+    return (link(callback, wrapped), wrapped);
+  }
+
+  const unwrapResult = (value) => (isObject(value) && behind.get(value)) || value;
+
+  /** Follows a promise of the host; its end is delivered as a step of the execution that waits for it. */
+  function follow(promise, name, isCounted = true) {
+    return new Promise((resolve, reject) => {
+      const operation = host.beginOperation(name, isCounted);
+      apply(outer.then, promise, [
+        (value) => operation.finish(() => resolve(wrap(value))),
+        (reason) => operation.finish(() => reject(wrap(reason))),
+      ]);
+    });
+  }
+
+  // ---- what becomes of the host's built-in objects ------------------------------------------------------------
+  const adopt = (value, proto) => setPrototypeOf(value, proto);
+  for (const [name, proto] of Object.entries(outer.errors)) {
+    handlers.set(proto, (error) => {
+      adopt(error, globalThis[name].prototype);
+      if (isObject(error.cause)) error.cause = wrap(error.cause);
+      return error;
+    });
+  }
+  for (const [name, proto] of Object.entries(outer.buffers)) {
+    handlers.set(proto, (value) => {
+      if (isView(value)) wrap(value.buffer);
+      return adopt(value, globalThis[name].prototype);
+    });
+  }
+  handlers.set(outer.buffer, (value) => {
+    // Node's Buffer is a Uint8Array over a pool: user code gets a view of bytes of its own.
+    return new Uint8Array(value);
+  });
+  handlers.set(outer.promise, (promise) => follow(promise, ""));
+  handlers.set(outer.array, (list) => Array.from(list, wrap));
+  handlers.set(outer.object, (object) => {
+    if (typeof object.next === "function") return wrapIterator(object);
+    const copy = {};
+    for (const key of Object.keys(object)) copy[key] = wrap(object[key]);
+    return copy;
+  });
+
+  function wrapIterator(iterator) {
+    const isAsync = typeof iterator[Symbol.asyncIterator] === "function";
+    const face = Object.create(isAsync ? asyncIteratorPrototype : iteratorPrototype);
+    for (const name of ["next", "return", "throw"]) {
+      if (typeof iterator[name] !== "function") continue;
+      Object.defineProperty(face, name, {
+        value: (...args) => guard(() => apply(iterator[name], iterator, args)),
+        writable: true,
+        configurable: true,
+      });
+    }
+    return face;
+  }
+
+  /** Runs work of the host; both its result and what it throws become values of this realm. */
+  function guard(work) {
+    let result;
+    try {
+      result = work();
+    } catch (error) {
+      throw wrap(error);
+    }
+    return wrap(result);
+  }
+
+  return { wrap, unwrap, unwrapCallback, link, behind, handlers, follow, guard, isObject };
+});

@@ -1,39 +1,60 @@
 /*
  * Tells whether an execution left its realm as it found it, and undoes what can be undone.
  *
- * `take` records every object reachable from the global object. Functions that are neither constructors nor carry
- * properties of their own are frozen on the way, and accessors are made permanent, so that only data properties and
- * the presence of properties need comparing. The comparison itself is generated code: one fixed list of property
- * reads, which V8 makes fast.
+ * `take` records every object reachable from the roots. To keep the check short, functions that are neither
+ * constructors nor carry properties of their own are frozen, and accessors are made permanent. What remains are the
+ * values of data properties, compared by generated code, and added properties: assignment makes those enumerable, and
+ * the functions that can make others are watched, so the slow question for all keys of an object is hardly ever asked.
  */
 (function (compile) {
   "use strict";
   const { ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty, isExtensible } = Reflect;
-  const { getPrototypeOf } = Object;
+  const { getPrototypeOf, keys: enumerableKeys } = Object;
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
   const record = [];
-  const seen = new Set();
+  const recorded = new WeakSet();
+  let touched = false;
+  let isSame;
+
+  const watch = (target) => {
+    if (isObject(target) && recorded.has(target)) touched = true;
+  };
+  const watchers = {
+    defineProperty(target, key, descriptor) {
+      watch(target);
+      return nativeDefine(target, key, descriptor);
+    },
+    defineProperties(target, descriptors) {
+      watch(target);
+      return nativeDefineAll(target, descriptors);
+    },
+  };
+  const { defineProperty: nativeDefine, defineProperties: nativeDefineAll } = Object;
+  const hidden = (value) => ({ value, writable: true, enumerable: false, configurable: true });
 
   function take(...roots) {
+    defineProperty(Object, "defineProperty", hidden(watchers.defineProperty));
+    defineProperty(Object, "defineProperties", hidden(watchers.defineProperties));
+    defineProperty(Reflect, "defineProperty", hidden({
+      defineProperty(target, key, descriptor) {
+        watch(target);
+        return defineProperty(target, key, descriptor);
+      },
+    }.defineProperty));
     roots.forEach(visit);
-    const objects = record.map((entry) => entry.object);
-    const values = record.map((entry) => entry.values);
-    const prototypes = record.map((entry) => entry.prototype);
-    const checked = record.map((entry) => entry.checked);
-    return compile(source())(checked)(objects, values, prototypes, { ownKeys, isExtensible, getPrototypeOf });
+    isSame = compile(source)(record.map((entry) => entry.checked))(record.map((entry) => entry.values));
   }
 
   function visit(object) {
-    if (!isObject(object) || seen.has(object)) return;
-    seen.add(object);
+    if (!isObject(object) || recorded.has(object)) return;
+    recorded.add(object);
     visit(getPrototypeOf(object));
     const keys = ownKeys(object);
-    const isLeaf = typeof object === "function" && !keys.includes("prototype") && keys.length <= 2;
-    if (isLeaf) {
+    if (typeof object === "function" && !keys.includes("prototype") && keys.length <= 2) {
       Object.freeze(object);
       return;
     }
-    const entry = { object, keys, checked: [], values: [], descriptors: new Map(), prototype: getPrototypeOf(object) };
+    const entry = { object, keys, checked: [], values: [], descriptors: [], prototype: getPrototypeOf(object) };
     record.push(entry);
     for (const key of keys) {
       const descriptor = getOwnPropertyDescriptor(object, key);
@@ -46,34 +67,38 @@
       if (descriptor.writable || descriptor.configurable) {
         entry.checked.push(key);
         entry.values.push(descriptor.value);
-        entry.descriptors.set(key, descriptor);
+        entry.descriptors.push(descriptor);
       }
       visit(descriptor.value);
     }
+    entry.enumerable = enumerableKeys(object).length;
   }
 
-  /** The text of a function that answers whether all recorded objects are as they were. */
+  /** The text of functions, one an object, that compare its properties with their recorded values. */
   function source() {
-    const lines = record.map((entry, i) => {
-      const reads = entry.checked
-        .map((key, j) => {
-          const access = typeof key === "string" ? `[${JSON.stringify(key)}]` : `[k${i}_${j}]`;
-          return `&&o${access}===v[${j}]`;
-        })
-        .join("");
-      const shape = `ownKeys(o).length===${entry.keys.length}&&isExtensible(o)&&getPrototypeOf(o)===prototypes[${i}]`;
-      return `o=objects[${i}];v=values[${i}];if(!(${shape}${reads}))return false;`;
+    const functions = record.map(({ checked }, i) => {
+      const reads = checked.map((key, j) => {
+        const name = typeof key === "string" ? JSON.stringify(key) : `keys[${i}][${j}]`;
+        return `o[${name}]===v[${j}]`;
+      });
+      return `function(o){const v=values[${i}];return ${reads.join("&&") || "true"}}`;
     });
-    const symbols = record.flatMap((entry, i) =>
-      entry.checked.flatMap((key, j) => (typeof key === "symbol" ? [`k${i}_${j}=symbols[${i}][${j}]`] : [])),
-    );
-    return `(function(symbols){${symbols.length > 0 ? `const ${symbols.join(",")};` : ""}
-      return function(objects,values,prototypes,{ownKeys,isExtensible,getPrototypeOf}){
-      return function(){"use strict";let o,v;${lines.join("\n")}return true;}}})`;
+    return `(function(keys){"use strict";return function(values){return [${functions.join(",\n")}]}})`;
+  }
+
+  function isPristine() {
+    if (touched) return false;
+    for (let i = 0; i < record.length; i++) {
+      const { object, enumerable, prototype } = record[i];
+      if (enumerableKeys(object).length !== enumerable || !isExtensible(object)) return false;
+      if (getPrototypeOf(object) !== prototype || !isSame[i](object)) return false;
+    }
+    return true;
   }
 
   /** Puts everything back. @returns false if something cannot be put back */
   function restore() {
+    touched = false;
     for (const { object, keys, checked, values, descriptors, prototype } of record) {
       if (!isExtensible(object) || getPrototypeOf(object) !== prototype) return false;
       for (const key of ownKeys(object)) {
@@ -82,11 +107,11 @@
       for (let i = 0; i < checked.length; i++) {
         const now = getOwnPropertyDescriptor(object, checked[i]);
         if (now !== undefined && "value" in now && now.value === values[i]) continue;
-        if (!defineProperty(object, checked[i], descriptors.get(checked[i]))) return false;
+        if (!defineProperty(object, checked[i], descriptors[i])) return false;
       }
     }
-    return true;
+    return isPristine();
   }
 
-  return { take, restore };
+  return { take, isPristine, restore };
 });

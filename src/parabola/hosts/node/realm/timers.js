@@ -16,6 +16,7 @@
     }
     return host.setTimer(() => callback(...args), Number(delay) || 0, repeat);
   };
+  api.startTimer = (what, callback, delay) => start(what, callback, delay, [], false);
   install("setTimeout", function setTimeout(callback, delay, ...args) {
     return start("setTimeout", callback, delay, args, false);
   });

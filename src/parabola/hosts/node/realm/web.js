@@ -1,1 +1,229 @@
-(function () {});
+/*
+ * The web interfaces of the default runtime, over those of Node.js.
+ */
+(function (host, api, crossing, facades, outer) {
+  "use strict";
+  const { facade, notImplemented } = facades;
+  const { install, raise } = api;
+  const { wrap, unwrap, behind, handlers, follow, guard } = crossing;
+  const { apply, defineProperty } = Reflect;
+
+  const expose = (name, Outer, options) => {
+    const Face = facade(name, Outer, options);
+    install(name, Face);
+    return Face;
+  };
+  const refuse = (what) => {
+    const refusal = host.refusal(what);
+    if (refusal !== undefined) throw raise(refusal);
+  };
+  const method = (target, name, value) =>
+    defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
+
+  // ---- errors, events and aborting ----------------------------------------------------------------------------
+  const DOMException = expose("DOMException", outer.DOMException);
+  Object.setPrototypeOf(DOMException.prototype, Error.prototype);
+  const makeFace = handlers.get(outer.DOMException.prototype);
+  handlers.set(outer.DOMException.prototype, (object) => {
+    const face = makeFace(object);
+    Error.captureStackTrace(face);
+    return face;
+  });
+
+  expose("Event", outer.Event);
+  const EventTarget = expose("EventTarget", outer.EventTarget);
+  const listeners = new WeakMap();
+  /** Listener objects keep one wrapper, so that they can be removed again. */
+  const listener = (value) => {
+    if (typeof value !== "object" || value === null) return unwrap(value);
+    if (!listeners.has(value)) listeners.set(value, (event) => value.handleEvent(wrap(event)));
+    return listeners.get(value);
+  };
+  for (const name of ["addEventListener", "removeEventListener"]) {
+    const native = outer.EventTarget.prototype[name];
+    method(EventTarget.prototype, name, {
+      [name](type, callback, options) {
+        const object = behind.get(this);
+        if (object === undefined) throw new TypeError("Illegal invocation");
+        guard(() => apply(native, object, [type, listener(callback), unwrap(options)]));
+      },
+    }[name]);
+  }
+  const AbortSignal = expose("AbortSignal", outer.AbortSignal, { parent: EventTarget, passive: ["abort"], isAbstract: true });
+  const AbortController = expose("AbortController", outer.AbortController, { passive: ["abort"] });
+  method(AbortSignal, "timeout", function timeout(delay) {
+    const controller = new AbortController();
+    api.startTimer("setTimeout", () => controller.abort(new DOMException("Signal timed out.", "TimeoutError")), delay);
+    return controller.signal;
+  });
+
+  // ---- addresses and text ---------------------------------------------------------------------------------------
+  const URLSearchParams = expose("URLSearchParams", outer.URLSearchParams);
+  const URL = expose("URL", outer.URL, { refused: ["set host", "set username", "set password"] });
+  for (const name of ["createObjectURL", "revokeObjectURL"]) delete URL[name];
+  expose("TextDecoder", outer.TextDecoder);
+  const TextEncoder = expose("TextEncoder", outer.TextEncoder);
+  const { encodeInto } = outer.TextEncoder.prototype;
+  method(TextEncoder.prototype, "encode", function encode(text = "") {
+    const string = `${text}`;
+    const object = behind.get(this);
+    const bytes = new Uint8Array(string.length * 3);
+    const { written } = apply(encodeInto, object, [string, bytes]);
+    return bytes.slice(0, written);
+  });
+  install("atob", function atob(text) {
+    return guard(() => outer.atob(`${text}`));
+  });
+  install("btoa", function btoa(text) {
+    return guard(() => outer.btoa(`${text}`));
+  });
+
+  // ---- streams --------------------------------------------------------------------------------------------------
+  /** Gives the host a stream's source or sink: its methods see this realm's controllers. */
+  const streamParts = (names) => (args) =>
+    args.map((part, i) => {
+      if (i > 0 || part === null || typeof part !== "object") return part;
+      const copy = {};
+      for (const name of names) {
+        const value = part[name];
+        if (value === undefined) continue;
+        copy[name] = typeof value === "function" ? (...given) => apply(value, part, given) : value;
+      }
+      return copy;
+    });
+  for (const name of ["ReadableStreamDefaultController", "ReadableByteStreamController", "WritableStreamDefaultController", "TransformStreamDefaultController"]) {
+    facade(name, outer[name], { passive: ["enqueue", "error"], isAbstract: true });
+  }
+  facade("ReadableStreamBYOBRequest", outer.ReadableStreamBYOBRequest, { isAbstract: true });
+  expose("ReadableStream", outer.ReadableStream, {
+    passive: ["cancel", "from"],
+    prepare: streamParts(["start", "pull", "cancel", "type", "autoAllocateChunkSize"]),
+  });
+  expose("ReadableStreamDefaultReader", outer.ReadableStreamDefaultReader, { passive: ["cancel"], settled: ["closed"] });
+  expose("ReadableStreamBYOBReader", outer.ReadableStreamBYOBReader, { passive: ["cancel"], settled: ["closed"] });
+  expose("WritableStream", outer.WritableStream, {
+    passive: ["abort"],
+    prepare: streamParts(["start", "write", "close", "abort", "type"]),
+  });
+  expose("WritableStreamDefaultWriter", outer.WritableStreamDefaultWriter, {
+    passive: ["write", "abort"],
+    settled: ["closed", "ready"],
+  });
+  expose("TransformStream", outer.TransformStream, {
+    prepare: streamParts(["start", "transform", "flush", "cancel", "readableType", "writableType"]),
+  });
+  expose("TextEncoderStream", outer.TextEncoderStream);
+  expose("TextDecoderStream", outer.TextDecoderStream);
+
+  // ---- bodies and requests ----------------------------------------------------------------------------------------
+  const Blob = expose("Blob", outer.Blob);
+  expose("File", outer.File, { parent: Blob });
+  expose("FormData", outer.FormData);
+  expose("Headers", outer.Headers);
+  const withDuplex = ([input, init]) => {
+    const body = init?.body;
+    const isStream = typeof body === "object" && body !== null && behind.get(body) instanceof outer.ReadableStream;
+    return isStream && init.duplex === undefined ? [input, { ...init, duplex: "half" }] : [input, init];
+  };
+  const Request = expose("Request", outer.Request, {
+    prepare: withDuplex,
+    refused: "cache mode credentials destination integrity isHistoryNavigation isReloadNavigation keepalive redirect referrer referrerPolicy".split(" "),
+  });
+  /** The length of bodies that are known in full. */
+  const bodyLengths = new WeakMap();
+  const lengthOf = (body) => {
+    if (body === null || body === undefined) return undefined;
+    if (typeof body === "string") return new TextEncoder().encode(body).length;
+    if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return body.byteLength;
+    if (body instanceof Blob) return body.size;
+    return body instanceof URLSearchParams ? new TextEncoder().encode(`${body}`).length : undefined;
+  };
+  const Response = expose("Response", outer.Response, {
+    onConstruct(face, [body]) {
+      const length = lengthOf(body);
+      if (length !== undefined) bodyLengths.set(face, length);
+    },
+  });
+  method(Response, "error", function error() {
+    return new Response(null, { status: 500 });
+  });
+  for (const [Face, Outer] of [[Request, outer.Request], [Response, outer.Response]]) {
+    const native = Outer.prototype.formData;
+    method(Face.prototype, "formData", async function formData() {
+      refuse("formData()");
+      return follow(apply(native, behind.get(this), []), "formData");
+    });
+  }
+  install("fetch", async function fetch(input, init) {
+    refuse("fetch()");
+    return api.fetch(input, init);
+  });
+  api.fetch = (input, init) => {
+    const [target, options] = withDuplex([input, init]);
+    const given = [unwrap(target), unwrap(options)];
+    return new Promise((resolve, reject) => {
+      host.fetch(...given, (response) => resolve(wrap(response)), (error) => reject(wrap(error)));
+    });
+  };
+
+  // ---- context that follows asynchronous calls -------------------------------------------------------------------
+  class AsyncLocalStorage {
+    #storage = new outer.AsyncLocalStorage();
+    static bind(callback) {
+      const bound = outer.AsyncLocalStorage.bind(callback);
+      return function (...args) {
+        return apply(bound, this, args);
+      };
+    }
+    static snapshot() {
+      const snapshot = outer.AsyncLocalStorage.snapshot();
+      return (callback, ...args) => snapshot(callback, ...args);
+    }
+    run(store, callback, ...args) {
+      return this.#storage.run(store, callback, ...args);
+    }
+    exit(callback, ...args) {
+      return this.#storage.exit(callback, ...args);
+    }
+    getStore() {
+      return this.#storage.getStore();
+    }
+    enterWith(store) {
+      this.#storage.enterWith(store);
+    }
+    disable() {
+      this.#storage.disable();
+    }
+  }
+  class AsyncResource {
+    #resource;
+    constructor(type) {
+      this.#resource = new outer.AsyncResource(`${type}`);
+    }
+    static bind(callback, type) {
+      return new AsyncResource(type ?? callback.name ?? "bound-anonymous-fn").bind(callback);
+    }
+    bind(callback) {
+      const resource = this.#resource;
+      return function (...args) {
+        return resource.runInAsyncScope(callback, this, ...args);
+      };
+    }
+    runInAsyncScope(callback, thisArgument, ...args) {
+      return this.#resource.runInAsyncScope(callback, thisArgument, ...args);
+    }
+    asyncId() {
+      return this.#resource.asyncId();
+    }
+    triggerAsyncId() {
+      return this.#resource.triggerAsyncId();
+    }
+    emitDestroy() {
+      this.#resource.emitDestroy();
+      return this;
+    }
+  }
+  install("AsyncLocalStorage", AsyncLocalStorage);
+  install("AsyncResource", AsyncResource);
+  Object.assign(api, { notImplemented, refuse, Request, Response, Blob, DOMException, bodyLengths });
+});

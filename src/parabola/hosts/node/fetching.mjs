@@ -1,0 +1,36 @@
+/** fetch as actions have it: Node's own, over http and https only, with errors that name their cause. */
+
+const RENAMED_CAUSES = new Map([
+  ["redirect count exceeded", "fetch too many redirects"],
+  ["unexpected redirect", "fetch attempted redirect"],
+  ["RequestInit: duplex option is required when sending a body.", "fetch cannot redirect with streamed body"],
+]);
+
+/**
+ * @param {Request|string|URL} input
+ * @param {RequestInit|undefined} init
+ * @param {AbortSignal} ended  aborted when the action is over
+ */
+export async function fetchOverHttp(input, init, ended) {
+  const request = new Request(input, init);
+  const { protocol } = new URL(request.url);
+  if (protocol !== "http:" && protocol !== "https:") {
+    throw new TypeError(`fetch only supports http and https, not ${protocol.slice(0, -1)}`);
+  }
+  try {
+    return await fetch(request, { signal: AbortSignal.any([request.signal, ended]) });
+  } catch (error) {
+    throw named(error, request.signal);
+  }
+}
+
+function named(error, signal) {
+  if (signal.aborted || error?.name === "AbortError") return error;
+  const messages = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const text = cause.message || (cause.errors ?? []).map((one) => one.message).join("; ") || cause.code;
+    if (text && !messages.includes(text)) messages.push(text);
+  }
+  const renamed = messages.map((message) => RENAMED_CAUSES.get(message)).find((message) => message !== undefined);
+  return new TypeError(renamed ?? messages.join(": "));
+}

@@ -1,0 +1,142 @@
+/**
+ * One HTTP action: a request comes in, a response goes out, both of them streams (docs/host-protocol.md).
+ */
+import { ActionExecution } from "./action_execution.mjs";
+import { CallError } from "./function_path.mjs";
+
+const MAXIMUM_RESPONSE_BYTES = 20 * 1024 * 1024;
+const NULL_BODY_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+
+export class HttpActionExecution extends ActionExecution {
+  #request;
+  #requestBody = null;
+  #clientGone = new AbortController();
+  #response = null;
+  #chunks = [];
+  #size = 0;
+
+  constructor(deployment, message, host) {
+    super(deployment, { ...message, path: message.path ?? "http.js" }, host);
+    this.#request = message.args.request;
+  }
+
+  invoke(namespace) {
+    const router = namespace.default;
+    if (router?.isRouter !== true) {
+      throw new CallError(
+        router === undefined
+          ? "`convex/http.js` must have a default export of a Router."
+          : "The default export of `convex/http.js` is not a Router.",
+      );
+    }
+    const { method, url } = this.#request;
+    const route = this.message.args.route ?? router.lookup(this.#request.routePath ?? new URL(url).pathname, method)?.[2];
+    if (route === undefined) {
+      this.#answerPlainly(404, "No matching routes found");
+      return;
+    }
+    const { headerPairs = [] } = this.#request;
+    const streamId = NULL_BODY_METHODS.has(method) ? null : "request";
+    const json = JSON.stringify({ url, method, headerPairs, streamId, signal: "client" });
+    this.callMethod(router, "runRequest", [json, route]);
+  }
+
+  // ---- the request --------------------------------------------------------------------------------------------
+
+  makeRequest({ url, method, headerPairs, streamId }) {
+    const init = { method, headers: headerPairs, signal: this.#clientGone.signal };
+    if (streamId !== null) Object.assign(init, { body: this.#bodyStream(), duplex: "half" });
+    return new Request(url, init);
+  }
+
+  #bodyStream() {
+    const { body } = this.#request;
+    return new ReadableStream({
+      start: (controller) => {
+        this.#requestBody = controller;
+        if (typeof body === "string") controller.enqueue(Buffer.from(body, "base64"));
+        if (body !== true) controller.close();
+      },
+      cancel: () => {
+        this.#requestBody = null;
+      },
+    });
+  }
+
+  /** A part of the request's body. */
+  requestChunk({ data }) {
+    this.enterStep(() => this.#requestBody?.enqueue(new Uint8Array(Buffer.from(data, "base64"))));
+  }
+
+  requestEnd() {
+    this.enterStep(() => {
+      this.#requestBody?.close();
+      this.#requestBody = null;
+    });
+  }
+
+  clientGone() {
+    this.enterStep(() => this.#clientGone.abort());
+  }
+
+  // ---- the response -------------------------------------------------------------------------------------------
+
+  takeResponse(response) {
+    this.#response = response;
+    return response.body === null ? null : "response";
+  }
+
+  #answerPlainly(status, text) {
+    this.#response = new Response(text);
+    this.outcome = { value: JSON.stringify({ status, headerPairs: [["content-type", "text/plain;charset=UTF-8"]] }) };
+  }
+
+  /** The handler is done: what is left is to drain the body, while the handler's streams go on. */
+  proceed() {
+    if (this.outcome === null) return super.proceed();
+    if (this.#response === null || this.#response.drained) return undefined;
+    const response = this.#response;
+    response.drained = true;
+    const { status, headerPairs } = JSON.parse(this.outcome.value);
+    if (this.#streams) this.#send({ type: "responseHead", id: this.id, status, headers: headerPairs });
+    this.#drain(response.body).then(
+      () => this.#complete(status, headerPairs),
+      (error) => this.enterStep(() => (this.unhandled ??= { reason: error })),
+    );
+    return undefined;
+  }
+
+  get #streams() {
+    return this.#request.streamResponse === true;
+  }
+
+  #send(message) {
+    this.host.channel.send(message);
+  }
+
+  async #drain(body) {
+    if (body === null) return;
+    for await (const chunk of body) {
+      if (this.ended) return;
+      const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      this.#size += bytes.length;
+      if (this.#size > MAXIMUM_RESPONSE_BYTES) {
+        this.logs.report("ERROR", "error:httpAction", "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB");
+        return;
+      }
+      if (this.#streams) this.#send({ type: "responseChunk", id: this.id, data: bytes.toString("base64") });
+      else this.#chunks.push(bytes);
+    }
+  }
+
+  #complete(status, headerPairs) {
+    if (this.ended) return;
+    if (this.#streams) {
+      this.#send({ type: "responseEnd", id: this.id });
+      this.finish("done", '"result":null');
+      return;
+    }
+    const body = this.#chunks.length === 0 ? null : Buffer.concat(this.#chunks).toString("base64");
+    this.finish("done", `"result":${JSON.stringify({ status, headerPairs, body })}`);
+  }
+}

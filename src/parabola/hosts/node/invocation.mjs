@@ -1,0 +1,185 @@
+/**
+ * One call of one function: from `run` to `done` or `failed`.
+ *
+ * The parts that depend on the kind of function are left to the subclasses: what pending work is, and when the
+ * call is over.
+ */
+import { Execution } from "./execution.mjs";
+import { CallError, findFunction, parseFunctionPath } from "./function_path.mjs";
+import { ModuleError } from "./module_set.mjs";
+
+const TOP_LEVEL_AWAIT = "Top-level awaits in source files are unsupported";
+export const NEVER_RESOLVES = "Returned promise will never resolve";
+
+export class Invocation extends Execution {
+  /** Nanoseconds of user time in finished steps. */
+  userTime = 0n;
+  ended = false;
+  /** @type {import("./realm.mjs").Realm|null} */
+  realm = null;
+  /** What the handler's promise became: {value} or {reason}. */
+  outcome = null;
+  /** @type {import("./realm_pool.mjs").Instance|null} */
+  instance = null;
+  #phase = "import";
+  #namespace = null;
+
+  /**
+   * @param {object} deployment
+   * @param {object} message  the `run` message
+   * @param {{steps: object, channel: object, realms: object, onEnd: (id: number) => void}} host
+   * @param {{importPhase: string, logs?: object}} options
+   */
+  constructor(deployment, message, host, { importPhase, logs }) {
+    super(deployment, { now: message.now, seed: message.seed, logs });
+    this.id = message.id;
+    this.message = message;
+    this.path = parseFunctionPath(message.path);
+    this.host = host;
+    this.importPhase = importPhase;
+  }
+
+  start() {
+    this.enterStep(() => this.#begin());
+  }
+
+  cancel() {
+    this.end();
+  }
+
+  /** Runs `action`, which may enter user code, as a step of its own. What it throws fails the call. */
+  enterStep(action) {
+    this.host.steps.enqueue(this, () => {
+      if (this.ended) return;
+      try {
+        action();
+      } catch (error) {
+        this.outcome ??= { reason: error };
+      }
+    });
+  }
+
+  // ---- the beginning ------------------------------------------------------------------------------------------
+
+  #begin() {
+    const { deployment, path, importPhase } = this;
+    const instance = (this.instance = this.host.realms.instance(deployment, path.module, importPhase, (realm) => {
+      this.realm = realm;
+    }));
+    this.logs.addAll(instance.imported.logs.take());
+    for (const name of instance.imported.envRead) this.envRead.add(name);
+    this.fatalFailure = instance.imported.fatalFailure;
+    this.unhandled = instance.imported.unhandled;
+    if (!instance.isPending) return this.#invoke(instance.namespace);
+    instance.namespace.then(
+      (namespace) => (this.#namespace = namespace),
+      (reason) => (this.outcome = { reason }),
+    );
+  }
+
+  #invoke(namespace) {
+    this.#phase = "run";
+    this.realm.execution = this;
+    this.invoke(namespace);
+  }
+
+  /** Calls the function of the namespace. Subclasses may find and call it otherwise. */
+  invoke(namespace) {
+    const { target, method } = findFunction(namespace, this.path, this.message.kind);
+    this.callMethod(target, method, [...this.leadingArguments, JSON.stringify([this.message.args])]);
+  }
+
+  /** What the entry of the function's kind takes before its arguments. */
+  get leadingArguments() {
+    return [];
+  }
+
+  callMethod(target, method, args) {
+    this.realm.api.settle(
+      target,
+      method,
+      args,
+      (value) => (this.outcome ??= { value }),
+      (reason) => (this.outcome ??= { reason }),
+    );
+  }
+
+  // ---- between steps ------------------------------------------------------------------------------------------
+
+  /** Called when a step's microtasks have drained and unhandled rejections have been reported. */
+  settle() {
+    if (this.ended) return;
+    if (this.fatalFailure !== null) this.fail(this.fatalFailure);
+    else if (this.unhandled !== null) this.failWith(this.unhandled.reason);
+    else if (this.outcome !== null && "reason" in this.outcome) this.failWith(this.outcome.reason);
+    else if (this.isOverTime()) this.fail({ message: this.timeoutText }, "timeout");
+    else if (this.#phase === "run") this.proceed();
+    else if (this.#namespace === null) this.fail({ message: `Uncaught Error: ${TOP_LEVEL_AWAIT}` });
+    else this.enterStep(() => this.#invoke(this.#namespace));
+  }
+
+  isOverTime() {
+    return false;
+  }
+
+  /** Decides what is next: wait, hand out answers, or end. */
+  proceed() {}
+
+  // ---- the end ------------------------------------------------------------------------------------------------
+
+  succeed(value) {
+    if (typeof value !== "string") {
+      this.fail({ message: `Function ${this.message.path} return value invalid: expected JSON text` });
+      return;
+    }
+    this.finish("done", `"result":${value.includes("\n") ? JSON.stringify(JSON.parse(value)) : value}`);
+  }
+
+  failWith(reason) {
+    if (reason instanceof CallError || reason instanceof ModuleError) this.fail({ message: reason.message });
+    else this.fail(this.realm.describe(reason));
+  }
+
+  /** @param {import("./failures.mjs").Failure} failure */
+  fail({ message, frames = [], data }, kind = "user") {
+    const texts = [`"message":${JSON.stringify(message)}`, `"frames":${JSON.stringify(frames)}`];
+    if (data !== undefined) texts.push(`"data":${data}`);
+    this.finish("failed", `"error":{${texts.join(",")}},"kind":"${kind}"`);
+  }
+
+  /** The last message. `fields` is JSON text of what is particular to it. */
+  finish(type, fields) {
+    const usage = {
+      userMs: Math.round(Number(this.userTime) / 1e3) / 1e3,
+      usedClock: this.usedClock,
+      usedRandom: this.usedRandom,
+      envRead: [...this.envRead],
+      unawaited: this.unawaited(),
+    };
+    const report = `"logs":${JSON.stringify(this.logs.take())},"usage":${JSON.stringify(usage)}`;
+    this.host.channel.sendText(`{"type":"${type}","id":${this.id},${fields},${report}}`);
+    this.end();
+  }
+
+  /** Names of operations that the call leaves behind. */
+  unawaited() {
+    return [];
+  }
+
+  /** Whether something may still enter the realm after the end. */
+  isDangling() {
+    return false;
+  }
+
+  end() {
+    if (this.ended) return;
+    this.ended = true;
+    if (this.instance !== null && this.#phase === "run") {
+      this.realm.tainted ||= this.isDangling();
+      this.host.realms.release(this.instance);
+    } else if (this.realm !== null) {
+      this.realm.execution = null;
+    }
+    this.host.onEnd(this.id);
+  }
+}

@@ -1,0 +1,90 @@
+/** The default runtime: each call in a realm of its own, many calls in flight in one process. */
+import { ActionExecution } from "./action_execution.mjs";
+import { Deployment } from "./deployment.mjs";
+import { HttpActionExecution } from "./http_action_execution.mjs";
+import { realmOfPromise } from "./realm.mjs";
+import { RealmPool } from "./realm_pool.mjs";
+import { TransactionalExecution } from "./transactional_execution.mjs";
+
+const EXECUTIONS = {
+  query: TransactionalExecution,
+  mutation: TransactionalExecution,
+  action: ActionExecution,
+  httpAction: HttpActionExecution,
+};
+
+export class IsolateHost {
+  #running = new Map();
+  #deployment = null;
+
+  /** @param {{channel: object, steps: import("./steps.mjs").StepQueue}} parts */
+  constructor({ channel, steps }) {
+    this.channel = channel;
+    this.steps = steps;
+    this.realms = new RealmPool();
+    this.onEnd = (id) => this.#running.delete(id);
+    steps.onIdle = () => this.#useIdleTime();
+  }
+
+  /** Answers a message of the engine; unknown ones belong to later versions of the protocol. */
+  receive(message) {
+    switch (message.type) {
+      case "load":
+        return this.#load(message);
+      case "analyze":
+        return this.#analyze(message);
+      case "run":
+        return this.#run(message);
+      case "reply":
+        return this.#running.get(message.id)?.receive(message);
+      case "cancel":
+        return this.#running.get(message.id)?.cancel();
+      case "requestChunk":
+      case "requestEnd":
+      case "clientGone":
+        return this.#running.get(message.id)?.[message.type]?.(message);
+      default:
+        return undefined;
+    }
+  }
+
+  #load(message) {
+    this.#deployment = new Deployment(message);
+    this.realms.forget((deployment) => deployment === this.#deployment);
+    this.channel.send({ type: "loaded", deployment: message.deployment });
+    this.#useIdleTime();
+  }
+
+  #run(message) {
+    const execution = new EXECUTIONS[message.kind](this.#deployment, message, this);
+    this.#running.set(message.id, execution);
+    execution.start();
+  }
+
+  async #analyze(message) {
+    const { analyze } = await import("./analysis.mjs");
+    this.channel.send(await analyze(this.#deployment, message));
+  }
+
+  /** A promise was rejected, and nobody handled it by the time the microtasks had drained. */
+  onUnhandledRejection(reason, promise) {
+    const realm = realmOfPromise(promise);
+    const execution = realm === null ? this.steps.active : realm.execution;
+    execution?.onUnhandledRejection(reason);
+  }
+
+  /** An exception that user code threw where nobody could catch it, such as in an event listener. */
+  onUncaughtException(error) {
+    if (this.steps.active === null) throw error;
+    this.steps.active.onUnhandledRejection(error);
+  }
+
+  /** Evaluates modules ahead of calls while nothing else is to be done: one at a time, so that a call waits for one at most. */
+  #useIdleTime() {
+    const more = () => {
+      if (this.steps.isBusy) return;
+      if (this.realms.prepareOne((deployment) => deployment === this.#deployment)) setImmediate(more);
+    };
+    setImmediate(more);
+  }
+}

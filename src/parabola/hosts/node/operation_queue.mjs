@@ -1,0 +1,55 @@
+/** The operations of an action: at most eight at once, others wait their turn. */
+const MAXIMUM_RUNNING = 8;
+
+export class OperationQueue {
+  #waiting = [];
+  #running = new Set();
+  #tracked = new Set();
+  #limit;
+
+  constructor(limit = MAXIMUM_RUNNING) {
+    this.#limit = limit;
+  }
+
+  /**
+   * @param {string} name  as users are told of it
+   * @param {(operation: {name: string}) => void} start  called when it is the operation's turn
+   */
+  add(name, start) {
+    this.#waiting.push({ name, start });
+    this.#startNext();
+  }
+
+  /** Counts an operation that is under way already, beside the limit. */
+  track(operation) {
+    this.#tracked.add(operation);
+  }
+
+  #startNext() {
+    while (this.#waiting.length > 0 && this.#running.size < this.#limit) {
+      const operation = this.#waiting.shift();
+      this.#running.add(operation);
+      operation.start(operation);
+    }
+  }
+
+  finish(operation) {
+    this.#running.delete(operation);
+    this.#tracked.delete(operation);
+    this.#startNext();
+  }
+
+  /** The names of operations that have not finished, in the order of their start. */
+  get pending() {
+    return [...this.#running, ...this.#tracked, ...this.#waiting].map((operation) => operation.name);
+  }
+
+  get isEmpty() {
+    return this.#running.size === 0 && this.#tracked.size === 0 && this.#waiting.length === 0;
+  }
+
+  /** Forgets what has not started. */
+  clear() {
+    this.#waiting = [];
+  }
+}

@@ -1,0 +1,108 @@
+/*
+ * The performance interface over the execution's clock.
+ */
+(function (host, api) {
+  "use strict";
+  const { install, resets } = api;
+  const OWN = Symbol("own");
+  let entries = [];
+  resets.push(() => {
+    entries = [];
+  });
+
+  class PerformanceEntry {
+    #fields;
+    constructor(key, fields) {
+      if (key !== OWN) throw new TypeError("Illegal constructor");
+      this.#fields = fields;
+    }
+    get name() {
+      return this.#fields.name;
+    }
+    get entryType() {
+      return this.#fields.entryType;
+    }
+    get startTime() {
+      return this.#fields.startTime;
+    }
+    get duration() {
+      return this.#fields.duration;
+    }
+    get detail() {
+      return this.#fields.detail;
+    }
+    toJSON() {
+      return { ...this.#fields };
+    }
+  }
+  class PerformanceMark extends PerformanceEntry {
+    constructor(name, { startTime = host.performanceNow(), detail = null } = {}) {
+      super(OWN, { name: `${name}`, entryType: "mark", startTime, duration: 0, detail });
+    }
+  }
+  class PerformanceMeasure extends PerformanceEntry {}
+
+  const timeOf = (mark) => {
+    if (typeof mark === "number") return mark;
+    const found = entries.findLast((entry) => entry.entryType === "mark" && entry.name === mark);
+    if (found === undefined) throw new api.DOMException(`The "${mark}" performance mark has not been set`, "SyntaxError");
+    return found.startTime;
+  };
+  const remove = (type, name) => {
+    entries = entries.filter((entry) => entry.entryType !== type || (name !== undefined && entry.name !== name));
+  };
+
+  class Performance {
+    constructor(key) {
+      if (key !== OWN) throw new TypeError("Illegal constructor");
+    }
+    get timeOrigin() {
+      return host.timeOrigin();
+    }
+    now() {
+      return host.performanceNow();
+    }
+    mark(name, options) {
+      const mark = new PerformanceMark(name, options);
+      entries.push(mark);
+      return mark;
+    }
+    measure(name, startOrOptions, endMark) {
+      const options = typeof startOrOptions === "object" && startOrOptions !== null ? startOrOptions : { start: startOrOptions, end: endMark };
+      const { start, end, duration, detail = null } = options;
+      let endTime = host.performanceNow();
+      if (end !== undefined) endTime = timeOf(end);
+      else if (start !== undefined && duration !== undefined) endTime = timeOf(start) + duration;
+      let startTime = 0;
+      if (start !== undefined) startTime = timeOf(start);
+      else if (duration !== undefined) startTime = endTime - duration;
+      const fields = { name: `${name}`, entryType: "measure", startTime, duration: endTime - startTime, detail };
+      const measure = new PerformanceMeasure(OWN, fields);
+      entries.push(measure);
+      return measure;
+    }
+    getEntries() {
+      return entries.toSorted((a, b) => a.startTime - b.startTime);
+    }
+    getEntriesByName(name, type) {
+      return this.getEntries().filter((entry) => entry.name === name && (type === undefined || entry.entryType === type));
+    }
+    getEntriesByType(type) {
+      return this.getEntries().filter((entry) => entry.entryType === type);
+    }
+    clearMarks(name) {
+      remove("mark", name);
+    }
+    clearMeasures(name) {
+      remove("measure", name);
+    }
+    toJSON() {
+      return { timeOrigin: this.timeOrigin };
+    }
+  }
+  install("PerformanceEntry", PerformanceEntry);
+  install("PerformanceMark", PerformanceMark);
+  install("PerformanceMeasure", PerformanceMeasure);
+  install("Performance", Performance);
+  install("performance", new Performance(OWN));
+});

@@ -1,0 +1,39 @@
+/** The timers of one action. Equal deadlines fire in the order of their creation, as Node's own do. */
+const MAXIMUM_DELAY = 2 ** 31 - 1;
+
+export class Timers {
+  #timers = new Map();
+  #nextId = 1;
+  #enter;
+
+  /** @param {(callback: () => void) => void} enter  runs a callback as a step of the action */
+  constructor(enter) {
+    this.#enter = enter;
+  }
+
+  get isEmpty() {
+    return this.#timers.size === 0;
+  }
+
+  set(callback, delay, repeat) {
+    const id = this.#nextId++;
+    const milliseconds = Math.min(Math.max(delay, 0), MAXIMUM_DELAY);
+    const fire = () => {
+      if (!repeat) this.#timers.delete(id);
+      this.#enter(() => {
+        if (!repeat || this.#timers.has(id)) callback();
+      });
+    };
+    this.#timers.set(id, repeat ? setInterval(fire, milliseconds) : setTimeout(fire, milliseconds));
+    return id;
+  }
+
+  clear(id) {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+  }
+
+  clearAll() {
+    for (const id of [...this.#timers.keys()]) this.clear(id);
+  }
+}

@@ -1,7 +1,8 @@
-"""Databases on a temporary directory, a clock that tests turn, and short forms of what they do all the time."""
+"""Databases on a temporary directory, a clock that tests turn, and short forms of what they often do."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -73,6 +74,14 @@ async def patch(database: Database, id: str, fields: dict[str, Any], *, source: 
     tx = database.begin(writable=True)
     await tx.patch(id, fields)
     return await database.commit(tx, source=source)
+
+
+async def validated(database: Database, tx: Transaction) -> asyncio.Task[int]:
+    """Begins a commit and returns once it is validated, before it is durable."""
+    reached = asyncio.Event()
+    task = asyncio.create_task(database.commit(tx, on_validated=lambda ts: reached.set()))
+    await reached.wait()
+    return task
 
 
 async def delete(database: Database, id: str) -> int:

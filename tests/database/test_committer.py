@@ -19,6 +19,7 @@ from stores import (
     range_of,
     scan_of,
     take,
+    validated,
     values,
 )
 from test_indexes import create_index
@@ -211,9 +212,7 @@ async def test_a_validated_commit_that_is_not_durable_yet_conflicts_too(database
     await stale.patch(id, {"n": 2.0})
     tx = database.begin(writable=True)
     await tx.patch(id, {"n": 1.0})
-    committing = asyncio.create_task(database.commit(tx))
-    while database.latest_ts == tx.begin_ts:
-        await asyncio.sleep(0)
+    committing = await validated(database, tx)
     assert database.durable_ts < database.latest_ts
     with pytest.raises(ConflictError):
         await database.commit(stale)
@@ -262,12 +261,9 @@ async def test_queries_see_only_what_is_durable_and_the_next_mutation_what_is_va
     database: Database,
 ) -> None:
     [id] = await insert(database, "t", {"n": 0.0})
-    before = database.durable_ts
     tx = database.begin(writable=True)
     await tx.patch(id, {"n": 1.0})
-    committing = asyncio.create_task(database.commit(tx))
-    while database.latest_ts == before:
-        await asyncio.sleep(0)
+    committing = await validated(database, tx)
     query, mutation = database.begin(), database.begin(writable=True)
     assert (await query.get(id)).value["n"] == 0.0  # type: ignore[union-attr]
     assert (await mutation.get(id)).value["n"] == 1.0  # type: ignore[union-attr]
@@ -354,9 +350,7 @@ async def test_timestamps_follow_the_clock_and_never_go_back(tmp_path: Path) -> 
 async def test_a_commit_goes_on_when_nobody_waits_for_it_any_more(database: Database) -> None:
     tx = database.begin(writable=True)
     await tx.insert("t", {})
-    waiting = asyncio.create_task(database.commit(tx))
-    while database.latest_ts == tx.begin_ts:
-        await asyncio.sleep(0)
+    waiting = await validated(database, tx)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -370,9 +364,7 @@ async def test_a_mutation_without_writes_answers_only_when_what_it_read_is_durab
     [id] = await insert(database, "t", {"n": 0.0})
     tx = database.begin(writable=True)
     await tx.patch(id, {"n": 1.0})
-    committing = asyncio.create_task(database.commit(tx))
-    while database.latest_ts == tx.begin_ts:
-        await asyncio.sleep(0)
+    committing = await validated(database, tx)
     reader = database.begin(writable=True)
     await reader.get(id)
     assert await database.commit(reader) == reader.begin_ts <= database.durable_ts
@@ -474,9 +466,7 @@ async def test_what_read_writes_that_were_lost_does_not_commit(database: Databas
     database.persistence.flush = later  # type: ignore[method-assign]
     tx = database.begin(writable=True)
     await tx.patch(id, {"n": 1.0})
-    first = asyncio.create_task(database.commit(tx))
-    while database.latest_ts == tx.begin_ts:
-        await asyncio.sleep(0)
+    first = await validated(database, tx)
     reader, idle = database.begin(writable=True), database.begin(writable=True)
     for dependent in (reader, idle):
         document = await dependent.get(id)

@@ -1,4 +1,4 @@
-"""Every history is one of the mutations run one after another in the order of their timestamps, crashes included.
+"""Every history is one of the mutations run one after another in timestamp order, crashes included.
 
 Random programs run concurrently, their steps interleaved at random, each over its own transaction; those that
 lose are run again. Then the committed ones are run once more, alone and in order, over a dictionary.

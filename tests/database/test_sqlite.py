@@ -220,7 +220,7 @@ async def test_large_documents_end_a_chunk_early(
 ) -> None:
     monkeypatch.setattr(sqlite, "CHUNK_BYTES", 10)
     model = Model()
-    commit = model.commit({id: (b"\x01", "x" * 6) for id in "abcd"})
+    commit = model.commit(dict.fromkeys("abcd", (b"\x01", "x" * 6)))
     assert commit
     store.append([commit])
     chunk = await store.scan(INDEX, Interval.everything(), model.ts, "asc", 100)

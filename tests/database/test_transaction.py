@@ -263,7 +263,7 @@ async def test_an_id_of_another_table_than_expected_is_refused(database: Databas
     assert refused.value.message == (
         'Invalid argument `id` for `db.get`: expected to be an Id<"users">, got Id<"tasks"> instead.'
     )
-    with pytest.raises(BadRequest, match='`db.delete`: expected to be an Id<"users">'):
+    with pytest.raises(BadRequest, match=r'`db.delete`: expected to be an Id<"users">'):
         await tx.delete(id, table="users")
 
 

@@ -30,36 +30,39 @@ class Overlay:
     An index is laid out only when it is scanned, so a mutation that only writes pays nothing for it.
     """
 
-    __slots__ = ("_by_id", "_indexes", "_tablets", "_undo")
+    __slots__ = ("_indexes", "_tablets", "_undo")
 
     def __init__(self) -> None:
-        self._by_id: dict[str, PendingWrite] = {}
+        # The same id may occur in the tables of two components, or in an active and a hidden table.
         self._tablets: dict[int, dict[str, PendingWrite]] = {}
         # Index id -> key -> document, None where the stored document of that key is gone.
         self._indexes: dict[int, tuple[Index, SortedDict[bytes, Document | None]]] = {}
         self._undo: list[tuple[str, int, PendingWrite | None]] = []
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return sum(map(len, self._tablets.values()))
 
     def __iter__(self) -> Iterator[PendingWrite]:
-        return iter(self._by_id.values())
+        for tablet in self._tablets.values():
+            yield from tablet.values()
 
-    def get(self, id: str) -> PendingWrite | None:
-        return self._by_id.get(id)
+    def get(self, tablet_id: int, id: str) -> PendingWrite | None:
+        tablet = self._tablets.get(tablet_id)
+        return None if tablet is None else tablet.get(id)
 
     def put(self, write: PendingWrite) -> None:
         """Replaces what is pending for a document."""
-        self._undo.append((write.id, write.table.tablet_id, self._by_id.get(write.id)))
-        self._set(write.id, write.table.tablet_id, write)
+        tablet_id = write.table.tablet_id
+        self._undo.append((write.id, tablet_id, self.get(tablet_id, write.id)))
+        self._set(write.id, tablet_id, write)
 
     def _set(self, id: str, tablet_id: int, write: PendingWrite | None) -> None:
         tablet = self._tablets.setdefault(tablet_id, {})
         previous = tablet.get(id)
         if write is None:
-            del self._by_id[id], tablet[id]
+            del tablet[id]
         else:
-            self._by_id[id] = tablet[id] = write
+            tablet[id] = write
         for index, keys in self._indexes.values():
             if index.tablet_id == tablet_id:
                 if previous is not None:

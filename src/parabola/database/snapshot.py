@@ -97,7 +97,7 @@ class Snapshot:
         looked_up = (namespace, name)
         if looked_up not in self._looked_up:
             self._looked_up.add(looked_up)
-            self.read_set.record(TABLES_BY_NAME, prefix_interval(looked_up))
+            self.read_set.record(TABLES_BY_NAME, prefix_interval((namespace, name, "active")))
         return self.registry.table(name, namespace)
 
     def find_table_by_number(self, number: int) -> Table | None:
@@ -106,7 +106,8 @@ class Snapshot:
         looked_up = (namespace, number)
         if looked_up not in self._looked_up:
             self._looked_up.add(looked_up)
-            self.read_set.record(TABLES_BY_NUMBER, prefix_interval((namespace, float(number))))
+            interval = prefix_interval((namespace, float(number), "active"))
+            self.read_set.record(TABLES_BY_NUMBER, interval)
         return self.registry.table_by_number(number, namespace)
 
     def table_name(self, number: int) -> tuple[str, bool] | None:
@@ -213,7 +214,7 @@ class Snapshot:
         return document
 
     async def _current(self, table: Table, id: str) -> Document | None:
-        pending = self.overlay.get(id)
+        pending = self.overlay.get(table.tablet_id, id)
         if pending is not None:
             return pending.new
         self._check_retention()

@@ -106,8 +106,8 @@ class SqlitePersistence:
             lock.release()
             raise UnusableData(
                 f"{directory / FILE_NAME} cannot be opened as a database of Parabola: {error}. "
-                "Look at the disk and the file's permissions, restore it from a backup, or start with another "
-                "data directory."
+                "Look at the disk and the file's permissions, restore it from a backup, or start with "
+                "another data directory."
             ) from error
         except BaseException:
             lock.release()

@@ -24,7 +24,8 @@ def remove_old_rows(
 ) -> int:
     """Removes up to about `limit` rows and returns how many; 0 means that nothing is left to remove.
 
-    See `Persistence.vacuum`. `tablets` are the indexes that are a table's `by_id`. Runs in the caller's SQL transaction.
+    See `Persistence.vacuum`. `tablets` are the indexes that are a table's `by_id`. Runs in the caller's SQL
+    transaction.
     """
     removed = _old_entries(db, entries_before, limit)
     if removed < limit:

@@ -61,7 +61,7 @@ def _table(k: int, **indexes: tuple[str, ...]) -> SystemTable:
 
 # The first three have the tablets above; the order of the others means nothing.
 SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
-    "_tables": _table(1, by_name=("namespace", "name"), by_number=("namespace", "number")),
+    "_tables": _table(1, by_name=("namespace", "name", "state"), by_number=("namespace", "number", "state")),
     "_index": _table(2, by_tablet=("tablet", "name")),
     "_schemas": _table(20, by_state=("state",)),
     "_exports": _table(4, by_state=("state",)),

@@ -216,7 +216,7 @@ class Transaction(Snapshot):
     def _put(self, table: Table, id: str, current: Document | None, new: Document | None) -> None:
         self._require_writable()
         self.usage.count_write(0 if new is None else new.size, system=table.is_system)
-        pending = self.overlay.get(id)
+        pending = self.overlay.get(table.tablet_id, id)
         stored = pending.old if pending else current.revision if current else None
         self.overlay.put(PendingWrite(id, table, stored, new))
         if table.name in METADATA_TABLES:

@@ -1,0 +1,37 @@
+"""The cache of revisions stays within its memory and keeps what is used."""
+
+from __future__ import annotations
+
+from parabola.database.documents import Revision
+from parabola.database.revision_cache import RevisionCache
+
+
+def revision(number: int, length: int = 20) -> Revision:
+    return Revision(f"id{number}", number, b"x" * length, length, number)
+
+
+def test_what_is_used_stays_and_the_rest_goes() -> None:
+    cache = RevisionCache(100 * 500)
+    for number in range(1000):
+        cache.add(number, revision(number))
+        assert cache.get(0) is not None
+    held = [number for number in range(1000) if number in cache._young or number in cache._old]
+    assert held[0] == 0
+    assert 999 in held
+    assert 40 < len(held) <= 102
+
+
+def test_a_huge_document_does_not_push_out_the_others() -> None:
+    cache = RevisionCache(100_000)
+    cache.add(1, revision(1))
+    cache.add(2, revision(2, 50_000))
+    assert cache.get(2) is None
+    assert cache.get(1) is not None
+
+
+def test_revisions_that_were_never_committed_are_forgotten() -> None:
+    cache = RevisionCache(100_000)
+    for number in range(10):
+        cache.add(number, revision(number))
+    cache.forget_from(7)
+    assert [number for number in range(10) if cache.get(number)] == list(range(7))

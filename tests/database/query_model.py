@@ -44,10 +44,6 @@ INDEXES = {
 }
 
 
-class Unreachable(Exception):
-    """The evaluator read past a limit."""
-
-
 class MemoryReader:
     """A `QueryReader` over one table of documents that tests change as they like."""
 
@@ -72,6 +68,7 @@ class MemoryReader:
         self.bytes_read = 0
         self.names_read: list[str] = []
         self.scans: list[int] = []
+        self.open_reads = 0
 
     def put(self, document: dict[str, Any]) -> None:
         self.documents[document["_id"]] = document
@@ -108,9 +105,11 @@ class MemoryReader:
     def open_read(self, index: Index) -> OpenRead:
         if self.read_set.count >= self.max_intervals:
             raise PaginationLimit("Too many reads in a single function execution")
+        self.open_reads += 1
         return self.read_set.open(index.index_id)
 
     def close_read(self, read: OpenRead) -> None:
+        self.open_reads -= 1
         self.read_set.close(read)
 
     def count_document(self, document: Document) -> None:

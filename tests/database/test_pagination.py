@@ -177,6 +177,14 @@ async def test_a_full_page_reads_up_to_its_last_document() -> None:
         Interval.everything().through(INDEX.key(documents[3]))
     ]
     assert reader.documents_read == 4
+    assert reader.open_reads == 0
+
+
+async def test_a_query_with_a_limit_of_its_own_ends_there() -> None:
+    reader = MemoryReader(numbered(10))
+    page = await page_of(reader, table_scan(None, {"limit": 2}), 5)
+    assert (ids(page), page.is_done) == (["id0000", "id0001"], True)
+    assert reader.documents_read == 2
 
 
 async def test_a_pinned_page_reads_up_to_its_end_and_ignores_its_size_and_maxima() -> None:

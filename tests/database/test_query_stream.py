@@ -105,6 +105,7 @@ async def test_collect_returns_everything_and_closes_the_stream() -> None:
     reader = MemoryReader(numbered(250), chunk=70)
     stream = open(reader, table_scan())
     assert len(await stream.collect()) == 250
+    assert reader.open_reads == 0
     assert reads(reader) == {INDEXES["by_creation_time"].index_id: [Interval.everything()]}
 
 

@@ -129,7 +129,7 @@ async def _fill(
         rows_read = len(scan.keys)
         if bounds.rows is not None and rows_read >= bounds.rows:
             return _position(scan), True
-        if bounds.bytes is not None and rows_read and bytes_read >= bounds.bytes:
+        if bounds.bytes is not None and bytes_read >= bounds.bytes:
             return _position(scan), True
         batch = bounds.size - len(documents)
         if operators.has_filter:

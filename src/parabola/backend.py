@@ -20,7 +20,7 @@ from parabola.functions.function_path import parse_path
 from parabola.functions.host_commands import isolate_command, node_command, python_command
 from parabola.functions.host_set import HostConfig
 from parabola.functions.identity import NO_IDENTITY, SYSTEM_IDENTITY, Identity
-from parabola.functions.query_cache import LiveQuery
+from parabola.functions.live_query import LiveQuery
 from parabola.functions.results import FunctionResult
 from parabola.functions.runner import FunctionRunner
 from parabola.functions.session_requests import SessionRequest
@@ -255,7 +255,8 @@ class Backend:
         on_invalid: Callable[[], None] | None = None,
     ) -> LiveQuery:
         """A subscription to a query; nothing runs before its first `result_at`."""
-        return self.query_cache.live_query(
+        return LiveQuery(
+            self.query_cache,
             path,
             args,
             identity,

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ from parabola.functions.results import FunctionResult
 if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.subscriptions import Token
+    from parabola.functions.live_query import LiveQuery
     from parabola.functions.runner import FunctionRunner
 
 CACHE_BYTES = 100 * 1024 * 1024
@@ -46,7 +46,7 @@ class QueryKey:
     """What distinguishes queries, but for the identity."""
 
     component: str
-    name: str
+    name: FunctionPath
     args: bytes
     journal: str | None
     public_only: bool
@@ -82,11 +82,10 @@ SHARED = ""
 class QueryFamily:
     """One query as asked by everybody: its newest results and the runs in flight."""
 
-    __slots__ = ("arguments", "key", "name", "results", "runs", "uses_identity")
+    __slots__ = ("arguments", "key", "results", "runs", "uses_identity")
 
-    def __init__(self, key: QueryKey, name: FunctionPath, arguments: Arguments) -> None:
+    def __init__(self, key: QueryKey, arguments: Arguments) -> None:
         self.key = key
-        self.name = name
         self.arguments = arguments
         self.results: dict[str, CachedResult] = {}
         self.runs: dict[tuple[str, int], asyncio.Future[CachedResult]] = {}
@@ -117,8 +116,6 @@ class QueryCache:
         self.executions = 0
         """Runs so far: what tests and metrics count."""
 
-    # Asking once
-
     async def query(
         self,
         path: str | FunctionPath,
@@ -133,30 +130,15 @@ class QueryCache:
     ) -> FunctionResult:
         """The result at `ts`, or at the newest durable timestamp."""
         try:
-            family = self._family(path, args, journal, component, public_only)
+            key, arguments = self.read_query(path, args, journal, component, public_only)
         except CallRefused as refusal:
             at = self._database.durable_ts if ts is None else ts
             return FunctionResult(error=refusal.failure, ts=at, request_id=new_request_id())
         ts = self._database.durable_ts if ts is None else ts
-        return (await self.result_at(family, identity, ts, request)).result
-
-    # Holding
-
-    def live_query(
-        self,
-        path: str,
-        args: EncodedArguments,
-        identity: Identity,
-        *,
-        journal: str | None = None,
-        component: str = "",
-        public_only: bool = True,
-        on_invalid: Callable[[], None] | None = None,
-    ) -> LiveQuery:
-        """A subscription to a query; nothing runs before its first `result_at`."""
-        return LiveQuery(self, path, args, identity, journal, component, public_only, on_invalid)
-
-    # Shared by both
+        cached = await self.result_at(self.family(key, arguments), identity, ts, request)
+        if cached.result.error is not None and not cached.holders:
+            self._drop(cached)
+        return cached.result
 
     async def result_at(
         self, family: QueryFamily, identity: Identity, ts: int, request: RequestContext | None = None
@@ -186,23 +168,24 @@ class QueryCache:
             if found.holds_at(ts) and found.slot in (SHARED, identity.cache_key):
                 return found
 
-    def _family(
+    def read_query(
         self,
         path: str | FunctionPath,
         args: EncodedArguments,
         journal: str | None,
         component: str,
         public_only: bool,
-    ) -> QueryFamily:
-        """The family of a call. Raises `CallRefused` for arguments that are no arguments, `BadRequest` for a
-        bad path.
-        """
+    ) -> tuple[QueryKey, Arguments]:
+        """What is asked. Raises `CallRefused` for arguments that are none, `BadRequest` for a bad path."""
         name = path if isinstance(path, FunctionPath) else parse_path(path)
         arguments = decode_arguments(args, self._runner.path_of(name))
-        key = QueryKey(component, name.canonical, arguments.json, journal, public_only)
+        return QueryKey(component, name, arguments.json, journal, public_only), arguments
+
+    def family(self, key: QueryKey, arguments: Arguments) -> QueryFamily:
+        """The family of a query, made when it is asked for the first time."""
         family = self._families.get(key)
         if family is None:
-            family = self._families[key] = QueryFamily(key, name, arguments)
+            family = self._families[key] = QueryFamily(key, arguments)
         return family
 
     async def _execute(
@@ -214,7 +197,7 @@ class QueryCache:
         self.executions += 1
         try:
             key = family.key
-            call = Call(family.name, family.arguments, identity, key.component, key.public_only, request)
+            call = Call(key.name, family.arguments, identity, key.component, key.public_only, request)
             result = await self._runner.query(call, ts=ts, journal=key.journal)
             cached = self._keep(family, identity, result)
             future.set_result(cached)
@@ -241,16 +224,19 @@ class QueryCache:
         family.results[slot] = cached
         if before is not None and not before.holders:
             self._drop(before)
-        assert result.read_set is not None
-        cached.token = self._database.subscriptions.subscribe(
-            result.read_set, result.ts, lambda ts: self._invalidate(cached, ts)
-        )
-        result.read_set = None  # the subscription has it now
+        self._subscribe(cached)
         if cached.invalid_ts is None:
             self._unheld[cached] = result.size
             self._unheld_bytes += result.size
             self._evict()
         return cached
+
+    def _subscribe(self, cached: CachedResult) -> None:
+        read_set = cached.result.read_set
+        assert read_set is not None
+        cached.token = self._database.subscriptions.subscribe(
+            read_set, cached.result.ts, lambda ts: self._invalidate(cached, ts)
+        )
 
     def _invalidate(self, cached: CachedResult, ts: int) -> None:
         cached.invalid_ts = ts
@@ -265,10 +251,15 @@ class QueryCache:
         if cached in self._unheld:
             self._unheld.move_to_end(cached)
 
-    def hold(self, cached: CachedResult, holder: LiveQuery) -> None:
-        """Keep a result for as long as `holder` wants it."""
+    def hold(self, cached: CachedResult, holder: LiveQuery) -> bool:
+        """Keep a result for as long as `holder` wants it; false when it does not hold any more."""
+        if cached.token is None and cached.invalid_ts is None:
+            self._subscribe(cached)  # it was dropped while the holder was being told of it
+        if cached.invalid_ts is not None:
+            return False
         cached.holders.add(holder)
         self._remove_unheld(cached)
+        return True
 
     def release(self, cached: CachedResult, holder: LiveQuery) -> None:
         """The opposite of `hold`. A failure that nobody holds is forgotten: it is not for others."""
@@ -306,92 +297,3 @@ class QueryCache:
     def _forget_if_empty(self, family: QueryFamily) -> None:
         if not family.results and not family.runs and self._families.get(family.key) is family:
             del self._families[family.key]
-
-
-class LiveQuery:
-    """One holder's subscription to a query.
-
-    `result_at` answers what holds at a timestamp; from then on `on_invalid` is called once when a commit
-    changes what was read. The journal of a paginated query is fed back into its re-runs, so that a page keeps
-    its end.
-    """
-
-    __slots__ = (
-        "_args",
-        "_cache",
-        "_closed",
-        "_component",
-        "_current",
-        "_identity",
-        "_on_invalid",
-        "_path",
-        "_public_only",
-        "journal",
-    )
-
-    def __init__(
-        self,
-        cache: QueryCache,
-        path: str,
-        args: EncodedArguments,
-        identity: Identity,
-        journal: str | None,
-        component: str,
-        public_only: bool,
-        on_invalid: Callable[[], None] | None,
-    ) -> None:
-        self._cache = cache
-        self._path = path
-        self._args = args
-        self._identity = identity
-        self._component = component
-        self._public_only = public_only
-        self._on_invalid = on_invalid
-        self._current: CachedResult | None = None
-        self._closed = False
-        self.journal = journal
-        """The journal of the last run: what a client sends back after a reconnect."""
-
-    async def result_at(self, ts: int) -> FunctionResult:
-        """The result at exactly `ts`. `on_invalid` may be called before this returns, for what came after
-        `ts`.
-        """
-        current = self._current
-        if current is not None and current.holds_at(ts):
-            return current.result
-        try:
-            family = self._cache._family(
-                self._path, self._args, self.journal, self._component, self._public_only
-            )
-        except CallRefused as refusal:
-            return FunctionResult(error=refusal.failure, ts=ts, request_id=new_request_id())
-        cached = await self._cache.result_at(family, self._identity, ts)
-        if not self._closed:
-            self._take(cached)
-        return cached.result
-
-    def close(self) -> None:
-        """Let go: nothing is called any more."""
-        self._closed = True
-        self._on_invalid = None
-        self._take(None)
-
-    def invalidated(self) -> None:
-        """What this holds does not hold any more."""
-        if self._on_invalid is not None:
-            self._on_invalid()
-
-    def _take(self, cached: CachedResult | None) -> None:
-        before, self._current = self._current, cached
-        if before is cached:
-            return
-        if before is not None:
-            self._cache.release(before, self)
-        if cached is None:
-            return
-        if cached.result.error is None:
-            self.journal = cached.result.journal
-        if cached.invalid_ts is None:
-            self._cache.hold(cached, self)
-        else:
-            self.invalidated()

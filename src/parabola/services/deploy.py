@@ -21,14 +21,17 @@ from parabola.database.errors import ConflictError
 from parabola.functions.deployment import Deployment, Module
 from parabola.functions.hosts import LoadFailure
 from parabola.services.analysis import AnalysedModules, analyse, with_position
+from parabola.services.index_changes import index_changes
 from parabola.services.push import ModuleDiff, Push, PushResult, combine
 from parabola.services.schema_changes import (
     RaceDetected,
     SubmittedSchema,
     abandon_schema,
     activate_schema,
+    schema_text,
     submit_schema,
 )
+from parabola.services.schema_evaluation import schema_evaluation
 from parabola.services.schema_validation import validate_schema
 from parabola.values.errors import BadRequest, NotFound
 
@@ -135,6 +138,40 @@ class DeployService:
         """Analyse and submit. Raises `LoadFailure`, `BadRequest` or `Conflict`; then nothing has changed."""
         await self._give_up_old()
         base = self._runner.active.deployment
+        deployment, hosts = await self._analyse(base, push)
+        try:
+            submitted = await self._submit(deployment)
+        except BaseException:
+            await hosts.close()
+            raise
+        started = StartedPush(push, base, deployment, hosts, submitted)
+        if submitted.row_id is not None:
+            started.validation = asyncio.create_task(validate_schema(self._database, submitted.row_id))
+        self._started[started.token] = started
+        return started
+
+    async def evaluate_push(self, push: Push) -> PushResult:
+        """What a push would change, found out without writing anything. Raises what `start_push` raises."""
+        base = self._runner.active.deployment
+        deployment, hosts = await self._analyse(base, push)
+        await hosts.close()
+        registry = self._database.registry
+        active = registry.active_schema()
+        return PushResult(
+            modules=ModuleDiff.between(base.modules, deployment.modules),
+            indexes=index_changes(registry, deployment.schema).diff(registry),
+            deployment=deployment,
+            previous_schema=None if active is None else active.text,
+            next_schema=schema_text(deployment.schema),
+        )
+
+    async def evaluate_schema(self, push: Push) -> dict[str, Any]:
+        """What a push would ask of the tables and indexes (deploy-api 6.6); nothing is written."""
+        result = await self.evaluate_push(push)
+        return schema_evaluation(self._database, result.deployment.schema)
+
+    async def _analyse(self, base: Deployment, push: Push) -> tuple[Deployment, HostSet]:
+        """The deployment that a push asks for, and hosts that have loaded it."""
         modules = combine(base, push)
         candidate = Deployment(modules=modules, env=base.env, auth_providers=base.auth_providers)
         try:
@@ -144,19 +181,14 @@ class DeployService:
         try:
             analysed = await analyse(hosts, candidate, push.language)
             deployment = self._assemble(base, candidate, analysed)
-            hosts.deployment = deployment
-            submitted = await self._submit(deployment)
         except LoadFailure as failure:
             await hosts.close()
             raise with_position(failure) from None
         except BaseException:
             await hosts.close()
             raise
-        started = StartedPush(push, base, deployment, hosts, submitted)
-        if submitted.row_id is not None:
-            started.validation = asyncio.create_task(validate_schema(self._database, submitted.row_id))
-        self._started[started.token] = started
-        return started
+        hosts.deployment = deployment
+        return deployment, hosts
 
     async def wait_for_schema(self, token: str, patience: float = 10.0) -> SchemaProgress:
         """Wait until the second step is over, for at most `patience` seconds; how far it is."""

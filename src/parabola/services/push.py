@@ -63,6 +63,8 @@ class Push:
     modules: tuple[Module, ...]
     unchanged: tuple[UnchangedModule, ...] = ()
     dry_run: bool = False
+    node_dependencies: tuple[tuple[str, str], ...] = ()
+    """Name and version of the npm packages that `"use node"` modules import from outside."""
     message: str | None = None
 
     def __post_init__(self) -> None:
@@ -79,7 +81,7 @@ class Push:
                 raise BadRequest(f"The push contains {module.path} twice.", code="InvalidModules")
             if module.environment not in ENVIRONMENTS[self.language]:
                 raise BadRequest(
-                    f"{module.path} is a {module.environment} module: no {self.language} push can contain it.",
+                    f"{module.path} is a {module.environment} module: a {self.language} push has none.",
                     code="InvalidModules",
                 )
             seen.add(module.path)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from parabola.database.tables import SchemaRow
     from parabola.database.transaction import Transaction
 
-__all__ = ["validate_schema"]
+__all__ = ["tables_in_doubt", "validate_schema"]
 
 CHUNK = 200
 """Documents looked at between two turns of the event loop."""
@@ -36,14 +36,14 @@ async def validate_schema(database: Database, row_id: str) -> None:
     if row is None:
         return
     active = database.registry.active_schema()
-    for table in _tables_in_doubt(row.schema, None if active is None else active.schema):
+    for table in tables_in_doubt(row.schema, None if active is None else active.schema):
         if (error := await _check_table(database, row.schema, table)) is not None:
             await _settle(database, row_id, error, table)
             return
     await _settle(database, row_id, None, None)
 
 
-def _tables_in_doubt(schema: Schema, active: Schema | None) -> list[str]:
+def tables_in_doubt(schema: Schema, active: Schema | None) -> list[str]:
     """Tables of which some document may not match: those that the active schema does not describe alike."""
     if not schema.schema_validation:
         return []

@@ -1,0 +1,71 @@
+"""Following what functions log and how they end (deploy-api 15): long polls on the execution log.
+
+Cursors are milliseconds since the epoch, possibly with a fraction.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from parabola.functions.execution_log import ExecutionLog
+from parabola.server.client_version import parse_client_header
+from parabola.server.credentials import require_admin
+from parabola.server.served_backend import ServedBackend
+from parabola.values.errors import BadRequest
+
+__all__ = ["routes"]
+
+LONGEST_POLL_SECONDS: Final = 60.0
+
+
+class LoggingBackend(ServedBackend, Protocol):
+    """A backend that keeps what ran lately."""
+
+    @property
+    def log(self) -> ExecutionLog: ...
+
+
+def routes(backend: LoggingBackend) -> list[web.RouteDef]:
+    """The endpoints; one knows structured lines, the other is of older readers."""
+
+    async def stream_function_logs(request: web.Request) -> web.Response:
+        await require_admin(request, backend)
+        client = parse_client_header(request.headers.get("Convex-Client"))
+        return await _follow(backend.log, _cursor(request), structured=client.family == "npm-cli")
+
+    async def stream_udf_execution(request: web.Request) -> web.Response:
+        await require_admin(request, backend)
+        return await _follow(backend.log, _cursor(request), structured=False)
+
+    return [
+        web.get("/api/stream_function_logs", stream_function_logs),
+        web.get("/api/stream_udf_execution", stream_udf_execution),
+    ]
+
+
+async def _follow(log: ExecutionLog, cursor: float, *, structured: bool) -> web.Response:
+    if cursor <= 0:
+        # A first poll only asks where the log stands: were it held back until there is a line, the CLI
+        # would swallow that line.
+        entries = log.after(0.0)
+        position = log.head() * 1000
+    else:
+        entries = await log.wait_after(cursor / 1000, LONGEST_POLL_SECONDS)
+        position = entries[-1].timestamp * 1000 if entries else cursor
+    return web.json_response(
+        {"entries": [entry.to_json(structured=structured) for entry in entries], "newCursor": position}
+    )
+
+
+def _cursor(request: web.Request) -> float:
+    text = request.query.get("cursor", "0")
+    try:
+        cursor = float(text)
+    except ValueError:
+        cursor = math.nan
+    if not math.isfinite(cursor):
+        raise BadRequest(f"The cursor {text!r} is not a number", code="BadQueryArgs")
+    return cursor

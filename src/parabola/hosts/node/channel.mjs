@@ -1,36 +1,29 @@
 /** Newline-delimited JSON over one socket, or a pair of pipes, shared with the engine (docs/host-protocol.md). */
-import { createReadStream, createWriteStream } from "node:fs";
+import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 
 const MAX_LINE = 64 * 1024 * 1024;
 const NEWLINE = 10;
 
 export class Channel {
-  #input;
-  #output;
+  #fd;
+  #socket;
   #parts = [];
   #size = 0;
   #pending = [];
   #flushing = false;
 
-  /**
-   * @param {{fd?: number, readFd?: number, writeFd?: number}} descriptors
-   */
-  constructor({ fd, readFd, writeFd }) {
-    if (fd !== undefined) {
-      this.#input = this.#output = new Socket({ fd, readable: true, writable: true });
-    } else {
-      this.#input = createReadStream(null, { fd: readFd });
-      this.#output = createWriteStream(null, { fd: writeFd });
-    }
+  /** @param {number} fd  an inherited socket */
+  constructor(fd) {
+    this.#fd = fd;
+    this.#socket = new Socket({ fd, readable: true, writable: true });
   }
 
   /** Calls `onMessage` with each parsed line; `onEnd` once the engine has gone. */
   listen(onMessage, onEnd) {
-    this.#input.on("data", (chunk) => this.#receive(chunk, onMessage));
-    this.#input.on("close", onEnd);
-    this.#input.on("error", onEnd);
-    this.#output.on("error", onEnd);
+    this.#socket.on("data", (chunk) => this.#receive(chunk, onMessage));
+    this.#socket.on("close", onEnd);
+    this.#socket.on("error", onEnd);
   }
 
   #receive(chunk, onMessage) {
@@ -69,11 +62,24 @@ export class Channel {
     if (this.#pending.length === 0) return;
     const text = `${this.#pending.join("\n")}\n`;
     this.#pending = [];
-    this.#output.write(text);
+    this.#socket.write(text);
+  }
+
+  /** Writes what is left when the process is about to end and no turn of the event loop will come. */
+  flushSync() {
+    const bytes = Buffer.from(this.#pending.map((text) => `${text}\n`).join(""));
+    this.#pending = [];
+    for (let start = 0; start < bytes.length; ) {
+      try {
+        start += writeSync(this.#fd, bytes, start);
+      } catch (error) {
+        if (error.code !== "EAGAIN") return;
+      }
+    }
   }
 
   end() {
     this.flush();
-    this.#output.end();
+    this.#socket.end();
   }
 }

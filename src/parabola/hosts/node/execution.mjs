@@ -21,6 +21,8 @@ export class Execution {
   fatalFailure = null;
   /** The first rejection that nobody handled: {reason}. */
   unhandled = null;
+  /** Set where the modules are not the deployment's. */
+  moduleSet = null;
   #random = null;
   #seed;
 
@@ -35,8 +37,9 @@ export class Execution {
     this.#seed = seed;
   }
 
+  /** The modules that stack frames may lead to. */
   get modules() {
-    return this.deployment.modules;
+    return this.moduleSet ?? this.deployment.modules;
   }
 
   get timeOrigin() {

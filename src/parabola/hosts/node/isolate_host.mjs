@@ -15,7 +15,7 @@ const EXECUTIONS = {
 
 export class IsolateHost {
   #running = new Map();
-  #deployment = null;
+  #deployment = new Deployment({ deployment: "", modules: [] });
 
   /** @param {{channel: object, steps: import("./steps.mjs").StepQueue}} parts */
   constructor({ channel, steps }) {

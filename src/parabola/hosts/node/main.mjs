@@ -16,7 +16,7 @@ const PROTOCOL = 1;
 const { values: options } = parseArgs({
   options: { environment: { type: "string", default: "isolate" }, fd: { type: "string" } },
 });
-const channel = new Channel({ fd: Number(options.fd ?? process.env.PARABOLA_HOST_FD) });
+const channel = new Channel(Number(options.fd ?? process.env.PARABOLA_HOST_FD));
 const steps = new StepQueue(new ActivityFile(process.env.PARABOLA_ACTIVITY));
 const host =
   options.environment === "node"

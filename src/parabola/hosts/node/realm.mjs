@@ -88,11 +88,14 @@ export class Realm {
       }
     };
     return {
-      now: () => execution().now(),
-      performanceNow: () => execution().performanceNow(),
-      timeOrigin: () => execution().timeOrigin,
-      random: () => execution().random.float(),
-      randomFill: (bytes) => execution().random.fill(bytes),
+      now: () => attempt(() => execution().now()),
+      performanceNow: () => attempt(() => execution().performanceNow()),
+      timeOrigin: () => attempt(() => execution().timeOrigin),
+      random: () => attempt(() => execution().random.float()),
+      randomFill: (bytes) =>
+        attempt(() => {
+          execution().random.fill(bytes);
+        }),
       env: (name) => attempt(() => execution().env(name)),
       log: (level, messages) => execution().log(level, messages),
       syscall: (count, op, args) => attempt(() => execution().syscall(count, op, args)),

@@ -3,12 +3,13 @@
  */
 (function (host, api, inspect) {
   "use strict";
-  const { install, resets } = api;
+  const { install, resets, answer } = api;
+  const now = () => answer(host.performanceNow());
   const format = (args) => args.map((value) => inspect(value));
   const write = (level, args) => host.log(level, format(args));
   const timers = new Map();
   const label = (name) => (name === undefined ? "default" : String(name));
-  const elapsed = (name, since) => `${name}: ${host.performanceNow() - since}ms`;
+  const elapsed = (name, since) => `${name}: ${now() - since}ms`;
   const report = (name, rest, end) => {
     const since = timers.get(name);
     if (since === undefined) {
@@ -34,7 +35,7 @@
     },
     time(name) {
       if (timers.has(label(name))) host.log("WARN", [`Timer '${label(name)}' already exists`]);
-      else timers.set(label(name), host.performanceNow());
+      else timers.set(label(name), now());
     },
     timeLog: (name, ...rest) => report(label(name), rest, false),
     timeEnd: (name) => report(label(name), [], true),

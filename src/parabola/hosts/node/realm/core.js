@@ -41,16 +41,18 @@
     jsSyscall: (op, input) => api.jsSyscall(op, input),
   });
 
+  const now = () => answer(host.now());
+
   // ---- time -------------------------------------------------------------------------------------------------
   const NativeDate = Date;
   const FrozenDate = function Date(...args) {
-    if (new.target === undefined) return new NativeDate(host.now()).toString();
-    if (args.length === 0) return construct(NativeDate, [host.now()], new.target);
+    if (new.target === undefined) return new NativeDate(now()).toString();
+    if (args.length === 0) return construct(NativeDate, [now()], new.target);
     return construct(NativeDate, args, new.target);
   };
   defineProperty(FrozenDate, "length", { value: 7, configurable: true });
   defineProperty(FrozenDate, "prototype", { value: NativeDate.prototype, writable: false });
-  install("now", { now() { return host.now(); } }.now, FrozenDate);
+  install("now", { now() { return answer(host.now()); } }.now, FrozenDate);
   install("parse", NativeDate.parse, FrozenDate);
   install("UTC", NativeDate.UTC, FrozenDate);
   install("constructor", FrozenDate, NativeDate.prototype);
@@ -67,19 +69,19 @@
     get: Object.getOwnPropertyDescriptor({
       get format() {
         const format = apply(nativeFormat, this, []);
-        if (!formats.has(format)) formats.set(format, (date) => format(date === undefined ? host.now() : date));
+        if (!formats.has(format)) formats.set(format, (date) => format(date === undefined ? now() : date));
         return formats.get(format);
       },
     }, "format").get,
   });
   install("formatToParts", {
     formatToParts(date) {
-      return apply(nativeFormatToParts, this, [date === undefined ? host.now() : date]);
+      return apply(nativeFormatToParts, this, [date === undefined ? now() : date]);
     },
   }.formatToParts, formatterPrototype);
 
   // ---- randomness and the garbage collector -----------------------------------------------------------------
-  install("random", { random() { return host.random(); } }.random, Math);
+  install("random", { random() { return answer(host.random()); } }.random, Math);
 
   class StrongRef {
     #target;

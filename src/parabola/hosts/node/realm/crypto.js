@@ -5,6 +5,7 @@
   "use strict";
   const { facade } = facades;
   const { install, refuse, notImplemented, DOMException } = api;
+  const randomFill = (bytes) => api.answer(host.randomFill(bytes));
   const { follow, behind, unwrap } = crossing;
   const { apply, defineProperty } = Reflect;
   const QUOTA = 65536;
@@ -50,12 +51,12 @@
       if (array.byteLength > QUOTA) {
         throw new TypeError(`The requested length exceeds ${QUOTA} bytes`);
       }
-      host.randomFill(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+      randomFill(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
       return array;
     }
     randomUUID() {
       const bytes = new Uint8Array(16);
-      host.randomFill(bytes);
+      randomFill(bytes);
       bytes[6] = (bytes[6] & 0x0f) | 0x40;
       bytes[8] = (bytes[8] & 0x3f) | 0x80;
       const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -3,7 +3,8 @@
  */
 (function (host, api) {
   "use strict";
-  const { install, resets } = api;
+  const { install, resets, answer } = api;
+  const now = () => answer(host.performanceNow());
   const OWN = Symbol("own");
   let entries = [];
   resets.push(() => {
@@ -36,7 +37,7 @@
     }
   }
   class PerformanceMark extends PerformanceEntry {
-    constructor(name, { startTime = host.performanceNow(), detail = null } = {}) {
+    constructor(name, { startTime = now(), detail = null } = {}) {
       super(OWN, { name: `${name}`, entryType: "mark", startTime, duration: 0, detail });
     }
   }
@@ -57,10 +58,10 @@
       if (key !== OWN) throw new TypeError("Illegal constructor");
     }
     get timeOrigin() {
-      return host.timeOrigin();
+      return answer(host.timeOrigin());
     }
     now() {
-      return host.performanceNow();
+      return answer(host.performanceNow());
     }
     mark(name, options) {
       const mark = new PerformanceMark(name, options);
@@ -70,7 +71,7 @@
     measure(name, startOrOptions, endMark) {
       const options = typeof startOrOptions === "object" && startOrOptions !== null ? startOrOptions : { start: startOrOptions, end: endMark };
       const { start, end, duration, detail = null } = options;
-      let endTime = host.performanceNow();
+      let endTime = now();
       if (end !== undefined) endTime = timeOf(end);
       else if (start !== undefined && duration !== undefined) endTime = timeOf(start) + duration;
       let startTime = 0;

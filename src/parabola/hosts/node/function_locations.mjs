@@ -1,0 +1,42 @@
+/** Where functions are written, as V8 knows it. */
+import inspector from "node:inspector";
+
+const PROBE = Symbol.for("parabola.probe");
+
+/** Asks V8 for the places of functions. Costs milliseconds to open: for analysis only. */
+export class FunctionLocations {
+  #session = new inspector.Session();
+  #urls = new Map();
+
+  constructor() {
+    this.#session.connect();
+    this.#session.on("Debugger.scriptParsed", ({ params }) => this.#urls.set(params.scriptId, params.url));
+    this.#session.post("Debugger.enable");
+  }
+
+  /** @returns {{url: string, line: number, column: number}|null} counted from 0 */
+  find(target) {
+    const { result } = this.#ask("Runtime.evaluate", { expression: `globalThis[Symbol.for("parabola.probe")]` }, target);
+    if (!result?.objectId) return null;
+    const { internalProperties = [] } = this.#ask("Runtime.getProperties", { objectId: result.objectId, ownProperties: true });
+    const location = internalProperties.find((one) => one.name === "[[FunctionLocation]]")?.value?.value;
+    this.#ask("Runtime.releaseObject", { objectId: result.objectId });
+    const url = location && this.#urls.get(location.scriptId);
+    return url ? { url, line: location.lineNumber, column: location.columnNumber } : null;
+  }
+
+  #ask(method, params, probe) {
+    globalThis[PROBE] = probe;
+    let answer = {};
+    this.#session.post(method, params, (error, result) => {
+      if (!error) answer = result;
+    });
+    delete globalThis[PROBE];
+    return answer;
+  }
+
+  close() {
+    this.#session.post("Debugger.disable");
+    this.#session.disconnect();
+  }
+}

@@ -1,0 +1,105 @@
+/** What "use node" modules find beyond Node's own globals: the Convex object, a captured console, CommonJS names. */
+import { createRequire } from "node:module";
+import { format, inspect } from "node:util";
+import { getBlob, storeBlob } from "./storage.mjs";
+
+const KEPT_VARIABLES = ["PATH", "PWD", "LANG", "NODE_PATH", "TZ", "UTC"];
+const MAXIMUM_LOGGED = 1_000_000;
+const LEVELS = { debug: "DEBUG", error: "ERROR", info: "INFO", log: "LOG", warn: "WARN" };
+const NO_DATABASE =
+  "The Convex database object is being used outside of a Convex query or mutation. " +
+  "Database access is only available in queries and mutations; call them with `ctx.runQuery` or `ctx.runMutation`.";
+const DATABASE_OPERATION = /^1\.0\/(get|insert|shallowMerge|replace|remove|query|count|db\/)/;
+
+/** @param {() => import("./node_invocation.mjs").NodeInvocation|null} current  the invocation that runs now */
+export function installConvex(current) {
+  const invocation = (requestId) => {
+    const running = current();
+    if (running === null || (requestId !== undefined && requestId !== "" && requestId !== running.requestId)) {
+      throw new Error(
+        "Leftover state detected. This typically happens if there are dangling promises from a previous request. " +
+          "Did you forget to await your promises?",
+      );
+    }
+    return running;
+  };
+  const jsSyscalls = {
+    async "storage/storeBlob"(input) {
+      if (!(input.blob instanceof Blob)) {
+        throw new Error(
+          "store() expects a Blob. If you are trying to store a Request, `await request.blob()` will give you the correct input.",
+        );
+      }
+      const running = invocation(input.requestId);
+      return storeBlob((op, args) => running.call(op, args), input, input.blob);
+    },
+    async "storage/getBlob"(input) {
+      if (typeof input.storageId !== "string") {
+        throw new Error(`storage.get requires a string storageId but received ${String(input.storageId)}`);
+      }
+      const running = invocation(input.requestId);
+      return getBlob((op, args) => running.call(op, args), input);
+    },
+  };
+  globalThis.Convex = {
+    syscall(op) {
+      throw new Error(DATABASE_OPERATION.test(op) ? NO_DATABASE : `Unknown operation ${op}`);
+    },
+    async asyncSyscall(op, text) {
+      const args = JSON.parse(text);
+      if (DATABASE_OPERATION.test(op)) throw new Error(NO_DATABASE);
+      return JSON.stringify(await invocation(args.requestId).call(op, JSON.stringify(args)));
+    },
+    jsSyscall(op, input) {
+      if (!Object.hasOwn(jsSyscalls, op)) throw new Error(`Unknown JS syscall: ${op}`);
+      return jsSyscalls[op](input);
+    },
+  };
+}
+
+/** Sends what user code logs to the invocation that runs now. */
+export function captureConsole(current) {
+  let logged = 0;
+  const write = (level, args) => {
+    const messages = args.map((value) => (typeof value === "string" ? `'${value}'` : inspect(value)));
+    logged += messages.reduce((sum, message) => sum + message.length, 0);
+    if (logged <= MAXIMUM_LOGGED) current()?.logs.add(level, messages);
+  };
+  for (const [name, level] of Object.entries(LEVELS)) console[name] = (...args) => write(level, args);
+  console.trace = (...args) => {
+    const { stack } = new Error();
+    write("LOG", [...args, `\n${String(stack).split("\n").slice(2).join("\n")}`]);
+  };
+  const timers = new Map();
+  console.time = (label = "default") => {
+    if (timers.has(label)) current()?.logs.add("WARN", [`Timer '${label}' already exists`]);
+    else timers.set(label, performance.now());
+  };
+  const report = (label, rest) => {
+    if (!timers.has(label)) current()?.logs.add("WARN", [`Timer '${label}' does not exist`]);
+    else current()?.logs.add("INFO", [format(`${label}: ${performance.now() - timers.get(label)}ms`), ...rest.map((value) => inspect(value))]);
+  };
+  console.timeLog = (label = "default", ...rest) => report(label, rest);
+  console.timeEnd = (label = "default") => {
+    report(label, []);
+    timers.delete(label);
+  };
+  return { reset: () => (logged = 0) };
+}
+
+/** Names that CommonJS-style dependencies expect to be global. */
+export function installCommonJs(file, folder) {
+  globalThis.require = createRequire(file);
+  globalThis.module = { exports: {} };
+  globalThis.exports = globalThis.module.exports;
+  globalThis.__dirname = folder;
+  globalThis.__filename = file;
+}
+
+/** Reduces the environment to what user code may see. */
+export function replaceEnvironment(variables) {
+  for (const name of Object.keys(process.env)) {
+    if (!KEPT_VARIABLES.includes(name)) delete process.env[name];
+  }
+  Object.assign(process.env, variables);
+}

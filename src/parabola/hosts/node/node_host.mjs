@@ -1,0 +1,154 @@
+/**
+ * The runtime of "use node" modules: full Node.js, one action at a time, and module state that lasts as long as the
+ * process does.
+ */
+import { join } from "node:path";
+import { describeFunctions } from "./module_analysis.mjs";
+import { ModuleSet } from "./module_set.mjs";
+import { captureConsole, installCommonJs, installConvex, replaceEnvironment } from "./node_globals.mjs";
+import { NodeInvocation } from "./node_invocation.mjs";
+import { ModulesFolder } from "./node_modules_folder.mjs";
+import { describeThrown } from "./failures.mjs";
+import { StackFrames } from "./stack_frames.mjs";
+
+export class NodeHost {
+  /** @type {NodeInvocation|null} */
+  #current = null;
+  #folder = null;
+  #modules = new ModuleSet([]);
+  #console;
+
+  constructor({ channel }) {
+    this.channel = channel;
+    this.stackFrames = new StackFrames((file) => this.#moduleAt(file));
+    Error.prepareStackTrace = (error, callSites) => this.stackFrames.format(error, callSites);
+    const current = () => this.#current;
+    installConvex(current);
+    this.#console = captureConsole(current);
+    process.on("exit", (code) => this.#onExit(code));
+  }
+
+  #moduleAt(file) {
+    const path = this.#folder?.pathOf(file) ?? null;
+    return path !== null && this.#modules.has(path) ? this.#modules.get(path) : null;
+  }
+
+  receive(message) {
+    switch (message.type) {
+      case "load":
+        return this.#load(message);
+      case "analyze":
+        return this.#analyze(message);
+      case "run":
+        return this.#run(message);
+      case "reply":
+        return this.#current?.id === message.id ? this.#current.receive(message) : undefined;
+      case "cancel":
+        // Nobody can stop what a Node.js action does: the process goes.
+        return this.#current?.id === message.id ? process.exit(0) : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #load({ deployment, modules, env = {}, instance = {}, nodeModules }) {
+    this.#folder?.remove();
+    this.#folder = new ModulesFolder();
+    this.#modules = new ModuleSet(modules);
+    try {
+      this.#folder.write(modules, nodeModules);
+    } catch (error) {
+      this.channel.send({ type: "loadFailed", deployment, error: { message: error.message } });
+      return;
+    }
+    replaceEnvironment({ CONVEX_CLOUD_URL: instance.cloudUrl ?? "", CONVEX_SITE_URL: instance.siteUrl ?? "", ...env });
+    installCommonJs(join(this.#folder.root, "index.js"), this.#folder.root);
+    this.channel.send({ type: "loaded", deployment });
+  }
+
+  importModule(path) {
+    this.#modules.get(path);
+    return import(this.#folder.url(path));
+  }
+
+  #run(message) {
+    this.#console.reset();
+    this.#current = new NodeInvocation(message, this);
+    this.#current.run();
+  }
+
+  onEnd(invocation) {
+    if (this.#current === invocation) this.#current = null;
+  }
+
+  // ---- analysis -----------------------------------------------------------------------------------------------
+
+  async #analyze({ id, phase }) {
+    if (phase !== "modules") {
+      this.channel.send({ type: "analysis", id, result: { schema: null, providers: [], definition: null } });
+      return;
+    }
+    const modules = {};
+    for (const path of this.#modules.paths.filter((one) => !one.startsWith("_deps/") && !one.startsWith("actions/_deps/")).sort()) {
+      try {
+        const functions = describeFunctions(await this.importModule(path), (target) => this.#positionOf(target, path));
+        refuseTransactions(functions, path);
+        modules[path] = { functions, httpRoutes: null, cronSpecs: null, sourceMapped: null };
+      } catch (error) {
+        const { message, frames } = describeThrown(error, this.stackFrames);
+        const text = error instanceof RefusedFunction ? error.message : [message, ...frames.map((frame) => `    at ${frame}`), ""].join("\n");
+        this.channel.send({ type: "failed", id, kind: "user", error: { message: `Failed to analyze ${path}: ${text}` } });
+        return;
+      }
+    }
+    this.channel.send({ type: "analysis", id, result: { modules, schema: null } });
+  }
+
+  /** The place of a handler, found by its text in the bundle. */
+  #positionOf(target, path) {
+    const module = this.#modules.get(path);
+    const handler = typeof target._handler === "function" ? target._handler : null;
+    const start = handler === null ? -1 : module.source.indexOf(Function.prototype.toString.call(handler));
+    if (start < 0) return null;
+    const before = module.source.slice(0, start);
+    const line = before.split("\n").length - 1;
+    const found = module.sourceMap?.lookup(line, start - (before.lastIndexOf("\n") + 1));
+    return found ? { path, start_lineno: found.line, start_col: found.column } : null;
+  }
+
+  // ---- what user code leaves to the process ---------------------------------------------------------------------
+
+  onUnhandledRejection(reason) {
+    this.#giveUp(reason);
+  }
+
+  onUncaughtException(error) {
+    this.#giveUp(error);
+  }
+
+  /** Fails the running action and ends the process, whose state nobody can vouch for any more. */
+  #giveUp(reason) {
+    if (this.#current === null) return;
+    this.#current.failWith(reason);
+    this.channel.end();
+    setImmediate(() => process.exit(1));
+  }
+
+  #onExit(code) {
+    this.#folder?.remove();
+    if (this.#current === null) return;
+    this.#current.fail({ message: `The action ended its process (exit code ${code}).` });
+    this.channel.flushSync();
+  }
+}
+
+class RefusedFunction extends Error {}
+
+function refuseTransactions(functions, path) {
+  const refused = functions.find(({ udfType }) => udfType !== "Action");
+  if (refused === undefined) return;
+  throw new RefusedFunction(
+    `\`${refused.name}\` defined in \`${path}\` is a ${refused.udfType} function. Only actions can be defined in Node.js. ` +
+      "See https://docs.convex.dev/functions/actions for more details.",
+  );
+}

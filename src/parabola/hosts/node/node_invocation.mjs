@@ -1,0 +1,103 @@
+/** One action of a "use node" module. */
+import { CallError, findFunction, parseFunctionPath } from "./function_path.mjs";
+import { describeThrown } from "./failures.mjs";
+import { NEVER_RESOLVES } from "./invocation.mjs";
+import { LogLines } from "./log_lines.mjs";
+
+const TIME_LIMIT_SECONDS = 600;
+const MAXIMUM_ARGUMENTS = 5 * 1024 * 1024;
+const MAXIMUM_PENDING = 1000;
+const TOO_MANY =
+  "Too many concurrent operations. See https://docs.convex.dev/functions/actions#limits for more information.";
+
+export class NodeInvocation {
+  #calls = new Map();
+  #callNumbers = 0;
+  #startedAt = performance.now();
+  #host;
+  #deadline;
+  ended = false;
+
+  constructor(message, host) {
+    this.id = message.id;
+    this.message = message;
+    this.requestId = message.requestId;
+    this.path = parseFunctionPath(message.path);
+    this.#host = host;
+    this.logs = new LogLines((line) => host.channel.send({ type: "log", id: this.id, lines: [line] }));
+    const text = `Action \`${this.path.name}\` execution timed out (maximum duration ${TIME_LIMIT_SECONDS}s)`;
+    this.#deadline = setTimeout(() => this.fail({ message: text }, "timeout"), TIME_LIMIT_SECONDS * 1000);
+  }
+
+  async run() {
+    try {
+      const args = JSON.stringify([this.message.args]);
+      if (Buffer.byteLength(args) > MAXIMUM_ARGUMENTS) {
+        throw new CallError(
+          `Node actions arguments size is too large. The maximum size is 5 MiB, and ${this.message.path} was called with ` +
+            `${(Buffer.byteLength(args) / 1024 / 1024).toFixed(2)} MiB.`,
+        );
+      }
+      const namespace = await this.#host.importModule(this.path.module);
+      const { target, method } = findFunction(namespace, this.path, "action");
+      const result = await target[method](this.requestId, args);
+      this.#finish("done", `"result":${result}`);
+    } catch (error) {
+      this.failWith(error);
+    }
+  }
+
+  failWith(error) {
+    if (error instanceof CallError) this.fail({ message: error.message });
+    else this.fail(describeThrown(error, this.#host.stackFrames));
+  }
+
+  fail({ message, frames = [], data }, kind = "user") {
+    const texts = [`"message":${JSON.stringify(message)}`, `"frames":${JSON.stringify(frames)}`];
+    if (data !== undefined) texts.push(`"data":${data}`);
+    this.#finish("failed", `"error":{${texts.join(",")}},"kind":"${kind}"`);
+  }
+
+  /** The event loop is empty although the action waits for something. */
+  failAsStuck() {
+    this.fail({ message: NEVER_RESOLVES }, "stuck");
+  }
+
+  #finish(type, fields) {
+    if (this.ended) return;
+    const usage = { userMs: Math.round(performance.now() - this.#startedAt), unawaited: [...this.#calls.values()].map((call) => call.op) };
+    this.#host.channel.sendText(`{"type":"${type}","id":${this.id},${fields},"logs":[],"usage":${JSON.stringify(usage)}}`);
+    this.end();
+  }
+
+  end() {
+    if (this.ended) return;
+    this.ended = true;
+    clearTimeout(this.#deadline);
+    this.#calls.clear();
+    this.#host.onEnd(this);
+  }
+
+  // ---- calls to the engine ------------------------------------------------------------------------------------
+
+  /** @returns {Promise<unknown>} the parsed answer */
+  call(op, args) {
+    if (this.#calls.size >= MAXIMUM_PENDING) return Promise.reject(new Error(TOO_MANY));
+    return new Promise((resolve, reject) => {
+      const number = ++this.#callNumbers;
+      this.#calls.set(number, { op, resolve, reject });
+      this.#host.channel.sendText(
+        `{"type":"syscall","id":${this.id},"calls":[{"call":${number},"op":${JSON.stringify(op)},"args":${args}}]}`,
+      );
+    });
+  }
+
+  receive({ replies }) {
+    for (const { call: number, value, error } of replies) {
+      const call = this.#calls.get(number);
+      this.#calls.delete(number);
+      if (error === undefined) call?.resolve(value ?? null);
+      else call?.reject(Object.assign(new Error(error.message), error.data === undefined ? {} : { data: error.data }));
+    }
+  }
+}

@@ -102,6 +102,6 @@ def _refuse_components(definitions: Iterable[Any]) -> None:
     if paths:
         raise BadRequest(
             f"This app uses components ({', '.join(sorted(paths))}), which Parabola does not run yet. "
-            "Remove their `app.use(...)` from convex.config.ts, and what calls them, to deploy the rest of the app.",
+            "Remove their `app.use(...)` from convex.config.ts, and what calls them, to deploy the rest.",
             code="ComponentsNotSupported",
         )

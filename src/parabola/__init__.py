@@ -5,6 +5,7 @@ What an author of functions needs is here::
     from parabola import Id, MutationCtx, QueryCtx, mutation, query, v
 """
 
+from parabola._version import __version__ as __version__
 from parabola.authoring.auth import UserIdentity
 from parabola.authoring.context import (
     ActionCtx,
@@ -36,8 +37,6 @@ from parabola.values.placeholders import COMMIT_TS, UNDEFINED
 from parabola.values.schema import define_schema, define_table
 from parabola.values.type_hints import Id
 from parabola.values.validators import v
-
-__version__ = "0.1.0"
 
 __all__ = [
     "COMMIT_TS",

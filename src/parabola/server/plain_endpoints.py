@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from parabola import __version__
+from parabola._version import __version__
 from parabola.server.credentials import require_admin
 from parabola.server.json_body import read_body
 from parabola.server.served_backend import ServedBackend

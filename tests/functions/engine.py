@@ -1,7 +1,8 @@
-"""An engine for tests: a real database on a temporary directory, and hosts that run functions written in the test.
+"""An engine for tests: a real database on a temporary directory, and hosts that run functions written in the
+test.
 
-A scripted function is a coroutine `(host, args) -> value` that speaks the host protocol through `ScriptedRun`: no
-processes, no user code machinery, every interleaving under the test's control.
+A scripted function is a coroutine `(host, args) -> value` that speaks the host protocol through
+`ScriptedRun`: no processes, no user code machinery, every interleaving under the test's control.
 """
 
 from __future__ import annotations
@@ -280,14 +281,15 @@ class Engine:
 
 
 @asynccontextmanager
-async def running(directory: Path, world: ScriptedWorld) -> AsyncIterator[Engine]:
-    """An engine with the functions of `world` deployed."""
+async def running(directory: Path, world: ScriptedWorld, *, deploy: bool = True) -> AsyncIterator[Engine]:
+    """An engine with the functions of `world` deployed, or with what the directory says is deployed."""
     database = await Database.open(SqlitePersistence.open(directory))
     activation = Activation(database, HostConfig(inline=lambda environment: ScriptedHost(world)), {})
     try:
         runner = await activation.open("test", SECRET)
         engine = Engine(database, activation, runner, world)
-        await engine.deploy()
+        if deploy:
+            await engine.deploy()
         yield engine
     finally:
         await activation.close()

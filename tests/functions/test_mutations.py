@@ -218,7 +218,7 @@ async def test_a_query_cannot_write(tmp_path: Path) -> None:
 
 
 async def test_a_mutation_sees_commits_that_are_not_durable_yet(tmp_path: Path) -> None:
-    """A hot row is limited by work, not by flushes of the disk: snapshots are of the newest validated commit."""
+    """A hot row is limited by work, not by flushes of the disk."""
     async with running(tmp_path, counter_world()) as engine:
         results = await asyncio.gather(*(engine.mutation("m:count") for _ in range(20)))
         assert max(result.value for result in results) == 20.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import Literal
 
-from parabola.functions.deployment import Environment
 from parabola.functions.hosts import HostCommand, LoadFailure, Purpose
 
 MEMORY_TEXT = "Function execution ran out of memory"
@@ -30,19 +30,19 @@ def python_command(purpose: Purpose) -> HostCommand:
 
 def isolate_command(purpose: Purpose) -> HostCommand:
     """The default JavaScript runtime in Node.js."""
-    return _node_command("isolate", "deterministic" if purpose == "deterministic" else "action")
+    return _node_command("isolate")
 
 
 def node_command(purpose: Purpose) -> HostCommand:
     """Full Node.js, for `"use node"` modules."""
-    return _node_command("node", "node")
+    return _node_command("node")
 
 
-def _node_command(environment: Environment, mode: str) -> HostCommand:
+def _node_command(environment: Literal["isolate", "node"]) -> HostCommand:
     from parabola.hosts import node
 
     try:
-        argv = node.host_argv(mode, memory_mb=NODE_HEAP_MB)  # type: ignore[arg-type]
+        argv = node.host_argv(environment, memory_mb=NODE_HEAP_MB)
     except node.NodeNotFound as error:
         raise LoadFailure(str(error)) from None
     return HostCommand(environment, (*argv, "--fd", "{fd}"), memory_text=node.MEMORY_TEXT)

@@ -77,14 +77,13 @@ def _cut(line: LogLine) -> LogLine:
     budget = MAXIMUM_LINE_BYTES
     kept: list[str] = []
     for message in line.messages:
-        if len(message) * 4 > budget:
-            encoded = message.encode("utf-8", "surrogatepass")
-            if len(encoded) > budget:
-                kept.append(encoded[:budget].decode("utf-8", "ignore"))
-                return replace(line, messages=tuple(kept), is_truncated=True)
-            budget -= len(encoded)
-        else:
-            budget -= len(message)
+        size = len(message)
+        if not message.isascii():
+            size = len(message.encode("utf-8", "surrogatepass"))
+        if size > budget:
+            kept.append(message.encode("utf-8", "surrogatepass")[:budget].decode("utf-8", "ignore"))
+            return replace(line, messages=tuple(kept), is_truncated=True)
+        budget -= size
         kept.append(message)
     return line
 

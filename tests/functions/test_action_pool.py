@@ -1,0 +1,114 @@
+"""The pool for actions: a host each, a warm spare, an end to idle ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from functions.pool_hosts import Hosts, request, settled
+from parabola.functions import action_pool
+from parabola.functions.action_pool import ActionPool
+from parabola.functions.hosts import HostLost
+
+
+@asynccontextmanager
+async def pool(hosts: Hosts, **options: Any) -> AsyncIterator[ActionPool]:
+    opened = ActionPool(hosts.spawn, **options)
+    try:
+        await opened.start()
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def test_each_action_has_a_host_for_itself() -> None:
+    hosts = Hosts()
+    async with pool(hosts) as opened:
+        runs = [await opened.run(request("action")) for _ in range(5)]
+        assert len({run.host for run in runs}) == 5
+
+
+async def test_a_host_is_used_again_when_its_action_has_ended() -> None:
+    hosts = Hosts()
+    async with pool(hosts) as opened:
+        first = await opened.run(request("action"))
+        hosts.finish(first)
+        second = await opened.run(request("action"))
+        assert second.host is first.host
+
+
+async def test_a_host_whose_action_was_given_up_is_not_used_again() -> None:
+    hosts = Hosts()
+    async with pool(hosts) as opened:
+        run = await opened.run(request("action"))
+        run.cancel()
+        assert (await opened.run(request("action"))).host is not run.host
+        await settled(lambda: hosts.made[0].was_closed)
+
+
+async def test_a_spare_is_started_before_it_is_needed() -> None:
+    hosts = Hosts()
+    async with pool(hosts) as opened:
+        await opened.run(request("action"))
+        await settled(lambda: len(opened.processes()) == 2)
+        hosts.gate.clear()
+        assert await opened.run(request("action")), "the spare needs no start"
+
+
+async def test_actions_wait_at_the_limit_but_never_those_that_actions_run() -> None:
+    hosts = Hosts()
+    async with pool(hosts, maximum=1, spares=0) as opened:
+        first = await opened.run(request("action"))
+        waiting = asyncio.create_task(opened.run(request("action")))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        assert await opened.run(request("action"), nested=True)
+        hosts.finish(first)
+        hosts.finish(next(iter(hosts.made[1].runs.values())))
+        assert await waiting
+
+
+async def test_idle_hosts_are_ended_but_for_the_spare() -> None:
+    hosts = Hosts()
+    async with pool(hosts, idle_seconds=0.01) as opened:
+        for run in [await opened.run(request("action")) for _ in range(4)]:
+            hosts.finish(run)
+        await settled(lambda: sum(host.was_closed for host in hosts.made) == len(hosts.made) - 1)
+        assert len(opened.processes()) == 1
+
+
+async def test_a_host_is_replaced_after_many_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(action_pool, "USES_PER_HOST", 2)
+    hosts = Hosts()
+    async with pool(hosts, spares=0) as opened:
+        for _ in range(4):
+            hosts.finish(await opened.run(request("action")))
+        assert len(hosts.made) == 2
+
+
+async def test_a_host_that_dies_leaves_its_place_to_others() -> None:
+    hosts = Hosts()
+    async with pool(hosts, maximum=1, spares=0) as opened:
+        run = await opened.run(request("action"))
+        waiting = asyncio.create_task(opened.run(request("action")))
+        await asyncio.sleep(0)
+        run.host.end(blamed=None, failure=None, startup="died")
+        assert (await waiting).host is not run.host
+
+
+async def test_closing_lets_actions_finish() -> None:
+    hosts = Hosts()
+    async with pool(hosts) as opened:
+        run = await opened.run(request("action"))
+        closing = asyncio.create_task(opened.close(drain=60))
+        await asyncio.sleep(0)
+        assert not hosts.made[0].was_closed
+        hosts.finish(run)
+        await closing
+        assert all(host.was_closed for host in hosts.made)
+        with pytest.raises(HostLost):
+            await opened.run(request("action"))

@@ -1,0 +1,159 @@
+"""Host processes: messages both ways, and who is to blame when one ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from parabola.functions.host_process import HostProcess, describe_exit
+from parabola.functions.hosts import HostBundle, HostCommand, HostLost, LoadFailure, Run, RunRequest
+
+TINY = HostCommand("tiny", (sys.executable, "-S", "-E", str(Path(__file__).with_name("tiny_host.py"))))
+
+
+def bundle(source: str = "") -> HostBundle:
+    return HostBundle("d", "python", ({"path": "t.py", "source": source},), {}, {})
+
+
+def request(name: str, args: Any = None, kind: str = "query") -> RunRequest:
+    return RunRequest(kind, f"t.py:{name}", orjson.dumps(args), 0.0, "00", 0, b"null", "r")
+
+
+@asynccontextmanager
+async def host(step_limit: float | None = 0.2) -> AsyncIterator[HostProcess]:
+    process = await HostProcess.spawn(TINY, step_limit=step_limit)
+    try:
+        yield process
+    finally:
+        await process.close()
+
+
+async def failure_of(run: Run) -> Any:
+    message = await run.next()
+    assert message["type"] == "failed", message
+    return message
+
+
+async def test_messages_go_both_ways() -> None:
+    async with host() as process:
+        await process.load(bundle())
+        assert process.info["language"] == "tiny"
+        runs = [process.run(request("echo", n)) for n in range(5)]
+        assert [(await run.next())["result"] for run in runs] == list(range(5))
+        assert process.runs == {}
+
+
+async def test_a_message_may_be_larger_than_any_buffer() -> None:
+    async with host() as process:
+        message = await process.run(request("long")).next()
+        assert len(message["result"]) == 3_000_000
+        args = "y" * 3_000_000
+        assert (await process.run(request("echo", args)).next())["result"] == args
+
+
+async def test_analysis_is_answered() -> None:
+    async with host() as process:
+        await process.load(bundle())
+        assert await process.analyze("modules") == {"phase": "modules", "pid": process.pid}
+
+
+async def test_a_module_that_cannot_be_loaded_is_named() -> None:
+    async with host() as process:
+        with pytest.raises(LoadFailure, match="SyntaxError: no") as caught:
+            await process.load(bundle("refuse"))
+        assert (caught.value.file, caught.value.line) == ("convex/t.py", 7)
+
+
+async def test_a_host_that_ends_while_loading_fails_the_load_with_what_it_said() -> None:
+    async with host() as process:
+        with pytest.raises(LoadFailure) as caught:
+            await process.load(bundle("exit"))
+        assert "exit code 5" in caught.value.message
+        assert "something went wrong" in caught.value.message
+
+
+async def test_a_load_that_takes_for_ever_fails() -> None:
+    async with host() as process:
+        with pytest.raises(LoadFailure, match="took longer"):
+            await process.load(bundle("silent"), seconds=0.1)
+
+
+async def test_a_program_that_cannot_be_started_fails_the_load() -> None:
+    with pytest.raises(LoadFailure, match="could not be started"):
+        await HostProcess.spawn(HostCommand("tiny", ("/nonexistent/program",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "text"),
+    [
+        ("exit", "exit", "The function ended its host process (exit code 3)."),
+        ("killed", "memory", "Function execution ran out of memory"),
+        ("spin", "timeout", "Function execution timed out (maximum duration: 0.2s)"),
+        ("stalled", "timeout", "Function execution timed out (maximum duration: 0.2s)"),
+        ("garbage", "exit", "The function broke its host's protocol."),
+    ],
+)
+async def test_the_run_that_ended_the_host_is_blamed_and_its_neighbours_are_not(
+    name: str, kind: str, text: str
+) -> None:
+    async with host() as process:
+        neighbours = [process.run(request("hold")) for _ in range(3)]
+        guilty = process.run(request(name))
+        failure = await failure_of(guilty)
+        assert failure["kind"] == kind
+        assert failure["error"]["message"].startswith(text)
+        for neighbour in neighbours:
+            with pytest.raises(HostLost):
+                await neighbour.next()
+        with pytest.raises(HostLost):
+            process.run(request("echo"))
+
+
+async def test_nobody_is_blamed_for_a_host_that_was_doing_nothing() -> None:
+    async with host() as process:
+        run = process.run(request("vanish"))
+        with pytest.raises(HostLost):
+            await run.next()
+
+
+async def test_the_only_call_of_an_action_host_is_blamed_for_its_end() -> None:
+    async with host(step_limit=None) as process:
+        failure = await failure_of(process.run(request("vanish", kind="action")))
+        assert failure["kind"] == "exit"
+
+
+async def test_an_action_may_take_its_time() -> None:
+    async with host(step_limit=None) as process:
+        run = process.run(request("nap", kind="action"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await run.next()
+        assert not process.closed
+
+
+async def test_closing_ends_the_process() -> None:
+    async with host() as process:
+        pid = process.pid
+        run = process.run(request("hold"))
+    with pytest.raises(HostLost):
+        await run.next()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not Path(process.activity_path).exists()  # noqa: ASYNC240
+
+
+def test_exits_are_described_in_words() -> None:
+    assert [describe_exit(code) for code in (3, -9, -1000, None)] == [
+        "exit code 3",
+        "killed by SIGKILL",
+        "killed by signal 1000",
+        "unknown exit code",
+    ]

@@ -1,0 +1,277 @@
+"""The backend as a whole: a real data directory, real Python host processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parabola.backend import Backend, BackendConfig, host_processes
+from parabola.functions.deployment import Module
+from parabola.functions.hosts import LoadFailure
+from parabola.functions.identity import SYSTEM_IDENTITY, Identity
+from parabola.services.admin_keys import make_admin_key
+from parabola.services.push import Push
+from parabola.values.errors import Unauthenticated
+
+SECRET = "4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974"
+
+TASKS = """
+from parabola import ActionCtx, Id, MutationCtx, QueryCtx, action, env, internal_mutation, mutation, query, v
+import os
+import time
+
+
+@query(args={"limit": v.optional(v.number())})
+async def list(ctx: QueryCtx, limit: float | None = None):
+    return await ctx.db.query("tasks").order("desc").take(int(limit or 10))
+
+
+@mutation
+async def create(ctx: MutationCtx, text: str) -> Id["tasks"]:
+    print("creating", text)
+    return await ctx.db.insert("tasks", {"text": text, "completed": False})
+
+
+@mutation
+async def count(ctx: MutationCtx) -> float:
+    row = await ctx.db.query("counters").first()
+    if row is None:
+        await ctx.db.insert("counters", {"n": 1})
+        return 1
+    await ctx.db.patch(row["_id"], {"n": row["n"] + 1})
+    return row["n"] + 1
+
+
+@query
+async def greeting(ctx: QueryCtx) -> str | None:
+    return env.get("GREETING")
+
+
+@query
+async def spin(ctx: QueryCtx) -> None:
+    while True:
+        pass
+
+
+@query
+async def stuck_in_c(ctx: QueryCtx) -> None:
+    sum(range(10**12))
+
+
+@mutation
+async def leave(ctx: MutationCtx) -> None:
+    os._exit(7)
+
+
+@query
+async def wait_a_little(ctx: QueryCtx, turns: float) -> float:
+    for _ in range(int(turns)):
+        await ctx.db.query("tasks").first()
+    return turns
+
+
+@internal_mutation
+async def reset(ctx: MutationCtx) -> None:
+    for task in await ctx.db.query("tasks").collect():
+        await ctx.db.delete(task["_id"])
+
+
+@action
+def blocking(ctx: ActionCtx, text: str) -> float:
+    time.sleep(0.05)
+    ctx.run_mutation("tasks:create", {"text": text})
+    return len(ctx.run_query("tasks:list", {}))
+
+
+@action
+async def outer(ctx: ActionCtx) -> float:
+    return await ctx.run_action("tasks:blocking", {"text": "from outer"})
+
+
+@action
+async def dies(ctx: ActionCtx) -> None:
+    os._exit(9)
+"""
+
+
+def push(source: str = TASKS) -> Push:
+    return Push("python", (Module("tasks.py", "python", source),))
+
+
+def config(directory: Path) -> BackendConfig:
+    return BackendConfig(directory, "test-instance", SECRET, hosts=host_processes())
+
+
+@asynccontextmanager
+async def opened(directory: Path, source: str | None = TASKS) -> AsyncIterator[Backend]:
+    backend = await Backend.open(config(directory))
+    try:
+        if source is not None:
+            await backend.deploy(push(source))
+        yield backend
+    finally:
+        await backend.close()
+
+
+@pytest.fixture
+async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
+    async with opened(tmp_path) as backend:
+        yield backend
+
+
+async def value(call: Any) -> Any:
+    result = await call
+    assert result.error is None, result.error
+    return result.value
+
+
+async def test_queries_mutations_and_actions_run_in_processes(backend: Backend) -> None:
+    created = await backend.mutation("tasks:create", {"text": "milk"})
+    assert [str(line) for line in created.log_lines] == ["[LOG] creating milk"]
+    (task,) = await value(backend.query("tasks:list", [{}]))
+    assert (task["text"], task["completed"]) == ("milk", False)
+    assert await value(backend.action("tasks:blocking", {"text": "bread"})) == 2.0
+    assert await value(backend.action("tasks:outer", {})) == 3.0
+    assert (
+        await value(backend.query("tasks:list", {"limit": 1}))
+        == (await value(backend.query("tasks:list", {})))[:1]
+    )
+
+
+async def test_many_clients_of_a_hot_row_all_succeed(backend: Backend) -> None:
+    results = await asyncio.gather(*(value(backend.mutation("tasks:count", {})) for _ in range(50)))
+    assert sorted(results) == [float(n) for n in range(1, 51)]
+
+
+async def test_a_live_query_follows_the_data(backend: Backend) -> None:
+    changed = asyncio.Event()
+    live = backend.live_query("tasks:list", {}, on_invalid=changed.set)
+    assert await value(live.result_at(backend.durable_ts)) == []
+    created = await backend.mutation("tasks:create", {"text": "milk"})
+    assert changed.is_set()
+    assert backend.durable_ts >= created.ts
+    assert len(await value(live.result_at(created.ts))) == 1
+    live.close()
+
+
+@pytest.mark.parametrize("name", ["spin", "stuck_in_c"])
+async def test_a_function_that_never_ends_costs_only_its_own_call(backend: Backend, name: str) -> None:
+    neighbours = [
+        asyncio.create_task(backend.query("tasks:wait_a_little", {"turns": 20 + i})) for i in range(8)
+    ]
+    result = await backend.query(f"tasks:{name}", {})
+    assert result.error is not None
+    assert "Function execution timed out (maximum duration: 1s)" in result.error.message
+    assert [(await task).value for task in neighbours] == [20.0 + i for i in range(8)]
+    assert await value(backend.mutation("tasks:count", {})) == 1.0
+
+
+async def test_a_function_that_ends_its_process_costs_only_its_own_call(backend: Backend) -> None:
+    calls = [backend.mutation("tasks:count", {}) for _ in range(10)]
+    left, *counted = await asyncio.gather(backend.mutation("tasks:leave", {}), *calls)
+    assert left.error is not None
+    assert sorted(result.value for result in counted) == [float(n) for n in range(1, 11)]
+    died = await backend.action("tasks:dies", {})
+    assert died.error is not None
+    assert await value(backend.action("tasks:blocking", {"text": "after"})) == 1.0
+
+
+async def test_hosts_killed_from_outside_are_replaced(backend: Backend) -> None:
+    pool = backend.runner.active.hosts._environments["python"].deterministic
+    assert pool is not None
+    for _ in range(3):
+        calls = [asyncio.create_task(backend.mutation("tasks:count", {})) for _ in range(5)]
+        await asyncio.sleep(0)
+        for host in pool.processes():  # type: ignore[attr-defined]
+            os.kill(host.pid, signal.SIGKILL)
+        for call in calls:
+            assert (await call).error is None
+    assert await value(backend.mutation("tasks:count", {})) == 16.0
+
+
+async def test_data_and_code_survive_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as backend:
+        await value(backend.mutation("tasks:create", {"text": "milk"}))
+        await backend.change_environment({"GREETING": "hello"})
+    async with opened(tmp_path, None) as backend:
+        assert [task["text"] for task in await value(backend.query("tasks:list", {}))] == ["milk"]
+        assert await value(backend.query("tasks:greeting", {})) == "hello"
+
+
+async def test_a_push_reaches_live_queries_and_a_broken_one_changes_nothing(backend: Backend) -> None:
+    changed = asyncio.Event()
+    live = backend.live_query("tasks:greeting", {}, on_invalid=changed.set)
+    assert await value(live.result_at(backend.durable_ts)) is None
+    with pytest.raises(LoadFailure) as caught:
+        await backend.deploy(push(TASKS.replace("import os", "import os; import nonexistent")))
+    assert "nonexistent" in caught.value.message
+    assert caught.value.line == 3
+    assert not changed.is_set()
+    await backend.deploy(push(TASKS.replace('env.get("GREETING")', '"new code"')))
+    assert changed.is_set()
+    assert await value(live.result_at(backend.durable_ts)) == "new code"
+    live.close()
+
+
+async def test_a_changed_variable_is_seen_by_who_reads_it(backend: Backend) -> None:
+    changed = asyncio.Event()
+    live = backend.live_query("tasks:greeting", {}, on_invalid=changed.set)
+    assert await value(live.result_at(backend.durable_ts)) is None
+    await backend.change_environment({"GREETING": "hi"})
+    assert changed.is_set()
+    assert await value(live.result_at(backend.durable_ts)) == "hi"
+    live.close()
+
+
+async def test_internal_functions_are_for_administrators(backend: Backend) -> None:
+    for run in (backend.mutation, backend.run_any):
+        refused = await run("tasks:reset", {})
+        assert refused.error is not None
+        assert "Could not find" in refused.error.message
+        assert (await run("tasks:reset", {}, Identity.admin())).error is None
+
+
+async def test_any_function_can_be_run_by_name_alone(backend: Backend) -> None:
+    admin = Identity.admin()
+    await value(backend.run_any("tasks:create", {"text": "a"}, admin))
+    assert len(await value(backend.run_any("tasks:list", {}, admin))) == 1
+    assert await value(backend.run_any("tasks:blocking", {"text": "b"}, admin)) == 2.0
+    missing = await backend.run_any("tasks:nope", {}, admin)
+    assert missing.error is not None
+    assert (
+        missing.error.message
+        == "Could not find function for 'tasks:nope'. Did you forget to run `npx convex dev`?"
+    )
+
+
+async def test_admin_keys_are_checked(backend: Backend) -> None:
+    assert backend.check_admin_key(make_admin_key("test-instance", SECRET)).is_admin
+    assert backend.check_admin_key(make_admin_key("test-instance", SECRET, system=True)) == SYSTEM_IDENTITY
+    assert backend.check_admin_key(make_admin_key("test-instance", SECRET, read_only=True)).read_only
+    with pytest.raises(Unauthenticated) as caught:
+        backend.check_admin_key(make_admin_key("other", SECRET))
+    assert caught.value.code == "BadAdminKey"
+
+
+async def test_without_a_provider_nobody_can_sign_in(backend: Backend) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        await backend.authenticate("a.b.c")
+    assert caught.value.code == "NoAuthProvider"
+
+
+async def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
+    async with opened(tmp_path) as backend:
+        await value(backend.action("tasks:blocking", {"text": "x"}))
+        hosts = backend.runner.active.hosts._environments["python"]
+        pids = [host.pid for host in (*hosts.deterministic.processes(), *hosts.actions.processes())]  # type: ignore
+        assert pids
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-Mode = Literal["deterministic", "action", "node"]
+Environment = Literal["isolate", "node"]
+"""The default runtime, or full Node.js (`"use node"`)."""
 
 ENTRY = Path(__file__).with_name("main.mjs")
 """The host's program."""
@@ -30,8 +31,8 @@ MEMORY_TEXT = "JavaScript execution ran out of memory (maximum memory usage: 64 
 """What a call is told that used up its host's memory (js-runtime §5.5)."""
 
 MISSING_NODE = (
-    f"TypeScript functions need Node.js {MINIMUM_NODE} or newer, and none was found. Install it from https://nodejs.org "
-    "so that `node` is on the PATH, or run `pip install 'parabola[typescript]'`."
+    f"TypeScript functions need Node.js {MINIMUM_NODE} or newer, and none was found. "
+    "Install it from https://nodejs.org so that `node` is on the PATH, or run `pip install 'parabola[typescript]'`."
 )
 
 
@@ -54,18 +55,22 @@ def node_executable() -> str:
     raise NodeNotFound(MISSING_NODE)
 
 
-def host_argv(mode: Mode, *, memory_mb: int | None = None, node: str | None = None) -> list[str]:
+def host_argv(
+    environment: Environment, *, memory_mb: int | None = None, node: str | None = None
+) -> list[str]:
     """The command line of a host process. `memory_mb` bounds the JavaScript heap of the whole process.
 
     Raises `NodeNotFound`.
     """
     memory = [] if memory_mb is None else [f"--max-old-space-size={memory_mb}"]
-    return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--mode", mode]
+    return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--environment", environment]
 
 
 def _major_version(executable: str) -> int | None:
     try:
-        output = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=20, check=True)
+        output = subprocess.run(
+            [executable, "--version"], capture_output=True, text=True, timeout=20, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     match = re.match(r"v(\d+)\.", output.stdout)

@@ -221,6 +221,12 @@ class EngineSide:
         self._write(message)
         return await self._loading
 
+    async def serve(self, source: str, **fields: Any) -> None:
+        """Load one module, ``m.py``; its first line has the usual imports, the text begins on the second."""
+        imports = "import asyncio; from parabola import *"
+        message = await self.load({"m.py": imports + textwrap.dedent(source)}, **fields)
+        assert message["type"] == "loaded", message
+
     async def analyze(self, phase: str = "modules") -> Json:
         """The ``analysis`` or ``failed`` message."""
         id = next(self._ids)
@@ -322,6 +328,7 @@ class HostProcess(EngineSide):
         self._socket = ours
         super().__init__(self._send)
         self._reader_task = self._loop.create_task(self._read())
+        self.activity_path = ""
 
     def _send(self, message: Json) -> None:
         self._writer.write(orjson.dumps(message) + b"\n")

@@ -75,8 +75,10 @@ class Function(Generic[P, R]):
         self.is_async: Final = inspect.iscoroutinefunction(handler)
         self.home: Final = module_being_loaded.get() or handler.__module__
         """Name of the module whose execution declared it: only that module exports it."""
-        self.reference_name: str | None = _name_outside_hosts(handler)
-        """``"tasks:list"`` once its module is loaded."""
+        self.reference_name: str | None = (
+            _name_outside_hosts(handler) if module_being_loaded.get() is None else None
+        )
+        """``"tasks:list"``, once its module is loaded."""
         self._declared_args = args
         self._declared_returns = returns
         self._validators: tuple[Validator[Any], Validator[Any] | None] | None = None

@@ -168,16 +168,15 @@ class Action(Invocation):
         return task
 
     async def _run_and_report(self, run: Coroutine[Any, Any, Any]) -> None:
+        error: BaseException | None = None
+        result = None
         try:
             result = await run
             self._note_unawaited()
-            stray = self._unretrieved_error()
-            message = self._done(result) if stray is None else self._failed(describe_error(stray), "user")
-        except MemoryError:
-            message = self._failed({"message": self._outlet.memory_text}, "memory")
-        except BaseException as error:
-            message = self._failed(describe_error(error), "user")
-        self._post(lambda: self._finish(message))
+            error = self._unretrieved_error()
+        except BaseException as raised:
+            error = raised
+        self._post(lambda: self._finish(result, error))
         await self._cancel_leftovers()
 
     async def _run_async(self) -> Any:
@@ -205,9 +204,20 @@ class Action(Invocation):
                 task.cancel()
             await asyncio.wait(leftovers, timeout=CLOSING_SECONDS)
 
-    def _finish(self, message: Json) -> None:
-        """On the host's thread: the last message."""
+    def _finish(self, result: Any, error: BaseException | None) -> None:
+        """On the host's thread: the action is over; what it wrote last goes out before the last message."""
         if not self.closed:
-            self.closed = True
             self._outlet.ended(self)
-            self._outlet.send(message)
+            self._post(lambda: self._send_last(result, error))
+
+    def _send_last(self, result: Any, error: BaseException | None) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        if error is None:
+            message = self._done(result)
+        elif isinstance(error, MemoryError):
+            message = self._failed({"message": self._outlet.memory_text}, "memory")
+        else:
+            message = self._failed(describe_error(error), "user")
+        self._outlet.send(message)

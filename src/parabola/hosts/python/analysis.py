@@ -12,7 +12,13 @@ from parabola.authoring.crons import WEEKDAYS, CronJob, Crons
 from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
 from parabola.authoring.http import HttpRouter
-from parabola.hosts.python.modules import AUTH_CONFIG, LoadedModules, LoadError, SourceModule
+from parabola.hosts.python.modules import (
+    AUTH_CONFIG,
+    LoadedModules,
+    LoadError,
+    SourceModule,
+    exported_functions,
+)
 from parabola.hosts.python.refusals import user_files
 from parabola.values.schema import Schema
 

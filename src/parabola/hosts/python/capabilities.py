@@ -6,12 +6,16 @@ that modules imported late still load, and so may the few modules that show sour
 
 from __future__ import annotations
 
+import _thread
+import functools
 import sys
+import threading
 from types import FrameType
 from typing import Any, Final
 
 from parabola.hosts.python.frozen_world import frozen_world
-from parabola.hosts.python.refusals import CapabilityRefused, refusal_text, user_files
+from parabola.hosts.python.refusals import CapabilityRefused, refusal_text, refuse, user_files
+from parabola.hosts.python.replacements import Replacements
 
 _NETWORK: Final = (
     "socket.__new__", "socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyaddr",
@@ -25,7 +29,14 @@ _PROCESSES: Final = (
     "os.system", "os.kill", "os.killpg", "pty.spawn", "signal.pthread_kill", "resource.setrlimit",
     "resource.prlimit", "builtins.input",
 )  # fmt: skip
-_THREADS: Final = ("_thread.start_new_thread", "_thread.start_joinable_thread")
+_THREAD_STARTERS: Final = (
+    (_thread, "start_new_thread"),
+    (_thread, "start_new"),
+    (_thread, "start_joinable_thread"),
+    (threading, "_start_new_thread"),
+    (threading, "_start_joinable_thread"),
+)
+"""Python raises an audit event for these only since version 3.12."""
 _FILES: Final = (
     "open", "os.chdir", "os.chflags", "os.chmod", "os.chown", "os.fwalk", "os.getxattr", "os.link",
     "os.listdir", "os.listxattr", "os.lockf", "os.mkdir", "os.remove", "os.removexattr", "os.rename",
@@ -45,25 +56,38 @@ _SHOWN: Final = {
     "os.exec": "os.exec*",
     "os.spawn": "os.spawn*",
     "builtins.input": "input",
-    "_thread.start_new_thread": "threads",
-    "_thread.start_joinable_thread": "threads",
     "mmap.__new__": "mmap.mmap",
     "glob.glob/2": "glob.glob",
 }
 
-_REFUSED: Final = frozenset((*_NETWORK, *_PROCESSES, *_THREADS, *_FILES))
+_REFUSED: Final = frozenset((*_NETWORK, *_PROCESSES, *_FILES))
 _READABLE_BY: Final = ("importlib", "linecache", "zoneinfo", "pkgutil", "tokenize", "zipimport")
 """Modules that may read files on behalf of user code."""
 
 _installed = False
 
 
-def refuse_capabilities() -> None:
+def refuse_capabilities(replacements: Replacements) -> None:
     """Watch from now on. An audit hook cannot be removed; outside of transactions it does nothing."""
     global _installed
+    for module, name in _THREAD_STARTERS:
+        if hasattr(module, name):
+            _refuse_threads(replacements, module, name)
     if not _installed:
         _installed = True
         sys.addaudithook(_audit)
+
+
+def _refuse_threads(replacements: Replacements, module: Any, name: str) -> None:
+    original = getattr(module, name)
+
+    @functools.wraps(original)
+    def start(*args: Any, **kwargs: Any) -> Any:
+        if frozen_world.get() is not None:
+            refuse("threads")
+        return original(*args, **kwargs)
+
+    replacements.set(module, name, start)
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
@@ -76,8 +100,8 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
 def _is_allowed(event: str, args: tuple[Any, ...], frame: FrameType | None) -> bool:
     """True while a module is imported, and for those who read files as part of the language."""
     if event in ("open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "ctypes.dlopen"):
-        if event == "open" and isinstance(args[0], int):
-            return True  # a descriptor that is open already
+        if event == "open" and (isinstance(args[0], int) or _is_time_zone(args[0])):
+            return True  # a descriptor that is open already, or what ``zoneinfo`` reads from C
         while frame is not None and frame.f_code.co_filename not in user_files:
             module = frame.f_globals.get("__name__", "")
             if module.partition(".")[0] in _READABLE_BY or module.startswith("_frozen_importlib"):
@@ -86,9 +110,15 @@ def _is_allowed(event: str, args: tuple[Any, ...], frame: FrameType | None) -> b
     return False
 
 
+def _is_time_zone(path: Any) -> bool:
+    zoneinfo = sys.modules.get("zoneinfo")
+    folders = getattr(zoneinfo, "TZPATH", ())
+    return str(path).startswith(tuple(f"{folder}/" for folder in folders))
+
+
 def _shown(event: str, args: tuple[Any, ...]) -> str:
     name = _SHOWN.get(event, event)
-    if name in ("threads", "sockets"):
+    if name == "sockets":
         return name
     subject = args[0] if args else None
     if event == "socket.connect" and len(args) > 1:

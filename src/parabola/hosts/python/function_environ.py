@@ -53,6 +53,7 @@ def _replace(replacements: Replacements, environ: Any, name: str, inside: Inside
 
 def _get(seen: Mapping[str, str], original: Any, environ: Any, name: str) -> str:
     try:
+        environ.encodekey(name)  # raises TypeError for what is no name, as it does for everybody
         return seen[name]
     except KeyError:
         if frozen_world.get() is not None or name not in KEPT_VARIABLES:

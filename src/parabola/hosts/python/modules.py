@@ -106,7 +106,7 @@ def load_modules(sources: Sequence[SourceModule]) -> LoadedModules:
             if path != AUTH_CONFIG:
                 loaded.modules[path] = _import(loaded, python[path])
         for path, module in loaded.modules.items():
-            _export(loaded, python[path], module)
+            _register(loaded, python[path], module)
     except BaseException:
         loaded.unload()
         raise
@@ -193,6 +193,7 @@ class _Finder:
             exec(code, module.__dict__)
         finally:
             module_being_loaded.reset(token)
+        _name_functions(source, module)
 
     def get_source(self, name: str) -> str | None:
         source = self._names.get(name)
@@ -251,19 +252,33 @@ def _refuse_duplicates(declared: Sequence[Function[..., Any]]) -> None:
             )
 
 
-def _export(loaded: LoadedModules, source: SourceModule, module: ModuleType) -> None:
-    """Name the functions that a module declares; imported ones belong to the module they come from."""
-    for name, function in list(vars(module).items()):
-        if not isinstance(function, Function) or function.home != module.__name__:
-            continue
-        reference = f"{source.function_path}:{name}".removesuffix(":default")
-        if function not in loaded.functions.values():
-            function.reference_name = reference
-        loaded.functions[reference] = function
+def exported_functions(module: ModuleType) -> list[tuple[str, Function[..., Any]]]:
+    """The functions that a module declares; those it imported belong to the module they come from."""
+    return [
+        (name, value)
+        for name, value in vars(module).items()
+        if isinstance(value, Function) and value.home == module.__name__
+    ]
+
+
+def _name_functions(source: SourceModule, module: ModuleType) -> None:
+    """Done as soon as the module has run, so that other modules may refer to its functions while they load."""
+    for name, function in exported_functions(module):
+        if function.reference_name is None:
+            function.reference_name = _reference(source, name)
+
+
+def _register(loaded: LoadedModules, source: SourceModule, module: ModuleType) -> None:
+    for name, function in exported_functions(module):
+        loaded.functions[_reference(source, name)] = function
         try:
             _ = function.args
         except Exception as error:
             raise _load_error(source, error) from None
+
+
+def _reference(source: SourceModule, name: str) -> str:
+    return f"{source.function_path}:{name}".removesuffix(":default")
 
 
 def _load_error(source: SourceModule, error: BaseException) -> LoadError:

@@ -26,7 +26,7 @@ class Sandbox:
             freeze_clock(self._replacements)
             seed_randomness(self._replacements)
             show_function_environment(self._replacements)
-            refuse_capabilities()
+            refuse_capabilities(self._replacements)
 
     def close(self) -> None:
         """Undo, when nobody needs it any more."""

@@ -30,6 +30,8 @@ class Interrupter:
     """
 
     def __init__(self, text: str) -> None:
+        self.raised: FunctionTimedOut | None = None
+        """The latest interruption of the step; user code may have caught it."""
         self._text = text
         self._armed = False
 
@@ -39,6 +41,7 @@ class Interrupter:
 
     def arm(self, seconds: float) -> None:
         """Interrupt after so much processor time."""
+        self.raised = None
         self._armed = True
         signal.setitimer(signal.ITIMER_PROF, max(seconds, 0.001), REPEAT_SECONDS)
 
@@ -49,7 +52,8 @@ class Interrupter:
 
     def _expired(self, number: int, frame: FrameType | None) -> None:
         if self._armed:
-            raise FunctionTimedOut(self._text)
+            self.raised = FunctionTimedOut(self._text)
+            raise self.raised
 
 
 class Steps:
@@ -76,7 +80,6 @@ class Steps:
         self._activity.begin(transaction.id)
         before = loop.enter()
         started = _cpu_ns()
-        timed_out: FunctionTimedOut | None = None
         try:
             if interrupter is not None:
                 interrupter.arm(self._limit - usage.user_ns / 1e9 if limit is None else limit)
@@ -87,16 +90,14 @@ class Steps:
             finally:
                 if interrupter is not None:
                     interrupter.disarm()
-        except FunctionTimedOut as error:
-            timed_out = error
+        except FunctionTimedOut:
+            pass  # it is raised below, as it is when user code has caught it
         finally:
             loop.leave(before)
             usage.user_ns += _cpu_ns() - started
             self._activity.end()
-        if timed_out is not None:
-            raise timed_out
-        if limit is None and interrupter is not None and usage.user_ns > self._limit * 1e9:
-            raise _swallowed(transaction) or FunctionTimedOut(timeout_text(self._limit))
+        if interrupter is not None and interrupter.raised is not None:
+            raise interrupter.raised
 
 
 def _drain(drain: Callable[[], None]) -> None:
@@ -107,16 +108,6 @@ def _drain(drain: Callable[[], None]) -> None:
             return
         except (SystemExit, KeyboardInterrupt):
             continue
-
-
-def _swallowed(transaction: Transaction) -> FunctionTimedOut | None:
-    """The interruption that a task ended with, for the sake of its traceback."""
-    for task in transaction.loop.tasks:
-        if task.done() and not task.cancelled():
-            error = task.exception()
-            if isinstance(error, FunctionTimedOut):
-                return error
-    return None
 
 
 def timeout_text(limit: float) -> str:

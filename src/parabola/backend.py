@@ -25,10 +25,11 @@ from parabola.functions.results import FunctionResult
 from parabola.functions.runner import FunctionRunner
 from parabola.functions.session_requests import SessionRequest
 from parabola.functions.syscalls import SyscallTable
+from parabola.services.auth import TokenVerifier
+from parabola.services.auth_providers import parse_auth_providers
 from parabola.services.deploy import DeployService
 from parabola.services.environment import check_changes
 from parabola.services.push import Push, PushResult
-from parabola.values.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -58,9 +59,6 @@ class BackendConfig:
     hosts: HostConfig = field(default_factory=host_processes)
 
 
-Authenticator = Callable[[str], Any]
-
-
 class Backend:
     """A running deployment: its database, its functions, its services."""
 
@@ -73,7 +71,7 @@ class Backend:
         self.runner = runner
         self.query_cache = runner.query_cache
         self.deploys = DeployService(database, runner, activation)
-        self._authenticator: Authenticator | None = None
+        self._tokens = TokenVerifier()
         self._closing = AsyncExitStack()
 
     @classmethod
@@ -275,19 +273,12 @@ class Backend:
         claims = check_admin_key(key, self.config.instance_name, self.config.instance_secret)
         return SYSTEM_IDENTITY if claims.is_system else Identity.admin(read_only=claims.is_read_only)
 
-    def authenticate_with(self, authenticator: Authenticator) -> None:
-        """Let a service verify the tokens of users."""
-        self._authenticator = authenticator
-
     async def authenticate(self, token: str) -> Identity:
-        """The user a bearer token names. Raises `Unauthenticated`."""
-        if self._authenticator is None:
-            raise Unauthenticated(
-                "No auth provider is configured for this deployment. Add one to convex/auth.config.",
-                code="NoAuthProvider",
-            )
-        identity: Identity = await self._authenticator(token)
-        return identity
+        """The user a bearer token names, by the auth config of the deployment. Raises `Unauthenticated`, or
+        `Overloaded` when the issuer of the token cannot be reached.
+        """
+        providers = parse_auth_providers({"providers": list(self.deployment.auth_providers)})
+        return Identity.user((await self._tokens.verify(token, providers)).attributes)
 
 
 async def open_database(directory: Path) -> Database:

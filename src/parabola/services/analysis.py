@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parabola.functions.deployment import Deployment
 from parabola.functions.hosts import LoadFailure
+from parabola.services.auth_providers import parse_auth_providers
 from parabola.services.push import ENVIRONMENTS, Language
 from parabola.values.schema import Schema
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from parabola.functions.host_set import HostSet
 
 __all__ = ["AnalysedModules", "analyse", "with_position"]
+
+# The CLI offers to set the variable, and watches for it, when it is told by this code.
+_MISSING_VARIABLE = re.compile(r"Environment variable \S+ is used in auth config file")
 
 AUTH_MODULES: Mapping[Language, str] = {"python": "auth_config.py", "typescript": "auth.config.js"}
 
@@ -44,8 +49,14 @@ async def analyse(hosts: HostSet, candidate: Deployment, language: Language) -> 
             analysed.schema = Schema.from_json(schema)
     auth = AUTH_MODULES[language]
     if (module := candidate.modules.get(auth)) is not None:
-        result = await hosts.analyze(module.environment, "auth")
-        analysed.auth_providers = result["providers"]
+        try:
+            result = await hosts.analyze(module.environment, "auth")
+        except LoadFailure as failure:
+            if _MISSING_VARIABLE.search(failure.message):
+                failure.code = "AuthConfigMissingEnvironmentVariable"
+            raise
+        providers = parse_auth_providers(result)
+        analysed.auth_providers = [provider.to_json() for provider in providers]
     return analysed
 
 

@@ -1,0 +1,85 @@
+"""Signing in: from a token to what `ctx.auth` says, by the deployment's own auth config."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from parabola.backend import Backend, BackendConfig
+from parabola.functions.deployment import Module
+from parabola.functions.identity import Identity
+from parabola.services.push import Push
+from parabola.values.errors import BadRequest, Unauthenticated
+
+KEY = RSAKey.generate_key(2048, {"kid": "k"})
+KEYS = base64.b64encode(json.dumps({"keys": [KEY.as_dict(private=False)]}).encode()).decode()
+
+AUTH = f"""
+import os
+
+auth_config = {{
+    "providers": [
+        {{
+            "type": "customJwt",
+            "issuer": os.environ["ISSUER"],
+            "jwks": "data:application/json;base64,{KEYS}",
+            "algorithm": "RS256",
+            "applicationID": "app",
+        }}
+    ]
+}}
+"""
+
+WHO = """
+from parabola import QueryCtx, query
+
+@query
+async def am_i(ctx: QueryCtx) -> str | None:
+    identity = await ctx.auth.get_user_identity()
+    return None if identity is None else identity["name"]
+"""
+
+
+def token(**claims: Any) -> str:
+    told = {"iss": "http://issuer.local", "sub": "ann", "aud": "app", "exp": int(time.time()) + 60, **claims}
+    return jwt.encode({"alg": "RS256", "kid": "k"}, told, KEY)
+
+
+def push(**files: str) -> Push:
+    return Push("python", tuple(Module(f"{name}.py", "python", source) for name, source in files.items()))
+
+
+async def test_a_token_of_a_configured_issuer_is_the_identity_that_functions_see(tmp_path: Path) -> None:
+    backend = await Backend.open(BackendConfig(tmp_path))
+    try:
+        await backend.change_environment({"ISSUER": "http://issuer.local"})
+        await backend.deploy(push(who=WHO, auth_config=AUTH))
+        ann = await backend.authenticate(token(name="Ann"))
+        assert (await backend.query("who:am_i", {}, ann)).value == "Ann"
+        assert (await backend.query("who:am_i", {})).value is None
+        for bad in (token(aud="other"), token(exp=1), token(name="Ann")[:-3] + "abc", "nonsense"):
+            with pytest.raises(Unauthenticated):
+                await backend.authenticate(bad)
+    finally:
+        await backend.close()
+
+
+async def test_a_variable_that_the_auth_config_needs_must_be_set(tmp_path: Path) -> None:
+    backend = await Backend.open(BackendConfig(tmp_path))
+    try:
+        with pytest.raises(
+            BadRequest, match="Environment variable ISSUER is used in auth config file"
+        ) as caught:
+            await backend.deploy(push(auth_config=AUTH))
+        assert caught.value.code == "AuthConfigMissingEnvironmentVariable"
+        await backend.deploy(push(who=WHO))
+        assert (await backend.query("who:am_i", {}, Identity.user({"name": "Bo"}))).value == "Bo"
+    finally:
+        await backend.close()

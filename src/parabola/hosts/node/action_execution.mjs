@@ -45,7 +45,7 @@ export class ActionExecution extends Invocation {
 
   proceed() {
     if (this.outcome !== null) this.succeed(this.outcome.value);
-    else if (!this.isDangling()) this.fail({ message: NEVER_RESOLVES }, "stuck");
+    else if (this.stepsAhead === 0 && !this.isDangling()) this.fail({ message: NEVER_RESOLVES }, "stuck");
   }
 
   unawaited() {

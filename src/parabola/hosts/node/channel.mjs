@@ -1,9 +1,17 @@
-/** Newline-delimited JSON over one socket, or a pair of pipes, shared with the engine (docs/host-protocol.md). */
+/** Newline-delimited JSON over one socket shared with the engine (docs/host-protocol.md). */
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 
 const MAX_LINE = 64 * 1024 * 1024;
 const NEWLINE = 10;
+
+/**
+ * Timestamps in nanoseconds do not fit into JavaScript's numbers: they are kept as text. Numbers of user code cannot
+ * be mistaken for one, since the engine writes those with a fraction or an exponent.
+ */
+function parse(text) {
+  return JSON.parse(text.replace(/"snapshotTs":\s*(\d+)(?=[,}])/g, '"snapshotTs":"$1"'));
+}
 
 export class Channel {
   #fd;
@@ -36,7 +44,7 @@ export class Channel {
         this.#size = 0;
       }
       start = end + 1;
-      if (line.length > 0) onMessage(JSON.parse(line.toString("utf8")));
+      if (line.length > 0) onMessage(parse(line.toString("utf8")));
     }
     if (start < chunk.length) {
       this.#parts.push(chunk.subarray(start));

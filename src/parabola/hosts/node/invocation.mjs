@@ -15,6 +15,8 @@ export class Invocation extends Execution {
   /** Nanoseconds of user time in finished steps. */
   userTime = 0n;
   ended = false;
+  /** Steps that wait for their turn. */
+  stepsAhead = 0;
   /** @type {import("./realm.mjs").Realm|null} */
   realm = null;
   /** What the handler's promise became: {value} or {reason}. */
@@ -49,7 +51,9 @@ export class Invocation extends Execution {
 
   /** Runs `action`, which may enter user code, as a step of its own. What it throws fails the call. */
   enterStep(action) {
+    this.stepsAhead += 1;
     this.host.steps.enqueue(this, () => {
+      this.stepsAhead -= 1;
       if (this.ended) return;
       try {
         action();

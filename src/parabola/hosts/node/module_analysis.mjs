@@ -3,7 +3,6 @@ import { FunctionLocations } from "./function_locations.mjs";
 import { CallError } from "./function_path.mjs";
 import { ImportExecution } from "./import_execution.mjs";
 import { evaluateModule } from "./module_evaluation.mjs";
-import { MODULE_SCHEME } from "./module_set.mjs";
 
 const SECONDS = 4;
 const KINDS = { isQuery: "Query", isMutation: "Mutation", isAction: "Action" };
@@ -25,7 +24,10 @@ export async function analyzeModules(deployment) {
       const options = { prefix: `Failed to analyze ${path}: `, seconds: SECONDS };
       const execution = new ImportExecution(deployment, "analysis");
       analyzed[path] = await evaluateModule(modules, path, execution, options, (namespace) =>
-        describeModule(namespace, path, (target) => positionOf(target, modules.get(path), locations)),
+        describeModule(namespace, path, (target) => {
+          const module = modules.get(path);
+          return positionOf(target, module, module.url, locations);
+        }),
       );
     }
   } finally {
@@ -78,12 +80,12 @@ function exportedText(target, method, name) {
   return text;
 }
 
-/** Where a function is written in the author's file; null when its code is not in this module. */
-function positionOf(target, module, locations) {
+/** Where a function is written in the author's file; null when its code is not in this module, loaded from `url`. */
+export function positionOf(target, module, url, locations) {
   const handler = typeof target._handler === "function" ? target._handler : target;
   if (typeof handler !== "function") return null;
   const place = locations.find(handler);
-  if (place === null || place.url !== MODULE_SCHEME + module.path) return null;
+  if (place === null || place.url !== url) return null;
   const found = module.sourceMap?.lookup(place.line, place.column);
   return found ? { path: module.path, start_lineno: found.line, start_col: found.column } : null;
 }

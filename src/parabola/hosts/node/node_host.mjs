@@ -3,7 +3,8 @@
  * process does.
  */
 import { join } from "node:path";
-import { describeFunctions } from "./module_analysis.mjs";
+import { FunctionLocations } from "./function_locations.mjs";
+import { describeFunctions, positionOf } from "./module_analysis.mjs";
 import { ModuleSet } from "./module_set.mjs";
 import { captureConsole, installCommonJs, installConvex, replaceEnvironment } from "./node_globals.mjs";
 import { NodeInvocation } from "./node_invocation.mjs";
@@ -89,9 +90,12 @@ export class NodeHost {
       return;
     }
     const modules = {};
+    const locations = new FunctionLocations();
     for (const path of this.#modules.paths.filter((one) => !one.startsWith("_deps/") && !one.startsWith("actions/_deps/")).sort()) {
       try {
-        const functions = describeFunctions(await this.importModule(path), (target) => this.#positionOf(target, path));
+        const namespace = await this.importModule(path);
+        const module = this.#modules.get(path);
+        const functions = describeFunctions(namespace, (target) => positionOf(target, module, this.#folder.url(path), locations));
         refuseTransactions(functions, path);
         modules[path] = { functions, httpRoutes: null, cronSpecs: null, sourceMapped: null };
       } catch (error) {
@@ -101,19 +105,8 @@ export class NodeHost {
         return;
       }
     }
+    locations.close();
     this.channel.send({ type: "analysis", id, result: { modules, schema: null } });
-  }
-
-  /** The place of a handler, found by its text in the bundle. */
-  #positionOf(target, path) {
-    const module = this.#modules.get(path);
-    const handler = typeof target._handler === "function" ? target._handler : null;
-    const start = handler === null ? -1 : module.source.indexOf(Function.prototype.toString.call(handler));
-    if (start < 0) return null;
-    const before = module.source.slice(0, start);
-    const line = before.split("\n").length - 1;
-    const found = module.sourceMap?.lookup(line, start - (before.lastIndexOf("\n") + 1));
-    return found ? { path, start_lineno: found.line, start_col: found.column } : null;
   }
 
   // ---- what user code leaves to the process ---------------------------------------------------------------------

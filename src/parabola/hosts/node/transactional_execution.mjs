@@ -42,7 +42,7 @@ export class TransactionalExecution extends Invocation {
     const state = this.#calls.advance();
     if (state === "waiting") this.#send(this.#calls.takeOutgoing());
     else if (state !== "idle") this.enterStep(() => this.#deliver());
-    else if (this.#operations > 0) return;
+    else if (this.#operations > 0 || this.stepsAhead > 0) return;
     else if (this.outcome === null) this.fail({ message: NEVER_RESOLVES }, "stuck");
     else this.succeed(this.outcome.value);
   }

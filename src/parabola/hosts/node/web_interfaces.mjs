@@ -11,6 +11,7 @@ export const outer = {
   then: Promise.prototype.then,
   promise: Promise.prototype,
   Promise,
+  Uint8Array,
   array: Array.prototype,
   object: Object.prototype,
   buffer: Buffer.prototype,

@@ -49,6 +49,8 @@
     if (object !== undefined) return object;
     if (typeof value === "function") return unwrapCallback(value);
     if (isArray(value)) return value.map(unwrap);
+    // Some interfaces of Node.js know only the buffers of their own realm, but views of any.
+    if (value instanceof ArrayBuffer) return new outer.Uint8Array(value);
     const proto = getPrototypeOf(value);
     if (proto !== objectPrototype && proto !== null) return value;
     const copy = { __proto__: null };

@@ -100,7 +100,7 @@
 
     const copy = (source, target, self) => {
       for (const key of ownKeys(source)) {
-        if (["constructor", "prototype", "length", "name"].includes(key)) continue;
+        if ((self === undefined ? ["constructor"] : ["prototype", "length", "name"]).includes(key)) continue;
         if (typeof key === "symbol" && !KEPT_SYMBOLS.has(key)) continue;
         const descriptor = getOwnPropertyDescriptor(source, key);
         if (!("value" in descriptor)) {

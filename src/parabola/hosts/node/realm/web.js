@@ -119,7 +119,7 @@
   const Blob = expose("Blob", outer.Blob);
   expose("File", outer.File, { parent: Blob });
   expose("FormData", outer.FormData);
-  expose("Headers", outer.Headers);
+  const Headers = expose("Headers", outer.Headers);
   const withDuplex = ([input, init]) => {
     const body = init?.body;
     const isStream = typeof body === "object" && body !== null && behind.get(body) instanceof outer.ReadableStream;
@@ -146,6 +146,11 @@
   });
   method(Response, "error", function error() {
     return new Response(null, { status: 500 });
+  });
+  method(Response, "json", function json(data, init) {
+    const response = new Response(JSON.stringify(data), init);
+    if (!new Headers(init?.headers).has("content-type")) response.headers.set("content-type", "application/json");
+    return response;
   });
   for (const [Face, Outer] of [[Request, outer.Request], [Response, outer.Response]]) {
     const native = Outer.prototype.formData;

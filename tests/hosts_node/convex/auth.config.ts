@@ -1,0 +1,1 @@
+export default { providers: [{ domain: process.env.AUTH_DOMAIN, applicationID: "app" }] };

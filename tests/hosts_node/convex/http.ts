@@ -1,0 +1,39 @@
+import { httpActionGeneric as httpAction, httpRouter } from "convex/server";
+
+const http = httpRouter();
+http.route({ path: "/hello", method: "GET", handler: httpAction(async () => new Response("hi", { headers: { "x-a": "b" } })) });
+http.route({
+  path: "/echo",
+  method: "POST",
+  handler: httpAction(async (_ctx, request) => {
+    const text = await request.text();
+    return Response.json({ text, method: request.method, url: request.url, header: request.headers.get("x-in") }, { status: 201 });
+  }),
+});
+http.route({
+  pathPrefix: "/stream/",
+  method: "GET",
+  handler: httpAction(async (ctx: any) => {
+    let n = 0;
+    const body = new ReadableStream({
+      async pull(controller) {
+        n += 1;
+        if (n === 3) return controller.close();
+        const rows = await ctx.runQuery("documents:list", {});
+        controller.enqueue(new TextEncoder().encode(`${n}:${rows.length};`));
+      },
+    });
+    return new Response(body);
+  }),
+});
+http.route({ path: "/boom", method: "GET", handler: httpAction(async () => { throw new Error("boom"); }) });
+http.route({ path: "/wrong", method: "GET", handler: httpAction(async () => "text" as any) });
+http.route({
+  path: "/gone",
+  method: "POST",
+  handler: httpAction(async (_ctx, request) => {
+    await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+    return new Response("noticed");
+  }),
+});
+export default http;

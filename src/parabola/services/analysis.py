@@ -67,4 +67,6 @@ def with_position(failure: LoadFailure) -> LoadFailure:
     place = failure.file if failure.line is None else f"{failure.file}:{failure.line}"
     if failure.message.startswith(place):
         return failure
-    return LoadFailure(f"{place}: {failure.message}", file=failure.file, line=failure.line)
+    placed = LoadFailure(f"{place}: {failure.message}", file=failure.file, line=failure.line)
+    placed.code = failure.code
+    return placed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from parabola.functions.host_commands import find_node
+from parabola.hosts.node import node_executable
 
 CLIENTS = Path(__file__).parent / "e2e"
 PACKAGES = CLIENTS / "node_modules"
@@ -13,7 +13,7 @@ PACKAGES = CLIENTS / "node_modules"
 
 def node_environment() -> dict[str, str]:
     """An environment in which `node` is the one that hosts use, and finds the packages."""
-    node = Path(find_node())
+    node = Path(node_executable())
     return {
         **os.environ,
         "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}",

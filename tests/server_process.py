@@ -15,15 +15,16 @@ START_SECONDS = 60
 
 
 class ServerProcess:
-    """`parabola COMMAND` in `directory`, on free ports. `log` is the file that takes what it prints."""
+    """`parabola COMMAND` in `directory`, run by the interpreter `python`. What it prints goes to `log`."""
 
-    def __init__(self, directory: Path, *command: str) -> None:
+    def __init__(self, directory: Path, *command: str, python: str = sys.executable) -> None:
         self.directory = directory
         self.data_dir = directory / ".parabola"
         self.log = directory / "server.log"
         self.url = ""
         self.admin_key = ""
-        self._command = [sys.executable, "-m", "parabola", *command]
+        self._program = [python, "-m", "parabola"]
+        self._command = [*self._program, *command]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -87,7 +88,7 @@ class ServerProcess:
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run another `parabola` command in the same directory."""
         return subprocess.run(
-            [sys.executable, "-m", "parabola", *arguments],
+            [*self._program, *arguments],
             cwd=self.directory,
             capture_output=True,
             text=True,

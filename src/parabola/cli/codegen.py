@@ -1,0 +1,63 @@
+"""`parabola codegen`: write the typed declarations for front ends, without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from parabola.authoring.codegen import generate
+from parabola.cli import event_loop
+from parabola.cli.console import show_success
+from parabola.functions.deployment import Deployment, Module
+from parabola.project import Project
+from parabola.services.push import Push, combine
+
+__all__ = ["codegen", "write_declarations", "write_generated"]
+
+
+def codegen(
+    project: Annotated[Path, typer.Option(help="The project's directory.")] = Path(),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when it went well.")] = False,
+) -> None:
+    """Write [b]convex/_generated[/b]: typed references to the functions, for TypeScript and React."""
+    sources = Project.at(project)
+    write_declarations(sources)
+    if not quiet:
+        show_success(f"wrote {sources.generated}")
+
+
+def write_declarations(project: Project) -> None:
+    """Analyse the project's Python modules and write their declarations. Raises `LoadFailure`."""
+    write_generated(project, event_loop.run(_analyse(project)))
+
+
+def write_generated(project: Project, analysis: Mapping[str, Any]) -> None:
+    """Write the files of `_generated` that differ: what stays the same does not disturb a build."""
+    project.generated.mkdir(parents=True, exist_ok=True)
+    for name, text in generate(analysis["modules"], analysis["schema"]).items():
+        file = project.generated / name
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+
+
+async def _analyse(project: Project) -> Mapping[str, Any]:
+    from parabola.backend import host_processes
+    from parabola.functions.host_set import HostSet
+    from parabola.functions.hosts import LoadFailure
+    from parabola.services.analysis import analyse, with_position
+
+    sources = project.python_modules()
+    push = Push("python", tuple(Module(source.path, "python", source.source) for source in sources))
+    candidate = Deployment(modules=combine(Deployment(), push))
+    hosts = HostSet(host_processes(), candidate, {"cloudUrl": "", "siteUrl": ""})
+    try:
+        await hosts.start()
+        analysed = await analyse(hosts, candidate, "python")
+    except LoadFailure as failure:
+        raise with_position(failure) from None
+    finally:
+        await hosts.close()
+    return {"modules": analysed.modules, "schema": analysed.schema_json}

@@ -60,6 +60,8 @@ class QuerySource:
     fields: tuple[str, ...]
     found: tuple[Table, Index] | None
     interval: Interval
+    virtual: bool = False
+    """Whether rows are shown in their public form."""
 
 
 _BUILT_IN_FIELDS: Final = {BY_ID: (), BY_CREATION_TIME: ("_creationTime",)}
@@ -74,7 +76,8 @@ def resolve_source(reader: QueryReader, query: Query, access: Access) -> QuerySo
     source = query.source
     if isinstance(source, TableScan):
         found = reader.find_index(source.table, BY_CREATION_TIME, access)
-        return QuerySource(source.order, _BUILT_IN_FIELDS[BY_CREATION_TIME], found, Interval.everything())
+        fields = _BUILT_IN_FIELDS[BY_CREATION_TIME]
+        return QuerySource(source.order, fields, found, Interval.everything(), access.is_virtual)
     found = reader.find_index(source.table, source.index, access)
     if isinstance(source, Search):
         raise _refused_search(source, found)
@@ -84,7 +87,8 @@ def resolve_source(reader: QueryReader, query: Query, access: Access) -> QuerySo
             "IndexNotADatabaseIndexError",
         )
     fields = _BUILT_IN_FIELDS[source.index] if found is None else found[1].fields
-    return QuerySource(source.order, fields, found, range_interval(source.name, fields, source.range))
+    interval = range_interval(source.name, fields, source.range)
+    return QuerySource(source.order, fields, found, interval, access.is_virtual)
 
 
 def _refused_search(source: Search, found: tuple[Table, Index] | None) -> BadRequest:

@@ -13,6 +13,7 @@ from parabola.database.documents import Document
 from parabola.database.intervals import Interval, OpenRead
 from parabola.database.query_source import QueryReader, QuerySource
 from parabola.database.query_syntax import Filter, Limit
+from parabola.database.virtual_tables import public_document
 from parabola.values.errors import UserError
 
 __all__ = ["QueryStream", "RangeScan"]
@@ -31,6 +32,7 @@ class RangeScan:
         self._reader = reader
         self._order = source.order
         self._found = source.found
+        self._virtual = source.virtual
         self._whole = source.interval if interval is None else interval
         # What has not been fetched yet; None when nothing is left.
         self._rest = None if self._found is None or self._whole.is_empty else self._whole
@@ -58,6 +60,8 @@ class RangeScan:
             last = rows[-1][0]
             self._rest = self._rest.after(last) if self._order == "asc" else self._rest.before(last)
         self._rows, self._at = rows, 0
+        if self._virtual:
+            self._rows = [(key, public_document(document)) for key, document in rows]
         self.ended = not rows
         return not self.ended
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from parabola.database.documents import Document
@@ -25,6 +26,7 @@ from parabola.database.system_tables import (
 )
 from parabola.database.tables import Registry, Table, public_name
 from parabola.database.usage import Usage
+from parabola.database.virtual_tables import public_document
 from parabola.values.errors import BadRequest, InvalidId, OutOfRetention
 from parabola.values.ids import decode_id, encode_id, legacy_internal_id
 
@@ -44,6 +46,11 @@ class Access(Enum):
     """`ctx.db.system`: the few system tables that are shown to functions."""
     SERVER = "server"
     """The server itself: everything."""
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether rows are shown in their public form (`virtual_tables`)."""
+        return self is Access.VIRTUAL
 
 
 class Snapshot:
@@ -97,7 +104,7 @@ class Snapshot:
         looked_up = (namespace, name)
         if looked_up not in self._looked_up:
             self._looked_up.add(looked_up)
-            self.read_set.record(TABLES_BY_NAME, prefix_interval((namespace, name, "active")))
+            self.read_set.record(TABLES_BY_NAME, _active_interval(namespace, name))
         return self.registry.table(name, namespace)
 
     def find_table_by_number(self, number: int) -> Table | None:
@@ -106,8 +113,7 @@ class Snapshot:
         looked_up = (namespace, number)
         if looked_up not in self._looked_up:
             self._looked_up.add(looked_up)
-            interval = prefix_interval((namespace, float(number), "active"))
-            self.read_set.record(TABLES_BY_NUMBER, interval)
+            self.read_set.record(TABLES_BY_NUMBER, _active_interval(namespace, float(number)))
         return self.registry.table_by_number(number, namespace)
 
     def table_name(self, number: int) -> tuple[str, bool] | None:
@@ -165,7 +171,8 @@ class Snapshot:
         function = "db.system.get" if system else "db.get"
         access = Access.VIRTUAL if system else Access.USER
         found = self._table_of_id(id, function, table, access)
-        return None if found is None else await self._read(found, id)
+        document = None if found is None else await self._read(found, id)
+        return public_document(document) if system and document is not None else document
 
     async def get_system(self, id: str) -> Document | None:
         """The document of any table; None if there is none or `id` is not an id."""
@@ -390,3 +397,9 @@ class Snapshot:
     def warnings(self) -> list[str]:
         """A line for each limit that is nearly used up."""
         return self.usage.warnings()
+
+
+@lru_cache(maxsize=4096)
+def _active_interval(namespace: str, name_or_number: str | float) -> Interval:
+    """Where the row of the active table with this name or number is in its index of `_tables`."""
+    return prefix_interval((namespace, name_or_number, "active"))

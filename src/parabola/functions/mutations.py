@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from parabola.database.errors import ConflictError
 from parabola.functions.calling import Call, CallRefused
@@ -19,11 +19,26 @@ from parabola.functions.session_requests import SessionRequest, store_result, st
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
+    from parabola.database.transaction import Transaction
     from parabola.functions.deployment import FunctionSpec
     from parabola.functions.runner import Active, FunctionRunner
 
 OnCommitting = Callable[[int], None]
 """Hears the commit timestamp before anyone can see the commit."""
+
+
+class Companion(Protocol):
+    """What must be written together with a mutation, or not at all: the state of the job that it is."""
+
+    async def begin(self, transaction: Transaction) -> None:
+        """Before the function runs. Raises `CompanionGone` to give the mutation up."""
+
+    async def finish(self, transaction: Transaction) -> None:
+        """After the function has succeeded, before the commit."""
+
+
+class CompanionGone(Exception):
+    """The mutation need not run any more; nothing was written."""
 
 
 class Mutations:
@@ -35,23 +50,31 @@ class Mutations:
         self._session_runs: dict[SessionRequest, asyncio.Future[None]] = {}
 
     async def run(
-        self, call: Call, session: SessionRequest | None, on_committing: OnCommitting | None
+        self,
+        call: Call,
+        session: SessionRequest | None,
+        on_committing: OnCommitting | None,
+        companion: Companion | None = None,
     ) -> FunctionResult:
         """Run until committed, or until the function fails by itself. Losing a conflict is no failure."""
         if session is None:
-            return await self._run(call, None, on_committing)
+            return await self._run(call, None, on_committing, companion)
         # A client may send again what is still running here: the second one then finds the stored result.
         while (running := self._session_runs.get(session)) is not None:
             await asyncio.shield(running)
         running = self._session_runs[session] = asyncio.get_running_loop().create_future()
         try:
-            return await self._run(call, session, on_committing)
+            return await self._run(call, session, on_committing, companion)
         finally:
             del self._session_runs[session]
             running.set_result(None)
 
     async def _run(
-        self, call: Call, session: SessionRequest | None, on_committing: OnCommitting | None
+        self,
+        call: Call,
+        session: SessionRequest | None,
+        on_committing: OnCommitting | None,
+        companion: Companion | None,
     ) -> FunctionResult:
         runner = self._runner
         began = time.perf_counter()
@@ -63,7 +86,7 @@ class Mutations:
                 # Who holds the lane must not wait for a switch, whose commit waits for the lane.
                 active = runner.active if in_lane else await runner.current()
                 try:
-                    return await self._attempt(active, call, session, on_committing, began)
+                    return await self._attempt(active, call, session, on_committing, companion, began)
                 except ConflictError as error:
                     conflicts += 1
                     conflict = error
@@ -85,6 +108,7 @@ class Mutations:
         call: Call,
         session: SessionRequest | None,
         on_committing: OnCommitting | None,
+        companion: Companion | None,
         began: float,
     ) -> FunctionResult:
         """One attempt. Raises `ConflictError` and `HostLost`, after which nothing of it remains."""
@@ -94,6 +118,8 @@ class Mutations:
         if session is not None and (stored := await stored_result(transaction, session)) is not None:
             await database.wait_durable(transaction.begin_ts)
             return stored
+        if companion is not None:
+            await companion.begin(transaction)
         spec: FunctionSpec | None = None
         execution: Execution | None = None
         try:
@@ -108,6 +134,8 @@ class Mutations:
             try:
                 if session is not None:
                     await store_result(transaction, session, outcome.value_json, lines)
+                if companion is not None:
+                    await companion.finish(transaction)
                 ts = await database.commit(transaction, source=str(call.name), on_validated=on_committing)
             except BadRequest as error:
                 outcome = Outcome(failure=FunctionFailure(error.message))

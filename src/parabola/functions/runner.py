@@ -31,7 +31,7 @@ from parabola.functions.function_path import FunctionPath, parse_path
 from parabola.functions.hosts import HostLost
 from parabola.functions.identity import Identity
 from parabola.functions.implicit_reads import ImplicitReads
-from parabola.functions.mutations import Mutations, OnCommitting
+from parabola.functions.mutations import Companion, Mutations, OnCommitting
 from parabola.functions.query_cache import QueryCache
 from parabola.functions.results import FunctionResult
 from parabola.functions.seeds import SeedSource
@@ -97,14 +97,17 @@ class FunctionRunner:
 
     # The three kinds
 
-    async def query(self, call: Call, *, ts: int, journal: str | None = None) -> FunctionResult:
+    async def query(
+        self, call: Call, *, ts: int, journal: str | None = None, active: Active | None = None
+    ) -> FunctionResult:
         """Run a query at exactly `ts`, past the cache. Failures of the function are results; faults are
-        raised.
+        raised. With `active` it runs there and not on what is deployed.
         """
         began, executed_at = time.perf_counter(), time.monotonic()
+        given = active
         losses = 0
         while True:
-            active = await self.current()
+            active = given or await self.current()
             transaction = self.database.begin(ts=ts)
             attempt = self.attempt(active, call, transaction, journal)
             spec: FunctionSpec | None = None
@@ -145,14 +148,16 @@ class FunctionRunner:
         public_only: bool = True,
         request: RequestContext | None = None,
         on_committing: OnCommitting | None = None,
+        companion: Companion | None = None,
     ) -> FunctionResult:
         """Run a mutation until it has been committed, or has failed by itself.
 
         With `session` it takes effect once however often this is called with the same pair. `on_committing`
-        hears the commit timestamp before anyone can see the commit.
+        hears the commit timestamp before anyone can see the commit. `companion` writes along with it; raises
+        `CompanionGone` when that has given the mutation up.
         """
         call = _call(path, args, identity, component, public_only, request)
-        return await self._mutations.run(call, session, on_committing)
+        return await self._mutations.run(call, session, on_committing, companion)
 
     async def action(
         self,

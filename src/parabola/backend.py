@@ -20,6 +20,7 @@ from parabola.functions.function_path import parse_path
 from parabola.functions.host_commands import isolate_command, node_command, python_command
 from parabola.functions.host_set import HostConfig
 from parabola.functions.identity import NO_IDENTITY, SYSTEM_IDENTITY, Identity
+from parabola.functions.inline_query import InlineQueries
 from parabola.functions.live_query import LiveQuery
 from parabola.functions.results import FunctionResult
 from parabola.functions.runner import FunctionRunner
@@ -30,6 +31,7 @@ from parabola.services.auth_providers import parse_auth_providers
 from parabola.services.deploy import DeployService
 from parabola.services.environment import check_changes
 from parabola.services.push import Push, PushResult
+from parabola.services.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -71,6 +73,8 @@ class Backend:
         self.runner = runner
         self.query_cache = runner.query_cache
         self.deploys = DeployService(database, runner, activation)
+        self.scheduler = Scheduler(runner)
+        self.inline_queries = InlineQueries(runner, config.hosts, runner.instance)
         self._tokens = TokenVerifier()
         self._closing = AsyncExitStack()
 
@@ -93,6 +97,9 @@ class Backend:
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
             backend = cls(config, database, activation, runner)
             stack.push_async_callback(backend.deploys.close)
+            backend.scheduler.register(runner.syscalls)
+            await backend.scheduler.start()
+            stack.push_async_callback(backend.scheduler.close)
             backend._closing = stack.pop_all()
             return backend
 

@@ -199,6 +199,19 @@ class Usage:
 
     def warnings(self) -> list[str]:
         """A line for each quantity above 80 % of its limit."""
+        limits, ratio = self.limits, standard.LIMIT_WARNING_RATIO
+        if (
+            self.documents_read <= limits.documents_read * ratio
+            and self.bytes_read <= limits.bytes_read * ratio
+            and self.database_queries <= limits.database_queries * ratio
+            and self.documents_written <= limits.documents_written * ratio
+            and self.bytes_written <= limits.bytes_written * ratio
+            and self.system_documents_written <= limits.system_documents_written * ratio
+            and self.system_bytes_written <= limits.system_bytes_written * ratio
+            and self.functions_scheduled <= limits.functions_scheduled * ratio
+            and self.scheduled_function_args_bytes <= limits.scheduled_function_args_bytes * ratio
+        ):
+            return []
         lines = []
         for field, (_, _, text) in _TEXTS.items():
             used, limit = getattr(self, field), getattr(self.limits, field)

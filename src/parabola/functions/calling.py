@@ -12,6 +12,7 @@ from parabola.functions.identity import NO_IDENTITY, Identity
 from parabola.functions.system.registry import PREFIX, SYSTEM_FUNCTIONS
 from parabola.values.encoding import decode, dumps
 from parabola.values.errors import UserError, ValidationError
+from parabola.values.returns import returns_value
 from parabola.values.sizes import humanize, size_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ MAXIMUM_NODE_ARGUMENTS_SIZE = 5 * 1024 * 1024
 """Bytes of the arguments of a `"use node"` action (js-runtime §7.5)."""
 MAXIMUM_RESULT_SIZE = 16 * 1024 * 1024
 """Bytes of a function's value (js-runtime §9)."""
+SMALL = 4 * 1024 * 1024
+"""Bytes from which sizes are worth knowing: 80 % of the smallest limit."""
 WARNING_SHARE = 0.8
 """A usage above this share of its limit is worth a warning line (js-runtime §5.9)."""
 
@@ -84,8 +87,9 @@ class RequestContext:
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """Decoded arguments: the one object, its canonical JSON (which is also its identity for the cache), its
-    size.
+    """Decoded arguments: the one object, and its canonical JSON, by which the cache knows it.
+
+    `size` is exact from `SMALL` on, below that an upper bound.
     """
 
     value: dict[str, Any]
@@ -115,6 +119,8 @@ class Call:
 
     def resolve(self, deployment: Deployment, kind: str) -> tuple[FunctionSpec, Arguments]:
         """The function in a deployment, and its decoded arguments. Raises `CallRefused`."""
+        if self.component:
+            raise refused(f'There is no component at the path "{self.component}" in this app.')
         spec = resolve(deployment, self.name, kind, public_only=self.public_only, identity=self.identity)
         args = self.args
         return spec, args if isinstance(args, Arguments) else decode_arguments(args, spec.path)
@@ -135,7 +141,7 @@ def decode_arguments(args: EncodedArguments, path: str) -> Arguments:
     if not given and isinstance(given, dict):
         return NO_ARGUMENTS
     try:
-        value = decode(given)
+        value = decode(given, check_size=False)
     except UserError as error:
         raise refused(f"Invalid arguments for {path}: {error.message}") from None
     if not isinstance(value, dict):
@@ -143,13 +149,14 @@ def decode_arguments(args: EncodedArguments, path: str) -> Arguments:
             "ArgumentValidationError: Expected to receive an object as the function's argument. "
             f"Instead received: {_show(given)}"
         )
-    size = size_of(value)
+    json = dumps(value)
+    size = _size(value, json)
     if size > MAXIMUM_ARGUMENTS_SIZE:
         raise refused(
             f"Arguments for {path} are too large "
             f"(actual: {humanize(size)}, limit: {humanize(MAXIMUM_ARGUMENTS_SIZE)})"
         )
-    return Arguments(value, dumps(value), size)
+    return Arguments(value, json, size)
 
 
 def check_arguments(spec: FunctionSpec, arguments: Arguments, tables: TableNames) -> None:
@@ -171,26 +178,35 @@ def check_result(spec: FunctionSpec, encoded: Any, tables: TableNames) -> tuple[
     """Decode and validate what a function returned; answers its canonical JSON and its size. Raises
     `CallRefused`.
     """
-    from parabola.values.validators import returns_value
-
     if encoded is None and spec.returns is None:
         return b"null", 1
     try:
-        value = decode(encoded)
+        value = decode(encoded, check_size=False)
     except UserError as error:
         raise refused(f"Function {spec.path} return value invalid: {error.message}") from None
-    size = size_of(value)
-    if size > MAXIMUM_RESULT_SIZE:
-        raise refused(
-            f"Function {spec.path} return value is too large "
-            f"(actual: {humanize(size)}, limit: {humanize(MAXIMUM_RESULT_SIZE)})"
-        )
     if spec.returns is not None:
         try:
             value = returns_value(spec.returns, value, tables)
         except ValidationError as error:
             raise refused(f"ReturnsValidationError: {error.message}") from None
-    return dumps(value), size
+    json = dumps(value)
+    size = _size(value, json)
+    if size > MAXIMUM_RESULT_SIZE:
+        raise refused(
+            f"Function {spec.path} return value is too large "
+            f"(actual: {humanize(size)}, limit: {humanize(MAXIMUM_RESULT_SIZE)})"
+        )
+    return json, size
+
+
+def _size(value: Any, json: bytes) -> int:
+    """The size of a value where it may matter, an upper bound where it is far from any limit.
+
+    No value is larger than three times its JSON: the worst is a number, which counts 9 and may be written as
+    `1.0`.
+    """
+    bound = 3 * len(json)
+    return bound if bound < SMALL else size_of(value)
 
 
 def _show(args: Any) -> str:

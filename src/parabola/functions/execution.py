@@ -82,7 +82,7 @@ class Execution:
     streams: OpenStreams | None = None
     on_logs: Any = None
     """Called with lines as they appear (actions)."""
-    _operations: set[asyncio.Task[None]] = field(default_factory=set)
+    _operations: set[asyncio.Task[None]] | None = None
     _slots: asyncio.Semaphore | None = None
 
     @property
@@ -196,7 +196,7 @@ class Execution:
             raise
         finally:
             deadlines.forget(run)
-            for task in self._operations:
+            for task in self._operations or ():
                 task.cancel()
 
     async def _serve(self, call: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,6 +219,8 @@ class Execution:
             raise InternalServerError(SYSTEM_ERROR_TEXT) from error
 
     def _start_operations(self, run: Run, calls: list[Mapping[str, Any]]) -> None:
+        if self._operations is None:
+            self._operations = set()
         for call in calls:
             task = asyncio.get_running_loop().create_task(self._operate(run, call))
             self._operations.add(task)

@@ -7,7 +7,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from parabola.functions.failures import FunctionFailure
@@ -17,7 +17,7 @@ CAPACITY = 4096
 """Entries kept (semantics §13: the buffer of log streams)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every call, and frozen ones are slow to make
 class ExecutionEntry:
     """One completion, or (`kind="Progress"`) lines written by an action that still runs."""
 
@@ -38,7 +38,7 @@ class ExecutionEntry:
     environment: str = "isolate"
     identity_type: str = "unknown"
     cached_result: bool = False
-    usage: dict[str, Any] = field(default_factory=dict)
+    usage: dict[str, Any] | None = None
     return_bytes: int | None = None
     occ_info: dict[str, Any] | None = None
     will_retry: bool = False
@@ -70,7 +70,7 @@ class ExecutionEntry:
                 identityType=self.identity_type,
                 cachedResult=self.cached_result,
                 userExecutionTime=self.user_execution_time,
-                usageStats=self.usage,
+                usageStats=self.usage or {},
                 returnBytes=self.return_bytes,
                 occInfo=self.occ_info,
                 willRetry=self.will_retry,

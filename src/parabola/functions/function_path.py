@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from parabola.values.errors import BadRequest
 
@@ -13,8 +13,7 @@ _COMPONENT = re.compile(r"[A-Za-z0-9_.]{1,64}\Z")
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionPath:
+class FunctionPath(NamedTuple):
     """A module without its extension, and an export of it."""
 
     module: str

@@ -13,7 +13,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 
@@ -92,9 +92,10 @@ class HostBundle:
         return HostBundle(deployment.id, environment, modules, deployment.env, instance)
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """One execution to be started on a host. The JSON fields are ready encoded."""
+class RunRequest(NamedTuple):
+    """One execution to be started on a host. The JSON fields are ready encoded; `path` and `seed` are plain
+    ASCII.
+    """
 
     kind: str
     path: str
@@ -108,21 +109,22 @@ class RunRequest:
 
     def encode(self, run_id: int) -> bytes:
         """The `run` message."""
-        message: dict[str, Any] = {
-            "type": "run",
-            "id": run_id,
-            "kind": self.kind,
-            "path": self.path,
-            "args": orjson.Fragment(self.args_json),
-            "now": self.now_ms,
-            "seed": self.seed,
-            "snapshotTs": self.snapshot_ts,
-            "identity": orjson.Fragment(self.identity_json),
-            "requestId": self.request_id,
-        }
-        if self.tables_json is not None:
-            message["tables"] = orjson.Fragment(self.tables_json)
-        return orjson.dumps(message)
+        tables = b"" if self.tables_json is None else b',"tables":%b' % self.tables_json
+        return (
+            b'{"type":"run","id":%d,"kind":"%b","path":"%b","args":%b,"now":%d,"seed":"%b","snapshotTs":%d,'
+            b'"identity":%b,"requestId":%b%b}'
+        ) % (
+            run_id,
+            self.kind.encode(),
+            self.path.encode(),
+            self.args_json,
+            self.now_ms,
+            self.seed.encode(),
+            self.snapshot_ts,
+            self.identity_json,
+            orjson.dumps(self.request_id),
+            tables,
+        )
 
 
 Message = dict[str, Any]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from parabola.functions.calling import NO_ARGUMENTS, CallRefused, EncodedArguments
@@ -75,6 +74,20 @@ class LiveQuery:
             self._take(cached)
         return cached.result
 
+    def known_at(self, ts: int) -> FunctionResult | None:
+        """The result at exactly `ts` if nothing has to be run for it, as `result_at` would answer; else `None`."""
+        current = self._current
+        if current is not None and current.holds_at(ts):
+            return current.result
+        try:
+            cached = self._family().find(self._identity, ts)
+        except CallRefused:
+            return None
+        if cached is None or not cached.is_fresh() or self._closed:
+            return None
+        self._take(cached)
+        return cached.result
+
     def _family(self) -> QueryFamily:
         key = self._key
         if key is None:
@@ -83,7 +96,7 @@ class LiveQuery:
             key, self._arguments = self._cache.read_query(path, args, self.journal, component, public_only)
             self._asked = None
         elif key.journal != self.journal:
-            key = replace(key, journal=self.journal)
+            key = key._replace(journal=self.journal)
         self._key = key
         return self._cache.family(key, self._arguments)
 

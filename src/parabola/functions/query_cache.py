@@ -13,8 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from parabola.functions.calling import (
     Arguments,
@@ -41,8 +40,7 @@ CLOCK_SECONDS = 17.0
 """A result that saw the clock may be given to others for so long (js-runtime §5.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryKey:
+class QueryKey(NamedTuple):
     """What distinguishes queries, but for the identity."""
 
     component: str

@@ -6,20 +6,21 @@ import hashlib
 import os
 
 SEED_BYTES = 16
-_POOL_BYTES = 4096
+_POOL_SEEDS = 256
 
 
 class SeedSource:
     """Seeds from the system's randomness, fetched in pieces large enough to cost nothing."""
 
     def __init__(self) -> None:
-        self._pool = ""
+        self._pool: list[str] = []
 
     def next(self) -> str:
         """32 hex digits."""
-        pool = self._pool or os.urandom(_POOL_BYTES).hex()
-        seed, self._pool = pool[: 2 * SEED_BYTES], pool[2 * SEED_BYTES :]
-        return seed
+        if not self._pool:
+            digits = os.urandom(SEED_BYTES * _POOL_SEEDS).hex()
+            self._pool = [digits[i : i + 2 * SEED_BYTES] for i in range(0, len(digits), 2 * SEED_BYTES)]
+        return self._pool.pop()
 
 
 def nested_seed(seed: str, number: int) -> str:

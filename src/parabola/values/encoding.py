@@ -61,11 +61,14 @@ _UNCHANGED = frozenset((float, bool, type(None)))
 _PLAIN_LEAVES = frozenset((str, bool, type(None)))
 
 
-def decode(json: JSON, *, allow_undefined: bool = False, allow_commit_ts: bool = False) -> Value:
+def decode(
+    json: JSON, *, allow_undefined: bool = False, allow_commit_ts: bool = False, check_size: bool = True
+) -> Value:
     """The value that parsed wire JSON stands for, with every limit of semantics 1.4 enforced.
 
     ``allow_undefined`` lets ``{"$undefined": null}`` stand anywhere, ``allow_commit_ts`` lets
-    ``{"$commitTs": null}``. Raises ``InvalidValue``.
+    ``{"$commitTs": null}``. Without ``check_size`` the total size is the caller's to check. Raises
+    ``InvalidValue``.
     """
     kind = type(json)
     if kind is not dict and kind is not list:
@@ -74,6 +77,8 @@ def decode(json: JSON, *, allow_undefined: bool = False, allow_commit_ts: bool =
             return value
     else:
         value = _decode(json, 0, json, allow_undefined, allow_commit_ts)
+    if not check_size:
+        return value
     size = size_of(value)
     if size > MAX_VALUE_SIZE:
         raise too_large(size, MAX_VALUE_SIZE)

@@ -1,0 +1,96 @@
+"""Queries that are not deployed: a source text, run once as a read-only query (deploy-api 9.3).
+
+The text gets a host of its own, with nothing in it but the wrappers it imports. Whatever it calls runs where
+it always runs, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from parabola.functions.calling import Call, EncodedArguments, RequestContext
+from parabola.functions.deployment import Deployment, FunctionSpec, Module
+from parabola.functions.function_path import parse_path
+from parabola.functions.host_set import HostConfig, HostSet
+from parabola.functions.hosts import Run, RunRequest
+from parabola.functions.runner import Active
+
+if TYPE_CHECKING:
+    from parabola.functions.deployment import Environment
+    from parabola.functions.identity import Identity
+    from parabola.functions.results import FunctionResult
+    from parabola.functions.runner import FunctionRunner
+
+__all__ = ["InlineQueries"]
+
+WRAPPERS = "_system/repl/"
+"""Where the modules are that such a text may import."""
+
+
+class InlineHosts(HostSet):
+    """One host for the inline query; what it calls goes to the hosts of the deployment."""
+
+    def __init__(
+        self, config: HostConfig, deployment: Deployment, instance: Mapping[str, str], spec: FunctionSpec
+    ) -> None:
+        super().__init__(replace(config, processes=1), deployment, instance)
+        self._spec = spec
+        self._deployed: HostSet | None = None
+
+    def beside(self, deployed: HostSet) -> InlineHosts:
+        """The same, with the hosts for everything else."""
+        self._deployed = deployed
+        return self
+
+    async def run(self, environment: Environment, request: RunRequest, *, nested: bool = False) -> Run:
+        """Start a run where it belongs."""
+        if request.path == self._spec.path or self._deployed is None:
+            return await super().run(environment, request, nested=nested)
+        return await self._deployed.run(environment, request, nested=nested)
+
+
+class InlineQueries:
+    """Runs inline queries."""
+
+    def __init__(self, runner: FunctionRunner, config: HostConfig, instance: Mapping[str, str]) -> None:
+        self._runner = runner
+        self._config = config
+        self._instance = instance
+
+    async def run(
+        self,
+        path: str,
+        source: str,
+        args: EncodedArguments,
+        identity: Identity,
+        *,
+        request: RequestContext | None = None,
+    ) -> FunctionResult:
+        """Run the default export of `source` on what is durable now.
+
+        `path` is the module's name in texts. Raises `BadRequest` for one that is no path, `LoadFailure` when
+        there is no Node.js.
+        """
+        name = parse_path(path)
+        spec = FunctionSpec(f"{name.module}.js:default", name, "query", "internal", "isolate")
+        module = Module(f"{name.module}.js", "isolate", source)
+        base = self._runner.active
+        own = Deployment({each.path: each for each in (*wrapper_modules(), module)}, env=base.deployment.env)
+        hosts = InlineHosts(self._config, own, self._instance, spec).beside(base.hosts)
+        try:
+            await hosts.start()
+            functions = {**base.deployment.functions, name.canonical: spec}
+            active = Active(replace(base.deployment, functions=functions), hosts, base.handles)
+            call = Call(name, args, identity, "", False, request or RequestContext())
+            return await self._runner.query(call, ts=self._runner.database.durable_ts, active=active)
+        finally:
+            await hosts.close()
+
+
+def wrapper_modules() -> list[Module]:
+    """The modules behind `convex:/_system/repl/wrappers.js`."""
+    from parabola.hosts.node import repl_modules
+
+    return [Module(WRAPPERS + name, "isolate", source) for name, source in repl_modules().items()]

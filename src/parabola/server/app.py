@@ -18,6 +18,7 @@ from parabola.server import (
     deploy_api,
     environment_api,
     http_actions,
+    inline_query_api,
     log_api,
     plain_endpoints,
     public_api,
@@ -36,6 +37,7 @@ APIS: Final[tuple[Callable[[Any], list[web.RouteDef]], ...]] = (
     deploy_api.routes,
     environment_api.routes,
     log_api.routes,
+    inline_query_api.routes,
     http_actions.routes,
 )
 MAX_HEADER_BYTES: Final = 64 * 1024

@@ -146,18 +146,23 @@ class PublicApi:
         return _json(self._body(result, call, context))
 
     def _body(self, result: FunctionResult, call: FunctionRequest, context: RequestContext) -> bytes:
-        redacted = self._backend.config.redact_logs_to_client
-        lines = visible_log_lines(result, redacted)
-        log_lines = b',"logLines":' + orjson.dumps(lines) if lines else b""
-        error = result.error
-        if error is None:
-            value = value_json(result.value_json, call.format)
-            return b'{"status":"success","value":%b%b}' % (value, log_lines)
-        text = error.render(context.request_id, redacted=redacted)
-        data = b""
-        if error.data is not MISSING:
-            data = b',"errorData":' + value_json(error_data_json(error.data), call.format)
-        return b'{"status":"error","errorMessage":%b%b%b}' % (json_string(text), data, log_lines)
+        return result_body(result, call.format, context, redacted=self._backend.config.redact_logs_to_client)
+
+
+def result_body(
+    result: FunctionResult, format: str, context: RequestContext, *, redacted: bool = False
+) -> bytes:
+    """How a call ended, as the JSON of an answer."""
+    lines = visible_log_lines(result, redacted)
+    log_lines = b',"logLines":' + orjson.dumps(lines) if lines else b""
+    error = result.error
+    if error is None:
+        return b'{"status":"success","value":%b%b}' % (value_json(result.value_json, format), log_lines)
+    text = error.render(context.request_id, redacted=redacted)
+    data = b""
+    if error.data is not MISSING:
+        data = b',"errorData":' + value_json(error_data_json(error.data), format)
+    return b'{"status":"error","errorMessage":%b%b%b}' % (json_string(text), data, log_lines)
 
 
 def read_call(parsed: Any, default: str) -> FunctionRequest:

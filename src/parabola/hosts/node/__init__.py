@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +32,8 @@ MEMORY_TEXT = "JavaScript execution ran out of memory (maximum memory usage: 64 
 
 MISSING_NODE = (
     f"TypeScript functions need Node.js {MINIMUM_NODE} or newer, and none was found. "
-    "Install it from https://nodejs.org so that `node` is on the PATH, or run `pip install 'parabola[typescript]'`."
+    "Install it from https://nodejs.org so that `node` is on the PATH, "
+    "or run `pip install 'parabola[typescript]'`."
 )
 
 
@@ -64,6 +65,13 @@ def host_argv(
     """
     memory = [] if memory_mb is None else [f"--max-old-space-size={memory_mb}"]
     return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--environment", environment]
+
+
+@functools.cache
+def repl_modules() -> Mapping[str, str]:
+    """Name and source of the modules that queries written at a prompt may import (`repl/`)."""
+    folder = Path(__file__).with_name("repl")
+    return {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.js"))}
 
 
 def _major_version(executable: str) -> int | None:

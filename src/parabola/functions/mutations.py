@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from parabola.database.errors import ConflictError
 from parabola.functions.calling import Call, CallRefused
-from parabola.functions.contention import TURNS_BEFORE_LANE, Turns
+from parabola.functions.contention import TURNS_BEFORE_LANE, Turn, Turns
 from parabola.functions.execution import Execution, Outcome
 from parabola.functions.failures import FunctionFailure
 from parabola.functions.hosts import HostLost
@@ -41,6 +42,17 @@ class CompanionGone(Exception):
     """The mutation need not run any more; nothing was written."""
 
 
+@dataclass(frozen=True, slots=True)
+class MutationRequest:
+    """A mutation to be run until it has committed, and what goes along with the commit."""
+
+    call: Call
+    session: SessionRequest | None = None
+    on_committing: OnCommitting | None = None
+    companion: Companion | None = None
+    began: float = field(default_factory=time.perf_counter)
+
+
 class Mutations:
     """Runs mutations for a `FunctionRunner`."""
 
@@ -49,70 +61,53 @@ class Mutations:
         self._turns = Turns()
         self._session_runs: dict[SessionRequest, asyncio.Future[None]] = {}
 
-    async def run(
-        self,
-        call: Call,
-        session: SessionRequest | None,
-        on_committing: OnCommitting | None,
-        companion: Companion | None = None,
-    ) -> FunctionResult:
+    async def run(self, request: MutationRequest) -> FunctionResult:
         """Run until committed, or until the function fails by itself. Losing a conflict is no failure."""
+        session = request.session
         if session is None:
-            return await self._run(call, None, on_committing, companion)
+            return await self._run(request)
         # A client may send again what is still running here: the second one then finds the stored result.
         while (running := self._session_runs.get(session)) is not None:
             await asyncio.shield(running)
         running = self._session_runs[session] = asyncio.get_running_loop().create_future()
         try:
-            return await self._run(call, session, on_committing, companion)
+            return await self._run(request)
         finally:
             del self._session_runs[session]
             running.set_result(None)
 
-    async def _run(
-        self,
-        call: Call,
-        session: SessionRequest | None,
-        on_committing: OnCommitting | None,
-        companion: Companion | None,
-    ) -> FunctionResult:
-        runner = self._runner
-        began = time.perf_counter()
+    async def _run(self, request: MutationRequest) -> FunctionResult:
+        runner, turns = self._runner, self._turns
+        function = request.call.name.canonical
         conflicts = losses = 0
-        conflict: ConflictError | None = None
+        table = turns.contended_table(function)
         while True:
             in_lane = conflicts > TURNS_BEFORE_LANE
-            async with self._place(conflict, in_lane):
-                # Who holds the lane must not wait for a switch, whose commit waits for the lane.
-                active = runner.active if in_lane else await runner.current()
-                try:
-                    return await self._attempt(active, call, session, on_committing, companion, began)
-                except ConflictError as error:
-                    conflicts += 1
-                    conflict = error
-                except HostLost:
-                    losses += 1
-                    runner.check_losses(losses)
+            turn = None if table is None or in_lane else await turns.take(table)
+            try:
+                async with runner.database.commit_lane() if in_lane else contextlib.nullcontext():
+                    # Who holds the lane must not wait for a switch, whose commit waits for the lane.
+                    active = runner.active if in_lane else await runner.current()
+                    result = await self._attempt(request, active, turn)
+                if not conflicts:
+                    turns.observe(function, table if turn is not None and turn.waited else None)
+                return result
+            except ConflictError as error:
+                table = error.table or ""
+                if not conflicts:
+                    turns.observe(function, table)
+                conflicts += 1
+            except HostLost:
+                losses += 1
+                runner.check_losses(losses)
+            finally:
+                if turn is not None:
+                    turn.end()
 
-    def _place(
-        self, conflict: ConflictError | None, in_lane: bool
-    ) -> contextlib.AbstractAsyncContextManager[None]:
-        """Where an attempt is made: anywhere, in its turn after a conflict, at last in the commit lane."""
-        if conflict is None:
-            return contextlib.nullcontext()
-        return self._runner.database.commit_lane() if in_lane else self._turns.turn(conflict.table)
-
-    async def _attempt(
-        self,
-        active: Active,
-        call: Call,
-        session: SessionRequest | None,
-        on_committing: OnCommitting | None,
-        companion: Companion | None,
-        began: float,
-    ) -> FunctionResult:
+    async def _attempt(self, request: MutationRequest, active: Active, turn: Turn | None) -> FunctionResult:
         """One attempt. Raises `ConflictError` and `HostLost`, after which nothing of it remains."""
         runner, database = self._runner, self._runner.database
+        call, session, companion = request.call, request.session, request.companion
         transaction = database.begin(writable=True)
         attempt = runner.attempt(active, call, transaction)
         if session is not None and (stored := await stored_result(transaction, session)) is not None:
@@ -130,13 +125,20 @@ class Mutations:
             outcome = Outcome(failure=refusal.failure)
         lines = runner.closing_lines(execution, outcome)
         ts = transaction.begin_ts
+
+        def validated(ts: int) -> None:
+            if turn is not None:
+                turn.end()
+            if request.on_committing is not None:
+                request.on_committing(ts)
+
         if outcome.failure is None:
             try:
                 if session is not None:
                     await store_result(transaction, session, outcome.value_json, lines)
                 if companion is not None:
                     await companion.finish(transaction)
-                ts = await database.commit(transaction, source=str(call.name), on_validated=on_committing)
+                ts = await database.commit(transaction, source=str(call.name), on_validated=validated)
             except BadRequest as error:
                 outcome = Outcome(failure=FunctionFailure(error.message))
         if outcome.failure is not None:
@@ -149,5 +151,5 @@ class Mutations:
             ts=ts,
             request_id=call.request.request_id,
         )
-        runner.record("mutation", spec, attempt, result, time.perf_counter() - began)
+        runner.record("mutation", spec, attempt, result, time.perf_counter() - request.began)
         return result

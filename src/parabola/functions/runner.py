@@ -31,7 +31,7 @@ from parabola.functions.function_path import FunctionPath, parse_path
 from parabola.functions.hosts import HostLost
 from parabola.functions.identity import Identity
 from parabola.functions.implicit_reads import ImplicitReads
-from parabola.functions.mutations import Companion, Mutations, OnCommitting
+from parabola.functions.mutations import Companion, MutationRequest, Mutations, OnCommitting
 from parabola.functions.query_cache import QueryCache
 from parabola.functions.results import FunctionResult
 from parabola.functions.seeds import SeedSource
@@ -157,7 +157,7 @@ class FunctionRunner:
         `CompanionGone` when that has given the mutation up.
         """
         call = _call(path, args, identity, component, public_only, request)
-        return await self._mutations.run(call, session, on_committing, companion)
+        return await self._mutations.run(MutationRequest(call, session, on_committing, companion))
 
     async def action(
         self,

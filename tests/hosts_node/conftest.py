@@ -18,7 +18,11 @@ def modules() -> list[Json]:
 @pytest.fixture(scope="module")
 def shared_host(modules: list[Json]) -> Iterator[Host]:
     host = Host()
-    host.load(modules, {"GREETING": "hello", "AUTH_DOMAIN": "https://auth"}, importPhase={"now": 1_600_000_000_000, "seed": "07" * 32})
+    host.load(
+        modules,
+        {"GREETING": "hello", "AUTH_DOMAIN": "https://auth"},
+        importPhase={"now": 1_600_000_000_000, "seed": "07" * 32},
+    )
     yield host
     host.close()
 

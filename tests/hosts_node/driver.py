@@ -88,7 +88,9 @@ class Database:
         self.calls.append((op, args))
         if op == "1.0/get":
             if args["id"].startswith("missing"):
-                raise CallFailed("Invalid argument `id` for `db.get`: Unable to decode ID: Invalid ID length 7")
+                raise CallFailed(
+                    "Invalid argument `id` for `db.get`: Unable to decode ID: Invalid ID length 7"
+                )
             return next((rows[args["id"]] for rows in self.tables.values() if args["id"] in rows), None)
         if op == "1.0/insert":
             return {"_id": self.insert(args["table"], args["value"])}
@@ -109,7 +111,13 @@ class Database:
         if op == "1.0/queryCleanup":
             return True
         if op == "1.0/queryPage":
-            return {"page": [], "isDone": True, "continueCursor": "end", "splitCursor": None, "pageStatus": None}
+            return {
+                "page": [],
+                "isDone": True,
+                "continueCursor": "end",
+                "splitCursor": None,
+                "pageStatus": None,
+            }
         if op == "1.0/storageStore":
             return self.store(args)
         if op == "1.0/storageGet":
@@ -130,7 +138,10 @@ class Database:
         storage_id = part["upload"] if part else f"file{len(self.files)}"
         before = base64.b64decode(self.files.get(storage_id, {}).get("blob", ""))
         content = before + base64.b64decode(args["blob"])
-        self.files[storage_id] = {"blob": base64.b64encode(content).decode(), "contentType": args.get("contentType")}
+        self.files[storage_id] = {
+            "blob": base64.b64encode(content).decode(),
+            "contentType": args.get("contentType"),
+        }
         return storage_id if part is None or part["last"] else None
 
 
@@ -262,7 +273,12 @@ class Host:
                 self.start_nested(message["id"], call)
                 continue
             try:
-                replies.append({"call": call["call"], "value": self.database.answer(message["id"], call["op"], call["args"])})
+                replies.append(
+                    {
+                        "call": call["call"],
+                        "value": self.database.answer(message["id"], call["op"], call["args"]),
+                    }
+                )
             except CallFailed as error:
                 data = {} if error.data is None else {"data": error.data}
                 replies.append({"call": call["call"], "error": {"message": str(error), **data}})
@@ -287,7 +303,9 @@ class Host:
             reply["value"] = message["result"]
         else:
             error = message["error"]
-            text = "".join([error["message"], "\n", *(f"    at {frame}\n" for frame in error.get("frames", ()))])
+            text = "".join(
+                [error["message"], "\n", *(f"    at {frame}\n" for frame in error.get("frames", ()))]
+            )
             reply["error"] = {"message": text, **({"data": error["data"]} if "data" in error else {})}
         self.send({"type": "reply", "id": parent[0], "replies": [reply]})
 

@@ -35,12 +35,14 @@ export async function evaluateModule(modules, path, execution, { prefix, seconds
     if (isPending) made.then((value) => (namespace = value), (reason) => (execution.unhandled ??= { reason }));
     // Microtasks drain, and unhandled rejections are reported.
     await nextTurn();
-    if (execution.fatalFailure !== null) throw new CallError(execution.fatalFailure.message);
     if (execution.unhandled !== null) throw execution.unhandled.reason;
     if (namespace === undefined) throw new CallError(TOP_LEVEL_AWAIT);
-    return withTimeLimit(seconds, () => use(namespace, realm));
+    const found = withTimeLimit(seconds, () => use(namespace, realm));
+    if (execution.fatalFailure !== null) throw new CallError(execution.fatalFailure.message);
+    return found;
   } catch (error) {
     if (error instanceof AnalysisError) throw error;
+    if (execution.fatalFailure !== null) throw fail(execution.fatalFailure.message);
     if ([CallError, ModuleError, TimeLimitExceeded].some((known) => error instanceof known)) throw fail(error.message);
     const { message, frames } = realm.describe(error);
     throw fail([message, ...frames.map((frame) => `    at ${frame}`), ""].join("\n"));

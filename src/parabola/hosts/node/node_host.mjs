@@ -3,13 +3,14 @@
  * process does.
  */
 import { join } from "node:path";
+import { describeThrown } from "./failures.mjs";
 import { FunctionLocations } from "./function_locations.mjs";
+import { CallError } from "./function_path.mjs";
 import { describeFunctions, positionOf } from "./module_analysis.mjs";
 import { ModuleSet } from "./module_set.mjs";
 import { captureConsole, installCommonJs, installConvex, replaceEnvironment } from "./node_globals.mjs";
 import { NodeInvocation } from "./node_invocation.mjs";
 import { ModulesFolder } from "./node_modules_folder.mjs";
-import { describeThrown } from "./failures.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 
 export class NodeHost {
@@ -86,27 +87,43 @@ export class NodeHost {
 
   async #analyze({ id, phase }) {
     if (phase !== "modules") {
-      this.channel.send({ type: "analysis", id, result: { schema: null, providers: [], definition: null } });
+      this.channel.send({ type: "analysis", id, result: { schema: null, providers: [], definition: null, definitions: {} } });
       return;
     }
     const modules = {};
     const locations = new FunctionLocations();
-    for (const path of this.#modules.paths.filter((one) => !one.startsWith("_deps/") && !one.startsWith("actions/_deps/")).sort()) {
-      try {
-        const namespace = await this.importModule(path);
-        const module = this.#modules.get(path);
-        const functions = describeFunctions(namespace, (target) => positionOf(target, module, this.#folder.url(path), locations));
-        refuseTransactions(functions, path);
-        modules[path] = { functions, httpRoutes: null, cronSpecs: null, sourceMapped: null };
-      } catch (error) {
-        const { message, frames } = describeThrown(error, this.stackFrames);
-        const text = error instanceof RefusedFunction ? error.message : [message, ...frames.map((frame) => `    at ${frame}`), ""].join("\n");
-        this.channel.send({ type: "failed", id, kind: "user", error: { message: `Failed to analyze ${path}: ${text}` } });
-        return;
+    let current = "";
+    try {
+      for (const path of this.#modules.paths.filter((one) => !one.includes("_deps/")).sort()) {
+        current = path;
+        modules[path] = await this.#describe(path, locations);
       }
+      this.channel.send({ type: "analysis", id, result: { modules, schema: null } });
+    } catch (error) {
+      this.channel.send({ type: "failed", id, kind: "user", error: { message: `Failed to analyze ${current}: ${this.#text(error)}` } });
+    } finally {
+      locations.close();
     }
-    locations.close();
-    this.channel.send({ type: "analysis", id, result: { modules, schema: null } });
+  }
+
+  async #describe(path, locations) {
+    const namespace = await this.importModule(path);
+    const module = this.#modules.get(path);
+    const functions = describeFunctions(namespace, (target) => positionOf(target, module, this.#folder.url(path), locations));
+    const refused = functions.find(({ udfType }) => udfType !== "Action");
+    if (refused !== undefined) {
+      throw new CallError(
+        `\`${refused.name}\` defined in \`${path}\` is a ${refused.udfType} function. Only actions can be defined in Node.js. ` +
+          "See https://docs.convex.dev/functions/actions for more details.",
+      );
+    }
+    return { functions, httpRoutes: null, cronSpecs: null, sourceMapped: null };
+  }
+
+  #text(error) {
+    if (error instanceof CallError) return error.message;
+    const { message, frames } = describeThrown(error, this.stackFrames);
+    return [message, ...frames.map((frame) => `    at ${frame}`), ""].join("\n");
   }
 
   // ---- what user code leaves to the process ---------------------------------------------------------------------
@@ -133,15 +150,4 @@ export class NodeHost {
     this.#current.fail({ message: `The action ended its process (exit code ${code}).` });
     this.channel.flushSync();
   }
-}
-
-class RefusedFunction extends Error {}
-
-function refuseTransactions(functions, path) {
-  const refused = functions.find(({ udfType }) => udfType !== "Action");
-  if (refused === undefined) return;
-  throw new RefusedFunction(
-    `\`${refused.name}\` defined in \`${path}\` is a ${refused.udfType} function. Only actions can be defined in Node.js. ` +
-      "See https://docs.convex.dev/functions/actions for more details.",
-  );
 }

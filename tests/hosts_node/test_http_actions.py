@@ -1,0 +1,89 @@
+"""HTTP actions: a request in, a response out (js-runtime 2.4, 7.4)."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from typing import Any
+
+from hosts_node.driver import Host, error
+
+
+def request(method: str, path: str, body: Any = None, **fields: Any) -> dict[str, Any]:
+    pairs = [["x-in", "1"]]
+    return {
+        "request": {"method": method, "url": f"http://h{path}", "headerPairs": pairs, "body": body, **fields}
+    }
+
+
+def respond(
+    host: Host, method: str, path: str, body: bytes | None = None, **fields: Any
+) -> tuple[int, dict[str, str], bytes]:
+    encoded = None if body is None else b64encode(body).decode()
+    answer = host.run("httpAction", "http.js", request(method, path, encoded, **fields))["result"]
+    return answer["status"], dict(answer["headerPairs"]), b64decode(answer["body"] or "")
+
+
+def test_a_response_has_status_headers_and_body(host: Host) -> None:
+    assert respond(host, "GET", "/hello") == (
+        200,
+        {"content-type": "text/plain;charset=UTF-8", "x-a": "b", "content-length": "2"},
+        b"hi",
+    )
+
+
+def test_a_request_has_method_url_headers_and_body(host: Host) -> None:
+    status, _, body = respond(host, "POST", "/echo", b"ping")
+    assert (status, body) == (201, b'{"text":"ping","method":"POST","url":"http://h/echo","header":"1"}')
+
+
+def test_head_is_routed_as_get(host: Host) -> None:
+    assert respond(host, "HEAD", "/hello")[0] == 200
+
+
+def test_an_unknown_route(host: Host) -> None:
+    assert respond(host, "GET", "/nowhere")[::2] == (404, b"No matching routes found")
+
+
+def test_a_prefix_may_have_been_stripped(host: Host) -> None:
+    assert respond(host, "GET", "/api/hello", routePath="/hello")[0] == 200
+
+
+def test_a_body_may_be_a_stream_that_calls_functions(host: Host) -> None:
+    assert respond(host, "GET", "/stream/x")[2] == b"1:0;2:0;"
+
+
+def test_a_response_can_be_sent_in_pieces(host: Host) -> None:
+    message = host.run("httpAction", "http.js", request("GET", "/stream/x", streamResponse=True))
+    assert message["result"] is None
+    pieces = [sent for sent in host.messages if sent["type"].startswith("response")]
+    assert [sent["type"] for sent in pieces] == [
+        "responseHead",
+        "responseChunk",
+        "responseChunk",
+        "responseEnd",
+    ]
+    assert pieces[0]["status"] == 200
+    assert b"".join(b64decode(sent["data"]) for sent in pieces[1:3]) == b"1:0;2:0;"
+
+
+def test_a_request_can_arrive_in_pieces(host: Host) -> None:
+    run_id = host.start("httpAction", "http.js", request("POST", "/echo", True))
+    for piece in (b"ab", b"cd"):
+        host.send({"type": "requestChunk", "id": run_id, "data": b64encode(piece).decode()})
+    host.send({"type": "requestEnd", "id": run_id})
+    body = host.receive("done", "failed", run_id=run_id)["result"]["body"]
+    assert b'"text":"abcd"' in b64decode(body)
+
+
+def test_a_client_that_goes_away_aborts_the_request(host: Host) -> None:
+    run_id = host.start("httpAction", "http.js", request("POST", "/gone", True))
+    host.send({"type": "clientGone", "id": run_id})
+    assert b64decode(host.receive("done", "failed", run_id=run_id)["result"]["body"]) == b"noticed"
+
+
+def test_failures(host: Host) -> None:
+    assert (
+        error(host.run("httpAction", "http.js", request("GET", "/boom")))["message"] == "Uncaught Error: boom"
+    )
+    wrong = error(host.run("httpAction", "http.js", request("GET", "/wrong")))
+    assert wrong["message"] == "Uncaught Error: HTTP actions must return a Response"

@@ -1,0 +1,211 @@
+"""Modules mean what ECMAScript says, whichever way they are instantiated (js-runtime 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from hosts_node.driver import Host, Json, error
+
+HEAD = (
+    "const query = (f) =>\n"
+    "  Object.assign(f, { isQuery: true, invokeQuery: async () => JSON.stringify(await f()) });\n"
+)
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Host]:
+    host = Host()
+    yield host
+    host.close()
+
+
+def run(host: Host, **sources: str) -> Json:
+    """Runs `f` of the module `main`."""
+    host.load([{"path": f"{name}.js", "source": HEAD + text} for name, text in sources.items()])
+    return host.run("query", "main:f")
+
+
+def value(host: Host, **sources: str) -> object:
+    message = run(host, **sources)
+    assert message["type"] == "done", message
+    return message["result"]
+
+
+def test_names_defaults_namespaces_and_strings(bare: Host) -> None:
+    assert value(
+        bare,
+        main="""
+        import d, { a as b, "a b" as s } from "./dep.js";
+        import * as all from "./dep.js";
+        export { f };
+        const f = query(() => [d, b, s, Object.keys(all), all[Symbol.toStringTag]]);
+        """,
+        dep="const d = 1; const a = 2; const s = 3; export { d as default, a, s as 'a b' };",
+    ) == [1, 2, 3, ["a", "a b", "default"], "Module"]
+
+
+def test_exports_from_elsewhere(bare: Host) -> None:
+    assert value(
+        bare,
+        main=(
+            'import * as all from "./middle.js"; '
+            "const f = query(() => ({ ...all, inner: all.inner.a })); export { f };"
+        ),
+        middle=(
+            'export * from "./dep.js"; export { a as again } from "./dep.js"; '
+            'export * as inner from "./dep.js"; const own = 0; export { own };'
+        ),
+        dep="const a = 1; const own = 2; const d = 3; export { a, own, d as default };",
+    ) == {"a": 1, "again": 1, "own": 0, "inner": 1}
+
+
+def test_modules_are_evaluated_once_and_dependencies_first(bare: Host) -> None:
+    assert value(
+        bare,
+        main=(
+            'import "./left.js"; import "./right.js"; import { log } from "./log.js"; '
+            'log.push("main"); const f = query(() => log); export { f };'
+        ),
+        left='import { log } from "./log.js"; log.push("left");',
+        right='import { log } from "./log.js"; log.push("right");',
+        log="const log = []; export { log };",
+    ) == ["left", "right", "main"]
+
+
+def test_a_variable_assigned_later_is_seen_by_importers(bare: Host) -> None:
+    assert (
+        value(
+            bare,
+            main=(
+                'import { count, increment } from "./dep.js"; const f = query(() => { increment(); '
+                "return count; }); export { f };"
+            ),
+            dep="let count = 0; function increment() { count += 1; } export { count, increment };",
+        )
+        == 1
+    )
+
+
+def test_a_destructured_export_is_live_too(bare: Host) -> None:
+    assert (
+        value(
+            bare,
+            main=(
+                'import { a, set } from "./dep.js"; const f = query(() => { set(); return a; }); '
+                "export { f };"
+            ),
+            dep="let a = 0; const set = () => { ({ a } = { a: 5 }); }; export { a, set };",
+        )
+        == 5
+    )
+
+
+def test_cycles(bare: Host) -> None:
+    assert (
+        value(
+            bare,
+            main=(
+                'import { other } from "./other.js"; const own = 1; const f = query(() => other()); '
+                "export { f, own };"
+            ),
+            other='import { own } from "./main.js"; function other() { return own; } export { other };',
+        )
+        == 1
+    )
+
+
+def test_a_missing_export_is_a_syntax_error(bare: Host) -> None:
+    message = run(bare, main='import { nope } from "./dep.js"; export {};', dep="export {};")
+    assert error(message)["message"] == (
+        "Uncaught SyntaxError: The requested module './dep.js' does not provide an export named 'nope'"
+    )
+
+
+def test_modules_are_strict_and_have_no_this(bare: Host) -> None:
+    assert value(
+        bare,
+        main=(
+            "const self = this; "
+            "const f = query(function () { return [self === undefined, this === undefined]; }); "
+            "export { f };"
+        ),
+    ) == [
+        True,
+        True,
+    ]
+    assert (
+        "ReferenceError"
+        in error(run(bare, main="const f = query(() => { undeclared = 1; }); export { f };"))["message"]
+    )
+
+
+def test_text_that_looks_like_statements_is_left_alone(bare: Host) -> None:
+    assert value(
+        bare,
+        main=r"""
+        const text = `import { a } from "x"; ${`export { ${1} }`} `;
+        const pattern = /[/"'`]export {/.source; // import "nothing"
+        const half = 8 / 2 / 2; /* export { x } */
+        const o = { import: 1, export: 2, import_() {}, get async() { return 3; } };
+        const f = query(() => [text, pattern, half, o.import, o.export, o.async]);
+        if (half) /x/.test(text);
+        export { f };
+        """,
+    ) == ['import { a } from "x"; export { 1 } ', "[/\"'`]export {", 2, 1, 2, 3]
+
+
+def test_top_level_await_is_refused(bare: Host) -> None:
+    message = run(bare, main="await new Promise(() => {}); const f = query(() => 1); export { f };")
+    assert error(message)["message"] == "Uncaught Error: Top-level awaits in source files are unsupported"
+
+
+def test_import_meta_and_dynamic_import_are_refused(bare: Host) -> None:
+    for expression, text in (
+        ("import.meta.url", "import.meta unsupported"),
+        ("import . meta", "import.meta unsupported"),
+        ('await import("./main.js")', "dynamic module import unsupported"),
+    ):
+        message = run(bare, main=f"const f = query(async () => {expression}); export {{ f }};")
+        assert error(message)["message"] == f"Uncaught TypeError: {text}"
+
+
+def test_databases_and_calls_are_refused_at_import_time(bare: Host) -> None:
+    for op, text in (
+        ("1.0/get", "Can't use database at import time"),
+        ("1.0/runUdf", "Cannot call another function at import time"),
+    ):
+        message = run(
+            bare, main=f"Convex.asyncSyscall('{op}', '{{}}'); const f = query(() => 1); export {{ f }};"
+        )
+        assert error(message)["message"] == f"Uncaught Error: {text}"
+
+
+def test_import_time_has_the_clock_and_the_randomness_of_the_push(bare: Host) -> None:
+    source = HEAD + "const a = [Date.now(), Math.random()]; const f = query(() => a); export { f };"
+    bare.load([{"path": "main.js", "source": source}], importPhase={"now": 5, "seed": "01" * 32})
+    first, second = (bare.run("query", "main:f", now=9.0, seed=f"0{i}" * 32)["result"] for i in (1, 2))
+    assert first == second
+    assert first[0] == 5
+
+
+def test_what_modules_log_and_read_at_import_belongs_to_every_call(bare: Host) -> None:
+    source = HEAD + "console.log(process.env.NAME); const f = query(() => 1); export { f };"
+    bare.load([{"path": "main.js", "source": source}], {"NAME": "n"})
+    for _ in range(3):
+        message = bare.run("query", "main:f")
+        assert [line["messages"] for line in message["logs"]] == [["'n'"]]
+        assert message["usage"]["envRead"] == ["NAME"]
+
+
+def test_positions_are_those_of_the_bundle_without_a_source_map(bare: Host) -> None:
+    assert (
+        error(run(bare, main="const f = query(() => { throw new Error('x'); }); export { f };"))["frames"]
+        == []
+    )
+
+
+def test_a_new_deployment_replaces_the_old_one(bare: Host) -> None:
+    for number in (1, 2):
+        assert value(bare, main=f"const f = query(() => {number}); export {{ f }};") == number

@@ -1,0 +1,123 @@
+"""The process as its engine sees it: messages, the activity file, calls in flight (docs/host-protocol.md)."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hosts_node.driver import FOLDER, Host, Json, result
+from parabola.hosts import node
+
+
+@pytest.fixture
+def own_host(modules: list[Json]) -> Iterator[Host]:
+    host = Host()
+    host.load(modules)
+    yield host
+    host.close()
+
+
+def activity(host: Host) -> tuple[int, int]:
+    run_id, since = struct.unpack("<QQ", Path(host.activity.name).read_bytes())
+    return run_id, since
+
+
+def test_the_first_message_says_who_is_there(host: Host) -> None:
+    assert host.info["language"] == "node"
+    assert host.info["protocol"] == 1
+    assert host.info["pid"] == host.process.pid
+
+
+def test_many_calls_are_in_flight_at_once(host: Host) -> None:
+    runs = {host.start("mutation", "documents:create", {"text": str(n)}): n for n in range(40)}
+    held = [host.receive("syscall") for _ in runs]
+    assert {message["id"] for message in held} == set(runs)
+    for message in reversed(held):
+        host.serve(message)
+    ended = [host.receive("done") for _ in runs]
+    assert {message["id"] for message in ended} == set(runs)
+    assert len(host.database.tables["tasks"]) == 40
+
+
+def test_a_busy_call_can_be_seen_from_outside_and_killed(own_host: Host) -> None:
+    assert own_host.query("documents:nothing") is None
+    run_id = own_host.start("query", "errors:spin")
+    deadline = time.monotonic() + 30
+    while activity(own_host)[0] != run_id:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    since = activity(own_host)[1]
+    assert 0 <= time.monotonic_ns() - since < 30e9
+    own_host.process.kill()
+    assert own_host.process.wait(30) != 0
+    assert activity(own_host)[0] == run_id
+
+
+def test_an_idle_host_says_so(own_host: Host) -> None:
+    own_host.query("documents:nothing")
+    deadline = time.monotonic() + 30
+    while activity(own_host) != (0, 0):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_cancelled_call_is_forgotten(host: Host) -> None:
+    run_id = host.start("mutation", "documents:create", {"text": "x"})
+    message = host.receive("syscall", run_id=run_id)
+    host.send({"type": "cancel", "id": run_id})
+    host.serve(message)
+    assert host.query("documents:nothing") is None
+    assert not any(sent.get("id") == run_id and sent["type"] != "syscall" for sent in host.messages)
+
+
+def test_unknown_messages_are_ignored(host: Host) -> None:
+    host.send({"type": "something new", "id": 1})
+    host.send({"type": "reply", "id": 999_999, "replies": []})
+    assert host.query("documents:nothing") is None
+
+
+def test_a_reply_may_come_in_parts(host: Host) -> None:
+    run_id = host.start("mutation", "documents:createTwo")
+    calls = host.receive("syscall", run_id=run_id)["calls"]
+    for call in calls:
+        value = {"_id": f"id{call['call']}"}
+        host.send({"type": "reply", "id": run_id, "replies": [{"call": call["call"], "value": value}]})
+    assert result(host.receive("done", "failed", run_id=run_id)) == ["id1", "id2"]
+
+
+def test_the_host_ends_with_its_engine(own_host: Host) -> None:
+    own_host.socket.close()
+    assert own_host.process.wait(30) == 0
+
+
+def test_shutdown(own_host: Host) -> None:
+    own_host.send({"type": "shutdown"})
+    assert own_host.process.wait(30) == 0
+
+
+def test_large_messages_pass(host: Host) -> None:
+    text = "x" * 3_000_000
+    assert host.query("documents:echo", {"value": text}) == text
+
+
+def test_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = node.host_argv("isolate", memory_mb=256, node="/bin/node")
+    assert argv[0] == "/bin/node"
+    assert "--max-old-space-size=256" in argv
+    assert argv[-2:] == ["--environment", "isolate"]
+    assert Path(argv[-3]) == FOLDER.parent.parent / "src" / "parabola" / "hosts" / "node" / "main.mjs"
+
+
+def test_without_node_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node.shutil, "which", lambda name: None)
+    monkeypatch.setattr(node, "_bundled_node", lambda: None)
+    node.node_executable.cache_clear()
+    with pytest.raises(node.NodeNotFound, match=r"pip install 'parabola\[typescript\]'"):
+        node.node_executable()
+    monkeypatch.setattr(node, "_bundled_node", lambda: "/bundled/node")
+    assert node.node_executable() == "/bundled/node"
+    node.node_executable.cache_clear()

@@ -143,6 +143,7 @@ async def test_a_dropped_index_is_not_filled_any_further(
 
 async def test_a_full_disk_only_delays_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfill, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(backfill, "CHUNK", 1)
     async with opened(tmp_path) as database:
         await insert(database, "t", *({"n": "x" * 500 + str(n)} for n in range(150)))
         index = await begin_index(database, "t", "by_n", "n")

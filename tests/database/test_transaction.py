@@ -270,7 +270,8 @@ async def test_an_id_of_another_table_than_expected_is_refused(database: Databas
 async def test_system_and_user_tables_are_kept_apart(database: Database) -> None:
     [user] = await insert(database, "tasks", {})
     tx = database.begin(writable=True)
-    file = await tx.insert_system("_file_storage", {"storageId": "u"})
+    row = {"storageId": "u", "storageKey": "k", "sha256": bytes(32), "size": Int64(3), "contentType": "a/b"}
+    file = await tx.insert_system("_file_storage", row)
     secret = await tx.insert_system("_environment_variables", {"name": "KEY", "value": "v"})
     for id in (file, secret):
         for call in (tx.get(id), tx.patch(id, {}), tx.delete(id)):
@@ -280,7 +281,7 @@ async def test_system_and_user_tables_are_kept_apart(database: Database) -> None
         await tx.get(user, system=True)
     found = await tx.get(file, system=True, table="_storage")
     assert found is not None
-    assert found.value["storageId"] == "u"
+    assert found.value["contentType"] == "a/b"
     assert await tx.get(secret, system=True) is None
     assert await tx.get_system(secret) is not None
     assert [d.id for d in await tx.query(scan_of("_storage"), system=True).collect()] == [file]

@@ -122,11 +122,13 @@ class Committer:
             self._check_generation(tx)
             await self.wait_durable(tx.begin_ts)
             return tx.begin_ts
-        for write in writes:
-            if write.old is None and await self._persistence.get(
-                write.table.tablet_id, write.id, self.latest_ts
-            ):
-                raise ConflictError("A generated document id exists already; run the mutation again.")
+        if tx.has_chosen_ids:
+            # What is committed after this check is found by the validation: an insert has read its id.
+            for write in writes:
+                if write.old is None and await self._persistence.get(
+                    write.table.tablet_id, write.id, self.latest_ts
+                ):
+                    raise ConflictError("A generated document id exists already; run the mutation again.")
         while True:
             await self._persistence.ready()
             if self.lane.is_open:
@@ -224,8 +226,8 @@ class Committer:
             self._waiting.append(waiting)
         if self._flusher is None:
             self._flusher = asyncio.get_running_loop().create_task(self._flush_all())
-        # A commit goes on when the one who waits for it is cancelled.
-        return asyncio.shield(waiting.done)
+        # When the one who waits is cancelled so is this future, but the commit goes on.
+        return waiting.done
 
     async def _flush_all(self) -> None:
         try:

@@ -62,17 +62,30 @@ class Index:
         return tuple(tuple(field.split(".")) for field in self.fields)
 
     @cached_property
-    def _plain_fields(self) -> tuple[str, ...] | None:
+    def _top_level(self) -> tuple[str, ...] | None:
+        """The fields if none of them leads into an object."""
         return None if any("." in field for field in self.fields) else self.fields
 
     def key(self, document: dict[str, Any]) -> bytes:
         """The document's key: its indexed values, a missing one as undefined, then its id."""
-        plain = self._plain_fields
-        if plain is None:
-            values = [_at_path(document, path) for path in self._paths]
-        else:
-            values = [document.get(field, UNDEFINED) for field in plain]
-        return encode_key(values) + id_key(document["_id"])
+        return self.prefix(document) + id_key(document["_id"])
+
+    def prefix(self, document: dict[str, Any]) -> bytes:
+        """The part of the key before the id."""
+        fields = self._top_level
+        if fields is None:
+            return encode_key([_at_path(document, path) for path in self._paths])
+        return encode_key([document.get(field, UNDEFINED) for field in fields]) if fields else b""
+
+    def is_untouched(self, before: dict[str, Any], after: dict[str, Any]) -> bool:
+        """True if the key of two versions of a document is the same because they share its values.
+
+        False says nothing. Values are compared by identity: a patch keeps those it does not set.
+        """
+        fields = self._top_level
+        if fields is None:
+            return False
+        return all(before.get(field, UNDEFINED) is after.get(field, UNDEFINED) for field in fields)
 
 
 def id_key(id: str) -> bytes:

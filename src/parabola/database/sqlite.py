@@ -221,7 +221,8 @@ class SqlitePersistence:
     def _append(self, commit: Commit) -> None:
         ts = commit.ts
         revisions: list[tuple[Any, ...]] = []
-        put: list[tuple[Any, ...]] = []
+        added: list[tuple[Any, ...]] = []
+        updated: list[tuple[Any, ...]] = []
         deleted: list[tuple[int, bytes]] = []
         removed: list[tuple[Any, ...]] = []
         superseded: list[tuple[Any, ...]] = []
@@ -240,11 +241,14 @@ class SqlitePersistence:
                     past = (index_id, ts, old_key, old.ts, old.size, previous)
                     (superseded if index_id == tablet else removed).append(past)
                     self._removed_ts[index_id] = ts
-                    if old_key != new_key:
-                        deleted.append((index_id, old_key))
+                    if old_key == new_key:
+                        assert new is not None
+                        updated.append((ts, new.size, number, index_id, old_key))
+                        continue
+                    deleted.append((index_id, old_key))
                 if new_key is not None:
                     assert new is not None
-                    put.append((index_id, new_key, ts, new.size, number))
+                    added.append((index_id, new_key, ts, new.size, number))
             documents, size = self.size(tablet)
             self._sizes[tablet] = TableSize(
                 documents + (new is not None) - (old is not None),
@@ -256,7 +260,8 @@ class SqlitePersistence:
         for statement, rows in (
             (sql.INSERT_REVISION, revisions),
             (sql.DELETE_ENTRY, deleted),
-            (sql.UPSERT_ENTRY, put),
+            (sql.UPDATE_ENTRY, updated),
+            (sql.INSERT_ENTRY, added),
             (sql.INSERT_REMOVED_ENTRY, removed),
             (sql.INSERT_SUPERSEDED, superseded),
             (sql.UPSERT_PROPERTY, list(commit.properties.items())),
@@ -265,7 +270,8 @@ class SqlitePersistence:
                 db.executemany(statement, rows)
         self._next_number = number
         self.newest_ts = ts
-        self._log.count(len(revisions) + len(put) + len(removed) + len(superseded), revisions)
+        total = len(revisions) + len(added) + len(updated) + len(removed) + len(superseded)
+        self._log.count(total, revisions)
 
     def add_entries(self, index_id: int, entries: Sequence[tuple[bytes, Revision]]) -> None:
         self._check_fault()

@@ -58,10 +58,9 @@ SELECT_TABLE_SIZES: Final = "SELECT tablet, documents, bytes FROM table_size"
 UPSERT_TABLE_SIZE: Final = "INSERT OR REPLACE INTO table_size VALUES (?, ?, ?)"
 
 INSERT_REVISION: Final = "INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?, ?)"
-UPSERT_ENTRY: Final = (
-    "INSERT INTO entry VALUES (?, ?, ?, ?, ?) ON CONFLICT (index_id, key)"
-    " DO UPDATE SET ts = excluded.ts, size = excluded.size, revision = excluded.revision"
-)
+INSERT_ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?)"
+# Of an index that is being filled the entry may not be there yet: then it is added with the newest revision.
+UPDATE_ENTRY: Final = "UPDATE entry SET ts = ?, size = ?, revision = ? WHERE index_id = ? AND key = ?"
 INSERT_MISSING_ENTRY: Final = "INSERT OR IGNORE INTO entry VALUES (?, ?, ?, ?, ?)"
 DELETE_ENTRY: Final = "DELETE FROM entry WHERE index_id = ? AND key = ?"
 INSERT_REMOVED_ENTRY: Final = "INSERT INTO removed_entry VALUES (?, ?, ?, ?, ?, ?)"

@@ -71,6 +71,9 @@ class Transaction(Snapshot):
         """How many times uncommitted state had been rolled back when this transaction began."""
         self.is_committed = False
         self._random = random
+        self.has_chosen_ids = random is not None
+        """Whether ids come from elsewhere than the system's randomness, so that they may not be new."""
+        self._schemas_read: set[str] = set()
         self._day = int(now_ms // MS_PER_DAY)
         self._next_creation_time = max((begin_ts + 1) / 1e6, now_ms)
 
@@ -135,6 +138,7 @@ class Transaction(Snapshot):
 
     async def import_document(self, table: Table, value: dict[str, Any]) -> str:
         """Adds a document to a table in any state, keeping `_id` and `_creationTime` where it has them."""
+        self.has_chosen_ids = True
         return (await self._insert(table, value, keep_system_fields=True)).id
 
     def _system_table(self, name: str) -> Table:
@@ -242,7 +246,8 @@ class Transaction(Snapshot):
     # ---- schemas
 
     async def _enforce_schemas(self, table: Table, value: dict[str, Any]) -> None:
-        if table.is_system:
+        if table.is_system or table.state == "hidden":
+            # What is in a hidden table is checked by whoever activates it: ids in it may mean hidden tables.
             return
         namespace = table.namespace
         self._record_schemas(namespace)
@@ -259,6 +264,9 @@ class Transaction(Snapshot):
 
     def _record_schemas(self, namespace: str) -> None:
         """Makes the transaction depend on every schema of a namespace."""
+        if namespace in self._schemas_read:
+            return
+        self._schemas_read.add(namespace)
         rows = self.registry.table(SCHEMAS, namespace)
         if rows is not None:
             self.read_set.record(rows.tablet_id, Interval.everything())

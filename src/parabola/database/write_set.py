@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from parabola.database.documents import Revision
+from parabola.database.indexes import id_key
 from parabola.database.overlay import PendingWrite
 from parabola.database.persistence import DocumentWrite, EntryChange
 from parabola.database.tables import Registry, Table
@@ -53,7 +54,8 @@ class WriteSet:
                 if new_key is not None and new_key != old_key:
                     written.append(new_key)
         for written in keys.values():
-            written.sort()
+            if len(written) > 1:
+                written.sort()
 
     def count_deltas(self) -> dict[int, int]:
         """For each tablet how many documents it has gained or lost, where that is not 0."""
@@ -66,12 +68,15 @@ class WriteSet:
 
 def effective_writes(writes: Iterable[PendingWrite]) -> list[PendingWrite]:
     """Those that change anything: not what was added and removed again, or changed and changed back."""
-    return [
-        write
-        for write in writes
-        if (write.old is not None or write.new is not None)
-        and not (write.old is not None and write.new is not None and write.old.raw == write.new.raw)
-    ]
+    effective = []
+    for write in writes:
+        old, new = write.old, write.new
+        if old is None:
+            if new is not None:
+                effective.append(write)
+        elif new is None or new.raw != old.raw:
+            effective.append(write)
+    return effective
 
 
 def resolved(revision: Revision, ts: int) -> tuple[Revision, dict[str, Any]]:
@@ -101,18 +106,17 @@ def document_write(registry: Registry, change: Change, value: dict[str, Any] | N
     """A change with its keys in every database index of the table. `value` is the new document's."""
     table, id, old, new = change
     before = None if old is None else old.value
-    return DocumentWrite(
-        table.tablet_id,
-        id,
-        old,
-        new,
-        tuple(
-            EntryChange(
-                index.index_id,
-                None if before is None else index.key(before),
-                None if value is None else index.key(value),
-            )
-            for index in registry.indexes(table.tablet_id)
-            if index.kind == "database"
-        ),
-    )
+    end = id_key(id)
+    entries = []
+    for index in registry.indexes(table.tablet_id):
+        if index.kind != "database":
+            continue
+        old_key = None if before is None else index.prefix(before) + end
+        if value is None:
+            new_key = None
+        elif before is not None and index.is_untouched(before, value):
+            new_key = old_key
+        else:
+            new_key = index.prefix(value) + end
+        entries.append(EntryChange(index.index_id, old_key, new_key))
+    return DocumentWrite(table.tablet_id, id, old, new, tuple(entries))

@@ -87,6 +87,9 @@ class FakeLiveQuery:
                 break
         return result
 
+    def known_at(self, ts: int) -> FunctionResult | None:
+        return None
+
     def touched(self, tables: set[str]) -> None:
         if self._armed and tables & self._reads:
             self._armed = False

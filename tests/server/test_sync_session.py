@@ -626,15 +626,6 @@ class TestBackpressure:
         assert driver.types.count("MutationResponse") == 5
         assert driver.types.count("Transition") == 2
 
-    def test_a_session_that_holds_back_says_so(self):
-        driver = Driver()
-        driver.drains = False
-        driver.add(0)
-        driver.commit(0)
-        assert not driver.session.holds_back
-        driver.commit(0)
-        assert driver.session.holds_back
-
 
 class TestLargeTransitions:
     TEXT = "ä€" * 1_300_000  # 6.5 MB of characters that are wider than a byte

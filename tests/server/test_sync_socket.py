@@ -12,7 +12,7 @@ from session_driver import adding, removing
 
 from conftest import Dial
 from parabola.functions.identity import Identity
-from parabola.server import sync_socket
+from parabola.server import sync_server, sync_socket
 from parabola.server.app import Server
 from parabola.server.messages import decode_ts, encode_ts
 from parabola.values.errors import InternalServerError, Overloaded, Unauthenticated
@@ -296,7 +296,7 @@ class TestBadInput:
     async def test_a_message_that_is_too_large_ends_the_socket(
         self, dial: Dial, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(sync_socket, "MAX_MESSAGE_BYTES", 1000)
+        monkeypatch.setattr(sync_server, "MAX_MESSAGE_BYTES", 1000)
         client = await dial()
         await client.socket.send_str("x" * 1001)
         assert (await client.closed())[0] == 1009

@@ -28,7 +28,7 @@ from parabola.server.http_errors import answer_errors
 from parabola.server.public_files import serve_public
 from parabola.server.served_backend import ServedBackend
 from parabola.server.slashes import collapse_slashes
-from parabola.server.sync_socket import SyncServer
+from parabola.server.sync_server import SyncServer
 
 APIS: Final[tuple[Callable[[Any], list[web.RouteDef]], ...]] = (
     plain_endpoints.routes,

@@ -30,6 +30,10 @@ class LiveQuery(Protocol):
         changes what it read, at once if one already has."""
         ...
 
+    def known_at(self, ts: int) -> FunctionResult | None:
+        """What ``result_at`` would answer if nothing has to be run for it, None otherwise."""
+        ...
+
     def close(self) -> None:
         """Let go: nothing is called any more."""
         ...

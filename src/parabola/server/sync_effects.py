@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from msgspec import json
+
 from parabola.functions.identity import NO_IDENTITY, Identity
 from parabola.functions.results import FunctionResult
 from parabola.server.messages import Authenticate
@@ -39,7 +41,7 @@ ANONYMOUS = Credential()
 class HeldQuery:
     """One query a client holds: what to run, and what the client was last told about it."""
 
-    __slots__ = ("args", "component", "digest", "journal", "path", "query_id", "stale")
+    __slots__ = ("_args_json", "args", "component", "digest", "journal", "path", "query_id", "used_identity")
 
     def __init__(
         self, query_id: int, path: str, args: list[Any], component: str, journal: str | None
@@ -49,8 +51,17 @@ class HeldQuery:
         self.args = args
         self.component = component
         self.journal = journal
-        self.stale = True
         self.digest: bytes | None = None
+        self.used_identity = True
+        """Whether the last run looked at who asks; True before the first."""
+        self._args_json: bytes | None = None
+
+    @property
+    def args_json(self) -> bytes:
+        """The arguments as bytes: the same call has the same ones, if the same client library wrote it."""
+        if self._args_json is None:
+            self._args_json = json.encode(self.args)
+        return self._args_json
 
 
 class Postponed:

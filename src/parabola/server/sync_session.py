@@ -113,6 +113,7 @@ class SyncSession:
         "_running",
         "_sent",
         "_session_id",
+        "_stale",
         "_unsent",
         "_verifying",
         "closed",
@@ -137,6 +138,7 @@ class SyncSession:
         self._outcomes: Mapping[int, QueryOutcome] | None = None
         self._unsent = 0
         self._dirty = False
+        self._stale: dict[int, HeldQuery] = {}
         self._modifications: list[Add | Remove] = []
         self._removed: set[int] = set()
         self._postponements = 0
@@ -157,13 +159,8 @@ class SyncSession:
 
     @property
     def backlog(self) -> int:
-        """Messages waiting for a token to be checked: stop reading when this grows."""
+        """Messages that wait for a token to be checked."""
         return len(self._inbox)
-
-    @property
-    def holds_back(self) -> bool:
-        """True while Transitions wait for earlier ones to leave the socket."""
-        return self._dirty and self._unsent >= MAX_UNSENT_TRANSITIONS
 
     def token_accepted(self, credential: Credential) -> None:
         """The token of the last VerifyToken is good: everything from now on is done as ``credential``."""
@@ -185,7 +182,7 @@ class SyncSession:
         """A commit has touched what the query read."""
         query = self.queries.get(query_id)
         if query is not None:
-            query.stale = True
+            self._stale[query_id] = query
             self._dirty = True
 
     def evaluated(self, outcomes: Mapping[int, QueryOutcome]) -> None:
@@ -367,16 +364,14 @@ class SyncSession:
         dropped: list[int] = []
         if end.identity != self._sent.identity:
             dropped.extend(self.queries)
-            for query in self.queries.values():
-                query.stale = True
+            self._stale = dict(self.queries)
         if self._modifications:
             self._apply_modifications(dropped)
         self._end = end
-        stale = [query for query in self.queries.values() if query.stale]
-        for query in stale:
-            query.stale = False
+        stale, self._stale = self._stale, {}
         if stale or dropped:
-            self._effects.append(Evaluate(end.ts, self._credential.identity, stale, dropped))
+            queries = list(stale.values())
+            self._effects.append(Evaluate(end.ts, self._credential.identity, queries, dropped))
         if not stale:
             self._finish({})
 
@@ -386,13 +381,14 @@ class SyncSession:
             if isinstance(modification, Remove):
                 if self.queries.pop(query_id, None) is None:
                     raise ProtocolViolation(f"Remove of query {query_id}, which is not held")
+                self._stale.pop(query_id, None)
                 self._removed.add(query_id)
                 dropped.append(query_id)
             elif query_id in self.queries:
                 raise ProtocolViolation(f"Add of query {query_id}, which is held already")
             else:
                 self._removed.discard(query_id)
-                self.queries[query_id] = HeldQuery(
+                self.queries[query_id] = self._stale[query_id] = HeldQuery(
                     query_id,
                     modification.udf_path,
                     modification.args,
@@ -409,7 +405,8 @@ class SyncSession:
         for query_id, result in outcomes.items():
             query = self.queries[query_id]
             if isinstance(result, Postponed):
-                query.stale = postponed = True
+                self._stale[query_id] = query
+                postponed = True
                 continue
             if result.error is None:
                 query.journal = result.journal

@@ -1,0 +1,68 @@
+"""The sync endpoint: lets clients in, knows the open sockets, and sends everybody away at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from aiohttp import web
+
+from parabola.server.client_version import parse_client_header, parse_npm_version
+from parabola.server.live_queries import SharedRuns
+from parabola.server.served_backend import ServedBackend
+from parabola.server.sync_socket import SyncSocket
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+CLOSE_SECONDS: Final = 5.0
+"""How long closing waits for clients to say goodbye, and then for what they started to end."""
+
+
+class SyncServer:
+    """The open sync sockets of one server, and the functions they have started."""
+
+    def __init__(self, backend: ServedBackend) -> None:
+        self.sockets: set[SyncSocket] = set()
+        self._backend = backend
+        self._runs = SharedRuns()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        """npm clients name their version in the path, all others in a header."""
+        return [web.get("/api/sync", self.handle), web.get("/api/{version}/sync", self.handle)]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one socket until it closes. Raises BadRequest for a client that is too old or does not say
+        what it is."""
+        version = request.match_info.get("version")
+        if version is None:
+            client = parse_client_header(request.headers.get("Convex-Client"))
+        else:
+            client = parse_npm_version(version)
+        response = web.WebSocketResponse(autoclose=False, autoping=False, max_msg_size=MAX_MESSAGE_BYTES)
+        await response.prepare(request)
+        socket = SyncSocket(self._backend, self._runs, self.spawn, request, response, client)
+        self.sockets.add(socket)
+        try:
+            await socket.serve()
+        finally:
+            self.sockets.discard(socket)
+        return response
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` to its end, whatever becomes of the socket that started it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Send every client away, to come back when there is a server again."""
+        for socket in list(self.sockets):
+            socket.go_away()
+        for _ in range(100):
+            if not self.sockets and not self._tasks:
+                return
+            await asyncio.sleep(CLOSE_SECONDS / 100)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

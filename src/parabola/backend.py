@@ -28,6 +28,7 @@ from parabola.functions.session_requests import SessionRequest
 from parabola.functions.syscalls import SyscallTable
 from parabola.services.auth import TokenVerifier
 from parabola.services.auth_providers import parse_auth_providers
+from parabola.services.crons import Crons
 from parabola.services.deploy import DeployService
 from parabola.services.environment import check_changes
 from parabola.services.push import Push, PushResult
@@ -74,6 +75,7 @@ class Backend:
         self.query_cache = runner.query_cache
         self.deploys = DeployService(database, runner, activation)
         self.scheduler = Scheduler(runner)
+        self.crons = Crons(runner)
         self.inline_queries = InlineQueries(runner, config.hosts, runner.instance)
         self._tokens = TokenVerifier()
         self._closing = AsyncExitStack()
@@ -100,6 +102,8 @@ class Backend:
             backend.scheduler.register(runner.syscalls)
             await backend.scheduler.start()
             stack.push_async_callback(backend.scheduler.close)
+            await backend.crons.start()
+            stack.push_async_callback(backend.crons.close)
             backend._closing = stack.pop_all()
             return backend
 

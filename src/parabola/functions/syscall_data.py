@@ -75,7 +75,8 @@ async def remove(execution: Execution, args: Mapping[str, Any]) -> Any:
 
 async def count(execution: Execution, args: Mapping[str, Any]) -> Any:
     """Number of documents of a table, pending writes included."""
-    return await execution.db.count(CallArguments(args, "db.count").string("table"))
+    table = CallArguments(args, "db.count").string("table")
+    return await execution.db.count(table, system=table.startswith("_"))
 
 
 async def normalize_id(execution: Execution, args: Mapping[str, Any]) -> Any:

@@ -49,12 +49,21 @@ class OpenStreams:
             query = args.get("query")
             if query is None:
                 raise BadRequest("in-progress query not found")
-            found = self._streams[query_id] = OpenStream(execution.db.query(query))
+            found = self._streams[query_id] = OpenStream(
+                execution.db.query(query, system=reads_system_table(query))
+            )
         return found
 
     def take(self, query_id: int) -> OpenStream | None:
         """Remove and answer a stream."""
         return self._streams.pop(query_id, None)
+
+
+def reads_system_table(query: Any) -> bool:
+    """Whether a query comes from `db.system`: which reader was used shows only in the name of the table."""
+    source = query.get("source") if isinstance(query, dict) else None
+    name = (source.get("tableName") or source.get("indexName")) if isinstance(source, dict) else None
+    return isinstance(name, str) and name.startswith("_")
 
 
 def _streams(execution: Execution) -> OpenStreams:
@@ -98,6 +107,7 @@ async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
     top_level = execution.depth == 0
     page = await execution.db.paginate(
         query,
+        system=reads_system_table(query),
         cursor=call.optional_string("cursor"),
         end_cursor=call.optional_string("endCursor"),
         page_size=call.integer("pageSize"),

@@ -21,6 +21,7 @@ from parabola.database.errors import ConflictError
 from parabola.functions.deployment import Deployment, Module
 from parabola.functions.hosts import LoadFailure
 from parabola.services.analysis import AnalysedModules, analyse, with_position
+from parabola.services.cron_jobs import check_crons, update_crons
 from parabola.services.index_changes import index_changes
 from parabola.services.push import ModuleDiff, Push, PushResult, combine
 from parabola.services.schema_changes import (
@@ -181,6 +182,7 @@ class DeployService:
         try:
             analysed = await analyse(hosts, candidate, push.language)
             deployment = self._assemble(base, candidate, analysed)
+            check_crons(deployment)
         except LoadFailure as failure:
             await hosts.close()
             raise with_position(failure) from None
@@ -220,6 +222,7 @@ class DeployService:
             if self._runner.active.deployment.id != base.id:
                 raise RaceDetected("Another push or a change of the environment came in between. Push again.")
             await activate_schema(tx, started.schema)
+            await update_crons(tx, started.deployment)
 
         await self._activation.activate(started.deployment, started.hosts, write)
         del self._started[token]

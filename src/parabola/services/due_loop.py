@@ -1,0 +1,118 @@
+"""A loop that starts what has become due, and sleeps until the next thing does.
+
+It reads the database like any live query: the read set of its last look says exactly which commits concern
+it, so it neither polls nor misses anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from parabola.values.errors import ParabolaError
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.snapshot import Snapshot
+    from parabola.database.subscriptions import Token
+
+__all__ = ["Due", "DueLoop"]
+
+LONGEST_SLEEP_SECONDS = 60.0
+"""The wall clock may be set while the loop sleeps."""
+FAULT_PAUSE_SECONDS = 1.0
+
+logger = logging.getLogger("parabola.scheduler")
+
+
+@dataclass(frozen=True)
+class Due:
+    """What one look has found: what is due, as (id, how to run it), and when the next thing will be."""
+
+    work: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
+    next_ts: int | None = None
+
+
+Look = Callable[["Snapshot", int, int], Awaitable[Due]]
+"""Takes a snapshot, the current time in nanoseconds and how many things may be started at most."""
+
+
+class DueLoop:
+    """Runs what `look` finds due, at most `concurrency` at a time, each id once at a time."""
+
+    def __init__(self, database: Database, look: Look, concurrency: int, name: str) -> None:
+        self._database = database
+        self._look = look
+        self._concurrency = concurrency
+        self._name = name
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._subscription: Token | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name=self._name)
+
+    def wake(self) -> None:
+        """Look again at once."""
+        self._changed.set()
+
+    async def close(self) -> None:
+        """Start nothing more and stop what runs; the next start begins it again, or finds it interrupted."""
+        tasks = [*self._running.values(), *([self._task] if self._task is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                pause = await self._turn()
+            except ParabolaError as error:
+                logger.warning("%s: %s", self._name, error)
+                pause = FAULT_PAUSE_SECONDS
+            except Exception:
+                logger.exception("%s failed", self._name)
+                pause = FAULT_PAUSE_SECONDS
+            try:
+                await asyncio.wait_for(self._changed.wait(), pause)
+            except TimeoutError:
+                continue
+
+    async def _turn(self) -> float:
+        """Look once, start what is due; how many seconds to sleep."""
+        snapshot = self._database.begin()
+        now = time.time_ns()
+        due = await self._look(snapshot, now, self._concurrency + len(self._running))
+        for id, run in due.work:
+            if id not in self._running and len(self._running) < self._concurrency:
+                task = self._running[id] = asyncio.create_task(self._attend(run))
+                task.add_done_callback(partial(self._ended, id))
+        subscriptions = self._database.subscriptions
+        if self._subscription is not None:
+            subscriptions.drop(self._subscription)
+        self._subscription = subscriptions.subscribe(
+            snapshot.read_set, snapshot.begin_ts, lambda _ts: self._changed.set()
+        )
+        if due.next_ts is None:
+            return LONGEST_SLEEP_SECONDS
+        return min(max((due.next_ts - time.time_ns()) / 1e9, 0.0), LONGEST_SLEEP_SECONDS)
+
+    async def _attend(self, run: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await run()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("%s: a job could not be run", self._name)
+
+    def _ended(self, id: str, _task: asyncio.Task[None]) -> None:
+        self._running.pop(id, None)
+        self._changed.set()

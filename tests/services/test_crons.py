@@ -1,0 +1,168 @@
+"""Cron jobs: when they run, what a push changes, what is kept of their runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_scheduler import until, value
+
+from parabola.backend import Backend, BackendConfig
+from parabola.database.transaction import Transaction
+from parabola.functions.deployment import Module
+from parabola.services.cron_jobs import advance, cron_jobs, job_logs
+from parabola.services.push import Push
+from parabola.values.encoding import Int64
+from parabola.values.errors import BadRequest
+
+WORK = """
+from parabola import ActionCtx, MutationCtx, QueryCtx, internal, internal_action, internal_mutation, query
+
+@internal_mutation
+async def tick(ctx: MutationCtx, text: str) -> str:
+    if text == "fail":
+        raise ValueError("no")
+    await ctx.db.insert("ticks", {"text": text})
+    print("ticked")
+    return text
+
+@internal_action
+async def act(ctx: ActionCtx) -> None:
+    await ctx.run_mutation(internal.work.tick, {"text": "action"})
+
+@query
+async def ticks(ctx: QueryCtx) -> list[str]:
+    return [tick["text"] for tick in await ctx.db.query("ticks").collect()]
+"""
+
+HEAD = "from parabola import cron_jobs, internal\ncrons = cron_jobs()\n"
+EVERY_SECOND = 'crons.interval("often", internal.work.tick, {"text": "t"}, seconds=1)\n'
+DAILY = 'crons.daily("nightly", internal.work.act, hour_utc=3, minute_utc=30)\n'
+
+
+def push(crons: str | None) -> Push:
+    modules = [Module("work.py", "python", WORK)]
+    if crons is not None:
+        modules.append(Module("crons.py", "python", HEAD + crons))
+    return Push("python", tuple(modules))
+
+
+@pytest.fixture
+async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
+    backend = await Backend.open(BackendConfig(tmp_path))
+    yield backend
+    await backend.close()
+
+
+async def write(backend: Backend, change: Callable[[Transaction], Awaitable[Any]]) -> None:
+    tx = backend.database.begin(writable=True)
+    await change(tx)
+    await backend.database.commit(tx)
+
+
+async def logs(backend: Backend, name: str) -> list[dict[str, Any]]:
+    return [row.value for row in await job_logs(backend.database.begin(), name)]
+
+
+async def test_an_interval_runs_at_once_and_again(backend: Backend) -> None:
+    await backend.deploy(push(EVERY_SECOND))
+    await until(backend, "work:ticks", {}, lambda ticks: len(ticks) >= 2)
+    first, *_ = await logs(backend, "often")
+    assert first["status"] == {"type": "success", "result": {"type": "default", "value": '"t"'}}
+    assert first["logLines"] == {"logLines": ["[LOG] ticked"], "isTruncated": False}
+
+
+async def test_a_run_that_throws_is_logged_and_the_job_goes_on(backend: Backend) -> None:
+    await backend.deploy(push(EVERY_SECOND.replace('"t"', '"fail"')))
+    (job,) = await cron_jobs(backend.database.begin())
+    while not (kept := await logs(backend, "often")):
+        await backend.database.wait_durable(backend.database.latest_ts)
+        await until(backend, "work:ticks", {}, lambda ticks: ticks == [])
+    assert kept[0]["status"]["type"] == "err"
+    assert "Uncaught ValueError: no" in kept[0]["status"]["error"]
+    (later,) = await cron_jobs(backend.database.begin())
+    assert later.next_ts > job.next_ts
+
+
+async def test_an_action_runs_once_when_it_is_due(backend: Backend) -> None:
+    await backend.deploy(push(DAILY))
+    (job,) = await cron_jobs(backend.database.begin())
+    assert job.next_ts > time.time_ns()
+    due = {"nextTs": Int64(time.time_ns())}
+    await write(backend, lambda tx: tx.patch_system(job.next_run_id, due))
+    assert await until(backend, "work:ticks", {}, lambda ticks: bool(ticks)) == ["action"]
+
+
+async def test_an_unchanged_job_keeps_its_time_a_changed_one_gets_a_new_one_a_removed_one_goes(
+    backend: Backend,
+) -> None:
+    await backend.deploy(push(DAILY))
+    (before,) = await cron_jobs(backend.database.begin())
+    await backend.deploy(push(DAILY + EVERY_SECOND))
+    after = {job.name: job for job in await cron_jobs(backend.database.begin())}
+    assert after["nightly"] == before
+    await backend.deploy(push(DAILY.replace("hour_utc=3", "hour_utc=4")))
+    (changed,) = await cron_jobs(backend.database.begin())
+    assert (changed.id, changed.name) == (before.id, "nightly")
+    assert changed.next_ts != before.next_ts
+    await backend.deploy(push(None))
+    assert await cron_jobs(backend.database.begin()) == []
+    assert await logs(backend, "often") == []
+
+
+async def test_missed_interval_runs_are_skipped_and_counted(backend: Backend) -> None:
+    await backend.deploy(push(EVERY_SECOND.replace("seconds=1", "hours=1")))
+    await until(backend, "work:ticks", {}, lambda ticks: len(ticks) == 1)
+    (job,) = await cron_jobs(backend.database.begin())
+    missed = Int64(time.time_ns() - int(3.5 * 3600e9))
+    await write(backend, lambda tx: tx.patch_system(job.next_run_id, {"nextTs": missed}))
+    await until(backend, "work:ticks", {}, lambda ticks: len(ticks) == 2)
+    statuses = [row["status"] for row in await logs(backend, "often")]
+    assert {"type": "canceled", "num_canceled": 3.0} in statuses
+    (job,) = await cron_jobs(backend.database.begin())
+    assert job.next_ts - time.time_ns() < 0.5 * 3600e9 + 1e9
+
+
+async def test_only_the_newest_logs_are_kept(backend: Backend) -> None:
+    await backend.deploy(push(EVERY_SECOND.replace("seconds=1", "hours=1")))
+    await until(backend, "work:ticks", {}, lambda ticks: len(ticks) == 1)
+    for count in range(2, 9):
+        (job,) = await cron_jobs(backend.database.begin())
+        due = {"nextTs": Int64(time.time_ns())}
+        await write(backend, lambda tx, job=job, due=due: tx.patch_system(job.next_run_id, due))  # type: ignore
+        await until(backend, "work:ticks", {}, lambda ticks, count=count: len(ticks) == count)
+    assert len(await logs(backend, "often")) <= 5
+
+
+@pytest.mark.parametrize(
+    ("crons", "text"),
+    [
+        (
+            'crons.interval("x", internal.work.nope, seconds=1)\n',
+            "The cron job 'x' schedules a function that does not exist: work.py:nope",
+        ),
+        (
+            'crons.interval("x", internal.work.ticks, seconds=1)\n',
+            "The cron job 'x' schedules a query function, only actions and mutations can be scheduled",
+        ),
+        ('crons.cron("x", "0 0 30 2 *", internal.work.act)\n', "will never match any time"),
+    ],
+)
+async def test_a_job_that_cannot_run_is_refused_at_the_push(backend: Backend, crons: str, text: str) -> None:
+    with pytest.raises(BadRequest, match=text):
+        await backend.deploy(push(crons))
+    assert not backend.deployment.functions
+
+
+async def test_the_next_time_is_planned_in_the_transaction_of_the_run(backend: Backend) -> None:
+    await backend.deploy(push(DAILY))
+    (job,) = await cron_jobs(backend.database.begin())
+    tx = backend.database.begin(writable=True)
+    await advance(tx, job)
+    (planned,) = await cron_jobs(tx)
+    assert planned.prev_ts == job.next_ts
+    assert planned.next_ts - job.next_ts == 24 * 3600 * 10**9
+    assert (await value(backend.query("work:ticks", {}))) == []

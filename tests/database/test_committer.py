@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from stores import (
 from test_indexes import create_index
 
 from parabola.database.database import Database
-from parabola.database.errors import ConflictError, StorageFailed, StorageFull
+from parabola.database.errors import ConflictError, StorageBusy, StorageError, StorageFailed, StorageFull
 from parabola.database.transaction import Transaction
 from parabola.database.write_set import WriteSet
 from parabola.values.ids import encode_id
@@ -504,3 +505,59 @@ async def test_a_failed_sync_refuses_writes_and_shows_nothing_unconfirmed(
             await insert(database, "t", {})
     assert await values(database, "t") == [{"n": 0.0}]
     assert await database.begin().count("t") == 1
+
+
+async def test_another_program_with_a_lock_only_delays_writes(database: Database, tmp_path: Path) -> None:
+    [id] = await insert(database, "t", {"n": 0.0})
+    other = sqlite3.connect(tmp_path / "data" / "parabola.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageBusy, match="Another program holds a lock"):
+        await patch(database, id, {"n": 1.0})
+    assert await values(database, "t") == [{"n": 0.0}]
+    other.execute("COMMIT")
+    other.close()
+    await patch(database, id, {"n": 2.0})
+    assert await values(database, "t") == [{"n": 2.0}]
+
+
+async def test_an_unexpected_failure_of_the_store_leaves_nobody_waiting(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    [id] = await insert(database, "t", {"n": 0.0})
+    flush = database.persistence.flush
+
+    async def broken() -> None:
+        raise ValueError("a bug")
+
+    database.persistence.flush = broken  # type: ignore[method-assign]
+    with pytest.raises(StorageError, match="not known whether"):
+        await patch(database, id, {"n": 1.0})
+    assert await values(database, "t") == [{"n": 0.0}]
+    database.persistence.flush = flush  # type: ignore[method-assign]
+    heard: list[int] = []
+    database.on_commit(lambda writes, ts: heard.append(ts))
+    await patch(database, id, {"n": 2.0})
+    assert await values(database, "t") == [{"n": 2.0}]
+    assert len(heard) == 2
+
+
+async def test_moving_the_log_meanwhile_neither_stops_nor_loses_commits(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("parabola.database.write_ahead_log.CHECKPOINT_PAGES", 50)
+    monkeypatch.setattr("parabola.database.write_ahead_log.RESTART_PAGES", 30)
+
+    async def many(name: str) -> None:
+        for n in range(30):
+            tx = database.begin(writable=True)
+            await tx.insert("t", {"name": name, "n": float(n), "text": "x" * 1000})
+            try:
+                await database.commit(tx)
+            except ConflictError:
+                await insert(database, "t", {"name": name, "n": float(n)})
+
+    await asyncio.gather(*(many(name) for name in "abcdefgh"))
+    assert len(await values(database, "t")) == 240
+    async with opened(crash_copy(tmp_path / "data", tmp_path / "copy")) as copy:
+        assert len(await values(copy, "t")) == 240
+    assert (tmp_path / "data" / "parabola.sqlite3-wal").stat().st_size < 240 * 3 * 4096

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from parabola.database.errors import ConflictError, StorageFailed, StorageFull
+from parabola.database.errors import ConflictError, StorageError, StorageFailed
 from parabola.database.indexes import Index
 from parabola.database.intervals import Interval
 from parabola.database.system_tables import INDEXES
@@ -53,10 +53,10 @@ class Backfill:
             while (tablet_id := self._next_tablet()) is not None:
                 try:
                     await self._fill(tablet_id)
-                except StorageFull:
-                    await asyncio.sleep(RETRY_SECONDS)
                 except StorageFailed:
                     return  # it has been said in the log; the next start goes on
+                except StorageError:
+                    await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._task = None
 

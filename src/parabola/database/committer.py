@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from parabola.database.commit_lane import CommitLane
-from parabola.database.errors import ConflictError, StorageFailed, StorageFull
+from parabola.database.errors import ConflictError, StorageError, StorageFailed
 from parabola.database.persistence import Commit, Persistence
 from parabola.database.tables import METADATA_TABLES, Registry
 from parabola.database.write_log import Touched, WriteLog
@@ -159,7 +159,7 @@ class Committer:
                 self._counts[tablet_id] = self._persistence.size(tablet_id).documents
         try:
             self._persistence.append([Commit(ts, stored, properties)])
-        except (StorageFull, StorageFailed) as error:
+        except StorageError as error:
             self._take_back(error)
             raise
         for tablet_id, delta in deltas.items():
@@ -235,8 +235,16 @@ class Committer:
                 target = self.latest_ts
                 try:
                     await self._persistence.flush()
-                except (StorageFull, StorageFailed) as error:
+                except StorageError as error:
                     self._take_back(error)
+                except Exception as error:
+                    # A bug. Whether the commits are stored is not known; the next flush will show.
+                    _log.exception("making commits durable failed")
+                    for waiting in self._waiting:
+                        _fail(
+                            waiting, StorageError(f"It is not known whether the write was stored: {error!r}")
+                        )
+                    return
                 else:
                     self._confirm(min(target, self.latest_ts))
         finally:
@@ -251,7 +259,7 @@ class Committer:
             if not waiting.done.done():
                 waiting.done.set_result(waiting.ts)
 
-    def _take_back(self, error: StorageFull | StorageFailed) -> None:
+    def _take_back(self, error: StorageError) -> None:
         """Undoes every validated commit that the store does not hold, as if it had never been."""
         kept = max(self._persistence.newest_ts, self.durable_ts)
         self.generation += 1
@@ -264,11 +272,17 @@ class Committer:
                 self._counts[tablet_id] -= delta
         while self._waiting and self._waiting[-1].ts > kept:
             waiting = self._waiting.pop()
-            if not waiting.done.done():
-                waiting.done.set_exception(type(error)(error.message, error.code))
-                waiting.done.exception()  # it may be that nobody waits any more
+            _fail(waiting, type(error)(error.message, error.code))
+        if isinstance(error, StorageFailed):
+            self._confirm(kept)
 
     async def close(self) -> None:
         """Returns when everything validated is durable or taken back."""
         while self._flusher is not None:
             await asyncio.shield(self._flusher)
+
+
+def _fail(waiting: _Waiting, error: StorageError) -> None:
+    if not waiting.done.done():
+        waiting.done.set_exception(error)
+        waiting.done.exception()  # it may be that nobody waits any more

@@ -162,8 +162,8 @@ class Database:
         """Commits and returns the timestamp once the commit is durable.
 
         Without writes it returns the begin timestamp, also once that is durable. `source` is told to those
-        who lose against this commit. Raises `ConflictError` (run the whole transaction again), `StorageFull`
-        or `StorageFailed`; then nothing of it happened. `on_validated` hears the timestamp as soon as it is
+        who lose against this commit. Raises `ConflictError` (run the whole transaction again) or a
+        `StorageError`; then nothing of it happened. `on_validated` hears the timestamp as soon as it is
         known, before anyone can see the commit. If the waiting task is cancelled the commit goes on.
         """
         return await self._committer.commit(tx, source, on_validated)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from parabola.values.errors import (
-    InternalServerError,
-    OptimisticConcurrencyControlFailure,
-    ParabolaError,
-    SystemFault,
-)
+from parabola.values.errors import OptimisticConcurrencyControlFailure, ParabolaError, SystemFault
 
-__all__ = ["ConflictError", "DataDirectoryLocked", "StorageFailed", "StorageFull", "UnusableData"]
+__all__ = [
+    "ConflictError",
+    "DataDirectoryLocked",
+    "StorageBusy",
+    "StorageError",
+    "StorageFailed",
+    "StorageFull",
+    "UnusableData",
+]
 
 
 class ConflictError(OptimisticConcurrencyControlFailure):
@@ -33,16 +36,29 @@ class ConflictError(OptimisticConcurrencyControlFailure):
         self.source = source
 
 
-class StorageFull(SystemFault):
-    """No room for the write; nothing of it was kept. Make room on the disk, then try again."""
+class StorageError(SystemFault):
+    """The store did not take a write; nothing of it was kept."""
 
     status = 503
+    default_code = "StorageError"
+
+
+class StorageBusy(StorageError):
+    """Another program holds a lock on the database file. Stop it or let it finish, then try again."""
+
+    default_code = "StorageBusy"
+
+
+class StorageFull(StorageError):
+    """No room for the write; nothing of it was kept. Make room on the disk, then try again."""
+
     default_code = "StorageFull"
 
 
-class StorageFailed(InternalServerError):
-    """The disk did not confirm a write. Writes are refused until the server is started again."""
+class StorageFailed(StorageError):
+    """The disk did not take or confirm a write. Writes are refused until the server is started again."""
 
+    status = 500
     default_code = "StorageFailed"
 
 

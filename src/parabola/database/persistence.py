@@ -100,8 +100,9 @@ class TailEntry(NamedTuple):
 class Persistence(Protocol):
     """A store. Calls come from one event loop; only `flush`, `ready` and `close` really wait on SQLite.
 
-    A failed write raises `StorageFull` (try again when there is room) or `StorageFailed` (this store takes no
-    more writes). Then everything appended after `newest_ts` is gone, and `rollbacks` has grown.
+    A failed write raises a `StorageError`. Then everything appended after `newest_ts` is gone and `rollbacks`
+    has grown. After `StorageFailed` the store takes no more writes, and what is left of it is durable; the
+    others may be tried again.
     """
 
     newest_ts: int

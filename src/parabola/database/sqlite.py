@@ -32,10 +32,9 @@ from typing import Any, Final
 import orjson
 
 from parabola.database import sqlite_statements as sql
-from parabola.database import sqlite_vacuum as vacuum
 from parabola.database.directory_lock import DirectoryLock
 from parabola.database.documents import Revision
-from parabola.database.errors import StorageFailed, StorageFull, UnusableData
+from parabola.database.errors import StorageBusy, StorageError, StorageFailed, StorageFull, UnusableData
 from parabola.database.indexes import id_key
 from parabola.database.intervals import Interval
 from parabola.database.persistence import (
@@ -47,6 +46,7 @@ from parabola.database.persistence import (
     TailEntry,
 )
 from parabola.database.revision_cache import RevisionCache
+from parabola.database.sqlite_vacuum import OldRows
 from parabola.database.write_ahead_log import WriteAheadLog
 
 __all__ = ["SqlitePersistence"]
@@ -77,12 +77,14 @@ class SqlitePersistence:
         self._path = directory / FILE_NAME
         self._log = WriteAheadLog(self._path)
         self._db = self._log.connect()
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="parabola-storage")
+        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="parabola-sync")
+        self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="parabola-checkpoint")
         self._cache = RevisionCache(CACHE_BYTES)
         self._next_number = 1
         self._sizes: dict[int, TableSize] = {}
         self._changed_sizes: set[int] = set()
-        # For each index the newest commit that removed a key from it; unknown ones since the start count too.
+        # For each index the newest commit that removed a key from it; it may be missing for those from before
+        # the start.
         self._removed_ts: dict[int, int] = {}
         self._opened_ts = 0
         self._synced_ts = 0
@@ -127,6 +129,9 @@ class SqlitePersistence:
             )
         db.execute(sql.UPSERT_PROPERTY, ("layout", str(LAYOUT_VERSION).encode()))
         self._recall()
+        self._old_rows = OldRows(db, self._removed_ts)
+        # A process that was killed may have left commits that the system holds and the disk does not.
+        self._log.sync()
         self._opened_ts = self._synced_ts = self.newest_ts
 
     def _recall(self) -> None:
@@ -291,7 +296,7 @@ class SqlitePersistence:
 
     def _check_fault(self) -> None:
         if self._fault is not None:
-            raise self._fault.with_traceback(None)
+            raise StorageFailed(self._fault.message)
 
     def _commit(self) -> None:
         """Hands the open SQL transaction to the operating system."""
@@ -308,7 +313,7 @@ class SqlitePersistence:
             raise self._rolled_back(error) from error
         self._changed_sizes.clear()
 
-    def _rolled_back(self, error: sqlite3.Error) -> StorageFull | StorageFailed:
+    def _rolled_back(self, error: sqlite3.Error) -> StorageError:
         """Drops the open SQL transaction, and says why."""
         first_lost = self._next_number
         try:
@@ -320,31 +325,40 @@ class SqlitePersistence:
             row = self._db.execute(sql.SELECT_LAST_REVISION).fetchone()
             self._cache.forget_from(min(first_lost, row[0] + 1 if row else 1))
         _log.error("a write to %s failed and was undone: %s", self._path, error)
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the extended codes refine the primary ones
+        if code == sqlite3.SQLITE_FULL:
             return StorageFull(
                 f"No room for the write in {self._path.parent}: the disk is full. Nothing of it was kept. "
                 "Free some space and try again; reading goes on meanwhile."
             )
-        return StorageFailed(
-            f"The write to {self._path.parent} failed ({error}) and nothing of it was kept. "
-            "Look at the disk and the server's log."
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return StorageBusy(
+                f"Another program holds a lock on {self._path}, so nothing was written. "
+                "Stop it or let it finish, then try again."
+            )
+        return self._failed(f"The write to {self._path.parent} failed ({error}); nothing of it was kept.")
+
+    def _failed(self, what: str) -> StorageFailed:
+        """From here on no write is taken."""
+        self._fault = StorageFailed(
+            f"{what} No more writes are taken. Check the disk, then start the server again: it goes on from "
+            "the last write that was confirmed."
         )
+        self.newest_ts = self._synced_ts
+        _log.critical("%s", self._fault)
+        return self._fault
 
     async def flush(self) -> None:
         self._check_fault()
         self._commit()
         target = self.newest_ts
         try:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._log.sync)
+            await asyncio.get_running_loop().run_in_executor(self._syncer, self._log.sync)
         except OSError as error:
-            self._fault = StorageFailed(
-                f"The disk of {self._path.parent} did not confirm a write ({error}), so it is not known what "
-                "it kept. No more writes are taken. Check the disk, then start the server again: it goes on "
-                "from the last write that was confirmed."
-            )
-            _log.critical("%s", self._fault)
-            self.newest_ts = self._synced_ts
-            raise self._fault from error
+            raise self._failed(
+                f"The disk of {self._path.parent} did not confirm a write ({error}), so it is not known "
+                "what it kept."
+            ) from error
         self._synced_ts = max(self._synced_ts, target)
         if self._log.wants_checkpoint and self._checkpointing is None:
             self._checkpointing = asyncio.create_task(self._checkpoint())
@@ -353,13 +367,13 @@ class SqlitePersistence:
         """Moves the log into the database file; writers wait only when the log has grown past all measure."""
         loop = asyncio.get_running_loop()
         try:
-            grown = await loop.run_in_executor(self._threads, self._log.checkpoint, False)
+            grown = await loop.run_in_executor(self._checkpointer, self._log.checkpoint, False)
             if grown:
                 self._writable.clear()
                 self._commit()
-                await loop.run_in_executor(self._threads, self._log.sync)
-                await loop.run_in_executor(self._threads, self._log.checkpoint, True)
-        except (sqlite3.Error, OSError, StorageFull, StorageFailed):
+                await loop.run_in_executor(self._syncer, self._log.sync)
+                await loop.run_in_executor(self._checkpointer, self._log.checkpoint, True)
+        except (sqlite3.Error, OSError, StorageError):
             _log.exception("moving the write-ahead log into %s failed; it will be tried again", self._path)
         finally:
             self._writable.set()
@@ -402,8 +416,8 @@ class SqlitePersistence:
         self._check_fault()
         try:
             self._begin()
-            removed = vacuum.remove_old_rows(
-                self._db, entries_before, documents_before, live_indexes, frozenset(self._sizes), limit
+            removed = self._old_rows.remove(
+                entries_before, documents_before, live_indexes, frozenset(self._sizes), limit
             )
         except sqlite3.Error as error:
             raise self._rolled_back(error) from error
@@ -419,10 +433,14 @@ class SqlitePersistence:
                 await self._checkpointing
             if self._fault is None:
                 await self.flush()
-            if self._checkpointing is not None:
+            if self._checkpointing is None:
+                # Closing the last connection does what is left of this, and on the event loop.
+                await self._checkpoint()
+            else:
                 await self._checkpointing
         finally:
-            self._threads.shutdown(wait=True)
+            self._syncer.shutdown(wait=True)
+            self._checkpointer.shutdown(wait=True)
             self._db.close()
             self._log.close()
             self._lock.release()

@@ -117,5 +117,8 @@ SELECT_SUPERSEDED_OF_INDEX: Final = (
 )
 SELECT_VACUUM: Final = (
     "SELECT number, tablet, id, ts, previous, json IS NULL FROM revision"
-    " WHERE number > ? AND ts <= ? AND number < (SELECT max(number) FROM revision) ORDER BY number LIMIT ?"
+    " WHERE number > ? AND number < (SELECT max(number) FROM revision) ORDER BY number LIMIT ?"
+)
+SELECT_LAST_REMOVAL: Final = (
+    "SELECT removed_ts FROM removed_entry WHERE index_id = ? ORDER BY removed_ts DESC LIMIT 1"
 )

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from parabola.database.errors import ConflictError, StorageFailed, StorageFull
+from parabola.database.errors import ConflictError, StorageError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -49,7 +49,7 @@ class Vacuum:
             await asyncio.sleep(self._retention.interval)
             try:
                 await self.run_once()
-            except (StorageFull, StorageFailed):
+            except StorageError:
                 pass  # it has been said in the log; the next pass tries again
             except Exception:
                 _log.exception("removing old history failed; the next pass tries again")

@@ -21,11 +21,14 @@ __all__ = ["WriteAheadLog"]
 
 PAGE_BYTES: Final = 4096
 
+BUSY_SECONDS: Final = 0.2
+"""How long a write waits for another program that holds a lock; the event loop waits with it."""
+
 CACHE_KIB: Final = 64 * 1024
 """Page cache of the connection that reads and writes."""
 
-CHECKPOINT_PAGES: Final = 8 * 1024
-"""Pages, by estimate, after which the log is moved into the database file in the background (32 MiB)."""
+CHECKPOINT_PAGES: Final = 16 * 1024
+"""Pages, by a generous estimate, after which the log is moved into the database file (64 MiB)."""
 
 RESTART_PAGES: Final = 32 * 1024
 """Pages after which writes wait for a moment so that the log can begin anew (128 MiB). Under constant load it
@@ -45,7 +48,11 @@ class WriteAheadLog:
     def connect(self) -> sqlite3.Connection:
         """A connection with no transactions, syncs or checkpoints of its own."""
         db = sqlite3.connect(
-            self._database, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=1.0
+            self._database,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            timeout=BUSY_SECONDS,
         )
         for setting in (
             f"page_size = {PAGE_BYTES}",
@@ -98,6 +105,7 @@ class WriteAheadLog:
 
         With `restart` no transaction may be open: then the next one writes from the log's beginning.
         """
+        self._pages = 0  # should this fail, it is tried again only after as many pages more
         if self._checkpointer is None:
             self._checkpointer = sqlite3.connect(
                 self._database, isolation_level=None, check_same_thread=False, timeout=1.0

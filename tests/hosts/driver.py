@@ -200,6 +200,7 @@ class EngineSide:
         self.held: list[Json] | None = None
         """When a list, syscall messages are kept here instead of being answered."""
         self.on_syscall: Callable[[Json], None] = lambda message: None
+        self._held = asyncio.Event()
         self._write = write
         self._ids = itertools.count(1)
         self._loading: asyncio.Future[Json] | None = None
@@ -288,6 +289,7 @@ class EngineSide:
             self.on_syscall(message)
             if self.held is not None:
                 self.held.append(message)
+                self._held.set()
             else:
                 self.answer(message)
         elif kind == "log":
@@ -305,6 +307,18 @@ class EngineSide:
         for future in (self.ready, self._loading, *self._analyses.values(), *waiting):
             if future is not None and not future.done():
                 future.set_exception(error)
+
+    async def holds(self, count: int = 1) -> None:
+        """Wait until so many syscall messages are held."""
+        assert self.held is not None
+        while len(self.held) < count:
+            self._held.clear()
+            await self._held.wait()
+
+    async def until(self, path: str, expected: Any) -> None:
+        """Ask a query until it gives what is expected: for what happens after a run has ended."""
+        while (await self.query(path)).result != expected:
+            pass
 
     def answer(self, message: Json) -> None:
         """Answer a syscall message from the database."""

@@ -121,8 +121,7 @@ async def test_what_an_action_leaves_running_is_cancelled_and_named(host: HostPr
     assert outcome.result == "left"
     assert outcome.usage["unawaited"] == ["mutation"]
     host.held = None
-    while (await host.query("m.py:look")).result != ["cancelled"]:
-        await asyncio.sleep(0)
+    await host.until("m.py:look", ["cancelled"])
 
 
 async def test_a_cancelled_action_stops(host: HostProcess) -> None:
@@ -142,18 +141,16 @@ async def test_a_cancelled_action_stops(host: HostProcess) -> None:
                 seen.append("sync")
         @query
         async def look(ctx: QueryCtx):
-            return seen
+            return sorted(seen)
     """)
     host.held = []
     for path in ("m.py:wait", "m.py:wait_sync"):
         host.start(path, kind="action")
-        while not host.held:
-            await asyncio.sleep(0)
+        await host.holds()
         host.held.clear()
         host.cancel(host.last_id)
     host.held = None
-    while sorted((await host.query("m.py:look")).result) != ["async", "sync"]:
-        await asyncio.sleep(0)
+    await host.until("m.py:look", ["async", "sync"])
 
 
 async def test_log_lines_are_sent_as_they_appear(host: HostProcess) -> None:
@@ -167,8 +164,7 @@ async def test_log_lines_are_sent_as_they_appear(host: HostProcess) -> None:
     """)
     host.held = []
     future = host.start("m.py:talk", kind="action")
-    while not host.held:
-        await asyncio.sleep(0)
+    await host.holds()
     assert host.runs[host.last_id][1].logs == ["[LOG] before"]
     host.database.functions["m:q"] = lambda args: None
     host.answer(host.held.pop())
@@ -196,7 +192,8 @@ async def test_http_actions_turn_requests_into_responses(host: HostProcess) -> N
                 @http.route(path="/echo", method="POST")
                 async def echo(ctx: ActionCtx, request: Request) -> Response:
                     return Response.json({"body": request.json(), "query": request.query,
-                                          "agent": request.headers["user-agent"], "path": request.path}, status=201)
+                                          "agent": request.headers["user-agent"], "path": request.path},
+                                         status=201)
                 @http.route(path_prefix="/any/", method="GET")
                 def plain(ctx, request):
                     return Response("hällo", headers={"x-a": "b"})

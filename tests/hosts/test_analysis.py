@@ -64,7 +64,8 @@ def test_functions_with_validators_visibility_and_position() -> None:
 
 
 def test_the_schema_by_name_or_as_the_only_one() -> None:
-    define = 'from parabola import *\n{} = define_schema({{"t": define_table({{"a": v.string()}}).index("by_a", ["a"])}})'
+    table = 'define_table({{"a": v.string()}}).index("by_a", ["a"])'
+    define = f'from parabola import *\n{{}} = define_schema({{{{"t": {table}}}}})'
     for name in ("schema", "anything"):
         schema = analysis({"schema.py": define.format(name)}, "schema")["schema"]
         assert schema["tables"][0]["tableName"] == "t"

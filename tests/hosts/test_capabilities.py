@@ -49,7 +49,8 @@ async def test_it_is_refused_with_a_sentence_that_names_the_line(host: HostProce
     for outcome in (await host.query("m.py:read"), await host.mutation("m.py:write")):
         assert outcome.error.startswith(f"Uncaught Error: Can't use {ATTEMPTS[attempt]}")
         assert outcome.error.endswith(
-            " in queries and mutations. Please consider using an action. (File convex/m.py, line 5, in helper.)"
+            " in queries and mutations. Please consider using an action. "
+            "(File convex/m.py, line 5, in helper.)"
         )
 
 

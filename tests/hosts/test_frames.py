@@ -14,7 +14,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_frames_are_those_of_user_code_innermost_first(host: HostProcess) -> None:
     await host.load(
         {
-            "helpers.py": "import json\n\nclass Box:\n    def open(self, text):\n        return json.loads(text)\n",
+            "helpers.py": """import json
+
+class Box:
+    def open(self, text):
+        return json.loads(text)
+""",
             "m.py": """
                 from parabola import query
                 from .helpers import Box

@@ -30,7 +30,12 @@ QUERY = "from parabola import query\n"
 def test_modules_import_each_other() -> None:
     loaded = load(
         {
-            "a.py": "from .helpers import x\nfrom . import schema\nfrom .deep.inner import y\nz = x + y + schema.n",
+            "a.py": """
+                from .helpers import x
+                from . import schema
+                from .deep.inner import y
+                z = x + y + schema.n
+            """,
             "helpers.py": "x = 1",
             "schema.py": "n = 100",
             "deep/inner.py": "from ..helpers import x\ny = x + 1",
@@ -129,7 +134,8 @@ def test_an_exception_at_import_has_the_line_that_raised_it() -> None:
     )
     assert (error.file, error.line) == ("convex/b.py", 2)
     assert error.message == (
-        "ValueError: boom\n    at f (convex/b.py:2)\n    at <module> (convex/b.py:3)\n    at <module> (convex/a.py:1)"
+        "ValueError: boom\n    at f (convex/b.py:2)\n    at <module> (convex/b.py:3)\n"
+        "    at <module> (convex/a.py:1)"
     )
 
 

@@ -134,8 +134,7 @@ async def test_the_activity_cell_names_the_run_whose_code_runs() -> None:
 
         host.held = []
         host.start("m.py:wait")
-        while not host.held:
-            await asyncio.sleep(0)
+        await host.holds()
         assert cell() == (0, 0), "it waits: no user code runs"
         gone = host.start("m.py:leave")
         with pytest.raises(ConnectionError):

@@ -156,8 +156,8 @@ async def test_environment_variables_are_the_deployments_and_reads_are_noted(hos
         at_import = os.environ["TOKEN"]
         @query
         async def read(ctx: QueryCtx):
-            return [os.environ["TOKEN"], os.environ.get("ABSENT"), os.getenv("CONVEX_CLOUD_URL"), env["TOKEN"],
-                    "NOPE" in os.environ, env.get("NOTHING", "default"), at_import]
+            return [os.environ["TOKEN"], os.environ.get("ABSENT"), os.getenv("CONVEX_CLOUD_URL"),
+                    env["TOKEN"], "NOPE" in os.environ, env.get("NOTHING", "default"), at_import]
         @query
         async def nothing(ctx: QueryCtx):
             return 1

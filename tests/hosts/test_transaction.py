@@ -66,8 +66,7 @@ async def test_plain_def_functions_run_side_by_side_on_one_thread(host: HostProc
     """)
     host.held = []
     first, second = host.start("m.py:read", {"name": "a"}), host.start("m.py:read", {"name": "b"})
-    while len(host.held) < 2:
-        await asyncio.sleep(0)
+    await host.holds(2)
     for message in reversed(host.held):
         host.answer(message)
     outcomes = await asyncio.gather(first, second)
@@ -114,11 +113,11 @@ async def test_the_order_of_events_does_not_depend_on_how_answers_are_grouped(ho
     async def run(regroup: bool) -> list[str]:
         host.held = []
         future = host.start("m.py:race", kind="mutation")
-        while not future.done():
-            await asyncio.sleep(0)
-            if not host.held:
-                continue
+        answered = 0
+        while answered < 9:
+            await host.holds()
             message = host.held.pop(0)
+            answered += len(message["calls"])
             groups = [[call] for call in message["calls"]] if regroup else [message["calls"]]
             for calls in groups:
                 host.answer({**message, "calls": calls})
@@ -338,8 +337,7 @@ async def test_a_cancelled_run_says_nothing_more_and_cleans_up(host: HostProcess
     host.held = []
     for path in ("m.py:wait", "m.py:wait_sync"):
         host.start(path)
-        while not host.held:
-            await asyncio.sleep(0)
+        await host.holds()
         host.cancel(host.last_id)
         host.answer(host.held.pop())
         host.runs.pop(host.last_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parabola.authoring.operations import SYSCALL_VERSION, Operation, Syscalls, Wait, async_only
+from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 
 
 class UserIdentity(dict[str, Any]):
@@ -33,11 +33,11 @@ class BaseAuth:
         self._syscalls = syscalls
         self._wait = wait
 
-    def _get_user_identity(self) -> Operation[UserIdentity | None]:
+    def _get_user_identity(self) -> Pending[UserIdentity | None]:
         args = {"requestId": self._syscalls.request_id}
         return Operation(self._syscalls.call("1.0/getUserIdentity", args), _identity)
 
-    def _sign_jwt(self, claims: dict[str, Any]) -> Operation[str]:
+    def _sign_jwt(self, claims: dict[str, Any]) -> Pending[str]:
         args = {"requestId": self._syscalls.request_id, "version": SYSCALL_VERSION, "claims": claims}
         return Operation(self._syscalls.call("1.0/signJwt", args))
 
@@ -45,11 +45,11 @@ class BaseAuth:
 class Auth(BaseAuth):
     """``ctx.auth`` in ``async def`` functions."""
 
-    def get_user_identity(self) -> Operation[UserIdentity | None]:
+    def get_user_identity(self) -> Pending[UserIdentity | None]:
         """The caller's claims, ``None`` when nobody is signed in."""
         return self._get_user_identity()
 
-    def sign_jwt(self, claims: dict[str, Any]) -> Operation[str]:
+    def sign_jwt(self, claims: dict[str, Any]) -> Pending[str]:
         """A token with these claims, signed by the deployment (mutations only)."""
         return self._sign_jwt(claims)
 

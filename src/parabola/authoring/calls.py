@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypedDict
 
 from parabola.authoring.filters import Expression, VectorFilterBuilder
-from parabola.authoring.operations import SYSCALL_VERSION, Operation, Syscalls
+from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls
 from parabola.authoring.references import function_address
 from parabola.authoring.scheduling import Args, encode_args
 from parabola.values.encoding import decode, encode, normalize
@@ -31,7 +31,7 @@ def nested_call(
     function: Any,
     args: Args | None,
     limits: TransactionLimits | None,
-) -> Operation[Any]:
+) -> Pending[Any]:
     """A call inside the caller's transaction (``1.0/runUdf``)."""
     call: dict[str, Any] = {"udfType": kind, "args": encode_args(args), **function_address(function)}
     if limits is not None:
@@ -41,7 +41,7 @@ def nested_call(
 
 def action_call(
     syscalls: Syscalls, kind: Literal["query", "mutation", "action"], function: Any, args: Args | None
-) -> Operation[Any]:
+) -> Pending[Any]:
     """A call out of an action: a transaction of its own."""
     call = {
         **function_address(function),
@@ -62,7 +62,7 @@ def vector_search(
     vector: list[float],
     limit: int | None,
     filter: VectorFilter | None,
-) -> Operation[list[dict[str, Any]]]:
+) -> Pending[list[dict[str, Any]]]:
     """``1.0/actions/vectorSearch`` (js-runtime 3.6)."""
     if not isinstance(vector, (list, tuple)) or not vector:
         raise BadRequest("`vector` must be a non-empty Array in vectorSearch")

@@ -14,7 +14,7 @@ from parabola.authoring.auth import Auth, SyncAuth
 from parabola.authoring.calls import TransactionLimits, VectorFilter, action_call, nested_call, vector_search
 from parabola.authoring.database import DatabaseReader, DatabaseWriter, SyncDatabaseReader, SyncDatabaseWriter
 from parabola.authoring.meta import Meta, SyncMeta
-from parabola.authoring.operations import Operation, Syscalls, Wait
+from parabola.authoring.operations import Pending, Syscalls, Wait
 from parabola.authoring.scheduling import Args, Scheduler, SyncScheduler
 from parabola.authoring.storage import Storage, StorageReader, SyncStorage, SyncStorageReader
 
@@ -68,7 +68,7 @@ class QueryCtx(BaseCtx):
 
     def run_query(
         self, function: Any, args: Args | None = None, *, transaction_limits: TransactionLimits | None = None
-    ) -> Operation[Any]:
+    ) -> Pending[Any]:
         """Run another query in the same transaction."""
         return nested_call(self._syscalls, "query", function, args, transaction_limits)
 
@@ -92,7 +92,7 @@ class MutationCtx(QueryCtx):
         *,
         use_stale_snapshot: bool = False,
         transaction_limits: TransactionLimits | None = None,
-    ) -> Operation[Any]:
+    ) -> Pending[Any]:
         """Run a query in the same transaction.
 
         With ``use_stale_snapshot`` it sees the state before this mutation, and what it reads cannot conflict.
@@ -102,7 +102,7 @@ class MutationCtx(QueryCtx):
 
     def run_mutation(
         self, function: Any, args: Args | None = None, *, transaction_limits: TransactionLimits | None = None
-    ) -> Operation[Any]:
+    ) -> Pending[Any]:
         """Run another mutation as a part of this one; if it fails, only its own writes are undone."""
         return nested_call(self._syscalls, "mutation", function, args, transaction_limits)
 
@@ -117,15 +117,15 @@ class ActionCtx(BaseCtx):
         self.storage = Storage(syscalls)
         self.meta = Meta(syscalls)
 
-    def run_query(self, function: Any, args: Args | None = None) -> Operation[Any]:
+    def run_query(self, function: Any, args: Args | None = None) -> Pending[Any]:
         """Run a query on the newest state, in a transaction of its own."""
         return action_call(self._syscalls, "query", function, args)
 
-    def run_mutation(self, function: Any, args: Args | None = None) -> Operation[Any]:
+    def run_mutation(self, function: Any, args: Args | None = None) -> Pending[Any]:
         """Run a mutation; it has committed when this returns, whatever the action does afterwards."""
         return action_call(self._syscalls, "mutation", function, args)
 
-    def run_action(self, function: Any, args: Args | None = None) -> Operation[Any]:
+    def run_action(self, function: Any, args: Args | None = None) -> Pending[Any]:
         """Run another action and wait for it."""
         return action_call(self._syscalls, "action", function, args)
 
@@ -137,7 +137,7 @@ class ActionCtx(BaseCtx):
         vector: list[float],
         limit: int | None = None,
         filter: VectorFilter | None = None,
-    ) -> Operation[list[dict[str, Any]]]:
+    ) -> Pending[list[dict[str, Any]]]:
         """The nearest documents: a list of ``{"_id", "_score"}``, best first."""
         return vector_search(self._syscalls, table, index, vector, limit, filter)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from parabola.authoring.operations import SYSCALL_VERSION, Operation, Syscalls, Wait, async_only
+from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.query_builder import BaseQuery, Query, SyncQuery
 from parabola.authoring.query_stream import Document, decode_document
 from parabola.values.encoding import encode, normalize
@@ -50,7 +50,7 @@ class BaseReader:
             )
         raise AttributeError(f"`ctx.db` has no attribute {name!r}")
 
-    def _get(self, table_or_id: str, id: str | None) -> Operation[Document | None]:
+    def _get(self, table_or_id: str, id: str | None) -> Pending[Document | None]:
         table, id = _table_and_id("get", table_or_id, id)
         if table is not None:
             self._check_table(table)
@@ -59,7 +59,7 @@ class BaseReader:
             args["table"] = table
         return Operation(self._syscalls.call("1.0/get", args), _document_or_none)
 
-    def _normalize_id(self, table: str, id: str) -> Operation[Any]:
+    def _normalize_id(self, table: str, id: str) -> Pending[Any]:
         self._check_table(table)
         args = {"table": table, "idString": id}
         return Operation(self._syscalls.call("1.0/db/normalizeId", args), lambda result: result["id"])
@@ -84,12 +84,12 @@ class BaseWriter(BaseReader):
 
     vars: Final = DatabaseVariables()
 
-    def _insert(self, table: str, value: object) -> Operation[Any]:
+    def _insert(self, table: str, value: object) -> Pending[Any]:
         _check_writable(table)
         args = {"table": table, "value": _encode_document("insert", value)}
         return Operation(self._syscalls.call("1.0/insert", args), lambda result: result["_id"])
 
-    def _patch(self, table_or_id: str, id: Any, fields: object) -> Operation[None]:
+    def _patch(self, table_or_id: str, id: Any, fields: object) -> Pending[None]:
         table, id, fields = _write_target("patch", table_or_id, id, fields)
         if isinstance(fields, Mapping):
             removed = {name: {"$undefined": None} for name, value in fields.items() if value is UNDEFINED}
@@ -98,11 +98,11 @@ class BaseWriter(BaseReader):
             value = _encode_document("patch", fields)
         return self._write("1.0/shallowMerge", id, table, value)
 
-    def _replace(self, table_or_id: str, id: Any, value: object) -> Operation[None]:
+    def _replace(self, table_or_id: str, id: Any, value: object) -> Pending[None]:
         table, id, value = _write_target("replace", table_or_id, id, value)
         return self._write("1.0/replace", id, table, _encode_document("replace", value))
 
-    def _delete(self, table_or_id: str, id: str | None) -> Operation[None]:
+    def _delete(self, table_or_id: str, id: str | None) -> Pending[None]:
         table, id = _table_and_id("delete", table_or_id, id)
         if table is not None:
             _check_writable(table)
@@ -111,7 +111,7 @@ class BaseWriter(BaseReader):
             args["table"] = table
         return Operation(self._syscalls.call("1.0/remove", args), _nothing)
 
-    def _write(self, op: str, id: str, table: str | None, value: Json) -> Operation[None]:
+    def _write(self, op: str, id: str, table: str | None, value: Json) -> Pending[None]:
         args: Json = {"id": id, "value": value}
         if table is not None:
             args["table"] = table
@@ -121,7 +121,7 @@ class BaseWriter(BaseReader):
 class SystemReader(BaseReader):
     """``ctx.db.system``: the system tables, such as ``_storage`` and ``_scheduled_functions``."""
 
-    def get(self, table_or_id: str, id: str | None = None, /) -> Operation[Document | None]:
+    def get(self, table_or_id: str, id: str | None = None, /) -> Pending[Document | None]:
         """A document by id, ``None`` when it does not exist."""
         return self._get(table_or_id, id)
 
@@ -129,7 +129,7 @@ class SystemReader(BaseReader):
         """A query on a system table."""
         return self._query(Query, table)
 
-    def normalize_id(self, table: str, id: str) -> Operation[Any]:
+    def normalize_id(self, table: str, id: str) -> Pending[Any]:
         """The id a string stands for, if it is one of the table; ``None`` otherwise."""
         return self._normalize_id(table, id)
 
@@ -149,19 +149,19 @@ class DatabaseReader(SystemReader):
 class DatabaseWriter(BaseWriter, DatabaseReader):
     """``ctx.db`` in mutations: what readers have, and writes, which become true together, at the end."""
 
-    def insert(self, table: str, value: object) -> Operation[Any]:
+    def insert(self, table: str, value: object) -> Pending[Any]:
         """Add a document (a dict, dataclass or struct); gives its id."""
         return self._insert(table, value)
 
-    def patch(self, table_or_id: str, id_or_fields: Any, fields: object = None, /) -> Operation[None]:
+    def patch(self, table_or_id: str, id_or_fields: Any, fields: object = None, /) -> Pending[None]:
         """Set the given fields and keep the others; a field given as ``UNDEFINED`` is removed."""
         return self._patch(table_or_id, id_or_fields, fields)
 
-    def replace(self, table_or_id: str, id_or_value: Any, value: object = None, /) -> Operation[None]:
+    def replace(self, table_or_id: str, id_or_value: Any, value: object = None, /) -> Pending[None]:
         """Give the document these fields and no others."""
         return self._replace(table_or_id, id_or_value, value)
 
-    def delete(self, table_or_id: str, id: str | None = None, /) -> Operation[None]:
+    def delete(self, table_or_id: str, id: str | None = None, /) -> Pending[None]:
         """Remove the document."""
         return self._delete(table_or_id, id)
 

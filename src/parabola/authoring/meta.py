@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parabola.authoring.operations import SYSCALL_VERSION, Operation, Syscalls, Wait, async_only
+from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.references import function_address
 from parabola.values.int64 import Int64
 
@@ -18,10 +18,10 @@ class BaseMeta:
         self._syscalls = syscalls
         self._wait = wait
 
-    def _read(self, op: str) -> Operation[Json]:
+    def _read(self, op: str) -> Pending[Json]:
         return Operation(self._syscalls.call(f"1.0/{op}", {}))
 
-    def _create_function_handle(self, function: Any) -> Operation[str]:
+    def _create_function_handle(self, function: Any) -> Pending[str]:
         args = {**function_address(function), "version": SYSCALL_VERSION}
         return Operation(self._syscalls.call("1.0/createFunctionHandle", args))
 
@@ -33,23 +33,23 @@ class BaseMeta:
 class Meta(BaseMeta):
     """``ctx.meta`` in ``async def`` functions."""
 
-    def get_transaction_metrics(self) -> Operation[Json]:
+    def get_transaction_metrics(self) -> Pending[Json]:
         """``{"used", "remaining"}`` for each limit of the transaction (queries and mutations)."""
         return self._read("getTransactionMetrics")
 
-    def get_function_metadata(self) -> Operation[Json]:
+    def get_function_metadata(self) -> Pending[Json]:
         """``name`` and ``componentPath`` of the running function."""
         return self._read("getFunctionMetadata")
 
-    def get_deployment_metadata(self) -> Operation[Json]:
+    def get_deployment_metadata(self) -> Pending[Json]:
         """``name``, ``region`` and ``class`` of the deployment."""
         return self._read("getDeploymentMetadata")
 
-    def get_request_metadata(self) -> Operation[Json]:
+    def get_request_metadata(self) -> Pending[Json]:
         """``ip``, ``userAgent``, ``requestId`` ... of the request (mutations and actions)."""
         return self._read("getRequestMetadata")
 
-    def create_function_handle(self, function: Any) -> Operation[str]:
+    def create_function_handle(self, function: Any) -> Pending[str]:
         """A string that names a function across components and may be stored."""
         return self._create_function_handle(function)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
@@ -53,6 +53,10 @@ class Operation(Coroutine[Any, Any, T]):
     def close(self) -> None:
         if self._steps is not None:
             self._steps.close()
+
+
+Pending: TypeAlias = Coroutine[Any, Any, T]
+"""How an ``Operation`` looks to type checkers, which then complain about one that is not awaited."""
 
 
 class Syscalls(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from parabola.authoring.operations import SYSCALL_VERSION, Operation, Syscalls, Wait, async_only
+from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.references import function_address
 from parabola.values.encoding import encode, normalize
 from parabola.values.errors import BadRequest
@@ -30,7 +30,7 @@ class BaseScheduler:
         self._syscalls = syscalls
         self._wait = wait
 
-    def _run_after(self, delay_ms: float | timedelta, function: Any, args: Args | None) -> Operation[Any]:
+    def _run_after(self, delay_ms: float | timedelta, function: Any, args: Args | None) -> Pending[Any]:
         if isinstance(delay_ms, timedelta):
             delay_ms = delay_ms / timedelta(milliseconds=1)
         if isinstance(delay_ms, bool) or not isinstance(delay_ms, (int, float)):
@@ -41,7 +41,7 @@ class BaseScheduler:
             raise BadRequest("`delayMs` must be non-negative")
         return self._schedule((self._syscalls.now_ms() + delay_ms) / 1000, function, args)
 
-    def _run_at(self, timestamp: float | datetime, function: Any, args: Args | None) -> Operation[Any]:
+    def _run_at(self, timestamp: float | datetime, function: Any, args: Args | None) -> Pending[Any]:
         if isinstance(timestamp, datetime):
             moment = timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=UTC)
             return self._schedule(moment.timestamp(), function, args)
@@ -49,7 +49,7 @@ class BaseScheduler:
             raise BadRequest("The invoke time must a Date or a timestamp")
         return self._schedule(timestamp / 1000, function, args)
 
-    def _schedule(self, ts: float, function: Any, args: Args | None) -> Operation[Any]:
+    def _schedule(self, ts: float, function: Any, args: Args | None) -> Pending[Any]:
         address = function_address(function)
         call: dict[str, Any] = {**address, "ts": ts, "args": encode_args(args), "version": SYSCALL_VERSION}
         if self._syscalls.kind == "mutation":
@@ -57,7 +57,7 @@ class BaseScheduler:
         call["requestId"] = self._syscalls.request_id
         return Operation(self._syscalls.call("1.0/actions/schedule", call))
 
-    def _cancel(self, id: str) -> Operation[None]:
+    def _cancel(self, id: str) -> Pending[None]:
         if self._syscalls.kind == "mutation":
             return Operation(self._syscalls.call("1.0/cancel_job", {"id": id}))
         args = {"requestId": self._syscalls.request_id, "id": id}
@@ -67,17 +67,15 @@ class BaseScheduler:
 class Scheduler(BaseScheduler):
     """``ctx.scheduler`` in ``async def`` functions. In a mutation nothing is scheduled unless it commits."""
 
-    def run_after(
-        self, delay_ms: float | timedelta, function: Any, args: Args | None = None
-    ) -> Operation[Any]:
+    def run_after(self, delay_ms: float | timedelta, function: Any, args: Args | None = None) -> Pending[Any]:
         """Run a function after a delay, in milliseconds or as a ``timedelta``; gives the job's id."""
         return self._run_after(delay_ms, function, args)
 
-    def run_at(self, timestamp: float | datetime, function: Any, args: Args | None = None) -> Operation[Any]:
+    def run_at(self, timestamp: float | datetime, function: Any, args: Args | None = None) -> Pending[Any]:
         """Run it at a time: milliseconds since 1970, or a ``datetime`` (UTC unless it says otherwise)."""
         return self._run_at(timestamp, function, args)
 
-    def cancel(self, id: str) -> Operation[None]:
+    def cancel(self, id: str) -> Pending[None]:
         """Cancel a job that has not finished."""
         return self._cancel(id)
 

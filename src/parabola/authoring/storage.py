@@ -6,7 +6,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import Any
 
-from parabola.authoring.operations import SYSCALL_VERSION, Operation, Syscalls, Wait, async_only
+from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.values.errors import BadRequest
 
 
@@ -39,19 +39,19 @@ class BaseStorage:
             )
         raise AttributeError(f"`ctx.storage` has no attribute {name!r}")
 
-    def _of_file(self, op: str, storage_id: Any) -> Operation[Any]:
+    def _of_file(self, op: str, storage_id: Any) -> Pending[Any]:
         if not isinstance(storage_id, str):
             method = {"storageGet": "get", "storageDelete": "delete"}.get(op, "get")
             raise BadRequest(f"storage.{method} requires a string storageId but received {storage_id!r}")
         args = {**self._head(), "storageId": str(storage_id)}
         return Operation(self._syscalls.call(f"1.0/{op}", args))
 
-    def _generate_upload_url(self) -> Operation[str]:
+    def _generate_upload_url(self) -> Pending[str]:
         return Operation(self._syscalls.call("1.0/storageGenerateUploadUrl", self._head()))
 
     def _store(
         self, content: Blob | bytes | bytearray | memoryview, content_type: str | None, sha256: str | None
-    ) -> Operation[Any]:
+    ) -> Pending[Any]:
         blob = content if isinstance(content, Blob) else Blob(content)  # type: ignore[arg-type]
         if not isinstance(blob.content, (bytes, bytearray, memoryview)):
             raise BadRequest(f"store() expects bytes or a Blob. Received {type(content).__name__}.")
@@ -63,7 +63,7 @@ class BaseStorage:
             args["sha256"] = sha256
         return Operation(self._syscalls.call("1.0/storageStore", args))
 
-    def _get(self, storage_id: str) -> Operation[Blob | None]:
+    def _get(self, storage_id: str) -> Pending[Blob | None]:
         args = {**self._head(), "storageId": str(storage_id)}
         return Operation(self._syscalls.call("1.0/storageGet", args), _blob)
 
@@ -74,11 +74,11 @@ class BaseStorage:
 class StorageReader(BaseStorage):
     """``ctx.storage`` in queries."""
 
-    def get_url(self, storage_id: str) -> Operation[str | None]:
+    def get_url(self, storage_id: str) -> Pending[str | None]:
         """A URL to download the file from; ``None`` when there is no such file."""
         return self._of_file("storageGetUrl", storage_id)
 
-    def get_metadata(self, storage_id: str) -> Operation[dict[str, Any] | None]:
+    def get_metadata(self, storage_id: str) -> Pending[dict[str, Any] | None]:
         """``storageId``, ``sha256``, ``size`` and ``contentType``; prefer ``ctx.db.system.get``."""
         return self._of_file("storageGetMetadata", storage_id)
 
@@ -86,21 +86,21 @@ class StorageReader(BaseStorage):
 class Storage(StorageReader):
     """``ctx.storage`` in mutations and actions."""
 
-    def generate_upload_url(self) -> Operation[str]:
+    def generate_upload_url(self) -> Pending[str]:
         """A URL that takes an upload by POST for one hour."""
         return self._generate_upload_url()
 
-    def delete(self, storage_id: str) -> Operation[None]:
+    def delete(self, storage_id: str) -> Pending[None]:
         """Delete a file."""
         return self._of_file("storageDelete", storage_id)
 
     def store(
         self, content: Blob | bytes, *, content_type: str | None = None, sha256: str | None = None
-    ) -> Operation[Any]:
+    ) -> Pending[Any]:
         """Store a file; gives its id. ``sha256`` (base64) is checked when given."""
         return self._store(content, content_type, sha256)
 
-    def get(self, storage_id: str) -> Operation[Blob | None]:
+    def get(self, storage_id: str) -> Pending[Blob | None]:
         """The content of a file, ``None`` when there is no such file."""
         return self._get(storage_id)
 

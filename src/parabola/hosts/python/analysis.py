@@ -17,7 +17,6 @@ from parabola.hosts.python.modules import (
     LoadedModules,
     LoadError,
     SourceModule,
-    exported_functions,
 )
 from parabola.hosts.python.refusals import user_files
 from parabola.values.schema import Schema

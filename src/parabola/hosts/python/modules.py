@@ -262,7 +262,7 @@ def exported_functions(module: ModuleType) -> list[tuple[str, Function[..., Any]
 
 
 def _name_functions(source: SourceModule, module: ModuleType) -> None:
-    """Done as soon as the module has run, so that other modules may refer to its functions while they load."""
+    """Done as soon as the module has run, so that other modules may refer to it while they load."""
     for name, function in exported_functions(module):
         if function.reference_name is None:
             function.reference_name = _reference(source, name)

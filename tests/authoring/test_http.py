@@ -1,0 +1,114 @@
+"""Routers, requests and responses."""
+
+from __future__ import annotations
+
+import pytest
+
+from parabola import Headers, Request, Response, http_action, http_router, query
+from parabola.values.errors import BadRequest
+
+
+async def handler(ctx, request: Request) -> Response:
+    return Response()
+
+
+def test_routes_in_the_official_order() -> None:
+    http = http_router()
+    for path, method in (("/b", "GET"), ("/a", "POST"), ("/a", "GET")):
+        http.route(path=path, method=method, handler=handler)
+    for prefix, method in (("/z/", "GET"), ("/p/", "POST"), ("/p/", "GET")):
+        http.route(path_prefix=prefix, method=method, handler=handler)
+    assert [(route.path, route.method) for route in http.routes()] == [
+        ("/a", "GET"),
+        ("/a", "POST"),
+        ("/b", "GET"),
+        ("/p/*", "GET"),
+        ("/z/*", "GET"),
+        ("/p/*", "POST"),
+    ]
+
+
+def test_lookup_prefers_the_exact_path_then_the_longest_prefix() -> None:
+    http = http_router()
+    http.route(path="/a/b", method="GET", handler=handler)
+    http.route(path_prefix="/a/", method="GET", handler=handler)
+    http.route(path_prefix="/a/b/", method="GET", handler=handler)
+
+    def found(path: str, method: str) -> str | None:
+        route = http.lookup(path, method)
+        return None if route is None else f"{route.method} {route.path}"
+
+    assert found("/a/b", "HEAD") == "GET /a/b"
+    assert found("/a/b/c", "GET") == "GET /a/b/*"
+    assert found("/a/x", "GET") == "GET /a/*"
+    assert found("/a/x", "POST") is None
+    assert found("/nope", "GET") is None
+
+
+def test_a_route_decorates_its_handler() -> None:
+    http = http_router()
+
+    @http.route(path="/x", method="GET")
+    async def decorated(ctx, request):
+        return Response()
+
+    @http.route(path="/y", method="GET")
+    @http_action
+    async def twice(ctx, request):
+        return Response()
+
+    assert [route.handler for route in http.routes()] == [decorated, twice]
+    assert decorated.kind == "httpAction"
+
+
+@pytest.mark.parametrize(
+    ("route", "text"),
+    [
+        ({"path": "/a", "method": "BREW"}, "'BREW' is not an allowed HTTP method"),
+        ({"path": "/a", "path_prefix": "/a/", "method": "GET"}, "cannot contain both"),
+        ({"method": "GET"}, "must contain either field 'path' or 'pathPrefix'"),
+        ({"path": "a", "method": "GET"}, "path 'a' does not start with a /"),
+        ({"path": "/.files/x", "method": "GET"}, "path '/.files/x' is reserved"),
+        ({"path_prefix": "/a", "method": "GET"}, "pathPrefix /a must end with a /"),
+    ],
+)
+def test_routes_that_make_no_sense(route: dict[str, str], text: str) -> None:
+    with pytest.raises(BadRequest, match=text):
+        http_router().route(**route, handler=handler)  # type: ignore[arg-type]
+
+
+def test_a_route_is_taken_once_and_by_an_http_action() -> None:
+    http = http_router()
+    http.route(path="/a", method="GET", handler=handler)
+    with pytest.raises(BadRequest, match="Path '/a' for method GET already in use"):
+        http.route(path="/a", method="GET", handler=handler)
+    with pytest.raises(BadRequest, match="decorate it with @http_action"):
+        http.route(path="/b", method="GET", handler=query(lambda ctx: None))
+
+
+def test_requests_and_headers() -> None:
+    headers = Headers([("X-A", "1"), ("x-a", "2"), ("B", "3")])
+    request = Request("POST", "http://h/p/q?a=1&b=&a=2", headers, b'{"x": 1}')
+    assert (request.path, request.query) == ("/p/q", {"a": "2", "b": ""})
+    assert request.json() == {"x": 1}
+    assert request.text() == '{"x": 1}'
+    assert headers["x-A"] == "1, 2"
+    assert headers.get_all("x-a") == ["1", "2"]
+    assert (list(headers), len(headers), headers.get("nope")) == (["x-a", "b"], 2, None)
+
+
+def test_responses() -> None:
+    text = Response("hé", headers={"Content-Type": "text/html"})
+    assert (text.status, text.body, text.headers.pairs) == (
+        200,
+        "hé".encode(),
+        [("Content-Type", "text/html")],
+    )
+    assert Response("x").headers["content-type"] == "text/plain;charset=UTF-8"
+    assert Response(b"x").headers.pairs == []
+    assert Response(status=204).body == b""
+    assert Response.json([1], headers={"content-type": "application/x"}).headers.pairs == [
+        ("content-type", "application/x")
+    ]
+    with pytest.raises(BadRequest, match="between 200 and 599"):
+        Response(status=99)

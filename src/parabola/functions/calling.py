@@ -121,6 +121,11 @@ class Call:
         """The function in a deployment, and its decoded arguments. Raises `CallRefused`."""
         if self.component:
             raise refused(f'There is no component at the path "{self.component}" in this app.')
+        if kind != "query" and self.identity.read_only:
+            raise refused(
+                f"You do not have permission to perform this operation (Run{KIND_TITLES[kind]}s). "
+                "Use a key that is not read-only."
+            )
         spec = resolve(deployment, self.name, kind, public_only=self.public_only, identity=self.identity)
         args = self.args
         return spec, args if isinstance(args, Arguments) else decode_arguments(args, spec.path)

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from parabola.functions.deployment import Deployment
 from parabola.functions.identity import Identity
+from parabola.functions.npm_version import NPM_VERSION
 from parabola.server.credentials import require_admin, split_admin_header
 from parabola.server.json_body import read_json, read_object
 from parabola.server.push_request import read_start_push
@@ -32,8 +33,6 @@ __all__ = ["admin_of", "routes"]
 MAXIMUM_BODY_BYTES: Final = 200 * 1024 * 1024
 """Of a push, decompressed (deploy-api 2.3)."""
 WAIT_SECONDS: Final = 10.0
-SERVER_VERSION: Final = "1.48.0"
-"""The npm version whose protocol this server speaks."""
 _NOT_PUSHED: Final = ("schema.js", "convex.config.js")
 
 
@@ -91,7 +90,7 @@ class DeployApi:
                     for module in sorted(modules, key=lambda module: module.path)
                     if module.environment != "python" and module.path not in _NOT_PUSHED
                 ],
-                "udfServerVersion": SERVER_VERSION,
+                "udfServerVersion": NPM_VERSION,
                 "nodeVersion": None,
             }
         )
@@ -102,7 +101,7 @@ class DeployApi:
 
         async def start() -> dict[str, Any]:
             started = await self._backend.deploys.start_push(read_start_push(body))
-            return start_push_json(started.result(), started.token, SERVER_VERSION)
+            return start_push_json(started.result(), started.token, NPM_VERSION)
 
         return web.json_response(await _pushing(start))
 
@@ -145,7 +144,7 @@ class DeployApi:
             result = await self._backend.deploys.finish_push(
                 _token(fields["startPush"]), dry_run=bool(fields["dryRun"])
             )
-            return finish_push_json(result, before, SERVER_VERSION)
+            return finish_push_json(result, before, NPM_VERSION)
 
         return web.json_response(await _pushing(finish))
 

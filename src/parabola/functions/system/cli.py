@@ -8,22 +8,11 @@ import orjson
 
 from parabola.functions.deployment_store import system_rows
 from parabola.functions.function_path import strip_extension
+from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_options
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.validators import v
 
 __all__: list[str] = []
-
-_PAGINATION = v.object(
-    {
-        "cursor": v.union(v.string(), v.null()),
-        "numItems": v.number(),
-        "id": v.optional(v.number()),
-        "endCursor": v.optional(v.union(v.string(), v.null())),
-        "maximumRowsRead": v.optional(v.number()),
-        "maximumBytesRead": v.optional(v.number()),
-    }
-)
-_COMPONENT = v.optional(v.union(v.string(), v.null()))
 
 
 @system_function("_system/cli/convexUrl:cloudUrl", args=v.object({}))
@@ -55,7 +44,7 @@ async def environment_variable(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
 
 @system_function(
-    "_system/cli/tables", args=v.object({"paginationOpts": _PAGINATION, "componentId": _COMPONENT})
+    "_system/cli/tables", args=v.object({"paginationOpts": PAGINATION, "componentId": COMPONENT})
 )
 async def tables(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The user's tables, by name."""
@@ -75,25 +64,20 @@ async def tables(ctx: SystemContext, args: dict[str, Any]) -> Any:
         {
             "table": v.string(),
             "order": v.union(v.literal("asc"), v.literal("desc")),
-            "paginationOpts": _PAGINATION,
-            "componentId": _COMPONENT,
+            "paginationOpts": PAGINATION,
+            "componentId": COMPONENT,
         }
     ),
 )
 async def table_data(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """A page of a table's documents by creation time; `_storage` and `_scheduled_functions` too."""
-    options = args["paginationOpts"]
     source = {"type": "FullTableScan", "tableName": args["table"], "order": args["order"]}
     page = await ctx.transaction.paginate(
         {"source": source, "operators": []},
         system=args["table"].startswith("_"),
-        cursor=options["cursor"],
-        end_cursor=options.get("endCursor"),
-        page_size=options["numItems"],
-        maximum_rows_read=options.get("maximumRowsRead"),
-        maximum_bytes_read=options.get("maximumBytesRead"),
         journal=None,
         cursor_codec=ctx.runner.cursors,
+        **page_options(args["paginationOpts"]),
     )
     return {
         "page": [document.value for document in page.page],
@@ -102,22 +86,20 @@ async def table_data(ctx: SystemContext, args: dict[str, Any]) -> Any:
     }
 
 
-@system_function("_system/cli/tableSize", args=v.object({"tableName": v.string(), "componentId": _COMPONENT}))
+@system_function("_system/cli/tableSize", args=v.object({"tableName": v.string(), "componentId": COMPONENT}))
 async def table_size(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Number of documents in a table."""
-    return float(await ctx.transaction.count(args["tableName"]))
+    return float(await ctx.transaction.count(args["tableName"], system=args["tableName"].startswith("_")))
 
 
-@system_function(
-    "_system/cli/queryTable", args=v.object({"tableName": v.string(), "componentId": _COMPONENT})
-)
+@system_function("_system/cli/queryTable", args=v.object({"tableName": v.string(), "componentId": COMPONENT}))
 async def query_table(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """A number that is another one after every change of the table: watchers only compare it."""
     await ctx.transaction.count(args["tableName"])
     return float(ctx.transaction.begin_ts % 2**52)
 
 
-@system_function("_system/cli/modules:apiSpec", args=v.object({"componentId": _COMPONENT}))
+@system_function("_system/cli/modules:apiSpec", args=v.object({"componentId": COMPONENT}))
 async def api_spec(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Every function with its validators, and every HTTP route."""
     specification: list[dict[str, Any]] = []

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from parabola.functions.deployment import FunctionKind, FunctionSpec
 from parabola.functions.function_path import FunctionPath, parse_path
+from parabola.functions.system.arguments import require_root
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
@@ -69,7 +70,7 @@ class SystemFunctions:
                 visibility="internal",
                 environment="python",
                 args=args,
-                native=handler,
+                native=_in_root(handler),
             )
             return handler
 
@@ -78,6 +79,16 @@ class SystemFunctions:
     def find(self, name: FunctionPath) -> FunctionSpec | None:
         """The function with this name."""
         return self._functions.get(name.canonical)
+
+
+def _in_root(handler: SystemHandler) -> SystemHandler:
+    """The handler, refusing to work in a component: none is mounted."""
+
+    async def in_root(ctx: SystemContext, args: dict[str, Any]) -> Any:
+        require_root(args)
+        return await handler(ctx, args)
+
+    return in_root
 
 
 SYSTEM_FUNCTIONS = SystemFunctions()

@@ -1,0 +1,43 @@
+"""Argument validators that several system functions share (deploy-api 19)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parabola.values.errors import NotFound
+from parabola.values.validators import v
+
+__all__ = ["COMPONENT", "PAGINATION", "page_options", "require_root"]
+
+PAGINATION = v.object(
+    {
+        "cursor": v.union(v.string(), v.null()),
+        "numItems": v.number(),
+        "id": v.optional(v.number()),
+        "endCursor": v.optional(v.union(v.string(), v.null())),
+        "maximumRowsRead": v.optional(v.number()),
+        "maximumBytesRead": v.optional(v.number()),
+    }
+)
+"""`paginationOpts`."""
+
+COMPONENT = v.optional(v.union(v.string(), v.null()))
+"""`componentId`: null, absent or empty for the app itself."""
+
+
+def page_options(pagination: dict[str, Any]) -> dict[str, Any]:
+    """What `Transaction.paginate` is told by `paginationOpts`."""
+    return {
+        "cursor": pagination["cursor"],
+        "end_cursor": pagination.get("endCursor"),
+        "page_size": pagination["numItems"],
+        "maximum_rows_read": pagination.get("maximumRowsRead"),
+        "maximum_bytes_read": pagination.get("maximumBytesRead"),
+    }
+
+
+def require_root(args: dict[str, Any]) -> None:
+    """Raise `NotFound` when the arguments name a component: none is mounted."""
+    component = args.get("componentId")
+    if component:
+        raise NotFound(f'There is no component with the id "{component}".', code="ComponentNotFound")

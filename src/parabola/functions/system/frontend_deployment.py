@@ -1,0 +1,111 @@
+"""The deployment as a whole, as admin tools show it (deploy-api 19.1)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from parabola.functions.deployment import Module
+from parabola.functions.deployment_store import system_rows
+from parabola.functions.npm_version import NPM_VERSION
+from parabola.functions.system.arguments import COMPONENT
+from parabola.functions.system.registry import SystemContext, system_function
+from parabola.values.validators import v
+
+__all__: list[str] = []
+
+_NOTHING: Final = v.object({"componentId": COMPONENT})
+
+
+@system_function("_system/frontend/modules:list", args=_NOTHING)
+async def modules(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Every module with what it defines, as pairs of path and definition."""
+    return _modules(ctx)
+
+
+@system_function("_system/frontend/modules:listForAllComponents", args=_NOTHING)
+async def modules_of_all_components(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The modules of each component, as pairs of its id (null: the app) and its modules."""
+    return [[None, _modules(ctx)]]
+
+
+@system_function("_system/frontend/components:list", args=_NOTHING)
+async def components(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The app itself: no component is mounted."""
+    return [{"id": "", "name": None, "path": "", "args": {}, "state": "active"}]
+
+
+@system_function("_system/frontend/listEnvironmentVariables", args=_NOTHING)
+async def environment_variables(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Every environment variable, by name."""
+    rows = [row.value for row in await system_rows(ctx.transaction, "_environment_variables")]
+    return sorted(rows, key=lambda row: str(row["name"]))
+
+
+@system_function("_system/frontend/listAuthProviders", args=_NOTHING)
+async def auth_providers(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """What `auth.config` declares."""
+    return [dict(provider) for provider in ctx.deployment.auth_providers]
+
+
+@system_function("_system/frontend/convexCloudUrl", args=_NOTHING)
+async def cloud_url(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The public address of the API."""
+    return ctx.runner.instance["cloudUrl"]
+
+
+@system_function("_system/frontend/convexSiteUrl", args=_NOTHING)
+async def site_url(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The public address of HTTP actions."""
+    return ctx.runner.instance["siteUrl"]
+
+
+@system_function("_system/frontend/getVersion", args=_NOTHING)
+async def version(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The npm version whose protocol the server speaks."""
+    return NPM_VERSION
+
+
+@system_function("_system/frontend/backendState", args=_NOTHING)
+async def backend_state(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """A server that answers is running."""
+    return {"state": "running"}
+
+
+@system_function("_system/frontend/deploymentState", args=_NOTHING)
+async def deployment_state(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """A deployment cannot be paused."""
+    return {"state": "running"}
+
+
+def _modules(ctx: SystemContext) -> list[Any]:
+    return [
+        [path, _definition(module)]
+        for path, module in sorted(ctx.deployment.modules.items())
+        if module.analyzed is not None
+    ]
+
+
+def _definition(module: Module) -> dict[str, Any]:
+    analyzed = module.analyzed or {}
+    return {
+        "environment": module.environment,
+        "functions": [
+            {
+                "name": function["name"],
+                "lineno": _line(function),
+                "udfType": function["udfType"],
+                "visibility": function.get("visibility"),
+                "argsValidator": function.get("args") or '{"type":"any"}',
+                "returnsValidator": function.get("returns") or "null",
+            }
+            for function in analyzed.get("functions") or ()
+        ],
+        "httpRoutes": analyzed.get("httpRoutes"),
+        "cronSpecs": analyzed.get("cronSpecs"),
+    }
+
+
+def _line(function: dict[str, Any]) -> Any:
+    """Lines are counted from 1 for people, from 0 in analyses."""
+    position = function.get("pos")
+    return None if position is None else position["start_lineno"] + 1

@@ -97,14 +97,16 @@ class Zygote(HostProcess):
         finally:
             theirs.close()
         host.adopt(child)
-        await host.attach(ours)
         try:
+            await host.attach(ours)
             async with asyncio.timeout(FORK_SECONDS):
                 ready = await host.ready()
-        except (TimeoutError, LoadFailure):
+        except BaseException as error:  # cancelled too: nobody else knows this host
             child.ended(None)
             await asyncio.shield(host.close())
-            raise HostLost from None
+            if isinstance(error, TimeoutError | LoadFailure):
+                raise HostLost from None
+            raise
         child.pid = int(ready["pid"])
         if self.closed:
             child.ended(None)

@@ -21,7 +21,8 @@
   };
   const watchers = {
     defineProperty(target, key, descriptor) {
-      watch(target);
+      // Bundles name every function this way. Recorded functions have a name, so a new one shows in its value.
+      if (key !== "name" || typeof target !== "function") watch(target);
       return nativeDefine(target, key, descriptor);
     },
     defineProperties(target, descriptors) {
@@ -50,6 +51,10 @@
     recorded.add(object);
     visit(getPrototypeOf(object));
     const keys = ownKeys(object);
+    if (typeof object === "function" && !keys.includes("name")) {
+      defineProperty(object, "name", { value: "", configurable: true });
+      keys.push("name");
+    }
     if (typeof object === "function" && !keys.includes("prototype") && keys.length <= 2) {
       Object.freeze(object);
       return;

@@ -172,8 +172,18 @@
   };
 
   // ---- context that follows asynchronous calls -------------------------------------------------------------------
+  /** Storages that were used: Node.js keeps those, and looks at each for every promise, until they are disabled. */
+  let used = new Set();
+  api.resets.push(() => {
+    for (const storage of used) storage.disable();
+    used = new Set();
+  });
   class AsyncLocalStorage {
-    #storage = new outer.AsyncLocalStorage();
+    #native = new outer.AsyncLocalStorage();
+    get #storage() {
+      used.add(this.#native);
+      return this.#native;
+    }
     static bind(callback) {
       const bound = outer.AsyncLocalStorage.bind(callback);
       return function (...args) {

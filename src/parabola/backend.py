@@ -33,10 +33,13 @@ from parabola.services.deploy import DeployService
 from parabola.services.environment import check_changes
 from parabola.services.push import Push, PushResult
 from parabola.services.scheduler import Scheduler
+from parabola.services.snapshot_export import SnapshotExports
+from parabola.services.snapshot_import import SnapshotImports
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.write_set import WriteSet
+    from parabola.services.stored_files import StoredFiles
 
 Arguments = list[Any] | dict[str, Any]
 
@@ -66,7 +69,12 @@ class Backend:
     """A running deployment: its database, its functions, its services."""
 
     def __init__(
-        self, config: BackendConfig, database: Database, activation: Activation, runner: FunctionRunner
+        self,
+        config: BackendConfig,
+        directory: Path,
+        database: Database,
+        activation: Activation,
+        runner: FunctionRunner,
     ) -> None:
         self.config = config
         self.database = database
@@ -76,6 +84,8 @@ class Backend:
         self.deploys = DeployService(database, runner, activation)
         self.scheduler = Scheduler(runner)
         self.crons = Crons(runner)
+        self.imports = SnapshotImports(database, directory / "imports", self._stored_files)
+        self.exports = SnapshotExports(database, directory / "exports", self._stored_files)
         self.inline_queries = InlineQueries(runner, config.hosts, runner.instance)
         self._tokens = TokenVerifier()
         self._closing = AsyncExitStack()
@@ -97,19 +107,27 @@ class Backend:
             activation = Activation(database, config.hosts, instance)
             stack.push_async_callback(activation.close)
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
-            backend = cls(config, database, activation, runner)
+            backend = cls(config, directory, database, activation, runner)
             stack.push_async_callback(backend.deploys.close)
             backend.scheduler.register(runner.syscalls)
             await backend.scheduler.start()
             stack.push_async_callback(backend.scheduler.close)
             await backend.crons.start()
             stack.push_async_callback(backend.crons.close)
+            await backend.imports.open()
+            stack.push_async_callback(backend.imports.close)
+            await backend.exports.open()
+            stack.push_async_callback(backend.exports.close)
             backend._closing = stack.pop_all()
             return backend
 
     async def close(self) -> None:
         """End the hosts and close the data. What was acknowledged is on disk anyway."""
         await self._closing.aclose()
+
+    def _stored_files(self) -> StoredFiles | None:
+        """File storage, for those who move files in and out with the documents."""
+        return self.runner.services.get("stored_files")
 
     # What is deployed
 

@@ -23,6 +23,7 @@ from parabola.server import (
     plain_endpoints,
     public_api,
     push_api,
+    snapshot_api,
 )
 from parabola.server.http_errors import answer_errors
 from parabola.server.public_files import serve_public
@@ -37,6 +38,7 @@ APIS: Final[tuple[Callable[[Any], list[web.RouteDef]], ...]] = (
     deploy_api.routes,
     environment_api.routes,
     log_api.routes,
+    snapshot_api.routes,
     inline_query_api.routes,
     http_actions.routes,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import IO, Any
 
 import orjson
@@ -27,6 +27,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"[+-]?(?:inf|infinity|nan|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.IGNORECASE)
 
 Row = dict[str, Any]
+Rows = Generator[Row, None, None]
+"""Rows as they are read; to be closed before the file they come from."""
 
 
 class ImportRefused(BadRequest):
@@ -38,7 +40,7 @@ class ImportRefused(BadRequest):
         super().__init__(f"Hit an error while importing:\n{message}", code)
 
 
-def read_csv(file: IO[bytes], optional_fields: frozenset[str] = frozenset()) -> Iterator[Row]:
+def read_csv(file: IO[bytes], optional_fields: frozenset[str] = frozenset()) -> Rows:
     """Rows of a CSV file: a cell that reads as a number is a Float64, any other cell a string.
 
     An empty cell of one of `optional_fields` (top-level optional fields of the table's schema) is left out.
@@ -70,7 +72,7 @@ def read_csv(file: IO[bytes], optional_fields: frozenset[str] = frozenset()) -> 
         text.detach()
 
 
-def read_json_lines(file: IO[bytes], *, lossless: bool = False) -> Iterator[Row]:
+def read_json_lines(file: IO[bytes], *, lossless: bool = False) -> Rows:
     """One document a line, in encoded form. Blank lines are skipped.
 
     `lossless` reads the form of exports, where a number without fraction or exponent is an Int64.
@@ -90,7 +92,7 @@ def read_json_lines(file: IO[bytes], *, lossless: bool = False) -> Iterator[Row]
         yield _row(number, json, lossless)
 
 
-def read_json_array(file: IO[bytes]) -> Iterator[Row]:
+def read_json_array(file: IO[bytes]) -> Rows:
     """The elements of one JSON array of documents in encoded form."""
     _refuse_byte_order_mark(file)
     body = file.read(MAX_JSON_ARRAY_BYTES + 1)

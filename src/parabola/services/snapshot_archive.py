@@ -10,7 +10,7 @@ import mimetypes
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import orjson
 
-from parabola.services.import_rows import MAX_LINE_BYTES, ImportRefused, Row, read_json_lines
+from parabola.services.import_rows import MAX_LINE_BYTES, ImportRefused, Rows, read_json_lines
 from parabola.values.encoding import encode_as
 
 UNIFORM = "uniform"
@@ -57,16 +57,19 @@ class ArchivedFile:
 
 @dataclass
 class ArchiveContents:
+    """What is in an archive. `lists_tables`: it says itself which tables there are, perhaps none."""
+
     tables: list[ArchivedTable] = field(default_factory=list)
     files: dict[tuple[str, str], ArchivedFile] = field(default_factory=dict)
+    lists_tables: bool = False
 
 
 class SnapshotReader:
     """An archive opened for import. Raises `ImportRefused` for what is not one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: Path | IO[bytes]) -> None:
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError) as error:
             raise ImportRefused(f"The file isn't a valid zip archive: {error}. Was it cut short?") from error
         self.contents = self._contents()
@@ -79,7 +82,7 @@ class SnapshotReader:
     ) -> None:
         self._zip.close()
 
-    def rows(self, table: ArchivedTable) -> Iterator[Row]:
+    def rows(self, table: ArchivedTable) -> Rows:
         """The documents of a table, in the order of the archive."""
         with self._open(table.entry) as file:
             try:
@@ -104,6 +107,7 @@ class SnapshotReader:
             if match := _DOCUMENTS.match(entry):
                 component, name = _component_path(match), match["table"]
                 if name == "_tables":
+                    contents.lists_tables = True
                     numbers |= self._table_numbers(component, entry)
                 elif not name.startswith("_") or name == "_storage":
                     contents.tables.append(

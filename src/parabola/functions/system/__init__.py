@@ -5,6 +5,7 @@ from parabola.functions.system import frontend_deployment as frontend_deployment
 from parabola.functions.system import frontend_documents as frontend_documents
 from parabola.functions.system import frontend_edits as frontend_edits
 from parabola.functions.system import frontend_schemas as frontend_schemas
+from parabola.functions.system import snapshots as snapshots
 from parabola.functions.system.registry import SYSTEM_FUNCTIONS, SystemContext, system_function
 
 __all__ = ["SYSTEM_FUNCTIONS", "SystemContext", "system_function"]

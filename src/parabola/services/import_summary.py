@@ -1,0 +1,47 @@
+"""What an import is going to change, to be confirmed by whoever started it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["TableChange", "summary"]
+
+_HEAD = ("table", "create", "delete")
+
+
+@dataclass(frozen=True)
+class TableChange:
+    """How many documents of a table an import adds, and how many of those that are there it deletes."""
+
+    table: str
+    create: int
+    delete: int = 0
+
+
+def summary(changes: Iterable[TableChange]) -> str:
+    """The changes as a table for people, with totals where there is more than one line."""
+    changes = list(changes)
+    lines = [(change.table, f"{change.create:,}", f"{change.delete:,}") for change in changes]
+    if len(lines) > 1:
+        create, delete = (sum(change.create for change in changes), sum(change.delete for change in changes))
+        lines.append(("total", f"{create:,}", f"{delete:,}"))
+    widths = [max(len(line[column]) for line in (_HEAD, *lines)) for column in range(3)]
+    rows = [
+        "  ".join((line[0].ljust(widths[0]), line[1].rjust(widths[1]), line[2].rjust(widths[2])))
+        for line in (_HEAD, *lines)
+    ]
+    rule = "-" * len(rows[0])
+    rows.insert(1, rule)
+    if len(lines) > 1:
+        rows.insert(-1, rule)
+    return "\n".join(
+        (
+            "Documents that the import creates and deletes:",
+            "",
+            *rows,
+            "",
+            "Once the import has started, it will run in the background.",
+            "Interrupting `npx convex import` will not cancel it.",
+        )
+    )

@@ -1,0 +1,36 @@
+"""What exports and imports need of file storage."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from typing import Any, Final, Protocol
+
+__all__ = ["FILES", "STORAGE", "StoredFiles"]
+
+STORAGE: Final = "_storage"
+"""What archives and users call the table of stored files."""
+
+FILES: Final = "_file_storage"
+"""The table with one row for each stored file: `storageId`, `sha256`, `size`, `contentType?`."""
+
+
+class StoredFiles(Protocol):
+    """The bytes behind the rows of `_file_storage`; the rows themselves are read and written elsewhere."""
+
+    def read(self, row: Mapping[str, Any]) -> AsyncIterator[bytes]:
+        """The bytes of the file that a row describes, in pieces of bounded size."""
+        ...
+
+    async def keep(
+        self,
+        content: AsyncIterable[bytes],
+        *,
+        storage_id: str,
+        content_type: str | None,
+        sha256: bytes | None,
+    ) -> Mapping[str, Any]:
+        """Keep bytes, durably, under a storage id; the answer is the row to write for them.
+
+        Raises `BadRequest` when they are not the ones that `sha256` is the digest of.
+        """
+        ...

@@ -6,6 +6,7 @@ import base64
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPResponse
 from typing import Any
 
 from parabola.cli.console import console
@@ -43,15 +44,30 @@ class AdminClient:
         """POST a JSON body and return the JSON answer. Raises the deployment's own error, or says it is not
         there.
         """
+        return self._post(path, json.dumps(body).encode(), "application/json")
+
+    def post_bytes(self, path: str, content: bytes) -> Any:
+        """POST bytes and return the JSON answer. Raises like `post`."""
+        return self._post(path, content, "application/octet-stream")
+
+    def open(self, path: str) -> HTTPResponse:
+        """GET something that is read bit by bit; to be closed. Raises like `post`."""
+        return self._request(path, "GET", None, {})
+
+    def _post(self, path: str, body: bytes, kind: str) -> Any:
+        with self._request(path, "POST", body, {"Content-Type": kind}) as response:
+            return json.load(response)
+
+    def _request(self, path: str, method: str, body: bytes | None, headers: dict[str, str]) -> HTTPResponse:
         request = urllib.request.Request(
             self._target.url + path,
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Convex {self._key}"},
-            method="POST",
+            data=body,
+            headers={**headers, "Authorization": f"Convex {self._key}"},
+            method=method,
         )
         try:
-            with urllib.request.urlopen(request) as response:
-                return json.load(response)
+            response: HTTPResponse = urllib.request.urlopen(request)
+            return response
         except urllib.error.HTTPError as error:
             raise _error_of(error, self._target.url + path) from None
         except urllib.error.URLError as error:

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 import parabola
-from parabola.cli import admin_key, codegen, data, deploy, dev, run, serve
+from parabola.cli import (
+    admin_key,
+    codegen,
+    data,
+    deploy,
+    dev,
+    run,
+    serve,
+    snapshot_export,
+    snapshot_import,
+)
 from parabola.cli.console import show_error
 from parabola.project import ProjectError
 from parabola.values.errors import ParabolaError
@@ -27,6 +37,8 @@ application.command("serve")(serve.serve)
 application.command("deploy")(deploy.deploy)
 application.command("run")(run.run)
 application.command("data")(data.data)
+application.command("import")(snapshot_import.snapshot_import)
+application.command("export")(snapshot_export.snapshot_export)
 application.command("codegen")(codegen.codegen)
 application.command("admin-key")(admin_key.admin_key)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parabola.functions.calling import RequestContext
+from parabola.functions.deployment import Deployment
 from parabola.functions.failures import MISSING, FunctionFailure
 from parabola.functions.function_path import parse_path
 from parabola.functions.identity import NO_IDENTITY, Identity
@@ -62,12 +63,16 @@ Scripted = Callable[..., Any]
 
 class FakeLiveQuery:
     def __init__(
-        self, backend: FakeBackend, run: Callable[[int], FunctionResult], on_invalid: Callable[[], None]
+        self,
+        backend: FakeBackend,
+        path: str,
+        run: Callable[[int], FunctionResult],
+        on_invalid: Callable[[], None],
     ):
         self.backend = backend
         self.on_invalid = on_invalid
+        self.path = path
         self._run = run
-        self._result: FunctionResult | None = None
         self._reads: set[str] = set()
         self._armed = False
 
@@ -79,16 +84,26 @@ class FakeLiveQuery:
         if self.backend.query_faults:
             raise self.backend.query_faults.pop()
         result, reads = self._run(ts)
+        if self.backend.kept is not None:
+            self.backend.kept[self.path, ts] = result, reads
+        self._arm(ts, reads)
+        return result
+
+    def known_at(self, ts: int) -> FunctionResult | None:
+        known = (self.backend.kept or {}).get((self.path, ts))
+        if known is None:
+            return None
+        result, reads = known
+        self._arm(ts, reads)
+        return result
+
+    def _arm(self, ts: int, reads: set[str]) -> None:
         self._reads = reads
         self._armed = True
         for commit_ts, tables in self.backend.commits:
             if commit_ts > ts and tables & reads:
                 self.touched(tables)
                 break
-        return result
-
-    def known_at(self, ts: int) -> FunctionResult | None:
-        return None
 
     def touched(self, tables: set[str]) -> None:
         if self._armed and tables & self._reads:
@@ -107,6 +122,7 @@ class FakeBackend:
 
     def __init__(self) -> None:
         self.config = FakeConfig()
+        self.deployment = Deployment()
         self.durable_ts = 1_000
         self.oldest_ts = 0
         self.queries: dict[str, Scripted] = {}
@@ -119,6 +135,8 @@ class FakeBackend:
         self.live: set[FakeLiveQuery] = set()
         self.released = asyncio.Event()
         self.query_gate: asyncio.Event | None = None
+        self.kept: dict[tuple[str, int], tuple[FunctionResult, set[str]]] | None = None
+        """Results by path and timestamp, for tests in which sockets share them."""
         self.query_faults: list[Exception] = []
         self.evaluations = 0
         self.mutation_runs = 0
@@ -215,7 +233,7 @@ class FakeBackend:
             state["journal"] = result.journal
             return result, reads
 
-        live = FakeLiveQuery(self, run, on_invalid)
+        live = FakeLiveQuery(self, path, run, on_invalid)
         self.live.add(live)
         return live
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,17 @@ from parabola.functions.activation import Activation
 from parabola.functions.calling import CallRefused, RequestContext, resolve
 from parabola.functions.deployment import Deployment
 from parabola.functions.execution_log import ExecutionLog
-from parabola.functions.failures import new_request_id
+from parabola.functions.failures import FunctionFailure, new_request_id
 from parabola.functions.function_path import parse_path
 from parabola.functions.host_commands import isolate_command, node_command, python_command
 from parabola.functions.host_set import HostConfig
+from parabola.functions.http_actions import (
+    HttpActionRequest,
+    HttpExecution,
+    ResponseSink,
+    run_http_action,
+)
+from parabola.functions.http_routing import HttpRoute
 from parabola.functions.identity import NO_IDENTITY, SYSTEM_IDENTITY, Identity
 from parabola.functions.inline_query import InlineQueries
 from parabola.functions.live_query import LiveQuery
@@ -35,6 +42,7 @@ from parabola.services.push import Push, PushResult
 from parabola.services.scheduler import Scheduler
 from parabola.services.snapshot_export import SnapshotExports
 from parabola.services.snapshot_import import SnapshotImports
+from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -270,6 +278,19 @@ class Backend:
         if spec.kind == "mutation":
             return await self.mutation(path, args, identity, component=component, request=request)
         return await self.action(path, args, identity, component=component, request=request)
+
+    async def http_action(
+        self,
+        route: HttpRoute,
+        request: HttpActionRequest,
+        body: AsyncIterator[bytes] | None,
+        sink: ResponseSink,
+        identity: Identity | ParabolaError,
+        context: RequestContext,
+        on_start: Callable[[HttpExecution], None] | None = None,
+    ) -> FunctionFailure | None:
+        """Run the HTTP action of a route; see `parabola.functions.http_actions.run_http_action`."""
+        return await run_http_action(self.runner, route, request, body, sink, identity, context, on_start)
 
     def live_query(
         self,

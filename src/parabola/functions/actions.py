@@ -35,8 +35,8 @@ async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> Func
     try:
         spec, arguments = call.resolve(active.deployment, "action")
         execution = Execution(attempt, spec, arguments, None, depth=depth)
-        execution.on_logs = _progress(runner, spec, attempt)
-        outcome = await _execute(runner, execution)
+        execution.on_logs = progress_log(runner, spec, attempt)
+        outcome = await execute_action(runner, execution)
     except CallRefused as refusal:
         outcome = Outcome(failure=refusal.failure)
     result = FunctionResult(
@@ -50,7 +50,8 @@ async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> Func
     return result
 
 
-async def _execute(runner: FunctionRunner, execution: Execution) -> Outcome:
+async def execute_action(runner: FunctionRunner, execution: Execution) -> Outcome:
+    """Run an action on its host, within its time."""
     limit = ACTION_LIMIT_SECONDS[execution.spec.environment]
     try:
         async with asyncio.timeout(limit):
@@ -65,7 +66,7 @@ async def _execute(runner: FunctionRunner, execution: Execution) -> Outcome:
         return Outcome(failure=FunctionFailure("The action's host ended while it was running.", kind="exit"))
 
 
-def _progress(
+def progress_log(
     runner: FunctionRunner, spec: FunctionSpec, attempt: Attempt
 ) -> Callable[[Sequence[LogLine]], None]:
     """Puts an action's lines into the execution log as they are written."""

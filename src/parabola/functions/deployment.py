@@ -5,6 +5,7 @@ makes a new one.
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Environment = Literal["python", "isolate", "node"]
 """Where a module runs: the Python host, the default JavaScript runtime, or full Node.js (`"use node"`)."""
-FunctionKind = Literal["query", "mutation", "action"]
+FunctionKind = Literal["query", "mutation", "action", "httpAction"]
 Visibility = Literal["public", "internal"]
 
 KIND_TITLES: Mapping[str, str] = {
@@ -101,6 +102,7 @@ class Deployment:
     env: Mapping[str, str] = field(default_factory=dict)
     auth_providers: Sequence[Mapping[str, Any]] = ()
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    pushed_at_ms: float = field(default_factory=lambda: float(time.time_ns() // 1_000_000))
 
     def function(self, path: str | FunctionPath) -> FunctionSpec | None:
         """Find a function by any spelling of its name; raises `BadRequest` for a text that cannot be one."""
@@ -151,6 +153,7 @@ class Deployment:
         env: Mapping[str, str] | None = None,
         auth_providers: Sequence[Mapping[str, Any]] = (),
         id: str | None = None,
+        pushed_at_ms: float | None = None,
     ) -> Deployment:
         """Assemble a deployment from analysed modules."""
         by_path = {module.path: module for module in modules}
@@ -158,7 +161,9 @@ class Deployment:
             spec.name.canonical: spec for module in by_path.values() for spec in functions_of(module)
         }
         deployment = Deployment(by_path, functions, schema, dict(env or {}), tuple(auth_providers))
-        return deployment if id is None else replace(deployment, id=id)
+        if id is not None:
+            deployment = replace(deployment, id=id)
+        return deployment if pushed_at_ms is None else replace(deployment, pushed_at_ms=pushed_at_ms)
 
     def with_env(self, env: Mapping[str, str]) -> Deployment:
         """The same code in another environment."""

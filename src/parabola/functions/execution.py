@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from parabola.functions.calling import (
     MAXIMUM_ARGUMENTS_SIZE,
     MAXIMUM_RESULT_SIZE,
@@ -27,10 +29,17 @@ from parabola.functions.hosts import Run, RunRequest
 from parabola.functions.logs import LogCollector
 from parabola.functions.system.registry import SystemContext, SystemHandler
 from parabola.values.encoding import dumps, encode
-from parabola.values.errors import ConvexError, InternalServerError, SystemFault, UserError
+from parabola.values.errors import (
+    ConvexError,
+    InternalServerError,
+    ParabolaError,
+    SystemFault,
+    UserError,
+)
 from parabola.values.validators import TableNames
 
 if TYPE_CHECKING:
+    from parabola.database.tables import Registry
     from parabola.database.transaction import Transaction
     from parabola.functions.attempt import Attempt
     from parabola.functions.runner import FunctionRunner
@@ -82,8 +91,11 @@ class Execution:
     streams: OpenStreams | None = None
     on_logs: Any = None
     """Called with lines as they appear (actions)."""
+    auth_refusal: ParabolaError | None = None
+    """Why the token of an HTTP action's request is refused; raised when the action asks who is calling."""
     _operations: set[asyncio.Task[None]] | None = None
     _slots: asyncio.Semaphore | None = None
+    _told_tables: Registry | None = None
 
     @property
     def kind(self) -> str:
@@ -131,6 +143,8 @@ class Execution:
                 raise UncatchableFailure(failure)
             return Outcome(failure=failure)
         self._warn_unawaited(usage.get("unawaited") or ())
+        if self.kind == "httpAction":
+            return Outcome(orjson.dumps(message.get("result")))
         try:
             value_json, size = check_result(self.spec, message.get("result"), tables)
         except CallRefused as refusal:
@@ -169,11 +183,11 @@ class Execution:
             snapshot_ts=0 if self.transaction is None else self.transaction.begin_ts,
             identity_json=attempt.identity.attributes_json,
             request_id=attempt.request.request_id,
-            tables_json=None
-            if self.transaction is None
-            else attempt.runner.tables_json(self.spec, self.transaction),
+            tables_json=self._new_tables(),
+            user_ms_used=attempt.user_ms,
         )
         run = await attempt.hosts.run(self.spec.environment, request, nested=self.depth > 0)
+        self.started(run)
         in_action = self.transaction is None
         deadlines = attempt.runner.deadlines
         if not in_action:
@@ -186,11 +200,14 @@ class Execution:
                     if in_action:
                         self._start_operations(run, message["calls"])
                     else:
-                        run.reply([await self._serve(call) for call in message["calls"]])
+                        replies = [await self._serve(call) for call in message["calls"]]
+                        run.reply(replies, self._new_tables())
                 elif kind == "log":
                     self._log(message["lines"])
-                else:
+                elif kind in ("done", "failed"):
                     return message
+                else:
+                    await self.received(message)
         except BaseException:
             run.cancel()
             raise
@@ -198,6 +215,22 @@ class Execution:
             deadlines.forget(run)
             for task in self._operations or ():
                 task.cancel()
+
+    def started(self, run: Run) -> None:
+        """The run has been handed to its host."""
+
+    async def received(self, message: Mapping[str, Any]) -> None:
+        """A message that only executions of some kinds expect."""
+
+    def _new_tables(self) -> bytes | None:
+        """Table numbers, if this execution's host needs them and has not been told these."""
+        if self.transaction is None or self.spec.environment != "isolate":
+            return None
+        registry = self.transaction.registry
+        if registry is self._told_tables:
+            return None
+        self._told_tables = registry
+        return self.runner.tables_json(registry)
 
     async def _serve(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Run one call; errors the author can handle become error replies, faults end the execution."""

@@ -71,6 +71,8 @@ class HostBundle:
     modules: tuple[Mapping[str, Any], ...]
     env: Mapping[str, str]
     instance: Mapping[str, str]
+    pushed_at_ms: float = 0.0
+    """The clock that modules see while they are evaluated."""
 
     def message(self) -> bytes:
         """The `load` message."""
@@ -82,6 +84,7 @@ class HostBundle:
                 "modules": list(self.modules),
                 "env": dict(self.env),
                 "instance": dict(self.instance),
+                "importPhase": {"now": self.pushed_at_ms, "seed": self.deployment_id},
             }
         )
 
@@ -89,7 +92,9 @@ class HostBundle:
     def of(deployment: Deployment, environment: Environment, instance: Mapping[str, str]) -> HostBundle:
         """The part of a deployment that one environment loads."""
         modules = tuple(module.for_host() for module in deployment.modules_for(environment))
-        return HostBundle(deployment.id, environment, modules, deployment.env, instance)
+        return HostBundle(
+            deployment.id, environment, modules, deployment.env, instance, deployment.pushed_at_ms
+        )
 
 
 class RunRequest(NamedTuple):
@@ -106,10 +111,14 @@ class RunRequest(NamedTuple):
     identity_json: bytes
     request_id: str
     tables_json: bytes | None = None
+    user_ms_used: float = 0.0
+    """What the calling function has used of the time they share."""
 
     def encode(self, run_id: int) -> bytes:
         """The `run` message."""
-        tables = b"" if self.tables_json is None else b',"tables":%b' % self.tables_json
+        more = b"" if self.tables_json is None else b',"tables":%b' % self.tables_json
+        if self.user_ms_used:
+            more += b',"userMsUsed":%.3f' % self.user_ms_used
         return (
             b'{"type":"run","id":%d,"kind":"%b","path":"%b","args":%b,"now":%d,"seed":"%b","snapshotTs":%d,'
             b'"identity":%b,"requestId":%b%b}'
@@ -123,7 +132,7 @@ class RunRequest(NamedTuple):
             self.snapshot_ts,
             self.identity_json,
             orjson.dumps(self.request_id),
-            tables,
+            more,
         )
 
 
@@ -158,9 +167,17 @@ class Run:
         assert self._error is not None
         raise self._error
 
-    def reply(self, replies: Sequence[Mapping[str, Any]]) -> None:
-        """Answer calls of the latest `syscall` message."""
-        self.host.send(orjson.dumps({"type": "reply", "id": self.id, "replies": replies}))
+    def reply(self, replies: Sequence[Mapping[str, Any]], tables_json: bytes | None = None) -> None:
+        """Answer calls of a `syscall` message; `tables_json` when the tables have changed meanwhile."""
+        message: dict[str, Any] = {"type": "reply", "id": self.id, "replies": replies}
+        if tables_json is not None:
+            message["tables"] = orjson.Fragment(tables_json)
+        self.host.send(orjson.dumps(message))
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message about this run, unless it is over."""
+        if self.host.runs.get(self.id) is self:
+            self.host.send(orjson.dumps(message))
 
     def cancel(self) -> None:
         """Stop caring about this run. Safe to call at any time; does nothing once it has ended."""
@@ -286,7 +303,7 @@ class HostConnection:
     def receive(self, message: Message) -> None:
         """Dispatch one message of the host."""
         kind = message.get("type")
-        if kind in ("syscall", "log"):
+        if kind in ("syscall", "log", "responseHead", "responseChunk"):
             run = self.runs.get(message["id"])
             if run is not None:
                 run.deliver(message)

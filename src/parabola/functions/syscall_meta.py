@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 async def get_user_identity(execution: Execution, args: Mapping[str, Any]) -> Any:
     """The user's attributes, or null. Makes the result belong to this identity."""
+    if execution.auth_refusal is not None:
+        raise execution.auth_refusal
     attributes = execution.attempt.read_identity()
     return None if attributes is None else dict(attributes)
 

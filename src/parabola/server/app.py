@@ -65,7 +65,7 @@ def create_app(backend: ServedBackend, public: Path | None = None) -> web.Applic
     return app
 
 
-def create_site(backend: ServedBackend) -> web.Application:
+def create_site(backend: Any) -> web.Application:
     """The site port: HTTP actions and nothing else."""
     site = web.Application(middlewares=[answer_errors])
     site.add_routes(http_actions.site_routes(backend))

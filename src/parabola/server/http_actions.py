@@ -1,25 +1,163 @@
 """HTTP actions: under ``/http`` on the main port, and at the root of the site port (sync-and-http 5).
 
-Both doors lead to ``serve_action``; ``path`` there is what the router of the deployment sees.
+Both doors lead to ``serve_action``; ``path`` there is what the routes of the deployment are matched with. An
+action runs to its end even when its client has gone.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final, Protocol
 
+import orjson
 from aiohttp import web
 
+from parabola.functions.calling import RequestContext
+from parabola.functions.deployment import Deployment
+from parabola.functions.failures import MISSING, FunctionFailure
+from parabola.functions.http_actions import (
+    BODYLESS,
+    HttpActionRequest,
+    HttpExecution,
+    ResponseSink,
+)
+from parabola.functions.http_routing import HttpRoute, find_route, has_router
+from parabola.functions.identity import Identity
+from parabola.server.credentials import identify
+from parabola.server.http_errors import error_response
+from parabola.server.request_context import request_context
 from parabola.server.served_backend import ServedBackend
+from parabola.values.errors import InternalServerError, ParabolaError
 
 NOT_ENABLED: Final = "This Convex deployment does not have HTTP actions enabled."
+NO_ROUTE: Final = "No matching routes found"
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+WATCH_SECONDS: Final = 0.25
+"""How often a request whose action is still running is checked for a client that has gone."""
+_CHUNK_BYTES: Final = 64 * 1024
 
 
-async def serve_action(backend: ServedBackend, request: web.Request, path: str) -> web.StreamResponse:
+class ActingBackend(ServedBackend, Protocol):
+    """A backend with HTTP actions."""
+
+    @property
+    def deployment(self) -> Deployment: ...
+
+    async def http_action(
+        self,
+        route: HttpRoute,
+        request: HttpActionRequest,
+        body: AsyncIterator[bytes] | None,
+        sink: ResponseSink,
+        identity: Identity | ParabolaError,
+        context: RequestContext,
+        on_start: Any = None,
+    ) -> FunctionFailure | None: ...
+
+
+async def serve_action(backend: ActingBackend, request: web.Request, path: str) -> web.StreamResponse:
     """Answer one request to ``path`` (with its leading slash)."""
-    return web.Response(status=404, text=NOT_ENABLED)
+    if request.method not in METHODS:
+        return web.Response(status=405)
+    deployment = backend.deployment
+    if not has_router(deployment):
+        return web.Response(status=404, text=NOT_ENABLED)
+    route = find_route(deployment, path, request.method)
+    if route is None:
+        return web.Response(status=404, text=NO_ROUTE)
+    sink = ResponseWriter(request)
+    context = request_context(request)
+    seen: list[HttpExecution] = []
+    action = asyncio.ensure_future(
+        backend.http_action(
+            route,
+            HttpActionRequest(request.method, public_url(request, path), path, header_pairs(request)),
+            _body(request),
+            sink,
+            await _identity(backend, request),
+            context,
+            seen.append,
+        )
+    )
+    try:
+        failure = await _watched(request, action, seen)
+    except ParabolaError as error:
+        return sink.response or error_response(error)
+    except asyncio.CancelledError:
+        raise
+    if sink.response is not None:
+        await sink.end()
+        return sink.response
+    if failure is None:
+        return error_response(InternalServerError())
+    return failure_response(failure, context.request_id, backend.config.redact_logs_to_client)
 
 
-def routes(backend: ServedBackend) -> list[web.RouteDef]:
+class ResponseWriter:
+    """Writes a response as it comes."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self.response: web.StreamResponse | None = None
+
+    async def head(self, status: int, headers: list[tuple[str, str]]) -> None:
+        response = self.response = web.StreamResponse(status=status)
+        for name, value in headers:
+            if name.lower() not in ("transfer-encoding", "connection"):
+                response.headers.add(name, value)
+        await response.prepare(self._request)
+
+    async def chunk(self, data: bytes) -> None:
+        assert self.response is not None
+        if self._request.method != "HEAD":
+            await self.response.write(data)
+
+    async def end(self) -> None:
+        """The response is complete."""
+        assert self.response is not None
+        try:
+            await self.response.write_eof()
+        except ConnectionError:
+            pass
+
+
+def failure_response(failure: FunctionFailure, request_id: str, redacted: bool) -> web.Response:
+    """The answer when an action failed before it answered (sync-and-http 5)."""
+    head = f"[Request ID: {request_id}] Server Error"
+    body: dict[str, Any] = {"code": head if redacted else f"{head}: {failure.message}"}
+    if not redacted:
+        body["trace"] = failure.text()
+    if failure.data is not MISSING:
+        body["data"] = failure.data
+    return web.Response(status=500, body=orjson.dumps(body), content_type="application/json")
+
+
+def public_url(request: web.Request, path: str) -> str:
+    """The URL as the client knows it: behind a proxy, with the scheme that the proxy tells."""
+    scheme = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip()
+    if not scheme:
+        for part in request.headers.get("Forwarded", "").replace(",", ";").split(";"):
+            name, _, value = part.strip().partition("=")
+            if name.lower() == "proto":
+                scheme = value.strip('"')
+                break
+    url = request.rel_url
+    query = f"?{url.raw_query_string}" if url.raw_query_string else ""
+    raw = url.raw_path
+    if raw.startswith("/http") and not path.startswith("/http"):
+        raw = raw.removeprefix("/http") or "/"
+    return f"{scheme or 'http'}://{request.headers.get('Host', request.host)}{raw}{query}"
+
+
+def header_pairs(request: web.Request) -> tuple[tuple[str, str], ...]:
+    """Every header, in order; values as Latin-1, the way `Headers` objects take them."""
+    return tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers
+    )
+
+
+def routes(backend: ActingBackend) -> list[web.RouteDef]:
     """The door on the main port."""
 
     async def under_http(request: web.Request) -> web.StreamResponse:
@@ -28,10 +166,37 @@ def routes(backend: ServedBackend) -> list[web.RouteDef]:
     return [web.route("*", "/http", under_http), web.route("*", "/http/{path:.*}", under_http)]
 
 
-def site_routes(backend: ServedBackend) -> list[web.RouteDef]:
+def site_routes(backend: ActingBackend) -> list[web.RouteDef]:
     """The door on the site port: everything."""
 
     async def at_root(request: web.Request) -> web.StreamResponse:
         return await serve_action(backend, request, request.path)
 
     return [web.route("*", "/{path:.*}", at_root)]
+
+
+async def _identity(backend: ActingBackend, request: web.Request) -> Identity | ParabolaError:
+    """Who calls. An `Authorization` header that is not ours is the action's own business."""
+    try:
+        return await identify(request, backend)
+    except ParabolaError as error:
+        return error
+
+
+def _body(request: web.Request) -> AsyncIterator[bytes] | None:
+    if request.method in BODYLESS or not request.can_read_body:
+        return None
+    return request.content.iter_chunked(_CHUNK_BYTES)
+
+
+async def _watched(
+    request: web.Request, action: asyncio.Future[FunctionFailure | None], seen: list[HttpExecution]
+) -> FunctionFailure | None:
+    """The outcome of an action; meanwhile a client that disconnects is noticed."""
+    while True:
+        done, _ = await asyncio.wait([action], timeout=WATCH_SECONDS)
+        if done:
+            return action.result()
+        if request.transport is None or request.transport.is_closing():
+            for execution in seen:
+                execution.client_gone()

@@ -25,6 +25,7 @@ from stores import (
 )
 from test_indexes import create_index
 
+from parabola.database import committer
 from parabola.database.database import Database
 from parabola.database.errors import ConflictError, StorageBusy, StorageError, StorageFailed, StorageFull
 from parabola.database.transaction import Transaction
@@ -370,6 +371,94 @@ async def test_a_mutation_without_writes_answers_only_when_what_it_read_is_durab
     await reader.get(id)
     assert await database.commit(reader) == reader.begin_ts <= database.durable_ts
     await committing
+
+
+# Large commits
+
+
+async def large(database: Database, count: int = 20) -> Transaction:
+    tx = database.begin(writable=True)
+    for n in range(count):
+        await tx.insert("t", {"n": float(n)})
+    return tx
+
+
+async def test_a_large_commit_lets_others_read_and_never_shows_a_part_of_itself(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(committer, "PART", 2)
+    old = await insert(database, "t", {"n": -1.0}, {"n": -2.0})
+    await create_index(database, "t", "by_n", "n")
+    tx = await large(database)
+    await tx.patch(old[0], {"n": 100.0})
+    await tx.delete(old[1])
+    committing = asyncio.create_task(database.commit(tx))
+    seen: set[tuple[float, ...]] = set()
+    copies = 0
+    while not committing.done():
+        for reader in (database.begin(), database.begin(writable=True)):
+            for query in ("t", range_of("t.by_n")):
+                seen.add(tuple(sorted(d.value["n"] for d in await collect(reader, query))))
+            assert await reader.count("t") in (2, 21)
+        crash_copy(tmp_path / "data", tmp_path / f"copy{copies}")
+        copies += 1
+        await asyncio.sleep(0)
+    after = tuple(sorted([*map(float, range(20)), 100.0]))
+    assert seen <= {(-2.0, -1.0), after}
+    assert copies > 5
+    assert tuple(sorted(d["n"] for d in await values(database, "t"))) == after
+    for number in range(copies):
+        async with opened(tmp_path / f"copy{number}") as copy:
+            assert tuple(sorted(d["n"] for d in await values(copy, "t"))) in {(-2.0, -1.0), after}
+
+
+async def test_while_a_large_commit_is_stored_others_wait_their_turn(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer, "PART", 2)
+    [id] = await insert(database, "other", {"n": 0.0})
+    published: list[int] = []
+    database.on_commit(lambda writes, ts: published.append(len(writes.changes)))
+    first = asyncio.create_task(database.commit(await large(database)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    second = asyncio.create_task(patch(database, id, {"n": 1.0}))
+    await asyncio.gather(first, second)
+    assert published[-1] == 1
+    assert published[0] >= 20
+
+
+async def test_a_large_commit_goes_on_when_nobody_waits_for_it_any_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer, "PART", 2)
+    await insert(database, "t", {})
+    waiting = asyncio.create_task(database.commit(await large(database)))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await insert(database, "t", {})
+    assert len(await values(database, "t")) == 22
+
+
+async def test_a_disk_that_fills_in_the_middle_of_a_large_commit_leaves_nothing_of_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer, "PART", 2)
+    await insert(database, "t", {"n": -1.0})
+    tx = database.begin(writable=True)
+    for _ in range(40):
+        await tx.insert("t", {"text": "x" * 3000})
+    fill(database)
+    with pytest.raises(StorageFull):
+        await database.commit(tx)
+    make_room(database)
+    assert await values(database, "t") == [{"n": -1.0}]
+    await insert(database, "t", {"n": -2.0})
+    assert await database.begin().count("t") == 2
+    assert len(await values(database, "t")) == 2
 
 
 # The lane

@@ -21,7 +21,7 @@ from parabola.database.documents import Revision
 from parabola.database.errors import DataDirectoryLocked, StorageFailed, StorageFull, UnusableData
 from parabola.database.indexes import id_key
 from parabola.database.intervals import Interval
-from parabola.database.persistence import Commit, DocumentWrite, EntryChange
+from parabola.database.persistence import Commit, DocumentWrite
 from parabola.database.sqlite import SqlitePersistence
 
 TABLET, INDEX = 7, 8
@@ -55,8 +55,8 @@ class Model:
             new = None if content is None else Revision(id, self.ts, content.encode(), len(content))
             full_key = None if key is None else key + id_key(id)
             entries = (
-                EntryChange(TABLET, None if old is None else id_key(id), None if new is None else id_key(id)),
-                EntryChange(INDEX, old_key, full_key),
+                (TABLET, None if old is None else id_key(id), None if new is None else id_key(id)),
+                (INDEX, old_key, full_key),
             )
             writes.append(DocumentWrite(TABLET, id, old, new, entries))
             self.history.append((self.ts, id, full_key, content))
@@ -132,7 +132,7 @@ async def test_a_read_at_any_timestamp_finds_what_was_there_then(
         for change in changes:
             commit = model.commit(change)
             if commit is not None:
-                store.append([commit])
+                store.append(commit)
         await check_reads(store, model, 0, 0)
         start, end = data.draw(bounds), data.draw(st.none() | bounds)
         interval, ts = Interval(start, end), data.draw(st.integers(0, model.ts))
@@ -158,7 +158,7 @@ async def test_vacuum_changes_no_read_within_retention(
         for change in changes:
             commit = model.commit(change)
             if commit is not None:
-                store.append([commit])
+                store.append(commit)
         while await store.vacuum(
             entries_before=entries_before,
             documents_before=documents_before,
@@ -180,12 +180,12 @@ async def test_vacuum_leaves_only_live_rows_when_everything_is_old(store: Sqlite
     for n in range(20):
         commit = model.commit({"a": (b"\x01", f"a{n}"), "b": None if n % 2 else (b"\x02", f"b{n}")})
         assert commit
-        store.append([commit])
+        store.append(commit)
     last = model.commit(
         {"c": (b"\x01", "newest")}
     )  # the newest revision is left alone: timestamps go on from it
     assert last
-    store.append([last])
+    store.append(last)
     while await store.vacuum(
         entries_before=model.ts,
         documents_before=model.ts,
@@ -205,7 +205,7 @@ async def test_vacuum_removes_indexes_and_tables_that_are_no_more(store: SqliteP
     for n in range(5):
         commit = model.commit({"a": (b"\x01", f"a{n}"), "b": (b"\x02", f"b{n}")})
         assert commit
-        store.append([commit])
+        store.append(commit)
     while await store.vacuum(entries_before=0, documents_before=0, live_indexes=frozenset(), limit=3):
         pass
     for table in ("entry", "superseded", "revision"):
@@ -222,7 +222,7 @@ async def test_large_documents_end_a_chunk_early(
     model = Model()
     commit = model.commit(dict.fromkeys("abcd", (b"\x01", "x" * 6)))
     assert commit
-    store.append([commit])
+    store.append(commit)
     chunk = await store.scan(INDEX, Interval.everything(), model.ts, "asc", 100)
     assert len(chunk) == 1
     assert not chunk.exhausted
@@ -243,7 +243,7 @@ async def test_the_log_never_ends_in_the_middle_of_a_commit(
         for change in changes:
             commit = model.commit(change)
             if commit is not None:
-                store.append([commit])
+                store.append(commit)
         read: list[tuple[int, str, str | None]] = []
         after = 0
         while True:
@@ -269,11 +269,11 @@ async def test_what_was_flushed_survives_a_crash_and_the_rest_does_not_leave_tra
     for n in range(3):
         commit = model.commit({"a": (b"\x01", f"a{n}")})
         assert commit
-        store.append([commit])
+        store.append(commit)
     await store.flush()
     lost = model.commit({"a": (b"\x02", "lost"), "b": (b"\x02", "lost")})
     assert lost
-    store.append([lost])
+    store.append(lost)
     copy = SqlitePersistence.open(crash_copy(tmp_path / "data", tmp_path / "copy"))
     assert (await copy.load()).latest_ts == 30
     assert await chunked(copy, INDEX, Interval.everything(), 1000, "asc", 10) == [
@@ -291,7 +291,7 @@ async def test_flushes_that_overlap_each_cover_what_was_appended_before_them(
     async def commit_and_flush(n: int) -> None:
         commit = model.commit({f"id{n}": (b"\x01", "x")})
         assert commit
-        store.append([commit])
+        store.append(commit)
         await store.flush()
 
     await asyncio.gather(*(commit_and_flush(n) for n in range(20)))
@@ -313,7 +313,7 @@ async def test_the_log_file_is_synced_before_a_flush_returns(
     monkeypatch.setattr(os, "fdatasync", fdatasync)
     commit = Model().commit({"a": (b"\x01", "x")})
     assert commit
-    store.append([commit])
+    store.append(commit)
     assert synced == []
     await store.flush()
     assert [Path(path).name for path in synced] == ["parabola.sqlite3-wal"]
@@ -329,7 +329,7 @@ async def test_a_checkpoint_moves_the_log_and_loses_nothing(
         commit = model.commit({f"id{n}": (b"\x01", "x" * 2000)})
         assert commit
         await store.ready()
-        store.append([commit])
+        store.append(commit)
         await store.flush()
     assert (tmp_path / "data" / "parabola.sqlite3").stat().st_size > 100_000
     assert (tmp_path / "data" / "parabola.sqlite3-wal").stat().st_size < 60 * 4 * 4096
@@ -345,7 +345,7 @@ async def test_a_full_disk_fails_the_write_and_only_that(store: SqlitePersistenc
     model = Model()
     first = model.commit({"a": (b"\x01", "kept")})
     assert first
-    store.append([first])
+    store.append(first)
     await store.flush()
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]
     store._db.execute(f"PRAGMA max_page_count = {pages + 2}")
@@ -355,15 +355,15 @@ async def test_a_full_disk_fails_the_write_and_only_that(store: SqlitePersistenc
     large_commit = large.commit({"c": (b"\x01", "x" * 100_000)})
     assert small_commit
     assert large_commit
-    store.append([small_commit])
+    store.append(small_commit)
     with pytest.raises(StorageFull, match="the disk is full"):
-        store.append([large_commit])
+        store.append(large_commit)
     assert store.newest_ts == 10
     assert store.rollbacks == 1
     assert [raw for _, raw in await chunked(store, INDEX, Interval.everything(), 99, "asc", 9)] == ["kept"]
     assert store.size(TABLET).documents == 1
     store._db.execute("PRAGMA max_page_count = 1000000")
-    store.append([large_commit])
+    store.append(large_commit)
     await store.flush()
     assert store.newest_ts == large_commit.ts
     assert store.size(TABLET).documents == 2
@@ -375,7 +375,7 @@ async def test_after_a_failed_sync_writes_are_refused_and_reads_go_on(
     model = Model()
     first = model.commit({"a": (b"\x01", "kept")})
     assert first
-    store.append([first])
+    store.append(first)
     await store.flush()
 
     def broken(descriptor: int) -> None:
@@ -384,13 +384,13 @@ async def test_after_a_failed_sync_writes_are_refused_and_reads_go_on(
     monkeypatch.setattr(os, "fdatasync", broken)
     second = model.commit({"a": (b"\x01", "unknown")})
     assert second
-    store.append([second])
+    store.append(second)
     with pytest.raises(StorageFailed, match="start the server again"):
         await store.flush()
     monkeypatch.undo()
     assert store.newest_ts == first.ts
     with pytest.raises(StorageFailed, match="No more writes are taken"):
-        store.append([second])
+        store.append(second)
     revision = await store.get(TABLET, "a", first.ts)
     assert revision is not None
     assert revision.raw == b"kept"

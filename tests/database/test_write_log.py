@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from parabola.database.documents import Revision
 from parabola.database.intervals import Interval, ReadSet
-from parabola.database.persistence import DocumentWrite, EntryChange
+from parabola.database.persistence import DocumentWrite
 from parabola.database.tables import Table
 from parabola.database.write_log import WriteLog
 from parabola.database.write_set import Change, WriteSet
@@ -17,7 +17,7 @@ TABLE = Table(7, "t", 10001)
 
 def write_set(ts: int, old: bytes | None, new: bytes | None, index: int = 1) -> WriteSet:
     revisions = [None if key is None else Revision("id", ts, b"{}", 2) for key in (old, new)]
-    write = DocumentWrite(7, "id", *revisions, (EntryChange(index, old, new),))
+    write = DocumentWrite(7, "id", *revisions, ((index, old, new),))
     return WriteSet(ts, f"source {ts}", (Change(TABLE, "id", *revisions),), [write])
 
 

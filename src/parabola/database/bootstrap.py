@@ -6,6 +6,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any
 
+from parabola.database.committer import NEXT_ID
 from parabola.database.documents import Revision
 from parabola.database.indexes import BY_CREATION_TIME, BY_ID, Index
 from parabola.database.intervals import Interval
@@ -67,7 +68,7 @@ def first_commit(ts: int) -> Commit:
         for table, rows in ((tables[0], table_rows), (tables[1], index_rows))
         for row in rows
     )
-    return Commit(ts, writes, {"next_id": str(next_id).encode()})
+    return Commit(ts, writes, {NEXT_ID: str(next_id).encode()})
 
 
 class _RowMaker:

@@ -13,11 +13,12 @@ import logging
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parabola.database.commit_lane import CommitLane
 from parabola.database.errors import ConflictError, StorageError, StorageFailed
-from parabola.database.persistence import Commit, Persistence
+from parabola.database.overlay import PendingWrite
+from parabola.database.persistence import Commit, DocumentWrite, Persistence
 from parabola.database.tables import METADATA_TABLES, Registry
 from parabola.database.write_log import Touched, WriteLog
 from parabola.database.write_set import (
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 __all__ = ["Committer"]
 
 _log = logging.getLogger(__name__)
+
+NEXT_ID: Final = "next_id"
+"""Instance property: the next number for a tablet or an index."""
+
+PART: Final = 128
+"""Documents of a commit that are stored at once; a larger commit gives others a turn in between."""
 
 
 class _Waiting(NamedTuple):
@@ -122,6 +129,20 @@ class Committer:
             self._check_generation(tx)
             await self.wait_durable(tx.begin_ts)
             return tx.begin_ts
+        if len(writes) <= PART:
+            return await (await self._store(tx, writes, source, on_validated))
+        # In a task of its own: no half of it must be left when the one who waits is cancelled.
+        storing = asyncio.get_running_loop().create_task(self._store(tx, writes, source, on_validated))
+        return await (await asyncio.shield(storing))
+
+    async def _store(
+        self,
+        tx: Transaction,
+        writes: list[PendingWrite],
+        source: str,
+        on_validated: Callable[[int], None] | None,
+    ) -> asyncio.Future[int]:
+        """Validates and appends; the result is to be waited for."""
         if tx.has_chosen_ids:
             # What is committed after this check is found by the validation: an insert has read its id.
             for write in writes:
@@ -134,44 +155,49 @@ class Committer:
             if self.lane.is_open:
                 break
             await self.lane.wait_open()
-        # From here to the append nothing waits: what is validated is what is stored.
+        # From here on no other commit comes in between: what is validated is what is stored.
         self._validate(tx)
         ts = self.next_ts()
-        registry = self.registry
+        registry = _registry_after(self.registry, writes)
         changes: list[Change] = []
-        values: list[dict[str, Any] | None] = []
-        for write in writes:
-            table, old = write.table, write.old
-            revision, value = (None, None) if write.new is None else resolved(write.new.revision, ts)
-            changes.append(Change(table, write.id, old, revision))
-            values.append(value)
-            if table.name in METADATA_TABLES:
-                registry = registry.with_row(table, None if old is None else old.value, value)
-        stored = tuple(
-            document_write(registry, change, value) for change, value in zip(changes, values, strict=True)
-        )
-        metadata_changed = registry is not self.registry
-        properties = {"next_id": str(self.next_id).encode()} if metadata_changed else {}
-        write_set = WriteSet(ts, source, tuple(changes), stored)
-        deltas = write_set.count_deltas()
-        for tablet_id in deltas:
+        stored: list[DocumentWrite] = []
+
+        def take(part: list[PendingWrite]) -> Commit:
+            start = len(stored)
+            for id, table, old, new in part:
+                revision, value = (None, None) if new is None else resolved(new.revision, ts)
+                change = Change(table, id, old, revision)
+                changes.append(change)
+                stored.append(document_write(registry, change, value))
+            is_first = not start and registry is not self.registry
+            return Commit(ts, tuple(stored[start:]), self._properties() if is_first else {})
+
+        for tablet_id in {write.table.tablet_id for write in writes}:
             if tablet_id not in self._counts:
                 self._counts[tablet_id] = self._persistence.size(tablet_id).documents
         try:
-            self._persistence.append([Commit(ts, stored, properties)])
+            if len(writes) <= PART:
+                self._persistence.append(take(writes))
+            else:
+                parts = (take(writes[at : at + PART]) for at in range(0, len(writes), PART))
+                await self._persistence.append_parts(parts)
         except StorageError as error:
             self._take_back(error)
             raise
-        for tablet_id, delta in deltas.items():
+        write_set = WriteSet(ts, source, tuple(changes), stored)
+        for tablet_id, delta in write_set.count_deltas().items():
             self._counts[tablet_id] += delta
         self.latest_ts = ts
-        if metadata_changed:
+        if registry is not self.registry:
             self._registries.append((ts, registry))
         self.log.append(write_set)
         durable = self._until_durable(ts, write_set)
         if on_validated is not None:
             on_validated(ts)
-        return await durable
+        return durable
+
+    def _properties(self) -> dict[str, bytes]:
+        return {NEXT_ID: str(self.next_id).encode()}
 
     def _validate(self, tx: Transaction) -> None:
         self._check_generation(tx)
@@ -286,3 +312,14 @@ def _fail(waiting: _Waiting, error: StorageError) -> None:
     if not waiting.done.done():
         waiting.done.set_exception(error)
         waiting.done.exception()  # it may be that nobody waits any more
+
+
+def _registry_after(registry: Registry, writes: list[PendingWrite]) -> Registry:
+    for write in writes:
+        if write.table.name in METADATA_TABLES:
+            registry = registry.with_row(
+                write.table,
+                None if write.old is None else write.old.value,
+                None if write.new is None else write.new.value,
+            )
+    return registry

@@ -10,7 +10,7 @@ from random import Random
 
 from parabola.database.backfill import Backfill
 from parabola.database.bootstrap import add_missing_system_tables, first_commit, load_registry
-from parabola.database.committer import Committer
+from parabola.database.committer import NEXT_ID, Committer
 from parabola.database.documents import Revision
 from parabola.database.intervals import Interval
 from parabola.database.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
@@ -77,11 +77,11 @@ class Database:
         state = await persistence.load()
         if state.latest_ts == 0:
             commit = first_commit(clock())
-            persistence.append([commit])
+            persistence.append(commit)
             await persistence.flush()
             state = await persistence.load()
         registry = await load_registry(persistence, state.latest_ts)
-        next_id = int(state.properties.get("next_id", FIRST_FREE_ID))
+        next_id = int(state.properties.get(NEXT_ID, FIRST_FREE_ID))
         database = cls(
             persistence, registry, state.latest_ts, next_id, clock=clock, limits=limits or Limits()
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, Protocol, TypeVar
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from parabola.database.documents import Revision
 from parabola.database.intervals import Interval
@@ -48,12 +48,8 @@ class Rows(list[T]):
         self.exhausted = exhausted
 
 
-class EntryChange(NamedTuple):
-    """The key of one document in one index before and after a write; None where it is not in the index."""
-
-    index_id: int
-    old_key: bytes | None
-    new_key: bytes | None
+EntryChange: TypeAlias = tuple[int, bytes | None, bytes | None]
+"""Index id, and a document's key in it before and after a write; None where it is not in the index."""
 
 
 class DocumentWrite(NamedTuple):
@@ -124,10 +120,17 @@ class Persistence(Protocol):
     async def ready(self) -> None:
         """Returns when the store takes appends; until the caller's next wait it stays so."""
 
-    def append(self, commits: Sequence[Commit]) -> None:
-        """Adds commits, in ascending order of `ts`; reads see them at once, a crash may still lose them.
+    def append(self, commit: Commit) -> None:
+        """Adds a commit later than all before; reads see it at once, a crash may still lose it.
 
         Sets `number` of every new revision.
+        """
+
+    async def append_parts(self, parts: Iterable[Commit]) -> None:
+        """Adds one commit in parts of one timestamp, with a turn for other tasks after each.
+
+        The first part is taken before this waits for the first time; until the last one is added nothing of
+        it gets durable, and `ready` and `flush` wait.
         """
 
     def add_entries(self, index_id: int, entries: Sequence[tuple[bytes, Revision]]) -> None:

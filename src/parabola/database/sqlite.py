@@ -24,7 +24,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +63,8 @@ CHUNK_BYTES: Final = 4 * 1024 * 1024
 CACHE_BYTES: Final = 64 * 1024 * 1024
 """Memory for revisions kept decoded; SQLite's own page cache is beside it."""
 
+NOTHING: Final = TableSize(0, 0)
+
 MAX_KEY: Final = b"\xff"
 """Above every index key: no encoded value begins with it."""
 
@@ -91,6 +93,9 @@ class SqlitePersistence:
         self._fault: StorageFailed | None = None
         self._writable = asyncio.Event()
         self._writable.set()
+        # Not set while the open SQL transaction holds a part of a commit.
+        self._whole = asyncio.Event()
+        self._whole.set()
         self._checkpointing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -138,6 +143,7 @@ class SqlitePersistence:
         """Takes the state of the in-memory counters from the file."""
         row = self._db.execute(sql.SELECT_LAST_REVISION).fetchone()
         number, self.newest_ts = row or (0, 0)
+        self._cache.forget_from(number + 1)
         self._next_number = max(self._next_number, number + 1)
         self._sizes = {
             tablet: TableSize(documents, size)
@@ -206,7 +212,7 @@ class SqlitePersistence:
         return Rows(((key, revisions[number]) for key, number, _ in found), exhausted=exhausted)  # type: ignore[misc]
 
     def size(self, tablet_id: int) -> TableSize:
-        return self._sizes.get(tablet_id, TableSize(0, 0))
+        return self._sizes.get(tablet_id, NOTHING)
 
     # ---- writes
 
@@ -214,16 +220,39 @@ class SqlitePersistence:
         while not self._writable.is_set():
             await self._writable.wait()
 
-    def append(self, commits: Sequence[Commit]) -> None:
+    def append(self, commit: Commit) -> None:
         self._check_fault()
         try:
             self._begin()
-            for commit in commits:
-                self._append(commit)
+            self._append(commit)
         except sqlite3.Error as error:
             raise self._rolled_back(error) from error
+        self.newest_ts = commit.ts
+
+    async def append_parts(self, parts: Iterable[Commit]) -> None:
+        self._writable.clear()
+        self._whole.clear()
+        ts = self.newest_ts
+        try:
+            self._begin()
+            for part in parts:
+                self._check_fault()
+                self._append(part)
+                ts = part.ts
+                await asyncio.sleep(0)
+            self._check_fault()
+        except sqlite3.Error as error:
+            raise self._rolled_back(error) from error
+        except BaseException as error:
+            self._roll_back(error)
+            raise
+        finally:
+            self._whole.set()
+            self._writable.set()
+        self.newest_ts = ts
 
     def _append(self, commit: Commit) -> None:
+        """Adds the rows of a commit, document by document whole: reads are right between two calls."""
         ts = commit.ts
         revisions: list[tuple[Any, ...]] = []
         added: list[tuple[Any, ...]] = []
@@ -233,33 +262,35 @@ class SqlitePersistence:
         superseded: list[tuple[Any, ...]] = []
         number = self._next_number
         for tablet, id, old, new, entries in commit.writes:
-            previous = None if old is None else old.number
+            documents, total = self._sizes.get(tablet, NOTHING)
+            previous = old_size = None
+            if old is not None:
+                previous, old_size = old.number, old.size
+                documents -= 1
+                total -= old_size
+            size = 0
             if new is None:
                 revisions.append((number, tablet, id, ts, previous, 0, None))
             else:
-                revisions.append((number, tablet, id, ts, previous, new.size, new.raw))
+                size = new.size
+                documents += 1
+                total += size
+                revisions.append((number, tablet, id, ts, previous, size, new.raw))
                 new.number = number
                 self._cache.add(number, new)
+            self._sizes[tablet] = TableSize(documents, total)
+            self._changed_sizes.add(tablet)
             for index_id, old_key, new_key in entries:
-                if old_key is not None:
-                    assert old is not None
-                    past = (index_id, ts, old_key, old.ts, old.size, previous)
+                if old_key is not None and old is not None:
+                    past = (index_id, ts, old_key, old.ts, old_size, previous)
                     (superseded if index_id == tablet else removed).append(past)
                     self._removed_ts[index_id] = ts
                     if old_key == new_key:
-                        assert new is not None
-                        updated.append((ts, new.size, number, index_id, old_key))
+                        updated.append((ts, size, number, index_id, old_key))
                         continue
                     deleted.append((index_id, old_key))
                 if new_key is not None:
-                    assert new is not None
-                    added.append((index_id, new_key, ts, new.size, number))
-            documents, size = self.size(tablet)
-            self._sizes[tablet] = TableSize(
-                documents + (new is not None) - (old is not None),
-                size + (new.size if new else 0) - (old.size if old else 0),
-            )
-            self._changed_sizes.add(tablet)
+                    added.append((index_id, new_key, ts, size, number))
             number += 1
         db = self._db
         for statement, rows in (
@@ -274,9 +305,8 @@ class SqlitePersistence:
             if rows:
                 db.executemany(statement, rows)
         self._next_number = number
-        self.newest_ts = ts
-        total = len(revisions) + len(added) + len(updated) + len(removed) + len(superseded)
-        self._log.count(total, revisions)
+        rows_written = len(revisions) + len(added) + len(updated) + len(removed) + len(superseded)
+        self._log.count(rows_written, revisions)
 
     def add_entries(self, index_id: int, entries: Sequence[tuple[bytes, Revision]]) -> None:
         self._check_fault()
@@ -315,16 +345,7 @@ class SqlitePersistence:
 
     def _rolled_back(self, error: sqlite3.Error) -> StorageError:
         """Drops the open SQL transaction, and says why."""
-        first_lost = self._next_number
-        try:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-        finally:
-            self.rollbacks += 1
-            self._recall()
-            row = self._db.execute(sql.SELECT_LAST_REVISION).fetchone()
-            self._cache.forget_from(min(first_lost, row[0] + 1 if row else 1))
-        _log.error("a write to %s failed and was undone: %s", self._path, error)
+        self._roll_back(error)
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the extended codes refine the primary ones
         if code == sqlite3.SQLITE_FULL:
             return StorageFull(
@@ -338,6 +359,15 @@ class SqlitePersistence:
             )
         return self._failed(f"The write to {self._path.parent} failed ({error}); nothing of it was kept.")
 
+    def _roll_back(self, error: BaseException) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        self.rollbacks += 1
+        self._recall()
+        if self._fault is not None:
+            self.newest_ts = self._synced_ts
+        _log.error("a write to %s failed and was undone: %s", self._path, error)
+
     def _failed(self, what: str) -> StorageFailed:
         """From here on no write is taken."""
         self._fault = StorageFailed(
@@ -349,6 +379,8 @@ class SqlitePersistence:
         return self._fault
 
     async def flush(self) -> None:
+        while not self._whole.is_set():
+            await self._whole.wait()
         self._check_fault()
         self._commit()
         target = self.newest_ts
@@ -369,14 +401,17 @@ class SqlitePersistence:
         try:
             grown = await loop.run_in_executor(self._checkpointer, self._log.checkpoint, False)
             if grown:
+                await self.ready()
                 self._writable.clear()
-                self._commit()
-                await loop.run_in_executor(self._syncer, self._log.sync)
-                await loop.run_in_executor(self._checkpointer, self._log.checkpoint, True)
+                try:
+                    self._commit()
+                    await loop.run_in_executor(self._syncer, self._log.sync)
+                    await loop.run_in_executor(self._checkpointer, self._log.checkpoint, True)
+                finally:
+                    self._writable.set()
         except (sqlite3.Error, OSError, StorageError):
             _log.exception("moving the write-ahead log into %s failed; it will be tried again", self._path)
         finally:
-            self._writable.set()
             self._checkpointing = None
 
     # ---- the log and its end

@@ -107,7 +107,7 @@ def document_write(registry: Registry, change: Change, value: dict[str, Any] | N
     table, id, old, new = change
     before = None if old is None else old.value
     end = id_key(id)
-    entries = []
+    entries: list[EntryChange] = []
     for index in registry.indexes(table.tablet_id):
         if index.kind != "database":
             continue
@@ -118,5 +118,5 @@ def document_write(registry: Registry, change: Change, value: dict[str, Any] | N
             new_key = old_key
         else:
             new_key = index.prefix(value) + end
-        entries.append(EntryChange(index.index_id, old_key, new_key))
+        entries.append((index.index_id, old_key, new_key))
     return DocumentWrite(table.tablet_id, id, old, new, tuple(entries))

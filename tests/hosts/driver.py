@@ -154,6 +154,8 @@ class Outcome:
     calls: list[list[Json]] = field(default_factory=list)
     """The calls of each syscall message."""
     lines: list[Json] = field(default_factory=list)
+    response: list[Json] = field(default_factory=list)
+    """The messages of a streamed HTTP response."""
 
     @property
     def ok(self) -> bool:
@@ -201,7 +203,7 @@ class EngineSide:
         """When a list, syscall messages are kept here instead of being answered."""
         self.on_syscall: Callable[[Json], None] = lambda message: None
         self._held = asyncio.Event()
-        self._write = write
+        self.write = write
         self._ids = itertools.count(1)
         self._loading: asyncio.Future[Json] | None = None
         self._analyses: dict[int, asyncio.Future[Json]] = {}
@@ -219,7 +221,7 @@ class EngineSide:
             "instance": {"cloudUrl": "http://127.0.0.1:3210", "siteUrl": "http://127.0.0.1:3211"},
             **fields,
         }
-        self._write(message)
+        self.write(message)
         return await self._loading
 
     async def serve(self, source: str, **fields: Any) -> None:
@@ -232,7 +234,7 @@ class EngineSide:
         """The ``analysis`` or ``failed`` message."""
         id = next(self._ids)
         self._analyses[id] = asyncio.get_running_loop().create_future()
-        self._write({"type": "analyze", "id": id, "phase": phase})
+        self.write({"type": "analyze", "id": id, "phase": phase})
         return await self._analyses[id]
 
     def start(
@@ -256,7 +258,7 @@ class EngineSide:
             "requestId": "req-1",
             **fields,
         }
-        self._write(message)
+        self.write(message)
         return future
 
     async def run(self, path: str, args: Json | None = None, kind: str = "query", **fields: Any) -> Outcome:
@@ -272,7 +274,7 @@ class EngineSide:
         return await self.run(path, args, "action")
 
     def cancel(self, id: int) -> None:
-        self._write({"type": "cancel", "id": id})
+        self.write({"type": "cancel", "id": id})
 
     def receive(self, message: Json) -> None:
         kind = message["type"]
@@ -286,6 +288,7 @@ class EngineSide:
         elif kind == "syscall":
             _, outcome = self.runs[message["id"]]
             outcome.calls.append(message["calls"])
+            outcome.lines.extend(message.get("logs", ()))
             self.on_syscall(message)
             if self.held is not None:
                 self.held.append(message)
@@ -294,6 +297,8 @@ class EngineSide:
                 self.answer(message)
         elif kind == "log":
             self.runs[message["id"]][1].lines.extend(message["lines"])
+        elif kind in ("responseHead", "responseChunk", "responseEnd"):
+            self.runs[message["id"]][1].response.append(message)
         elif kind in ("done", "failed"):
             future, outcome = self.runs.pop(message["id"])
             outcome.message = message
@@ -330,7 +335,7 @@ class EngineSide:
                 )
             except Refused as refused:
                 replies.append({"call": call["call"], "error": refused.error})
-        self._write({"type": "reply", "id": message["id"], "replies": replies})
+        self.write({"type": "reply", "id": message["id"], "replies": replies})
 
 
 class HostProcess(EngineSide):

@@ -69,6 +69,19 @@ async def test_a_function_that_loops_for_ever_is_interrupted_where_it_is() -> No
         assert 150 < outcome.usage["userMs"] < 1000
 
 
+async def test_what_the_caller_has_used_of_the_time_counts() -> None:
+    async with host_process("--time-limit", "10") as host:
+        await host.serve("""
+            @query
+            async def spin(ctx: QueryCtx):
+                while True:
+                    pass
+        """)
+        outcome = await host.run("m.py:spin", {}, userMsUsed=9_900.0)
+        assert outcome.kind == "timeout"
+        assert outcome.usage["userMs"] < 5_000
+
+
 async def test_the_others_go_on_while_one_waits_and_when_one_is_interrupted() -> None:
     async with host_process("--time-limit", "0.1") as host:
         await host.serve("""

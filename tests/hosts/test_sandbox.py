@@ -187,6 +187,27 @@ async def test_environment_variables_are_the_deployments_and_reads_are_noted(hos
     assert (await host.action("m.py:act")).result == ["secret", True, False, True]
 
 
+async def test_modules_see_the_clock_and_the_seed_of_the_push(host: HostProcess) -> None:
+    source = """
+        import random, time, os, socket, datetime
+        at_import = [time.time(), random.random(), datetime.date.today().isoformat()]
+        secret = os.urandom(8).hex()
+        socket.socketpair()[0].close()
+        open("/etc/hosts").close()
+        @query
+        async def seen(ctx):
+            return [at_import, secret]
+    """
+    phase = {"now": NOW_MS, "seed": "any text"}
+    await host.serve(source, importPhase=phase)
+    first = (await host.query("m.py:seen")).result
+    await host.serve(source, importPhase=phase)
+    again = (await host.query("m.py:seen")).result
+    assert first[0] == again[0]
+    assert (first[0][0], first[0][2]) == (NOW_MS / 1000, "2023-11-14")
+    assert first[1] != again[1], "what libraries keep secret is not to be guessed"
+
+
 async def test_outside_of_functions_nothing_changes_and_everything_is_put_back() -> None:
     before = (time.time, datetime.datetime.__dict__["now"], random.random, os.urandom, uuid.uuid1)
     sandbox = Sandbox()
@@ -196,7 +217,7 @@ async def test_outside_of_functions_nothing_changes_and_everything_is_put_back()
         assert time.time() > 1.75e9
         assert datetime.datetime.now().timestamp() > 1.75e9
         assert random.random() != random.random()
-        token = frozen_world.set(FrozenWorld(NOW_MS, "aa", is_query=True))
+        token = frozen_world.set(FrozenWorld(NOW_MS, "aa", "query"))
         try:
             assert time.time() == NOW_MS / 1000
             assert datetime.datetime.now(datetime.UTC).timestamp() == NOW_MS / 1000

@@ -281,6 +281,59 @@ async def test_async_for_reads_rows_as_they_are_wanted(host: HostProcess) -> Non
     assert [calls[0]["args"]["consumed"] for calls in outcome.calls] == [0, 16, 80]
 
 
+async def test_what_was_logged_before_a_nested_call_travels_before_it(host: HostProcess) -> None:
+    host.database.functions["m:child"] = lambda args: None
+    await host.serve("""
+        @query
+        async def parent(ctx):
+            print("before")
+            await ctx.db.get("t|1")
+            await ctx.run_query("m:child")
+            print("after")
+    """)
+    seen: list[list[str]] = []
+    host.on_syscall = lambda message: seen.append([line["messages"][0] for line in message.get("logs", ())])
+    assert (await host.query("m.py:parent")).logs == ["[LOG] before", "[LOG] after"]
+    assert seen == [[], ["before"]]
+
+
+async def test_a_mutation_fetches_in_smaller_batches(host: HostProcess) -> None:
+    await host.serve("""
+        @mutation
+        async def read(ctx):
+            return len(await ctx.db.query("t").collect())
+        @query
+        async def read_more(ctx):
+            return len(await ctx.db.query("t").collect())
+    """)
+    for _ in range(150):
+        host.database.insert("t", {})
+    outcome = await host.mutation("m.py:read")
+    assert (outcome.result, [calls[0]["args"]["batch"] for calls in outcome.calls]) == (150.0, [100, 100])
+    assert len((await host.query("m.py:read_more")).calls) == 1
+
+
+async def test_there_is_one_unanswered_message_at_most(host: HostProcess) -> None:
+    await host.serve("""
+        @query
+        async def chains(ctx):
+            async def chain(id):
+                await ctx.db.get(id)
+                await ctx.db.get(id)
+            await asyncio.gather(chain("t|1"), chain("t|2"))
+    """)
+    host.held = []
+    future = host.start("m.py:chains")
+    await host.holds()
+    first = host.held.pop()
+    host.answer({**first, "calls": first["calls"][:1]})
+    host.answer({**first, "calls": first["calls"][1:]})
+    await host.holds()
+    assert [call["call"] for call in host.held[0]["calls"]] == [3, 4]
+    host.answer(host.held.pop())
+    assert (await future).result is None
+
+
 async def test_a_nested_failure_can_be_caught_and_keeps_its_data(host: HostProcess) -> None:
     def fail(args: object) -> object:
         raise Refused("Uncaught ConvexError: full\n    at f (convex/x.py:1)\n", data={"code": "full"})

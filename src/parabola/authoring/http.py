@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -85,12 +85,18 @@ class Request:
         return orjson.loads(self.body)
 
 
+Chunks = Iterable[bytes] | AsyncIterable[bytes]
+
+
 class Response:
-    """What an HTTP action answers. A ``str`` body is sent as UTF-8 text, ``Response.json`` as JSON."""
+    """What an HTTP action answers. A ``str`` body is sent as UTF-8 text, ``Response.json`` as JSON.
+
+    An iterable of bytes, also an asynchronous one such as a generator, is sent piece by piece.
+    """
 
     def __init__(
         self,
-        body: bytes | str | None = None,
+        body: bytes | str | Chunks | None = None,
         *,
         status: int = 200,
         headers: Mapping[str, str] | HeaderPairs = (),
@@ -99,7 +105,15 @@ class Response:
             raise BadRequest(f"The status of a response is between 200 and 599, not {status}.")
         self.status = status
         self.headers = Headers(headers)
-        self.body = body.encode() if isinstance(body, str) else body or b""
+        self.chunks: Chunks | None = None
+        """The body in pieces; ``body`` is empty then."""
+        self.body = b""
+        if isinstance(body, (bytes, bytearray)):
+            self.body = bytes(body)
+        elif isinstance(body, str):
+            self.body = body.encode()
+        else:
+            self.chunks = body
         if isinstance(body, str) and "content-type" not in self.headers:
             self.headers.pairs.append(("content-type", "text/plain;charset=UTF-8"))
 

@@ -13,6 +13,8 @@ Document = dict[str, Any]
 
 MAXIMUM_BATCH = 1024
 """Rows the engine gives at a time (js-runtime 3.8)."""
+MUTATION_BATCH = 100
+"""The same in mutations, where later batches see earlier writes (docs/host-protocol.md)."""
 FIRST_BATCH = 16
 """Rows an ``async for`` asks for at first: it may well stop early."""
 
@@ -27,7 +29,7 @@ def decode_document(json: Any) -> Document:
 class QueryStream:
     """A cursor over the rows of a query. Rows are told to the engine as read only when they are taken out."""
 
-    __slots__ = ("_batch", "_consumed", "_done", "_id", "_query", "_rows", "_syscalls")
+    __slots__ = ("_batch", "_consumed", "_done", "_id", "_maximum", "_query", "_rows", "_syscalls")
 
     def __init__(self, syscalls: Syscalls, query: dict[str, Any]) -> None:
         self._syscalls = syscalls
@@ -35,6 +37,7 @@ class QueryStream:
         self._id: int | None = None
         self._rows: deque[Any] = deque()
         self._batch = FIRST_BATCH
+        self._maximum = MUTATION_BATCH if syscalls.kind == "mutation" else MAXIMUM_BATCH
         self._consumed = 0
         self._done = False
 
@@ -42,7 +45,7 @@ class QueryStream:
         """The next row, ``None`` after the last."""
         if not self._rows and not self._done:
             await self._fetch(self._batch)
-            self._batch = min(self._batch * 4, MAXIMUM_BATCH)
+            self._batch = min(self._batch * 4, self._maximum)
         if not self._rows:
             return None
         self._consumed += 1
@@ -52,7 +55,7 @@ class QueryStream:
         """Every remaining row, or the first ``limit``."""
         documents: list[Document] = []
         while True:
-            wanted = MAXIMUM_BATCH if limit is None else min(limit - len(documents), MAXIMUM_BATCH)
+            wanted = self._maximum if limit is None else min(limit - len(documents), self._maximum)
             if not self._done:
                 await self._fetch(wanted)
             self._consumed += len(self._rows)

@@ -185,11 +185,15 @@ class Action(Invocation):
         result = await self.function.handler(ActionCtx(self), *positional, **named)
         if inspect.isawaitable(result):
             result = await result
-        return self.encode_result(result)
+        return await self.conclude(result)
 
     async def _run_blocking(self) -> Any:
         positional, named = self.arguments()
-        return self.encode_result(self.function.handler(SyncActionCtx(self, block_on), *positional, **named))
+        return await self.conclude(self.function.handler(SyncActionCtx(self, block_on), *positional, **named))
+
+    async def conclude(self, result: Any) -> Any:
+        """What is reported as the result; runs in the action's thread, as a part of the action."""
+        return self.encode_result(result)
 
     def _unretrieved_error(self) -> BaseException | None:
         for task in self._tasks:

@@ -151,7 +151,8 @@ class _RequiredVariables(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         if name not in self._environment:
             raise LoadError(
-                f"Environment variable {name} is used in auth config file but its value was not set"
+                f"Environment variable {name} is used in auth config file but its value was not set",
+                code="AuthConfigMissingEnvironmentVariable",
             )
         return self._environment[name]
 

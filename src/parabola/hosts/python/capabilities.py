@@ -13,7 +13,7 @@ import threading
 from types import FrameType
 from typing import Any, Final
 
-from parabola.hosts.python.frozen_world import frozen_world
+from parabola.hosts.python.frozen_world import confined_world
 from parabola.hosts.python.refusals import CapabilityRefused, refusal_text, refuse, user_files
 from parabola.hosts.python.replacements import Replacements
 
@@ -83,7 +83,7 @@ def _refuse_threads(replacements: Replacements, module: Any, name: str) -> None:
 
     @functools.wraps(original)
     def start(*args: Any, **kwargs: Any) -> Any:
-        if frozen_world.get() is not None:
+        if confined_world() is not None:
             refuse("threads")
         return original(*args, **kwargs)
 
@@ -91,7 +91,7 @@ def _refuse_threads(replacements: Replacements, module: Any, name: str) -> None:
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if event in _REFUSED and frozen_world.get() is not None:
+    if event in _REFUSED and confined_world() is not None:
         frame = sys._getframe(1)
         if not _is_allowed(event, args, frame):
             raise CapabilityRefused(refusal_text(_shown(event, args), frame))

@@ -36,6 +36,11 @@ class Console:
         self._on_line = on_line
         self._count = 0
 
+    def take(self) -> list[dict[str, Any]]:
+        """The lines so far, which are sent now."""
+        lines, self.lines = self.lines, []
+        return lines
+
     def write(self, level: Level, *messages: str) -> None:
         """Add a line. The 256th and later ones are replaced by a single remark."""
         self._count += 1

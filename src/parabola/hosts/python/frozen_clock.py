@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
+from parabola.hosts.python.frozen_world import FrozenWorld, confined_world, frozen_world
 from parabola.hosts.python.refusals import refuse
 from parabola.hosts.python.replacements import Replacements
 
@@ -61,7 +61,7 @@ def _replace_in_queries(replacements: Replacements, name: str, frozen: float) ->
     @functools.wraps(original)
     def shim() -> Any:
         world = frozen_world.get()
-        return original() if world is None or not world.is_query else frozen
+        return original() if world is None or world.phase != "query" else frozen
 
     replacements.set(time, name, shim)
 
@@ -87,7 +87,7 @@ def _replace_sleep(replacements: Replacements) -> None:
 
     @functools.wraps(original)
     def sleep(seconds: float, /) -> None:
-        if frozen_world.get() is not None:
+        if confined_world() is not None:
             refuse("time.sleep()")
         original(seconds)
 

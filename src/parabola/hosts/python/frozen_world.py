@@ -1,20 +1,23 @@
-"""What queries and mutations see of the outside world: one moment, and one stream of random numbers."""
+"""What deterministic code sees of the outside world: one moment, and one stream of random numbers."""
 
 from __future__ import annotations
 
 import random
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 
 @dataclass
 class FrozenWorld:
-    """The clock and the randomness of one execution (js-runtime 5.1); what is looked at is noted."""
+    """The clock and the randomness of one execution (js-runtime 5.1); what is looked at is noted.
+
+    While modules are imported both are those of the push, the same on every host (js-runtime 4.2).
+    """
 
     now_ms: float
     seed: str
-    is_query: bool
+    phase: Literal["query", "mutation", "import"]
     used_clock: bool = False
     used_random: bool = False
     _random: random.Random | None = field(default=None, repr=False)
@@ -30,11 +33,16 @@ class FrozenWorld:
         return int(self.now_ms * 1000) * 1000
 
     @property
+    def is_confined(self) -> bool:
+        """True where the outside world is refused."""
+        return self.phase != "import"
+
+    @property
     def random(self) -> random.Random:
         """The execution's generator, from the seed that the engine drew."""
         self.used_random = True
         if self._random is None:
-            self._random = _Random(int(self.seed or "0", 16))
+            self._random = _Random(self.seed)
         return self._random
 
     def random_bytes(self, count: int) -> bytes:
@@ -45,4 +53,10 @@ class FrozenWorld:
 _Random: Final = random.Random
 
 frozen_world: ContextVar[FrozenWorld | None] = ContextVar("frozen_world", default=None)
-"""Set inside queries and mutations, and there alone."""
+"""Set inside queries and mutations and while modules are imported, and there alone."""
+
+
+def confined_world() -> FrozenWorld | None:
+    """The world of the query or mutation that is running; ``None`` where the outside world is open."""
+    world = frozen_world.get()
+    return world if world is not None and world.is_confined else None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from parabola.authoring.environment import variables
-from parabola.hosts.python.frozen_world import frozen_world
+from parabola.hosts.python.frozen_world import confined_world
 from parabola.hosts.python.refusals import refuse
 from parabola.hosts.python.replacements import Replacements
 
@@ -56,7 +56,7 @@ def _get(seen: Mapping[str, str], original: Any, environ: Any, name: str) -> str
         environ.encodekey(name)  # raises TypeError for what is no name, as it does for everybody
         return seen[name]
     except KeyError:
-        if frozen_world.get() is not None or name not in KEPT_VARIABLES:
+        if confined_world() is not None or name not in KEPT_VARIABLES:
             raise
     value: str = original(environ, name)
     return value
@@ -64,7 +64,7 @@ def _get(seen: Mapping[str, str], original: Any, environ: Any, name: str) -> str
 
 def _iterate(seen: Mapping[str, str], original: Any, environ: Any) -> Iterator[str]:
     names = list(seen)
-    if frozen_world.get() is None:
+    if confined_world() is None:
         names += [name for name in original(environ) if name in KEPT_VARIABLES and name not in seen]
     return iter(names)
 
@@ -78,6 +78,6 @@ def _process_names(environ: Any) -> Iterator[str]:
 
 
 def _change(seen: Mapping[str, str], original: Any, environ: Any, *args: Any) -> None:
-    if frozen_world.get() is not None:
+    if confined_world() is not None:
         refuse("os.environ to set variables")
     original(environ, *args)

@@ -10,7 +10,9 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
+from contextvars import Context, copy_context
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,7 +21,8 @@ from parabola.authoring.functions import Function
 from parabola.hosts.python.action import Action, Post
 from parabola.hosts.python.analysis import analyze, find_router
 from parabola.hosts.python.console import ConsoleStream
-from parabola.hosts.python.http_action import HttpActionRun
+from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
+from parabola.hosts.python.http_action import HttpActionRun, no_route
 from parabola.hosts.python.invocation import Invocation, RunRequest
 from parabola.hosts.python.memory import MemoryLimit
 from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule, load_modules
@@ -75,6 +78,10 @@ class Host:
             invocation = self.invocations.pop(message["id"], None)
             if invocation is not None:
                 invocation.cancel()
+        elif kind in ("requestChunk", "requestEnd"):
+            invocation = self.invocations.get(message["id"])
+            if isinstance(invocation, HttpActionRun):
+                invocation.receive_body(message)
         elif kind == "load":
             self._load(message)
         elif kind == "analyze":
@@ -104,17 +111,22 @@ class Host:
             SourceModule(module["path"], module["source"], module.get("file"))
             for module in message["modules"]
         ]
-        token = variables.set(lambda: self.environment)
+        deployment = message.get("deployment")
         try:
-            self.loaded = load_modules(sources)
+            self.loaded = self._import_context(message.get("importPhase")).run(load_modules, sources)
         except LoadError as error:
-            self.send(
-                {"type": "loadFailed", "deployment": message.get("deployment"), "error": error.to_json()}
-            )
+            self.send({"type": "loadFailed", "deployment": deployment, "error": error.to_json()})
             return
-        finally:
-            variables.reset(token)
-        self.send({"type": "loaded", "deployment": message.get("deployment")})
+        self.send({"type": "loaded", "deployment": deployment})
+
+    def _import_context(self, phase: Json | None) -> Context:
+        """What modules see while they are imported: the deployment's variables, the push's clock and seed."""
+        context = copy_context()
+        context.run(variables.set, lambda: self.environment)
+        if phase is not None:
+            world = FrozenWorld(float(phase["now"]), str(phase["seed"]), "import")
+            context.run(frozen_world.set, world)
+        return context
 
     def _analyze(self, message: Json) -> None:
         try:
@@ -135,11 +147,15 @@ class Host:
         except LookupError as error:
             self._refuse(request.id, str(error.args[0]))
             return
+        if function is None:
+            for answer in no_route(request.args["request"], request.id):
+                self.send(answer)
+            return
         invocation = self._invocation(request, function)
         self.invocations[request.id] = invocation
         invocation.start()
 
-    def _find(self, request: RunRequest) -> Function[..., Any]:
+    def _find(self, request: RunRequest) -> Function[..., Any] | None:
         if self.loaded is None:
             raise LookupError("No modules are loaded.")
         if request.kind == "httpAction":
@@ -159,15 +175,22 @@ class Host:
             )
         return function
 
-    def _find_route(self, request: RunRequest) -> Function[..., Any]:
+    def _find_route(self, request: RunRequest) -> Function[..., Any] | None:
+        """The handler of the route that the engine names, or of the one that the router finds."""
         assert self.loaded is not None
         router = find_router(self.loaded)
-        method = request.args["request"]["method"]
-        method = "GET" if method == "HEAD" else method
-        for route in () if router is None else router.routes():
-            if route.path == request.args["route"] and route.method == method:
+        if router is None:
+            raise LookupError("This Convex deployment does not have HTTP actions enabled.")
+        http, named = request.args["request"], request.args.get("route")
+        if named is None:
+            path = http.get("routePath") or urlsplit(http["url"]).path
+            found = router.lookup(path, http["method"])
+            return None if found is None else found.handler
+        method = "GET" if http["method"] == "HEAD" else http["method"]
+        for route in router.routes():
+            if (route.path, route.method) == (named, method):
                 return route.handler
-        raise LookupError(f"No HttpAction routed for {request.args['route']}")
+        raise LookupError(f"No HttpAction routed for {named}")
 
     def _invocation(self, request: RunRequest, function: Function[..., Any]) -> Invocation:
         if request.kind in ("query", "mutation"):

@@ -34,6 +34,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     snapshotTs: int = 0
     identity: Any = None
     requestId: str = ""
+    userMsUsed: float = 0.0
 
 
 @dataclass

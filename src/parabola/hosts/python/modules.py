@@ -31,15 +31,19 @@ AUTH_CONFIG: Final = "auth_config.py"
 class LoadError(Exception):
     """The modules cannot be loaded. ``file`` and ``line`` say where, when that is known."""
 
-    def __init__(self, message: str, file: str | None = None, line: int | None = None) -> None:
+    def __init__(
+        self, message: str, file: str | None = None, line: int | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.file = file
         self.line = line
+        self.code = code
 
     def to_json(self) -> dict[str, Any]:
         """The ``error`` of a ``loadFailed`` message."""
-        return {"message": self.message, "file": self.file, "line": self.line}
+        place = {"message": self.message, "file": self.file, "line": self.line}
+        return place if self.code is None else {**place, "code": self.code}
 
 
 @dataclass(frozen=True)
@@ -296,7 +300,8 @@ def _load_error(source: SourceModule, error: BaseException) -> LoadError:
     message = "".join([error_text(error), *(f"\n    at {frame}" for frame in frames)])
     if isinstance(error, LoadError):
         message = error.message
+    code = error.code if isinstance(error, LoadError) else None
     if not frames:
-        return LoadError(message, source.shown)
+        return LoadError(message, source.shown, code=code)
     shown, _, number = frames[0].rpartition("(")[2].rstrip(")").rpartition(":")
-    return LoadError(message, shown, int(number))
+    return LoadError(message, shown, int(number), code)

@@ -82,7 +82,7 @@ class Steps:
         started = _cpu_ns()
         try:
             if interrupter is not None:
-                interrupter.arm(self._limit - usage.user_ns / 1e9 if limit is None else limit)
+                interrupter.arm(limit or self._limit - transaction.used_seconds)
             try:
                 for event in events:
                     event()

@@ -41,7 +41,9 @@ class Transaction(Invocation):
 
     def __init__(self, *args: Any, steps: Steps, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.world = FrozenWorld(self.request.now, self.request.seed, self.kind == "query")
+        self.world = FrozenWorld(
+            self.request.now, self.request.seed, "query" if self.kind == "query" else "mutation"
+        )
         self.loop = FunctionLoop(lambda: self.world.now_ms / 1000)
         self._steps = steps
         self._context = self._make_context()
@@ -69,6 +71,11 @@ class Transaction(Invocation):
         self._outgoing.append(call)
 
     # Steps
+
+    @property
+    def used_seconds(self) -> float:
+        """What is used up of the time that this function shares with those that called it."""
+        return self.request.userMsUsed / 1e3 + self.usage.user_ns / 1e9
 
     def start(self) -> None:
         def begin() -> None:
@@ -125,9 +132,9 @@ class Transaction(Invocation):
                 self._fail(error)
             else:
                 self._drain(main.result())
-        elif self._outgoing:
+        elif self._pending:
             self._flush()
-        elif not self._pending:
+        else:
             self._finish(self._failed({"message": STUCK}, "stuck"))
 
     def _drain(self, result: Any) -> None:
@@ -135,19 +142,19 @@ class Transaction(Invocation):
         if not self._noted_unawaited:
             self._noted_unawaited = True
             self._note_unawaited()
-        if not self._pending:
-            for stream in self._streams:
-                args = stream.cleanup_args()
-                if args is not None:
-                    self.call("1.0/queryCleanup", args)
         if self._pending:
             self._flush()
             return
         stray = self._unretrieved_error()
         if stray is not None:
             self._fail(stray)
-        else:
-            self._finish(self._done(result))
+            return
+        for stream in self._streams:
+            args = stream.cleanup_args()
+            if args is not None:
+                self.call("1.0/queryCleanup", args)
+        self._flush()  # nobody waits for the answer (docs/host-protocol.md)
+        self._finish(self._done(result))
 
     def _unretrieved_error(self) -> BaseException | None:
         for future in self._failures:
@@ -162,9 +169,15 @@ class Transaction(Invocation):
             self._finish(self._failed(describe_error(error), "user"))
 
     def _flush(self) -> None:
-        if self._outgoing:
-            calls, self._outgoing = self._outgoing, []
-            self._outlet.send({"type": "syscall", "id": self.id, "calls": calls})
+        """Send what was issued, once everything sent before is answered (docs/host-protocol.md)."""
+        calls = self._outgoing
+        if not calls or len(calls) < len(self._pending):
+            return
+        self._outgoing = []
+        message: Json = {"type": "syscall", "id": self.id, "calls": calls}
+        if self.console.lines and any(call["op"] == "1.0/runUdf" for call in calls):
+            message["logs"] = self.console.take()  # these lines stand before those of the callee
+        self._outlet.send(message)
 
     # The end
 

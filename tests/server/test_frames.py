@@ -67,6 +67,15 @@ def test_small_messages_are_not_compressed():
     assert not deflated
 
 
+def test_large_texts_are_compressed_only_where_it_is_done_once():
+    large = b"x" * 300_000
+    [(_, deflated, _, _)] = read(b"".join(text_frames((large,), deflate=True)))
+    assert not deflated
+    [(_, deflated, _, payload)] = read(b"".join(text_frames((b"{", SharedText(large), b"}"), deflate=True)))
+    assert deflated
+    assert len(payload) < 3000
+
+
 def test_a_shared_part_is_compressed_once():
     shared = SharedText(b"abc" * 10_000)
     first = text_frames((b"{", shared), deflate=True)

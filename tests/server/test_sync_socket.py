@@ -130,6 +130,15 @@ class TestQueries:
         await client.modify(adding(0))
         assert await client.closed() == (1011, "InternalServerError")
 
+    async def test_a_bug_costs_the_socket_and_no_more(self, dial: Dial, backend: FakeBackend, monkeypatch):
+        other = await dial()
+        await other.add(0)
+        monkeypatch.setattr(backend, "live_query", None)
+        client = await dial()
+        await client.modify(adding(0))
+        assert await client.closed() == (1011, "InternalServerError")
+        assert (await other.mutate(0, body="x"))["success"]
+
     async def test_errors_of_functions_are_answers(self, dial: Dial):  # 33
         client = await dial()
         assert "Could not find public function for 'no:such'" in await client.add(0, "no:such")

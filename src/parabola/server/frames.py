@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeGuard
 
 _FINAL: Final = 0x80
 _DEFLATED: Final = 0x40
@@ -22,6 +22,8 @@ _JOIN_BELOW: Final = 16 * 1024
 """Smaller messages are written as one piece: copying them is cheaper than a longer list of buffers."""
 DEFLATE_FROM: Final = 1024
 """Smaller messages are sent as they are: compressing them costs more than the bytes it saves."""
+DEFLATE_ALONE: Final = 256 * 1024
+"""Larger text of one socket's own is sent as it is: compressing it would hold up all the others."""
 _EMPTY_BLOCK: Final = b"\0\0\xff\xff"
 PING_FRAME: Final = bytes((_FINAL | _PING, 0))
 
@@ -45,7 +47,7 @@ def text_frames(
     """
     size = sum(map(len, parts))
     first = _FINAL | _TEXT
-    if deflate and size >= DEFLATE_FROM:
+    if deflate and size >= DEFLATE_FROM and (size <= DEFLATE_ALONE or any(map(_is_worth_sharing, parts))):
         parts = [*_deflated_parts(parts)]
         size = sum(map(len, parts))
         first |= _DEFLATED
@@ -86,6 +88,10 @@ def _continued(payload: bytes, first: int, max_frame_bytes: int) -> list[bytes]:
     return buffers
 
 
+def _is_worth_sharing(part: bytes) -> TypeGuard[SharedText]:
+    return isinstance(part, SharedText) and len(part) >= 128
+
+
 def _deflated_parts(parts: Sequence[bytes]) -> list[bytes]:
     """Deflate blocks of each part, one after the other. Nothing refers back across a part, so shared parts
     are ready made; small ones go into stored blocks. The last empty block is left out, as RFC 7692 wants
@@ -93,7 +99,7 @@ def _deflated_parts(parts: Sequence[bytes]) -> list[bytes]:
     deflated = []
     small: list[bytes] = []
     for part in parts:
-        if isinstance(part, SharedText) and len(part) >= 128:
+        if _is_worth_sharing(part):
             if small:
                 deflated.append(_stored(b"".join(small)))
                 small = []
@@ -102,7 +108,7 @@ def _deflated_parts(parts: Sequence[bytes]) -> list[bytes]:
             small.append(part)
     rest = b"".join(small)
     if rest:
-        deflated.append(_stored(rest) if len(rest) < DEFLATE_FROM else _deflate(rest))
+        deflated.append(_deflate(rest) if DEFLATE_FROM <= len(rest) <= DEFLATE_ALONE else _stored(rest))
     return [*deflated, b"\0"]
 
 

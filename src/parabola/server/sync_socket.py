@@ -40,7 +40,7 @@ from parabola.server.sync_effects import (
     Send,
     VerifyToken,
 )
-from parabola.server.sync_failures import InvalidFrame, ProtocolViolation
+from parabola.server.sync_failures import INTERNAL, InvalidFrame, ProtocolViolation
 from parabola.server.sync_session import SyncSession
 from parabola.values.errors import ParabolaError
 
@@ -152,9 +152,13 @@ class SyncSocket:
 
     def _turn(self) -> None:
         self._scheduled = False
-        moment = Moment(self._backend.durable_ts, time.time_ns())
-        for effect in self._session.advance(moment):
-            self._perform(effect)
+        try:
+            for effect in self._session.advance(Moment(self._backend.durable_ts, time.time_ns())):
+                self._perform(effect)
+        except Exception:  # a bug must cost this socket at most, which the client opens again
+            _log.exception("A sync socket broke")
+            self._session.closed = True
+            self._close(Close(1011, INTERNAL))
 
     def _perform(self, effect: Effect) -> None:
         match effect:

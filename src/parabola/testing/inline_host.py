@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import orjson
 
 from parabola.functions.deployment import Environment
 from parabola.functions.hosts import HostConnection, LoadFailure
-from parabola.hosts.python.host import Host
+from parabola.hosts.python import inline
 
 __all__ = ["InlineHosts"]
 
@@ -35,40 +33,24 @@ class InlineHost(HostConnection):
     def __init__(self, functions: Path) -> None:
         super().__init__()
         self._functions = functions
-        self._host = Host(self._send_to_engine, post=self._post)
-        self._to_host: deque[dict[str, Any]] = deque()
-        self._to_engine: deque[dict[str, Any]] = deque()
-        self.receive({"type": "ready", "protocol": 1, "language": "python"})
+        self._host = inline.InlineHost(self._receive_later)
 
     def send(self, message: bytes) -> None:
         """Queue a message for the host."""
-        self._to_host.append(self._with_files(orjson.loads(message)))
-        self.loop.call_soon(self._deliver_to_host)
+        self._host.post(self._with_files(orjson.loads(message)))
 
     async def close(self) -> None:
         """Forget the modules."""
-        for invocation in list(self._host.invocations.values()):
-            invocation.cancel()
-        await asyncio.sleep(0)
-        if self._host.loaded is not None:
-            self._host.loaded.unload()
+        await self._host.close()
         self.end(blamed=None, failure=None, startup="The test's backend was closed.")
 
-    def _send_to_engine(self, message: dict[str, Any]) -> None:
+    def _receive_later(self, message: dict[str, Any]) -> None:
         # As on a pipe, what travels is a copy.
-        self._to_engine.append(orjson.loads(orjson.dumps(message)))
-        self.loop.call_soon(self._deliver_to_engine)
+        self.loop.call_soon(self._receive_open, orjson.loads(orjson.dumps(message)))
 
-    def _deliver_to_host(self) -> None:
+    def _receive_open(self, message: dict[str, Any]) -> None:
         if not self.closed:
-            self._host.receive(self._to_host.popleft())
-
-    def _deliver_to_engine(self) -> None:
-        if not self.closed:
-            self.receive(self._to_engine.popleft())
-
-    def _post(self, call: Any) -> None:
-        self.loop.call_soon_threadsafe(call)
+            self.receive(message)
 
     def _with_files(self, message: dict[str, Any]) -> dict[str, Any]:
         """Say where the modules' files are, so that a debugger stops in them."""

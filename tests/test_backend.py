@@ -277,3 +277,70 @@ async def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+JAVASCRIPT = """
+function define(kind, handler) {
+  const run = async (args) => JSON.stringify((await handler(...JSON.parse(args))) ?? null);
+  const entries = { Query: run, Mutation: run, Action: (requestId, args) => run(args) };
+  return Object.assign(async () => {}, {
+    [`is${kind}`]: true, isPublic: true, [`invoke${kind}`]: entries[kind],
+    exportArgs: () => '{"type":"any"}', exportReturns: () => "null",
+  });
+}
+const call = async (op, args) => JSON.parse(await Convex.asyncSyscall(op, JSON.stringify(args)));
+const nested = (udfType, name, args) => call("1.0/runUdf", { udfType, name, args });
+
+export const add = define("Mutation", async ({ text }) => {
+  console.log("adding");
+  const { _id } = await call("1.0/insert", { table: "tasks", value: { text, completed: true } });
+  const args = JSON.stringify({ table: "tasks", idString: _id });
+  return JSON.parse(Convex.syscall("1.0/db/normalizeId", args)).id;
+});
+export const viaPython = define("Mutation", async ({ text }) => {
+  console.log("before");
+  const id = await nested("mutation", "tasks:create", { text });
+  console.log("after");
+  return id;
+});
+export const spin = define("Query", async () => { while (true) {} });
+export const count = define("Action", async () => {
+  const list = { name: "tasks:list", args: {}, version: "1.48.0", requestId: "" };
+  return (await call("1.0/actions/query", list)).length;
+});
+"""
+
+FROM_PYTHON = """
+
+@mutation
+async def via_javascript(ctx: MutationCtx, text: str):
+    print("before")
+    id = await ctx.run_mutation("js:add", {"text": text})
+    print("after")
+    return id
+"""
+
+
+async def test_both_languages_work_in_one_transaction(tmp_path: Path) -> None:
+    async with opened(tmp_path, TASKS + FROM_PYTHON) as backend:
+        await backend.deploy(Push("typescript", (Module("js.js", "isolate", JAVASCRIPT),)))
+        assert isinstance(await value(backend.mutation("js:add", {"text": "a"})), str)
+        one = await backend.mutation("js:viaPython", {"text": "b"})
+        assert [(line.messages[0], line.udf_path) for line in one.log_lines] == [
+            ("'before'", None),
+            ("creating b", "tasks:create"),
+            ("'after'", None),
+        ]
+        two = await backend.mutation("tasks:via_javascript", {"text": "c"})
+        assert [(line.messages[0], line.udf_path) for line in two.log_lines] == [
+            ("before", None),
+            ("'adding'", "js:add"),
+            ("after", None),
+        ]
+        texts = [task["text"] for task in await value(backend.query("tasks:list", {}))]
+        assert texts == ["c", "b", "a"]
+        assert await value(backend.action("js:count", {})) == 3.0
+        slow = await backend.query("js:spin", {})
+        assert slow.error is not None
+        assert slow.error.message == "Function execution timed out (maximum duration: 1s)"
+        assert await value(backend.action("js:count", {})) == 3.0

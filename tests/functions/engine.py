@@ -23,7 +23,7 @@ from parabola.functions.activation import Activation
 from parabola.functions.deployment import Deployment, FunctionSpec, Module
 from parabola.functions.function_path import parse_path
 from parabola.functions.host_set import HostConfig
-from parabola.functions.hosts import HostConnection
+from parabola.functions.hosts import HostConnection, LoadFailure
 from parabola.functions.identity import NO_IDENTITY, Identity
 from parabola.functions.live_query import LiveQuery
 from parabola.functions.results import FunctionResult
@@ -201,6 +201,14 @@ class ScriptedWorld:
     runs: list[Json] = field(default_factory=list)
     loads: list[Json] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
+    refuses: str = ""
+    """An environment for which no host can be made."""
+
+    def host(self, environment: str) -> ScriptedHost:
+        """A new host."""
+        if environment == self.refuses:
+            raise LoadFailure(f"{environment} is not installed")
+        return ScriptedHost(self)
 
     def _define(self, kind: str, path: str, options: Any) -> Callable[[Handler], Handler]:
         def define(handler: Handler) -> Handler:
@@ -284,7 +292,7 @@ class Engine:
 async def running(directory: Path, world: ScriptedWorld, *, deploy: bool = True) -> AsyncIterator[Engine]:
     """An engine with the functions of `world` deployed, or with what the directory says is deployed."""
     database = await Database.open(SqlitePersistence.open(directory))
-    activation = Activation(database, HostConfig(inline=lambda environment: ScriptedHost(world)), {})
+    activation = Activation(database, HostConfig(inline=world.host), {})
     try:
         runner = await activation.open("test", SECRET)
         engine = Engine(database, activation, runner, world)

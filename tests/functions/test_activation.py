@@ -12,7 +12,7 @@ from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import settled
 from parabola.functions.deployment import Deployment, Module
 from parabola.functions.hosts import LoadFailure
-from parabola.values.errors import BadRequest
+from parabola.values.errors import BadRequest, Overloaded
 
 
 def version_world() -> ScriptedWorld:
@@ -212,3 +212,22 @@ async def test_mutations_in_the_commit_lane_do_not_lock_up_a_push(tmp_path: Path
             assert (await losing).value == 5.0
             await push
         assert (await engine.query("d:version")).value == 2.0
+
+
+async def test_a_server_starts_although_its_code_cannot_be_loaded(tmp_path: Path) -> None:
+    world = version_world()
+    analyzed = {"functions": [], "httpRoutes": None, "cronSpecs": None, "sourceMapped": None}
+    function = {"name": "version", "udfType": "Query", "visibility": None, "args": None, "returns": None}
+    analyzed["functions"] = [function]
+    async with running(tmp_path, world) as engine:
+        deployment = Deployment.of([Module("d.js", "isolate", "", analyzed=analyzed)])
+        await engine.activation.activate(deployment, await engine.activation.prepare(deployment))
+    world.refuses = "isolate"
+    async with running(tmp_path, world, deploy=False) as engine:
+        with pytest.raises(
+            Overloaded, match="The deployed functions cannot be run: isolate is not installed"
+        ):
+            await engine.query("d:version")
+        world.refuses = ""
+        await engine.deploy()
+        assert (await engine.query("d:version")).value == 1.0

@@ -53,6 +53,14 @@ def test_the_same_run_in_another_step_starts_anew() -> None:
     assert look(watch, (7, 10.95), 11.8, None) is None
 
 
+def test_a_start_set_back_by_earlier_steps_counts_as_used() -> None:
+    watch = StepWatch(limit=1.0)
+    assert look(watch, (0, 0), 9.9, 3.0) is None
+    assert look(watch, (7, 9.1), 10.0, 3.05) is None
+    assert look(watch, (7, 9.1), 10.1, 3.15) is None
+    assert look(watch, (7, 9.1), 10.3, 3.25) == 7
+
+
 def test_the_activity_file_is_read_and_removed() -> None:
     activity = ActivityFile()
     with open(activity.path, "r+b") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,14 @@ from parabola.functions.deployment_store import (
 )
 from parabola.functions.function_handles import load_handles, update_handles
 from parabola.functions.host_set import HostConfig, HostSet
+from parabola.functions.hosts import LoadFailure
 from parabola.functions.runner import Active, FunctionRunner
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
+
+logger = logging.getLogger("parabola.functions")
 
 DRAIN_SECONDS = 10.0
 """How long queries and mutations of the previous deployment may go on; what is left is run again on the new
@@ -43,12 +47,21 @@ class Activation:
         self._runner: FunctionRunner | None = None
 
     async def open(self, instance_name: str, instance_secret: bytes) -> FunctionRunner:
-        """Start what the database says is deployed."""
+        """Start what the database says is deployed.
+
+        Code that cannot be loaded (any more) does not keep the server from starting: its calls fail with the
+        reason until something else is pushed.
+        """
         transaction = self._database.begin()
         deployment = await load_deployment(transaction)
         handles = await load_handles(transaction)
         hosts = HostSet(self._config, deployment, self._instance)
-        await hosts.start()
+        try:
+            await hosts.start()
+        except LoadFailure as failure:
+            # Data, deploys and everything else can be served all the same.
+            logger.error("What is deployed cannot be run here: %s", failure)
+            hosts = HostSet.failed(self._config, deployment, failure)
         hosts.warm_actions()
         self._runner = FunctionRunner(
             self._database,

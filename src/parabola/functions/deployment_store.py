@@ -50,6 +50,7 @@ async def load_deployment(tx: Snapshot) -> Deployment:
         env=await load_environment(tx),
         auth_providers=providers,
         id=configs[0]["deployment"] if configs else None,
+        pushed_at_ms=configs[0].get("pushedAt") if configs else None,
     )
 
 
@@ -74,7 +75,9 @@ async def store_deployment(tx: Transaction, deployment: Deployment, config: Mapp
     await _write_providers(tx, deployment)
     for row in await system_rows(tx, CONFIG):
         await tx.delete_system(row.id)
-    await tx.insert_system(CONFIG, {**config, "deployment": deployment.id})
+    await tx.insert_system(
+        CONFIG, {**config, "deployment": deployment.id, "pushedAt": deployment.pushed_at_ms}
+    )
 
 
 async def store_environment(tx: Transaction, changes: Mapping[str, str | None]) -> None:

@@ -200,6 +200,8 @@ class Execution:
                     if in_action:
                         self._start_operations(run, message["calls"])
                     else:
+                        if lines := message.get("logs"):
+                            self._log(lines)  # these stand before the lines of functions called now
                         replies = [await self._serve(call) for call in message["calls"]]
                         run.reply(replies, self._new_tables())
                 elif kind == "log":

@@ -253,8 +253,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         if self.closed or not self.runs:
             return
         step = self._activity.read()
-        cpu = process_cpu_seconds(self.pid) if step[0] else None
-        over = self._watch.look(step, time.monotonic(), cpu)
+        over = self._watch.look(step, time.monotonic(), process_cpu_seconds(self.pid))
         if over is not None:
             self._condemn(over, _timeout(self._step_limit or 1.0))
         self._look = self.loop.call_later(LOOK_INTERVAL, self._look_at_activity)

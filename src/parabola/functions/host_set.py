@@ -34,6 +34,7 @@ from parabola.functions.hosts import (
     Run,
     RunRequest,
 )
+from parabola.values.errors import Overloaded
 
 logger = logging.getLogger("parabola.host")
 
@@ -113,6 +114,14 @@ class HostSet:
         self._instance = instance
         self._environments: dict[Environment, EnvironmentHosts] = {}
         self._warming: set[asyncio.Task[None]] = set()
+        self._failure: LoadFailure | None = None
+
+    @classmethod
+    def failed(cls, config: HostConfig, deployment: Deployment, failure: LoadFailure) -> HostSet:
+        """Hosts that could not be started; whoever wants to run something is told why."""
+        hosts = cls(config, deployment, {})
+        hosts._failure = failure
+        return hosts
 
     async def start(self) -> None:
         """Load everything everywhere. Raises `LoadFailure`; then nothing is left running."""
@@ -144,6 +153,8 @@ class HostSet:
 
     async def run(self, environment: Environment, request: RunRequest, *, nested: bool = False) -> Run:
         """Start a run where it belongs. Raises `HostLost` when these hosts have been closed."""
+        if self._failure is not None:
+            raise Overloaded(f"The deployed functions cannot be run: {self._failure.message}")
         hosts = self._environments.get(environment)
         if hosts is None:
             raise HostLost

@@ -59,29 +59,39 @@ class StepWatch:
     """Decides from repeated looks at the activity cell when a step has used up its time.
 
     A step is over its limit when it has used `limit` seconds of processor time, or when `wall_limit` seconds
-    have passed (it sleeps or waits in a place where it must not). Processor time is what counts first, so
-    that a loaded machine does not kill innocent calls.
+    have passed (it sleeps or waits where it must not). Processor time is what counts first, so that a loaded
+    machine does not kill innocent calls. A host may set a step's start back by what the run has used before;
+    that counts as used.
     """
 
     limit: float = 1.0
     wall_limit: float = 5.0
     grace: float = 0.15
     _step: tuple[int, int] = (0, 0)
-    _cpu_at_first_look: float = 0.0
+    _used_before: float = 0.0
+    """Time the step had used when it was seen first."""
+    _cpu_then: float = 0.0
+    _last_look: float = 0.0
+    _last_cpu: float = 0.0
 
     def look(self, step: tuple[int, int], now: float, cpu: float | None) -> int | None:
-        """The id of a run whose step is over its limit, if any. `now` is monotonic seconds."""
+        """The id of a run whose step is over its limit, if any. `now` and `cpu` are seconds."""
+        since_look, self._last_look = now - self._last_look, now
+        cpu_since_look, self._last_cpu = (cpu or 0.0) - self._last_cpu, cpu or 0.0
         run_id, started = step
         if run_id == 0:
             self._step = step
             return None
         elapsed = now - started / 1e9
         if step != self._step:
+            # It cannot have begun before the last look: what goes beyond that was used in earlier steps.
+            earlier = max(0.0, elapsed - since_look)
             self._step = step
-            self._cpu_at_first_look = (cpu or 0.0) - min(max(elapsed, 0.0), 0.1)
+            self._used_before = earlier + min(elapsed - earlier, max(0.0, cpu_since_look))
+            self._cpu_then = cpu or 0.0
             return None
         if elapsed < self.limit + self.grace:
             return None
-        if cpu is None or elapsed >= self.wall_limit or cpu - self._cpu_at_first_look >= self.limit:
+        if cpu is None or elapsed >= self.wall_limit:
             return run_id
-        return None
+        return run_id if self._used_before + cpu - self._cpu_then >= self.limit else None

@@ -75,7 +75,9 @@ class LiveQuery:
         return cached.result
 
     def known_at(self, ts: int) -> FunctionResult | None:
-        """The result at exactly `ts` if nothing has to be run for it, as `result_at` would answer; else `None`."""
+        """The result at exactly `ts` if nothing has to be run for it, as `result_at` would answer; else
+        `None`.
+        """
         current = self._current
         if current is not None and current.holds_at(ts):
             return current.result

@@ -41,6 +41,7 @@ from parabola.values.errors import InternalServerError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
+    from parabola.database.tables import Registry
     from parabola.database.transaction import Transaction
     from parabola.functions.host_set import HostSet
     from parabola.functions.logs import LogLine
@@ -93,7 +94,7 @@ class FunctionRunner:
         self._seeds = SeedSource()
         self._implicit = ImplicitReads(database.registry)
         self._switching: asyncio.Event | None = None
-        self._tables_json: tuple[Any, bytes] | None = None
+        self._tables_json: tuple[Registry, bytes] | None = None
 
     # The three kinds
 
@@ -249,11 +250,8 @@ class FunctionRunner:
         spec = self.active.deployment.functions.get(name.canonical)
         return f"{name.module}.js:{name.name}" if spec is None else spec.path
 
-    def tables_json(self, spec: FunctionSpec, transaction: Transaction) -> bytes | None:
+    def tables_json(self, registry: Registry) -> bytes:
         """Table numbers by name, for hosts that answer `normalizeId` without asking (js-runtime §1.6)."""
-        if spec.environment != "isolate":
-            return None
-        registry = transaction.registry
         if self._tables_json is None or self._tables_json[0] is not registry:
             numbers: dict[str, int] = {}
             for table in registry.tables(""):

@@ -50,7 +50,8 @@ export class TransactionalExecution extends Invocation {
   /** Hands the answers of the batch that is due to user code. */
   #deliver() {
     for (const { answer, stream, resolve, reject } of this.#calls.takeAnswered()) {
-      if (stream !== null && (answer.failure !== undefined || answer.value === STREAM_END)) this.#streams.drop(stream.id);
+      if (stream !== null && (answer.failure !== undefined || answer.value === STREAM_END))
+        this.#streams.drop(stream.id);
       if (answer.failure === undefined) resolve(answer.value);
       else reject(answer.failure);
     }
@@ -74,6 +75,11 @@ export class TransactionalExecution extends Invocation {
 
   #send(calls) {
     if (calls.length === 0) return;
+    if (calls.some((call) => call.includes('"1.0/runUdf"'))) {
+      // What was logged before a nested call stands before what the callee logs.
+      const lines = this.logs.take();
+      if (lines.length > 0) this.host.channel.send({ type: "log", id: this.id, lines });
+    }
     this.host.channel.sendText(`{"type":"syscall","id":${this.id},"calls":[${calls.join(",")}]}`);
   }
 

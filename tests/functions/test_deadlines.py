@@ -1,0 +1,61 @@
+"""The waiting time of queries and mutations."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from functions.engine import ScriptedRun, ScriptedWorld, running
+from functions.pool_hosts import IdleHost, request
+from parabola.functions import runner as runner_module
+from parabola.functions.deadlines import DeadlinePassed, Deadlines
+
+
+async def test_a_run_ends_when_its_deadline_has_passed() -> None:
+    deadlines = Deadlines(interval=0.01)
+    host = IdleHost()
+    late, later = host.run(request()), host.run(request())
+    now = asyncio.get_running_loop().time()
+    deadlines.watch(late, now + 0.01)
+    deadlines.watch(later, now + 1000)
+    with pytest.raises(DeadlinePassed):
+        await late.next()
+    assert later._error is None
+    deadlines.close()
+
+
+async def test_a_run_that_has_ended_is_left_alone() -> None:
+    deadlines = Deadlines(interval=0.01)
+    host = IdleHost()
+    run = host.run(request())
+    deadlines.watch(run, 0)
+    deadlines.forget(run)
+    await asyncio.sleep(0.03)
+    assert run._error is None
+    assert deadlines._timer is None
+
+
+async def test_a_call_that_waits_too_long_fails_and_nested_ones_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "SYSTEM_TIME_LIMIT_SECONDS", 0.05)
+    world = ScriptedWorld()
+
+    @world.query("d:waits")
+    async def waits(run: ScriptedRun, args: dict) -> None:
+        await asyncio.Future()
+
+    @world.query("d:outer")
+    async def outer(run: ScriptedRun, args: dict) -> None:
+        await run.call("1.0/runUdf", {"udfType": "query", "name": "d:waits", "args": {}})
+
+    async with running(tmp_path, world) as engine:
+        engine.runner.deadlines._interval = 0.01
+        for name in ("d:waits", "d:outer"):
+            result = await engine.query(name)
+            assert result.error is not None
+            assert result.error.message == "Your request timed out performing too many system operations."
+        await asyncio.sleep(0)
+        assert len(world.cancelled) == 3

@@ -1,0 +1,96 @@
+"""Hosts by forking, with the real Python host."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from functions.pool_hosts import settled
+from parabola.functions.host_commands import python_command
+from parabola.functions.host_process import HostProcess
+from parabola.functions.host_zygote import ForkingSpawner, Zygote
+from parabola.functions.hosts import HostBundle, HostLost, LoadFailure, RunRequest
+
+SOURCE = """
+import os
+from parabola import QueryCtx, query
+
+@query
+async def echo(ctx: QueryCtx, n: float) -> float:
+    return n
+
+@query
+async def leave(ctx: QueryCtx) -> None:
+    os._exit(11)
+"""
+
+
+def bundle(source: str = SOURCE) -> HostBundle:
+    return HostBundle("d", "python", ({"path": "z.py", "source": source},), {}, {})
+
+
+def request(name: str, **args: float) -> RunRequest:
+    return RunRequest("query", f"z.py:{name}", orjson.dumps(args), 0.0, "00" * 16, 0, b"null", "r")
+
+
+@pytest.fixture
+async def spawner() -> AsyncIterator[ForkingSpawner]:
+    spawner = ForkingSpawner(python_command("deterministic"), bundle())
+    yield spawner
+    await spawner.close()
+
+
+async def test_forks_have_everything_loaded(spawner: ForkingSpawner) -> None:
+    hosts = await asyncio.gather(*(spawner.spawn(1.0) for _ in range(4)))
+    zygote = await spawner.zygote()
+    assert len({host.pid for host in hosts} | {zygote.pid}) == 5
+    for n, host in enumerate(hosts):
+        assert (await host.run(request("echo", n=n)).next())["result"] == n
+    await asyncio.gather(*(host.close() for host in hosts))
+
+
+async def test_the_zygote_analyses(spawner: ForkingSpawner) -> None:
+    result = await (await spawner.zygote()).analyze("modules")
+    names = {function["name"] for function in result["modules"]["z.py"]["functions"]}
+    assert names == {"echo", "leave"}
+
+
+async def test_a_fork_that_ends_itself_is_reported_with_its_exit_code(spawner: ForkingSpawner) -> None:
+    host = await spawner.spawn(1.0)
+    message = await host.run(request("leave")).next()
+    assert message["type"] == "failed"
+    assert "exit code 11" in message["error"]["message"] or "os._exit" in message["error"]["message"]
+    await host.close()
+
+
+async def test_closing_a_fork_leaves_no_process_behind(spawner: ForkingSpawner) -> None:
+    host = await spawner.spawn(1.0)
+    pid = host.pid
+    await host.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_zygote_that_died_is_replaced_and_its_children_live_on(spawner: ForkingSpawner) -> None:
+    before = await spawner.zygote()
+    child = await spawner.spawn(1.0)
+    os.kill(before.pid, signal.SIGKILL)
+    await settled(lambda: before.closed)
+    assert (await child.run(request("echo", n=1)).next())["result"] == 1.0
+    with pytest.raises(HostLost):
+        await before.fork(step_limit=1.0)
+    other = await spawner.spawn(1.0)
+    assert isinstance(other, HostProcess)
+    assert (await other.run(request("echo", n=2)).next())["result"] == 2.0
+    await asyncio.gather(child.close(), other.close())
+
+
+async def test_modules_that_cannot_be_loaded_fail_the_start() -> None:
+    with pytest.raises(LoadFailure) as caught:
+        await Zygote.start(python_command("deterministic"), bundle("import nonexistent"))
+    assert caught.value.line == 1

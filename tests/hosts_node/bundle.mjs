@@ -48,7 +48,9 @@ async function bundle(entryPoints, options) {
 }
 
 const isNode = functions.endsWith("_node");
-const platform = isNode ? { platform: "node", chunkNames: "_deps/node/[hash]" } : { platform: "browser", chunkNames: "_deps/[hash]" };
+const platform = isNode
+  ? { platform: "node", chunkNames: "_deps/node/[hash]" }
+  : { platform: "browser", chunkNames: "_deps/[hash]" };
 const entries = files.filter((file) => !APART.test(file));
 const modules = await bundle(entries, platform);
 for (const file of files.filter((one) => APART.test(one))) {

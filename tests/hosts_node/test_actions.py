@@ -159,3 +159,7 @@ def test_a_cancelled_action_is_forgotten(host: Host) -> None:
     assert not any(
         message.get("id") == run_id and message["type"] in ("done", "failed") for message in host.messages
     )
+
+
+def test_forms(host: Host) -> None:
+    assert host.action("actions:form") == [True, "1", True, "f.txt", "text"]

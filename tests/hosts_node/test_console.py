@@ -70,7 +70,7 @@ def test_levels_and_timers(host: Host) -> None:
 
 def test_trace_shows_where(host: Host) -> None:
     assert lines(host.run("query", "console_lines:trace")) == [
-        "[LOG] 'here' 1\n    at handler (../convex/console_lines.ts:46:13)"
+        "[LOG] 'here' 1\n    at handler (../convex/console_lines.ts:64:13)"
     ]
 
 

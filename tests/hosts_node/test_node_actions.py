@@ -34,7 +34,7 @@ def test_errors_are_mapped_and_logs_are_those_of_node(node_host: Host) -> None:
     message = node_host.run("action", "nodeActions:boom")
     assert error(message) == {
         "message": "Uncaught Error: boom",
-        "frames": ["handler (../convex_node/nodeActions.ts:14:11)"],
+        "frames": ["handler (../convex_node/nodeActions.ts:16:11)"],
     }
     logged = [
         line["messages"] for sent in node_host.messages if sent["type"] == "log" for line in sent["lines"]

@@ -73,7 +73,8 @@ export const dangling = action({
   },
 });
 export const many = action({
-  handler: async (ctx: any) => (await Promise.all(Array.from({ length: 20 }, () => ctx.runQuery("documents:list", {})))).length,
+  handler: async (ctx: any) =>
+    (await Promise.all(Array.from({ length: 20 }, () => ctx.runQuery("documents:list", {})))).length,
 });
 export const never = action({ handler: async () => await new Promise(() => {}) });
 export const files = action({
@@ -121,3 +122,13 @@ export const cryptography = action({
 });
 let count = 0;
 export const counter = action({ handler: async () => ++count });
+export const form = action({
+  handler: async () => {
+    const sent = new FormData();
+    sent.append("a", "1");
+    sent.append("f", new File(["text"], "f.txt"));
+    const received = await new Response(sent).formData();
+    const file = received.get("f") as File;
+    return [received instanceof FormData, received.get("a"), file instanceof File, file.name, await file.text()];
+  },
+});

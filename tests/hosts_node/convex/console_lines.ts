@@ -11,10 +11,28 @@ const VALUES: Record<string, () => unknown[]> = {
   strings: () => ["a'b\n\x07"],
   scalars: () => [1, -0, NaN, 5n, true, null, undefined, Symbol("s")],
   functions: () => [function nm() {}, () => {}, class K {}, Object.assign(function () {}, { x: 1 })],
-  errors: () => [new Error("boom"), Object.assign(new TypeError("t"), { code: 5 }), new Error("x", { cause: new Error("c") })],
+  errors: () => [
+    new Error("boom"),
+    Object.assign(new TypeError("t"), { code: 5 }),
+    new Error("x", { cause: new Error("c") }),
+  ],
   arrays: () => [[], {}, [1, 2, "x"], [1, [2]], [, 1], [{ a: 1 }]],
-  objects: () => [{ a: 1, "c-d": [1], e: { f: null } }, circular, new Foo(), Object.assign(Object.create(null), { a: 1 })],
-  builtins: () => [new Date(0), /x/g, new Map<any, any>([["k", "v"], [1, { a: 2 }]]), new Set([1, "a"]), new Map()],
+  objects: () => [
+    { a: 1, "c-d": [1], e: { f: null } },
+    circular,
+    new Foo(),
+    Object.assign(Object.create(null), { a: 1 }),
+  ],
+  builtins: () => [
+    new Date(0),
+    /x/g,
+    new Map<any, any>([
+      ["k", "v"],
+      [1, { a: 2 }],
+    ]),
+    new Set([1, "a"]),
+    new Map(),
+  ],
   binary: () => [new Uint8Array([1, 2]), new ArrayBuffer(2), Promise.resolve(1), new WeakMap(), Object("s"), Object(1)],
   deep: () => [{ a: { b: { c: { d: { e: { f: {} } } } } } }, [[[[[[1]]]]]]],
   symbols: () => [{ [Symbol("q")]: 1 }, { inspect: () => "custom" }],
@@ -47,7 +65,8 @@ export const trace = query({
   },
 });
 export const absent = query({
-  handler: async () => ["table", "group", "groupEnd", "assert", "dir", "count"].map((name) => typeof (console as any)[name]),
+  handler: async () =>
+    ["table", "group", "groupEnd", "assert", "dir", "count"].map((name) => typeof (console as any)[name]),
 });
 export const tooMany = query({
   handler: async () => {

@@ -3,7 +3,11 @@ import { v } from "convex/values";
 
 export const list = query({
   args: { limit: v.optional(v.number()) },
-  handler: async (ctx, args) => await ctx.db.query("tasks").order("desc").take(args.limit ?? 10),
+  handler: async (ctx, args) =>
+    await ctx.db
+      .query("tasks")
+      .order("desc")
+      .take(args.limit ?? 10),
 });
 export const collect = query({ handler: async (ctx) => await ctx.db.query("tasks").collect() });
 export const first = query({ handler: async (ctx) => await ctx.db.query("tasks").first() });
@@ -24,7 +28,8 @@ export const create = mutation({
   handler: async (ctx, args) => await ctx.db.insert("tasks", { text: args.text, completed: false }),
 });
 export const createTwo = mutation({
-  handler: async (ctx) => await Promise.all([ctx.db.insert("tasks", { text: "a" }), ctx.db.insert("tasks", { text: "b" })]),
+  handler: async (ctx) =>
+    await Promise.all([ctx.db.insert("tasks", { text: "a" }), ctx.db.insert("tasks", { text: "b" })]),
 });
 export const readThenWrite = mutation({
   handler: async (ctx) => {
@@ -48,7 +53,11 @@ export const insertWhileReading = mutation({
 export const mixed = query({
   handler: async (ctx) => {
     const ids = (await ctx.db.query("tasks").take(2)).map((task) => task._id);
-    const [one, first, two] = await Promise.all([ctx.db.get(ids[0]), ctx.db.query("tasks").first(), ctx.db.get(ids[1])]);
+    const [one, first, two] = await Promise.all([
+      ctx.db.get(ids[0]),
+      ctx.db.query("tasks").first(),
+      ctx.db.get(ids[1]),
+    ]);
     return [one!.text, first!.text, two!.text];
   },
 });

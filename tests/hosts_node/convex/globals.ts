@@ -14,7 +14,11 @@ const ABSENT =
 export const names = query({
   handler: async () => {
     const has = (name: string) => typeof (globalThis as any)[name] !== "undefined";
-    return { missing: PRESENT.split(" ").filter((name) => !has(name)), extra: ABSENT.split(" ").filter(has), enumerable: Object.keys(globalThis) };
+    return {
+      missing: PRESENT.split(" ").filter((name) => !has(name)),
+      extra: ABSENT.split(" ").filter(has),
+      enumerable: Object.keys(globalThis),
+    };
   },
 });
 export const instances = query({
@@ -126,7 +130,8 @@ export const forbidden = mutation({
       fetch: () => fetch("http://localhost"),
       setTimeout: () => setTimeout(() => {}, 1),
       setInterval: () => setInterval(() => {}, 1),
-      formData: () => new Response("a=1", { headers: { "content-type": "application/x-www-form-urlencoded" } }).formData(),
+      formData: () =>
+        new Response("a=1", { headers: { "content-type": "application/x-www-form-urlencoded" } }).formData(),
       generateKey: () => crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, true, ["encrypt"]),
       eval: () => (0, eval)("1"),
       newFunction: () => new Function("return 1")(),
@@ -159,7 +164,13 @@ export const caught = mutation({
 });
 export const allowedCrypto = query({
   handler: async () => {
-    const key = await crypto.subtle.importKey("raw", new TextEncoder().encode("k"), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+    const key = await crypto.subtle.importKey(
+      "raw",
+      new TextEncoder().encode("k"),
+      { name: "HMAC", hash: "SHA-256" },
+      false,
+      ["sign"],
+    );
     const signature = await crypto.subtle.sign("HMAC", key, new TextEncoder().encode("m"));
     return [key instanceof CryptoKey, signature.byteLength];
   },

@@ -1,13 +1,20 @@
 import { httpActionGeneric as httpAction, httpRouter } from "convex/server";
 
 const http = httpRouter();
-http.route({ path: "/hello", method: "GET", handler: httpAction(async () => new Response("hi", { headers: { "x-a": "b" } })) });
+http.route({
+  path: "/hello",
+  method: "GET",
+  handler: httpAction(async () => new Response("hi", { headers: { "x-a": "b" } })),
+});
 http.route({
   path: "/echo",
   method: "POST",
   handler: httpAction(async (_ctx, request) => {
     const text = await request.text();
-    return Response.json({ text, method: request.method, url: request.url, header: request.headers.get("x-in") }, { status: 201 });
+    return Response.json(
+      { text, method: request.method, url: request.url, header: request.headers.get("x-in") },
+      { status: 201 },
+    );
   }),
 });
 http.route({
@@ -26,7 +33,13 @@ http.route({
     return new Response(body);
   }),
 });
-http.route({ path: "/boom", method: "GET", handler: httpAction(async () => { throw new Error("boom"); }) });
+http.route({
+  path: "/boom",
+  method: "GET",
+  handler: httpAction(async () => {
+    throw new Error("boom");
+  }),
+});
 http.route({ path: "/wrong", method: "GET", handler: httpAction(async () => "text" as any) });
 http.route({
   path: "/gone",

@@ -4,7 +4,10 @@ import { v } from "convex/values";
 let count = 0;
 const seen: string[] = [];
 export const counter = query({ handler: async () => ++count });
-export const memory = query({ args: { name: v.string() }, handler: async (_, { name }) => (seen.push(name), [...seen]) });
+export const memory = query({
+  args: { name: v.string() },
+  handler: async (_, { name }) => (seen.push(name), [...seen]),
+});
 
 /** Changes what the next execution must not find changed. */
 export const pollute = mutation({

@@ -6,7 +6,9 @@ import * as os from "os";
 
 let count = 0;
 export const counter = action({ handler: async () => ++count });
-export const platform = action({ handler: async () => [os.platform(), fs.existsSync("/"), typeof Buffer, typeof require, typeof __dirname] });
+export const platform = action({
+  handler: async () => [os.platform(), fs.existsSync("/"), typeof Buffer, typeof require, typeof __dirname],
+});
 export const calls = action({ handler: async (ctx: any) => (await ctx.runQuery("documents:list", {})).length });
 export const boom = action({
   handler: async () => {
@@ -14,14 +16,21 @@ export const boom = action({
     throw new Error("boom");
   },
 });
-export const environment = action({ handler: async () => [process.env.GREETING, process.env.PARABOLA_HOST_FD ?? null] });
+export const environment = action({
+  handler: async () => [process.env.GREETING, process.env.PARABOLA_HOST_FD ?? null],
+});
 export const crash = action({
   args: { how: v.string() },
   handler: async (_ctx, { how }) => {
     if (how === "exit") process.exit(3);
     if (how === "rejection") void Promise.reject(new Error("floating"));
-    if (how === "exception") setTimeout(() => { throw new Error("thrown later"); }, 1);
+    if (how === "exception")
+      setTimeout(() => {
+        throw new Error("thrown later");
+      }, 1);
     await new Promise((resolve) => setTimeout(resolve, 10_000));
   },
 });
-export const database = action({ handler: async (ctx: any) => await (globalThis as any).Convex.asyncSyscall("1.0/get", '{"id":"x"}') });
+export const database = action({
+  handler: async (ctx: any) => await (globalThis as any).Convex.asyncSyscall("1.0/get", '{"id":"x"}'),
+});

@@ -45,7 +45,12 @@ export class ActionExecution extends Invocation {
 
   proceed() {
     if (this.outcome !== null) this.succeed(this.outcome.value);
-    else if (this.stepsAhead === 0 && !this.isDangling()) this.fail({ message: NEVER_RESOLVES }, "stuck");
+    else if (this.isStuck()) this.fail({ message: NEVER_RESOLVES }, "stuck");
+  }
+
+  /** Whether nothing can happen any more that the handler might wait for. */
+  isStuck() {
+    return this.stepsAhead === 0 && !this.isDangling();
   }
 
   unawaited() {

@@ -74,7 +74,8 @@ export class CallQueue {
     for (const call of batch) {
       if (call.stream === null || call.answer !== null) continue;
       if (streams.has(call.stream)) call.answer = { failure: { message: "in-progress query not found" } };
-      else if (call.number === 0 && call.stream.isReady && !call.stream.inFlight) call.answer = { value: call.stream.take() };
+      else if (call.number === 0 && call.stream.isReady && !call.stream.inFlight)
+        call.answer = { value: call.stream.take() };
       streams.add(call.stream);
     }
     return batch;

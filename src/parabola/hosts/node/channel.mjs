@@ -77,7 +77,7 @@ export class Channel {
   flushSync() {
     const bytes = Buffer.from(this.#pending.map((text) => `${text}\n`).join(""));
     this.#pending = [];
-    for (let start = 0; start < bytes.length; ) {
+    for (let start = 0; start < bytes.length;) {
       try {
         start += writeSync(this.#fd, bytes, start);
       } catch (error) {

@@ -27,7 +27,9 @@ export async function analyzeSchema(deployment, given) {
   return evaluateModule(modules, "schema.js", execution, options, (namespace) => {
     const schema = namespace.default;
     if (typeof schema?.export !== "function") {
-      throw new CallError("`convex/schema.js` must have a default export of a schema: write `export default defineSchema({...})`.");
+      throw new CallError(
+        "`convex/schema.js` must have a default export of a schema: write `export default defineSchema({...})`.",
+      );
     }
     return JSON.parse(schema.export());
   });
@@ -93,7 +95,10 @@ export async function analyzeDefinitions(deployment, definitions) {
 function childDefinitions(source) {
   const found = new Map();
   for (const [, encoded] of source.matchAll(/["'`]\.\/_componentDeps\/([A-Za-z0-9_=-]*)["'`]/g)) {
-    found.set(encoded, { path: Buffer.from(encoded, "base64url").toString(), module: COMPONENT_DEPENDENCIES + encoded });
+    found.set(encoded, {
+      path: Buffer.from(encoded, "base64url").toString(),
+      module: COMPONENT_DEPENDENCIES + encoded,
+    });
   }
   return [...found.values()];
 }
@@ -126,7 +131,9 @@ async function evaluateDefinition(deployment, path, module, stubs) {
     const names = Object.getOwnPropertyNames(namespace);
     const definition = namespace.default;
     if (names.length !== 1 || names[0] !== "default" || typeof definition?.export !== "function") {
-      throw new CallError("convex.config.js must have exactly one export, the default export of an app or component definition.");
+      throw new CallError(
+        "convex.config.js must have exactly one export, the default export of an app or component definition.",
+      );
     }
     return { path, ...JSON.parse(JSON.stringify(definition.export())) };
   });

@@ -56,11 +56,9 @@ function textProperty(object, name) {
 /** How V8 words an uncaught value that is no error. */
 function stringOf(value) {
   try {
-    if (typeof value === "symbol" || typeof value === "function") return Function.prototype.toString === value ? "" : String(value);
     if (typeof value !== "object" || value === null) return String(value);
-    const usesDefault = typeof value.toString === "function" && value.toString.name === "toString" && isObjectToString(value);
     const name = value.constructor?.name;
-    if (usesDefault && typeof name === "string" && name !== "") return `#<${name}>`;
+    if (typeof name === "string" && name !== "" && isObjectToString(value)) return `#<${name}>`;
     return Object.prototype.toString.call(value);
   } catch {
     return "exception";

@@ -16,9 +16,16 @@ export class FunctionLocations {
 
   /** @returns {{url: string, line: number, column: number}|null} counted from 0 */
   find(target) {
-    const { result } = this.#ask("Runtime.evaluate", { expression: `globalThis[Symbol.for("parabola.probe")]` }, target);
+    const { result } = this.#ask(
+      "Runtime.evaluate",
+      { expression: `globalThis[Symbol.for("parabola.probe")]` },
+      target,
+    );
     if (!result?.objectId) return null;
-    const { internalProperties = [] } = this.#ask("Runtime.getProperties", { objectId: result.objectId, ownProperties: true });
+    const { internalProperties = [] } = this.#ask("Runtime.getProperties", {
+      objectId: result.objectId,
+      ownProperties: true,
+    });
     const location = internalProperties.find((one) => one.name === "[[FunctionLocation]]")?.value?.value;
     this.#ask("Runtime.releaseObject", { objectId: result.objectId });
     const url = location && this.#urls.get(location.scriptId);

@@ -1,6 +1,10 @@
 /** Names of functions, and the function objects that modules export. */
 
-const KINDS = { query: ["isQuery", "invokeQuery"], mutation: ["isMutation", "invokeMutation"], action: ["isAction", "invokeAction"] };
+const KINDS = {
+  query: ["isQuery", "invokeQuery"],
+  mutation: ["isMutation", "invokeMutation"],
+  action: ["isAction", "invokeAction"],
+};
 const REGISTERED = { isQuery: "a query", isMutation: "a mutation", isAction: "an action", isHttp: "an HTTP action" };
 const RUN_AS = { query: "a query", mutation: "a mutation", action: "an action" };
 

@@ -1,6 +1,7 @@
 /**
  * One HTTP action: a request comes in, a response goes out, both of them streams (docs/host-protocol.md).
  */
+import { getEventListeners } from "node:events";
 import { ActionExecution } from "./action_execution.mjs";
 import { CallError } from "./function_path.mjs";
 
@@ -9,6 +10,7 @@ const NULL_BODY_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export class HttpActionExecution extends ActionExecution {
   #request;
+  #incoming = null;
   #requestBody = null;
   #clientGone = new AbortController();
   #response = null;
@@ -30,7 +32,8 @@ export class HttpActionExecution extends ActionExecution {
       );
     }
     const { method, url } = this.#request;
-    const route = this.message.args.route ?? router.lookup(this.#request.routePath ?? new URL(url).pathname, method)?.[2];
+    const route =
+      this.message.args.route ?? router.lookup(this.#request.routePath ?? new URL(url).pathname, method)?.[2];
     if (route === undefined) {
       this.#answerPlainly(404, "No matching routes found");
       return;
@@ -46,7 +49,18 @@ export class HttpActionExecution extends ActionExecution {
   makeRequest({ url, method, headerPairs, streamId }) {
     const init = { method, headers: headerPairs, signal: this.#clientGone.signal };
     if (streamId !== null) Object.assign(init, { body: this.#bodyStream(), duplex: "half" });
-    return new Request(url, init);
+    this.#incoming = new Request(url, init);
+    return this.#incoming;
+  }
+
+  /** Whether user code waits for the client to go away. */
+  #listensForTheClient() {
+    const { signal } = this.#incoming ?? {};
+    return signal !== undefined && !signal.aborted && getEventListeners(signal, "abort").length > 0;
+  }
+
+  isStuck() {
+    return super.isStuck() && !this.#listensForTheClient();
   }
 
   #bodyStream() {
@@ -121,7 +135,11 @@ export class HttpActionExecution extends ActionExecution {
       const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
       this.#size += bytes.length;
       if (this.#size > MAXIMUM_RESPONSE_BYTES) {
-        this.logs.report("ERROR", "error:httpAction", "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB");
+        this.logs.report(
+          "ERROR",
+          "error:httpAction",
+          "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB",
+        );
         return;
       }
       if (this.#streams) this.#send({ type: "responseChunk", id: this.id, data: bytes.toString("base64") });

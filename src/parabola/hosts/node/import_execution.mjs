@@ -2,12 +2,15 @@
 import { Execution, Refusal } from "./execution.mjs";
 
 const unsupported = (what) =>
-  what === "cryptographic randomness" ? "Cannot use cryptographic randomness at import time" : `${what} unsupported at import time`;
+  what === "cryptographic randomness"
+    ? "Cannot use cryptographic randomness at import time"
+    : `${what} unsupported at import time`;
 
 /** What may not be used while a module is evaluated, in the words of the phase: before a call, or at the push. */
 const PHASES = {
   transaction: {
-    syscall: (op) => (op === "1.0/runUdf" ? "Cannot call another function at import time" : "Can't use database at import time"),
+    syscall: (op) =>
+      op === "1.0/runUdf" ? "Cannot call another function at import time" : "Can't use database at import time",
     refusal: (what) =>
       `Can't use ${what} in queries and mutations. Please consider using an action. ` +
       "See https://docs.convex.dev/functions/actions for more details.",

@@ -20,10 +20,13 @@ const OPERAND_KEYWORDS = new Set(
 const STATEMENT_KEYWORDS = new Set("else do try finally".split(" "));
 const CONDITION_KEYWORDS = new Set("if while for with".split(" "));
 
-const IDENTIFIER = /(?:[\p{ID_Start}$_]|\\u(?:[0-9a-fA-F]{4}|\{[0-9a-fA-F]+\}))(?:[\p{ID_Continue}$\u200c\u200d]|\\u(?:[0-9a-fA-F]{4}|\{[0-9a-fA-F]+\}))*/uy;
-const NUMERIC = /0[xX][0-9a-fA-F_]+n?|0[oO][0-7_]+n?|0[bB][01_]+n?|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?[\d_]+)?n?/y;
+const IDENTIFIER =
+  /(?:[\p{ID_Start}$_]|\\u(?:[0-9a-fA-F]{4}|\{[0-9a-fA-F]+\}))(?:[\p{ID_Continue}$\u200c\u200d]|\\u(?:[0-9a-fA-F]{4}|\{[0-9a-fA-F]+\}))*/uy;
+const NUMERIC =
+  /0[xX][0-9a-fA-F_]+n?|0[oO][0-7_]+n?|0[bB][01_]+n?|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?[\d_]+)?n?/y;
 const REGULAR_EXPRESSION = /\/(?:[^\\/[\n]|\\[^\n]|\[(?:[^\]\\\n]|\\[^\n])*\])+\/[\p{ID_Continue}$]*/uy;
-const PUNCTUATORS = />>>=|\.\.\.|===|!==|\*\*=|<<=|>>=|>>>|&&=|\|\|=|\?\?=|=>|==|!=|<=|>=|&&|\|\||\?\?|\?\.(?!\d)|\+\+|--|\+=|-=|\*=|\/=|%=|&=|\|=|\^=|<<|>>|\*\*|[{}()[\];,<>+\-*/%&|^!~?:=.@#]/y;
+const PUNCTUATORS =
+  />>>=|\.\.\.|===|!==|\*\*=|<<=|>>=|>>>|&&=|\|\|=|\?\?=|=>|==|!=|<=|>=|&&|\|\||\?\?|\?\.(?!\d)|\+\+|--|\+=|-=|\*=|\/=|%=|&=|\|=|\^=|<<|>>|\*\*|[{}()[\];,<>+\-*/%&|^!~?:=.@#]/y;
 
 export class LexError extends Error {}
 
@@ -96,7 +99,8 @@ export function tokenize(source) {
   const pushTemplatePiece = (start) => {
     const { end, substitution } = templatePieceEnd(source, start + 1);
     push(substitution ? PUNCTUATOR : TEMPLATE, start, end);
-    if (substitution) open.push({ opener: "${", isExpression: true, isTemplate: true, conditionals: 0, isObject: false });
+    if (substitution)
+      open.push({ opener: "${", isExpression: true, isTemplate: true, conditionals: 0, isObject: false });
   };
 
   let lastColonWasConditional = false;
@@ -195,7 +199,9 @@ function statementPosition(kinds, text, lastClosed) {
   const before = text(i);
   if (kinds[i] === NAME) return before === "default" || before === "else" || before === "do" || before === "export";
   if (kinds[i] !== PUNCTUATOR) return false;
-  return before === ";" || before === "{" || (before === "}" && !lastClosed.isExpression) || before === ")" || before === ":";
+  return (
+    before === ";" || before === "{" || (before === "}" && !lastClosed.isExpression) || before === ")" || before === ":"
+  );
 }
 
 function isDigit(code) {
@@ -214,7 +220,14 @@ function skipBlank(source, from) {
   let i = from;
   while (i < source.length) {
     const code = source.charCodeAt(i);
-    if (code === 32 || (code >= 9 && code <= 13) || code === 0xa0 || code === 0xfeff || code === 0x2028 || code === 0x2029) {
+    if (
+      code === 32 ||
+      (code >= 9 && code <= 13) ||
+      code === 0xa0 ||
+      code === 0xfeff ||
+      code === 0x2028 ||
+      code === 0x2029
+    ) {
       i += 1;
     } else if (code === 47 && source.charCodeAt(i + 1) === 47) {
       i = lineEnd(source, i);

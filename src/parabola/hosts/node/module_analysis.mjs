@@ -93,7 +93,10 @@ export function positionOf(target, module, url, locations) {
 function describeRoutes(router, position) {
   if (router === undefined) throw new CallError("`convex/http.js` must have a default export of a Router.");
   if (router?.isRouter !== true) throw new CallError("The default export of `convex/http.js` is not a Router.");
-  return Array.from(router.getRoutes(), ([path, method, handler]) => ({ route: { path, method }, pos: position(handler) }));
+  return Array.from(router.getRoutes(), ([path, method, handler]) => ({
+    route: { path, method },
+    pos: position(handler),
+  }));
 }
 
 function describeCrons(crons) {

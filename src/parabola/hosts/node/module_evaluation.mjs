@@ -30,9 +30,15 @@ export async function evaluateModule(modules, path, execution, { prefix, seconds
   execution.moduleSet = modules;
   const fail = (text) => new AnalysisError(`${prefix}${text}${logTail(execution)}`, execution.failureCode);
   try {
-    const { namespace: made, isPending } = withTimeLimit(seconds, () => modules.instantiate(realm, path, modules.newInstances()));
+    const { namespace: made, isPending } = withTimeLimit(seconds, () =>
+      modules.instantiate(realm, path, modules.newInstances()),
+    );
     let namespace = isPending ? undefined : made;
-    if (isPending) made.then((value) => (namespace = value), (reason) => (execution.unhandled ??= { reason }));
+    if (isPending)
+      made.then(
+        (value) => (namespace = value),
+        (reason) => (execution.unhandled ??= { reason }),
+      );
     // Microtasks drain, and unhandled rejections are reported.
     await nextTurn();
     if (execution.unhandled !== null) throw execution.unhandled.reason;
@@ -51,5 +57,7 @@ export async function evaluateModule(modules, path, execution, { prefix, seconds
 
 function logTail(execution) {
   const lines = execution.logs.take().slice(-SHOWN_LOG_LINES);
-  return lines.length === 0 ? "" : `\n\n${lines.map((line) => `[${line.level}] ${line.messages.join(" ")}`).join("\n")}`;
+  return lines.length === 0
+    ? ""
+    : `\n\n${lines.map((line) => `[${line.level}] ${line.messages.join(" ")}`).join("\n")}`;
 }

@@ -43,7 +43,11 @@ function key(name) {
 
 function blankOut(source, syntax) {
   const edits = [
-    ...syntax.statements.map(([start, end]) => [start, end, source.slice(start, end).replace(/[^\n\r\u2028\u2029]/g, " ")]),
+    ...syntax.statements.map(([start, end]) => [
+      start,
+      end,
+      source.slice(start, end).replace(/[^\n\r\u2028\u2029]/g, " "),
+    ]),
     ...syntax.dynamicImports.map(([start, end]) => [start, end, DYNAMIC_IMPORT]),
     ...syntax.metas.map(([start, end]) => [start, end, META.padEnd(end - start)]),
   ].sort((a, b) => a[0] - b[0]);

@@ -182,7 +182,12 @@ export class ModuleSet {
       for (const [name] of entry.names) requireExport(realm, instance, name, entry.specifier);
       return instance;
     });
-    const values = realm.call(realm.factory(module), dependencies, realm.dynamicImporter(this, module.path), realm.metaAccess);
+    const values = realm.call(
+      realm.factory(module),
+      dependencies,
+      realm.dynamicImporter(this, module.path),
+      realm.metaAccess,
+    );
     const stars = Object.create(null);
     for (const entry of syntax.reexports) {
       const instance = instances.get(targets.get(entry.specifier));
@@ -202,7 +207,10 @@ export class ModuleSet {
 
 function requireExport(realm, instance, name, specifier) {
   if (name in instance.values) return;
-  throw realm.makeError("SyntaxError", `The requested module '${specifier}' does not provide an export named '${name}'`);
+  throw realm.makeError(
+    "SyntaxError",
+    `The requested module '${specifier}' does not provide an export named '${name}'`,
+  );
 }
 
 function addStarExports(stars, values) {

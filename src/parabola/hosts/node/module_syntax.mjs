@@ -26,7 +26,16 @@ const ASSIGNMENTS = new Set("= += -= *= /= %= **= <<= >>= >>>= &= |= ^= &&= ||= 
 /** @returns {ModuleSyntax} */
 export function readModuleSyntax(source) {
   const tokens = tokenize(source);
-  const syntax = { imports: [], reexports: [], requests: [], exports: [], statements: [], dynamicImports: [], metas: [], fixed: true };
+  const syntax = {
+    imports: [],
+    reexports: [],
+    requests: [],
+    exports: [],
+    statements: [],
+    dynamicImports: [],
+    metas: [],
+    fixed: true,
+  };
   let depth = 0;
   for (let i = 0; i < tokens.length; i++) {
     depth += bracketStep(tokens, i);

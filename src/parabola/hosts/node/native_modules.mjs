@@ -25,7 +25,8 @@ export async function instantiateNatively(modules, realm, path, instances) {
     return instance;
   };
   const entry = load(path);
-  if (entry.status === "unlinked") await entry.link((specifier, referencing) => load(modules.resolve(specifier, pathOf(referencing.identifier))));
+  if (entry.status === "unlinked")
+    await entry.link((specifier, referencing) => load(modules.resolve(specifier, pathOf(referencing.identifier))));
   await entry.evaluate();
   return entry.namespace;
 }

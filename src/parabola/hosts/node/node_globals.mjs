@@ -77,7 +77,11 @@ export function captureConsole(current) {
   };
   const report = (label, rest) => {
     if (!timers.has(label)) current()?.logs.add("WARN", [`Timer '${label}' does not exist`]);
-    else current()?.logs.add("INFO", [format(`${label}: ${performance.now() - timers.get(label)}ms`), ...rest.map((value) => inspect(value))]);
+    else
+      current()?.logs.add("INFO", [
+        format(`${label}: ${performance.now() - timers.get(label)}ms`),
+        ...rest.map((value) => inspect(value)),
+      ]);
   };
   console.timeLog = (label = "default", ...rest) => report(label, rest);
   console.timeEnd = (label = "default") => {

@@ -87,7 +87,11 @@ export class NodeHost {
 
   async #analyze({ id, phase }) {
     if (phase !== "modules") {
-      this.channel.send({ type: "analysis", id, result: { schema: null, providers: [], definition: null, definitions: {} } });
+      this.channel.send({
+        type: "analysis",
+        id,
+        result: { schema: null, providers: [], definition: null, definitions: {} },
+      });
       return;
     }
     const modules = {};
@@ -100,7 +104,12 @@ export class NodeHost {
       }
       this.channel.send({ type: "analysis", id, result: { modules, schema: null } });
     } catch (error) {
-      this.channel.send({ type: "failed", id, kind: "user", error: { message: `Failed to analyze ${current}: ${this.#text(error)}` } });
+      this.channel.send({
+        type: "failed",
+        id,
+        kind: "user",
+        error: { message: `Failed to analyze ${current}: ${this.#text(error)}` },
+      });
     } finally {
       locations.close();
     }
@@ -109,7 +118,9 @@ export class NodeHost {
   async #describe(path, locations) {
     const namespace = await this.importModule(path);
     const module = this.#modules.get(path);
-    const functions = describeFunctions(namespace, (target) => positionOf(target, module, this.#folder.url(path), locations));
+    const functions = describeFunctions(namespace, (target) =>
+      positionOf(target, module, this.#folder.url(path), locations),
+    );
     const refused = functions.find(({ udfType }) => udfType !== "Action");
     if (refused !== undefined) {
       throw new CallError(

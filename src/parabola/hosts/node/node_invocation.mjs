@@ -65,8 +65,13 @@ export class NodeInvocation {
 
   #finish(type, fields) {
     if (this.ended) return;
-    const usage = { userMs: Math.round(performance.now() - this.#startedAt), unawaited: [...this.#calls.values()].map((call) => call.op) };
-    this.#host.channel.sendText(`{"type":"${type}","id":${this.id},${fields},"logs":[],"usage":${JSON.stringify(usage)}}`);
+    const usage = {
+      userMs: Math.round(performance.now() - this.#startedAt),
+      unawaited: [...this.#calls.values()].map((call) => call.op),
+    };
+    this.#host.channel.sendText(
+      `{"type":"${type}","id":${this.id},${fields},"logs":[],"usage":${JSON.stringify(usage)}}`,
+    );
     this.end();
   }
 

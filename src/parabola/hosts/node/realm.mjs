@@ -54,7 +54,9 @@ export class Realm {
 
   constructor() {
     // An ordinary global object where Node.js has it: one with interceptors makes every read of a global slow.
-    this.context = vm.createContext(vm.constants?.DONT_CONTEXTIFY ?? {}, { codeGeneration: { strings: false, wasm: true } });
+    this.context = vm.createContext(vm.constants?.DONT_CONTEXTIFY ?? {}, {
+      codeGeneration: { strings: false, wasm: true },
+    });
     this.stackFrames = new StackFrames((url) => this.execution?.modules?.byUrl(url) ?? null);
     const run = (name) => PARTS[name].runInContext(this.context);
     const host = this.#host();
@@ -114,7 +116,12 @@ export class Realm {
       /** Begins work of the host's own event loop; the answer tells whether its end may still be delivered. */
       beginOperation: (name, isCounted) => execution().beginOperation(name, isCounted),
       formatStack: (error, callSites) => this.stackFrames.format(error, callSites),
-      traceFrames: (holder) => this.stackFrames.of(holder).slice(0).map((frame) => `    at ${frame}`).join("\n"),
+      traceFrames: (holder) =>
+        this.stackFrames
+          .of(holder)
+          .slice(0)
+          .map((frame) => `    at ${frame}`)
+          .join("\n"),
     };
   }
 

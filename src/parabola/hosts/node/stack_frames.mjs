@@ -47,7 +47,8 @@ export class StackFrames {
   #place(site) {
     if (site.isNative()) return { text: "native", isInternal: false };
     const file = site.getFileName() ?? site.getScriptNameOrSourceURL?.();
-    if (!file) return { text: site.isPromiseAll?.() ? "index " + site.getPromiseIndex() : "<anonymous>", isInternal: false };
+    if (!file)
+      return { text: site.isPromiseAll?.() ? "index " + site.getPromiseIndex() : "<anonymous>", isInternal: false };
     return this.#map(file, site.getLineNumber(), site.getColumnNumber());
   }
 
@@ -65,7 +66,8 @@ export class StackFrames {
     const frames = [];
     for (const match of stack.matchAll(/^ {4}at (?:(.*?) \()?(convex:\/[^\s]*?):(\d+):(\d+)\)?$/gm)) {
       const place = this.#map(match[2], Number(match[3]), Number(match[4]));
-      if (place !== null) frames.push({ text: `${match[1] ?? "<anonymous>"} (${place.text})`, isInternal: place.isInternal });
+      if (place !== null)
+        frames.push({ text: `${match[1] ?? "<anonymous>"} (${place.text})`, isInternal: place.isInternal });
     }
     return trim(frames);
   }
@@ -90,7 +92,8 @@ function describe(site) {
   let name = functionName;
   const typeName = site.isConstructor() || site.isToplevel() ? null : site.getTypeName();
   const methodName = site.isConstructor() ? null : site.getMethodName();
-  if (typeName && functionName.startsWith(typeName) && !functionName.startsWith(`${typeName}.`)) name = `${typeName}.${name}`;
+  if (typeName && functionName.startsWith(typeName) && !functionName.startsWith(`${typeName}.`))
+    name = `${typeName}.${name}`;
   if (methodName && functionName.endsWith(methodName)) name += functionName === methodName ? "" : ` [as ${methodName}]`;
   return [...parts, name].join(" ");
 }

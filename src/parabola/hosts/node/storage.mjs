@@ -30,7 +30,7 @@ export async function storeBlob(call, { requestId, version, options }, blob) {
 export async function getBlob(call, { requestId, version, storageId }) {
   const parts = [];
   let contentType = null;
-  for (let offset = 0; ; ) {
+  for (let offset = 0; ;) {
     const text = JSON.stringify({ requestId, version, storageId, offset, length: PART_BYTES });
     const answer = await call("1.0/storageGet", text);
     if (answer === null) return null;

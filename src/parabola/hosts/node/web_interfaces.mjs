@@ -16,13 +16,15 @@ export const outer = {
   object: Object.prototype,
   buffer: Buffer.prototype,
   errors: prototypes([Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError]),
-  buffers: prototypes([
-    ArrayBuffer,
-    SharedArrayBuffer,
-    DataView,
-    ...[Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array],
-    ...[Float32Array, Float64Array, BigInt64Array, BigUint64Array],
-  ].filter((one) => one !== TypedArray)),
+  buffers: prototypes(
+    [
+      ArrayBuffer,
+      SharedArrayBuffer,
+      DataView,
+      ...[Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array],
+      ...[Float32Array, Float64Array, BigInt64Array, BigUint64Array],
+    ].filter((one) => one !== TypedArray),
+  ),
 };
 
 export const interfaces = {

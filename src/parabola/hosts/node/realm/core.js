@@ -52,7 +52,15 @@
   };
   defineProperty(FrozenDate, "length", { value: 7, configurable: true });
   defineProperty(FrozenDate, "prototype", { value: NativeDate.prototype, writable: false });
-  install("now", { now() { return answer(host.now()); } }.now, FrozenDate);
+  install(
+    "now",
+    {
+      now() {
+        return answer(host.now());
+      },
+    }.now,
+    FrozenDate,
+  );
   install("parse", NativeDate.parse, FrozenDate);
   install("UTC", NativeDate.UTC, FrozenDate);
   install("constructor", FrozenDate, NativeDate.prototype);
@@ -66,27 +74,46 @@
   defineProperty(formatterPrototype, "format", {
     configurable: true,
     enumerable: false,
-    get: Object.getOwnPropertyDescriptor({
-      get format() {
-        const format = apply(nativeFormat, this, []);
-        if (!formats.has(format)) formats.set(format, (date) => format(date === undefined ? now() : date));
-        return formats.get(format);
+    get: Object.getOwnPropertyDescriptor(
+      {
+        get format() {
+          const format = apply(nativeFormat, this, []);
+          if (!formats.has(format)) formats.set(format, (date) => format(date === undefined ? now() : date));
+          return formats.get(format);
+        },
       },
-    }, "format").get,
+      "format",
+    ).get,
   });
-  install("formatToParts", {
-    formatToParts(date) {
-      return apply(nativeFormatToParts, this, [date === undefined ? now() : date]);
-    },
-  }.formatToParts, formatterPrototype);
+  install(
+    "formatToParts",
+    {
+      formatToParts(date) {
+        return apply(nativeFormatToParts, this, [date === undefined ? now() : date]);
+      },
+    }.formatToParts,
+    formatterPrototype,
+  );
 
   // ---- randomness and the garbage collector -----------------------------------------------------------------
-  install("random", { random() { return answer(host.random()); } }.random, Math);
+  install(
+    "random",
+    {
+      random() {
+        return answer(host.random());
+      },
+    }.random,
+    Math,
+  );
 
   class StrongRef {
     #target;
     constructor(target) {
-      if ((typeof target !== "object" || target === null) && typeof target !== "function" && typeof target !== "symbol") {
+      if (
+        (typeof target !== "object" || target === null) &&
+        typeof target !== "function" &&
+        typeof target !== "symbol"
+      ) {
         throw new TypeError("WeakRef: target must be an object");
       }
       this.#target = target;
@@ -104,38 +131,56 @@
       return false;
     }
   }
-  for (const [name, Class] of [["WeakRef", StrongRef], ["FinalizationRegistry", SilentRegistry]]) {
+  for (const [name, Class] of [
+    ["WeakRef", StrongRef],
+    ["FinalizationRegistry", SilentRegistry],
+  ]) {
     defineProperty(Class, "name", { value: name, configurable: true });
     defineProperty(Class.prototype, Symbol.toStringTag, { value: name, configurable: true });
     install(name, Class);
   }
 
   // ---- what would block, or answer at a time of its own ------------------------------------------------------
-  install("wait", { wait() { throw new TypeError("Atomics.wait cannot be called in this context"); } }.wait, Atomics);
+  install(
+    "wait",
+    {
+      wait() {
+        throw new TypeError("Atomics.wait cannot be called in this context");
+      },
+    }.wait,
+    Atomics,
+  );
   delete Atomics.waitAsync;
   for (const name of ["compile", "instantiate", "compileStreaming", "instantiateStreaming"]) {
-    install(name, {
-      async [name]() {
-        throw new TypeError(`WebAssembly.${name} is not supported. Use new WebAssembly.Module(bytes) instead.`);
-      },
-    }[name], WebAssembly);
+    install(
+      name,
+      {
+        async [name]() {
+          throw new TypeError(`WebAssembly.${name} is not supported. Use new WebAssembly.Module(bytes) instead.`);
+        },
+      }[name],
+      WebAssembly,
+    );
   }
 
   // ---- process.env ------------------------------------------------------------------------------------------
-  const env = new Proxy({}, {
-    get(target, name) {
-      if (typeof name !== "string") return undefined;
-      const value = answer(host.env(name));
-      if (value === undefined && name === "inspect") return () => "[process.env]";
-      return value;
+  const env = new Proxy(
+    {},
+    {
+      get(target, name) {
+        if (typeof name !== "string") return undefined;
+        const value = answer(host.env(name));
+        if (value === undefined && name === "inspect") return () => "[process.env]";
+        return value;
+      },
+      has: () => false,
+      ownKeys: () => [],
+      set: () => true,
+      defineProperty: () => true,
+      deleteProperty: () => true,
+      getOwnPropertyDescriptor: () => undefined,
     },
-    has: () => false,
-    ownKeys: () => [],
-    set: () => true,
-    defineProperty: () => true,
-    deleteProperty: () => true,
-    getOwnPropertyDescriptor: () => undefined,
-  });
+  );
   install("process", { env });
   install("self", global);
 
@@ -187,17 +232,18 @@
       for (const reset of api.resets) reset();
     },
     /** Objects of the language that no global leads to. */
-    hiddenRoots: () => [
-      async function () {},
-      function* () {},
-      async function* () {},
-      [][Symbol.iterator](),
-      new Map()[Symbol.iterator](),
-      new Set()[Symbol.iterator](),
-      ""[Symbol.iterator](),
-      "".matchAll(/x/g),
-      global.Convex,
-    ].map(Object.getPrototypeOf),
+    hiddenRoots: () =>
+      [
+        async function () {},
+        function* () {},
+        async function* () {},
+        [][Symbol.iterator](),
+        new Map()[Symbol.iterator](),
+        new Set()[Symbol.iterator](),
+        ""[Symbol.iterator](),
+        "".matchAll(/x/g),
+        global.Convex,
+      ].map(Object.getPrototypeOf),
   };
   api.resets.push(() => /(?:)/.exec(""));
   return api;

@@ -21,21 +21,33 @@
     if (name === "constructor") continue;
     const native = outer.SubtleCrypto.prototype[name];
     if (typeof native !== "function") continue;
-    method(SubtleCrypto.prototype, name, {
-      async [name](...args) {
-        if (name === "wrapKey" || name === "unwrapKey") return notImplemented(name, "SubtleCrypto");
-        const algorithm = typeof args[0] === "string" ? args[0] : args[0]?.name;
-        const drawsRandomness = RANDOM[name]?.includes(String(algorithm).toUpperCase());
-        if (name === "generateKey" || drawsRandomness) refuse("cryptographic randomness");
-        const result = apply(native, behind.get(this), args.map(unwrap));
-        return follow(result, `crypto.subtle.${name}`);
-      },
-    }[name]);
+    method(
+      SubtleCrypto.prototype,
+      name,
+      {
+        async [name](...args) {
+          if (name === "wrapKey" || name === "unwrapKey") return notImplemented(name, "SubtleCrypto");
+          const algorithm = typeof args[0] === "string" ? args[0] : args[0]?.name;
+          const drawsRandomness = RANDOM[name]?.includes(String(algorithm).toUpperCase());
+          if (name === "generateKey" || drawsRandomness) refuse("cryptographic randomness");
+          const result = apply(native, behind.get(this), args.map(unwrap));
+          return follow(result, `crypto.subtle.${name}`);
+        },
+      }[name],
+    );
   }
   const subtle = crossing.wrap(outer.crypto.subtle);
 
   const integerArrays = [
-    Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, BigInt64Array, BigUint64Array,
+    Int8Array,
+    Uint8Array,
+    Uint8ClampedArray,
+    Int16Array,
+    Uint16Array,
+    Int32Array,
+    Uint32Array,
+    BigInt64Array,
+    BigUint64Array,
   ];
   class Crypto {
     constructor() {

@@ -69,27 +69,33 @@
             throw wrap(error);
           }
           // A promise is followed under the operation's name.
-          return crossing.isObject(result) && result instanceof outer.Promise ? follow(result, String(key)) : wrap(result);
+          return crossing.isObject(result) && result instanceof outer.Promise
+            ? follow(result, String(key))
+            : wrap(result);
         },
       }[key];
       defineProperty(made, "length", { value: target.length, configurable: true });
       return made;
     };
     const accessors = (key, { get, set, enumerable }) => ({
-      get: get && {
-        get [key]() {
-          if (refused.includes(key)) return notImplemented(key, name);
-          const value = guardGet(get, receiver(this), settled.includes(key));
-          return value;
-        },
-      }.__lookupGetter__(key),
-      set: set && {
-        set [key](value) {
-          if (refused.includes(key) || refused.includes(`set ${key}`)) return notImplemented(`set ${key}`, name);
-          const object = receiver(this);
-          guard(() => apply(set, object, [unwrap(value)]));
-        },
-      }.__lookupSetter__(key),
+      get:
+        get &&
+        {
+          get [key]() {
+            if (refused.includes(key)) return notImplemented(key, name);
+            const value = guardGet(get, receiver(this), settled.includes(key));
+            return value;
+          },
+        }.__lookupGetter__(key),
+      set:
+        set &&
+        {
+          set [key](value) {
+            if (refused.includes(key) || refused.includes(`set ${key}`)) return notImplemented(`set ${key}`, name);
+            const object = receiver(this);
+            guard(() => apply(set, object, [unwrap(value)]));
+          },
+        }.__lookupSetter__(key),
       enumerable,
       configurable: true,
     });
@@ -106,7 +112,9 @@
         if (!("value" in descriptor)) {
           if (self === undefined) defineProperty(target, key, accessors(key, descriptor));
         } else if (typeof descriptor.value === "function") {
-          const value = refused.includes(key) ? { [key]: () => notImplemented(key, name) }[key] : method(key, descriptor.value, self);
+          const value = refused.includes(key)
+            ? { [key]: () => notImplemented(key, name) }[key]
+            : method(key, descriptor.value, self);
           defineProperty(target, key, { ...descriptor, value, configurable: true });
         } else {
           defineProperty(target, key, { ...descriptor, configurable: true });

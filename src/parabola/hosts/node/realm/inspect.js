@@ -25,7 +25,8 @@
 
   const SHORT_ESCAPES = { "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", "'": "\\'", "\\": "\\\\" };
   const escape = (character) =>
-    SHORT_ESCAPES[character] ?? `\\x${character.charCodeAt(0) < 16 ? "0" : ""}${character.charCodeAt(0).toString(16).toUpperCase()}`;
+    SHORT_ESCAPES[character] ??
+    `\\x${character.charCodeAt(0) < 16 ? "0" : ""}${character.charCodeAt(0).toString(16).toUpperCase()}`;
 
   function quote(text) {
     if (text.length > MAX_STRING) {
@@ -37,8 +38,7 @@
 
   const tagOf = (value) => apply(objectToString, value, []);
   /** The built-in tag, unless the value disguises itself with Symbol.toStringTag. */
-  const isBuiltin = (value, name) =>
-    tagOf(value) === `[object ${name}]` && !(Symbol.toStringTag in value);
+  const isBuiltin = (value, name) => tagOf(value) === `[object ${name}]` && !(Symbol.toStringTag in value);
 
   /** Whether an intrinsic method accepts the value as its receiver. */
   function answers(method, value, ...args) {
@@ -105,7 +105,11 @@
   }
 
   function unbox(value) {
-    for (const [name, method] of [["Number", boxedNumber], ["Boolean", boxedBoolean], ["String", boxedString]]) {
+    for (const [name, method] of [
+      ["Number", boxedNumber],
+      ["Boolean", boxedBoolean],
+      ["String", boxedString],
+    ]) {
       if (isBuiltin(value, name)) return { value: apply(method, value, []) };
     }
     if (answers(boxedBigint, value)) return { value: apply(boxedBigint, value, []) };

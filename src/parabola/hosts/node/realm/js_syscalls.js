@@ -7,7 +7,12 @@
   const { wrap, behind } = crossing;
 
   const asPromise = (start) =>
-    new Promise((resolve, reject) => start((value) => resolve(wrap(value)), (failure) => reject(raise(failure))));
+    new Promise((resolve, reject) =>
+      start(
+        (value) => resolve(wrap(value)),
+        (failure) => reject(raise(failure)),
+      ),
+    );
 
   const syscalls = {
     async "storage/storeBlob"({ requestId, version, blob, options }) {
@@ -35,7 +40,8 @@
       if (!(response instanceof Response)) throw new Error("HTTP actions must return a Response");
       const headerPairs = [...response.headers];
       const length = api.bodyLengths.get(response);
-      if (length !== undefined && !response.headers.has("content-length")) headerPairs.push(["content-length", String(length)]);
+      if (length !== undefined && !response.headers.has("content-length"))
+        headerPairs.push(["content-length", String(length)]);
       const streamId = host.takeResponse(behind.get(response));
       return { headerPairs, status: response.status, streamId, url: response.url || undefined };
     },

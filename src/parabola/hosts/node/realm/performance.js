@@ -46,7 +46,8 @@
   const timeOf = (mark) => {
     if (typeof mark === "number") return mark;
     const found = entries.findLast((entry) => entry.entryType === "mark" && entry.name === mark);
-    if (found === undefined) throw new api.DOMException(`The "${mark}" performance mark has not been set`, "SyntaxError");
+    if (found === undefined)
+      throw new api.DOMException(`The "${mark}" performance mark has not been set`, "SyntaxError");
     return found.startTime;
   };
   const remove = (type, name) => {
@@ -69,7 +70,10 @@
       return mark;
     }
     measure(name, startOrOptions, endMark) {
-      const options = typeof startOrOptions === "object" && startOrOptions !== null ? startOrOptions : { start: startOrOptions, end: endMark };
+      const options =
+        typeof startOrOptions === "object" && startOrOptions !== null
+          ? startOrOptions
+          : { start: startOrOptions, end: endMark };
       const { start, end, duration, detail = null } = options;
       let endTime = now();
       if (end !== undefined) endTime = timeOf(end);
@@ -86,7 +90,9 @@
       return entries.toSorted((a, b) => a.startTime - b.startTime);
     }
     getEntriesByName(name, type) {
-      return this.getEntries().filter((entry) => entry.name === name && (type === undefined || entry.entryType === type));
+      return this.getEntries().filter(
+        (entry) => entry.name === name && (type === undefined || entry.entryType === type),
+      );
     }
     getEntriesByType(type) {
       return this.getEntries().filter((entry) => entry.entryType === type);

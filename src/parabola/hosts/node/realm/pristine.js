@@ -36,12 +36,18 @@
   function take(...roots) {
     defineProperty(Object, "defineProperty", hidden(watchers.defineProperty));
     defineProperty(Object, "defineProperties", hidden(watchers.defineProperties));
-    defineProperty(Reflect, "defineProperty", hidden({
-      defineProperty(target, key, descriptor) {
-        watch(target);
-        return defineProperty(target, key, descriptor);
-      },
-    }.defineProperty));
+    defineProperty(
+      Reflect,
+      "defineProperty",
+      hidden(
+        {
+          defineProperty(target, key, descriptor) {
+            watch(target);
+            return defineProperty(target, key, descriptor);
+          },
+        }.defineProperty,
+      ),
+    );
     roots.forEach(visit);
     isSame = compile(source)(record.map((entry) => entry.checked))(record.map((entry) => entry.values));
   }

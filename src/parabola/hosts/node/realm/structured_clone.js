@@ -9,7 +9,12 @@
   const tagOf = (value) => apply(Object.prototype.toString, value, []).slice(8, -1);
   const ERRORS = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
   const refuse = (value) => {
-    const text = typeof value === "symbol" ? String(value) : typeof value === "function" ? Function.prototype.toString.call(value) : `#<${value.constructor?.name ?? "Object"}>`;
+    const text =
+      typeof value === "symbol"
+        ? String(value)
+        : typeof value === "function"
+          ? Function.prototype.toString.call(value)
+          : `#<${value.constructor?.name ?? "Object"}>`;
     return new DOMException(`${text} could not be cloned.`, "DataCloneError");
   };
 
@@ -38,19 +43,27 @@
     if (value instanceof SharedArrayBuffer) return keep(value);
     if (ArrayBuffer.isView(value)) {
       const buffer = clone(value.buffer, seen);
-      return keep(new value.constructor(buffer, value.byteOffset, value instanceof DataView ? value.byteLength : value.length));
+      return keep(
+        new value.constructor(buffer, value.byteOffset, value instanceof DataView ? value.byteLength : value.length),
+      );
     }
     if (value instanceof Error) return cloneError(value, keep, seen);
     if (["Number", "String", "Boolean", "BigInt"].includes(tagOf(value)) && typeof value.valueOf() !== "object") {
       return keep(Object(value.valueOf()));
     }
-    if (behind.has(value) || value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet) throw refuse(value);
+    if (behind.has(value) || value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet)
+      throw refuse(value);
     return cloneProperties(value, keep({}), seen);
   }
 
   function cloneProperties(value, copy, seen) {
     for (const key of Object.keys(value)) {
-      Object.defineProperty(copy, key, { value: clone(value[key], seen), writable: true, enumerable: true, configurable: true });
+      Object.defineProperty(copy, key, {
+        value: clone(value[key], seen),
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
     }
     return copy;
   }

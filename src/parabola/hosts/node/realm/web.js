@@ -7,6 +7,7 @@
   const { install, raise } = api;
   const { wrap, unwrap, behind, handlers, follow, guard } = crossing;
   const { apply, defineProperty } = Reflect;
+  const MAXIMUM_FORM_BYTES = 20 * 1024 * 1024;
 
   const expose = (name, Outer, options) => {
     const Face = facade(name, Outer, options);
@@ -41,15 +42,23 @@
   };
   for (const name of ["addEventListener", "removeEventListener"]) {
     const native = outer.EventTarget.prototype[name];
-    method(EventTarget.prototype, name, {
-      [name](type, callback, options) {
-        const object = behind.get(this);
-        if (object === undefined) throw new TypeError("Illegal invocation");
-        guard(() => apply(native, object, [type, listener(callback), unwrap(options)]));
-      },
-    }[name]);
+    method(
+      EventTarget.prototype,
+      name,
+      {
+        [name](type, callback, options) {
+          const object = behind.get(this);
+          if (object === undefined) throw new TypeError("Illegal invocation");
+          guard(() => apply(native, object, [type, listener(callback), unwrap(options)]));
+        },
+      }[name],
+    );
   }
-  const AbortSignal = expose("AbortSignal", outer.AbortSignal, { parent: EventTarget, passive: ["abort"], isAbstract: true });
+  const AbortSignal = expose("AbortSignal", outer.AbortSignal, {
+    parent: EventTarget,
+    passive: ["abort"],
+    isAbstract: true,
+  });
   const AbortController = expose("AbortController", outer.AbortController, { passive: ["abort"] });
   method(AbortSignal, "timeout", function timeout(delay) {
     const controller = new AbortController();
@@ -91,7 +100,12 @@
       }
       return copy;
     });
-  for (const name of ["ReadableStreamDefaultController", "ReadableByteStreamController", "WritableStreamDefaultController", "TransformStreamDefaultController"]) {
+  for (const name of [
+    "ReadableStreamDefaultController",
+    "ReadableByteStreamController",
+    "WritableStreamDefaultController",
+    "TransformStreamDefaultController",
+  ]) {
     facade(name, outer[name], { passive: ["enqueue", "error"], isAbstract: true });
   }
   facade("ReadableStreamBYOBRequest", outer.ReadableStreamBYOBRequest, { isAbstract: true });
@@ -99,7 +113,10 @@
     passive: ["cancel", "from"],
     prepare: streamParts(["start", "pull", "cancel", "type", "autoAllocateChunkSize"]),
   });
-  expose("ReadableStreamDefaultReader", outer.ReadableStreamDefaultReader, { passive: ["cancel"], settled: ["closed"] });
+  expose("ReadableStreamDefaultReader", outer.ReadableStreamDefaultReader, {
+    passive: ["cancel"],
+    settled: ["closed"],
+  });
   expose("ReadableStreamBYOBReader", outer.ReadableStreamBYOBReader, { passive: ["cancel"], settled: ["closed"] });
   expose("WritableStream", outer.WritableStream, {
     passive: ["abort"],
@@ -127,7 +144,10 @@
   };
   const Request = expose("Request", outer.Request, {
     prepare: withDuplex,
-    refused: "cache mode credentials destination integrity isHistoryNavigation isReloadNavigation keepalive redirect referrer referrerPolicy".split(" "),
+    refused:
+      "cache mode credentials destination integrity isHistoryNavigation isReloadNavigation keepalive redirect referrer referrerPolicy".split(
+        " ",
+      ),
   });
   /** The length of bodies that are known in full. */
   const bodyLengths = new WeakMap();
@@ -152,11 +172,14 @@
     if (!new Headers(init?.headers).has("content-type")) response.headers.set("content-type", "application/json");
     return response;
   });
-  for (const [Face, Outer] of [[Request, outer.Request], [Response, outer.Response]]) {
-    const native = Outer.prototype.formData;
+  for (const Face of [Request, Response]) {
     method(Face.prototype, "formData", async function formData() {
       refuse("formData()");
-      return follow(apply(native, behind.get(this), []), "formData");
+      const contentType = this.headers.get("content-type") ?? "";
+      const body = await this.arrayBuffer();
+      if (body.byteLength > MAXIMUM_FORM_BYTES) throw new TypeError("formData() supports bodies up to 20 MiB");
+      const copy = new outer.Response(unwrap(body), { headers: { "content-type": contentType } });
+      return follow(copy.formData(), "formData");
     });
   }
   install("fetch", async function fetch(input, init) {
@@ -167,7 +190,11 @@
     const [target, options] = withDuplex([input, init]);
     const given = [unwrap(target), unwrap(options)];
     return new Promise((resolve, reject) => {
-      host.fetch(...given, (response) => resolve(wrap(response)), (error) => reject(wrap(error)));
+      host.fetch(
+        ...given,
+        (response) => resolve(wrap(response)),
+        (error) => reject(wrap(error)),
+      );
     });
   };
 

@@ -100,7 +100,7 @@ class HiddenImport:
                 if rows - said >= PROGRESS_ROWS:
                     said = rows
                     await load.note(progress_text(source.name, rows, expected))
-        await load.note(checkpoint=total_text(source.name, rows))
+        await load.note(progress_text(source.name, rows, expected), checkpoint=total_text(source.name, rows))
 
     def _rows_in(self, table: Table) -> int:
         database = self.load.database

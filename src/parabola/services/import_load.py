@@ -71,7 +71,7 @@ class ImportLoad:
 
         await self.transact(write)
 
-    async def note(self, progress: str | None = None, *, checkpoint: str | None = None) -> None:
+    async def note(self, progress: str, *, checkpoint: str | None = None) -> None:
         """Tell those who watch how far the import has come."""
 
         async def write(tx: Transaction, record: ImportRecord) -> None:

@@ -87,7 +87,7 @@ class Project:
             if not _SEGMENT.match(segment):
                 raise ProjectError(
                     f"{self.display(relative.as_posix())} cannot be deployed: {segment!r} contains something "
-                    "other than letters, digits and underscores, so no function path could name it. Rename it."
+                    "other than letters, digits and underscores, so no function path can name it. Rename it."
                 )
         try:
             return SourceFile(relative.as_posix(), path.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from convex import ConvexClient
 from convex.http_client import ConvexHttpClient
+
 from server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e

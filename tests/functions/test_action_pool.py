@@ -13,6 +13,7 @@ from functions.pool_hosts import Hosts, request, settled
 from parabola.functions import action_pool
 from parabola.functions.action_pool import ActionPool
 from parabola.functions.hosts import HostLost
+from parabola.values.errors import RateLimited
 
 
 @asynccontextmanager
@@ -70,6 +71,17 @@ async def test_actions_wait_at_the_limit_but_never_those_that_actions_run() -> N
         hosts.finish(first)
         hosts.finish(next(iter(hosts.made[1].runs.values())))
         assert await waiting
+
+
+async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(action_pool, "WAIT_SECONDS", 0.01)
+    hosts = Hosts()
+    async with pool(hosts, maximum=1, spares=0) as opened:
+        first = await opened.run(request("action"))
+        with pytest.raises(RateLimited, match="limited to 1 concurrent actions"):
+            await opened.run(request("action"))
+        hosts.finish(first)
+        assert await opened.run(request("action"))
 
 
 async def test_idle_hosts_are_ended_but_for_the_spare() -> None:

@@ -12,6 +12,7 @@ from functions.pool_hosts import Hosts, request, settled
 from parabola.functions import host_pool
 from parabola.functions.host_pool import DeterministicPool
 from parabola.functions.hosts import HostLost, LoadFailure
+from parabola.values.errors import Overloaded
 
 
 @asynccontextmanager
@@ -59,6 +60,18 @@ async def test_who_gives_up_waiting_does_not_take_the_turn_of_others(monkeypatch
         hosts.finish(first)
         impatient.cancel()
         assert (await patient).id
+
+
+async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_pool, "RUNS_PER_HOST", 1)
+    monkeypatch.setattr(host_pool, "WAIT_SECONDS", 0.01)
+    hosts = Hosts()
+    async with pool(hosts, 1) as opened:
+        first = await opened.run(request())
+        with pytest.raises(Overloaded, match="No host became free"):
+            await opened.run(request())
+        hosts.finish(first)
+        assert (await opened.run(request())).id
 
 
 async def test_a_dead_host_is_replaced() -> None:

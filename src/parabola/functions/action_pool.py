@@ -11,11 +11,14 @@ from typing import Any
 from parabola.functions.background_tasks import BackgroundTasks
 from parabola.functions.host_pool import SpawnHost
 from parabola.functions.hosts import HostConnection, HostLost, LoadFailure, Message, Run, RunRequest
+from parabola.values.errors import RateLimited
 
 logger = logging.getLogger("parabola.host")
 
 IDLE_SECONDS = 60.0
 """An action host nobody needed for this long is ended, except one."""
+WAIT_SECONDS = 10.0
+"""How long an action waits for others to end before it is refused (semantics §5.7)."""
 USES_PER_HOST = 1000
 """An action host is replaced after so many runs, so that what leaks in it stays bounded."""
 
@@ -60,10 +63,16 @@ class ActionPool:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             try:
-                await waiter
-            except asyncio.CancelledError:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await waiter
+            except (asyncio.CancelledError, TimeoutError) as error:
                 if waiter.done() and not waiter.cancelled():
                     self._wake()
+                if isinstance(error, TimeoutError):
+                    raise RateLimited(
+                        "Too many concurrent requests. Your backend is limited to "
+                        f"{self._maximum} concurrent actions. Run fewer at a time, or shorter ones."
+                    ) from None
                 raise
         if self._closed:
             raise HostLost

@@ -18,6 +18,7 @@ from parabola.functions.hosts import (
     Run,
     RunRequest,
 )
+from parabola.values.errors import Overloaded
 
 logger = logging.getLogger("parabola.host")
 
@@ -27,6 +28,8 @@ SpawnHost = Callable[[], Awaitable[HostConnection]]
 RUNS_PER_HOST = 128
 """Queries and mutations in flight on one host; more wait their turn in the engine."""
 MAXIMUM_BACKOFF = 5.0
+WAIT_SECONDS = 15.0
+"""How long a call waits for a free host before it is refused."""
 
 
 class DeterministicPool:
@@ -61,10 +64,16 @@ class DeterministicPool:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             try:
-                await waiter
-            except asyncio.CancelledError:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await waiter
+            except (asyncio.CancelledError, TimeoutError) as error:
                 if waiter.done() and not waiter.cancelled():
                     self._wake()
+                if isinstance(error, TimeoutError):
+                    raise Overloaded(
+                        f"No host became free within {WAIT_SECONDS:g} seconds: there is too much to do, or "
+                        "hosts cannot be started. The server's log tells more."
+                    ) from None
                 raise
 
     async def analyze(self, phase: str, **fields: Any) -> Message:

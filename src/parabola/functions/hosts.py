@@ -20,6 +20,7 @@ import orjson
 from parabola.functions.deployment import Deployment, Environment
 from parabola.functions.failures import FunctionFailure
 from parabola.values.errors import BadRequest
+from parabola.values.sizes import humanize
 
 PROTOCOL_VERSION = 1
 MAXIMUM_LINE_BYTES = 64 * 1024 * 1024
@@ -249,12 +250,18 @@ class HostConnection:
         return await asyncio.shield(self._ready)
 
     async def load(self, bundle: HostBundle, seconds: float = 60.0) -> None:
-        """Load modules. Raises `LoadFailure` with the author's file and line."""
+        """Load modules. Raises `LoadFailure` with the author's file and line, or when they are too large."""
+        message = bundle.message()
+        if len(message) > MAXIMUM_LINE_BYTES:
+            raise LoadFailure(
+                f"All {bundle.environment} modules together are too large: {humanize(len(message))} with their "
+                f"source maps, and {humanize(MAXIMUM_LINE_BYTES)} can be loaded. Import less into them."
+            )
         self._loaded = self.loop.create_future()
         try:
             async with asyncio.timeout(seconds):
                 await self._ready
-                self.send(bundle.message())
+                self.send(message)
                 await self._loaded
         except TimeoutError:
             raise LoadFailure(f"Loading the modules took longer than {seconds:.0f} seconds.") from None

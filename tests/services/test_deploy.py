@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ import pytest
 
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployment import Module
+from parabola.functions.deployment_store import system_rows
 from parabola.functions.host_set import HostConfig
 from parabola.functions.hosts import LoadFailure
 from parabola.functions.identity import SYSTEM_IDENTITY
+from parabola.services import started_push
 from parabola.services.push import Push
 from parabola.services.schema_changes import RaceDetected
 from parabola.testing.inline_host import InlineHosts
-from parabola.values.errors import BadRequest, NotFound, SchemaDefinitionError
+from parabola.values.errors import BadRequest, Conflict, SchemaDefinitionError
 
 TASKS = """
 from parabola import MutationCtx, QueryCtx, mutation, query
@@ -74,6 +76,16 @@ async def opened(data_dir: Path) -> AsyncIterator[Backend]:
 async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
     async with opened(tmp_path) as backend:
         yield backend
+
+
+async def until(backend: Backend, holds: Callable[[], bool]) -> None:
+    """Wait until something holds that a commit brings about."""
+    changed = asyncio.Event()
+    stop = backend.on_commit(lambda _writes, _ts: changed.set())
+    while not holds():
+        await changed.wait()
+        changed.clear()
+    stop()
 
 
 async def call(backend: Backend, function: str, **args: Any) -> Any:
@@ -306,7 +318,7 @@ async def test_a_push_that_was_never_finished_leaves_no_trace(tmp_path: Path) ->
     async with opened(tmp_path) as backend:
         assert await call(backend, "tasks:version") == 1.0
         assert backend.database.registry.pending_schema() is None
-        with pytest.raises(NotFound, match="Push again"):
+        with pytest.raises(Conflict, match="Push again"):
             await backend.deploys.finish_push(started.token)
 
 
@@ -316,7 +328,7 @@ async def test_a_crash_in_the_middle_of_a_push_is_cleaned_up_by_the_next_one(tmp
         await backend.deploys.start_push(
             push(tasks(2), schema('"rank": v.number(), "text": v.any()', BY_RANK))
         )
-        backend.deploys._started.clear()  # a crash gives nothing up
+        backend.deploys._pushes._started.clear()  # a crash gives nothing up
     async with opened(tmp_path) as backend:
         assert await call(backend, "tasks:version") == 1.0
         await backend.deploy(push(tasks(3), schema(indexes='.index("other", ["text"])')))
@@ -328,3 +340,54 @@ async def test_data_of_a_table_that_leaves_the_schema_stays(backend: Backend) ->
     await call(backend, "tasks:add", rank=1.0)
     await backend.deploy(push(tasks(1), Module("schema.py", "python", f"{HEAD}schema = define_schema({{}})")))
     assert await call(backend, "tasks:texts") == ["x"]
+
+
+async def test_pushes_that_are_walked_away_from_are_given_up(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(started_push, "ABANDONED_AFTER_SECONDS", 0.0)
+    started = await backend.deploys.start_push(push(tasks(2), schema(indexes=BY_RANK)))
+    await until(backend, lambda: backend.database.registry.pending_schema() is None)
+    with pytest.raises(Conflict, match="Push again") as caught:
+        await backend.deploys.finish_push(started.token)
+    assert caught.value.code == "UnknownPush"
+
+
+async def test_of_too_many_pushes_under_way_the_oldest_is_given_up(backend: Backend) -> None:
+    tokens = [
+        (await backend.deploys.start_push(push(tasks(version)))).token
+        for version in range(started_push.MAXIMUM_STARTED + 1)
+    ]
+    with pytest.raises(Conflict, match="Push again"):
+        await backend.deploys.wait_for_schema(tokens[0])
+    assert (await backend.deploys.wait_for_schema(tokens[1])).state == "complete"
+    await backend.deploys.finish_push(tokens[-1])
+    assert await call(backend, "tasks:version") == float(started_push.MAXIMUM_STARTED)
+
+
+async def test_pushes_are_written_down_with_their_message(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1), schema(indexes=BY_RANK), message="the first"))
+    await backend.deploy(push(tasks(2), schema()))
+    rows = [row.value for row in await system_rows(backend.database.begin(), "_deployment_audit_log")]
+    first, second = (row["metadata"] for row in rows)
+    assert (first["message"], second["message"]) == ("the first", None)
+    assert first["modules"]["added"] == ["schema.py", "tasks.py"]
+    assert second["modules"]["changed"] == ["schema.py", "tasks.py"]
+    assert (first["indexes"]["added"], second["indexes"]["removed"]) == (["tasks.by_rank"], ["tasks.by_rank"])
+
+
+async def test_a_message_that_is_too_long_changes_nothing(backend: Backend) -> None:
+    await backend.deploy(push(tasks(1)))
+    started = await backend.deploys.start_push(push(tasks(2)))
+    with pytest.raises(BadRequest, match="1024 bytes") as caught:
+        await backend.deploys.finish_push(started.token, message="x" * 1025)
+    assert caught.value.code == "PushMessageTooLong"
+    assert await call(backend, "tasks:version") == 1.0
+
+
+async def test_providers_go_with_the_file_that_declared_them(backend: Backend) -> None:
+    config = 'auth_config = {"providers": [{"domain": "https://auth.example", "applicationID": "app"}]}'
+    await backend.deploy(push(tasks(1), Module("auth_config.py", "python", config)))
+    assert len(backend.deployment.auth_providers) == 1
+    await backend.deploy(push(tasks(1)))
+    assert backend.deployment.auth_providers == ()

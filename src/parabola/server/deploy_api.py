@@ -91,7 +91,6 @@ class DeployApi:
                     if module.environment != "python" and module.path not in _NOT_PUSHED
                 ],
                 "udfServerVersion": NPM_VERSION,
-                "nodeVersion": None,
             }
         )
 
@@ -142,7 +141,7 @@ class DeployApi:
         async def finish() -> dict[str, Any]:
             before = self._backend.deployment
             result = await self._backend.deploys.finish_push(
-                _token(fields["startPush"]), dry_run=bool(fields["dryRun"])
+                _token(fields["startPush"]), dry_run=bool(fields["dryRun"]), message=fields["message"]
             )
             return finish_push_json(result, before, NPM_VERSION)
 

@@ -7,16 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from parabola.functions.deployment import Deployment
+import orjson
+
+from parabola.functions.deployment import Deployment, Environment, Module
 from parabola.functions.hosts import LoadFailure
 from parabola.services.auth_providers import parse_auth_providers
 from parabola.services.push import ENVIRONMENTS, Language
+from parabola.values.errors import BadRequest, UserError
 from parabola.values.schema import Schema
+from parabola.values.validators import validator_from_json
 
 if TYPE_CHECKING:
     from parabola.functions.host_set import HostSet
 
-__all__ = ["AnalysedModules", "analyse", "with_position"]
+__all__ = ["AUTH_MODULES", "AnalysedModules", "analyse", "analyse_schema", "with_position"]
 
 # The CLI offers to set the variable, and watches for it, when it is told by this code.
 _MISSING_VARIABLE = re.compile(r"Environment variable \S+ is used in auth config file")
@@ -43,6 +47,8 @@ async def analyse(hosts: HostSet, candidate: Deployment, language: Language) -> 
         if environment not in candidate.environments():
             continue
         result = await hosts.analyze(environment, "modules")
+        for path, module in result["modules"].items():
+            _check_functions(path, module, environment)
         analysed.modules |= result["modules"]
         if (schema := result.get("schema")) is not None:
             analysed.schema_json = schema
@@ -58,6 +64,41 @@ async def analyse(hosts: HostSet, candidate: Deployment, language: Language) -> 
         providers = parse_auth_providers(result)
         analysed.auth_providers = [provider.to_json() for provider in providers]
     return analysed
+
+
+async def analyse_schema(hosts: HostSet, module: Module) -> Schema | None:
+    """The schema that one module defines, on hosts that have loaded it. Raises what `analyse` raises."""
+    result = await hosts.analyze(module.environment, "schema")
+    schema = result.get("schema")
+    return None if schema is None else Schema.from_json(schema)
+
+
+def _check_functions(path: str, analyzed: Mapping[str, Any], environment: Environment) -> None:
+    """Raise `BadRequest` for a function that cannot be: its validators, or where it runs (js-runtime 4.3)."""
+    for function in analyzed.get("functions") or ():
+        name = function["name"]
+        if environment == "node" and function["udfType"] != "Action":
+            raise BadRequest(
+                f"`{name}` defined in `{path}` is a {function['udfType']} function. "
+                "Only actions can be defined in Node.js. "
+                "See https://docs.convex.dev/functions/actions for more details.",
+                code="InvalidModules",
+            )
+        for what, option in (("args", "argument"), ("returns", "return value")):
+            text = function.get(what)
+            if text is None:
+                continue
+            try:
+                parsed = orjson.loads(text)
+                if parsed is not None:
+                    validator_from_json(parsed)
+            except (UserError, ValueError) as error:
+                raise BadRequest(
+                    f"Failed to analyze {path}: Error in {what} validator of `{name}`: {error}\n"
+                    f"See https://docs.convex.dev/functions/validation for docs on how to do {option} "
+                    "validation.",
+                    code="InvalidModules",
+                ) from None
 
 
 def with_position(failure: LoadFailure) -> LoadFailure:

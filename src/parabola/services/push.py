@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from parabola.functions.deployment import Deployment, Environment, Module
 from parabola.functions.function_path import strip_extension
+from parabola.services.audit_log import check_message
 from parabola.values.errors import BadRequest, Conflict
 
 __all__ = [
@@ -31,8 +32,6 @@ Language = Literal["python", "typescript"]
 
 MAXIMUM_MODULES = 4096
 """User modules of a deployment, shared chunks apart (deploy-api 7.3)."""
-MAXIMUM_MESSAGE_BYTES = 1024
-"""Bytes of the note kept with a push (deploy-api 2.5)."""
 MAXIMUM_SOURCE_BYTES = 32 * 1024 * 1024
 """Bytes of one module with its source map."""
 
@@ -68,11 +67,7 @@ class Push:
     message: str | None = None
 
     def __post_init__(self) -> None:
-        if self.message is not None and len(self.message.encode()) > MAXIMUM_MESSAGE_BYTES:
-            raise BadRequest(
-                f"The push message is longer than {MAXIMUM_MESSAGE_BYTES} bytes. Shorten it.",
-                code="PushMessageTooLong",
-            )
+        check_message(self.message)
         seen: set[str] = set()
         every: list[Module | UnchangedModule] = [*self.modules, *self.unchanged]
         for module in every:
@@ -81,7 +76,7 @@ class Push:
                 raise BadRequest(f"The push contains {module.path} twice.", code="InvalidModules")
             if module.environment not in ENVIRONMENTS[self.language]:
                 raise BadRequest(
-                    f"{module.path} is a {module.environment} module: a {self.language} push has none.",
+                    f"{module.path} runs in {module.environment}: no {self.language} push can contain it.",
                     code="InvalidModules",
                 )
             seen.add(module.path)

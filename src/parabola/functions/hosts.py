@@ -254,8 +254,9 @@ class HostConnection:
         message = bundle.message()
         if len(message) > MAXIMUM_LINE_BYTES:
             raise LoadFailure(
-                f"All {bundle.environment} modules together are too large: {humanize(len(message))} with their "
-                f"source maps, and {humanize(MAXIMUM_LINE_BYTES)} can be loaded. Import less into them."
+                f"The {bundle.environment} modules are too large together: with their source maps they take "
+                f"{humanize(len(message))}, and {humanize(MAXIMUM_LINE_BYTES)} can be loaded. "
+                "Import less into them."
             )
         self._loaded = self.loop.create_future()
         try:

@@ -38,16 +38,18 @@ from parabola.services.auth_providers import parse_auth_providers
 from parabola.services.crons import Crons
 from parabola.services.deploy import DeployService
 from parabola.services.environment import check_changes
+from parabola.services.file_store import FileStore
+from parabola.services.files import Files
 from parabola.services.push import Push, PushResult
 from parabola.services.scheduler import Scheduler
 from parabola.services.snapshot_export import SnapshotExports
 from parabola.services.snapshot_import import SnapshotImports
+from parabola.services.upload_tokens import UploadTokens
 from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.write_set import WriteSet
-    from parabola.services.stored_files import StoredFiles
 
 Arguments = list[Any] | dict[str, Any]
 
@@ -70,6 +72,8 @@ class BackendConfig:
     cloud_url: str = "http://127.0.0.1:3210"
     site_url: str = "http://127.0.0.1:3211"
     redact_logs_to_client: bool = False
+    file_storage: str | None = None
+    """URL of the object store that keeps files (`s3://bucket/prefix`), else the data directory does."""
     hosts: HostConfig = field(default_factory=host_processes)
 
 
@@ -92,8 +96,17 @@ class Backend:
         self.deploys = DeployService(database, runner, activation)
         self.scheduler = Scheduler(runner)
         self.crons = Crons(runner)
-        self.imports = SnapshotImports(database, directory / "imports", self._stored_files)
-        self.exports = SnapshotExports(database, directory / "exports", self._stored_files)
+        secret = bytes.fromhex(config.instance_secret)
+        url = config.file_storage
+        self.files = Files(
+            database,
+            FileStore.at(directory / "files") if url is None else FileStore.by_url(url),
+            UploadTokens(config.instance_name, secret),
+            config.cloud_url,
+            directory / "uploads",
+        )
+        self.imports = SnapshotImports(database, directory / "imports", lambda: self.files)
+        self.exports = SnapshotExports(database, directory / "exports", lambda: self.files)
         self.inline_queries = InlineQueries(runner, config.hosts, runner.instance)
         self._tokens = TokenVerifier()
         self._closing = AsyncExitStack()
@@ -117,6 +130,9 @@ class Backend:
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
             backend = cls(config, directory, database, activation, runner)
             stack.push_async_callback(backend.deploys.close)
+            backend.files.register(runner.syscalls)
+            backend.files.start()
+            stack.push_async_callback(backend.files.close)
             backend.scheduler.register(runner.syscalls)
             await backend.scheduler.start()
             stack.push_async_callback(backend.scheduler.close)
@@ -132,10 +148,6 @@ class Backend:
     async def close(self) -> None:
         """End the hosts and close the data. What was acknowledged is on disk anyway."""
         await self._closing.aclose()
-
-    def _stored_files(self) -> StoredFiles | None:
-        """File storage, for those who move files in and out with the documents."""
-        return self.runner.services.get("stored_files")
 
     # What is deployed
 

@@ -23,6 +23,7 @@ from parabola.server import (
     plain_endpoints,
     public_api,
     push_api,
+    storage_api,
     snapshot_api,
 )
 from parabola.server.http_errors import answer_errors
@@ -40,6 +41,7 @@ APIS: Final[tuple[Callable[[Any], list[web.RouteDef]], ...]] = (
     log_api.routes,
     snapshot_api.routes,
     inline_query_api.routes,
+    storage_api.routes,
     http_actions.routes,
 )
 MAX_HEADER_BYTES: Final = 64 * 1024

@@ -1,0 +1,142 @@
+"""Uploading and downloading stored files (sync-and-http 4). Both stream."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import uuid
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from parabola.server.served_backend import ServedBackend
+from parabola.services.files import Files
+from parabola.values.errors import BadRequest, NotFound
+
+__all__ = ["byte_range", "routes"]
+
+_CHUNK_BYTES: Final = 256 * 1024
+_CACHE: Final = "private, max-age=2592000"
+_RANGE: Final = re.compile(r"bytes=(.+)\Z")
+_ONE_RANGE: Final = re.compile(r"(\d*)-(\d*)\Z")
+
+
+class StoringBackend(ServedBackend, Protocol):
+    """A backend with file storage."""
+
+    @property
+    def files(self) -> Files: ...
+
+
+class Unsatisfiable(Exception):
+    """A range that the file does not have, or several ranges."""
+
+
+def routes(backend: StoringBackend) -> list[web.RouteDef]:
+    """The endpoints."""
+
+    async def upload(request: web.Request) -> web.Response:
+        token = request.query.get("token")
+        if token is None:
+            raise BadRequest("The upload URL has no `token`. Use it as it was given.", code="BadQueryArgs")
+        backend.files.check_upload_token(token)
+        storage_id = await backend.files.upload(
+            _body(request), request.headers.get("Content-Type"), _expected_digest(request)
+        )
+        return web.json_response({"storageId": storage_id})
+
+    async def download(request: web.Request) -> web.StreamResponse:
+        path = request.match_info["storage_id"]
+        try:
+            storage_id = str(uuid.UUID(path))
+        except ValueError:
+            raise BadRequest(
+                f'Invalid storage path: "{path}". It must be a UUID, as in the URLs of files.',
+                code="InvalidStoragePath",
+            ) from None
+        row = await backend.files.find(storage_id)
+        if row is None:
+            raise NotFound(f"File {storage_id} not found", code="FileNotFound")
+        size = int(row["size"])
+        headers = {"Accept-Ranges": "bytes", "Cache-Control": _CACHE}
+        if "contentType" in row:
+            headers["Content-Type"] = row["contentType"]
+        try:
+            wanted = byte_range(request.headers.get("Range"), size)
+        except Unsatisfiable:
+            return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
+        start, end = wanted or (0, size)
+        if wanted is None:
+            headers["Digest"] = f"sha-256={b64encode(row['sha256']).decode()}"
+        else:
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        headers["Content-Length"] = str(end - start)
+        response = web.StreamResponse(status=200 if wanted is None else 206, headers=headers)
+        try:
+            pieces = await backend.files.open(row, start, end)
+        except FileNotFoundError:
+            raise NotFound(f"File {storage_id} not found", code="FileNotFound") from None
+        await response.prepare(request)
+        if request.method != "HEAD":
+            async for piece in pieces:
+                await response.write(piece)
+        await response.write_eof()
+        return response
+
+    return [
+        web.post("/api/storage/upload", upload),
+        web.get("/api/storage/{storage_id}", download),
+    ]
+
+
+def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Start and end (exclusive) of the one range that is asked for; None for the whole file.
+
+    A header that cannot be read, and any range of an empty file, mean the whole file. Raises `Unsatisfiable`.
+    """
+    match = _RANGE.match(header.strip()) if header else None
+    if match is None or size == 0:
+        return None
+    if "," in match[1]:
+        raise Unsatisfiable
+    one = _ONE_RANGE.match(match[1].strip())
+    if one is None or one[0] == "-":
+        return None
+    first, last = one[1], one[2]
+    if not first:
+        length = min(int(last), size)
+        if length == 0:
+            raise Unsatisfiable
+        return size - length, size
+    start = int(first)
+    end = min(int(last) + 1, size) if last else size
+    if start >= size or end <= start:
+        raise Unsatisfiable
+    return start, end
+
+
+def _expected_digest(request: web.Request) -> bytes | None:
+    header = request.headers.get("Digest")
+    if header is None:
+        return None
+    algorithm, _, value = header.partition("=")
+    try:
+        digest = base64.b64decode(value.strip(), validate=True)
+    except binascii.Error:
+        digest = b""
+    if algorithm.strip().lower() != "sha-256" or len(digest) != 32:
+        raise BadRequest("The Digest header must be 'sha-256=<base64>'", code="BadHeader")
+    return digest
+
+
+async def _body(request: web.Request) -> AsyncIterator[bytes]:
+    """The body as it arrives. Raises `ConnectionError` when it breaks off."""
+    received = 0
+    async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
+        received += len(chunk)
+        yield chunk
+    if request.content_length is not None and received < request.content_length:
+        raise ConnectionResetError("the upload was cut off")

@@ -62,7 +62,7 @@ async def test_reads() -> None:
 
 async def test_documents_are_decoded() -> None:
     recorder = Recorder(
-        "query", [{"_id": "k", "n": 1, "big": {"$integer": "BwAAAAAAAAA="}, "ts": {"$commitTs": None}}]
+        "query", [{"_id": "k", "n": 1.0, "big": {"$integer": "BwAAAAAAAAA="}, "ts": {"$commitTs": None}}]
     )
     document = await QueryCtx(recorder).db.get("k")
     assert document is not None

@@ -192,6 +192,15 @@ class Outcome:
         return [call["op"].removeprefix("1.0/") for calls in self.calls for call in calls]
 
 
+def _canonical(json: Any) -> Any:
+    """JSON as the engine writes it: every number is a float."""
+    if isinstance(json, dict):
+        return {name: _canonical(item) for name, item in json.items()}
+    if isinstance(json, list):
+        return [_canonical(item) for item in json]
+    return float(json) if type(json) is int else json
+
+
 class EngineSide:
     """Speaks the engine's half of the protocol through ``write``; ``receive`` takes what the host says."""
 
@@ -250,7 +259,7 @@ class EngineSide:
             "id": id,
             "kind": kind,
             "path": path,
-            "args": args or {},
+            "args": _canonical(args or {}),
             "now": 1_700_000_000_123.0,
             "seed": "5eed" * 16,
             "snapshotTs": 1_700_000_000_000_000_000,

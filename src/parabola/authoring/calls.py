@@ -9,7 +9,7 @@ from parabola.authoring.filters import Expression, VectorFilterBuilder
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls
 from parabola.authoring.references import function_address
 from parabola.authoring.scheduling import Args, encode_args
-from parabola.values.encoding import decode, encode, normalize
+from parabola.values.encoding import encode, normalize, revive
 from parabola.values.errors import BadRequest
 
 
@@ -76,7 +76,7 @@ def vector_search(
 
 
 def _result(json: Any) -> Any:
-    return decode(json, allow_commit_ts=True)
+    return revive(json)
 
 
 def _results(json: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -45,8 +45,7 @@ class InlineHost(HostConnection):
         self.end(blamed=None, failure=None, startup="The test's backend was closed.")
 
     def _receive_later(self, message: dict[str, Any]) -> None:
-        # As on a pipe, what travels is a copy.
-        self.loop.call_soon(self._receive_open, orjson.loads(orjson.dumps(message)))
+        self.loop.call_soon(self._receive_open, message)
 
     def _receive_open(self, message: dict[str, Any]) -> None:
         if not self.closed:

@@ -46,6 +46,7 @@ __all__ = [
     "encode_as",
     "loads",
     "normalize",
+    "revive",
 ]
 
 Value: TypeAlias = Union[bool, float, Int64, str, bytes, "list[Value]", "dict[str, Value]", None]
@@ -250,10 +251,11 @@ def loads(raw: bytes) -> Any:
     """The value whose canonical JSON ``dumps`` made; nothing is checked again."""
     json = orjson.loads(raw)
     # Only a wrapped form, or a string that begins with a dollar sign, has these two bytes in a row.
-    return _revive(json) if b'"$' in raw else json
+    return revive(json) if b'"$' in raw else json
 
 
-def _revive(json: Any) -> Any:
+def revive(json: Any) -> Any:
+    """What ``loads`` does with JSON that is parsed already: wrapped forms are opened, in place."""
     kind = type(json)
     if kind is dict:
         if len(json) == 1:
@@ -263,13 +265,13 @@ def _revive(json: Any) -> Any:
         for name, item in json.items():
             kind = type(item)
             if kind is dict or kind is list:
-                json[name] = _revive(item)
+                json[name] = revive(item)
         return json
     if kind is list:
         for index, item in enumerate(json):
             kind = type(item)
             if kind is dict or kind is list:
-                json[index] = _revive(item)
+                json[index] = revive(item)
     return json
 
 

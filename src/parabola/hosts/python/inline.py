@@ -26,7 +26,8 @@ class InlineHost:
     def __init__(self, on_message: Callable[[Json], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._closed = False
-        self._host = Host(on_message, lambda call: self._call(call))
+        self._on_message = on_message
+        self._host = Host(self._say, self._call)
         self._handler = ConsoleHandler()
         logging.getLogger().addHandler(self._handler)
         sandbox.open()
@@ -50,6 +51,9 @@ class InlineHost:
             self._host.close()
             logging.getLogger().removeHandler(self._handler)
             sandbox.close()
+
+    def _say(self, message: Json) -> None:
+        self._on_message(orjson.loads(orjson.dumps(message)))
 
     def _receive(self, message: Json) -> None:
         if not self._closed:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msgspec
+import orjson
 
 from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
 from parabola.authoring.operations import FinishableStream, FunctionKind
 from parabola.hosts.python.console import Console, current_console
-from parabola.values.encoding import decode, encode, normalize
+from parabola.values.encoding import decode, dumps, normalize, revive
 from parabola.values.errors import ConvexError, UserError
 
 Json = dict[str, Any]
@@ -162,7 +163,7 @@ class Invocation:
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """What the handler is called with after the context: positional and named arguments."""
-        value = decode(self.request.args, allow_commit_ts=True)
+        value = revive(self.request.args)
         if isinstance(value, list):  # the wire form has a list of one object
             value = value[0] if value else {}
         if not isinstance(value, dict):
@@ -170,8 +171,8 @@ class Invocation:
         return [], self.function.bind(value)
 
     def encode_result(self, result: Any) -> Any:
-        """The JSON of what the handler returned."""
-        return encode(normalize(result))
+        """The JSON of what the handler returned, as ready text."""
+        return orjson.Fragment(dumps(normalize(result)))
 
     def _note_unawaited(self) -> None:
         for _, op in self._pending.values():

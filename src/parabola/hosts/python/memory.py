@@ -33,8 +33,10 @@ class MemoryLimit:
 
     def enforce(self) -> None:
         """Put the limit in force, measured from now, unless it is already."""
+        if self._in_force or not self._megabytes:
+            return
         used = _data_bytes()
-        if self._in_force or not self._megabytes or used is None:
+        if used is None:
             return
         self._in_force = True
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)

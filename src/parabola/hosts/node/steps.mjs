@@ -9,6 +9,7 @@ export class StepQueue {
   #queue = [];
   #active = null;
   #startedAt = 0n;
+  #cpuAtStart = { user: 0, system: 0 };
   #scheduled = false;
   #activity;
   /** Called when nothing is left to run. */
@@ -37,9 +38,12 @@ export class StepQueue {
     return this.#active !== null || this.#queue.length > 0;
   }
 
-  /** Nanoseconds that the running step has taken. */
-  elapsed() {
-    return this.#active === null ? 0n : process.hrtime.bigint() - this.#startedAt;
+  /** Nanoseconds that the step has taken. A step is not charged for waiting for a processor that others use. */
+  #elapsed() {
+    const elapsed = process.hrtime.bigint() - this.#startedAt;
+    const { user, system } = process.cpuUsage(this.#cpuAtStart);
+    const used = BigInt(user + system) * 1000n;
+    return used < elapsed ? used : elapsed;
   }
 
   #schedule() {
@@ -59,6 +63,7 @@ export class StepQueue {
     }
     this.#active = step.execution;
     this.#startedAt = process.hrtime.bigint();
+    this.#cpuAtStart = process.cpuUsage();
     this.#activity.begin(step.execution.id, this.#startedAt - step.execution.userTime);
     this.#schedule();
     step.action();
@@ -67,7 +72,7 @@ export class StepQueue {
   #settleActive() {
     const execution = this.#active;
     if (execution === null) return;
-    execution.userTime += process.hrtime.bigint() - this.#startedAt;
+    execution.userTime += this.#elapsed();
     this.#active = null;
     execution.settle();
   }

@@ -117,7 +117,7 @@ async def upload(backend: Backend, *parts: bytes) -> str:
 
 
 async def run_import(
-    backend: Backend, content: bytes, format: str = "jsonLines", mode: str | None = None, table: str | None = "t"
+    backend: Backend, content: bytes, format: str = "jsonLines", mode: str | None = None, table: str = "t"
 ) -> int:
     """A whole import; the number of documents. Raises `BadRequest` with the text of a failure."""
     request = ImportRequest.of(format, mode, None if format == "zip" else table)
@@ -125,7 +125,7 @@ async def run_import(
 
 
 async def begin_import(
-    backend: Backend, content: bytes, format: str = "jsonLines", mode: str | None = None, table: str | None = "t"
+    backend: Backend, content: bytes, format: str = "jsonLines", mode: str | None = None, table: str = "t"
 ) -> str:
     """An import up to the question whether to go on; its id."""
     request = ImportRequest.of(format, mode, None if format == "zip" else table)

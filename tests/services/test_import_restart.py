@@ -1,7 +1,7 @@
 """What a power cut in the middle of an import leaves, and what the next start makes of it.
 
-The cut is a copy of the data directory, taken at a chosen moment and opened as if the first server had never gone
-on.
+The cut is a copy of the data directory, taken at a chosen moment and opened as if the first server had never
+gone on.
 """
 
 from __future__ import annotations

@@ -87,14 +87,16 @@ class ServerProcess:
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run another `parabola` command in the same directory."""
-        return subprocess.run(
+        done = subprocess.run(
             [*self._program, *arguments],
             cwd=self.directory,
             capture_output=True,
             text=True,
-            check=check,
+            check=False,
             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
         )
+        assert not check or done.returncode == 0, f"{arguments} failed:\n{done.stdout}{done.stderr}"
+        return done
 
     def run(self, function: str, args: dict[str, Any] | None = None) -> Any:
         """`parabola run`, its result decoded."""

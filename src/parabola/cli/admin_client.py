@@ -41,8 +41,8 @@ class AdminClient:
         return answer.get("value")
 
     def post(self, path: str, body: Any) -> Any:
-        """POST a JSON body and return the JSON answer. Raises the deployment's own error, or says it is not
-        there.
+        """POST a JSON body and return the JSON answer, None for an empty one. Raises the deployment's own
+        error, or says it is not there.
         """
         return self._post(path, json.dumps(body).encode(), "application/json")
 
@@ -56,7 +56,8 @@ class AdminClient:
 
     def _post(self, path: str, body: bytes, kind: str) -> Any:
         with self._request(path, "POST", body, {"Content-Type": kind}) as response:
-            return json.load(response)
+            text = response.read()
+        return json.loads(text) if text else None
 
     def _request(self, path: str, method: str, body: bytes | None, headers: dict[str, str]) -> HTTPResponse:
         request = urllib.request.Request(

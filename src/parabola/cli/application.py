@@ -14,6 +14,8 @@ from parabola.cli import (
     data,
     deploy,
     dev,
+    env,
+    logs,
     run,
     serve,
     snapshot_export,
@@ -37,6 +39,8 @@ application.command("serve")(serve.serve)
 application.command("deploy")(deploy.deploy)
 application.command("run")(run.run)
 application.command("data")(data.data)
+application.command("logs")(logs.logs)
+application.add_typer(env.env, name="env")
 application.command("import")(snapshot_import.snapshot_import)
 application.command("export")(snapshot_export.snapshot_export)
 application.command("codegen")(codegen.codegen)

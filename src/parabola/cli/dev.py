@@ -13,6 +13,7 @@ import typer
 from parabola.cli import event_loop
 from parabola.cli.codegen import write_generated
 from parabola.cli.console import console, note, show_failure, show_success
+from parabola.cli.function_lines import lines_of
 from parabola.cli.local_server import LocalServer, ServerOptions
 from parabola.cli.server_options import DataDir, Host, InstanceName, InstanceSecret, Port, PublicDir, SitePort
 from parabola.functions.deployment import Module
@@ -22,6 +23,7 @@ from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
     from parabola.backend import Backend
+    from parabola.functions.execution_log import ExecutionEntry
 
 __all__ = ["dev"]
 
@@ -65,7 +67,14 @@ async def _dev(project: Project, options: ServerOptions, run: str | None) -> Non
             raise error
 
 
+def _show_entry(entry: ExecutionEntry) -> None:
+    if entry.log_lines or entry.error is not None:
+        for line in lines_of(entry.to_json()):
+            console.print(line)
+
+
 async def _follow(project: Project, server: LocalServer, run: str | None) -> None:
+    server.backend.log.listen(_show_entry)
     follower = Follower(project, server.backend)
     await follower.push()
     if run is not None and follower.serving is not None:
@@ -147,12 +156,10 @@ async def _run_once(backend: Backend, function: str) -> None:
     from parabola.functions.identity import SYSTEM_IDENTITY
 
     result = await backend.run_any(function, {}, SYSTEM_IDENTITY)
-    if result.error is not None:
-        show_failure(f"{function}: {result.error.message}")
-    else:
+    if result.error is None:
         show_success(f"ran {function}")
-    for line in result.log_lines:
-        console.print(f"             {line}", style="dim", markup=False)
+    else:
+        show_failure(f"{function} failed")
 
 
 def _summary(result: PushResult, seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,6 +59,9 @@ class LocalServer:
         from parabola.server.app import Server
 
         told_to_end = _listen_to_signals()
+        logging.basicConfig(
+            level=logging.WARNING, format="  %(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
+        )
         listener = listen(options.host, options.port, "--port")
         try:
             site_listener = listen(options.host, options.site_port, "--site-port")

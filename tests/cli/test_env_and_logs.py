@@ -1,0 +1,74 @@
+"""`parabola env` and `parabola logs` against a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from server_process import ServerProcess
+
+FUNCTIONS = """
+from parabola import QueryCtx, env, query
+
+@query
+def greeting(ctx: QueryCtx) -> str | None:
+    return env.get("GREETING")
+
+@query
+def noisy(ctx: QueryCtx) -> None:
+    print("something to read")
+
+@query
+def broken(ctx: QueryCtx) -> None:
+    raise ValueError("something to mend")
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    directory = tmp_path_factory.mktemp("app")
+    (directory / "convex").mkdir()
+    (directory / "convex" / "functions.py").write_text(FUNCTIONS)
+    server = ServerProcess(directory, "dev", "--port", "0", "--site-port", "0").start()
+    server.wait_for_output("functions ready")
+    yield server
+    server.close()
+
+
+def test_a_variable_is_set_read_listed_and_removed(server: ServerProcess) -> None:
+    assert server.run("functions:greeting") is None
+    server.cli("env", "set", "GREETING", "hello world")
+    assert server.run("functions:greeting") == "hello world"
+    assert server.cli("env", "get", "GREETING").stdout == "hello world\n"
+    assert server.cli("env", "list").stdout == "GREETING=hello world\n"
+    server.cli("env", "remove", "GREETING")
+    assert server.run("functions:greeting") is None
+    assert server.cli("env", "list").stdout == ""
+
+
+def test_env_says_what_went_wrong(server: ServerProcess) -> None:
+    done = server.cli("env", "get", "NOTHING", check=False)
+    assert done.returncode == 1
+    assert "parabola env set NOTHING" in done.stderr
+    done = server.cli("env", "set", "A=b", check=False)
+    assert done.returncode == 1
+    assert "parabola env set A b" in done.stderr
+    done = server.cli("env", "set", "not-a-name", "x", check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_lines_and_errors_show_in_dev_and_in_logs(server: ServerProcess) -> None:
+    since = len(server.output())
+    server.run("functions:noisy")
+    assert server.cli("run", "functions:broken", check=False).returncode == 1
+    printed = server.wait_for_output("something to mend", since)
+    assert "functions:noisy [LOG] something to read" in printed
+    assert "convex/functions.py:14" in server.output()
+    logged = server.cli("logs", "--history", "10", "--no-follow").stdout
+    assert "something to read" in logged
+    assert "something to mend" in logged
+    entries = server.cli("logs", "--history", "100", "--no-follow", "--jsonl").stdout.splitlines()
+    assert "functions:broken" in [json.loads(entry)["identifier"] for entry in entries]

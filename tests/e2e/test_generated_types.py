@@ -41,3 +41,47 @@ def test_the_examples_declarations_are_up_to_date(tmp_path: Path) -> None:
     for file in (tmp_path / "convex" / "_generated").iterdir():
         kept = TASKS / "convex" / "_generated" / file.name
         assert kept.read_text() == file.read_text(), "run `parabola codegen` in examples/tasks"
+
+
+MOOD = """
+from typing import TypedDict
+from parabola import ActionCtx, Id, QueryCtx, internal_action, query
+
+class Mood(TypedDict):
+    score: float
+    words: float
+
+@internal_action
+def analyse(ctx: ActionCtx, text: str) -> Mood: ...
+
+@query
+def of_review(ctx: QueryCtx, review: Id["reviews"]) -> Mood | None: ...
+"""
+
+SCHEMA = """
+from parabola import define_schema, define_table
+schema = define_schema({"reviews": define_table({})})
+"""
+
+
+@pytest.mark.parametrize("schema", ["schema.ts", "schema.py"])
+def test_typescript_functions_import_the_python_ones_with_their_types(
+    schema: str, tmp_path: Path, npm_packages: Path
+) -> None:
+    (tmp_path / "convex").mkdir()
+    (tmp_path / "convex" / "mood.py").write_text(MOOD)
+    (tmp_path / "convex" / "reviews.ts").write_text("export const nothing = 1;")
+    (tmp_path / "convex" / schema).write_text(SCHEMA if schema == "schema.py" else "export default 1;")
+    write_declarations(Project.at(tmp_path))
+    assert not (tmp_path / "convex" / "_generated").exists()
+    (tmp_path / "types.d.ts").write_text(
+        'import type { GenericActionCtx } from "convex/server";\n'
+        "export type ActionCtx = GenericActionCtx<any>;\n"
+    )
+    (tmp_path / "node_modules").symlink_to(npm_packages)
+    shutil.copy(CLIENTS / "typing_mixed.ts", tmp_path)
+    compiler = [str(npm_packages / ".bin" / "tsc"), *OPTIONS.split(), "typing_mixed.ts"]
+    done = subprocess.run(
+        compiler, cwd=tmp_path, capture_output=True, text=True, env=node_environment(), check=False
+    )
+    assert done.returncode == 0, done.stdout

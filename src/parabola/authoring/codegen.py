@@ -14,7 +14,7 @@ from typing import Any
 
 from parabola.authoring.typescript_types import field_paths, key, object_type, string_union, type_of
 
-__all__ = ["generate"]
+__all__ = ["generate", "generate_beside"]
 
 _HEADER = "/* Written by Parabola from the functions in this folder. Do not edit: it is overwritten. */\n"
 
@@ -138,15 +138,39 @@ def generate(modules: Mapping[str, Any], schema: Mapping[str, Any] | None) -> di
     }
 
 
-def _api_declarations(modules: Mapping[str, Any]) -> str:
+def generate_beside(modules: Mapping[str, Any], schema: Mapping[str, Any] | None) -> dict[str, str]:
+    """The same for a folder that also has TypeScript functions, where `npx convex` writes `_generated`.
+
+    `modules` are the Python ones, `schema` is that of a `schema.py`. The name has two dots, so that the
+    bundler of `npx convex` takes the file for no module of its own, while TypeScript modules can import it.
+    """
+    foot = "" if schema is None else "\n" + _data_model(schema)
+    identifiers = 'import type { GenericId as Id } from "convex/values";\n' if schema is None else ""
+    declarations = (
+        'import type { FunctionReference } from "convex/server";\n'
+        + identifiers
+        + "\n"
+        + _references(modules)
+    )
+    return {
+        "python.generated.js": _HEADER + _API_JS,
+        "python.generated.d.ts": _HEADER + declarations + foot,
+    }
+
+
+def _references(modules: Mapping[str, Any]) -> str:
     public = _tree(modules, "public")
     internal = _tree(modules, "internal")
-    body = (
+    return (
         "/** References to the public functions: `api.module.function`. */\n"
         f"export declare const api: {public.type()};\n\n"
         "/** References to every function that only other functions may call. */\n"
         f"export declare const internal: {internal.type()};\n"
     )
+
+
+def _api_declarations(modules: Mapping[str, Any]) -> str:
+    body = _references(modules)
     imports = ""
     if "FunctionReference<" in body:
         imports += 'import type { FunctionReference } from "convex/server";\n'

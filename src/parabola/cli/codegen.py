@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from parabola.authoring.codegen import generate
+from parabola.authoring.codegen import generate, generate_beside
 from parabola.cli import event_loop
 from parabola.cli.console import show_success
 from parabola.functions.deployment import Deployment, Module
@@ -36,9 +36,16 @@ def write_declarations(project: Project) -> None:
 
 def write_generated(project: Project, analysis: Mapping[str, Any]) -> None:
     """Write the files of `_generated` that differ: what stays the same does not disturb a build."""
-    project.generated.mkdir(parents=True, exist_ok=True)
-    for name, text in generate(analysis["modules"], analysis["schema"]).items():
-        file = project.generated / name
+    modules, schema = analysis["modules"], analysis["schema"]
+    if project.has_typescript():
+        # There `_generated` is what `npx convex` writes; the Python functions are declared beside it.
+        python = {path: module for path, module in modules.items() if path.endswith(".py")}
+        files, folder = generate_beside(python, schema if "schema.py" in python else None), project.functions
+    else:
+        files, folder = generate(modules, schema), project.generated
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        file = folder / name
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import time
 import uuid
 from base64 import b64decode, b64encode
@@ -100,7 +101,7 @@ class Files:
                 self._database, "file upload", lambda tx: tx.insert_system(FILES, dict(row))
             )
         except BaseException:
-            self._spawn(self._remove_bytes(row["storageId"]))
+            self._spawn(self._remove_bytes(row))
             raise
 
     async def find(self, storage_id: str) -> Mapping[str, Any] | None:
@@ -110,13 +111,13 @@ class Files:
 
     async def open(self, row: Mapping[str, Any], start: int, end: int) -> AsyncIterator[bytes]:
         """A part of a file's bytes."""
-        return await self._store.open(row["storageId"], start, end)
+        return await self._store.open(_key(row), start, end)
 
     # For exports and imports (`StoredFiles`)
 
     async def read(self, row: Mapping[str, Any]) -> AsyncIterator[bytes]:
         """All bytes of a file."""
-        async for piece in await self._store.open(row["storageId"]):
+        async for piece in await self._store.open(_key(row)):
             yield piece
 
     async def keep(
@@ -127,10 +128,15 @@ class Files:
         content_type: str | None,
         sha256: bytes | None,
     ) -> Mapping[str, Any]:
-        """Keep bytes under a storage id; the row to write for them. Raises `BadRequest`."""
-        stored = await self._store.put(storage_id, content)
+        """Keep bytes for a storage id; the row to write for them. Raises `BadRequest`.
+
+        Bytes that are there already under this id stay as they are: an import brings the files of a backup
+        along before it takes the place of what is there.
+        """
+        key = f"{storage_id}.{secrets.token_hex(4)}"
+        stored = await self._store.put(key, content)
         if sha256 is not None and sha256 != stored.sha256:
-            await self._store.delete(storage_id)
+            await self._store.delete(key)
             raise BadRequest(
                 f"Sha256 mismatch. Expected: {b64encode(sha256).decode()} "
                 f"Actual: {b64encode(stored.sha256).decode()}",
@@ -138,6 +144,7 @@ class Files:
             )
         row: dict[str, Any] = {
             "storageId": storage_id,
+            "storageKey": key,
             "sha256": stored.sha256,
             "size": Int64(stored.size),
         }
@@ -237,22 +244,28 @@ class Files:
     def _committed(self, writes: WriteSet, ts: int) -> None:
         for change in writes.changes:
             if change.table.name == FILES and change.new is None and change.old is not None:
-                self._spawn(self._remove_bytes(change.old.value["storageId"]))
+                self._spawn(self._remove_bytes(change.old.value))
 
-    async def _remove_bytes(self, storage_id: str) -> None:
+    async def _remove_bytes(self, row: Mapping[str, Any]) -> None:
         try:
-            await self._store.delete(storage_id)
+            await self._store.delete(_key(row))
         except ParabolaError as error:
             logger.warning("The bytes of a deleted file stay until the next start: %s", error)
 
     async def _sweep(self) -> None:
         """Remove bytes that belong to no file: a crash came between the bytes and the row."""
+        if any(table.name == FILES and table.state == "hidden" for table in self._database.registry.tables()):
+            return  # an import brings rows along that cannot be found yet
         oldest = time.time() - SWEEP_AGE_SECONDS
         with contextlib.suppress(ParabolaError):
             async for batch in self._store.keys():
                 for key, stored_at in batch:
-                    if stored_at < oldest and _is_uuid(key) and await self.find(key) is None:
+                    if stored_at < oldest and _is_uuid(key[:36]) and not await self._is_needed(key):
                         await self._store.delete(key)
+
+    async def _is_needed(self, key: str) -> bool:
+        row = await self.find(key[:36])
+        return row is not None and _key(row) == key
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -294,6 +307,12 @@ async def _by_storage_id(tx: Snapshot, storage_id: str) -> Document | None:
     }
     rows = await tx.query_system({"source": source, "operators": [{"limit": 1}]}).collect()
     return rows[0] if rows else None
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    """Where the bytes of a file are."""
+    key: str = row.get("storageKey", row["storageId"])
+    return key
 
 
 def _is_uuid(text: str) -> bool:

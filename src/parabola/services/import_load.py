@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
+from parabola.database.tables import public_name
 from parabola.services.import_record import ImportRecord, find_import
 from parabola.services.import_rows import ImportRefused, Row
 from parabola.services.import_source import Chunk, ImportSource, SourceTable
@@ -150,7 +151,7 @@ def _check_system_fields(row: Mapping[str, Any], table: Table) -> None:
         except InvalidId as error:
             raise BadRequest(f'`_id` "{id}" is not an id: {error.message}') from None
         if number != table.number:
-            raise BadRequest(f'`_id` "{id}" has the form of another table than `{table.name}`')
+            raise BadRequest(f'`_id` "{id}" has the form of another table than `{public_name(table.name)}`')
     time = row.get("_creationTime")
     if time is not None and not (isinstance(time, float) and 0 < time < 2**53):
         raise BadRequest("`_creationTime` must be a number of milliseconds since 1970")
@@ -159,12 +160,13 @@ def _check_system_fields(row: Mapping[str, Any], table: Table) -> None:
 def _refused(error: BadRequest, row: int, table: Table) -> ImportRefused:
     if isinstance(error, ImportRefused):
         return error
+    name = public_name(table.name)
     if error.code != "DocumentExists":
-        return ImportRefused(f"Row {row} of table `{table.name}`: {error.message}")
+        return ImportRefused(f"Row {row} of table `{name}`: {error.message}")
     if table.state == "hidden":
-        return ImportRefused(f'Objects in table "{table.name}" have duplicate _id fields')
+        return ImportRefused(f'Objects in table "{name}" have duplicate _id fields')
     return ImportRefused(
-        f'Row {row}: table "{table.name}" has a document with this `_id` already. '
+        f'Row {row}: table "{name}" has a document with this `_id` already. '
         "Leave `_id` out, or replace the table."
     )
 

@@ -11,7 +11,7 @@ STORAGE: Final = "_storage"
 """What archives and users call the table of stored files."""
 
 FILES: Final = "_file_storage"
-"""The table with one row for each stored file: `storageId`, `sha256`, `size`, `contentType?`."""
+"""The table with one row for each stored file: `storageId`, `sha256`, `size`, `contentType?` and more."""
 
 
 class StoredFiles(Protocol):
@@ -29,7 +29,8 @@ class StoredFiles(Protocol):
         content_type: str | None,
         sha256: bytes | None,
     ) -> Mapping[str, Any]:
-        """Keep bytes, durably, under a storage id; the answer is the row to write for them.
+        """Keep bytes, durably, for a storage id; the answer is the row to write for them. Bytes that are
+        there already for another row with this storage id stay as they are.
 
         Raises `BadRequest` when they are not the ones that `sha256` is the digest of.
         """

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from hosts_node.driver import Host, Json, error
+from hosts_node.driver import FOLDER, Host, Json, error, packages_folder
+from parabola.hosts import node
 
 HEAD = (
     "const query = (f) =>\n"
@@ -209,3 +212,38 @@ def test_positions_are_those_of_the_bundle_without_a_source_map(bare: Host) -> N
 def test_a_new_deployment_replaces_the_old_one(bare: Host) -> None:
     for number in (1, 2):
         assert value(bare, main=f"const f = query(() => {number}); export {{ f }};") == number
+
+
+@pytest.mark.parametrize(
+    ("assignment", "seen"),
+    [
+        ("a = 1", 1),
+        ("a += 1", 1),
+        ("++a", 1),
+        ("[a] = [1]", 1),
+        ("[[, a = 1]] = [[]]", 1),
+        ("({ x: a } = { x: 1 })", 1),
+        ("for (a of [1]);", 1),
+        ("for ([a] of [[1]]);", 1),
+        ("let a = 1; a", 0),
+        ("const { x: a } = { x: 1 }; a", 0),
+        ("o[a] = 1", 0),
+        ("({ x: o.y = a } = {})", 0),
+    ],
+)
+def test_every_way_to_assign_an_exported_variable_is_noticed(bare: Host, assignment: str, seen: int) -> None:
+    found = value(
+        bare,
+        main='import { a, set } from "./dep.js"; const f = query(() => { set(); return a; }); export { f };',
+        dep=f"let a = 0; const o = {{}}; function set() {{ {assignment} }} export {{ a, set }};",
+    )
+    assert found == seen
+
+
+@pytest.mark.parametrize("package", ["convex", "react", "esbuild"])
+def test_our_reading_of_real_modules_agrees_with_that_of_v8(package: str) -> None:
+    script = [str(FOLDER / "compare_syntax.mjs"), str(node.ENTRY.parent), str(packages_folder() / package)]
+    command = [node.node_executable(), *node.FLAGS, *script]
+    outcome = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert outcome["different"] == []
+    assert outcome["compared"] > 0

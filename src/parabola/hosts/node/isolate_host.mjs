@@ -50,6 +50,7 @@ export class IsolateHost {
 
   #load(message) {
     this.#deployment = new Deployment(message);
+    this.#deployment.modules.compileAll();
     this.realms.forget((deployment) => deployment === this.#deployment);
     this.channel.send({ type: "loaded", deployment: message.deployment });
     this.#useIdleTime();

@@ -14,7 +14,7 @@ export const TEMPLATE = 5;
 export const REGEX = 6;
 
 /** Keywords after which an operand follows, so that a slash starts a regular expression and a brace an object. */
-const OPERAND_KEYWORDS = new Set(
+export const OPERAND_KEYWORDS = new Set(
   "return typeof instanceof in new delete void throw case await yield default extends".split(" "),
 );
 const STATEMENT_KEYWORDS = new Set("else do try finally".split(" "));

@@ -112,6 +112,17 @@ export class ModuleSet {
     return decodeURIComponent(url.pathname.replace(/^\/+/, ""));
   }
 
+  /** Compiles everything now rather than in the time of a call. What cannot be compiled is reported by its use. */
+  compileAll() {
+    for (const path of this.#modules.keys()) {
+      try {
+        this.plan(path);
+      } catch {
+        // A module that nobody calls may be broken.
+      }
+    }
+  }
+
   /**
    * How to instantiate the graph under `path`: its modules with the dependencies first, or null for V8's loader.
    * Throws ModuleError or SyntaxError if the graph cannot be linked.

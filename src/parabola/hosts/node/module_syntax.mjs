@@ -5,11 +5,12 @@
  * module has been evaluated, the value is as good as the view. `fixed` is true when that can be shown from the text;
  * the test errs on the safe side, and what it cannot show goes to V8's own module loader instead.
  */
-import { NAME, PUNCTUATOR, STRING, TEMPLATE, tokenize } from "./lexer.mjs";
+import { NAME, OPERAND_KEYWORDS, PUNCTUATOR, STRING, TEMPLATE, tokenize } from "./lexer.mjs";
 
 export class UnsupportedSyntax extends Error {}
 
 const ASSIGNMENTS = new Set("= += -= *= /= %= **= <<= >>= >>>= &= |= ^= &&= ||= ??= ++ --".split(" "));
+const TARGET_ENDS = new Set([",", "]", "}", "="]);
 
 /**
  * @typedef {object} ModuleSyntax
@@ -196,9 +197,10 @@ function assignsLater(tokens, names) {
     if (tokens.kinds[i] !== NAME || !names.has(tokens.text(i))) continue;
     const before = i > 0 ? tokens.text(i - 1) : "";
     if (before === "." || before === "?." || before === "#") continue;
-    if (i < patternEnd) return true;
-    if (depth === 0) continue;
     const after = i + 1 < tokens.length && tokens.kinds[i + 1] !== STRING ? tokens.text(i + 1) : "";
+    // In a pattern a target ends an element; what follows "=" is a default value.
+    if (i < patternEnd && TARGET_ENDS.has(after) && before !== "=") return true;
+    if (depth === 0) continue;
     if (ASSIGNMENTS.has(after) || before === "++" || before === "--") return true;
     if ((after === "of" || after === "in") && (before === "(" || before === "await")) return true;
   }
@@ -215,12 +217,21 @@ function assignedPatterns(tokens) {
     if (step >= 0) continue;
     const start = open.pop();
     const opener = tokens.text(start);
-    if (opener !== "[" && opener !== "{") continue;
+    if ((opener !== "[" && opener !== "{") || isMemberAccess(tokens, start)) continue;
     const after = i + 1 < tokens.length ? tokens.text(i + 1) : "";
-    if (after !== "=" && after !== "of" && after !== "in") continue;
     const before = start > 0 ? tokens.text(start - 1) : "";
-    const isDeclaration = open.length === 0 && ["var", "let", "const", ","].includes(before);
-    if (!isDeclaration) patterns.set(start, i);
+    // A declaration inside a function makes variables of its own.
+    const isDeclaration = ["var", "let", "const"].includes(before) || (open.length === 0 && before === ",");
+    const isLoopTarget = (after === "of" || after === "in") && before === "(";
+    if ((after === "=" && !isDeclaration) || isLoopTarget) patterns.set(start, i);
   }
   return patterns;
+}
+
+/** Whether the bracket at `i` reads a member of what stands before it. */
+function isMemberAccess(tokens, i) {
+  if (i === 0 || tokens.text(i) !== "[") return false;
+  const before = tokens.text(i - 1);
+  if (tokens.kinds[i - 1] === NAME) return !OPERAND_KEYWORDS.has(before);
+  return before === ")" || before === "]" || before === "?.";
 }

@@ -1,7 +1,11 @@
 /** What the engine has loaded: the modules of one environment, and what they may read while they run. */
+import { createHash } from "node:crypto";
 import { ModuleSet } from "./module_set.mjs";
 
-const NO_SEED = "0".repeat(64);
+/** 32 bytes in hex from any text: the engine may name a seed instead of spelling it out. */
+function hexSeed(text) {
+  return /^[0-9a-f]{32,64}$/.test(text) ? text : createHash("sha256").update(text).digest("hex");
+}
 
 export class Deployment {
   #env;
@@ -13,7 +17,7 @@ export class Deployment {
     this.#env = { CONVEX_CLOUD_URL: instance.cloudUrl, CONVEX_SITE_URL: instance.siteUrl, ...env };
     /** Clock (milliseconds) and seed of the import phase. */
     this.importNow = importPhase.now ?? Date.now();
-    this.importSeed = importPhase.seed ?? NO_SEED;
+    this.importSeed = hexSeed(importPhase.seed ?? "");
   }
 
   env(name) {

@@ -30,6 +30,7 @@ from parabola.database.database import Database
 from parabola.database.errors import ConflictError, StorageBusy, StorageError, StorageFailed, StorageFull
 from parabola.database.transaction import Transaction
 from parabola.database.write_set import WriteSet
+from parabola.values.errors import OutOfRetention
 from parabola.values.ids import encode_id
 
 
@@ -270,6 +271,8 @@ async def test_queries_see_only_what_is_durable_and_the_next_mutation_what_is_va
     assert (await query.get(id)).value["n"] == 0.0  # type: ignore[union-attr]
     assert (await mutation.get(id)).value["n"] == 1.0  # type: ignore[union-attr]
     assert await query.count("t") == await mutation.count("t") == 1
+    with pytest.raises(OutOfRetention, match="in the future"):
+        database.begin(ts=database.latest_ts)
     ts = await committing
     assert database.durable_ts == database.latest_ts == ts
     assert (await database.begin().get(id)).value["n"] == 1.0  # type: ignore[union-attr]

@@ -77,6 +77,17 @@ async def test_patch_merges_top_level_fields_and_removes_undefined_ones(database
     assert await values(database, "tasks") == [{"b": {"x": 3.0}, "c": None}]
 
 
+async def test_undefined_inside_a_value_is_never_stored(database: Database) -> None:
+    [id] = await insert(database, "tasks", {"a": 1.0})
+    for call in (
+        lambda tx: tx.patch(id, {"a": {"b": UNDEFINED}}),
+        lambda tx: tx.replace(id, {"a": UNDEFINED}),
+        lambda tx: tx.insert("tasks", {"a": [UNDEFINED]}),
+    ):
+        with pytest.raises(BadRequest, match="undefined is not a valid Convex value"):
+            await call(database.begin(writable=True))
+
+
 async def test_removing_a_field_that_is_not_there_is_no_change(database: Database) -> None:
     [id] = await insert(database, "tasks", {"a": 1.0})
     tx = database.begin(writable=True)

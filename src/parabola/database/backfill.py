@@ -16,6 +16,7 @@ from parabola.database.indexes import Index
 from parabola.database.intervals import Interval
 from parabola.database.system_tables import INDEXES
 from parabola.database.write_set import WriteSet
+from parabola.values.encoding import loads
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -88,10 +89,12 @@ class Backfill:
             rollbacks = persistence.rollbacks
             # On the newest state, and no commit comes between: what is stale would stay in the index.
             rows = await persistence.scan(tablet_id, rest, database.latest_ts, "asc", CHUNK)
+            # Decoded here and not in the revision, where it would stay: most are not asked for again soon.
+            values = [loads(revision.raw) for _, revision in rows]
             for index in wanted:
-                persistence.add_entries(
-                    index.index_id, [(index.key(revision.value), revision) for _, revision in rows]
-                )
+                keys = [index.key(value) for value in values]
+                entries = zip(keys, (revision for _, revision in rows), strict=True)
+                persistence.add_entries(index.index_id, list(entries))
             await persistence.flush()
             if persistence.rollbacks == rollbacks:
                 rest = None if rows.exhausted else rest.after(rows[-1][0])

@@ -28,6 +28,7 @@ from parabola.database.write_set import (
     effective_writes,
     resolved,
 )
+from parabola.values.errors import OutOfRetention
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
@@ -104,7 +105,9 @@ class Committer:
         return frozenset(id for _, registry in self._registries for id in registry.index_ids())
 
     def count_at(self, tablet_id: int, ts: int) -> int:
-        """Number of documents of a table at a timestamp the log still covers."""
+        """Number of documents of a table at a timestamp; raises `OutOfRetention` beyond the log's reach."""
+        if ts < self.log.start_ts:
+            raise OutOfRetention("The number of documents at this timestamp is not known any more.")
         newest = self._counts.get(tablet_id)
         if newest is None:
             return self._persistence.size(tablet_id).documents

@@ -143,8 +143,8 @@ class Database:
             ts = committer.latest_ts if writable else committer.durable_ts
         elif ts < self.oldest_ts:
             raise OutOfRetention(f"The history at timestamp {ts} is no longer kept; ask at a newer one.")
-        elif ts > committer.latest_ts:
-            raise OutOfRetention(f"Timestamp {ts} is in the future; the newest is {committer.latest_ts}.")
+        elif ts > (newest := committer.latest_ts if writable else committer.durable_ts):
+            raise OutOfRetention(f"Timestamp {ts} is in the future; the newest is {newest}.")
         return Transaction(
             self,
             ts,

@@ -28,7 +28,7 @@ from parabola.database.tables import (
 )
 from parabola.database.usage import Usage
 from parabola.values.encoding import dumps
-from parabola.values.errors import BadRequest
+from parabola.values.errors import BadRequest, InvalidValue
 from parabola.values.ids import encode_id, new_internal_id
 from parabola.values.limits import MAX_TABLES
 from parabola.values.names import check_identifier
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["Savepoint", "Transaction"]
 
 MS_PER_DAY: Final = 86_400_000
+
+_UNDEFINED_JSON: Final = dumps(UNDEFINED)
+"""In a document's JSON only an undefined inside it reads like this."""
 
 
 class Savepoint(NamedTuple):
@@ -212,6 +215,8 @@ class Transaction(Snapshot):
         raw = dumps(value)
         if current is not None and raw == current.raw:
             return current
+        if _UNDEFINED_JSON in raw:
+            raise InvalidValue("undefined is not a valid Convex value: leave the field out instead.")
         await self._enforce_schemas(table, value)
         document = Document(table, Revision.pending(value, size, raw))
         self._put(table, id, current, document)

@@ -15,7 +15,8 @@ KEY = ("a:b", b"[{}]", "", None, "", 100)
 async def test_the_first_leads_and_the_others_follow_in_order():
     runs = SharedRuns()
     followed: list[int] = []
-    assert not runs.join(KEY, lambda: followed.append(0))
+    assert not runs.join(KEY, lambda: followed.append(0)), "nobody runs it yet"
+    runs.lead(KEY)
     for number in range(1, 200):
         assert runs.join(KEY, lambda number=number: followed.append(number))
     assert followed == []

@@ -40,14 +40,16 @@ class SharedRuns:
         self._followers: dict[RunKey, list[Callable[[], None]]] = {}
 
     def join(self, key: RunKey, follow: Callable[[], None]) -> bool:
-        """False: nobody runs this yet, so the caller leads. True: ``follow`` is called when it has been
-        run."""
+        """Have ``follow`` called when the one who leads has run this; False when nobody does."""
         followers = self._followers.get(key)
         if followers is None:
-            self._followers[key] = []
             return False
         followers.append(follow)
         return True
+
+    def lead(self, key: RunKey) -> None:
+        """Run this for all who join, until ``end``."""
+        self._followers[key] = []
 
     async def end(self, key: RunKey) -> None:
         """The run is over: let the others look."""
@@ -115,11 +117,12 @@ class LiveQueries:
     # ------------------------------------------------------------------ one query
 
     def _evaluate_one(self, effect: Evaluate, query: HeldQuery) -> None:
-        if self._report_if_known(query, effect.ts):
-            return
         caller = effect.identity.cache_key if query.used_identity else ""
         key = (query.path, query.args_json, query.component, query.journal, caller, effect.ts)
-        if not self._runs.join(key, partial(self._follow, query, effect.ts)):
+        if self._runs.join(key, partial(self._follow, query, effect.ts)):
+            return
+        if not self._report_if_known(query, effect.ts):
+            self._runs.lead(key)
             self._spawn(self._lead(key, query, effect.ts))
 
     def _report_if_known(self, query: HeldQuery, ts: int) -> bool:

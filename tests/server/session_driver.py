@@ -81,7 +81,7 @@ class Driver:
 
     def add(self, query_id: int, path: str = "messages:list", **fields: Any) -> None:
         """One query more, in a step of its own."""
-        version = self.session._query_set
+        version = self.session._queries.version
         self.modify(version, version + 1, adding(query_id, path, **fields))
 
     def mutate(self, request_id: int, path: str = "messages:send", **fields: Any) -> None:

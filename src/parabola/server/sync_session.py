@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import UNSET, Raw, UnsetType
@@ -34,12 +33,12 @@ from parabola.server.messages import (
     ModifyQuerySet,
     Mutation,
     MutationResponse,
-    Remove,
     decode_ts,
     encode_server_message,
     encode_ts,
     json_string,
 )
+from parabola.server.query_set import QuerySet
 from parabola.server.request_ids import RequestIds
 from parabola.server.sync_effects import (
     ANONYMOUS,
@@ -50,7 +49,6 @@ from parabola.server.sync_effects import (
     Evaluate,
     HeldQuery,
     Moment,
-    Postponed,
     QueryOutcome,
     RetryPostponed,
     RunAction,
@@ -59,7 +57,6 @@ from parabola.server.sync_effects import (
     VerifyToken,
 )
 from parabola.server.sync_failures import (
-    BaseVersionMismatch,
     InvalidFrame,
     ProtocolViolation,
     ending_for,
@@ -69,8 +66,6 @@ from parabola.server.transition_text import (
     Version,
     chunk_texts,
     error_data_json,
-    query_pieces,
-    removed_pieces,
     transition_text,
     visible_log_lines,
 )
@@ -101,28 +96,23 @@ class SyncSession:
         "_end",
         "_identity",
         "_inbox",
-        "_modifications",
         "_moment",
         "_mutations",
         "_outcomes",
         "_postponements",
-        "_query_set",
+        "_queries",
         "_redacted",
-        "_removed",
         "_request_ids",
         "_running",
         "_sent",
         "_session_id",
-        "_stale",
         "_unsent",
         "_verifying",
         "closed",
-        "queries",
     )
 
     def __init__(self, client: ClientVersion | None = None, *, redacted: bool = False) -> None:
         self.closed = False
-        self.queries: dict[int, HeldQuery] = {}
         self._client = client or ClientVersion()
         self._redacted = redacted
         self._moment = Moment(0, 0)
@@ -130,17 +120,14 @@ class SyncSession:
         self._inbox: deque[ClientMessage] = deque()
         self._session_id: str | None = None
         self._clock_skew_ms: int | None = None
-        # versions: received (query set, identity), last sent, and the one being computed (None: none is)
-        self._query_set = 0
+        # versions: received (query set and identity), last sent, and the one being computed (None: none is)
+        self._queries = QuerySet(redacted=redacted)
         self._identity = 0
         self._sent = Version()
         self._end: Version | None = None
         self._outcomes: Mapping[int, QueryOutcome] | None = None
         self._unsent = 0
         self._dirty = False
-        self._stale: dict[int, HeldQuery] = {}
-        self._modifications: list[Add | Remove] = []
-        self._removed: set[int] = set()
         self._postponements = 0
         # requests
         self._credential = ANONYMOUS
@@ -152,6 +139,11 @@ class SyncSession:
         self._actions: set[int] = set()
 
     # ------------------------------------------------------------------ what can happen
+
+    @property
+    def queries(self) -> Mapping[int, HeldQuery]:
+        """What is held, by query id."""
+        return self._queries.held
 
     def receive(self, message: ClientMessage) -> None:
         """A message has arrived. Messages are applied in this order, none while a token is being checked."""
@@ -180,9 +172,7 @@ class SyncSession:
 
     def invalidate(self, query_id: int) -> None:
         """A commit has touched what the query read."""
-        query = self.queries.get(query_id)
-        if query is not None:
-            self._stale[query_id] = query
+        if self._queries.invalidate(query_id):
             self._dirty = True
 
     def evaluated(self, outcomes: Mapping[int, QueryOutcome]) -> None:
@@ -268,7 +258,11 @@ class SyncSession:
                         raise Overloaded("Too many mutations are waiting", code="TooManyConcurrentMutations")
                     self._mutations.append(call)
             case ModifyQuerySet():
-                self._modify_query_set(message)
+                for modification in message.modifications:
+                    if isinstance(modification, Add):
+                        self._check_target(modification)
+                self._queries.modify(message)
+                self._dirty = True
             case Action():
                 call = self._accept(message)
                 if call is not None:
@@ -298,18 +292,6 @@ class SyncSession:
         observed = message.max_observed_timestamp
         if observed is not None and decode_ts(observed) > self._moment.durable_ts:
             raise ProtocolViolation("The client has seen a timestamp that this server has not reached")
-
-    def _modify_query_set(self, message: ModifyQuerySet) -> None:
-        if message.base_version != self._query_set:
-            raise BaseVersionMismatch(message.base_version, self._query_set)
-        if message.new_version <= message.base_version:
-            raise ProtocolViolation(f"Query set version {message.new_version} after {message.base_version}")
-        for modification in message.modifications:
-            if isinstance(modification, Add):
-                self._check_target(modification)
-        self._modifications.extend(message.modifications)
-        self._query_set = message.new_version
-        self._dirty = True
 
     def _accept(self, message: FunctionCall) -> Call | None:
         """The call a message asks for; None when its id was used before on this socket (one answer each)."""
@@ -360,66 +342,19 @@ class SyncSession:
 
     def _start(self) -> None:
         self._dirty = False
-        end = Version(self._query_set, self._identity, max(self._moment.durable_ts, self._sent.ts))
-        dropped: list[int] = []
-        if end.identity != self._sent.identity:
-            dropped.extend(self.queries)
-            self._stale = dict(self.queries)
-        if self._modifications:
-            self._apply_modifications(dropped)
+        end = Version(self._queries.version, self._identity, max(self._moment.durable_ts, self._sent.ts))
+        stale, dropped = self._queries.begin(all_anew=end.identity != self._sent.identity)
         self._end = end
-        stale, self._stale = self._stale, {}
         if stale or dropped:
-            queries = list(stale.values())
-            self._effects.append(Evaluate(end.ts, self._credential.identity, queries, dropped))
+            self._effects.append(Evaluate(end.ts, self._credential.identity, stale, dropped))
         if not stale:
             self._finish({})
-
-    def _apply_modifications(self, dropped: list[int]) -> None:
-        for modification in self._modifications:
-            query_id = modification.query_id
-            if isinstance(modification, Remove):
-                if self.queries.pop(query_id, None) is None:
-                    raise ProtocolViolation(f"Remove of query {query_id}, which is not held")
-                self._stale.pop(query_id, None)
-                self._removed.add(query_id)
-                dropped.append(query_id)
-            elif query_id in self.queries:
-                raise ProtocolViolation(f"Add of query {query_id}, which is held already")
-            else:
-                self._removed.discard(query_id)
-                self.queries[query_id] = self._stale[query_id] = HeldQuery(
-                    query_id,
-                    modification.udf_path,
-                    modification.args,
-                    modification.component_path or "",
-                    modification.journal,
-                )
-        self._modifications = []
 
     def _finish(self, outcomes: Mapping[int, QueryOutcome]) -> None:
         end = self._end
         assert end is not None
-        changes: list[tuple[int, Sequence[bytes]]] = [(gone, removed_pieces(gone)) for gone in self._removed]
-        postponed = False
-        for query_id, result in outcomes.items():
-            query = self.queries[query_id]
-            if isinstance(result, Postponed):
-                self._stale[query_id] = query
-                postponed = True
-                continue
-            if result.error is None:
-                query.journal = result.journal
-            digest = result.digest
-            if digest != query.digest:
-                query.digest = digest
-                changes.append((query_id, query_pieces(query_id, result, self._redacted)))
-        if len(changes) > 1:
-            changes.sort(key=itemgetter(0))
-        pieces = transition_text(
-            self._sent, end, [change for _, change in changes], self._clock_skew_ms, self._moment.wall_ns
-        )
-        self._removed.clear()
+        modifications, postponed = self._queries.finish(outcomes)
+        pieces = transition_text(self._sent, end, modifications, self._clock_skew_ms, self._moment.wall_ns)
         self._sent, self._end, self._outcomes = end, None, None
         self._unsent += 1
         if self._client.takes_chunks and sum(map(len, pieces)) > CHUNK_BYTES:

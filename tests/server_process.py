@@ -32,10 +32,10 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> ServerProcess:
-        """Start it and wait until it says that it serves."""
+    def start(self, **variables: str) -> ServerProcess:
+        """Start it, with these environment variables, and wait until it says that it serves."""
         with self.log.open("ab") as log:
-            environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+            environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", **variables}
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self.directory,

@@ -248,3 +248,20 @@ def test_a_directory_without_functions_is_told_what_to_do(tmp_path: Path) -> Non
         done = parabola(command, directory=tmp_path)
         assert done.returncode == 1
         assert "There is no convex/ folder" in done.stderr
+
+
+def test_functions_import_what_the_server_can_import(tmp_path: Path) -> None:
+    (tmp_path / "convex").mkdir()
+    (tmp_path / "convex" / "shop.py").write_text(
+        "import prices, rates\n" + FUNCTION.replace("1.0", "prices.MILK")
+    )
+    (tmp_path / "prices.py").write_text("MILK = 2.5\n")  # in the project's directory
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "rates.py").write_text("")  # on PYTHONPATH
+    server = ServerProcess(tmp_path, "dev", "--port", "0", "--site-port", "0")
+    try:
+        server.start(PYTHONPATH=str(tmp_path / "lib"))
+        server.wait_for_output("1 function ready")
+        assert server.run("shop:f") == 2.5
+    finally:
+        server.close()

@@ -157,7 +157,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
             env = {
                 **{
                     name: os.environ[name]
-                    for name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+                    for name in ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
                     if name in os.environ
                 },
                 **command.env,

@@ -150,14 +150,15 @@ class FunctionLoop(_AnyLoop):  # type: ignore[misc]  # most of its methods are m
 
 
 def _timer_user() -> str:
+    """What asked for a timer: the outermost of the functions of asyncio that are under way."""
+    found = "timers"
     frame = sys._getframe(2)
-    for _ in range(8):
-        if frame.f_code.co_name in _TIMER_USERS and "asyncio" in frame.f_code.co_filename:
-            return _TIMER_USERS[frame.f_code.co_name]
+    while "asyncio" in frame.f_code.co_filename:
+        found = _TIMER_USERS.get(frame.f_code.co_name, found)
         if frame.f_back is None:
             break
         frame = frame.f_back
-    return "timers"
+    return found
 
 
 def _refused(method: str) -> Any:

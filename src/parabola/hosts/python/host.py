@@ -24,7 +24,6 @@ from parabola.hosts.python.console import ConsoleStream
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.http_action import HttpActionRun, no_route
 from parabola.hosts.python.invocation import Invocation, RunRequest
-from parabola.hosts.python.memory import MemoryLimit
 from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule, load_modules
 from parabola.hosts.python.steps import Steps
 from parabola.hosts.python.transaction import Transaction
@@ -43,7 +42,6 @@ class Host:
         post: Post,
         *,
         steps: Steps | None = None,
-        memory: MemoryLimit | None = None,
     ) -> None:
         self.send = send
         self.loaded: LoadedModules | None = None
@@ -51,7 +49,6 @@ class Host:
         self.invocations: dict[int, Invocation] = {}
         self._post = post
         self._steps = steps or Steps()
-        self._memory = memory or MemoryLimit(0)
 
     def say_ready(self) -> None:
         """Send the first message."""
@@ -106,7 +103,6 @@ class Host:
         }
         if before is not None:
             before.unload()
-        self._memory.lift()
         sources = [
             SourceModule(module["path"], module["source"], module.get("file"))
             for module in message["modules"]
@@ -117,6 +113,7 @@ class Host:
         except LoadError as error:
             self.send({"type": "loadFailed", "deployment": deployment, "error": error.to_json()})
             return
+        self._steps.memory.measure()
         self.send({"type": "loaded", "deployment": deployment})
 
     def _import_context(self, phase: Json | None) -> Context:
@@ -194,25 +191,21 @@ class Host:
 
     def _invocation(self, request: RunRequest, function: Function[..., Any]) -> Invocation:
         if request.kind in ("query", "mutation"):
-            self._memory.enforce()
             return Transaction(request, function, self.environment, self, steps=self._steps)
-        self._memory.lift()
         kind = HttpActionRun if request.kind == "httpAction" else Action
         return kind(request, function, self.environment, self, post=self._post)
 
-    def ended(self, invocation: Invocation, *, out_of_memory: bool = False) -> None:
+    def ended(self, invocation: Invocation) -> None:
         """An invocation is over; its last message comes next."""
         self.invocations.pop(invocation.id, None)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, ConsoleStream):
                 stream.end_of(invocation.console)
-        if out_of_memory:
-            self._memory.recover()
 
     @property
     def memory_text(self) -> str:
         """What a function is told that used up its memory."""
-        return self._memory.text
+        return self._steps.memory.text
 
     def _refuse(self, id: int, message: str) -> None:
         failed = {"type": "failed", "id": id, "error": {"message": message}, "kind": "user"}

@@ -71,7 +71,7 @@ class Outlet(Protocol):
     def send(self, message: Json) -> None:
         """Send one message to the engine."""
 
-    def ended(self, invocation: Invocation, *, out_of_memory: bool = False) -> None:
+    def ended(self, invocation: Invocation) -> None:
         """Told when an invocation is over, before its last message is sent."""
 
     @property

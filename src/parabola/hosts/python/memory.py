@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import resource
+import traceback
 from pathlib import Path
 from typing import Final
 
@@ -13,47 +14,49 @@ DEFAULT_LIMIT_MB: Final = 512
 
 
 class MemoryLimit:
-    """Makes allocations fail with ``MemoryError`` beyond ``megabytes`` more than the process has when idle.
+    """Makes allocations fail with ``MemoryError`` beyond ``megabytes`` more than the loaded host has.
 
-    Linux counts private writable memory against RLIMIT_DATA; where a system does not, nothing is limited
-    and the engine's watchdog is what remains. Only the soft limit is set, so that actions can lift it.
+    The limit is in force during steps of user code only, so that the host itself never lacks memory. Linux
+    counts private writable memory against RLIMIT_DATA; where a system does not, nothing is limited and the
+    engine's watchdog is what remains. ``MemoryLimit(0)`` never limits anything.
     """
 
     def __init__(self, megabytes: int) -> None:
         self._megabytes = megabytes
-        self._in_force = False
+        self._limit: int | None = None
+        self._hard = resource.RLIM_INFINITY
 
     @property
     def text(self) -> str:
         """What a function is told that used up its memory."""
-        return (
-            f"Function execution ran out of memory (maximum memory usage: {self._megabytes} MB). "
-            "Read and keep less in one call."
-        )
+        size = f" (maximum memory usage: {self._megabytes} MB)" if self._megabytes else ""
+        return f"Function execution ran out of memory{size}. Read and keep less in one call."
 
-    def enforce(self) -> None:
-        """Put the limit in force, measured from now, unless it is already."""
-        if self._in_force or not self._megabytes:
-            return
+    def measure(self) -> None:
+        """What the process has now is not counted: the modules are loaded, nothing runs."""
         used = _data_bytes()
-        if used is None:
-            return
-        self._in_force = True
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        limit = used + self._megabytes * MEGABYTE
-        resource.setrlimit(
-            resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
-        )
+        if self._megabytes and used is not None:
+            _, self._hard = resource.getrlimit(resource.RLIMIT_DATA)
+            self._limit = used + self._megabytes * MEGABYTE
+            if self._hard != resource.RLIM_INFINITY:
+                self._limit = min(self._limit, self._hard)
 
-    def lift(self) -> None:
-        """Back to what the system allows."""
-        if self._in_force:
-            self._in_force = False
-            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-            resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+    def begin(self) -> None:
+        """A step begins."""
+        if self._limit is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (self._limit, self._hard))
 
-    def recover(self) -> None:
-        """After a failure: free what the function held."""
+    def end(self) -> None:
+        """The step is over."""
+        if self._limit is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (self._hard, self._hard))
+
+    def recover(self, error: BaseException) -> None:
+        """Free what a function held that ran out of memory: the variables of its frames."""
+        cause: BaseException | None = error
+        while cause is not None:
+            traceback.clear_frames(cause.__traceback__)
+            cause = cause.__context__
         gc.collect()
 
 

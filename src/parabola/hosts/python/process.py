@@ -53,8 +53,9 @@ async def serve(connection: socket.socket, options: HostOptions, template: Host 
     def post(call: object) -> None:
         loop.call_soon_threadsafe(call)  # type: ignore[arg-type]
 
-    steps = Steps(Activity(options.activity), limit=options.time_limit, interrupt=True)
-    host = Host(endpoint.send, post, steps=steps, memory=MemoryLimit(options.memory_limit))
+    memory = MemoryLimit(options.memory_limit)
+    steps = Steps(Activity(options.activity), limit=options.time_limit, interrupt=True, memory=memory)
+    host = Host(endpoint.send, post, steps=steps)
     if template is not None:
         host.loaded, host.environment = template.loaded, template.environment
     endpoint.host = host

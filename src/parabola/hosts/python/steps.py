@@ -9,6 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from parabola.hosts.python.activity import Activity
+from parabola.hosts.python.memory import MemoryLimit
 
 if TYPE_CHECKING:
     from parabola.hosts.python.transaction import Transaction
@@ -57,7 +58,7 @@ class Interrupter:
 
 
 class Steps:
-    """Runs steps: writes the activity cell, arms the interruption, counts the time."""
+    """Runs steps: writes the activity cell, arms the interruption, limits memory, counts the time."""
 
     def __init__(
         self,
@@ -65,7 +66,9 @@ class Steps:
         *,
         limit: float = 1.0,
         interrupt: bool = False,
+        memory: MemoryLimit | None = None,
     ) -> None:
+        self.memory = memory or MemoryLimit(0)
         self._activity = activity or Activity(None)
         self._limit = limit
         self._interrupter = Interrupter(timeout_text(limit)) if interrupt else None
@@ -80,6 +83,7 @@ class Steps:
         self._activity.begin(transaction.id)
         before = loop.enter()
         started = _cpu_ns()
+        self.memory.begin()
         try:
             if interrupter is not None:
                 interrupter.arm(limit or self._limit - transaction.used_seconds)
@@ -93,6 +97,7 @@ class Steps:
         except FunctionTimedOut:
             pass  # it is raised below, as it is when user code has caught it
         finally:
+            self.memory.end()
             loop.leave(before)
             usage.user_ns += _cpu_ns() - started
             self._activity.end()

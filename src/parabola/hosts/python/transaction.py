@@ -105,6 +105,9 @@ class Transaction(Invocation):
             self._steps.run(self, events)
         except FunctionTimedOut as timeout:
             self._timeout = timeout
+        except MemoryError as error:  # outside of the function's own code
+            self._fail(error)
+            return
         self._after_step()
 
     async def _run(self) -> Any:
@@ -164,7 +167,8 @@ class Transaction(Invocation):
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, MemoryError):
-            self._finish(self._failed({"message": self._outlet.memory_text}, "memory"), out_of_memory=True)
+            self._steps.memory.recover(error)
+            self._finish(self._failed({"message": self._outlet.memory_text}, "memory"))
         else:
             self._finish(self._failed(describe_error(error), "user"))
 
@@ -184,10 +188,10 @@ class Transaction(Invocation):
     def cancel(self) -> None:
         self._close()
 
-    def _finish(self, message: Json, *, out_of_memory: bool = False) -> None:
+    def _finish(self, message: Json) -> None:
         self._close()
         self._forget()
-        self._outlet.ended(self, out_of_memory=out_of_memory)
+        self._outlet.ended(self)
         message["logs"] = self.console.lines
         self._outlet.send(message)
 

@@ -321,6 +321,7 @@ class EngineSide:
         for future in (self.ready, self._loading, *self._analyses.values(), *waiting):
             if future is not None and not future.done():
                 future.set_exception(error)
+                future.exception()  # a run that nobody awaits may end like that too
 
     async def holds(self, count: int = 1) -> None:
         """Wait until so many syscall messages are held."""

@@ -32,10 +32,12 @@ async def measure(seconds: float, largest: int) -> Report:
                 commit_alone=sqlite_durable_commits(1, seconds / 2),
                 commit_grouped=sqlite_durable_commits(50, seconds / 2),
             )
-        async with Server(Path(folder) / "data") as server:
-            await rows.mutations(report, server, floors, seconds)
-            await rows.queries(report, server, floors, seconds)
-            await rows.notify_latency(report, server, seconds)
+        async with Server(Path(folder) / "app") as server:
+            for module, language in (("bench", "Python"), ("twin", "TypeScript")):
+                await rows.mutations(report, server, floors, seconds, module, language)
+                await rows.queries(report, server, floors, seconds, module, language)
+                await rows.notify_latency(report, server, seconds, module, language)
+            await rows.save_to_update(report, server)
             await rows.fan_out(report, server, floors)
             await rows.untouched_subscriptions(report, server, seconds)
             await rows.memory_per_subscription(report, server)

@@ -6,10 +6,8 @@ from pathlib import Path
 
 from parabola.backend import open_database
 from parabola.database.database import Database
-from parabola.values.schema import define_schema, define_table
-from parabola.values.validators import v
+from parabola.database.indexes import Index
 
-SCHEMA = define_schema({"notes": define_table({"channel": v.number(), "text": v.string()}).index("by_channel", ["channel"])})
 BATCH = 2000
 
 
@@ -25,8 +23,6 @@ class EngineReads:
         database = await open_database(folder / "engine")
         tx = database.begin(writable=True)
         table = tx.create_table("notes")
-        from parabola.database.indexes import Index
-
         tx.create_index(
             Index(
                 index_id=database.new_id(),

@@ -48,7 +48,8 @@ class EchoServer:
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._process = multiprocessing.get_context("spawn").Process(target=_serve_echo, args=(port,), daemon=True)
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(target=_serve_echo, args=(port,), daemon=True)
 
     async def __aenter__(self) -> EchoServer:
         self._process.start()
@@ -104,13 +105,15 @@ class EchoServer:
 
 
 def sqlite_durable_commits(group: int, seconds: float) -> float:
-    """Documents a second that raw sqlite3 makes durable: one row and two index rows each, `group` to a commit."""
+    """Documents a second that sqlite3 makes durable: a row and two index rows each, `group` to a commit."""
     with tempfile.TemporaryDirectory() as folder:
         connection = sqlite3.connect(Path(folder) / "floor.db", isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("CREATE TABLE documents (id INTEGER PRIMARY KEY, json BLOB)")
-        connection.execute("CREATE TABLE entries (name INTEGER, key BLOB, id INTEGER, PRIMARY KEY (name, key)) WITHOUT ROWID")
+        connection.execute(
+            "CREATE TABLE entries (name INTEGER, key BLOB, id INTEGER, PRIMARY KEY (name, key)) WITHOUT ROWID"
+        )
         count, start = 0, time.perf_counter()
         while time.perf_counter() - start < seconds:
             connection.execute("BEGIN")

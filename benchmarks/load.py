@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def run_clients(clients: int, seconds: float, once: Callable[[int], Awaitable[object]]) -> float:
-    """Calls of `once(client)` a second, over `clients` loops that run for `seconds`, after a short warm-up."""
+    """Calls of `once(client)` a second, over `clients` loops for `seconds`, after a short warm-up."""
     for client in range(min(clients, 8)):
         await once(client)
     done = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Row:
-    """One figure. `floor` is the same kind of figure without Parabola; `ratio` is always "how many times the floor's cost"."""
+    """One figure. `floor` is the same without Parabola, `ratio` how many times its cost this is."""
 
     name: str
     value: float

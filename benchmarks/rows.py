@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -46,7 +46,12 @@ async def connected(server: Server, count: int) -> AsyncIterator[list[SyncClient
 
 
 async def mutations(
-    report: Report, server: Server, floors: Floors, seconds: float, module: str = "bench", language: str = "Python"
+    report: Report,
+    server: Server,
+    floors: Floors,
+    seconds: float,
+    module: str = "bench",
+    language: str = "Python",
 ) -> None:
     async with connected(server, CLIENTS) as clients:
 
@@ -56,19 +61,24 @@ async def mutations(
         rate = await run_clients(CLIENTS, seconds, insert)
         name = f"{language} mutations a second, {CLIENTS} WebSocket clients"
         report.add(Row(name, rate, "/s", floors.websocket, "aiohttp echo"))
-        report.add(Row("  the same beside durable commits in groups of 50", rate, "/s", floors.commit_grouped, "sqlite3"))
+        name = "  the same beside durable commits in groups of 50"
+        report.add(Row(name, rate, "/s", floors.commit_grouped, "sqlite3"))
 
         async def increment(client: int) -> None:
             await clients[client].mutation(f"{module}:increment", {"name": "hot"})
 
         rate = await run_clients(CLIENTS, seconds, increment)
-        report.add(
-            Row(f"{language} mutations a second, all on one document", rate, "/s", floors.commit_alone, "one commit each")
-        )
+        name = f"{language} mutations a second, all on one document"
+        report.add(Row(name, rate, "/s", floors.commit_alone, "one commit each"))
 
 
 async def queries(
-    report: Report, server: Server, floors: Floors, seconds: float, module: str = "bench", language: str = "Python"
+    report: Report,
+    server: Server,
+    floors: Floors,
+    seconds: float,
+    module: str = "bench",
+    language: str = "Python",
 ) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         salts = itertools.count()
@@ -94,7 +104,9 @@ async def queries(
             (f"{language} queries a second over HTTP, 20 documents each", range_read),
             (f"{language} queries a second over HTTP, from the cache", cached),
         ):
-            report.add(Row(name, await run_clients(CLIENTS, seconds, once), "/s", floors.http, "aiohttp echo"))
+            report.add(
+                Row(name, await run_clients(CLIENTS, seconds, once), "/s", floors.http, "aiohttp echo")
+            )
 
 
 async def notify_latency(
@@ -116,12 +128,33 @@ async def notify_latency(
         for number in range(int(max(seconds, 4) * 50)):
             text = f"{language} {number}"
             sent[text] = time.perf_counter()
-            pending.append(asyncio.create_task(writer.mutation(f"{module}:insert", {"channel": 777, "text": text})))
+            note = {"channel": 777, "text": text}
+            pending.append(asyncio.create_task(writer.mutation(f"{module}:insert", note)))
             await asyncio.sleep(0.02)
         await asyncio.gather(*pending)
         for name, share in (("p50", 0.5), ("p99", 0.99)):
             figure = percentile(latencies, share) * 1000
-            report.add(Row(f"{language} write to another client's update, 50 writes/s, {name}", figure, "ms"))
+            title = f"{language} write to another client's update, 50 writes/s, {name}"
+            report.add(Row(title, figure, "ms"))
+
+
+async def save_to_update(report: Report, server: Server) -> None:
+    """From saving a module in an editor to the changed result at a client that watches it."""
+    module = server.directory / "convex" / "bench.py"
+    source = module.read_text()
+    times = []
+    async with connected(server, 1) as (client,):
+        changed = asyncio.Event()
+        client.on_update = lambda _updates, _received: changed.set()
+        await client.subscribe("bench:echo", {"salt": 7})
+        for number in range(5):
+            changed.clear()
+            start = time.perf_counter()
+            module.write_text(source.replace("return salt", f"return salt + {number + 1}"))
+            await changed.wait()
+            times.append(time.perf_counter() - start)
+    module.write_text(source)
+    report.add(Row("save of a Python module until the live update", percentile(times, 0.5) * 1000, "ms"))
 
 
 async def fan_out(report: Report, server: Server, floors: Floors) -> None:
@@ -133,7 +166,9 @@ async def fan_out(report: Report, server: Server, floors: Floors) -> None:
             waiting = set(range(len(clients)))
             everyone = asyncio.get_running_loop().create_future()
 
-            def seen(index: int, waiting: set[int] = waiting, everyone: asyncio.Future[None] = everyone) -> None:
+            def seen(
+                index: int, waiting: set[int] = waiting, everyone: asyncio.Future[None] = everyone
+            ) -> None:
                 waiting.discard(index)
                 if not waiting and not everyone.done():
                     everyone.set_result(None)
@@ -161,7 +196,9 @@ async def untouched_subscriptions(report: Report, server: Server, seconds: float
     baseline: float | None = None
     for held in (100, 10_000):
         async with connected(server, 2) as (holder, writer):
-            queries = [("bench:latest", {"channel": 1_000_000 + number, "count": 5}) for number in range(held)]
+            queries = [
+                ("bench:latest", {"channel": 1_000_000 + number, "count": 5}) for number in range(held)
+            ]
             for start in range(0, held, 500):
                 await holder.subscribe_all(queries[start : start + 500])
 
@@ -192,7 +229,7 @@ async def memory_per_subscription(report: Report, server: Server, count: int = 1
 
 
 async def reads(report: Report, folder: Path, count: int) -> None:
-    """Reads inside the engine, without functions or sockets, beside raw sqlite3 with the same number of rows."""
+    """Reads inside the engine, without functions or sockets, beside raw sqlite3 with as many rows."""
     place = folder / f"reads-{count}"
     place.mkdir()
     floor = SqliteReads(place, count)

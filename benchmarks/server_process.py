@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,10 @@ from pathlib import Path
 
 import aiohttp
 
+from parabola.hosts.node import node_executable
+
 APPLICATION = Path(__file__).parent / "app"
+NODE_MODULES = Path(__file__).parent.parent / "tests" / "e2e" / "node_modules"
 
 
 def free_port() -> int:
@@ -23,46 +27,29 @@ def free_port() -> int:
 
 
 class Server:
-    """`parabola serve` on a data directory, with the functions of `application` deployed."""
+    """`parabola dev` on a copy of the application in `directory`: both languages are deployed."""
 
-    def __init__(self, data: Path, application: Path = APPLICATION) -> None:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._data = data
-        self._application = application
         self._secret = secrets.token_hex(32)
         self._process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def identity(self) -> list[str]:
-        return ["--instance-name", "bench", "--instance-secret", self._secret]
-
     async def __aenter__(self) -> Server:
-        command = [sys.executable, "-m", "parabola", "serve", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--site-port", str(free_port()), "--data", str(self._data), *self.identity]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        shutil.copytree(
+            APPLICATION, self.directory, ignore=shutil.ignore_patterns("_generated", "__pycache__")
+        )
+        (self.directory / "node_modules").symlink_to(NODE_MODULES)
+        self._process = self._start()
         await self._wait_until_ready()
-        self.deploy(self._application)
+        await asyncio.to_thread(self._push_typescript)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(20)
-
-    def admin_key(self) -> str:
-        made = subprocess.run(
-            [sys.executable, "-m", "parabola", "admin-key", *self.identity], capture_output=True, text=True, check=True
-        )
-        return made.stdout.strip()
-
-    def deploy(self, application: Path) -> None:
-        subprocess.run(
-            [sys.executable, "-m", "parabola", "deploy", "--url", self.url, "--admin-key", self.admin_key()],
-            cwd=application,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+            await asyncio.to_thread(self._process.wait, 20)
 
     def memory(self) -> int:
         """Resident bytes of the server's own process (its hosts left out)."""
@@ -71,13 +58,47 @@ class Server:
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    @property
+    def _identity(self) -> list[str]:
+        return ["--instance-name", "bench", "--instance-secret", self._secret]
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "parabola", "dev", "--host", "127.0.0.1", "--port", str(self.port)]
+        return subprocess.Popen(
+            [*command, "--site-port", str(free_port()), *self._identity],
+            cwd=self.directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _push_typescript(self) -> None:
+        command = [sys.executable, "-m", "parabola", "admin-key", *self._identity]
+        made = subprocess.run(command, capture_output=True, text=True, check=True)
+        environment = {
+            **os.environ,
+            "CI": "1",
+            "CONVEX_SELF_HOSTED_URL": self.url,
+            "CONVEX_SELF_HOSTED_ADMIN_KEY": made.stdout.strip(),
+        }
+        cli = str(NODE_MODULES / "convex" / "bin" / "main.js")
+        subprocess.run(
+            [node_executable(), cli, "deploy", "--typecheck", "disable"],
+            cwd=self.directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
     async def _wait_until_ready(self) -> None:
+        query = {"path": "bench:echo", "args": {"salt": 1}}
         async with aiohttp.ClientSession() as session:
             for _ in range(600):
                 try:
-                    async with session.get(f"{self.url}/version") as answer:
-                        if answer.status == 200:
+                    async with session.post(f"{self.url}/api/query", json=query) as answer:
+                        if answer.status == 200 and (await answer.json())["status"] == "success":
                             return
                 except aiohttp.ClientError:
-                    await asyncio.sleep(0.05)
+                    pass
+                await asyncio.sleep(0.05)
         raise RuntimeError("the server did not become ready")

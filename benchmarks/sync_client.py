@@ -25,7 +25,7 @@ def decode_ts(text: str) -> int:
 
 
 class SyncClient:
-    """One socket. `mutation` resolves as the official clients do: when a later Transition covers the commit."""
+    """One socket. `mutation` resolves as in the official clients: when a Transition covers the commit."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket

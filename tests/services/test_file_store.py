@@ -54,7 +54,8 @@ async def content(store: FileStore, key: str, start: int = 0, end: int | None = 
 
 
 async def keys(store: FileStore) -> list[str]:
-    return sorted([key async for batch in store.keys() for key, _ in batch])
+    batches = [batch async for batch in store.keys()]  # noqa: SIM118 - not a mapping
+    return sorted(key for batch in batches for key, _ in batch)
 
 
 async def test_what_is_stored_in_pieces_is_read_back_whole_and_in_parts(store: FileStore) -> None:

@@ -23,8 +23,8 @@ from parabola.server import (
     plain_endpoints,
     public_api,
     push_api,
-    storage_api,
     snapshot_api,
+    storage_api,
 )
 from parabola.server.http_errors import answer_errors
 from parabola.server.public_files import serve_public

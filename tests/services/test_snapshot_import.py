@@ -99,14 +99,17 @@ async def test_a_zip_archive_becomes_tables(backend: Backend) -> None:
 async def test_an_archive_says_how_its_numbers_are_to_be_read(backend: Backend) -> None:
     content = archive(
         {
-            "old/documents.jsonl": b'{"n": 1}\n',
-            "old/generated_schema.jsonl": b'"an inferred shape"\n',
+            "old/documents.jsonl": b'{"n": 1, "i": "1"}\n',
+            "old/generated_schema.jsonl": b'"{\\"n\\": normalfloat64, \\"i\\"?: int64}"\n',
+            "plain/documents.jsonl": b'{"n": 1, "i": "1"}\n',
+            "plain/generated_schema.jsonl": b"{}\n",
             "new/documents.jsonl": b'{"n": 1, "f": 1.0}\n',
             "new/generated_schema.jsonl": b'"uniform"\n',
         }
     )
     await run_import(backend, content, "zip")
-    assert await values(backend, "old") == [{"n": 1.0}]
+    assert await values(backend, "old") == [{"n": 1.0, "i": Int64(1)}]
+    assert await values(backend, "plain") == [{"n": 1.0, "i": "1"}]
     assert await values(backend, "new") == [{"n": Int64(1), "f": 1.0}]
 
 
@@ -130,6 +133,12 @@ async def test_an_empty_file_is_an_empty_table(backend: Backend) -> None:
         (b'{"a": 1}\nnope\n', "jsonLines", "Row 2 wasn't valid JSON: "),
         (b'{"a": {"$integer": 1}}\n', "jsonLines", "Row 1 wasn't a valid Convex value: "),
         (b"[1]\n", "jsonLines", "Row 1 wasn't an object"),
+        (b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}\n", "jsonLines", "Row 1 wasn't a valid Convex value: "),
+        (
+            archive({"t/documents.jsonl": "{}", "t/generated_schema.jsonl": '"?"'}),
+            "zip",
+            "t/generated_schema",
+        ),
         (b"{}", "jsonArray", "Not a JSON array"),
         (b"nope", "jsonArray", "Not valid JSON: "),
         (b"PK\3\4 and then nothing", "zip", "The file isn't a valid zip archive: "),

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import orjson
 
+from parabola.services.inferred_shape import InferredShape
 from parabola.values.encoding import Int64, decode, encode
 from parabola.values.errors import BadRequest, InvalidValue
 from parabola.values.limits import MAX_DOCUMENT_SIZE
@@ -72,10 +73,11 @@ def read_csv(file: IO[bytes], optional_fields: frozenset[str] = frozenset()) -> 
         text.detach()
 
 
-def read_json_lines(file: IO[bytes], *, lossless: bool = False) -> Rows:
+def read_json_lines(file: IO[bytes], *, lossless: bool = False, shape: InferredShape | None = None) -> Rows:
     """One document a line, in encoded form. Blank lines are skipped.
 
-    `lossless` reads the form of exports, where a number without fraction or exponent is an Int64.
+    `lossless` reads the form of exports, where a number without fraction or exponent is an Int64; `shape`
+    tells how to read the plain JSON of older exports.
     """
     _refuse_byte_order_mark(file)
     number = 0
@@ -89,7 +91,7 @@ def read_json_lines(file: IO[bytes], *, lossless: bool = False) -> Rows:
             json = orjson.loads(line)
         except orjson.JSONDecodeError as error:
             raise ImportRefused(f"Row {number} wasn't valid JSON: {error}") from error
-        yield _row(number, json, lossless)
+        yield _row(number, json, lossless, shape)
 
 
 def read_json_array(file: IO[bytes]) -> Rows:
@@ -109,14 +111,18 @@ def read_json_array(file: IO[bytes]) -> Rows:
     if not isinstance(rows, list):
         raise ImportRefused("Not a JSON array")
     for number, json in enumerate(rows, start=1):
-        yield _row(number, json, False)
+        yield _row(number, json)
 
 
-def _row(number: int, json: Any, lossless: bool) -> Row:
+def _row(number: int, json: Any, lossless: bool = False, shape: InferredShape | None = None) -> Row:
     try:
+        if shape is not None:
+            json = encode(shape.decode(json))
         value = decode(_marked_integers(json) if lossless else json)
     except InvalidValue as error:
         raise ImportRefused(f"Row {number} wasn't a valid Convex value: {error}") from error
+    except RecursionError:
+        raise ImportRefused(f"Row {number} wasn't a valid Convex value: it is nested too deeply") from None
     if not isinstance(value, dict):
         raise ImportRefused(f"Row {number} wasn't an object")
     return value

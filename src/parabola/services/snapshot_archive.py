@@ -18,7 +18,8 @@ from typing import IO, Any
 
 import orjson
 
-from parabola.services.import_rows import MAX_LINE_BYTES, ImportRefused, Rows, read_json_lines
+from parabola.services.import_rows import ImportRefused, Rows, read_json_lines
+from parabola.services.inferred_shape import InferredShape
 from parabola.values.encoding import encode_as
 
 UNIFORM = "uniform"
@@ -37,13 +38,16 @@ that JSON cannot write are objects with the single key $bytes or $float. `npx co
 
 @dataclass
 class ArchivedTable:
-    """One table of an archive. `number` is the table number its ids carry, when the archive says it."""
+    """One table of an archive, and how its documents are written: `lossless`, or as `shape` says, or in
+    encoded form. `number` is the table number its ids carry, when the archive says it.
+    """
 
     component: str
     name: str
     entry: str
     lossless: bool
     number: int | None = None
+    shape: InferredShape | None = None
 
 
 @dataclass
@@ -86,7 +90,7 @@ class SnapshotReader:
         """The documents of a table, in the order of the archive."""
         with self._open(table.entry) as file:
             try:
-                yield from read_json_lines(file, lossless=table.lossless)
+                yield from read_json_lines(file, lossless=table.lossless, shape=table.shape)
             except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
                 raise ImportRefused(f"{table.entry} is damaged in the archive: {error}") from error
 
@@ -110,8 +114,9 @@ class SnapshotReader:
                     contents.lists_tables = True
                     numbers |= self._table_numbers(component, entry)
                 elif not name.startswith("_") or name == "_storage":
+                    lossless, shape = self._form(entry)
                     contents.tables.append(
-                        ArchivedTable(component, name, entry, self._is_lossless(entry) or name == "_storage")
+                        ArchivedTable(component, name, entry, lossless or name == "_storage", shape=shape)
                     )
             elif (match := _STORED_FILE.match(entry)) and not entry.endswith("documents.jsonl"):
                 file = ArchivedFile(_component_path(match), match["id"], entry)
@@ -130,13 +135,25 @@ class SnapshotReader:
                 numbers[component, name] = int(number)
         return numbers
 
-    def _is_lossless(self, documents_entry: str) -> bool:
+    def _form(self, documents_entry: str) -> tuple[bool, InferredShape | None]:
+        """Whether a table is written losslessly, and what is known of its shape otherwise."""
         declaration = documents_entry.removesuffix("documents.jsonl") + "generated_schema.jsonl"
         try:
-            with self._zip.open(declaration) as file:
-                return bool(orjson.loads(file.readline(MAX_LINE_BYTES)) == UNIFORM)
-        except (KeyError, orjson.JSONDecodeError):
-            return False
+            file = self._zip.open(declaration)
+        except KeyError:
+            return False, None
+        with file:
+            try:
+                described, *notes = [orjson.loads(line) for line in file if not line.isspace()] or [None]
+                if described == UNIFORM:
+                    return True, None
+                if not isinstance(described, str):
+                    return False, None
+                return False, InferredShape(
+                    described, {id: note for line in notes for id, note in line.items()}
+                )
+            except (ValueError, AttributeError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+                raise ImportRefused(f"{declaration} cannot be read: {error}") from error
 
 
 class SnapshotWriter:

@@ -1,10 +1,7 @@
 import { v } from "convex/values";
-import { makeFunctionReference } from "convex/server";
 import { internal } from "./_generated/api";
 import { internalAction, internalMutation, mutation, query } from "./_generated/server";
-
-// The action in mood.py. References to Python functions are made by name, with the types that TypeScript needs.
-const analyse = makeFunctionReference<"action", { text: string }, { score: number; words: number }>("mood:analyse");
+import { internal as python } from "./python.generated"; // written by `parabola dev`: the functions of mood.py, typed
 
 export const list = query({
   args: {},
@@ -23,7 +20,7 @@ export const add = mutation({
 export const judge = internalAction({
   args: { id: v.id("reviews"), text: v.string() },
   handler: async (ctx, { id, text }): Promise<void> => {
-    const mood = await ctx.runAction(analyse, { text });
+    const mood = await ctx.runAction(python.mood.analyse, { text });
     await ctx.runMutation(internal.reviews.setMood, { id, mood });
   },
 });

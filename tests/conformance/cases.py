@@ -1,6 +1,8 @@
 """All statements, in the order of the references."""
 
+from conformance.call_cases import CALL_CASES
 from conformance.case import Case
 from conformance.query_cases import QUERY_CASES
+from conformance.write_cases import WRITE_CASES
 
-CASES: list[Case] = [*QUERY_CASES]
+CASES: list[Case] = [*QUERY_CASES, *WRITE_CASES, *CALL_CASES]

@@ -114,9 +114,9 @@ async def past_declared_fields(ctx: QueryCtx):
 
 @query
 async def reused(ctx: QueryCtx):
-    rows = ctx.db.query("items")
-    rows.order("asc")
-    return await rows.collect()
+    rows = ctx.db.query("items").order("asc")
+    rows.filter(lambda q: True)
+    return await rows.filter(lambda q: True).collect()
 
 
 @query

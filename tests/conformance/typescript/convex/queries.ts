@@ -125,9 +125,9 @@ export const pastDeclaredFields = query({
 export const reused = query({
   args: {},
   handler: async ({ db }) => {
-    const rows = db.query("items");
-    rows.order("asc");
-    return await rows.collect();
+    const rows = db.query("items").order("asc");
+    rows.filter(() => true);
+    return await rows.filter(() => true).collect();
   },
 });
 

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -155,6 +156,37 @@ async def test_a_full_disk_only_delays_it(tmp_path: Path, monkeypatch: pytest.Mo
         await database.wait_backfilled()
         await enable(database, index)
         assert len(await values(database, range_of("t.by_n"))) == 150
+
+
+async def test_entries_lost_with_a_failed_write_of_others_are_added_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "CHUNK", 10)
+    async with opened(tmp_path) as database:
+        await insert(database, "t", *({"n": float(n)} for n in range(30)))
+        store = database.persistence
+        flush, add_entries, losses = store.flush, store.add_entries, 2
+        added = False
+
+        def noted(*arguments: Any) -> None:
+            nonlocal added
+            add_entries(*arguments)
+            added = True
+
+        async def losing() -> None:
+            nonlocal losses, added
+            if added and losses:
+                losses -= 1
+                store._roll_back(OSError("as if another write had failed"))  # type: ignore[attr-defined]
+            added = False
+            await flush()
+
+        store.add_entries, store.flush = noted, losing  # type: ignore[method-assign]
+        index = await begin_index(database, "t", "by_n", "n")
+        await database.wait_backfilled()
+        assert losses == 0
+        await enable(database, index)
+        assert len(await values(database, range_of("t.by_n"))) == 30
 
 
 async def test_a_staged_index_is_filled_and_stays_staged(tmp_path: Path) -> None:

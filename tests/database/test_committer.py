@@ -249,6 +249,32 @@ async def test_a_generated_id_must_be_new(database: Database) -> None:
             await database.commit(tx)
 
 
+async def test_of_two_commits_with_the_same_new_id_one_loses(database: Database) -> None:
+    from random import Random
+
+    await insert(database, "t", {})
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def block() -> None:
+        async with database.commit_lane():
+            entered.set()
+            await leave.wait()
+
+    blocking = asyncio.create_task(block())
+    await entered.wait()
+    committing = []
+    for _ in range(2):
+        tx = database.begin(writable=True, random=Random(5))
+        await tx.insert("t", {"n": 1.0})
+        committing.append(asyncio.create_task(database.commit(tx)))
+    await asyncio.sleep(0)  # both have looked for the id and wait for the lane
+    leave.set()
+    await blocking
+    outcomes = await asyncio.gather(*committing, return_exceptions=True)
+    assert sorted(type(outcome) for outcome in outcomes if not isinstance(outcome, int)) == [ConflictError]
+    assert len(await values(database, "t")) == 2
+
+
 async def test_a_transaction_commits_once(database: Database) -> None:
     tx = database.begin(writable=True)
     await tx.insert("t", {})
@@ -397,17 +423,19 @@ async def test_a_large_commit_lets_others_read_and_never_shows_a_part_of_itself(
     await tx.delete(old[1])
     committing = asyncio.create_task(database.commit(tx))
     seen: set[tuple[float, ...]] = set()
-    copies = 0
+    copies, flushing = 0, []
     while not committing.done():
         for reader in (database.begin(), database.begin(writable=True)):
             for query in ("t", range_of("t.by_n")):
                 seen.add(tuple(sorted(d.value["n"] for d in await collect(reader, query))))
             assert await reader.count("t") in (2, 21)
+        flushing.append(asyncio.create_task(database.persistence.flush()))
         crash_copy(tmp_path / "data", tmp_path / f"copy{copies}")
         copies += 1
         await asyncio.sleep(0)
     after = tuple(sorted([*map(float, range(20)), 100.0]))
     assert seen <= {(-2.0, -1.0), after}
+    await asyncio.gather(*flushing)
     assert copies > 5
     assert tuple(sorted(d["n"] for d in await values(database, "t"))) == after
     for number in range(copies):
@@ -559,6 +587,8 @@ async def test_what_read_writes_that_were_lost_does_not_commit(database: Databas
     database.persistence.flush = later  # type: ignore[method-assign]
     tx = database.begin(writable=True)
     await tx.patch(id, {"n": 1.0})
+    await tx.insert("t", {"n": 5.0})
+    await tx.insert("fresh", {})
     first = await validated(database, tx)
     reader, idle = database.begin(writable=True), database.begin(writable=True)
     for dependent in (reader, idle):
@@ -577,6 +607,12 @@ async def test_what_read_writes_that_were_lost_does_not_commit(database: Databas
         with pytest.raises(ConflictError, match="could not be stored"):
             await database.commit(dependent)
     assert await values(database, "t") == [{"n": 0.0}]
+    for tx in (database.begin(), database.begin(writable=True)):
+        assert await tx.count("t") == 1
+        assert tx.registry.table("fresh") is None
+    assert database.registry.table("fresh") is None
+    await insert(database, "fresh", {})
+    assert database.registry.table("fresh").number == 10002  # type: ignore[union-attr]
 
 
 async def test_a_failed_sync_refuses_writes_and_shows_nothing_unconfirmed(
@@ -597,6 +633,36 @@ async def test_a_failed_sync_refuses_writes_and_shows_nothing_unconfirmed(
             await insert(database, "t", {})
     assert await values(database, "t") == [{"n": 0.0}]
     assert await database.begin().count("t") == 1
+
+
+async def test_what_was_confirmed_before_the_disk_failed_is_acknowledged(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [id] = await insert(database, "t", {"n": 0.0})
+    flush, may_flush = database.persistence.flush, asyncio.Event()
+
+    async def later() -> None:
+        await may_flush.wait()
+        await flush()
+
+    database.persistence.flush = later  # type: ignore[method-assign]
+    tx = database.begin(writable=True)
+    await tx.patch(id, {"n": 1.0})
+    first = await validated(database, tx)
+    await flush()  # as the filling of an index does
+    tx = database.begin(writable=True)
+    await tx.patch(id, {"n": 2.0})
+    second = await validated(database, tx)
+
+    def broken(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    may_flush.set()
+    async with asyncio.timeout(10):
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [int, StorageFailed]
+    assert await values(database, "t") == [{"n": 1.0}]
 
 
 async def test_another_program_with_a_lock_only_delays_writes(database: Database, tmp_path: Path) -> None:

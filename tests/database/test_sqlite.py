@@ -319,6 +319,27 @@ async def test_the_log_file_is_synced_before_a_flush_returns(
     assert [Path(path).name for path in synced] == ["parabola.sqlite3-wal"]
 
 
+async def test_what_a_killed_process_left_is_synced_before_it_is_shown(
+    store: SqlitePersistence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = Model().commit({"a": (b"\x01", "x")})
+    assert commit
+    store.append(commit)
+    await store.flush()
+    directory = crash_copy(tmp_path / "data", tmp_path / "copy")
+    real, synced = os.fdatasync, 0
+
+    def fdatasync(descriptor: int) -> None:
+        nonlocal synced
+        real(descriptor)
+        synced += 1
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    copy = SqlitePersistence.open(directory)
+    assert synced == 1
+    await copy.close()
+
+
 async def test_a_checkpoint_moves_the_log_and_loses_nothing(
     store: SqlitePersistence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,8 +410,14 @@ async def test_after_a_failed_sync_writes_are_refused_and_reads_go_on(
         await store.flush()
     monkeypatch.undo()
     assert store.newest_ts == first.ts
+    third = Model()
+    third.ts = 50
+    unrelated = third.commit({"z": (b"\x01", "new")})
+    assert unrelated
     with pytest.raises(StorageFailed, match="No more writes are taken"):
-        store.append(second)
+        store.append(unrelated)
+    with pytest.raises(StorageFailed, match="No more writes are taken"):
+        await store.flush()
     revision = await store.get(TABLET, "a", first.ts)
     assert revision is not None
     assert revision.raw == b"kept"

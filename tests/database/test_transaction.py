@@ -377,8 +377,14 @@ async def test_rolling_back_undoes_writes_and_created_tables_only_since_the_save
     tx.rollback_to(savepoint)
     assert [found.value["n"] for found in await collect(tx, "tasks")] == [10.0, 2.0]
     assert await collect(tx, "fresh") == []
+    assert tx.registry.table("fresh") is None
+    savepoint = tx.savepoint()
+    await tx.insert("fresh", {"n": 5.0})
+    tx.rollback_to(savepoint)
+    await tx.insert("second", {"n": 6.0})
     await database.commit(tx)
     assert await values(database, "tasks") == [{"n": 10.0}, {"n": 2.0}]
+    assert await values(database, "second") == [{"n": 6.0}]
     assert database.registry.table("fresh") is None
 
 

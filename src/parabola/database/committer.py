@@ -264,6 +264,11 @@ class Committer:
                 target = self.latest_ts
                 try:
                     await self._persistence.flush()
+                except StorageFailed as error:
+                    # What the store still holds is durable, and nothing more can become so.
+                    self._take_back(error)
+                    self._confirm(self.latest_ts)
+                    return
                 except StorageError as error:
                     self._take_back(error)
                 except Exception as error:
@@ -302,8 +307,6 @@ class Committer:
         while self._waiting and self._waiting[-1].ts > kept:
             waiting = self._waiting.pop()
             _fail(waiting, type(error)(error.message, error.code))
-        if isinstance(error, StorageFailed):
-            self._confirm(kept)
 
     async def close(self) -> None:
         """Returns when everything validated is durable or taken back."""

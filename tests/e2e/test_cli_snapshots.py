@@ -181,6 +181,7 @@ def test_parabola_import_asks_before_it_deletes(project: Project) -> None:
         ("import", "--table", "t", str(project.directory / "package.json"), "--format", "xml"),
         ("import", str(project.server.log)),
         ("export", "--path", path),
+        ("export", "--path", "no/such/directory/x.zip"),
     ):
         refused = project.server.cli(*wrong, check=False)
         assert refused.returncode != 0

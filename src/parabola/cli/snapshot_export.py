@@ -31,6 +31,8 @@ def snapshot_export(
     """Export all tables, as they are at one moment, into a zip archive that [b]import[/b] reads back."""
     if path.exists() and not path.is_dir():
         raise BadRequest(f"{path} is there already. Name another file.")
+    if not path.absolute().parent.is_dir():
+        raise BadRequest(f"There is no directory {path.parent}.")
     client = AdminClient(Target.find(url, admin_key))
     client.post(f"/api/export/request/zip?includeStorage={str(include_file_storage).lower()}", {})
     export = _watch(client)
@@ -64,6 +66,8 @@ def _fetch(client: AdminClient, ts: str, path: Path) -> Path:
                 if announced is not None and file.tell() != int(announced):
                     raise BadRequest("The connection broke before the whole archive was there. Try again.")
             unfinished.rename(path)
+        except OSError as error:
+            raise BadRequest(f"{path} cannot be written: {error}") from None
         finally:
             unfinished.unlink(missing_ok=True)
     return path

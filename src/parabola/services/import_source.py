@@ -28,7 +28,7 @@ from parabola.values.sizes import size_of
 
 __all__ = ["Chunk", "ImportSource", "SourceTable", "incoming_tables", "read_chunks"]
 
-CHUNK_ROWS: Final = 128
+CHUNK_ROWS: Final = 64
 CHUNK_BYTES: Final = 512 * 1024
 """Rows of one transaction: a few milliseconds of the event loop."""
 

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ from parabola.services.deploy import DeployService
 from parabola.services.environment import check_changes
 from parabola.services.file_store import FileStore
 from parabola.services.files import Files
+from parabola.services.node_packages import NodePackages
 from parabola.services.push import Push, PushResult
 from parabola.services.scheduler import Scheduler
 from parabola.services.snapshot_export import SnapshotExports
@@ -57,6 +58,10 @@ Arguments = list[Any] | dict[str, Any]
 def host_processes() -> HostConfig:
     """Hosts as processes of their own: Python, and Node.js where a deployment needs it."""
     return HostConfig(commands={"python": python_command, "isolate": isolate_command, "node": node_command})
+
+
+PACKAGES_FOLDER = "node_packages"
+"""Where the data directory keeps npm packages of `"use node"` modules."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Backend:
         self.activation = activation
         self.runner = runner
         self.query_cache = runner.query_cache
-        self.deploys = DeployService(database, runner, activation)
+        self.deploys = DeployService(database, runner, activation, NodePackages(directory / PACKAGES_FOLDER))
         self.scheduler = Scheduler(runner)
         self.crons = Crons(runner)
         secret = bytes.fromhex(config.instance_secret)
@@ -125,7 +130,8 @@ class Backend:
             database = await open_database(directory)
             stack.push_async_callback(database.close)
             instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}
-            activation = Activation(database, config.hosts, instance)
+            hosts = replace(config.hosts, packages_directory=directory.absolute() / PACKAGES_FOLDER)
+            activation = Activation(database, hosts, instance)
             stack.push_async_callback(activation.close)
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
             backend = cls(config, directory, database, activation, runner)

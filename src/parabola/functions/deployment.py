@@ -102,6 +102,8 @@ class Deployment:
     env: Mapping[str, str] = field(default_factory=dict)
     auth_providers: Sequence[Mapping[str, Any]] = ()
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    node_packages: str | None = None
+    """Names the folder of npm packages that `"use node"` modules import from outside."""
     pushed_at_ms: float = field(default_factory=lambda: float(time.time_ns() // 1_000_000))
 
     def function(self, path: str | FunctionPath) -> FunctionSpec | None:
@@ -154,6 +156,7 @@ class Deployment:
         auth_providers: Sequence[Mapping[str, Any]] = (),
         id: str | None = None,
         pushed_at_ms: float | None = None,
+        node_packages: str | None = None,
     ) -> Deployment:
         """Assemble a deployment from analysed modules."""
         by_path = {module.path: module for module in modules}
@@ -161,6 +164,7 @@ class Deployment:
             spec.name.canonical: spec for module in by_path.values() for spec in functions_of(module)
         }
         deployment = Deployment(by_path, functions, schema, dict(env or {}), tuple(auth_providers))
+        deployment = replace(deployment, node_packages=node_packages)
         if id is not None:
             deployment = replace(deployment, id=id)
         return deployment if pushed_at_ms is None else replace(deployment, pushed_at_ms=pushed_at_ms)

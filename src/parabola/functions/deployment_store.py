@@ -51,6 +51,7 @@ async def load_deployment(tx: Snapshot) -> Deployment:
         auth_providers=providers,
         id=configs[0]["deployment"] if configs else None,
         pushed_at_ms=configs[0].get("pushedAt") if configs else None,
+        node_packages=configs[0].get("nodePackages") if configs else None,
     )
 
 
@@ -76,7 +77,13 @@ async def store_deployment(tx: Transaction, deployment: Deployment, config: Mapp
     for row in await system_rows(tx, CONFIG):
         await tx.delete_system(row.id)
     await tx.insert_system(
-        CONFIG, {**config, "deployment": deployment.id, "pushedAt": deployment.pushed_at_ms}
+        CONFIG,
+        {
+            **config,
+            "deployment": deployment.id,
+            "pushedAt": deployment.pushed_at_ms,
+            "nodePackages": deployment.node_packages,
+        },
     )
 
 

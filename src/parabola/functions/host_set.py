@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from parabola.functions.action_pool import ActionPool
@@ -57,6 +58,8 @@ class HostConfig:
     action_idle_seconds: float = 60.0
     inline: InlineHostFactory | None = None
     step_limit: float = STEP_LIMIT_SECONDS
+    packages_directory: Path | None = None
+    """Where sets of npm packages are, for `"use node"` modules."""
 
     def spawner(self, environment: Environment, bundle: HostBundle) -> Spawner:
         """Where hosts of an environment come from. Raises `LoadFailure` when something is not installed."""
@@ -127,7 +130,9 @@ class HostSet:
         """Load everything everywhere. Raises `LoadFailure`; then nothing is left running."""
         try:
             for environment in self.deployment.environments():
-                bundle = HostBundle.of(self.deployment, environment, self._instance)
+                bundle = HostBundle.of(
+                    self.deployment, environment, self._instance, self._config.packages_directory
+                )
                 spawner = self._config.spawner(environment, bundle)
                 self._environments[environment] = EnvironmentHosts(self._config, spawner, environment)
             starts = [hosts.start() for hosts in self._environments.values()]

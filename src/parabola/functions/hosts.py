@@ -13,6 +13,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
@@ -74,27 +75,44 @@ class HostBundle:
     instance: Mapping[str, str]
     pushed_at_ms: float = 0.0
     """The clock that modules see while they are evaluated."""
+    node_modules: str | None = None
+    """The folder of the npm packages that modules import from outside (`node` only)."""
 
     def message(self) -> bytes:
         """The `load` message."""
-        return orjson.dumps(
-            {
-                "type": "load",
-                "deployment": self.deployment_id,
-                "environment": self.environment,
-                "modules": list(self.modules),
-                "env": dict(self.env),
-                "instance": dict(self.instance),
-                "importPhase": {"now": self.pushed_at_ms, "seed": self.deployment_id},
-            }
-        )
+        message: dict[str, Any] = {
+            "type": "load",
+            "deployment": self.deployment_id,
+            "environment": self.environment,
+            "modules": list(self.modules),
+            "env": dict(self.env),
+            "instance": dict(self.instance),
+            "importPhase": {"now": self.pushed_at_ms, "seed": self.deployment_id},
+        }
+        if self.node_modules is not None:
+            message["nodeModules"] = self.node_modules
+        return orjson.dumps(message)
 
     @staticmethod
-    def of(deployment: Deployment, environment: Environment, instance: Mapping[str, str]) -> HostBundle:
+    def of(
+        deployment: Deployment,
+        environment: Environment,
+        instance: Mapping[str, str],
+        packages: Path | None = None,
+    ) -> HostBundle:
         """The part of a deployment that one environment loads."""
         modules = tuple(module.for_host() for module in deployment.modules_for(environment))
+        node_modules = None
+        if environment == "node" and packages is not None and deployment.node_packages is not None:
+            node_modules = str(packages / deployment.node_packages / "node_modules")
         return HostBundle(
-            deployment.id, environment, modules, deployment.env, instance, deployment.pushed_at_ms
+            deployment.id,
+            environment,
+            modules,
+            deployment.env,
+            instance,
+            deployment.pushed_at_ms,
+            node_modules,
         )
 
 

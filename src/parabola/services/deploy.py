@@ -28,6 +28,7 @@ from parabola.services.analysis import (
 from parabola.services.audit_log import check_message, record_push
 from parabola.services.cron_jobs import check_crons, update_crons
 from parabola.services.index_changes import index_changes
+from parabola.services.node_packages import NodePackages
 from parabola.services.push import SCHEMA_MODULES, ModuleDiff, Push, PushResult, combine
 from parabola.services.schema_changes import (
     RaceDetected,
@@ -57,10 +58,17 @@ ATTEMPTS = 5
 class DeployService:
     """Takes pushes."""
 
-    def __init__(self, database: Database, runner: FunctionRunner, activation: Activation) -> None:
+    def __init__(
+        self,
+        database: Database,
+        runner: FunctionRunner,
+        activation: Activation,
+        node_packages: NodePackages,
+    ) -> None:
         self._database = database
         self._runner = runner
         self._activation = activation
+        self._node_packages = node_packages
         self._pushes = StartedPushes(database)
         self._one_at_a_time = asyncio.Lock()
 
@@ -149,7 +157,12 @@ class DeployService:
     async def _analyse(self, base: Deployment, push: Push) -> tuple[Deployment, HostSet]:
         """The deployment that a push asks for, and hosts that have loaded it."""
         modules = combine(base, push)
-        candidate = Deployment(modules=modules, env=base.env, auth_providers=base.auth_providers)
+        packages = base.node_packages
+        if push.language == "typescript":
+            packages = await self._node_packages.install(push.node_dependencies)
+        candidate = Deployment(
+            modules=modules, env=base.env, auth_providers=base.auth_providers, node_packages=packages
+        )
         try:
             hosts = await self._activation.prepare(candidate)
         except LoadFailure as failure:
@@ -237,6 +250,7 @@ class DeployService:
             auth_providers=providers,
             id=candidate.id,
             pushed_at_ms=candidate.pushed_at_ms,
+            node_packages=candidate.node_packages,
         )
 
     async def _submit(self, deployment: Deployment) -> SubmittedSchema:

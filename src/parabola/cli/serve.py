@@ -9,6 +9,7 @@ from parabola.cli.local_server import LocalServer, ServerOptions
 from parabola.cli.server_options import (
     CloudOrigin,
     DataDir,
+    FileStorage,
     Host,
     InstanceName,
     InstanceSecret,
@@ -32,6 +33,7 @@ def serve(
     cloud_origin: CloudOrigin = None,
     site_origin: SiteOrigin = None,
     public: PublicDir = None,
+    file_storage: FileStorage = None,
 ) -> None:
     """Serve a deployment. Functions come to it by [b]parabola deploy[/b] or [b]npx convex deploy[/b]."""
     options = ServerOptions(
@@ -44,6 +46,7 @@ def serve(
         cloud_origin,
         site_origin,
         public,
+        file_storage,
     )
     event_loop.run(_serve(options))
 

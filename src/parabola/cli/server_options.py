@@ -10,6 +10,7 @@ import typer
 __all__ = [
     "CloudOrigin",
     "DataDir",
+    "FileStorage",
     "Host",
     "InstanceName",
     "InstanceSecret",
@@ -49,6 +50,14 @@ SiteOrigin = Annotated[
     str | None,
     typer.Option(
         envvar="CONVEX_SITE_ORIGIN", help="The URL by which clients reach HTTP actions, behind a proxy."
+    ),
+]
+FileStorage = Annotated[
+    str | None,
+    typer.Option(
+        envvar="PARABOLA_FILE_STORAGE",
+        help="The object store that keeps uploaded files, such as s3://bucket/prefix.",
+        show_default="the data directory",
     ),
 ]
 PublicDir = Annotated[

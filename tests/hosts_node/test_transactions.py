@@ -63,6 +63,11 @@ def test_writes_that_are_not_awaited_are_executed_before_the_end(host: Host) -> 
     assert [row["text"] for row in host.database.tables["tasks"].values()] == ["one", "two"]
 
 
+def test_calls_that_are_not_awaited_are_reported(host: Host) -> None:
+    assert host.run("mutation", "documents:notAwaited")["usage"]["unawaited"] == ["1.0/insert"]
+    assert host.run("query", "documents:mixed")["usage"]["unawaited"] == []
+
+
 def test_reads_of_different_kinds_in_one_batch(host: Host) -> None:
     for text in "ab":
         host.database.insert("tasks", {"text": text})

@@ -18,6 +18,7 @@ export class TransactionalExecution extends Invocation {
   #startedAt = performance.now();
   #localDrain = false;
   #operations = 0;
+  #unawaited = null;
 
   constructor(deployment, message, host) {
     super(deployment, message, host, { importPhase: "transaction" });
@@ -39,6 +40,8 @@ export class TransactionalExecution extends Invocation {
   // ---- between steps ------------------------------------------------------------------------------------------
 
   proceed() {
+    // What is still under way when the handler has returned happens all the same, with a warning.
+    if (this.outcome !== null) this.#unawaited ??= this.#calls.pendingOperations;
     const state = this.#calls.advance();
     if (state === "waiting") this.#send(this.#calls.takeOutgoing());
     else if (state !== "idle") this.enterStep(() => this.#deliver());
@@ -86,6 +89,10 @@ export class TransactionalExecution extends Invocation {
   finish(type, fields) {
     this.#send(this.#calls.takeCleanups());
     super.finish(type, fields);
+  }
+
+  unawaited() {
+    return this.#unawaited ?? [];
   }
 
   isDangling() {

@@ -1,5 +1,7 @@
 """Calls, failures and nesting: js-runtime 2.8, 2.9, 6, 8, A.6 and B."""
 
+# ruff: noqa: E501  (texts of errors)
+
 from __future__ import annotations
 
 from typing import Any
@@ -84,7 +86,11 @@ RETURNS = [
 ]  # fmt: skip
 
 PATHS = [
-    Case("js 2.9 unknown function", "calling:nowhere", error="Could not find (public )?function for 'calling:nowhere'"),
+    Case(
+        "js 2.9 unknown function",
+        "calling:nowhere",
+        error="Could not find (public )?function for 'calling:nowhere'",
+    ),
     Case("js 2.9 unknown module", "nowhere:f", error="Could not find (public )?function for 'nowhere:f'"),
     Case("js 2.9 internal for admins", "calling:hidden", {}, "seen"),
     Case("js 4.3 not registered", "calling:not_registered", error="Could not find (public )?function for"),
@@ -110,7 +116,8 @@ FAILURES = [
     failing("a string", "string", "^Uncaught just text\n?$", languages=("typescript",)),
     failing("an object", "object", "^Uncaught #<Object>\n?$", languages=("typescript",)),
     failing("text of a ConvexError", "convex_text", "^Uncaught ConvexError: plain\n", "plain"),
-    failing("data of a ConvexError", "convex_object", '^Uncaught ConvexError: {"code":1,"big":"2n"}\n',
+    failing("data of a ConvexError", "convex_object",
+            PerLanguage(typescript='^Uncaught ConvexError: {"code":1,"big":"2n"}\n', python="^Uncaught ConvexError: {"),
             {"code": 1.0, "big": Int64(2)}),
     Case("js 6.1 in a mutation", "failing:in_mutation", {"what": "convex_text"},
          error="^Uncaught ConvexError: plain\n", data="plain"),
@@ -134,7 +141,8 @@ def in_action(item: str, what: str, value: Any = ..., **more: Any) -> Case:
 
 
 CHILD_FAILED = PerLanguage(
-    typescript=["Uncaught Error: child failed", ["mine"]], python=["Uncaught ValueError: child failed", ["mine"]]
+    typescript=["Uncaught Error: child failed", ["mine"]],
+    python=["Uncaught ValueError: child failed", ["mine"]],
 )
 NESTING = [
     in_mutation("child sees and adds", "child_sees_and_adds", ["mine", "theirs"], then=[names("mine", "theirs")]),

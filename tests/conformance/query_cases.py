@@ -1,5 +1,7 @@
 """Ranges, expressions, orders and pages: js-runtime 3, semantics 1.2, 3.2, 3.3, 6.5 and 14."""
 
+# ruff: noqa: E501  (texts of errors)
+
 from __future__ import annotations
 
 from typing import Any

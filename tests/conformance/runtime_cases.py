@@ -1,5 +1,7 @@
 """The surroundings of a function: js-runtime 3.7, 5, 7, 9, semantics 6.5, 7 and 14."""
 
+# ruff: noqa: E501  (texts of errors)
+
 from __future__ import annotations
 
 import re

@@ -1,0 +1,4 @@
+from parabola import cron_jobs, internal
+
+crons = cron_jobs()
+crons.daily("forget old messages", internal.cleanup.old, {"days": 30}, hour_utc=3)

@@ -1,0 +1,20 @@
+import { useState } from "react";
+import { session } from "./session";
+
+export function SignIn() {
+  const [name, setName] = useState("");
+  return (
+    <form
+      className="card sign-in"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (name.trim()) session.name = name.trim();
+      }}
+    >
+      <h1>Chat</h1>
+      <p>Any name will do: the local issuer believes everybody.</p>
+      <input aria-label="Your name" placeholder="Your name" value={name} autoFocus onChange={(event) => setName(event.target.value)} />
+      <button className="primary">Sign in</button>
+    </form>
+  );
+}

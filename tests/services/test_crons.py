@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -67,6 +68,20 @@ async def logs(backend: Backend, name: str) -> list[dict[str, Any]]:
     return [row.value for row in await job_logs(backend.database.begin(), name)]
 
 
+async def until_logged(backend: Backend, name: str) -> list[dict[str, Any]]:
+    """The log rows of a job, once there are any."""
+    committed = asyncio.Event()
+    stop = backend.on_commit(lambda _writes, _ts: committed.set())
+    try:
+        async with asyncio.timeout(30):
+            while not (kept := await logs(backend, name)):
+                await committed.wait()
+                committed.clear()
+            return kept
+    finally:
+        stop()
+
+
 async def test_an_interval_runs_at_once_and_again(backend: Backend) -> None:
     await backend.deploy(push(EVERY_SECOND))
     await until(backend, "work:ticks", {}, lambda ticks: len(ticks) >= 2)
@@ -78,9 +93,7 @@ async def test_an_interval_runs_at_once_and_again(backend: Backend) -> None:
 async def test_a_run_that_throws_is_logged_and_the_job_goes_on(backend: Backend) -> None:
     await backend.deploy(push(EVERY_SECOND.replace('"t"', '"fail"')))
     (job,) = await cron_jobs(backend.database.begin())
-    while not (kept := await logs(backend, "often")):
-        await backend.database.wait_durable(backend.database.latest_ts)
-        await until(backend, "work:ticks", {}, lambda ticks: ticks == [])
+    kept = await until_logged(backend, "often")
     assert kept[0]["status"]["type"] == "err"
     assert "Uncaught ValueError: no" in kept[0]["status"]["error"]
     (later,) = await cron_jobs(backend.database.begin())

@@ -1,4 +1,4 @@
-"""The chat examples: everything an app can do, together, in both languages, as two people see it in a browser."""
+"""The chat examples: all that an app can do at once, in both languages, as two people see it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_examples import EXAMPLES, copy_example
+from test_examples import EXAMPLES, convex, copy_example
 
 from server_process import ServerProcess
 
@@ -39,14 +39,24 @@ def push_python(server: ServerProcess, variables: dict[str, str]) -> None:
     server.cli("deploy")
 
 
+def push_typescript(server: ServerProcess, variables: dict[str, str]) -> None:
+    for name, value in variables.items():
+        convex(server, "env", "set", name, value)
+    convex(server, "deploy")
+
+
 def call_python(server: ServerProcess, function: str, args: dict[str, object]) -> object:
     return server.run(function, args)
 
 
+def call_typescript(server: ServerProcess, function: str, args: dict[str, object]) -> object:
+    return json.loads(convex(server, "run", function, json.dumps(args)))
+
+
 @pytest.mark.parametrize(
     ("example", "push", "call"),
-    [("chat-python", push_python, call_python)],
-    ids=["python"],
+    [("chat-python", push_python, call_python), ("chat-typescript", push_typescript, call_typescript)],
+    ids=["python", "typescript"],
 )
 def test_two_people_use_everything(
     example: str,

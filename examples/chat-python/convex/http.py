@@ -1,6 +1,7 @@
-"""`POST /webhook` on the site port: how other programs say something.
+"""`POST /webhook` on the site port: how other programs say something::
 
-curl http://127.0.0.1:3211/webhook -H "X-Secret: $WEBHOOK_SECRET" -d '{"channel": "general", "author": "CI", "text": "green"}'
+curl http://127.0.0.1:3211/webhook -H "X-Secret: change-me" \\
+    -d '{"channel": "general", "author": "CI", "text": "green"}'
 """
 
 import hmac

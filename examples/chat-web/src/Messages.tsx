@@ -42,5 +42,5 @@ function Attachment({ name, url }: { name: string; url: string }) {
 }
 
 function hue(name: string) {
-  return [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) % 360;
+  return ([...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 997, 7) * 47) % 360;
 }

@@ -197,7 +197,8 @@ class DeployService:
                 if progress.state != "inProgress" or remaining <= 0:
                     return progress
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), remaining)
+                    async with asyncio.timeout(remaining):
+                        await changed.wait()
         finally:
             stop()
 

@@ -7,6 +7,7 @@ it, so it neither polls nor misses anything.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -81,10 +82,10 @@ class DueLoop:
             except Exception:
                 logger.exception("%s failed", self._name)
                 pause = FAULT_PAUSE_SECONDS
-            try:
-                await asyncio.wait_for(self._changed.wait(), pause)
-            except TimeoutError:
-                continue
+            # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
 
     async def _turn(self) -> float:
         """Look once, start what is due; how many seconds to sleep."""

@@ -79,7 +79,8 @@ async def _npm_install(folder: Path) -> None:
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), INSTALL_SECONDS)
+        async with asyncio.timeout(INSTALL_SECONDS):
+            output, _ = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()

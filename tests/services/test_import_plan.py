@@ -21,9 +21,7 @@ def registry(**numbers: int) -> Registry:
     return Registry().with_rows(TABLES, rows)
 
 
-def numbers(
-    present: Registry, mode: ImportMode = "Replace", **incoming: int | None
-) -> dict[str, int | None]:
+def numbers(present: Registry, mode: ImportMode = "Replace", **incoming: int | None) -> dict[str, int | None]:
     tables = [Incoming(place, name, number) for place, (name, number) in enumerate(incoming.items())]
     return {plan.name: plan.number for plan in plan_tables(present, tables, mode)}
 

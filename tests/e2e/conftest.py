@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from convex_cli import ConvexProject
 
 from node_packages import CLIENTS, PACKAGES, node_environment
 from server_process import ServerProcess
@@ -81,3 +82,30 @@ def node_script(npm_packages: Path) -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def typescript_server(
+    tmp_path_factory: pytest.TempPathFactory, npm_packages: Path
+) -> Iterator[ServerProcess]:
+    """`parabola serve` with nothing deployed, for tests that push to it one after the other."""
+    server = ServerProcess(tmp_path_factory.mktemp("server"), "serve", "--port", "0", "--site-port", "0")
+    yield server.start()
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def messages(typescript_server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> ConvexProject:
+    """The messages project, pushed and without messages."""
+    project = ConvexProject(tmp_path_factory.mktemp("messages"), typescript_server)
+    project.push()
+    project.run("messages:clear")
+    return project
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, npm_packages: Path) -> Iterator[ConvexProject]:
+    """The messages project, and an empty server for it alone."""
+    server = ServerProcess(tmp_path, "serve", "--port", "0", "--site-port", "0").start()
+    yield ConvexProject(tmp_path / "project", server)
+    server.close()

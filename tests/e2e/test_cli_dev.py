@@ -28,19 +28,19 @@ def test_dev_once_pushes_a_typescript_project(fresh: ConvexProject, runner: str)
     assert f"CONVEX_URL={fresh.server.url}" in settings
     generated = {path.name for path in (fresh.directory / "convex" / "_generated").iterdir()}
     assert generated >= {"api.d.ts", "api.js", "dataModel.d.ts", "server.d.ts", "server.js"}
-    fresh.run("messages:send", {"channel": "c", "body": f"hello from {runner}"})
-    assert fresh.run("messages:list", {"channel": "c"}) == [f"hello from {runner}"]
+    fresh.call("messages:send", {"channel": "c", "body": f"hello from {runner}"})
+    assert fresh.call("messages:list", {"channel": "c"}) == [f"hello from {runner}"]
 
 
 def test_everything_of_a_project_is_served(messages: ConvexProject) -> None:
-    assert messages.run("messages:announce", {"channel": "a", "body": "news"}) == 1
-    assert messages.run("messages:list", {"channel": "a"}) == ["NEWS!"]
+    assert messages.call("messages:announce", {"channel": "a", "body": "news"}) == 1
+    assert messages.call("messages:list", {"channel": "a"}) == ["NEWS!"]
     digest = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"
-    assert messages.run("reports:digest", {"text": "hello world"}) == digest, "of a Node.js action"
+    assert messages.call("reports:digest", {"text": "hello world"}) == digest, "of a Node.js action"
     settings = (messages.directory / ".env.local").read_text()
     (site,) = [line.split("=", 1)[1] for line in settings.splitlines() if line.startswith("CONVEX_SITE_URL")]
     assert read(f"{site}/hello") == "hello from TypeScript"
-    assert messages.run("messages:clear") == 1
+    assert messages.call("messages:clear") == 1
 
 
 def test_a_second_push_without_changes_changes_nothing(messages: ConvexProject) -> None:
@@ -60,7 +60,7 @@ def test_types_are_checked_before_the_push(fresh: ConvexProject) -> None:
     done = fresh.convex("dev", "--once")
     assert done.status == 1
     assert "Property 'nothing' does not exist" in done.screen
-    assert fresh.run("messages:list", {"channel": "c"}) == []
+    assert fresh.call("messages:list", {"channel": "c"}) == []
 
 
 class Watch:
@@ -86,7 +86,7 @@ class Watch:
 @pytest.fixture
 def watch(fresh: ConvexProject) -> Iterator[Watch]:
     fresh.push()
-    fresh.run("messages:send", {"channel": "c", "body": "one"})
+    fresh.call("messages:send", {"channel": "c", "body": "one"})
     watch = Watch(fresh, "messages:list", {"channel": "c"})
     with watch.client:
         yield watch
@@ -104,7 +104,7 @@ def test_saved_files_reach_open_clients(fresh: ConvexProject, watch: Watch, runn
 
         fresh.edit("messages.ts", "`${message.body} (2)`", "`${message.body} (")
         place = dev.wait_for("[ERROR]", place)
-        fresh.run("messages:send", {"channel": "c", "body": "two"})
+        fresh.call("messages:send", {"channel": "c", "body": "two"})
         watch.until(["one (2)", "two (2)"])
 
         fresh.edit("messages.ts", "`${message.body} (", "message.body")
@@ -117,29 +117,29 @@ def test_saved_files_reach_open_clients(fresh: ConvexProject, watch: Watch, runn
             "more.ts", 'import { query } from "./_generated/server";\nexport default query(async () => 1);\n'
         )
         dev.wait_for("Convex functions ready!", place)
-        assert fresh.run("more") == 1
+        assert fresh.call("more") == 1
         dev.interrupt()
 
 
 def test_dev_shows_what_functions_log(fresh: ConvexProject) -> None:
     with fresh.start("dev", "--typecheck", "disable", "--tail-logs", "always") as dev:
         dev.wait_for("Convex functions ready!")
-        fresh.run("messages:send", {"channel": "the channel", "body": "x"})
+        fresh.call("messages:send", {"channel": "the channel", "body": "x"})
         dev.wait_for("[CONVEX M(messages:send)] [LOG] 'sending to' 'the channel'")
         dev.interrupt()
 
 
 def test_dev_goes_on_when_the_data_has_been_mended(fresh: ConvexProject) -> None:
     fresh.push()
-    fresh.run("messages:send", {"channel": "c", "body": "not a number"})
+    fresh.call("messages:send", {"channel": "c", "body": "not a number"})
     with fresh.start("dev", "--typecheck", "disable") as dev:
         place = dev.wait_for("Convex functions ready!")
         fresh.edit("schema.ts", "body: v.string()", "body: v.number()")
         place = dev.wait_for(
             "Schema validation failed", place, (fresh.directory / "convex" / "schema.ts").touch
         )
-        assert fresh.run("messages:count") == 1, "the deployment goes on serving"
-        assert fresh.run("messages:clear") == 1
+        assert fresh.call("messages:count") == 1, "the deployment goes on serving"
+        assert fresh.call("messages:clear") == 1
         dev.wait_for("Convex functions ready!", place)
         dev.interrupt()
     schema = json.loads(fresh.ok("function-spec").output)

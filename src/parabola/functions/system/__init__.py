@@ -1,6 +1,7 @@
 """`_system/...` functions, in Python: what the command line and the dashboard call (deploy-api §19)."""
 
 from parabola.functions.system import cli as cli
+from parabola.functions.system import frontend_audit as frontend_audit
 from parabola.functions.system import frontend_deployment as frontend_deployment
 from parabola.functions.system import frontend_documents as frontend_documents
 from parabola.functions.system import frontend_edits as frontend_edits

@@ -1,0 +1,30 @@
+"""What was changed on the deployment, as admin tools list it (semantics 11.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_options
+from parabola.functions.system.registry import SystemContext, system_function
+from parabola.values.validators import v
+
+__all__: list[str] = []
+
+
+@system_function(
+    "_system/frontend/paginatedDeploymentEvents",
+    args=v.object({"paginationOpts": PAGINATION, "filters": v.optional(v.any()), "componentId": COMPONENT}),
+)
+async def deployment_events(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """A page of the audit log, newest first."""
+    source = {"type": "FullTableScan", "tableName": "_deployment_audit_log", "order": "desc"}
+    page = await ctx.transaction.paginate_system(
+        {"source": source, "operators": []},
+        cursor_codec=ctx.runner.cursors,
+        **page_options(args["paginationOpts"]),
+    )
+    return {
+        "page": [document.value for document in page.page],
+        "isDone": page.is_done,
+        "continueCursor": page.continue_cursor,
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import socket
 from collections.abc import AsyncIterator
 
@@ -49,6 +50,15 @@ async def fork(zygote: HostProcess) -> AsyncIterator[ForkedHost]:
         yield host
     finally:
         await host.close()
+
+
+async def test_a_zygote_ends_well_when_the_engine_leaves_its_news_unread() -> None:
+    async with host_process("--zygote") as zygote:
+        zygote._writer.transport.pause_reading()
+        zygote.write({"type": "analyze", "id": 1, "phase": "modules"})
+        await asyncio.to_thread(select.select, [zygote._socket], [], [])
+        zygote._writer.transport.abort()
+        assert await zygote.process.wait() == 0
 
 
 SOURCE = """

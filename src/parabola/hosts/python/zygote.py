@@ -42,6 +42,12 @@ class Zygote:
 
     def serve(self) -> None:
         """Until the engine closes the control socket."""
+        try:
+            self._serve()
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the engine went away before it had read everything, which is how a socket says so
+
+    def _serve(self) -> None:
         ended, wakeup = os.pipe()
         os.set_blocking(ended, False)
         os.set_blocking(wakeup, False)
@@ -97,7 +103,7 @@ class Zygote:
         try:
             self._become_host(descriptor, replace(self._options, activity=message.get("activity")))
         finally:
-            os._exit(0)
+            os._exit(0)  # in a child nothing may return to the loop of the parent
 
     def _become_host(self, descriptor: int, options: HostOptions) -> None:
         signal.set_wakeup_fd(-1)

@@ -146,3 +146,29 @@ async def test_a_scan_may_be_used_with_writes_in_between(database: Database) -> 
     await tx.delete(first[0].id)
     assert [d.value["n"] for d in await collect(tx, "t")] == [1.0, 2.0, 3.0]
     assert [d.value["n"] for d in await stream.next(9)] == [1.0, 2.0, 3.0]
+
+
+async def test_a_look_up_finds_what_a_query_by_equality_finds(database: Database) -> None:
+    def query(session: str, request: float) -> dict[str, Any]:
+        bounds = [("sessionId", session), ("requestId", request)]
+        return {
+            "source": {
+                "type": "IndexRange",
+                "indexName": "_session_requests.by_session",
+                "range": [{"type": "Eq", "fieldPath": path, "value": value} for path, value in bounds],
+                "order": "asc",
+            },
+            "operators": [],
+        }
+
+    tx = database.begin(writable=True)
+    for session, request in (("a", 1.0), ("a", 2.0), ("b", 1.0)):
+        row = {"sessionId": session, "requestId": request, "result": "null", "logLines": "[]"}
+        await tx.insert_system("_session_requests", row)
+    await database.commit(tx, source="test")
+    for session, request in (("a", 2.0), ("b", 2.0), ("c", 1.0)):
+        asked, looked_up = database.begin(), database.begin()
+        expected = await asked.query_system(query(session, request)).collect()
+        found = await looked_up.find_system("_session_requests", "by_session", session, request)
+        assert [None if found is None else found.id] == ([document.id for document in expected] or [None])
+        assert looked_up.read_set == asked.read_set

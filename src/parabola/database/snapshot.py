@@ -183,6 +183,24 @@ class Snapshot:
         table = self.find_table_by_number(number)
         return None if table is None else await self._read(table, id)
 
+    async def find_system(self, table_name: str, index_name: str, *values: Any) -> Document | None:
+        """The first document of any table whose indexed fields begin with `values`.
+
+        What a query by equality finds, without a query: for what is looked up in every call.
+        """
+        found = self.find_index(table_name, index_name, Access.SERVER)
+        if found is None:
+            return None
+        _, index = found
+        interval = prefix_interval(values)
+        self.record_read(index, interval)
+        rows = await self.scan(index, interval, limit=1)
+        if not rows:
+            return None
+        _, document = rows[0]
+        self.count_document(document)
+        return document
+
     def _table_of_id(self, id: str, function: str, expected: str | None, access: Access) -> Table | None:
         """The table an id belongs to, None for an unknown one, checked for `function` to use it."""
         if not isinstance(id, str):

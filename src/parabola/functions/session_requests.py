@@ -34,22 +34,9 @@ class SessionRequest:
 
 async def stored_result(transaction: Transaction, request: SessionRequest) -> FunctionResult | None:
     """The result of this mutation if it has been committed. The look-up is part of the read set."""
-    query = {
-        "source": {
-            "type": "IndexRange",
-            "indexName": f"{TABLE}.{INDEX}",
-            "range": [
-                {"type": "Eq", "fieldPath": "sessionId", "value": request.session_id},
-                {"type": "Eq", "fieldPath": "requestId", "value": float(request.request_id)},
-            ],
-            "order": None,
-        },
-        "operators": [{"limit": 1}],
-    }
-    found = await transaction.query_system(query).collect()
-    if not found:
+    document = await transaction.find_system(TABLE, INDEX, request.session_id, float(request.request_id))
+    if document is None:
         return None
-    document = found[0]
     row = document.value
     return FunctionResult(
         value_json=row["result"].encode(),

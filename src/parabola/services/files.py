@@ -299,14 +299,7 @@ async def find_file(tx: Snapshot, storage_id: str, label: str) -> Document | Non
 
 
 async def _by_storage_id(tx: Snapshot, storage_id: str) -> Document | None:
-    source = {
-        "type": "IndexRange",
-        "indexName": f"{FILES}.by_storage_id",
-        "range": [{"type": "Eq", "fieldPath": "storageId", "value": storage_id.lower()}],
-        "order": "asc",
-    }
-    rows = await tx.query_system({"source": source, "operators": [{"limit": 1}]}).collect()
-    return rows[0] if rows else None
+    return await tx.find_system(FILES, "by_storage_id", storage_id.lower())
 
 
 def _key(row: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ const prototypes = (classes) => Object.fromEntries(classes.map((one) => [one.nam
 
 /** What values of the host are recognized by when they cross into a realm. */
 export const outer = {
+  global: globalThis,
   then: Promise.prototype.then,
   promise: Promise.prototype,
   Promise,

@@ -62,7 +62,9 @@
     const known = behind.get(callback);
     if (known !== undefined) return known;
     const wrapped = function (...args) {
-      return unwrapResult(apply(callback, wrap(this), args.map(wrap)));
+      // Where no receiver is given, Node.js passes its own global object.
+      const receiver = this === outer.global ? undefined : wrap(this);
+      return unwrapResult(apply(callback, receiver, args.map(wrap)));
     };
     return (link(callback, wrapped), wrapped);
   }

@@ -6,7 +6,7 @@
   const { facade } = facades;
   const { install, refuse, notImplemented, DOMException } = api;
   const randomFill = (bytes) => api.answer(host.randomFill(bytes));
-  const { follow, behind, unwrap } = crossing;
+  const { follow, behind, wrap, unwrap } = crossing;
   const { apply, defineProperty } = Reflect;
   const QUOTA = 65536;
   /** Algorithms that draw randomness by themselves, by operation. */
@@ -16,6 +16,10 @@
   const SubtleCrypto = facade("SubtleCrypto", outer.SubtleCrypto, { isAbstract: true });
   const method = (target, name, value) =>
     defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
+
+  /** A pair of keys comes as an object without a prototype, which could as well be user code's. */
+  const ownKeys = (result) =>
+    result instanceof CryptoKey ? result : { publicKey: wrap(result.publicKey), privateKey: wrap(result.privateKey) };
 
   for (const name of Object.getOwnPropertyNames(outer.SubtleCrypto.prototype)) {
     if (name === "constructor") continue;
@@ -30,8 +34,8 @@
           const algorithm = typeof args[0] === "string" ? args[0] : args[0]?.name;
           const drawsRandomness = RANDOM[name]?.includes(String(algorithm).toUpperCase());
           if (name === "generateKey" || drawsRandomness) refuse("cryptographic randomness");
-          const result = apply(native, behind.get(this), args.map(unwrap));
-          return follow(result, `crypto.subtle.${name}`);
+          const result = await follow(apply(native, behind.get(this), args.map(unwrap)), `crypto.subtle.${name}`);
+          return name === "generateKey" ? ownKeys(result) : result;
         },
       }[name],
     );

@@ -22,7 +22,9 @@
     defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
 
   // ---- errors, events and aborting ----------------------------------------------------------------------------
-  const DOMException = expose("DOMException", outer.DOMException);
+  const DOMException = expose("DOMException", outer.DOMException, {
+    onConstruct: (face) => Error.captureStackTrace(face, DOMException),
+  });
   Object.setPrototypeOf(DOMException.prototype, Error.prototype);
   const makeFace = handlers.get(outer.DOMException.prototype);
   handlers.set(outer.DOMException.prototype, (object) => {

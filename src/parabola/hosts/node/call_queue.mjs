@@ -29,8 +29,8 @@ export class CallQueue {
   #cleanups = [];
 
   /** @param {{op: string, args: string, resolve: Function, reject: Function, stream?: object|null}} call */
-  push({ stream = null, ...call }) {
-    this.#waiting.push({ ...call, stream, number: 0, answer: null });
+  push({ op, args, resolve, reject, stream = null }) {
+    this.#waiting.push({ op, args, resolve, reject, stream, number: 0, answer: null });
   }
 
   get isEmpty() {
@@ -70,6 +70,7 @@ export class CallQueue {
     let length = 1;
     while (kind !== undefined && length < MAXIMUM_BATCH && MERGED[this.#waiting[length]?.op] === kind) length += 1;
     const batch = this.#waiting.splice(0, length);
+    if (length === 1 && batch[0].stream === null) return batch;
     const streams = new Set();
     for (const call of batch) {
       if (call.stream === null || call.answer !== null) continue;

@@ -55,7 +55,7 @@ export class RealmPool {
     for (const list of [this.#used, this.#prepared]) {
       // Of the prepared ones keep a few: they are worth more than the time to make another realm.
       while (list.length > (list === this.#prepared ? MAXIMUM_IDLE / 2 : 0)) {
-        const { realm } = list.shift();
+        const { realm } = list === this.#used ? list.pop() : list.shift();
         if (realm.clean()) return realm;
       }
     }

@@ -2,8 +2,15 @@
 
 from conformance.call_cases import CALL_CASES
 from conformance.case import Case
+from conformance.contract_cases import CONTRACT_CASES
 from conformance.query_cases import QUERY_CASES
 from conformance.runtime_cases import RUNTIME_CASES
 from conformance.write_cases import WRITE_CASES
 
-CASES: list[Case] = [*QUERY_CASES, *WRITE_CASES, *CALL_CASES, *RUNTIME_CASES]
+CASES: list[Case] = [
+    *QUERY_CASES,
+    *WRITE_CASES,
+    *CALL_CASES,
+    *RUNTIME_CASES,
+    *CONTRACT_CASES,
+]

@@ -217,7 +217,10 @@ async def test_above_four_fifths_of_a_limit_a_warning_says_so(database: Database
     assert tx.warnings() == []
     await tx.get(ids[4])
     assert tx.warnings() == [
-        f"Many documents read in a single function execution (actual: 5, limit: 5). {ADVICE}"
+        (
+            f"Many documents read in a single function execution (actual: 5, limit: 5). {ADVICE}",
+            "TooManyDocumentsRead",
+        )
     ]
 
 

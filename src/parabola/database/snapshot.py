@@ -412,8 +412,8 @@ class Snapshot:
         """Used and remaining amounts for `getTransactionMetrics`."""
         return self.usage.metrics()
 
-    def warnings(self) -> list[str]:
-        """A line for each limit that is nearly used up."""
+    def warnings(self) -> list[tuple[str, str]]:
+        """Text and code for each limit that is nearly used up."""
         return self.usage.warnings()
 
 

@@ -65,35 +65,35 @@ _TEXTS: Final = {
     "documents_written": (
         "TooManyWrites",
         "Too many writes in a single function execution (limit: {limit})",
-        "Many writes in a single function execution (actual: {used}, limit: {limit})",
+        "Many writes in a single function execution (actual: {used}, limit: {limit}).",
     ),
     "bytes_written": (
         "TooManyBytesWritten",
         "Too many bytes written in a single function execution (limit: {limit} bytes)",
-        "Many bytes written in a single function execution (actual: {used} bytes, limit: {limit} bytes)",
+        "Many bytes written in a single function execution (actual: {used} bytes, limit: {limit} bytes).",
     ),
     "system_documents_written": (
         "TooManySystemWrites",
         "Too many system documents written in a single function execution (limit: {limit})",
-        "Many system documents written in a single function execution (actual: {used}, limit: {limit})",
+        "Many system documents written in a single function execution (actual: {used}, limit: {limit}).",
     ),
     "system_bytes_written": (
         "TooManySystemBytesWritten",
         "Too many bytes written to system documents in a single function execution (limit: {limit} bytes)",
         "Many bytes written to system documents in a single function execution"
-        " (actual: {used} bytes, limit: {limit} bytes)",
+        " (actual: {used} bytes, limit: {limit} bytes).",
     ),
     "functions_scheduled": (
         "TooManyFunctionsScheduled",
         "Too many functions scheduled by this mutation (limit: {limit})",
-        "Many functions scheduled by this mutation (actual: {used}, limit: {limit})",
+        "Many functions scheduled by this mutation (actual: {used}, limit: {limit}).",
     ),
     "scheduled_function_args_bytes": (
         "TooLargeScheduledFunctionArguments",
         "Too large total size of the arguments of scheduled functions from this mutation"
         " (limit: {limit} bytes)",
         "Large total size of the arguments of scheduled functions from this mutation"
-        " (actual: {used} bytes, limit: {limit} bytes)",
+        " (actual: {used} bytes, limit: {limit} bytes).",
     ),
 }
 
@@ -197,8 +197,8 @@ class Usage:
             for name, field in _PUBLIC.items()
         }
 
-    def warnings(self) -> list[str]:
-        """A line for each quantity above 80 % of its limit."""
+    def warnings(self) -> list[tuple[str, str]]:
+        """Text and code for each quantity above 80 % of its limit (js-runtime §5.9)."""
         limits, ratio = self.limits, standard.LIMIT_WARNING_RATIO
         if (
             self.documents_read <= limits.documents_read * ratio
@@ -212,12 +212,12 @@ class Usage:
             and self.scheduled_function_args_bytes <= limits.scheduled_function_args_bytes * ratio
         ):
             return []
-        lines = []
-        for field, (_, _, text) in _TEXTS.items():
+        found = []
+        for field, (code, _, text) in _TEXTS.items():
             used, limit = getattr(self, field), getattr(self.limits, field)
             if used > limit * standard.LIMIT_WARNING_RATIO:
-                lines.append(text.format(used=used, limit=limit, advice=READ_ADVICE))
-        return lines
+                found.append((text.format(used=used, limit=limit, advice=READ_ADVICE), code))
+        return found
 
     def _exceeded(self, field: str) -> PaginationLimit:
         code, text, _ = _TEXTS[field]

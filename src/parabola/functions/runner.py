@@ -272,8 +272,8 @@ class FunctionRunner:
         if execution is None:
             return ()
         if outcome.failure is None:
-            for text in execution.db.warnings():
-                execution.logs.warn(text)
+            for text, code in execution.db.warnings():
+                execution.logs.warn(text, code)
             user_ms = execution.attempt.user_ms
             if user_ms > 0.8 * USER_TIME_LIMIT_MS:
                 execution.logs.warn(

@@ -18,7 +18,8 @@ class Case:
     `item` is the section of `js-runtime.md` (js) or `semantics.md` (sem), with a word on the statement.
     `documents` are in the table `items` before. `value` is the exact result, or a pattern of a text;
     `error` a pattern that the text of the failure contains; `data` the data of a `ConvexError`; `logs` the
-    exact lines, or their patterns. Each may be given per language. `then` are further calls, checked the same way.
+    exact lines, or their patterns. Each may be given per language. `then` are further calls, checked the
+    same way.
     """
 
     item: str

@@ -24,7 +24,7 @@ async def echo(ctx: ActionCtx, request: Request) -> Response:
     return Response.json(
         {
             "url": request.url,
-            "body": request.text(),
+            "body": await request.text(),
             "kind": request.headers["X-Kind"],
             "method": request.method,
         },
@@ -50,7 +50,7 @@ def exact(ctx: ActionCtx, request: Request) -> Response:
 
 @http.route(path="/store", method="POST")
 async def store(ctx: ActionCtx, request: Request) -> Response:
-    await ctx.run_mutation(internal.events.store, {"body": request.json()})
+    await ctx.run_mutation(internal.events.store, {"body": await request.json()})
     return Response(status=204)
 
 @http.route(path="/boom", method="GET")

@@ -17,6 +17,7 @@ from parabola.authoring.context import (
 )
 from parabola.authoring.crons import cron_jobs
 from parabola.authoring.environment import env
+from parabola.authoring.form_data import FormData, FormFile
 from parabola.authoring.functions import (
     action,
     internal_action,
@@ -25,7 +26,8 @@ from parabola.authoring.functions import (
     mutation,
     query,
 )
-from parabola.authoring.http import Headers, HttpRouter, Request, Response, http_action, http_router
+from parabola.authoring.http import HttpRouter, http_action, http_router
+from parabola.authoring.http_messages import Headers, Request, Response, SyncRequest
 from parabola.authoring.pagination import pagination_opts
 from parabola.authoring.query_builder import PaginationResult
 from parabola.authoring.query_stream import Document
@@ -45,6 +47,8 @@ __all__ = [
     "Blob",
     "ConvexError",
     "Document",
+    "FormData",
+    "FormFile",
     "Headers",
     "HttpRouter",
     "Id",
@@ -57,6 +61,7 @@ __all__ = [
     "SyncActionCtx",
     "SyncMutationCtx",
     "SyncQueryCtx",
+    "SyncRequest",
     "UserIdentity",
     "action",
     "api",

@@ -102,7 +102,7 @@ async def call(ctx: ActionCtx, url: str) -> str:
 
 @http_action
 async def hook(ctx: ActionCtx, request: Request) -> Response:
-    return Response.json(request.json(), status=201)
+    return Response.json(await request.json(), status=201)
 
 
 http = http_router()

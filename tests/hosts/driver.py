@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import os
@@ -156,6 +157,8 @@ class Outcome:
     lines: list[Json] = field(default_factory=list)
     response: list[Json] = field(default_factory=list)
     """The messages of a streamed HTTP response."""
+    taken: list[int] = field(default_factory=list)
+    """Bytes of the request's body, as its parts were read."""
 
     @property
     def ok(self) -> bool:
@@ -212,6 +215,9 @@ class EngineSide:
         """When a list, syscall messages are kept here instead of being answered."""
         self.on_syscall: Callable[[Json], None] = lambda message: None
         self._held = asyncio.Event()
+        self._news = asyncio.Event()
+        self.takes_responses = True
+        """Whether the client reads what is sent to it."""
         self.write = write
         self._ids = itertools.count(1)
         self._loading: asyncio.Future[Json] | None = None
@@ -308,6 +314,12 @@ class EngineSide:
             self.runs[message["id"]][1].lines.extend(message["lines"])
         elif kind in ("responseHead", "responseChunk", "responseEnd"):
             self.runs[message["id"]][1].response.append(message)
+            if kind == "responseChunk" and self.takes_responses:
+                self.take(message)
+            self._news.set()
+        elif kind == "requestTaken":
+            self.runs[message["id"]][1].taken.append(message["bytes"])
+            self._news.set()
         elif kind in ("done", "failed"):
             future, outcome = self.runs.pop(message["id"])
             outcome.message = message
@@ -329,6 +341,17 @@ class EngineSide:
         while len(self.held) < count:
             self._held.clear()
             await self._held.wait()
+
+    async def sees(self, holds: Callable[[], bool]) -> None:
+        """Wait until messages about bodies have made this true."""
+        while not holds():
+            self._news.clear()
+            await self._news.wait()
+
+    def take(self, chunk: Json) -> None:
+        """The client has read a chunk of a response."""
+        size = len(base64.b64decode(chunk["data"]))
+        self.write({"type": "responseTaken", "id": chunk["id"], "bytes": size})
 
     async def until(self, path: str, expected: Any) -> None:
         """Ask a query until it gives what is expected: for what happens after a run has ended."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 
 import pytest
 
@@ -183,92 +181,3 @@ async def test_there_is_no_database_in_actions(host: HostProcess) -> None:
         "Uncaught AttributeError: There is no `ctx.db` in an action. Actions have no database: "
         "read with `ctx.run_query` and write with `ctx.run_mutation`."
     )
-
-
-async def test_http_actions_turn_requests_into_responses(host: HostProcess) -> None:
-    await host.load(
-        {
-            "http.py": """
-                from parabola import *
-                http = http_router()
-                @http.route(path="/echo", method="POST")
-                async def echo(ctx: ActionCtx, request: Request) -> Response:
-                    return Response.json({"body": request.json(), "query": request.query,
-                                          "agent": request.headers["user-agent"], "path": request.path},
-                                         status=201)
-                @http.route(path_prefix="/any/", method="GET")
-                def plain(ctx, request):
-                    return Response("hällo", headers={"x-a": "b"})
-                @http.route(path="/wrong", method="GET")
-                def wrong(ctx, request):
-                    return "text"
-            """
-        }
-    )
-
-    async def call(method: str, url: str, route: str | None, body: str | None = None) -> object:
-        request = {"method": method, "url": url, "headerPairs": [["User-Agent", "t"]], "body": body}
-        args = {"request": request} if route is None else {"request": request, "route": route}
-        return await host.run("http.py:default", args, "httpAction")
-
-    echo = (await call("POST", "http://h/echo?a=1", "/echo", "eyJ4IjoxfQ==")).result
-    assert echo["status"] == 201
-    assert echo["headerPairs"] == [["content-type", "application/json"]]
-    assert json.loads(base64.b64decode(echo["body"])) == {
-        "body": {"x": 1},
-        "query": {"a": "1"},
-        "agent": "t",
-        "path": "/echo",
-    }
-    plain = (await call("HEAD", "http://h/any/x", "/any/*")).result
-    assert plain["headerPairs"] == [["x-a", "b"], ["content-type", "text/plain;charset=UTF-8"]]
-    assert (await call("GET", "http://h/wrong", "/wrong")).error == (
-        "Uncaught TypeError: HTTP actions must return a Response. Received str."
-    )
-    assert (await call("GET", "http://h/no", "/no")).error == "No HttpAction routed for /no"
-    missing = (await call("GET", "http://h/no", None)).result
-    assert (missing["status"], base64.b64decode(missing["body"])) == (404, b"No matching routes found")
-    assert (await call("GET", "http://h/any/thing", None)).result["status"] == 200
-
-
-async def test_bodies_of_http_actions_travel_in_pieces(host: HostProcess) -> None:
-    await host.load(
-        {
-            "http.py": """
-                import asyncio
-                from parabola import *
-                http = http_router()
-                @http.route(path="/count", method="POST")
-                async def count(ctx, request):
-                    async def pieces():
-                        for n in range(3):
-                            await asyncio.sleep(0)
-                            yield f"{request.text()}{n} ".encode()
-                    return Response(pieces(), status=202, headers={"x-a": "b"})
-                @http.route(path="/flood", method="GET")
-                def flood(ctx, request):
-                    return Response(bytes(2**20) for _ in range(30))
-            """
-        }
-    )
-    request = {
-        "method": "POST",
-        "url": "http://h/count",
-        "headerPairs": [],
-        "body": True,
-        "streamResponse": True,
-    }
-    future = host.start("http.py:default", {"request": request, "route": "/count"}, "httpAction")
-    for data in ("aGVs", "bG8="):
-        host.write({"type": "requestChunk", "id": host.last_id, "data": data})
-    host.write({"type": "requestEnd", "id": host.last_id})
-    outcome = await future
-    assert outcome.result is None
-    head, *chunks, end = outcome.response
-    assert (head["status"], head["headers"]) == (202, [["x-a", "b"]])
-    assert b"".join(base64.b64decode(chunk["data"]) for chunk in chunks) == b"hello0 hello1 hello2 "
-    assert (len(chunks), end["type"]) == (3, "responseEnd")
-    flood = {**request, "method": "GET", "url": "http://h/flood", "body": None}
-    outcome = await host.run("http.py:default", {"request": flood}, "httpAction")
-    assert len(outcome.response) == 22
-    assert outcome.logs == ["[ERROR] HttpResponseTooLarge: HTTP actions support responses up to 20 MiB"]

@@ -156,7 +156,7 @@ class Host:
         ours.settimeout(PATIENCE_SECONDS)
         self.socket = ours
         self.activity = tempfile.NamedTemporaryFile(prefix="activity-")  # noqa: SIM115
-        self.activity.write(bytes(16))
+        self.activity.write(bytes(24))
         self.activity.flush()
         argv = host_argv("node" if environment == "node" else "isolate")
         self.process = subprocess.Popen(
@@ -208,9 +208,16 @@ class Host:
                 return message
             if message["type"] == "syscall":
                 self.serve(message)
+            elif message["type"] == "responseChunk":
+                self.take(message)
             elif message["type"] in ("done", "failed"):
                 self.end_nested(message)
         raise AssertionError
+
+    def take(self, chunk: Json) -> None:
+        """The client has read a chunk of a response."""
+        size = len(base64.b64decode(chunk["data"]))
+        self.send({"type": "responseTaken", "id": chunk["id"], "bytes": size})
 
     # The engine
 

@@ -87,3 +87,70 @@ def test_failures(host: Host) -> None:
     )
     wrong = error(host.run("httpAction", "http.js", request("GET", "/wrong")))
     assert wrong["message"] == "Uncaught Error: HTTP actions must return a Response"
+
+
+class Post:
+    """A request under way, as the engine tells of it."""
+
+    def __init__(self, host: Host, path: str, method: str = "POST") -> None:
+        body = True if method == "POST" else None
+        self.host = host
+        self.id = host.start("httpAction", "http.js", request(method, path, body, streamResponse=True))
+
+    def say(self, kind: str, **fields: Any) -> None:
+        self.host.send({"type": kind, "id": self.id, **fields})
+
+    def send(self, piece: bytes) -> None:
+        self.say("requestChunk", data=b64encode(piece).decode())
+
+    def piece(self) -> bytes:
+        """The next piece of the response, as its client reads it."""
+        message = self.host.receive("responseChunk", "done", "failed", run_id=self.id)
+        self.host.take(message)
+        return b64decode(message["data"])
+
+    def end(self) -> Any:
+        return self.host.receive("done", "failed", run_id=self.id)
+
+    def said(self, kind: str) -> list[Any]:
+        return [message for message in self.host.messages if message["type"] == kind]
+
+
+def test_a_response_can_answer_each_piece_of_its_request(host: Host) -> None:
+    post = Post(host, "/shout")
+    for piece in (b"ab", b"cd"):
+        post.send(piece)
+        assert post.piece() == piece.upper()
+    post.say("requestEnd")
+    assert post.end()["type"] == "done"
+    assert sum(message["bytes"] for message in post.said("requestTaken")) == 4
+
+
+def test_the_engine_does_not_hear_of_what_nobody_reads(host: Host) -> None:
+    post = Post(host, "/half")
+    post.send(bytes(128 * 1024))
+    assert post.piece() == b"half"
+    assert post.end()["error"]["message"] == "Uncaught Error: no more"
+    assert post.said("requestTaken") == []
+
+
+def test_a_response_waits_for_its_client(host: Host) -> None:
+    """Each piece is produced after a call: without a client that reads, there are as many calls as fit."""
+    post = Post(host, "/many", "GET")
+    first = [host.receive("responseChunk", run_id=post.id) for _ in range(4)]
+    host.query("documents:list")
+    ahead = len(post.said("responseChunk"))
+    assert ahead == 4
+    for message in first:
+        host.take(message)
+    pieces = [post.piece() for _ in range(96)]
+    assert sum(map(len, pieces)) == 96 * 64 * 1024
+    assert post.end()["type"] == "done"
+
+
+def test_a_client_that_goes_away_cuts_the_body_that_is_read(host: Host) -> None:
+    post = Post(host, "/cut")
+    post.send(b"begun")
+    post.say("clientGone")
+    assert post.piece() == b"The client disconnected before the body of its request was complete. true"
+    assert post.end()["type"] == "done"

@@ -15,7 +15,7 @@ http = http_router()
 async def webhook(ctx: ActionCtx, request: Request) -> Response:
     if not hmac.compare_digest(request.headers.get("x-secret", ""), env["WEBHOOK_SECRET"]):
         return Response("wrong secret", status=401)
-    said = request.json()
+    said = await request.json()
     message = {name: str(said[name]) for name in ("channel", "author", "text")}
     known = await ctx.run_mutation(internal.messages.receive, message)
     return Response(status=204) if known else Response("no such channel", status=404)

@@ -6,124 +6,24 @@
 
     @http.route(path="/webhook", method="POST")
     async def webhook(ctx: ActionCtx, request: Request) -> Response:
-        await ctx.run_mutation(internal.events.store, {"body": request.json()})
+        await ctx.run_mutation(internal.events.store, {"body": await request.json()})
         return Response(status=204)
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, urlsplit
-
-import orjson
 
 from parabola.authoring.functions import Function
+from parabola.authoring.http_messages import Response
 from parabola.values.errors import BadRequest
 
 METHODS: Final = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 """Methods a route may have; a HEAD request goes to the GET route (js-runtime 2.4)."""
 
 Method = Literal["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
-HeaderPairs = Iterable[tuple[str, str]]
-
-
-class Headers(Mapping[str, str]):
-    """HTTP headers; names are looked up without regard to case. ``pairs`` has them all, in order."""
-
-    def __init__(self, headers: Mapping[str, str] | HeaderPairs = ()) -> None:
-        items = headers.items() if isinstance(headers, Mapping) else headers
-        self.pairs: list[tuple[str, str]] = [(str(name), str(value)) for name, value in items]
-
-    def __getitem__(self, name: str) -> str:
-        values = self.get_all(name)
-        if not values:
-            raise KeyError(name)
-        return ", ".join(values)
-
-    def get_all(self, name: str) -> list[str]:
-        """Every value of a header."""
-        lower = name.lower()
-        return [value for key, value in self.pairs if key.lower() == lower]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(name.lower() for name, _ in self.pairs))
-
-    def __len__(self) -> int:
-        return len({name.lower() for name, _ in self.pairs})
-
-    def __repr__(self) -> str:
-        return f"Headers({self.pairs!r})"
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request as an HTTP action receives it, its body read completely."""
-
-    method: str
-    url: str
-    headers: Headers = field(default_factory=Headers)
-    body: bytes = b""
-
-    @property
-    def path(self) -> str:
-        """The path of the URL."""
-        return urlsplit(self.url).path
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The parameters of the URL; of one that is repeated the last."""
-        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
-
-    def text(self) -> str:
-        """The body as UTF-8."""
-        return self.body.decode()
-
-    def json(self) -> Any:
-        """The body as JSON."""
-        return orjson.loads(self.body)
-
-
-Chunks = Iterable[bytes] | AsyncIterable[bytes]
-
-
-class Response:
-    """What an HTTP action answers. A ``str`` body is sent as UTF-8 text, ``Response.json`` as JSON.
-
-    An iterable of bytes, also an asynchronous one such as a generator, is sent piece by piece.
-    """
-
-    def __init__(
-        self,
-        body: bytes | str | Chunks | None = None,
-        *,
-        status: int = 200,
-        headers: Mapping[str, str] | HeaderPairs = (),
-    ) -> None:
-        if not 200 <= status <= 599:
-            raise BadRequest(f"The status of a response is between 200 and 599, not {status}.")
-        self.status = status
-        self.headers = Headers(headers)
-        self.chunks: Chunks | None = None
-        """The body in pieces; ``body`` is empty then."""
-        self.body = b""
-        if isinstance(body, (bytes, bytearray)):
-            self.body = bytes(body)
-        elif isinstance(body, str):
-            self.body = body.encode()
-        else:
-            self.chunks = body
-        if isinstance(body, str) and "content-type" not in self.headers:
-            self.headers.pairs.append(("content-type", "text/plain;charset=UTF-8"))
-
-    @classmethod
-    def json(cls, data: Any, *, status: int = 200, headers: Mapping[str, str] | HeaderPairs = ()) -> Response:
-        """A JSON response."""
-        response = cls(orjson.dumps(data), status=status, headers=headers)
-        if "content-type" not in response.headers:
-            response.headers.pairs.append(("content-type", "application/json"))
-        return response
 
 
 HttpHandler = Callable[..., Response] | Callable[..., Awaitable[Response]]
@@ -131,7 +31,10 @@ HttpAction = Function[..., Any]
 
 
 def http_action(handler: HttpHandler) -> HttpAction:
-    """Declare a handler for routes: ``async def handler(ctx: ActionCtx, request: Request) -> Response``."""
+    """Declare a handler for routes: ``async def handler(ctx: ActionCtx, request: Request) -> Response``.
+
+    A plain ``def`` handler gets a ``SyncActionCtx`` and a ``SyncRequest``.
+    """
     return Function(handler, "httpAction", None)
 
 

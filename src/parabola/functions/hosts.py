@@ -41,6 +41,10 @@ class HostCommand:
     """The program that forks hosts on request (`host_zygote`), for languages that have one."""
     memory_text: str = "Function execution ran out of memory"
     """What a call is told that used up its host's memory."""
+    heap_bytes: int | None = None
+    """At which size of its heap the host ends by itself, if it does."""
+    memory_bytes: int | None = None
+    """At how much resident memory a host that runs something is killed."""
 
 
 Purpose = Literal["deterministic", "action"]
@@ -329,7 +333,7 @@ class HostConnection:
     def receive(self, message: Message) -> None:
         """Dispatch one message of the host."""
         kind = message.get("type")
-        if kind in ("syscall", "log", "responseHead", "responseChunk"):
+        if kind in ("syscall", "log", "responseHead", "responseChunk", "requestTaken"):
             run = self.runs.get(message["id"])
             if run is not None:
                 run.deliver(message)

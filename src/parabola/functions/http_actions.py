@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -20,6 +18,7 @@ from parabola.functions.execution import Execution
 from parabola.functions.execution_log import ExecutionEntry
 from parabola.functions.failures import FunctionFailure
 from parabola.functions.function_path import FunctionPath, strip_extension
+from parabola.functions.http_bodies import RequestFeed, ResponseRelay, ResponseSink
 from parabola.functions.http_routing import HttpRoute
 from parabola.functions.identity import NO_IDENTITY, Identity
 from parabola.functions.logs import Level, system_line
@@ -30,10 +29,8 @@ if TYPE_CHECKING:
     from parabola.functions.hosts import Run
     from parabola.functions.runner import FunctionRunner
 
-__all__ = ["MAXIMUM_BODY_BYTES", "HttpActionRequest", "ResponseSink", "run_http_action"]
+__all__ = ["BODYLESS", "HttpActionRequest", "HttpExecution", "ResponseSink", "run_http_action"]
 
-MAXIMUM_BODY_BYTES: Final = 20 * 1024 * 1024
-"""Of a response, and of a request to an action that takes it whole (semantics §10.3)."""
 TOO_LARGE_TEXT: Final = "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB"
 BODYLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -48,100 +45,70 @@ class HttpActionRequest:
     headers: tuple[tuple[str, str], ...]
 
 
-class ResponseSink(Protocol):
-    """Where the response goes. `ConnectionError` says that nobody reads it any more."""
-
-    async def head(self, status: int, headers: list[tuple[str, str]]) -> None: ...
-
-    async def chunk(self, data: bytes) -> None: ...
-
-
 class HttpExecution(Execution):
     """One HTTP action in one attempt."""
 
-    __slots__ = ("_body", "_feeding", "_run", "_sink", "_written", "disconnected", "head_sent")
+    __slots__ = ("_body", "_feed", "_relay", "_run", "disconnected")
 
     def __init__(
         self, *args: Any, body: AsyncIterator[bytes] | None, sink: ResponseSink, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self._body = body
-        self._sink = sink
+        self._relay = ResponseRelay(sink, self._tell_taken, self.client_gone, self._report_too_large)
         self._run: Run | None = None
-        self._feeding: asyncio.Task[None] | None = None
-        self._written = 0
-        self.head_sent = False
+        self._feed: RequestFeed | None = None
         self.disconnected = False
+
+    @property
+    def status(self) -> int | None:
+        """The status of the response, once the action has answered."""
+        return self._relay.status
 
     def started(self, run: Run) -> None:
         self._run = run
         if self._body is not None:
-            self._feeding = asyncio.create_task(self._feed(run, self._body))
+            self._feed = RequestFeed(self._body, self._tell, self.client_gone)
         if self.disconnected:
-            self._tell_client_gone()
+            self._tell({"type": "clientGone"})
 
     async def received(self, message: Mapping[str, Any]) -> None:
-        if self.disconnected:
-            return
-        try:
-            if message["type"] == "responseHead":
-                await self._send_head(message["status"], message["headers"])
-            elif message["type"] == "responseChunk":
-                await self._send_chunk(base64.b64decode(message["data"]))
-        except ConnectionError:
-            self.client_gone()
+        kind = message["type"]
+        if kind in ("responseHead", "responseChunk"):
+            self._relay.put(message)
+        elif kind == "requestTaken" and self._feed is not None:
+            self._feed.taken(int(message["bytes"]))
 
-    async def send_whole(self, response: Mapping[str, Any]) -> None:
-        """Send a response that came in one piece."""
-        body = response.get("body")
-        try:
-            await self._send_head(response["status"], response["headerPairs"])
-            if body:
-                await self._send_chunk(base64.b64decode(body))
-        except ConnectionError:
-            self.client_gone()
+    async def finish_response(self) -> None:
+        """Wait until the client has everything, or has gone."""
+        await self._relay.finish()
 
     def client_gone(self) -> None:
         """The client has disconnected. The action goes on; what it writes is dropped."""
         if not self.disconnected:
             self.disconnected = True
+            self._relay.drop_the_rest()
             self._report("INFO", "The client disconnected.", "info:httpActionClientDisconnect")
-            if self._run is not None:
-                self._tell_client_gone()
+            self._tell({"type": "clientGone"})
 
     def close(self) -> None:
-        """Stop feeding the body."""
-        if self._feeding is not None:
-            self._feeding.cancel()
+        """Move nothing any more."""
+        if self._feed is not None:
+            self._feed.close()
+        self._relay.close()
 
     def _report(self, level: Level, text: str, code: str) -> None:
         self.on_logs([system_line(level, text, code)])
 
-    def _tell_client_gone(self) -> None:
-        assert self._run is not None
-        self._run.send({"type": "clientGone", "id": self._run.id})
+    def _report_too_large(self) -> None:
+        self._report("ERROR", TOO_LARGE_TEXT, "error:httpAction")
 
-    async def _send_head(self, status: int, headers: list[list[str]]) -> None:
-        self.head_sent = True
-        await self._sink.head(int(status), [(name, value) for name, value in headers])
+    def _tell_taken(self, count: int) -> None:
+        self._tell({"type": "responseTaken", "bytes": count})
 
-    async def _send_chunk(self, data: bytes) -> None:
-        if self._written + len(data) > MAXIMUM_BODY_BYTES:
-            if self._written <= MAXIMUM_BODY_BYTES:
-                self._report("ERROR", TOO_LARGE_TEXT, "error:httpAction")
-            self._written = MAXIMUM_BODY_BYTES + 1
-            return
-        self._written += len(data)
-        await self._sink.chunk(data)
-
-    async def _feed(self, run: Run, body: AsyncIterator[bytes]) -> None:
-        """Pass the request's body on as it arrives."""
-        try:
-            async for chunk in body:
-                run.send({"type": "requestChunk", "id": run.id, "data": base64.b64encode(chunk).decode()})
-            run.send({"type": "requestEnd", "id": run.id})
-        except ConnectionError:
-            self.client_gone()
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        if self._run is not None:
+            self._run.send({**message, "id": self._run.id})
 
 
 async def run_http_action(
@@ -157,8 +124,7 @@ async def run_http_action(
     """Run the action of a route once, whether or not anybody waits for the whole response.
 
     `identity` may be the reason why the request's token is refused: then the action runs for nobody, and is
-    told when it asks. Answers the failure of an action that failed before it sent a head; a later one only
-    shows in the log.
+    told when it asks. Answers the failure of an action that failed, whether or not its response had begun.
     """
     began = time.perf_counter()
     active = await runner.current()
@@ -173,48 +139,37 @@ async def run_http_action(
         visibility="public",
         environment=route.module.environment,
     )
-    streamed = body is not None and spec.environment != "python"
     json = {
         "method": request.method,
         "url": request.url,
         "headerPairs": [list(pair) for pair in request.headers],
-        "body": True if streamed else await _whole(body),
-        "streamResponse": spec.environment != "python",
+        "body": None if body is None else True,
+        "streamResponse": True,
         "routePath": request.path,
     }
     arguments = Arguments({}, orjson.dumps({"request": json, "route": route.path}), 2)
-    execution = HttpExecution(attempt, spec, arguments, None, body=body if streamed else None, sink=sink)
+    execution = HttpExecution(attempt, spec, arguments, None, body=body, sink=sink)
     execution.auth_refusal = None if isinstance(identity, Identity) else identity
     execution.on_logs = progress_log(runner, spec, attempt)
     if on_start is not None:
         on_start(execution)
     try:
         outcome = await execute_action(runner, execution)
-        if outcome.failure is None and not execution.head_sent:
-            await execution.send_whole(orjson.loads(outcome.value_json))
+        await execution.finish_response()
     finally:
         execution.close()
-    _record(runner, request, attempt.request, outcome.failure, time.perf_counter() - began, spec)
-    return None if execution.head_sent else outcome.failure
-
-
-async def _whole(body: AsyncIterator[bytes] | None) -> str | None:
-    """A body that is handed over in one piece, in base64."""
-    if body is None:
-        return None
-    chunks = [chunk async for chunk in body]
-    return base64.b64encode(b"".join(chunks)).decode() or None
+    _record(runner, request, execution, outcome.failure, time.perf_counter() - began)
+    return outcome.failure
 
 
 def _record(
     runner: FunctionRunner,
     request: HttpActionRequest,
-    context: RequestContext,
+    execution: HttpExecution,
     failure: FunctionFailure | None,
     seconds: float,
-    spec: FunctionSpec,
 ) -> None:
-    log = runner.log
+    log, spec = runner.log, execution.spec
     log.append(
         ExecutionEntry(
             kind="Completion",
@@ -222,11 +177,11 @@ def _record(
             identifier=f"{request.method} {request.path}",
             timestamp=log.next_timestamp(),
             log_lines=(),
-            request_id=context.request_id,
+            request_id=execution.attempt.request.request_id,
             execution_id=log.next_id(),
             execution_time=seconds,
             error=failure,
-            success_status="200" if failure is None else None,
+            success_status=None if failure is not None else str(execution.status),
             caller="HttpEndpoint",
             environment=spec.environment,
         )

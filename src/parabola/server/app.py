@@ -56,7 +56,7 @@ def create_app(backend: ServedBackend, public: Path | None = None) -> web.Applic
     app = web.Application(middlewares=[cors.answer_preflights, answer_errors, collapse_slashes])
     if public is not None:
         app.middlewares.append(serve_public(public))
-    app.on_response_prepare.append(cors.add_headers)
+    app.on_response_prepare.extend((cors.add_headers, http_actions.remove_added_headers))
     app[SYNC_SERVER] = sync = SyncServer(backend)
     app.add_routes([*sync.routes(), *(route for api in APIS for route in api(backend))])
 
@@ -70,6 +70,7 @@ def create_app(backend: ServedBackend, public: Path | None = None) -> web.Applic
 def create_site(backend: Any) -> web.Application:
     """The site port: HTTP actions and nothing else."""
     site = web.Application(middlewares=[answer_errors])
+    site.on_response_prepare.append(http_actions.remove_added_headers)
     site.add_routes(http_actions.site_routes(backend))
     return site
 

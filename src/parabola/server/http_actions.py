@@ -1,7 +1,7 @@
 """HTTP actions: under ``/http`` on the main port, and at the root of the site port (sync-and-http 5).
 
-Both doors lead to ``serve_action``; ``path`` there is what the routes of the deployment are matched with. An
-action runs to its end even when its client has gone.
+Both doors lead to ``serve_action``, which cuts their own part off the path. An action runs to its end even
+when its client has gone.
 """
 
 from __future__ import annotations
@@ -32,9 +32,13 @@ from parabola.values.errors import InternalServerError, ParabolaError
 
 NOT_ENABLED: Final = "This Convex deployment does not have HTTP actions enabled."
 NO_ROUTE: Final = "No matching routes found"
+MAIN_PREFIX: Final = "/http"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 WATCH_SECONDS: Final = 0.25
 """How often a request whose action is still running is checked for a client that has gone."""
+BODYLESS_STATUSES: Final = frozenset({204, 205, 304})
+CONNECTION_HEADERS: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
+"""What the server and the client settle between themselves, not the action."""
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -56,8 +60,10 @@ class ActingBackend(ServedBackend, Protocol):
     ) -> FunctionFailure | None: ...
 
 
-async def serve_action(backend: ActingBackend, request: web.Request, path: str) -> web.StreamResponse:
-    """Answer one request to ``path`` (with its leading slash)."""
+async def serve_action(backend: ActingBackend, request: web.Request, prefix: str = "") -> web.StreamResponse:
+    """Answer one request. What follows ``prefix`` in its path is what routes are matched with, as it stands
+    there: no percent sign is decoded."""
+    path = request.rel_url.raw_path.removeprefix(prefix) or "/"
     if request.method not in METHODS:
         return web.Response(status=405)
     deployment = backend.deployment
@@ -83,15 +89,30 @@ async def serve_action(backend: ActingBackend, request: web.Request, path: str) 
     try:
         failure = await _watched(request, action, seen)
     except ParabolaError as error:
-        return sink.response or error_response(error)
-    except asyncio.CancelledError:
-        raise
+        if sink.response is None:
+            return error_response(error)
+        await sink.end(whole=False)
+        return sink.response
     if sink.response is not None:
-        await sink.end()
+        await sink.end(whole=failure is None)
         return sink.response
     if failure is None:
         return error_response(InternalServerError())
     return failure_response(failure, context.request_id, backend.config.redact_logs_to_client)
+
+
+class ActionResponse(web.StreamResponse):
+    """The response of an action: it has the headers that the action has set, and a date."""
+
+    added: tuple[str, ...] = ()
+    """Headers that the action has not set, and aiohttp would."""
+
+
+async def remove_added_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Take away what aiohttp adds to the headers that an action has set."""
+    if isinstance(response, ActionResponse):
+        for name in response.added:
+            response.headers.pop(name, None)
 
 
 class ResponseWriter:
@@ -99,23 +120,36 @@ class ResponseWriter:
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
-        self.response: web.StreamResponse | None = None
+        self._has_body = True
+        self._missing: int | None = None
+        self.response: ActionResponse | None = None
 
     async def head(self, status: int, headers: list[tuple[str, str]]) -> None:
-        response = self.response = web.StreamResponse(status=status)
+        response = self.response = ActionResponse(status=status)
         for name, value in headers:
-            if name.lower() not in ("transfer-encoding", "connection"):
+            is_length = name.lower() == "content-length"
+            if name.lower() not in CONNECTION_HEADERS and (not is_length or value.strip().isdecimal()):
                 response.headers.add(name, value)
+        response.added = tuple(name for name in ("Content-Type", "Server") if name not in response.headers)
+        self._has_body = self._request.method != "HEAD" and status not in BODYLESS_STATUSES
+        self._missing = response.content_length if self._has_body else None
         await response.prepare(self._request)
 
     async def chunk(self, data: bytes) -> None:
         assert self.response is not None
-        if self._request.method != "HEAD":
-            await self.response.write(data)
+        if not self._has_body:
+            return
+        if self._missing is not None:
+            data = data[: self._missing]
+            self._missing -= len(data)
+        await self.response.write(data)
 
-    async def end(self) -> None:
-        """The response is complete."""
+    async def end(self, *, whole: bool) -> None:
+        """The response is over. One that is not whole, by its own account or by the length it told, ends with
+        its connection, so that nobody takes it for one that is."""
         assert self.response is not None
+        if (not whole or self._missing) and self._request.transport is not None:
+            self._request.transport.close()
         try:
             await self.response.write_eof()
         except ConnectionError:
@@ -142,12 +176,9 @@ def public_url(request: web.Request, path: str) -> str:
             if name.lower() == "proto":
                 scheme = value.strip('"')
                 break
-    url = request.rel_url
-    query = f"?{url.raw_query_string}" if url.raw_query_string else ""
-    raw = url.raw_path
-    if raw.startswith("/http") and not path.startswith("/http"):
-        raw = raw.removeprefix("/http") or "/"
-    return f"{scheme or 'http'}://{request.headers.get('Host', request.host)}{raw}{query}"
+    query = request.rel_url.raw_query_string
+    address = f"{path}?{query}" if query else path
+    return f"{scheme or 'http'}://{request.headers.get('Host', request.host)}{address}"
 
 
 def header_pairs(request: web.Request) -> tuple[tuple[str, str], ...]:
@@ -161,16 +192,16 @@ def routes(backend: ActingBackend) -> list[web.RouteDef]:
     """The door on the main port."""
 
     async def under_http(request: web.Request) -> web.StreamResponse:
-        return await serve_action(backend, request, "/" + request.match_info.get("path", ""))
+        return await serve_action(backend, request, MAIN_PREFIX)
 
-    return [web.route("*", "/http", under_http), web.route("*", "/http/{path:.*}", under_http)]
+    return [web.route("*", MAIN_PREFIX, under_http), web.route("*", MAIN_PREFIX + "/{path:.*}", under_http)]
 
 
 def site_routes(backend: ActingBackend) -> list[web.RouteDef]:
     """The door on the site port: everything."""
 
     async def at_root(request: web.Request) -> web.StreamResponse:
-        return await serve_action(backend, request, request.path)
+        return await serve_action(backend, request)
 
     return [web.route("*", "/{path:.*}", at_root)]
 

@@ -49,4 +49,53 @@ http.route({
     return new Response("noticed");
   }),
 });
+http.route({
+  path: "/shout",
+  method: "POST",
+  handler: httpAction(async (_ctx, request) => {
+    const loud = new TransformStream({
+      transform: (chunk, controller) =>
+        controller.enqueue(new TextEncoder().encode(new TextDecoder().decode(chunk).toUpperCase())),
+    });
+    return new Response(request.body!.pipeThrough(loud));
+  }),
+});
+const produced: number[] = [];
+http.route({
+  path: "/many",
+  method: "GET",
+  handler: httpAction(async (ctx: any) => {
+    const body = new ReadableStream({
+      async pull(controller) {
+        if (produced.push(0) > 100) return controller.close();
+        await ctx.runQuery("documents:list", {});
+        controller.enqueue(new Uint8Array(64 * 1024));
+      },
+    });
+    return new Response(body);
+  }),
+});
+http.route({
+  path: "/half",
+  method: "POST",
+  handler: httpAction(async () => {
+    let calls = 0;
+    const body = new ReadableStream({
+      pull(controller) {
+        calls += 1;
+        if (calls > 1) throw new Error("no more");
+        controller.enqueue(new TextEncoder().encode("half"));
+      },
+    });
+    return new Response(body);
+  }),
+});
+http.route({
+  path: "/cut",
+  method: "POST",
+  handler: httpAction(async (_ctx, request) => {
+    const reason = await request.text().catch((error) => error.message);
+    return new Response(`${reason} ${request.signal.aborted}`);
+  }),
+});
 export default http;

@@ -6,16 +6,26 @@ import { ActionExecution } from "./action_execution.mjs";
 import { CallError } from "./function_path.mjs";
 
 const MAXIMUM_RESPONSE_BYTES = 20 * 1024 * 1024;
+/** Bytes of a response that may be under way to the client before the action waits. */
+const WINDOW_BYTES = 256 * 1024;
+/** Bytes of a request that are taken ahead of user code. */
+const READ_AHEAD_BYTES = 64 * 1024;
+const CLIENT_GONE = "The client disconnected before the body of its request was complete.";
 const NULL_BODY_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 export class HttpActionExecution extends ActionExecution {
   #request;
   #incoming = null;
   #requestBody = null;
+  /** Bytes of the request that user code has not been given since the engine was told last. */
+  #untold = 0;
   #clientGone = new AbortController();
   #response = null;
   #chunks = [];
   #size = 0;
+  /** Bytes of the response that the client has not got yet, and how to go on when it has. */
+  #ahead = 0;
+  #goOn = () => {};
 
   constructor(deployment, message, host) {
     super(deployment, { ...message, path: message.path ?? "http.js" }, host);
@@ -65,21 +75,36 @@ export class HttpActionExecution extends ActionExecution {
 
   #bodyStream() {
     const { body } = this.#request;
-    return new ReadableStream({
+    const source = {
       start: (controller) => {
         this.#requestBody = controller;
-        if (typeof body === "string") controller.enqueue(Buffer.from(body, "base64"));
+        if (typeof body === "string") controller.enqueue(new Uint8Array(Buffer.from(body, "base64")));
         if (body !== true) controller.close();
       },
+      pull: () => this.#tellTaken(),
       cancel: () => {
         this.#requestBody = null;
+        this.#tellTaken();
       },
-    });
+    };
+    return new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: READ_AHEAD_BYTES }));
+  }
+
+  /** Asks the engine for more: what it has sent has been read, or nearly. */
+  #tellTaken() {
+    if (this.#untold === 0 || this.ended) return;
+    this.#send({ type: "requestTaken", id: this.id, bytes: this.#untold });
+    this.#untold = 0;
   }
 
   /** A part of the request's body. */
   requestChunk({ data }) {
-    this.enterStep(() => this.#requestBody?.enqueue(new Uint8Array(Buffer.from(data, "base64"))));
+    this.enterStep(() => {
+      const bytes = new Uint8Array(Buffer.from(data, "base64"));
+      this.#untold += bytes.length;
+      if (this.#requestBody === null) this.#tellTaken();
+      else this.#requestBody.enqueue(bytes);
+    });
   }
 
   requestEnd() {
@@ -90,7 +115,11 @@ export class HttpActionExecution extends ActionExecution {
   }
 
   clientGone() {
-    this.enterStep(() => this.#clientGone.abort());
+    this.enterStep(() => {
+      this.#requestBody?.error(new TypeError(CLIENT_GONE));
+      this.#requestBody = null;
+      this.#clientGone.abort();
+    });
   }
 
   // ---- the response -------------------------------------------------------------------------------------------
@@ -142,9 +171,23 @@ export class HttpActionExecution extends ActionExecution {
         );
         return;
       }
-      if (this.#streams) this.#send({ type: "responseChunk", id: this.id, data: bytes.toString("base64") });
+      if (this.#streams) await this.#sendChunk(bytes);
       else this.#chunks.push(bytes);
     }
+  }
+
+  async #sendChunk(bytes) {
+    this.#send({ type: "responseChunk", id: this.id, data: bytes.toString("base64") });
+    this.#ahead += bytes.length;
+    if (this.#ahead >= WINDOW_BYTES) await new Promise((resolve) => (this.#goOn = resolve));
+  }
+
+  /** The client has got a part of the response. */
+  responseTaken({ bytes }) {
+    this.enterStep(() => {
+      this.#ahead -= bytes;
+      if (this.#ahead < WINDOW_BYTES) this.#goOn();
+    });
   }
 
   #complete(status, headerPairs) {

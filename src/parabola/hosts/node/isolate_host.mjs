@@ -24,6 +24,7 @@ export class IsolateHost {
     this.realms = new RealmPool();
     this.onEnd = (id) => this.#running.delete(id);
     steps.onIdle = () => this.#useIdleTime();
+    steps.memory.inFlight = () => this.#running.values();
   }
 
   /** Answers a message of the engine; unknown ones belong to later versions of the protocol. */
@@ -42,6 +43,7 @@ export class IsolateHost {
       case "requestChunk":
       case "requestEnd":
       case "clientGone":
+      case "responseTaken":
         return this.#running.get(message.id)?.[message.type]?.(message);
       default:
         return undefined;

@@ -75,10 +75,10 @@ class Host:
             invocation = self.invocations.pop(message["id"], None)
             if invocation is not None:
                 invocation.cancel()
-        elif kind in ("requestChunk", "requestEnd"):
+        elif kind in ("requestChunk", "requestEnd", "clientGone", "responseTaken"):
             invocation = self.invocations.get(message["id"])
             if isinstance(invocation, HttpActionRun):
-                invocation.receive_body(message)
+                invocation.receive_part(message)
         elif kind == "load":
             self._load(message)
         elif kind == "analyze":

@@ -1,6 +1,6 @@
 """HTTP actions: actions that get a request and give a response (docs/host-protocol.md, *HTTP actions*).
 
-The handler starts when the whole body of the request is here; the response may leave in pieces.
+Both bodies come and go in pieces, no faster than the other side takes them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any, Final
 
-from parabola.authoring.http import Headers, Request, Response
-from parabola.hosts.python.action import Action
+from parabola.authoring.http_messages import Headers, Request, Response, SyncRequest
+from parabola.hosts.python.action import Action, block_on
+from parabola.hosts.python.http_bodies import Exchange, IncomingBody, OutgoingBody
 
 Json = dict[str, Any]
 
@@ -26,29 +27,49 @@ class HttpActionRun(Action):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._request: Json = self.request.args["request"]
+        self._exchange = Exchange(self._new_reply, lambda reply: self._set(reply, "set_result", None))
+        self._incoming = IncomingBody(self._exchange, self._report_taken)
+        self._outgoing = OutgoingBody(self._exchange)
         body = self._request.get("body")
-        self._body = b64decode(body) if isinstance(body, str) else b""
-        self._pieces: list[bytes] = []
+        if isinstance(body, str):
+            self._incoming.feed(b64decode(body))
+        if body is not True:
+            self._incoming.end()
 
-    # The request: on the host's thread
+    # On the host's thread
 
-    def start(self) -> None:
-        if self._request.get("body") is not True:
-            super().start()
-
-    def receive_body(self, message: Json) -> None:
-        """A ``requestChunk``, or the ``requestEnd`` after the last."""
-        if message["type"] == "requestChunk":
-            self._pieces.append(b64decode(message["data"]))
+    def receive_part(self, message: Json) -> None:
+        """A message about one of the bodies."""
+        kind = message["type"]
+        if kind == "requestChunk":
+            self._incoming.feed(b64decode(message["data"]))
+        elif kind == "requestEnd":
+            self._incoming.end()
+        elif kind == "clientGone":
+            self._incoming.lose_client()
         else:
-            self._body = b"".join(self._pieces)
-            super().start()
+            self._outgoing.taken(int(message["bytes"]))
+
+    def cancel(self) -> None:
+        super().cancel()
+        self._exchange.close()
+
+    # In the action's thread
 
     def arguments(self) -> tuple[list[Any], Json]:
         headers = Headers([(name, value) for name, value in self._request.get("headerPairs", ())])
-        return [Request(self._request["method"], self._request["url"], headers, self._body)], {}
+        request = Request(
+            self._request["method"],
+            self._request["url"],
+            headers,
+            self._incoming,
+            is_disconnected=lambda: self._incoming.client_gone,
+        )
+        return [request if self.function.is_async else SyncRequest(request, block_on)], {}
 
-    # The response: in the action's thread
+    def _report_taken(self, count: int) -> None:
+        if self._request.get("body") is True:
+            self._send({"type": "requestTaken", "id": self.id, "bytes": count})
 
     async def conclude(self, result: Any) -> Any:
         if not isinstance(result, Response):
@@ -68,6 +89,7 @@ class HttpActionRun(Action):
         self._send({"type": "responseHead", "id": self.id, **head})
         async for piece in self._limited(response):
             self._send({"type": "responseChunk", "id": self.id, "data": b64encode(piece).decode()})
+            await self._outgoing.sent(len(piece))
         self._send({"type": "responseEnd", "id": self.id})
 
     async def _limited(self, response: Response) -> AsyncIterator[bytes]:
@@ -95,7 +117,12 @@ async def _pieces(response: Response) -> AsyncIterator[bytes]:
 
 
 def _header_pairs(response: Response) -> list[list[str]]:
-    return [list(pair) for pair in response.headers.pairs]
+    """The headers, with the length of a body that is known from the beginning."""
+    pairs = [list(pair) for pair in response.headers.pairs]
+    if response.chunks is None and response.has_body and len(response.body) <= MAXIMUM_BODY:
+        pairs = [pair for pair in pairs if pair[0].lower() != "content-length"]
+        pairs.append(["content-length", str(len(response.body))])
+    return pairs
 
 
 def no_route(request: Json, id: int) -> list[Json]:

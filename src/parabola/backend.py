@@ -99,7 +99,7 @@ class Backend:
         self.runner = runner
         self.query_cache = runner.query_cache
         self.deploys = DeployService(database, runner, activation, NodePackages(directory / PACKAGES_FOLDER))
-        self.scheduler = Scheduler(runner)
+        self.scheduler = Scheduler(runner, max(1, config.hosts.maximum_actions * 3 // 4))
         self.crons = Crons(runner)
         secret = bytes.fromhex(config.instance_secret)
         url = config.file_storage

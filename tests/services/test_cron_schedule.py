@@ -46,6 +46,11 @@ def test_an_interval_counts_from_the_run_before_in_any_unit():
         ({"type": "cron", "cron": "0 0 * * 5L"}, ["2026-01-30 00:00", "2026-02-27 00:00"]),
         ({"type": "cron", "cron": "0 0 * * 5#2"}, ["2026-01-09 00:00", "2026-02-13 00:00"]),
         ({"type": "cron", "cron": "0 0 * * L"}, ["2026-01-03 00:00", "2026-01-10 00:00"]),
+        ({"type": "cron", "cron": "50/4 * * * *"}, ["2026-01-01 00:50", "2026-01-01 00:54"]),
+        ({"type": "cron", "cron": "10-40/20 0 * * *"}, ["2026-01-01 00:10", "2026-01-01 00:30"]),
+        ({"type": "cron", "cron": "0 0 29/1 2-3 *"}, ["2026-03-29 00:00", "2026-03-30 00:00"]),
+        ({"type": "cron", "cron": "0 0 * * 3/3"}, ["2026-01-03 00:00", "2026-01-07 00:00"]),
+        ({"type": "cron", "cron": "0 0 * * 5/2"}, ["2026-01-02 00:00", "2026-01-09 00:00"]),
     ],
 )
 def test_clock_schedules_run_at_their_utc_times(schedule, expected):
@@ -57,6 +62,11 @@ def test_two_restricted_day_fields_combine_with_or():
         "2026-01-02 00:00",
         "2026-01-09 00:00",
         "2026-01-13 00:00",
+    ]
+    assert times({"type": "cron", "cron": "0 0 */10 * MON"}, 3) == [
+        "2026-01-05 00:00",
+        "2026-01-11 00:00",
+        "2026-01-12 00:00",
     ]
     assert times({"type": "cron", "cron": "0 0 L-3 * MON"}, 5)[3:] == ["2026-01-26 00:00", "2026-01-28 00:00"]
 
@@ -82,7 +92,13 @@ def test_a_spec_that_never_matches_is_refused(expression):
         ({"type": "daily", "hourUTC": 24}, "hourUTC must be 0-23 in {"),
         ({"type": "monthly", "day": 0, "hourUTC": 1}, "day of month must be 1-31 in {"),
         ({"type": "cron", "cron": "* * *"}, "must have five fields"),
+        ({"type": "hourly", "minuteUTC": 60}, "minuteUTC must be 0-59 in {"),
+        ({"type": "weekly", "dayOfWeek": "moonday", "hourUTC": 1}, "dayOfWeek must be 0-6 in {"),
+        ({"type": "weekly", "dayOfWeek": 7, "hourUTC": 1}, "dayOfWeek must be 0-6 in {"),
         ({"type": "cron", "cron": "99 * * * *"}, "is not valid"),
+        ({"type": "cron", "cron": "*/0 * * * *"}, "is not valid"),
+        ({"type": "cron", "cron": "*,5 * * * *"}, "`\\*` stands alone, not in a list"),
+        ({"type": "cron", "cron": "* * * * someday"}, "is not valid"),
         ({"type": "fortnightly"}, "unknown schedule type"),
     ],
 )

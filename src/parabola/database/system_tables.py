@@ -82,6 +82,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "_external_deps_packages": _table(25),
     "_scheduled_jobs": _table(
         27,
+        by_lane=("lane", "nextTs"),
         by_next_ts=("nextTs",),
         by_completed_ts=("completedTs",),
         by_udf_path=("udfPath", "nextTs"),

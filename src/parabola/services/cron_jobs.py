@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from parabola.functions.function_path import parse_path
 from parabola.services.cron_schedule import IntervalSchedule, Schedule, parse_schedule
 from parabola.values.encoding import Int64, encode
 from parabola.values.errors import BadRequest
+from parabola.values.sizes import humanize
 
 if TYPE_CHECKING:
     from parabola.database.documents import Document
@@ -45,8 +47,12 @@ LOGS: Final = "_cron_job_logs"
 RUNNING: Final = 0
 KEPT_LOGS: Final = 5
 """Log rows of each job."""
+MAXIMUM_ARGUMENTS: Final = 1024 * 1024
+"""Bytes of a job's arguments (semantics 7.5)."""
 MAXIMUM_TEXT: Final = 1000
 """Characters of a logged result, and of all logged lines together."""
+logger = logging.getLogger("parabola.scheduler")
+
 # A planned run stands when the old schedule would fire this soon: changing a schedule must not skip it.
 _STANDS_FOR: Final = timedelta(seconds=30)
 
@@ -75,6 +81,13 @@ def check_crons(deployment: Deployment) -> None:
     for cron in deployment.crons:
         name, spec = cron["identifier"], cron["spec"]
         parse_schedule(spec["cronSchedule"])
+        size = len(_arguments_text(spec))
+        if size >= MAXIMUM_ARGUMENTS:
+            raise BadRequest(
+                f"The arguments of the cron job '{name}' are too large: {humanize(size)}, and they must be "
+                f"smaller than {humanize(MAXIMUM_ARGUMENTS)}. Keep the data in a table and pass its id.",
+                code="InvalidCron",
+            )
         target = deployment.functions.get(parse_path(spec["udfPath"]).canonical)
         if target is None:
             raise BadRequest(
@@ -152,6 +165,9 @@ async def advance(tx: Transaction, job: CronJob) -> None:
         skipped = max(0, int((now - last).total_seconds() // seconds))
         following = last + timedelta(seconds=seconds * (skipped + 1))
         if skipped:
+            logger.info(
+                "Skipping %d run(s) of %s because multiple scheduled runs are in the past", skipped, job.name
+            )
             await _insert_log(tx, job, {"type": "canceled", "num_canceled": float(skipped)}, [], 0.0)
     else:
         following = job.schedule.next_after(max(now, last))
@@ -231,9 +247,12 @@ def _stored_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
         name: float(value) if isinstance(value, int) else value
         for name, value in parse_schedule(spec["cronSchedule"]).to_json().items()
     }
+    return {"udfPath": spec["udfPath"], "udfArgs": _arguments_text(spec), "cronSchedule": schedule}
+
+
+def _arguments_text(spec: Mapping[str, Any]) -> str:
     args = spec["udfArgs"]
-    text = args if isinstance(args, str) else bytes(args).decode()
-    return {"udfPath": spec["udfPath"], "udfArgs": text, "cronSchedule": schedule}
+    return args if isinstance(args, str) else bytes(args).decode()
 
 
 def _first_run(schedule: Schedule, now: datetime) -> datetime:

@@ -23,6 +23,7 @@ _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "satu
 _SECONDS_IN = {"seconds": 1, "minutes": 60, "hours": 3600}
 _NEAREST_WEEKDAY = re.compile(r"^(\d{1,2})W$")
 _BEFORE_LAST_DAY = re.compile(r"^L-(\d{1,2})$")
+_STEPPED = re.compile(r"^(\*|[A-Z0-9]+)/(\d+)$")
 # Every calendar pattern repeats within 28 years, save for the skipped leap years around 2100.
 _HORIZON_MONTHS = 12 * 40
 
@@ -134,9 +135,13 @@ def _cron(json: Mapping[str, Any]) -> CalendarSchedule:
 
 def _next_match(expression: str, moment: datetime) -> datetime | None:
     minute, hour, day, month, weekday = expression.upper().split()
+    for field in (minute, hour, day, month, weekday):
+        if "," in field and "*" in field.split(","):
+            raise CronSimError("`*` stands alone, not in a list")
     if weekday == "L":
         weekday = "6"
-    items = day.split(",")
+    weekday = ",".join(_open_end(item, 0, 6) for item in weekday.split(","))
+    items = [_open_end(item, 1, 31) for item in day.split(",")]
     special = [item for item in items if _NEAREST_WEEKDAY.match(item) or _BEFORE_LAST_DAY.match(item)]
     ordinary = [item for item in items if item not in special]
     candidates: list[datetime] = []
@@ -148,6 +153,18 @@ def _next_match(expression: str, moment: datetime) -> datetime | None:
     for item in special:
         candidates += _special_day(item, f"{minute} {hour} * {month} *", moment)
     return min(candidates, default=None)
+
+
+def _open_end(item: str, first: int, last: int) -> str:
+    """A stepped item of a day field with its end: `2/3` as `2-31/3`.
+
+    Such a field is a restricted one, which CronSim does not see in `*/2`; and its last day of the week is 7.
+    """
+    stepped = _STEPPED.match(item)
+    if stepped is None or item.startswith("L"):
+        return item
+    start = str(first) if stepped[1] == "*" else stepped[1]
+    return f"{start}-{last}/{stepped[2]}"
 
 
 def _simulate(expression: str, moment: datetime) -> list[datetime]:

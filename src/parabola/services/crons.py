@@ -5,12 +5,11 @@ once (semantics 7.5).
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from parabola.database.errors import ConflictError
 from parabola.functions.function_path import parse_path
 from parabola.functions.identity import NO_IDENTITY
 from parabola.functions.mutations import CompanionGone
@@ -23,8 +22,9 @@ from parabola.services.cron_jobs import (
     runs_between,
 )
 from parabola.services.due_loop import Due, DueLoop
+from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
-from parabola.values.errors import ParabolaError
+from parabola.values.errors import ParabolaError, RateLimited
 
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
@@ -38,6 +38,9 @@ CONCURRENCY: Final = 16
 INTERRUPTED_TEXT: Final = "Transient error while executing action"
 _BACKOFF_SECONDS: Final = 5.0
 _FAR_FUTURE: Final = 2**63 - 1
+_SOURCE: Final = "crons"
+
+logger = logging.getLogger("parabola.scheduler")
 
 
 class Crons:
@@ -71,46 +74,54 @@ class Crons:
         if job is None or job.state != "pending":
             return
         spec = self._runner.active.deployment.functions.get(parse_path(job.path).canonical)
-        began = time.perf_counter()
         try:
             if spec is not None and spec.kind == "action":
-                if not await self._start_action(job):
-                    return
-                result = await self._runner.action(job.path, job.arguments(), NO_IDENTITY, public_only=False)
-                await self._end(next_run_id, result, time.perf_counter() - began)
-                return
-            result = await self._runner.mutation(
-                job.path,
-                job.arguments(),
-                NO_IDENTITY,
-                public_only=False,
-                companion=_CronRun(job),
-            )
-        except CompanionGone:
-            return
-        except ParabolaError:
+                await self._run_action(job)
+            else:
+                await self._run_mutation(job)
+        except Exception:
             # A fault of the server. The run stays due, and is tried again after a pause.
             await asyncio.sleep(_BACKOFF_SECONDS)
             raise
+
+    async def _run_mutation(self, job: CronJob) -> None:
+        began = time.perf_counter()
+        try:
+            result = await self._runner.mutation(
+                job.path, job.arguments(), NO_IDENTITY, public_only=False, companion=_CronRun(job)
+            )
+        except CompanionGone:
+            return
         seconds = time.perf_counter() - began
         if result.error is None:
-            await self._commit(lambda tx: log_run(tx, job, result, seconds))
+            await transact(self._database, _SOURCE, lambda tx: log_run(tx, job, result, seconds))
         else:
-            await self._end(next_run_id, result, seconds)
+            await self._end(job.next_run_id, result, seconds)
 
-    async def _start_action(self, job: CronJob) -> bool:
-        started = False
-
-        async def start(tx: Transaction) -> None:
-            nonlocal started
-            current = await find_cron_job(tx, job.next_run_id)
-            started = current is not None and current.next_ts == job.next_ts
-            if started:
-                running = {"state": "inProgress", "prevTs": Int64(job.next_ts), "nextTs": Int64(RUNNING)}
-                await tx.patch_system(job.next_run_id, running)
-
-        await self._commit(start)
-        return started
+    async def _run_action(self, job: CronJob) -> None:
+        began = time.perf_counter()
+        if not await transact(self._database, _SOURCE, partial(_start, job)):
+            return
+        outcome: FunctionResult | str
+        try:
+            outcome = await self._runner.action(job.path, job.arguments(), NO_IDENTITY, public_only=False)
+        except RateLimited:
+            # It has not begun: no host got free for it.
+            await asyncio.sleep(_BACKOFF_SECONDS)
+            await transact(self._database, _SOURCE, partial(_put_back, job))
+            return
+        except Exception:
+            # Nobody knows what it has done, so it is not run again before its next time.
+            logger.exception("The cron job %s could not be run to its end", job.name)
+            outcome = INTERRUPTED_TEXT
+        seconds = time.perf_counter() - began
+        while True:
+            try:
+                await self._end(job.next_run_id, outcome, seconds)
+                return
+            except ParabolaError as error:
+                logger.warning("The end of the cron job %s is not yet noted: %s", job.name, error)
+            await asyncio.sleep(_BACKOFF_SECONDS)
 
     async def _end(self, next_run_id: str, result: FunctionResult | str, seconds: float) -> None:
         """Plan the next run and keep how this one went, unless the job is gone."""
@@ -121,17 +132,23 @@ class Crons:
                 await log_run(tx, job, result, seconds)
                 await advance(tx, job)
 
-        await self._commit(end)
+        await transact(self._database, _SOURCE, end)
 
-    async def _commit(self, write: Callable[[Transaction], Awaitable[Any]]) -> None:
-        while True:
-            tx = self._database.begin(writable=True)
-            await write(tx)
-            try:
-                await self._database.commit(tx, source="crons")
-            except ConflictError:
-                continue
-            return
+
+async def _start(job: CronJob, tx: Transaction) -> bool:
+    """Mark an action as started, unless something about the job has changed; whether it may run."""
+    if await find_cron_job(tx, job.next_run_id) != job:
+        return False
+    running = {"state": "inProgress", "prevTs": Int64(job.next_ts), "nextTs": Int64(RUNNING)}
+    await tx.patch_system(job.next_run_id, running)
+    return True
+
+
+async def _put_back(job: CronJob, tx: Transaction) -> None:
+    """Make the run of an action that did not begin due again."""
+    current = await find_cron_job(tx, job.next_run_id)
+    if current is not None and current.state == "inProgress":
+        await tx.patch_system(job.next_run_id, {"state": "pending", "nextTs": Int64(job.next_ts)})
 
 
 class _CronRun:
@@ -141,8 +158,8 @@ class _CronRun:
         self._job = job
 
     async def begin(self, transaction: Transaction) -> None:
-        current = await find_cron_job(transaction, self._job.next_run_id)
-        if current is None or current.next_ts != self._job.next_ts:
+        # A push may have changed what is to run, or when it runs next.
+        if await find_cron_job(transaction, self._job.next_run_id) != self._job:
             raise CompanionGone
 
     async def finish(self, transaction: Transaction) -> None:

@@ -1,7 +1,8 @@
 """A loop that starts what has become due, and sleeps until the next thing does.
 
 It reads the database like any live query: the read set of its last look says exactly which commits concern
-it, so it neither polls nor misses anything.
+it, so it neither polls nor misses anything. One look fetches work for many starts: with thousands of things
+due, what is next is in memory when a place gets free.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ __all__ = ["Due", "DueLoop"]
 LONGEST_SLEEP_SECONDS = 60.0
 """The wall clock may be set while the loop sleeps."""
 FAULT_PAUSE_SECONDS = 1.0
+AHEAD = 4
+"""How many times as much as can run at once is fetched by one look."""
 
 logger = logging.getLogger("parabola.scheduler")
 
@@ -39,8 +42,11 @@ class Due:
     next_ts: int | None = None
 
 
+Work = Callable[[], Awaitable[None]]
 Look = Callable[["Snapshot", int, int], Awaitable[Due]]
-"""Takes a snapshot, the current time in nanoseconds and how many things may be started at most."""
+"""Takes a snapshot, the current time in nanoseconds and how many due things are of interest, those that run
+among them. What it finds may have changed when it is run.
+"""
 
 
 class DueLoop:
@@ -52,7 +58,9 @@ class DueLoop:
         self._concurrency = concurrency
         self._name = name
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, Work] = {}
         self._changed = asyncio.Event()
+        self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._subscription: Token | None = None
 
@@ -66,6 +74,7 @@ class DueLoop:
 
     async def close(self) -> None:
         """Start nothing more and stop what runs; the next start begins it again, or finds it interrupted."""
+        self._closing = True
         tasks = [*self._running.values(), *([self._task] if self._task is not None else [])]
         for task in tasks:
             task.cancel()
@@ -88,14 +97,13 @@ class DueLoop:
                     await self._changed.wait()
 
     async def _turn(self) -> float:
-        """Look once, start what is due; how many seconds to sleep."""
+        """Look once if something could be started, and start it; how many seconds to sleep."""
+        if self._waiting or len(self._running) >= self._concurrency:
+            return LONGEST_SLEEP_SECONDS  # the next one that ends sees to it
         snapshot = self._database.begin()
-        now = time.time_ns()
-        due = await self._look(snapshot, now, self._concurrency + len(self._running))
-        for id, run in due.work:
-            if id not in self._running and len(self._running) < self._concurrency:
-                task = self._running[id] = asyncio.create_task(self._attend(run))
-                task.add_done_callback(partial(self._ended, id))
+        due = await self._look(snapshot, time.time_ns(), AHEAD * self._concurrency + len(self._running))
+        self._waiting = {id: run for id, run in due.work if id not in self._running}
+        self._start_waiting()
         subscriptions = self._database.subscriptions
         if self._subscription is not None:
             subscriptions.drop(self._subscription)
@@ -106,7 +114,13 @@ class DueLoop:
             return LONGEST_SLEEP_SECONDS
         return min(max((due.next_ts - time.time_ns()) / 1e9, 0.0), LONGEST_SLEEP_SECONDS)
 
-    async def _attend(self, run: Callable[[], Awaitable[None]]) -> None:
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._running) < self._concurrency:
+            id = next(iter(self._waiting))
+            task = self._running[id] = asyncio.create_task(self._attend(self._waiting.pop(id)))
+            task.add_done_callback(partial(self._ended, id))
+
+    async def _attend(self, run: Work) -> None:
         try:
             await run()
         except asyncio.CancelledError:
@@ -116,4 +130,7 @@ class DueLoop:
 
     def _ended(self, id: str, _task: asyncio.Task[None]) -> None:
         self._running.pop(id, None)
-        self._changed.set()
+        if not self._closing:
+            self._start_waiting()
+        if not self._waiting:
+            self._changed.set()

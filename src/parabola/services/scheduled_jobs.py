@@ -1,8 +1,8 @@
 """Scheduled functions as rows of `_scheduled_jobs`: made, cancelled and finished inside transactions
 (semantics 7).
 
-A row is found by `nextTs`, in nanoseconds: when it is due, `RUNNING` while an action runs, and absent once it
-has ended.
+A row is found by its `lane` and by `nextTs`, in nanoseconds: when it is due, `RUNNING` while an action runs,
+and absent once it has ended. Mutations and actions have a lane each, so that neither waits behind the other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from parabola.functions.calling import CallRefused, decode_arguments
+from parabola.functions.function_path import parse_path
 from parabola.functions.syscall_calls import called_function
 from parabola.functions.syscalls import CallArguments
 from parabola.values.encoding import Int64, encode
@@ -24,13 +25,29 @@ if TYPE_CHECKING:
     from parabola.database.documents import Document
     from parabola.database.snapshot import Snapshot
     from parabola.database.transaction import Transaction
-    from parabola.functions.deployment import Deployment
+    from parabola.functions.deployment import Deployment, FunctionSpec
     from parabola.functions.execution import Execution
     from parabola.functions.function_path import FunctionPath
 
-__all__ = ["JOBS", "RUNNING", "Job", "cancel_job", "end_job", "jobs_between", "schedule_job", "start_job"]
+__all__ = [
+    "ACTIONS",
+    "MUTATIONS",
+    "RUNNING",
+    "CancelsItself",
+    "Job",
+    "cancel_job",
+    "end_job",
+    "give_lanes",
+    "jobs_between",
+    "remove_ended_jobs",
+    "schedule_job",
+    "start_job",
+]
 
 JOBS: Final = "_scheduled_jobs"
+MUTATIONS: Final = "mutation"
+ACTIONS: Final = "action"
+"""The lanes."""
 RUNNING: Final = 0
 """`nextTs` of an action that has been started."""
 HORIZON_MS: Final = 5 * 366 * 24 * 3600 * 1000.0
@@ -42,6 +59,10 @@ _INVALID_ID: Final = (
 )
 
 
+class CancelsItself(Exception):
+    """A scheduled mutation asks to cancel the job that it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job as the scheduler works with it. `next_ts` is in nanoseconds, None once it has ended."""
@@ -51,6 +72,11 @@ class Job:
     args: str
     state: str
     next_ts: int | None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its state is its last one."""
+        return self.state not in ("pending", "inProgress")
 
     @staticmethod
     def of(row: Document) -> Job:
@@ -73,7 +99,8 @@ async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str,
     seconds = args.get("ts")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise call.missing("ts") if seconds is None else call.bad("ts", "expected a number of seconds")
-    path = _existing_target(execution.attempt.deployment, name)
+    target = _existing_target(execution.attempt.deployment, name)
+    path = target.path
     due_ms = float(seconds) * 1000
     _check_horizon(due_ms, execution.attempt.now_ms)
     try:
@@ -87,6 +114,7 @@ async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str,
         "args": arguments.json.decode(),
         "originalScheduledTs": due_ms,
         "state": {"type": "pending"},
+        "lane": _lane(target),
         "nextTs": Int64(max(int(due_ms * 1_000_000), RUNNING + 1)),
     }
     if parent is not None and parent.state == "canceled":
@@ -97,9 +125,17 @@ async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str,
 
 
 async def cancel_job(tx: Transaction, id: str, now_ms: float) -> None:
-    """Cancel a job unless it has ended. Raises `BadRequest` for an id of anything else."""
+    """Cancel a job unless it has ended. Raises `BadRequest` for an id of anything else, and `CancelsItself`.
+
+    An action that runs already is not interrupted.
+    """
     row = await find_job(tx, id)
-    if row is not None and row.value["state"]["type"] in ("pending", "inProgress"):
+    if row is None:
+        return
+    job = Job.of(row)
+    if job.state == "inProgress" and job.next_ts != RUNNING:
+        raise CancelsItself  # the state of a running mutation is seen by nobody else
+    if not job.has_ended:
         await end_job(tx, row, {"type": "canceled"}, now_ms)
 
 
@@ -129,18 +165,51 @@ async def find_job(tx: Snapshot, id: str) -> Document | None:
     return await tx.get_system(id)
 
 
-async def jobs_between(tx: Snapshot, after_ts: int, until_ts: int, limit: int) -> list[Document]:
-    """Jobs due after one timestamp and at or before another, the earliest first."""
+async def jobs_between(tx: Snapshot, lane: str, after_ts: int, until_ts: int, limit: int) -> list[Document]:
+    """Jobs of a lane that are due after one timestamp and at or before another, the earliest first."""
     source = {
         "type": "IndexRange",
-        "indexName": f"{JOBS}.by_next_ts",
+        "indexName": f"{JOBS}.by_lane",
         "range": [
+            {"type": "Eq", "fieldPath": "lane", "value": lane},
             {"type": "Gt", "fieldPath": "nextTs", "value": _int64(after_ts)},
             {"type": "Lte", "fieldPath": "nextTs", "value": _int64(until_ts)},
         ],
         "order": "asc",
     }
     return await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+
+
+async def remove_ended_jobs(tx: Transaction, before_ms: float, limit: int) -> int:
+    """Remove jobs that ended before a time; how many there were, at most `limit`."""
+    source = {
+        "type": "IndexRange",
+        "indexName": f"{JOBS}.by_completed_ts",
+        "range": [
+            {"type": "Gt", "fieldPath": "completedTs", "value": None},
+            {"type": "Lt", "fieldPath": "completedTs", "value": before_ms},
+        ],
+        "order": "asc",
+    }
+    rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+    for row in rows:
+        await tx.delete_system(row.id)
+    return len(rows)
+
+
+async def give_lanes(tx: Transaction, deployment: Deployment, limit: int) -> int:
+    """Give jobs a lane that an older version made without; how many there were, at most `limit`."""
+    source = {
+        "type": "IndexRange",
+        "indexName": f"{JOBS}.by_lane",
+        "range": [{"type": "Lt", "fieldPath": "lane", "value": ""}],
+        "order": "asc",
+    }
+    rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+    for row in rows:
+        spec = deployment.functions.get(parse_path(row.value["udfPath"]).canonical)
+        await tx.patch_system(row.id, {"lane": _lane(spec)})
+    return len(rows)
 
 
 def failed_state(error: str) -> dict[str, Any]:
@@ -160,11 +229,15 @@ async def _parent_job(execution: Execution, tx: Snapshot) -> Job | None:
     return None if row is None else Job.of(row)
 
 
-def _existing_target(deployment: Deployment, name: FunctionPath) -> str:
-    """The canonical name of the function to run. Raises `BadRequest` when there is no such function."""
+def _lane(spec: FunctionSpec | None) -> str:
+    return ACTIONS if spec is not None and spec.kind == "action" else MUTATIONS
+
+
+def _existing_target(deployment: Deployment, name: FunctionPath) -> FunctionSpec:
+    """The function to run. Raises `BadRequest` when there is no such function."""
     spec = deployment.functions.get(name.canonical)
     if spec is not None:
-        return spec.path
+        return spec
     module = deployment.module(name.module)
     if module is None:
         raise BadRequest(f"Attempted to schedule function at nonexistent path: {name}")

@@ -9,35 +9,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from parabola.database.errors import ConflictError
 from parabola.functions.calling import RequestContext
 from parabola.functions.function_path import parse_path
 from parabola.functions.identity import NO_IDENTITY
 from parabola.functions.mutations import CompanionGone
-from parabola.functions.syscalls import ACTIONS, SyscallTable
+from parabola.functions.syscalls import ACTIONS as IN_ACTIONS
+from parabola.functions.syscalls import SyscallTable
 from parabola.services.due_loop import Due, DueLoop
 from parabola.services.scheduled_jobs import (
-    JOBS,
+    ACTIONS,
+    MUTATIONS,
     RUNNING,
+    CancelsItself,
     Job,
     arguments_of,
     cancel_job,
     end_job,
     failed_state,
+    give_lanes,
     jobs_between,
+    remove_ended_jobs,
     schedule_job,
     start_job,
 )
+from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
-from parabola.values.errors import ParabolaError
+from parabola.values.errors import ParabolaError, RateLimited
 
 if TYPE_CHECKING:
-    from parabola.database.documents import Document
     from parabola.database.snapshot import Snapshot
     from parabola.database.transaction import Transaction
     from parabola.functions.execution import Execution
@@ -46,25 +51,38 @@ if TYPE_CHECKING:
 
 __all__ = ["Scheduler"]
 
-CONCURRENCY: Final = 64
-"""Jobs at once. Client calls share the hosts with them and are served in between."""
+MUTATIONS_AT_ONCE: Final = 64
+"""Client calls share the hosts with them and are served in between."""
 KEPT_MS: Final = 7 * 24 * 3600 * 1000.0
 """Ended jobs stay visible for this long (semantics 7.3)."""
 CLEANING_SECONDS: Final = 600.0
-CLEANING_BATCH: Final = 200
+BATCH: Final = 200
+"""Rows of one transaction that tidies up."""
 INTERRUPTED_TEXT: Final = "Transient error while executing action"
+NO_HOST_PAUSE_SECONDS: Final = 1.0
+"""An action that found no host free for long enough is tried again after this."""
 _FIRST_BACKOFF_SECONDS: Final = 0.5
 _LONGEST_BACKOFF_SECONDS: Final = 7200.0
+_LONGEST_PAUSE_SECONDS: Final = 60.0
 _FAR_FUTURE: Final = 2**63 - 1
+_SOURCE: Final = "scheduler"
+
+logger = logging.getLogger("parabola.scheduler")
 
 
 class Scheduler:
-    """Runs the jobs of `_scheduled_jobs`, and serves the operations by which functions make them."""
+    """Runs the jobs of `_scheduled_jobs`, and serves the operations by which functions make them.
 
-    def __init__(self, runner: FunctionRunner) -> None:
+    At most `actions_at_once` actions run at a time; it leaves hosts for the actions that clients call.
+    """
+
+    def __init__(self, runner: FunctionRunner, actions_at_once: int) -> None:
         self._runner = runner
         self._database = runner.database
-        self._loop = DueLoop(runner.database, self._look, CONCURRENCY, "scheduler")
+        self._loops = [
+            DueLoop(runner.database, partial(self._look, lane), most, f"scheduled {lane}s")
+            for lane, most in ((MUTATIONS, MUTATIONS_AT_ONCE), (ACTIONS, actions_at_once))
+        ]
         self._faults: dict[str, int] = {}
         self._cleaner: asyncio.Task[None] | None = None
 
@@ -72,22 +90,26 @@ class Scheduler:
         """Serve `ctx.scheduler`."""
         syscalls.register("1.0/schedule", self._schedule, contexts=("mutation",), writes=True)
         syscalls.register("1.0/cancel_job", self._cancel, contexts=("mutation",), writes=True)
-        syscalls.register("1.0/actions/schedule", self._schedule_from_action, contexts=ACTIONS)
-        syscalls.register("1.0/actions/cancel_job", self._cancel_from_action, contexts=ACTIONS)
+        syscalls.register("1.0/actions/schedule", self._schedule_from_action, contexts=IN_ACTIONS)
+        syscalls.register("1.0/actions/cancel_job", self._cancel_from_action, contexts=IN_ACTIONS)
 
     async def start(self) -> None:
         """Fail what the end of the last process interrupted, then run what is due."""
-        while rows := await jobs_between(self._database.begin(), RUNNING - 1, RUNNING, CLEANING_BATCH):
+        deployment = self._runner.active.deployment
+        while await transact(self._database, _SOURCE, lambda tx: give_lanes(tx, deployment, BATCH)):
+            pass
+        while rows := await jobs_between(self._database.begin(), ACTIONS, RUNNING - 1, RUNNING, BATCH):
             for row in rows:
                 await self._end(row.id, failed_state(INTERRUPTED_TEXT))
-        self._loop.start()
+        for loop in self._loops:
+            loop.start()
         self._cleaner = asyncio.create_task(self._clean_up(), name="scheduler clean-up")
 
     async def close(self) -> None:
         """Stop. Jobs that were running are begun again, or failed, at the next start."""
         if self._cleaner is not None:
             self._cleaner.cancel()
-        await self._loop.close()
+        await asyncio.gather(*(loop.close() for loop in self._loops))
 
     # Operations
 
@@ -95,35 +117,25 @@ class Scheduler:
         return await schedule_job(execution, execution.db, args)
 
     async def _cancel(self, execution: Execution, args: Mapping[str, Any]) -> None:
-        await cancel_job(execution.db, str(args.get("id")), execution.attempt.now_ms)
-        if args.get("id") == execution.attempt.request.scheduled_function_id:
+        try:
+            await cancel_job(execution.db, str(args.get("id")), execution.attempt.now_ms)
+        except CancelsItself:
             execution.logs.warn(
                 "A scheduled mutation canceling itself is deprecated and will throw an error in a future "
                 "version of Convex."
             )
 
-    async def _schedule_from_action(self, execution: Execution, args: Mapping[str, Any]) -> Any:
-        return await self._commit(lambda tx: schedule_job(execution, tx, args))
+    async def _schedule_from_action(self, execution: Execution, args: Mapping[str, Any]) -> str:
+        return await transact(self._database, _SOURCE, lambda tx: schedule_job(execution, tx, args))
 
     async def _cancel_from_action(self, execution: Execution, args: Mapping[str, Any]) -> None:
-        await self._commit(lambda tx: cancel_job(tx, str(args.get("id")), _now_ms()))
-
-    async def _commit(self, write: Callable[[Transaction], Awaitable[Any]]) -> Any:
-        """Do something in a transaction of its own, however often it takes."""
-        while True:
-            tx = self._database.begin(writable=True)
-            result = await write(tx)
-            try:
-                await self._database.commit(tx, source="scheduler")
-            except ConflictError:
-                continue
-            return result
+        await transact(self._database, _SOURCE, lambda tx: cancel_job(tx, str(args.get("id")), _now_ms()))
 
     # Running
 
-    async def _look(self, snapshot: Snapshot, now: int, most: int) -> Due:
-        rows = await jobs_between(snapshot, RUNNING, now, most)
-        later = await jobs_between(snapshot, now, _FAR_FUTURE, 1)
+    async def _look(self, lane: str, snapshot: Snapshot, now: int, most: int) -> Due:
+        rows = await jobs_between(snapshot, lane, RUNNING, now, most)
+        later = await jobs_between(snapshot, lane, now, _FAR_FUTURE, 1)
         return Due(
             [(row.id, partial(self._run, Job.of(row))) for row in rows],
             None if not later else Job.of(later[0]).next_ts,
@@ -141,8 +153,12 @@ class Scheduler:
                 )
             else:
                 await self._run_mutation(job)
-        except ParabolaError:
-            await self._postpone(job)
+        except Exception:
+            # A fault of the server. Whatever it is, the job must not come up again at once and for ever.
+            count = self._faults[job.id] = self._faults.get(job.id, 0) + 1
+            delay = _FIRST_BACKOFF_SECONDS * 2 ** min(count - 1, 20)
+            with contextlib.suppress(ParabolaError):
+                await self._postpone(job, min(delay, _LONGEST_BACKOFF_SECONDS))
             raise
         self._faults.pop(job.id, None)
 
@@ -162,75 +178,80 @@ class Scheduler:
             await self._end(job.id, failed_state(_text(result)))
 
     async def _run_action(self, job: Job) -> None:
-        started = False
-
-        async def start(tx: Transaction) -> None:
-            nonlocal started
-            row = await tx.get_system(job.id)
-            started = row is not None and Job.of(row).state == "pending"
-            if row is not None and started:
-                await start_job(tx, row)
-
-        await self._commit(start)
-        if not started:
+        if not await transact(self._database, _SOURCE, partial(_start, job)):
             return
-        result = await self._runner.action(
-            job.path,
-            arguments_of(job),
-            NO_IDENTITY,
-            public_only=False,
-            request=RequestContext(scheduled_function_id=job.id),
-        )
-        await self._end(job.id, {"type": "success"} if result.error is None else failed_state(_text(result)))
+        try:
+            result = await self._runner.action(
+                job.path,
+                arguments_of(job),
+                NO_IDENTITY,
+                public_only=False,
+                request=RequestContext(scheduled_function_id=job.id),
+            )
+        except RateLimited:
+            # It has not begun: no host got free for it.
+            await self._postpone(job, NO_HOST_PAUSE_SECONDS)
+            return
+        except Exception:
+            # Nobody knows what it has done, so it is not run again.
+            logger.exception("The scheduled action %s could not be run to its end", job.path)
+            state = failed_state(INTERRUPTED_TEXT)
+        else:
+            state = {"type": "success"} if result.error is None else failed_state(_text(result))
+        await self._end_at_last(job.id, state)
+
+    async def _end_at_last(self, id: str, state: Mapping[str, Any]) -> None:
+        """Give an action its last state, however long the database takes none: it must not seem to run on."""
+        pause = _FIRST_BACKOFF_SECONDS
+        while True:
+            try:
+                await self._end(id, state)
+                return
+            except ParabolaError as error:
+                logger.warning("The end of a scheduled action is not yet noted: %s", error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     async def _end(self, id: str, state: Mapping[str, Any]) -> None:
         """Give a job its last state, unless it has one already."""
 
         async def end(tx: Transaction) -> None:
             row = await tx.get_system(id)
-            if row is not None and Job.of(row).state in ("pending", "inProgress"):
+            if row is not None and not Job.of(row).has_ended:
                 await end_job(tx, row, state, _now_ms())
 
-        await self._commit(end)
+        await transact(self._database, _SOURCE, end)
 
-    async def _postpone(self, job: Job) -> None:
-        """After a fault of the server: try again later, ever later."""
-        count = self._faults[job.id] = self._faults.get(job.id, 0) + 1
-        delay = min(_FIRST_BACKOFF_SECONDS * 2 ** min(count - 1, 20), _LONGEST_BACKOFF_SECONDS)
+    async def _postpone(self, job: Job, seconds: float) -> None:
+        """Try a job that has not been run again later, unless it has been cancelled."""
 
         async def postpone(tx: Transaction) -> None:
             row = await tx.get_system(job.id)
-            if row is not None and Job.of(row).state == "pending":
-                await tx.patch_system(job.id, {"nextTs": Int64(time.time_ns() + int(delay * 1e9))})
+            if row is not None and not Job.of(row).has_ended:
+                next_ts = Int64(time.time_ns() + int(seconds * 1e9))
+                await tx.patch_system(job.id, {"state": {"type": "pending"}, "nextTs": next_ts})
 
-        with contextlib.suppress(ParabolaError):
-            await self._commit(postpone)
+        await transact(self._database, _SOURCE, postpone)
 
     # Forgetting
 
     async def _clean_up(self) -> None:
         while True:
             with contextlib.suppress(ParabolaError):
-                removed = CLEANING_BATCH
-                while removed == CLEANING_BATCH:
-                    removed = await self._commit(self._remove_old)
+                while await transact(
+                    self._database, _SOURCE, lambda tx: remove_ended_jobs(tx, _now_ms() - KEPT_MS, BATCH)
+                ):
+                    pass
             await asyncio.sleep(CLEANING_SECONDS)
 
-    async def _remove_old(self, tx: Transaction) -> int:
-        source = {
-            "type": "IndexRange",
-            "indexName": f"{JOBS}.by_completed_ts",
-            "range": [
-                {"type": "Gt", "fieldPath": "completedTs", "value": None},
-                {"type": "Lt", "fieldPath": "completedTs", "value": _now_ms() - KEPT_MS},
-            ],
-            "order": "asc",
-        }
-        query = {"source": source, "operators": [{"limit": CLEANING_BATCH}]}
-        rows: list[Document] = await tx.query_system(query).collect()
-        for row in rows:
-            await tx.delete_system(row.id)
-        return len(rows)
+
+async def _start(job: Job, tx: Transaction) -> bool:
+    """Mark an action as started, unless it has been cancelled; whether it may run."""
+    row = await tx.get_system(job.id)
+    if row is None or Job.of(row).state != "pending":
+        return False
+    await start_job(tx, row)
+    return True
 
 
 class _JobState:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from parabola.functions.host_process import HostProcess, describe_exit
 from parabola.functions.hosts import HostBundle, HostCommand, HostLost, LoadFailure, Run, RunRequest
 
+MEBIBYTE = 1024 * 1024
 TINY = HostCommand("tiny", (sys.executable, "-S", "-E", str(Path(__file__).with_name("tiny_host.py"))))
 
 
@@ -28,8 +30,8 @@ def request(name: str, args: Any = None, kind: str = "query") -> RunRequest:
 
 
 @asynccontextmanager
-async def host(step_limit: float | None = 0.2) -> AsyncIterator[HostProcess]:
-    process = await HostProcess.spawn(TINY, step_limit=step_limit)
+async def host(step_limit: float | None = 0.2, command: HostCommand = TINY) -> AsyncIterator[HostProcess]:
+    process = await HostProcess.spawn(command, step_limit=step_limit)
     try:
         yield process
     finally:
@@ -115,6 +117,30 @@ async def test_the_run_that_ended_the_host_is_blamed_and_its_neighbours_are_not(
                 await neighbour.next()
         with pytest.raises(HostLost):
             process.run(request("echo"))
+
+
+@pytest.mark.parametrize(("others", "is_guilty"), [(100, True), (480, False)])
+async def test_a_run_that_took_little_is_not_to_blame_for_a_full_host(others: int, is_guilty: bool) -> None:
+    async with host(command=replace(TINY, heap_bytes=512 * MEBIBYTE)) as process:
+        neighbour = process.run(request("hold"))
+        suspect = process.run(request("crowded", others * MEBIBYTE))
+        if is_guilty:
+            assert (await failure_of(suspect))["kind"] == "memory"
+        else:
+            with pytest.raises(HostLost):
+                await suspect.next()
+        with pytest.raises(HostLost):
+            await neighbour.next()
+
+
+@pytest.mark.parametrize("step_limit", [60.0, None])
+async def test_a_process_that_grows_without_bound_is_killed(step_limit: float | None) -> None:
+    async with host(step_limit, replace(TINY, memory_bytes=256 * MEBIBYTE)) as process:
+        failure = await failure_of(process.run(request("greedy")))
+        assert (failure["kind"], failure["error"]["message"]) == (
+            "memory",
+            "Function execution ran out of memory",
+        )
 
 
 async def test_nobody_is_blamed_for_a_host_that_was_doing_nothing() -> None:

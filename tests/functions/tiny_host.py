@@ -13,15 +13,15 @@ import time
 
 connection = socket.socket(fileno=int(os.environ["PARABOLA_HOST_FD"]))
 with open(os.environ["PARABOLA_ACTIVITY"], "r+b") as file:
-    activity = mmap.mmap(file.fileno(), 16)
+    activity = mmap.mmap(file.fileno(), 24)
 
 
 def say(message: dict) -> None:
     connection.sendall(json.dumps(message).encode() + b"\n")
 
 
-def busy(run_id: int) -> None:
-    struct.pack_into("<QQ", activity, 0, run_id, time.monotonic_ns())
+def busy(run_id: int, others: int = 0) -> None:
+    struct.pack_into("<QQQ", activity, 0, run_id, time.monotonic_ns(), others)
 
 
 def run(message: dict) -> None:
@@ -42,6 +42,14 @@ def run(message: dict) -> None:
     elif name == "killed":
         busy(run_id)
         os.kill(os.getpid(), signal.SIGKILL)
+    elif name == "crowded":
+        busy(run_id, others=message["args"])
+        os.kill(os.getpid(), signal.SIGABRT)
+    elif name == "greedy":
+        busy(run_id)
+        kept = []
+        while True:
+            kept.append(bytearray(b"x") * 1_000_000)
     elif name == "garbage":
         busy(run_id)
         connection.sendall(b"this is not JSON\n")

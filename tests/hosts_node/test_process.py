@@ -22,7 +22,7 @@ def own_host(modules: list[Json]) -> Iterator[Host]:
 
 
 def activity(host: Host) -> tuple[int, int]:
-    run_id, since = struct.unpack("<QQ", Path(host.activity.name).read_bytes())
+    run_id, since, _ = struct.unpack("<QQQ", Path(host.activity.name).read_bytes())
     return run_id, since
 
 

@@ -10,7 +10,10 @@ from parabola.functions.hosts import HostCommand, LoadFailure, Purpose
 
 MEMORY_TEXT = "Function execution ran out of memory"
 NODE_HEAP_MB = 512
-"""Heap of a Node.js host, in which many calls run (js-runtime §5.5 allows each 64 MB)."""
+"""Heap of a Node.js host, in which many calls run; it keeps each to 64 MB itself (js-runtime §5.5)."""
+NODE_MEMORY_MB = 1024
+"""Resident memory of a Node.js host: the heap does not bound buffers."""
+MEBIBYTE = 1024 * 1024
 
 # The order of sets depends on the hashes of strings: it must be the same on every host.
 _PYTHON_ENVIRONMENT: Mapping[str, str] = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
@@ -45,4 +48,10 @@ def _node_command(environment: Literal["isolate", "node"]) -> HostCommand:
         argv = node.host_argv(environment, memory_mb=NODE_HEAP_MB)
     except node.NodeNotFound as error:
         raise LoadFailure(str(error)) from None
-    return HostCommand(environment, (*argv, "--fd", "{fd}"), memory_text=node.MEMORY_TEXT)
+    return HostCommand(
+        environment,
+        (*argv, "--fd", "{fd}"),
+        memory_text=node.memory_text(environment, NODE_HEAP_MB),
+        heap_bytes=NODE_HEAP_MB * MEBIBYTE,
+        memory_bytes=NODE_MEMORY_MB * MEBIBYTE,
+    )

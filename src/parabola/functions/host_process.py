@@ -15,7 +15,13 @@ from typing import Protocol, Self, cast
 import orjson
 
 from parabola.functions.failures import FunctionFailure
-from parabola.functions.host_watchdog import ACTIVITY_VARIABLE, ActivityFile, StepWatch, process_cpu_seconds
+from parabola.functions.host_watchdog import (
+    ACTIVITY_VARIABLE,
+    ActivityFile,
+    StepWatch,
+    process_cpu_seconds,
+    process_memory_bytes,
+)
 from parabola.functions.hosts import MAXIMUM_LINE_BYTES, HostCommand, HostConnection, LoadFailure
 
 logger = logging.getLogger("parabola.host")
@@ -24,6 +30,8 @@ LOOK_INTERVAL = 0.1
 """Seconds between two looks at a busy host's activity."""
 TIMEOUT_TEXT = "Function execution timed out (maximum duration: {limit})"
 DESCRIPTOR_VARIABLE = "PARABOLA_HOST_FD"
+MEMORY_OF_A_CALL = 64 * 1024 * 1024
+"""A run that has taken less is not to blame when its host runs out of memory (js-runtime §5.5)."""
 _TAIL_BYTES = 4096
 
 
@@ -122,6 +130,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._parts_length = 0
         self._look: asyncio.TimerHandle | None = None
         self._verdict: tuple[int, FunctionFailure] | None = None
+        self._exonerated = False
         self._burial: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -245,17 +254,22 @@ class HostProcess(HostConnection, asyncio.Protocol):
     # Watching
 
     def started_work(self) -> None:
-        if self._look is None and self._step_limit is not None:
+        if self._look is None and (self._step_limit or self.command.memory_bytes):
             self._look = self.loop.call_later(LOOK_INTERVAL, self._look_at_activity)
 
     def _look_at_activity(self) -> None:
         self._look = None
         if self.closed or not self.runs:
             return
-        step = self._activity.read()
-        over = self._watch.look(step, time.monotonic(), process_cpu_seconds(self.pid))
-        if over is not None:
-            self._condemn(over, _timeout(self._step_limit or 1.0))
+        if self._step_limit is not None:
+            step = self._activity.read()
+            over = self._watch.look(step, time.monotonic(), process_cpu_seconds(self.pid))
+            if over is not None:
+                self._condemn(over, _timeout(self._step_limit))
+        if self.command.memory_bytes is not None:
+            used = process_memory_bytes(self.pid)
+            if used is not None and used > self.command.memory_bytes:
+                self._end_for_memory(used)
         self._look = self.loop.call_later(LOOK_INTERVAL, self._look_at_activity)
 
     def stalled(self, run_id: int) -> None:
@@ -269,6 +283,15 @@ class HostProcess(HostConnection, asyncio.Protocol):
         if self._verdict is None:
             self._verdict = (run_id, failure)
         if self._process is not None:
+            self._process.kill()
+
+    def _end_for_memory(self, used: int) -> None:
+        """The process has `used` too many bytes. Whoever is not to blame is run again elsewhere."""
+        run_id = self._suspect()
+        if run_id is not None and self._has_taken(run_id, used):
+            self._condemn(run_id, self._out_of_memory())
+        elif self._process is not None:
+            self._exonerated = True
             self._process.kill()
 
     # The end
@@ -305,18 +328,34 @@ class HostProcess(HostConnection, asyncio.Protocol):
     def _blame(self, code: int | None) -> tuple[int | None, FunctionFailure | None]:
         if self._verdict is not None:
             return self._verdict
-        run_id, _ = self._activity.read()
-        if run_id not in self.runs and len(self.runs) == 1 and self._step_limit is None:
-            run_id = next(iter(self.runs))  # the only call of an action host is to blame whatever happened
-        if run_id not in self.runs:
+        run_id = self._suspect()
+        if run_id is None or self._exonerated:
             return None, None
         if code in (-signal.SIGKILL, -signal.SIGABRT, 134, 137):
-            return run_id, FunctionFailure(self.command.memory_text, kind="memory")
+            if not self._has_taken(run_id, self.command.heap_bytes):
+                return None, None
+            return run_id, self._out_of_memory()
         return run_id, FunctionFailure(
             f"The function ended its host process ({describe_exit(code)}). "
             "A function returns or raises an error; it must not end the process.",
             kind="exit",
         )
+
+    def _suspect(self) -> int | None:
+        """The run whose code is or was executing."""
+        run_id, _ = self._activity.read()
+        if run_id not in self.runs and len(self.runs) == 1 and self._step_limit is None:
+            return next(iter(self.runs))  # the only call of an action host is to blame whatever happened
+        return run_id if run_id in self.runs else None
+
+    def _has_taken(self, run_id: int, used: int | None) -> bool:
+        """Whether a large part of the `used` bytes of the process is this run's."""
+        if used is None or len(self.runs) == 1:
+            return True
+        return used - self._activity.memory_of_others() >= MEMORY_OF_A_CALL
+
+    def _out_of_memory(self) -> FunctionFailure:
+        return FunctionFailure(self.command.memory_text, kind="memory")
 
     async def close(self) -> None:
         self._closing = True

@@ -1,9 +1,9 @@
 """Which run is executing user code in a host, and for how long: read from outside, so that a busy loop cannot
 lie.
 
-The host writes 16 bytes into its activity file: the id of the run that executes user code now (0 when idle)
-and the `CLOCK_MONOTONIC` nanoseconds at which this step began. The engine maps the file and looks at it while
-work is in flight.
+The host writes into its activity file: the id of the run that executes user code now (0 when idle), the
+`CLOCK_MONOTONIC` nanoseconds at which this step began, and how much memory was in use then that is not the
+run's. The engine maps the file and looks at it while work is in flight.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 
 ACTIVITY_VARIABLE = "PARABOLA_ACTIVITY"
-_CELL = struct.Struct("<QQ")
+_CELL = struct.Struct("<QQQ")
 
 
 class ActivityFile:
@@ -32,8 +32,13 @@ class ActivityFile:
 
     def read(self) -> tuple[int, int]:
         """(run id, start of its step in monotonic nanoseconds); (0, _) when no user code runs."""
-        run_id, started = _CELL.unpack_from(self._map)
+        run_id, started, _ = _CELL.unpack_from(self._map)
         return run_id, started
+
+    def memory_of_others(self) -> int:
+        """Bytes that were not the run's when its step began; 0 from hosts that do not say."""
+        others: int = _CELL.unpack_from(self._map)[2]
+        return others
 
     def close(self) -> None:
         """Remove the file."""
@@ -51,6 +56,15 @@ def process_cpu_seconds(pid: int) -> float | None:
             ((~pid) << 3) | 2
         )  # Linux: the CPU-time clock of another process, clock_getcpuclockid(3)
     except (OSError, OverflowError, ValueError):
+        return None
+
+
+def process_memory_bytes(pid: int) -> int | None:
+    """Resident memory of a process, `None` where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * mmap.PAGESIZE
+    except (OSError, ValueError, IndexError):
         return None
 
 

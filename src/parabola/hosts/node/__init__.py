@@ -27,9 +27,6 @@ MINIMUM_NODE = 20
 FLAGS: Sequence[str] = ("--experimental-vm-modules", "--no-warnings")
 """What Node.js must be started with."""
 
-MEMORY_TEXT = "JavaScript execution ran out of memory (maximum memory usage: 64 MB)"
-"""What a call is told that used up its host's memory (js-runtime §5.5)."""
-
 MISSING_NODE = (
     f"TypeScript functions need Node.js {MINIMUM_NODE} or newer, and none was found. "
     "Install it from https://nodejs.org so that `node` is on the PATH, "
@@ -65,6 +62,14 @@ def host_argv(
     """
     memory = [] if memory_mb is None else [f"--max-old-space-size={memory_mb}"]
     return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--environment", environment]
+
+
+def memory_text(environment: Environment, heap_mb: int) -> str:
+    """What a call is told that used up its host's memory: its own 64 MB, or the whole heap of an action with
+    full Node.js (js-runtime §5.5).
+    """
+    size = 64 if environment == "isolate" else heap_mb
+    return f"JavaScript execution ran out of memory (maximum memory usage: {size} MB)"
 
 
 @functools.cache

@@ -1,33 +1,37 @@
 /**
- * The activity file: 16 bytes that tell the engine's watchdog whose code this process is executing, and since when.
+ * The activity file: 24 bytes that tell the engine's watchdog whose code this process is executing, and since when.
  *
  * Bytes 0-7: the invocation id, 0 while idle. Bytes 8-15: nanoseconds of CLOCK_MONOTONIC, set back by the time the
- * invocation has used in its earlier steps, so that the watchdog sees its whole user time. Both little-endian.
+ * invocation has used in its earlier steps, so that the watchdog sees its whole user time. Bytes 16-23: bytes of memory
+ * that the process used when the step began and that are not the invocation's. All little-endian.
  */
 import { openSync, writeSync } from "node:fs";
 
+const SIZE = 24;
+
 export class ActivityFile {
   #fd;
-  #bytes = Buffer.alloc(16);
+  #bytes = Buffer.alloc(SIZE);
   #idle = true;
 
   constructor(path) {
     this.#fd = path ? openSync(path, "r+") : null;
   }
 
-  /** @param {number} id  @param {bigint} since */
-  begin(id, since) {
+  /** @param {number} id  @param {bigint} since  @param {number} others  bytes of memory */
+  begin(id, since, others) {
     if (this.#fd === null) return;
     this.#bytes.writeBigUInt64LE(BigInt(id), 0);
     this.#bytes.writeBigUInt64LE(since, 8);
+    this.#bytes.writeBigUInt64LE(BigInt(others), 16);
     this.#idle = false;
-    writeSync(this.#fd, this.#bytes, 0, 16, 0);
+    writeSync(this.#fd, this.#bytes, 0, SIZE, 0);
   }
 
   idle() {
     if (this.#fd === null || this.#idle) return;
     this.#idle = true;
     this.#bytes.fill(0);
-    writeSync(this.#fd, this.#bytes, 0, 16, 0);
+    writeSync(this.#fd, this.#bytes, 0, SIZE, 0);
   }
 }

@@ -5,6 +5,7 @@
  * call is over.
  */
 import { Execution } from "./execution.mjs";
+import { MEMORY_TEXT, MemoryUse } from "./memory.mjs";
 import { CallError, findFunction, parseFunctionPath } from "./function_path.mjs";
 import { ModuleError } from "./module_set.mjs";
 
@@ -14,6 +15,8 @@ export const NEVER_RESOLVES = "Returned promise will never resolve";
 export class Invocation extends Execution {
   /** Nanoseconds of user time in finished steps. */
   userTime = 0n;
+  memory = new MemoryUse();
+  isOverMemory = false;
   ended = false;
   /** Steps that wait for their turn. */
   stepsAhead = 0;
@@ -113,7 +116,8 @@ export class Invocation extends Execution {
   /** Called when a step's microtasks have drained and unhandled rejections have been reported. */
   settle() {
     if (this.ended) return;
-    if (this.fatalFailure !== null) this.fail(this.fatalFailure);
+    if (this.isOverMemory) this.failForMemory();
+    else if (this.fatalFailure !== null) this.fail(this.fatalFailure);
     else if (this.unhandled !== null) this.failWith(this.unhandled.reason);
     else if (this.outcome !== null && "reason" in this.outcome) this.failWith(this.outcome.reason);
     else if (this.isOverTime()) this.fail({ message: this.timeoutText }, "timeout");
@@ -124,6 +128,10 @@ export class Invocation extends Execution {
 
   isOverTime() {
     return false;
+  }
+
+  failForMemory() {
+    this.fail({ message: MEMORY_TEXT }, "memory");
   }
 
   /** Decides what is next: wait, hand out answers, or end. */
@@ -179,7 +187,7 @@ export class Invocation extends Execution {
     if (this.ended) return;
     this.ended = true;
     if (this.instance !== null && this.#phase === "run") {
-      this.realm.tainted ||= this.isDangling();
+      this.realm.tainted ||= this.isDangling() || this.isOverMemory;
       this.host.realms.release(this.instance);
     } else if (this.realm !== null) {
       this.realm.execution = null;

@@ -6,9 +6,12 @@ const SHORT = 2_000_000n;
  *
  * A step is one entry into user code (the start of a call, or the delivery of one batch of answers) together with all
  * microtasks it causes. By the next turn Node has drained those and reported unhandled rejections, so that is when
- * the step's execution is settled: it is charged for the time and decides what happens next.
+ * the step's execution is settled: it is charged for time and memory, and decides what happens next.
  */
+import { MemoryMeter } from "./memory.mjs";
+
 export class StepQueue {
+  memory = new MemoryMeter();
   #queue = [];
   #active = null;
   #startedAt = 0n;
@@ -31,7 +34,7 @@ export class StepQueue {
   }
 
   /**
-   * @param {{id: number, userTime: bigint, settle: () => void}} execution
+   * @param {{id: number, userTime: bigint, memory: object, isOverMemory: boolean, settle: () => void}} execution
    * @param {() => void} action  enters user code; must not throw
    */
   enqueue(execution, action) {
@@ -73,7 +76,8 @@ export class StepQueue {
       this.#cpu = process.cpuUsage();
       this.#cpuAskedAt = this.#startedAt;
     }
-    this.#activity.begin(step.execution.id, this.#startedAt - step.execution.userTime);
+    const others = this.memory.begin(step.execution);
+    this.#activity.begin(step.execution.id, this.#startedAt - step.execution.userTime, others);
     this.#schedule();
     step.action();
   }
@@ -82,6 +86,7 @@ export class StepQueue {
     const execution = this.#active;
     if (execution === null) return;
     execution.userTime += this.#elapsed();
+    execution.isOverMemory ||= this.memory.end(execution);
     this.#active = null;
     execution.settle();
   }

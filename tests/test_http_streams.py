@@ -1,0 +1,395 @@
+"""HTTP actions as their clients meet them, in both languages: streams, ends, disconnects, headers, paths."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hosts_node.driver import bundle_sources, packages_folder
+from parabola.backend import Backend, BackendConfig
+from parabola.functions.deployment import Module
+from parabola.server.app import Server
+from parabola.services.push import Push
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PYTHON = {
+    "http.py": """
+import asyncio
+from parabola import *
+
+http = http_router()
+
+@http.route(path="/shout", method="POST")
+async def shout(ctx: ActionCtx, request: Request) -> Response:
+    async def loud():
+        async for piece in request.stream():
+            yield piece.upper()
+    return Response(loud(), headers={"x-made": "here"})
+
+@http.route(path="/measure", method="PUT")
+async def measure(ctx: ActionCtx, request: Request) -> Response:
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+    return Response(str(size))
+
+@http.route(path="/half", method="GET")
+async def half(ctx: ActionCtx, request: Request) -> Response:
+    async def pieces():
+        yield b"half"
+        raise ValueError("no more")
+    return Response(pieces())
+
+@http.route(path="/upload", method="POST")
+async def upload(ctx: ActionCtx, request: Request) -> Response:
+    try:
+        await request.body()
+    except ConnectionError:
+        await ctx.run_mutation(internal.notes.add, {"text": "upload was cut"})
+        raise
+
+@http.route(path="/patient", method="GET")
+async def patient(ctx: ActionCtx, request: Request) -> Response:
+    await ctx.run_mutation(internal.notes.add, {"text": "waits"})
+    while not await request.is_disconnected():
+        await asyncio.sleep(0.01)
+    await ctx.run_mutation(internal.notes.add, {"text": "is left alone"})
+    return Response()
+
+@http.route(path="/careless", method="POST")
+async def careless(ctx: ActionCtx, request: Request) -> Response:
+    return Response("did not read", status=403)
+
+@http.route(path_prefix="/http-like/", method="GET")
+async def like(ctx: ActionCtx, request: Request) -> Response:
+    return Response(request.url)
+
+@http.route(path="/raw", method="GET")
+async def raw(ctx: ActionCtx, request: Request) -> Response:
+    async def pieces():
+        yield bytes(3)
+    return Response(pieces(), headers=[("x-long", "x" * 20000), ("set-cookie", "a=1"), ("set-cookie", "b=2")])
+
+@http.route(path="/text", method="GET")
+async def text(ctx: ActionCtx, request: Request) -> Response:
+    return Response("hello")
+
+@http.route(path="/text", method="OPTIONS")
+async def preflight(ctx: ActionCtx, request: Request) -> Response:
+    return Response(status=204, headers={"access-control-allow-origin": "https://mine"})
+""",
+    "notes.py": """
+from parabola import *
+
+@internal_mutation
+async def add(ctx: MutationCtx, text: str) -> None:
+    await ctx.db.insert("notes", {"text": text})
+
+@query
+async def all(ctx: QueryCtx) -> list[str]:
+    return [note["text"] for note in await ctx.db.query("notes").collect()]
+""",
+}
+TYPESCRIPT = {
+    "http.ts": """
+import { anyApi, httpActionGeneric as httpAction, httpRouter } from "convex/server";
+const http = httpRouter();
+const internal = anyApi;
+const encoder = new TextEncoder();
+
+http.route({ path: "/shout", method: "POST", handler: httpAction(async (_ctx, request) => {
+  const loud = new TransformStream({
+    transform: (chunk, controller) =>
+      controller.enqueue(encoder.encode(new TextDecoder().decode(chunk).toUpperCase())),
+  });
+  return new Response(request.body!.pipeThrough(loud), { headers: { "x-made": "here" } });
+}) });
+http.route({ path: "/measure", method: "PUT", handler: httpAction(async (_ctx, request) => {
+  let size = 0;
+  for await (const piece of request.body as any) size += piece.length;
+  return new Response(String(size));
+}) });
+http.route({ path: "/half", method: "GET", handler: httpAction(async () => {
+  let pulls = 0;
+  const body = new ReadableStream({
+    pull(controller) {
+      pulls += 1;
+      if (pulls > 1) throw new Error("no more");
+      controller.enqueue(encoder.encode("half"));
+    },
+  });
+  return new Response(body);
+}) });
+http.route({ path: "/upload", method: "POST", handler: httpAction(async (ctx, request) => {
+  try {
+    await request.text();
+  } catch (error) {
+    await ctx.runMutation(internal.notes.add, { text: "upload was cut" });
+    throw error;
+  }
+  return new Response();
+}) });
+http.route({ path: "/patient", method: "GET", handler: httpAction(async (ctx, request) => {
+  const gone = new Promise((resolve) => request.signal.addEventListener("abort", resolve));
+  await ctx.runMutation(internal.notes.add, { text: "waits" });
+  await gone;
+  await ctx.runMutation(internal.notes.add, { text: "is left alone" });
+  return new Response();
+}) });
+http.route({ path: "/careless", method: "POST", handler: httpAction(async () =>
+  new Response("did not read", { status: 403 })) });
+http.route({ pathPrefix: "/http-like/", method: "GET", handler: httpAction(async (_ctx, request) =>
+  new Response(request.url)) });
+http.route({ path: "/raw", method: "GET", handler: httpAction(async () => {
+  const headers = new Headers({ "x-long": "x".repeat(20000) });
+  headers.append("set-cookie", "a=1");
+  headers.append("set-cookie", "b=2");
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new Uint8Array(3));
+      controller.close();
+    },
+  });
+  return new Response(body, { headers });
+}) });
+http.route({ path: "/text", method: "GET", handler: httpAction(async () => new Response("hello")) });
+http.route({ path: "/text", method: "OPTIONS", handler: httpAction(async () =>
+  new Response(null, { status: 204, headers: { "access-control-allow-origin": "https://mine" } })) });
+export default http;
+""",
+    "notes.ts": """
+import { internalMutationGeneric as internalMutation, queryGeneric as query } from "convex/server";
+export const add = internalMutation({ handler: async (ctx, { text }: { text: string }) => {
+  await ctx.db.insert("notes", { text });
+} });
+export const all = query({ handler: async (ctx) =>
+  (await ctx.db.query("notes").collect()).map((note) => note.text) });
+""",
+}
+
+
+def push_of(language: str, folder: Path) -> Push:
+    if language == "python":
+        return Push("python", tuple(Module(name, "python", source) for name, source in PYTHON.items()))
+    if not packages_folder().is_dir():
+        pytest.skip("the npm packages of the tests are not installed")
+    modules = bundle_sources(folder, TYPESCRIPT)
+    return Push("typescript", tuple(Module(one["path"], "isolate", one["source"]) for one in modules))
+
+
+class Connection:
+    """One connection of a client that counts bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, *lines: str, body: bytes = b"") -> None:
+        """A request's head, and the beginning of its body."""
+        self.writer.write("\r\n".join([*lines, "host: h.example", "", ""]).encode() + body)
+        await self.writer.drain()
+
+    async def send_chunk(self, data: bytes) -> None:
+        self.writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+        await self.writer.drain()
+
+    async def head(self) -> tuple[int, list[str]]:
+        """The status of the response, and its header lines without their dates."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        return int(head[0].split()[1]), [line for line in head[1:] if line and not line.startswith("Date:")]
+
+    async def chunk(self) -> bytes:
+        size = int(await self.reader.readuntil(b"\r\n"), 16)
+        return (await self.reader.readexactly(size + 2))[:-2]
+
+    async def rest(self) -> bytes:
+        """Everything up to the end of the connection."""
+        return await self.reader.read()
+
+
+class Site:
+    """A server with both doors."""
+
+    def __init__(self, backend: Backend, server: Server) -> None:
+        self.backend = backend
+        self.doors = {"site": (server.site_port, ""), "main": (server.port, "/http")}
+        self.connections: list[Connection] = []
+
+    async def connect(self, door: str = "site") -> Connection:
+        connection = Connection(
+            *await asyncio.open_connection("127.0.0.1", self.doors[door][0], limit=1 << 20)
+        )
+        self.connections.append(connection)
+        return connection
+
+    async def ask(self, *lines: str, body: bytes = b"", door: str = "site") -> tuple[int, list[str], bytes]:
+        """One request on a connection of its own: status, headers and what follows them."""
+        connection = await self.connect(door)
+        await connection.send(*lines, "connection: close", body=body)
+        status, headers = await connection.head()
+        return status, headers, await connection.rest()
+
+    async def until_noted(self, text: str) -> None:
+        """Wait until an action has noted it."""
+        committed = asyncio.Event()
+        stop = self.backend.on_commit(lambda written, ts: committed.set())
+        try:
+            while text not in (await self.backend.query("notes:all", {})).value:
+                committed.clear()
+                await committed.wait()
+        finally:
+            stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["python", "typescript"])
+async def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
+    folder = tmp_path_factory.mktemp(request.param)
+    push = push_of(request.param, folder)
+    backend = await Backend.open(BackendConfig(folder / "data"))
+    server = Server(backend, port=0, site_port=0)
+    try:
+        await backend.deploy(push)
+        await server.start()
+        site = Site(backend, server)
+        yield site
+        for connection in site.connections:
+            connection.writer.close()
+    finally:
+        await server.stop()
+        await backend.close()
+
+
+@pytest.mark.parametrize("door", ["site", "main"])
+async def test_a_response_begins_while_its_request_still_comes(site: Site, door: str) -> None:
+    connection = await site.connect(door)
+    await connection.send(f"POST {site.doors[door][1]}/shout HTTP/1.1", "transfer-encoding: chunked")
+    await connection.send_chunk(b"ab")
+    status, headers = await connection.head()
+    assert (status, headers) == (200, ["x-made: here", "Transfer-Encoding: chunked"])
+    assert await connection.chunk() == b"AB"
+    await connection.send_chunk(b"cd")
+    assert await connection.chunk() == b"CD"
+    await connection.send_chunk(b"")
+    assert await connection.chunk() == b""
+
+
+async def test_a_large_upload_is_read_in_pieces(site: Site) -> None:
+    size = 24 << 20
+    connection = await site.connect()
+    await connection.send("PUT /measure HTTP/1.1", f"content-length: {size}", body=bytes(size))
+    assert await connection.head() == (
+        200,
+        ["content-type: text/plain;charset=UTF-8", f"content-length: {len(str(size))}"],
+    )
+    assert await connection.reader.readexactly(len(str(size))) == str(size).encode()
+
+
+async def test_a_failure_after_the_head_cuts_the_response(site: Site) -> None:
+    connection = await site.connect()
+    await connection.send("GET /half HTTP/1.1")
+    assert (await connection.head())[0] == 200
+    assert await connection.rest() == b"4\r\nhalf\r\n"
+    failed = [entry for entry in site.backend.log.after(0) if entry.error is not None]
+    assert failed[-1].identifier == "GET /half"
+    assert "no more" in failed[-1].error.message
+
+
+async def test_an_upload_that_is_cut_fails_whoever_reads_it(site: Site) -> None:
+    connection = await site.connect()
+    await connection.send("POST /upload HTTP/1.1", "content-length: 10", body=b"begun")
+    connection.writer.close()
+    await site.until_noted("upload was cut")
+
+
+async def test_an_action_hears_that_its_client_has_gone_and_goes_on(site: Site) -> None:
+    connection = await site.connect()
+    await connection.send("GET /patient HTTP/1.1")
+    await site.until_noted("waits")
+    connection.writer.close()
+    await site.until_noted("is left alone")
+    lines = [str(line) for entry in site.backend.log.after(0) for line in entry.log_lines]
+    assert "[INFO] The client disconnected." in lines
+
+
+async def test_a_body_that_is_no_body_fails_its_request_alone(site: Site) -> None:
+    connection = await site.connect()
+    await connection.send("POST /measure HTTP/1.1", "transfer-encoding: chunked", body=b"zz\r\n")
+    await connection.rest()
+    assert (await site.ask("GET /text HTTP/1.1"))[0] == 200
+
+
+async def test_a_request_may_be_refused_unread(site: Site) -> None:
+    connection = await site.connect()
+    await connection.send("POST /careless HTTP/1.1", "content-length: 5", body=b"12")
+    assert (await connection.head())[0] == 403
+    assert await connection.reader.readexactly(12) == b"did not read"
+    connection.writer.write(b"345")  # the rest of the body, and then the connection is good for another
+    await connection.send("GET /text HTTP/1.1")
+    assert (await connection.head())[0] == 200
+
+
+async def test_head_gives_the_headers_of_get(site: Site) -> None:
+    connection = await site.connect()
+    for method, body in (("HEAD", b""), ("GET", b"hello"), ("HEAD", b"")):
+        await connection.send(f"{method} /text HTTP/1.1")
+        assert await connection.head() == (
+            200,
+            ["content-type: text/plain;charset=UTF-8", "content-length: 5"],
+        )
+        assert await connection.reader.readexactly(len(body)) == body
+
+
+async def test_headers_are_those_that_the_action_sets(site: Site) -> None:
+    status, headers, body = await site.ask("GET /raw HTTP/1.1", "origin: https://page")
+    assert (status, body) == (200, b"3\r\n\0\0\0\r\n0\r\n\r\n")
+    assert sorted(headers) == [
+        "Connection: close",
+        "Transfer-Encoding: chunked",
+        "set-cookie: a=1",
+        "set-cookie: b=2",
+        "x-long: " + "x" * 20000,
+    ]
+
+
+@pytest.mark.parametrize("door", ["site", "main"])
+async def test_preflights_are_the_affair_of_the_action(site: Site, door: str) -> None:
+    path = site.doors[door][1] + "/text"
+    asks = ("origin: https://page", "access-control-request-method: GET")
+    status, headers, _ = await site.ask(f"OPTIONS {path} HTTP/1.1", *asks, door=door)
+    assert (status, headers) == (204, ["access-control-allow-origin: https://mine", "Connection: close"])
+    status, headers, _ = await site.ask(f"OPTIONS {path}x HTTP/1.1", *asks, door=door)
+    assert status == 404
+    assert not [line for line in headers if line.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize("door", ["site", "main"])
+async def test_the_url_has_the_path_as_it_was_asked_for(site: Site, door: str) -> None:
+    path = "/http-like/a%2Fb/%C3%A4?x=%20"
+    _, _, body = await site.ask(f"GET {site.doors[door][1]}{path} HTTP/1.1", door=door)
+    assert body == f"http://h.example{path}".encode()
+
+
+@pytest.mark.parametrize("door", ["site", "main"])
+async def test_what_nobody_answers(site: Site, door: str) -> None:
+    prefix = site.doors[door][1]
+    text = (404, b"No matching routes found")
+    for line in ("GET /nowhere", "PUT /text", "GET /text/", "GET /http-like"):
+        method, path = line.split()
+        status, _, body = await site.ask(f"{method} {prefix}{path} HTTP/1.1", door=door)
+        assert (status, body) == text, line
+    status, _, _ = await site.ask(f"PROPFIND {prefix}/text HTTP/1.1", door=door)
+    assert status == 405
+
+
+async def test_headers_without_end_are_refused(site: Site) -> None:
+    with suppress(ConnectionError):  # the server may close before it has read them all
+        assert (await site.ask("GET /text HTTP/1.1", "x: " + "x" * 100_000))[0] == 400
+    assert (await site.ask("GET /text HTTP/1.1"))[0] == 200

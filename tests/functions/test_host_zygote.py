@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import orjson
 import pytest
 
 from functions.pool_hosts import settled
+from parabola.functions import host_commands
 from parabola.functions.host_commands import python_command
 from parabola.functions.host_process import HostProcess
 from parabola.functions.host_zygote import ForkingSpawner, Zygote
@@ -18,7 +20,7 @@ from parabola.functions.hosts import HostBundle, HostLost, LoadFailure, RunReque
 
 SOURCE = """
 import os
-from parabola import QueryCtx, query
+from parabola import ActionCtx, QueryCtx, action, query
 
 @query
 async def echo(ctx: QueryCtx, n: float) -> float:
@@ -27,6 +29,12 @@ async def echo(ctx: QueryCtx, n: float) -> float:
 @query
 async def leave(ctx: QueryCtx) -> None:
     os._exit(11)
+
+@action
+def hoard(ctx: ActionCtx) -> None:
+    kept = []
+    while True:
+        kept.append(b"x" * 1_000_000)
 """
 
 
@@ -57,7 +65,7 @@ async def test_forks_have_everything_loaded(spawner: ForkingSpawner) -> None:
 async def test_the_zygote_analyses(spawner: ForkingSpawner) -> None:
     result = await (await spawner.zygote()).analyze("modules")
     names = {function["name"] for function in result["modules"]["z.py"]["functions"]}
-    assert names == {"echo", "leave"}
+    assert names == {"echo", "hoard", "leave"}
 
 
 async def test_a_fork_that_ends_itself_is_reported_with_its_exit_code(spawner: ForkingSpawner) -> None:
@@ -66,6 +74,21 @@ async def test_a_fork_that_ends_itself_is_reported_with_its_exit_code(spawner: F
     assert message["type"] == "failed"
     assert "exit code 11" in message["error"]["message"] or "os._exit" in message["error"]["message"]
     await host.close()
+
+
+async def test_an_action_that_eats_memory_ends_before_the_machine_is_in_trouble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(host_commands, "PYTHON_MEMORY_MB", 150)
+    spawner = ForkingSpawner(python_command("action"), bundle())
+    host = await spawner.spawn(None)
+    run = host.run(replace(request("hoard"), kind="action"))
+    failure = await run.next()
+    assert (failure["kind"], failure["error"]["message"]) == (
+        "memory",
+        "Function execution ran out of memory",
+    )
+    await spawner.close()
 
 
 async def test_closing_a_fork_leaves_no_process_behind(spawner: ForkingSpawner) -> None:

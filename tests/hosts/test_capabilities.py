@@ -29,6 +29,12 @@ ATTEMPTS = {
     "concurrent.futures.ThreadPoolExecutor().submit(print)": "threads",
     "multiprocessing.Process(target=print).start()": "os.fork()",
     "input()": "input()",
+    "os.stat('/etc/hosts')": "os.stat('/etc/hosts')",
+    "os.path.exists('/etc/hosts')": "os.stat('/etc/hosts')",
+    "pathlib.Path('/etc/hosts').is_file()": "os.stat(",
+    "os.access('/etc/hosts', os.R_OK)": "os.access('/etc/hosts')",
+    "signal.alarm(1)": "signal.alarm()",
+    "signal.signal(signal.SIGPROF, signal.SIG_IGN)": "signal.signal()",
 }
 
 
@@ -36,7 +42,7 @@ ATTEMPTS = {
 async def test_it_is_refused_with_a_sentence_that_names_the_line(host: HostProcess, attempt: str) -> None:
     await host.serve(f"""
         import os, pathlib, tempfile, sqlite3, socket, subprocess, threading, concurrent.futures
-        import http.client, multiprocessing, urllib.request
+        import http.client, multiprocessing, signal, urllib.request
         def helper():
             return {attempt}
         @query

@@ -129,6 +129,23 @@ async def test_memory_that_runs_away_fails_the_call_and_not_the_process() -> Non
         assert (await host.action("m.py:act")).result == 2e8
 
 
+async def test_a_timer_that_an_action_leaves_behind_does_not_end_the_next_call(
+    shared_host: HostProcess,
+) -> None:
+    await shared_host.serve("""
+        import signal, time
+        @action
+        def leave(ctx: ActionCtx):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+        @action
+        def next(ctx: ActionCtx):
+            time.sleep(0.05)
+            return "fine"
+    """)
+    assert (await shared_host.action("m.py:leave")).result is None
+    assert (await shared_host.action("m.py:next")).result == "fine"
+
+
 async def test_the_activity_cell_names_the_run_whose_code_runs() -> None:
     async with host_process() as host:
         await host.serve("""

@@ -25,6 +25,7 @@ CLOCKS = """
         return {{
             "time": time.time() * 1000,
             "time_ns": time.time_ns() / 1e6,
+            "gettime": time.clock_gettime(time.CLOCK_REALTIME) * 1000,
             "now": datetime.now(timezone.utc).timestamp() * 1000,
             "utcnow": datetime.utcnow().isoformat(),
             "today": datetime.today().isoformat(),
@@ -54,6 +55,7 @@ async def test_the_clock_stands_still(host: HostProcess, kind: str) -> None:
     assert outcome.result == {
         "time": NOW_MS,
         "time_ns": NOW_MS,
+        "gettime": NOW_MS,
         "now": NOW_MS,
         "utcnow": "2023-11-14T22:13:20.123000",
         "today": "2023-11-14T22:13:20.123000",
@@ -179,12 +181,35 @@ async def test_environment_variables_are_the_deployments_and_reads_are_noted(hos
     outcome = await host.query("m.py:read")
     assert outcome.result == ["secret", None, "http://127.0.0.1:3210", "secret", False, "default", "secret"]
     assert outcome.usage["envRead"] == ["ABSENT", "CONVEX_CLOUD_URL", "NOPE", "NOTHING", "TOKEN"]
-    assert (await host.query("m.py:nothing")).usage["envRead"] == []
+    assert (await host.query("m.py:nothing")).usage["envRead"] == ["TOKEN"], "its module has read it"
     names = ["CONVEX_CLOUD_URL", "CONVEX_SITE_URL", "TOKEN"]
-    assert (await host.query("m.py:every")).result == [names, 3.0, names]
+    every = await host.query("m.py:every")
+    assert every.result == [names, 3.0, names]
+    assert every.usage["envRead"] == ["*", "TOKEN"]
     assert "Can't use os.environ to set variables in queries" in (await host.query("m.py:write")).error
     assert (await host.query("m.py:path")).result is None
     assert (await host.action("m.py:act")).result == ["secret", True, False, True]
+
+
+async def test_functions_depend_on_what_the_modules_behind_them_have_read(host: HostProcess) -> None:
+    message = await host.load(
+        {
+            "settings.py": "import os\nregion = os.environ.get('REGION')",
+            "deep/token.py": "from parabola import env\nfrom ..settings import region\ntoken = env.get('TOKEN')",
+            "later.py": "from parabola import env\nname = env.get('LATER')",
+            "apart.py": "from parabola import *\n@query\ndef f(ctx): return 1",
+            "shallow.py": "from parabola import *\nfrom . import settings\n@query\ndef f(ctx): return 1",
+            "far.py": "from parabola import *\nimport convex.deep.token\n@query\ndef f(ctx): return 1",
+            "lazy.py": "from parabola import *\n@query\ndef f(ctx):\n    from .later import name\n    return name",
+        },
+        env={"LATER": "x"},
+    )
+    assert message["type"] == "loaded", message
+    read = {
+        name: (await host.query(f"{name}.py:f")).usage["envRead"]
+        for name in ("apart", "shallow", "far", "lazy")
+    }
+    assert read == {"apart": [], "shallow": ["REGION"], "far": ["REGION", "TOKEN"], "lazy": ["LATER"]}
 
 
 async def test_modules_see_the_clock_and_the_seed_of_the_push(host: HostProcess) -> None:

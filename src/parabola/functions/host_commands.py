@@ -13,6 +13,9 @@ NODE_HEAP_MB = 512
 """Heap of a Node.js host, in which many calls run; it keeps each to 64 MB itself (js-runtime §5.5)."""
 NODE_MEMORY_MB = 1024
 """Resident memory of a Node.js host: the heap does not bound buffers."""
+PYTHON_MEMORY_MB = 1024
+"""Resident memory of a Python host. Queries and mutations are kept to less inside it; an action that grows
+would otherwise take the machine's memory, and the system would choose whom to end."""
 MEBIBYTE = 1024 * 1024
 
 # The order of sets depends on the hashes of strings: it must be the same on every host.
@@ -28,6 +31,7 @@ def python_command(purpose: Purpose) -> HostCommand:
         _PYTHON_ENVIRONMENT,
         zygote_argv=(*program, "--zygote"),
         memory_text=MEMORY_TEXT,
+        memory_bytes=PYTHON_MEMORY_MB * MEBIBYTE,
     )
 
 

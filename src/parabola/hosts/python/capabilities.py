@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import _thread
 import functools
+import os
+import signal
+import ssl
 import sys
 import threading
 from types import FrameType
 from typing import Any, Final
 
 from parabola.hosts.python.frozen_world import confined_world
-from parabola.hosts.python.refusals import CapabilityRefused, refusal_text, refuse, user_files
+from parabola.hosts.python.refusals import CapabilityRefused, refusal_text, user_files
 from parabola.hosts.python.replacements import Replacements
 
 _NETWORK: Final = (
@@ -61,7 +64,16 @@ _SHOWN: Final = {
 }
 
 _REFUSED: Final = frozenset((*_NETWORK, *_PROCESSES, *_FILES))
-_READABLE_BY: Final = ("importlib", "linecache", "zoneinfo", "pkgutil", "tokenize", "zipimport")
+_UNAUDITED: Final = (
+    (os, "stat"), (os, "lstat"), (os, "access"), (os, "readlink"), (os, "statvfs"), (signal, "signal"),
+    (signal, "alarm"), (signal, "setitimer"), (signal, "raise_signal"), (signal, "pause"),
+    (ssl, "RAND_bytes"),
+)  # fmt: skip
+"""Looks at the outside world, and changes to the process, that no audit hook hears of."""
+_READABLE_BY: Final = (
+    "importlib", "linecache", "zoneinfo", "pkgutil", "tokenize", "zipimport", "inspect", "gettext",
+    "mimetypes",
+)  # fmt: skip
 """Modules that may read files on behalf of user code."""
 
 _installed = False
@@ -72,22 +84,28 @@ def refuse_capabilities(replacements: Replacements) -> None:
     global _installed
     for module, name in _THREAD_STARTERS:
         if hasattr(module, name):
-            _refuse_threads(replacements, module, name)
+            _refuse_calls(replacements, module, name, "threads")
+    for module, name in _UNAUDITED:
+        if hasattr(module, name):
+            _refuse_calls(replacements, module, name)
     if not _installed:
         _installed = True
         sys.addaudithook(_audit)
 
 
-def _refuse_threads(replacements: Replacements, module: Any, name: str) -> None:
+def _refuse_calls(replacements: Replacements, module: Any, name: str, shown: str | None = None) -> None:
     original = getattr(module, name)
 
     @functools.wraps(original)
-    def start(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         if confined_world() is not None:
-            refuse("threads")
+            frame = sys._getframe(1)
+            if shown is not None or not _is_reader(frame):
+                what = shown or _called(f"{module.__name__}.{name}", args)
+                raise CapabilityRefused(refusal_text(what, frame))
         return original(*args, **kwargs)
 
-    replacements.set(module, name, start)
+    replacements.set(module, name, call)
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
@@ -102,11 +120,17 @@ def _is_allowed(event: str, args: tuple[Any, ...], frame: FrameType | None) -> b
     if event in ("open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "ctypes.dlopen"):
         if event == "open" and (isinstance(args[0], int) or _is_time_zone(args[0])):
             return True  # a descriptor that is open already, or what ``zoneinfo`` reads from C
-        while frame is not None and frame.f_code.co_filename not in user_files:
-            module = frame.f_globals.get("__name__", "")
-            if module.partition(".")[0] in _READABLE_BY or module.startswith("_frozen_importlib"):
-                return True
-            frame = frame.f_back
+        return _is_reader(frame)
+    return False
+
+
+def _is_reader(frame: FrameType | None) -> bool:
+    """True for what is called by a module that may read files, on behalf of user code."""
+    while frame is not None and frame.f_code.co_filename not in user_files:
+        module = frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] in _READABLE_BY or module.startswith("_frozen_importlib"):
+            return True
+        frame = frame.f_back
     return False
 
 
@@ -125,6 +149,12 @@ def _shown(event: str, args: tuple[Any, ...]) -> str:
         subject = args[1]
     if event == "subprocess.Popen" and len(args) > 1:
         subject = args[1]
+    return _called(name, (subject,))
+
+
+def _called(name: str, args: tuple[Any, ...]) -> str:
+    """A call as it is shown: its name, and its first argument where that says what it is about."""
+    subject = args[0] if args else None
     if isinstance(subject, (str, bytes, list, tuple)):
         text = repr(subject)
         return f"{name}({text if len(text) <= 100 else text[:100] + '...'})"

@@ -27,6 +27,8 @@ def freeze_clock(replacements: Replacements) -> None:
     for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
         _replace_in_queries(replacements, name, 0.0)
         _replace_in_queries(replacements, f"{name}_ns", 0)
+    replace(time, "clock_gettime", FrozenWorld.read_clock)
+    replace(time, "clock_gettime_ns", FrozenWorld.read_clock_ns)
     for name in ("localtime", "gmtime", "ctime"):
         _replace_default(replacements, name, 0, FrozenWorld.read_clock)
     _replace_default(replacements, "strftime", 1, lambda world: time.localtime(world.read_clock()))
@@ -40,7 +42,9 @@ def freeze_clock(replacements: Replacements) -> None:
 def _replace(
     replacements: Replacements, module: Any, name: str, frozen: Callable[[FrozenWorld], Any]
 ) -> None:
-    original = getattr(module, name)
+    original = getattr(module, name, None)  # not every system has every clock
+    if original is None:
+        return
 
     @functools.wraps(original)
     def shim(*args: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 import time
@@ -42,6 +43,10 @@ def prepare_process() -> None:
     root = logging.getLogger()
     root.addHandler(ConsoleHandler(outside=True))
     root.setLevel(logging.DEBUG)
+    for number in (signal.SIGALRM, signal.SIGVTALRM):
+        # A timer that an action leaves behind must not end the next one. (A handler: what it starts does not
+        # inherit those, as it would inherit that a signal is ignored.)
+        signal.signal(number, lambda number, frame: None)
     sandbox.open()
 
 

@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
+import msgspec
 import orjson
 import pytest
 
@@ -82,7 +82,7 @@ async def test_an_action_that_eats_memory_ends_before_the_machine_is_in_trouble(
     monkeypatch.setattr(host_commands, "PYTHON_MEMORY_MB", 150)
     spawner = ForkingSpawner(python_command("action"), bundle())
     host = await spawner.spawn(None)
-    run = host.run(replace(request("hoard"), kind="action"))
+    run = host.run(msgspec.structs.replace(request("hoard"), kind="action"))
     failure = await run.next()
     assert (failure["kind"], failure["error"]["message"]) == (
         "memory",

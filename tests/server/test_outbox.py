@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientConnectionResetError
 
-from parabola.server.outbox import MAX_BYTES, Outbox
+from parabola.server.outbox import JOINED_BYTES, MAX_BYTES, Outbox
 
 
 class Wire:
@@ -25,9 +25,6 @@ class Wire:
     def write(self, buffer: bytes) -> None:
         self.written.append(buffer)
         self.writing_paused = True
-
-    def writelines(self, buffers: list[bytes]) -> None:
-        self.write(b"".join(buffers))
 
     def is_closing(self) -> bool:
         return self.closing
@@ -88,6 +85,13 @@ async def test_what_waits_leaves_in_order_and_says_so(outbox: Outbox, wire: Wire
 async def test_parts_are_one_write(outbox: Outbox, wire: Wire):
     outbox.put((b"a", b"b"))
     assert wire.written == [b"ab"]
+
+
+async def test_large_parts_are_not_copied(outbox: Outbox, wire: Wire):
+    payload = b"x" * JOINED_BYTES
+    outbox.put((b"a", payload))
+    assert wire.written[0] == b"a"
+    assert wire.written[1] is payload
 
 
 async def test_control_frames_overtake_nothing_and_wait_for_nobody(outbox: Outbox, wire: Wire):

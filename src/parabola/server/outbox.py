@@ -88,8 +88,8 @@ class Outbox:
         transport = self._transport
         if transport.is_closing():
             return
-        # Not `writelines`: in Python 3.12.0 to 3.12.8, 3.13.0 and 3.13.1 it never says that the client is slow
-        # (CVE-2024-12254), and all that it does not read would pile up here.
+        # Not `writelines`: in Python 3.12.0 to 3.12.8, 3.13.0 and 3.13.1 it never says that the client is
+        # slow (CVE-2024-12254), and all that it does not read would pile up here.
         if len(buffers) > 1 and sum(map(len, buffers)) <= JOINED_BYTES:
             buffers = (b"".join(buffers),)
         for buffer in buffers:

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import AsyncIterator
 
-import msgspec
 import orjson
 import pytest
 
@@ -82,13 +81,11 @@ async def test_an_action_that_eats_memory_ends_before_the_machine_is_in_trouble(
     monkeypatch.setattr(host_commands, "PYTHON_MEMORY_MB", 150)
     spawner = ForkingSpawner(python_command("action"), bundle())
     host = await spawner.spawn(None)
-    run = host.run(msgspec.structs.replace(request("hoard"), kind="action"))
-    failure = await run.next()
-    assert (failure["kind"], failure["error"]["message"]) == (
-        "memory",
-        "Function execution ran out of memory",
-    )
-    await spawner.close()
+    hoarding = host.run(RunRequest("action", "z.py:hoard", b"{}", 0.0, "00" * 16, 0, b"null", "r"))
+    failure = await hoarding.next()
+    await asyncio.gather(host.close(), spawner.close())
+    assert failure["kind"] == "memory"
+    assert failure["error"]["message"] == "Function execution ran out of memory"
 
 
 async def test_closing_a_fork_leaves_no_process_behind(spawner: ForkingSpawner) -> None:

@@ -409,6 +409,35 @@ class TestMutations:
             driver.finish_mutation()
         assert identities == ["none", "none", "user"]
 
+    def test_a_server_that_stops_answers_what_runs_and_begins_nothing_more(self):
+        driver = Driver(auto=False)
+        driver.add(0)
+        driver.evaluate()
+        driver.mutate(0)
+        driver.mutate(1)
+        driver.act(2)
+        driver.session.leave()
+        driver.turn()
+        driver.mutate(3)
+        assert driver.closed is None
+        driver.finish_action(value(None))
+        ts = driver.commit(0)
+        driver.finish_mutation(value("done", ts=ts))
+        assert driver.closed is None  # the Transition that covers the mutation is still to come
+        while driver.evaluations:
+            driver.evaluate()
+        assert driver.types.index("MutationResponse") < len(driver.types) - 1
+        assert end_ts(driver.last) >= ts
+        assert driver.closed == Close(1001, "ServerShutdown")
+        assert [call.request_id for call in driver.mutations] == []
+
+    def test_an_idle_socket_closes_at_once_when_the_server_stops(self):
+        driver = Driver()
+        driver.add(0)
+        driver.session.leave()
+        driver.turn()
+        assert driver.closed == Close(1001, "ServerShutdown")
+
     def test_too_many_waiting_mutations_close_the_socket_to_be_tried_later(self):
         driver = Driver()
         for request_id in range(1001):

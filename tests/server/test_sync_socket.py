@@ -13,7 +13,7 @@ from session_driver import adding, removing
 from conftest import Dial
 from parabola.functions.identity import Identity
 from parabola.server import sync_server, sync_socket
-from parabola.server.app import Server
+from parabola.server.app import SYNC_SERVER, Server
 from parabola.server.messages import decode_ts, encode_ts
 from parabola.values.errors import InternalServerError, Overloaded, Unauthenticated
 
@@ -406,6 +406,30 @@ class TestStopping:
         client = await dial()
         await client.add(0)
         stopping = asyncio.create_task(server.stop())
+        assert await client.closed() == (1001, "ServerShutdown")
+        await stopping
+
+    async def test_what_runs_is_answered_first(self, dial: Dial, server: Server, backend: FakeBackend):
+        started, gate = asyncio.Event(), asyncio.Event()
+
+        async def slow(ctx: Context, args: object) -> str:
+            ctx.insert("messages", "late")
+            started.set()
+            await gate.wait()
+            return "done"
+
+        backend.mutations["messages:slow"] = slow
+        client = await dial()
+        await client.add(0)
+        await client.say("Mutation", requestId=0, udfPath="messages:slow", args=[{}])
+        await started.wait()
+        sync = server._runners[0].app[SYNC_SERVER]
+        stopping = asyncio.create_task(server.stop())
+        while not sync.leaving:
+            await asyncio.sleep(0)
+        gate.set()
+        assert (await client.expect("MutationResponse"))["result"] == "done"
+        await client.until(0, ["late"])
         assert await client.closed() == (1001, "ServerShutdown")
         await stopping
 

@@ -14,8 +14,10 @@ from parabola.server.served_backend import ServedBackend
 from parabola.server.sync_socket import SyncSocket
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
-CLOSE_SECONDS: Final = 5.0
-"""How long closing waits for clients to say goodbye, and then for what they started to end."""
+LEAVE_SECONDS: Final = 5.0
+"""How long closing waits for what clients have started to end and be answered."""
+GOODBYE_SECONDS: Final = 1.0
+"""How long it then waits for those to say goodbye who are not done."""
 
 
 class SyncServer:
@@ -26,6 +28,7 @@ class SyncServer:
         self._backend = backend
         self._runs = SharedRuns()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.leaving = False
 
     def routes(self) -> list[web.RouteDef]:
         """npm clients name their version in the path, all others in a header."""
@@ -43,6 +46,8 @@ class SyncServer:
         await response.prepare(request)
         socket = SyncSocket(self._backend, self._runs, self.spawn, request, response, client)
         self.sockets.add(socket)
+        if self.leaving:
+            socket.leave()
         try:
             await socket.serve()
         finally:
@@ -56,13 +61,21 @@ class SyncServer:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Send every client away, to come back when there is a server again."""
+        """Send every client away, to come back when there is a server again; what they have started is
+        answered before, if that does not take too long."""
+        self.leaving = True
+        for socket in list(self.sockets):
+            socket.leave()
+        await self._until_idle(LEAVE_SECONDS)
         for socket in list(self.sockets):
             socket.go_away()
-        for _ in range(100):
-            if not self.sockets and not self._tasks:
-                return
-            await asyncio.sleep(CLOSE_SECONDS / 100)
+        await self._until_idle(GOODBYE_SECONDS)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _until_idle(self, seconds: float) -> None:
+        for _ in range(100):
+            if not self.sockets and not self._tasks:
+                return
+            await asyncio.sleep(seconds / 100)

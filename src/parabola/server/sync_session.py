@@ -96,6 +96,7 @@ class SyncSession:
         "_end",
         "_identity",
         "_inbox",
+        "_leaving",
         "_moment",
         "_mutations",
         "_outcomes",
@@ -113,6 +114,7 @@ class SyncSession:
 
     def __init__(self, client: ClientVersion | None = None, *, redacted: bool = False) -> None:
         self.closed = False
+        self._leaving = False
         self._client = client or ClientVersion()
         self._redacted = redacted
         self._moment = Moment(0, 0)
@@ -147,7 +149,8 @@ class SyncSession:
 
     def receive(self, message: ClientMessage) -> None:
         """A message has arrived. Messages are applied in this order, none while a token is being checked."""
-        self._inbox.append(message)
+        if not self._leaving:
+            self._inbox.append(message)
 
     @property
     def backlog(self) -> int:
@@ -220,6 +223,13 @@ class SyncSession:
         self._send(ActionResponse(call.request_id, outcome.succeeded, value, lines, data))
         self._dirty = True
 
+    def leave(self) -> None:
+        """The server stops: nothing more is begun. What runs is answered, with the Transition that covers it,
+        then the socket closes, and the client brings the rest to the next server."""
+        self._leaving = True
+        self._inbox.clear()
+        self._mutations.clear()
+
     def fail(self, error: BaseException) -> None:
         """Something went wrong that ends the socket: says so as 1.12 wants it, and closes."""
         if self.closed:
@@ -246,8 +256,15 @@ class SyncSession:
                 self._running = self._mutations.popleft()
                 self._effects.append(RunMutation(self._running))
             self._move()
+            if self._leaving and not self.closed and self._is_settled:
+                self._close(1001, "ServerShutdown")
         effects, self._effects = self._effects, []
         return effects
+
+    @property
+    def _is_settled(self) -> bool:
+        """True when nothing runs of which the client must hear."""
+        return not (self._running or self._actions or self._dirty) and self._end is None
 
     def _handle(self, message: ClientMessage) -> None:
         match message:

@@ -126,8 +126,13 @@ class SyncSocket:
         finally:
             self._release()
 
+    def leave(self) -> None:
+        """The server stops: close as soon as what the client has started is answered."""
+        self._session.leave()
+        self._turn()
+
     def go_away(self) -> None:
-        """The server stops: say so and close."""
+        """The server does not wait any longer: say so and close."""
         if not self._session.closed:
             self._session.closed = True
             self._close(Close(1001, "ServerShutdown"))

@@ -37,7 +37,6 @@ from parabola.services.auth import TokenVerifier
 from parabola.services.auth_providers import parse_auth_providers
 from parabola.services.crons import Crons
 from parabola.services.deploy import DeployService
-from parabola.services.environment import check_changes
 from parabola.services.file_store import FileStore
 from parabola.services.files import Files
 from parabola.services.node_packages import NodePackages
@@ -113,7 +112,7 @@ class Backend:
         self.imports = SnapshotImports(database, directory / "imports", lambda: self.files)
         self.exports = SnapshotExports(database, directory / "exports", lambda: self.files)
         self.inline_queries = InlineQueries(runner, config.hosts, runner.instance)
-        self._tokens = TokenVerifier()
+        self._tokens = TokenVerifier(redacted=config.redact_logs_to_client)
         self._closing = AsyncExitStack()
 
     @classmethod
@@ -163,8 +162,7 @@ class Backend:
 
     async def change_environment(self, changes: dict[str, str | None]) -> None:
         """Set environment variables, or remove those whose value is `None`. Raises `BadRequest`."""
-        check_changes(self.deployment.env, changes)
-        await self.activation.change_environment(changes)
+        await self.deploys.change_environment(changes)
 
     @property
     def deployment(self) -> Deployment:

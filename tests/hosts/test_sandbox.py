@@ -195,12 +195,12 @@ async def test_functions_depend_on_what_the_modules_behind_them_have_read(host: 
     message = await host.load(
         {
             "settings.py": "import os\nregion = os.environ.get('REGION')",
-            "deep/token.py": "from parabola import env\nfrom ..settings import region\ntoken = env.get('TOKEN')",
+            "deep/token.py": "from parabola import env\nfrom ..settings import *\nt = env.get('TOKEN')",
             "later.py": "from parabola import env\nname = env.get('LATER')",
             "apart.py": "from parabola import *\n@query\ndef f(ctx): return 1",
             "shallow.py": "from parabola import *\nfrom . import settings\n@query\ndef f(ctx): return 1",
-            "far.py": "from parabola import *\nimport convex.deep.token\n@query\ndef f(ctx): return 1",
-            "lazy.py": "from parabola import *\n@query\ndef f(ctx):\n    from .later import name\n    return name",
+            "far.py": "from parabola import *\nfrom .deep import token\n@query\ndef f(ctx): return 1",
+            "lazy.py": "from parabola import *\n@query\ndef f(ctx):\n    from .later import name",
         },
         env={"LATER": "x"},
     )

@@ -46,14 +46,15 @@ class Issuer:
             self.status, self.content_type, self.cache_control, json.dumps(self.documents[url]).encode()
         )
 
-    def verifier(self):
-        return TokenVerifier(DocumentCache(self.fetch, lambda: self.seconds), lambda: NOW)
+    def verifier(self, **options):
+        return TokenVerifier(DocumentCache(self.fetch, lambda: self.seconds), lambda: NOW, **options)
 
 
 def token(key=RSA, algorithm="RS256", header=None, **claims):
     payload = {"iss": ISSUER, "sub": "ann", "aud": "app", "iat": NOW - 5, "exp": NOW + 60} | claims
     payload = {name: value for name, value in payload.items() if value is not None}
     head = {"alg": algorithm, "kid": key.kid} | (header or {})
+    head = {name: value for name, value in head.items() if value is not None}
     registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
     return jws.serialize_compact(head, json.dumps(payload), key, registry=registry)
 
@@ -154,6 +155,13 @@ async def test_a_custom_key_set_may_be_a_data_url():
         (token(RSA, header={"kid": "unknown"}), "kid 'unknown'"),
         (token(exp=NOW), "expired"),
         (token(exp=None), "no expiry"),
+        (token(nbf=NOW + 61), "not valid yet"),
+        (token(nbf="soon"), "not valid yet"),
+        (f"{segment({'alg': 'RS256', 'crit': ['b64']})}.{segment({})}.x", "crit"),
+        (token() + ".more", "not a JSON Web Token"),
+        (f"{segment([1])}.{segment({})}.x", "not a JSON Web Token"),
+        ("\u00e4.\u00f6.\u00fc", "not a JSON Web Token"),
+        (token(iss=None), "no `iss`"),
         (token(sub=None), "no `sub`"),
         (token(aud=["app", "other"]), "several audiences"),
         (token(name="x" * MAX_TOKEN_BYTES), "longer than"),
@@ -222,6 +230,41 @@ async def test_a_rotated_key_is_found_but_unknown_keys_do_not_cause_a_fetch_each
         with pytest.raises(Unauthenticated):
             await verifier.verify(token(header={"kid": "nope"}), [OIDC])
     assert len(issuer.fetches) == before
+
+
+async def test_a_rotated_key_without_a_name_is_found_too():
+    issuer = Issuer(RSAKey.generate_key(2048))
+    verifier = issuer.verifier()
+    fresh = RSAKey.generate_key(2048)
+    with pytest.raises(Unauthenticated, match="signature is not valid"):
+        await verifier.verify(token(fresh, header={"kid": None}), [OIDC])
+    issuer.documents[f"{ISSUER}/keys"]["keys"] = [fresh.as_dict(private=False)]
+    issuer.seconds = 11
+    await verifier.verify(token(fresh, header={"kid": None}), [OIDC])
+
+
+async def test_redacted_refusals_do_not_tell_what_is_configured():
+    verifier = Issuer(RSA).verifier(redacted=True)
+    with pytest.raises(Unauthenticated) as caught:
+        await verifier.verify(token(aud="other"), [OIDC])
+    assert caught.value.message == (
+        "No auth provider found matching the given token. Check that your JWT's issuer and audience match "
+        "one of your configured providers."
+    )
+    with pytest.raises(Unauthenticated) as caught:
+        await verifier.verify(token(header={"kid": "secret"}), [OIDC])
+    assert "secret" not in caught.value.message
+
+
+async def test_claims_that_make_no_sense_are_no_fault():
+    verified = await Issuer(RSA).verifier().verify(token(updated_at=1e300), [OIDC])
+    assert "updatedAt" not in verified.attributes
+    deep = json.loads('{"a":' * 300 + "1" + "}" * 300)
+    with pytest.raises(Unauthenticated, match="nested too deeply"):
+        await Issuer(RSA).verifier().verify(token(deep=deep), [OIDC])
+    provider = CustomJwtProvider(ISSUER, f"{ISSUER}/keys", "RS256", None)
+    verified = await Issuer(RSA).verifier().verify(token(deep=deep), [provider])
+    assert verified.attributes["deep" + ".a" * 300] == 1
 
 
 @pytest.mark.parametrize("status", [None, 503])

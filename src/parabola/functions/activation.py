@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from parabola.database.errors import ConflictError
@@ -13,6 +14,7 @@ from parabola.functions.deployment import Deployment
 from parabola.functions.deployment_store import (
     load_deployment,
     load_environment,
+    store_auth_providers,
     store_deployment,
     store_environment,
 )
@@ -33,6 +35,7 @@ one.
 """
 
 Write = Callable[["Transaction"], Awaitable[None]]
+FindProviders = Callable[[HostSet, Deployment], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 class Activation:
@@ -113,9 +116,14 @@ class Activation:
         self._retire(before.hosts)
         return ts
 
-    async def change_environment(self, changes: dict[str, str | None]) -> int:
+    async def change_environment(
+        self, changes: dict[str, str | None], find_providers: FindProviders | None = None
+    ) -> int:
         """Set or remove environment variables. Hosts are started anew with them; only what read them is run
         again.
+
+        `find_providers` asks the new hosts for the auth providers, which may depend on variables. If it or a
+        module raises, nothing has changed.
         """
         runner = self._require_runner()
         async with self._changing:
@@ -128,10 +136,14 @@ class Activation:
             deployment = runner.active.deployment.with_env(env)
             hosts = await self.prepare(deployment)
             try:
+                if find_providers is not None:
+                    providers = tuple(await find_providers(hosts, deployment))
+                    deployment = hosts.deployment = replace(deployment, auth_providers=providers)
                 async with runner.switch():
                     while True:
                         transaction = self._database.begin(writable=True)
                         await store_environment(transaction, changes)
+                        await store_auth_providers(transaction, deployment)
                         try:
                             ts = await self._database.commit(transaction, source="environment")
                         except ConflictError:

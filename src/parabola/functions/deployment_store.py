@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
     from parabola.database.transaction import Transaction
 
-__all__ = ["load_deployment", "load_environment", "store_deployment", "store_environment", "system_rows"]
+__all__ = [
+    "load_deployment",
+    "load_environment",
+    "store_auth_providers",
+    "store_deployment",
+    "store_environment",
+    "system_rows",
+]
 
 MODULES = "_modules"
 CONFIG = "_udf_config"
@@ -73,7 +80,7 @@ async def store_deployment(tx: Transaction, deployment: Deployment, config: Mapp
             await tx.replace_system(row.id, _module_row(module))
     for row in rows.values():
         await tx.delete_system(row.id)
-    await _write_providers(tx, deployment)
+    await store_auth_providers(tx, deployment)
     for row in await system_rows(tx, CONFIG):
         await tx.delete_system(row.id)
     await tx.insert_system(
@@ -101,7 +108,8 @@ async def store_environment(tx: Transaction, changes: Mapping[str, str | None]) 
             await tx.replace_system(row.id, {"name": name, "value": value})
 
 
-async def _write_providers(tx: Transaction, deployment: Deployment) -> None:
+async def store_auth_providers(tx: Transaction, deployment: Deployment) -> None:
+    """Make the rows name the deployment's providers."""
     wanted = [orjson.dumps(provider).decode() for provider in deployment.auth_providers]
     rows = await system_rows(tx, AUTH)
     if [row.value["provider"] for row in rows] == wanted:

@@ -36,8 +36,9 @@ class ImplicitReads:
         reads.record(self._deployment_index, Interval.everything())
 
     def environment_variable(self, reads: ReadSet, name: str) -> None:
-        """Depend on one variable, set or not."""
-        reads.record(self._environment_index, prefix_interval([name]))
+        """Depend on one variable, set or not; `*` stands for all of them."""
+        interval = Interval.everything() if name == "*" else prefix_interval([name])
+        reads.record(self._environment_index, interval)
 
 
 def _index_id(registry: Registry, table_name: str, index_name: str) -> int:

@@ -20,24 +20,24 @@ from parabola.values.validators import validator_from_json
 if TYPE_CHECKING:
     from parabola.functions.host_set import HostSet
 
-__all__ = ["AUTH_MODULES", "AnalysedModules", "analyse", "analyse_schema", "with_position"]
+__all__ = ["AnalysedModules", "analyse", "analyse_auth", "analyse_schema", "with_position"]
 
 # The CLI offers to set the variable, and watches for it, when it is told by this code.
 _MISSING_VARIABLE = re.compile(r"Environment variable \S+ is used in auth config file")
 
-AUTH_MODULES: Mapping[Language, str] = {"python": "auth_config.py", "typescript": "auth.config.js"}
+AUTH_MODULES = ("auth_config.py", "auth.config.js")
 
 
 @dataclass
 class AnalysedModules:
-    """The analysis of one language's modules. `schema_json` and `auth_providers` are None when there is no
-    such file.
+    """The analysis of one language's modules. `schema_json` is None when there is no such file; the providers
+    are those of both languages.
     """
 
     modules: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     schema_json: Mapping[str, Any] | None = None
     schema: Schema | None = None
-    auth_providers: Sequence[Mapping[str, Any]] | None = None
+    auth_providers: Sequence[Mapping[str, Any]] = ()
 
 
 async def analyse(hosts: HostSet, candidate: Deployment, language: Language) -> AnalysedModules:
@@ -53,17 +53,29 @@ async def analyse(hosts: HostSet, candidate: Deployment, language: Language) -> 
         if (schema := result.get("schema")) is not None:
             analysed.schema_json = schema
             analysed.schema = Schema.from_json(schema)
-    auth = AUTH_MODULES[language]
-    if (module := candidate.modules.get(auth)) is not None:
+    analysed.auth_providers = await analyse_auth(hosts, candidate)
+    return analysed
+
+
+async def analyse_auth(hosts: HostSet, candidate: Deployment) -> list[dict[str, Any]]:
+    """The providers of every auth config file, with the variables that the hosts have.
+
+    Raises `LoadFailure` when a file cannot be evaluated or needs a variable that is not set, and `BadRequest`
+    for a provider that cannot be.
+    """
+    providers: list[dict[str, Any]] = []
+    for path in AUTH_MODULES:
+        module = candidate.modules.get(path)
+        if module is None:
+            continue
         try:
             result = await hosts.analyze(module.environment, "auth")
         except LoadFailure as failure:
             if _MISSING_VARIABLE.search(failure.message):
                 failure.code = "AuthConfigMissingEnvironmentVariable"
             raise
-        providers = parse_auth_providers(result)
-        analysed.auth_providers = [provider.to_json() for provider in providers]
-    return analysed
+        providers += [provider.to_json() for provider in parse_auth_providers(result)]
+    return providers
 
 
 async def analyse_schema(hosts: HostSet, module: Module) -> Schema | None:

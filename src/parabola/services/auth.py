@@ -13,6 +13,7 @@ import binascii
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
@@ -28,6 +29,8 @@ from parabola.values.errors import Unauthenticated
 
 MAX_TOKEN_BYTES = 32 * 1024
 CUSTOM_JWT_LEEWAY_S = 5
+NOT_BEFORE_LEEWAY_S = 60
+"""How far an OIDC issuer's clock may be ahead; the official server does not look at `nbf` of its tokens."""
 _OIDC_ALGORITHMS = ("RS256", "EdDSA")
 _NATURAL_KEY_TYPE = {"RS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
 
@@ -76,33 +79,37 @@ class TokenVerifier:
     """Checks bearer tokens against the configured providers.
 
     `clock` gives seconds since the epoch; `documents` is where discovery documents and key sets come from.
+    `redacted` refusals do not tell a client what is configured.
     """
 
     def __init__(
-        self, documents: DocumentCache | None = None, clock: Callable[[], float] = time.time
+        self,
+        documents: DocumentCache | None = None,
+        clock: Callable[[], float] = time.time,
+        *,
+        redacted: bool = False,
     ) -> None:
         self._documents = documents or DocumentCache()
         self._clock = clock
+        self._redacted = redacted
 
     async def verify(self, token: str, providers: Sequence[AuthProvider]) -> VerifiedToken:
         """Verify `token`, or raise `Unauthenticated` saying what is wrong with it."""
         header, claims = _peek(token)
-        provider = _matching_provider(claims, providers)
+        provider = self._matching_provider(claims, providers)
         algorithm = header.get("alg")
         if isinstance(provider, CustomJwtProvider):
             self._check_algorithm(algorithm, (provider.algorithm,))
-            keys = await self._keys(provider.jwks, header, str(algorithm))
-            self._check_signature(token, keys, str(algorithm))
-            expires_at = self._check_times(claims, leeway=CUSTOM_JWT_LEEWAY_S, not_before=True)
+            await self._check_signature(token, provider.jwks, header, str(algorithm))
+            expires_at = self._check_times(claims, CUSTOM_JWT_LEEWAY_S, CUSTOM_JWT_LEEWAY_S)
             return VerifiedToken(_custom_identity(claims), expires_at)
         self._check_algorithm(algorithm, _OIDC_ALGORITHMS)
-        keys = await self._keys(await self._discover(provider), header, str(algorithm))
-        self._check_signature(token, keys, str(algorithm))
+        await self._check_signature(token, await self._discover(provider), header, str(algorithm))
         audience = claims.get("aud")
         if isinstance(audience, list) and len(audience) > 1:
             raise _invalid("the token names several audiences; an OIDC token must name exactly one")
-        expires_at = self._check_times(claims, leeway=0, not_before=False)
-        return VerifiedToken(_oidc_identity(claims), expires_at)
+        expires_at = self._check_times(claims, 0, NOT_BEFORE_LEEWAY_S)
+        return VerifiedToken(_checked(_oidc_identity(claims)), expires_at)
 
     async def _discover(self, provider: OidcProvider) -> str:
         base = provider.domain.rstrip("/")
@@ -120,38 +127,56 @@ class TokenVerifier:
             )
         return address
 
-    async def _keys(self, url: str, header: dict[str, Any], algorithm: str) -> list[Key]:
+    async def _check_signature(self, token: str, url: str, header: dict[str, Any], algorithm: str) -> None:
+        """Raise `Unauthenticated` unless a key of the set at `url` has made it. A key that is missing there
+        may be newer than what is known of the set.
+        """
         key_id = header.get("kid")
+        keys: list[Key] = []
         for newer in (False, True):
             document = await self._documents.get(url, key_set=True, newer=newer)
             keys = _usable_keys(document, key_id, algorithm)
-            if keys:
-                return keys
-        raise _invalid(f"no key of the provider's key set fits the token (kid {key_id!r}, {algorithm})")
+            if _is_signed(token, keys, algorithm):
+                return
+            if keys and key_id is not None:
+                break  # this very key has not made it
+        if keys:
+            raise _invalid("the token's signature is not valid")
+        wanted = algorithm if self._redacted else f"kid {key_id!r}, {algorithm}"
+        raise _invalid(f"no key of the provider's key set fits the token ({wanted})")
+
+    def _matching_provider(self, claims: dict[str, Any], providers: Sequence[AuthProvider]) -> AuthProvider:
+        issuer = normalize_issuer(claims["iss"])
+        audience = claims.get("aud")
+        audiences = audience if isinstance(audience, list) else [audience]
+        for provider in providers:
+            if normalize_issuer(provider.issuer) != issuer:
+                continue
+            if provider.application_id is None or provider.application_id in audiences:
+                return provider
+        if self._redacted:
+            configured = ""
+        elif not providers:
+            raise Unauthenticated(
+                "No auth provider found matching the given token (no providers configured). Add the issuer "
+                "of your tokens to the deployment's auth config file.",
+                code="NoAuthProvider",
+            )
+        else:
+            names = (f"{type(p).__name__}({p.issuer}, app_id={p.application_id})" for p in providers)
+            configured = f": [{', '.join(names)}]"
+        raise Unauthenticated(
+            "No auth provider found matching the given token. Check that your JWT's issuer and audience "
+            f"match one of your configured providers{configured or '.'}",
+            code="NoAuthProvider",
+        )
 
     @staticmethod
     def _check_algorithm(algorithm: object, allowed: Sequence[str]) -> None:
         if algorithm not in allowed:
             raise _invalid(f"the token is signed with {algorithm!r}; expected {' or '.join(allowed)}")
 
-    @staticmethod
-    def _check_signature(token: str, keys: Sequence[Key], algorithm: str) -> None:
-        registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
-        registry.max_header_length = registry.max_payload_length = registry.max_signature_length = (
-            MAX_TOKEN_BYTES
-        )
-        with warnings.catch_warnings():
-            # The name EdDSA is deprecated in favour of Ed25519, but it is what issuers still write.
-            warnings.simplefilter("ignore", SecurityWarning)
-            for key in keys:
-                try:
-                    jws.deserialize_compact(token, key, registry=registry)
-                except (JoseError, ValueError):
-                    continue
-                return
-        raise _invalid("the token's signature is not valid")
-
-    def _check_times(self, claims: dict[str, Any], *, leeway: int, not_before: bool) -> float:
+    def _check_times(self, claims: dict[str, Any], leeway: int, start_leeway: int) -> float:
         now = self._clock()
         expires_at = claims.get("exp")
         if not _is_number(expires_at):
@@ -159,7 +184,7 @@ class TokenVerifier:
         if now >= expires_at + leeway:
             raise Unauthenticated("Convex token identity expired", code="Unauthenticated")
         starts_at = claims.get("nbf")
-        if not_before and starts_at is not None and (not _is_number(starts_at) or now + leeway < starts_at):
+        if starts_at is not None and (not _is_number(starts_at) or now + start_leeway < starts_at):
             raise _invalid("the token is not valid yet (`nbf`)")
         return float(expires_at) + leeway
 
@@ -188,27 +213,20 @@ def _base64url(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
-def _matching_provider(claims: dict[str, Any], providers: Sequence[AuthProvider]) -> AuthProvider:
-    issuer = normalize_issuer(claims["iss"])
-    audience = claims.get("aud")
-    audiences = audience if isinstance(audience, list) else [audience]
-    for provider in providers:
-        if normalize_issuer(provider.issuer) != issuer:
-            continue
-        if provider.application_id is None or provider.application_id in audiences:
-            return provider
-    if not providers:
-        raise Unauthenticated(
-            "No auth provider found matching the given token (no providers configured). Add the issuer of "
-            "your tokens to the deployment's auth config file.",
-            code="NoAuthProvider",
-        )
-    listed = ", ".join(f"{type(p).__name__}({p.issuer}, app_id={p.application_id})" for p in providers)
-    raise Unauthenticated(
-        "No auth provider found matching the given token. Check that your JWT's issuer and audience match "
-        f"one of your configured providers: [{listed}]",
-        code="NoAuthProvider",
-    )
+def _is_signed(token: str, keys: Sequence[Key], algorithm: str) -> bool:
+    """Whether one of the keys has made the token's signature."""
+    registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+    registry.max_header_length = registry.max_payload_length = registry.max_signature_length = MAX_TOKEN_BYTES
+    with warnings.catch_warnings():
+        # The name EdDSA is deprecated in favour of Ed25519, but it is what issuers still write.
+        warnings.simplefilter("ignore", SecurityWarning)
+        for key in keys:
+            try:
+                jws.deserialize_compact(token, key, registry=registry)
+            except (JoseError, ValueError):
+                continue
+            return True
+    return False
 
 
 def _usable_keys(document: dict[str, Any], key_id: object, algorithm: str) -> list[Key]:
@@ -244,7 +262,8 @@ def _oidc_identity(claims: dict[str, Any]) -> dict[str, Any]:
         identity["address"] = address["formatted"]
     updated_at = claims.get("updated_at")
     if _is_number(updated_at):
-        identity["updatedAt"] = datetime.fromtimestamp(float(updated_at), UTC).isoformat()
+        with suppress(OverflowError, ValueError):  # no year that there is
+            identity["updatedAt"] = datetime.fromtimestamp(float(updated_at), UTC).isoformat()
     elif isinstance(updated_at, str):
         identity["updatedAt"] = updated_at
     return identity
@@ -252,17 +271,22 @@ def _oidc_identity(claims: dict[str, Any]) -> dict[str, Any]:
 
 def _custom_identity(claims: dict[str, Any]) -> dict[str, Any]:
     identity = _base_identity(claims)
-
-    def flatten(prefix: str, value: Any) -> None:
+    ahead = [(claim, value) for claim, value in reversed(claims.items()) if claim not in _REGISTERED]
+    while ahead:
+        name, value = ahead.pop()
         if isinstance(value, dict):
-            for key, inner in value.items():
-                flatten(f"{prefix}.{key}", inner)
+            ahead += [(f"{name}.{key}", inner) for key, inner in reversed(value.items())]
         else:
-            identity.setdefault(prefix, value)
+            identity.setdefault(name, value)
+    return identity
 
-    for claim, value in claims.items():
-        if claim not in _REGISTERED:
-            flatten(claim, value)
+
+def _checked(identity: dict[str, Any]) -> dict[str, Any]:
+    """The identity, if it can be handed on."""
+    try:
+        orjson.dumps(identity)
+    except TypeError as error:
+        raise _invalid("its claims are nested too deeply") from error
     return identity
 
 

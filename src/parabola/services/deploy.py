@@ -19,14 +19,15 @@ from parabola.database.errors import ConflictError
 from parabola.functions.deployment import Deployment, Module
 from parabola.functions.hosts import LoadFailure
 from parabola.services.analysis import (
-    AUTH_MODULES,
     AnalysedModules,
     analyse,
+    analyse_auth,
     analyse_schema,
     with_position,
 )
 from parabola.services.audit_log import check_message, record_push
 from parabola.services.cron_jobs import check_crons, update_crons
+from parabola.services.environment import check_changes
 from parabola.services.index_changes import index_changes
 from parabola.services.node_packages import NodePackages
 from parabola.services.push import SCHEMA_MODULES, ModuleDiff, Push, PushResult, combine
@@ -227,6 +228,18 @@ class DeployService:
         self._pushes.remove(token)
         return result
 
+    async def change_environment(self, changes: dict[str, str | None]) -> None:
+        """Set environment variables, or remove those whose value is `None`.
+
+        Auth config files are evaluated anew. Raises `BadRequest` for what cannot be set, and `LoadFailure`
+        when a module cannot do with it, auth config files among them; then nothing has changed.
+        """
+        check_changes(self._runner.active.deployment.env, changes)
+        try:
+            await self._activation.change_environment(changes, analyse_auth)
+        except LoadFailure as failure:
+            raise with_position(failure) from None
+
     async def close(self) -> None:
         """Give up every push under way."""
         await self._pushes.close()
@@ -240,15 +253,11 @@ class DeployService:
         keeps_schema = analysed.schema is None and any(
             module.path.startswith("schema.") and module.path not in analysed.modules for module in modules
         )
-        providers = analysed.auth_providers
-        if providers is None:
-            has_other = any(path in candidate.modules for path in AUTH_MODULES.values())
-            providers = base.auth_providers if has_other else ()
         return Deployment.of(
             modules,
             schema=base.schema if keeps_schema else analysed.schema,
             env=base.env,
-            auth_providers=providers,
+            auth_providers=analysed.auth_providers,
             id=candidate.id,
             pushed_at_ms=candidate.pushed_at_ms,
             node_packages=candidate.node_packages,

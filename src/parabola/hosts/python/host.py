@@ -11,6 +11,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from parabola.hosts.python.analysis import analyze, find_router
 from parabola.hosts.python.console import ConsoleStream
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.http_action import HttpActionRun, no_route
+from parabola.hosts.python.import_reads import ImportReads
 from parabola.hosts.python.invocation import Invocation, RunRequest
 from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule, load_modules
 from parabola.hosts.python.steps import Steps
@@ -109,17 +111,19 @@ class Host:
         ]
         deployment = message.get("deployment")
         try:
-            self.loaded = self._import_context(message.get("importPhase")).run(load_modules, sources)
+            reads = ImportReads(self.environment)
+            context = self._import_context(message.get("importPhase"), reads)
+            self.loaded = context.run(load_modules, sources, reads)
         except LoadError as error:
             self.send({"type": "loadFailed", "deployment": deployment, "error": error.to_json()})
             return
         self._steps.memory.measure()
         self.send({"type": "loaded", "deployment": deployment})
 
-    def _import_context(self, phase: Json | None) -> Context:
+    def _import_context(self, phase: Json | None, reads: ImportReads) -> Context:
         """What modules see while they are imported: the deployment's variables, the push's clock and seed."""
         context = copy_context()
-        context.run(variables.set, lambda: self.environment)
+        context.run(variables.set, lambda: reads)
         if phase is not None:
             world = FrozenWorld(float(phase["now"]), str(phase["seed"]), "import")
             context.run(frozen_world.set, world)
@@ -191,7 +195,10 @@ class Host:
 
     def _invocation(self, request: RunRequest, function: Function[..., Any]) -> Invocation:
         if request.kind in ("query", "mutation"):
-            return Transaction(request, function, self.environment, self, steps=self._steps)
+            transaction = Transaction(request, function, self.environment, self, steps=self._steps)
+            if self.loaded is not None:
+                transaction.read_by_modules = partial(self.loaded.import_reads.of, function.home)
+            return transaction
         kind = HttpActionRun if request.kind == "httpAction" else Action
         return kind(request, function, self.environment, self, post=self._post)
 

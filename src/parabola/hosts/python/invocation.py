@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -46,6 +46,10 @@ class Usage:
     unawaited: list[str] = field(default_factory=list)
 
 
+EVERY_VARIABLE: Final = "*"
+"""Noted as read when somebody looks which variables there are."""
+
+
 class RecordedVariables(Mapping[str, str]):
     """The deployment's environment variables; which were read, present or absent, is noted."""
 
@@ -58,10 +62,11 @@ class RecordedVariables(Mapping[str, str]):
         return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
-        self.read.update(self._values)
+        self.read.add(EVERY_VARIABLE)
         return iter(self._values)
 
     def __len__(self) -> int:
+        self.read.add(EVERY_VARIABLE)
         return len(self._values)
 
 
@@ -98,6 +103,8 @@ class Invocation:
         self.function: Final = function
         self.usage: Final = Usage()
         self.variables: Final = RecordedVariables(environment)
+        self.read_by_modules: Callable[[], set[str]] = set
+        """Names of variables that the function's module has read before, itself or through others."""
         self.closed = False
         self._outlet = outlet
         self._calls = itertools.count(1)
@@ -184,7 +191,7 @@ class Invocation:
             "userMs": self.usage.user_ns / 1e6,
             "usedClock": False,
             "usedRandom": False,
-            "envRead": sorted(self.variables.read),
+            "envRead": sorted(self.variables.read | self.read_by_modules()),
             "unawaited": self.usage.unawaited,
         }
 

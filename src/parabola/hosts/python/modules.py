@@ -22,6 +22,7 @@ from typing import Any, Final
 from parabola.authoring.functions import Function, module_being_loaded, on_declaration
 from parabola.hosts.python.console import console_print
 from parabola.hosts.python.frames import error_text, user_frames
+from parabola.hosts.python.import_reads import ImportReads
 from parabola.hosts.python.refusals import user_files
 
 FOLDER: Final = "convex"
@@ -82,6 +83,7 @@ class LoadedModules:
     functions: dict[str, Function[..., Any]] = field(default_factory=dict)
     """By name: ``tasks:list``."""
     finder: _Finder | None = None
+    import_reads: ImportReads = field(default_factory=lambda: ImportReads({}))
 
     def load_auth_config(self) -> ModuleType | None:
         """The module ``auth_config.py``, loaded now; ``None`` when there is none. Raises ``LoadError``."""
@@ -98,12 +100,16 @@ class LoadedModules:
             del sys.modules[name]
 
 
-def load_modules(sources: Sequence[SourceModule]) -> LoadedModules:
-    """Import all modules and find their functions. Raises ``LoadError`` and leaves nothing behind then."""
+def load_modules(sources: Sequence[SourceModule], import_reads: ImportReads | None = None) -> LoadedModules:
+    """Import all modules and find their functions. Raises ``LoadError`` and leaves nothing behind then.
+
+    ``import_reads`` hears of the imports, so that it can tell which functions depend on what modules read.
+    """
     python = {source.path: source for source in sources if source.path.endswith(".py")}
     loaded = LoadedModules(_free_package_name(), python)
+    loaded.import_reads = import_reads or loaded.import_reads
     names = _module_names(loaded.package, python)
-    loaded.finder = _Finder(loaded.package, names)
+    loaded.finder = _Finder(loaded.package, names, loaded.import_reads)
     sys.meta_path.insert(0, loaded.finder)
     try:
         for path in sorted(python):
@@ -161,10 +167,12 @@ def _module_names(package: str, sources: Mapping[str, SourceModule]) -> dict[str
 class _Finder:
     """Finds and runs the modules of one deployment (a finder and loader of the import system)."""
 
-    def __init__(self, package: str, names: Mapping[str, SourceModule | None]) -> None:
+    def __init__(
+        self, package: str, names: Mapping[str, SourceModule | None], import_reads: ImportReads
+    ) -> None:
         self._package = package
         self._names = names
-        self._builtins = _user_builtins(package)
+        self._builtins = _user_builtins(package, import_reads)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name not in self._names:
@@ -204,21 +212,22 @@ class _Finder:
         return None if source is None else source.source
 
 
-def _user_builtins(package: str) -> dict[str, Any]:
+def _user_builtins(package: str, import_reads: ImportReads) -> dict[str, Any]:
     """The builtins of user modules: ``print`` writes to the log, ``import convex.x`` finds the package."""
     names = dict(vars(builtins))
     names["print"] = console_print
-    if package != FOLDER and not _is_shadowed():
-        names["__import__"] = _importer(package)
+    is_renamed = package != FOLDER and not _is_shadowed()
+    names["__import__"] = _importer(package if is_renamed else FOLDER, import_reads)
     return names
 
 
-def _importer(package: str) -> Callable[..., Any]:
+def _importer(package: str, import_reads: ImportReads) -> Callable[..., Any]:
     def import_(
         name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
     ) -> ModuleType:
         if level == 0 and (name == FOLDER or name.startswith(FOLDER + ".")):
             name = package + name[len(FOLDER) :]
+        import_reads.imports(globals, name, fromlist, level)
         return builtins.__import__(name, globals, locals, fromlist, level)
 
     return import_

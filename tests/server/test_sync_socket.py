@@ -425,8 +425,7 @@ class TestStopping:
         await started.wait()
         sync = server._runners[0].app[SYNC_SERVER]
         stopping = asyncio.create_task(server.stop())
-        while not sync.leaving:
-            await asyncio.sleep(0)
+        await sync.leaving.wait()
         gate.set()
         assert (await client.expect("MutationResponse"))["result"] == "done"
         await client.until(0, ["late"])

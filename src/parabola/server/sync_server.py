@@ -28,7 +28,8 @@ class SyncServer:
         self._backend = backend
         self._runs = SharedRuns()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.leaving = False
+        self.leaving = asyncio.Event()
+        """Set when no client may begin anything any more."""
 
     def routes(self) -> list[web.RouteDef]:
         """npm clients name their version in the path, all others in a header."""
@@ -46,7 +47,7 @@ class SyncServer:
         await response.prepare(request)
         socket = SyncSocket(self._backend, self._runs, self.spawn, request, response, client)
         self.sockets.add(socket)
-        if self.leaving:
+        if self.leaving.is_set():
             socket.leave()
         try:
             await socket.serve()
@@ -63,7 +64,7 @@ class SyncServer:
     async def close(self) -> None:
         """Send every client away, to come back when there is a server again; what they have started is
         answered before, if that does not take too long."""
-        self.leaving = True
+        self.leaving.set()
         for socket in list(self.sockets):
             socket.leave()
         await self._until_idle(LEAVE_SECONDS)

@@ -18,6 +18,7 @@ const { values: options } = parseArgs({
 });
 const channel = new Channel(Number(options.fd ?? process.env.PARABOLA_HOST_FD));
 const steps = new StepQueue(new ActivityFile(process.env.PARABOLA_ACTIVITY));
+channel.isBusy = () => steps.isBusy;
 const host =
   options.environment === "node"
     ? new (await import("./node_host.mjs")).NodeHost({ channel })

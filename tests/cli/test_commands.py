@@ -140,6 +140,18 @@ def test_a_second_server_on_the_same_data_is_refused_in_a_sentence(dev: ServerPr
     assert dev.run("sample:load") == 0.0, "the refused one has not disturbed the first"
 
 
+def test_a_data_directory_that_cannot_be_used_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    ended = parabola("serve", "--port", "0", "--site-port", "0", "--data", "data", directory=tmp_path)
+    assert ended.returncode == 1
+    assert "The data directory data cannot be used: File exists (data)." in ended.stderr
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "instance.json").write_text("{")
+    ended = parabola("serve", "--port", "0", "--site-port", "0", "--data", "kept", directory=tmp_path)
+    assert ended.returncode == 1
+    assert "instance.json is not JSON, so the deployment's secret is not known." in ended.stderr
+
+
 def test_a_busy_port_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

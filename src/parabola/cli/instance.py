@@ -43,7 +43,14 @@ class Instance:
     def of(cls, data_dir: Path, name: str | None, secret: str | None) -> Instance:
         """What is given, else what is kept in `data_dir`, else a new secret, which is then kept there."""
         file = data_dir / _FILE
-        kept = json.loads(file.read_text()) if file.exists() else {}
+        try:
+            kept = json.loads(file.read_text()) if file.exists() else {}
+        except ValueError:
+            raise BadRequest(
+                f"{file} is not JSON, so the deployment's secret is not known. Restore the file from a backup, "
+                "or remove it to make a new secret; admin keys and upload URLs made with the old one end.",
+                code="InvalidInstanceFile",
+            ) from None
         instance = cls(
             name or kept.get("instanceName", DEFAULT_NAME),
             secret or kept.get("instanceSecret") or secrets.token_hex(32),

@@ -58,6 +58,7 @@ class LocalServer:
         Raises a `ParabolaError` that says what is in the way: a port, a data directory in use, a bad secret.
         """
         from parabola.backend import Backend, BackendConfig
+        from parabola.database.errors import UnusableData
         from parabola.server.app import Server
 
         told_to_end = _listen_to_signals()
@@ -71,20 +72,27 @@ class LocalServer:
             listener.close()
             raise
         with listener, site_listener:
-            options.data_dir.mkdir(parents=True, exist_ok=True)
-            instance = Instance.of(options.data_dir, options.instance_name, options.instance_secret)
             url = options.cloud_origin or url_of(listener)
             site_url = options.site_origin or url_of(site_listener)
-            backend = await Backend.open(
-                BackendConfig(
-                    data_dir=options.data_dir,
-                    instance_name=instance.name,
-                    instance_secret=instance.secret,
-                    cloud_url=url,
-                    site_url=site_url,
-                    file_storage=options.file_storage,
+            try:
+                options.data_dir.mkdir(parents=True, exist_ok=True)
+                instance = Instance.of(options.data_dir, options.instance_name, options.instance_secret)
+                backend = await Backend.open(
+                    BackendConfig(
+                        data_dir=options.data_dir,
+                        instance_name=instance.name,
+                        instance_secret=instance.secret,
+                        cloud_url=url,
+                        site_url=site_url,
+                        file_storage=options.file_storage,
+                    )
                 )
-            )
+            except OSError as error:
+                raise UnusableData(
+                    f"The data directory {options.data_dir} cannot be used: {error.strerror or error}"
+                    f"{f' ({error.filename})' if error.filename else ''}. "
+                    "Make it a directory that this user may write to, or choose another one with --data."
+                ) from None
             _collect_garbage_rarely()
             try:
                 server = Server(backend, options.host, listener, site_listener, options.public)

@@ -47,7 +47,7 @@ class Instance:
             kept = json.loads(file.read_text()) if file.exists() else {}
         except ValueError:
             raise BadRequest(
-                f"{file} is not JSON, so the deployment's secret is not known. Restore the file from a backup, "
+                f"{file} is not JSON, so the deployment's secret is not known. Restore it from a backup, "
                 "or remove it to make a new secret; admin keys and upload URLs made with the old one end.",
                 code="InvalidInstanceFile",
             ) from None

@@ -54,6 +54,19 @@ async def test_a_snapshot_out_of_retention_is_refused_and_its_history_gone(tmp_p
         assert await values(database, "t") == [{"n": 5.0}]
 
 
+async def test_a_row_that_is_written_for_ever_takes_bounded_room(tmp_path: Path) -> None:
+    clock = Clock()
+    async with opened(tmp_path, clock=clock, retention=Retention(interval=3600.0)) as database:
+        [id] = await insert(database, "t", {"n": 0.0})
+        for hour in range(3):
+            for n in range(12):
+                clock.advance(300)
+                await patch(database, id, {"n": hour * 100.0 + n})
+            await database.vacuum()
+        assert rows(database, "superseded") == 12
+        assert rows(database, "removed_entry") == 1
+
+
 async def test_documents_and_the_log_are_kept_longer(tmp_path: Path) -> None:
     clock = Clock()
     async with opened(tmp_path, clock=clock, retention=RETENTION) as database:

@@ -283,9 +283,18 @@ async def test_unusable_answers_of_an_issuer_are_refused():
     issuer.content_type = "text/html"
     with pytest.raises(Unauthenticated, match="content type"):
         await issuer.verifier().verify(token(), [CustomJwtProvider(ISSUER, f"{ISSUER}/keys", "RS256", None)])
-    issuer.documents[f"{ISSUER}/.well-known/openid-configuration"]["issuer"] = "https://evil.example.com"
-    with pytest.raises(Unauthenticated, match="says that its issuer is"):
-        await issuer.verifier().verify(token(), [OIDC])
+    verifier = issuer.verifier()
+    described = issuer.documents[f"{ISSUER}/.well-known/openid-configuration"]
+    for field, unusable, why in (
+        ("issuer", "https://evil.example.com", "says that its issuer is"),
+        ("jwks_uri", "file:///etc/passwd", "names no usable `jwks_uri`"),
+    ):
+        good, described[field] = described[field], unusable
+        with pytest.raises(Unauthenticated, match=why):
+            await verifier.verify(token(), [OIDC])
+        described[field] = good
+    issuer.content_type = "application/json"
+    await verifier.verify(token(), [OIDC])  # what was of no use is not kept
 
 
 def test_a_config_reads_both_kinds_and_adds_the_scheme():

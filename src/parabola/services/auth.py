@@ -113,14 +113,17 @@ class TokenVerifier:
 
     async def _discover(self, provider: OidcProvider) -> str:
         base = provider.domain.rstrip("/")
-        document = await self._documents.get(f"{base}/.well-known/openid-configuration")
+        url = f"{base}/.well-known/openid-configuration"
+        document = await self._documents.get(url)
         issuer, address = document.get("issuer"), document.get("jwks_uri")
         if not isinstance(issuer, str) or normalize_issuer(issuer) != normalize_issuer(provider.domain):
+            self._documents.forget(url)
             raise Unauthenticated(
                 f"Auth provider discovery failed: {base} says that its issuer is {issuer!r}.",
                 code="AuthProviderDiscoveryFailed",
             )
         if not isinstance(address, str) or not address.startswith(("http://", "https://")):
+            self._documents.forget(url)
             raise Unauthenticated(
                 f"Auth provider discovery failed: {base} names no usable `jwks_uri`.",
                 code="AuthProviderDiscoveryFailed",

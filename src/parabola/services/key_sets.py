@@ -53,12 +53,16 @@ async def fetch_over_http(url: str) -> Fetched:
         aiohttp.ClientSession(timeout=timeout) as session,
         session.get(url, headers={"Accept": "application/json"}, max_redirects=5) as response,
     ):
-        body = await response.content.read(MAX_DOCUMENT_BYTES + 1)
+        body = bytearray()
+        async for piece in response.content.iter_any():
+            body += piece
+            if len(body) > MAX_DOCUMENT_BYTES:
+                break
         return Fetched(
             response.status,
             response.headers.get("Content-Type", ""),
             response.headers.get("Cache-Control", ""),
-            body,
+            bytes(body),
         )
 
 
@@ -102,6 +106,10 @@ class DocumentCache:
             self._in_flight[url] = task
             task.add_done_callback(lambda done: self._settled(url, done))
         return (await asyncio.shield(task)).document
+
+    def forget(self, url: str) -> None:
+        """What was fetched from there is of no use: fetch it again when it is needed next."""
+        self._entries.pop(url, None)
 
     def _settled(self, url: str, task: asyncio.Task[_Entry]) -> None:
         self._in_flight.pop(url, None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from hosts_node.driver import Host, error
+from hosts_node.driver import PATIENCE_SECONDS, Host, error
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -92,6 +93,27 @@ def test_operations_left_behind_are_reported(host: Host) -> None:
     message = host.run("action", "actions:dangling")
     assert message["result"] == "done"
     assert message["usage"]["unawaited"] == ["1.0/actions/query", "1.0/actions/schedule"]
+
+
+def test_what_is_left_behind_is_cancelled(host: Host) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE_SECONDS)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        run_id = host.start("action", "actions:leaves", {"url": url})
+        requests = {}
+        for _ in range(2):
+            connection, _ = server.accept()
+            connection.settimeout(PATIENCE_SECONDS)
+            requests[connection.recv(1 << 16).split()[1]] = connection
+        with requests[b"/left"] as left, requests[b"/awaited"] as awaited:
+            awaited.sendall(b"HTTP/1.1 204 Done\r\nconnection: close\r\n\r\n")
+            message = host.receive("done", "failed", run_id=run_id)
+            assert (message["result"], message["usage"]["unawaited"]) == ("done", ["fetch"])
+            assert left.recv(1) == b""
+    # Nothing of it runs any more, whatever runs after it.
+    assert host.action("actions:timers") == [1, 2]
+    after = host.messages[host.messages.index(message) + 1 :]
+    assert not [one for one in after if one["type"] == "log"]
 
 
 def test_at_most_eight_operations_run_at_once(host: Host) -> None:

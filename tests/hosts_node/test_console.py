@@ -45,6 +45,53 @@ SHOWN = {
     ],
     "symbols": ["{\n  [Symbol(q)]: 1\n}", "custom"],
     "env": ["[process.env]"],
+    "kinds_of_functions": [
+        "[Function: later]",
+        "[Function: some]",
+        "[Function: max]",
+        "[Function: L]",
+    ],
+    "kinds_of_errors": [
+        "{ [Mine: m] name: 'Mine' }",
+        "[TypeError]",
+        "[AggregateError: all]",
+        "{ [Error: x] cause: {\n    b: 1\n  } }",
+        "[RangeError: two\nlines]",
+    ],
+    "kinds_of_arrays": [
+        "[ 1, 2, extra: 'x' ]",
+        "[ 1, , 3 ]",
+        "[ 1, 2 ]",
+        "{\n  0: 1,\n  1: 'a'\n}",
+    ],
+    "kinds_of_objects": [
+        "[Object: null prototype] {}",
+        "Tagged [Tagged] {}",
+        "{\n  a: 1,\n  [Symbol(Symbol.toStringTag)]: 'T'\n}",
+        "{\n  x: 1\n}",
+        "{\n  1: 2,\n  : 1,\n  $x: 3,\n  'é': 4\n}",
+        "{\n  a: 1\n}",
+        "{}",
+        "Object [Array Iterator] {}",
+    ],
+    "kinds_of_boxes": [
+        "Object(true)",
+        "Object(1n)",
+        "Object(Symbol(s))",
+    ],
+    "kinds_of_collections": [
+        "Map (2) {\n  { x: 1 } => [ 1 ],\n  [ 1, 2 ] => Map (1) {\n    3 => 4\n  }\n}",
+        "Set (1) {\n  Set (1) {\n    1\n  }\n}",
+        "WeakSet { ? }",
+        "DataView [DataView] {}",
+        "Invalid Date",
+        "/x/",
+    ],
+    "mixed": [
+        "{\n  a: [\n    {\n      m: Map (1) {\n        'k' => {\n          s: [Object],\n"
+        "          e: [Object],\n          d: [Object],\n          f: [Function: f]\n"
+        "        }\n      }\n    }\n  ]\n}",
+    ],
 }
 
 
@@ -70,7 +117,7 @@ def test_levels_and_timers(host: Host) -> None:
 
 def test_trace_shows_where(host: Host) -> None:
     assert lines(host.run("query", "console_lines:trace")) == [
-        "[LOG] 'here' 1\n    at handler (../convex/console_lines.ts:64:13)"
+        "[LOG] 'here' 1\n    at handler (../convex/console_lines.ts:120:13)"
     ]
 
 

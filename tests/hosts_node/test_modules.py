@@ -185,6 +185,58 @@ def test_databases_and_calls_are_refused_at_import_time(bare: Host) -> None:
         assert error(message)["message"] == f"Uncaught Error: {text}"
 
 
+REFUSED_AT_IMPORT = {
+    "void fetch('http://h/')": "fetch()",
+    "setTimeout(() => {}, 1)": "setTimeout",
+    "setInterval(() => {}, 1)": "setInterval",
+    "void crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-1' }, true, ['sign'])": "cryptographic randomness",
+    "void Convex.asyncSyscall('1.0/actions/query', '{}')": "Syscall 1.0/actions/query",
+}
+
+
+@pytest.mark.parametrize("statement", REFUSED_AT_IMPORT)
+def test_import_time_has_no_network_timers_or_keys(bare: Host, statement: str) -> None:
+    what = REFUSED_AT_IMPORT[statement]
+    in_actions = f"{what} unsupported at import time"
+    if what == "cryptographic randomness":
+        in_actions = "Cannot use cryptographic randomness at import time"
+    source = HEAD + f"{statement}; const f = query(() => 1); export {{ f }};"
+    bare.load([{"path": "main.js", "source": source}])
+    assert error(bare.run("action", "main:f"))["message"] == f"Uncaught Error: {in_actions}"
+    failed = error(bare.analyze("modules"))["message"]
+    assert failed.startswith(f"Failed to analyze main.js: Uncaught Error: {in_actions}\n")
+    if not what.startswith("Syscall"):
+        assert error(bare.run("query", "main:f"))["message"] == (
+            f"Uncaught Error: Can't use {what} in queries and mutations. Please consider using an action. "
+            "See https://docs.convex.dev/functions/actions for more details."
+        )
+
+
+def test_what_does_not_exist_cannot_be_imported(bare: Host) -> None:
+    for specifier, text in (
+        (
+            "./nowhere.js",
+            "Couldn't find JavaScript module 'nowhere.js'. Did you forget to run `npx convex dev`?",
+        ),
+        ("node:fs", "Unsupported scheme (node) in node:fs"),
+        ("https://h/x.js", "Unsupported scheme (https) in https://h/x.js"),
+    ):
+        message = run(bare, main=f'import "{specifier}"; const f = query(() => 1); export {{ f }};')
+        assert error(message)["message"] == text
+
+
+def test_asynchronous_web_assembly_is_refused(bare: Host) -> None:
+    for name in ("compile", "instantiate"):
+        message = run(
+            bare,
+            main=f"const f = query(() => WebAssembly.{name}(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))); "
+            "export { f };",
+        )
+        assert error(message)["message"].startswith(
+            f"Uncaught TypeError: WebAssembly.{name} is not supported"
+        )
+
+
 def test_import_time_has_the_clock_and_the_randomness_of_the_push(bare: Host) -> None:
     source = HEAD + "const a = [Date.now(), Math.random()]; const f = query(() => a); export { f };"
     bare.load([{"path": "main.js", "source": source}], importPhase={"now": 5, "seed": "01" * 32})

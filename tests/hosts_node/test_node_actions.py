@@ -30,6 +30,36 @@ def test_all_of_node_is_there_and_state_lasts(node_host: Host) -> None:
     assert node_host.action("nodeActions:calls") == 0
 
 
+def test_the_environment_holds_what_the_deployment_sets(node_host: Host) -> None:
+    variables = set(node_host.action("nodeActions:variables"))
+    assert {"GREETING", "CONVEX_CLOUD_URL", "CONVEX_SITE_URL", "PATH"} <= variables
+    assert variables <= {
+        "GREETING",
+        "CONVEX_CLOUD_URL",
+        "CONVEX_SITE_URL",
+        *("PATH", "PWD", "LANG", "NODE_PATH", "TZ", "UTC"),
+    }
+
+
+def test_failures_carry_data_and_operations_left_behind_are_reported(node_host: Host) -> None:
+    assert error(node_host.run("action", "nodeActions:refuse"))["data"] == {
+        "code": {"$integer": "BwAAAAAAAAA="}
+    }
+    message = node_host.run("action", "nodeActions:dangling")
+    assert (message["result"], message["usage"]["unawaited"]) == ("done", ["1.0/actions/cancel_job"])
+
+
+def test_limits_of_arguments_and_of_operations_at_once(node_host: Host) -> None:
+    assert node_host.action("nodeActions:echo", {"text": "x" * 5_000_000}) == 5_000_000
+    refused = error(node_host.run("action", "nodeActions:echo", {"text": "x" * 6_000_000}))["message"]
+    assert refused.startswith("Node actions arguments size is too large. The maximum size is 5 MiB")
+    assert node_host.action("nodeActions:together") == [
+        1000,
+        "Too many concurrent operations. See https://docs.convex.dev/functions/actions#limits for more "
+        "information.",
+    ]
+
+
 def test_errors_are_mapped_and_logs_are_those_of_node(node_host: Host) -> None:
     message = node_host.run("action", "nodeActions:boom")
     assert error(message) == {

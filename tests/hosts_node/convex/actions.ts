@@ -72,6 +72,19 @@ export const dangling = action({
     return "done";
   },
 });
+export const leaves = action({
+  args: { url: v.string() },
+  handler: async (_ctx: any, { url }) => {
+    void fetch(`${url}/left`);
+    setInterval(() => console.log("tick"), 1);
+    void (async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      console.log("never");
+    })();
+    await fetch(`${url}/awaited`);
+    return "done";
+  },
+});
 export const many = action({
   handler: async (ctx: any) =>
     (await Promise.all(Array.from({ length: 20 }, () => ctx.runQuery("documents:list", {})))).length,

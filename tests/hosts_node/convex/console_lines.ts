@@ -4,6 +4,17 @@ import { v } from "convex/values";
 class Foo {
   a = 1;
 }
+class Mine extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "Mine";
+  }
+}
+class Tagged {
+  get [Symbol.toStringTag]() {
+    return "Tagged";
+  }
+}
 const circular: any = { a: 1 };
 circular.self = circular;
 
@@ -37,6 +48,51 @@ const VALUES: Record<string, () => unknown[]> = {
   deep: () => [{ a: { b: { c: { d: { e: { f: {} } } } } } }, [[[[[[1]]]]]]],
   symbols: () => [{ [Symbol("q")]: 1 }, { inspect: () => "custom" }],
   env: () => [process.env],
+  kinds_of_functions: () => [async function later() {}, function* some() {}, Math.max, class L extends Foo {}],
+  kinds_of_errors: () => [
+    new Mine("m"),
+    new TypeError(),
+    new AggregateError([new Error("a")], "all"),
+    Object.assign(new Error("x"), { cause: { b: 1 } }),
+    new RangeError("two\nlines"),
+  ],
+  kinds_of_arrays: () => [
+    Object.assign([1, 2], { extra: "x" }),
+    [1, , 3],
+    new (class Mine extends Array {})(1, 2),
+    (function (..._: any[]) {
+      return arguments;
+    })(1, "a"),
+  ],
+  kinds_of_objects: () => [
+    Object.create(null),
+    new Tagged(),
+    { [Symbol.toStringTag]: "T", a: 1 },
+    {
+      get x() {
+        return 1;
+      },
+    },
+    { "": 1, 1: 2, $x: 3, é: 4 },
+    new Proxy({ a: 1 }, {}),
+    Math,
+    [1][Symbol.iterator](),
+  ],
+  kinds_of_boxes: () => [Object(true), Object(1n), Object(Symbol("s"))],
+  kinds_of_collections: () => [
+    new Map<any, any>([
+      [{ x: 1 }, [1]],
+      [[1, 2], new Map([[3, 4]])],
+    ]),
+    new Set([new Set([1])]),
+    new WeakSet(),
+    new DataView(new ArrayBuffer(1)),
+    new Date(NaN),
+    Object.assign(/x/, { y: 1 }),
+  ],
+  mixed: () => [
+    { a: [{ m: new Map([["k", { s: new Set([{ z: 1 }]), e: new Error("in"), d: new Date(0), f() {} }]]) }] },
+  ],
 };
 
 export const show = query({

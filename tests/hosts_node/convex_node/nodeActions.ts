@@ -1,6 +1,6 @@
 "use node";
 import { actionGeneric as action } from "convex/server";
-import { v } from "convex/values";
+import { ConvexError, v } from "convex/values";
 import fs from "node:fs";
 import * as os from "os";
 
@@ -18,6 +18,27 @@ export const boom = action({
 });
 export const environment = action({
   handler: async () => [process.env.GREETING, process.env.PARABOLA_HOST_FD ?? null],
+});
+export const variables = action({ handler: async () => Object.keys(process.env).sort() });
+export const refuse = action({
+  handler: async () => {
+    throw new ConvexError({ code: 7n });
+  },
+});
+export const echo = action({ handler: async (_ctx: any, { text }: any) => text.length });
+export const together = action({
+  handler: async (ctx: any) => {
+    const calls = Array.from({ length: 1001 }, () => ctx.runQuery("documents:list", {}));
+    const ended = await Promise.allSettled(calls);
+    const refused = ended.filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
+    return [ended.length - refused.length, ...refused.map(({ reason }) => reason.message)];
+  },
+});
+export const dangling = action({
+  handler: async (ctx: any) => {
+    void ctx.scheduler.cancel("job");
+    return "done";
+  },
 });
 export const crash = action({
   args: { how: v.string() },

@@ -1,7 +1,6 @@
 /** One action of a "use node" module. */
 import { CallError, findFunction, parseFunctionPath } from "./function_path.mjs";
 import { describeThrown } from "./failures.mjs";
-import { NEVER_RESOLVES } from "./invocation.mjs";
 import { LogLines } from "./log_lines.mjs";
 
 const TIME_LIMIT_SECONDS = 600;
@@ -56,11 +55,6 @@ export class NodeInvocation {
     const texts = [`"message":${JSON.stringify(message)}`, `"frames":${JSON.stringify(frames)}`];
     if (data !== undefined) texts.push(`"data":${data}`);
     this.#finish("failed", `"error":{${texts.join(",")}},"kind":"${kind}"`);
-  }
-
-  /** The event loop is empty although the action waits for something. */
-  failAsStuck() {
-    this.fail({ message: NEVER_RESOLVES }, "stuck");
   }
 
   #finish(type, fields) {

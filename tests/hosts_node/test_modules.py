@@ -189,7 +189,7 @@ REFUSED_AT_IMPORT = {
     "void fetch('http://h/')": "fetch()",
     "setTimeout(() => {}, 1)": "setTimeout",
     "setInterval(() => {}, 1)": "setInterval",
-    "void crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-1' }, true, ['sign'])": "cryptographic randomness",
+    "crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-1' }, true, ['sign'])": "cryptographic randomness",
     "void Convex.asyncSyscall('1.0/actions/query', '{}')": "Syscall 1.0/actions/query",
 }
 

@@ -177,3 +177,42 @@ async def test_a_missing_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="There are no functions to test"):
         async with open_backend(tmp_path / "nothing"):
             pass
+
+
+HTTP = """
+from parabola import ActionCtx, Request, Response, SyncActionCtx, SyncRequest, api, http_router
+
+http = http_router()
+
+
+@http.route(path="/notes", method="POST")
+async def receive(ctx: ActionCtx, request: Request) -> Response:
+    said = await request.json()
+    await ctx.run_mutation(api.m.note, said)
+    return Response.json({"by": await ctx.run_query(api.m.who), "to": request.query}, status=201)
+
+
+@http.route(path_prefix="/echo/", method="PUT")
+def echo(ctx: SyncActionCtx, request: SyncRequest) -> Response:
+    return Response((piece.upper() for piece in request.stream()), headers={"x-path": request.path})
+
+
+@http.route(path="/broken", method="GET")
+async def broken(ctx: ActionCtx, request: Request) -> Response:
+    raise KeyError("nothing here")
+"""
+
+
+async def test_http_actions_answer_requests(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(FUNCTIONS)
+    (tmp_path / "http.py").write_text(HTTP)
+    async with open_backend(tmp_path) as backend:
+        answer = await backend.as_user("ann").request("POST", "/notes?a=1", json={"text": "hello"})
+        assert (answer.status, answer.json()) == (201, {"by": "ann", "to": {"a": "1"}})
+        assert answer.headers["content-type"] == "application/json"
+        assert [note["text"] for note in await backend.documents("notes")] == ["hello"]
+        answer = await backend.request("PUT", "/echo/x", body="abc", headers={"X-A": "b"})
+        assert (answer.text(), answer.headers["x-path"]) == ("ABC", "/echo/x")
+        assert (await backend.request("GET", "/nowhere")).status == 404
+        with pytest.raises(FunctionFailed, match=r"KeyError: 'nothing here'\n    at broken"):
+            await backend.request("GET", "/broken")

@@ -17,5 +17,6 @@ loops for ever) are not enforced.
 """
 
 from parabola.testing.backend import FunctionFailed, InProcessBackend, open_backend
+from parabola.testing.http_requests import Answer
 
-__all__ = ["FunctionFailed", "InProcessBackend", "open_backend"]
+__all__ = ["Answer", "FunctionFailed", "InProcessBackend", "open_backend"]

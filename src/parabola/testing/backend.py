@@ -10,16 +10,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
+
+from parabola.authoring.http_messages import Headers
 from parabola.authoring.references import function_name
 from parabola.backend import Backend, BackendConfig
 from parabola.database.errors import ConflictError
 from parabola.functions.deployment import Module
-from parabola.functions.failures import MISSING
+from parabola.functions.failures import MISSING, FunctionFailure
 from parabola.functions.host_set import HostConfig
 from parabola.functions.identity import Identity
 from parabola.functions.results import FunctionResult
 from parabola.project import Project, ProjectError
 from parabola.services.push import Push
+from parabola.testing.http_requests import Answer, request
 from parabola.testing.inline_host import InlineHosts
 from parabola.values.encoding import decode, encode, normalize
 from parabola.values.errors import ConvexError, ParabolaError
@@ -99,6 +103,31 @@ class InProcessBackend:
         path, arguments = function_name(function), _arguments(args, named)
         return _value(await self._backend.action(path, arguments, self._identity))
 
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | str | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request to the HTTP actions of `http.py` and read the whole answer.
+
+        `path` may have a query. Raises `ConvexError` or `FunctionFailed` when the action raises, which a
+        client would see as status 500.
+        """
+        given = Headers(headers or {})
+        if json is not None:
+            body = orjson.dumps(json)
+            if "content-type" not in given:
+                given.pairs.append(("content-type", "application/json"))
+        raw = body.encode() if isinstance(body, str) else body
+        answer = await request(self._backend, method, path, raw, given, self._identity)
+        if isinstance(answer, FunctionFailure):
+            raise _failed(answer)
+        return answer
+
     async def subscribe(
         self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any
     ) -> AsyncIterator[Any]:
@@ -155,9 +184,12 @@ def _arguments(args: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict
 def _value(result: FunctionResult) -> Any:
     for line in result.log_lines:
         print(line, file=sys.stdout)
-    error = result.error
-    if error is None:
+    if result.error is None:
         return result.value
+    raise _failed(result.error)
+
+
+def _failed(error: FunctionFailure) -> ParabolaError:
     if error.data is not MISSING:
-        raise ConvexError(decode(error.data), error.message)
-    raise FunctionFailed(error.text().rstrip())
+        return ConvexError(decode(error.data), error.message)
+    return FunctionFailed(error.text().rstrip())

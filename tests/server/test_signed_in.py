@@ -457,14 +457,34 @@ async def test_a_changed_variable_runs_again_what_read_it_and_nothing_else(world
             live.close()
 
 
+async def test_what_is_no_change_of_the_environment(world: World) -> None:
+    before = dict(world.backend.deployment.env)
+    read_only = make_admin_key(
+        world.backend.config.instance_name, world.backend.config.instance_secret, read_only=True
+    )
+    twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    one = [{"name": "A", "value": "1"}]
+    url = f"http://127.0.0.1:{world.server.port}/api/update_environment_variables"
+    for key, changes, status, code in (
+        (world.admin_key, twice, 400, "EnvVarNameNotUnique"),
+        (world.admin_key, [*one, {"name": "b c", "value": "1"}], 400, "EnvironmentVariableNameInvalid"),
+        (world.admin_key, [{"name": "CONVEX_SITE_URL"}], 400, "EnvVarNameForbidden"),
+        (world.admin_key, [{"name": "A", "value": 1}], 400, "BadJsonBody"),
+        (world.admin_key, ["A=1"], 400, "BadJsonBody"),
+        (world.admin_key, [{"name": "AUTH_ISSUER"}], 400, "AuthConfigMissingEnvironmentVariable"),
+        (read_only, one, 403, "OperationNotPermitted"),
+        (None, one, 403, "BadDeployKey"),
+    ):
+        headers = {} if key is None else {"Authorization": f"Convex {key}"}
+        async with world.client.post(url, json={"changes": changes}, headers=headers) as response:
+            assert (response.status, (await response.json())["code"]) == (status, code), changes
+    assert world.backend.deployment.env == before
+
+
 async def test_the_auth_config_follows_its_variables(world: World) -> None:
     token = "Bearer " + world.issuer.token()
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(BadRequest, match="AUTH_ISSUER is used in auth config file but its value was not set"):
         await world.backend.change_environment({"AUTH_ISSUER": None})
-    assert caught.value.code == "AuthConfigMissingEnvironmentVariable"
-    assert "Environment variable AUTH_ISSUER is used in auth config file but its value was not set" in (
-        caught.value.message
-    )
     assert (await world.call("query", "who:me", token))[0] == 200, "nothing has changed"
     await world.backend.change_environment({"AUTH_ISSUER": "https://elsewhere.example"})
     try:

@@ -42,6 +42,7 @@ from parabola.services.files import Files
 from parabola.services.node_packages import NodePackages
 from parabola.services.push import Push, PushResult
 from parabola.services.scheduler import Scheduler
+from parabola.services.session_results import SessionResults
 from parabola.services.snapshot_export import SnapshotExports
 from parabola.services.snapshot_import import SnapshotImports
 from parabola.services.upload_tokens import UploadTokens
@@ -100,6 +101,7 @@ class Backend:
         self.deploys = DeployService(database, runner, activation, NodePackages(directory / PACKAGES_FOLDER))
         self.scheduler = Scheduler(runner, max(1, config.hosts.maximum_actions * 3 // 4))
         self.crons = Crons(runner)
+        self.session_results = SessionResults(database)
         secret = bytes.fromhex(config.instance_secret)
         url = config.file_storage
         self.files = Files(
@@ -143,6 +145,8 @@ class Backend:
             stack.push_async_callback(backend.scheduler.close)
             await backend.crons.start()
             stack.push_async_callback(backend.crons.close)
+            backend.session_results.start()
+            stack.push_async_callback(backend.session_results.close)
             await backend.imports.open()
             stack.push_async_callback(backend.imports.close)
             await backend.exports.open()

@@ -60,6 +60,26 @@ def test_env_says_what_went_wrong(server: ServerProcess) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_variable_that_the_auth_config_needs(server: ServerProcess) -> None:
+    config = server.directory / "convex" / "auth_config.py"
+    since = len(server.output())
+    config.write_text(
+        "from parabola import env\nproviders = [{'domain': env['AUTH_ISSUER'], 'applicationID': 'app'}]\n"
+    )
+    server.wait_for_output("parabola env set NAME VALUE", since)
+    assert "AUTH_ISSUER is used in auth config file but its value was not set" in server.output()[since:]
+    since = len(server.output())
+    server.cli("env", "set", "AUTH_ISSUER", "https://issuer.example")
+    server.wait_for_output("+auth_config.py", since)
+    done = server.cli("env", "remove", "AUTH_ISSUER", check=False)
+    assert done.returncode == 1
+    assert "AUTH_ISSUER is used in auth config file but its value was not set" in done.stderr
+    since = len(server.output())
+    config.unlink()
+    server.wait_for_output("−auth_config.py", since)
+    server.cli("env", "remove", "AUTH_ISSUER")
+
+
 def test_lines_and_errors_show_in_dev_and_in_logs(server: ServerProcess) -> None:
     since = len(server.output())
     server.run("functions:noisy")

@@ -94,6 +94,9 @@ def test_the_auth_config_may_ask_for_a_variable(project: ConvexProject) -> None:
         assert "npx convex env set" in done.told
         project.ok("env", "set", "AUTH_DOMAIN", "https://auth.example")
         project.push()
+        done = project.convex("env", "remove", "AUTH_DOMAIN")
+        assert done.status == 1
+        assert "Environment variable AUTH_DOMAIN is used in auth config file" in done.told
     finally:
         (project.directory / "convex" / "auth.config.ts").unlink()
         project.push()

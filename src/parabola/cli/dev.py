@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,7 @@ from parabola.cli.local_server import LocalServer, ServerOptions
 from parabola.cli.server_options import DataDir, Host, InstanceName, InstanceSecret, Port, PublicDir, SitePort
 from parabola.functions.deployment import Module
 from parabola.project import Project, ProjectError
+from parabola.services.analysis import MISSING_VARIABLE
 from parabola.services.push import Push, PushResult
 from parabola.values.errors import ParabolaError
 
@@ -94,11 +95,13 @@ class Follower:
         self._backend = backend
         self._seen: dict[str, str] | str | None = None
         """The files at the last look, or why they could not be read."""
+        self._failed_with: Mapping[str, str] | None = None
+        """The environment variables with which the last push failed: others may mend it."""
         self.serving: str | None = None
         """Time of day of the last push that succeeded."""
 
     async def follow(self) -> None:
-        """Push whenever a Python file changes, until cancelled."""
+        """Push whenever a Python file changes, or a variable after a push that failed, until cancelled."""
         async for _ in self._changes():
             await self.push()
 
@@ -107,8 +110,10 @@ class Follower:
         started = time.perf_counter()
         before = self._seen
         self._seen = modules = self._read()
-        if modules == before:
+        variables = self._backend.deployment.env
+        if modules == before and self._failed_with in (None, variables):
             return
+        self._failed_with = None
         if isinstance(modules, str):
             show_failure(modules, self._consequence())
             return
@@ -116,7 +121,9 @@ class Follower:
         try:
             result = await self._backend.deploy(push)
         except ParabolaError as error:
-            show_failure(str(error), self._consequence())
+            self._failed_with = variables
+            hint = "Set it with: parabola env set NAME VALUE. " if error.code == MISSING_VARIABLE else ""
+            show_failure(str(error), hint + self._consequence())
             return
         self.serving = time.strftime("%H:%M:%S")
         show_success(_summary(result, time.perf_counter() - started))

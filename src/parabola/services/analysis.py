@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -20,10 +20,18 @@ from parabola.values.validators import validator_from_json
 if TYPE_CHECKING:
     from parabola.functions.host_set import HostSet
 
-__all__ = ["AnalysedModules", "analyse", "analyse_auth", "analyse_schema", "with_position"]
+__all__ = [
+    "MISSING_VARIABLE",
+    "AnalysedModules",
+    "analyse",
+    "analyse_auth",
+    "analyse_schema",
+    "with_position",
+]
 
 # The CLI offers to set the variable, and watches for it, when it is told by this code.
-_MISSING_VARIABLE = re.compile(r"Environment variable \S+ is used in auth config file")
+MISSING_VARIABLE: Final = "AuthConfigMissingEnvironmentVariable"
+_MISSING_VARIABLE_TEXT: Final = re.compile(r"Environment variable \S+ is used in auth config file")
 
 AUTH_MODULES = ("auth_config.py", "auth.config.js")
 
@@ -71,8 +79,8 @@ async def analyse_auth(hosts: HostSet, candidate: Deployment) -> list[dict[str, 
         try:
             result = await hosts.analyze(module.environment, "auth")
         except LoadFailure as failure:
-            if _MISSING_VARIABLE.search(failure.message):
-                failure.code = "AuthConfigMissingEnvironmentVariable"
+            if _MISSING_VARIABLE_TEXT.search(failure.message):
+                failure.code = MISSING_VARIABLE
             raise
         providers += [provider.to_json() for provider in parse_auth_providers(result)]
     return providers

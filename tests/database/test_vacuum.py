@@ -102,6 +102,34 @@ async def test_documents_and_the_log_are_kept_longer(tmp_path: Path) -> None:
         assert sorted(d["n"] for d in await values(database, "t")) == [1.0, 2.0, 3.0]
 
 
+async def test_history_that_somebody_reads_is_kept(tmp_path: Path) -> None:
+    clock = Clock()
+    async with opened(tmp_path, clock=clock, retention=RETENTION) as database:
+        [id, gone] = await insert(database, "t", {"n": 0.0}, {"n": -1.0})
+        table = database.registry.table("t")
+        assert table is not None
+        ts = database.durable_ts
+
+        async def read() -> list[float]:
+            found = await database.documents_at(table.tablet_id, Interval.everything(), ts, 10)
+            return sorted(revision.value["n"] for _, revision in found)
+
+        with database.keep_history(ts):
+            await patch(database, id, {"n": 1.0})
+            await delete(database, gone)
+            tx = database.begin(writable=True)
+            await tx.delete_table(table)
+            await database.commit(tx)
+            for _ in range(3):
+                clock.advance(5000)
+                await insert(database, "another", {"n": 2.0})
+                await database.vacuum()
+            assert await read() == [-1.0, 0.0]
+        await database.vacuum()
+        with pytest.raises(OutOfRetention):
+            await read()
+
+
 async def test_a_dropped_index_is_removed_once_no_snapshot_can_use_it(tmp_path: Path) -> None:
     clock = Clock()
     async with opened(tmp_path, clock=clock, retention=RETENTION) as database:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from random import Random
 
 from parabola.database.backfill import Backfill
@@ -53,6 +53,7 @@ class Database:
         """Reads before this timestamp are refused: what they need may have been removed."""
         self.oldest_document_ts = 0
         """The same for the log and for documents by id, which are kept longer."""
+        self._kept: list[int] = []
         self._clock = clock
         self._listeners: list[CommitListener] = []
         self._committer = Committer(
@@ -227,6 +228,19 @@ class Database:
         if ts < self.oldest_document_ts:
             raise OutOfRetention(f"The documents at timestamp {ts} are no longer kept; begin at a newer one.")
 
+    @contextmanager
+    def keep_history(self, ts: int) -> Iterator[None]:
+        """Inside, documents at a timestamp stay readable (`documents_at`), for however long that takes."""
+        self._kept.append(ts)
+        try:
+            yield
+        finally:
+            self._kept.remove(ts)
+
+    def kept_before(self, ts: int) -> int:
+        """The newest timestamp up to `ts` before which nothing is kept on purpose (`keep_history`)."""
+        return min(ts, *self._kept) if self._kept else ts
+
     async def vacuum(self) -> int:
         """Removes all history that is old enough to go; returns how many rows that were."""
         assert self._vacuum is not None
@@ -236,7 +250,7 @@ class Database:
         """From here on reads before these timestamps are refused."""
         self.oldest_ts = max(self.oldest_ts, entries_ts)
         self.oldest_document_ts = max(self.oldest_document_ts, documents_ts)
-        self._committer.forget_registries_before(self.oldest_ts)
+        self._committer.forget_registries_before(self.kept_before(self.oldest_ts))
 
     def live_indexes(self) -> frozenset[int]:
         """Every index that a read within retention may use."""

@@ -32,9 +32,9 @@ class Retention:
 
     indexes: float = 4 * 60.0
     documents: float = 3600.0
-    """Exports read the documents of the moment at which they began. The official server keeps 14 days, for
-    streaming exports that follow the log; with those in a file on one disk, a row that is written 200 times a
-    second would take a hundred gigabytes."""
+    """What an export reads is kept for as long as it runs (`Database.keep_history`). The official server
+    keeps 14 days, for streaming exports that follow the log; with those in a file on one disk, a row that is
+    written 200 times a second would take a hundred gigabytes."""
     interval: float = 15.0
     """Pause between two passes."""
 
@@ -63,7 +63,9 @@ class Vacuum:
         now = max(database.now_ts(), database.durable_ts)
         # Never past what is durable: queries begin there.
         entries_before = min(now - int(self._retention.indexes * NS_PER_SECOND), database.durable_ts)
-        documents_before = min(now - int(self._retention.documents * NS_PER_SECOND), entries_before)
+        documents_before = database.kept_before(
+            min(now - int(self._retention.documents * NS_PER_SECOND), entries_before)
+        )
         database.forget_before(entries_before, documents_before)
         live = database.live_indexes()
         gone = [

@@ -19,16 +19,12 @@ if TYPE_CHECKING:
     from parabola.database.documents import Revision
     from parabola.database.tables import Registry, Table
 
-__all__ = ["SnapshotChanged", "archive_snapshot"]
+__all__ = ["archive_snapshot"]
 
 CHUNK: Final = 256
 """Documents read between two turns of the event loop."""
 
 Say = Callable[[str], Awaitable[None]]
-
-
-class SnapshotChanged(Exception):
-    """A table was removed for good while it was being read: begin again at a newer timestamp."""
 
 
 async def archive_snapshot(
@@ -37,7 +33,7 @@ async def archive_snapshot(
     """Write an archive of the tables of users at `ts`, whose registry is given; with stored files if there
     are `files`.
 
-    `say` hears what is being written. Raises `SnapshotChanged`; then the archive is of no use.
+    `say` hears what is being written. History must be kept meanwhile (`Database.keep_history`).
     """
     tables = sorted(user_tables(registry).values(), key=lambda table: table.name)
     with closing(await in_thread(SnapshotWriter, path)) as archive:
@@ -84,9 +80,6 @@ async def _documents(database: Database, table: Table, ts: int) -> AsyncGenerato
         rows = await database.documents_at(table.tablet_id, rest, ts, CHUNK)
         rest = None if rows.exhausted else rest.after(rows[-1][0])
         yield [revision for _, revision in rows]
-    # A table that was dropped meanwhile loses its rows once no transaction can need them any more.
-    if table.tablet_id not in database.live_indexes():
-        raise SnapshotChanged
 
 
 def _stored_file(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Exports: all documents as of one timestamp, in a zip archive (deploy-api 14, semantics 10.5).
 
 The archive is written to disk while the deployment goes on; memory holds a chunk of documents. They are read
-from the history of documents, which reaches back for days, so a long export keeps its timestamp. What a crash
-or a restart interrupts is made anew.
+from the history of documents, which is kept for as long as an export runs. What a crash or a restart
+interrupts is made anew.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from parabola.services.archive_snapshot import SnapshotChanged, archive_snapshot
+from parabola.services.archive_snapshot import archive_snapshot
 from parabola.services.durable_files import sync_directory, sync_file
 from parabola.services.export_record import EXPORTS, ExportRecord, all_exports, find_export
 from parabola.services.stored_files import StoredFiles
@@ -134,8 +134,6 @@ class SnapshotExports:
                 return
             try:
                 await self._attempt(record)
-            except SnapshotChanged:
-                continue
             except Exception:
                 _log.exception("an attempt at export %s failed", id)
                 await asyncio.sleep(pause)
@@ -158,7 +156,8 @@ class SnapshotExports:
         files = self._files() if record.include_storage else None
         say = partial(self._say, record.id)
         try:
-            await archive_snapshot(self._database, snapshot.registry, ts, unfinished, files, say)
+            with self._database.keep_history(ts):
+                await archive_snapshot(self._database, snapshot.registry, ts, unfinished, files, say)
             await in_thread(_keep, unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -61,6 +62,11 @@ async def patient(ctx: ActionCtx, request: Request) -> Response:
         await asyncio.sleep(0.01)
     await ctx.run_mutation(internal.notes.add, {"text": "is left alone"})
     return Response()
+
+@http.route(path="/headers", method="POST")
+async def headers(ctx: ActionCtx, request: Request) -> Response:
+    told = [request.headers.get(name, "null") for name in ("content-encoding", "content-length")]
+    return Response(" ".join(told))
 
 @http.route(path="/careless", method="POST")
 async def careless(ctx: ActionCtx, request: Request) -> Response:
@@ -142,6 +148,8 @@ http.route({ path: "/patient", method: "GET", handler: httpAction(async (ctx, re
   await ctx.runMutation(internal.notes.add, { text: "is left alone" });
   return new Response();
 }) });
+http.route({ path: "/headers", method: "POST", handler: httpAction(async (_ctx, request) =>
+  new Response(`${request.headers.get("content-encoding")} ${request.headers.get("content-length")}`)) });
 http.route({ path: "/careless", method: "POST", handler: httpAction(async () =>
   new Response("did not read", { status: 403 })) });
 http.route({ pathPrefix: "/http-like/", method: "GET", handler: httpAction(async (_ctx, request) =>
@@ -324,6 +332,15 @@ async def test_a_body_that_is_no_body_fails_its_request_alone(site: Site) -> Non
     await connection.send("POST /measure HTTP/1.1", "transfer-encoding: chunked", body=b"zz\r\n")
     await connection.rest()
     assert (await site.ask("GET /text HTTP/1.1"))[0] == 200
+
+
+async def test_a_compressed_body_arrives_as_it_was(site: Site) -> None:
+    body = gzip.compress(b"packed")
+    lines = ("content-encoding: gzip", f"content-length: {len(body)}")
+    _, _, answer = await site.ask("POST /shout HTTP/1.1", *lines, body=body)
+    assert answer == b"6\r\nPACKED\r\n0\r\n\r\n"
+    _, _, answer = await site.ask("POST /headers HTTP/1.1", *lines, body=body)
+    assert answer == b"null null"
 
 
 async def test_a_request_may_be_refused_unread(site: Site) -> None:

@@ -39,6 +39,8 @@ WATCH_SECONDS: Final = 0.25
 BODYLESS_STATUSES: Final = frozenset({204, 205, 304})
 CONNECTION_HEADERS: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 """What the server and the client settle between themselves, not the action."""
+DECODED: Final = frozenset({"gzip", "deflate", "br", "zstd"})
+"""What aiohttp decompresses by itself."""
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -182,10 +184,16 @@ def public_url(request: web.Request, path: str) -> str:
 
 
 def header_pairs(request: web.Request) -> tuple[tuple[str, str], ...]:
-    """Every header, in order; values as Latin-1, the way `Headers` objects take them."""
-    return tuple(
+    """Every header, in order; values as Latin-1, the way `Headers` objects take them.
+
+    A compressed body is decompressed on its way in, so the headers that tell of the compression are left out.
+    """
+    pairs = tuple(
         (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers
     )
+    if request.headers.get("Content-Encoding", "").lower() not in DECODED:
+        return pairs
+    return tuple(pair for pair in pairs if pair[0] not in ("content-encoding", "content-length"))
 
 
 def routes(backend: ActingBackend) -> list[web.RouteDef]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,16 @@ class ServerProcess:
 
     def wait_for_output(self, text: str, since: int = 0) -> str:
         """Wait until `text` is among what it printed after the first `since` characters."""
+        self.wait_for(lambda: text in self.output()[since:], f"{text!r} to be printed")
+        return self.output()[since:]
+
+    def wait_for(self, comes_true: Callable[[], bool], what: str = "it") -> None:
+        """Wait until something comes true, for as long as the server lives."""
         deadline = time.monotonic() + START_SECONDS
-        while text not in (output := self.output()[since:]):
+        while not comes_true():
             if time.monotonic() > deadline or self._process is None or self._process.poll() is not None:
-                raise AssertionError(f"never printed {text!r}; printed:\n{output}")
+                raise AssertionError(f"waited in vain for {what}; printed:\n{self.output()}")
             time.sleep(0.02)
-        return output
 
     def kill(self) -> None:
         """End it as a power cut would: no handler runs."""

@@ -120,6 +120,16 @@ def test_a_save_is_served_and_a_broken_one_is_not(dev: ServerProcess) -> None:
     assert "edited" in (dev.directory / "convex" / "_generated" / "api.d.ts").read_text()
 
 
+def test_a_save_that_never_loads_gives_way_to_the_next_one(dev: ServerProcess) -> None:
+    file, reached = dev.directory / "convex" / "endless.py", dev.directory / "reached"
+    file.write_text(f"open({str(reached)!r}, 'w').close()\nwhile True:\n    pass\n")
+    dev.wait_for(reached.exists)
+    since = len(dev.output())
+    file.write_text(FUNCTION)
+    dev.wait_for_output("+endless.py", since)
+    assert dev.run("endless:f") == 1.0
+
+
 def test_a_save_that_breaks_the_schema_says_which_document(dev: ServerProcess) -> None:
     schema = dev.directory / "convex" / "schema.py"
     before = schema.read_text()

@@ -77,14 +77,19 @@ def _show_entry(entry: ExecutionEntry) -> None:
 async def _follow(project: Project, server: LocalServer, run: str | None) -> None:
     server.backend.log.listen(_show_entry)
     follower = Follower(project, server.backend)
-    await follower.push()
-    if run is not None and follower.serving is not None:
-        await _run_once(server.backend, run)
-    if project.has_typescript():
-        note("TypeScript", "push it with `npx convex dev`, with these in .env.local:")
-        note("", f"CONVEX_SELF_HOSTED_URL={server.url}")
-        note("", "CONVEX_SELF_HOSTED_ADMIN_KEY=…  (from `parabola admin-key`)")
-    await follower.follow()
+    following = asyncio.create_task(follower.follow())
+    try:
+        await follower.has_pushed.wait()
+        if run is not None and follower.serving is not None:
+            await _run_once(server.backend, run)
+        if project.has_typescript():
+            note("TypeScript", "push it with `npx convex dev`, with these in .env.local:")
+            note("", f"CONVEX_SELF_HOSTED_URL={server.url}")
+            note("", "CONVEX_SELF_HOSTED_ADMIN_KEY=…  (from `parabola admin-key`)")
+        await following
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
 
 
 class Follower:
@@ -99,14 +104,36 @@ class Follower:
         """The environment variables with which the last push failed: others may mend it."""
         self.serving: str | None = None
         """Time of day of the last push that succeeded."""
+        self.has_pushed = asyncio.Event()
+        """Set when the first push is over, whatever came of it."""
 
     async def follow(self) -> None:
-        """Push whenever a Python file changes, or a variable after a push that failed, until cancelled."""
-        async for _ in self._changes():
-            await self.push()
+        """Push, and again whenever a Python file changes, or a variable after a push that failed, until
+        cancelled. A push that is under way gives way to a newer one: its modules may never be done loading.
+        """
+        pushing: asyncio.Task[None] | None = None
+        try:
+            async for _ in self._changes():
+                if pushing is not None and not pushing.done():
+                    if self._read() == self._seen:
+                        continue
+                    pushing.cancel()
+                    await asyncio.wait({pushing})
+                elif pushing is not None:
+                    pushing.result()
+                pushing = asyncio.create_task(self.push())
+        finally:
+            self.has_pushed.set()
+            if pushing is not None:
+                pushing.cancel()
+                await asyncio.wait({pushing})
 
     async def push(self) -> None:
         """Push the files as they are; say what came of it. A push that fails changes nothing."""
+        await self._push()
+        self.has_pushed.set()
+
+    async def _push(self) -> None:
         started = time.perf_counter()
         before = self._seen
         self._seen = modules = self._read()
@@ -141,8 +168,11 @@ class Follower:
         return f"The version of {self.serving} goes on serving."
 
     async def _changes(self) -> AsyncIterator[None]:
-        """A turn after each change of a Python file, and one a second for what no notice came of."""
+        """A turn at once, one after each change of a Python file, and one a second for what no notice came
+        of."""
         from watchfiles import Change, awatch
+
+        yield
 
         def is_ours(change: Change, path: str) -> bool:
             return path.endswith(".py") and "__pycache__" not in path

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parabola.database.errors import ConflictError
@@ -76,7 +76,8 @@ class DeployService:
     async def push(self, push: Push) -> PushResult:
         """All three steps. A second call waits for the first; its outcome is then its own.
 
-        Raises `BadRequest` with the author's file and line, or with the document that breaks the schema.
+        Raises `BadRequest` with the author's file and line, or with the document that breaks the schema. A
+        caller that is cancelled before the third step has changed nothing.
         """
         async with self._one_at_a_time:
             for attempt in range(1, ATTEMPTS + 1):
@@ -92,7 +93,7 @@ class DeployService:
                         raise RaceDetected(
                             "Another push replaced this one's schema before it was done. Push again."
                         )
-                    return await self.finish_push(started.token, message=push.message)
+                    return await _to_its_end(self.finish_push(started.token, message=push.message))
                 except RaceDetected:
                     if attempt == ATTEMPTS:
                         raise
@@ -272,6 +273,16 @@ class DeployService:
                 return submitted
             except ConflictError:
                 continue
+
+
+async def _to_its_end(switching: Coroutine[Any, Any, PushResult]) -> PushResult:
+    """Switch, whole or not at all: a caller that is cancelled meanwhile waits until it is done."""
+    task = asyncio.ensure_future(switching)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def _with_analysis(module: Module, analysed: Mapping[str, Any]) -> Module:

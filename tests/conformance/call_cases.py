@@ -57,6 +57,10 @@ ARGUMENTS = [
     typed("extra field", {"more": 1.0},
           r"ArgumentValidationError: Object contains extra field `more` that is not in the validator.\n\n"
           r'Object: {more: 1.0, name: "x"}\nValidator: v.object\({'),
+    typed("no system fields in arguments (sem 14.20)", {"_creationTime": 1.0},
+          "ArgumentValidationError: Object contains extra field `_creationTime` that is not in the validator."),
+    typed("id in upper case (sem 14.8)", {"item": "J57000820C20A1G7104GM2RC1M70YNR8"},
+          MISMATCH + r'.item\nValue: "J57000820C20A1G7104GM2RC1M70YNR8"\nValidator: v.id\("items"\)'),
     typed("null is not absent", {"size": None}, MISMATCH + r".size\nValue: null\nValidator: v.float64\(\)"),
     typed("undecodable id", {"item": "garbage"}, MISMATCH + r'.item\nValue: "garbage"\nValidator: v.id\("items"\)'),
     Case("js 2.8 missing field", "calling:typed", {},

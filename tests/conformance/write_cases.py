@@ -40,6 +40,7 @@ ALLOWED = [
     attempt("sem 14.29 commit timestamps", "commit_ts", None,
             then=[Case("", "writes:equal_timestamps", {}, [2.0, True, True])]),
     attempt("sem 14.6 sixteen levels", "deep_document", "kept"),
+    attempt("sem 14.20 system fields and a strict schema", "schema_system_fields", 6.0),
     attempt("sem 3.5 schema kept", "schema_kept", "Bob"),
     Case("sem 5.1 an error undoes the writes", "writes:insert_then_throw", {},
          error="Uncaught (Value)?Error: no", then=[names()]),

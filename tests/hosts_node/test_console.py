@@ -72,7 +72,6 @@ SHOWN = {
         "{\n  1: 2,\n  : 1,\n  $x: 3,\n  'é': 4\n}",
         "{\n  a: 1\n}",
         "{}",
-        "Object [Array Iterator] {}",
     ],
     "kinds_of_boxes": [
         "Object(true)",
@@ -117,7 +116,7 @@ def test_levels_and_timers(host: Host) -> None:
 
 def test_trace_shows_where(host: Host) -> None:
     assert lines(host.run("query", "console_lines:trace")) == [
-        "[LOG] 'here' 1\n    at handler (../convex/console_lines.ts:120:13)"
+        "[LOG] 'here' 1\n    at handler (../convex/console_lines.ts:119:13)"
     ]
 
 

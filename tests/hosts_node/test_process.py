@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hosts_node.driver import FOLDER, Host, Json, result
+from parabola.functions.host_commands import isolate_command
 from parabola.hosts import node
 
 
@@ -110,6 +112,13 @@ def test_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--max-old-space-size=256" in argv
     assert argv[-2:] == ["--environment", "isolate"]
     assert Path(argv[-3]) == FOLDER.parent.parent / "src" / "parabola" / "hosts" / "node" / "main.mjs"
+
+
+def test_numbers_and_dates_are_written_the_same_on_every_server() -> None:
+    command = isolate_command("deterministic")
+    env = {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", **command.env}
+    program = [command.argv[0], "-p", "(1234.5).toLocaleString()"]
+    assert subprocess.run(program, env=env, capture_output=True, text=True, check=True).stdout == "1,234.5\n"
 
 
 def test_without_node_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

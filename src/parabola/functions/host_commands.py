@@ -18,6 +18,8 @@ PYTHON_MEMORY_MB = 1024
 would otherwise take the machine's memory, and the system would choose whom to end."""
 MEBIBYTE = 1024 * 1024
 
+# Intl and toLocaleString answer the same on every server.
+_NODE_ENVIRONMENT: Mapping[str, str] = {"LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}
 # The order of sets depends on the hashes of strings: it must be the same on every host.
 _PYTHON_ENVIRONMENT: Mapping[str, str] = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
 
@@ -55,6 +57,7 @@ def _node_command(environment: Literal["isolate", "node"]) -> HostCommand:
     return HostCommand(
         environment,
         (*argv, "--fd", "{fd}"),
+        _NODE_ENVIRONMENT,
         memory_text=node.memory_text(environment, NODE_HEAP_MB),
         heap_bytes=NODE_HEAP_MB * MEBIBYTE,
         memory_bytes=NODE_MEMORY_MB * MEBIBYTE,

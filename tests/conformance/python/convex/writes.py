@@ -252,6 +252,13 @@ async def schema_kept(ctx):
 
 
 @attempted
+async def schema_system_fields(ctx):
+    document = await ctx.db.get(await ctx.db.insert("people", {"name": "Ann"}))
+    await ctx.db.replace(document["_id"], {**document, "age": 6})
+    return (await ctx.db.get(document["_id"]))["age"]
+
+
+@attempted
 async def schema_wrong_type(ctx):
     await ctx.db.insert("people", {"name": 5})
 

@@ -112,6 +112,11 @@ const attempts: Record<string, Attempt> = {
     const friend = await db.insert("people", { name: "Ann" });
     return (await stored(db, await db.insert("people", { name: "Bob", age: 5, friend }))).name;
   },
+  schema_system_fields: async ({ db }) => {
+    const document = await db.get(await db.insert("people", { name: "Ann" }));
+    await db.replace(document._id, { ...document, age: 6 });
+    return (await db.get(document._id)).age;
+  },
   schema_wrong_type: async ({ db }) => await db.insert("people", { name: 5 }),
   schema_missing_field: async ({ db }) => await db.insert("people", { age: 5 }),
   schema_extra_field: async ({ db }) => await db.insert("people", { name: "Ann", x: 1 }),

@@ -12,96 +12,17 @@ from typing import Any
 import aiohttp
 import pytest
 
+from file_storage_driver import HELLO, HELLO_DIGEST, Storage, storage_server
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.server.app import Server
 from parabola.server.storage_api import Unsatisfiable, byte_range
-from parabola.services.push import Push
 from parabola.services.upload_tokens import LIFETIME_SECONDS, UploadTokens
 from parabola.values.errors import Unauthenticated
-
-FILES = """
-from parabola import ActionCtx, Id, MutationCtx, QueryCtx, action, mutation, query
-
-@mutation
-async def upload_url(ctx: MutationCtx) -> str:
-    return await ctx.storage.generate_upload_url()
-
-@query
-async def url(ctx: QueryCtx, id: str) -> str | None:
-    return await ctx.storage.get_url(id)
-
-@query
-async def metadata(ctx: QueryCtx, id: str) -> object:
-    return await ctx.storage.get_metadata(id)
-
-@query
-async def row(ctx: QueryCtx, id: Id["_storage"]) -> object:
-    return await ctx.db.system.get(id)
-
-@query
-async def rows(ctx: QueryCtx) -> list[object]:
-    return await ctx.db.system.query("_storage").collect()
-
-@mutation
-async def delete(ctx: MutationCtx, id: str, abort: bool = False) -> None:
-    await ctx.storage.delete(id)
-    if abort:
-        raise ValueError("changed my mind")
-
-@action
-async def upper(ctx: ActionCtx, id: str) -> str:
-    blob = await ctx.storage.get(id)
-    return await ctx.storage.store(blob.content.upper(), content_type="text/shout")
-
-@action
-def read(ctx: ActionCtx, id: str) -> bytes | None:
-    blob = ctx.storage.get(id)
-    return None if blob is None else blob.content
-"""
-
-HELLO = b"hello world"
-HELLO_DIGEST = b64encode(hashlib.sha256(HELLO).digest()).decode()
-
-
-class Storage:
-    """A backend behind a server, with the functions above."""
-
-    def __init__(self, backend: Backend, directory: Path, client: aiohttp.ClientSession) -> None:
-        self.backend = backend
-        self.directory = directory
-        self.client = client
-
-    async def call(self, kind: str, name: str, **args: Any) -> Any:
-        result = await getattr(self.backend, kind)(f"files:{name}", args)
-        assert result.error is None, result.error
-        return result.value
-
-    async def upload(self, body: Any = HELLO, **headers: str) -> Any:
-        url = await self.call("mutation", "upload_url")
-        async with self.client.post(url, data=body, headers=headers) as response:
-            return response.status, await response.json()
-
-    async def stored(self, body: bytes = HELLO, **headers: str) -> str:
-        status, answer = await self.upload(body, **headers)
-        assert status == 200, answer
-        return str(answer["storageId"])
-
-    def on_disk(self) -> list[str]:
-        return sorted(path.name for path in (self.directory / "files").iterdir())
 
 
 @pytest.fixture
 async def storage(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[Storage]:
-    url = f"http://127.0.0.1:{unused_tcp_port}"
-    backend = await Backend.open(BackendConfig(tmp_path, cloud_url=url))
-    await backend.deploy(Push("python", (Module("files.py", "python", FILES),)))
-    server = Server(backend, port=unused_tcp_port, site_port=None)
-    await server.start()
-    async with aiohttp.ClientSession() as client:
-        yield Storage(backend, tmp_path, client)
-    await server.stop()
-    await backend.close()
+    async with storage_server(tmp_path, unused_tcp_port) as storage:
+        yield storage
 
 
 async def test_an_upload_is_downloaded_as_it_was(storage: Storage) -> None:
@@ -148,15 +69,21 @@ async def test_an_upload_that_breaks_off_leaves_nothing(storage: Storage) -> Non
     url = await storage.call("mutation", "upload_url")
     path = url.partition("/api")[2]
     port = int(url.split(":")[2].split("/")[0])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"POST /api{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode() + b"x" * 500)
-    await writer.drain()
-    writer.close()
-    await writer.wait_closed()
-    await storage.stored()
-    assert len(storage.on_disk()) == 1
-    assert len(await storage.call("query", "rows")) == 1
-    del reader
+    head = f"POST /api{path} HTTP/1.1\r\nHost: x\r\n"
+    for rest in (
+        f"Content-Length: 1000\r\n\r\n{'x' * 500}",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n30\r\nabc",
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write((head + rest).encode())
+        await writer.drain()
+        await storage.until_some_is_on_disk()
+        writer.close()
+        await writer.wait_closed()
+        await storage.until_on_disk([])
+        del reader
+    assert await storage.call("query", "rows") == []
 
 
 async def test_a_deletion_removes_the_bytes_and_an_aborted_one_nothing(storage: Storage) -> None:
@@ -170,8 +97,7 @@ async def test_a_deletion_removes_the_bytes_and_an_aborted_one_nothing(storage: 
     assert await storage.call("query", "url", id=id) is None
     async with storage.client.get(url) as response:
         assert (response.status, (await response.json())["code"]) == (404, "FileNotFound")
-    await asyncio.gather(*storage.backend.files._tasks)
-    assert storage.on_disk() == []
+    await storage.until_on_disk([])
     missing = await storage.backend.mutation("files:delete", {"id": id})
     assert f"storage id {id} not found" in missing.error.message
 
@@ -200,6 +126,67 @@ async def test_one_range_is_served_and_others_are_not(storage: Storage) -> None:
         assert response.status == 416
 
 
+async def test_large_files_pass_through_functions_in_parts(storage: Storage) -> None:
+    size = 40 * 1024 * 1024
+    id = await storage.call("action", "large", size=float(size))
+    row = await storage.call("query", "row", id=id)
+    assert (row["size"], row["contentType"]) == (float(size), None)
+
+
+async def test_each_kind_of_function_has_its_part_of_storage(storage: Storage) -> None:
+    assert await storage.call("query", "forbidden") == ["get_metadata", "get_url"]
+    url, file_url, metadata, *gone = await storage.call("action", "everything")
+    assert url == f"{storage.backend.config.cloud_url}/api/storage/upload"
+    assert file_url == f"{storage.backend.config.cloud_url}/api/storage/{metadata['storageId']}"
+    assert (metadata["size"], metadata["contentType"], gone) == (1.0, None, [None, None])
+    id = await storage.call("mutation", "keep", text="kept")
+    assert (await storage.call("query", "row", id=id))["contentType"] == "text/kept"
+
+
+async def test_bytes_of_a_mutation_that_did_not_commit_are_removed(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parabola.services.files.TRANSACTION_SECONDS", 0.5)
+    await storage.call("mutation", "keep", text="kept")
+    (kept,) = storage.on_disk()
+    aborted = await storage.backend.mutation("files:keep", {"text": "never", "abort": True})
+    assert aborted.error is not None
+    await storage.until_on_disk([kept])
+    assert len(await storage.call("query", "rows")) == 1
+
+
+async def test_content_types_are_kept_unknown_or_refused(storage: Storage) -> None:
+    id = await storage.stored(**{"Content-Type": "text/plain; charset=utf-8"})
+    assert (await storage.call("query", "row", id=id))["contentType"] == "text/plain; charset=utf-8"
+    id = await storage.stored(**{"Content-Type": ""})  # what browsers send for files they do not know
+    assert (await storage.call("query", "row", id=id))["contentType"] is None
+    status, answer = await storage.upload(**{"Content-Type": "nonsense"})
+    assert (status, answer["code"]) == (400, "BadHeader")
+    result = await storage.backend.action("files:store_typed", {"content_type": "a/b\r\nX-Evil: 1"})
+    assert "cannot be sent in a header" in result.error.message
+
+
+async def test_an_upload_url_is_good_for_several_uploads(storage: Storage) -> None:
+    url = await storage.call("mutation", "upload_url")
+    ids = set()
+    for _ in range(2):
+        async with storage.client.post(url, data=HELLO) as response:
+            ids.add((await response.json())["storageId"])
+    assert len(ids) == 2
+
+
+async def test_a_file_that_is_shorter_than_it_should_be_breaks_off_and_is_not_whole(storage: Storage) -> None:
+    url = await storage.call("query", "url", id=await storage.stored())
+    (path,) = (storage.directory / "files").iterdir()
+    path.write_bytes(b"hell")
+    with pytest.raises(aiohttp.ClientPayloadError):
+        async with storage.client.get(url) as response:
+            await response.read()
+    path.unlink()
+    async with storage.client.get(url) as response:
+        assert (response.status, (await response.json())["code"]) == (404, "FileNotFound")
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
@@ -211,6 +198,7 @@ async def test_one_range_is_served_and_others_are_not(storage: Storage) -> None:
         ("lines=1-2", None),
         ("bytes=a-b", None),
         ("bytes=-", None),
+        ("bytes=" + "9" * 5000 + "-", None),
     ],
 )
 def test_ranges_are_clamped_and_odd_ones_ignored(header: str | None, expected: Any) -> None:
@@ -244,12 +232,17 @@ def test_a_token_is_good_for_an_hour() -> None:
         UploadTokens("other", b"s" * 32).check(token)
 
 
-async def test_what_a_crash_left_behind_is_swept_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parabola.services.files.SWEEP_AGE_SECONDS", -10.0)
-    left = tmp_path / "files" / "00000000-0000-4000-8000-000000000000"
-    left.parent.mkdir()
-    left.write_bytes(b"half")
+async def test_what_a_crash_left_behind_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        yield HELLO
+
     backend = await Backend.open(BackendConfig(tmp_path))
-    await asyncio.gather(*backend.files._tasks)
+    await backend.files.upload(content(), None, None)
     await backend.close()
-    assert not left.exists()
+    (kept,) = (tmp_path / "files").iterdir()
+    orphan = "00000000-0000-4000-8000-000000000000.0a0b0c0d"
+    for name in (orphan, f"{orphan}.partial", f"{kept.name}.partial", "notes.txt"):
+        (kept.parent / name).write_bytes(b"half")
+    storage = Storage(await Backend.open(BackendConfig(tmp_path)), tmp_path, None)  # type: ignore[arg-type]
+    await storage.until_on_disk([kept.name, "notes.txt"])
+    await storage.backend.close()

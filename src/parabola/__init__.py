@@ -7,6 +7,7 @@ What an author of functions needs is here::
 
 from parabola._version import __version__ as __version__
 from parabola.authoring.auth import UserIdentity
+from parabola.authoring.blobs import Blob
 from parabola.authoring.context import (
     ActionCtx,
     MutationCtx,
@@ -32,7 +33,6 @@ from parabola.authoring.pagination import pagination_opts
 from parabola.authoring.query_builder import PaginationResult
 from parabola.authoring.query_stream import Document
 from parabola.authoring.references import api, components, internal
-from parabola.authoring.storage import Blob
 from parabola.values.errors import ConvexError
 from parabola.values.int64 import Int64
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED

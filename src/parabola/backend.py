@@ -37,7 +37,7 @@ from parabola.services.auth import TokenVerifier
 from parabola.services.auth_providers import parse_auth_providers
 from parabola.services.crons import Crons
 from parabola.services.deploy import DeployService
-from parabola.services.file_store import FileStore
+from parabola.services.file_places import file_store
 from parabola.services.files import Files
 from parabola.services.node_packages import NodePackages
 from parabola.services.push import Push, PushResult
@@ -103,10 +103,9 @@ class Backend:
         self.crons = Crons(runner)
         self.session_results = SessionResults(database)
         secret = bytes.fromhex(config.instance_secret)
-        url = config.file_storage
         self.files = Files(
             database,
-            FileStore.at(directory / "files") if url is None else FileStore.by_url(url),
+            file_store(config.file_storage, directory / "files", secret),
             UploadTokens(config.instance_name, secret),
             config.cloud_url,
             directory / "uploads",

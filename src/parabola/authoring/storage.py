@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from typing import Any
 
+from parabola.authoring.blobs import Blob, ReadInParts, SentInParts
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.values.errors import BadRequest
-
-
-@dataclass(frozen=True)
-class Blob:
-    """The content of a file."""
-
-    content: bytes
-    content_type: str | None = None
-
-    def __len__(self) -> int:
-        return len(self.content)
-
-    def text(self, encoding: str = "utf-8") -> str:
-        """The content as text."""
-        return self.content.decode(encoding)
 
 
 class BaseStorage:
@@ -41,7 +25,7 @@ class BaseStorage:
 
     def _of_file(self, op: str, storage_id: Any) -> Pending[Any]:
         if not isinstance(storage_id, str):
-            method = {"storageGet": "get", "storageDelete": "delete"}.get(op, "get")
+            method = {"storageGetUrl": "get_url", "storageGetMetadata": "get_metadata"}.get(op, "delete")
             raise BadRequest(f"storage.{method} requires a string storageId but received {storage_id!r}")
         args = {**self._head(), "storageId": str(storage_id)}
         return Operation(self._syscalls.call(f"1.0/{op}", args))
@@ -55,17 +39,19 @@ class BaseStorage:
         blob = content if isinstance(content, Blob) else Blob(content)  # type: ignore[arg-type]
         if not isinstance(blob.content, (bytes, bytearray, memoryview)):
             raise BadRequest(f"store() expects bytes or a Blob. Received {type(content).__name__}.")
-        args = {**self._head(), "blob": b64encode(blob.content).decode()}
+        args = {**self._head(), "blob": ""}
         content_type = content_type or blob.content_type
         if content_type is not None:
             args["contentType"] = content_type
         if sha256 is not None:
             args["sha256"] = sha256
-        return Operation(self._syscalls.call("1.0/storageStore", args))
+        return Operation(SentInParts(self._syscalls, args, memoryview(blob.content).cast("B")))
 
-    def _get(self, storage_id: str) -> Pending[Blob | None]:
+    def _get(self, storage_id: Any) -> Pending[Blob | None]:
+        if not isinstance(storage_id, str):
+            raise BadRequest(f"storage.get requires a string storageId but received {storage_id!r}")
         args = {**self._head(), "storageId": str(storage_id)}
-        return Operation(self._syscalls.call("1.0/storageGet", args), _blob)
+        return Operation(ReadInParts(self._syscalls, args))
 
     def _head(self) -> dict[str, Any]:
         return {"requestId": self._syscalls.request_id, "version": SYSCALL_VERSION}
@@ -139,7 +125,3 @@ class SyncStorage(SyncStorageReader):
     def get(self, storage_id: str) -> Blob | None:
         """The content of a file, ``None`` when there is no such file."""
         return self._wait(self._get(storage_id))
-
-
-def _blob(json: Any) -> Blob | None:
-    return None if json is None else Blob(b64decode(json["blob"]), json.get("contentType"))

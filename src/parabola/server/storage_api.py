@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 import uuid
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -21,7 +23,10 @@ __all__ = ["byte_range", "routes"]
 _CHUNK_BYTES: Final = 256 * 1024
 _CACHE: Final = "private, max-age=2592000"
 _RANGE: Final = re.compile(r"bytes=(.+)\Z")
-_ONE_RANGE: Final = re.compile(r"(\d*)-(\d*)\Z")
+_ONE_RANGE: Final = re.compile(r"([0-9]{0,19})-([0-9]{0,19})\Z")
+_CONTENT_TYPE: Final = re.compile(r"[\w!#$&^.+*%'`|~-]+/[\w!#$&^.+*%'`|~-]+\s*(;.*)?\Z", re.ASCII)
+
+_log = logging.getLogger("parabola.http")
 
 
 class StoringBackend(ServedBackend, Protocol):
@@ -44,7 +49,7 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
             raise BadRequest("The upload URL has no `token`. Use it as it was given.", code="BadQueryArgs")
         backend.files.check_upload_token(token)
         storage_id = await backend.files.upload(
-            _body(request), request.headers.get("Content-Type"), _expected_digest(request)
+            _body(request), _content_type(request), _expected_digest(request)
         )
         return web.json_response({"storageId": storage_id})
 
@@ -75,14 +80,31 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         headers["Content-Length"] = str(end - start)
         response = web.StreamResponse(status=200 if wanted is None else 206, headers=headers)
+        if request.method == "HEAD":
+            await response.prepare(request)
+            await response.write_eof()
+            return response
         try:
             pieces = await backend.files.open(row, start, end)
         except FileNotFoundError:
             raise NotFound(f"File {storage_id} not found", code="FileNotFound") from None
         await response.prepare(request)
-        if request.method != "HEAD":
-            async for piece in pieces:
-                await response.write(piece)
+        rest = end - start
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    await response.write(piece)
+                    rest -= len(piece)
+            if rest:
+                raise EOFError(f"{rest} bytes are missing in the file store")
+        except ConnectionError:
+            raise
+        except Exception as error:
+            # It is too late for another answer: what was sent must not look like the whole.
+            _log.error("the download of file %s broke off: %s", storage_id, error)
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("the download broke off") from error
         await response.write_eof()
         return response
 
@@ -116,6 +138,16 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     if start >= size or end <= start:
         raise Unsatisfiable
     return start, end
+
+
+def _content_type(request: web.Request) -> str | None:
+    """The header, if it says anything: browsers leave it empty for files of a type that they do not know."""
+    header = request.headers.get("Content-Type", "").strip()
+    if header and not _CONTENT_TYPE.match(header):
+        raise BadRequest(
+            f"The Content-Type header must be like 'image/png', not {header!r}", code="BadHeader"
+        )
+    return header or None
 
 
 def _expected_digest(request: web.Request) -> bytes | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import IO
 
-__all__ = ["sync_directory", "sync_file"]
+from parabola.database.errors import StorageFull
+
+__all__ = ["sync_directory", "sync_file", "write_refused"]
 
 
 def sync_file(file: IO[bytes]) -> None:
@@ -24,3 +27,12 @@ def sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write_refused(error: OSError) -> OSError | StorageFull:
+    """What to raise for an error while writing an upload: `StorageFull` where the disk is."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(
+            "No room for the upload: the server's disk is full. Free some space and try again."
+        )
+    return error

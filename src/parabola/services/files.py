@@ -1,51 +1,48 @@
 """File storage: rows in `_file_storage`, bytes in a file store (semantics 8).
 
 The row is the file: it appears once all bytes are safe and disappears in the transaction of its deletion. The
-bytes follow; what a crash leaves behind is swept up at the next start.
+bytes follow. What a crash, or a mutation that did not commit, leaves behind is removed by `FileGarbage`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
+import re
 import secrets
-import time
 import uuid
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.syscalls import ACTIONS, EVERYWHERE, CallArguments, SyscallTable
+from parabola.services.file_garbage import FileGarbage
+from parabola.services.file_rows import by_storage_id, find_file, key_of
 from parabola.services.file_store import FileStore
 from parabola.services.partial_files import PartialFiles
-from parabola.services.stored_files import FILES, STORAGE
+from parabola.services.stored_files import FILES
 from parabola.services.transactions import transact
 from parabola.services.upload_tokens import UploadTokens
 from parabola.values.encoding import Int64
-from parabola.values.errors import BadRequest, InvalidId, NotFound, ParabolaError
-from parabola.values.ids import decode_id
+from parabola.values.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parabola.database.database import Database
     from parabola.database.documents import Document
-    from parabola.database.snapshot import Snapshot
     from parabola.database.transaction import Transaction
-    from parabola.database.write_set import WriteSet
     from parabola.functions.execution import Execution
 
 __all__ = ["Files"]
 
 MUTATIONS_AND_ACTIONS: Final = ACTIONS | {"mutation"}
-SWEEP_AGE_SECONDS: Final = 24 * 3600.0
-"""Bytes without a row are left alone for this long: their upload may still be under way."""
-_READ_AT_ONCE: Final = 64 * 1024 * 1024
-"""Bytes that one `storage.get` call may be answered with."""
-
-logger = logging.getLogger("parabola.files")
+TRANSACTION_SECONDS: Final = 300.0
+"""After this long a mutation that stored a file has committed or never will."""
+_CONTENT_TYPE: Final = re.compile(r"[\x20-\x7e\xa0-\U0010ffff]*\Z")
+_READ_AT_ONCE: Final = 40 * 1024 * 1024
+"""Bytes that one `storage.get` call may be answered with: in base64 they must fit into a message."""
 
 
 class Files:
@@ -59,8 +56,7 @@ class Files:
         self._tokens = tokens
         self._cloud_url = cloud_url.rstrip("/")
         self._partial = PartialFiles(scratch)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stop_listening = database.on_commit(self._committed)
+        self._garbage = FileGarbage(database, store)
 
     def register(self, syscalls: SyscallTable) -> None:
         """Serve `ctx.storage`."""
@@ -74,15 +70,12 @@ class Files:
         syscalls.register("1.0/storageGet", self._get_blob, contexts=MUTATIONS_AND_ACTIONS)
 
     def start(self) -> None:
-        """Sweep up in the background."""
-        self._spawn(self._sweep())
+        """Begin to remove bytes that no file owns."""
+        self._garbage.start()
 
     async def close(self) -> None:
         """Stop."""
-        self._stop_listening()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._garbage.close()
         self._partial.close()
 
     # For the server
@@ -101,23 +94,24 @@ class Files:
                 self._database, "file upload", lambda tx: tx.insert_system(FILES, dict(row))
             )
         except BaseException:
-            self._spawn(self._remove_bytes(row))
+            # Whoever was interrupted may have committed nevertheless: it looks first.
+            self._garbage.collect_unless_owned(key_of(row))
             raise
 
     async def find(self, storage_id: str) -> Mapping[str, Any] | None:
         """The row of a file by the UUID in its URL."""
-        row = await _by_storage_id(self._database.begin(), storage_id)
+        row = await by_storage_id(self._database.begin(), storage_id)
         return None if row is None else row.value
 
-    async def open(self, row: Mapping[str, Any], start: int, end: int) -> AsyncIterator[bytes]:
+    async def open(self, row: Mapping[str, Any], start: int, end: int) -> AsyncGenerator[bytes, None]:
         """A part of a file's bytes."""
-        return await self._store.open(_key(row), start, end)
+        return await self._store.open(key_of(row), start, end)
 
     # For exports and imports (`StoredFiles`)
 
     async def read(self, row: Mapping[str, Any]) -> AsyncIterator[bytes]:
         """All bytes of a file."""
-        async for piece in await self._store.open(_key(row)):
+        async for piece in await self._store.open(key_of(row)):
             yield piece
 
     async def keep(
@@ -133,7 +127,12 @@ class Files:
         Bytes that are there already under this id stay as they are: an import brings the files of a backup
         along before it takes the place of what is there.
         """
-        key = f"{storage_id}.{secrets.token_hex(4)}"
+        if content_type is not None and not _CONTENT_TYPE.match(content_type):
+            raise BadRequest(
+                f"The content type {content_type!r} cannot be sent in a header. Use one such as 'image/png'.",
+                code="InvalidContentType",
+            )
+        key = self._store.new_key(f"{storage_id}.{secrets.token_hex(4)}")
         stored = await self._store.put(key, content)
         if sha256 is not None and sha256 != stored.sha256:
             await self._store.delete(key)
@@ -196,7 +195,8 @@ class Files:
         content: AsyncIterable[bytes]
         part = args.get("part")
         if isinstance(part, Mapping):
-            whole = self._partial.add(str(part.get("upload")), blob, last=bool(part.get("last")))
+            upload = f"{execution.attempt.seed} {part.get('upload')}"  # a seed belongs to one run
+            whole = self._partial.add(upload, blob, last=bool(part.get("last")))
             if whole is None:
                 return None
             content = whole
@@ -208,6 +208,7 @@ class Files:
         if execution.transaction is None:
             return await self.upload(content, content_type, sha256)
         row = await self.keep(content, storage_id=str(uuid.uuid4()), content_type=content_type, sha256=sha256)
+        self._garbage.collect_unless_owned(key_of(row), after=TRANSACTION_SECONDS)
         return await execution.db.insert_system(FILES, dict(row))
 
     async def _get_blob(self, execution: Execution, args: Mapping[str, Any]) -> Any:
@@ -225,7 +226,8 @@ class Files:
                 code="FileTooLarge",
             )
         try:
-            pieces = [piece async for piece in await self.open(row.value, start, end)]
+            async with aclosing(await self.open(row.value, start, end)) as stream:
+                pieces = [piece async for piece in stream]
         except FileNotFoundError:
             return None
         return {
@@ -238,81 +240,6 @@ class Files:
         storage_id = CallArguments(args, label).string("storageId")
         snapshot = execution.transaction or self._database.begin()
         return await find_file(snapshot, storage_id, label)
-
-    # Bytes whose row is gone
-
-    def _committed(self, writes: WriteSet, ts: int) -> None:
-        for change in writes.changes:
-            if change.table.name == FILES and change.new is None and change.old is not None:
-                self._spawn(self._remove_bytes(change.old.value))
-
-    async def _remove_bytes(self, row: Mapping[str, Any]) -> None:
-        try:
-            await self._store.delete(_key(row))
-        except ParabolaError as error:
-            logger.warning("The bytes of a deleted file stay until the next start: %s", error)
-
-    async def _sweep(self) -> None:
-        """Remove bytes that belong to no file: a crash came between the bytes and the row."""
-        if any(table.name == FILES and table.state == "hidden" for table in self._database.registry.tables()):
-            return  # an import brings rows along that cannot be found yet
-        oldest = time.time() - SWEEP_AGE_SECONDS
-        with contextlib.suppress(ParabolaError):
-            async for batch in self._store.keys():
-                for key, stored_at in batch:
-                    if stored_at < oldest and _is_uuid(key[:36]) and not await self._is_needed(key):
-                        await self._store.delete(key)
-
-    async def _is_needed(self, key: str) -> bool:
-        row = await self.find(key[:36])
-        return row is not None and _key(row) == key
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-async def find_file(tx: Snapshot, storage_id: str, label: str) -> Document | None:
-    """The row of a file by its document id or its UUID; None when there is none.
-
-    Raises `BadRequest` for what is neither, and for an id of another table.
-    """
-    if _is_uuid(storage_id):
-        return await _by_storage_id(tx, storage_id)
-    try:
-        number = decode_id(storage_id).table_number
-    except InvalidId:
-        raise BadRequest(
-            f'Invalid argument `storageId` for `{label}`: Invalid storage ID: "{storage_id}". '
-            "Storage ID should be an Id of '_storage' table, or a UUID string.",
-            code="InvalidArgument",
-        ) from None
-    table = tx.registry.table(FILES)
-    if table is None or number != table.number:
-        raise BadRequest(
-            f"Invalid argument `storageId` for `{label}`: Invalid storage ID. Storage ID cannot be an ID on "
-            f"any table other than '{STORAGE}'.",
-            code="InvalidArgument",
-        )
-    return await tx.get_system(storage_id)
-
-
-async def _by_storage_id(tx: Snapshot, storage_id: str) -> Document | None:
-    return await tx.find_system(FILES, "by_storage_id", storage_id.lower())
-
-
-def _key(row: Mapping[str, Any]) -> str:
-    """Where the bytes of a file are."""
-    key: str = row.get("storageKey", row["storageId"])
-    return key
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return len(text) == 36 and str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 def _digest(text: str) -> bytes:

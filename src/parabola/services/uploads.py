@@ -7,7 +7,6 @@ ever taken for a part.
 
 from __future__ import annotations
 
-import errno
 import re
 import secrets
 import shutil
@@ -18,8 +17,7 @@ from typing import IO, Final
 
 import orjson
 
-from parabola.database.errors import StorageFull
-from parabola.services.durable_files import sync_directory, sync_file
+from parabola.services.durable_files import sync_directory, sync_file, write_refused
 from parabola.services.parted_file import open_parts
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
@@ -73,7 +71,7 @@ class Uploads:
                 await in_thread(_write_durably, file, waiting)
             unfinished.rename(directory / part)
         except OSError as error:
-            raise _refused(error) from error
+            raise write_refused(error) from error
         finally:
             unfinished.unlink(missing_ok=True)
         return part
@@ -89,7 +87,7 @@ class Uploads:
         try:
             await in_thread(_finish, directory, list(parts))
         except OSError as error:
-            raise _refused(error) from error
+            raise write_refused(error) from error
 
     def open(self, token: str) -> IO[bytes]:
         """The contents of a finished upload. Raises `FileNotFoundError` when it is gone or not finished."""
@@ -139,11 +137,3 @@ def _finish(directory: Path, parts: list[str]) -> None:
             path.unlink()
     for place in (directory, directory.parent):
         sync_directory(place)
-
-
-def _refused(error: OSError) -> OSError | StorageFull:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(
-            "No room for the upload: the server's disk is full. Free some space and try again."
-        )
-    return error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -68,6 +70,16 @@ async def headers(ctx: ActionCtx, request: Request) -> Response:
     told = [request.headers.get(name, "null") for name in ("content-encoding", "content-length")]
     return Response(" ".join(told))
 
+@http.route(path="/boom", method="POST")
+async def boom(ctx: ActionCtx, request: Request) -> Response:
+    if await request.body():
+        raise ConvexError({"why": "told"})
+    raise ValueError("boom")
+
+@http.route(path="/boom", method="PUT")
+async def wrong(ctx: ActionCtx, request: Request) -> str:
+    return "no response"
+
 @http.route(path="/careless", method="POST")
 async def careless(ctx: ActionCtx, request: Request) -> Response:
     return Response("did not read", status=403)
@@ -105,6 +117,7 @@ async def all(ctx: QueryCtx) -> list[str]:
 TYPESCRIPT = {
     "http.ts": """
 import { anyApi, httpActionGeneric as httpAction, httpRouter } from "convex/server";
+import { ConvexError } from "convex/values";
 const http = httpRouter();
 const internal = anyApi;
 const encoder = new TextEncoder();
@@ -150,6 +163,11 @@ http.route({ path: "/patient", method: "GET", handler: httpAction(async (ctx, re
 }) });
 http.route({ path: "/headers", method: "POST", handler: httpAction(async (_ctx, request) =>
   new Response(`${request.headers.get("content-encoding")} ${request.headers.get("content-length")}`)) });
+http.route({ path: "/boom", method: "POST", handler: httpAction(async function boom(_ctx, request) {
+  if (await request.text()) throw new ConvexError({ why: "told" });
+  throw new Error("boom");
+}) });
+http.route({ path: "/boom", method: "PUT", handler: httpAction(async () => "no response" as any) });
 http.route({ path: "/careless", method: "POST", handler: httpAction(async () =>
   new Response("did not read", { status: 403 })) });
 http.route({ pathPrefix: "/http-like/", method: "GET", handler: httpAction(async (_ctx, request) =>
@@ -188,7 +206,10 @@ def push_of(language: str, folder: Path) -> Push:
     if not packages_folder().is_dir():
         pytest.skip("the npm packages of the tests are not installed")
     modules = bundle_sources(folder, TYPESCRIPT)
-    return Push("typescript", tuple(Module(one["path"], "isolate", one["source"]) for one in modules))
+    return Push(
+        "typescript",
+        tuple(Module(one["path"], "isolate", one["source"], one.get("sourceMap")) for one in modules),
+    )
 
 
 class Connection:
@@ -308,6 +329,22 @@ async def test_a_failure_after_the_head_cuts_the_response(site: Site) -> None:
     failed = [entry for entry in site.backend.log.after(0) if entry.error is not None]
     assert failed[-1].identifier == "GET /half"
     assert "no more" in failed[-1].error.message
+
+
+async def test_a_failure_before_the_head_is_told(site: Site) -> None:
+    asked = "convex-request-id: r1"
+    status, headers, body = await site.ask("POST /boom HTTP/1.1", asked, "content-length: 0")
+    answer = json.loads(body)
+    assert status == 500
+    assert "Content-Type: application/json" in headers
+    assert re.fullmatch(r"\[Request ID: r1\] Server Error: Uncaught (Value)?Error: boom", answer["code"])
+    assert re.match(r"Uncaught (Value)?Error: boom\n    at .*boom", answer["trace"])
+    assert set(answer) == {"code", "trace"}
+    _, _, body = await site.ask("POST /boom HTTP/1.1", "content-length: 1", body=b"x")
+    assert json.loads(body)["data"] == {"why": "told"}
+    status, _, body = await site.ask("PUT /boom HTTP/1.1", "content-length: 0")
+    assert status == 500
+    assert "HTTP actions must return a Response" in json.loads(body)["code"]
 
 
 async def test_an_upload_that_is_cut_fails_whoever_reads_it(site: Site) -> None:

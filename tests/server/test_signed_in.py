@@ -155,13 +155,35 @@ export const acting = actionGeneric({ handler: async () => [read("REGION"), read
 }
 
 
+NODE = {
+    "nodes.ts": """
+"use node";
+import { actionGeneric, anyApi } from "convex/server";
+export const act = actionGeneric({ handler: async (ctx) =>
+  [await ctx.auth.getUserIdentity(), await ctx.runQuery(anyApi.who.inner)] });
+export const acting = actionGeneric({ handler: async () =>
+  [process.env.REGION ?? null, process.env.CONVEX_SITE_URL ?? null] });
+""",
+}
+
+
 def push_of(language: str, folder: Path) -> Push:
     if language == "python":
         return Push("python", tuple(Module(name, "python", source) for name, source in PYTHON.items()))
     if not packages_folder().is_dir():
         pytest.skip("the npm packages of the tests are not installed")
-    modules = bundle_sources(folder, TYPESCRIPT)
-    return Push("typescript", tuple(Module(one["path"], "isolate", one["source"]) for one in modules))
+    bundled = {
+        "isolate": bundle_sources(folder, TYPESCRIPT),
+        "node": bundle_sources(folder, NODE, "convex_node"),
+    }
+    return Push(
+        "typescript",
+        tuple(
+            Module(one["path"], environment, one["source"], one.get("sourceMap"))
+            for environment, modules in bundled.items()
+            for one in modules
+        ),
+    )
 
 
 class World:
@@ -194,16 +216,23 @@ class World:
         async with self.client.get(url, headers=headers) as response:
             return response.status, await response.json()
 
-    async def everywhere(self, authorization: str | None = None) -> list[Any]:
-        """What each kind of function, and each that it calls, is told about its caller."""
+    async def expect_everywhere(self, caller: Any, authorization: str | None = None) -> None:
+        """Each kind of function, and each that it calls, must be told of this caller."""
         told = []
-        for kind, function in (("query", "who:me"), ("mutation", "who:write"), ("action", "who:act")):
+        calls = [("query", "who:me"), ("mutation", "who:write"), ("action", "who:act")]
+        calls += [("action", path) for path in self.paths_in_node("act")]
+        for kind, function in calls:
             status, answer = await self.call(kind, function, authorization)
             assert (status, answer["status"]) == (200, "success"), answer
             told += answer["value"] if kind == "action" else [answer["value"]]
         status, answer = await self.visit("/who", authorization)
         assert status == 200, answer
-        return told + answer
+        told += answer
+        assert told == [caller] * len(told)
+
+    def paths_in_node(self, name: str) -> list[str]:
+        """The function in the module that runs in full Node.js, if there is one."""
+        return [f"nodes:{name}"] if "nodes.js" in self.backend.deployment.modules else []
 
     async def dial(self) -> WireClient:
         url = f"http://127.0.0.1:{self.server.port}/api/1.48.0/sync"
@@ -287,10 +316,10 @@ HOSTILE: dict[str, tuple[Callable[[TokenIssuer], str], str]] = {
 
 
 async def test_every_kind_of_function_is_told_who_calls(world: World) -> None:
-    assert await world.everywhere() == [None] * 7
+    await world.expect_everywhere(None)
     issuer = world.issuer.url
     ada = {"tokenIdentifier": f"{issuer}|ada", "issuer": issuer, "subject": "ada", "givenName": "Ada"}
-    assert await world.everywhere("Bearer " + world.issuer.token(given_name="Ada")) == [ada] * 7
+    await world.expect_everywhere(ada, "Bearer " + world.issuer.token(given_name="Ada"))
     custom = {
         "tokenIdentifier": f"{issuer}/custom|ada",
         "issuer": f"{issuer}/custom",
@@ -298,15 +327,15 @@ async def test_every_kind_of_function_is_told_who_calls(world: World) -> None:
         "a.b": 1,
     }
     token = world.issuer.token(iss=f"{issuer}/custom", aud=None, a={"b": 1})
-    assert await world.everywhere("Bearer " + token) == [custom] * 7
+    await world.expect_everywhere(custom, "Bearer " + token)
 
 
 async def test_an_administrator_may_act_as_somebody(world: World) -> None:
-    assert await world.everywhere(f"Convex {world.admin_key}") == [None] * 7
+    await world.expect_everywhere(None, f"Convex {world.admin_key}")
     acting_as = {"issuer": "https://i", "subject": "bo", "email": "bo@example.com"}
     encoded = base64.b64encode(json.dumps(acting_as).encode()).decode()
     bo = {**acting_as, "tokenIdentifier": "https://i|bo"}
-    assert await world.everywhere(f"Convex {world.admin_key}:{encoded}") == [bo] * 7
+    await world.expect_everywhere(bo, f"Convex {world.admin_key}:{encoded}")
     socket = await world.dial()
     assert await socket.add(1, "who:me") is None
     await socket.say(
@@ -413,7 +442,7 @@ async def test_a_slow_issuer_holds_up_nobody_else(world: World) -> None:
         await asked.wait()
         other = await world.dial()
         assert await other.add(1, "who:me") is None
-        assert await world.everywhere() == [None] * 7
+        await world.expect_everywhere(None)
         assert slow.version["identity"] == 0
     finally:
         go_on.set()
@@ -443,7 +472,8 @@ async def test_a_changed_variable_runs_again_what_read_it_and_nothing_else(world
         await backend.change_environment({"REGION": "north", "UNREAD": "x"})
         assert sorted(told) == ["env:early", "late:region"]
         assert await values() == ["north", "north", None, 1, None, addresses]
-        assert (await backend.action("late:acting", {})).value == ["north", "https://site.example"]
+        for path in ["late:acting", *world.paths_in_node("acting")]:
+            assert (await backend.action(path, {})).value == ["north", "https://site.example"]
         told.clear()
         await backend.change_environment({"OTHER": "y", "UNREAD": None})
         assert told == ["late:other"]

@@ -9,7 +9,7 @@ const LEVELS = { debug: "DEBUG", error: "ERROR", info: "INFO", log: "LOG", warn:
 const NO_DATABASE =
   "The Convex database object is being used outside of a Convex query or mutation. " +
   "Database access is only available in queries and mutations; call them with `ctx.runQuery` or `ctx.runMutation`.";
-const DATABASE_OPERATION = /^1\.0\/(get|insert|shallowMerge|replace|remove|query|count|db\/)/;
+const DATABASE_OPERATION = /^1\.0\/(?:(?:get|insert|shallowMerge|replace|remove|count|query\w*)$|db\/)/;
 
 /** @param {() => import("./node_invocation.mjs").NodeInvocation|null} current  the invocation that runs now */
 export function installConvex(current) {

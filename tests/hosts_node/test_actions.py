@@ -73,6 +73,10 @@ def test_fetch(host: Host, url: str) -> None:
     assert host.action("actions:fetchText", {"url": url}) == [200, "pong pingb", True, "text/plain"]
 
 
+def test_nothing_of_the_hosts_realm_is_within_an_actions_reach(host: Host, url: str) -> None:
+    assert host.action("crossings:inAction", {"url": url}) == []
+
+
 def test_fetch_failures_name_their_cause(host: Host, url: str) -> None:
     def failure(target: str, abort: bool = False) -> list[object]:
         found: list[object] = host.action("actions:fetchFailure", {"url": target, "abort": abort})

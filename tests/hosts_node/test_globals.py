@@ -41,6 +41,10 @@ def test_values_of_web_interfaces_belong_to_the_realm(host: Host) -> None:
     }
 
 
+def test_nothing_of_the_hosts_realm_is_within_reach(host: Host) -> None:
+    assert host.query("crossings:inQuery") == []
+
+
 def test_events_streams_and_text(host: Host) -> None:
     assert host.query("globals:events") == ["ping true true", "aborted why"]
     assert host.query("globals:streams") == [[2, 4], True, 3]

@@ -7,7 +7,7 @@
  */
 (function (host, outer) {
   "use strict";
-  const { apply } = Reflect;
+  const { apply, defineProperty, getOwnPropertyDescriptor } = Reflect;
   const { getPrototypeOf, setPrototypeOf } = Object;
   const { isArray } = Array;
   const isView = ArrayBuffer.isView;
@@ -87,6 +87,10 @@
   for (const [name, proto] of Object.entries(outer.errors)) {
     handlers.set(proto, (error) => {
       adopt(error, globalThis[name].prototype);
+      // Newer versions of V8 keep the stack behind functions of the realm where the error was made.
+      if (getOwnPropertyDescriptor(error, "stack")?.get) {
+        defineProperty(error, "stack", { value: error.stack, writable: true, configurable: true, enumerable: false });
+      }
       if (isObject(error.cause)) error.cause = wrap(error.cause);
       return error;
     });

@@ -43,6 +43,14 @@ def test_what_is_no_timestamp(text: str):
         decode_ts(text)
 
 
+def test_a_string_cut_within_an_emoji_is_named():
+    call = '{"type":"Mutation","requestId":0,"udfPath":"a:b","args":[{"text":"%s"}]}'
+    assert decode_client_message(call % "\\ud83d\\ude00").args == [{"text": "😀"}]
+    for half in ("\\ud83d", "\\ude00", "\\ud83dx"):
+        with pytest.raises(InvalidMessage, match="half of a character"):
+            decode_client_message(call % half)
+
+
 def test_connect_as_npm_and_rust_send_it():
     npm = decode_client_message(
         '{"connectionCount":0,"lastCloseReason":"InitialConnect","clientTs":1795344453671,'

@@ -45,6 +45,14 @@ class TestCalls:
     async def test_spellings_of_one_call(self, http, path, args):  # 49
         assert (await call(http, "/api/query", {"path": path, "args": args}))[1]["value"] == []
 
+    async def test_a_body_that_is_not_compressed_as_it_says_is_refused(self, http):
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        async with http.post("/api/query", data=b"{}", headers=headers) as response:
+            assert (response.status, await response.json()) == (
+                400,
+                {"code": "BadRequestBody", "message": "The request's body cannot be decoded as gzip"},
+            )
+
     async def test_a_query_in_the_url(self, http):
         url = "/api/query?path=messages:echo&args=%7B%22a%22%3A1%7D&format=json"
         async with http.get(url) as response:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from parabola.server.json_faults import json_fault
 from parabola.values.errors import BadRequest, ParabolaError
 from parabola.values.sizes import humanize
 
@@ -22,17 +23,24 @@ class BodyTooLarge(ParabolaError):
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as it is longer than ``limit`` bytes."""
+    """The whole body. Raises BodyTooLarge as soon as it is longer than ``limit`` bytes, and BadRequest when
+    it is not encoded as it says."""
     announced = request.content_length
     if announced is not None and announced > limit:
         raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
+    try:
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            chunks.append(chunk)
+    except web.RequestPayloadError as error:
+        encoding = request.headers.get("Content-Encoding", "chunked")
+        raise BadRequest(
+            f"The request's body cannot be decoded as {encoding}", code="BadRequestBody"
+        ) from error
     return b"".join(chunks)
 
 
@@ -53,7 +61,8 @@ def parse_json(text: bytes | str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BadRequest(f"The request's JSON could not be read: {error}", code="BadJsonBody") from None
+        fault = json_fault(text, error)
+        raise BadRequest(f"The request's JSON could not be read: {fault}", code="BadJsonBody") from None
 
 
 def read_object(parsed: Any, **fields: type | tuple[type, ...]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, field, json
 
+from parabola.server.json_faults import json_fault
+
 U32: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 MAX_TS = 2**63 - 1
 
@@ -132,7 +134,7 @@ def decode_client_message(frame: str | bytes) -> ClientMessage:
     try:
         message: ClientMessage = _client_decoder.decode(frame)
     except (DecodeError, UnicodeError, RecursionError) as error:
-        raise InvalidMessage(str(error)) from None
+        raise InvalidMessage(json_fault(frame, error)) from None
     if isinstance(message, Connect) and message.max_observed_timestamp is not None:
         decode_ts(message.max_observed_timestamp)
     if isinstance(message, Authenticate) and message.token_type != "None" and message.value is None:

@@ -144,10 +144,14 @@ class RetryPostponed:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the socket, after what was sent before. ``code`` None: a close frame without a code."""
+    """Close the socket, after what was sent before. ``code`` None: a close frame without a code.
+
+    ``cause`` is for the server's log alone.
+    """
 
     code: int | None
     reason: str = field(default="")
+    cause: str = field(default="", compare=False)
 
 
 Effect: TypeAlias = Send | Evaluate | RunMutation | RunAction | VerifyToken | RetryPostponed | Close

@@ -239,7 +239,7 @@ class SyncSession:
             self._send(FatalError(ending.text))
         elif ending.last_message == "auth":
             self._send(AuthError(ending.text, self._sent.identity, False))
-        self._close(ending.code, ending.reason)
+        self._close(ending.code, ending.reason, str(error))
 
     # ------------------------------------------------------------------ what follows from it
 
@@ -414,11 +414,11 @@ class SyncSession:
     def _send(self, message: MutationResponse | ActionResponse | AuthError | FatalError) -> None:
         self._effects.append(Send((encode_server_message(message),)))
 
-    def _close(self, code: int | None, reason: str) -> None:
+    def _close(self, code: int | None, reason: str, cause: str = "") -> None:
         self.closed = True
         self._inbox.clear()
         self._mutations.clear()
-        self._effects.append(Close(code, reason))
+        self._effects.append(Close(code, reason, cause))
 
 
 def shown_request_id(session_id: str | None, request_id: int) -> str:

@@ -265,7 +265,7 @@ class SyncSocket:
 
     def _close(self, effect: Close) -> None:
         if effect.code == 1011:
-            _log.warning("A sync socket is closed: %s", effect.reason)
+            _log.warning("A sync socket is closed: %s (%s)", effect.reason, effect.cause or "see above")
         self._outbox.put((close_frame(effect.code, effect.reason),))
         self._timer.cancel()
         self._timer = self._loop.call_later(CLOSE_TIMEOUT, self._transport.abort)

@@ -16,6 +16,7 @@ import pytest_asyncio
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployment import Module
+from parabola.server import http_actions
 from parabola.server.app import Server
 from parabola.services.push import Push
 
@@ -79,6 +80,23 @@ async def boom(ctx: ActionCtx, request: Request) -> Response:
 @http.route(path="/boom", method="PUT")
 async def wrong(ctx: ActionCtx, request: Request) -> str:
     return "no response"
+
+@http.route(path="/stalled", method="POST")
+async def stalled(ctx: ActionCtx, request: Request) -> Response:
+    try:
+        await request.body()
+    except ConnectionError:
+        await ctx.run_mutation(internal.notes.add, {"text": "nobody sends"})
+    return Response("late")
+
+@http.route(path="/flood", method="GET")
+async def flood(ctx: ActionCtx, request: Request) -> Response:
+    async def pieces():
+        for _ in range(19):
+            yield bytes(1024 * 1024)
+        if await request.is_disconnected():
+            await ctx.run_mutation(internal.notes.add, {"text": "nobody reads"})
+    return Response(pieces())
 
 @http.route(path="/careless", method="POST")
 async def careless(ctx: ActionCtx, request: Request) -> Response:
@@ -168,6 +186,22 @@ http.route({ path: "/boom", method: "POST", handler: httpAction(async function b
   throw new Error("boom");
 }) });
 http.route({ path: "/boom", method: "PUT", handler: httpAction(async () => "no response" as any) });
+http.route({ path: "/stalled", method: "POST", handler: httpAction(async (ctx, request) => {
+  await request.text().catch(() => ctx.runMutation(internal.notes.add, { text: "nobody sends" }));
+  return new Response("late");
+}) });
+http.route({ path: "/flood", method: "GET", handler: httpAction(async (ctx, request) => {
+  let pieces = 0;
+  const body = new ReadableStream({
+    async pull(controller) {
+      pieces += 1;
+      if (pieces < 20) return controller.enqueue(new Uint8Array(1024 * 1024));
+      if (request.signal.aborted) await ctx.runMutation(internal.notes.add, { text: "nobody reads" });
+      controller.close();
+    },
+  });
+  return new Response(body);
+}) });
 http.route({ path: "/careless", method: "POST", handler: httpAction(async () =>
   new Response("did not read", { status: 403 })) });
 http.route({ pathPrefix: "/http-like/", method: "GET", handler: httpAction(async (_ctx, request) =>
@@ -362,6 +396,18 @@ async def test_an_action_hears_that_its_client_has_gone_and_goes_on(site: Site) 
     await site.until_noted("is left alone")
     lines = [str(line) for entry in site.backend.log.after(0) for line in entry.log_lines]
     assert "[INFO] The client disconnected." in lines
+
+
+async def test_a_client_that_stalls_counts_as_gone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_actions, "STALL_SECONDS", 0.2)
+    connection = await site.connect()
+    await connection.send("POST /stalled HTTP/1.1", "content-length: 10", body=b"begun")
+    await site.until_noted("nobody sends")
+    assert (await connection.head())[0] == 408
+    connection = await site.connect()
+    connection.writer.transport.pause_reading()
+    await connection.send("GET /flood HTTP/1.1")
+    await site.until_noted("nobody reads")
 
 
 async def test_a_body_that_is_no_body_fails_its_request_alone(site: Site) -> None:

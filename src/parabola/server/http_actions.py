@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final, Protocol
 
+import aiohttp
 import orjson
 from aiohttp import web
 
@@ -36,6 +37,9 @@ MAIN_PREFIX: Final = "/http"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 WATCH_SECONDS: Final = 0.25
 """How often a request whose action is still running is checked for a client that has gone."""
+STALL_SECONDS = 60.0
+"""A client that sends nothing of its request, or reads nothing of its response, for so long counts as gone:
+it would keep a process from other actions."""
 BODYLESS_STATUSES: Final = frozenset({204, 205, 304})
 CONNECTION_HEADERS: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 """What the server and the client settle between themselves, not the action."""
@@ -98,6 +102,8 @@ async def serve_action(backend: ActingBackend, request: web.Request, prefix: str
     if sink.response is not None:
         await sink.end(whole=failure is None)
         return sink.response
+    if any(execution.disconnected for execution in seen):
+        return web.Response(status=408, headers={"Connection": "close"})  # for a client that has only stalled
     if failure is None:
         return error_response(InternalServerError())
     return failure_response(failure, context.request_id, backend.config.redact_logs_to_client)
@@ -144,7 +150,13 @@ class ResponseWriter:
         if self._missing is not None:
             data = data[: self._missing]
             self._missing -= len(data)
-        await self.response.write(data)
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self.response.write(data)
+        except TimeoutError:
+            if self._request.transport is not None:
+                self._request.transport.abort()
+            raise ConnectionResetError("The client does not read") from None
 
     async def end(self, *, whole: bool) -> None:
         """The response is over. One that is not whole, by its own account or by the length it told, ends with
@@ -225,7 +237,16 @@ async def _identity(backend: ActingBackend, request: web.Request) -> Identity | 
 def _body(request: web.Request) -> AsyncIterator[bytes] | None:
     if request.method in BODYLESS or not request.can_read_body:
         return None
-    return request.content.iter_chunked(_CHUNK_BYTES)
+    return _pieces(request.content)
+
+
+async def _pieces(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    while True:
+        async with asyncio.timeout(STALL_SECONDS):
+            piece = await content.read(_CHUNK_BYTES)
+        if not piece:
+            return
+        yield piece
 
 
 async def _watched(

@@ -10,6 +10,7 @@ import pytest
 from authoring.recorder import Recorder
 from parabola import UNDEFINED, Int64, QueryCtx, SyncQueryCtx
 from parabola.authoring.query_builder import Query
+from parabola.values.encoding import normalize
 from parabola.values.errors import BadRequest, InvalidValue
 
 
@@ -105,6 +106,19 @@ async def test_the_recorded_filter() -> None:
 async def test_every_binary_operator(name: str) -> None:
     made = await built(lambda q: q.filter(lambda f: getattr(f, name)(f.field("a"), [1, {"b": None}])))
     assert made["operators"] == [{"filter": {f"${name}": [{"$field": "a"}, {"$literal": [1, {"b": None}]}]}}]
+
+
+async def test_expressions_are_compared_with_the_builder() -> None:
+    for compare in (lambda f: f.field("a") == 3, lambda f: f.field("a") == 3):
+        with pytest.raises(TypeError, match=r"Compare with q\.eq"):
+            await built(lambda q, compare=compare: q.filter(compare))
+    with pytest.raises(TypeError, match=r"Compare with q\.neq"):
+        await built(lambda q: q.filter(lambda f: f.field("a") != 3))
+
+
+async def test_a_query_given_back_without_collect_is_named() -> None:
+    with pytest.raises(InvalidValue, match=r"Did you forget \.collect"):
+        normalize(query())
 
 
 async def test_a_constant_is_a_filter_and_expressions_have_no_truth_value() -> None:

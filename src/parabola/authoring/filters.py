@@ -30,6 +30,15 @@ class Expression:
             "Combine expressions with q.and_, q.or_ and q.not_."
         )
 
+    def __eq__(self, other: object) -> bool:
+        # Without this it would be False, and the filter would silently match nothing.
+        raise TypeError("Compare with q.eq(left, right) in a filter: == says nothing about the documents.")
+
+    def __ne__(self, other: object) -> bool:
+        raise TypeError("Compare with q.neq(left, right) in a filter: != says nothing about the documents.")
+
+    __hash__ = object.__hash__
+
 
 def _json(operand: Any) -> Json:
     return operand.json if isinstance(operand, Expression) else {"$literal": encode_operand(operand)}

@@ -187,6 +187,8 @@ def _advice(obj: Any) -> str:
         return "Store a time as a number of milliseconds (t.timestamp() * 1000) or a string (t.isoformat())."
     if hasattr(obj, "__await__"):
         return "Did you forget to await it?"
+    if callable(getattr(obj, "collect", None)):
+        return "Did you forget .collect(), .take(n) or .first()?"
     return f"Supported are {_SUPPORTED}."
 
 

@@ -9,7 +9,9 @@ import { join } from "node:path";
 
 const [packages, folder, functions] = process.argv.slice(2);
 const esbuild = createRequire(join(packages, "index.js"))("esbuild");
-const files = readdirSync(join(folder, functions)).map((name) => `${functions}/${name}`);
+const files = readdirSync(join(folder, functions), { withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => `${functions}/${entry.name}`);
 const APART = /\/(schema|auth\.config|convex\.config)\./;
 
 async function bundle(entryPoints, options) {

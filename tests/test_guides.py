@@ -1,0 +1,84 @@
+"""The guides in `docs/`: their code is deployed, and their tests pass, as they stand there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hosts_node.driver import bundle, packages_folder
+from parabola.backend import Backend, BackendConfig
+from parabola.functions.deployment import Module
+from parabola.services.push import Push
+from tasks_example import ROOT
+
+FILE = re.compile(r"```(?:python|ts)\n(?:#|//) (\S+)\n(.*?)```", re.DOTALL)
+GUIDES = ("http-actions.md", "signing-in.md", "environment-variables.md")
+GENERATED = {
+    "api.js": 'import { anyApi } from "convex/server";\nexport const api = anyApi, internal = anyApi;\n',
+    "server.js": """
+export {
+  actionGeneric as action, httpActionGeneric as httpAction, internalActionGeneric as internalAction,
+  internalMutationGeneric as internalMutation, internalQueryGeneric as internalQuery,
+  mutationGeneric as mutation, queryGeneric as query,
+} from "convex/server";
+""",
+}
+"""What the command line writes into `_generated`."""
+SETTINGS: dict[str, str | None] = {"AUTH_ISSUER": "https://issuer.example", "WEBHOOK_SECRET": "s"}
+
+
+def files(guide: str) -> Iterator[tuple[str, str]]:
+    """Every file that a guide shows, in order; a second version of one comes later."""
+    yield from FILE.findall((ROOT / "docs" / guide).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+async def test_the_python_code_of_a_guide_passes_its_test(
+    guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    versions: dict[str, list[str]] = {}
+    for name, text in files(guide):
+        if name.endswith(".py"):
+            versions.setdefault(name, []).append(text)
+    (test,) = (texts[0] for name, texts in versions.items() if name.startswith("tests/"))
+    for round in range(max(map(len, versions.values()))):
+        for name, texts in versions.items():
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(texts[min(round, len(texts) - 1)])
+        names: dict[str, object] = {}
+        exec(compile(test, guide, "exec"), names)
+        (check,) = (value for name, value in names.items() if name.startswith("test_"))
+        await check()  # type: ignore[operator]
+
+
+async def test_the_typescript_code_of_the_guides_can_be_deployed(tmp_path: Path) -> None:
+    if not packages_folder().is_dir():
+        pytest.skip("the npm packages of the tests are not installed")
+    (tmp_path / "convex" / "_generated").mkdir(parents=True)
+    for name, text in GENERATED.items():
+        (tmp_path / "convex" / "_generated" / name).write_text(text)
+    shown = [(name, text) for guide in GUIDES for name, text in files(guide) if name.endswith(".ts")]
+    assert len(shown) == len(dict(shown)) == 5
+    for name, text in shown:
+        (tmp_path / name).write_text(text)
+    backend = await Backend.open(BackendConfig(tmp_path / "data"))
+    try:
+        await backend.change_environment({**SETTINGS, "GREETING": "good morning"})
+        modules = [one for one in bundle(tmp_path, "convex") if "_generated" not in one["path"]]
+        await backend.deploy(
+            Push("typescript", tuple(Module(one["path"], "isolate", one["source"]) for one in modules))
+        )
+        assert (await backend.query("hello:greet", {"name": "Ada"})).value == "good morning, Ada"
+        assert (await backend.query("whoami:name", {})).value is None
+        assert [provider["domain"] for provider in backend.deployment.auth_providers] == [
+            "https://issuer.example"
+        ]
+        routes = {route["route"]["path"] for _, route in backend.deployment.http_routes}
+        assert routes == {"/webhook", "/count/*"}
+    finally:
+        await backend.close()

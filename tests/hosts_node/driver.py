@@ -298,7 +298,7 @@ class Host:
         if self.environment == "node":
             self.send({"type": "reply", "id": parent, "replies": [{"call": call["call"], "value": []}]})
             return
-        run_id = self.start(kind, args["name"], args["args"])
+        run_id = self.start(kind, args["name"], args["args"], nested=True)
         self._parents[run_id] = (parent, call["call"], True)
 
     def end_nested(self, message: Json) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from hosts_node.driver import bundle_sources, packages_folder
+from hosts_node.driver import Host, bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig, host_processes
 from parabola.functions.deployment import Module
 from parabola.functions.failures import FunctionFailure
@@ -136,3 +137,45 @@ async def test_memory_that_a_call_has_let_go_does_not_count(backend: Backend) ->
     for name in ("inQuery", "inAction"):
         result = await call(backend, name, "garbageInSteps")
         assert (result.error, result.value) == (None, "done")
+
+
+HEAVY = """
+import { queryGeneric as query } from "convex/server";
+
+/** Every call has this for itself. */
+const ballast = new Array(2 ** 19).fill(0);
+export const reads = query({
+  handler: async (ctx: any) => {
+    await ctx.db.query("items").collect();
+    return ballast.length;
+  },
+});
+export const calls = query({
+  handler: async (ctx: any) => (await ctx.runQuery("light:one", {})) + ballast.length,
+});
+"""
+LIGHT = """
+import { queryGeneric as query } from "convex/server";
+export const one = query({ handler: async () => 1 });
+"""
+
+
+@pytest.mark.parametrize(("path", "expected"), [("heavy:reads", 2**19), ("heavy:calls", 2**19 + 1)])
+def test_calls_wait_before_they_begin_while_the_process_is_full(
+    tmp_path: Path, path: str, expected: int
+) -> None:
+    if not packages_folder().is_dir():
+        pytest.skip("the npm packages of the tests are not installed")
+    host = Host(node_flags=("--max-old-space-size=128",))
+    try:
+        host.load(bundle_sources(tmp_path, {"heavy.ts": HEAVY, "light.ts": LIGHT}))
+        runs = [host.start("query", path) for _ in range(60)]
+        results = {}
+        while len(results) < len(runs):
+            message = host.receive("done", "failed")
+            host.end_nested(message)
+            if message["id"] in runs:
+                results[message["id"]] = message.get("result")
+        assert list(results.values()) == [expected] * len(runs)
+    finally:
+        host.close()

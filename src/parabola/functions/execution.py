@@ -185,6 +185,7 @@ class Execution:
             request_id=attempt.request.request_id,
             tables_json=self._new_tables(),
             user_ms_used=attempt.user_ms,
+            nested=self.depth > 0,
         )
         run = await attempt.hosts.run(self.spec.environment, request, nested=self.depth > 0)
         self.started(run)

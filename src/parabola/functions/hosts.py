@@ -136,12 +136,16 @@ class RunRequest(NamedTuple):
     tables_json: bytes | None = None
     user_ms_used: float = 0.0
     """What the calling function has used of the time they share."""
+    nested: bool = False
+    """A run in flight waits for this one."""
 
     def encode(self, run_id: int) -> bytes:
         """The `run` message."""
         more = b"" if self.tables_json is None else b',"tables":%b' % self.tables_json
         if self.user_ms_used:
             more += b',"userMsUsed":%.3f' % self.user_ms_used
+        if self.nested:
+            more += b',"nested":true'
         return (
             b'{"type":"run","id":%d,"kind":"%b","path":"%b","args":%b,"now":%d,"seed":"%b","snapshotTs":%d,'
             b'"identity":%b,"requestId":%b%b}'

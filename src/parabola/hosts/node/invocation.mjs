@@ -32,7 +32,7 @@ export class Invocation extends Execution {
   /**
    * @param {object} deployment
    * @param {object} message  the `run` message
-   * @param {{steps: object, channel: object, realms: object, onEnd: (id: number) => void}} host
+   * @param {{steps: object, channel: object, realms: object, onEnd: (one: Invocation) => void}} host
    * @param {{importPhase: string, logs?: object}} options
    */
   constructor(deployment, message, host, { importPhase, logs }) {
@@ -40,6 +40,7 @@ export class Invocation extends Execution {
     this.id = message.id;
     this.message = message;
     this.path = parseFunctionPath(message.path);
+    this.isNested = message.nested === true;
     this.host = host;
     this.importPhase = importPhase;
   }
@@ -192,6 +193,6 @@ export class Invocation extends Execution {
     } else if (this.realm !== null) {
       this.realm.execution = null;
     }
-    this.host.onEnd(this.id);
+    this.host.onEnd(this);
   }
 }

@@ -22,7 +22,10 @@ export class IsolateHost {
     this.channel = channel;
     this.steps = steps;
     this.realms = new RealmPool();
-    this.onEnd = (id) => this.#running.delete(id);
+    this.onEnd = (invocation) => {
+      this.#running.delete(invocation.id);
+      steps.ended(invocation);
+    };
     steps.onIdle = () => this.#useIdleTime();
     steps.memory.inFlight = () => this.#running.values();
   }
@@ -86,7 +89,8 @@ export class IsolateHost {
   #useIdleTime() {
     const more = () => {
       if (this.steps.isBusy) return;
-      if (this.realms.prepareOne((deployment) => deployment === this.#deployment)) setImmediate(more);
+      const isCurrent = (deployment) => deployment === this.#deployment && this.steps.memory.hasPlenty();
+      if (this.realms.prepareOne(isCurrent)) setImmediate(more);
     };
     setImmediate(more);
   }

@@ -11,6 +11,8 @@ import vm from "node:vm";
 const MEBIBYTE = 1024 * 1024;
 /** Heap and buffers of one call, with what it may take beyond that on its way to the end of a step. */
 const LIMIT = (64 + 32) * MEBIBYTE;
+/** What the process may have at most. */
+const HEAP = v8.getHeapStatistics().heap_size_limit;
 
 export const MEMORY_TEXT = "JavaScript execution ran out of memory (maximum memory usage: 64 MB)";
 
@@ -29,6 +31,7 @@ export class MemoryMeter {
   inFlight = () => [];
   #atStart = 0;
   #collect = null;
+  #afterCollection = 0;
 
   /** A step of the call begins. @returns {number} bytes that are not the call's */
   begin({ memory }) {
@@ -48,9 +51,23 @@ export class MemoryMeter {
     return held > LIMIT;
   }
 
+  /** Whether there is memory for another call: half of the heap is for the growth of those in flight. */
+  hasRoom() {
+    if (usedBytes() < HEAP / 2) return true;
+    if (usedBytes() - this.#afterCollection < HEAP / 8) return false;
+    this.#collectGarbage();
+    return usedBytes() < HEAP / 2;
+  }
+
+  /** Whether there is memory for what may come in useful later. */
+  hasPlenty() {
+    return usedBytes() < HEAP / 4;
+  }
+
   #collectGarbage() {
     this.#collect ??= collector();
     this.#collect();
+    this.#afterCollection = usedBytes();
   }
 }
 

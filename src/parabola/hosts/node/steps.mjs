@@ -1,18 +1,24 @@
-/** Nanoseconds. To ask for processor time costs as much as a short step, which is charged by the clock instead. */
-const SHORT = 2_000_000n;
-
 /**
  * Runs user code in steps, one to a turn of the event loop.
  *
  * A step is one entry into user code (the start of a call, or the delivery of one batch of answers) together with all
  * microtasks it causes. By the next turn Node has drained those and reported unhandled rejections, so that is when
  * the step's execution is settled: it is charged for time and memory, and decides what happens next.
+ *
+ * While the process is full, calls wait before they begin until others have ended.
  */
 import { MemoryMeter } from "./memory.mjs";
+
+/** Nanoseconds. To ask for processor time costs as much as a short step, which is charged by the clock instead. */
+const SHORT = 2_000_000n;
 
 export class StepQueue {
   memory = new MemoryMeter();
   #queue = [];
+  /** Calls that have begun and not ended. */
+  #begun = new Set();
+  /** Steps of calls that have to wait before they begin. */
+  #held = [];
   #active = null;
   #startedAt = 0n;
   /** Processor time as last asked for, less than `SHORT` before the step began. */
@@ -61,10 +67,33 @@ export class StepQueue {
     setImmediate(() => this.#turn());
   }
 
+  /** The call has ended: there may be room for others now. */
+  ended(execution) {
+    this.#begun.delete(execution);
+    if (this.#held.length === 0) return;
+    this.#queue.unshift(...this.#held);
+    this.#held = [];
+    this.#schedule();
+  }
+
+  /** The next step whose turn it is. A nested call is never held: another that has begun waits for it. */
+  #next() {
+    for (let step = this.#queue.shift(); step !== undefined; step = this.#queue.shift()) {
+      const { execution } = step;
+      if (this.#begun.has(execution) || execution.ended) return step;
+      if (this.#begun.size === 0 || execution.isNested || this.memory.hasRoom()) {
+        this.#begun.add(execution);
+        return step;
+      }
+      this.#held.push(step);
+    }
+    return undefined;
+  }
+
   #turn() {
     this.#scheduled = false;
     this.#settleActive();
-    const step = this.#queue.shift();
+    const step = this.#next();
     if (step === undefined) {
       this.#activity.idle();
       this.onIdle();

@@ -5,7 +5,8 @@
  */
 import { randomUUID } from "node:crypto";
 
-const PART_BYTES = 16 * 1024 * 1024;
+// Each part is several times in memory on both sides: as bytes, in base64 and inside a message.
+const PART_BYTES = 4 * 1024 * 1024;
 
 /**
  * @param {(op: string, args: string) => Promise<unknown>} call  calls the engine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,9 +13,6 @@ from convex_cli import ConvexProject
 from node_packages import CLIENTS, PACKAGES, node_environment
 from server_process import ServerProcess
 from tasks_example import TASKS, copy_functions
-
-# `test_cli_dev.py` takes minutes: it runs where PARABOLA_SLOW_TESTS is set, not in every `make test`.
-collect_ignore = [] if os.environ.get("PARABOLA_SLOW_TESTS") else ["test_cli_dev.py"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from convex_cli import RUNNERS, ConvexProject, RunningCommand
 
 from node_packages import CLIENTS, node_environment
+from server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e
+
+ONCE = ("dev", "--once", "--typecheck", "disable")
+WATCHING = ("dev", "--typecheck", "disable", "--tail-logs", "always")
+READY = "Convex functions ready!"
+
+
+@pytest.fixture
+def project(typescript_server: ServerProcess, tmp_path: Path, npm_packages: Path) -> Iterator[ConvexProject]:
+    """A copy of the messages project that was never pushed, and no messages afterwards."""
+    project = ConvexProject(tmp_path, typescript_server)
+    yield project
+    project.call("messages:clear")
 
 
 def read(url: str) -> str:
@@ -20,16 +34,15 @@ def read(url: str) -> str:
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
-def test_dev_once_pushes_a_typescript_project(fresh: ConvexProject, runner: str) -> None:
-    done = fresh.ok("dev", "--once", runner=runner)
-    assert "Convex functions ready!" in done.told
-    assert "[+] messages.by_channel   channel, _creationTime" in done.told
-    settings = (fresh.directory / ".env.local").read_text()
-    assert f"CONVEX_URL={fresh.server.url}" in settings
-    generated = {path.name for path in (fresh.directory / "convex" / "_generated").iterdir()}
+def test_dev_once_pushes_a_typescript_project(project: ConvexProject, runner: str) -> None:
+    done = project.ok(*ONCE, runner=runner)
+    assert READY in done.told
+    settings = (project.directory / ".env.local").read_text()
+    assert f"CONVEX_URL={project.server.url}" in settings
+    generated = {path.name for path in (project.directory / "convex" / "_generated").iterdir()}
     assert generated >= {"api.d.ts", "api.js", "dataModel.d.ts", "server.d.ts", "server.js"}
-    fresh.call("messages:send", {"channel": "c", "body": f"hello from {runner}"})
-    assert fresh.call("messages:list", {"channel": "c"}) == [f"hello from {runner}"]
+    project.call("messages:send", {"channel": "once", "body": f"hello from {runner}"})
+    assert project.call("messages:list", {"channel": "once"}) == [f"hello from {runner}"]
 
 
 def test_everything_of_a_project_is_served(messages: ConvexProject) -> None:
@@ -43,24 +56,25 @@ def test_everything_of_a_project_is_served(messages: ConvexProject) -> None:
     assert messages.call("messages:clear") == 1
 
 
-def test_a_second_push_without_changes_changes_nothing(messages: ConvexProject) -> None:
-    done = messages.push("--verbose")
+def test_a_second_push_without_changes_changes_nothing_and_may_run_a_function(
+    messages: ConvexProject,
+) -> None:
+    done = messages.push("--verbose", "--run", "messages:count")
     assert '"moduleDiff": {\n        "added": [],\n        "removed": []' in done.screen
     assert "ready!" in done.told
+    assert done.output.splitlines()[-1] == "0"
 
 
-def test_dev_runs_a_function_after_the_push(messages: ConvexProject) -> None:
-    done = messages.push("--run", "messages:count")
-    assert done.output.strip() == "0"
-
-
-def test_types_are_checked_before_the_push(fresh: ConvexProject) -> None:
-    fresh.push()
-    fresh.edit("messages.ts", "messages.map((message) => message.body)", "messages.nothing as string[]")
-    done = fresh.convex("dev", "--once")
-    assert done.status == 1
-    assert "Property 'nothing' does not exist" in done.screen
-    assert fresh.call("messages:list", {"channel": "c"}) == []
+def test_types_are_checked_before_the_push(messages: ConvexProject) -> None:
+    right, wrong = "messages.map((message) => message.body)", "messages.nothing as string[]"
+    messages.edit("messages.ts", right, wrong)
+    try:
+        done = messages.convex("dev", "--once")
+        assert done.status == 1
+        assert "Property 'nothing' does not exist" in done.screen
+        assert messages.call("messages:list", {"channel": "c"}) == []
+    finally:
+        messages.edit("messages.ts", wrong, right)
 
 
 class Watch:
@@ -77,70 +91,55 @@ class Watch:
         self.client = RunningCommand(["node", str(script)], project.directory, variables)
         self._place = 0
 
-    def until(self, expected: object, nudge: Callable[[], None] = lambda: None) -> None:
-        """Wait until the query has this value; every two seconds without news, nudge."""
+    def until(self, expected: object) -> None:
+        """Wait until the query has this value."""
         line = json.dumps(expected, separators=(",", ":")) + "\n"
-        self._place = self.client.wait_for(line, self._place, nudge)
+        self._place = self.client.wait_for(line, self._place)
 
 
-@pytest.fixture
-def watch(fresh: ConvexProject) -> Iterator[Watch]:
-    fresh.push()
-    fresh.call("messages:send", {"channel": "c", "body": "one"})
-    watch = Watch(fresh, "messages:list", {"channel": "c"})
-    with watch.client:
-        yield watch
+# Nothing is saved twice to be noticed: the command line compares what it has read with what is there when it
+# begins to watch, and a save in the middle of a push makes it begin the push again.
 
 
-@pytest.mark.parametrize("runner", ["npx", "bunx"])
-def test_saved_files_reach_open_clients(fresh: ConvexProject, watch: Watch, runner: str) -> None:
-    watch.until(["one"])
-    with fresh.start("dev", "--typecheck", "disable", runner=runner) as dev:
-        place = dev.wait_for("Convex functions ready!")
-        # The command line begins to look at files a little after it says so: save until it has noticed.
-        fresh.edit("messages.ts", "=> message.body", "=> `${message.body} (2)`")
-        watch.until(["one (2)"], (fresh.directory / "convex" / "messages.ts").touch)
-        place = dev.wait_for("Convex functions ready!", place)
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_saved_file_reaches_open_clients(project: ConvexProject, runner: str) -> None:
+    with project.start(*WATCHING, runner=runner) as dev:
+        place = dev.wait_for(READY)
+        project.call("messages:send", {"channel": "c", "body": "one"})
+        watch = Watch(project, "messages:list", {"channel": "c"})
+        with watch.client:
+            watch.until(["one"])
+            project.edit("messages.ts", "=> message.body", "=> `${message.body} (2)`")
+            watch.until(["one (2)"])
+            place = dev.wait_for(READY, place)
+            project.edit("messages.ts", "=> `${message.body} (2)`", "=> message.body")
+            watch.until(["one"])
+        dev.wait_for(READY, place)
+        dev.interrupt()
 
-        fresh.edit("messages.ts", "`${message.body} (2)`", "`${message.body} (")
+
+def test_dev_lives_through_mistakes_while_the_deployment_goes_on_serving(fresh: ConvexProject) -> None:
+    with fresh.start(*WATCHING) as dev:
+        place = dev.wait_for(READY)
+        fresh.call("messages:send", {"channel": "the channel", "body": "not a number"})
+        dev.wait_for("[CONVEX M(messages:send)] [LOG] 'sending to' 'the channel'")
+
+        fresh.edit("messages.ts", "=> message.body", "=> `${message.body} (")
         place = dev.wait_for("[ERROR]", place)
-        fresh.call("messages:send", {"channel": "c", "body": "two"})
-        watch.until(["one (2)", "two (2)"])
-
-        fresh.edit("messages.ts", "`${message.body} (", "message.body")
-        watch.until(["one", "two"])
-        place = dev.wait_for("Convex functions ready!", place)
+        assert fresh.call("messages:list", {"channel": "the channel"}) == ["not a number"]
+        fresh.edit("messages.ts", "=> `${message.body} (", "=> `${message.body}!`")
+        place = dev.wait_for(READY, place)
+        assert fresh.call("messages:list", {"channel": "the channel"}) == ["not a number!"]
 
         fresh.write("more.ts", 'throw new Error("not yet");\nexport {};\n')
         place = dev.wait_for("Failed to analyze more.js: Uncaught Error: not yet", place)
-        fresh.write(
-            "more.ts", 'import { query } from "./_generated/server";\nexport default query(async () => 1);\n'
-        )
-        dev.wait_for("Convex functions ready!", place)
-        assert fresh.call("more") == 1
-        dev.interrupt()
+        assert fresh.call("messages:count") == 1
+        (fresh.directory / "convex" / "more.ts").unlink()
+        place = dev.wait_for(READY, place)
 
-
-def test_dev_shows_what_functions_log(fresh: ConvexProject) -> None:
-    with fresh.start("dev", "--typecheck", "disable", "--tail-logs", "always") as dev:
-        dev.wait_for("Convex functions ready!")
-        fresh.call("messages:send", {"channel": "the channel", "body": "x"})
-        dev.wait_for("[CONVEX M(messages:send)] [LOG] 'sending to' 'the channel'")
-        dev.interrupt()
-
-
-def test_dev_goes_on_when_the_data_has_been_mended(fresh: ConvexProject) -> None:
-    fresh.push()
-    fresh.call("messages:send", {"channel": "c", "body": "not a number"})
-    with fresh.start("dev", "--typecheck", "disable") as dev:
-        place = dev.wait_for("Convex functions ready!")
         fresh.edit("schema.ts", "body: v.string()", "body: v.number()")
-        place = dev.wait_for(
-            "Schema validation failed", place, (fresh.directory / "convex" / "schema.ts").touch
-        )
-        assert fresh.call("messages:count") == 1, "the deployment goes on serving"
+        place = dev.wait_for("Schema validation failed", place)
+        assert fresh.call("messages:count") == 1
         assert fresh.call("messages:clear") == 1
-        dev.wait_for("Convex functions ready!", place)
+        dev.wait_for(READY, place)
         dev.interrupt()
-    schema = json.loads(fresh.ok("function-spec").output)
-    assert schema["url"] == fresh.server.url

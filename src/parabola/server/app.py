@@ -27,6 +27,7 @@ from parabola.server import (
     storage_api,
 )
 from parabola.server.http_errors import answer_errors
+from parabola.server.long_polls import answer_long_polls
 from parabola.server.public_files import serve_public
 from parabola.server.served_backend import ServedBackend
 from parabola.server.slashes import collapse_slashes
@@ -57,6 +58,7 @@ def create_app(backend: ServedBackend, public: Path | None = None) -> web.Applic
     if public is not None:
         app.middlewares.append(serve_public(public))
     app.on_response_prepare.extend((cors.add_headers, http_actions.remove_added_headers))
+    answer_long_polls(app)
     app[SYNC_SERVER] = sync = SyncServer(backend)
     app.add_routes([*sync.routes(), *(route for api in APIS for route in api(backend))])
 

@@ -16,6 +16,7 @@ from parabola.functions.identity import Identity
 from parabola.functions.npm_version import NPM_VERSION
 from parabola.server.credentials import require_admin, split_admin_header
 from parabola.server.json_body import read_json, read_object
+from parabola.server.long_polls import news_or_stop
 from parabola.server.push_request import read_start_push
 from parabola.server.push_response import (
     PUSH_TOKEN,
@@ -130,7 +131,10 @@ class DeployApi:
         fields = read_object(body, schemaChange=dict, timeoutMs=(int, float, type(None)))
         patience = min((fields["timeoutMs"] or WAIT_SECONDS * 1000) / 1000, 60.0)
         token = _token(fields["schemaChange"])
-        progress = await self._backend.deploys.wait_for_schema(token, patience)
+        deploys = self._backend.deploys
+        progress = await news_or_stop(request, deploys.wait_for_schema(token, patience), None)
+        if progress is None:
+            progress = await deploys.wait_for_schema(token, 0.0)
         return web.json_response(wait_for_schema_json(progress))
 
     async def finish_push(self, request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ from aiohttp import web
 from parabola.functions.execution_log import ExecutionLog
 from parabola.server.client_version import parse_client_header
 from parabola.server.credentials import require_admin
+from parabola.server.long_polls import news_or_stop
 from parabola.server.served_backend import ServedBackend
 from parabola.values.errors import BadRequest
 
@@ -34,11 +35,11 @@ def routes(backend: LoggingBackend) -> list[web.RouteDef]:
     async def stream_function_logs(request: web.Request) -> web.Response:
         await require_admin(request, backend)
         client = parse_client_header(request.headers.get("Convex-Client"))
-        return await _follow(backend.log, _cursor(request), structured=client.family == "npm-cli")
+        return await _follow(request, backend.log, structured=client.family == "npm-cli")
 
     async def stream_udf_execution(request: web.Request) -> web.Response:
         await require_admin(request, backend)
-        return await _follow(backend.log, _cursor(request), structured=False)
+        return await _follow(request, backend.log, structured=False)
 
     return [
         web.get("/api/stream_function_logs", stream_function_logs),
@@ -46,14 +47,15 @@ def routes(backend: LoggingBackend) -> list[web.RouteDef]:
     ]
 
 
-async def _follow(log: ExecutionLog, cursor: float, *, structured: bool) -> web.Response:
+async def _follow(request: web.Request, log: ExecutionLog, *, structured: bool) -> web.Response:
+    cursor = _cursor(request)
     if cursor <= 0:
         # A first poll only asks where the log stands: were it held back until there is a line, the CLI
         # would swallow that line.
         entries = log.after(0.0)
         position = log.head() * 1000
     else:
-        entries = await log.wait_after(cursor / 1000, LONGEST_POLL_SECONDS)
+        entries = await news_or_stop(request, log.wait_after(cursor / 1000, LONGEST_POLL_SECONDS), [])
         position = entries[-1].timestamp * 1000 if entries else cursor
     return web.json_response(
         {"entries": [entry.to_json(structured=structured) for entry in entries], "newCursor": position}

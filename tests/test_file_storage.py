@@ -127,7 +127,7 @@ async def test_one_range_is_served_and_others_are_not(storage: Storage) -> None:
 
 
 async def test_large_files_pass_through_functions_in_parts(storage: Storage) -> None:
-    size = 40 * 1024 * 1024
+    size = 12 * 1024 * 1024
     id = await storage.call("action", "large", size=float(size))
     row = await storage.call("query", "row", id=id)
     assert (row["size"], row["contentType"]) == (float(size), None)

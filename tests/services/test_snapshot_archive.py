@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import zipfile
 
 import pytest
@@ -111,7 +112,7 @@ def test_an_archive_reads_back_with_tables_numbers_components_and_files(tmp_path
         table.write(export_line({"a": 1.0}))
     with writer.open_table("_storage") as table:
         table.write(export_line({"_id": "file1"}))
-    with writer.open_stored_file("file1", "image/png; x=y") as file:
+    with writer.open_stored_file("file1", "image/png; x=y", b"png") as file:
         file.write(b"png")
     writer.close()
     with SnapshotReader(path) as reader:
@@ -154,3 +155,18 @@ def test_a_damaged_entry_is_refused_when_it_is_read(tmp_path):
     path.write_bytes(damaged)
     with SnapshotReader(path) as reader, pytest.raises(ImportRefused):
         list(reader.rows(reader.contents.tables[0]))
+
+
+def test_files_are_compressed_where_that_saves_something(tmp_path):
+    path = tmp_path / "snapshot.zip"
+    writer = SnapshotWriter(path)
+    contents = {"text": b"again and " * 10_000, "random": os.urandom(100_000), "empty": b""}
+    for id, content in contents.items():
+        with writer.open_stored_file(id, None, content[:1000]) as file:
+            file.write(content)
+    writer.close()
+    with zipfile.ZipFile(path) as archive:
+        sizes = {id: archive.getinfo(f"_storage/{id}").compress_size for id in contents}
+        assert {id: archive.read(f"_storage/{id}") for id in contents} == contents
+    assert sizes["text"] < 10_000
+    assert (sizes["random"], sizes["empty"]) == (100_000, 0)

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from parabola.authoring.operations import Syscalls
 
-PART_BYTES: Final = 16 * 1024 * 1024
+PART_BYTES: Final = 4 * 1024 * 1024
+"""Each part is several times in memory on both sides, as bytes, in base64 and inside a message."""
 
 _uploads = itertools.count()
 """Names of uploads; the engine keeps those of different runs apart."""

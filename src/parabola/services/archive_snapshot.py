@@ -67,10 +67,17 @@ async def _write_files(
     async with aclosing(_documents(database, table, ts)) as chunks:
         async for chunk in chunks:
             for row in (revision.value for revision in chunk):
-                content_type = row.get("contentType")
-                with closing(await in_thread(archive.open_stored_file, row["_id"], content_type)) as file:
-                    async for piece in files.read(row):
-                        await in_thread(file.write, piece)
+                await _write_file(row, archive, files)
+
+
+async def _write_file(row: dict[str, Any], archive: SnapshotWriter, files: StoredFiles) -> None:
+    pieces = files.read(row)
+    first = await anext(pieces, b"")
+    opening = in_thread(archive.open_stored_file, row["_id"], row.get("contentType"), first)
+    with closing(await opening) as file:
+        await in_thread(file.write, first)
+        async for piece in pieces:
+            await in_thread(file.write, piece)
 
 
 async def _documents(database: Database, table: Table, ts: int) -> AsyncGenerator[Sequence[Revision], None]:

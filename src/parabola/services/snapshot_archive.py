@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,9 @@ UNIFORM = "uniform"
 _COMPONENTS = r"(?P<components>(?:_components/[^/]+/)*)"
 _DOCUMENTS = re.compile(rf"^(?:.*?/)??{_COMPONENTS}(?P<table>[^/]+)/documents\.jsonl$")
 _STORED_FILE = re.compile(rf"^(?:.*?/)??{_COMPONENTS}_storage/(?P<id>[^/.]+)(?:\.[^/]*)?$")
+_SAMPLE_BYTES = 64 * 1024
+_WORTHWHILE = 0.9
+"""Compressing is slow, so it must save a tenth at least."""
 
 _README = """\
 A snapshot of a deployment: one folder for each table, one document a line in documents.jsonl.
@@ -179,12 +183,21 @@ class SnapshotWriter:
             self._zip.writestr(f"{folder}/generated_schema.jsonl", orjson.dumps(UNIFORM) + b"\n")
         return self._zip.open(f"{folder}/documents.jsonl", "w", force_zip64=True)
 
-    def open_stored_file(self, id: str, content_type: str | None, component: str = "") -> IO[bytes]:
-        """A file to which the bytes of one stored file are written."""
+    def open_stored_file(
+        self, id: str, content_type: str | None, beginning: bytes, component: str = ""
+    ) -> IO[bytes]:
+        """A file to which the bytes of one stored file are written.
+
+        By how they begin it is decided whether they are compressed: most of what people upload is already.
+        """
         extension = (
             mimetypes.guess_extension(content_type.partition(";")[0].strip()) if content_type else None
         )
-        return self._zip.open(f"{_folder(component)}_storage/{id}{extension or ''}", "w", force_zip64=True)
+        name = f"{_folder(component)}_storage/{id}{extension or ''}"
+        entry: str | zipfile.ZipInfo = name
+        if not _shrinks(beginning):
+            entry = zipfile.ZipInfo(name, date_time=time.localtime()[:6])  # which is stored as it is
+        return self._zip.open(entry, "w", force_zip64=True)
 
 
 def export_line(document: Mapping[str, Any]) -> bytes:
@@ -195,6 +208,11 @@ def export_line(document: Mapping[str, Any]) -> bytes:
 def export_lines(documents: Iterable[Mapping[str, Any]]) -> bytes:
     """Several documents in the lossless form."""
     return b"".join(map(export_line, documents))
+
+
+def _shrinks(beginning: bytes) -> bool:
+    sample = beginning[:_SAMPLE_BYTES]
+    return len(zlib.compress(sample, 1)) < _WORTHWHILE * len(sample)
 
 
 def _folder(component: str) -> str:

@@ -93,6 +93,12 @@ async def test_requests_and_headers() -> None:
     headers = Headers([("X-A", "1"), ("x-a", "2"), ("B", "3")])
     request = Request("POST", "http://h/p/q?a=1&b=&a=2", headers, b'{"x": 1}')
     assert (request.path, request.query) == ("/p/q", {"a": "2", "b": ""})
+    assert request.query.get_all("a") == ["1", "2"]
+    assert Request("GET", "http://h/", {"Cookie": 'a=1; b="x y";; nonsense; c=%20'}).cookies == {
+        "a": "1",
+        "b": "x y",
+        "c": "%20",
+    }
     assert await request.json() == {"x": 1}
     assert await request.text() == '{"x": 1}'
     assert [piece async for piece in request.stream()] == [b'{"x": 1}']

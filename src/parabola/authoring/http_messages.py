@@ -51,6 +51,18 @@ class Headers(Mapping[str, str]):
         return f"Headers({self.pairs!r})"
 
 
+class QueryParameters(dict[str, str]):
+    """The parameters of a URL by name; of one that is repeated the last. ``pairs`` has them all, in order."""
+
+    def __init__(self, query: str) -> None:
+        self.pairs = parse_qsl(query, keep_blank_values=True)
+        super().__init__(self.pairs)
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of a parameter."""
+        return [value for key, value in self.pairs if key == name]
+
+
 class Request:
     """A request as an ``async def`` HTTP action receives it.
 
@@ -85,9 +97,19 @@ class Request:
         return urlsplit(self.url).path
 
     @property
-    def query(self) -> dict[str, str]:
-        """The parameters of the URL; of one that is repeated the last."""
-        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+    def query(self) -> QueryParameters:
+        """The parameters of the URL."""
+        return QueryParameters(urlsplit(self.url).query)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that the client sent; what is none is passed over."""
+        found: dict[str, str] = {}
+        for part in ";".join(self.headers.get_all("cookie")).split(";"):
+            name, equals, value = part.partition("=")
+            if equals and name.strip():
+                found[name.strip()] = value.strip().strip('"')
+        return found
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body in the pieces in which it arrives; they are not kept, so it can be read once.
@@ -149,6 +171,7 @@ class SyncRequest:
         self.headers = request.headers
         self.path = request.path
         self.query = request.query
+        self.cookies = request.cookies
 
     def __repr__(self) -> str:
         return repr(self._request)

@@ -155,6 +155,16 @@ async def half(ctx, request):
         raise ValueError("no more")
     return Response(pieces())
 
+@http.route(path="/endless", method="POST")
+async def endless(ctx, request):
+    async def pieces():
+        try:
+            while True:
+                yield bytes(1024 * 1024)
+        finally:
+            seen.append(await ctx.run_query("m:closing"))
+    return Response(pieces())
+
 @http.route(path="/read", method="POST")
 def read(ctx, request):
     body = request.json()
@@ -279,6 +289,13 @@ async def test_a_response_waits_for_its_client(streams: HostProcess) -> None:
         streams.take(chunk)
     await post.done
     assert len(post.pieces) == 100
+
+
+async def test_a_generator_that_is_cut_off_is_closed_while_its_action_runs(streams: HostProcess) -> None:
+    streams.database.functions = {"m:closing": lambda args: "closed"}
+    outcome = await Post(streams, "/endless").end()
+    assert outcome.logs == ["[ERROR] HttpResponseTooLarge: HTTP actions support responses up to 20 MiB"]
+    assert (await streams.query("http.py:looks")).result["seen"] == ["closed"]
 
 
 async def test_a_failure_after_the_head_is_a_failure(streams: HostProcess) -> None:

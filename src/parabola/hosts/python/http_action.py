@@ -6,7 +6,8 @@ Both bodies come and go in pieces, no faster than the other side takes them.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, Generator
+from contextlib import aclosing
 from typing import Any, Final
 
 from parabola.authoring.http_messages import Headers, Request, Response, SyncRequest
@@ -77,7 +78,8 @@ class HttpActionRun(Action):
         if self._request.get("streamResponse"):
             await self._stream(result)
             return None
-        body = b"".join([piece async for piece in self._limited(result)])
+        async with aclosing(self._limited(result)) as pieces:
+            body = b"".join([piece async for piece in pieces])
         return {
             "status": result.status,
             "headerPairs": _header_pairs(result),
@@ -87,30 +89,41 @@ class HttpActionRun(Action):
     async def _stream(self, response: Response) -> None:
         head = {"status": response.status, "headers": _header_pairs(response)}
         self._send({"type": "responseHead", "id": self.id, **head})
-        async for piece in self._limited(response):
-            self._send({"type": "responseChunk", "id": self.id, "data": b64encode(piece).decode()})
-            await self._outgoing.sent(len(piece))
+        async with aclosing(self._limited(response)) as pieces:
+            async for piece in pieces:
+                self._send({"type": "responseChunk", "id": self.id, "data": b64encode(piece).decode()})
+                await self._outgoing.sent(len(piece))
         self._send({"type": "responseEnd", "id": self.id})
 
-    async def _limited(self, response: Response) -> AsyncIterator[bytes]:
+    async def _limited(self, response: Response) -> AsyncGenerator[bytes, None]:
         """The body in pieces, cut off at the limit."""
         total = 0
-        async for piece in _pieces(response):
-            total += len(piece)
-            if total > MAXIMUM_BODY:
-                self.console.write("ERROR", TOO_LARGE)
-                return
-            yield piece
+        async with aclosing(_pieces(response)) as pieces:
+            async for piece in pieces:
+                total += len(piece)
+                if total > MAXIMUM_BODY:
+                    self.console.write("ERROR", TOO_LARGE)
+                    return
+                yield piece
 
 
-async def _pieces(response: Response) -> AsyncIterator[bytes]:
+async def _pieces(response: Response) -> AsyncGenerator[bytes, None]:
+    """The body as it comes; a generator of the author's is closed while the action still runs."""
     chunks = response.chunks
     if isinstance(chunks, AsyncIterable):
-        async for chunk in chunks:
-            yield bytes(chunk)
+        try:
+            async for chunk in chunks:
+                yield bytes(chunk)
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
     elif chunks is not None:
-        for chunk in chunks:
-            yield bytes(chunk)
+        try:
+            for chunk in chunks:
+                yield bytes(chunk)
+        finally:
+            if isinstance(chunks, Generator):
+                chunks.close()
     else:
         for start in range(0, len(response.body), PIECE):
             yield response.body[start : start + PIECE]

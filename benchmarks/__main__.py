@@ -15,12 +15,14 @@ from pathlib import Path
 import uvloop
 
 from benchmarks import rows
+from benchmarks.file_transfers import transfers
 from benchmarks.floors import EchoServer, sqlite_durable_commits
 from benchmarks.report import Report
+from benchmarks.scheduling import scheduled_calls
 from benchmarks.server_process import Server, free_port
 
 
-async def measure(seconds: float, largest: int) -> Report:
+async def measure(seconds: float, largest: int, file_size: int) -> Report:
     report = Report()
     print(Report.header())
     with tempfile.TemporaryDirectory() as folder:
@@ -41,6 +43,8 @@ async def measure(seconds: float, largest: int) -> Report:
             await rows.fan_out(report, server, floors)
             await rows.untouched_subscriptions(report, server, seconds)
             await rows.memory_per_subscription(report, server)
+            await scheduled_calls(report, server, seconds)
+            await transfers(report, server, Path(folder), file_size)
         for count in (1_000, 100_000, 1_000_000):
             if count <= largest:
                 await rows.reads(report, Path(folder), count)
@@ -51,10 +55,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement")
     parser.add_argument("--largest", type=int, default=1_000_000, help="largest table for the read rows")
+    parser.add_argument("--file-mib", type=int, default=1024, help="size of the file for the storage rows")
     parser.add_argument("--markdown", type=Path, help="also write the report to this file")
     options = parser.parse_args()
     uvloop.install()
-    report = asyncio.run(measure(options.seconds, options.largest))
+    report = asyncio.run(measure(options.seconds, options.largest, options.file_mib << 20))
     if options.markdown is not None:
         machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
         options.markdown.write_text(f"{machine}\n\n{report.markdown()}\n")

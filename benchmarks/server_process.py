@@ -51,11 +51,16 @@ class Server:
             self._process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(self._process.wait, 20)
 
-    def memory(self) -> int:
-        """Resident bytes of the server's own process (its hosts left out)."""
+    @property
+    def pid(self) -> int:
+        """The server's own process."""
         if self._process is None:
             raise RuntimeError("the server is not running")
-        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return self._process.pid
+
+    def memory(self) -> int:
+        """Resident bytes of the server's own process (its hosts left out)."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     @property

@@ -1,6 +1,6 @@
 """The functions that the benchmarks call, each with a twin in TypeScript."""
 
-from parabola import Id, MutationCtx, QueryCtx, mutation, query
+from parabola import Id, MutationCtx, QueryCtx, internal, internal_mutation, mutation, query
 
 
 @mutation
@@ -44,3 +44,37 @@ async def page(ctx: QueryCtx, channel: int, count: int, salt: int) -> list[objec
 @query
 async def echo(ctx: QueryCtx, salt: int) -> int:
     return salt
+
+
+@mutation
+async def schedule(ctx: MutationCtx, count: int, at: float) -> str:
+    """Schedule so many notes for one moment; the id of the last."""
+    id = ""
+    for number in range(count):
+        id = await ctx.scheduler.run_at(at, internal.bench.scheduled, {"number": number})
+    return id
+
+
+@internal_mutation
+async def scheduled(ctx: MutationCtx, number: int) -> None:
+    await ctx.db.insert("notes", {"channel": 4002, "text": f"note {number}"})
+
+
+@query
+async def job_state(ctx: QueryCtx, id: Id["_scheduled_functions"]) -> str:
+    return (await ctx.db.system.get(id))["state"]["kind"]
+
+
+@mutation
+async def upload_url(ctx: MutationCtx) -> str:
+    return await ctx.storage.generate_upload_url()
+
+
+@query
+async def file_url(ctx: QueryCtx, id: Id["_storage"]) -> str | None:
+    return await ctx.storage.get_url(id)
+
+
+@mutation
+async def delete_file(ctx: MutationCtx, id: Id["_storage"]) -> None:
+    await ctx.storage.delete(id)

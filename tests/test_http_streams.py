@@ -98,6 +98,13 @@ async def flood(ctx: ActionCtx, request: Request) -> Response:
             await ctx.run_mutation(internal.notes.add, {"text": "nobody reads"})
     return Response(pieces())
 
+@http_action
+async def any_method(ctx: ActionCtx, request: Request) -> Response:
+    return Response(f"{request.method} {await request.text()}")
+
+for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+    http.route(path="/any", method=method, handler=any_method)
+
 @http.route(path="/careless", method="POST")
 async def careless(ctx: ActionCtx, request: Request) -> Response:
     return Response("did not read", status=403)
@@ -202,6 +209,10 @@ http.route({ path: "/flood", method: "GET", handler: httpAction(async (ctx, requ
   });
   return new Response(body);
 }) });
+for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const) {
+  http.route({ path: "/any", method, handler: httpAction(async (_ctx, request) =>
+    new Response(`${request.method} ${await request.text()}`)) });
+}
 http.route({ path: "/careless", method: "POST", handler: httpAction(async () =>
   new Response("did not read", { status: 403 })) });
 http.route({ pathPrefix: "/http-like/", method: "GET", handler: httpAction(async (_ctx, request) =>
@@ -360,9 +371,9 @@ async def test_a_failure_after_the_head_cuts_the_response(site: Site) -> None:
     await connection.send("GET /half HTTP/1.1")
     assert (await connection.head())[0] == 200
     assert await connection.rest() == b"4\r\nhalf\r\n"
-    failed = [entry for entry in site.backend.log.after(0) if entry.error is not None]
-    assert failed[-1].identifier == "GET /half"
-    assert "no more" in failed[-1].error.message
+    (logged,) = (entry for entry in site.backend.log.after(0) if entry.identifier == "GET /half")
+    assert logged.error is not None
+    assert "no more" in logged.error.message
 
 
 async def test_a_failure_before_the_head_is_told(site: Site) -> None:
@@ -445,6 +456,24 @@ async def test_head_gives_the_headers_of_get(site: Site) -> None:
             ["content-type: text/plain;charset=UTF-8", "content-length: 5"],
         )
         assert await connection.reader.readexactly(len(body)) == body
+
+
+@pytest.mark.parametrize("door", ["site", "main"])
+async def test_every_method_has_routes_and_some_have_bodies(site: Site, door: str) -> None:
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        line = f"{method} {site.doors[door][1]}/any HTTP/1.1"
+        status, _, body = await site.ask(line, "content-length: 4", body=b"body", door=door)
+        read = "" if method in ("GET", "OPTIONS") else "body"
+        assert (status, body.decode()) == (200, f"{method} {read}")
+
+
+async def test_an_old_client_gets_its_response_until_the_end_of_the_connection(site: Site) -> None:
+    connection = await site.connect()
+    await connection.send("GET /raw HTTP/1.0")
+    status, headers = await connection.head()
+    assert status == 200
+    assert not [line for line in headers if line.lower().startswith("transfer-encoding")]
+    assert await connection.rest() == bytes(3)
 
 
 async def test_headers_are_those_that_the_action_sets(site: Site) -> None:

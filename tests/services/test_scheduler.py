@@ -22,7 +22,7 @@ from parabola.services.scheduled_jobs import MUTATIONS, RUNNING, jobs_between
 from parabola.services.scheduler import KEPT_MS
 from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
-from parabola.values.errors import InternalServerError, RateLimited
+from parabola.values.errors import InternalServerError, Overloaded, RateLimited
 
 SECRET = "11" * 32
 
@@ -229,6 +229,19 @@ async def test_a_cancelled_job_does_not_run(backend: Backend) -> None:
     assert "Invalid scheduled function ID" in result.error.message
 
 
+async def test_a_function_that_is_gone_when_it_is_due_fails_its_job(backend: Backend) -> None:
+    ids = [
+        await value(backend.mutation("jobs:later", {"name": name, "args": {}, "delay": 3e6}))
+        for name in ("quick", "cancel_itself")
+    ]
+    rest = JOBS.replace("async def quick", "async def slow").replace("def cancel_itself", "def cancel_other")
+    await backend.deploy(Push("python", (Module("jobs.py", "python", rest),)))
+    for id in ids:
+        await write(backend, lambda tx, id=id: tx.patch_system(id, {"nextTs": Int64(1)}))  # type: ignore[misc]
+        error = (await ended(backend, id))["state"]["error"]
+        assert error.startswith("Could not find")
+
+
 async def test_too_many_jobs_in_one_mutation_are_refused(backend: Backend) -> None:
     result = await backend.mutation("jobs:many", {"count": 1001.0})
     assert "Too many functions scheduled by this mutation (limit: 1000)" in result.error.message
@@ -295,7 +308,12 @@ async def _all_have_run(backend: Backend) -> bool:
 async def test_an_action_that_finds_no_host_waits_and_one_that_breaks_off_is_failed(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faults: list[Exception] = [RateLimited("too many"), InternalServerError(), RuntimeError("a bug")]
+    faults: list[Exception] = [
+        RateLimited("too many"),
+        Overloaded("no hosts"),
+        InternalServerError(),
+        RuntimeError("a bug"),
+    ]
     action = backend.runner.action
 
     async def faulty(*args: Any, **options: Any) -> Any:

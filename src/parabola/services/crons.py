@@ -24,7 +24,7 @@ from parabola.services.cron_jobs import (
 from parabola.services.due_loop import Due, DueLoop
 from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
-from parabola.values.errors import ParabolaError, RateLimited
+from parabola.values.errors import Overloaded, ParabolaError, RateLimited
 
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
@@ -105,8 +105,8 @@ class Crons:
         outcome: FunctionResult | str
         try:
             outcome = await self._runner.action(job.path, job.arguments(), NO_IDENTITY, public_only=False)
-        except RateLimited:
-            # It has not begun: no host got free for it.
+        except (RateLimited, Overloaded):
+            # It has not begun: no host got free for it, or there is none.
             await asyncio.sleep(_BACKOFF_SECONDS)
             await transact(self._database, _SOURCE, partial(_put_back, job))
             return

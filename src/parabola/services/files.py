@@ -203,7 +203,7 @@ class Files:
         else:
             content = _once(blob)
         digest = call.optional_string("sha256")
-        content_type = call.optional_string("contentType")
+        content_type = call.optional_string("contentType") or None  # a Blob of no type says ""
         sha256 = None if digest is None else _digest(digest)
         if execution.transaction is None:
             return await self.upload(content, content_type, sha256)

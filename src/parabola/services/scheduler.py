@@ -40,7 +40,7 @@ from parabola.services.scheduled_jobs import (
 )
 from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
-from parabola.values.errors import ParabolaError, RateLimited
+from parabola.values.errors import Overloaded, ParabolaError, RateLimited
 
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
@@ -188,8 +188,8 @@ class Scheduler:
                 public_only=False,
                 request=RequestContext(scheduled_function_id=job.id),
             )
-        except RateLimited:
-            # It has not begun: no host got free for it.
+        except (RateLimited, Overloaded):
+            # It has not begun: no host got free for it, or there is none.
             await self._postpone(job, NO_HOST_PAUSE_SECONDS)
             return
         except Exception:

@@ -13,77 +13,83 @@ async function sign(claims) {
 }
 const expiry = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url")).exp * 1000;
 
-await withBrowser(async (context) => {
+/** A page, and who signs in there: `issue(forced)` makes the tokens it gets. */
+async function open(context) {
   const page = await context.newPage();
-  const said = [];
-  page.on("console", (message) => said.push(message.text()));
-  const fetched = [];
-  let serial = 0;
-  let issue = () => null;
+  const visitor = { page, said: [], fetched: [], issue: () => null };
+  page.on("console", (message) => visitor.said.push(message.text()));
   await page.exposeFunction("fetchToken", async (forced) => {
-    const token = await issue(forced);
-    fetched.push({ forced, token });
+    const token = await visitor.issue(forced);
+    visitor.fetched.push({ forced, token });
     return token;
   });
   await page.goto(`${url}/auth.html`);
-  const me = page.getByLabel("Me");
-  const state = page.getByLabel("State");
-  const shows = (where, text) => where.getByText(text, { exact: true }).waitFor();
-  const note = (text) => shows(page.getByLabel("Notes"), text);
-  const sockets = () => page.evaluate(() => window.client.connectionState().connectionCount);
-  const press = (name) => page.getByRole("button", { name, exact: true }).click();
+  const shows = (label, text) => page.getByLabel(label).getByText(text, { exact: true }).waitFor();
+  return Object.assign(visitor, {
+    isMe: (text) => shows("Me", text),
+    state: (text) => shows("State", text),
+    note: (text) => shows("Notes", text),
+    press: (name) => page.getByRole("button", { name, exact: true }).click(),
+    sockets: () => page.evaluate(() => window.client.connectionState().connectionCount),
+  });
+}
+
+await withBrowser(async (context) => {
   const outside = new ConvexHttpClient(url);
-  await me.filter({ hasText: /^nobody$/ }).waitFor();
-  await press("Add");
-  await note("nobody: note 0");
+  const ada = await open(context);
+  await ada.isMe("nobody");
+  await ada.press("Add");
+  await ada.note("nobody: note 0");
+
+  // A token that claims to be old already is not refreshed in time: it will end while it is in use.
+  const bo = await open(context);
+  let boSerial = 10;
+  const forgetful = await sign({ name: "Bo", serial: ++boSerial, seconds: 10, age: 10_000 });
+  bo.issue = (forced) => (forced && bo.fetched.length > 1 ? sign({ name: "Bo", serial: ++boSerial }) : forgetful);
+  await bo.press("Sign in");
+  await bo.isMe("Bo, token 11");
 
   // Signed in. The client fetches a second token at once, and the next ten seconds before that one ends: one
   // second later here. Each is confirmed over the same socket, and the query shows whose it is.
-  issue = () => sign({ name: "Ada", serial: ++serial, seconds: serial < 3 ? 11 : 600 });
-  await press("Sign in");
-  await state.filter({ hasText: /^signed in$/ }).waitFor();
-  await me.filter({ hasText: /^Ada, token 3$/ }).waitFor();
-  assert.deepEqual(fetched.map((each) => each.forced), [false, true, true]);
-  assert.equal(await sockets(), 1);
-  await press("Add");
-  await note("Ada: note 1");
+  let serial = 0;
+  ada.issue = () => sign({ name: "Ada", serial: ++serial, seconds: serial < 3 ? 11 : 600 });
+  await ada.press("Sign in");
+  await ada.state("signed in");
+  await ada.isMe("Ada, token 3");
+  assert.deepEqual(ada.fetched.map((each) => each.forced), [false, true, true]);
+  assert.equal(await ada.sockets(), 1);
+  await ada.press("Add");
+  await ada.note("Ada: note 1");
   await outside.mutation(api.who.add, { text: "from outside" });
-  await note("nobody: from outside");
+  await ada.note("nobody: from outside");
 
   // Signed out, over the same socket.
-  await press("Sign out");
-  await state.filter({ hasText: /^signed out$/ }).waitFor();
-  await me.filter({ hasText: /^nobody$/ }).waitFor();
-  assert.equal(await sockets(), 1);
-
-  // A token that claims to be old already is not refreshed in time: it ends while in use, and the server says so when
-  // it is used next. The client comes back with another, and what it wanted happens once.
-  fetched.length = 0;
-  serial = 10;
-  const forgetful = await sign({ name: "Bo", serial: ++serial, seconds: 6, age: 10_000 });
-  issue = (forced) => (forced && fetched.length > 1 ? sign({ name: "Bo", serial: ++serial }) : forgetful);
-  await press("Sign in");
-  await me.filter({ hasText: /^Bo, token 11$/ }).waitFor();
-  await pass(Math.max(0, expiry(forgetful) - Date.now()));
-  await press("Add");
-  await note("Bo: note 3");
-  await me.filter({ hasText: /^Bo, token 12$/ }).waitFor();
-  assert.equal(await page.getByText("Bo: note 3", { exact: true }).count(), 1);
-  assert.equal(await sockets(), 2);
-  assert.equal(fetched.at(-1).forced, true);
-  await press("Sign out");
-  await me.filter({ hasText: /^nobody$/ }).waitFor();
+  await ada.press("Sign out");
+  await ada.state("signed out");
+  await ada.isMe("nobody");
+  assert.equal(await ada.sockets(), 1);
 
   // Tokens that nobody believes: after a few attempts the client gives up, and goes on as nobody.
-  fetched.length = 0;
-  issue = () => sign({ name: "Eve", serial: ++serial, aud: "somebody-else" });
-  await press("Sign in");
-  while (!said.some((line) => line.includes("Failed to authenticate"))) await page.waitForEvent("console");
-  assert.match(said.find((line) => line.includes("Failed to authenticate")), /No auth provider found/);
-  assert.equal(fetched.length, 4);
-  await state.filter({ hasText: /^signed out$/ }).waitFor();
-  await press("Add");
-  await note("nobody: note 4");
+  ada.fetched.length = 0;
+  ada.issue = () => sign({ name: "Eve", serial: ++serial, aud: "somebody-else" });
+  await ada.press("Sign in");
+  while (!ada.said.some((line) => line.includes("Failed to authenticate"))) await ada.page.waitForEvent("console");
+  assert.match(ada.said.find((line) => line.includes("Failed to authenticate")), /No auth provider found/);
+  assert.equal(ada.fetched.length, 4);
+  await ada.state("signed out");
+  await ada.press("Add");
+  await ada.note("nobody: note 3");
+
+  // The server says that a token has ended when it is used next. The client comes back with another, and what it
+  // wanted happens once.
+  await pass(Math.max(0, expiry(forgetful) - Date.now()));
+  await bo.note("nobody: from outside");
+  await bo.press("Add");
+  await bo.note("Bo: note 4");
+  await bo.isMe("Bo, token 12");
+  assert.equal(await bo.page.getByText("Bo: note 4", { exact: true }).count(), 1);
+  assert.equal(await bo.sockets(), 2);
+  assert.equal(bo.fetched.at(-1).forced, true);
 });
 
 // Over HTTP a token goes with each request.

@@ -116,9 +116,25 @@ SCHEDULING = [
     in_mutation("sem 7.1 too late", "schedule_late", error="is more than 5 years in the future"),
     in_mutation("sem 7.1 negative", "schedule_negative", error="`delayMs` must be non-negative"),
     in_mutation("sem 7.1 infinite", "schedule_infinite", error="`delayMs` must be a finite number"),
+    in_mutation("sem 7.1 too early", "schedule_early", error="0 is more than 5 years in the past"),
+    in_mutation("lib a delay that is no number", "schedule_text_delay", error="`delayMs` must be a number"),
+    in_mutation("lib a time that is none", "schedule_text_time",
+                error="The invoke time must a Date or a timestamp"),
+    in_mutation("sem 7.1 a date", "schedule_date", ["calling", 1793491200000.0]),
     in_mutation("sem 14.38 wrong arguments", "schedule_wrong_arguments", "accepted"),
     in_mutation("sem 7.4 wrong id", "cancel_wrong_id",
                 error="Invalid scheduled function ID. The ID must be an ID on the '_scheduled_functions' table."),
+]  # fmt: skip
+
+FILES = [
+    in_mutation("sem 8 an id of another table", "files_elsewhere",
+                error="Invalid storage ID. Storage ID cannot be an ID on any table other than '_storage'."),
+    in_mutation("sem 8 no id at all", "files_nonsense",
+                error='Invalid storage ID: "nonsense". Storage ID should be an Id of \'_storage\' table, or a '
+                      "UUID string."),
+    in_mutation("sem 8 a missing file", "files_missing", [None, None]),
+    in_mutation("sem 8 delete a missing file", "files_delete_missing",
+                error="storage id 11111111-2222-4333-8444-555555555555 not found"),
 ]  # fmt: skip
 
 PAGES = [
@@ -131,4 +147,4 @@ PAGES = [
     in_action("sem 14.34 a page grows", "page_grows", [["0", "between", "1"], True], documents=NUMBERS),
 ]  # fmt: skip
 
-RUNTIME_CASES: list[Case] = [*CONSOLE, *SURROUNDINGS, *LOOSE_ENDS, *LIMITS, *SCHEDULING, *PAGES]
+RUNTIME_CASES: list[Case] = [*CONSOLE, *SURROUNDINGS, *LOOSE_ENDS, *LIMITS, *SCHEDULING, *FILES, *PAGES]

@@ -1,6 +1,7 @@
 """A server that is killed while jobs run and files come in.
 
-Jobs take effect as often as is promised, and files are whole or not there.
+Jobs take effect as often as is promised, and files are whole or not there. At the end the same server shows
+that files are the same to functions in TypeScript.
 """
 
 from __future__ import annotations
@@ -188,6 +189,37 @@ def test_files_are_whole_or_not_there(project: ConvexProject) -> None:
         until(lambda stored=stored: len(list(folder.iterdir())) == len(stored), "without garbage")  # type: ignore[misc]
     print(f"{len(acknowledged)} files stored, {len(deleted)} deleted")
     assert acknowledged
+
+
+def test_typescript_functions_have_the_same_storage(project: ConvexProject) -> None:
+    assert project.call("twins:filesInQuery") == ["getMetadata", "getUrl"]
+    found = project.call("twins:filesInMutation")
+    typed, untyped = found["rows"]
+    assert (found["text"], found["type"], found["gone"]) == ("kept", "text/kept", None)
+    assert found["url"].endswith(f"/api/storage/{found['metadata']['storageId']}")
+    assert found["upload"].startswith(f"{project.server.url}/api/storage/upload?token=")
+    digest = sha256(b"kept").digest()
+    assert (typed["contentType"], typed["size"]) == ("text/kept", 4)
+    assert (typed["sha256"], found["metadata"]["sha256"]) == (b64encode(digest).decode(), digest.hex())
+    assert untyped["contentType"] is None
+    content = b"\x07" * 9_000_000
+    digest_text = b64encode(sha256(content).digest()).decode()
+    found = project.call("twins:filesInAction", {"size": len(content), "digest": digest_text})
+    assert (found["same"], found["size"], found["type"], found["gone"]) == (
+        True,
+        len(content),
+        "large/file",
+        None,
+    )
+    mismatch, nonsense, missing = found["refusals"]
+    other = b64encode(sha256(b"other").digest()).decode()
+    assert f"Sha256 mismatch. Expected: {digest_text} Actual: {other}" in mismatch
+    assert (
+        "Invalid storage ID: \"nonsense\". Storage ID should be an Id of '_storage' table, or a UUID string."
+        in nonsense
+    )
+    assert missing.startswith("storage id ")
+    assert missing.endswith(" not found")
 
 
 def upload(server: ServerProcess, content: bytes, digest: str) -> str:

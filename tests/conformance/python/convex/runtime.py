@@ -8,6 +8,7 @@ import re
 import time
 import urllib.request
 import uuid
+from datetime import UTC, datetime
 
 from parabola import action, env, mutation, query, v
 
@@ -183,6 +184,50 @@ async def schedule_negative(ctx):
 @attempted
 async def schedule_infinite(ctx):
     await ctx.scheduler.run_after(float("inf"), "calling:change", {})
+
+
+@attempted
+async def schedule_early(ctx):
+    await ctx.scheduler.run_at(0, "calling:change", {})
+
+
+@attempted
+async def schedule_text_delay(ctx):
+    await ctx.scheduler.run_after("soon", "calling:change", {})
+
+
+@attempted
+async def schedule_text_time(ctx):
+    await ctx.scheduler.run_at("noon", "calling:change", {})
+
+
+@attempted
+async def schedule_date(ctx):
+    id = await ctx.scheduler.run_at(datetime(2026, 11, 1, tzinfo=UTC), "calling:typed", {"nonsense": 1})
+    job = await ctx.db.system.get(id)
+    await ctx.scheduler.cancel(id)
+    return [job["name"].split(".")[0], job["scheduledTime"]]
+
+
+@attempted
+async def files_elsewhere(ctx):
+    await ctx.storage.get_url(await ctx.db.insert("items", {}))
+
+
+@attempted
+async def files_nonsense(ctx):
+    await ctx.storage.get_url("nonsense")
+
+
+@attempted
+async def files_missing(ctx):
+    missing = "11111111-2222-4333-8444-555555555555"
+    return [await ctx.storage.get_url(missing), await ctx.storage.get_metadata(missing)]
+
+
+@attempted
+async def files_delete_missing(ctx):
+    await ctx.storage.delete("11111111-2222-4333-8444-555555555555")
 
 
 @attempted

@@ -132,6 +132,22 @@ const inMutations: Record<string, (ctx: any) => any> = {
   schedule_late: async (ctx) => await ctx.scheduler.runAfter(6 * 366 * 86400e3, api.calling.change, {}),
   schedule_negative: async (ctx) => await ctx.scheduler.runAfter(-1, api.calling.change, {}),
   schedule_infinite: async (ctx) => await ctx.scheduler.runAfter(Infinity, api.calling.change, {}),
+  schedule_early: async (ctx) => await ctx.scheduler.runAt(0, api.calling.change, {}),
+  schedule_text_delay: async (ctx) => await ctx.scheduler.runAfter("soon" as any, api.calling.change, {}),
+  schedule_text_time: async (ctx) => await ctx.scheduler.runAt("noon" as any, api.calling.change, {}),
+  schedule_date: async (ctx) => {
+    const id = await ctx.scheduler.runAt(new Date(Date.UTC(2026, 10, 1)), api.calling.typed, { nonsense: 1 });
+    const job = await ctx.db.system.get(id);
+    await ctx.scheduler.cancel(id);
+    return [job.name.split(".")[0], job.scheduledTime];
+  },
+  files_elsewhere: async (ctx) => await ctx.storage.getUrl(await ctx.db.insert("items", {})),
+  files_nonsense: async (ctx) => await ctx.storage.getUrl("nonsense"),
+  files_missing: async (ctx) => {
+    const missing = "11111111-2222-4333-8444-555555555555";
+    return [await ctx.storage.getUrl(missing), await ctx.storage.getMetadata(missing)];
+  },
+  files_delete_missing: async (ctx) => await ctx.storage.delete("11111111-2222-4333-8444-555555555555"),
   schedule_wrong_arguments: async (ctx) => {
     const id = await ctx.scheduler.runAfter(1e9, api.calling.typed, { nonsense: 1 });
     await ctx.scheduler.cancel(id);

@@ -2,8 +2,8 @@
  * What calls take of the memory of the process they share.
  *
  * V8 tells how much the whole process uses, garbage included. So a call is charged with the growth during its steps, and
- * only when that has become large is the garbage collected and the call's part of the rest estimated: what came since its
- * beginning, less what the other calls in flight have been charged with. The estimate errs in the call's favour.
+ * only when that has become large is the garbage collected and the call's part of the rest estimated. What a first
+ * collection frees is taken for the call's own, so the estimate errs in its favour, by `CHARGE` at most.
  */
 import v8 from "node:v8";
 import vm from "node:vm";
@@ -11,6 +11,8 @@ import vm from "node:vm";
 const MEBIBYTE = 1024 * 1024;
 /** Heap and buffers of one call, with what it may take beyond that on its way to the end of a step. */
 const LIMIT = (64 + 32) * MEBIBYTE;
+/** How much a call is charged with between two collections. */
+const CHARGE = 64 * MEBIBYTE;
 /** What the process may have at most. */
 const HEAP = v8.getHeapStatistics().heap_size_limit;
 
@@ -18,12 +20,14 @@ export const MEMORY_TEXT = "JavaScript execution ran out of memory (maximum memo
 
 /** What one call has taken, in bytes. */
 export class MemoryUse {
-  /** In use by the process when the call began; null before. */
-  base = null;
   /** Growth during the call's steps so far, never less than what it holds. */
   charged = 0;
   /** The charge at the last collection. */
   collectedAt = 0;
+  /** What was not the call's at its first collection; null before. */
+  base = null;
+  /** What other calls were charged with then. */
+  others = 0;
 }
 
 export class MemoryMeter {
@@ -36,19 +40,29 @@ export class MemoryMeter {
   /** A step of the call begins. @returns {number} bytes that are not the call's */
   begin({ memory }) {
     this.#atStart = usedBytes();
-    memory.base ??= this.#atStart;
     return Math.max(0, this.#atStart - memory.charged);
   }
 
   /** The step is over. @returns {boolean} whether the call holds more than it may */
   end({ memory }) {
-    memory.charged += Math.max(0, usedBytes() - this.#atStart);
-    if (memory.charged - memory.collectedAt <= LIMIT) return false;
+    const before = usedBytes();
+    memory.charged += Math.max(0, before - this.#atStart);
+    if (memory.charged - memory.collectedAt <= CHARGE) return false;
     this.#collectGarbage();
     memory.collectedAt = memory.charged;
-    let held = usedBytes() - memory.base + memory.charged;
-    for (const other of this.inFlight()) held -= other.memory.charged;
-    return held > LIMIT;
+    const used = this.#afterCollection;
+    const others = this.#chargedWith() - memory.charged;
+    if (memory.base === null) {
+      const freed = Math.min(memory.charged, Math.max(0, before - used));
+      Object.assign(memory, { base: used - memory.charged + freed, others });
+    }
+    return used - memory.base - Math.max(0, others - memory.others) > LIMIT;
+  }
+
+  #chargedWith() {
+    let sum = 0;
+    for (const { memory } of this.inFlight()) sum += memory.charged;
+    return sum;
   }
 
   /** Whether there is memory for another call: half of the heap is for the growth of those in flight. */

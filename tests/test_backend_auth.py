@@ -15,6 +15,7 @@ from joserfc.jwk import RSAKey
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployment import Module
 from parabola.functions.identity import Identity
+from parabola.server.app import Server
 from parabola.services.push import Push
 from parabola.values.errors import BadRequest, Unauthenticated
 
@@ -82,4 +83,47 @@ async def test_a_variable_that_the_auth_config_needs_must_be_set(tmp_path: Path)
         await backend.deploy(push(who=WHO))
         assert (await backend.query("who:am_i", {}, Identity.user({"name": "Bo"}))).value == "Bo"
     finally:
+        await backend.close()
+
+
+OWN_ISSUER = """
+import os
+providers = [{"domain": os.environ["CONVEX_SITE_URL"], "applicationID": "app"}]
+"""
+OWN_DOCUMENTS = """
+from parabola import *
+
+http = http_router()
+
+@http.route(path="/.well-known/openid-configuration", method="GET")
+def describe(ctx: SyncActionCtx, request: SyncRequest) -> Response:
+    issuer = env["CONVEX_SITE_URL"]
+    return Response.json({"issuer": issuer, "jwks_uri": issuer + "/keys"})
+
+@http.route(path="/keys", method="GET")
+def keys(ctx: SyncActionCtx, request: SyncRequest) -> Response:
+    return Response(env["KEYS"], headers={"content-type": "application/json"})
+"""
+
+
+async def test_a_deployment_may_sign_people_in_by_itself(tmp_path: Path, unused_tcp_port: int) -> None:
+    """Its own HTTP actions publish its keys; where they are may change from one start to the next."""
+    backend = await Backend.open(BackendConfig(tmp_path, site_url="https://before.example"))
+    try:
+        await backend.change_environment({"KEYS": base64.b64decode(KEYS).decode()})
+        await backend.deploy(push(who=WHO, auth_config=OWN_ISSUER, http=OWN_DOCUMENTS))
+        assert backend.deployment.auth_providers[0]["domain"] == "https://before.example"
+    finally:
+        await backend.close()
+    site = f"http://127.0.0.1:{unused_tcp_port}"
+    backend = await Backend.open(BackendConfig(tmp_path, site_url=site))
+    server = Server(backend, port=0, site_port=unused_tcp_port)
+    try:
+        await server.start()
+        ann = await backend.authenticate(token(iss=site, name="Ann"))
+        assert (await backend.query("who:am_i", {}, ann)).value == "Ann"
+        with pytest.raises(Unauthenticated, match="No auth provider found"):
+            await backend.authenticate(token(iss="https://before.example"))
+    finally:
+        await server.stop()
         await backend.close()

@@ -136,6 +136,7 @@ class Backend:
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
             backend = cls(config, directory, database, activation, runner)
             stack.push_async_callback(backend.deploys.close)
+            await backend.deploys.refresh_auth_providers()
             backend.files.register(runner.syscalls)
             backend.files.start()
             stack.push_async_callback(backend.files.close)

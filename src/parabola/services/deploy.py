@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ from parabola.services.schema_changes import (
 from parabola.services.schema_evaluation import schema_evaluation
 from parabola.services.schema_validation import validate_schema
 from parabola.services.started_push import SchemaProgress, StartedPush, StartedPushes, schema_progress
-from parabola.values.errors import BadRequest
+from parabola.values.errors import BadRequest, ParabolaError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -54,6 +55,8 @@ __all__ = ["DeployService", "SchemaProgress", "StartedPush"]
 
 ATTEMPTS = 5
 """How often `push` begins again when another push got in between."""
+
+logger = logging.getLogger("parabola.deploy")
 
 
 class DeployService:
@@ -240,6 +243,18 @@ class DeployService:
             await self._activation.change_environment(changes, analyse_auth)
         except LoadFailure as failure:
             raise with_position(failure) from None
+
+    async def refresh_auth_providers(self) -> None:
+        """Evaluate auth config files with the addresses that the server has now: a deployment that signs
+        people in by itself names `CONVEX_SITE_URL` there.
+        """
+        active = self._runner.active
+        try:
+            providers = await analyse_auth(active.hosts, active.deployment)
+            if providers != list(active.deployment.auth_providers):
+                await self._activation.change_environment({}, analyse_auth)
+        except ParabolaError as error:
+            logger.warning("The auth config goes on as it was, since it cannot be evaluated: %s", error.message)
 
     async def close(self) -> None:
         """Give up every push under way."""

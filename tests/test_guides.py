@@ -15,7 +15,7 @@ from parabola.services.push import Push
 from tasks_example import ROOT
 
 FILE = re.compile(r"```(?:python|ts)\n(?:#|//) (\S+)\n(.*?)```", re.DOTALL)
-GUIDES = ("http-actions.md", "signing-in.md", "environment-variables.md")
+GUIDES = ("http-actions.md", "signing-in.md", "environment-variables.md", "files.md", "scheduling.md")
 GENERATED = {
     "api.js": 'import { anyApi } from "convex/server";\nexport const api = anyApi, internal = anyApi;\n',
     "server.js": """
@@ -63,7 +63,7 @@ async def test_the_typescript_code_of_the_guides_can_be_deployed(tmp_path: Path)
     for name, text in GENERATED.items():
         (tmp_path / "convex" / "_generated" / name).write_text(text)
     shown = [(name, text) for guide in GUIDES for name, text in files(guide) if name.endswith(".ts")]
-    assert len(shown) == len(dict(shown)) == 5
+    assert len(shown) == len(dict(shown)) == 8
     for name, text in shown:
         (tmp_path / name).write_text(text)
     backend = await Backend.open(BackendConfig(tmp_path / "data"))
@@ -78,6 +78,9 @@ async def test_the_typescript_code_of_the_guides_can_be_deployed(tmp_path: Path)
         assert [provider["domain"] for provider in backend.deployment.auth_providers] == [
             "https://issuer.example"
         ]
+        assert [cron["identifier"] for cron in backend.deployment.crons] == ["look", "rise"]
+        assert (await backend.query("pictures:latest", {})).value == []
+        assert (await backend.mutation("alarms:remind", {"text": "tea", "minutes": 1.0})).error is None
         routes = {route["route"]["path"] for _, route in backend.deployment.http_routes}
         assert routes == {"/webhook", "/count/*"}
     finally:

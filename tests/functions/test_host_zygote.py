@@ -29,6 +29,10 @@ async def echo(ctx: QueryCtx, n: float) -> float:
 async def leave(ctx: QueryCtx) -> None:
     os._exit(11)
 
+@query
+def fill(ctx: QueryCtx) -> float:
+    return len(bytes(2_000_000_000))
+
 @action
 def hoard(ctx: ActionCtx) -> None:
     kept = []
@@ -64,7 +68,7 @@ async def test_forks_have_everything_loaded(spawner: ForkingSpawner) -> None:
 async def test_the_zygote_analyses(spawner: ForkingSpawner) -> None:
     result = await (await spawner.zygote()).analyze("modules")
     names = {function["name"] for function in result["modules"]["z.py"]["functions"]}
-    assert names == {"echo", "hoard", "leave"}
+    assert names == {"echo", "fill", "hoard", "leave"}
 
 
 async def test_a_fork_that_ends_itself_is_reported_with_its_exit_code(spawner: ForkingSpawner) -> None:
@@ -72,6 +76,15 @@ async def test_a_fork_that_ends_itself_is_reported_with_its_exit_code(spawner: F
     message = await host.run(request("leave")).next()
     assert message["type"] == "failed"
     assert "exit code 11" in message["error"]["message"] or "os._exit" in message["error"]["message"]
+    await host.close()
+
+
+async def test_a_query_in_a_fork_has_its_bound_of_memory(spawner: ForkingSpawner) -> None:
+    host = await spawner.spawn(1.0)
+    failure = await host.run(request("fill")).next()
+    assert failure["kind"] == "memory"
+    assert "(maximum memory usage: 512 MB)" in failure["error"]["message"]
+    assert (await host.run(request("echo", n=1)).next())["result"] == 1
     await host.close()
 
 

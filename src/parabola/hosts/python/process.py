@@ -63,6 +63,7 @@ async def serve(connection: socket.socket, options: HostOptions, template: Host 
     host = Host(endpoint.send, post, steps=steps)
     if template is not None:
         host.loaded, host.environment = template.loaded, template.environment
+        memory.measure()
     endpoint.host = host
     host.say_ready()
     await endpoint.ended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,21 @@ def module(path: str, source: str) -> dict[str, Any]:
     return {"path": path, "source": source, "environment": environment}
 
 
-EMPTY_APP = module("convex.config.js", "export default { export: () => ({}) };")
+def config(path: str, kind: str, *children: tuple[str, str]) -> dict[str, Any]:
+    """A `convex.config.js` of the given type that uses `children`: pairs of name and definition path."""
+    imports, used = "", []
+    for number, (name, child) in enumerate(children):
+        encoded = urlsafe_b64encode(child.encode()).decode().rstrip("=")
+        imports += f'import c{number} from "./_componentDeps/{encoded}";'
+        used.append(f"{{ name: {json.dumps(name)}, path: c{number}.componentDefinitionPath }}")
+    body = (
+        f"{{ definitionType: {kind}, childComponents: [{', '.join(used)}], httpMounts: {{}}, "
+        "exports: { type: 'branch', branch: [] } }"
+    )
+    return module(path, f"{imports} export default {{ export: () => ({body}) }};")
+
+
+EMPTY_APP = config("convex.config.js", "{ type: 'app' }")
 
 
 def push_of(sources: dict[str, str], schema: str | None = None, **more: Any) -> dict[str, Any]:
@@ -119,13 +134,98 @@ async def pusher(server: Server) -> AsyncIterator[Pusher]:
 
 
 async def test_whoever_waits_for_news_is_answered_when_the_server_stops(
-    backend: Backend, server: Server, pusher: Pusher
+    backend: Backend, server: Server, pusher: Pusher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with pusher.http.get("/api/stream_function_logs?cursor=0") as response:
         cursor = (await response.json())["newCursor"]
+    began = asyncio.Event()
+    wait_after = backend.log.wait_after
+
+    async def wait(after: float, seconds: float) -> Any:
+        began.set()
+        return await wait_after(after, seconds)
+
+    monkeypatch.setattr(backend.log, "wait_after", wait)
     waiting = asyncio.create_task(pusher.http.get(f"/api/stream_function_logs?cursor={cursor}"))
-    while not backend.log._waiting:
-        await asyncio.sleep(0)
+    await began.wait()
     await server.stop()
     async with await waiting as response:
         assert await response.json() == {"entries": [], "newCursor": cursor}
+
+
+async def test_components_are_analysed_and_not_run(backend: Backend, pusher: Pusher) -> None:
+    await pusher.push({"served.js": query("1")})
+    push = push_of({"served.js": query("2")})
+    push["appDefinition"]["definition"] = config(
+        "convex.config.js", "{ type: 'app' }", ("first", "counter"), ("second", "counter")
+    )
+    schema = {
+        "tables": [{"tableName": "counts", "indexes": [], "documentType": None}],
+        "schemaValidation": True,
+    }
+    push["componentDefinitions"] = [
+        {
+            "definitionPath": "counter",
+            "definition": config("convex.config.js", "{ type: 'childComponent', name: 'counter', args: [] }"),
+            "dependencies": [],
+            "schema": module(
+                "schema.js", f"export default {{ export: () => {json.dumps(json.dumps(schema))} }};"
+            ),
+            "functions": [module("public/counts.js", query("0"))],
+            "udfServerVersion": "1.48.0",
+        }
+    ]
+    started = await pusher.post("/api/deploy2/start_push", push)
+    counter = started["analysis"]["counter"]
+    assert started["analysis"].keys() == {"", "counter"}
+    assert counter["definition"]["exports"]["branch"] == [
+        [
+            "public",
+            {
+                "type": "branch",
+                "branch": [
+                    [
+                        "counts",
+                        {
+                            "type": "branch",
+                            "branch": [
+                                ["one", {"type": "leaf", "leaf": "_reference/function/public/counts.js:one"}]
+                            ],
+                        },
+                    ]
+                ],
+            },
+        ]
+    ]
+    assert [table["tableName"] for table in counter["schema"]["tables"]] == ["counts"]
+    assert [each["name"] for each in counter["functions"]["public/counts.js"]["functions"]] == ["one"]
+    children = started["app"]["childComponents"]
+    assert {name: child["componentPath"] for name, child in children.items()} == {
+        "first": "first",
+        "second": "second",
+    }
+    change = {"adminKey": KEY, "schemaChange": started["schemaChange"], "timeoutMs": 1000, "dryRun": False}
+    refused = await pusher.post("/api/deploy2/wait_for_schema", change, status=400)
+    assert refused["code"] == "ComponentsNotSupported"
+    assert "second (counter)" in refused["message"]
+    await pusher.finish(started, status=409)
+    assert await pusher.one() == 1
+    evaluated = await pusher.post("/api/deploy2/evaluate_schema", push)
+    assert evaluated["newComponentDefinitions"] == ["counter"]
+    push["componentDefinitions"][0]["functions"] = [module("lib.js", "throw new Error('not yet');")]
+    refused = await pusher.post("/api/deploy2/evaluate_push", push, status=400)
+    text = "In the component counter: Failed to analyze lib.js: Uncaught Error: not yet"
+    assert text in refused["message"]
+
+
+async def test_what_is_no_definition_is_refused(pusher: Pusher) -> None:
+    push = push_of({"served.js": query("1")})
+    for source, text in (
+        ("export default { export: () => ({}) };", "convex.config.js does not define an app or a component"),
+        ("export default 1;", "must have exactly one export"),
+        ("export default { export() { throw new Error('no'); } };", "Uncaught Error: no"),
+    ):
+        push["appDefinition"]["definition"] = module("convex.config.js", source)
+        refused = await pusher.post("/api/deploy2/start_push", push, status=400)
+        assert refused["code"] == "InvalidConvexConfig"
+        assert text in refused["message"]

@@ -120,8 +120,10 @@ class DeployApi:
         body = await self._body(request)
 
         async def evaluate() -> dict[str, Any]:
-            evaluation = await self._backend.deploys.evaluate_schema(read_start_push(body))
-            return {"componentSchemaEvaluations": {"": evaluation}, "newComponentDefinitions": []}
+            push = read_start_push(body)
+            evaluation = await self._backend.deploys.evaluate_schema(push)
+            components = [each.path for each in push.definitions if each.path]
+            return {"componentSchemaEvaluations": {"": evaluation}, "newComponentDefinitions": components}
 
         return web.json_response(await _pushing(evaluate))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from parabola.functions.deployment import Environment, Module
 from parabola.server.json_body import read_object
+from parabola.services.definitions import PushedDefinition
 from parabola.services.push import Push, UnchangedModule
 from parabola.values.errors import BadRequest
 
-__all__ = ["definition_of", "read_start_push"]
+__all__ = ["read_start_push"]
 
 _ENVIRONMENTS: tuple[Environment, ...] = ("isolate", "node")
 _NODE_VERSIONS = ("20", "22", "24")
@@ -19,8 +19,7 @@ _NODE_VERSIONS = ("20", "22", "24")
 def read_start_push(body: Any) -> Push:
     """The push that a `start_push`, `evaluate_push` or `evaluate_schema` request carries.
 
-    Raises `BadRequest` for a malformed body, and for what this server does not run: components, and versions
-    of Node.js that are no longer maintained.
+    Raises `BadRequest` for a malformed body, and for versions of Node.js that are no longer maintained.
     """
     optional_list, optional_text = (list, type(None)), (str, type(None))
     fields = read_object(
@@ -32,7 +31,6 @@ def read_start_push(body: Any) -> Push:
         nodeVersion=optional_text,
         message=optional_text,
     )
-    _refuse_components(fields["componentDefinitions"] or [])
     version = fields["nodeVersion"]
     if version is not None and version not in _NODE_VERSIONS:
         raise BadRequest(
@@ -43,6 +41,7 @@ def read_start_push(body: Any) -> Push:
     app = fields["appDefinition"]
     parts = read_object(
         app,
+        definition=(dict, type(None)),
         schema=(dict, type(None)),
         changedModules=optional_list,
         functions=optional_list,
@@ -59,14 +58,34 @@ def read_start_push(body: Any) -> Push:
         dry_run=bool(fields["dryRun"]),
         node_dependencies=tuple(_dependency(entry) for entry in fields["nodeDependencies"] or []),
         message=fields["message"],
+        definitions=_definitions(parts["definition"], fields["componentDefinitions"] or []),
     )
 
 
-def definition_of(body: Any) -> Module | None:
-    """The app's own `convex.config.js`, or None in requests without one."""
-    app = body.get("appDefinition") if isinstance(body, dict) else None
-    definition = app.get("definition") if isinstance(app, dict) else None
-    return _module(definition) if isinstance(definition, dict) else None
+def _definitions(app: Any, components: list[Any]) -> tuple[PushedDefinition, ...]:
+    if app is None:
+        return ()
+    return (PushedDefinition("", _module(app)), *(_component(entry) for entry in components))
+
+
+def _component(entry: Any) -> PushedDefinition:
+    fields = read_object(
+        entry,
+        definitionPath=str,
+        definition=dict,
+        schema=(dict, type(None)),
+        functions=(list, type(None)),
+    )
+    path = fields["definitionPath"]
+    sent = [*(fields["functions"] or []), *([fields["schema"]] if fields["schema"] is not None else [])]
+    modules = tuple(_module(each) for each in sent)
+    for module in modules:
+        if module.environment != "isolate":
+            raise BadRequest(
+                f'{path}/{module.path} begins with "use node": components cannot run in Node.js.',
+                code="InvalidModules",
+            )
+    return PushedDefinition(path, _module(fields["definition"]), modules)
 
 
 def _module(entry: Any) -> Module:
@@ -95,13 +114,3 @@ def _environment(fields: dict[str, Any]) -> Environment:
 def _dependency(entry: Any) -> tuple[str, str]:
     fields = read_object(entry, name=str, version=str)
     return fields["name"], fields["version"]
-
-
-def _refuse_components(definitions: Iterable[Any]) -> None:
-    paths = [str(entry.get("definitionPath")) for entry in definitions if isinstance(entry, dict)]
-    if paths:
-        raise BadRequest(
-            f"This app uses components ({', '.join(sorted(paths))}), which Parabola does not run yet. "
-            "Remove their `app.use(...)` from convex.config.ts, and what calls them, to deploy the rest.",
-            code="ComponentsNotSupported",
-        )

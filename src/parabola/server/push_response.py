@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from parabola.functions.deployment import Deployment
+from parabola.services.definitions import EvaluatedDefinition, mounted
 from parabola.services.deploy import SchemaProgress
 from parabola.services.push import PushResult
 from parabola.values.schema import DatabaseIndex, Schema
@@ -34,31 +35,30 @@ def start_push_json(result: PushResult, token: str, server_version: str) -> dict
         for path, module in sorted(deployment.modules.items())
         if module.analyzed and module.environment != "python" and not path.startswith("_deps/")
     }
+    pushed = result.definitions.get("")
+    definition = _EMPTY_DEFINITION if pushed is None else pushed.definition
+    definitions = {**result.definitions, "": EvaluatedDefinition(definition, functions, deployment.schema)}
+    app = mounted(definitions)
+    app["httpRoutes"]["httpModuleRoutes"] = _routes(deployment)
     return {
         "environmentVariables": {},
         "externalDepsId": None,
         "componentDefinitionPackages": {},
         "appAuth": [dict(provider) for provider in deployment.auth_providers],
         "analysis": {
-            "": {
-                "definition": _EMPTY_DEFINITION,
-                "schema": analysed_schema_json(deployment.schema),
-                "functions": functions,
+            path: {
+                "definition": each.definition,
+                "schema": analysed_schema_json(each.schema),
+                "functions": each.functions,
                 "udfConfig": {
                     "serverVersion": server_version,
                     "importPhaseRngSeed": None,
                     "importPhaseUnixTimestamp": None,
                 },
             }
+            for path, each in definitions.items()
         },
-        "app": {
-            "definitionPath": "",
-            "componentPath": "",
-            "args": {},
-            "childComponents": {},
-            "httpRoutes": {"httpModuleRoutes": _routes(deployment), "mounts": []},
-            "exports": {},
-        },
+        "app": app,
         "schemaChange": schema_change_json(result, token),
         PUSH_TOKEN: token,
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ import orjson
 from parabola.functions.deployment import Deployment, Environment, Module
 from parabola.functions.hosts import LoadFailure
 from parabola.services.auth_providers import parse_auth_providers
+from parabola.services.definitions import EvaluatedDefinition, PushedDefinition, check_definitions
 from parabola.services.push import ENVIRONMENTS, Language
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.schema import Schema
@@ -32,6 +34,8 @@ __all__ = [
 # The CLI offers to set the variable, and watches for it, when it is told by this code.
 MISSING_VARIABLE: Final = "AuthConfigMissingEnvironmentVariable"
 _MISSING_VARIABLE_TEXT: Final = re.compile(r"Environment variable \S+ is used in auth config file")
+
+_CYCLE = "Found cyclic definition dependency"
 
 AUTH_MODULES = ("auth_config.py", "auth.config.js")
 
@@ -91,6 +95,67 @@ async def analyse_schema(hosts: HostSet, module: Module) -> Schema | None:
     result = await hosts.analyze(module.environment, "schema")
     schema = result.get("schema")
     return None if schema is None else Schema.from_json(schema)
+
+
+async def analyse_definitions(
+    hosts: HostSet,
+    candidate: Deployment,
+    definitions: Sequence[PushedDefinition],
+    prepare: Callable[[Deployment], Awaitable[HostSet]],
+) -> dict[str, EvaluatedDefinition]:
+    """What the app and its components are, by their paths. `prepare` makes hosts for a component's modules.
+
+    Raises `LoadFailure`, and what is wrong with a component's functions or schema.
+    """
+    if not definitions:
+        return {}
+    asked = [{"path": each.path, "module": each.module.for_host()} for each in definitions]
+    try:
+        if "isolate" in candidate.environments():
+            result = await hosts.analyze("isolate", "app", definitions=asked)
+        else:
+            config = definitions[0].module
+            async with _hosts_of(Deployment({config.path: config}, env=candidate.env), prepare) as own:
+                result = await own.analyze("isolate", "app", definitions=asked)
+    except LoadFailure as failure:
+        failure.code = "CyclicImport" if failure.message == _CYCLE else "InvalidConvexConfig"
+        raise
+    evaluated = {"": EvaluatedDefinition(result["definitions"][""])}
+    for each in definitions[1:]:
+        functions, schema = await _analyse_component(each, prepare)
+        definition = EvaluatedDefinition(result["definitions"][each.path], functions, schema)
+        evaluated[each.path] = definition.with_exports()
+    check_definitions(evaluated)
+    return evaluated
+
+
+async def _analyse_component(
+    component: PushedDefinition, prepare: Callable[[Deployment], Awaitable[HostSet]]
+) -> tuple[Mapping[str, Mapping[str, Any]], Schema | None]:
+    if not component.modules:
+        return {}, None
+    try:
+        deployment = Deployment({module.path: module for module in component.modules})
+        async with _hosts_of(deployment, prepare) as hosts:
+            result = await hosts.analyze("isolate", "modules")
+        for path, module in result["modules"].items():
+            _check_functions(path, module, "isolate")
+        schema = result.get("schema")
+        return result["modules"], None if schema is None else Schema.from_json(schema)
+    except UserError as error:
+        refusal = BadRequest(f"In the component {component.path}: {error.message}", code=error.code)
+        raise refusal from None
+
+
+@asynccontextmanager
+async def _hosts_of(
+    deployment: Deployment, prepare: Callable[[Deployment], Awaitable[HostSet]]
+) -> AsyncIterator[HostSet]:
+    hosts = await prepare(deployment)
+    try:
+        yield hosts
+    finally:
+        await hosts.close()
 
 
 def _check_functions(path: str, analyzed: Mapping[str, Any], environment: Environment) -> None:

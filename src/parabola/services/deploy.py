@@ -23,11 +23,13 @@ from parabola.services.analysis import (
     AnalysedModules,
     analyse,
     analyse_auth,
+    analyse_definitions,
     analyse_schema,
     with_position,
 )
 from parabola.services.audit_log import check_message, record_push
 from parabola.services.cron_jobs import check_crons, update_crons
+from parabola.services.definitions import EvaluatedDefinition, check_runnable, check_variables
 from parabola.services.environment import check_changes
 from parabola.services.index_changes import index_changes
 from parabola.services.node_packages import NodePackages
@@ -107,13 +109,13 @@ class DeployService:
     async def start_push(self, push: Push) -> StartedPush:
         """Analyse and submit. Raises `LoadFailure`, `BadRequest` or `Conflict`; then nothing has changed."""
         base = self._runner.active.deployment
-        deployment, hosts = await self._analyse(base, push)
+        deployment, hosts, definitions = await self._analyse(base, push)
         try:
             submitted = await self._submit(deployment)
         except BaseException:
             await hosts.close()
             raise
-        started = StartedPush(push, base, deployment, hosts, submitted)
+        started = StartedPush(push, base, deployment, hosts, submitted, definitions)
         if submitted.row_id is not None:
             started.validation = asyncio.create_task(validate_schema(self._database, submitted.row_id))
         self._pushes.add(started)
@@ -122,7 +124,7 @@ class DeployService:
     async def evaluate_push(self, push: Push) -> PushResult:
         """What a push would change, found out without writing anything. Raises what `start_push` raises."""
         base = self._runner.active.deployment
-        deployment, hosts = await self._analyse(base, push)
+        deployment, hosts, definitions = await self._analyse(base, push)
         await hosts.close()
         registry = self._database.registry
         active = registry.active_schema()
@@ -132,6 +134,7 @@ class DeployService:
             deployment=deployment,
             previous_schema=None if active is None else active.text,
             next_schema=schema_text(deployment.schema),
+            definitions=definitions,
         )
 
     async def evaluate_schema(self, push: Push) -> dict[str, Any]:
@@ -159,8 +162,10 @@ class DeployService:
                 raise with_position(failure) from None
         return schema_evaluation(self._database, schema)
 
-    async def _analyse(self, base: Deployment, push: Push) -> tuple[Deployment, HostSet]:
-        """The deployment that a push asks for, and hosts that have loaded it."""
+    async def _analyse(
+        self, base: Deployment, push: Push
+    ) -> tuple[Deployment, HostSet, Mapping[str, EvaluatedDefinition]]:
+        """The deployment that a push asks for, hosts that have loaded it, and its definitions."""
         modules = combine(base, push)
         packages = base.node_packages
         if push.language == "typescript":
@@ -176,6 +181,9 @@ class DeployService:
             analysed = await analyse(hosts, candidate, push.language)
             deployment = self._assemble(base, candidate, analysed)
             check_crons(deployment)
+            definitions = await analyse_definitions(
+                hosts, candidate, push.definitions, self._activation.prepare
+            )
         except LoadFailure as failure:
             await hosts.close()
             raise with_position(failure) from None
@@ -183,14 +191,15 @@ class DeployService:
             await hosts.close()
             raise
         hosts.deployment = deployment
-        return deployment, hosts
+        return deployment, hosts, definitions
 
     async def wait_for_schema(self, token: str, patience: float = 10.0) -> SchemaProgress:
         """Wait until the second step is over, for at most `patience` seconds; how far it is.
 
-        Raises `Conflict` when the push is not under way any more.
+        Raises `Conflict` when the push is not under way any more, and `BadRequest` when it can never be
+        finished here.
         """
-        started = self._pushes.find(token)
+        started = await self._runnable(token)
         deadline = time.monotonic() + patience
         changed = asyncio.Event()
         stop = self._database.on_commit(lambda _writes, _ts: changed.set())
@@ -214,12 +223,13 @@ class DeployService:
         `Conflict` when the push is not under way any more; then nothing has changed.
         """
         check_message(message)
-        started = self._pushes.find(token)
+        started = await self._runnable(token)
         result = started.result()
         if dry_run or (dry_run is None and started.push.dry_run):
             await self._pushes.give_up(token)()
             return result
         base = started.base
+        check_variables(started.definitions, base.env)
 
         async def write(tx: Transaction) -> None:
             if self._runner.active.deployment.id != base.id:
@@ -231,6 +241,16 @@ class DeployService:
         await self._activation.activate(started.deployment, started.hosts, write)
         self._pushes.remove(token)
         return result
+
+    async def _runnable(self, token: str) -> StartedPush:
+        """The push of a token. One that needs what does not run here is given up and refused."""
+        started = self._pushes.find(token)
+        try:
+            check_runnable(started.definitions)
+        except BadRequest:
+            await self._pushes.give_up(token)()
+            raise
+        return started
 
     async def change_environment(self, changes: dict[str, str | None]) -> None:
         """Set environment variables, or remove those whose value is `None`.
@@ -254,7 +274,9 @@ class DeployService:
             if providers != list(active.deployment.auth_providers):
                 await self._activation.change_environment({}, analyse_auth)
         except ParabolaError as error:
-            logger.warning("The auth config goes on as it was, since it cannot be evaluated: %s", error.message)
+            logger.warning(
+                "The auth config goes on as it was, since it cannot be evaluated: %s", error.message
+            )
 
     async def close(self) -> None:
         """Give up every push under way."""

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from parabola.functions.deployment import Deployment, Environment, Module
 from parabola.functions.function_path import strip_extension
 from parabola.services.audit_log import check_message
+from parabola.services.definitions import EvaluatedDefinition, PushedDefinition
 from parabola.values.errors import BadRequest, Conflict
 
 __all__ = [
@@ -65,6 +66,8 @@ class Push:
     node_dependencies: tuple[tuple[str, str], ...] = ()
     """Name and version of the npm packages that `"use node"` modules import from outside."""
     message: str | None = None
+    definitions: tuple[PushedDefinition, ...] = ()
+    """The app's definition and those of its components."""
 
     def __post_init__(self) -> None:
         check_message(self.message)
@@ -80,7 +83,10 @@ class Push:
                     code="InvalidModules",
                 )
             seen.add(module.path)
-        for sent in self.modules:
+        parts = [module for each in self.definitions for module in (each.module, *each.modules)]
+        for part in parts:
+            _check_path(part.path)
+        for sent in (*self.modules, *parts):
             size = len(sent.source) + len(sent.source_map or "")
             if size > MAXIMUM_SOURCE_BYTES:
                 raise BadRequest(
@@ -140,6 +146,7 @@ class PushResult:
     previous_schema: str | None = None
     next_schema: str | None = None
     analysis: Mapping[str, Any] = field(default_factory=dict)
+    definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
 
 
 def combine(current: Deployment, push: Push) -> dict[str, Module]:

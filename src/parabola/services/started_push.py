@@ -6,11 +6,12 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parabola.database.errors import ConflictError
+from parabola.services.definitions import EvaluatedDefinition
 from parabola.services.push import ModuleDiff, Push, PushResult
 from parabola.services.schema_changes import SubmittedSchema, abandon_schema
 from parabola.values.errors import Conflict
@@ -51,6 +52,7 @@ class StartedPush:
     deployment: Deployment
     hosts: HostSet
     schema: SubmittedSchema
+    definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     touched: float = field(default_factory=time.monotonic)
     validation: asyncio.Task[None] | None = None
@@ -72,6 +74,7 @@ class StartedPush:
             previous_schema=self.schema.previous_text,
             next_schema=self.schema.text,
             analysis=self.analysis(),
+            definitions=self.definitions,
         )
 
 

@@ -28,6 +28,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("location", self.path)
         self.end_headers()
 
+    def do_PUT(self) -> None:
+        while size := int(self.rfile.readline(), 16):  # a body in chunks
+            self.rfile.read(size + 2)
+        self.rfile.readline()
+        self.send_response(307)
+        self.send_header("location", self.path)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -78,12 +87,14 @@ def test_nothing_of_the_hosts_realm_is_within_an_actions_reach(host: Host, url: 
 
 
 def test_fetch_failures_name_their_cause(host: Host, url: str) -> None:
-    def failure(target: str, abort: bool = False) -> list[object]:
-        found: list[object] = host.action("actions:fetchFailure", {"url": target, "abort": abort})
+    def failure(target: str, how: str = "plain") -> list[object]:
+        found: list[object] = host.action("actions:fetchFailure", {"url": target, "how": how})
         return found
 
     assert failure(url) == ["TypeError", True, "fetch too many redirects"]
-    assert failure(url, abort=True)[:2] == ["AbortError", True]
+    assert failure(url, "noRedirect") == ["TypeError", True, "fetch attempted redirect"]
+    assert failure(url, "streamed") == ["TypeError", True, "fetch cannot redirect with streamed body"]
+    assert failure(url, "abort")[:2] == ["AbortError", True]
     assert failure("file:///etc/passwd") == [
         "TypeError",
         True,

@@ -69,7 +69,7 @@ def test_errors_are_mapped_and_logs_are_those_of_node(node_host: Host) -> None:
     logged = [
         line["messages"] for sent in node_host.messages if sent["type"] == "log" for line in sent["lines"]
     ]
-    assert logged == [["'before'", "{ a: 1 }"]]
+    assert logged == [["'before\\n'", "{ a: 1 }"]]
 
 
 def test_there_is_no_database(node_host: Host) -> None:

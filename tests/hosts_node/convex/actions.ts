@@ -53,11 +53,18 @@ export const fetchText = action({
     return [response.status, await response.text(), copy instanceof Response, response.headers.get("content-type")];
   },
 });
+const streamed = () => new ReadableStream({ start: (one) => (one.enqueue(new Uint8Array(1)), one.close()) });
+const OPTIONS: Record<string, () => any> = {
+  plain: () => ({}),
+  abort: () => ({ signal: AbortSignal.abort() }),
+  noRedirect: () => ({ redirect: "error" }),
+  streamed: () => ({ method: "PUT", body: streamed() }),
+};
 export const fetchFailure = action({
-  args: { url: v.string(), abort: v.boolean() },
-  handler: async (_ctx, { url, abort }) => {
+  args: { url: v.string(), how: v.string() },
+  handler: async (_ctx, { url, how }) => {
     try {
-      await fetch(url, abort ? { signal: AbortSignal.abort() } : {});
+      await fetch(url, OPTIONS[how]());
     } catch (error: any) {
       return [error.name, error instanceof Error, error.message];
     }

@@ -12,7 +12,7 @@ export const platform = action({
 export const calls = action({ handler: async (ctx: any) => (await ctx.runQuery("documents:list", {})).length });
 export const boom = action({
   handler: async () => {
-    console.log("before", { a: 1 });
+    console.log("before\n", { a: 1 });
     throw new Error("boom");
   },
 });

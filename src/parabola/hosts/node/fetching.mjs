@@ -3,7 +3,6 @@
 const RENAMED_CAUSES = new Map([
   ["redirect count exceeded", "fetch too many redirects"],
   ["unexpected redirect", "fetch attempted redirect"],
-  ["RequestInit: duplex option is required when sending a body.", "fetch cannot redirect with streamed body"],
 ]);
 
 /**
@@ -20,12 +19,15 @@ export async function fetchOverHttp(input, init, ended) {
   try {
     return await fetch(request, { signal: AbortSignal.any([request.signal, ended]) });
   } catch (error) {
-    throw named(error, request.signal);
+    throw named(error, request);
   }
 }
 
-function named(error, signal) {
+function named(error, { signal, body }) {
   if (signal.aborted || error?.name === "AbortError") return error;
+  // Node.js says nothing at all about a body that it would have to send twice.
+  if (body !== null && error?.cause instanceof Error && error.cause.message === "" && error.cause.code === undefined)
+    return new TypeError("fetch cannot redirect with streamed body");
   const messages = [];
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const text = cause.message || (cause.errors ?? []).map((one) => one.message).join("; ") || cause.code;

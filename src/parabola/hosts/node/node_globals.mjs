@@ -61,7 +61,7 @@ export function installConvex(current) {
 export function captureConsole(current) {
   let logged = 0;
   const write = (level, args) => {
-    const messages = args.map((value) => (typeof value === "string" ? `'${value}'` : inspect(value)));
+    const messages = args.map((value) => inspect(value));
     logged += messages.reduce((sum, message) => sum + message.length, 0);
     if (logged <= MAXIMUM_LOGGED) current()?.logs.add(level, messages);
   };

@@ -60,8 +60,11 @@ class Project:
     def python_modules(self) -> list[SourceFile]:
         """Every Python module, in path order. Tests beside them (`test_*.py`, `conftest.py`) are left out.
 
-        Raises `ProjectError` for a file that cannot be named in a function path or is not UTF-8.
+        Raises `ProjectError` for a file that cannot be named in a function path or is not UTF-8, and when the
+        folder is gone: that is no wish to remove every function and index.
         """
+        if not self.functions.is_dir():
+            raise ProjectError(f"The folder {self.display('')} is not there any more. Put it back.")
         return [self._read(path) for path in self._files((".py",)) if not _is_test(path)]
 
     def has_typescript(self) -> bool:

@@ -74,3 +74,10 @@ def test_a_file_that_cannot_be_named_or_read_is_refused_by_name(functions: Path)
     (functions / "latin.py").write_bytes(b"x = '\xe9'")
     with pytest.raises(ProjectError, match=r"convex/latin\.py is not UTF-8"):
         project.python_modules()
+
+
+def test_a_folder_that_has_gone_is_no_wish_to_deploy_nothing(functions: Path) -> None:
+    project = Project.at(functions.parent)
+    functions.rename(functions.with_name("elsewhere"))
+    with pytest.raises(ProjectError, match="The folder convex/ is not there any more"):
+        project.python_modules()

@@ -14,6 +14,7 @@ from joserfc.jwk import RSAKey
 
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployment import Module
+from parabola.functions.host_set import HostConfig
 from parabola.functions.identity import Identity
 from parabola.server.app import Server
 from parabola.services.push import Push
@@ -115,6 +116,9 @@ async def test_a_deployment_may_sign_people_in_by_itself(tmp_path: Path, unused_
         assert backend.deployment.auth_providers[0]["domain"] == "https://before.example"
     finally:
         await backend.close()
+    backend = await Backend.open(BackendConfig(tmp_path, hosts=HostConfig(commands={})))
+    assert backend.deployment.auth_providers[0]["domain"] == "https://before.example", "as far as it can tell"
+    await backend.close()
     site = f"http://127.0.0.1:{unused_tcp_port}"
     backend = await Backend.open(BackendConfig(tmp_path, site_url=site))
     server = Server(backend, port=0, site_port=unused_tcp_port)

@@ -170,6 +170,8 @@ class HostSet:
 
     async def analyze(self, environment: Environment, phase: str, **fields: Any) -> Message:
         """What the modules of an environment define. Raises `LoadFailure`."""
+        if self._failure is not None:
+            raise self._failure
         return await self._environments[environment].analyze(phase, **fields)
 
     async def close(self, *, drain: float = 0.0, drain_actions: float = 0.0) -> None:

@@ -65,7 +65,9 @@ async def test_a_wrong_digest_is_refused_and_leaves_nothing(storage: Storage) ->
     assert (await storage.upload(Digest="md5=abc"))[1]["code"] == "BadHeader"
 
 
-async def test_an_upload_that_breaks_off_leaves_nothing(storage: Storage) -> None:
+async def test_an_upload_that_breaks_off_leaves_nothing(
+    storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
     url = await storage.call("mutation", "upload_url")
     path = url.partition("/api")[2]
     port = int(url.split(":")[2].split("/")[0])
@@ -84,6 +86,19 @@ async def test_an_upload_that_breaks_off_leaves_nothing(storage: Storage) -> Non
         await storage.until_on_disk([])
         del reader
     assert await storage.call("query", "rows") == []
+    assert not caplog.messages  # it happens all the time
+
+
+async def test_a_client_that_goes_away_in_a_download_is_nothing_to_speak_of(
+    storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = await storage.call("query", "url", id=await storage.stored(bytes(8 * 1024 * 1024)))
+    async with storage.client.get(url) as response:
+        await response.content.readexactly(1000)
+        response.close()
+    async with storage.client.get(url) as response:
+        assert len(await response.read()) == 8 * 1024 * 1024
+    assert not caplog.messages
 
 
 async def test_a_deletion_removes_the_bytes_and_an_aborted_one_nothing(storage: Storage) -> None:

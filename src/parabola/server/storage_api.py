@@ -48,9 +48,15 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
         if token is None:
             raise BadRequest("The upload URL has no `token`. Use it as it was given.", code="BadQueryArgs")
         backend.files.check_upload_token(token)
-        storage_id = await backend.files.upload(
-            _body(request), _content_type(request), _expected_digest(request)
-        )
+        try:
+            storage_id = await backend.files.upload(
+                _body(request), _content_type(request), _expected_digest(request)
+            )
+        except ConnectionError:
+            # Clients go away all the time. One that still listens is told.
+            raise BadRequest(
+                "The upload was cut off. Send the file again.", code="IncompleteUpload"
+            ) from None
         return web.json_response({"storageId": storage_id})
 
     async def download(request: web.Request) -> web.StreamResponse:
@@ -97,15 +103,14 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
                     rest -= len(piece)
             if rest:
                 raise EOFError(f"{rest} bytes are missing in the file store")
+            await response.write_eof()
         except ConnectionError:
-            raise
+            pass  # the client has gone
         except Exception as error:
             # It is too late for another answer: what was sent must not look like the whole.
             _log.error("the download of file %s broke off: %s", storage_id, error)
             if request.transport is not None:
                 request.transport.abort()
-            raise ConnectionResetError("the download broke off") from error
-        await response.write_eof()
         return response
 
     return [

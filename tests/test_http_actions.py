@@ -11,7 +11,9 @@ import pytest
 
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployment import Module
+from parabola.functions.deployment_store import load_deployment
 from parabola.server.app import Server
+from parabola.services.definitions import PushedDefinition
 from parabola.services.push import Push
 
 HTTP = """
@@ -76,6 +78,16 @@ async def who(ctx: ActionCtx, request: Request) -> Response:
 @http.route(path="/preflight", method="OPTIONS")
 async def preflight(ctx: ActionCtx, request: Request) -> Response:
     return Response(status=204, headers={"access-control-allow-origin": "https://mine"})
+"""
+
+APP = """
+export default {
+  _isRoot: true,
+  export: () => ({
+    definitionType: { type: "app" }, childComponents: [], httpMounts: {}, httpPrefix: "/api/v1",
+    exports: { type: "branch", branch: [] },
+  }),
+};
 """
 
 EVENTS = """
@@ -155,6 +167,22 @@ async def test_exact_paths_win_over_the_longest_prefix(doors: Doors) -> None:
         assert response.status == 404
 
 
+async def test_the_app_may_put_a_prefix_before_its_routes(doors: Doors) -> None:
+    await deploy(doors)
+    app = PushedDefinition("", Module("convex.config.js", "isolate", APP))
+    await doors.backend.deploy(Push("typescript", (), definitions=(app,)))
+    assert await doors.get("/api/v1/files/a") == (200, "/api/v1/files/a")
+    assert await doors.get("/files/a") == (404, "No matching routes found")
+    stored = await load_deployment(doors.backend.database.begin())
+    assert stored.http_prefix == "/api/v1/"
+    await deploy(doors)
+    assert await doors.get("/api/v1/files/a") == (200, "/api/v1/files/a"), (
+        "a push of the other language keeps it"
+    )
+    await doors.backend.deploy(Push("typescript", ()))
+    assert await doors.get("/files/a") == (200, "/files/a")
+
+
 async def test_head_is_served_by_get_without_a_body(doors: Doors) -> None:
     await deploy(doors)
     async with doors.client.head(f"{doors.site}/echo") as response:
@@ -211,6 +239,8 @@ async def test_preflights_reach_the_routes_of_the_app(doors: Doors) -> None:
 
 async def test_completions_are_logged_by_method_and_path(doors: Doors) -> None:
     await deploy(doors)
+    cursor = doors.backend.log.head()
     await doors.get("/echo")
-    entries = [entry for entry in doors.backend.log.after(0) if entry.udf_type == "HttpAction"]
+    # The response may be here before the action has ended.
+    entries = await doors.backend.log.wait_after(cursor, 30.0)
     assert [entry.identifier for entry in entries] == ["GET /echo"]

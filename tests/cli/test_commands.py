@@ -207,12 +207,23 @@ def test_deploy_refuses_a_wrong_key_and_broken_code(
     assert "does not answer" in done.stderr
 
 
-def test_functions_survive_a_restart_of_the_server(served: ServerProcess) -> None:
+def error_text(served: ServerProcess) -> str:
+    """What a client is told about a wrong argument."""
+    body = json.dumps({"path": "tasks:create", "args": {"text": 3}}).encode()
+    request = urllib.request.Request(f"{served.url}/api/mutation", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        text: str = json.load(answer)["errorMessage"]
+        return text
+
+
+def test_functions_survive_a_restart_which_may_hide_errors_from_clients(served: ServerProcess) -> None:
     copy_functions(served.directory)
     assert parabola("deploy", directory=served.directory).returncode == 0
     served.run("tasks:create", {"text": "kept"})
+    assert "ArgumentValidationError" in error_text(served)
     assert served.terminate() == 0
-    served.start()
+    served.start(REDACT_LOGS_TO_CLIENT="true")
+    assert error_text(served).endswith("Server Error")
     assert [task["text"] for task in served.run("tasks:list")] == ["kept"]
 
 

@@ -38,6 +38,7 @@ class ServerOptions:
     site_origin: str | None = None
     public: Path | None = None
     file_storage: str | None = None
+    redact_logs_to_client: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class LocalServer:
                         cloud_url=url,
                         site_url=site_url,
                         file_storage=options.file_storage,
+                        redact_logs_to_client=options.redact_logs_to_client,
                     )
                 )
             except OSError as error:

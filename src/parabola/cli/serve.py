@@ -15,6 +15,7 @@ from parabola.cli.server_options import (
     InstanceSecret,
     Port,
     PublicDir,
+    RedactLogs,
     SiteOrigin,
     SitePort,
 )
@@ -34,6 +35,7 @@ def serve(
     site_origin: SiteOrigin = None,
     public: PublicDir = None,
     file_storage: FileStorage = None,
+    redact_logs_to_client: RedactLogs = False,
 ) -> None:
     """Serve a deployment. Functions come to it by [b]parabola deploy[/b] or [b]npx convex deploy[/b]."""
     options = ServerOptions(
@@ -47,6 +49,7 @@ def serve(
         site_origin,
         public,
         file_storage,
+        redact_logs_to_client,
     )
     event_loop.run(_serve(options))
 

@@ -16,6 +16,7 @@ __all__ = [
     "InstanceSecret",
     "Port",
     "PublicDir",
+    "RedactLogs",
     "SiteOrigin",
     "SitePort",
 ]
@@ -58,6 +59,14 @@ FileStorage = Annotated[
         envvar="PARABOLA_FILE_STORAGE",
         help="The object store that keeps uploaded files, such as s3://bucket/prefix.",
         show_default="the data directory",
+    ),
+]
+RedactLogs = Annotated[
+    bool,
+    typer.Option(
+        "--redact-logs-to-client",
+        envvar="REDACT_LOGS_TO_CLIENT",
+        help="Hide log lines and the texts of errors from clients, all but the data of a ConvexError.",
     ),
 ]
 PublicDir = Annotated[

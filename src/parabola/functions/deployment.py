@@ -102,6 +102,8 @@ class Deployment:
     env: Mapping[str, str] = field(default_factory=dict)
     auth_providers: Sequence[Mapping[str, Any]] = ()
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    http_prefix: str = "/"
+    """What the paths of the app's HTTP routes begin with; it begins and ends with a slash."""
     node_packages: str | None = None
     """Names the folder of npm packages that `"use node"` modules import from outside."""
     pushed_at_ms: float = field(default_factory=lambda: float(time.time_ns() // 1_000_000))
@@ -157,6 +159,7 @@ class Deployment:
         id: str | None = None,
         pushed_at_ms: float | None = None,
         node_packages: str | None = None,
+        http_prefix: str = "/",
     ) -> Deployment:
         """Assemble a deployment from analysed modules."""
         by_path = {module.path: module for module in modules}
@@ -164,7 +167,7 @@ class Deployment:
             spec.name.canonical: spec for module in by_path.values() for spec in functions_of(module)
         }
         deployment = Deployment(by_path, functions, schema, dict(env or {}), tuple(auth_providers))
-        deployment = replace(deployment, node_packages=node_packages)
+        deployment = replace(deployment, node_packages=node_packages, http_prefix=http_prefix)
         if id is not None:
             deployment = replace(deployment, id=id)
         return deployment if pushed_at_ms is None else replace(deployment, pushed_at_ms=pushed_at_ms)

@@ -59,6 +59,7 @@ async def load_deployment(tx: Snapshot) -> Deployment:
         id=configs[0]["deployment"] if configs else None,
         pushed_at_ms=configs[0].get("pushedAt") if configs else None,
         node_packages=configs[0].get("nodePackages") if configs else None,
+        http_prefix=configs[0].get("httpPrefix", "/") if configs else "/",
     )
 
 
@@ -90,6 +91,7 @@ async def store_deployment(tx: Transaction, deployment: Deployment, config: Mapp
             "deployment": deployment.id,
             "pushedAt": deployment.pushed_at_ms,
             "nodePackages": deployment.node_packages,
+            "httpPrefix": deployment.http_prefix,
         },
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from parabola.functions.deployment import Deployment, Module
 
-__all__ = ["HTTP_MODULE", "HttpRoute", "find_route", "has_router"]
+__all__ = ["HTTP_MODULE", "HttpRoute", "find_route", "has_router", "http_prefix"]
 
 HTTP_MODULE = "http"
 
@@ -27,11 +28,20 @@ def has_router(deployment: Deployment) -> bool:
     return deployment.module(HTTP_MODULE) is not None
 
 
+def http_prefix(app: Mapping[str, Any]) -> str:
+    """What the paths of an app's routes begin with, by its definition; with a slash at both ends."""
+    name = str(app.get("httpPrefix") or "").strip("/")
+    return f"/{name}/" if name else "/"
+
+
 def find_route(deployment: Deployment, path: str, method: str) -> HttpRoute | None:
     """The exact route for a path and method, else the one with the longest matching prefix.
 
-    HEAD is served by GET.
+    HEAD is served by GET. The app's `httpPrefix` comes before the paths of its routes.
     """
+    if not path.startswith(deployment.http_prefix):
+        return None
+    path = "/" + path.removeprefix(deployment.http_prefix)
     wanted = "GET" if method == "HEAD" else method
     best: HttpRoute | None = None
     for module, route in deployment.http_routes:

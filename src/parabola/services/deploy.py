@@ -14,11 +14,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from parabola.database.errors import ConflictError
 from parabola.functions.deployment import Deployment, Module
 from parabola.functions.hosts import LoadFailure
+from parabola.functions.http_routing import http_prefix
 from parabola.services.analysis import (
     AnalysedModules,
     analyse,
@@ -184,6 +186,10 @@ class DeployService:
             definitions = await analyse_definitions(
                 hosts, candidate, push.definitions, self._activation.prepare
             )
+            if push.language == "typescript":
+                app = definitions.get("")
+                prefix = http_prefix({} if app is None else app.definition)
+                deployment = replace(deployment, http_prefix=prefix)
         except LoadFailure as failure:
             await hosts.close()
             raise with_position(failure) from None
@@ -299,6 +305,7 @@ class DeployService:
             id=candidate.id,
             pushed_at_ms=candidate.pushed_at_ms,
             node_packages=candidate.node_packages,
+            http_prefix=base.http_prefix,
         )
 
     async def _submit(self, deployment: Deployment) -> SubmittedSchema:

@@ -13,6 +13,7 @@ import tempfile
 import textwrap
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -405,7 +406,7 @@ async def host_process(*options: str, **env: str) -> AsyncIterator[HostProcess]:
     """A running host; its process ends with the block."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    with theirs, tempfile.NamedTemporaryFile() as activity:
+    with theirs, tempfile.NamedTemporaryFile(delete=False) as activity:
         activity.truncate(16)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -432,3 +433,4 @@ async def host_process(*options: str, **env: str) -> AsyncIterator[HostProcess]:
                 if host._reader_task.done():
                     process.kill()
             await host.close()
+            Path(activity.name).unlink(missing_ok=True)  # noqa: ASYNC240

@@ -226,3 +226,11 @@ async def test_the_process_ends_with_the_socket_even_if_threads_do_not() -> None
         """)
         assert (await host.action("m.py:leave_a_thread")).result == 1.0
     assert host.process.returncode == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--zygote",)])
+async def test_nothing_is_left_behind_when_the_engine_is_gone(options: tuple[str, ...]) -> None:
+    async with host_process(*options) as host:
+        host._writer.transport.abort()
+        assert await host.process.wait() == 0
+        assert not Path(host.activity_path).exists()  # noqa: ASYNC240

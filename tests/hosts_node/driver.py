@@ -155,7 +155,7 @@ class Host:
         ours, theirs = socket.socketpair()
         ours.settimeout(PATIENCE_SECONDS)
         self.socket = ours
-        self.activity = tempfile.NamedTemporaryFile(prefix="activity-")  # noqa: SIM115
+        self.activity = tempfile.NamedTemporaryFile(prefix="activity-", delete=False)  # noqa: SIM115
         self.activity.write(bytes(24))
         self.activity.flush()
         argv = host_argv("node" if environment == "node" else "isolate")
@@ -331,6 +331,7 @@ class Host:
         self.process.communicate()
         self.socket.close()
         self.activity.close()
+        Path(self.activity.name).unlink(missing_ok=True)
 
 
 def result(message: Json) -> Any:

@@ -67,6 +67,13 @@ def test_an_idle_host_says_so(own_host: Host) -> None:
         time.sleep(0.005)
 
 
+def test_nothing_is_left_behind_when_the_engine_is_gone(own_host: Host) -> None:
+    own_host.query("documents:nothing")
+    own_host.socket.close()
+    assert own_host.process.wait(30) == 0
+    assert not Path(own_host.activity.name).exists()
+
+
 def test_a_cancelled_call_is_forgotten(host: Host) -> None:
     run_id = host.start("mutation", "documents:create", {"text": "x"})
     message = host.receive("syscall", run_id=run_id)

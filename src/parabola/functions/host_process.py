@@ -7,9 +7,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import time
+from pathlib import Path
 from typing import Protocol, Self, cast
 
 import orjson
@@ -308,6 +311,8 @@ class HostProcess(HostConnection, asyncio.Protocol):
                 process.kill()
                 code = await process.wait()
             process.close()
+            if code is None or code < 0:
+                await asyncio.to_thread(_remove_leftovers, process.pid)
         if self._look is not None:
             self._look.cancel()
             self._look = None
@@ -374,6 +379,12 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._closing = True
         if self._process is not None:
             self._process.kill()
+
+
+def _remove_leftovers(pid: int) -> None:
+    """Remove the folders of modules that a Node.js host removes by itself unless it is killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"parabola-node-{pid}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _timeout(limit: float) -> FunctionFailure:

@@ -5,16 +5,18 @@
  * invocation has used in its earlier steps, so that the watchdog sees its whole user time. Bytes 16-23: bytes of memory
  * that the process used when the step began and that are not the invocation's. All little-endian.
  */
-import { openSync, writeSync } from "node:fs";
+import { openSync, rmSync, writeSync } from "node:fs";
 
 const SIZE = 24;
 
 export class ActivityFile {
+  #path;
   #fd;
   #bytes = Buffer.alloc(SIZE);
   #idle = true;
 
   constructor(path) {
+    this.#path = path;
     this.#fd = path ? openSync(path, "r+") : null;
   }
 
@@ -26,6 +28,11 @@ export class ActivityFile {
     this.#bytes.writeBigUInt64LE(BigInt(others), 16);
     this.#idle = false;
     writeSync(this.#fd, this.#bytes, 0, SIZE, 0);
+  }
+
+  /** The engine removes the file, unless it has been killed. */
+  remove() {
+    if (this.#fd !== null) rmSync(this.#path, { force: true });
   }
 
   idle() {

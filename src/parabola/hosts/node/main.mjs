@@ -17,7 +17,9 @@ const { values: options } = parseArgs({
   options: { environment: { type: "string", default: "isolate" }, fd: { type: "string" } },
 });
 const channel = new Channel(Number(options.fd ?? process.env.PARABOLA_HOST_FD));
-const steps = new StepQueue(new ActivityFile(process.env.PARABOLA_ACTIVITY));
+const activity = new ActivityFile(process.env.PARABOLA_ACTIVITY);
+process.on("exit", () => activity.remove());
+const steps = new StepQueue(activity);
 channel.isBusy = () => steps.isBusy;
 const host =
   options.environment === "node"

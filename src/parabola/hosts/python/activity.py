@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import struct
@@ -17,6 +18,7 @@ class Activity:
     """16 bytes of shared memory: the invocation's id (0: none) and the monotonic ns of its step's start."""
 
     def __init__(self, path: str | None) -> None:
+        self._path = path
         self._cell: mmap.mmap | None = None
         if path:
             descriptor = os.open(path, os.O_RDWR)
@@ -39,3 +41,9 @@ class Activity:
         """No user code runs."""
         if self._cell is not None:
             _CELL.pack_into(self._cell, 0, 0, 0)
+
+    def remove(self) -> None:
+        """Remove the file when the host ends. The engine does it, unless it has been killed."""
+        if self._path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)

@@ -59,7 +59,8 @@ async def serve(connection: socket.socket, options: HostOptions, template: Host 
         loop.call_soon_threadsafe(call)  # type: ignore[arg-type]
 
     memory = MemoryLimit(options.memory_limit)
-    steps = Steps(Activity(options.activity), limit=options.time_limit, interrupt=True, memory=memory)
+    activity = Activity(options.activity)
+    steps = Steps(activity, limit=options.time_limit, interrupt=True, memory=memory)
     host = Host(endpoint.send, post, steps=steps)
     if template is not None:
         host.loaded, host.environment = template.loaded, template.environment
@@ -67,3 +68,4 @@ async def serve(connection: socket.socket, options: HostOptions, template: Host 
     endpoint.host = host
     host.say_ready()
     await endpoint.ended
+    activity.remove()

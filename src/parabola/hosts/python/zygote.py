@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import orjson
 
+from parabola.hosts.python.activity import Activity
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.process import HostOptions, serve
 
@@ -46,6 +47,7 @@ class Zygote:
             self._serve()
         except (BrokenPipeError, ConnectionResetError):
             pass  # the engine went away before it had read everything, which is how a socket says so
+        Activity(self._options.activity).remove()
 
     def _serve(self) -> None:
         ended, wakeup = os.pipe()

@@ -70,21 +70,41 @@ def test_a_command_may_run_with_the_address_of_the_deployment(messages: ConvexPr
 
 
 PYTHON = """
-from parabola import QueryCtx, query
+from parabola import MutationCtx, QueryCtx, internal_mutation, query
 
 @query
 async def one(ctx: QueryCtx) -> float:
     return 1.0
+
+@internal_mutation
+async def tick(ctx: MutationCtx) -> None:
+    pass
+"""
+CRONS = """
+import { cronJobs } from "convex/server";
+import { internal } from "./_generated/api";
+import { internal as python } from "./python.generated";
+
+const crons = cronJobs();
+crons.daily("clear all messages", { hourUTC: 4, minuteUTC: 30 }, internal.messages.clear);
+crons.hourly("in Python", { minuteUTC: 5 }, python.steps.tick);
+export default crons;
 """
 
 
-def test_each_language_leaves_the_modules_of_the_other(fresh: ConvexProject) -> None:
+def test_each_language_leaves_the_modules_of_the_other_and_may_plan_its_functions(
+    fresh: ConvexProject,
+) -> None:
     fresh.ok(*DEPLOY)
     fresh.write("steps.py", PYTHON)
     fresh.server.cli("deploy", "--project", str(fresh.directory), *fresh.server_options)
     assert (fresh.call("steps:one"), fresh.call("messages:count")) == (1, 0)
+    fresh.server.cli("codegen", "--project", str(fresh.directory))
+    fresh.write("crons.ts", CRONS)
     fresh.ok(*DEPLOY)
     assert (fresh.call("steps:one"), fresh.call("messages:count")) == (1, 0)
+    planned = {job["name"]: job["cronSpec"]["udfPath"] for job in fresh.call("_system/frontend/listCronJobs")}
+    assert planned == {"clear all messages": "messages.js:clear", "in Python": "steps.py:tick"}
 
 
 def test_a_wrong_key_is_refused(messages: ConvexProject) -> None:

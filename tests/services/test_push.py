@@ -64,6 +64,12 @@ def test_two_languages_cannot_claim_one_function_path() -> None:
         combine(deployed(python("lib/a.py")), Push("typescript", (typescript("lib/a.js"),)))
 
 
+def test_one_file_of_jobs_and_one_of_routes_serve_both_languages() -> None:
+    for name, advice in (("crons", "its jobs may name"), ("http", "its HTTP actions may call")):
+        with pytest.raises(BadRequest, match=rf"both {name}\.py and {name}\.ts.*Keep one.*{advice}"):
+            combine(deployed(typescript(f"{name}.js")), Push("python", (python(f"{name}.py"),)))
+
+
 def test_two_schemas_are_refused_naming_both_files() -> None:
     with pytest.raises(BadRequest, match=r"two schemas, schema\.py and schema\.ts") as caught:
         combine(deployed(typescript("schema.js")), Push("python", (python("schema.py"),)))

@@ -109,7 +109,7 @@ async def update_crons(tx: Transaction, deployment: Deployment) -> None:
     runs = {row.value["cronJobId"]: row for row in await system_rows(tx, NEXT_RUNS)}
     for cron in deployment.crons:
         row = existing.pop(cron["identifier"], None)
-        spec = _stored_spec(cron["spec"])
+        spec = _stored_spec(cron["spec"], deployment)
         schedule = parse_schedule(spec["cronSchedule"])
         if row is None:
             id = await tx.insert_system(JOBS, {"name": cron["identifier"], "cronSpec": spec})
@@ -241,13 +241,17 @@ def _job(row: Document, run: Document) -> CronJob:
     )
 
 
-def _stored_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The analysed specification as a row keeps it; `udfArgs` are the bytes of a JSON text."""
+def _stored_spec(spec: Mapping[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """The analysed specification as a row keeps it; `udfArgs` are the bytes of a JSON text.
+
+    A reference does not say in which language a function is written, so the path is the function's own.
+    """
     schedule = {
         name: float(value) if isinstance(value, int) else value
         for name, value in parse_schedule(spec["cronSchedule"]).to_json().items()
     }
-    return {"udfPath": spec["udfPath"], "udfArgs": _arguments_text(spec), "cronSchedule": schedule}
+    target = deployment.functions[parse_path(spec["udfPath"]).canonical]
+    return {"udfPath": target.path, "udfArgs": _arguments_text(spec), "cronSchedule": schedule}
 
 
 def _arguments_text(spec: Mapping[str, Any]) -> str:

@@ -41,6 +41,10 @@ ENVIRONMENTS: Mapping[Language, tuple[Environment, ...]] = {
     "python": ("python",),
     "typescript": ("isolate", "node"),
 }
+_ONE_FOR_BOTH: Mapping[str, str] = {
+    "crons": "its jobs may name functions of both languages.",
+    "http": "its HTTP actions may call functions of both languages.",
+}
 _SEGMENT = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.]{1,64}\Z")
 
 
@@ -196,6 +200,11 @@ def _check_collisions(kept: Iterable[Module], brought: Sequence[Module]) -> None
                 f"There are two schemas, {mine} and {theirs}. One schema describes all tables, "
                 "whichever language uses them: keep one of the two files.",
                 code="InvalidSchema",
+            )
+        if (advice := _ONE_FOR_BOTH.get(strip_extension(module.path))) is not None:
+            raise BadRequest(
+                f"There are both {mine} and {theirs}. Keep one of the two files: {advice}",
+                code="InvalidModules",
             )
         raise BadRequest(
             f"{mine} and {theirs} have the same function paths, {strip_extension(module.path)}:…. "

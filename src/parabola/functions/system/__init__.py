@@ -2,6 +2,7 @@
 
 from parabola.functions.system import cli as cli
 from parabola.functions.system import frontend_audit as frontend_audit
+from parabola.functions.system import frontend_crons as frontend_crons
 from parabola.functions.system import frontend_deployment as frontend_deployment
 from parabola.functions.system import frontend_documents as frontend_documents
 from parabola.functions.system import frontend_edits as frontend_edits

@@ -39,12 +39,12 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
                 await rows.mutations(report, server, floors, seconds, module, language)
                 await rows.queries(report, server, floors, seconds, module, language)
                 await rows.notify_latency(report, server, seconds, module, language)
+            await scheduled_calls(report, server, seconds)
+            await transfers(report, server, Path(folder), file_size)
             await rows.save_to_update(report, server)
             await rows.fan_out(report, server, floors)
             await rows.untouched_subscriptions(report, server, seconds)
             await rows.memory_per_subscription(report, server)
-            await scheduled_calls(report, server, seconds)
-            await transfers(report, server, Path(folder), file_size)
         for count in (1_000, 100_000, 1_000_000):
             if count <= largest:
                 await rows.reads(report, Path(folder), count)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -59,6 +61,17 @@ async def row_of(backend: Backend, id: str) -> dict[str, Any]:
     return {name: item for name, item in row.value.items() if name != "storageKey"}
 
 
+async def until_bytes(backend: Backend, count: int) -> None:
+    """The bytes of files that an import has replaced go as well."""
+    assert backend.config.data_dir is not None
+    for _ in range(3000):
+        names = os.listdir(backend.config.data_dir / "files")
+        if len(names) == count:
+            return
+        await asyncio.sleep(0.01)  # polling a directory
+    raise AssertionError(f"still there: {names}")
+
+
 async def archive_of(backend: Backend) -> bytes:
     return (await exported(backend, include_storage=True)).path.read_bytes()
 
@@ -111,6 +124,7 @@ async def test_files_are_replaced_with_the_tables_of_an_archive(backend: Backend
     await store(backend, b"newer")
     await run_import(backend, content, "zip", mode)
     assert await files(backend) == {kept: (b"kept", None)}
+    await until_bytes(backend, 1)
 
 
 async def test_files_stay_where_an_archive_has_none(backend: Backend) -> None:
@@ -161,6 +175,7 @@ async def test_an_archive_with_wrong_files_changes_nothing(
     assert text in record.state["error_message"]
     assert hidden(backend) == []
     assert await files(backend) == {id: (b"right", None)}
+    await until_bytes(backend, 1)
     assert await values(backend, "t") == [{"old": True}]
 
 

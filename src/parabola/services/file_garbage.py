@@ -1,4 +1,5 @@
-"""Removing bytes that no stored file owns: after deletions at once, after crashes by a look at everything.
+"""Removing bytes that no stored file owns: after deletions and imports at once, after crashes by a look at
+everything.
 
 A look compares the keys in the store with the rows. Where the store belongs to this server alone, all that
 was there before it started is settled; elsewhere bytes are left alone for a day, since whoever writes them
@@ -13,6 +14,8 @@ import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+from parabola.database.intervals import Interval
+from parabola.database.system_tables import TABLES
 from parabola.services.file_rows import by_storage_id, is_uuid, key_of
 from parabola.services.file_store import FileStore
 from parabola.services.stored_files import FILES
@@ -85,8 +88,26 @@ class FileGarbage:
 
     def _committed(self, writes: WriteSet, ts: int) -> None:
         for change in writes.changes:
-            if change.table.name == FILES and change.new is None and change.old is not None:
-                self._spawn(self._remove(key_of(change.old.value)))
+            if change.old is None or change.table.name not in (FILES, TABLES):
+                continue
+            old, new = change.old.value, None if change.new is None else change.new.value
+            if change.table.name == FILES:
+                if new is None:
+                    self._spawn(self._remove(key_of(old)))
+            elif old["name"] == FILES and (new is None or new["state"] not in ("active", "hidden")):
+                self._spawn(self._collect_table(int(old["tablet"]), ts - 1))
+
+    async def _collect_table(self, tablet_id: int, ts: int) -> None:
+        """Remove the bytes of a table of files as it was before an import took its place, or was given up."""
+        with self._database.keep_history(ts):
+            rest: Interval | None = Interval.everything()
+            while rest is not None:
+                rows = await self._database.documents_at(tablet_id, rest, ts, 256)
+                rest = None if rows.exhausted else rest.after(rows[-1][0])
+                for _, revision in rows:
+                    key = key_of(revision.value)
+                    if not await self._is_owned(key):
+                        await self._remove(key)
 
     async def _remove(self, key: str) -> None:
         try:

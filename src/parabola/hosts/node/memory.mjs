@@ -13,8 +13,9 @@ const MEBIBYTE = 1024 * 1024;
 const LIMIT = (64 + 32) * MEBIBYTE;
 /** How much a call is charged with between two collections. */
 const CHARGE = 64 * MEBIBYTE;
-/** What the process may have at most. */
-const HEAP = v8.getHeapStatistics().heap_size_limit;
+/** What the old generation may have at most. V8's own figure adds the young one, by a measure that differs with versions. */
+const OLD_SPACE = process.execArgv.findLast((one) => one.startsWith("--max-old-space-size="))?.split("=")[1];
+const HEAP = OLD_SPACE === undefined ? v8.getHeapStatistics().heap_size_limit : Number(OLD_SPACE) * MEBIBYTE;
 
 export const MEMORY_TEXT = "JavaScript execution ran out of memory (maximum memory usage: 64 MB)";
 

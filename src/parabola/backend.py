@@ -135,6 +135,7 @@ class Backend:
             stack.push_async_callback(activation.close)
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
             backend = cls(config, directory, database, activation, runner)
+            backend.deploys.start()
             stack.push_async_callback(backend.deploys.close)
             await backend.deploys.refresh_auth_providers()
             backend.files.register(runner.syscalls)

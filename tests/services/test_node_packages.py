@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,23 @@ shout.exportReturns = () => "null";
 shout.invokeAction = async (requestId, args) => JSON.stringify(loud(JSON.parse(args)[0].text));
 export { shout };
 """
+
+
+# Waits for a file `open`, and says with a file `begun` that it does.
+GATE = """
+import { existsSync, watch, writeFileSync } from "node:fs";
+const gate = () => new Promise((resolve) => {
+  const watcher = watch("FOLDER", () => existsSync("FOLDER/open") && (watcher.close(), resolve()));
+  writeFileSync("FOLDER/begun", "");
+});
+"""
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what happens on the disk."""
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -65,6 +84,53 @@ async def test_a_set_is_installed_once_and_no_packages_need_nothing(
     kept.touch()
     assert await packages.install([shouter]) == name
     assert kept.exists()
+
+
+async def test_a_set_is_removed_once_no_process_uses_it_any_more(
+    tmp_path: Path, shouter: tuple[str, str]
+) -> None:
+    slow = SHOUT.replace("(requestId, args) =>", "(requestId, args) => (await gate(), ")
+    slow = slow.replace("[0].text));", "[0].text)));") + GATE.replace("FOLDER", str(tmp_path))
+    uses_packages = Push("typescript", (Module("shouts.js", "node", slow),), node_dependencies=(shouter,))
+    uses_none = Push("typescript", (Module("shouts.js", "isolate", "export const nothing = 1;"),))
+    packages = tmp_path / "data" / "node_packages"
+    backend = await Backend.open(BackendConfig(tmp_path / "data"))
+    try:
+        await backend.deploy(uses_packages)
+        (used,) = packages.iterdir()
+        running = asyncio.create_task(backend.action("shouts:shout", {"text": "hi"}))
+        await until((tmp_path / "begun").exists)
+        await backend.deploy(uses_none)
+        await backend.deploy(uses_packages)
+        await backend.deploy(uses_none)
+        assert used.is_dir(), "the action that began with these packages still runs"
+        (tmp_path / "open").touch()
+        assert (await running).value == "HI!"
+        await until(lambda: list(packages.iterdir()) == [])
+        await backend.deploy(uses_packages)
+    finally:
+        await backend.close()
+    (packages / "installing-crashed" / "x").mkdir(parents=True)
+    (packages / "0123456789abcdef").mkdir()
+    backend = await Backend.open(BackendConfig(tmp_path / "data"))
+    try:
+        await until(lambda: list(packages.iterdir()) == [used])
+    finally:
+        await backend.close()
+
+
+async def test_a_set_that_is_about_to_be_used_is_not_removed(
+    tmp_path: Path, shouter: tuple[str, str]
+) -> None:
+    packages = NodePackages(tmp_path / "packages")
+    async with packages.held([shouter]) as name:
+        assert name is not None
+        await packages.remove_unused(lambda: ())
+        assert (packages.directory / name).is_dir()
+    await packages.remove_unused(lambda: [name])
+    assert (packages.directory / name).is_dir()
+    await packages.remove_unused(lambda: ())
+    assert list(packages.directory.iterdir()) == []
 
 
 async def test_a_package_that_cannot_be_had_fails_the_push_and_leaves_nothing(tmp_path: Path) -> None:

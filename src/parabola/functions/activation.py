@@ -48,6 +48,9 @@ class Activation:
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._runner: FunctionRunner | None = None
+        self._made: list[HostSet] = []
+        self.on_retired: Callable[[], None] = lambda: None
+        """Called whenever the hosts of a previous deployment have ended."""
 
     async def open(self, instance_name: str, instance_secret: bytes) -> FunctionRunner:
         """Start what the database says is deployed.
@@ -58,13 +61,14 @@ class Activation:
         transaction = self._database.begin()
         deployment = await load_deployment(transaction)
         handles = await load_handles(transaction)
-        hosts = HostSet(self._config, deployment, self._instance)
+        hosts = self._make(deployment)
         try:
             await hosts.start()
         except LoadFailure as failure:
             # Data, deploys and everything else can be served all the same.
             logger.error("What is deployed cannot be run here: %s", failure)
             hosts = HostSet.failed(self._config, deployment, failure)
+            self._made.append(hosts)
         hosts.warm_actions()
         self._runner = FunctionRunner(
             self._database,
@@ -80,9 +84,16 @@ class Activation:
 
         Raises `LoadFailure`. Whoever does not activate them closes them.
         """
-        hosts = HostSet(self._config, deployment, self._instance)
+        hosts = self._make(deployment)
         await hosts.start()
         return hosts
+
+    def packages_in_use(self) -> set[str]:
+        """The sets of npm packages that a host may import from now: of this deployment, those before it that
+        still run something, and pushes under way.
+        """
+        self._made = [hosts for hosts in self._made if not hosts.closed]
+        return {name for hosts in self._made if (name := hosts.deployment.node_packages) is not None}
 
     async def activate(
         self,
@@ -174,6 +185,12 @@ class Activation:
         assert self._runner is not None, "open() comes first"
         return self._runner
 
+    def _make(self, deployment: Deployment) -> HostSet:
+        hosts = HostSet(self._config, deployment, self._instance)
+        self._made = [made for made in self._made if not made.closed]
+        self._made.append(hosts)
+        return hosts
+
     def _retire(self, hosts: HostSet) -> None:
         async def retire() -> None:
             try:
@@ -181,6 +198,7 @@ class Activation:
             except asyncio.CancelledError:
                 await hosts.close()
                 raise
+            self.on_retired()
 
         task = asyncio.get_running_loop().create_task(retire())
         self._retiring.add(task)

@@ -118,6 +118,8 @@ class HostSet:
         self._environments: dict[Environment, EnvironmentHosts] = {}
         self._warming: set[asyncio.Task[None]] = set()
         self._failure: LoadFailure | None = None
+        self.closed = False
+        """True once all its processes have ended."""
 
     @classmethod
     def failed(cls, config: HostConfig, deployment: Deployment, failure: LoadFailure) -> HostSet:
@@ -180,6 +182,7 @@ class HostSet:
             task.cancel()
         await asyncio.gather(*self._warming, return_exceptions=True)
         await asyncio.gather(*(hosts.close(drain, drain_actions) for hosts in self._environments.values()))
+        self.closed = True
 
 
 async def _start_quietly(pool: HostPool) -> None:

@@ -79,6 +79,12 @@ class DeployService:
         self._node_packages = node_packages
         self._pushes = StartedPushes(database)
         self._one_at_a_time = asyncio.Lock()
+        self._cleaning: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Remove npm packages that nothing uses: now, and whenever a deployment has been replaced."""
+        self._activation.on_retired = self._remove_packages
+        self._remove_packages()
 
     async def push(self, push: Push) -> PushResult:
         """All three steps. A second call waits for the first; its outcome is then its own.
@@ -169,16 +175,19 @@ class DeployService:
     ) -> tuple[Deployment, HostSet, Mapping[str, EvaluatedDefinition]]:
         """The deployment that a push asks for, hosts that have loaded it, and its definitions."""
         modules = combine(base, push)
-        packages = base.node_packages
-        if push.language == "typescript":
-            packages = await self._node_packages.install(push.node_dependencies)
         candidate = Deployment(
-            modules=modules, env=base.env, auth_providers=base.auth_providers, node_packages=packages
+            modules=modules,
+            env=base.env,
+            auth_providers=base.auth_providers,
+            node_packages=base.node_packages if push.language == "python" else None,
         )
-        try:
-            hosts = await self._activation.prepare(candidate)
-        except LoadFailure as failure:
-            raise with_position(failure) from None
+        async with self._node_packages.held(push.node_dependencies) as packages:
+            if packages is not None:
+                candidate = replace(candidate, node_packages=packages)
+            try:
+                hosts = await self._activation.prepare(candidate)
+            except LoadFailure as failure:
+                raise with_position(failure) from None
         try:
             analysed = await analyse(hosts, candidate, push.language)
             deployment = self._assemble(base, candidate, analysed)
@@ -287,6 +296,18 @@ class DeployService:
     async def close(self) -> None:
         """Give up every push under way."""
         await self._pushes.close()
+        await asyncio.gather(*self._cleaning, return_exceptions=True)
+
+    def _remove_packages(self) -> None:
+        async def remove() -> None:
+            try:
+                await self._node_packages.remove_unused(self._activation.packages_in_use)
+            except OSError as error:
+                logger.warning("npm packages that nothing uses could not be removed: %s", error)
+
+        task = asyncio.get_running_loop().create_task(remove())
+        self._cleaning.add(task)
+        task.add_done_callback(self._cleaning.discard)
 
     def _assemble(self, base: Deployment, candidate: Deployment, analysed: AnalysedModules) -> Deployment:
         """The new deployment: freshly analysed modules, and those of the other language as they were."""

@@ -1,7 +1,8 @@
 """The npm packages that `"use node"` modules import from outside, installed on the server (deploy-api 5.2).
 
 Each set of packages has a folder of its own, named by its contents and never changed once it is there: a
-deployment that serves keeps its packages while the next one's are installed.
+deployment that serves keeps its packages while the next one's are installed. A set that nothing uses any more
+is removed.
 """
 
 from __future__ import annotations
@@ -9,22 +10,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib.util
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import orjson
 
 from parabola.hosts.node import NodeNotFound, node_executable
+from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
 
 __all__ = ["NodePackages"]
 
 INSTALL_SECONDS: Final = 300.0
 _SHOWN_OUTPUT: Final = 2000
+_UNFINISHED: Final = "installing-"
+_REMOVED: Final = "removed-"
+
+logger = logging.getLogger("parabola.deploy")
 
 
 class NodePackages:
@@ -32,7 +41,40 @@ class NodePackages:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._installing = asyncio.Lock()
+        self._changing = asyncio.Lock()
+        self._held: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def held(self, packages: Sequence[tuple[str, str]]) -> AsyncIterator[str | None]:
+        """The name of the folder of installed packages, which stays at least until the end of the block.
+
+        Raises what `install` raises.
+        """
+        if not packages:
+            yield None
+            return
+        name = _name(packages)
+        self._held[name] += 1
+        try:
+            yield await self.install(packages)
+        finally:
+            self._held[name] -= 1
+
+    async def remove_unused(self, in_use: Callable[[], Collection[str]]) -> None:
+        """Remove every set but those `in_use` and those that are held, and what a crash has left behind."""
+        async with self._changing:
+            kept = {*in_use(), *(+self._held)}
+            if not self.directory.is_dir():
+                return
+            for folder in list(self.directory.iterdir()):
+                if folder.name in kept:
+                    continue
+                # Moved away at once: a set must never be there in part.
+                gone = folder
+                if not folder.name.startswith((_UNFINISHED, _REMOVED)):
+                    gone = folder.rename(folder.with_name(f"{_REMOVED}{folder.name}"))
+                    logger.info("Removing the npm packages %s: nothing uses them any more", folder.name)
+                await in_thread(shutil.rmtree, gone, ignore_errors=True)
 
     async def install(self, packages: Sequence[tuple[str, str]]) -> str | None:
         """Install packages, unless they are there; the name of their folder, None for no packages.
@@ -41,16 +83,15 @@ class NodePackages:
         """
         if not packages:
             return None
-        dependencies = dict(sorted(packages))
-        name = hashlib.sha256(orjson.dumps(dependencies)).hexdigest()[:32]
-        async with self._installing:
+        name = _name(packages)
+        async with self._changing:
             if not (self.directory / name).is_dir():
-                await self._install(name, dependencies)
+                await self._install(name, dict(sorted(packages)))
         return name
 
     async def _install(self, name: str, dependencies: dict[str, str]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=self.directory, prefix="installing-"))
+        unfinished = Path(tempfile.mkdtemp(dir=self.directory, prefix=_UNFINISHED))
         try:
             manifest = orjson.dumps({"private": True, "dependencies": dependencies})
             (unfinished / "package.json").write_bytes(manifest)
@@ -59,6 +100,10 @@ class NodePackages:
             os.rename(unfinished, self.directory / name)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _name(packages: Sequence[tuple[str, str]]) -> str:
+    return hashlib.sha256(orjson.dumps(dict(sorted(packages)))).hexdigest()[:32]
 
 
 async def _npm_install(folder: Path) -> None:

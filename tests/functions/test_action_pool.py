@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,6 +101,36 @@ async def test_a_host_is_replaced_after_many_uses(monkeypatch: pytest.MonkeyPatc
         for _ in range(4):
             hosts.finish(await opened.run(request("action")))
         assert len(hosts.made) == 2
+
+
+@pytest.mark.parametrize(("used", "is_at_work"), [(5.0, True), (0.1, False)])
+async def test_a_host_in_which_an_action_left_something_running_is_ended(
+    monkeypatch: pytest.MonkeyPatch, used: float, is_at_work: bool
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(action_pool, "time", SimpleNamespace(monotonic=lambda: now))
+    hosts = Hosts()
+    async with pool(hosts, spares=0) as opened:
+        hosts.finish(await opened.run(request("action")))
+        [first] = hosts.made
+        now += 10.0
+        first.processor += used
+        second = await opened.run(request("action"))
+        assert (second.host is not first) is is_at_work
+        await settled(lambda: first.was_closed is is_at_work)
+
+
+async def test_idle_hosts_are_looked_at_without_being_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(action_pool, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(action_pool, "LOOK_SECONDS", 0.01)
+    hosts = Hosts()
+    async with pool(hosts) as opened:
+        [spare] = hosts.made
+        now += 10.0
+        spare.processor += 9.0
+        await settled(lambda: spare.was_closed)
+        assert opened.processes() == []
 
 
 async def test_a_host_that_dies_leaves_its_place_to_others() -> None:

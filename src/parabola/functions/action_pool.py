@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from parabola.functions.background_tasks import BackgroundTasks
@@ -19,8 +20,31 @@ IDLE_SECONDS = 60.0
 """An action host nobody needed for this long is ended, except one."""
 WAIT_SECONDS = 10.0
 """How long an action waits for others to end before it is refused (semantics §5.7)."""
+LOOK_SECONDS = 10.0
+"""How often idle hosts are looked at."""
+BUSY_SHARE = 0.25
+"""An idle host that uses more of a processor than this is ended: an action left something running there."""
 USES_PER_HOST = 1000
 """An action host is replaced after so many runs, so that what leaks in it stays bounded."""
+
+
+@dataclass(slots=True)
+class _Resting:
+    """An idle host: since when, and how much processor time it had used at the last look, when that was."""
+
+    host: HostConnection
+    since: float
+    looked_at: float
+    processor: float | None
+
+    def is_at_work(self, now: float) -> bool:
+        """Whether something goes on in it since the last look, long enough ago to tell."""
+        elapsed, before = now - self.looked_at, self.processor
+        if elapsed < 1.0:
+            return False
+        self.looked_at, self.processor = now, self.host.processor_seconds()
+        used = 0.0 if before is None or self.processor is None else self.processor - before
+        return used > BUSY_SHARE * elapsed
 
 
 class ActionPool:
@@ -40,7 +64,8 @@ class ActionPool:
         self._maximum = maximum
         self._spares = spares
         self._idle_seconds = idle_seconds
-        self._idle: list[tuple[HostConnection, float]] = []
+        self._look_seconds = min(LOOK_SECONDS, idle_seconds)
+        self._idle: list[_Resting] = []
         self._busy: set[HostConnection] = set()
         self._uses: dict[HostConnection, int] = {}
         self._starting = 0
@@ -77,9 +102,9 @@ class ActionPool:
         if self._closed:
             raise HostLost
         while self._idle:
-            host, _ = self._idle.pop()
-            if not host.closed:
-                return self._begin(host, request)
+            rest = self._idle.pop()
+            if not rest.host.closed and not self._dismissed(rest):
+                return self._begin(rest.host, request)
         self._starting += 1
         try:
             host = await self._spawn()
@@ -95,7 +120,7 @@ class ActionPool:
         """Analyse on the spare host."""
         if not self._idle:
             self._rest(await self._spawn())
-        return await self._idle[-1][0].analyze(phase, **fields)
+        return await self._idle[-1].host.analyze(phase, **fields)
 
     async def close(self, *, drain: float = 0.0) -> None:
         """End idle hosts, let running actions finish for at most `drain` seconds, end the rest."""
@@ -110,7 +135,7 @@ class ActionPool:
         if self._reaper is not None:
             self._reaper.cancel()
         await self._tasks.cancel()
-        hosts = [*self._busy, *(host for host, _ in self._idle)]
+        hosts = self.processes()
         self._idle.clear()
         await asyncio.gather(*(host.close() for host in hosts))
         while self._waiting:
@@ -118,7 +143,7 @@ class ActionPool:
 
     def processes(self) -> list[HostConnection]:
         """All hosts, busy or idle."""
-        return [*self._busy, *(host for host, _ in self._idle)]
+        return [*self._busy, *(rest.host for rest in self._idle)]
 
     def _begin(self, host: HostConnection, request: RunRequest) -> Run:
         def finished() -> None:
@@ -149,20 +174,31 @@ class ActionPool:
 
     def _rest(self, host: HostConnection) -> None:
         host.on_lost = None
-        self._idle.append((host, time.monotonic()))
-        if self._reaper is None and len(self._idle) > self._spares:
-            self._reaper = asyncio.get_running_loop().call_later(self._idle_seconds, self._reap)
+        now = time.monotonic()
+        self._idle.append(_Resting(host, now, now, host.processor_seconds()))
+        if self._reaper is None:
+            self._reaper = asyncio.get_running_loop().call_later(self._look_seconds, self._reap)
 
     def _reap(self) -> None:
         self._reaper = None
         now = time.monotonic()
-        self._idle = [(host, since) for host, since in self._idle if not host.closed]
-        while len(self._idle) > self._spares and now - self._idle[0][1] >= self._idle_seconds:
-            host, _ = self._idle.pop(0)
-            self._uses.pop(host, None)
-            self._tasks.start(host.close())
-        if len(self._idle) > self._spares:
-            self._reaper = asyncio.get_running_loop().call_later(self._idle_seconds, self._reap)
+        self._idle = [rest for rest in self._idle if not rest.host.closed and not self._dismissed(rest)]
+        while len(self._idle) > self._spares and now - self._idle[0].since >= self._idle_seconds:
+            self._dismiss(self._idle.pop(0).host)
+        if self._idle:
+            self._reaper = asyncio.get_running_loop().call_later(self._look_seconds, self._reap)
+
+    def _dismissed(self, rest: _Resting) -> bool:
+        """End a host in which something still runs that nobody waits for; whether it was one."""
+        if not rest.is_at_work(time.monotonic()):
+            return False
+        logger.warning("An action left something running in its process, which is ended.")
+        self._dismiss(rest.host)
+        return True
+
+    def _dismiss(self, host: HostConnection) -> None:
+        self._uses.pop(host, None)
+        self._tasks.start(host.close())
 
     async def _start_spare(self) -> None:
         self._starting += 1

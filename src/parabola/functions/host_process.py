@@ -256,6 +256,9 @@ class HostProcess(HostConnection, asyncio.Protocol):
 
     # Watching
 
+    def processor_seconds(self) -> float | None:
+        return process_cpu_seconds(self.pid)
+
     def started_work(self) -> None:
         if self._look is None and (self._step_limit or self.command.memory_bytes):
             self._look = self.loop.call_later(LOOK_INTERVAL, self._look_at_activity)

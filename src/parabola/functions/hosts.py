@@ -269,6 +269,10 @@ class HostConnection:
     def started_work(self) -> None:
         """Called when the first run begins on an idle host."""
 
+    def processor_seconds(self) -> float | None:
+        """Processor time the host has used so far; `None` where that is not known."""
+        return None
+
     # What pools and the deploy service use
 
     async def ready(self) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
@@ -229,3 +230,77 @@ async def test_what_is_no_definition_is_refused(pusher: Pusher) -> None:
         refused = await pusher.post("/api/deploy2/start_push", push, status=400)
         assert refused["code"] == "InvalidConvexConfig"
         assert text in refused["message"]
+
+
+REFUSED = {
+    "syntax.js": ("export const x = ;", "syntax.js: Uncaught SyntaxError: Unexpected token ';'"),
+    "throws.js": ("throw new Error('on purpose');", "throws.js: Uncaught Error: on purpose"),
+    "waits.js": ("await new Promise(() => {});", "Top-level awaits in source files are unsupported"),
+    "spins.js": ("while (true) {}", "spins.js: Function execution timed out (maximum duration: 4s)"),
+    "wrong.js": (
+        query("1", '{"type":"nonsense"}'),
+        "Error in args validator of `one`: Unknown validator type",
+    ),
+    "broken.js": (query("1", "{nope"), "Failed to analyze broken.js: Error in args validator of `one`"),
+    "away.js": ('import "./nowhere.js";', "nowhere.js"),
+    "dies.js": ('"use node"; process.kill(process.pid, "SIGKILL");', "killed by SIGKILL"),
+    "ends.js": ('"use node"; process.exit(3);', "exit code 3"),
+    "schema.js": ("export default 1;", "must have a default export of a schema"),
+    "my-file.js": (query("1"), "'my-file.js' is not a valid module path"),
+}
+
+
+async def test_a_push_that_cannot_be_analysed_is_refused_and_the_old_functions_go_on(pusher: Pusher) -> None:
+    await pusher.push({"served.js": query("1")})
+    for path, (source, text) in REFUSED.items():
+        refused = await pusher.start({"served.js": query("2"), path: source}, status=400)
+        assert refused["message"].startswith("Hit an error while pushing:\n")
+        assert text in refused["message"]
+        assert await pusher.one() == 1
+    await pusher.push({"served.js": query("2")})
+    assert await pusher.one() == 2
+
+
+async def test_a_wrong_key_opens_nothing(pusher: Pusher) -> None:
+    await pusher.push({"served.js": query("1")})
+    started = await pusher.start({"served.js": query("2")})
+    read_only = make_admin_key("happy-animal", SECRET, read_only=True)
+    for key, status in (("happy-animal|0123", 401), ("nonsense", 401), ("", 401), (read_only, 403)):
+        push = {**push_of({"served.js": query("2")}), "adminKey": key}
+        for step in ("start_push", "evaluate_push", "evaluate_schema"):
+            await pusher.post(f"/api/deploy2/{step}", push, status)
+        body = {"adminKey": key, "startPush": started, "schemaChange": started["schemaChange"]}
+        for step in ("finish_push", "wait_for_schema", "report_push_completed"):
+            await pusher.post(f"/api/deploy2/{step}", body, status)
+        await pusher.post("/api/get_config_hashes", {"adminKey": key}, status)
+    assert await pusher.one() == 1
+
+
+async def test_of_two_pushes_at_once_one_takes_effect_and_the_other_is_told(pusher: Pusher) -> None:
+    await pusher.push({"served.js": query("0")})
+    first, second = await asyncio.gather(
+        pusher.start({"served.js": query("1")}), pusher.start({"served.js": query("2")})
+    )
+    await pusher.finish(second)
+    refused = await pusher.finish(first, status=409)
+    assert refused["code"] == "RaceDetected", "by which the command line begins again"
+    assert await pusher.one() == 2
+    await pusher.finish(second, status=409)
+
+
+async def test_a_push_that_is_too_large_is_refused(pusher: Pusher, monkeypatch: pytest.MonkeyPatch) -> None:
+    await pusher.push({"served.js": query("1")})
+    monkeypatch.setattr("parabola.services.push.MAXIMUM_SOURCE_BYTES", 100_000)
+    large = f"export const text = {json.dumps('x' * 100_000)};"
+    refused = await pusher.start({"served.js": query("2"), "large.js": large}, status=400)
+    assert refused["code"] == "ModuleTooLarge"
+    assert "large.js is 100,0" in refused["message"]
+    # What is small on the wire may be large when it is unpacked.
+    monkeypatch.setattr("parabola.server.deploy_api.MAXIMUM_BODY_BYTES", 1_000_000)
+    packed = gzip.compress(json.dumps(push_of({"large.js": large * 20})).encode())
+    assert len(packed) < 100_000
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    async with pusher.http.post("/api/deploy2/start_push", data=packed, headers=headers) as response:
+        assert response.status == 400
+        assert "larger than" in (await response.json())["message"]
+    assert await pusher.one() == 1

@@ -64,6 +64,8 @@ async def test_a_message_may_be_larger_than_any_buffer() -> None:
 
 async def test_analysis_is_answered() -> None:
     async with host() as process:
+        await process.ready()
+        assert not Path(process.activity_path).exists(), "an engine that is killed leaves nothing behind"  # noqa: ASYNC240
         await process.load(bundle())
         assert await process.analyze("modules") == {"phase": "modules", "pid": process.pid}
 

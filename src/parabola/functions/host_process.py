@@ -126,6 +126,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._step_limit = step_limit
         self._watch = StepWatch(step_limit or 1.0)
         self._activity = ActivityFile()
+        self._ready.add_done_callback(lambda _: self._activity.remove_name())
         self._process: ChildProcess | None = None
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []

@@ -40,13 +40,17 @@ class ActivityFile:
         others: int = _CELL.unpack_from(self._map)[2]
         return others
 
-    def close(self) -> None:
-        """Remove the file."""
-        self._map.close()
+    def remove_name(self) -> None:
+        """The host has opened the file: nothing is left behind by an engine that is killed."""
         try:
             os.unlink(self.path)
         except FileNotFoundError:
             pass
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._map.close()
+        self.remove_name()
 
 
 def process_cpu_seconds(pid: int) -> float | None:

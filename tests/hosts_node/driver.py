@@ -151,14 +151,20 @@ NESTED = {"1.0/runUdf", "1.0/actions/query", "1.0/actions/mutation", "1.0/action
 class Host:
     """One host process and the engine's end of its socket."""
 
-    def __init__(self, environment: str = "isolate", *, node_flags: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        environment: str = "isolate",
+        *,
+        node_flags: tuple[str, ...] = (),
+        compile_later: bool = False,
+    ) -> None:
         ours, theirs = socket.socketpair()
         ours.settimeout(PATIENCE_SECONDS)
         self.socket = ours
         self.activity = tempfile.NamedTemporaryFile(prefix="activity-", delete=False)  # noqa: SIM115
         self.activity.write(bytes(24))
         self.activity.flush()
-        argv = host_argv("node" if environment == "node" else "isolate")
+        argv = host_argv("node" if environment == "node" else "isolate", compile_later=compile_later)
         self.process = subprocess.Popen(
             [argv[0], *node_flags, *argv[1:], "--fd", str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),

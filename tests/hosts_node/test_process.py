@@ -28,6 +28,17 @@ def activity(host: Host) -> tuple[int, int]:
     return run_id, since
 
 
+def test_a_host_for_one_call_compiles_what_that_needs(modules: list[Json]) -> None:
+    host = Host(compile_later=True)
+    try:
+        host.load([*modules, {"path": "broken.js", "source": "this is no JavaScript"}])
+        assert host.action("actions:counter") == 1
+        assert host.action("actions:lazily") == "loaded lazily"
+        assert host.run("action", "broken:f")["error"]["message"].startswith("Uncaught SyntaxError: ")
+    finally:
+        host.close()
+
+
 def test_the_first_message_says_who_is_there(host: Host) -> None:
     assert host.info["language"] == "node"
     assert host.info["protocol"] == 1

@@ -39,7 +39,7 @@ def python_command(purpose: Purpose) -> HostCommand:
 
 def isolate_command(purpose: Purpose) -> HostCommand:
     """The default JavaScript runtime in Node.js."""
-    return _node_command("isolate")
+    return _node_command("isolate", compile_later=purpose == "action")
 
 
 def node_command(purpose: Purpose) -> HostCommand:
@@ -47,11 +47,11 @@ def node_command(purpose: Purpose) -> HostCommand:
     return _node_command("node")
 
 
-def _node_command(environment: Literal["isolate", "node"]) -> HostCommand:
+def _node_command(environment: Literal["isolate", "node"], *, compile_later: bool = False) -> HostCommand:
     from parabola.hosts import node
 
     try:
-        argv = node.host_argv(environment, memory_mb=NODE_HEAP_MB)
+        argv = node.host_argv(environment, memory_mb=NODE_HEAP_MB, compile_later=compile_later)
     except node.NodeNotFound as error:
         raise LoadFailure(str(error)) from None
     return HostCommand(

@@ -54,14 +54,20 @@ def node_executable() -> str:
 
 
 def host_argv(
-    environment: Environment, *, memory_mb: int | None = None, node: str | None = None
+    environment: Environment,
+    *,
+    memory_mb: int | None = None,
+    compile_later: bool = False,
+    node: str | None = None,
 ) -> list[str]:
-    """The command line of a host process. `memory_mb` bounds the JavaScript heap of the whole process.
+    """The command line of a host process. `memory_mb` bounds the JavaScript heap of the whole process; with
+    `compile_later` it is ready before all modules are compiled.
 
     Raises `NodeNotFound`.
     """
     memory = [] if memory_mb is None else [f"--max-old-space-size={memory_mb}"]
-    return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--environment", environment]
+    later = ["--compile-later"] if compile_later else []
+    return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--environment", environment, *later]
 
 
 def memory_text(environment: Environment, heap_mb: int) -> str:

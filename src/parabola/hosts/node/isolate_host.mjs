@@ -17,10 +17,11 @@ export class IsolateHost {
   #running = new Map();
   #deployment = new Deployment({ deployment: "", modules: [] });
 
-  /** @param {{channel: object, steps: import("./steps.mjs").StepQueue}} parts */
-  constructor({ channel, steps }) {
+  /** @param {{channel: object, steps: import("./steps.mjs").StepQueue, compilesLater: boolean}} parts */
+  constructor({ channel, steps, compilesLater }) {
     this.channel = channel;
     this.steps = steps;
+    this.compilesLater = compilesLater;
     this.realms = new RealmPool();
     this.onEnd = (invocation) => {
       this.#running.delete(invocation.id);
@@ -55,7 +56,7 @@ export class IsolateHost {
 
   #load(message) {
     this.#deployment = new Deployment(message);
-    this.#deployment.modules.compileAll();
+    if (!this.compilesLater) while (this.#deployment.modules.compileNext());
     this.realms.forget((deployment) => deployment === this.#deployment);
     this.channel.send({ type: "loaded", deployment: message.deployment });
     this.#useIdleTime();
@@ -85,12 +86,12 @@ export class IsolateHost {
     this.steps.active.onUnhandledRejection(error);
   }
 
-  /** Evaluates modules ahead of calls while nothing else is to be done: one at a time, so that a call waits for one at most. */
+  /** Compiles and evaluates modules ahead of calls while nothing else is to be done: one at a time, so that a call waits for one at most. */
   #useIdleTime() {
     const more = () => {
       if (this.steps.isBusy) return;
       const isCurrent = (deployment) => deployment === this.#deployment && this.steps.memory.hasPlenty();
-      if (this.realms.prepareOne(isCurrent)) setImmediate(more);
+      if (this.#deployment.modules.compileNext() || this.realms.prepareOne(isCurrent)) setImmediate(more);
     };
     setImmediate(more);
   }

@@ -1,9 +1,10 @@
 /**
  * The Node.js host: runs TypeScript and JavaScript functions for the engine (docs/host-protocol.md).
  *
- *     node --experimental-vm-modules main.mjs --environment isolate|node [--fd N]
+ *     node --experimental-vm-modules main.mjs --environment isolate|node [--compile-later] [--fd N]
  *
- * The socket shared with the engine is inherited; its number comes from --fd or PARABOLA_HOST_FD.
+ * The socket shared with the engine is inherited; its number comes from --fd or PARABOLA_HOST_FD. --compile-later is for
+ * hosts that run one call: they compile what it needs, and the rest in idle time.
  */
 import { parseArgs } from "node:util";
 import { ActivityFile } from "./activity.mjs";
@@ -14,7 +15,11 @@ process.env.TZ = "UTC";
 
 const PROTOCOL = 1;
 const { values: options } = parseArgs({
-  options: { environment: { type: "string", default: "isolate" }, fd: { type: "string" } },
+  options: {
+    environment: { type: "string", default: "isolate" },
+    "compile-later": { type: "boolean", default: false },
+    fd: { type: "string" },
+  },
 });
 const channel = new Channel(Number(options.fd ?? process.env.PARABOLA_HOST_FD));
 const activity = new ActivityFile(process.env.PARABOLA_ACTIVITY);
@@ -24,7 +29,7 @@ channel.isBusy = () => steps.isBusy;
 const host =
   options.environment === "node"
     ? new (await import("./node_host.mjs")).NodeHost({ channel })
-    : new (await import("./isolate_host.mjs")).IsolateHost({ channel, steps });
+    : new (await import("./isolate_host.mjs")).IsolateHost({ channel, steps, compilesLater: options["compile-later"] });
 
 process.on("unhandledRejection", (reason, promise) => host.onUnhandledRejection(reason, promise));
 process.on("uncaughtException", (error) => host.onUncaughtException(error));

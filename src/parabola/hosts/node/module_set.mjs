@@ -75,9 +75,11 @@ class Module {
 export class ModuleSet {
   #modules = new Map();
   #plans = new Map();
+  #uncompiled;
 
   constructor(modules) {
     for (const module of modules) this.#modules.set(module.path, new Module(module));
+    this.#uncompiled = this.paths;
   }
 
   get paths() {
@@ -112,15 +114,16 @@ export class ModuleSet {
     return decodeURIComponent(url.pathname.replace(/^\/+/, ""));
   }
 
-  /** Compiles everything now rather than in the time of a call. What cannot be compiled is reported by its use. */
-  compileAll() {
-    for (const path of this.#modules.keys()) {
-      try {
-        this.plan(path);
-      } catch {
-        // A module that nobody calls may be broken.
-      }
+  /** Compiles one more module now rather than in the time of a call. @returns {boolean} false when all are compiled */
+  compileNext() {
+    const path = this.#uncompiled.pop();
+    if (path === undefined) return false;
+    try {
+      this.plan(path);
+    } catch {
+      // A module that nobody calls may be broken; its use reports it.
     }
+    return true;
   }
 
   /**

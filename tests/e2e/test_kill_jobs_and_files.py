@@ -28,14 +28,22 @@ from server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e
 
-KILLS = 4
+KILLS = 3
 CLIENTS = 4
 PATIENCE_SECONDS = 120
 INTERRUPTED = {"kind": "failed", "error": "Transient error while executing action"}
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, npm_packages: Path) -> Iterator[ConvexProject]:
+def began() -> float:
+    """A moment before anything was deployed, in seconds since 1970."""
+    return time.time()
+
+
+@pytest.fixture(scope="module")
+def project(
+    tmp_path_factory: pytest.TempPathFactory, npm_packages: Path, began: float
+) -> Iterator[ConvexProject]:
     directory = tmp_path_factory.mktemp("crashes")
     server = ServerProcess(directory, "serve", "--port", "0", "--site-port", "0").start()
     project = ConvexProject(directory, server, "crashes")
@@ -98,12 +106,11 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)  # polling another process; nothing is assumed about how long it takes
 
 
-def test_jobs_take_effect_as_often_as_is_promised(project: ConvexProject) -> None:
+def test_jobs_take_effect_as_often_as_is_promised(project: ConvexProject, began: float) -> None:
     server = project.server
     numbers = count()
     planned: dict[int, dict[str, str]] = {}
     cancelled: set[int] = set()
-    began = time.time()
     for kill in range(KILLS):
         dice = random.Random(kill)
 
@@ -120,7 +127,7 @@ def test_jobs_take_effect_as_often_as_is_promised(project: ConvexProject) -> Non
         before = time.time()
         server.start()
         # The crons go on after every start.
-        until(lambda before=before: ticks(server)[-1] > before, "a tick")  # type: ignore[misc]
+        until(lambda before=before: max(ticks(server), default=0) > before, "a tick")  # type: ignore[misc]
 
     def all_have_ended() -> bool:
         states = call(server, "query", "jobs:states").values()
@@ -144,8 +151,8 @@ def test_jobs_take_effect_as_often_as_is_promised(project: ConvexProject) -> Non
         assert number not in cancelled or states[ids["doomed"]] == {"kind": "canceled"}
     once_at_most = {key: times for key, times in traces.items() if key[1] >= 0 and key[0] != "tick"}
     assert max(once_at_most.values()) == 1, "something that nobody was told of ran twice"
-    # A tick belongs to a second of its own: none was run twice, neither before nor after a kill.
-    assert len(ticks(server)) - 1 <= ticks(server)[-1] - began
+    # Every run has a second of its own, at the earliest: none was run twice, neither before nor after a kill.
+    assert len(ticks(server)) - 1 <= time.time() - began
     assert traces["begun", -1] - 1 <= time.time() - began
     interrupted = sum(state == INTERRUPTED for state in states.values())
     print(f"{len(planned)} plans, {len(cancelled)} cancelled, {interrupted} actions interrupted")
@@ -154,7 +161,7 @@ def test_jobs_take_effect_as_often_as_is_promised(project: ConvexProject) -> Non
 def ticks(server: ServerProcess) -> list[float]:
     """When the mutation cron ran, in seconds since 1970."""
     traces = call(server, "query", "jobs:traces")
-    return [0.0, *(created / 1000 for of, _, created in traces if of == "tick")]
+    return [created / 1000 for of, _, created in traces if of == "tick"]
 
 
 def test_files_are_whole_or_not_there(project: ConvexProject) -> None:

@@ -177,6 +177,18 @@ class RunningCommand:
             if not has_news:
                 nudge()
 
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something has happened, while it goes on."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not holds():
+            assert self._process.poll() is None, f"it ended too early:\n{self.screen}"
+            assert time.monotonic() < deadline, self.screen
+            time.sleep(0.01)  # nothing tells
+
+    def wait(self) -> int:
+        """Wait for its own end; the exit status."""
+        return self._process.wait(PATIENCE_SECONDS)
+
     def interrupt(self) -> int:
         """Press Ctrl-C; the exit status."""
         if self._process.poll() is None:
@@ -193,10 +205,11 @@ class RunningCommand:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            with self._printed:
-                self._lines.append(line)
-                self._printed.notify_all()
+        with self._process.stdout as screen:
+            for line in screen:
+                with self._printed:
+                    self._lines.append(line)
+                    self._printed.notify_all()
         with self._printed:
             self._is_over = True
             self._printed.notify_all()

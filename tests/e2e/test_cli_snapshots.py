@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from convex_cli import RunningCommand
 
 from node_packages import node_environment
 from parabola.cli.admin_client import AdminClient
@@ -30,31 +32,52 @@ class Project:
     def __init__(self, directory: Path, packages: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.server = ServerProcess(directory, "serve", "--port", "0", "--site-port", "0").start()
-        self._convex = packages / "convex" / "bin" / "main.js"
+        # A fixed port: a client finds the server again after a restart.
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        self.server = ServerProcess(directory, "serve", "--port", port, "--site-port", "0").start()
+        self._packages = packages
+        (directory / "node_modules").symlink_to(packages)
         (directory / "package.json").write_text(json.dumps({"dependencies": {"convex": "*"}}))
 
-    def convex(self, *arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    def _command(self, runner: str, arguments: tuple[str | Path, ...]) -> list[str]:
+        convex = {
+            "node": ["node", str(self._packages / "convex" / "bin" / "main.js")],
+            "bun": ["bunx", "--bun", "convex"],
+        }
+        return [*convex[runner], *map(str, arguments)]
+
+    def _environment(self, variables: dict[str, str]) -> dict[str, str]:
+        node = node_environment()
+        return {
+            **{name: value for name, value in node.items() if not name.startswith("CONVEX_")},
+            "PATH": f"{self._packages / '.bin'}{os.pathsep}{node['PATH']}",
+            "CI": "1",
+            "NO_COLOR": "1",
+            "HOME": str(self.directory),
+            "CONVEX_SELF_HOSTED_URL": self.server.url,
+            "CONVEX_SELF_HOSTED_ADMIN_KEY": self.server.admin_key,
+            **variables,
+        }
+
+    def convex(
+        self, *arguments: str | Path, runner: str = "node", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """`npx convex ...`; whatever it ends with."""
-        own = {name: value for name, value in node_environment().items() if not name.startswith("CONVEX_")}
         return subprocess.run(
-            ["node", str(self._convex), *map(str, arguments)],
+            self._command(runner, arguments),
             cwd=self.directory,
             capture_output=True,
             text=True,
             check=False,
             timeout=PATIENCE_SECONDS,
             stdin=subprocess.DEVNULL,
-            env={
-                **own,
-                "CI": "1",
-                "NO_COLOR": "1",
-                "HOME": str(self.directory),
-                "CONVEX_SELF_HOSTED_URL": self.server.url,
-                "CONVEX_SELF_HOSTED_ADMIN_KEY": self.server.admin_key,
-                **variables,
-            },
+            env=self._environment(variables),
         )
+
+    def start(self, *arguments: str | Path, **variables: str) -> RunningCommand:
+        """Begin `npx convex ...`."""
+        return RunningCommand(self._command("node", arguments), self.directory, self._environment(variables))
 
     def succeed(self, *arguments: str | Path, **variables: str) -> str:
         """`npx convex ...` that must succeed; what it says."""
@@ -138,22 +161,37 @@ def test_npx_convex_tells_what_is_wrong_with_a_file(project: Project) -> None:
     assert "isn't a valid table name" in project.fail("import", "--table", "no spaces", rows)
 
 
-def test_an_archive_goes_there_and_back(
+KEEP_A_FILE = """
+from parabola import ActionCtx, internal_action
+
+@internal_action
+async def keep(ctx: ActionCtx) -> str:
+    return await ctx.storage.store(b"kept \\x00\\xff")
+"""
+
+
+def test_an_archive_goes_there_and_back_with_files_and_in_bun(
     project: Project, tmp_path: Path, project_at: Callable[[Path], Project]
 ) -> None:
+    (project.directory / "convex").mkdir()
+    (project.directory / "convex" / "files.py").write_text(KEEP_A_FILE)
+    project.server.cli("deploy")
+    stored = project.server.run("files:keep")
     rows = [{"n": 1.5, "big": {"$integer": "AQAAAAAAAAA="}, "raw": {"$bytes": "AP8="}}, {"n": None}]
     project.server.cli("import", "--table", "first", str(project.write("first.jsonl", lines([{"x": "y"}]))))
     project.server.cli("import", "--table", "second", str(project.write("second.jsonl", lines(rows))))
-    said = project.succeed("export", "--path", project.directory, "--include-file-storage")
+    said = project.succeed("export", "--path", project.directory, "--include-file-storage", runner="bun")
     assert "Downloaded snapshot export to" in said
     [archive] = project.directory.glob("snapshot_*.zip")
     with zipfile.ZipFile(archive) as file:
         assert file.testzip() is None
         assert b'"big":1' in file.read("second/documents.jsonl")
+        (name,) = [name for name in file.namelist() if name.startswith(f"_storage/{stored}")]
+        assert file.read(name) == b"kept \x00\xff"
     other = project_at(tmp_path / "other")
     other.server.cli("import", "--table", "gone", str(project.write("gone.jsonl", lines([{}]))))
-    said = other.succeed("import", "--replace-all", "--yes", archive)
-    assert "Added 3 documents" in said
+    said = other.succeed("import", "--replace-all", "--yes", archive, runner="bun")
+    assert "Added 4 documents" in said
     for table in ("first", "second"):
         assert other.documents(table) == project.documents(table)
     assert other.server.cli("data").stdout.split() == ["first", "second"]
@@ -193,20 +231,34 @@ def test_an_import_survives_a_power_cut(project: Project, mode: str) -> None:
     old = str(project.write("old.jsonl", lines([{"n": -1}])))
     project.server.cli("import", "--table", "t", old)
     path = str(project.write("rows.jsonl", lines([{"n": n} for n in range(ROWS)])))
-    command = subprocess.Popen(
-        [sys.executable, "-m", "parabola", "import", "--table", "t", path, mode, "--yes"],
-        cwd=project.directory,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_until(project, lambda state: "of 8,000" in str(state) and ": 0 of" not in str(state))
-    project.server.kill()
-    assert command.wait(PATIENCE_SECONDS) == 1
-    project.server.start()
-    state = wait_until(project, lambda state: state["state"] == "completed")
-    assert int(state["num_rows_written"]) == ROWS
+    with project.start("import", "--table", "t", path, mode, "--yes") as command:
+        wait_until(project, lambda state: "of 8,000" in str(state) and ": 0 of" not in str(state))
+        project.server.kill()
+        project.server.start()
+        # The official command line comes back to the server, and sees the import through.
+        command.wait_for(f'Added {ROWS} documents to table "t".')
+        assert command.wait() == 0
     expected = ([-1] if mode == "--append" else []) + list(range(ROWS))
     assert [row["n"] for row in project.values("t")] == expected
+
+
+def test_a_command_line_that_is_killed_leaves_nothing_half_done(project: Project) -> None:
+    path = project.write("rows.jsonl", lines([{"n": n} for n in range(2000)]))
+    uploads = project.directory / ".parabola" / "imports"
+    # So many parts that it is in the middle of them when it is killed.
+    with project.start("import", "--table", "t", path, CONVEX_IMPORT_CHUNK_SIZE="20") as command:
+        command.wait_until(lambda: any(uploads.rglob("*")))
+    assert project.server.cli("data").stdout.split() == []
+    with project.start("import", "--table", "t", path) as command:
+        wait_until(project, lambda state: state["state"] in ("in_progress", "completed"))
+    state = wait_until(project, lambda state: state["state"] == "completed")
+    assert int(state["num_rows_written"]) == 2000
+    with project.start("export", "--path", project.directory / "killed.zip") as command:
+        command.wait_for("Creating snapshot export")
+    said = project.succeed("export", "--path", project.directory / "whole.zip")
+    assert "Downloaded snapshot export" in said
+    with zipfile.ZipFile(project.directory / "whole.zip") as file:
+        assert len(file.read("t/documents.jsonl").splitlines()) == 2000
 
 
 def wait_until(project: Project, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -214,8 +266,8 @@ def wait_until(project: Project, is_so: Callable[[dict[str, Any]], bool]) -> dic
     client = AdminClient(Target(project.server.url, project.server.admin_key))
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        newest = client.call("_system/cli/queryImport:list", {})[0]
-        state: dict[str, Any] = newest["state"]
+        newest = client.call("_system/cli/queryImport:list", {})
+        state: dict[str, Any] = newest[0]["state"] if newest else {"state": "absent"}
         if is_so(state):
             return state
         assert state["state"] != "failed", state

@@ -184,6 +184,17 @@ async def test_an_action_without_a_host_is_run_later_and_one_that_breaks_off_is_
     assert job.next_ts > time.time_ns()
 
 
+async def test_a_schedule_that_an_older_version_took_can_be_mended(backend: Backend) -> None:
+    await backend.deploy(push(DAILY))
+    (job,) = await cron_jobs(backend.database.begin())
+    row = await backend.database.begin().get_system(job.id)
+    assert row is not None
+    spec = {**row.value["cronSpec"], "cronSchedule": {"type": "cron", "cronExpr": "*,5 * * * *"}}
+    await write(backend, lambda tx: tx.patch_system(job.id, {"cronSpec": spec}))
+    await backend.deploy(push(DAILY))
+    assert await cron_jobs(backend.database.begin()) == [job]
+
+
 async def test_a_planned_run_stands_when_the_old_schedule_is_about_to_fire_twice(backend: Backend) -> None:
     often = EVERY_SECOND.replace("seconds=1", "seconds=10")
     await backend.deploy(push(often))

@@ -117,10 +117,9 @@ async def update_crons(tx: Transaction, deployment: Deployment) -> None:
             await tx.insert_system(NEXT_RUNS, next_run)
         elif row.value["cronSpec"] != spec:
             await tx.patch_system(row.id, {"cronSpec": spec})
-            old = parse_schedule(row.value["cronSpec"]["cronSchedule"])
-            changed = old.to_json() != schedule.to_json()
-            run = runs[row.id]
-            if changed and run.value["state"] == "pending" and not _fires_twice(old, now):
+            stored, run = row.value["cronSpec"]["cronSchedule"], runs[row.id]
+            changed = stored != spec["cronSchedule"] and not _fires_twice(stored, now)
+            if changed and run.value["state"] == "pending":
                 await tx.patch_system(run.id, {"nextTs": _ns(_first_run(schedule, now))})
     for row in existing.values():
         await tx.delete_system(row.id)
@@ -263,7 +262,11 @@ def _first_run(schedule: Schedule, now: datetime) -> datetime:
     return now if isinstance(schedule, IntervalSchedule) else schedule.next_after(now)
 
 
-def _fires_twice(schedule: Schedule, now: datetime) -> bool:
+def _fires_twice(stored: Mapping[str, Any], now: datetime) -> bool:
+    try:
+        schedule = parse_schedule(stored)
+    except BadRequest:
+        return False  # an older version took what is no schedule
     return schedule.next_after(schedule.next_after(now)) - now < _STANDS_FOR
 
 

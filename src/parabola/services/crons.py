@@ -70,11 +70,11 @@ class Crons:
         )
 
     async def _run(self, next_run_id: str) -> None:
-        job = await find_cron_job(self._database.begin(), next_run_id)
-        if job is None or job.state != "pending":
-            return
-        spec = self._runner.active.deployment.functions.get(parse_path(job.path).canonical)
         try:
+            job = await find_cron_job(self._database.begin(), next_run_id)
+            if job is None or job.state != "pending":
+                return
+            spec = self._runner.active.deployment.functions.get(parse_path(job.path).canonical)
             if spec is not None and spec.kind == "action":
                 await self._run_action(job)
             else:

@@ -13,6 +13,9 @@ const EXECUTIONS = {
   httpAction: HttpActionExecution,
 };
 
+/** Realms kept ready where many calls run. */
+const SPARE_REALMS = 4;
+
 export class IsolateHost {
   #running = new Map();
   #deployment = new Deployment({ deployment: "", modules: [] });
@@ -22,7 +25,7 @@ export class IsolateHost {
     this.channel = channel;
     this.steps = steps;
     this.compilesLater = compilesLater;
-    this.realms = new RealmPool();
+    this.realms = new RealmPool(compilesLater ? 1 : SPARE_REALMS);
     this.onEnd = (invocation) => {
       this.#running.delete(invocation.id);
       steps.ended(invocation);

@@ -8,8 +8,6 @@ import { ImportExecution } from "./import_execution.mjs";
 import { Realm } from "./realm.mjs";
 
 const MAXIMUM_IDLE = 64;
-/** Realms made before anything asks for them. */
-const SPARE_REALMS = 4;
 
 /**
  * @typedef {object} Instance  a module evaluated in a realm
@@ -29,6 +27,12 @@ export class RealmPool {
   #clean = [];
   /** @type {Instance[]} */
   #prepared = [];
+  #spares;
+
+  /** @param {number} spares  realms made before anything asks for them */
+  constructor(spares) {
+    this.#spares = spares;
+  }
 
   /**
    * A module, evaluated in a realm. Exceptions of the module pass through; `onRealm` gets the realm before that.
@@ -100,7 +104,7 @@ export class RealmPool {
   }
 
   #addSpare() {
-    if (this.size >= SPARE_REALMS) return false;
+    if (this.size >= this.#spares) return false;
     this.#clean.push(new Realm());
     return true;
   }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from convex_cli import ConvexProject
 
@@ -114,3 +116,38 @@ def test_a_wrong_key_is_refused(messages: ConvexProject) -> None:
         if command[0] in ("deploy", "run"):
             assert done.status == 1
     assert messages.call("messages:count") == 0
+
+
+def test_a_push_that_cannot_be_done_ends_with_1_and_changes_nothing(messages: ConvexProject) -> None:
+    messages.write("extra.ts", 'throw new Error("on purpose");\nexport {};\n')
+    done = messages.convex(*DEPLOY)
+    assert done.status == 1
+    assert "Failed to analyze extra.js: Uncaught Error: on purpose" in done.told
+    assert "extra.ts:1" in done.told, "the place in the author's own file"
+    (messages.directory / "convex" / "extra.ts").unlink()
+
+    messages.call("messages:send", {"channel": "c", "body": "not a number"})
+    messages.edit("schema.ts", "body: v.string()", "body: v.number()")
+    try:
+        done = messages.convex(*DEPLOY)
+    finally:
+        messages.edit("schema.ts", "body: v.number()", "body: v.string()")
+    assert done.status == 1
+    assert "Schema validation failed." in done.told
+    assert '"not a number"' in done.told
+    assert messages.call("messages:list", {"channel": "c"}) == ["not a number"]
+    assert messages.call("messages:clear") == 1
+
+
+def test_two_pushes_at_once_both_come_to_an_end(messages: ConvexProject, tmp_path: Path) -> None:
+    other = ConvexProject(tmp_path, messages.server)
+    other.edit("messages.ts", "=> message.body", "=> `${message.body}!`")
+    messages.call("messages:send", {"channel": "both", "body": "text"})
+    once = ("dev", "--once", "--typecheck", "disable")
+    with messages.start(*once) as first, other.start(*once) as second:
+        statuses = (first.wait(), second.wait())
+    # One may be told that the other got in between: the command line ends with 0 all the same.
+    assert statuses == (0, 0), first.screen + second.screen
+    assert messages.call("messages:list", {"channel": "both"}) in (["text"], ["text!"])
+    assert messages.call("messages:clear") == 1
+    messages.push()

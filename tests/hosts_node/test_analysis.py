@@ -81,6 +81,10 @@ def test_cron_jobs(analyzed: Any) -> None:
         "udfArgs": list(b'[{"text":"x"}]'),
         "cronSchedule": {"type": "interval", "seconds": 120},
     }
+    assert specs["hourly"]["cronSchedule"] == {"type": "hourly", "minuteUTC": 5}
+    assert specs["daily"]["cronSchedule"] == {"type": "daily", "hourUTC": 3, "minuteUTC": 4}
+    monthly = {"type": "monthly", "day": 31, "hourUTC": 1, "minuteUTC": 0}
+    assert specs["monthly"]["cronSchedule"] == monthly
     assert specs["weekly"]["cronSchedule"] == {"type": "weekly", "dayOfWeek": 1, "hourUTC": 1, "minuteUTC": 2}
     assert specs["cron"]["cronSchedule"] == {"type": "cron", "cronExpr": "15 7 * * *"}
 

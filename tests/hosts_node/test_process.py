@@ -11,8 +11,13 @@ from pathlib import Path
 import pytest
 
 from hosts_node.driver import FOLDER, Host, Json, result
+from parabola.backend import Backend, BackendConfig
+from parabola.functions.deployment import Module
 from parabola.functions.host_commands import isolate_command
+from parabola.functions.hosts import LoadFailure
+from parabola.functions.identity import Identity
 from parabola.hosts import node
+from parabola.services.push import Push
 
 
 @pytest.fixture
@@ -137,6 +142,26 @@ def test_numbers_and_dates_are_written_the_same_on_every_server() -> None:
     env = {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", **command.env}
     program = [command.argv[0], "-p", "(1234.5).toLocaleString()"]
     assert subprocess.run(program, env=env, capture_output=True, text=True, check=True).stdout == "1,234.5\n"
+
+
+async def test_without_node_python_projects_work_and_a_typescript_push_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def missing() -> str:
+        raise node.NodeNotFound(node.MISSING_NODE)
+
+    monkeypatch.setattr(node, "node_executable", missing)
+    source = "from parabola import query\n\n\n@query\nasync def one(ctx):\n    return 1\n"
+    backend = await Backend.open(BackendConfig(tmp_path))
+    try:
+        await backend.deploy(Push("python", (Module("p.py", "python", source),)))
+        with pytest.raises(
+            LoadFailure, match=r"need Node.js 20 or newer.*pip install 'parabola\[typescript\]'"
+        ):
+            await backend.deploy(Push("typescript", (Module("q.js", "isolate", "export {};"),)))
+        assert (await backend.run_any("p:one", {}, Identity.admin())).value == 1
+    finally:
+        await backend.close()
 
 
 def test_without_node_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from functions.engine import CallFailed, ScriptedRun, ScriptedWorld, running
 from parabola.functions.session_requests import SessionRequest
+from parabola.values.int64 import Int64
 from parabola.values.validators import v
+
+PLACEHOLDER = {"$commitTs": None}
 
 
 def counter_world() -> ScriptedWorld:
@@ -113,6 +116,39 @@ async def test_the_same_session_request_takes_effect_once(tmp_path: Path) -> Non
         other = await engine.mutation("m:count", session=SessionRequest("session", 5))
         assert (first.value, again.value, other.value) == (1.0, 1.0, 2.0)
         assert again.ts == first.ts
+
+
+async def test_the_commit_timestamp_of_a_result_is_known_to_the_caller(tmp_path: Path) -> None:
+    world = ScriptedWorld()
+
+    @world.mutation("m:outer", returns=v.object({"at": v.int64(), "inner": v.any()}))
+    async def outer(run: ScriptedRun, args: dict) -> dict:
+        await run.insert("t", at=PLACEHOLDER)
+        inner = await run.call(
+            "1.0/runUdf", {"udfType": "mutation", "name": "m:inner", "args": {"at": PLACEHOLDER}}
+        )
+        return {"at": PLACEHOLDER, "inner": inner}
+
+    @world.mutation("m:inner", args=v.object({"at": v.int64()}))
+    async def inner(run: ScriptedRun, args: dict) -> list:
+        rows = await run.all("t")
+        return [args["at"], rows[-1]["at"], '{"$commitTs":null}']
+
+    @world.query("m:query")
+    async def query(run: ScriptedRun, args: dict) -> dict:
+        return PLACEHOLDER
+
+    async with running(tmp_path, world) as engine:
+        for session in (None, SessionRequest("s", 1), SessionRequest("s", 1)):
+            result = await engine.mutation("m:outer", session=session)
+            ts = Int64(result.ts)
+            assert result.value == {"at": ts, "inner": [ts, ts, '{"$commitTs":null}']}
+        failed = await engine.query("m:query")
+        assert failed.error.message == (
+            "Function m.py:query return value invalid: queries cannot return an unresolved commit timestamp"
+        )
+        failed = await engine.mutation("m:inner", {"at": PLACEHOLDER})
+        assert "Invalid arguments for m.py:inner" in failed.error.message
 
 
 async def test_a_request_resent_while_it_runs_waits_for_it(tmp_path: Path) -> None:

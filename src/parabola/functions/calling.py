@@ -11,7 +11,7 @@ from parabola.functions.function_path import FunctionPath
 from parabola.functions.identity import NO_IDENTITY, Identity
 from parabola.functions.system.registry import PREFIX, SYSTEM_FUNCTIONS
 from parabola.values.encoding import decode, dumps
-from parabola.values.errors import UserError, ValidationError
+from parabola.values.errors import UnresolvedCommitTs, UserError, ValidationError
 from parabola.values.returns import returns_value
 from parabola.values.sizes import humanize, size_of
 
@@ -131,8 +131,10 @@ class Call:
         return spec, args if isinstance(args, Arguments) else decode_arguments(args, spec.path)
 
 
-def decode_arguments(args: EncodedArguments, path: str) -> Arguments:
-    """Decode what a caller sent; `path` is for the texts. Raises `CallRefused`."""
+def decode_arguments(args: EncodedArguments, path: str, *, in_mutation: bool = False) -> Arguments:
+    """Decode what a caller sent; `path` is for the texts. Calls inside a mutation may pass the commit
+    timestamp that is still to come (semantics §1.6). Raises `CallRefused`.
+    """
     if isinstance(args, list):
         if len(args) != 1:
             shown = _show(args)
@@ -146,7 +148,7 @@ def decode_arguments(args: EncodedArguments, path: str) -> Arguments:
     if not given and isinstance(given, dict):
         return NO_ARGUMENTS
     try:
-        value = decode(given, check_size=False)
+        value = decode(given, check_size=False, allow_commit_ts=in_mutation)
     except UserError as error:
         raise refused(f"Invalid arguments for {path}: {error.message}") from None
     if not isinstance(value, dict):
@@ -179,14 +181,21 @@ def check_arguments(spec: FunctionSpec, arguments: Arguments, tables: TableNames
         raise refused(f"ArgumentValidationError: {error.message}") from None
 
 
-def check_result(spec: FunctionSpec, encoded: Any, tables: TableNames) -> tuple[bytes, int]:
-    """Decode and validate what a function returned; answers its canonical JSON and its size. Raises
-    `CallRefused`.
+def check_result(
+    spec: FunctionSpec, encoded: Any, tables: TableNames, *, in_mutation: bool = False
+) -> tuple[bytes, int]:
+    """Decode and validate what a function returned; answers its canonical JSON and its size. What runs in a
+    mutation may return the commit timestamp that is still to come. Raises `CallRefused`.
     """
     if encoded is None and spec.returns is None:
         return b"null", 1
     try:
-        value = decode(encoded, check_size=False)
+        value = decode(encoded, check_size=False, allow_commit_ts=in_mutation)
+    except UnresolvedCommitTs as error:
+        text = "queries cannot return an unresolved commit timestamp"
+        raise refused(
+            f"Function {spec.path} return value invalid: {text if spec.kind == 'query' else error.message}"
+        ) from None
     except UserError as error:
         raise refused(f"Function {spec.path} return value invalid: {error.message}") from None
     if spec.returns is not None:

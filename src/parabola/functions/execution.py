@@ -113,6 +113,11 @@ class Execution:
         assert self.transaction is not None
         return self.transaction
 
+    @property
+    def is_in_mutation(self) -> bool:
+        """Whether its transaction is a mutation's."""
+        return getattr(self.transaction, "writable", False)
+
     async def run(self, tables: TableNames) -> Outcome:
         """Check arguments, run the handler on a host, check its result.
 
@@ -146,7 +151,8 @@ class Execution:
         if self.kind == "httpAction":
             return Outcome(orjson.dumps(message.get("result")))
         try:
-            value_json, size = check_result(self.spec, message.get("result"), tables)
+            result = message.get("result")
+            value_json, size = check_result(self.spec, result, tables, in_mutation=self.is_in_mutation)
         except CallRefused as refusal:
             return Outcome(failure=refusal.failure)
         if size > WARNING_SHARE * MAXIMUM_RESULT_SIZE:

@@ -17,6 +17,7 @@ from parabola.functions.failures import FunctionFailure
 from parabola.functions.hosts import HostLost
 from parabola.functions.results import FunctionResult
 from parabola.functions.session_requests import SessionRequest, store_result, stored_result
+from parabola.values.encoding import resolve_commit_ts
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Mutations:
             # The failure may tell of what was read, so that must be durable first.
             await database.wait_durable(transaction.begin_ts)
         result = FunctionResult(
-            value_json=outcome.value_json,
+            value_json=resolve_commit_ts(outcome.value_json, ts),
             error=outcome.failure,
             log_lines=lines,
             ts=ts,

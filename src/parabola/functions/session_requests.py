@@ -14,6 +14,7 @@ import orjson
 
 from parabola.functions.logs import LogLine
 from parabola.functions.results import FunctionResult
+from parabola.values.encoding import resolve_commit_ts
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
@@ -39,7 +40,7 @@ async def stored_result(transaction: Transaction, request: SessionRequest) -> Fu
         return None
     row = document.value
     return FunctionResult(
-        value_json=row["result"].encode(),
+        value_json=resolve_commit_ts(row["result"].encode(), document.ts),
         log_lines=tuple(LogLine.from_json(line) for line in orjson.loads(row["logLines"])),
         ts=document.ts,
     )

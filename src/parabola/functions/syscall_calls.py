@@ -60,7 +60,8 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
     attempt, transaction = execution.attempt, execution.db
     try:
         spec = resolve(attempt.deployment, name, kind, public_only=False)
-        arguments = decode_arguments(args.get("args") or {}, spec.path)
+        given = args.get("args") or {}
+        arguments = decode_arguments(given, spec.path, in_mutation=execution.is_in_mutation)
     except CallRefused as refusal:
         raise NestedFailure(refusal.failure) from None
     snapshot = udf_type == "snapshotQuery"

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, Union
 import orjson
 
 from parabola.values.display import display, display_float
-from parabola.values.errors import BadRequest, InvalidValue
+from parabola.values.errors import BadRequest, InvalidValue, UnresolvedCommitTs
 from parabola.values.int64 import Int64
 from parabola.values.limits import (
     MAX_ARRAY_LENGTH,
@@ -46,6 +46,7 @@ __all__ = [
     "encode_as",
     "loads",
     "normalize",
+    "resolve_commit_ts",
     "revive",
 ]
 
@@ -157,7 +158,7 @@ def _decode_special(name: str, payload: Any, undefined: bool, commit_ts: bool) -
     if name == "$commitTs" and payload is None:
         if commit_ts:
             return COMMIT_TS
-        raise InvalidValue("An unresolved commit timestamp is only allowed inside a mutation")
+        raise UnresolvedCommitTs("An unresolved commit timestamp is only allowed inside a mutation")
     if name == "$undefined" and payload is None:
         if undefined:
             return UNDEFINED
@@ -224,6 +225,14 @@ def dumps(value: Any) -> bytes:
         return orjson.dumps(value if _is_plain(value) else encode(value), option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
         raise InvalidValue(f"The value cannot be encoded: {error}") from None
+
+
+def resolve_commit_ts(json: bytes, ts: int) -> bytes:
+    """Canonical JSON with the commit timestamp in the place of its placeholder (semantics 1.6).
+
+    In a string the text of the placeholder would have its quotes escaped.
+    """
+    return json.replace(b'{"$commitTs":null}', dumps(Int64(ts))) if b'{"$commitTs"' in json else json
 
 
 def _is_plain(value: Any) -> bool:

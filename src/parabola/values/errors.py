@@ -6,6 +6,7 @@
     ├── UserError                       for the caller or the author to mend: code may catch it
     │   ├── BadRequest             400
     │   │   ├── InvalidValue            something is not a value, or breaks a limit on values
+    │   │   │   └── UnresolvedCommitTs  the commit timestamp to come, outside of a mutation
     │   │   ├── InvalidId               a string is not a document id
     │   │   ├── ValidationError         a value does not match a validator
     │   │   ├── InvalidValidator        a validator is itself malformed
@@ -65,6 +66,10 @@ class InvalidValue(BadRequest):
     """Something is not a Convex value or breaks a limit on values. Send a supported type, or less of it."""
 
     default_code = "InvalidValue"
+
+
+class UnresolvedCommitTs(InvalidValue):
+    """The commit timestamp that is still to come, outside of a mutation. Return or pass it in one."""
 
 
 class InvalidId(BadRequest):

@@ -243,8 +243,12 @@ REFUSED = {
     ),
     "broken.js": (query("1", "{nope"), "Failed to analyze broken.js: Error in args validator of `one`"),
     "away.js": ('import "./nowhere.js";', "nowhere.js"),
-    "dies.js": ('"use node"; process.kill(process.pid, "SIGKILL");', "killed by SIGKILL"),
-    "ends.js": ('"use node"; process.exit(3);', "exit code 3"),
+    "dies.js": ('"use node"; process.kill(process.pid, "SIGKILL");', "importing dies.js (killed by SIGKILL)"),
+    "ends.js": ('"use node"; process.exit(3);', "importing ends.js (exit code 3)"),
+    "grows.js": (
+        "const kept = new Uint8Array(1_200_000_000).fill(1); while (true) {}",
+        "The isolate host ended while loading the modules (it took more than 1 GiB of memory)",
+    ),
     "schema.js": ("export default 1;", "must have a default export of a schema"),
     "my-file.js": (query("1"), "'my-file.js' is not a valid module path"),
 }
@@ -259,6 +263,17 @@ async def test_a_push_that_cannot_be_analysed_is_refused_and_the_old_functions_g
         assert await pusher.one() == 1
     await pusher.push({"served.js": query("2")})
     assert await pusher.one() == 2
+
+
+async def test_an_import_that_never_ends_in_nodejs_is_named(
+    pusher: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pusher.push({"served.js": query("1")})
+    monkeypatch.setattr("parabola.functions.hosts.ANALYSIS_SECONDS", 2.0)
+    never = '"use node"; await new Promise(() => setInterval(() => {}, 1000));'
+    refused = await pusher.start({"served.js": query("2"), "never.js": never}, status=400)
+    assert "Importing never.js took longer than 2 seconds" in refused["message"]
+    assert await pusher.one() == 1
 
 
 async def test_a_wrong_key_opens_nothing(pusher: Pusher) -> None:

@@ -26,6 +26,7 @@ from parabola.functions.host_watchdog import (
     process_memory_bytes,
 )
 from parabola.functions.hosts import MAXIMUM_LINE_BYTES, HostCommand, HostConnection, LoadFailure
+from parabola.values.sizes import humanize
 
 logger = logging.getLogger("parabola.host")
 
@@ -135,6 +136,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._look: asyncio.TimerHandle | None = None
         self._verdict: tuple[int, FunctionFailure] | None = None
         self._exonerated = False
+        self._starved = False
         self._burial: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -266,9 +268,9 @@ class HostProcess(HostConnection, asyncio.Protocol):
 
     def _look_at_activity(self) -> None:
         self._look = None
-        if self.closed or not self.runs:
+        if self.closed or not (self.runs or self._analyses):
             return
-        if self._step_limit is not None:
+        if self._step_limit is not None and self.runs:
             step = self._activity.read()
             over = self._watch.look(step, time.monotonic(), process_cpu_seconds(self.pid))
             if over is not None:
@@ -299,6 +301,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
             self._condemn(run_id, self._out_of_memory())
         elif self._process is not None:
             self._exonerated = True
+            self._starved = True
             self._process.kill()
 
     # The end
@@ -327,11 +330,14 @@ class HostProcess(HostConnection, asyncio.Protocol):
             logger.log(
                 logging.WARNING, "%s host %d ended (%s)", self.command.language, self.pid, describe_exit(code)
             )
+        doing = "loading the modules" if self.importing is None else f"importing {self.importing}"
+        how = describe_exit(code)
+        if self._starved:
+            how = f"it took more than {humanize(self.command.memory_bytes or 0)} of memory"
         self.end(
             blamed=blamed,
             failure=failure,
-            startup=f"The {self.command.language} host ended while loading the modules "
-            f"({describe_exit(code)}).{tail and chr(10) + tail}",
+            startup=f"The {self.command.language} host ended while {doing} ({how}).{tail and chr(10) + tail}",
         )
 
     def _blame(self, code: int | None) -> tuple[int | None, FunctionFailure | None]:

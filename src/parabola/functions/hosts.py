@@ -24,6 +24,10 @@ from parabola.values.errors import BadRequest
 from parabola.values.sizes import humanize
 
 PROTOCOL_VERSION = 1
+ANALYSIS_SECONDS = 60.0
+"""Time for the analysis of all modules of one environment. Each module of the default JavaScript runtime has
+less, by its own host's clock; imports of external packages may take their time.
+"""
 MAXIMUM_LINE_BYTES = 64 * 1024 * 1024
 """Longest message either side may send (docs/host-protocol.md)."""
 
@@ -245,6 +249,8 @@ class HostConnection:
         self.closed = False
         self.abandoned = False
         """True once a run was cancelled: who knows what of it still goes on there."""
+        self.importing: str | None = None
+        """The module that an analysis imports now, where the host says so."""
         self.info: Message = {}
         """The host's `ready` message."""
         self.on_finished: Callable[[], None] | None = None
@@ -267,7 +273,7 @@ class HostConnection:
         raise NotImplementedError
 
     def started_work(self) -> None:
-        """Called when the first run begins on an idle host."""
+        """Called when the first run, or an analysis, begins on an idle host."""
 
     def processor_seconds(self) -> float | None:
         """Processor time the host has used so far; `None` where that is not known."""
@@ -297,20 +303,28 @@ class HostConnection:
         except TimeoutError:
             raise LoadFailure(f"Loading the modules took longer than {seconds:.0f} seconds.") from None
 
-    async def analyze(self, phase: str, seconds: float = 60.0, **fields: Any) -> Message:
+    async def analyze(self, phase: str, **fields: Any) -> Message:
         """What loaded modules define: the `result` of the `analysis` message. Raises `LoadFailure` when a
-        module is refused.
+        module is refused, takes too long, or ends the host.
         """
+        if self.closed:
+            raise LoadFailure("The host ended before the modules were analysed. Push again.")
+        self.importing = None
+        self.started_work()
         analysis_id = next(self._ids)
         future = self._analyses[analysis_id] = self.loop.create_future()
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(ANALYSIS_SECONDS):
                 await self._ready
                 self.send(orjson.dumps({"type": "analyze", "id": analysis_id, "phase": phase, **fields}))
                 analysis: Message = await future
                 return analysis
         except TimeoutError:
-            raise LoadFailure(f"Analysing the modules took longer than {seconds:.0f} seconds.") from None
+            what = "Analysing the modules" if self.importing is None else f"Importing {self.importing}"
+            raise LoadFailure(
+                f"{what} took longer than {ANALYSIS_SECONDS:.0f} seconds. "
+                "What modules do when they are imported must come to an end."
+            ) from None
         finally:
             self._analyses.pop(analysis_id, None)
 
@@ -352,6 +366,8 @@ class HostConnection:
                 self._finished()
             elif (analysis := self._analyses.get(message["id"])) is not None and not analysis.done():
                 analysis.set_exception(_load_failure(message.get("error") or {}))
+        elif kind == "importing":
+            self.importing = str(message["path"])
         elif kind == "analysis":
             analysis = self._analyses.get(message["id"])
             if analysis is not None and not analysis.done():

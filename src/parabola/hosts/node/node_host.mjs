@@ -100,6 +100,9 @@ export class NodeHost {
     try {
       for (const path of this.#modules.paths.filter((one) => !one.includes("_deps/")).sort()) {
         current = path;
+        // At once: a module that ends the process, or never comes to an end, cannot be named afterwards.
+        this.channel.send({ type: "importing", id, path });
+        this.channel.flush();
         modules[path] = await this.#describe(path, locations);
       }
       this.channel.send({ type: "analysis", id, result: { modules, schema: null } });

@@ -314,8 +314,10 @@ class Site:
         committed = asyncio.Event()
         stop = self.backend.on_commit(lambda written, ts: committed.set())
         try:
-            while text not in (await self.backend.query("notes:all", {})).value:
-                committed.clear()
+            while True:
+                committed.clear()  # before the look, so that no commit during it is missed
+                if text in (await self.backend.query("notes:all", {})).value:
+                    return
                 await committed.wait()
         finally:
             stop()

@@ -37,7 +37,7 @@ ALLOWED = [
     attempt("js 1.5 writes together keep their order", "writes_together", ["a", "b", "c"]),
     attempt("js 1.4 developer errors are catchable", "caught", "caught", then=[names("after")]),
     attempt("js 1.6 normalizeId", "normalize_id", [True, None, None, None, None, None]),
-    attempt("sem 14.29 commit timestamps", "commit_ts", None,
+    attempt("sem 1.6, 14.29 commit timestamps", "commit_ts", True,
             then=[Case("", "writes:equal_timestamps", {}, [2.0, True, True])]),
     attempt("sem 14.6 sixteen levels", "deep_document", "kept"),
     attempt("sem 14.20 system fields and a strict schema", "schema_system_fields", 6.0),

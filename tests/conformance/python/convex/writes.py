@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from parabola import COMMIT_TS, UNDEFINED, Int64, MutationCtx, mutation, v
+from parabola import COMMIT_TS, UNDEFINED, Int64, MutationCtx, api, mutation, v
 
 ATTEMPTS = {}
 
@@ -287,6 +287,7 @@ async def schema_patch(ctx):
 async def commit_ts(ctx):
     await ctx.db.insert("items", {"name": "ts", "at": COMMIT_TS})
     await ctx.db.insert("items", {"name": "ts", "at": COMMIT_TS})
+    return await ctx.run_query(api.calling.echo, {"value": COMMIT_TS}) is COMMIT_TS
 
 
 @attempted

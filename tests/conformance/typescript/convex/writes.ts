@@ -1,8 +1,8 @@
 /** Writes, each under a name, and what they leave behind. */
-import { mutationGeneric as mutation } from "convex/server";
+import { anyApi as api, mutationGeneric as mutation } from "convex/server";
 import { v } from "convex/values";
 
-type Attempt = (ctx: { db: any; scheduler: any; storage: any }) => Promise<any>;
+type Attempt = (ctx: { db: any; scheduler: any; storage: any; runQuery: any }) => Promise<any>;
 
 const stored = async (db: any, id: any) => {
   const { _id, _creationTime, ...fields } = await db.get(id);
@@ -123,9 +123,10 @@ const attempts: Record<string, Attempt> = {
   schema_wrong_table: async ({ db }) =>
     await db.insert("people", { name: "Ann", friend: await db.insert("items", {}) }),
   schema_patch: async ({ db }) => await db.patch(await db.insert("people", { name: "Ann" }), { name: undefined }),
-  commit_ts: async ({ db }) => {
+  commit_ts: async ({ db, runQuery }) => {
     await db.insert("items", { name: "ts", at: db.vars.commitTs });
     await db.insert("items", { name: "ts", at: db.vars.commitTs });
+    return (await runQuery(api.calling.echo, { value: db.vars.commitTs })) === db.vars.commitTs;
   },
   normalize_id: async ({ db }) => {
     const id = await db.insert("items", {});

@@ -137,6 +137,22 @@ def test_dev_lives_through_mistakes_while_the_deployment_goes_on_serving(fresh: 
         (fresh.directory / "convex" / "more.ts").unlink()
         place = dev.wait_for(READY, place)
 
+        config = "export default { providers: [{ domain: process.env.DOMAIN, applicationID: 'app' }] };"
+        fresh.write("auth.config.ts", config)
+        place = dev.wait_for("Environment variable DOMAIN is used in auth config file", place)
+        change = {"name": "DOMAIN", "value": "https://auth.example"}
+        # The command line looks at the variables a little after it has said so: change them until it has.
+        values = iter(range(1000))
+        place = dev.wait_for(
+            "Preparing Convex functions",
+            place,
+            lambda: fresh.post(
+                "/api/update_environment_variables",
+                {"changes": [change, {"name": "OTHER", "value": str(next(values))}]},
+            ),
+        )
+        place = dev.wait_for(READY, place)
+
         fresh.edit("schema.ts", "body: v.string()", "body: v.number()")
         place = dev.wait_for("Schema validation failed", place)
         assert fresh.call("messages:count") == 1

@@ -74,6 +74,10 @@ def test_timers(host: Host) -> None:
     assert error(host.run("action", "actions:timerError"))["message"] == "Uncaught Error: in a timer"
 
 
+def test_timers_fire_in_the_context_in_which_they_were_set(host: Host) -> None:
+    assert host.action("actions:contexts") == list(range(8))
+
+
 def test_the_clock_goes_on_and_randomness_is_random(host: Host) -> None:
     assert host.action("actions:clocks") == [True, True, True]
 

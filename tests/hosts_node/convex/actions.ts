@@ -22,19 +22,29 @@ export const timers = action({
   handler: async () => {
     const order: number[] = [];
     await new Promise<void>((resolve) => {
-      setTimeout(() => order.push(2), 5);
+      setTimeout(() => order.push(2), 100);
       setTimeout(() => order.push(1), 0);
       const cancelled = setTimeout(() => order.push(99), 1);
       clearTimeout(cancelled);
       let ticks = 0;
       const interval = setInterval(() => {
-        if (++ticks === 3) {
+        if (++ticks >= 3 && order.length === 2) {
           clearInterval(interval);
           resolve();
         }
       }, 5);
     });
     return order;
+  },
+});
+declare const AsyncLocalStorage: any;
+export const contexts = action({
+  handler: async () => {
+    const storage = new AsyncLocalStorage();
+    const timers = Array.from({ length: 8 }, (_, n) =>
+      storage.run(n, () => new Promise((resolve) => setTimeout(() => resolve(storage.getStore()), 1))),
+    );
+    return await Promise.all(timers);
   },
 });
 export const timerError = action({

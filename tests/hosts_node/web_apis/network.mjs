@@ -227,7 +227,6 @@ export const probes = {
     const o = [];
     setTimeout(() => o.push("a"), 2);
     setTimeout(() => o.push("b"), 2);
-    setTimeout(() => o.push("c"), 0);
     await new Promise((r) => setTimeout(r, 20));
     return o;
   },

@@ -1,3 +1,5 @@
+import { AsyncResource } from "node:async_hooks";
+
 /** The timers of one action. Equal deadlines fire in the order of their creation, as Node's own do. */
 const MAXIMUM_DELAY = 2 ** 31 - 1;
 
@@ -17,11 +19,13 @@ export class Timers {
 
   set(callback, delay, repeat) {
     const id = this.#nextId++;
+    // The step belongs to whatever asked for a turn first; the callback to the context in which the timer was set.
+    const bound = AsyncResource.bind(callback);
     const milliseconds = Math.min(Math.max(delay, 0), MAXIMUM_DELAY);
     const fire = () => {
       if (!repeat) this.#timers.delete(id);
       this.#enter(() => {
-        if (!repeat || this.#timers.has(id)) callback();
+        if (!repeat || this.#timers.has(id)) bound();
       });
     };
     this.#timers.set(id, repeat ? setInterval(fire, milliseconds) : setTimeout(fire, milliseconds));

@@ -96,7 +96,7 @@ RANDOMNESS = """
     async def draw(ctx: QueryCtx):
         return [random.random(), random.randint(1, 10**9), choice(range(10**9)), random.gauss(0, 1),
                 Random().random(), random.SystemRandom().random(), str(uuid.uuid4()), str(uuid.uuid1()),
-                secrets.token_hex(8), os.urandom(8), uuid.uuid1().time]
+                secrets.token_hex(8), os.urandom(8), str(uuid.uuid1().time)]
     @query
     async def shuffle(ctx: QueryCtx):
         random.seed(7)

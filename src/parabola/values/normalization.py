@@ -15,6 +15,9 @@ from parabola.values.names import field_name_problem, known_names, remember_name
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED
 from parabola.values.record_types import struct_tag
 
+MAX_SAFE_INTEGER = 2**53
+"""Beyond it a float does not tell neighbouring integers apart; the official Python client stops there too."""
+
 _SUPPORTED = (
     "None, bool, int, float, Int64, str, bytes, lists, dicts with str keys, dataclasses and msgspec structs"
 )
@@ -76,10 +79,13 @@ def _normalize(obj: Any, depth: int) -> Any:
     if kind is list or kind is tuple:
         return _normalize_array(obj, depth)
     if kind is int:
-        try:
+        if -MAX_SAFE_INTEGER <= obj <= MAX_SAFE_INTEGER:
             return float(obj)
-        except OverflowError:
-            raise _Rejected("An int is out of range for a number", ". Store it as a string.") from None
+        shown = f"The int {obj}" if abs(obj) < 10**40 else "An int"
+        raise _Rejected(
+            f"{shown} is out of the range in which numbers are exact (-2^53 to 2^53)",
+            ". Use Int64(...) or a string, or float(...) where digits may be lost.",
+        )
     return _normalize_other(obj, kind, depth)
 
 
@@ -189,6 +195,8 @@ def _advice(obj: Any) -> str:
         return "Did you forget to await it?"
     if callable(getattr(obj, "collect", None)):
         return "Did you forget .collect(), .take(n) or .first()?"
+    if callable(getattr(obj, "tolist", None)):  # arrays and numbers of NumPy, and what is made like them
+        return "Convert it with .tolist()."
     return f"Supported are {_SUPPORTED}."
 
 

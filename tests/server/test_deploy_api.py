@@ -213,7 +213,10 @@ async def test_components_are_analysed_and_not_run(backend: Backend, pusher: Pus
     assert await pusher.one() == 1
     evaluated = await pusher.post("/api/deploy2/evaluate_schema", push)
     assert evaluated["newComponentDefinitions"] == ["counter"]
-    push["componentDefinitions"][0]["functions"] = [module("lib.js", "throw new Error('not yet');")]
+    component = push["componentDefinitions"][0]
+    nameless = {**push, "componentDefinitions": [{**component, "definitionPath": ""}]}
+    await pusher.post("/api/deploy2/evaluate_push", nameless, status=400)
+    component["functions"] = [module("lib.js", "throw new Error('not yet');")]
     refused = await pusher.post("/api/deploy2/evaluate_push", push, status=400)
     text = "In the component counter: Failed to analyze lib.js: Uncaught Error: not yet"
     assert text in refused["message"]
@@ -242,6 +245,7 @@ REFUSED = {
         "Error in args validator of `one`: Unknown validator type",
     ),
     "broken.js": (query("1", "{nope"), "Failed to analyze broken.js: Error in args validator of `one`"),
+    "unnamed.js": (query("1", '{"type":"string"}'), "Arguments have names, so they need an object validator"),
     "away.js": ('import "./nowhere.js";', "nowhere.js"),
     "dies.js": ('"use node"; process.kill(process.pid, "SIGKILL");', "importing dies.js (killed by SIGKILL)"),
     "ends.js": ('"use node"; process.exit(3);', "importing ends.js (exit code 3)"),

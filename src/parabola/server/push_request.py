@@ -77,6 +77,8 @@ def _component(entry: Any) -> PushedDefinition:
         functions=(list, type(None)),
     )
     path = fields["definitionPath"]
+    if not path:
+        raise BadRequest("A component has no path: that is the app's.", code="InvalidConvexConfig")
     sent = [*(fields["functions"] or []), *([fields["schema"]] if fields["schema"] is not None else [])]
     modules = tuple(_module(each) for each in sent)
     for module in modules:

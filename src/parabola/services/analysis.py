@@ -177,6 +177,11 @@ def _check_functions(path: str, analyzed: Mapping[str, Any], environment: Enviro
                 parsed = orjson.loads(text)
                 if parsed is not None:
                     validator_from_json(parsed)
+                    if what == "args" and parsed["type"] not in ("object", "any"):
+                        raise BadRequest(
+                            f"Arguments have names, so they need an object validator, not {parsed['type']}: "
+                            "`args: { name: v.string() }`."
+                        )
             except (UserError, ValueError) as error:
                 raise BadRequest(
                     f"Failed to analyze {path}: Error in {what} validator of `{name}`: {error}\n"

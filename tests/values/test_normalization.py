@@ -1,3 +1,4 @@
+import array
 import dataclasses
 import datetime
 import enum
@@ -94,6 +95,10 @@ def test_a_result_shares_no_container_with_what_it_was_made_of():
             ["{3} of type set is not a supported Convex type (present at path .a[1].b)."],
         ),
         ({"at": datetime.datetime(2024, 1, 1)}, ["(present at path .at)", "milliseconds"]),
+        (
+            {"rows": array.array("d", [1.0])},
+            ["(present at path .rows). Convert it with .tolist()."],
+        ),
         (object, ["of type type is not a supported Convex type", "Supported are None, bool, int"]),
         (Point, ["of type type is not"]),
         ([10**400], ["An int is out of the range in which numbers are exact", "(present at path [0])."]),

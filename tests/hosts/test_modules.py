@@ -156,6 +156,7 @@ def test_an_unmappable_hint_has_file_and_line() -> None:
     assert error.file == "convex/a.py"
     assert error.line == 6
     assert "`when` of `f` has the type hint `datetime`" in error.message
+    assert error.message.endswith("in the decorator."), "the place is said once, by file and line"
 
 
 def test_two_functions_of_one_name_are_refused() -> None:

@@ -304,7 +304,8 @@ def _load_error(source: SourceModule, error: BaseException) -> LoadError:
         )
     file, line = getattr(error, "file", None), getattr(error, "line", None)
     if isinstance(file, str) and isinstance(line, int):
-        return LoadError(str(error), user_files.get(file, file), line)
+        said = str(error).removesuffix(f" ({file}, line {line})")
+        return LoadError(said, user_files.get(file, file), line)
     frames = user_frames(error.__traceback__)
     message = "".join([error_text(error), *(f"\n    at {frame}" for frame in frames)])
     if isinstance(error, LoadError):

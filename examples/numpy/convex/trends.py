@@ -1,4 +1,4 @@
-"""The straight line through the readings, and their moving average: NumPy computes, documents keep the result."""
+"""The line through the readings and their moving average: NumPy computes, a document keeps the result."""
 
 from typing import TypedDict
 

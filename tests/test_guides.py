@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,14 @@ from parabola.services.push import Push
 from tasks_example import ROOT
 
 FILE = re.compile(r"```(?:python|ts)\n(?:#|//) (\S+)\n(.*?)```", re.DOTALL)
-GUIDES = ("http-actions.md", "signing-in.md", "environment-variables.md", "files.md", "scheduling.md")
+GUIDES = (
+    "http-actions.md",
+    "signing-in.md",
+    "environment-variables.md",
+    "files.md",
+    "scheduling.md",
+    "packages.md",
+)
 GENERATED = {
     "api.js": 'import { anyApi } from "convex/server";\nexport const api = anyApi, internal = anyApi;\n',
     "server.js": """
@@ -59,26 +68,33 @@ async def test_the_python_code_of_a_guide_passes_its_test(
 async def test_the_typescript_code_of_the_guides_can_be_deployed(tmp_path: Path) -> None:
     if not packages_folder().is_dir():
         pytest.skip("the npm packages of the tests are not installed")
-    (tmp_path / "convex" / "_generated").mkdir(parents=True)
-    for name, text in GENERATED.items():
-        (tmp_path / "convex" / "_generated" / name).write_text(text)
+    for folder in ("convex", "convex_node"):  # `"use node"` modules are bundled apart
+        (tmp_path / folder / "_generated").mkdir(parents=True)
+        for name, text in GENERATED.items():
+            (tmp_path / folder / "_generated" / name).write_text(text)
     shown = [(name, text) for guide in GUIDES for name, text in files(guide) if name.endswith(".ts")]
-    assert len(shown) == len(dict(shown)) == 8
+    assert len(shown) == len(dict(shown)) == 9
     for name, text in shown:
-        (tmp_path / name).write_text(text)
+        in_node = text.startswith('"use node"')
+        (tmp_path / name.replace("convex/", "convex_node/" if in_node else "convex/")).write_text(text)
     backend = await Backend.open(BackendConfig(tmp_path / "data"))
     try:
         await backend.change_environment({**SETTINGS, "GREETING": "good morning"})
-        modules = [one for one in bundle(tmp_path, "convex") if "_generated" not in one["path"]]
-        await backend.deploy(
-            Push("typescript", tuple(Module(one["path"], "isolate", one["source"]) for one in modules))
+        modules = tuple(
+            Module(one["path"], environment, one["source"])
+            for folder, environment in (("convex", "isolate"), ("convex_node", "node"))
+            for one in bundle(tmp_path, folder)
+            if "_generated" not in one["path"]
         )
+        await backend.deploy(Push("typescript", modules))
         assert (await backend.query("hello:greet", {"name": "Ada"})).value == "good morning, Ada"
         assert (await backend.query("whoami:name", {})).value is None
         assert [provider["domain"] for provider in backend.deployment.auth_providers] == [
             "https://issuer.example"
         ]
         assert [cron["identifier"] for cron in backend.deployment.crons] == ["look", "rise"]
+        archive = base64.b64encode(gzip.compress(b"[1, 2, 4]")).decode()
+        assert (await backend.action("archives:read", {"archive": archive})).value == [1, 2, 4]
         assert (await backend.query("pictures:latest", {})).value == []
         assert (await backend.mutation("alarms:remind", {"text": "tea", "minutes": 1.0})).error is None
         routes = {route["route"]["path"] for _, route in backend.deployment.http_routes}

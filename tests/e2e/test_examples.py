@@ -138,9 +138,7 @@ def test_both_languages_call_each_other_in_the_mixed_example(tmp_path: Path, npm
         ):
             assert time.monotonic() < deadline
         assert convex(server, "run", "mood:average").strip() == "0.5"
-        # NumPy in a Python action, then an npm package in a `"use node"` one.
-        assert server.run("trend:fit") == pytest.approx(-3)
-        assert server.run("trend:latest") == pytest.approx(-3)
+        # A `"use node"` action with an npm package.
         archive = base64.b64encode(gzip.compress(b'[{"text": "so so"}]')).decode()
         assert server.run("archive:load", {"archive": archive}) == 1
         assert [review["text"] for review in server.run("reviews:list")] == [
@@ -153,23 +151,5 @@ def test_both_languages_call_each_other_in_the_mixed_example(tmp_path: Path, npm
         specification = json.loads(convex(server, "function-spec"))
         names = {function["identifier"] for function in specification["functions"]}
         assert {"reviews.js:list", "mood.js:analyse"} <= names
-    finally:
-        server.close()
-
-
-def test_numpy_computes_in_actions_and_in_queries(tmp_path: Path) -> None:
-    copy_example("numpy", tmp_path)
-    server = ServerProcess(tmp_path, "dev", "--port", "0", "--site-port", "0").start()
-    try:
-        server.wait_for_output("functions ready")
-        assert server.run("trends:current") is None
-        server.run("readings:record", {"values": [1, 3, 5, 7, 9]})
-        # The scheduled action may still be on its way.
-        server.wait_for(lambda: server.run("trends:current") is not None, "the first trend")
-        trend = server.run("trends:current")
-        assert trend["readings"] == 5
-        assert trend["smooth"] == pytest.approx([3, 5, 7])
-        assert (trend["slope"], trend["start"]) == pytest.approx((2, 1))
-        assert server.run("trends:spread") == pytest.approx(8**0.5)
     finally:
         server.close()

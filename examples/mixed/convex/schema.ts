@@ -6,5 +6,4 @@ export default defineSchema({
     text: v.string(),
     mood: v.optional(v.object({ score: v.number(), words: v.number() })),
   }),
-  trends: defineTable({ slope: v.number(), start: v.number() }),
 });

@@ -8,6 +8,7 @@ import random
 import time
 import uuid
 
+import numpy as np
 import pytest
 
 from hosts.driver import HostProcess
@@ -124,6 +125,35 @@ async def test_randomness_follows_the_seed(host: HostProcess) -> None:
     assert shuffled.result[:2] == [items, random.Random(7).random()]
     assert (await host.run("m.py:shuffle", {}, seed="0b" * 32)).result == shuffled.result
     assert (await host.query("m.py:reseed")).result == (await host.query("m.py:reseed")).result
+
+
+async def test_the_randomness_of_numpy_follows_the_seed(host: HostProcess) -> None:
+    await host.serve("""
+        import numpy as np
+        from numpy.random import normal
+        at_import = np.random.random()
+        def drawn():
+            again = np.random.default_rng(7).random()
+            system = np.random.default_rng().random()
+            numbers = [np.random.random(), normal(), np.random.sample(), np.random.rand(2).tolist(), system]
+            np.random.seed(7)
+            return numbers, [np.random.random(), again, at_import]
+        @query
+        async def draw(ctx):
+            return drawn()
+        @action
+        async def act(ctx):
+            return drawn()
+    """)
+    first, again = await host.query("m.py:draw"), await host.query("m.py:draw")
+    other = await host.run("m.py:draw", {}, seed="0b" * 32)
+    assert first.result == again.result
+    assert all(a != b for a, b in zip(first.result[0], other.result[0], strict=True))
+    assert first.result[1] == other.result[1]
+    assert first.usage["usedRandom"] is True
+    assert first.result[1][:2] == [np.random.RandomState(7).random(), np.random.default_rng(7).random()]
+    acted = (await host.action("m.py:act")).result
+    assert acted[0][0] != (await host.action("m.py:act")).result[0][0]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 
 @dataclass
@@ -20,6 +20,8 @@ class FrozenWorld:
     phase: Literal["query", "mutation", "import"]
     used_clock: bool = False
     used_random: bool = False
+    numpy_random: Any = field(default=None, repr=False)
+    """The execution's ``numpy.random.RandomState``, made when it is needed."""
     _random: random.Random | None = field(default=None, repr=False)
 
     def read_clock(self) -> float:

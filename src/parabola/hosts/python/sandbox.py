@@ -8,6 +8,7 @@ from __future__ import annotations
 from parabola.hosts.python.capabilities import refuse_capabilities
 from parabola.hosts.python.frozen_clock import freeze_clock
 from parabola.hosts.python.function_environ import show_function_environment
+from parabola.hosts.python.numpy_randomness import seed_numpy
 from parabola.hosts.python.replacements import Replacements
 from parabola.hosts.python.seeded_randomness import seed_randomness
 
@@ -25,6 +26,7 @@ class Sandbox:
         if self._users == 1:
             freeze_clock(self._replacements)
             seed_randomness(self._replacements)
+            seed_numpy()
             show_function_environment(self._replacements)
             refuse_capabilities(self._replacements)
 

@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 3210
 SITE_PORT ?= 3211
-WORKERS ?= 2
+WORKERS ?= 3
 
 BIN := $(VENV)/bin
 SETUP := $(BIN)/python tools/setup.py
@@ -27,7 +27,7 @@ demo: $(VENV)/.installed
 test: lint
 	@$(SETUP) npm tests/e2e
 	@$(SETUP) chromium
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

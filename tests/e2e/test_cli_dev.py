@@ -101,7 +101,8 @@ class Watch:
 # begins to watch, and a save in the middle of a push makes it begin the push again.
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
+# Once `bunx` has started it, it is the same Node.js program as with `npx`.
+@pytest.mark.parametrize("runner", ["npx", "bun"])
 def test_a_saved_file_reaches_open_clients(project: ConvexProject, runner: str) -> None:
     with project.start(*WATCHING, runner=runner) as dev:
         place = dev.wait_for(READY)

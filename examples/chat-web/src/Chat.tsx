@@ -25,7 +25,7 @@ export function Chat() {
         <ul aria-label="Channels">
           {channels?.map((each) => (
             <li key={each._id}>
-              <button aria-current={each === channel} onClick={() => choose(each._id)}>
+              <button title={each.name} aria-current={each === channel} onClick={() => choose(each._id)}>
                 <i>#</i> {each.name}
               </button>
             </li>

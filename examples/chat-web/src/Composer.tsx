@@ -21,23 +21,30 @@ export function Composer({ channel, name }: { channel: string; name: string }) {
     void beat({ channel });
   }
 
-  async function say(text: string, file?: { id: string; name: string }) {
-    lastBeat.current = 0;
+  async function attempt(work: () => Promise<unknown>): Promise<boolean> {
     try {
-      await send({ channel, text, ...(file && { file }) });
+      await work();
       setError("");
+      return true;
     } catch (error) {
       setError(error instanceof ConvexError ? String(error.data) : String(error));
+      return false;
     }
+  }
+
+  async function say(text: string) {
+    lastBeat.current = 0;
+    // What was refused comes back, to be mended; unless something else has been written meanwhile.
+    if (!(await attempt(() => send({ channel, text })))) setText((newer) => newer || text);
   }
 
   async function attach(file: File) {
     const url: string = await upload();
     const headers = { "Content-Type": file.type || "application/octet-stream" };
     const response = await fetch(url, { method: "POST", headers, body: file });
-    if (!response.ok) return setError(`The upload failed: ${await response.text()}`);
+    if (!response.ok) throw new Error(`The upload failed: ${await response.text()}`);
     const { storageId } = await response.json();
-    await say("", { id: storageId, name: file.name });
+    await send({ channel, text: "", file: { id: storageId, name: file.name } });
   }
 
   return (
@@ -61,7 +68,7 @@ export function Composer({ channel, name }: { channel: string; name: string }) {
           onChange={(event) => {
             const file = event.target.files?.[0];
             event.target.value = "";
-            if (file) void attach(file);
+            if (file) void attempt(() => attach(file));
           }}
         />
       </label>

@@ -9,6 +9,13 @@ const DOT = Buffer.from(
 
 await withBrowser(async (context) => {
   const [ada, bo] = [await context.newPage(), await context.newPage()];
+
+  // Without an issuer nobody is signed in, and the page says why.
+  await ada.goto(`${url}/?issuer=${encodeURIComponent("http://127.0.0.1:1")}`);
+  await ada.getByLabel("Your name").fill("Ada");
+  await ada.getByRole("button", { name: "Sign in" }).click();
+  await ada.getByRole("alert").getByText("gives no token").waitFor();
+
   for (const [page, name] of [[ada, "Ada"], [bo, "Bo"]]) {
     await page.goto(`${url}/index.html?issuer=${encodeURIComponent(ISSUER)}`);
     await page.getByLabel("Your name").fill(name);
@@ -45,6 +52,7 @@ await withBrowser(async (context) => {
   await say(bo, "/dance");
   await bo.getByRole("status").getByText("Commands: /weather CITY, /remind 10m TEXT").waitFor();
   assert.equal(await message(bo, "/dance").count(), 0);
+  assert.equal(await bo.getByLabel("Message", { exact: true }).inputValue(), "/dance");
 
   // Another program says something, if it knows the secret.
   const post = (secret, channel) =>

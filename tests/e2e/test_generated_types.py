@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from node_packages import CLIENTS, node_environment
 from parabola.cli.codegen import write_declarations
 from parabola.project import Project
-from tasks_example import TASKS, copy_functions
+from tasks_example import ROOT, TASKS, copy_functions
 
 pytestmark = pytest.mark.e2e
 
@@ -28,6 +29,21 @@ def test_a_typescript_front_end_is_typed(tmp_path: Path, npm_packages: Path) -> 
     (tmp_path / "node_modules").symlink_to(npm_packages)
     shutil.copy(CLIENTS / "typing_page.tsx", tmp_path)
     compiler = [str(npm_packages / ".bin" / "tsc"), *OPTIONS.split(), "typing_page.tsx"]
+    done = subprocess.run(
+        compiler, cwd=tmp_path, capture_output=True, text=True, env=node_environment(), check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_page_of_the_readme_is_typed(tmp_path: Path, npm_packages: Path) -> None:
+    shown = re.findall(r"```(?:python\n# (\S+)|tsx)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    for name, text in shown:
+        file = tmp_path / (name or "src/Notes.tsx")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    write_declarations(Project.at(tmp_path))
+    (tmp_path / "node_modules").symlink_to(npm_packages)
+    compiler = [str(npm_packages / ".bin" / "tsc"), *OPTIONS.split(), "src/Notes.tsx"]
     done = subprocess.run(
         compiler, cwd=tmp_path, capture_output=True, text=True, env=node_environment(), check=False
     )

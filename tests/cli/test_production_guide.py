@@ -37,8 +37,10 @@ async def add(ctx: MutationCtx, text: str) -> Id["notes"]:
 
 def commands(data: Path) -> list[list[str]]:
     """The arguments of each `parabola` command that the guide shows."""
-    blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs" / "production.md").read_text(), re.DOTALL)
-    lines = "".join(blocks).replace("\\\n", "").replace("/var/lib/my-app", str(data)).splitlines()
+    guide = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    shown = "".join(text for language, text in blocks if not language)
+    lines = shown.replace("\\\n", "").replace("/var/lib/my-app", str(data)).splitlines()
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("parabola ")]
 
 
@@ -74,7 +76,8 @@ def test_the_commands_of_the_production_guide_do_what_it_says(project: Path) -> 
 
         server.cli(*export, *there)
         server.cli("run", "notes:add", '{"text": "too late"}', *there)
-        server.cli(*restore, *there)
+        restored = server.cli(*restore, *there)
+        assert "Interrupting `parabola import` will not cancel it" in restored.stdout + restored.stderr
         assert "kept" in (listed := server.cli("data", "notes", *there).stdout)
         assert "too late" not in listed
         assert "COLOUR" in server.cli(*variables, *there).stdout

@@ -138,7 +138,9 @@ def _watch(client: AdminClient, id: str) -> dict[str, Any]:
 
 def _confirm(client: AdminClient, id: str, state: dict[str, Any], yes: bool) -> None:
     """Show what would change, and ask where documents would be deleted."""
-    console.print(state.get("message_to_confirm", ""), markup=False)
+    summary = state.get("message_to_confirm", "")
+    # The server words it for the official command line.
+    console.print(summary.replace("`npx convex import`", "`parabola import`"), markup=False)
     if yes or not state.get("require_manual_confirmation", True):
         return
     agreed = sys.stdin.isatty() and typer.confirm("Perform the import?", default=True, err=True)

@@ -61,6 +61,15 @@ def test_codegen_writes_types_and_deploys_nothing(messages: ConvexProject) -> No
         messages.push()
 
 
+def test_nothing_is_metered(messages: ConvexProject) -> None:
+    assert json.loads(messages.ok("deployment", "usage", "--json").output)["metrics"] == {}
+    refused = messages.convex(
+        *("deployment", "usage-limits", "set", "--type", "warning", "--limit", "10"),
+        *("--metric", "functionCalls", "--window", "day"),
+    )
+    assert (refused.status, "does not meter usage" in refused.screen) == (1, True), refused.screen
+
+
 def test_codegen_can_be_only_shown(messages: ConvexProject) -> None:
     api = messages.directory / "convex" / "_generated" / "api.d.ts"
     text = api.read_text()

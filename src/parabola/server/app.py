@@ -25,6 +25,7 @@ from parabola.server import (
     push_api,
     snapshot_api,
     storage_api,
+    usage_api,
 )
 from parabola.server.http_errors import answer_errors
 from parabola.server.long_polls import answer_long_polls
@@ -42,6 +43,7 @@ APIS: Final[tuple[Callable[[Any], list[web.RouteDef]], ...]] = (
     log_api.routes,
     snapshot_api.routes,
     inline_query_api.routes,
+    usage_api.routes,
     storage_api.routes,
     http_actions.routes,
 )

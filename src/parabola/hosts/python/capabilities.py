@@ -75,6 +75,7 @@ _READABLE_BY: Final = (
     "mimetypes",
 )  # fmt: skip
 """Modules that may read files on behalf of user code."""
+_IMPORT_SYSTEM: Final = "<frozen importlib._bootstrap>"
 
 _installed = False
 
@@ -100,7 +101,7 @@ def _refuse_calls(replacements: Replacements, module: Any, name: str, shown: str
     def call(*args: Any, **kwargs: Any) -> Any:
         if confined_world() is not None:
             frame = sys._getframe(1)
-            if shown is not None or not _is_reader(frame):
+            if not _is_import(frame) and (shown is not None or not _is_reader(frame)):
                 what = shown or _called(f"{module.__name__}.{name}", args)
                 raise CapabilityRefused(refusal_text(what, frame))
         return original(*args, **kwargs)
@@ -120,7 +121,19 @@ def _is_allowed(event: str, args: tuple[Any, ...], frame: FrameType | None) -> b
     if event in ("open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "ctypes.dlopen"):
         if event == "open" and (isinstance(args[0], int) or _is_time_zone(args[0])):
             return True  # a descriptor that is open already, or what ``zoneinfo`` reads from C
-        return _is_reader(frame)
+        if _is_reader(frame):
+            return True
+    return _is_import(frame)
+
+
+def _is_import(frame: FrameType | None) -> bool:
+    """True for what a package does while it is imported inside a function: it may do the same at the top of
+    a module, where packages look at the machine and set themselves up.
+    """
+    while frame is not None and frame.f_code.co_filename not in user_files:
+        if frame.f_code.co_filename == _IMPORT_SYSTEM:
+            return True
+        frame = frame.f_back
     return False
 
 

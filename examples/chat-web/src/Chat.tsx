@@ -34,9 +34,10 @@ export function Chat() {
         <form
           onSubmit={async (event) => {
             event.preventDefault();
-            if (!draft.trim()) return;
+            const wanted = draft.replace(/^[\s#]+/, "");
+            if (!wanted) return;
             setDraft("");
-            choose(await create({ name: draft }));
+            choose(await create({ name: wanted }));
           }}
         >
           <input aria-label="New channel" placeholder="+ new channel" value={draft} onChange={(event) => setDraft(event.target.value)} />

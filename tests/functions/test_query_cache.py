@@ -10,6 +10,7 @@ import pytest
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from parabola.functions import query_cache
 from parabola.functions.identity import Identity
+from parabola.functions.results import KEPT
 
 ANNA = Identity.user({"subject": "anna", "issuer": "i", "tokenIdentifier": "i|anna"})
 BERT = Identity.user({"subject": "bert", "issuer": "i", "tokenIdentifier": "i|bert"})
@@ -231,7 +232,7 @@ async def test_a_result_that_saw_the_clock_is_given_to_others_only_while_it_is_f
 async def test_results_nobody_holds_are_evicted_by_bytes(tmp_path: Path) -> None:
     world = notes_world()
     async with running(tmp_path, world) as engine:
-        engine.runner.query_cache._capacity = 3000
+        engine.runner.query_cache._capacity = 6 * KEPT
         held = engine.live("n:all", {"i": -1})
         await engine.now(held)
         for i in range(20):

@@ -1,6 +1,7 @@
 # ruff: noqa: E501  (literal error texts stand in one line)
 import math
 import struct
+import tracemalloc
 from base64 import b64encode
 
 import orjson
@@ -233,3 +234,14 @@ def test_an_unknown_format_is_refused():
         encode_as(None, "xml")
     assert info.value.code == "BadFormat"
     assert str(info.value) == "format param must be one of [`json`]. Got xml"
+
+
+def test_texts_take_no_more_memory_than_their_bytes():
+    tracemalloc.start()
+    try:
+        texts = [dumps({"n": float(n)}) for n in range(500)]
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken < 500 * 512
+    assert len(texts) == 500

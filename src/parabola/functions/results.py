@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from parabola.functions.logs import LogLine
 
 T = TypeVar("T")
+
+KEPT: Final = 3000
+"""Bytes that keeping the smallest result takes, as measured: its key, its read set, its subscription."""
 
 
 class FunctionResult:
@@ -103,8 +106,8 @@ class FunctionResult:
 
     @property
     def size(self) -> int:
-        """Bytes to account for when this result is kept."""
-        return 512 + len(self.value_json) + sum(64 + sum(map(len, line.messages)) for line in self.log_lines)
+        """Bytes to account for when this result is kept: with its place in the cache and its subscription."""
+        return KEPT + len(self.value_json) + sum(64 + sum(map(len, line.messages)) for line in self.log_lines)
 
     def memo(self, key: Any, build: Callable[[FunctionResult], T]) -> T:
         """Something made from this result once, however many clients it is sent to (such as its piece of a

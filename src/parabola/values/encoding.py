@@ -12,7 +12,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from math import copysign
 from struct import Struct
-from typing import Any, TypeAlias, Union
+from typing import Any, Final, TypeAlias, Union
 
 import orjson
 
@@ -219,12 +219,19 @@ def encode(value: Any) -> JSON:
     return encode(normalize(value))
 
 
+_COPIED: Final = 16 * 1024
+"""Bytes of a text up to which a copy costs less than the memory it saves."""
+
+
 def dumps(value: Any) -> bytes:
     """Canonical JSON bytes of a value: equal values give equal bytes; keys sorted, floats with a fraction."""
     try:
-        return orjson.dumps(value if _is_plain(value) else encode(value), option=orjson.OPT_SORT_KEYS)
+        text = orjson.dumps(value if _is_plain(value) else encode(value), option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
         raise InvalidValue(f"The value cannot be encoded: {error}") from None
+    # orjson leaves a text in the buffer it was written to, which is some 4 KiB larger. Documents and results
+    # are kept by the hundred thousand.
+    return b"%b" % text if len(text) <= _COPIED else text
 
 
 def resolve_commit_ts(json: bytes, ts: int) -> bytes:

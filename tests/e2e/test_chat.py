@@ -96,6 +96,10 @@ def test_two_people_use_everything(
             SCREENSHOT=os.environ.get("PARABOLA_SCREENSHOT", ""),
         )
         # What the cron does every night takes messages and their files away.
+        (job,) = server.run("_system/frontend/listCronJobs", {"componentId": None})  # type: ignore[misc]
+        spec = job["cronSpec"]
+        module = {"chat-python": "cleanup.py", "chat-typescript": "cleanup.js"}[example]
+        assert (spec["udfPath"], json.loads(spec["udfArgs"])) == (f"{module}:old", [{"days": 30}])
         file = json.loads(seen)["file"]
         with urllib.request.urlopen(file) as response:
             assert response.headers["Content-Type"] == "image/svg+xml"

@@ -68,7 +68,9 @@ await withBrowser(async (context) => {
   if (SCREENSHOT) await ada.screenshot({ path: SCREENSHOT });
 
   // A second channel, and more messages in it than a page has.
-  await bo.getByLabel("New channel").fill("Numbers");
+  await bo.getByLabel("New channel").fill("#");
+  await bo.getByLabel("New channel").press("Enter");
+  await bo.getByLabel("New channel").fill("# Numbers");
   await bo.getByLabel("New channel").press("Enter");
   await bo.locator("header", { hasText: "# numbers" }).waitFor();
   for (let number = 1; number <= 17; number += 1) {

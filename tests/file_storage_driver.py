@@ -97,6 +97,17 @@ HELLO = b"hello world"
 HELLO_DIGEST = b64encode(hashlib.sha256(HELLO).digest()).decode()
 
 
+def s3_settings(endpoint: str) -> dict[str, str]:
+    """The environment variables that lead to an S3 API served locally."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }
+
+
 class Storage:
     """A backend behind a server, with the functions above."""
 

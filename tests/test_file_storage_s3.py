@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from file_storage_driver import HELLO, Storage, storage_server
+from file_storage_driver import HELLO, Storage, s3_settings, storage_server
 
 BUCKET = "uploads"
 LARGE = bytes(range(256)) * 4096 * 24  # 24 MB: several parts on the way in, several pieces on the way out
@@ -84,13 +84,7 @@ async def cable(s3: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cable
     endpoint = f"http://127.0.0.1:{await cable.plug_in()}"
     async with aiohttp.ClientSession() as client, client.put(f"{endpoint}/{BUCKET}") as response:
         assert response.status == 200
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-    }.items():
+    for name, value in s3_settings(endpoint).items():
         monkeypatch.setenv(name, value)
     yield cable
     await cable.cut()

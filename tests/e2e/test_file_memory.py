@@ -9,7 +9,6 @@ import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -58,16 +57,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     server.close()
 
 
-def call(server: ServerProcess, kind: str, path: str, **args: Any) -> Any:
-    body = json.dumps({"path": path, "args": args}).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{server.url}/api/{kind}", body, headers)
-    with urllib.request.urlopen(request) as response:
-        answer = json.load(response)
-    assert answer["status"] == "success", answer
-    return answer["value"]
-
-
 class Peak:
     """The most memory that a process has at a time, beyond what it has at the beginning."""
 
@@ -86,7 +75,7 @@ class Peak:
 
 def upload(server: ServerProcess, piece: bytes) -> str:
     """Send the same piece again and again."""
-    address = urlsplit(call(server, "mutation", "files:upload_url"))
+    address = urlsplit(server.call("mutation", "files:upload_url"))
     connection = HTTPConnection(address.netloc)
     connection.putrequest("POST", f"{address.path}?{address.query}")
     connection.putheader("Content-Length", str(SIZE))
@@ -111,13 +100,13 @@ def test_files_of_any_size_pass_through_the_same_memory(server: ServerProcess) -
     peak = Peak(server)
     id = upload(server, piece)
     assert peak.growth() < PASSING_THROUGH
-    url = call(server, "query", "files:url", id=id)
+    url = server.call("query", "files:url", id=id)
     peak = Peak(server)
     assert download(url) == SIZE
     assert download(url, Range=f"bytes=1000-{SIZE - 1000}") == SIZE - 1999
     assert peak.growth() < PASSING_THROUGH
     peak = Peak(server)
-    assert call(server, "action", "files:copy", id=id) == SIZE
+    assert server.call("action", "files:copy", id=id) == SIZE
     assert peak.growth() < IN_PARTS
     peak = Peak(server)
     server.cli("export", "--path", "all.zip", "--include-file-storage")

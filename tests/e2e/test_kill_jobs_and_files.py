@@ -18,7 +18,6 @@ from hashlib import sha256
 from http.client import HTTPConnection, HTTPException
 from itertools import count
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -89,16 +88,6 @@ def under_load(server: ServerProcess, once: Callable[[], None], things: int) -> 
             raise client.refusal
 
 
-def call(server: ServerProcess, kind: str, path: str, **args: Any) -> Any:
-    body = json.dumps({"path": path, "args": args}).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{server.url}/api/{kind}", body, headers)
-    with urllib.request.urlopen(request) as response:
-        answer = json.load(response)
-    assert answer["status"] == "success", answer
-    return answer["value"]
-
-
 def until(holds: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not holds():
@@ -117,10 +106,10 @@ def test_jobs_take_effect_as_often_as_is_promised(project: ConvexProject, began:
         def once(dice: random.Random = dice) -> None:
             number = next(numbers)
             # Some jobs are due at once, others when the server is down.
-            planned[number] = call(
-                server, "mutation", "jobs:plan", number=number, delay=dice.choice([0, 50, 500])
+            planned[number] = server.call(
+                "mutation", "jobs:plan", number=number, delay=dice.choice([0, 50, 500])
             )
-            if call(server, "mutation", "jobs:cancel", id=planned[number]["doomed"]) == "canceled":
+            if server.call("mutation", "jobs:cancel", id=planned[number]["doomed"]) == "canceled":
                 cancelled.add(number)
 
         under_load(server, once, dice.randrange(1, 30))
@@ -130,12 +119,12 @@ def test_jobs_take_effect_as_often_as_is_promised(project: ConvexProject, began:
         until(lambda before=before: max(ticks(server), default=0) > before, "a tick")  # type: ignore[misc]
 
     def all_have_ended() -> bool:
-        states = call(server, "query", "jobs:states").values()
+        states = server.call("query", "jobs:states").values()
         return not any(state["kind"] in ("pending", "inProgress") for state in states)
 
     until(all_have_ended, "at rest")
-    states = call(server, "query", "jobs:states")
-    traces = Counter((of, int(number)) for of, number, _ in call(server, "query", "jobs:traces"))
+    states = server.call("query", "jobs:states")
+    traces = Counter((of, int(number)) for of, number, _ in server.call("query", "jobs:traces"))
     assert planned
     assert cancelled
     for number, ids in planned.items():
@@ -160,7 +149,7 @@ def test_jobs_take_effect_as_often_as_is_promised(project: ConvexProject, began:
 
 def ticks(server: ServerProcess) -> list[float]:
     """When the mutation cron ran, in seconds since 1970."""
-    traces = call(server, "query", "jobs:traces")
+    traces = server.call("query", "jobs:traces")
     return [created / 1000 for of, _, created in traces if of == "tick"]
 
 
@@ -180,12 +169,12 @@ def test_files_are_whole_or_not_there(project: ConvexProject) -> None:
             acknowledged[id] = digest
             if dice.random() < 0.3:
                 removing.add(id)
-                call(server, "mutation", "files:remove", id=id)
+                server.call("mutation", "files:remove", id=id)
                 deleted.add(id)
 
         under_load(server, once, dice.randrange(1, 16))
         server.start()
-        stored = call(server, "query", "files:stored")
+        stored = server.call("query", "files:stored")
         assert acknowledged.keys() - removing <= stored.keys(), "a file is lost"
         assert not deleted & stored.keys(), "a deleted file is back"
         for id, (digest, size, url) in stored.items():
@@ -231,7 +220,7 @@ def test_typescript_functions_have_the_same_storage(project: ConvexProject) -> N
 
 def upload(server: ServerProcess, content: bytes, digest: str) -> str:
     """Send a file piece by piece; its id."""
-    address = urlsplit(call(server, "mutation", "files:upload_url"))
+    address = urlsplit(server.call("mutation", "files:upload_url"))
     connection = HTTPConnection(address.netloc)
     connection.putrequest("POST", f"{address.path}?{address.query}")
     connection.putheader("Content-Length", str(len(content)))

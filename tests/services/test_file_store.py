@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from file_storage_driver import s3_settings
 from parabola.database.errors import StorageFull
 from parabola.services.file_directory import FileDirectory
 from parabola.services.file_places import file_store
@@ -36,13 +37,7 @@ def s3() -> Iterator[str]:
 async def s3_bucket(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A URL with a place of its own in a bucket."""
     endpoint = s3
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-    }.items():
+    for name, value in s3_settings(endpoint).items():
         monkeypatch.setenv(name, value)
     async with aiohttp.ClientSession() as client, client.put(f"{endpoint}/{BUCKET}") as response:
         assert response.status == 200

@@ -1,13 +1,16 @@
-"""Argument validators that several system functions share (deploy-api 19)."""
+"""What several system functions share: validators of arguments, and pages (deploy-api 19)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parabola.values.errors import NotFound
 from parabola.values.validators import v
 
-__all__ = ["COMPONENT", "PAGINATION", "page_options", "require_root"]
+if TYPE_CHECKING:
+    from parabola.database.query import Page
+
+__all__ = ["COMPONENT", "PAGINATION", "page_answer", "page_options", "require_root"]
 
 PAGINATION = v.object(
     {
@@ -33,6 +36,15 @@ def page_options(pagination: dict[str, Any]) -> dict[str, Any]:
         "page_size": pagination["numItems"],
         "maximum_rows_read": pagination.get("maximumRowsRead"),
         "maximum_bytes_read": pagination.get("maximumBytesRead"),
+    }
+
+
+def page_answer(page: Page) -> dict[str, Any]:
+    """A page as it is answered."""
+    return {
+        "page": [document.value for document in page.page],
+        "isDone": page.is_done,
+        "continueCursor": page.continue_cursor,
     }
 
 

@@ -8,7 +8,7 @@ import orjson
 
 from parabola.functions.deployment_store import system_rows
 from parabola.functions.function_path import strip_extension
-from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_options
+from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.validators import v
 
@@ -79,11 +79,7 @@ async def table_data(ctx: SystemContext, args: dict[str, Any]) -> Any:
         cursor_codec=ctx.runner.cursors,
         **page_options(args["paginationOpts"]),
     )
-    return {
-        "page": [document.value for document in page.page],
-        "isDone": page.is_done,
-        "continueCursor": page.continue_cursor,
-    }
+    return page_answer(page)
 
 
 @system_function("_system/cli/tableSize", args=v.object({"tableName": v.string(), "componentId": COMPONENT}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_options
+from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.validators import v
 
@@ -23,8 +23,4 @@ async def deployment_events(ctx: SystemContext, args: dict[str, Any]) -> Any:
         cursor_codec=ctx.runner.cursors,
         **page_options(args["paginationOpts"]),
     )
-    return {
-        "page": [document.value for document in page.page],
-        "isDone": page.is_done,
-        "continueCursor": page.continue_cursor,
-    }
+    return page_answer(page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from parabola.functions.deployment_store import system_rows
-from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_options
+from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.validators import v
 
@@ -44,11 +44,7 @@ async def list_cron_job_runs(ctx: SystemContext, args: dict[str, Any]) -> Any:
         cursor_codec=ctx.runner.cursors,
         **page_options(args["paginationOpts"]),
     )
-    return {
-        "page": [document.value for document in page.page],
-        "isDone": page.is_done,
-        "continueCursor": page.continue_cursor,
-    }
+    return page_answer(page)
 
 
 def _runs_of(name: str) -> dict[str, Any]:

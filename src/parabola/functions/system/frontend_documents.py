@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from parabola.functions.deployment_store import system_rows
-from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_options
+from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.document_filters import read_filters, table_query
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.errors import InvalidId, PaginationLimit, UserError
@@ -79,9 +79,7 @@ async def paginated_table_documents(ctx: SystemContext, args: dict[str, Any]) ->
         **page_options(args["paginationOpts"]),
     )
     return {
-        "page": [document.value for document in page.page],
-        "isDone": page.is_done,
-        "continueCursor": page.continue_cursor,
+        **page_answer(page),
         "splitCursor": page.split_cursor,
         "pageStatus": page.page_status,
     }

@@ -100,10 +100,9 @@ async def test_a_program_that_cannot_be_started_fails_the_load() -> None:
     ("name", "kind", "text"),
     [
         ("exit", "exit", "The function ended its host process (exit code 3)."),
-        ("killed", "memory", "Function execution ran out of memory"),
+        ("aborted", "exit", "The function ended its host process (killed by SIGABRT)."),
         ("spin", "timeout", "Function execution timed out (maximum duration: 0.2s)"),
         ("stalled", "timeout", "Function execution timed out (maximum duration: 0.2s)"),
-        ("garbage", "exit", "The function broke its host's protocol."),
     ],
 )
 async def test_the_run_that_ended_the_host_is_blamed_and_its_neighbours_are_not(
@@ -120,6 +119,89 @@ async def test_the_run_that_ended_the_host_is_blamed_and_its_neighbours_are_not(
                 await neighbour.next()
         with pytest.raises(HostLost):
             process.run(request("echo"))
+
+
+async def test_who_ran_when_somebody_killed_the_host_is_suspected_and_its_neighbours_are_not() -> None:
+    async with host() as process:
+        neighbour, suspect = process.run(request("hold")), process.run(request("killed"))
+        with pytest.raises(HostLost) as lost:
+            await suspect.next()
+        assert (lost.value.suspected, lost.value.how) == (True, "killed by SIGKILL")
+        with pytest.raises(HostLost) as lost:
+            await neighbour.next()
+        assert not lost.value.suspected
+        assert process.ended_by == "t.py:killed"
+
+
+DEEP = "[" * 1100 + "]" * 1100
+UNREADABLE = {
+    "half a character": '{"type":"done","id":ID,"result":"\\ud83d","logs":[],"usage":{}}\n',
+    "too many levels": f'{{"type":"done","id":ID,"result":{DEEP}}}\n',
+    "cut off": '{"type":"done","id":ID,"result":\n',
+    "no logs": '{"type":"done","id":ID,"result":1,"logs":7}\n',
+    "no usage": '{"type":"done","id":ID,"result":1,"usage":[1]}\n',
+    "odd names": '{"type":"done","id":ID,"result":1,"usage":{"envRead":[1]}}\n',
+    "no number": '{"type":"done","id":ID,"result":1,"usage":{"userMs":"1"}}\n',
+    "no error": '{"type":"failed","id":ID,"error":"text"}\n',
+    "no calls": '{"type":"syscall","id":ID,"calls":{}}\n',
+    "no operation": '{"type":"syscall","id":ID,"calls":[{"call":1,"op":null}]}\n',
+    "no arguments": '{"type":"syscall","id":ID,"calls":[{"call":1,"op":"1.0/get","args":[]}]}\n',
+    "no lines": '{"type":"log","id":ID,"lines":"x"}\n',
+    "no status": '{"type":"responseHead","id":ID,"status":"200","headers":[]}\n',
+    "two headers in one": '{"type":"responseHead","id":ID,"status":200,"headers":[["a","b\\r\\nc: d"]]}\n',
+    "no base64": '{"type":"responseChunk","id":ID,"data":1}\n',
+    "no count": '{"type":"requestTaken","id":ID,"bytes":-1}\n',
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+async def test_what_cannot_be_read_fails_the_run_that_it_names_and_nobody_else(what: str) -> None:
+    async with host() as process:
+        neighbour, pid = process.run(request("hold")), process.pid
+        failure = await failure_of(process.run(request("raw", UNREADABLE[what])))
+        assert failure["kind"] == "user"
+        assert failure["error"]["message"].startswith("What the function sent could not be read: ")
+        assert (await process.run(request("echo", 1)).next())["result"] == 1
+        assert (process.pid, list(process.runs)) == (pid, [neighbour.id])
+
+
+async def test_a_message_without_an_end_fails_its_run_and_is_passed_over() -> None:
+    async with host() as process:
+        failure = await failure_of(process.run(request("endless")))
+        assert "longer than 64 MiB" in failure["error"]["message"]
+        assert (await process.run(request("echo", 1)).next())["result"] == 1
+
+
+NOISE = [
+    "this is not JSON\n",
+    "\n\n",
+    "[1]\n",
+    "null\n",
+    '{"type":7}\n',
+    '{"type":"done","id":"x"}\n',
+    '{"type":"done","id":[1]}\n',
+    '{"id":ID,"type":"done\n',
+    "\u0000\u2028 \ud7ff\n",
+    '{"type":"done","id":123456789,"result":\n',
+    "x" * 100_000 + "\n",
+]
+
+
+@pytest.mark.parametrize("noise", NOISE, ids=range(len(NOISE)))
+async def test_bytes_that_are_no_message_harm_nobody(noise: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with host() as process:
+        done = '{"type":"done","id":ID,"result":1,"logs":[],"usage":{}}\n'
+        for text in (noise + done, noise * 50 + done):
+            assert (await process.run(request("raw", text)).next())["result"] == 1
+    noted = [record.getMessage() for record in caplog.records if "no message" in record.getMessage()]
+    assert len(noted) <= 1
+    assert all(len(line) < 1200 and line.isprintable() for line in noted)
+
+
+async def test_a_message_behind_bytes_that_are_none_is_not_lost() -> None:
+    async with host() as process:
+        text = 'noise{"type":"done","id":ID,"result":1,"logs":[],"usage":{}}\n'
+        assert (await process.run(request("raw", text)).next())["result"] == 1
 
 
 @pytest.mark.parametrize(("others", "is_guilty"), [(100, True), (480, False)])

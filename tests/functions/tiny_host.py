@@ -44,16 +44,23 @@ def run(message: dict) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif name == "crowded":
         busy(run_id, others=message["args"])
+        print("FATAL ERROR: Reached heap limit - JavaScript heap out of memory", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGABRT)
     elif name == "greedy":
         busy(run_id)
         kept = []
         while True:
             kept.append(bytearray(b"x") * 1_000_000)
-    elif name == "garbage":
+    elif name == "aborted":
         busy(run_id)
-        connection.sendall(b"this is not JSON\n")
-        time.sleep(60)
+        os.abort()
+    elif name == "raw":
+        connection.sendall(message["args"].replace("ID", str(run_id)).encode())
+    elif name == "endless":
+        connection.sendall(b'{"type":"done","id":%d,"result":"' % run_id)
+        for _ in range(65):
+            connection.sendall(b"x" * (1 << 20))
+        connection.sendall(b'"}\n')
     elif name == "stalled":
         say({"type": "stalled", "id": run_id})
         time.sleep(60)

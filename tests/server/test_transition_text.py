@@ -62,7 +62,7 @@ def test_an_empty_transition_is_one_too():
 def test_whatever_a_failure_says_can_be_sent():
     text = b"".join(transition_text(Version(), Version(), [query_pieces(0, FAILURE, False)], None, 0))
     change = json.loads(text)["modifications"][0]
-    assert change["errorMessage"] == "[Request ID: r] Server Error\nUncaught Error: ?\n"
+    assert change["errorMessage"] == "[Request ID: r] Server Error\nUncaught Error: \ufffd\n"
     assert change["errorData"] is None
 
 

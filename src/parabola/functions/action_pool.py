@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from parabola.functions.background_tasks import BackgroundTasks
+from parabola.functions.host_losses import HostLosses
+from parabola.functions.host_messages import Message
 from parabola.functions.host_pool import SpawnHost
-from parabola.functions.hosts import HostConnection, HostLost, LoadFailure, Message, Run, RunRequest
+from parabola.functions.hosts import HostConnection, HostLost, LoadFailure, Run, RunRequest
 from parabola.values.errors import RateLimited
 
 logger = logging.getLogger("parabola.host")
@@ -80,7 +82,9 @@ class ActionPool:
         for _ in range(self._spares):
             self._rest(await self._spawn())
 
-    async def run(self, request: RunRequest, *, nested: bool = False) -> Run:
+    async def run(
+        self, request: RunRequest, *, nested: bool = False, losses: HostLosses | None = None
+    ) -> Run:
         """Start an action. One that an action started never waits for a place, so that nesting cannot lock
         up.
         """

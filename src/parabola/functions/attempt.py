@@ -14,6 +14,7 @@ from parabola.functions.seeds import nested_seed
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
+    from parabola.functions.host_losses import HostLosses
     from parabola.functions.host_set import HostSet
     from parabola.functions.runner import FunctionRunner
 
@@ -41,6 +42,8 @@ class Attempt:
     used_identity: bool = False
     used_clock: bool = False
     user_ms: float = 0.0
+    losses: HostLosses | None = None
+    """What the call has cost in hosts before; `None` for actions, which are never run again."""
     _nested: int = 0
 
     @property

@@ -228,5 +228,5 @@ def _show(args: Any) -> str:
 
     try:
         return str(display(decode(args)))
-    except UserError:
-        return repr(args)
+    except UserError as error:
+        return f"what is no value ({error.message})"

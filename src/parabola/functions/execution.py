@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from parabola.functions.calling import (
     MAXIMUM_ARGUMENTS_SIZE,
     MAXIMUM_RESULT_SIZE,
@@ -23,9 +21,10 @@ from parabola.functions.calling import (
     check_arguments,
     check_result,
 )
+from parabola.functions.deadlines import DeadlinePassed
 from parabola.functions.deployment import FunctionSpec
 from parabola.functions.failures import MISSING, SYSTEM_ERROR_TEXT, FunctionFailure, failure_from_host
-from parabola.functions.hosts import Run, RunRequest
+from parabola.functions.hosts import HostLost, Run, RunRequest
 from parabola.functions.logs import LogCollector
 from parabola.functions.system.registry import SystemContext, SystemHandler
 from parabola.values.encoding import dumps, encode
@@ -143,13 +142,13 @@ class Execution:
         if lines := message.get("logs"):
             self._log(lines)
         if message["type"] == "failed":
-            failure = failure_from_host(message.get("error") or {}, message.get("kind") or "user")
+            failure = failure_from_host(message["error"], message.get("kind"))
             if not failure.catchable and self.depth:
                 raise UncatchableFailure(failure)
             return Outcome(failure=failure)
         self._warn_unawaited(usage.get("unawaited") or ())
         if self.kind == "httpAction":
-            return Outcome(orjson.dumps(message.get("result")))
+            return Outcome()  # its response has gone its own way
         try:
             result = message.get("result")
             value_json, size = check_result(self.spec, result, tables, in_mutation=self.is_in_mutation)
@@ -170,9 +169,8 @@ class Execution:
         try:
             value_json = dumps(await handler(context, self.arguments.value))
         except ConvexError as error:
-            return Outcome(
-                failure=FunctionFailure(f"Uncaught ConvexError: {error.message}", data=encode(error.data))
-            )
+            data = {"message": f"Uncaught ConvexError: {error.message}", "data": encode(error.data)}
+            return Outcome(failure=failure_from_host(data))
         except UserError as error:
             return Outcome(failure=FunctionFailure(error.message))
         return Outcome(value_json, None, len(value_json))
@@ -193,7 +191,9 @@ class Execution:
             user_ms_used=attempt.user_ms,
             nested=self.depth > 0,
         )
-        run = await attempt.hosts.run(self.spec.environment, request, nested=self.depth > 0)
+        run = await attempt.hosts.run(
+            self.spec.environment, request, nested=self.depth > 0, losses=attempt.losses
+        )
         self.started(run)
         in_action = self.transaction is None
         deadlines = attempt.runner.deadlines
@@ -256,7 +256,9 @@ class Execution:
             return {"call": number, "error": reply}
         except UserError as error:
             return {"call": number, "error": {"message": error.message}}
-        except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        except (ParabolaError, CallRefused, UncatchableFailure, HostLost, DeadlinePassed):
+            raise
+        except Exception as error:
             logger.exception("The operation %s failed", call.get("op"))
             raise InternalServerError(SYSTEM_ERROR_TEXT) from error
 

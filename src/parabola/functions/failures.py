@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
 
+from parabola.values.encoding import decode
+from parabola.values.errors import UserError
+from parabola.values.limits import MAX_RESULT_SIZE
+from parabola.values.sizes import humanize, size_of
+
 MAXIMUM_MESSAGE_BYTES = 64 * 1024
 """An error message is cut here (js-runtime §6.1)."""
 
@@ -63,14 +68,42 @@ class FunctionFailure:
         return head if redacted else f"{head}\n{self.text()}"
 
 
-def failure_from_host(error: dict[str, Any], kind: str = "user") -> FunctionFailure:
-    """Read the `error` of a host's `failed` message."""
+MAXIMUM_FRAMES: Final = 256
+MAXIMUM_FRAME_LENGTH: Final = 1024
+"""Characters of one frame."""
+
+
+def failure_from_host(error: dict[str, Any], kind: Any = "user") -> FunctionFailure:
+    """Read the `error` of a host's `failed` message. Data that is no value makes it an error without data."""
     message = str(error.get("message", ""))
     if len(message) > MAXIMUM_MESSAGE_BYTES // 4:
         message = message.encode("utf-8", "replace")[:MAXIMUM_MESSAGE_BYTES].decode("utf-8", "ignore")
-    frames = tuple(str(frame).strip().removeprefix("at ") for frame in error.get("frames") or ())
-    known: FailureKind = kind if kind in ("timeout", "memory", "stuck", "exit") else "user"  # type: ignore[assignment]
-    return FunctionFailure(message, frames, error.get("data", MISSING), known)
+    frames = error.get("frames")
+    shown = tuple(
+        str(frame).strip().removeprefix("at ")[:MAXIMUM_FRAME_LENGTH]
+        for frame in (frames[:MAXIMUM_FRAMES] if isinstance(frames, list) else ())
+    )
+    known: FailureKind = kind if kind in ("timeout", "memory", "stuck", "exit") else "user"
+    data = error.get("data", MISSING)
+    if data is not MISSING:
+        problem = data_problem(data)
+        if problem is not None:
+            return FunctionFailure(INVALID_DATA_TEXT.format(problem=problem), shown, MISSING, known)
+    return FunctionFailure(message, shown, data, known)
+
+
+INVALID_DATA_TEXT: Final = "ConvexError with invalid data: {problem}"
+
+
+def data_problem(data: Any) -> str | None:
+    """Why something cannot be the data of a `ConvexError`, or `None`: what a function may return can."""
+    try:
+        size = size_of(decode(data, check_size=False))
+    except UserError as error:
+        return error.message
+    if size > MAX_RESULT_SIZE:
+        return f"it is too large (actual: {humanize(size)}, limit: {humanize(MAX_RESULT_SIZE)})"
+    return None
 
 
 def new_request_id() -> str:

@@ -15,9 +15,15 @@ import time
 from pathlib import Path
 from typing import Protocol, Self, cast
 
-import orjson
-
 from parabola.functions.failures import FunctionFailure
+from parabola.functions.host_messages import (
+    MAXIMUM_LINE_BYTES,
+    UnreadableMessage,
+    after_noise,
+    named_in,
+    read_message,
+    shown,
+)
 from parabola.functions.host_watchdog import (
     ACTIVITY_VARIABLE,
     ActivityFile,
@@ -25,7 +31,7 @@ from parabola.functions.host_watchdog import (
     process_cpu_seconds,
     process_memory_bytes,
 )
-from parabola.functions.hosts import MAXIMUM_LINE_BYTES, HostCommand, HostConnection, LoadFailure
+from parabola.functions.hosts import HostCommand, HostConnection, LoadFailure
 from parabola.values.sizes import humanize
 
 logger = logging.getLogger("parabola.host")
@@ -36,7 +42,14 @@ TIMEOUT_TEXT = "Function execution timed out (maximum duration: {limit})"
 DESCRIPTOR_VARIABLE = "PARABOLA_HOST_FD"
 MEMORY_OF_A_CALL = 64 * 1024 * 1024
 """A run that has taken less is not to blame when its host runs out of memory (js-runtime §5.5)."""
+NOISE_INTERVAL = 5.0
+"""Seconds between two lines of the log about bytes that a host wrote and that are no message."""
+LAST_WORDS_SECONDS = 0.5
+"""How long after its end the last output of an aborted process is waited for."""
 _TAIL_BYTES = 4096
+_MEMORY_SIGNS = ("heap out of memory", "Fatal process out of memory")
+"""What V8 says when it ends the process for want of memory; it does so with an abort."""
+_ABORTS = frozenset({-signal.SIGABRT, -signal.SIGTRAP, -signal.SIGILL, 133, 134})
 
 
 class ChildProcess(Protocol):
@@ -65,6 +78,7 @@ class SpawnedProcess(asyncio.SubprocessProtocol):
         self._name = name
         self._transport: asyncio.SubprocessTransport | None = None
         self._exited: asyncio.Future[int | None] = loop.create_future()
+        self._silent: asyncio.Future[None] = loop.create_future()
         self._tail = b""
 
     @classmethod
@@ -101,6 +115,10 @@ class SpawnedProcess(asyncio.SubprocessProtocol):
         if not self._exited.done():
             self._exited.set_result(None if self._transport is None else self._transport.get_returncode())
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._silent.done():
+            self._silent.set_result(None)
+
     def kill(self) -> None:
         try:
             os.kill(self.pid, signal.SIGKILL)
@@ -108,7 +126,10 @@ class SpawnedProcess(asyncio.SubprocessProtocol):
             pass
 
     async def wait(self) -> int | None:
-        return await asyncio.shield(self._exited)
+        code = await asyncio.shield(self._exited)
+        if code in _ABORTS:  # its last words say why
+            await asyncio.wait([self._silent], timeout=LAST_WORDS_SECONDS)
+        return code
 
     def tail(self) -> str:
         return self._tail.decode("utf-8", "replace")
@@ -133,6 +154,9 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._outgoing: list[bytes] = []
         self._parts: list[bytes] = []
         self._parts_length = 0
+        self._skipping = False
+        self._noises = 0
+        self._noise_noted = -NOISE_INTERVAL
         self._look: asyncio.TimerHandle | None = None
         self._verdict: tuple[int, FunctionFailure] | None = None
         self._exonerated = False
@@ -227,30 +251,59 @@ class HostProcess(HostConnection, asyncio.Protocol):
                 lines[0] = b"".join(self._parts)
                 self._parts.clear()
                 self._parts_length = 0
+            if self._skipping:
+                self._skipping = False
+                del lines[0]
             for line in lines:
                 self._receive_line(line)
-        if last:
+        if last and not self._skipping:
             self._parts.append(last)
             self._parts_length += len(last)
             if self._parts_length > MAXIMUM_LINE_BYTES:
-                self._parts.clear()
-                self._parts_length = 0
-                self._condemn(
-                    self._activity.read()[0], FunctionFailure("The function sent too much data at once.")
-                )
+                self._skip_line()
 
     def _receive_line(self, line: bytes) -> None:
         try:
-            message = orjson.loads(line)
-            self.receive(message)
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            logger.exception(
-                "%s: a message of the host cannot be understood: %r", self.command.language, line[:200]
+            self.receive(read_message(line))
+        except UnreadableMessage as problem:
+            if problem.id is not None:
+                self.unreadable(problem)
+            elif line.strip():
+                self._note_noise(line)
+        except Exception:
+            logger.exception("A message of the %s host was not understood", self.command.language)
+            self.unreadable(UnreadableMessage("it was not understood", named_in(line)))
+
+    def _skip_line(self) -> None:
+        """A line is too long: whom it names fails now, and the rest of it is passed over."""
+        head = b"".join(self._parts)
+        self._parts.clear()
+        self._parts_length = 0
+        self._skipping = True
+        run_id = named_in(head)
+        if run_id is None:
+            self._note_noise(head)
+        else:
+            self.unreadable(UnreadableMessage(f"it is longer than {humanize(MAXIMUM_LINE_BYTES)}", run_id))
+
+    def _note_noise(self, line: bytes) -> None:
+        """Somebody has written into the host's socket past the host: a line in the log, at most one in a
+        while. A message that follows in the same line is not lost.
+        """
+        self._noises += 1
+        now = time.monotonic()
+        if now >= self._noise_noted + NOISE_INTERVAL:
+            logger.warning(
+                "%s host %d has written what is no message (%d times so far): %s",
+                self.command.language,
+                self.pid,
+                self._noises,
+                shown(line),
             )
-            self._condemn(
-                self._activity.read()[0],
-                FunctionFailure("The function broke its host's protocol.", kind="exit"),
-            )
+            self._noise_noted = now
+        rest = after_noise(line)
+        if rest is not None:
+            self._receive_line(rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -269,12 +322,17 @@ class HostProcess(HostConnection, asyncio.Protocol):
     def _look_at_activity(self) -> None:
         self._look = None
         if self.closed or not (self.runs or self._analyses):
+            self.slow_run = None
             return
         if self._step_limit is not None and self.runs:
             step = self._activity.read()
             over = self._watch.look(step, time.monotonic(), process_cpu_seconds(self.pid))
             if over is not None:
                 self._condemn(over, _timeout(self._step_limit))
+            elif self._watch.slow != self.slow_run:
+                self.slow_run = self._watch.slow
+                if self.slow_run in self.runs and self.on_slow is not None:
+                    self.on_slow()
         if self.command.memory_bytes is not None:
             used = process_memory_bytes(self.pid)
             if used is not None and used > self.command.memory_bytes:
@@ -323,8 +381,9 @@ class HostProcess(HostConnection, asyncio.Protocol):
         if self._look is not None:
             self._look.cancel()
             self._look = None
-        blamed, failure = self._blame(code)
         tail = "" if process is None else process.tail().strip()
+        blamed, failure = self._blame(code, tail)
+        suspect = None if self._exonerated else self._suspect()
         self._activity.close()
         if not self._closing:
             logger.log(
@@ -338,18 +397,24 @@ class HostProcess(HostConnection, asyncio.Protocol):
             blamed=blamed,
             failure=failure,
             startup=f"The {self.command.language} host ended while {doing} ({how}).{tail and chr(10) + tail}",
+            suspect=suspect,
+            how=None if self._closing else how,
         )
 
-    def _blame(self, code: int | None) -> tuple[int | None, FunctionFailure | None]:
+    def _blame(self, code: int | None, said: str) -> tuple[int | None, FunctionFailure | None]:
+        """Who is to blame for certain, and what for; `said` is what the process said at last."""
         if self._verdict is not None:
             return self._verdict
         run_id = self._suspect()
         if run_id is None or self._exonerated:
             return None, None
-        if code in (-signal.SIGKILL, -signal.SIGABRT, 134, 137):
+        if code in _ABORTS and any(sign in said for sign in _MEMORY_SIGNS):
             if not self._has_taken(run_id, self.command.heap_bytes):
+                self._exonerated = True
                 return None, None
             return run_id, self._out_of_memory()
+        if code == -signal.SIGKILL and self._step_limit is not None:
+            return None, None  # by somebody else, such as a system that lacks memory: it is only suspected
         return run_id, FunctionFailure(
             f"The function ended its host process ({describe_exit(code)}). "
             "A function returns or raises an error; it must not end the process.",

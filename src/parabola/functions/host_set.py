@@ -16,6 +16,8 @@ from typing import Any
 
 from parabola.functions.action_pool import ActionPool
 from parabola.functions.deployment import Deployment, Environment
+from parabola.functions.host_losses import HostLosses
+from parabola.functions.host_messages import Message
 from parabola.functions.host_pool import DeterministicPool
 from parabola.functions.host_spawners import (
     InlineHostFactory,
@@ -30,7 +32,6 @@ from parabola.functions.hosts import (
     HostLost,
     HostPool,
     LoadFailure,
-    Message,
     Purpose,
     Run,
     RunRequest,
@@ -54,6 +55,8 @@ class HostConfig:
     """Hosts for queries and mutations per environment; by default one per processor."""
     maximum_actions: int = 64
     """Actions running at once per environment, those started by actions apart (js-runtime §9)."""
+    spares: int = 1
+    """Hosts for queries and mutations that stand by per environment, once it has been used."""
     action_spares: int = 1
     action_idle_seconds: float = 60.0
     inline: InlineHostFactory | None = None
@@ -82,7 +85,9 @@ class EnvironmentHosts:
         self.deterministic: HostPool | None = None
         if environment != "node":
             size = 1 if config.inline else config.processes or os.cpu_count() or 1
-            self.deterministic = DeterministicPool(lambda: spawner.spawn("deterministic"), size)
+            self.deterministic = DeterministicPool(
+                lambda: spawner.spawn("deterministic"), size, spares=0 if config.inline else config.spares
+            )
         self.actions: HostPool = ActionPool(
             lambda: spawner.spawn("action"),
             maximum=config.maximum_actions,
@@ -158,7 +163,14 @@ class HostSet:
                 self._warming.add(task)
                 task.add_done_callback(self._warming.discard)
 
-    async def run(self, environment: Environment, request: RunRequest, *, nested: bool = False) -> Run:
+    async def run(
+        self,
+        environment: Environment,
+        request: RunRequest,
+        *,
+        nested: bool = False,
+        losses: HostLosses | None = None,
+    ) -> Run:
         """Start a run where it belongs. Raises `HostLost` when these hosts have been closed."""
         if self._failure is not None:
             raise Overloaded(f"The deployed functions cannot be run: {self._failure.message}")
@@ -168,7 +180,7 @@ class HostSet:
         pool = hosts.deterministic if request.kind in ("query", "mutation") else hosts.actions
         if pool is None:
             raise HostLost
-        return await pool.run(request, nested=nested)
+        return await pool.run(request, nested=nested, losses=losses)
 
     async def analyze(self, environment: Environment, phase: str, **fields: Any) -> Message:
         """What the modules of an environment define. Raises `LoadFailure`."""

@@ -85,6 +85,10 @@ class StepWatch:
     limit: float = 1.0
     wall_limit: float = 5.0
     grace: float = 0.15
+    slow_limit: float = 0.25
+    """Seconds of processor time after which a step is called slow."""
+    slow: int | None = None
+    """The run of a slow step, as of the last look."""
     _step: tuple[int, int] = (0, 0)
     _used_before: float = 0.0
     """Time the step had used when it was seen first."""
@@ -97,6 +101,8 @@ class StepWatch:
         since_look, self._last_look = now - self._last_look, now
         cpu_since_look, self._last_cpu = (cpu or 0.0) - self._last_cpu, cpu or 0.0
         run_id, started = step
+        if step != self._step:
+            self.slow = None
         if run_id == 0:
             self._step = step
             return None
@@ -108,6 +114,8 @@ class StepWatch:
             self._used_before = earlier + min(elapsed - earlier, max(0.0, cpu_since_look))
             self._cpu_then = cpu or 0.0
             return None
+        if cpu is not None and cpu - self._cpu_then >= self.slow_limit:
+            self.slow = run_id
         if elapsed < self.limit + self.grace:
             return None
         if cpu is None or elapsed >= self.wall_limit:

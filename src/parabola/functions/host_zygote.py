@@ -15,8 +15,9 @@ import socket
 
 import orjson
 
+from parabola.functions.host_messages import Message
 from parabola.functions.host_process import HostProcess
-from parabola.functions.hosts import HostBundle, HostCommand, HostLost, LoadFailure, Message
+from parabola.functions.hosts import HostBundle, HostCommand, HostLost, LoadFailure
 
 FORK_SECONDS = 20.0
 """How long a child may take until it is ready, on a machine with much else to do."""
@@ -116,9 +117,10 @@ class Zygote(HostProcess):
 
     def receive(self, message: Message) -> None:
         if message.get("type") == "childExited":
-            child = self._children.pop(message["pid"], None)
+            pid, code = message.get("pid"), message.get("exitCode")
+            child = self._children.pop(pid, None) if isinstance(pid, int) else None
             if child is not None:
-                child.ended(message.get("exitCode"))
+                child.ended(code if isinstance(code, int) else None)
         else:
             super().receive(message)
 

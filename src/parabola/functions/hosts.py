@@ -10,26 +10,40 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import orjson
 
 from parabola.functions.deployment import Deployment, Environment
-from parabola.functions.failures import FunctionFailure
+from parabola.functions.failures import SYSTEM_ERROR_TEXT, FunctionFailure
+from parabola.functions.host_messages import (
+    MAXIMUM_LINE_BYTES,
+    Message,
+    UnreadableMessage,
+    check_shape,
+)
 from parabola.values.errors import BadRequest
 from parabola.values.sizes import humanize
+
+if TYPE_CHECKING:
+    from parabola.functions.host_losses import HostLosses
 
 PROTOCOL_VERSION = 1
 ANALYSIS_SECONDS = 60.0
 """Time for the analysis of all modules of one environment. Each module of the default JavaScript runtime has
 less, by its own host's clock; imports of external packages may take their time.
 """
-MAXIMUM_LINE_BYTES = 64 * 1024 * 1024
-"""Longest message either side may send (docs/host-protocol.md)."""
+UNREADABLE_TEXT = (
+    "What the function sent could not be read: {why}. Its result, errors, logs and calls must be well-formed "
+    f"text and values, and no message may be longer than {humanize(MAXIMUM_LINE_BYTES)}."
+)
+
+logger = logging.getLogger("parabola.host")
 
 
 @dataclass(frozen=True)
@@ -56,9 +70,19 @@ Purpose = Literal["deterministic", "action"]
 
 
 class HostLost(Exception):
-    """The host went away while this run was in flight there, through no fault of the run: run it again
-    elsewhere.
+    """The host went away while this run was in flight there, and it is not certain that the run is to blame:
+    run it again elsewhere.
+
+    `how` says how the host's process ended; `None` when it was closed, or nobody wants the run there any
+    more. `is_moved` is true when the host lives on, and the run only is to go to a better one. `suspected`
+    is true when the run's code was executing then, or nothing but this run was there.
     """
+
+    def __init__(self, how: str | None = None, *, suspected: bool = False, is_moved: bool = False) -> None:
+        super().__init__(how or "closed")
+        self.how = how
+        self.is_moved = is_moved
+        self.suspected = suspected
 
 
 class LoadFailure(BadRequest):
@@ -167,13 +191,10 @@ class RunRequest(NamedTuple):
         )
 
 
-Message = dict[str, Any]
-
-
 class Run:
     """One execution in flight on one host: messages come out of `next`, replies go in through `reply`."""
 
-    __slots__ = ("_error", "_inbox", "_waiter", "host", "id", "request", "started")
+    __slots__ = ("_error", "_inbox", "_waiter", "has_spoken", "host", "id", "request", "started")
 
     def __init__(self, host: HostConnection, run_id: int, request: RunRequest, started: float) -> None:
         self.host = host
@@ -181,6 +202,8 @@ class Run:
         self.request = request
         self.started = started
         """Loop time at which the run was handed to the host."""
+        self.has_spoken = False
+        """Whether any message has come of it."""
         self._inbox: deque[Message] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
@@ -203,7 +226,12 @@ class Run:
         message: dict[str, Any] = {"type": "reply", "id": self.id, "replies": replies}
         if tables_json is not None:
             message["tables"] = orjson.Fragment(tables_json)
-        self.host.send(orjson.dumps(message))
+        try:
+            text = orjson.dumps(message)
+        except TypeError:
+            message["replies"] = [_encodable(reply) for reply in replies]
+            text = orjson.dumps(message)
+        self.host.send(text)
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message about this run, unless it is over."""
@@ -216,6 +244,7 @@ class Run:
 
     def deliver(self, message: Message) -> None:
         """A message from the host, in order."""
+        self.has_spoken = True
         self._inbox.append(message)
         self._wake()
 
@@ -227,6 +256,16 @@ class Run:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _encodable(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The reply, or an error in the place of one that no message can hold: only that call has failed."""
+    try:
+        orjson.dumps(reply)
+    except TypeError:
+        logger.exception("The answer of an operation cannot be written")
+        return {"call": reply["call"], "error": {"message": SYSTEM_ERROR_TEXT}}
+    return reply
 
 
 def failed_message(failure: FunctionFailure) -> Message:
@@ -253,10 +292,18 @@ class HostConnection:
         """The module that an analysis imports now, where the host says so."""
         self.info: Message = {}
         """The host's `ready` message."""
+        self.ended_by: str | None = None
+        """The function that has ended this host, as far as one is known to have, or is suspected."""
+        self.ended_working = False
+        """Whether calls were in flight when it ended."""
         self.on_finished: Callable[[], None] | None = None
         """Called whenever a run has ended on this host."""
         self.on_lost: Callable[[], None] | None = None
         """Called once, when the host is gone."""
+        self.slow_run: int | None = None
+        """A run that has been executing for long without a break; others there have to wait."""
+        self.on_slow: Callable[[], None] | None = None
+        """Called when there is such a run."""
         self._ids = itertools.count(1)
         self._analyses: dict[int, asyncio.Future[Message]] = {}
         self._ready: asyncio.Future[Message] = self.loop.create_future()
@@ -350,11 +397,45 @@ class HostConnection:
             self.send(orjson.dumps({"type": "cancel", "id": run.id}))
         self._finished()
 
+    def move_waiting(self) -> None:
+        """Let everybody who waits for the slow run, and has said nothing yet, be run elsewhere."""
+        for run in [run for run in self.runs.values() if run.id != self.slow_run and not run.has_spoken]:
+            del self.runs[run.id]
+            run.fail(HostLost(is_moved=True))
+            self.send(orjson.dumps({"type": "cancel", "id": run.id}))
+
     # What carriers call
 
     def receive(self, message: Message) -> None:
-        """Dispatch one message of the host."""
-        kind = message.get("type")
+        """Dispatch one message of the host; one of the wrong shape fails the run that it names."""
+        try:
+            check_shape(message)
+        except UnreadableMessage as problem:
+            self.unreadable(problem)
+        else:
+            self._dispatch(message)
+
+    def unreadable(self, problem: UnreadableMessage) -> None:
+        """Something about a run came that cannot be read: that run fails, is not run again, and its host and
+        its neighbours go on.
+        """
+        if problem.id is None:
+            return
+        run, analysis = self.runs.pop(problem.id, None), self._analyses.get(problem.id)
+        if run is not None:
+            logger.warning("What %s sent cannot be read: %s", run.request.path, problem)
+        text = UNREADABLE_TEXT.format(why=problem)
+        if run is not None:
+            self.abandoned = True
+            run.deliver(failed_message(FunctionFailure(text)))
+            if not self.closed:
+                self.send(orjson.dumps({"type": "cancel", "id": run.id}))
+            self._finished()
+        elif analysis is not None and not analysis.done():
+            analysis.set_exception(LoadFailure(text))
+
+    def _dispatch(self, message: Message) -> None:
+        kind = message["type"]
         if kind in ("syscall", "log", "responseHead", "responseChunk", "requestTaken"):
             run = self.runs.get(message["id"])
             if run is not None:
@@ -365,9 +446,9 @@ class HostConnection:
                 run.deliver(message)
                 self._finished()
             elif (analysis := self._analyses.get(message["id"])) is not None and not analysis.done():
-                analysis.set_exception(_load_failure(message.get("error") or {}))
+                analysis.set_exception(_load_failure(message.get("error")))
         elif kind == "importing":
-            self.importing = str(message["path"])
+            self.importing = str(message.get("path"))
         elif kind == "analysis":
             analysis = self._analyses.get(message["id"])
             if analysis is not None and not analysis.done():
@@ -381,27 +462,41 @@ class HostConnection:
                 self._loaded.set_result(None)
         elif kind == "loadFailed":
             if self._loaded is not None and not self._loaded.done():
-                self._loaded.set_exception(_load_failure(message.get("error") or {}))
+                self._loaded.set_exception(_load_failure(message.get("error")))
         elif kind == "stalled":
             self.stalled(message["id"])
 
     def stalled(self, run_id: int) -> None:
         """The host asks to be killed because of a run."""
 
-    def end(self, *, blamed: int | None, failure: FunctionFailure | None, startup: str) -> None:
+    def end(
+        self,
+        *,
+        blamed: int | None,
+        failure: FunctionFailure | None,
+        startup: str,
+        suspect: int | None = None,
+        how: str | None = None,
+    ) -> None:
         """The host is gone: the blamed run fails with `failure`, the others are `HostLost`.
 
-        `startup` is what those are told who wait for the host to become ready, to load or to analyse.
+        `startup` is what those are told who wait for the host to become ready, to load or to analyse. `how`
+        is how the process ended, if it was not closed, and `suspect` the run that may have ended it.
         """
         if self.closed:
             return
         self.closed = True
         runs, self.runs = self.runs, {}
+        if suspect is None and len(runs) == 1:
+            suspect = next(iter(runs))
+        guilty = runs.get(blamed or suspect or 0)
+        self.ended_by = None if guilty is None or how is None else guilty.request.path
+        self.ended_working = bool(runs)
         for run in runs.values():
             if failure is not None and run.id == blamed:
                 run.deliver(failed_message(failure))
             else:
-                run.fail(HostLost())
+                run.fail(HostLost(how, suspected=run.id == suspect))
         for future in (self._ready, self._loaded, *self._analyses.values()):
             if future is not None and not future.done():
                 future.set_exception(LoadFailure(startup))
@@ -414,8 +509,15 @@ class HostConnection:
             self.on_finished()
 
 
-def _load_failure(error: Mapping[str, Any]) -> LoadFailure:
-    return LoadFailure(str(error.get("message", "")), file=error.get("file"), line=error.get("line"))
+def _load_failure(error: Any) -> LoadFailure:
+    if not isinstance(error, dict):
+        error = {}
+    file, line = error.get("file"), error.get("line")
+    return LoadFailure(
+        str(error.get("message", "")),
+        file=file if isinstance(file, str) else None,
+        line=line if isinstance(line, int) else None,
+    )
 
 
 class HostPool(Protocol):
@@ -424,9 +526,11 @@ class HostPool(Protocol):
     async def start(self) -> None:
         """Be ready to run. Raises `LoadFailure`."""
 
-    async def run(self, request: RunRequest, *, nested: bool = False) -> Run:
+    async def run(
+        self, request: RunRequest, *, nested: bool = False, losses: HostLosses | None = None
+    ) -> Run:
         """Start a run on some host. `nested` runs are started by a run in flight: they never wait for a free
-        place.
+        place. `losses` are the hosts that the call has lost before.
         """
 
     async def analyze(self, phase: str, **fields: Any) -> Message:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from parabola.functions.calling import NO_ARGUMENTS, Arguments, Call
 from parabola.functions.deployment import FunctionSpec
 from parabola.functions.execution import Execution
 from parabola.functions.execution_log import ExecutionEntry
-from parabola.functions.failures import FunctionFailure
+from parabola.functions.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.function_path import FunctionPath, strip_extension
 from parabola.functions.http_bodies import RequestFeed, ResponseRelay, ResponseSink
 from parabola.functions.http_routing import HttpRoute
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from parabola.functions.runner import FunctionRunner
 
 __all__ = ["BODYLESS", "HttpActionRequest", "HttpExecution", "ResponseSink", "run_http_action"]
+
+logger = logging.getLogger("parabola.functions")
 
 TOO_LARGE_TEXT: Final = "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB"
 BODYLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -154,12 +157,16 @@ async def run_http_action(
     if on_start is not None:
         on_start(execution)
     try:
-        outcome = await execute_action(runner, execution)
-        await execution.finish_response()
+        failure = (await execute_action(runner, execution)).failure
+        try:
+            await execution.finish_response()
+        except Exception:
+            logger.exception("The response of %s %s cannot be written", request.method, request.path)
+            failure = failure or FunctionFailure(SYSTEM_ERROR_TEXT)
     finally:
         execution.close()
-    _record(runner, request, execution, outcome.failure, time.perf_counter() - began)
-    return outcome.failure
+    _record(runner, request, execution, failure, time.perf_counter() - began)
+    return failure
 
 
 def _record(

@@ -19,6 +19,7 @@ from parabola.functions.runner import Active
 
 if TYPE_CHECKING:
     from parabola.functions.deployment import Environment
+    from parabola.functions.host_losses import HostLosses
     from parabola.functions.identity import Identity
     from parabola.functions.results import FunctionResult
     from parabola.functions.runner import FunctionRunner
@@ -35,7 +36,7 @@ class InlineHosts(HostSet):
     def __init__(
         self, config: HostConfig, deployment: Deployment, instance: Mapping[str, str], spec: FunctionSpec
     ) -> None:
-        super().__init__(replace(config, processes=1), deployment, instance)
+        super().__init__(replace(config, processes=1, spares=0), deployment, instance)
         self._spec = spec
         self._deployed: HostSet | None = None
 
@@ -44,11 +45,18 @@ class InlineHosts(HostSet):
         self._deployed = deployed
         return self
 
-    async def run(self, environment: Environment, request: RunRequest, *, nested: bool = False) -> Run:
+    async def run(
+        self,
+        environment: Environment,
+        request: RunRequest,
+        *,
+        nested: bool = False,
+        losses: HostLosses | None = None,
+    ) -> Run:
         """Start a run where it belongs."""
         if request.path == self._spec.path or self._deployed is None:
-            return await super().run(environment, request, nested=nested)
-        return await self._deployed.run(environment, request, nested=nested)
+            return await super().run(environment, request, nested=nested, losses=losses)
+        return await self._deployed.run(environment, request, nested=nested, losses=losses)
 
 
 class InlineQueries:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Level = Literal["DEBUG", "INFO", "LOG", "WARN", "ERROR"]
-LEVELS = frozenset(("DEBUG", "INFO", "LOG", "WARN", "ERROR"))
+LEVEL_NAMES: tuple[Level, ...] = ("DEBUG", "INFO", "LOG", "WARN", "ERROR")
 
 MAXIMUM_LINES = 256
 """Lines of one execution: 255 of the user, then one that says the rest is missing (js-runtime §5.9)."""
 MAXIMUM_LINE_BYTES = 32768
 """Bytes of one line; longer ones are cut at a character boundary (js-runtime §5.9)."""
+LATEST_TIMESTAMP = 2**53
+"""Milliseconds; a line that claims to be later has no timestamp."""
 OVERFLOW_TEXT = f"Log overflow (maximum {MAXIMUM_LINES}). Remaining log lines omitted."
 
 
@@ -51,21 +53,32 @@ class LogLine:
         return line
 
     @staticmethod
-    def from_json(line: Mapping[str, Any]) -> LogLine:
+    def from_json(line: Any) -> LogLine:
         """Read a line sent by a host, or one stored by `to_json`; anything odd is made harmless, never
         refused.
         """
+        if not isinstance(line, Mapping):
+            line = {"messages": [line]}
         level = line.get("level")
         metadata = line.get("systemMetadata")
+        messages = line.get("messages")
+        if not isinstance(messages, list | tuple):
+            messages = () if messages is None else (messages,)
+        timestamp = line.get("timestamp")
+        known = isinstance(timestamp, int | float) and 0 <= timestamp <= LATEST_TIMESTAMP
         return LogLine(
-            level=level if level in LEVELS else "LOG",
-            messages=tuple(str(message) for message in line.get("messages", ())),
-            timestamp=int(line.get("timestamp") or 0),
-            is_truncated=bool(line.get("isTruncated", False)),
-            code=metadata.get("code") if isinstance(metadata, dict) else None,
-            component_path=line.get("componentPath"),
-            udf_path=line.get("udfPath"),
+            level=level if level in LEVEL_NAMES else "LOG",
+            messages=tuple(str(message) for message in messages),
+            timestamp=int(timestamp) if known else 0,
+            is_truncated=line.get("isTruncated") is True,
+            code=_text(metadata.get("code")) if isinstance(metadata, Mapping) else None,
+            component_path=_text(line.get("componentPath")),
+            udf_path=_text(line.get("udfPath")),
         )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def system_line(level: Level, text: str, code: str | None = None) -> LogLine:
@@ -98,7 +111,7 @@ class LogCollector:
         self._own = 0
         self._omitted = False
 
-    def write(self, lines: Iterable[Mapping[str, Any]]) -> Sequence[LogLine]:
+    def write(self, lines: Iterable[Any]) -> Sequence[LogLine]:
         """Take lines sent by the host; returns those that were kept."""
         kept: list[LogLine] = []
         for raw in lines:

@@ -14,6 +14,7 @@ from parabola.functions.calling import Call, CallRefused
 from parabola.functions.contention import TURNS_BEFORE_LANE, Turn, Turns
 from parabola.functions.execution import Execution, Outcome
 from parabola.functions.failures import FunctionFailure
+from parabola.functions.host_losses import HostLosses
 from parabola.functions.hosts import HostLost
 from parabola.functions.results import FunctionResult
 from parabola.functions.session_requests import SessionRequest, store_result, stored_result
@@ -80,7 +81,8 @@ class Mutations:
     async def _run(self, request: MutationRequest) -> FunctionResult:
         runner, turns = self._runner, self._turns
         function = request.call.name.canonical
-        conflicts = losses = 0
+        conflicts = 0
+        losses = HostLosses()
         table = turns.contended_table(function)
         while True:
             in_lane = conflicts > TURNS_BEFORE_LANE
@@ -89,7 +91,7 @@ class Mutations:
                 async with runner.database.commit_lane() if in_lane else contextlib.nullcontext():
                     # Who holds the lane must not wait for a switch, whose commit waits for the lane.
                     active = runner.active if in_lane else await runner.current()
-                    result = await self._attempt(request, active, turn)
+                    result = await self._attempt(request, active, turn, losses)
                 if not conflicts:
                     turns.observe(function, table if turn is not None and turn.waited else None)
                 return result
@@ -99,18 +101,20 @@ class Mutations:
                     turns.observe(function, table)
                 conflicts += 1
             except HostLost:
-                losses += 1
-                runner.check_losses(losses)
+                pass  # it has been counted
             finally:
+                losses.end_try()
                 if turn is not None:
                     turn.end()
 
-    async def _attempt(self, request: MutationRequest, active: Active, turn: Turn | None) -> FunctionResult:
+    async def _attempt(
+        self, request: MutationRequest, active: Active, turn: Turn | None, losses: HostLosses
+    ) -> FunctionResult:
         """One attempt. Raises `ConflictError` and `HostLost`, after which nothing of it remains."""
         runner, database = self._runner, self._runner.database
         call, session, companion = request.call, request.session, request.companion
         transaction = database.begin(writable=True)
-        attempt = runner.attempt(active, call, transaction)
+        attempt = runner.attempt(active, call, transaction, losses=losses)
         if session is not None and (stored := await stored_result(transaction, session)) is not None:
             await database.wait_durable(transaction.begin_ts)
             return stored
@@ -124,6 +128,11 @@ class Mutations:
             outcome = await runner.execute(execution)
         except CallRefused as refusal:
             outcome = Outcome(failure=refusal.failure)
+        except HostLost as loss:
+            failure = losses.count(loss)
+            if failure is None:
+                raise
+            outcome = Outcome(failure=failure)
         lines = runner.closing_lines(execution, outcome)
         ts = transaction.begin_ts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -25,9 +26,10 @@ from parabola.functions.deadlines import (
 from parabola.functions.deployment import KIND_TITLES, Deployment, FunctionSpec
 from parabola.functions.execution import USER_TIME_LIMIT_MS, Execution, Outcome, UncatchableFailure
 from parabola.functions.execution_log import ExecutionEntry, ExecutionLog
-from parabola.functions.failures import SYSTEM_ERROR_TEXT
+from parabola.functions.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.function_handles import FunctionHandles
 from parabola.functions.function_path import FunctionPath, parse_path
+from parabola.functions.host_losses import HostLosses
 from parabola.functions.hosts import HostLost
 from parabola.functions.identity import Identity
 from parabola.functions.implicit_reads import ImplicitReads
@@ -46,8 +48,7 @@ if TYPE_CHECKING:
     from parabola.functions.host_set import HostSet
     from parabola.functions.logs import LogLine
 
-MAXIMUM_HOST_LOSSES = 5
-"""Hosts that may be lost under one call, through no fault of its own, before it is given up."""
+logger = logging.getLogger("parabola.functions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,11 @@ class FunctionRunner:
         """
         began, executed_at = time.perf_counter(), time.monotonic()
         given = active
-        losses = 0
+        losses = HostLosses()
         while True:
             active = given or await self.current()
             transaction = self.database.begin(ts=ts)
-            attempt = self.attempt(active, call, transaction, journal)
+            attempt = self.attempt(active, call, transaction, journal, losses=losses)
             spec: FunctionSpec | None = None
             execution: Execution | None = None
             try:
@@ -119,10 +120,13 @@ class FunctionRunner:
                 outcome = await self.execute(execution)
             except CallRefused as refusal:
                 outcome = Outcome(failure=refusal.failure)
-            except HostLost:
-                losses += 1
-                self.check_losses(losses)
-                continue
+            except HostLost as loss:
+                failure = losses.count(loss)
+                if failure is None:
+                    continue
+                outcome = Outcome(failure=failure)
+            finally:
+                losses.end_try()
             result = FunctionResult(
                 value_json=outcome.value_json,
                 error=outcome.failure,
@@ -214,7 +218,12 @@ class FunctionRunner:
     # What attempts and executions need
 
     def attempt(
-        self, active: Active, call: Call, transaction: Transaction | None, journal: str | None = None
+        self,
+        active: Active,
+        call: Call,
+        transaction: Transaction | None,
+        journal: str | None = None,
+        losses: HostLosses | None = None,
     ) -> Attempt:
         """Begin a try at a call; it depends on what is deployed."""
         if transaction is not None:
@@ -229,21 +238,24 @@ class FunctionRunner:
             deadline=asyncio.get_running_loop().time() + SYSTEM_TIME_LIMIT_SECONDS,
             transaction=transaction,
             journal=journal,
+            losses=losses,
         )
 
     async def execute(self, execution: Execution) -> Outcome:
-        """Run a query or mutation to its end. Raises `HostLost` and system faults."""
+        """Run a query or mutation to its end. Raises `HostLost` and system faults.
+
+        A fault of the engine itself is this call's failure: who calls it again and again, as clients and jobs
+        do with what was not answered, would only see it again.
+        """
         try:
             return await execution.run(execution.db)
+        except InternalServerError as fault:
+            logger.error("%s failed by a fault of the server: %s", execution.spec.path, fault)
+            return Outcome(failure=FunctionFailure(SYSTEM_ERROR_TEXT, kind="exit"))
         except UncatchableFailure as uncatchable:
             return Outcome(failure=uncatchable.failure)
         except DeadlinePassed:
             return Outcome(failure=SLOW_SYSTEM_FAILURE)
-
-    def check_losses(self, losses: int) -> None:
-        """Give up a call under which hosts keep dying. Raises `InternalServerError`."""
-        if losses >= MAXIMUM_HOST_LOSSES:
-            raise InternalServerError(SYSTEM_ERROR_TEXT)
 
     def path_of(self, name: FunctionPath) -> str:
         """The name of a function with its module's extension, for texts."""

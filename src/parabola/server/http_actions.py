@@ -27,9 +27,11 @@ from parabola.functions.http_routing import HttpRoute, find_route, has_router
 from parabola.functions.identity import Identity
 from parabola.server.credentials import identify
 from parabola.server.http_errors import error_response
+from parabola.server.messages import json_string
 from parabola.server.request_context import request_context
 from parabola.server.served_backend import ServedBackend
 from parabola.values.errors import InternalServerError, ParabolaError
+from parabola.values.texts import repaired
 
 NOT_ENABLED: Final = "This Convex deployment does not have HTTP actions enabled."
 NO_ROUTE: Final = "No matching routes found"
@@ -173,12 +175,12 @@ class ResponseWriter:
 def failure_response(failure: FunctionFailure, request_id: str, redacted: bool) -> web.Response:
     """The answer when an action failed before it answered (sync-and-http 5)."""
     head = f"[Request ID: {request_id}] Server Error"
-    body: dict[str, Any] = {"code": head if redacted else f"{head}: {failure.message}"}
+    parts = [b'{"code":%b' % json_string(head if redacted else f"{head}: {failure.message}")]
     if not redacted:
-        body["trace"] = failure.text()
+        parts.append(b',"trace":%b' % json_string(failure.text()))
     if failure.data is not MISSING:
-        body["data"] = failure.data
-    return web.Response(status=500, body=orjson.dumps(body), content_type="application/json")
+        parts.append(b',"data":%b' % orjson.dumps(failure.data))
+    return web.Response(status=500, body=b"".join(parts) + b"}", content_type="application/json")
 
 
 def public_url(request: web.Request, path: str) -> str:
@@ -192,7 +194,8 @@ def public_url(request: web.Request, path: str) -> str:
                 break
     query = request.rel_url.raw_query_string
     address = f"{path}?{query}" if query else path
-    return f"{scheme or 'http'}://{request.headers.get('Host', request.host)}{address}"
+    url = f"{scheme or 'http'}://{request.headers.get('Host', request.host)}{address}"
+    return repaired(url)
 
 
 def header_pairs(request: web.Request) -> tuple[tuple[str, str], ...]:

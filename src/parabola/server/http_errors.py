@@ -13,13 +13,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from parabola.values.errors import InternalServerError, ParabolaError
+from parabola.values.texts import repaired
 
 _log = logging.getLogger("parabola.http")
 
 
 def error_response(error: ParabolaError) -> web.Response:
     """The answer for an error. Whatever has no class of its own is an internal error and shows no detail."""
-    body = orjson.dumps({"code": error.code, "message": error.message.encode("utf-8", "replace").decode()})
+    body = orjson.dumps({"code": error.code, "message": repaired(error.message)})
     return web.Response(status=error.status, body=body, content_type="application/json")
 
 

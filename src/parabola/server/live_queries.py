@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from parabola.functions.failures import FunctionFailure
+from parabola.functions.failures import SYSTEM_ERROR_TEXT, FunctionFailure, new_request_id
 from parabola.functions.results import FunctionResult
 from parabola.server.served_backend import LiveQuery, ServedBackend
 from parabola.server.sync_effects import POSTPONED, Evaluate, HeldQuery, QueryOutcome
@@ -55,7 +55,10 @@ class SharedRuns:
         """The run is over: let the others look."""
         followers = self._followers.pop(key)
         for at, follow in enumerate(followers, 1):
-            follow()
+            try:
+                follow()
+            except Exception:
+                _log.exception("A socket could not take a result")
             if at % _FOLLOWERS_AT_A_TIME == 0:
                 await asyncio.sleep(0)
 
@@ -189,6 +192,10 @@ class LiveQueries:
                 raise
             _log.warning("%s is asked again later: %s", query.path, error.message)
             return POSTPONED
+        except Exception:
+            request_id = new_request_id()
+            _log.exception("%s could not be run [Request ID: %s]", query.path, request_id)
+            return FunctionResult(error=FunctionFailure(SYSTEM_ERROR_TEXT), request_id=request_id)
         query.used_identity = result.used_identity
         return result
 

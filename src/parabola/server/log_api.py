@@ -5,12 +5,15 @@ Cursors are milliseconds since the epoch, possibly with a fraction.
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 from typing import Final, Protocol
 
+import orjson
 from aiohttp import web
 
-from parabola.functions.execution_log import ExecutionLog
+from parabola.functions.execution_log import ExecutionEntry, ExecutionLog
 from parabola.server.client_version import parse_client_header
 from parabola.server.credentials import require_admin
 from parabola.server.long_polls import news_or_stop
@@ -18,6 +21,8 @@ from parabola.server.served_backend import ServedBackend
 from parabola.values.errors import BadRequest
 
 __all__ = ["routes"]
+
+_log: Final = logging.getLogger("parabola.http")
 
 LONGEST_POLL_SECONDS: Final = 60.0
 
@@ -57,9 +62,18 @@ async def _follow(request: web.Request, log: ExecutionLog, *, structured: bool) 
     else:
         entries = await news_or_stop(request, log.wait_after(cursor / 1000, LONGEST_POLL_SECONDS), [])
         position = entries[-1].timestamp * 1000 if entries else cursor
-    return web.json_response(
-        {"entries": [entry.to_json(structured=structured) for entry in entries], "newCursor": position}
-    )
+    texts = [text for entry in entries if (text := _text(entry, structured)) is not None]
+    body = b'{"entries":[%b],"newCursor":%b}' % (b",".join(texts), orjson.dumps(position))
+    return web.Response(body=body, content_type="application/json")
+
+
+def _text(entry: ExecutionEntry, structured: bool) -> bytes | None:
+    """An entry as JSON; nothing of one that cannot be written, so that readers get past it."""
+    try:
+        return json.dumps(entry.to_json(structured=structured), allow_nan=False).encode()
+    except Exception:
+        _log.exception("An entry of the log of functions cannot be written")
+        return None
 
 
 def _cursor(request: web.Request) -> float:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, field, json
 
 from parabola.server.json_faults import json_fault
+from parabola.values.texts import repaired
 
 U32: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 MAX_TS = 2**63 - 1
@@ -262,5 +263,5 @@ def decode_server_message(frame: str | bytes) -> ServerMessage:
 
 
 def json_string(text: str) -> bytes:
-    """A text as JSON, whatever is in it: what UTF-8 cannot say becomes a question mark."""
-    return _encoder.encode(text.encode("utf-8", "replace").decode("utf-8"))
+    """A text as JSON, whatever is in it."""
+    return _encoder.encode(repaired(text))

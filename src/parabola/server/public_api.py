@@ -20,7 +20,7 @@ from parabola.server.json_body import parse_json, read_json, read_object
 from parabola.server.messages import InvalidMessage, decode_ts, encode_ts, json_string
 from parabola.server.request_context import request_context
 from parabola.server.served_backend import Arguments, ServedBackend
-from parabola.server.transition_text import error_data_json, visible_log_lines
+from parabola.server.transition_text import error_data_json, unwritable, visible_log_lines
 from parabola.values.encoding import encode_as, loads
 from parabola.values.errors import BadRequest
 
@@ -152,7 +152,14 @@ class PublicApi:
 def result_body(
     result: FunctionResult, format: str, context: RequestContext, *, redacted: bool = False
 ) -> bytes:
-    """How a call ended, as the JSON of an answer."""
+    """How a call ended, as the JSON of an answer; an internal error when that cannot be written."""
+    try:
+        return _body_of(result, format, context, redacted)
+    except Exception:
+        return _body_of(unwritable(result), format, context, redacted)
+
+
+def _body_of(result: FunctionResult, format: str, context: RequestContext, redacted: bool) -> bytes:
     lines = visible_log_lines(result, redacted)
     log_lines = b',"logLines":' + orjson.dumps(lines) if lines else b""
     error = result.error

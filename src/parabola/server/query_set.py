@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
+from parabola.functions.results import FunctionResult
 from parabola.server.messages import Add, ModifyQuerySet, Remove
 from parabola.server.sync_effects import HeldQuery, Postponed, QueryOutcome
 from parabola.server.sync_failures import BaseVersionMismatch, ProtocolViolation
-from parabola.server.transition_text import query_pieces, removed_pieces
+from parabola.server.transition_text import query_pieces, removed_pieces, unwritable
 
 
 class QuerySet:
@@ -87,13 +88,24 @@ class QuerySet:
                 continue
             if result.error is None:
                 query.journal = result.journal
-            digest = result.digest
-            if digest != query.digest:
-                query.digest = digest
-                changes.append((query_id, query_pieces(query_id, result, self._redacted)))
+            try:
+                change = self._change(query, result)
+            except Exception:  # it is this query's failure, and the client's others go on
+                change = self._change(query, unwritable(result))
+            if change is not None:
+                changes.append((query_id, change))
         if len(changes) > 1:
             changes.sort(key=itemgetter(0))
         return [change for _, change in changes], postponed
+
+    def _change(self, query: HeldQuery, result: FunctionResult) -> Sequence[bytes] | None:
+        """What to tell of a result; nothing of one that the client has already."""
+        digest = result.digest
+        if digest == query.digest:
+            return None
+        pieces = query_pieces(query.query_id, result, self._redacted)
+        query.digest = digest
+        return pieces
 
     def _add(self, message: Add) -> None:
         query_id = message.query_id

@@ -67,6 +67,7 @@ from parabola.server.transition_text import (
     chunk_texts,
     error_data_json,
     transition_text,
+    unwritable,
     visible_log_lines,
 )
 from parabola.values.errors import BadRequest, Overloaded, ParabolaError, Unauthenticated
@@ -204,10 +205,10 @@ class SyncSession:
         outcome = self._outcome(call, result)
         if outcome is None:
             return
-        value, data = self._answer(call, outcome)
-        ts = encode_ts(outcome.ts) if outcome.succeeded else None
-        lines = visible_log_lines(outcome, self._redacted)
-        self._send(MutationResponse(call.request_id, outcome.succeeded, value, ts, lines, data))
+        try:
+            self._answer_mutation(call, outcome)
+        except Exception:
+            self._answer_mutation(call, unwritable(outcome))
         self._dirty = True
 
     def action_finished(self, call: Call, result: FunctionResult | BaseException) -> None:
@@ -218,9 +219,10 @@ class SyncSession:
         outcome = self._outcome(call, result)
         if outcome is None:
             return
-        value, data = self._answer(call, outcome)
-        lines = visible_log_lines(outcome, self._redacted)
-        self._send(ActionResponse(call.request_id, outcome.succeeded, value, lines, data))
+        try:
+            self._answer_action(call, outcome)
+        except Exception:
+            self._answer_action(call, unwritable(outcome))
         self._dirty = True
 
     def leave(self) -> None:
@@ -397,6 +399,17 @@ class SyncSession:
             return FunctionResult(error=FunctionFailure(result.message))
         self.fail(result)
         return None
+
+    def _answer_mutation(self, call: Call, outcome: FunctionResult) -> None:
+        value, data = self._answer(call, outcome)
+        ts = encode_ts(outcome.ts) if outcome.succeeded else None
+        lines = visible_log_lines(outcome, self._redacted)
+        self._send(MutationResponse(call.request_id, outcome.succeeded, value, ts, lines, data))
+
+    def _answer_action(self, call: Call, outcome: FunctionResult) -> None:
+        value, data = self._answer(call, outcome)
+        lines = visible_log_lines(outcome, self._redacted)
+        self._send(ActionResponse(call.request_id, outcome.succeeded, value, lines, data))
 
     def _answer(self, call: Call, outcome: FunctionResult) -> tuple[Raw, Raw | UnsetType]:
         """The ``result`` and ``errorData`` of a response."""

@@ -8,6 +8,7 @@ Specified in sync-and-http 1.4 and 1.11.
 from __future__ import annotations
 
 import base64
+import logging
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,11 +16,14 @@ from typing import NamedTuple
 
 import orjson
 
-from parabola.functions.failures import MISSING, new_request_id
+from parabola.functions.failures import MISSING, SYSTEM_ERROR_TEXT, FunctionFailure, new_request_id
 from parabola.functions.results import FunctionResult
 from parabola.server.frames import SharedText
 from parabola.server.messages import json_string
 from parabola.values.encoding import decode, dumps
+from parabola.values.texts import repaired
+
+_log = logging.getLogger("parabola.sync")
 
 CHUNK_BYTES = 5_000_000
 """Larger Transitions are cut for clients that take chunks, into pieces of at most this many UTF-8 bytes."""
@@ -48,6 +52,18 @@ def query_pieces(query_id: int, result: FunctionResult, redacted: bool) -> tuple
         return b'{"type":"QueryUpdated","queryId":%d,' % query_id, shared
     shared = result.memo(("failed", redacted), _redacted_failed if redacted else _failed)
     return b'{"type":"QueryFailed","queryId":%d,' % query_id, shared
+
+
+def unwritable(result: FunctionResult) -> FunctionResult:
+    """The failure that stands for a result which cannot be written, made once. Call it where that is
+    caught."""
+
+    def make(result: FunctionResult) -> FunctionResult:
+        request_id = result.request_id or new_request_id()
+        _log.exception("An answer cannot be written [Request ID: %s]", request_id)
+        return FunctionResult(error=FunctionFailure(SYSTEM_ERROR_TEXT), request_id=request_id)
+
+    return result.memo("unwritable", make)
 
 
 def removed_pieces(query_id: int) -> tuple[bytes]:
@@ -104,7 +120,7 @@ def visible_log_lines(result: FunctionResult, redacted: bool) -> list[str]:
     """The log lines as a client may see them: ``[LEVEL] text``, none at all with redaction."""
     if redacted:
         return []
-    return [str(line).encode("utf-8", "replace").decode() for line in result.log_lines]
+    return [repaired(str(line)) for line in result.log_lines]
 
 
 def _updated(result: FunctionResult, redacted: bool = False) -> SharedText:

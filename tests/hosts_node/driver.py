@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from parabola.hosts.node import host_argv, node_executable
 
 FOLDER = Path(__file__).parent
@@ -192,7 +194,7 @@ class Host:
         while True:
             while b"\n" in self._buffer:
                 line, _, self._buffer = self._buffer.partition(b"\n")
-                message = json.loads(line)
+                message = orjson.loads(line)  # as strict as the engine
                 self.messages.append(message)
                 self.on_message(message)
                 yield message

@@ -5,8 +5,8 @@ import { fetchOverHttp } from "./fetching.mjs";
 import { Invocation, NEVER_RESOLVES } from "./invocation.mjs";
 import { LogLines } from "./log_lines.mjs";
 import { OperationQueue } from "./operation_queue.mjs";
+import { writeText } from "./plain_json.mjs";
 import { getBlob, storeBlob } from "./storage.mjs";
-import { oneLine } from "./transactional_execution.mjs";
 import { Timers } from "./timers.mjs";
 
 const TIME_LIMIT_SECONDS = 1800;
@@ -160,21 +160,21 @@ export class ActionExecution extends Invocation {
   // ---- syscalls -----------------------------------------------------------------------------------------------
 
   syscall(count, op, text) {
-    this.parseArguments(count, text);
+    this.parseArguments(count, op, text);
     throw new Refusal(`Unknown operation ${op}`);
   }
 
   asyncSyscall(count, op, text, resolve, reject) {
     if (this.ended) return;
-    let args;
+    let call;
     try {
-      args = this.parseArguments(count, text);
+      call = this.parseArguments(count, op, text);
     } catch (error) {
-      reject({ message: error.message });
+      reject({ type: error.type, message: error.message });
       return;
     }
     this.queueOperation(op, (finish) => {
-      this.callEngine(String(op), oneLine(text, args), (reply) => finish(() => settle(reply, resolve, reject)));
+      this.callEngine(op, call.text, (reply) => finish(() => settle(reply, resolve, reject)));
     });
   }
 
@@ -183,7 +183,7 @@ export class ActionExecution extends Invocation {
     const number = ++this.#callNumbers;
     this.#calls.set(number, onReply);
     this.host.channel.sendText(
-      `{"type":"syscall","id":${this.id},"calls":[{"call":${number},"op":${JSON.stringify(op)},"args":${args}}]}`,
+      `{"type":"syscall","id":${this.id},"calls":[{"call":${number},"op":${writeText(op)},"args":${args}}]}`,
     );
   }
 

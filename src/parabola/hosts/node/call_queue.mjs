@@ -5,6 +5,8 @@
  * of any other kind. The calls of several batches may travel together, because the engine executes them one by one in
  * order; their answers are still handed out one batch to a step, so the program sees the same order of events.
  */
+import { writeText } from "./plain_json.mjs";
+
 const MAXIMUM_BATCH = 16;
 const MERGED = { "1.0/get": "read", "1.0/queryStreamNext": "read", "1.0/storageGetUrl": "url" };
 
@@ -102,7 +104,7 @@ export class CallQueue {
       const args = call.stream === null ? call.args : call.stream.fetch();
       call.number = ++this.#numbers;
       this.#sent.set(call.number, call);
-      texts.push(`{"call":${call.number},"op":${JSON.stringify(call.op)},"args":${args}}`);
+      texts.push(`{"call":${call.number},"op":${writeText(call.op)},"args":${args}}`);
     }
     return [...this.takeCleanups(), ...texts];
   }

@@ -1,8 +1,12 @@
 /** Newline-delimited JSON over one socket shared with the engine (docs/host-protocol.md). */
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
+import { UnwritableData, writeJson } from "./plain_json.mjs";
 
-const MAX_LINE = 64 * 1024 * 1024;
+const MEBIBYTE = 1024 * 1024;
+const MAX_LINE = 64 * MEBIBYTE;
+/** Characters that are joined for one write. */
+const JOINED = MEBIBYTE;
 const NEWLINE = 10;
 /** Messages leave together while there is more to do: at most so many, and none waits longer than so many milliseconds. */
 const TOGETHER = 8;
@@ -15,6 +19,9 @@ const PATIENCE = 2;
 function parse(text) {
   return JSON.parse(text.replace(/"snapshotTs":\s*(\d+)(?=[,}])/g, '"snapshotTs":"$1"'));
 }
+
+/** A message that the engine would not take; nothing of it has been sent. */
+export class MessageTooLong extends Error {}
 
 export class Channel {
   #fd;
@@ -59,12 +66,35 @@ export class Channel {
     }
   }
 
+  /**
+   * Sends plain data of the host's own; its texts are repaired. What cannot be sent fails the run or the analysis that
+   * it is about.
+   */
   send(message) {
-    this.sendText(JSON.stringify(message));
+    try {
+      this.sendText(writeJson(message));
+    } catch (error) {
+      if (message.id === undefined || !(error instanceof UnwritableData || error instanceof MessageTooLong)) throw error;
+      this.sendText(
+        writeJson({
+          type: "failed",
+          id: message.id,
+          kind: "user",
+          error: { message: `What the function answers cannot be sent: ${error.message}.` },
+          logs: [],
+          usage: {},
+        }),
+      );
+    }
   }
 
-  /** Sends one message that is JSON text already; soon, and together with others (a write costs as much as a small call). */
+  /**
+   * Sends one message that is JSON text already, of which every part has been checked; soon, and together with others (a
+   * write costs as much as a small call). Throws MessageTooLong.
+   */
   sendText(text) {
+    if (text.length > MAX_LINE / 3 && Buffer.byteLength(text) > MAX_LINE)
+      throw new MessageTooLong(`It is longer than a message of ${MAX_LINE / MEBIBYTE} MiB`);
     this.#pending.push(text);
     if (this.#flushing) return;
     this.#flushing = true;
@@ -81,8 +111,16 @@ export class Channel {
   flush() {
     this.#flushing = false;
     if (this.#pending.length === 0) return;
-    const text = `${this.#pending.join("\n")}\n`;
+    const pending = this.#pending;
     this.#pending = [];
+    let text = "";
+    for (const message of pending) {
+      if (text.length > JOINED) {
+        this.#socket.write(text);
+        text = "";
+      }
+      text += `${message}\n`;
+    }
     this.#socket.write(text);
   }
 

@@ -4,6 +4,7 @@ import { Refusal } from "./execution.mjs";
 import { CallError } from "./function_path.mjs";
 import { AnalysisError, evaluateModule } from "./module_evaluation.mjs";
 import { ModuleSet } from "./module_set.mjs";
+import { checkDescription } from "./outgoing_values.mjs";
 
 const SECONDS = 1;
 const COMPONENT_DEPENDENCIES = "_componentDeps/";
@@ -31,7 +32,7 @@ export async function analyzeSchema(deployment, given) {
         "`convex/schema.js` must have a default export of a schema: write `export default defineSchema({...})`.",
       );
     }
-    return JSON.parse(schema.export());
+    return checkDescription(schema.export());
   });
 }
 
@@ -56,7 +57,7 @@ export async function analyzeAuth(deployment, given) {
           "`export default { providers: [] }`.",
       );
     }
-    const providers = JSON.parse(JSON.stringify(config) ?? "null")?.providers;
+    const providers = checkDescription(JSON.stringify(config) ?? "null")?.providers;
     if (!Array.isArray(providers)) {
       throw new CallError(
         'auth config file must include a list of provider credentials: `export default { providers: [{ domain: "...", applicationID: "..." }] }`.',
@@ -135,6 +136,6 @@ async function evaluateDefinition(deployment, path, module, stubs) {
         "convex.config.js must have exactly one export, the default export of an app or component definition.",
       );
     }
-    return { path, ...JSON.parse(JSON.stringify(definition.export())) };
+    return { path, ...checkDescription(JSON.stringify(definition.export())) };
   });
 }

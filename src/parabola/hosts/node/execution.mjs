@@ -1,5 +1,7 @@
 /** What the globals of a realm ask of whatever runs there: the part that all executions share. */
 import { LogLines } from "./log_lines.mjs";
+import { checkArguments, checkName, UnsendableValue } from "./outgoing_values.mjs";
+import { wellFormed } from "./plain_json.mjs";
 import { RandomStream } from "./randomness.mjs";
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -76,7 +78,10 @@ export class Execution {
   }
 
   log(level, messages) {
-    this.logs.add(level, Array.from(messages, String));
+    // The list is of user code's realm, where iterators may have been changed.
+    const texts = [];
+    for (let i = 0; i < messages.length; i++) texts.push(wellFormed(String(messages[i])));
+    this.logs.add(level, texts);
   }
 
   /** Ends the execution whatever user code does; also what to raise where it was noticed. */
@@ -103,13 +108,24 @@ export class Execution {
 
   clearTimer() {}
 
-  /** The arguments of a syscall, which come as JSON text. */
-  parseArguments(count, text) {
+  /** The operation and the arguments of a syscall, which come as JSON text. Throws Refusal. */
+  parseArguments(count, op, text) {
     if (count !== 2) throw new Refusal(this.fatal("A syscall takes an operation and its arguments").message);
+    if (typeof op !== "string") throw new Refusal("The operation of a syscall is a string", "TypeError");
+    if (typeof text !== "string") throw new Refusal("The arguments of a syscall are JSON text", "TypeError");
+    let args;
     try {
-      return JSON.parse(text);
+      args = JSON.parse(text);
     } catch (error) {
       throw new Refusal(`Received invalid json: ${error.message}`);
+    }
+    if (typeof args !== "object" || args === null || Array.isArray(args))
+      throw new Refusal("The arguments of a syscall are an object");
+    try {
+      checkName(op);
+      return { args, text: checkArguments(text, args) };
+    } catch (error) {
+      throw error instanceof UnsendableValue ? new Refusal(error.message) : error;
     }
   }
 

@@ -1,5 +1,10 @@
 /** What went wrong in an execution, in the words that developers see. */
+import { checkValue, humanize, MAX_RESULT_SIZE, UnsendableValue } from "./outgoing_values.mjs";
+import { wellFormed } from "./plain_json.mjs";
+
 const MAX_MESSAGE = 64 * 1024;
+/** Characters of all frames together. */
+const MAX_FRAMES_TEXT = 64 * 1024;
 
 /**
  * @typedef {object} Failure
@@ -8,16 +13,20 @@ const MAX_MESSAGE = 64 * 1024;
  * @property {string} [data]  JSON text of a ConvexError's data
  */
 
-/** Describes a thrown value. @returns {Failure} */
+/** Describes a thrown value, whatever it does when it is looked at. @returns {Failure} */
 export function describeThrown(thrown, stackFrames) {
-  const failure = { message: limit(messageOf(thrown)), frames: stackFrames.of(thrown) };
+  const message = limit(messageOf(thrown));
+  const failure = { message, frames: limitFrames(stackFrames.of(thrown)) };
   const data = customData(thrown);
   if (data === undefined) return failure;
   try {
-    JSON.parse(data);
-    return { ...failure, data };
-  } catch {
-    return { ...failure, message: limit(`ConvexError with invalid data: ${String(data)}`) };
+    const { text, size } = checkValue(data, MAX_RESULT_SIZE);
+    if (size === null) return { ...failure, data: text };
+    const sizes = `${humanize(size)} > maximum size ${humanize(MAX_RESULT_SIZE)}`;
+    return { ...failure, message: limit(`ConvexError with invalid data: Value is too large (${sizes})`) };
+  } catch (error) {
+    if (!(error instanceof UnsendableValue)) throw error;
+    return { ...failure, message: limit(`ConvexError with invalid data: ${error.message}`) };
   }
 }
 
@@ -85,10 +94,23 @@ function customData(thrown) {
 }
 
 function limit(message) {
-  if (message.length * 3 <= MAX_MESSAGE) return message;
-  const bytes = Buffer.from(message);
-  if (bytes.length <= MAX_MESSAGE) return message;
+  const text = wellFormed(message.length > MAX_MESSAGE ? message.slice(0, MAX_MESSAGE + 1) : message);
+  if (text.length * 3 <= MAX_MESSAGE) return text;
+  const bytes = Buffer.from(text);
+  if (bytes.length <= MAX_MESSAGE) return text;
   let end = MAX_MESSAGE;
   while (end > 0 && (bytes[end] & 0xc0) === 0x80) end -= 1;
   return bytes.toString("utf8", 0, end);
+}
+
+/** Names of functions, and the number of frames, are as long as their author likes. */
+function limitFrames(frames) {
+  const kept = [];
+  let room = MAX_FRAMES_TEXT;
+  for (const frame of frames) {
+    if (frame.length > room) break;
+    room -= frame.length;
+    kept.push(frame);
+  }
+  return kept;
 }

@@ -4,6 +4,8 @@
 import { getEventListeners } from "node:events";
 import { ActionExecution } from "./action_execution.mjs";
 import { CallError } from "./function_path.mjs";
+import { checkValue, UnsendableValue } from "./outgoing_values.mjs";
+import { writeJson } from "./plain_json.mjs";
 
 const MAXIMUM_RESPONSE_BYTES = 20 * 1024 * 1024;
 /** Bytes of a response that may be under way to the client before the action waits. */
@@ -140,7 +142,14 @@ export class HttpActionExecution extends ActionExecution {
     if (this.#response === null || this.#response.drained) return undefined;
     const response = this.#response;
     response.drained = true;
-    const { status, headerPairs } = JSON.parse(this.outcome.value);
+    let head;
+    try {
+      head = readHead(this.outcome.value);
+    } catch (error) {
+      this.fail({ message: error.message });
+      return undefined;
+    }
+    const { status, headerPairs } = head;
     if (this.#streams) this.#send({ type: "responseHead", id: this.id, status, headers: headerPairs });
     this.#drain(response.body).then(
       () => this.#complete(status, headerPairs),
@@ -198,6 +207,16 @@ export class HttpActionExecution extends ActionExecution {
       return;
     }
     const body = this.#chunks.length === 0 ? null : Buffer.concat(this.#chunks).toString("base64");
-    this.finish("done", `"result":${JSON.stringify({ status, headerPairs, body })}`);
+    this.finish("done", `"result":${writeJson({ status, headerPairs, body })}`);
   }
+}
+
+/** The status and the headers of a response, as the library wrote them. */
+function readHead(text) {
+  if (typeof text !== "string") throw new UnsendableValue("The HTTP action's response is not JSON text");
+  const head = JSON.parse(checkValue(text).text);
+  const isPair = (pair) => Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string");
+  if (!Number.isInteger(head?.status) || !Array.isArray(head.headerPairs) || !head.headerPairs.every(isPair))
+    throw new UnsendableValue("The HTTP action's response has no status or no headers");
+  return head;
 }

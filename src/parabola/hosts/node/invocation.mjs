@@ -8,6 +8,9 @@ import { Execution } from "./execution.mjs";
 import { MEMORY_TEXT, MemoryUse } from "./memory.mjs";
 import { CallError, findFunction, parseFunctionPath } from "./function_path.mjs";
 import { ModuleError } from "./module_set.mjs";
+import { MessageTooLong } from "./channel.mjs";
+import { checkValue, humanize, MAX_RESULT_SIZE, UnsendableValue } from "./outgoing_values.mjs";
+import { writeJson, writeText } from "./plain_json.mjs";
 
 const TOP_LEVEL_AWAIT = "Top-level awaits in source files are unsupported";
 export const NEVER_RESOLVES = "Returned promise will never resolve";
@@ -141,11 +144,12 @@ export class Invocation extends Execution {
   // ---- the end ------------------------------------------------------------------------------------------------
 
   succeed(value) {
-    if (typeof value !== "string") {
-      this.fail({ message: `Function ${this.message.path} return value invalid: expected JSON text` });
-      return;
+    try {
+      this.finish("done", `"result":${resultText(value, this.message.path)}`);
+    } catch (error) {
+      if (!(error instanceof UnsendableValue)) throw error;
+      this.fail({ message: error.message });
     }
-    this.finish("done", `"result":${value.includes("\n") ? JSON.stringify(JSON.parse(value)) : value}`);
   }
 
   failWith(reason) {
@@ -154,24 +158,50 @@ export class Invocation extends Execution {
   }
 
   /** @param {import("./failures.mjs").Failure} failure */
-  fail({ message, frames = [], data }, kind = "user") {
-    const texts = [`"message":${JSON.stringify(message)}`, `"frames":${JSON.stringify(frames)}`];
-    if (data !== undefined) texts.push(`"data":${data}`);
-    this.finish("failed", `"error":{${texts.join(",")}},"kind":"${kind}"`);
+  fail(failure, kind = "user") {
+    this.finish("failed", failureFields(failure, kind));
+  }
+
+  /** Ends the call although something of the host's own went wrong on the way to its answer. */
+  abort(error) {
+    if (this.ended) return;
+    const message = `The function's answer could not be written: ${textOf(error)}`;
+    this.host.channel.send({ type: "failed", id: this.id, kind: "user", error: { message }, logs: [], usage: {} });
+    this.end();
   }
 
   /** The last message. `fields` is JSON text of what is particular to it. */
   finish(type, fields) {
-    const usage = {
+    const usage = writeJson({
       userMs: Math.round(Number(this.userTime) / 1e3) / 1e3,
       usedClock: this.usedClock,
       usedRandom: this.usedRandom,
       envRead: [...this.envRead],
       unawaited: this.unawaited(),
-    };
-    const report = `"logs":${JSON.stringify(this.logs.take())},"usage":${JSON.stringify(usage)}`;
-    this.host.channel.sendText(`{"type":"${type}","id":${this.id},${fields},${report}}`);
+    });
+    const lines = this.logs.take();
+    const message = (logs) => `{"type":"${type}","id":${this.id},${fields},"logs":${logs},"usage":${usage}}`;
+    try {
+      this.host.channel.sendText(message(writeJson(lines)));
+    } catch (error) {
+      if (!(error instanceof MessageTooLong)) throw error;
+      // The lines may take as much as the rest.
+      for (const line of lines) this.host.channel.send({ type: "log", id: this.id, lines: [line] });
+      this.#sendAlone(message("[]"), usage);
+    }
     this.end();
+  }
+
+  #sendAlone(message, usage) {
+    try {
+      this.host.channel.sendText(message);
+    } catch (error) {
+      if (!(error instanceof MessageTooLong)) throw error;
+      const text = `Function ${this.message.path} return value is too large to be sent (limit: 64 MiB of JSON)`;
+      this.host.channel.sendText(
+        `{"type":"failed","id":${this.id},${failureFields({ message: text }, "user")},"logs":[],"usage":${usage}}`,
+      );
+    }
   }
 
   /** Names of operations that the call leaves behind. */
@@ -194,5 +224,36 @@ export class Invocation extends Execution {
       this.realm.execution = null;
     }
     this.host.onEnd(this);
+  }
+}
+
+/** JSON text of what a function returned. Throws UnsendableValue with the sentence for its author. */
+export function resultText(value, path) {
+  if (typeof value !== "string")
+    throw new UnsendableValue(`Function ${path} return value invalid: expected JSON text`);
+  let checked;
+  try {
+    checked = checkValue(value, MAX_RESULT_SIZE);
+  } catch (error) {
+    if (error instanceof UnsendableValue) error.message = `Function ${path} return value invalid: ${error.message}`;
+    throw error;
+  }
+  if (checked.size === null) return checked.text;
+  throw new UnsendableValue(
+    `Function ${path} return value is too large (actual: ${humanize(checked.size)}, limit: ${humanize(MAX_RESULT_SIZE)})`,
+  );
+}
+
+/** JSON text of what `failed` says of a failure, whose data is JSON text that has been checked. */
+export function failureFields({ message, frames = [], data }, kind) {
+  const more = data === undefined ? "" : `,"data":${data}`;
+  return `"error":{"message":${writeText(message)},"frames":${writeJson(frames)}${more}},"kind":"${kind}"`;
+}
+
+function textOf(error) {
+  try {
+    return String(error?.message ?? error);
+  } catch {
+    return "an exception without a text";
   }
 }

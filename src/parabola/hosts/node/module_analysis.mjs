@@ -2,6 +2,7 @@
 import { FunctionLocations } from "./function_locations.mjs";
 import { CallError } from "./function_path.mjs";
 import { ImportExecution } from "./import_execution.mjs";
+import { checkDescription, UnsendableValue } from "./outgoing_values.mjs";
 import { evaluateModule } from "./module_evaluation.mjs";
 
 const SECONDS = 4;
@@ -77,6 +78,11 @@ function exportedText(target, method, name) {
   if (target[method] === undefined) return null;
   const text = typeof target[method] === "function" ? target[method]() : undefined;
   if (typeof text !== "string") throw new CallError(`\`${method}\` of \`${name}\` does not return a string`);
+  try {
+    checkDescription(text);
+  } catch (error) {
+    throw error instanceof UnsendableValue ? new CallError(`\`${method}\` of \`${name}\`: ${error.message}`) : error;
+  }
   return text;
 }
 
@@ -102,7 +108,7 @@ function describeRoutes(router, position) {
 function describeCrons(crons) {
   if (crons === undefined) throw new CallError("`convex/crons.js` must have a default export of a Crons object.");
   if (crons?.isCrons !== true) throw new CallError("The default export of `convex/crons.js` is not a Crons object.");
-  return Object.entries(JSON.parse(crons.export())).map(([identifier, { name, args, schedule }]) => {
+  return Object.entries(checkDescription(crons.export())).map(([identifier, { name, args, schedule }]) => {
     const [module, fn = "default"] = name.split(":");
     return {
       identifier,

@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CallError } from "./function_path.mjs";
 import { ModuleError } from "./module_set.mjs";
+import { UnsendableValue } from "./outgoing_values.mjs";
 import { Realm } from "./realm.mjs";
 import { TimeLimitExceeded, withTimeLimit } from "./time_limit.mjs";
 
@@ -49,7 +50,7 @@ export async function evaluateModule(modules, path, execution, { prefix, seconds
   } catch (error) {
     if (error instanceof AnalysisError) throw error;
     if (execution.fatalFailure !== null) throw fail(execution.fatalFailure.message);
-    if ([CallError, ModuleError, TimeLimitExceeded].some((known) => error instanceof known)) throw fail(error.message);
+    if ([CallError, ModuleError, TimeLimitExceeded, UnsendableValue].some((known) => error instanceof known)) throw fail(error.message);
     const { message, frames } = realm.describe(error);
     throw fail([message, ...frames.map((frame) => `    at ${frame}`), ""].join("\n"));
   }

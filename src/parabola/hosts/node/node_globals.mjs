@@ -1,7 +1,12 @@
 /** What "use node" modules find beyond Node's own globals: the Convex object, a captured console, CommonJS names. */
 import { createRequire } from "node:module";
 import { format, inspect } from "node:util";
+import { checkArguments, checkName } from "./outgoing_values.mjs";
+import { wellFormed } from "./plain_json.mjs";
 import { getBlob, storeBlob } from "./storage.mjs";
+
+// Before user code can change them.
+const { parse, stringify } = JSON;
 
 const KEPT_VARIABLES = ["PATH", "PWD", "LANG", "NODE_PATH", "TZ", "UTC"];
 const MAXIMUM_LOGGED = 1_000_000;
@@ -46,9 +51,11 @@ export function installConvex(current) {
       throw new Error(DATABASE_OPERATION.test(op) ? NO_DATABASE : `Unknown operation ${op}`);
     },
     async asyncSyscall(op, text) {
-      const args = JSON.parse(text);
+      if (typeof op !== "string" || typeof text !== "string") throw new TypeError("A syscall takes two strings");
+      const args = parse(text);
+      if (typeof args !== "object" || args === null) throw new TypeError("The arguments of a syscall are an object");
       if (DATABASE_OPERATION.test(op)) throw new Error(NO_DATABASE);
-      return JSON.stringify(await invocation(args.requestId).call(op, JSON.stringify(args)));
+      return stringify(await invocation(args.requestId).call(checkName(op), checkArguments(text, args)));
     },
     jsSyscall(op, input) {
       if (!Object.hasOwn(jsSyscalls, op)) throw new Error(`Unknown JS syscall: ${op}`);
@@ -61,7 +68,7 @@ export function installConvex(current) {
 export function captureConsole(current) {
   let logged = 0;
   const write = (level, args) => {
-    const messages = args.map((value) => inspect(value));
+    const messages = args.map((value) => wellFormed(inspect(value)));
     logged += messages.reduce((sum, message) => sum + message.length, 0);
     if (logged <= MAXIMUM_LOGGED) current()?.logs.add(level, messages);
   };

@@ -1,7 +1,11 @@
 /** One action of a "use node" module. */
 import { CallError, findFunction, parseFunctionPath } from "./function_path.mjs";
 import { describeThrown } from "./failures.mjs";
+import { MessageTooLong } from "./channel.mjs";
+import { failureFields, resultText } from "./invocation.mjs";
 import { LogLines } from "./log_lines.mjs";
+import { UnsendableValue } from "./outgoing_values.mjs";
+import { writeJson, writeText } from "./plain_json.mjs";
 
 const TIME_LIMIT_SECONDS = 600;
 const MAXIMUM_ARGUMENTS = 5 * 1024 * 1024;
@@ -40,9 +44,12 @@ export class NodeInvocation {
       const namespace = await this.#host.importModule(this.path.module);
       const { target, method } = findFunction(namespace, this.path, "action");
       const result = await target[method](this.requestId, args);
-      this.#finish("done", `"result":${result}`);
+      this.#finish("done", `"result":${resultText(result, this.message.path)}`);
     } catch (error) {
-      this.failWith(error);
+      if (error instanceof UnsendableValue) this.fail({ message: error.message });
+      else if (error instanceof MessageTooLong)
+        this.fail({ message: `Function ${this.message.path} return value is too large to be sent: ${error.message}.` });
+      else this.failWith(error);
     }
   }
 
@@ -51,10 +58,8 @@ export class NodeInvocation {
     else this.fail(describeThrown(error, this.#host.stackFrames));
   }
 
-  fail({ message, frames = [], data }, kind = "user") {
-    const texts = [`"message":${JSON.stringify(message)}`, `"frames":${JSON.stringify(frames)}`];
-    if (data !== undefined) texts.push(`"data":${data}`);
-    this.#finish("failed", `"error":{${texts.join(",")}},"kind":"${kind}"`);
+  fail(failure, kind = "user") {
+    this.#finish("failed", failureFields(failure, kind));
   }
 
   #finish(type, fields) {
@@ -64,7 +69,7 @@ export class NodeInvocation {
       unawaited: [...this.#calls.values()].map((call) => call.op),
     };
     this.#host.channel.sendText(
-      `{"type":"${type}","id":${this.id},${fields},"logs":[],"usage":${JSON.stringify(usage)}}`,
+      `{"type":"${type}","id":${this.id},${fields},"logs":[],"usage":${writeJson(usage)}}`,
     );
     this.end();
   }
@@ -86,7 +91,7 @@ export class NodeInvocation {
       const number = ++this.#callNumbers;
       this.#calls.set(number, { op, resolve, reject });
       this.#host.channel.sendText(
-        `{"type":"syscall","id":${this.id},"calls":[{"call":${number},"op":${JSON.stringify(op)},"args":${args}}]}`,
+        `{"type":"syscall","id":${this.id},"calls":[{"call":${number},"op":${writeText(op)},"args":${args}}]}`,
       );
     });
   }

@@ -199,7 +199,13 @@ export class Realm {
   clean() {
     this.execution = null;
     if (this.tainted) return false;
-    this.#api.reset();
-    return this.#pristine.isPristine() || this.#pristine.restore();
+    try {
+      if (!this.#pristine.isPristine() && !this.#pristine.restore()) return false;
+      // Only now: it uses the realm's built-ins.
+      this.#api.reset();
+      return true;
+    } catch {
+      return false;
+    }
   }
 }

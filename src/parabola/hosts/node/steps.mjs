@@ -40,7 +40,8 @@ export class StepQueue {
   }
 
   /**
-   * @param {{id: number, userTime: bigint, memory: object, isOverMemory: boolean, settle: () => void}} execution
+   * @param {{id: number, userTime: bigint, memory: object, isOverMemory: boolean, settle: () => void,
+   *   abort: (error: unknown) => void}} execution
    * @param {() => void} action  enters user code; must not throw
    */
   enqueue(execution, action) {
@@ -117,6 +118,11 @@ export class StepQueue {
     execution.userTime += this.#elapsed();
     execution.isOverMemory ||= this.memory.end(execution);
     this.#active = null;
-    execution.settle();
+    try {
+      execution.settle();
+    } catch (error) {
+      // Whatever goes wrong here is about this call: the others go on.
+      execution.abort(error);
+    }
   }
 }

@@ -4,6 +4,7 @@
  * Large files travel in parts, since a message has a size limit (docs/host-protocol.md, "Files").
  */
 import { randomUUID } from "node:crypto";
+import { checkArguments } from "./outgoing_values.mjs";
 
 // Each part is several times in memory on both sides: as bytes, in base64 and inside a message.
 const PART_BYTES = 4 * 1024 * 1024;
@@ -16,6 +17,8 @@ const PART_BYTES = 4 * 1024 * 1024;
 export async function storeBlob(call, { requestId, version, options }, blob) {
   const bytes = Buffer.from(await blob.arrayBuffer());
   const args = { requestId, version, contentType: blob.type || undefined, sha256: options?.sha256 };
+  // Only these are of user code's making.
+  checkArguments(JSON.stringify(args), args);
   const id = bytes.length > PART_BYTES ? randomUUID() : null;
   let index = 0;
   for (let start = 0; ; start += PART_BYTES, index += 1) {
@@ -29,6 +32,8 @@ export async function storeBlob(call, { requestId, version, options }, blob) {
 
 /** @returns {Promise<Blob|null>} */
 export async function getBlob(call, { requestId, version, storageId }) {
+  const asked = { requestId, version, storageId };
+  checkArguments(JSON.stringify(asked), asked);
   const parts = [];
   let contentType = null;
   for (let offset = 0; ;) {

@@ -102,7 +102,7 @@ export class TransactionalExecution extends Invocation {
   // ---- what the realm's globals ask ---------------------------------------------------------------------------
 
   syscall(count, op, text) {
-    const args = this.parseArguments(count, text);
+    const { args } = this.parseArguments(count, op, text);
     switch (op) {
       case "1.0/queryStream":
         return JSON.stringify({ queryId: this.#streams.open(args.query) });
@@ -144,23 +144,23 @@ export class TransactionalExecution extends Invocation {
 
   asyncSyscall(count, op, text, resolve, reject) {
     if (this.ended) return;
-    let args;
+    let call;
     try {
-      args = this.parseArguments(count, text);
+      call = this.parseArguments(count, op, text);
     } catch (error) {
-      reject({ message: error.message });
+      reject({ type: error.type, message: error.message });
       return;
     }
     if (op !== "1.0/queryStreamNext") {
-      this.#calls.push({ op: String(op), args: oneLine(text, args), resolve, reject });
+      this.#calls.push({ op, args: call.text, resolve, reject });
       return;
     }
-    const stream = this.#streams.get(args.queryId);
+    const stream = this.#streams.get(call.args.queryId);
     if (stream === undefined) {
       reject({ message: "in-progress query not found" });
       return;
     }
-    this.#calls.push({ op, args: text, resolve, reject, stream });
+    this.#calls.push({ op, args: call.text, resolve, reject, stream });
     if (!this.#localDrain && stream.isReady) {
       this.#localDrain = true;
       // A tick asked for by a microtask runs when all microtasks have.
@@ -183,9 +183,4 @@ export class TransactionalExecution extends Invocation {
       },
     };
   }
-}
-
-/** One line is one message: JSON text with line breaks between its tokens is written anew. */
-export function oneLine(text, parsed) {
-  return text.includes("\n") ? JSON.stringify(parsed) : text;
 }

@@ -8,7 +8,8 @@
  */
 (function (compile) {
   "use strict";
-  const { ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty, isExtensible } = Reflect;
+  const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty, isExtensible } = Reflect;
+  const { includes } = Array.prototype;
   const { getPrototypeOf, keys: enumerableKeys } = Object;
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
   const record = [];
@@ -48,6 +49,16 @@
         }.defineProperty,
       ),
     );
+    for (const name of ["__defineGetter__", "__defineSetter__"]) {
+      const native = Object.prototype[name];
+      const watched = {
+        [name](key, accessor) {
+          watch(this);
+          return apply(native, this, [key, accessor]);
+        },
+      };
+      defineProperty(Object.prototype, name, hidden(watched[name]));
+    }
     roots.forEach(visit);
     isSame = compile(source)(record.map((entry) => entry.checked))(record.map((entry) => entry.values));
   }
@@ -107,18 +118,24 @@
     return true;
   }
 
-  /** Puts everything back. @returns false if something cannot be put back */
+  /**
+   * Puts everything back. No iterator and no method is used that could be among what was changed: user code would run
+   * here, with nobody to answer for it.
+   * @returns false if something cannot be put back
+   */
   function restore() {
     touched = false;
-    for (const { object, keys, checked, values, descriptors, prototype } of record) {
+    for (let i = 0; i < record.length; i++) {
+      const { object, keys, checked, values, descriptors, prototype } = record[i];
       if (!isExtensible(object) || getPrototypeOf(object) !== prototype) return false;
-      for (const key of ownKeys(object)) {
-        if (!keys.includes(key) && !deleteProperty(object, key)) return false;
+      const present = ownKeys(object);
+      for (let j = 0; j < present.length; j++) {
+        if (!apply(includes, keys, [present[j]]) && !deleteProperty(object, present[j])) return false;
       }
-      for (let i = 0; i < checked.length; i++) {
-        const now = getOwnPropertyDescriptor(object, checked[i]);
-        if (now !== undefined && "value" in now && now.value === values[i]) continue;
-        if (!defineProperty(object, checked[i], descriptors[i])) return false;
+      for (let j = 0; j < checked.length; j++) {
+        const now = getOwnPropertyDescriptor(object, checked[j]);
+        if (now !== undefined && "value" in now && now.value === values[j]) continue;
+        if (!defineProperty(object, checked[j], descriptors[j])) return false;
       }
     }
     return isPristine();

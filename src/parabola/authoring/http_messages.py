@@ -12,6 +12,7 @@ import orjson
 from parabola.authoring.form_data import FormData, parse_form
 from parabola.authoring.operations import Wait
 from parabola.values.errors import BadRequest
+from parabola.values.texts import is_well_formed
 
 HeaderPairs = Iterable[tuple[str, str]]
 Chunks = Iterable[bytes] | AsyncIterable[bytes]
@@ -221,13 +222,11 @@ class Response:
         status: int = 200,
         headers: Mapping[str, str] | HeaderPairs = (),
     ) -> None:
-        if not 200 <= status <= 599:
-            raise BadRequest(f"The status of a response is between 200 and 599, not {status}.")
-        self.status = status
+        self.status = check_status(status)
         if body and not self.has_body:
             raise BadRequest(f"A response with status {status} has no body.")
         self.headers = Headers(headers)
-        _check_headers(self.headers)
+        check_headers(self.headers)
         self.chunks: Chunks | None = None
         """The body in pieces; ``body`` is empty then."""
         self.body = b""
@@ -259,9 +258,22 @@ class Response:
         return cls(status=status, headers={"location": url})
 
 
-def _check_headers(headers: Headers) -> None:
-    """Refuse what would end a header early, or be none."""
+def check_status(status: Any) -> int:
+    """The status as a plain number. Raises ``BadRequest`` for what is none of a response."""
+    if not isinstance(status, int) or not 200 <= int(status) <= 599:
+        raise BadRequest(f"The status of a response is between 200 and 599, not {status!r}.")
+    return int(status)
+
+
+def check_headers(headers: Headers) -> None:
+    """Refuse what would end a header early, or be none. Raises ``BadRequest``."""
     for name, value in headers.pairs:
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise BadRequest(
+                f"The names and values of HTTP headers are strings. Received {name!r}: {value!r}."
+            )
+        if not is_well_formed(value):
+            raise BadRequest(f"String {value!a} is not valid Unicode: it has a lone surrogate")
         if not _HEADER_NAME.match(name):
             raise BadRequest(f"{name!r} is not the name of an HTTP header.")
         if not _HEADER_VALUE.match(value):

@@ -12,10 +12,14 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
+import orjson
+
 from parabola.authoring.context import ActionCtx, SyncActionCtx
 from parabola.hosts.python.console import Console
 from parabola.hosts.python.frames import describe_error
 from parabola.hosts.python.invocation import Invocation, reply_error
+from parabola.hosts.python.outgoing import UnwritableMessage
+from parabola.values.encoding import dumps
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -75,6 +79,7 @@ class Action(Invocation):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[Any] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
+        self._is_reported = False
         self._thread = threading.Thread(
             target=self._context.run,
             args=(self._run_thread,),
@@ -97,9 +102,20 @@ class Action(Invocation):
     def _send(self, message: Json) -> None:
         def send() -> None:
             if not self.closed:
-                self._outlet.send(message)
+                try:
+                    self._outlet.send(message)
+                except UnwritableMessage as problem:
+                    self._unsent(message, problem)
 
         self._post(send)
+
+    def _unsent(self, message: Json, problem: UnwritableMessage) -> None:
+        """A message cannot be written: an operation fails, everything else is repaired."""
+        if message["type"] != "syscall":
+            self._outlet.send_mended(message)
+            return
+        error = {"message": problem.message}
+        self.receive([{"call": call["call"], "error": error} for call in message["calls"]])
 
     # What the host does
 
@@ -147,12 +163,15 @@ class Action(Invocation):
     # In the action's thread
 
     def _run_thread(self) -> None:
-        if self.function.is_async:
-            with asyncio.Runner(loop_factory=self._make_loop) as runner:
-                self._loop = runner.get_loop()
-                runner.run(self._run_and_report(self._run_async()))
-        else:
-            block_on(self._run_and_report(self._run_blocking()))
+        try:
+            if self.function.is_async:
+                with asyncio.Runner(loop_factory=self._make_loop) as runner:
+                    self._loop = runner.get_loop()
+                    runner.run(self._run_and_report(self._run_async()))
+            else:
+                block_on(self._run_and_report(self._run_blocking()))
+        except BaseException as error:  # a loop that cannot be made, or that a task has ended
+            self._report(None, error)
 
     def _make_loop(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.SelectorEventLoop()
@@ -176,8 +195,21 @@ class Action(Invocation):
             error = self._unretrieved_error()
         except BaseException as raised:
             error = raised
-        self._post(lambda: self._finish(result, error))
+        self._report(result, error)
         await self._cancel_leftovers()
+
+    def _report(self, result: Any, error: BaseException | None) -> None:
+        """The action is over, as far as it is answered; said once, and in its thread, where errors speak."""
+        if self._is_reported:
+            return
+        self._is_reported = True
+        described = None
+        if error is not None and not isinstance(error, MemoryError):
+            try:
+                described = describe_error(error)
+            except BaseException:
+                described = {"message": f"Uncaught {type(error).__name__}"}
+        self._post(lambda: self._finish(result, error, described))
 
     async def _run_async(self) -> Any:
         self._main = asyncio.current_task()
@@ -193,7 +225,7 @@ class Action(Invocation):
 
     async def conclude(self, result: Any) -> Any:
         """What is reported as the result; runs in the action's thread, as a part of the action."""
-        return self.encode_result(result)
+        return orjson.Fragment(dumps(self.check_result(result)))
 
     def _unretrieved_error(self) -> BaseException | None:
         for task in self._tasks:
@@ -208,20 +240,20 @@ class Action(Invocation):
                 task.cancel()
             await asyncio.wait(leftovers, timeout=CLOSING_SECONDS)
 
-    def _finish(self, result: Any, error: BaseException | None) -> None:
+    def _finish(self, result: Any, error: BaseException | None, described: Json | None) -> None:
         """On the host's thread: the action is over; what it wrote last goes out before the last message."""
         if not self.closed:
             self._outlet.ended(self)
-            self._post(lambda: self._send_last(result, error))
+            self._post(lambda: self._send_last(result, error, described))
 
-    def _send_last(self, result: Any, error: BaseException | None) -> None:
+    def _send_last(self, result: Any, error: BaseException | None, described: Json | None) -> None:
         if self.closed:
             return
         self.closed = True
         if error is None:
             message = self._done(result)
-        elif isinstance(error, MemoryError):
+        elif described is None:
             message = self._failed({"message": self._outlet.memory_text}, "memory")
         else:
-            message = self._failed(describe_error(error), "user")
-        self._outlet.send(message)
+            message = self._failed(described, "user")
+        self._outlet.send_mended(message)

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import Any, Final, Literal, TextIO
 
 from parabola.hosts.python.refusals import user_files
+from parabola.values.texts import repaired
 
 Level = Literal["DEBUG", "INFO", "LOG", "WARN", "ERROR"]
 
@@ -71,12 +72,14 @@ def _cut(messages: tuple[str, ...]) -> tuple[list[str], bool]:
     budget = MAXIMUM_LINE_BYTES
     kept: list[str] = []
     for message in messages:
-        raw = message.encode("utf-8", "replace")
+        plain = str.__str__(message)
+        text = repaired(plain[: budget + 1])  # no character takes less than a byte
+        raw = text.encode()
         if len(raw) > budget:
             kept.append(raw[:budget].decode("utf-8", "ignore"))
             return kept, True
         budget -= len(raw)
-        kept.append(raw.decode() if not message.isascii() else message)
+        kept.append(text)
     return kept, False
 
 
@@ -111,8 +114,16 @@ class ConsoleHandler(logging.Handler):
         try:
             text = self.format(record)
         except Exception as error:
-            text = f"{record.msg} (this log record cannot be formatted: {error})"
+            text = f"{_said(record.msg)} (this log record cannot be formatted: {_said(error)})"
         console.write(_level(record.levelno), text)
+
+
+def _said(of: Any) -> str:
+    """What something says of itself, if it does."""
+    try:
+        return str.__str__(str(of))
+    except Exception:
+        return f"<{type(of).__name__}>"
 
 
 def _level(number: int) -> Level:

@@ -9,10 +9,9 @@ from typing import Any, cast
 import orjson
 
 from parabola.hosts.python.host import Host
+from parabola.hosts.python.outgoing import encode_message
 
 Json = dict[str, Any]
-
-MAXIMUM_LINE_BYTES = 64 * 1024 * 1024
 
 
 class Endpoint(asyncio.Protocol):
@@ -27,8 +26,8 @@ class Endpoint(asyncio.Protocol):
         self._corked = False
 
     def send(self, message: Json) -> None:
-        """Send one message; during ``data_received`` it waits for its end."""
-        self._outgoing.append(orjson.dumps(message))
+        """Send one message; during ``data_received`` it waits for its end. Raises ``UnwritableMessage``."""
+        self._outgoing.append(encode_message(message))
         if not self._corked:
             self._flush()
 

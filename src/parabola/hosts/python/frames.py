@@ -8,22 +8,49 @@ from typing import Any, Final
 
 from parabola.hosts.python.refusals import user_files
 from parabola.values.encoding import encode, normalize
-from parabola.values.errors import ConvexError, ParabolaError
+from parabola.values.errors import ConvexError, InvalidValue, ParabolaError, UserError
+from parabola.values.limits import MAX_RESULT_SIZE
+from parabola.values.sizes import humanize, size_of
+from parabola.values.texts import repaired
 
 MAXIMUM_FRAMES: Final = 64
 """Frames kept of one error; of a runaway recursion the innermost ones."""
 MAXIMUM_MESSAGE: Final = 64 * 1024
+MAXIMUM_NAME: Final = 256
+"""Characters of the name of an exception's type."""
+
+
+class ResultTooLarge(UserError):
+    """A function returned more than it may. The text is the engine's, which says it of other languages."""
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
-    """The ``error`` of a ``failed`` message: ``message``, ``frames`` and, for a ``ConvexError``, ``data``."""
-    error = single_cause(error)
-    described: dict[str, Any] = {"message": uncaught_text(error), "frames": user_frames(error.__traceback__)}
+    """The ``error`` of a ``failed`` message: ``message``, ``frames`` and, for a ``ConvexError``, ``data``.
+
+    Exceptions are user code: what they say of themselves may raise, be anything, or take for ever. So this
+    belongs into the function's own time; it answers whatever happens, but for that time's end.
+    """
+    try:
+        return _describe(single_cause(error))
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit):
+        return {"message": f"Uncaught {_type_name(error)}", "frames": user_frames(error.__traceback__)}
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    message = str.__str__(error.message) if type(error) is ResultTooLarge else uncaught_text(error)
+    described: dict[str, Any] = {"message": message, "frames": user_frames(error.__traceback__)}
     if isinstance(error, ConvexError):
         try:
-            described["data"] = encode(normalize(error.data))
+            data = normalize(error.data)
+            size = size_of(data)
+            if size > MAX_RESULT_SIZE:
+                raise InvalidValue(
+                    f"it is too large (actual: {humanize(size)}, limit: {humanize(MAX_RESULT_SIZE)})"
+                )
+            described["data"] = encode(data)
         except Exception as problem:
-            described["message"] = f"ConvexError with invalid data: {problem}"
+            described["message"] = f"ConvexError with invalid data: {_said_by(problem)}"[:MAXIMUM_MESSAGE]
+    described["message"] = repaired(described["message"])
     return described
 
 
@@ -41,17 +68,26 @@ def uncaught_text(error: BaseException) -> str:
 
 def error_text(error: BaseException) -> str:
     """``Name: message``."""
-    name = type(error).__name__
+    name = _type_name(error)
     if isinstance(error, ParabolaError) and not isinstance(error, ConvexError):
         name = "Error"
     if isinstance(error, BaseExceptionGroup):
         inner = "; ".join(error_text(part) for part in error.exceptions)
         return f"{name}: {error.message}: {inner}"[:MAXIMUM_MESSAGE]
-    try:
-        message = str(error)
-    except Exception as problem:
-        message = f"(its message cannot be shown: {type(problem).__name__})"
+    message = _said_by(error)
     return f"{name}: {message}"[:MAXIMUM_MESSAGE] if message else name
+
+
+def _type_name(error: BaseException) -> str:
+    return repaired(type.__getattribute__(type(error), "__name__"))[:MAXIMUM_NAME]
+
+
+def _said_by(error: BaseException) -> str:
+    """What an exception says of itself."""
+    try:
+        return str.__str__(str(error))
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as problem:
+        return f"(its message cannot be shown: {_type_name(problem)})"
 
 
 def user_frames(traceback: TracebackType | None, files: Mapping[str, str] = user_files) -> list[str]:

@@ -27,6 +27,7 @@ from parabola.hosts.python.http_action import HttpActionRun, no_route
 from parabola.hosts.python.import_reads import ImportReads
 from parabola.hosts.python.invocation import Invocation, RunRequest
 from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule, load_modules
+from parabola.hosts.python.outgoing import UnwritableMessage, mended
 from parabola.hosts.python.steps import Steps
 from parabola.hosts.python.transaction import Transaction
 
@@ -45,12 +46,23 @@ class Host:
         *,
         steps: Steps | None = None,
     ) -> None:
-        self.send = send
+        self._carrier = send
         self.loaded: LoadedModules | None = None
         self.environment: Mapping[str, str] = {}
         self.invocations: dict[int, Invocation] = {}
         self._post = post
         self._steps = steps or Steps()
+
+    def send(self, message: Json) -> None:
+        """Send a message. Raises ``UnwritableMessage``."""
+        self._carrier(message)
+
+    def send_mended(self, message: Json) -> None:
+        """Send a message, repaired where it cannot be written."""
+        try:
+            self._carrier(message)
+        except UnwritableMessage:
+            self._carrier(mended(message))
 
     def say_ready(self) -> None:
         """Send the first message."""
@@ -115,7 +127,7 @@ class Host:
             context = self._import_context(message.get("importPhase"), reads)
             self.loaded = context.run(load_modules, sources, reads)
         except LoadError as error:
-            self.send({"type": "loadFailed", "deployment": deployment, "error": error.to_json()})
+            self.send_mended({"type": "loadFailed", "deployment": deployment, "error": error.to_json()})
             return
         self._steps.memory.measure()
         self.send({"type": "loaded", "deployment": deployment})
@@ -130,14 +142,17 @@ class Host:
         return context
 
     def _analyze(self, message: Json) -> None:
+        id = message["id"]
         try:
             if self.loaded is None:
                 raise LoadError("No modules are loaded.")
             result = analyze(self.loaded, message.get("phase", "modules"), self.environment)
+            self.send({"type": "analysis", "id": id, "result": result})
         except LoadError as error:
-            self.send({"type": "failed", "id": message["id"], "error": error.to_json(), "kind": "user"})
-            return
-        self.send({"type": "analysis", "id": message["id"], "result": result})
+            self.send_mended({"type": "failed", "id": id, "error": error.to_json(), "kind": "user"})
+        except UnwritableMessage as error:
+            text = f"What the modules define cannot be deployed: {error}"
+            self.send({"type": "failed", "id": id, "error": {"message": text}, "kind": "user"})
 
     # Functions
 
@@ -154,7 +169,11 @@ class Host:
             return
         invocation = self._invocation(request, function)
         self.invocations[request.id] = invocation
-        invocation.start()
+        try:
+            invocation.start()
+        except Exception as error:  # such as a thread that cannot be started
+            self.invocations.pop(request.id, None)
+            self._refuse(request.id, f"The function could not be started: {error}")
 
     def _find(self, request: RunRequest) -> Function[..., Any] | None:
         if self.loaded is None:
@@ -216,4 +235,4 @@ class Host:
 
     def _refuse(self, id: int, message: str) -> None:
         failed = {"type": "failed", "id": id, "error": {"message": message}, "kind": "user"}
-        self.send({**failed, "logs": [], "usage": {}})
+        self.send_mended({**failed, "logs": [], "usage": {}})

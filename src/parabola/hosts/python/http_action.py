@@ -10,7 +10,14 @@ from collections.abc import AsyncGenerator, AsyncIterable, Generator
 from contextlib import aclosing
 from typing import Any, Final
 
-from parabola.authoring.http_messages import Headers, Request, Response, SyncRequest
+from parabola.authoring.http_messages import (
+    Headers,
+    Request,
+    Response,
+    SyncRequest,
+    check_headers,
+    check_status,
+)
 from parabola.hosts.python.action import Action, block_on
 from parabola.hosts.python.http_bodies import Exchange, IncomingBody, OutgoingBody
 
@@ -81,13 +88,13 @@ class HttpActionRun(Action):
         async with aclosing(self._limited(result)) as pieces:
             body = b"".join([piece async for piece in pieces])
         return {
-            "status": result.status,
+            "status": check_status(result.status),
             "headerPairs": _header_pairs(result),
             "body": b64encode(body).decode() if body else None,
         }
 
     async def _stream(self, response: Response) -> None:
-        head = {"status": response.status, "headers": _header_pairs(response)}
+        head = {"status": check_status(response.status), "headers": _header_pairs(response)}
         self._send({"type": "responseHead", "id": self.id, **head})
         async with aclosing(self._limited(response)) as pieces:
             async for piece in pieces:
@@ -113,14 +120,14 @@ async def _pieces(response: Response) -> AsyncGenerator[bytes, None]:
     if isinstance(chunks, AsyncIterable):
         try:
             async for chunk in chunks:
-                yield bytes(chunk)
+                yield _piece(chunk)
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
     elif chunks is not None:
         try:
             for chunk in chunks:
-                yield bytes(chunk)
+                yield _piece(chunk)
         finally:
             if isinstance(chunks, Generator):
                 chunks.close()
@@ -129,9 +136,16 @@ async def _pieces(response: Response) -> AsyncGenerator[bytes, None]:
             yield response.body[start : start + PIECE]
 
 
+def _piece(chunk: Any) -> bytes:
+    if not isinstance(chunk, (bytes, bytearray, memoryview)):
+        raise TypeError(f"The pieces of a response are bytes. Received {type(chunk).__name__}.")
+    return bytes(chunk)
+
+
 def _header_pairs(response: Response) -> list[list[str]]:
     """The headers, with the length of a body that is known from the beginning."""
-    pairs = [list(pair) for pair in response.headers.pairs]
+    check_headers(response.headers)  # again: they can be changed
+    pairs = [[str.__str__(name), str.__str__(value)] for name, value in response.headers.pairs]
     if response.chunks is None and response.has_body and len(response.body) <= MAXIMUM_BODY:
         pairs = [pair for pair in pairs if pair[0].lower() != "content-length"]
         pairs.append(["content-length", str(len(response.body))])

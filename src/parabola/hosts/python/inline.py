@@ -15,6 +15,7 @@ import orjson
 
 from parabola.hosts.python.console import ConsoleHandler
 from parabola.hosts.python.host import Host
+from parabola.hosts.python.outgoing import encode_message
 from parabola.hosts.python.sandbox import sandbox
 
 Json = dict[str, Any]
@@ -53,7 +54,7 @@ class InlineHost:
             sandbox.close()
 
     def _say(self, message: Json) -> None:
-        self._on_message(orjson.loads(orjson.dumps(message)))
+        self._on_message(orjson.loads(encode_message(message)))
 
     def _receive(self, message: Json) -> None:
         if not self._closed:

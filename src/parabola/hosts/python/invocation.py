@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import msgspec
-import orjson
 
 from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
 from parabola.authoring.operations import FinishableStream, FunctionKind
 from parabola.hosts.python.console import Console, current_console
-from parabola.values.encoding import decode, dumps, normalize, revive
+from parabola.hosts.python.frames import ResultTooLarge
+from parabola.values.encoding import decode, normalize, revive
 from parabola.values.errors import ConvexError, UserError
+from parabola.values.limits import MAX_RESULT_SIZE
+from parabola.values.sizes import humanize, size_of
+from parabola.values.texts import is_well_formed
 
 Json = dict[str, Any]
 
@@ -58,6 +61,12 @@ class RecordedVariables(Mapping[str, str]):
         self.read: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
+        if type(name) is not str:
+            if not isinstance(name, str):
+                raise KeyError(name)
+            name = str.__str__(name)
+        if not is_well_formed(name):
+            raise KeyError(name)  # nobody can set it
         self.read.add(name)
         return self._values[name]
 
@@ -74,7 +83,10 @@ class Outlet(Protocol):
     """Where an invocation sends its messages: the host."""
 
     def send(self, message: Json) -> None:
-        """Send one message to the engine."""
+        """Send one message to the engine. Raises ``UnwritableMessage``."""
+
+    def send_mended(self, message: Json) -> None:
+        """Send a message, repaired where it cannot be written."""
 
     def ended(self, invocation: Invocation) -> None:
         """Told when an invocation is over, before its last message is sent."""
@@ -177,9 +189,16 @@ class Invocation:
             raise TypeError("The arguments of a function are one object.")
         return [], self.function.bind(value)
 
-    def encode_result(self, result: Any) -> Any:
-        """The JSON of what the handler returned, as ready text."""
-        return orjson.Fragment(dumps(normalize(result)))
+    def check_result(self, result: Any) -> Any:
+        """The value that the handler returned, within its limits; a part of the function."""
+        value = normalize(result)
+        size = size_of(value)
+        if size > MAX_RESULT_SIZE:
+            raise ResultTooLarge(
+                f"Function {self.request.path} return value is too large "
+                f"(actual: {humanize(size)}, limit: {humanize(MAX_RESULT_SIZE)})"
+            )
+        return value
 
     def _note_unawaited(self) -> None:
         for _, op in self._pending.values():

@@ -13,6 +13,10 @@ DEFAULT_LIMIT_MB: Final = 512
 """What queries and mutations of one process may use together, on top of the loaded modules."""
 
 
+MAXIMUM_CAUSES: Final = 100
+"""Exceptions in a chain whose frames are cleared."""
+
+
 class MemoryLimit:
     """Makes allocations fail with ``MemoryError`` beyond ``megabytes`` more than the loaded host has.
 
@@ -54,7 +58,9 @@ class MemoryLimit:
     def recover(self, error: BaseException) -> None:
         """Free what a function held that ran out of memory: the variables of its frames."""
         cause: BaseException | None = error
-        while cause is not None:
+        for _ in range(MAXIMUM_CAUSES):  # a chain may be a ring
+            if cause is None:
+                break
             traceback.clear_frames(cause.__traceback__)
             cause = cause.__context__
         gc.collect()

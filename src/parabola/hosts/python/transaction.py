@@ -13,6 +13,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from parabola.authoring.context import MutationCtx, QueryCtx, SyncMutationCtx, SyncQueryCtx
 from parabola.authoring.query_builder import BaseQuery
 from parabola.hosts.python.event_loop import FunctionLoop
@@ -20,7 +22,9 @@ from parabola.hosts.python.frames import describe_error, user_frames
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.greenlets import run_in_greenlet, wait_in_greenlet
 from parabola.hosts.python.invocation import Invocation, reply_error
+from parabola.hosts.python.outgoing import UnwritableMessage, encode_message
 from parabola.hosts.python.steps import FunctionTimedOut, Steps
+from parabola.values.encoding import dumps
 from parabola.values.errors import BadRequest
 
 Json = dict[str, Any]
@@ -32,6 +36,7 @@ RETURNED_QUERY = (
 STUCK = (
     "Returned promise will never resolve: the function waits for something that nothing will ever complete."
 )
+TOO_MUCH = "These operations together are too much for one message: await some of them before the others."
 CLOSING_SECONDS = 0.1
 """Time for the ``finally`` blocks of a function that is given up."""
 
@@ -105,7 +110,7 @@ class Transaction(Invocation):
             self._steps.run(self, events)
         except FunctionTimedOut as timeout:
             self._timeout = timeout
-        except MemoryError as error:  # outside of the function's own code
+        except BaseException as error:  # outside of the function's own code, such as for want of memory
             self._fail(error)
             return
         self._after_step()
@@ -122,7 +127,7 @@ class Transaction(Invocation):
             result = await result
         if isinstance(result, BaseQuery):
             raise BadRequest(RETURNED_QUERY)
-        return self.encode_result(result)
+        return self.check_result(result)
 
     def _after_step(self) -> None:
         main = self._main
@@ -157,7 +162,8 @@ class Transaction(Invocation):
             if args is not None:
                 self.call("1.0/queryCleanup", args)
         self._flush()  # nobody waits for the answer (docs/host-protocol.md)
-        self._finish(self._done(result))
+        # Not in a step: its limit on memory makes orjson, which takes eight times a text's length, crash.
+        self._finish(self._done(orjson.Fragment(dumps(result))))
 
     def _unretrieved_error(self) -> BaseException | None:
         for future in self._failures:
@@ -169,8 +175,20 @@ class Transaction(Invocation):
         if isinstance(error, MemoryError):
             self._steps.memory.recover(error)
             self._finish(self._failed({"message": self._outlet.memory_text}, "memory"))
+            return
+        described: list[Json] = []
+
+        def describe() -> None:
+            described.append(self._context.copy().run(describe_error, error))
+
+        try:  # what an exception says of itself is user code too
+            self._steps.run(self, [describe])
+        except FunctionTimedOut as timeout:
+            self._finish(self._failed({"message": str(timeout), "frames": []}, "timeout"))
+        except BaseException:
+            self._finish(self._failed({"message": f"Uncaught {type(error).__name__}"}, "user"))
         else:
-            self._finish(self._failed(describe_error(error), "user"))
+            self._finish(self._failed(described[0], "user"))
 
     def _flush(self) -> None:
         """Send what was issued, once everything sent before is answered (docs/host-protocol.md)."""
@@ -181,7 +199,29 @@ class Transaction(Invocation):
         message: Json = {"type": "syscall", "id": self.id, "calls": calls}
         if self.console.lines and any(call["op"] == "1.0/runUdf" for call in calls):
             message["logs"] = self.console.take()  # these lines stand before those of the callee
-        self._outlet.send(message)
+        try:
+            self._outlet.send(message)
+        except UnwritableMessage:
+            self._flush_writable(message)
+
+    def _flush_writable(self, message: Json) -> None:
+        """Send what can be sent; the other calls fail, as if the engine had refused them."""
+        refused, sent = [], []
+        for call in message["calls"]:
+            try:
+                encode_message(call)
+            except UnwritableMessage as problem:
+                refused.append({"call": call["call"], "error": {"message": problem.message}})
+            else:
+                sent.append(call)
+        if sent and not refused:  # only together they are too much
+            refused = [{"call": call["call"], "error": {"message": TOO_MUCH}} for call in sent]
+            sent = []
+        if sent:
+            self._outlet.send_mended({**message, "calls": sent})
+        elif lines := message.get("logs"):
+            self._outlet.send_mended({"type": "log", "id": self.id, "lines": lines})
+        asyncio.get_running_loop().call_soon(self.receive, refused)  # not at once: it may go on for ever
 
     # The end
 
@@ -193,7 +233,7 @@ class Transaction(Invocation):
         self._forget()
         self._outlet.ended(self)
         message["logs"] = self.console.lines
-        self._outlet.send(message)
+        self._outlet.send_mended(message)
 
     def _forget(self) -> None:
         """Let go of what refers back to here, so that memory is free at once."""
@@ -216,12 +256,12 @@ class Transaction(Invocation):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 try:
                     self._context.run(task.get_coro().close)
-                except Exception:
+                except BaseException:
                     pass  # a function that is given up cannot object
 
         try:
             self._steps.run(self, [close_all], limit=CLOSING_SECONDS)
-        except FunctionTimedOut:
+        except BaseException:
             pass
 
     def _usage_json(self) -> Json:

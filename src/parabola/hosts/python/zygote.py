@@ -22,6 +22,7 @@ import orjson
 
 from parabola.hosts.python.activity import Activity
 from parabola.hosts.python.host import Host
+from parabola.hosts.python.outgoing import encode_message
 from parabola.hosts.python.process import HostOptions, serve
 
 Json = dict[str, Any]
@@ -65,7 +66,7 @@ class Zygote:
                 return
 
     def _send(self, message: Json) -> None:
-        self._control.sendall(orjson.dumps(message) + b"\n")
+        self._control.sendall(encode_message(message) + b"\n")
 
     def _receive(self) -> bool:
         """Read once; ``False`` at the end of the stream."""

@@ -68,6 +68,8 @@ class ScriptedRun:
             "envRead": [],
             "unawaited": [],
         }
+        self.others_ms = message.get("userMsUsed", 0.0)
+        """What the other functions of the transaction have used, as the engine said last."""
         self._calls = itertools.count()
         self._replies: dict[int, asyncio.Future[Any]] = {}
 
@@ -85,7 +87,8 @@ class ScriptedRun:
             future = self._replies[number] = asyncio.get_running_loop().create_future()
             futures.append(future)
             sent.append({"call": number, "op": op, "args": args})
-        self.host.tell({"type": "syscall", "id": self.message["id"], "calls": sent})
+        more = {"userMs": self.usage["userMs"]} if any(op == "1.0/runUdf" for op, _ in calls) else {}
+        self.host.tell({"type": "syscall", "id": self.message["id"], "calls": sent, **more})
         return [await future for future in futures]
 
     async def insert(self, table: str, **fields: Any) -> str:
@@ -145,7 +148,9 @@ class ScriptedHost(HostConnection):
             self.tasks[message["id"]] = self.loop.create_task(self._run(run))
         elif kind == "reply":
             if message["id"] in self.scripted:
-                self.scripted[message["id"]].receive(message["replies"])
+                run = self.scripted[message["id"]]
+                run.others_ms = message.get("userMsUsed", run.others_ms)
+                run.receive(message["replies"])
         elif kind == "cancel":
             self.world.cancelled.append(message["id"])
             task = self.tasks.pop(message["id"], None)

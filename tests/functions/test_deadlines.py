@@ -59,3 +59,30 @@ async def test_a_call_that_waits_too_long_fails_and_nested_ones_with_it(
             assert result.error.message == "Your request timed out performing too many system operations."
         await asyncio.sleep(0)
         assert len(world.cancelled) == 3
+
+
+async def test_time_without_a_processor_moves_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    class StarvedHost(IdleHost):
+        waiting = 0.0
+
+        def waiting_seconds(self) -> float:
+            self.waiting += 100.0
+            return self.waiting
+
+    class SleepyHost(IdleHost):
+        def waiting_seconds(self) -> float:
+            return 7.0
+
+    deadlines = Deadlines(interval=0.01)
+    starved, sleepy = StarvedHost().run(request()), SleepyHost().run(request())
+    now = asyncio.get_running_loop().time()
+    deadlines.watch(starved, now + 0.05)
+    deadlines.watch(sleepy, now + 0.05)
+    with pytest.raises(DeadlinePassed):
+        await sleepy.next()
+    assert starved._error is None
+    monkeypatch.setattr("parabola.functions.deadlines.MAXIMUM_EXTENSION_SECONDS", 0.05)
+    deadlines.watch(starved, now + 0.05)
+    with pytest.raises(DeadlinePassed):  # not for ever
+        await starved.next()
+    deadlines.close()

@@ -37,8 +37,24 @@ def test_a_step_that_had_no_processor_is_not_guilty() -> None:
 
 def test_a_step_that_sleeps_is_found_later() -> None:
     watch = StepWatch(limit=1.0, wall_limit=5.0)
-    found = [look(watch, (7, 10.0), 10.0 + t, 3.0) for t in range(8)]
+    found = [watch.look((7, 10_000_000_000), 10.0 + t, 3.0, 20.0) for t in range(8)]
     assert found == [None] * 5 + [7] * 3
+
+
+def test_time_in_which_others_had_the_processor_counts_for_nothing() -> None:
+    watch = StepWatch(limit=1.0, wall_limit=5.0)
+    found = [watch.look((7, 10_000_000_000), 10.0 + t, 3.0 + t / 100, 20.0 + t * 0.9) for t in range(40)]
+    assert found == [None] * 40
+    watch = StepWatch(limit=1.0, wall_limit=5.0)
+    found = [watch.look((7, 10_000_000_000), 10.0 + t, 3.0 + t / 100, 20.0 + t * 0.5) for t in range(12)]
+    assert found[:10] == [None] * 10
+    assert found[-1] == 7
+
+
+def test_where_the_system_does_not_say_who_had_the_processor_more_time_may_pass() -> None:
+    watch = StepWatch(limit=1.0, wall_limit=5.0)
+    found = [look(watch, (7, 10.0), 10.0 + t, 3.0) for t in range(31)]
+    assert found == [None] * 30 + [7]
 
 
 def test_without_processor_times_the_clock_decides() -> None:

@@ -95,6 +95,10 @@ class Execution:
     _operations: set[asyncio.Task[None]] | None = None
     _slots: asyncio.Semaphore | None = None
     _told_tables: Registry | None = None
+    _user_ms: float = 0.0
+    """What this function has used itself, as its host said last. Each moment of the time that a transaction's
+    functions share is some function's own, so that none is counted twice.
+    """
 
     @property
     def kind(self) -> str:
@@ -209,8 +213,12 @@ class Execution:
                     else:
                         if lines := message.get("logs"):
                             self._log(lines)  # these stand before the lines of functions called now
+                        user_ms = message.get("userMs")
+                        if user_ms is not None:
+                            self._take_user_ms(user_ms)
                         replies = [await self._serve(call) for call in message["calls"]]
-                        run.reply(replies, self._new_tables())
+                        others = None if user_ms is None else attempt.user_ms - self._user_ms
+                        run.reply(replies, self._new_tables(), others)
                 elif kind == "log":
                     self._log(message["lines"])
                 elif kind in ("done", "failed"):
@@ -299,10 +307,14 @@ class Execution:
         attempt = self.attempt
         attempt.used_clock |= bool(usage.get("usedClock"))
         attempt.used_identity |= bool(usage.get("usedIdentity"))
-        attempt.user_ms += float(usage.get("userMs") or 0.0)
+        self._take_user_ms(float(usage.get("userMs") or 0.0))
         if self.transaction is not None:
             for name in usage.get("envRead") or ():
                 attempt.runner.record_environment_read(self.transaction, name)
+
+    def _take_user_ms(self, user_ms: float) -> None:
+        self.attempt.user_ms += max(0.0, user_ms - self._user_ms)
+        self._user_ms = max(user_ms, self._user_ms)
 
     def _warn_near_limit(self, what: str, actual: int, limit: int, code: str) -> None:
         self.logs.warn(f"{what} (actual: {actual} bytes, limit: {limit} bytes).", code)

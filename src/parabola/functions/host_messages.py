@@ -89,6 +89,8 @@ def _syscall(message: Message) -> str | None:
         args = call.get("args")
         if args is not None and type(args) is not dict:
             return "the arguments"
+    if not _is_time(message.get("userMs")):
+        return "`userMs`"
     return _logs(message)
 
 
@@ -102,8 +104,7 @@ def _report(message: Message) -> str | None:
     if usage:
         if type(usage) is not dict:
             return "`usage`"
-        user_ms = usage.get("userMs")
-        if user_ms is not None and not (_is_number(user_ms) and isfinite(user_ms) and user_ms >= 0):
+        if not _is_time(usage.get("userMs")):
             return "`userMs`"
         for name in ("envRead", "unawaited"):
             names = usage.get(name)
@@ -158,6 +159,11 @@ def _analysis(message: Message) -> str | None:
 
 def _id_only(message: Message) -> str | None:
     return None
+
+
+def _is_time(value: Any) -> bool:
+    """Milliseconds, or nothing."""
+    return value is None or (_is_number(value) and isfinite(value) and value >= 0)
 
 
 def _is_number(value: Any) -> bool:

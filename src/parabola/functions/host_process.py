@@ -30,6 +30,7 @@ from parabola.functions.host_watchdog import (
     StepWatch,
     process_cpu_seconds,
     process_memory_bytes,
+    process_waiting_seconds,
 )
 from parabola.functions.hosts import HostCommand, HostConnection, LoadFailure
 from parabola.values.sizes import humanize
@@ -315,6 +316,9 @@ class HostProcess(HostConnection, asyncio.Protocol):
     def processor_seconds(self) -> float | None:
         return process_cpu_seconds(self.pid)
 
+    def waiting_seconds(self) -> float | None:
+        return process_waiting_seconds(self.pid)
+
     def started_work(self) -> None:
         if self._look is None and (self._step_limit or self.command.memory_bytes):
             self._look = self.loop.call_later(LOOK_INTERVAL, self._look_at_activity)
@@ -326,7 +330,9 @@ class HostProcess(HostConnection, asyncio.Protocol):
             return
         if self._step_limit is not None and self.runs:
             step = self._activity.read()
-            over = self._watch.look(step, time.monotonic(), process_cpu_seconds(self.pid))
+            over = self._watch.look(
+                step, time.monotonic(), process_cpu_seconds(self.pid), process_waiting_seconds(self.pid)
+            )
             if over is not None:
                 self._condemn(over, _timeout(self._step_limit))
             elif self._watch.slow != self.slow_run:

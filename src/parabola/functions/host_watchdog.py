@@ -63,6 +63,17 @@ def process_cpu_seconds(pid: int) -> float | None:
         return None
 
 
+def process_waiting_seconds(pid: int | str) -> float | None:
+    """How long the main thread of a process has been ready to run and found no processor, `None` where the
+    system does not tell.
+    """
+    try:
+        with open(f"/proc/{pid}/schedstat", "rb") as schedstat:
+            return int(schedstat.read().split()[1]) / 1e9  # Linux: proc_pid_schedstat(5)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def process_memory_bytes(pid: int) -> int | None:
     """Resident memory of a process, `None` where the system does not tell."""
     try:
@@ -77,13 +88,15 @@ class StepWatch:
     """Decides from repeated looks at the activity cell when a step has used up its time.
 
     A step is over its limit when it has used `limit` seconds of processor time, or when `wall_limit` seconds
-    have passed (it sleeps or waits where it must not). Processor time is what counts first, so that a loaded
-    machine does not kill innocent calls. A host may set a step's start back by what the run has used before;
-    that counts as used.
+    have passed in which it could have run (it sleeps or waits where it must not). Processor time is what
+    counts first, so that a loaded machine does not kill innocent calls, and time in which others had the
+    processor counts for nothing; where the system does not tell of that, `patience` times as much may pass. A
+    host may set a step's start back by what the run has used before; that counts as used.
     """
 
     limit: float = 1.0
     wall_limit: float = 5.0
+    patience: float = 6.0
     grace: float = 0.15
     slow_limit: float = 0.25
     """Seconds of processor time after which a step is called slow."""
@@ -93,11 +106,16 @@ class StepWatch:
     _used_before: float = 0.0
     """Time the step had used when it was seen first."""
     _cpu_then: float = 0.0
+    _waiting_then: float = 0.0
     _last_look: float = 0.0
     _last_cpu: float = 0.0
 
-    def look(self, step: tuple[int, int], now: float, cpu: float | None) -> int | None:
-        """The id of a run whose step is over its limit, if any. `now` and `cpu` are seconds."""
+    def look(
+        self, step: tuple[int, int], now: float, cpu: float | None, waiting: float | None = None
+    ) -> int | None:
+        """The id of a run whose step is over its limit, if any. All times are seconds; `waiting` is how long
+        the process has waited for a processor since it began.
+        """
         since_look, self._last_look = now - self._last_look, now
         cpu_since_look, self._last_cpu = (cpu or 0.0) - self._last_cpu, cpu or 0.0
         run_id, started = step
@@ -113,11 +131,17 @@ class StepWatch:
             self._step = step
             self._used_before = earlier + min(elapsed - earlier, max(0.0, cpu_since_look))
             self._cpu_then = cpu or 0.0
+            self._waiting_then = waiting or 0.0
             return None
         if cpu is not None and cpu - self._cpu_then >= self.slow_limit:
             self.slow = run_id
         if elapsed < self.limit + self.grace:
             return None
-        if cpu is None or elapsed >= self.wall_limit:
+        if cpu is None or self._has_idled(elapsed, waiting):
             return run_id
         return run_id if self._used_before + cpu - self._cpu_then >= self.limit else None
+
+    def _has_idled(self, elapsed: float, waiting: float | None) -> bool:
+        if waiting is None:
+            return elapsed >= self.wall_limit * self.patience
+        return elapsed - (waiting - self._waiting_then) >= self.wall_limit

@@ -163,7 +163,7 @@ class RunRequest(NamedTuple):
     request_id: str
     tables_json: bytes | None = None
     user_ms_used: float = 0.0
-    """What the calling function has used of the time they share."""
+    """What the other functions of the transaction have used of the time they share."""
     nested: bool = False
     """A run in flight waits for this one."""
 
@@ -221,9 +221,18 @@ class Run:
         assert self._error is not None
         raise self._error
 
-    def reply(self, replies: Sequence[Mapping[str, Any]], tables_json: bytes | None = None) -> None:
-        """Answer calls of a `syscall` message; `tables_json` when the tables have changed meanwhile."""
+    def reply(
+        self,
+        replies: Sequence[Mapping[str, Any]],
+        tables_json: bytes | None = None,
+        user_ms_used: float | None = None,
+    ) -> None:
+        """Answer calls of a `syscall` message; `tables_json` when the tables have changed meanwhile,
+        `user_ms_used` when other functions may have used more of the time they share.
+        """
         message: dict[str, Any] = {"type": "reply", "id": self.id, "replies": replies}
+        if user_ms_used is not None:
+            message["userMsUsed"] = user_ms_used
         if tables_json is not None:
             message["tables"] = orjson.Fragment(tables_json)
         try:
@@ -324,6 +333,10 @@ class HostConnection:
 
     def processor_seconds(self) -> float | None:
         """Processor time the host has used so far; `None` where that is not known."""
+        return None
+
+    def waiting_seconds(self) -> float | None:
+        """How long the host has waited for a processor so far; `None` where that is not known."""
         return None
 
     # What pools and the deploy service use

@@ -16,8 +16,10 @@ const TOP_LEVEL_AWAIT = "Top-level awaits in source files are unsupported";
 export const NEVER_RESOLVES = "Returned promise will never resolve";
 
 export class Invocation extends Execution {
-  /** Nanoseconds of user time in finished steps. */
+  /** Nanoseconds of user time in finished steps; of this call alone. */
   userTime = 0n;
+  /** What its callers, and what it has called, have used of a time that all of them share. */
+  othersTime = 0n;
   memory = new MemoryUse();
   isOverMemory = false;
   ended = false;
@@ -173,7 +175,7 @@ export class Invocation extends Execution {
   /** The last message. `fields` is JSON text of what is particular to it. */
   finish(type, fields) {
     const usage = writeJson({
-      userMs: Math.round(Number(this.userTime) / 1e3) / 1e3,
+      userMs: this.userMs,
       usedClock: this.usedClock,
       usedRandom: this.usedRandom,
       envRead: [...this.envRead],
@@ -202,6 +204,11 @@ export class Invocation extends Execution {
         `{"type":"failed","id":${this.id},${failureFields({ message: text }, "user")},"logs":[],"usage":${usage}}`,
       );
     }
+  }
+
+  /** User time of this call in milliseconds. */
+  get userMs() {
+    return Math.round(Number(this.userTime) / 1e3) / 1e3;
   }
 
   /** Names of operations that the call leaves behind. */

@@ -25,7 +25,7 @@ export class IsolateHost {
     this.channel = channel;
     this.steps = steps;
     this.compilesLater = compilesLater;
-    this.realms = new RealmPool(compilesLater ? 1 : SPARE_REALMS);
+    this.realms = new RealmPool(compilesLater ? 1 : SPARE_REALMS, (work) => steps.onTheHouse(work));
     this.onEnd = (invocation) => {
       this.#running.delete(invocation.id);
       steps.ended(invocation);

@@ -29,9 +29,15 @@ export class RealmPool {
   #prepared = [];
   #spares;
 
-  /** @param {number} spares  realms made before anything asks for them */
-  constructor(spares) {
+  #onTheHouse;
+
+  /**
+   * @param {number} spares  realms made before anything asks for them
+   * @param {<T>(work: () => T) => T} onTheHouse  does what no call is to be charged with
+   */
+  constructor(spares, onTheHouse) {
     this.#spares = spares;
+    this.#onTheHouse = onTheHouse;
   }
 
   /**
@@ -47,7 +53,7 @@ export class RealmPool {
       onRealm(found.realm);
       return found;
     }
-    const realm = this.#take();
+    const realm = this.#onTheHouse(() => this.#take());
     onRealm(realm);
     return evaluate(realm, deployment, path, phase);
   }

@@ -24,6 +24,8 @@ export class StepQueue {
   /** Processor time as last asked for, less than `SHORT` before the step began. */
   #cpu = { user: 0, system: 0 };
   #cpuAskedAt = 0n;
+  /** What the host has done for itself within the step, in nanoseconds by the clock and of the processor. */
+  #own = { elapsed: 0n, cpu: 0n };
   #scheduled = false;
   #activity;
   /** Called when nothing is left to run. */
@@ -40,7 +42,7 @@ export class StepQueue {
   }
 
   /**
-   * @param {{id: number, userTime: bigint, memory: object, isOverMemory: boolean, settle: () => void,
+   * @param {{id: number, userTime: bigint, othersTime: bigint, memory: object, isOverMemory: boolean, settle: () => void,
    *   abort: (error: unknown) => void}} execution
    * @param {() => void} action  enters user code; must not throw
    */
@@ -55,11 +57,22 @@ export class StepQueue {
 
   /** Nanoseconds that the step has taken. A step is not charged for waiting for a processor that others use. */
   #elapsed() {
-    const elapsed = process.hrtime.bigint() - this.#startedAt;
+    const elapsed = process.hrtime.bigint() - this.#startedAt - this.#own.elapsed;
     if (elapsed < SHORT) return elapsed;
-    const { user, system } = process.cpuUsage(this.#cpu);
-    const used = BigInt(user + system) * 1000n;
+    const used = cpuSince(this.#cpu) - this.#own.cpu;
     return used < elapsed ? used : elapsed;
+  }
+
+  /** Does work of the host's own within a step, such as making a realm: no call is charged with its time. */
+  onTheHouse(work) {
+    const startedAt = process.hrtime.bigint();
+    const cpu = process.cpuUsage();
+    try {
+      return work();
+    } finally {
+      this.#own.elapsed += process.hrtime.bigint() - startedAt;
+      this.#own.cpu += cpuSince(cpu);
+    }
   }
 
   #schedule() {
@@ -101,13 +114,15 @@ export class StepQueue {
       return;
     }
     this.#active = step.execution;
+    this.#own.elapsed = this.#own.cpu = 0n;
     this.#startedAt = process.hrtime.bigint();
     if (this.#startedAt - this.#cpuAskedAt >= SHORT) {
       this.#cpu = process.cpuUsage();
       this.#cpuAskedAt = this.#startedAt;
     }
     const others = this.memory.begin(step.execution);
-    this.#activity.begin(step.execution.id, this.#startedAt - step.execution.userTime, others);
+    const used = step.execution.userTime + step.execution.othersTime;
+    this.#activity.begin(step.execution.id, this.#startedAt - used, others);
     this.#schedule();
     step.action();
   }
@@ -125,4 +140,10 @@ export class StepQueue {
       execution.abort(error);
     }
   }
+}
+
+/** Nanoseconds of processor time of the process since `before`. */
+function cpuSince(before) {
+  const { user, system } = process.cpuUsage(before);
+  return BigInt(user + system) * 1000n;
 }

@@ -24,8 +24,7 @@ export class TransactionalExecution extends Invocation {
     super(deployment, message, host, { importPhase: "transaction" });
     this.#streams = new QueryStreams(message.kind === "query");
     this.#tables = new Map(Object.entries(message.tables ?? {}));
-    // A nested call goes on with what its caller has used.
-    this.userTime = BigInt(Math.round((message.userMsUsed ?? 0) * 1e6));
+    this.#othersHaveUsed(message.userMsUsed);
   }
 
   performanceNow() {
@@ -33,8 +32,13 @@ export class TransactionalExecution extends Invocation {
     return super.performanceNow() + Math.floor((performance.now() - this.#startedAt) * 10) / 10;
   }
 
+  /** Milliseconds of user time of the calls that share one transaction with this one. */
+  #othersHaveUsed(milliseconds = 0) {
+    this.othersTime = BigInt(Math.round(milliseconds * 1e6));
+  }
+
   isOverTime() {
-    return this.userTime > USER_TIME_LIMIT;
+    return this.userTime + this.othersTime > USER_TIME_LIMIT;
   }
 
   // ---- between steps ------------------------------------------------------------------------------------------
@@ -70,20 +74,23 @@ export class TransactionalExecution extends Invocation {
 
   // ---- the engine ---------------------------------------------------------------------------------------------
 
-  receive({ replies, tables }) {
+  receive({ replies, tables, userMsUsed }) {
     if (this.ended) return;
+    if (userMsUsed !== undefined) this.#othersHaveUsed(userMsUsed);
     for (const [name, number] of Object.entries(tables ?? {})) this.#tables.set(name, number);
     if (this.#calls.receive(replies)) this.enterStep(() => this.#deliver());
   }
 
   #send(calls) {
     if (calls.length === 0) return;
+    let more = "";
     if (calls.some((call) => call.includes('"1.0/runUdf"'))) {
+      more = `,"userMs":${this.userMs}`;
       // What was logged before a nested call stands before what the callee logs.
       const lines = this.logs.take();
       if (lines.length > 0) this.host.channel.send({ type: "log", id: this.id, lines });
     }
-    this.host.channel.sendText(`{"type":"syscall","id":${this.id},"calls":[${calls.join(",")}]}`);
+    this.host.channel.sendText(`{"type":"syscall","id":${this.id},"calls":[${calls.join(",")}]${more}}`);
   }
 
   finish(type, fields) {

@@ -82,6 +82,8 @@ class Host:
         if kind == "reply":
             invocation = self.invocations.get(message["id"])
             if invocation is not None:
+                if (others := message.get("userMsUsed")) is not None:
+                    invocation.others_have_used(others)
                 invocation.receive(message["replies"])
         elif kind == "run":
             self._run(message)

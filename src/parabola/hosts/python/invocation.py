@@ -170,6 +170,9 @@ class Invocation:
         """Begin to run."""
         raise NotImplementedError
 
+    def others_have_used(self, milliseconds: float) -> None:
+        """User time of the functions that share a transaction with this one: its callers and its callees."""
+
     def receive(self, replies: list[Json]) -> None:
         """Answers to syscalls, in the order of the engine."""
         raise NotImplementedError

@@ -51,6 +51,7 @@ class Transaction(Invocation):
         )
         self.loop = FunctionLoop(lambda: self.world.now_ms / 1000)
         self._steps = steps
+        self._others_ms = self.request.userMsUsed
         self._context = self._make_context()
         self._context.run(frozen_world.set, self.world)
         self._outgoing: list[Json] = []
@@ -79,14 +80,17 @@ class Transaction(Invocation):
 
     @property
     def used_seconds(self) -> float:
-        """What is used up of the time that this function shares with those that called it."""
-        return self.request.userMsUsed / 1e3 + self.usage.user_ns / 1e9
+        """What is used up of the time that this function shares with its callers and its callees."""
+        return self._others_ms / 1e3 + self.usage.user_ns / 1e9
 
     def start(self) -> None:
         def begin() -> None:
             self._main = self.loop.create_task(self._run(), context=self._context)
 
         self._step([begin])
+
+    def others_have_used(self, milliseconds: float) -> None:
+        self._others_ms = milliseconds
 
     def receive(self, replies: list[Json]) -> None:
         if not self.closed:
@@ -197,8 +201,10 @@ class Transaction(Invocation):
             return
         self._outgoing = []
         message: Json = {"type": "syscall", "id": self.id, "calls": calls}
-        if self.console.lines and any(call["op"] == "1.0/runUdf" for call in calls):
-            message["logs"] = self.console.take()  # these lines stand before those of the callee
+        if any(call["op"] == "1.0/runUdf" for call in calls):
+            message["userMs"] = self.usage.user_ns / 1e6
+            if self.console.lines:
+                message["logs"] = self.console.take()  # these lines stand before those of the callee
         try:
             self._outlet.send(message)
         except UnwritableMessage:

@@ -45,6 +45,7 @@ from parabola.services.scheduler import Scheduler
 from parabola.services.session_results import SessionResults
 from parabola.services.snapshot_export import SnapshotExports
 from parabola.services.snapshot_import import SnapshotImports
+from parabola.services.upload_limits import MINIMUM_FREE_BYTES, UploadLimits
 from parabola.services.upload_tokens import UploadTokens
 from parabola.values.errors import ParabolaError
 
@@ -79,6 +80,12 @@ class BackendConfig:
     redact_logs_to_client: bool = False
     file_storage: str | None = None
     """URL of the object store that keeps files (`s3://bucket/prefix`), else the data directory does."""
+    files_origin: str | None = None
+    """Where the URLs of stored files begin, if not with `cloud_url`."""
+    maximum_file_size: int | None = None
+    """Bytes of an uploaded file; None: any number."""
+    minimum_free_disk: int = MINIMUM_FREE_BYTES
+    """Bytes that uploads leave free on the disk of the data directory."""
     hosts: HostConfig = field(default_factory=host_processes)
 
 
@@ -109,6 +116,8 @@ class Backend:
             UploadTokens(config.instance_name, secret),
             config.cloud_url,
             directory / "uploads",
+            UploadLimits(directory, config.maximum_file_size, config.minimum_free_disk),
+            config.files_origin,
         )
         self.imports = SnapshotImports(database, directory / "imports", lambda: self.files)
         self.exports = SnapshotExports(database, directory / "exports", lambda: self.files)

@@ -319,6 +319,11 @@ async def test_a_push_that_is_too_large_is_refused(pusher: Pusher, monkeypatch: 
     packed = gzip.compress(json.dumps(push_of({"large.js": large * 20})).encode())
     assert len(packed) < 100_000
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    async with pusher.http.post("/api/deploy2/start_push", data=b"{}", headers=headers) as response:
+        assert (response.status, await response.json()) == (
+            400,
+            {"code": "BadRequestBody", "message": "The request's body cannot be decoded as gzip"},
+        )
     async with pusher.http.post("/api/deploy2/start_push", data=packed, headers=headers) as response:
         assert response.status == 400
         assert "larger than" in (await response.json())["message"]

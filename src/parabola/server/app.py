@@ -27,9 +27,12 @@ from parabola.server import (
     storage_api,
     usage_api,
 )
+from parabola.server.connection import ConnectionRunner
 from parabola.server.http_errors import answer_errors
+from parabola.server.intake import Intake
 from parabola.server.long_polls import answer_long_polls
 from parabola.server.public_files import serve_public
+from parabola.server.rules import INTAKE, RULES, ServerRules
 from parabola.server.served_backend import ServedBackend
 from parabola.server.slashes import collapse_slashes
 from parabola.server.sync_server import SyncServer
@@ -54,14 +57,23 @@ SHUTDOWN_SECONDS: Final = 5.0
 SYNC_SERVER: Final = web.AppKey("sync_server", SyncServer)
 
 
-def create_app(backend: ServedBackend, public: Path | None = None) -> web.Application:
-    """The main port: API, WebSocket, HTTP actions under ``/http``, and the files of ``public`` if given."""
+def create_app(
+    backend: ServedBackend,
+    public: Path | None = None,
+    rules: ServerRules | None = None,
+    intake: Intake | None = None,
+) -> web.Application:
+    """The main port: API, WebSocket, HTTP actions under ``/http``, and the files of ``public`` if given.
+
+    ``intake`` is the budget of what is being read, which ports may share.
+    """
     app = web.Application(middlewares=[cors.answer_preflights, answer_errors, collapse_slashes])
+    _set_rules(app, rules, intake)
     if public is not None:
         app.middlewares.append(serve_public(public))
     app.on_response_prepare.extend((cors.add_headers, http_actions.remove_added_headers))
     answer_long_polls(app)
-    app[SYNC_SERVER] = sync = SyncServer(backend)
+    app[SYNC_SERVER] = sync = SyncServer(backend, app[RULES], app[INTAKE])
     app.add_routes([*sync.routes(), *(route for api in APIS for route in api(backend))])
 
     async def send_clients_away(app: web.Application) -> None:
@@ -71,12 +83,20 @@ def create_app(backend: ServedBackend, public: Path | None = None) -> web.Applic
     return app
 
 
-def create_site(backend: Any) -> web.Application:
+def create_site(
+    backend: Any, rules: ServerRules | None = None, intake: Intake | None = None
+) -> web.Application:
     """The site port: HTTP actions and nothing else."""
     site = web.Application(middlewares=[answer_errors])
+    _set_rules(site, rules, intake)
     site.on_response_prepare.append(http_actions.remove_added_headers)
     site.add_routes(http_actions.site_routes(backend))
     return site
+
+
+def _set_rules(app: web.Application, rules: ServerRules | None, intake: Intake | None) -> None:
+    app[RULES] = rules = rules or ServerRules()
+    app[INTAKE] = intake or Intake(rules.request_memory)
 
 
 class Server:
@@ -90,6 +110,7 @@ class Server:
         port: int | socket.socket = 3210,
         site_port: int | socket.socket | None = 3211,
         public: Path | None = None,
+        rules: ServerRules | None = None,
     ) -> None:
         self.port = port if isinstance(port, int) else 0
         self.site_port = site_port if isinstance(site_port, int) else 0
@@ -98,14 +119,20 @@ class Server:
         self._where = port
         self._site_where = site_port
         self._public = public
+        self.rules = rules or ServerRules()
+        self.intake = Intake(self.rules.request_memory)
         self._runners: list[web.AppRunner] = []
 
     async def start(self) -> None:
         """Listen. Raises OSError when a port is not to be had, and then listens nowhere."""
         try:
-            self.port = await self._listen(create_app(self._backend, self._public), self._where)
+            self.port = await self._listen(
+                create_app(self._backend, self._public, self.rules, self.intake), self._where
+            )
             if self._site_where is not None:
-                self.site_port = await self._listen(create_site(self._backend), self._site_where)
+                self.site_port = await self._listen(
+                    create_site(self._backend, self.rules, self.intake), self._site_where
+                )
         except BaseException:
             await self.stop()
             raise
@@ -117,9 +144,11 @@ class Server:
             await runner.cleanup()
 
     async def _listen(self, app: web.Application, where: int | socket.socket) -> int:
-        runner = web.AppRunner(
+        runner = ConnectionRunner(
             app,
+            self.rules,
             access_log=None,
+            auto_decompress=False,  # what may be compressed, and how far it may grow, is for each endpoint
             shutdown_timeout=SHUTDOWN_SECONDS,
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,

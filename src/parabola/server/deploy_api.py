@@ -29,10 +29,16 @@ from parabola.server.served_backend import ServedBackend
 from parabola.services.deploy import DeployService
 from parabola.values.errors import BadRequest, Forbidden, ParabolaError
 
-__all__ = ["admin_of", "routes"]
+__all__ = ["admin_and_body", "routes"]
 
 MAXIMUM_BODY_BYTES: Final = 200 * 1024 * 1024
 """Of a push, decompressed (deploy-api 2.3)."""
+KEYLESS_BODY_BYTES: Final = 64 * 1024
+"""Of a body, decompressed, that is read to find the key in it."""
+KEY_WANTED: Final = (
+    "This endpoint needs an admin key: send 'Authorization: Convex <admin key>'. "
+    "A key in the body alone is looked for in short ones only."
+)
 WAIT_SECONDS: Final = 10.0
 _NOT_PUSHED: Final = ("schema.js", "convex.config.js")
 
@@ -97,7 +103,7 @@ class DeployApi:
 
     async def start_push(self, request: web.Request) -> web.Response:
         """Analyse the modules, submit the schema; nothing is served differently yet."""
-        body = await self._body(request)
+        body = await self._body(request, compressed=True)
 
         async def start() -> dict[str, Any]:
             started = await self._backend.deploys.start_push(read_start_push(body))
@@ -107,7 +113,7 @@ class DeployApi:
 
     async def evaluate_push(self, request: web.Request) -> web.Response:
         """What a push would do to the indexes; nothing is written."""
-        body = await self._body(request)
+        body = await self._body(request, compressed=True)
 
         async def evaluate() -> dict[str, Any]:
             result = await self._backend.deploys.evaluate_push(read_start_push(body))
@@ -117,7 +123,7 @@ class DeployApi:
 
     async def evaluate_schema(self, request: web.Request) -> web.Response:
         """What a push would ask of each table and index; nothing is written."""
-        body = await self._body(request)
+        body = await self._body(request, compressed=True)
 
         async def evaluate() -> dict[str, Any]:
             push = read_start_push(body)
@@ -141,7 +147,7 @@ class DeployApi:
 
     async def finish_push(self, request: web.Request) -> web.Response:
         """Switch to what was pushed, in one transaction."""
-        body = await self._body(request)
+        body = await self._body(request, compressed=True)
         fields = read_object(body, startPush=dict, dryRun=(bool, type(None)), message=(str, type(None)))
 
         async def finish() -> dict[str, Any]:
@@ -158,10 +164,11 @@ class DeployApi:
         await self._body(request)
         return web.json_response(None)
 
-    async def _body(self, request: web.Request) -> Any:
+    async def _body(self, request: web.Request, *, compressed: bool = False) -> Any:
         """The JSON body of a request by an administrator who may deploy."""
-        body = await read_json(request, MAXIMUM_BODY_BYTES)
-        identity = await admin_of(request, body, self._backend)
+        identity, body = await admin_and_body(
+            request, self._backend, MAXIMUM_BODY_BYTES, compressed=compressed
+        )
         if identity.read_only:
             raise Forbidden(
                 "You do not have permission to perform this operation (Deploy). "
@@ -171,12 +178,32 @@ class DeployApi:
         return body
 
 
-async def admin_of(request: web.Request, body: Any, backend: ServedBackend) -> Identity:
-    """The administrator a request comes from: by the `adminKey` in its body, else by its header."""
+async def admin_and_body(
+    request: web.Request, backend: ServedBackend, limit: int, *, compressed: bool = False
+) -> tuple[Identity, Any]:
+    """The administrator a request comes from, and its JSON body.
+
+    Every command line says the key in the header, and most of its requests say it again as `adminKey` in the
+    body, where it has the last word. A body is read when the header has a good one; of a body that alone may
+    have it, a little is. Raises as `require_admin` and `read_json` do.
+    """
+    if "Authorization" in request.headers:
+        identity = await require_admin(request, backend)
+        body = await read_json(request, limit, compressed=compressed)
+        key = body.get("adminKey") if isinstance(body, dict) else None
+        return _admin_of_body(key, backend) if isinstance(key, str) else identity, body
+    try:
+        body = await read_json(request, min(limit, KEYLESS_BODY_BYTES), compressed=compressed)
+    except BadRequest as error:
+        raise Forbidden(KEY_WANTED, code="BadDeployKey") from error
     key = body.get("adminKey") if isinstance(body, dict) else None
-    if isinstance(key, str):
-        return backend.check_admin_key(split_admin_header(key)[0])
-    return await require_admin(request, backend)
+    if not isinstance(key, str):
+        raise Forbidden(KEY_WANTED, code="BadDeployKey")
+    return _admin_of_body(key, backend), body
+
+
+def _admin_of_body(key: str, backend: ServedBackend) -> Identity:
+    return backend.check_admin_key(split_admin_header(key)[0])
 
 
 def _token(echoed: dict[str, Any]) -> str:

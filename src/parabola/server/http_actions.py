@@ -28,7 +28,8 @@ from parabola.functions.identity import Identity
 from parabola.server.credentials import identify
 from parabola.server.http_errors import error_response
 from parabola.server.messages import json_string
-from parabola.server.request_context import request_context
+from parabola.server.request_body import ENCODINGS, decoded, encoding_of
+from parabola.server.request_context import forwarded_scheme, request_context
 from parabola.server.served_backend import ServedBackend
 from parabola.values.errors import InternalServerError, ParabolaError
 from parabola.values.texts import repaired
@@ -45,8 +46,6 @@ it would keep a process from other actions."""
 BODYLESS_STATUSES: Final = frozenset({204, 205, 304})
 CONNECTION_HEADERS: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 """What the server and the client settle between themselves, not the action."""
-DECODED: Final = frozenset({"gzip", "deflate", "br", "zstd"})
-"""What aiohttp decompresses by itself."""
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -184,18 +183,11 @@ def failure_response(failure: FunctionFailure, request_id: str, redacted: bool) 
 
 
 def public_url(request: web.Request, path: str) -> str:
-    """The URL as the client knows it: behind a proxy, with the scheme that the proxy tells."""
-    scheme = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip()
-    if not scheme:
-        for part in request.headers.get("Forwarded", "").replace(",", ";").split(";"):
-            name, _, value = part.strip().partition("=")
-            if name.lower() == "proto":
-                scheme = value.strip('"')
-                break
+    """The URL as the client knows it: behind a trusted proxy, with the scheme that the proxy tells."""
+    scheme = forwarded_scheme(request)
     query = request.rel_url.raw_query_string
     address = f"{path}?{query}" if query else path
-    url = f"{scheme or 'http'}://{request.headers.get('Host', request.host)}{address}"
-    return repaired(url)
+    return repaired(f"{scheme}://{request.headers.get('Host', request.host)}{address}")
 
 
 def header_pairs(request: web.Request) -> tuple[tuple[str, str], ...]:
@@ -206,7 +198,7 @@ def header_pairs(request: web.Request) -> tuple[tuple[str, str], ...]:
     pairs = tuple(
         (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.raw_headers
     )
-    if request.headers.get("Content-Encoding", "").lower() not in DECODED:
+    if encoding_of(request) not in ENCODINGS:
         return pairs
     return tuple(pair for pair in pairs if pair[0] not in ("content-encoding", "content-length"))
 
@@ -240,7 +232,8 @@ async def _identity(backend: ActingBackend, request: web.Request) -> Identity | 
 def _body(request: web.Request) -> AsyncIterator[bytes] | None:
     if request.method in BODYLESS or not request.can_read_body:
         return None
-    return _pieces(request.content)
+    pieces, encoding = _pieces(request.content), encoding_of(request)
+    return decoded(pieces, encoding) if encoding in ENCODINGS else pieces
 
 
 async def _pieces(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

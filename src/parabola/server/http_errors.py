@@ -7,32 +7,49 @@ Routes raise; this is the one place where an error becomes an answer.
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from parabola.server.rules import INTAKE, LEASE
 from parabola.values.errors import InternalServerError, ParabolaError
+from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES
 from parabola.values.texts import repaired
+
+MAX_CODE_LENGTH: Final = 256
 
 _log = logging.getLogger("parabola.http")
 
 
 def error_response(error: ParabolaError) -> web.Response:
-    """The answer for an error. Whatever has no class of its own is an internal error and shows no detail."""
-    body = orjson.dumps({"code": error.code, "message": repaired(error.message)})
-    return web.Response(status=error.status, body=body, content_type="application/json")
+    """The answer for an error. Whatever has no class of its own is an internal error and shows no detail.
+
+    A message never gives a long text back to whoever sent it.
+    """
+    message = repaired(error.message).encode()
+    if len(message) > MAX_ERROR_MESSAGE_BYTES:
+        message = message[:MAX_ERROR_MESSAGE_BYTES].decode("utf-8", "ignore").encode() + b" ..."
+    body = orjson.dumps({"code": repaired(error.code[:MAX_CODE_LENGTH]), "message": message.decode()})
+    response = web.Response(status=error.status, body=body, content_type="application/json")
+    if error.status == 503:
+        response.headers["Retry-After"] = "1"
+    elif error.status == 408:
+        response.force_close()
+    return response
 
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn what a route raises into its answer; unknown routes and wrong methods answer with an empty
-    body."""
+    body. What a request holds of the server's memory for reading, it gives back here."""
+    lease = request[LEASE] = request.app[INTAKE].lease()
     try:
         return await handler(request)
     except ParabolaError as error:
         if error.status >= 500:
-            _log.error("%s %s: %s: %s", request.method, request.path, error.code, error.message)
+            _log.error("%s %.200s: %s: %.2000s", request.method, request.path, error.code, error.message)
         return error_response(error)
     except web.HTTPMethodNotAllowed as error:
         return web.Response(status=405, headers={"Allow": error.headers.get("Allow", "")})
@@ -43,8 +60,10 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except ConnectionError:
         raise
     except Exception:
-        _log.exception("%s %s failed", request.method, request.path)
+        _log.exception("%s %.200s failed", request.method, request.path)
         return error_response(InternalServerError())
+    finally:
+        lease.release()
 
 
 def _location(error: web.HTTPException) -> dict[str, str]:

@@ -7,8 +7,8 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from parabola.functions.inline_query import InlineQueries
-from parabola.server.deploy_api import admin_of
-from parabola.server.json_body import read_json, read_object
+from parabola.server.deploy_api import admin_and_body
+from parabola.server.json_body import MAX_BODY_BYTES, read_object
 from parabola.server.public_api import result_body
 from parabola.server.request_context import request_context
 from parabola.server.served_backend import ServedBackend
@@ -31,8 +31,7 @@ def routes(backend: QueryingBackend) -> list[web.RouteDef]:
     """The endpoint of `npx convex run --inline-query`."""
 
     async def run_test_function(request: web.Request) -> web.Response:
-        body = await read_json(request)
-        identity = await admin_of(request, body, backend)
+        identity, body = await admin_and_body(request, backend, MAX_BODY_BYTES)
         fields = read_object(
             body,
             bundle=dict,

@@ -1,4 +1,4 @@
-"""Bodies of requests: bounded, and JSON where JSON is asked for (sync-and-http 2.1)."""
+"""Bodies of requests that are JSON (sync-and-http 2.1)."""
 
 from __future__ import annotations
 
@@ -8,55 +8,43 @@ import msgspec
 from aiohttp import web
 
 from parabola.server.json_faults import json_fault
-from parabola.values.errors import BadRequest, ParabolaError
-from parabola.values.sizes import humanize
+from parabola.server.json_weight import json_weight
+from parabola.server.request_body import BodyTooLarge, read_body
+from parabola.server.rules import LEASE
+from parabola.services.threads import in_thread
+from parabola.values.errors import BadRequest
 
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024 + 2000
 """Arguments of 16 MiB and what surrounds them."""
+PARSED_AT_ONCE_BYTES: Final = 256 * 1024
+"""Up to this length a body is parsed faster than it is handed to a thread and back."""
 
 
-class BodyTooLarge(ParabolaError):
-    """A body is longer than this endpoint takes. Send less at a time."""
-
-    status = 413
-    default_code = "BodyTooLarge"
-
-
-async def read_body(request: web.Request, limit: int) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as it is longer than ``limit`` bytes, and BadRequest when
-    it is not encoded as it says."""
-    announced = request.content_length
-    if announced is not None and announced > limit:
-        raise _too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.content.iter_any():
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(limit)
-            chunks.append(chunk)
-    except web.RequestPayloadError as error:
-        encoding = request.headers.get("Content-Encoding", "chunked")
-        raise BadRequest(
-            f"The request's body cannot be decoded as {encoding}", code="BadRequestBody"
-        ) from error
-    return b"".join(chunks)
-
-
-async def read_json(request: web.Request, limit: int = MAX_BODY_BYTES) -> Any:
-    """The body as parsed JSON. Raises BadRequest (BadJsonBody) for anything else."""
+async def read_json(request: web.Request, limit: int = MAX_BODY_BYTES, *, compressed: bool = False) -> Any:
+    """The body as parsed JSON, at most ``limit`` bytes of it. Raises BadRequest (BadJsonBody) for anything
+    else, and what ``read_body`` raises."""
     kind = request.content_type
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise BadRequest("Expected a request with 'Content-Type: application/json'", code="BadJsonBody")
     try:
-        body = await read_body(request, limit)
+        body = await read_body(request, limit, compressed=compressed)
     except BodyTooLarge as error:
         raise BadRequest(error.message, code="BadJsonBody") from None
-    return parse_json(body)
+    return await parse_body(request, body)
 
 
-def parse_json(text: bytes | str) -> Any:
+async def parse_body(request: web.Request, body: bytes | bytearray) -> Any:
+    """The JSON in a body that was read. What parsing it takes counts as read, too; a large one is parsed
+    beside the event loop. Raises BadRequest (BadJsonBody), Overloaded."""
+    lease = request[LEASE]
+    if len(body) < PARSED_AT_ONCE_BYTES:
+        lease.take(json_weight(body))
+        return parse_json(body)
+    lease.take(await in_thread(json_weight, body))
+    return await in_thread(parse_json, body)
+
+
+def parse_json(text: bytes | bytearray | str) -> Any:
     """Parsed JSON. Raises BadRequest (BadJsonBody)."""
     try:
         return msgspec.json.decode(text)
@@ -80,7 +68,3 @@ def read_object(parsed: Any, **fields: type | tuple[type, ...]) -> dict[str, Any
             raise BadRequest(f"The field `{name}` of the request's body {what}", code="BadJsonBody")
         values[name] = value
     return values
-
-
-def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The request's body is larger than {humanize(limit)}")

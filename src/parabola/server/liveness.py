@@ -14,11 +14,12 @@ DROP_AFTER: Final = 120.0
 
 
 class Liveness:
-    """What is due on one socket. Say ``sent`` and ``heard``; ask at or after ``deadline``."""
+    """What is due on one socket. Say ``sent``, ``heard`` and ``has_spoken``; ask at or after ``deadline``."""
 
-    __slots__ = ("_heard", "_next_frame", "_sent")
+    __slots__ = ("_first_until", "_heard", "_next_frame", "_sent")
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, first_message_within: float | None = None) -> None:
+        self._first_until = None if first_message_within is None else now + first_message_within
         self._heard = self._sent = now
         self._next_frame = now + PING_FRAME_EVERY
 
@@ -30,13 +31,20 @@ class Liveness:
         """Anything has arrived: a message, a ping, a pong."""
         self._heard = now
 
+    def has_spoken(self) -> None:
+        """A message has arrived: it is a client, and may be silent from now on."""
+        self._first_until = None
+
     @property
     def deadline(self) -> float:
         """When to look again."""
-        return min(self._sent + PING_MESSAGE_AFTER, self._next_frame, self._heard + DROP_AFTER)
+        next_look = min(self._sent + PING_MESSAGE_AFTER, self._next_frame, self._heard + DROP_AFTER)
+        return next_look if self._first_until is None else min(next_look, self._first_until)
 
     def is_lost(self, now: float) -> bool:
-        """Nothing was heard for so long that nobody is there."""
+        """Nothing was heard for so long that nobody is there, or never a message."""
+        if self._first_until is not None and now >= self._first_until:
+            return True
         return now >= self._heard + DROP_AFTER
 
     def ping_message_is_due(self, now: float) -> bool:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -23,7 +23,11 @@ from parabola.server.served_backend import Arguments, ServedBackend
 from parabola.server.transition_text import error_data_json, unwritable, visible_log_lines
 from parabola.values.encoding import encode_as, loads
 from parabola.values.errors import BadRequest
+from parabola.values.limits import MAX_RESULT_SIZE
+from parabola.values.sizes import humanize
 
+MAX_BATCH_QUERIES: Final = 1000
+MAX_BATCH_ANSWER_BYTES: Final = 4 * MAX_RESULT_SIZE
 _ENCODED = ("convex_encoded_json", "convex_json")
 
 
@@ -61,14 +65,18 @@ class PublicApi:
 
     async def query(self, request: web.Request) -> web.Response:
         """Run a query at the latest timestamp."""
-        return await self._run_query(request, await read_json(request))
+        identity = await identify(request, self._backend)
+        return await self._run_query(request, identity, await read_json(request))
 
     async def query_by_url(self, request: web.Request) -> web.Response:
         """The same, all in the URL: ``args`` is JSON text."""
+        identity = await identify(request, self._backend)
         fields = dict(request.query)
         if "path" not in fields:
             raise BadRequest("The URL needs a `path` parameter", code="BadQueryArgs")
-        return await self._run_query(request, {**fields, "args": parse_json(fields.get("args", "{}"))})
+        return await self._run_query(
+            request, identity, {**fields, "args": parse_json(fields.get("args", "{}"))}
+        )
 
     async def query_ts(self, request: web.Request) -> web.Response:
         """The timestamp for a series of ``query_at_ts``."""
@@ -76,6 +84,7 @@ class PublicApi:
 
     async def query_at_ts(self, request: web.Request) -> web.Response:
         """Run a query at a given timestamp."""
+        identity = await identify(request, self._backend)
         parsed = await read_json(request)
         try:
             ts = decode_ts(read_object(parsed, ts=str)["ts"])
@@ -83,31 +92,47 @@ class PublicApi:
             raise BadRequest(str(error), code="BadJsonBody") from None
         if ts > self._backend.durable_ts:
             raise BadRequest("The timestamp is in the future; ask /api/query_ts for one", code="BadTimestamp")
-        return await self._run_query(request, parsed, ts)
+        return await self._run_query(request, identity, parsed, ts)
 
     async def query_batch(self, request: web.Request) -> web.Response:
         """Run several queries at one timestamp."""
+        identity = await identify(request, self._backend)
         queries = read_object(await read_json(request), queries=list)["queries"]
+        if len(queries) > MAX_BATCH_QUERIES:
+            raise BadRequest(
+                f"A batch has at most {MAX_BATCH_QUERIES:,} queries, not {len(queries):,}. "
+                "Send several batches.",
+                code="BatchTooLarge",
+            )
         calls = [read_call(query, default_format(request)) for query in queries]
-        identity, context = await identify(request, self._backend), request_context(request)
+        context = request_context(request)
         ts = self._backend.durable_ts
         bodies = []
+        size = 0
         for call in calls:
             result = await self._backend.query(call.path, call.args, identity, ts=ts, request=context)
-            bodies.append(self._body(result, call, context))
+            body = self._body(result, call, context)
+            bodies.append(body)
+            size += len(body)
+            if size > MAX_BATCH_ANSWER_BYTES:
+                raise BadRequest(
+                    f"The results of the batch are larger than {humanize(MAX_BATCH_ANSWER_BYTES)} together. "
+                    "Send several batches.",
+                    code="BatchTooLarge",
+                )
         return _json(b'{"results":[%b]}' % b",".join(bodies))
 
     async def mutation(self, request: web.Request) -> web.Response:
         """Run a mutation; sent twice, it runs twice."""
-        call = read_call(await read_json(request), default_format(request))
-        identity, context = await identify(request, self._backend), request_context(request)
+        identity = await identify(request, self._backend)
+        call, context = read_call(await read_json(request), default_format(request)), request_context(request)
         result = await self._backend.mutation(call.path, call.args, identity, request=context)
         return _json(self._body(result, call, context))
 
     async def action(self, request: web.Request) -> web.Response:
         """Run an action."""
-        call = read_call(await read_json(request), default_format(request))
-        identity, context = await identify(request, self._backend), request_context(request)
+        identity = await identify(request, self._backend)
+        call, context = read_call(await read_json(request), default_format(request)), request_context(request)
         result = await self._backend.action(call.path, call.args, identity, request=context)
         return _json(self._body(result, call, context))
 
@@ -126,15 +151,16 @@ class PublicApi:
                 "The URL must name a module and a function: /api/run/<module>/<function>",
                 code="MissingIdentifier",
             )
+        identity = await identify(request, self._backend)
         parsed = await read_json(request)
         read_object(parsed)
         fields = {"args": {}, **parsed, "path": f"{module}:{name}", "componentPath": None}
-        identity = await identify(request, self._backend)
         return await self._run_any(request, identity, read_call(fields, "json"))
 
-    async def _run_query(self, request: web.Request, fields: Any, ts: int | None = None) -> web.Response:
-        call = read_call(fields, default_format(request))
-        identity, context = await identify(request, self._backend), request_context(request)
+    async def _run_query(
+        self, request: web.Request, identity: Identity, fields: Any, ts: int | None = None
+    ) -> web.Response:
+        call, context = read_call(fields, default_format(request)), request_context(request)
         result = await self._backend.query(call.path, call.args, identity, ts=ts, request=context)
         return _json(self._body(result, call, context))
 

@@ -6,8 +6,11 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from parabola.server.credentials import require_admin
+from parabola.functions.identity import Identity
+from parabola.server.credentials import require_admin, require_admin_of_link
 from parabola.server.json_body import read_json, read_object
+from parabola.server.request_body import arriving, refuse_encoding
+from parabola.server.rules import rules_of
 from parabola.server.served_backend import ServedBackend
 from parabola.services.import_record import ImportRequest
 from parabola.services.snapshot_export import SnapshotExports
@@ -62,7 +65,8 @@ class SnapshotApi:
         number = _parameter(request, "partNumber")
         if not number.isascii() or not number.isdigit() or len(number) > 9:
             raise BadRequest(f"partNumber must be a number, not {number!r}", code="BadQueryArgs")
-        chunks = request.content.iter_any()
+        refuse_encoding(request)
+        chunks = arriving(request.content, rules_of(request))
         return web.json_response(await self._backend.imports.uploads.write_part(token, int(number), chunks))
 
     async def finish_upload(self, request: web.Request) -> web.Response:
@@ -101,9 +105,10 @@ class SnapshotApi:
             query.get("tableName"),
             query.get("componentPath"),
         )
+        refuse_encoding(request)
         imports = self._backend.imports
         token = await imports.start_upload()
-        part = await imports.uploads.write_part(token, 1, request.content.iter_any())
+        part = await imports.uploads.write_part(token, 1, arriving(request.content, rules_of(request)))
         await imports.uploads.finish(token, [part])
         return web.json_response({"numWritten": await imports.run(imported, token)})
 
@@ -120,7 +125,7 @@ class SnapshotApi:
 
     async def fetch_export(self, request: web.Request) -> web.StreamResponse:
         """The archive of an export, named by its timestamp or its id."""
-        await self._require_writer(request, "DownloadBackups")
+        self._check_writer(await require_admin_of_link(request, self._backend), "DownloadBackups")
         found = await self._backend.exports.find(request.match_info["name"])
         name = f"snapshot_{self._backend.config.instance_name}_{found.start_ts}.zip"
         headers = {
@@ -132,7 +137,9 @@ class SnapshotApi:
 
     async def _require_writer(self, request: web.Request, operation: str) -> None:
         """Raise unless the request comes from an administrator whose key is not read-only."""
-        identity = await require_admin(request, self._backend)
+        self._check_writer(await require_admin(request, self._backend), operation)
+
+    def _check_writer(self, identity: Identity, operation: str) -> None:
         if identity.read_only:
             raise Forbidden(
                 f"You do not have permission to perform this operation ({operation}). "

@@ -14,13 +14,19 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from parabola.server.file_containment import containment
+from parabola.server.request_body import arriving, refuse_encoding
+from parabola.server.rules import LEASE, rules_of
 from parabola.server.served_backend import ServedBackend
+from parabola.server.upload_turns import UploadTurns
+from parabola.services.file_store import PIECE_BYTES
 from parabola.services.files import Files
 from parabola.values.errors import BadRequest, NotFound
 
 __all__ = ["byte_range", "routes"]
 
-_CHUNK_BYTES: Final = 256 * 1024
+_UPLOAD_BYTES: Final = 2 * PIECE_BYTES + 128 * 1024
+"""What an upload holds: a piece that is written, one that comes in, and the connection's buffer."""
 _CACHE: Final = "private, max-age=2592000"
 _RANGE: Final = re.compile(r"bytes=(.+)\Z")
 _ONE_RANGE: Final = re.compile(r"([0-9]{0,19})-([0-9]{0,19})\Z")
@@ -43,20 +49,25 @@ class Unsatisfiable(Exception):
 def routes(backend: StoringBackend) -> list[web.RouteDef]:
     """The endpoints."""
 
+    turns = UploadTurns()
+
     async def upload(request: web.Request) -> web.Response:
         token = request.query.get("token")
         if token is None:
             raise BadRequest("The upload URL has no `token`. Use it as it was given.", code="BadQueryArgs")
-        backend.files.check_upload_token(token)
-        try:
-            storage_id = await backend.files.upload(
-                _body(request), _content_type(request), _expected_digest(request)
-            )
-        except ConnectionError:
-            # Clients go away all the time. One that still listens is told.
-            raise BadRequest(
-                "The upload was cut off. Send the file again.", code="IncompleteUpload"
-            ) from None
+        key = backend.files.check_upload_token(token)
+        refuse_encoding(request)
+        content_type, digest = _content_type(request), _expected_digest(request)
+        await backend.files.check_room(request.content_length)
+        async with turns.one_of(key, rules_of(request).uploads_per_token):
+            request[LEASE].take(_UPLOAD_BYTES)
+            try:
+                storage_id = await backend.files.upload(_body(request), content_type, digest)
+            except ConnectionError:
+                # Clients go away all the time. One that still listens is told.
+                raise BadRequest(
+                    "The upload was cut off. Send the file again.", code="IncompleteUpload"
+                ) from None
         return web.json_response({"storageId": storage_id})
 
     async def download(request: web.Request) -> web.StreamResponse:
@@ -75,6 +86,7 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
         headers = {"Accept-Ranges": "bytes", "Cache-Control": _CACHE}
         if "contentType" in row:
             headers["Content-Type"] = row["contentType"]
+        headers.update(containment(row.get("contentType")))
         try:
             wanted = byte_range(request.headers.get("Range"), size)
         except Unsatisfiable:
@@ -99,7 +111,7 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
         try:
             async with aclosing(pieces):
                 async for piece in pieces:
-                    await response.write(piece)
+                    await response.write(piece)  # who takes too little of it loses the connection
                     rest -= len(piece)
             if rest:
                 raise EOFError(f"{rest} bytes are missing in the file store")
@@ -170,9 +182,9 @@ def _expected_digest(request: web.Request) -> bytes | None:
 
 
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    """The body as it arrives. Raises `ConnectionError` when it breaks off."""
+    """The body as it arrives. Raises `ConnectionError` when it breaks off, `TooSlow` when it stops."""
     received = 0
-    async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
+    async for chunk in arriving(request.content, rules_of(request)):
         received += len(chunk)
         yield chunk
     if request.content_length is not None and received < request.content_length:

@@ -9,11 +9,15 @@ from typing import Any, Final
 from aiohttp import web
 
 from parabola.server.client_version import parse_client_header, parse_npm_version
+from parabola.server.intake import Intake
+from parabola.server.json_body import MAX_BODY_BYTES
 from parabola.server.live_queries import SharedRuns
+from parabola.server.rules import ServerRules
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync_socket import SyncSocket
 
-MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+MAX_MESSAGE_BYTES: Final = MAX_BODY_BYTES
+"""As long as a call over HTTP may be, decompressed."""
 LEAVE_SECONDS: Final = 5.0
 """How long closing waits for what clients have started to end and be answered."""
 GOODBYE_SECONDS: Final = 1.0
@@ -23,9 +27,11 @@ GOODBYE_SECONDS: Final = 1.0
 class SyncServer:
     """The open sync sockets of one server, and the functions they have started."""
 
-    def __init__(self, backend: ServedBackend) -> None:
+    def __init__(self, backend: ServedBackend, rules: ServerRules, intake: Intake) -> None:
         self.sockets: set[SyncSocket] = set()
         self._backend = backend
+        self._rules = rules
+        self._intake = intake
         self._runs = SharedRuns()
         self._tasks: set[asyncio.Task[None]] = set()
         self.leaving = asyncio.Event()
@@ -45,7 +51,9 @@ class SyncServer:
             client = parse_npm_version(version)
         response = web.WebSocketResponse(autoclose=False, autoping=False, max_msg_size=MAX_MESSAGE_BYTES)
         await response.prepare(request)
-        socket = SyncSocket(self._backend, self._runs, self.spawn, request, response, client)
+        socket = SyncSocket(
+            self._backend, self._runs, self.spawn, request, response, client, self._rules, self._intake
+        )
         self.sockets.add(socket)
         if self.leaving.is_set():
             socket.leave()

@@ -21,12 +21,16 @@ from parabola.functions.results import FunctionResult
 from parabola.server.client_version import ClientVersion
 from parabola.server.credentials import verify_authenticate
 from parabola.server.frames import PING_FRAME, close_frame, pong_frame, text_frames
+from parabola.server.intake import Intake
+from parabola.server.json_weight import json_weight
 from parabola.server.live_queries import LiveQueries, SharedRuns, Spawn
 from parabola.server.liveness import Liveness
 from parabola.server.messages import PING, Authenticate, InvalidMessage, decode_client_message
 from parabola.server.outbox import Outbox
 from parabola.server.request_context import request_context
+from parabola.server.rules import ServerRules
 from parabola.server.served_backend import ServedBackend
+from parabola.server.socket_intake import SocketIntake
 from parabola.server.sync_effects import (
     Call,
     Close,
@@ -42,7 +46,7 @@ from parabola.server.sync_effects import (
 )
 from parabola.server.sync_failures import INTERNAL, InvalidFrame, ProtocolViolation
 from parabola.server.sync_session import SyncSession
-from parabola.values.errors import ParabolaError
+from parabola.values.errors import Overloaded, ParabolaError
 
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds a client has to answer a close frame."""
@@ -61,11 +65,14 @@ class SyncSocket:
         "_caller",
         "_client",
         "_deflate",
+        "_intake",
         "_liveness",
         "_loop",
         "_outbox",
         "_queries",
         "_response",
+        "_room",
+        "_running",
         "_scheduled",
         "_session",
         "_spawn",
@@ -82,6 +89,8 @@ class SyncSocket:
         request: web.Request,
         response: web.WebSocketResponse,
         client: ClientVersion,
+        rules: ServerRules,
+        intake: Intake,
     ) -> None:
         transport = request.transport
         if transport is None:
@@ -99,7 +108,11 @@ class SyncSocket:
         self._outbox = Outbox(transport, request.protocol, spawn, self._wake)
         self._scheduled = False
         self._verification: asyncio.Task[None] | None = None
-        self._liveness = Liveness(self._loop.time())
+        self._intake = SocketIntake(intake, rules, self._overloaded)
+        self._intake.attach(request)
+        self._running: set[int] = set()
+        self._room = asyncio.Event()
+        self._liveness = Liveness(self._loop.time(), rules.header_seconds)
         self._timer = self._loop.call_at(self._liveness.deadline, self._tick)
 
     async def serve(self) -> None:
@@ -112,9 +125,13 @@ class SyncSocket:
                 if self._verification is not None:  # a token is checked before the next message is read
                     await asyncio.wait({self._verification})
                     self._verification = None
+                while self._intake.is_full and not session.closed:  # its calls wait for each other
+                    self._room.clear()
+                    await self._room.wait()
                 frame = await self._response.receive()
                 self._liveness.heard(self._loop.time())
                 if frame.type is WSMsgType.TEXT:
+                    self._intake.message_is_read()
                     self._read(frame.data)
                 elif frame.type is WSMsgType.PING:
                     outbox.put_first(pong_frame(frame.data))
@@ -142,11 +159,22 @@ class SyncSocket:
     def _read(self, text: str) -> None:
         if self._session.closed:
             return
+        self._liveness.has_spoken()
+        weight = json_weight(text)
         try:
-            self._session.receive(decode_client_message(text))
+            self._intake.check(weight)
+            message = decode_client_message(text)
+            self._intake.hold(message, weight)
+            self._session.receive(message)
         except InvalidMessage as error:
             self._session.fail(InvalidFrame(str(error)))
+        except Overloaded as error:
+            self._session.fail(error)
         self._turn()
+
+    def _overloaded(self, error: Overloaded) -> None:
+        self._session.fail(error)
+        self._wake()
 
     def _wake(self) -> None:
         """Take a turn soon: once for all that happens until then, and after everybody has heard of a
@@ -201,6 +229,7 @@ class SyncSocket:
 
     async def _run_mutation(self, call: Call) -> None:
         result: FunctionResult | BaseException
+        self._running.add(call.request_id)
         try:
             result = await self._backend.mutation(
                 call.path,
@@ -213,11 +242,13 @@ class SyncSocket:
             )
         except Exception as error:
             result = _reported(error, call)
+        self._call_ended(call)
         self._session.mutation_finished(result)
         self._turn()
 
     async def _run_action(self, call: Call) -> None:
         result: FunctionResult | BaseException
+        self._running.add(call.request_id)
         try:
             result = await self._backend.action(
                 call.path,
@@ -228,8 +259,14 @@ class SyncSocket:
             )
         except Exception as error:
             result = _reported(error, call)
+        self._call_ended(call)
         self._session.action_finished(call, result)
         self._turn()
+
+    def _call_ended(self, call: Call) -> None:
+        self._running.discard(call.request_id)
+        self._intake.call_ended(call.request_id)
+        self._room.set()
 
     def _context(self, call: Call) -> RequestContext:
         return replace(self._caller, request_id=call.shown_id)
@@ -254,7 +291,9 @@ class SyncSocket:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        if self._liveness.is_lost(now):
+        if self._intake.is_full:
+            self._liveness.heard(now)  # it is not listened to: what it does not say tells nothing
+        if self._liveness.is_lost(now) or self._intake.has_stalled(now):
             self._transport.abort()
             return
         if self._liveness.ping_message_is_due(now) and not self._outbox.is_congested:
@@ -266,6 +305,7 @@ class SyncSocket:
     def _close(self, effect: Close) -> None:
         if effect.code == 1011:
             _log.warning("A sync socket is closed: %s (%s)", effect.reason, effect.cause or "see above")
+        self._room.set()
         self._outbox.put((close_frame(effect.code, effect.reason),))
         self._timer.cancel()
         self._timer = self._loop.call_later(CLOSE_TIMEOUT, self._transport.abort)
@@ -276,6 +316,7 @@ class SyncSocket:
         self._timer.cancel()
         self._outbox.clear()
         self._queries.close()
+        self._intake.close(frozenset(self._running))
         self._transport.close()
 
 

@@ -23,6 +23,7 @@ from parabola.services.file_store import FileStore
 from parabola.services.partial_files import PartialFiles
 from parabola.services.stored_files import FILES
 from parabola.services.transactions import transact
+from parabola.services.upload_limits import UploadLimits
 from parabola.services.upload_tokens import UploadTokens
 from parabola.values.encoding import Int64
 from parabola.values.errors import BadRequest, NotFound
@@ -46,15 +47,25 @@ _READ_AT_ONCE: Final = 40 * 1024 * 1024
 
 
 class Files:
-    """The stored files of a deployment. `cloud_url` is where their URLs begin."""
+    """The stored files of a deployment. `cloud_url` is where the URLs of uploads begin, `files_origin` where
+    those of files do, if that is elsewhere."""
 
     def __init__(
-        self, database: Database, store: FileStore, tokens: UploadTokens, cloud_url: str, scratch: Path
+        self,
+        database: Database,
+        store: FileStore,
+        tokens: UploadTokens,
+        cloud_url: str,
+        scratch: Path,
+        limits: UploadLimits,
+        files_origin: str | None = None,
     ) -> None:
         self._database = database
         self._store = store
         self._tokens = tokens
         self._cloud_url = cloud_url.rstrip("/")
+        self._files_url = (files_origin or cloud_url).rstrip("/")
+        self._limits = limits
         self._partial = PartialFiles(scratch)
         self._garbage = FileGarbage(database, store)
 
@@ -80,15 +91,25 @@ class Files:
 
     # For the server
 
-    def check_upload_token(self, token: str) -> None:
-        """Raises `Unauthenticated` unless `token` allows an upload now."""
-        self._tokens.check(token)
+    def check_upload_token(self, token: str) -> bytes:
+        """What stands for `token`, however it is spelled. Raises `Unauthenticated` unless it allows an upload
+        now."""
+        return self._tokens.check(token)
+
+    async def check_room(self, announced: int | None) -> None:
+        """Before a file of `announced` bytes is received. Raises `FileTooLarge`, `StorageFull`."""
+        await self._limits.check(announced or 0)
 
     async def upload(
         self, content: AsyncIterable[bytes], content_type: str | None, sha256: bytes | None
     ) -> str:
         """Store a file; its id. Raises `BadRequest` (`Sha256Mismatch`) when the digest is another one."""
-        row = await self.keep(content, storage_id=str(uuid.uuid4()), content_type=content_type, sha256=sha256)
+        row = await self.keep(
+            self._limits.watch(content),
+            storage_id=str(uuid.uuid4()),
+            content_type=content_type,
+            sha256=sha256,
+        )
         try:
             return await transact(
                 self._database, "file upload", lambda tx: tx.insert_system(FILES, dict(row))
@@ -155,7 +176,7 @@ class Files:
 
     async def _get_url(self, execution: Execution, args: Mapping[str, Any]) -> str | None:
         row = await self._read_row(execution, args, "storage.getUrl")
-        return None if row is None else f"{self._cloud_url}/api/storage/{row.value['storageId']}"
+        return None if row is None else f"{self._files_url}/api/storage/{row.value['storageId']}"
 
     async def _get_metadata(self, execution: Execution, args: Mapping[str, Any]) -> Any:
         row = await self._read_row(execution, args, "storage.getMetadata")
@@ -207,7 +228,12 @@ class Files:
         sha256 = None if digest is None else _digest(digest)
         if execution.transaction is None:
             return await self.upload(content, content_type, sha256)
-        row = await self.keep(content, storage_id=str(uuid.uuid4()), content_type=content_type, sha256=sha256)
+        row = await self.keep(
+            self._limits.watch(content),
+            storage_id=str(uuid.uuid4()),
+            content_type=content_type,
+            sha256=sha256,
+        )
         self._garbage.collect_unless_owned(key_of(row), after=TRANSACTION_SECONDS)
         return await execution.db.insert_system(FILES, dict(row))
 

@@ -36,8 +36,11 @@ class UploadTokens:
         issued_at = int(self._clock()).to_bytes(8, "big")
         return (nonce + self._cipher.encrypt(nonce, issued_at, self._name)).hex()
 
-    def check(self, token: str) -> None:
-        """Raises `Unauthenticated`: `StorageTokenInvalid`, or `StorageTokenExpired` after an hour."""
+    def check(self, token: str) -> bytes:
+        """The token itself, however it is spelled.
+
+        Raises `Unauthenticated`: `StorageTokenInvalid`, or `StorageTokenExpired` after an hour.
+        """
         try:
             raw = bytes.fromhex(token)
             issued_at = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], self._name)
@@ -47,3 +50,4 @@ class UploadTokens:
             ) from None
         if self._clock() - int.from_bytes(issued_at, "big") > LIFETIME_SECONDS:
             raise Unauthenticated("Store File Authorization expired", code="StorageTokenExpired")
+        return raw

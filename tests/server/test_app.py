@@ -78,6 +78,12 @@ class TestPages:
         (public / "index.html").write_text("home")
         (public / "deep" / "index.html").write_text("deep")
         (public / "main.js").write_text("script")
+        (public / ".env").write_text("secret")
+        (public / ".git").mkdir()
+        (public / ".git" / "config").write_text("secret")
+        (public / "seen").symlink_to(public / ".git" / "config")
+        (public / ".well-known").mkdir()
+        (public / ".well-known" / "security.txt").write_text("for all")
         return public
 
     @pytest.fixture
@@ -88,7 +94,14 @@ class TestPages:
         await server.stop()
 
     @pytest.mark.parametrize(
-        ("path", "text"), [("/", "home"), ("/main.js", "script"), ("/deep", "deep"), ("/version", None)]
+        ("path", "text"),
+        [
+            ("/", "home"),
+            ("/main.js", "script"),
+            ("/deep", "deep"),
+            ("/version", None),
+            ("/.well-known/security.txt", "for all"),
+        ],
     )
     async def test_pages_stand_beside_the_api(self, url: str, path: str, text: str | None):
         status, body = await get(url + path)
@@ -96,7 +109,19 @@ class TestPages:
         assert text is None or body == text
 
     @pytest.mark.parametrize(
-        "path", ["/nope", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/a%00b", "/" + "a" * 5000]
+        "path",
+        [
+            "/nope",
+            "/..%2fsecret.txt",
+            "/%2e%2e/secret.txt",
+            "/a%00b",
+            "/" + "a" * 5000,
+            "/.env",
+            "/%2eenv",
+            "/deep/..%2f.env",
+            "/.git/config",
+            "/seen",
+        ],
     )
     async def test_nothing_outside_the_directory_is_served(self, url: str, path: str):
         from yarl import URL

@@ -9,6 +9,7 @@ import typer
 
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.console import console, show_success
+from parabola.cli.quiet_command import QuietCommand
 from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest, NotFound
 
@@ -40,17 +41,20 @@ def get_variable(name: Name, url: DeploymentUrl = None, admin_key: AdminKey = No
     typer.echo(found["value"])
 
 
-@env.command("set")
+@env.command("set", cls=QuietCommand, context_settings={"ignore_unknown_options": True})
 def set_variable(
-    name: Name,
-    value: Annotated[str | None, typer.Argument(help="Its value; without it, standard input.")] = None,
+    name: Annotated[str, typer.Argument(help="The variable's name, or [b]NAME=value[/b] in one.")],
+    value: Annotated[
+        str | None, typer.Argument(help="Its value, also one that begins with -; without it, standard input.")
+    ] = None,
     url: DeploymentUrl = None,
     admin_key: AdminKey = None,
 ) -> None:
     """Set a variable. Queries that read it run again by themselves."""
-    if "=" in name:
-        raise BadRequest(f"Write the name and the value apart: parabola env set {name.replace('=', ' ', 1)}")
-    text = sys.stdin.read().rstrip("\n") if value is None else value
+    name, equals, rest = name.partition("=")
+    if equals and value is not None:
+        raise BadRequest(f"{name} is given two values. Write parabola env set {name} VALUE, or {name}=VALUE.")
+    text = rest if equals else sys.stdin.read().rstrip("\n") if value is None else value
     _change(_client(url, admin_key), name, text)
     show_success(f"set {name}")
 

@@ -16,12 +16,43 @@ from parabola.cli.console import console, note
 from parabola.cli.instance import Instance
 from parabola.cli.listening import listen, url_of
 from parabola.cli.target import RunningServer
+from parabola.server.rules import ServerRules, host_of, trusted_networks
 from parabola.services.admin_keys import make_admin_key
+from parabola.services.upload_limits import MINIMUM_FREE_BYTES
+from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from parabola.backend import Backend
 
-__all__ = ["LocalServer", "ServerOptions"]
+__all__ = ["LocalServer", "RequestOptions", "ServerOptions"]
+
+
+@dataclass(frozen=True)
+class RequestOptions:
+    """What clients may do and for how long; sizes in bytes, times in seconds. See `ServerRules` and
+    `UploadLimits`."""
+
+    files_origin: str | None = None
+    max_file_size: int | None = None
+    min_free_disk: int = MINIMUM_FREE_BYTES
+    uploads_per_url: int = 16
+    max_request_memory: int = 512 * 1024 * 1024
+    header_timeout: float = 60
+    body_timeout: float = 30
+    min_body_rate: int = 240
+    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1")
+
+    def rules(self) -> ServerRules:
+        """The part that the server keeps. Raises `BadRequest` for what is no network or origin."""
+        return ServerRules(
+            request_memory=self.max_request_memory,
+            header_seconds=self.header_timeout,
+            body_seconds=self.body_timeout,
+            body_rate=self.min_body_rate,
+            uploads_per_token=self.uploads_per_url,
+            trusted_proxies=trusted_networks(self.trusted_proxies),
+            files_origin=None if self.files_origin is None else self.files_origin.rstrip("/"),
+        )
 
 
 @dataclass(frozen=True)
@@ -39,6 +70,7 @@ class ServerOptions:
     public: Path | None = None
     file_storage: str | None = None
     redact_logs_to_client: bool = False
+    requests: RequestOptions = RequestOptions()
 
 
 @dataclass(frozen=True)
@@ -62,6 +94,12 @@ class LocalServer:
         from parabola.database.errors import UnusableData
         from parabola.server.app import Server
 
+        rules = options.requests.rules()
+        if rules.files_host is not None and rules.files_host == host_of(options.cloud_origin or ""):
+            raise BadRequest(
+                "--files-origin must be another origin than --cloud-origin, so that files are kept apart.",
+                code="InvalidFilesOrigin",
+            )
         told_to_end = _listen_to_signals()
         logging.basicConfig(
             level=logging.WARNING, format="  %(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
@@ -87,6 +125,9 @@ class LocalServer:
                         site_url=site_url,
                         file_storage=options.file_storage,
                         redact_logs_to_client=options.redact_logs_to_client,
+                        files_origin=options.requests.files_origin,
+                        maximum_file_size=options.requests.max_file_size,
+                        minimum_free_disk=options.requests.min_free_disk,
                     )
                 )
             except OSError as error:
@@ -97,7 +138,7 @@ class LocalServer:
                 ) from None
             _collect_garbage_rarely()
             try:
-                server = Server(backend, options.host, listener, site_listener, options.public)
+                server = Server(backend, options.host, listener, site_listener, options.public, rules)
                 await server.start()
                 try:
                     key = make_admin_key(instance.name, instance.secret)

@@ -5,19 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from parabola.cli import event_loop
-from parabola.cli.local_server import LocalServer, ServerOptions
+from parabola.cli.local_server import LocalServer, RequestOptions, ServerOptions
 from parabola.cli.server_options import (
+    BodyTimeout,
     CloudOrigin,
     DataDir,
+    FilesOrigin,
     FileStorage,
+    HeaderTimeout,
     Host,
     InstanceName,
     InstanceSecret,
+    MaxFileSize,
+    MaxRequestMemory,
+    MinBodyRate,
+    MinFreeDisk,
     Port,
     PublicDir,
     RedactLogs,
     SiteOrigin,
     SitePort,
+    TrustedProxies,
+    UploadsPerUrl,
 )
 from parabola.project import DATA_FOLDER
 
@@ -36,6 +45,15 @@ def serve(
     public: PublicDir = None,
     file_storage: FileStorage = None,
     redact_logs_to_client: RedactLogs = False,
+    files_origin: FilesOrigin = None,
+    max_file_size: MaxFileSize = None,
+    min_free_disk: MinFreeDisk = "256MB",  # type: ignore[assignment]
+    uploads_per_url: UploadsPerUrl = 16,
+    max_request_memory: MaxRequestMemory = "512MB",  # type: ignore[assignment]
+    header_timeout: HeaderTimeout = 60,
+    body_timeout: BodyTimeout = 30,
+    min_body_rate: MinBodyRate = 240,
+    trusted_proxies: TrustedProxies = "127.0.0.0/8,::1",
 ) -> None:
     """Serve a deployment. Functions come to it by [b]parabola deploy[/b] or [b]npx convex deploy[/b]."""
     options = ServerOptions(
@@ -50,6 +68,17 @@ def serve(
         public,
         file_storage,
         redact_logs_to_client,
+        RequestOptions(
+            files_origin,
+            max_file_size,
+            min_free_disk,
+            uploads_per_url,
+            max_request_memory,
+            header_timeout,
+            body_timeout,
+            min_body_rate,
+            tuple(trusted_proxies.split(",")),
+        ),
     )
     event_loop.run(_serve(options))
 

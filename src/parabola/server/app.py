@@ -28,6 +28,7 @@ from parabola.server import (
     usage_api,
 )
 from parabola.server.connection import ConnectionRunner
+from parabola.server.files_host import separate_files
 from parabola.server.http_errors import answer_errors
 from parabola.server.intake import Intake
 from parabola.server.long_polls import answer_long_polls
@@ -67,7 +68,9 @@ def create_app(
 
     ``intake`` is the budget of what is being read, which ports may share.
     """
-    app = web.Application(middlewares=[cors.answer_preflights, answer_errors, collapse_slashes])
+    app = web.Application(
+        middlewares=[cors.answer_preflights, answer_errors, collapse_slashes, separate_files]
+    )
     _set_rules(app, rules, intake)
     if public is not None:
         app.middlewares.append(serve_public(public))

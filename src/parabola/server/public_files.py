@@ -1,7 +1,7 @@
 """A built front end, served from the deployment's own origin: one program is the whole app.
 
-The API keeps its paths; every other GET finds a file of the directory, and a page of the app that has no file
-of its own (`/tasks/42`) gets `index.html`, as single-page apps expect.
+The API keeps its paths; every other GET finds a file of the directory, but none whose name begins with a dot,
+and a page of the app that has no file of its own (`/tasks/42`) gets `index.html`, as single-page apps expect.
 """
 
 from __future__ import annotations
@@ -41,11 +41,20 @@ def serve_public(directory: Path) -> Middleware:
 
 
 def _file(root: Path, path: str) -> Path | None:
-    """The file for a URL path, never one outside `root`."""
+    """The file for a URL path, never one outside `root`, and none that is hidden, by either of its names."""
     try:
-        file = (root / path.lstrip("/")).resolve()
+        wanted = path.lstrip("/")
+        file = (root / wanted).resolve()
         if file.is_dir():
             file /= "index.html"
-        return file if file.is_relative_to(root) and file.is_file() else None
+        if not file.is_relative_to(root) or not file.is_file():
+            return None
+        parts = (*Path(wanted).parts, *file.relative_to(root).parts)
+        return None if any(map(_is_hidden, parts)) else file
     except (OSError, ValueError):  # a name that no file can have
         return None
+
+
+def _is_hidden(name: str) -> bool:
+    """`.env`, `.git` and the like get into a folder by mistake; `.well-known` is there for the world."""
+    return name.startswith(".") and name != ".well-known"

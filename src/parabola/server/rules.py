@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -19,6 +21,7 @@ __all__ = [
     "RULES",
     "Networks",
     "ServerRules",
+    "host_of",
     "rules_of",
     "trusted_networks",
 ]
@@ -40,6 +43,21 @@ def trusted_networks(texts: tuple[str, ...]) -> Networks:
         ) from None
 
 
+def host_of(origin: str) -> str | None:
+    """What a browser says in `Host` for an origin such as `https://files.my-app.com`; None for no origin.
+
+    Raises `BadRequest` for what is neither."""
+    if not origin:
+        return None
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise BadRequest(
+            f"{origin} is not an origin. Write scheme and host alone, such as https://files.my-app.com.",
+            code="InvalidOrigin",
+        )
+    return parts.netloc.lower()
+
+
 @dataclass(frozen=True)
 class ServerRules:
     """The rules of one server. Times are seconds, sizes bytes, rates bytes per second."""
@@ -57,7 +75,12 @@ class ServerRules:
     trusted_proxies: Networks = field(default_factory=lambda: trusted_networks(LOOPBACK))
     """Whose `X-Forwarded-*` headers are believed."""
     files_origin: str | None = None
-    """Where stored files are served, if not with everything else."""
+    """Where stored files are served, and nothing else; None: everywhere, with all else."""
+
+    @cached_property
+    def files_host(self) -> str | None:
+        """What a browser says in `Host` for a file. Raises `BadRequest` when that is no origin."""
+        return None if self.files_origin is None else host_of(self.files_origin)
 
     def trusts(self, address: str | None) -> bool:
         """Whether a peer may say for whom it speaks."""

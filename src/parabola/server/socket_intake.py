@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from parabola.server.frame_meter import FrameMeter
 from parabola.server.intake import SMALL_BYTES, Intake, Lease
 from parabola.server.messages import Action, Add, ClientMessage, ModifyQuerySet, Mutation
 from parabola.server.rules import ServerRules
@@ -27,14 +28,17 @@ class SocketIntake:
     arrives; what it raises is for the reader."""
 
     __slots__ = (
+        "_arrived",
         "_began",
         "_calls",
         "_lease",
+        "_meter",
         "_queries",
+        "_queue",
         "_reader",
         "_refuse",
         "_rules",
-        "_unread",
+        "_seen",
         "waiting",
     )
 
@@ -43,8 +47,11 @@ class SocketIntake:
         self._rules = rules
         self._refuse = refuse
         self._reader: Any = None
-        self._unread = 0
+        self._queue: Any = None
+        self._meter = FrameMeter()
+        self._arrived = 0
         self._began: float | None = None
+        self._seen = 0
         self._calls: dict[int, int] = {}
         self._queries: dict[int, int] = {}
         self.waiting = 0
@@ -52,22 +59,22 @@ class SocketIntake:
 
     # What arrives: stands between the connection and aiohttp's reader of frames
 
-    def attach(self, request: web.Request) -> None:
+    def attach(self, request: web.Request, response: web.WebSocketResponse) -> None:
         """Count from now on what arrives on a socket."""
         protocol: Any = request.protocol
         self._reader = protocol._payload_parser
+        self._queue = response._reader
         if self._reader is not None:  # None: the client has gone already
             protocol._payload_parser = self
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """More bytes, of one message or several."""
+        self._meter.feed(data)
+        result: tuple[bool, bytes] = self._reader.feed_data(data)
         try:
-            self._lease.take(len(data))
+            self._count()
         except Overloaded as error:
             self._refuse(error)
-            return False, b""
-        self._unread += len(data)
-        result: tuple[bool, bytes] = self._reader.feed_data(data)
         return result
 
     def feed_eof(self) -> None:
@@ -75,19 +82,39 @@ class SocketIntake:
         self._reader.feed_eof()
 
     def message_is_read(self) -> None:
-        """A whole message has been taken; what has arrived of the next one is little."""
-        self._lease.give_back(self._unread)
-        self._unread = 0
-        self._began = None
+        """A message has been taken from the queue."""
+        self._count()
 
     def has_stalled(self, now: float) -> bool:
-        """Whether a message was begun so long ago, and comes so slowly, that it is not worth waiting for."""
-        if not self._unread:
+        """Whether a message was begun, and comes so slowly that it is not worth waiting for. Ask now and
+        then."""
+        pending = self._meter.pending
+        if pending == 0 or pending < self._seen:
+            self._began, self._seen = None, pending
             return False
         if self._began is None:
-            self._began = now
+            self._began, self._seen = now, pending
+            return False
         elapsed = now - self._began
-        return elapsed > self._rules.body_seconds and self._unread < self._rules.body_rate * elapsed
+        if elapsed < self._rules.body_seconds:
+            return False
+        if pending - self._seen < self._rules.body_rate * elapsed:
+            return True
+        self._began, self._seen = now, pending
+        return False
+
+    def _count(self) -> None:
+        """Hold what has arrived and not been taken: messages that wait to be, and a part of one."""
+        arrived = self._meter.pending + self._queue._size
+        difference, self._arrived = arrived - self._arrived, arrived
+        if difference > 0:
+            try:
+                self._lease.take(difference)
+            except Overloaded:
+                self._arrived -= difference
+                raise
+        else:
+            self._lease.give_back(-difference)
 
     # What is decoded
 
@@ -129,7 +156,8 @@ class SocketIntake:
 
     def close(self, running: frozenset[int]) -> None:
         """The socket has gone: only what the calls that still run were given is held any longer."""
-        self.message_is_read()
+        self._lease.give_back(self._arrived)
+        self._arrived = 0
         for query_id in list(self._queries):
             self._lease.give_back(self._queries.pop(query_id))
         for request_id in self._calls.keys() - running:

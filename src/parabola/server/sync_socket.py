@@ -109,7 +109,7 @@ class SyncSocket:
         self._scheduled = False
         self._verification: asyncio.Task[None] | None = None
         self._intake = SocketIntake(intake, rules, self._overloaded)
-        self._intake.attach(request)
+        self._intake.attach(request, response)
         self._running: set[int] = set()
         self._room = asyncio.Event()
         self._liveness = Liveness(self._loop.time(), rules.header_seconds)
@@ -130,8 +130,8 @@ class SyncSocket:
                     await self._room.wait()
                 frame = await self._response.receive()
                 self._liveness.heard(self._loop.time())
+                self._intake.message_is_read()
                 if frame.type is WSMsgType.TEXT:
-                    self._intake.message_is_read()
                     self._read(frame.data)
                 elif frame.type is WSMsgType.PING:
                     outbox.put_first(pong_frame(frame.data))

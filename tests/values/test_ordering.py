@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from value_strategies import floats, int64s, key_parts, model_compare, same, values
 
 from parabola.values.encoding import COMMIT_TS, UNDEFINED, Int64
-from parabola.values.ordering import compare, decode_key, encode_key, equal, successor
+from parabola.values.ordering import after_all_with, compare, decode_key, encode_key, equal
 
 NAN = float("nan")
 IN_ORDER = [
@@ -160,20 +160,40 @@ def test_only_the_one_key_of_a_value_decodes(raw):
         assert encode_key(parts) == raw
 
 
-@given(st.lists(values, max_size=2), st.lists(key_parts, max_size=2))
-def test_everything_with_a_prefix_lies_before_the_successor_of_the_prefix(prefix, rest):
-    start = encode_key(prefix)
-    end = successor(start)
-    key = encode_key([*prefix, *rest])
-    assert start <= key
-    assert end is None or key < end
+easily_confused = st.lists(
+    values
+    | st.text("a\0", max_size=3)
+    | st.binary(max_size=2)
+    | st.dictionaries(st.just(""), values, max_size=1),
+    max_size=2,
+)
 
 
-def test_the_successor_of_a_prefix():
-    assert successor(b"a") == b"b"
-    assert successor(b"a\xff\xff") == b"b"
-    assert successor(b"") is None
-    assert successor(b"\xff") is None
+@given(easily_confused, easily_confused, st.lists(key_parts, max_size=2))
+def test_the_keys_that_begin_with_some_values_are_one_interval_with_no_others_in_it(prefix, other, rest):
+    start, end = encode_key(prefix), after_all_with(encode_key(prefix))
+
+    def is_between(key):
+        return start <= key and (end is None or key < end)
+
+    assert is_between(encode_key([*prefix, *rest]))
+    key = [*other, *rest]
+    begins_with_it = len(key) >= len(prefix) and all(map(equal, prefix, key))
+    assert is_between(encode_key(key)) == begins_with_it
+
+
+@pytest.mark.parametrize(
+    ("shorter", "longer"),
+    [("a", "a\0"), ("a", "a\0b"), ("", "\0"), (b"a", b"a\0"), (["a"], ["a\0"]), ({}, {"": 1.0})],
+)
+def test_a_value_that_only_begins_like_another_is_not_among_its_keys(shorter, longer):
+    key = encode_key([longer, 1.0])
+    assert encode_key([shorter]) <= key
+    assert key >= after_all_with(encode_key([shorter]))
+
+
+def test_no_values_have_every_key_after_them():
+    assert after_all_with(b"") is None
 
 
 def test_an_index_on_a_field_has_all_bigints_before_all_numbers():

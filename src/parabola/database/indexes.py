@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from parabola.database.intervals import Interval
-from parabola.values.ordering import encode_key, successor
+from parabola.values.ordering import after_all_with, encode_key
 from parabola.values.placeholders import UNDEFINED
 
 __all__ = [
@@ -96,7 +96,7 @@ def id_key(id: str) -> bytes:
 def prefix_interval(values: Iterable[Any]) -> Interval:
     """All keys that begin with these values."""
     prefix = encode_key(values)
-    return Interval(prefix, successor(prefix))
+    return Interval(prefix, after_all_with(prefix))
 
 
 def _at_path(document: Any, path: tuple[str, ...]) -> Any:

@@ -13,7 +13,7 @@ from parabola.database.intervals import Interval
 from parabola.values.display import display
 from parabola.values.encoding import decode
 from parabola.values.errors import BadRequest
-from parabola.values.ordering import encode_key, successor
+from parabola.values.ordering import after_all_with, encode_key
 
 __all__ = ["RangeExpression", "parse_range", "range_interval"]
 
@@ -125,15 +125,14 @@ def _fields_in_order(
 
 def _interval(prefix: bytes, lower: RangeExpression | None, upper: RangeExpression | None) -> Interval:
     start: bytes | None = prefix
-    end = successor(prefix)
+    end = after_all_with(prefix)
     if lower is not None:
         key = prefix + encode_key((lower.value,))
-        start = key if lower.kind == "Gte" else successor(key)
+        start = key if lower.kind == "Gte" else after_all_with(key)
     if upper is not None:
         key = prefix + encode_key((upper.value,))
-        end = key if upper.kind == "Lt" else successor(key)
-    # No value's key is all FF, so what follows a value always has a first key.
-    assert start is not None
+        end = key if upper.kind == "Lt" else after_all_with(key)
+    assert start is not None  # the key of a value is never empty
     return Interval(start, end)
 
 

@@ -201,9 +201,11 @@ def equal(a: Any, b: Any) -> bool:
     return _encode(a) == _encode(b)
 
 
-def successor(prefix: bytes) -> bytes | None:
-    """The smallest bytes after everything that begins with ``prefix``; None when there is no such bound."""
-    stripped = prefix.rstrip(b"\xff")
-    if not stripped:
-        return None
-    return stripped[:-1] + bytes((stripped[-1] + 1,))
+def after_all_with(prefix: bytes) -> bytes | None:
+    """The smallest bytes after every key that begins with the values of the key ``prefix``.
+
+    None when ``prefix`` holds no value. A further value begins with its tag, and ``FF`` is none: where a key
+    goes on with ``FF`` the last value of ``prefix`` is another one, which only begins alike. ``"a"`` is
+    ``10 61 00``, and ``"a\\0"`` is ``10 61 00 FF 00``.
+    """
+    return prefix + b"\xff" if prefix else None

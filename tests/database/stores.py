@@ -24,16 +24,26 @@ QUIET = Retention(interval=3600.0)
 
 
 class Clock:
-    """A clock that stands still until it is turned."""
+    """A clock that stands still until it is turned, and beside it one that only counts what passes."""
 
     def __init__(self, now: int = 1_700_000_000 * SECOND_NS) -> None:
         self.now = now
+        self.passed = 0.0
 
     def __call__(self) -> int:
         return self.now
 
     def advance(self, seconds: float) -> None:
+        """Time passes; back is a clock that is set."""
         self.now += int(seconds * SECOND_NS)
+        self.passed += max(0.0, seconds)
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock."""
+        self.now += int(seconds * SECOND_NS)
+
+    def count(self) -> float:
+        return self.passed
 
 
 @asynccontextmanager
@@ -45,7 +55,7 @@ async def opened(
     retention: Retention = QUIET,
 ) -> AsyncIterator[Database]:
     store = SqlitePersistence.open(directory)
-    options: dict[str, Any] = {} if clock is None else {"clock": clock}
+    options: dict[str, Any] = {} if clock is None else {"clock": clock, "counter": clock.count}
     database = await Database.open(store, limits=limits, retention=retention, **options)
     try:
         yield database
@@ -56,7 +66,7 @@ async def opened(
 def crash_copy(directory: Path, to: Path) -> Path:
     """What the disk would hold if the process died now: the files as they are, without the lock."""
     to.mkdir(parents=True)
-    for name in ("parabola.sqlite3", "parabola.sqlite3-wal"):
+    for name in ("parabola.sqlite3", "parabola.sqlite3-wal", "parabola.high-mark"):
         if (directory / name).exists():
             shutil.copyfile(directory / name, to / name)
     return to

@@ -12,14 +12,16 @@ from parabola.database.backfill import Backfill
 from parabola.database.bootstrap import add_missing_system_tables, first_commit, load_registry
 from parabola.database.committer import NEXT_ID, Committer
 from parabola.database.documents import Revision
+from parabola.database.inspection import Inspection
 from parabola.database.intervals import Interval
 from parabola.database.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
+from parabola.database.running_time import JUMP_SECONDS, NS_PER_SECOND, RunningTime, seconds_since_boot
 from parabola.database.subscriptions import Subscriptions
 from parabola.database.system_tables import FIRST_FREE_ID
 from parabola.database.tables import Registry
 from parabola.database.transaction import Transaction
 from parabola.database.usage import Limits, Usage
-from parabola.database.vacuum import Retention, Vacuum
+from parabola.database.vacuum import RUNNING_TIME, Retention, Vacuum
 from parabola.database.write_set import WriteSet
 from parabola.values.errors import OutOfRetention
 
@@ -45,6 +47,8 @@ class Database:
         *,
         clock: Callable[[], int],
         limits: Limits,
+        counter: Callable[[], float] = seconds_since_boot,
+        ran: bytes | None = None,
     ) -> None:
         self.persistence = persistence
         self.limits = limits
@@ -59,8 +63,10 @@ class Database:
         self._committer = Committer(
             persistence, latest_ts, registry, clock=clock, next_id=next_id, publish=self._publish
         )
+        self.running_time = RunningTime(clock, counter, lambda: self.latest_ts, ran)
         self._backfill: Backfill | None = None
         self._vacuum: Vacuum | None = None
+        self._inspection: Inspection | None = None
 
     @classmethod
     async def open(
@@ -69,11 +75,12 @@ class Database:
         *,
         clock: Callable[[], int] = time.time_ns,
         limits: Limits | None = None,
+        counter: Callable[[], float] = seconds_since_boot,
         retention: Retention | None = None,
     ) -> Database:
         """Opens the database a store holds, or makes a new one there, and begins to look after it.
 
-        `clock` gives nanoseconds since 1970.
+        `clock` gives nanoseconds since 1970, `counter` seconds that nobody can set.
         """
         state = await persistence.load()
         if state.latest_ts == 0:
@@ -83,14 +90,23 @@ class Database:
             state = await persistence.load()
         registry = await load_registry(persistence, state.latest_ts)
         next_id = int(state.properties.get(NEXT_ID, FIRST_FREE_ID))
+        _warn_of_clock(state.latest_ts, clock())
         database = cls(
-            persistence, registry, state.latest_ts, next_id, clock=clock, limits=limits or Limits()
+            persistence,
+            registry,
+            state.latest_ts,
+            next_id,
+            clock=clock,
+            limits=limits or Limits(),
+            counter=counter,
+            ran=state.properties.get(RUNNING_TIME),
         )
         # What tables and indexes were like before is not known any more.
         database.oldest_ts = state.latest_ts
         database.oldest_document_ts = int(state.properties.get(DOCUMENTS_BEFORE, 0))
         database._backfill = Backfill(database)
         database._vacuum = Vacuum(database, retention or Retention())
+        database._inspection = Inspection(database)
         await add_missing_system_tables(database)
         return database
 
@@ -118,6 +134,13 @@ class Database:
     def now_ts(self) -> int:
         """The clock, in nanoseconds."""
         return self._clock()
+
+    def reading_before(self, seconds: float) -> int:
+        """A timestamp: commits up to it are older than `seconds` in which the server ran (`RunningTime`).
+
+        What is kept for a time must not be removed by the clock alone, which may jump.
+        """
+        return self.running_time.reading_before(seconds)
 
     def new_id(self) -> int:
         """A number no tablet and no index has or had."""
@@ -263,8 +286,18 @@ class Database:
 
     async def close(self) -> None:
         """Makes everything durable and closes the store. Further commits fail."""
-        for service in (self._backfill, self._vacuum):
+        for service in (self._backfill, self._vacuum, self._inspection):
             if service is not None:
                 await service.close()
         await self._committer.close()
         await self.persistence.close()
+
+
+def _warn_of_clock(latest_ts: int, now: int) -> None:
+    ahead = (latest_ts - now) / NS_PER_SECOND
+    if ahead > JUMP_SECONDS:
+        _log.warning(
+            "the newest commit is %s seconds ahead of the system clock: the clock is wrong now, or was wrong "
+            "then. New commits follow it closely until the clock has caught up. Check the clock.",
+            f"{ahead:,.0f}",
+        )

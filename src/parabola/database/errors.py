@@ -8,6 +8,7 @@ __all__ = [
     "ConflictError",
     "DataDirectoryLocked",
     "StorageBusy",
+    "StorageDamaged",
     "StorageError",
     "StorageFailed",
     "StorageFull",
@@ -60,6 +61,12 @@ class StorageFailed(StorageError):
 
     status = 500
     default_code = "StorageFailed"
+
+
+class StorageDamaged(StorageFailed):
+    """What the disk gave back is not what was written. Writes are refused; restore a backup."""
+
+    default_code = "StorageDamaged"
 
 
 class DataDirectoryLocked(ParabolaError):

@@ -7,8 +7,9 @@ tablet's own number as its index id, and holds exactly one entry for each live d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from parabola.database.documents import Revision
@@ -16,9 +17,11 @@ from parabola.database.intervals import Interval
 
 __all__ = [
     "DOCUMENTS_BEFORE",
+    "NO_PROPERTIES",
     "Commit",
     "DocumentWrite",
     "EntryChange",
+    "KeyOf",
     "Order",
     "PersistedState",
     "Persistence",
@@ -31,6 +34,11 @@ Order = Literal["asc", "desc"]
 
 DOCUMENTS_BEFORE: Final = "documents_before"
 """Instance property: `vacuum` has removed documents and log entries that only reads before this need."""
+
+KeyOf: TypeAlias = Callable[[int, int, bytes], "bytes | None"]
+"""The key of a document's JSON in an index, by tablet and index id; None where the index is not known."""
+
+NO_PROPERTIES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 T = TypeVar("T")
 
@@ -98,7 +106,7 @@ class Persistence(Protocol):
 
     A failed write raises a `StorageError`. Then everything appended after `newest_ts` is gone and `rollbacks`
     has grown. After `StorageFailed` the store takes no more writes, and what is left of it is durable; the
-    others may be tried again.
+    others may be tried again. Reading what is damaged raises `StorageDamaged`, with the same consequence.
     """
 
     newest_ts: int
@@ -146,12 +154,25 @@ class Persistence(Protocol):
         """The log after a timestamp, by (ts, id); never ends in the middle of a commit."""
 
     async def vacuum(
-        self, *, entries_before: int, documents_before: int, live_indexes: frozenset[int], limit: int
+        self,
+        *,
+        entries_before: int,
+        documents_before: int,
+        live_indexes: frozenset[int],
+        limit: int,
+        properties: Mapping[str, bytes] = NO_PROPERTIES,
     ) -> int:
         """Removes at most about `limit` rows that no read within retention can need; returns how many.
 
         Reads happen at or after `entries_before`; on `by_id` and in the log at or after `documents_before`.
-        Indexes outside `live_indexes` are removed altogether.
+        Indexes outside `live_indexes` are removed altogether. `properties` are instance properties to set
+        along with it.
+        """
+
+    async def inspect(self, key_of: KeyOf) -> None:
+        """Compares all that is stored with what was written, once, without hurry.
+
+        Raises `StorageDamaged` where it differs; then no more writes are taken.
         """
 
     async def close(self) -> None: ...

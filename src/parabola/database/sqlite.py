@@ -24,21 +24,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
 from parabola.database import sqlite_statements as sql
+from parabola.database.checksums import revision_checksum
 from parabola.database.directory_lock import DirectoryLock
 from parabola.database.documents import Revision
-from parabola.database.errors import StorageBusy, StorageError, StorageFailed, StorageFull, UnusableData
+from parabola.database.errors import (
+    StorageBusy,
+    StorageDamaged,
+    StorageError,
+    StorageFailed,
+    StorageFull,
+    UnusableData,
+)
+from parabola.database.high_mark import HighMark
 from parabola.database.indexes import id_key
 from parabola.database.intervals import Interval
 from parabola.database.persistence import (
+    NO_PROPERTIES,
     Commit,
+    KeyOf,
     Order,
     PersistedState,
     Rows,
@@ -46,7 +57,16 @@ from parabola.database.persistence import (
     TailEntry,
 )
 from parabola.database.revision_cache import RevisionCache
+from parabola.database.sqlite_inspection import (
+    Damage,
+    Inspection,
+    check_end,
+    check_length,
+    check_pages,
+    damage_text,
+)
 from parabola.database.sqlite_vacuum import OldRows
+from parabola.database.table_sizes import TableSizes
 from parabola.database.write_ahead_log import WriteAheadLog
 
 __all__ = ["SqlitePersistence"]
@@ -55,7 +75,7 @@ _log = logging.getLogger(__name__)
 
 FILE_NAME: Final = "parabola.sqlite3"
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 
 CHUNK_BYTES: Final = 4 * 1024 * 1024
 """A scan ends early once it has read documents of this many bytes."""
@@ -63,7 +83,14 @@ CHUNK_BYTES: Final = 4 * 1024 * 1024
 CACHE_BYTES: Final = 64 * 1024 * 1024
 """Memory for revisions kept decoded; SQLite's own page cache is beside it."""
 
-NOTHING: Final = TableSize(0, 0)
+DAMAGE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR))
+"""What SQLite reports when the disk does not give back what was written."""
+
+INSPECTION_PAUSE: Final = 30.0
+"""The background check rests so many times as long as it worked."""
+
+RevisionRow: TypeAlias = tuple[int, int, str, int, int, "bytes | None", "int | None"]
+"""Number, tablet, id, timestamp, size, JSON, checksum."""
 
 MAX_KEY: Final = b"\xff"
 """Above every index key: no encoded value begins with it."""
@@ -77,14 +104,16 @@ class SqlitePersistence:
         self.rollbacks = 0
         self._lock = lock
         self._path = directory / FILE_NAME
+        self._mark = HighMark(directory)
+        check_end(self._path, self._mark, newest_ts=None)
+        check_length(self._path)
         self._log = WriteAheadLog(self._path)
         self._db = self._log.connect()
+        self._db.text_factory = lambda text: text.decode(errors="replace")  # damage shows in the checksum
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="parabola-sync")
         self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="parabola-checkpoint")
         self._cache = RevisionCache(CACHE_BYTES)
         self._next_number = 1
-        self._sizes: dict[int, TableSize] = {}
-        self._changed_sizes: set[int] = set()
         # For each index the newest commit that removed a key from it; it may be missing for those from before
         # the start.
         self._removed_ts: dict[int, int] = {}
@@ -109,7 +138,7 @@ class SqlitePersistence:
         try:
             store = cls(directory, lock)
             store._prepare()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.Error, TypeError, ValueError) as error:  # the latter two: rows of another kind
             lock.release()
             raise UnusableData(
                 f"{directory / FILE_NAME} cannot be opened as a database of Parabola: {error}. "
@@ -124,6 +153,24 @@ class SqlitePersistence:
     def _prepare(self) -> None:
         db = self._db
         db.executescript(sql.CREATE)
+        self._upgrade()
+        self._sizes = TableSizes(db)
+        self._recall()
+        check_end(self._path, self._mark, self.newest_ts)
+        # A process that was killed may have left commits that the system holds and the disk does not.
+        self._log.sync()
+        try:
+            # What it left in the log is of unknown length, and would be read again at every start.
+            self._log.checkpoint("TRUNCATE")
+        except sqlite3.OperationalError as error:
+            _log.warning("the write-ahead log of %s could not be moved into it yet: %s", self._path, error)
+        check_pages(db, self._path)
+        self._old_rows = OldRows(db, self._removed_ts)
+        self._opened_ts = self._synced_ts = self.newest_ts
+        self._mark.advance(self.newest_ts)
+
+    def _upgrade(self) -> None:
+        db = self._db
         properties = dict(db.execute(sql.SELECT_PROPERTIES))
         version = int(properties.get("layout", LAYOUT_VERSION))
         if version > LAYOUT_VERSION:
@@ -132,12 +179,9 @@ class SqlitePersistence:
                 f"{self._path} was written by a newer version of Parabola (layout {version}, this one reads "
                 f"{LAYOUT_VERSION}). Start that version, or use another data directory."
             )
+        if version < 2:
+            db.execute(sql.ADD_CHECKSUM)
         db.execute(sql.UPSERT_PROPERTY, ("layout", str(LAYOUT_VERSION).encode()))
-        self._recall()
-        self._old_rows = OldRows(db, self._removed_ts)
-        # A process that was killed may have left commits that the system holds and the disk does not.
-        self._log.sync()
-        self._opened_ts = self._synced_ts = self.newest_ts
 
     def _recall(self) -> None:
         """Takes the state of the in-memory counters from the file."""
@@ -145,11 +189,7 @@ class SqlitePersistence:
         number, self.newest_ts = row or (0, 0)
         self._cache.forget_from(number + 1)
         self._next_number = max(self._next_number, number + 1)
-        self._sizes = {
-            tablet: TableSize(documents, size)
-            for tablet, documents, size in self._db.execute(sql.SELECT_TABLE_SIZES)
-        }
-        self._changed_sizes.clear()
+        self._sizes.recall()
 
     async def load(self) -> PersistedState:
         properties = dict(self._db.execute(sql.SELECT_PROPERTIES))
@@ -158,6 +198,12 @@ class SqlitePersistence:
     # ---- reads
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        try:
+            return self._get(tablet_id, id, ts)
+        except sqlite3.DatabaseError as error:
+            raise self._unreadable(error) from error
+
+    def _get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         key = id_key(id)
         row = self._db.execute(sql.SELECT_ENTRY, (tablet_id, key)).fetchone()
         if row is None or row[1] > ts:
@@ -169,12 +215,39 @@ class SqlitePersistence:
         number = row[0]
         revision = self._cache.get(number)
         if revision is None:
-            id, written_ts, raw, size = self._db.execute(sql.SELECT_REVISION, (number,)).fetchone()
-            revision = Revision(id, written_ts, raw, size, number)
-            self._cache.add(number, revision)
+            revision = self._revision(self._db.execute(sql.SELECT_REVISION, (number,)).fetchone(), number)
         return revision
 
+    def _revision(self, row: RevisionRow | None, number: int) -> Revision:
+        """A stored revision that has content, from its row."""
+        raw = None if row is None else row[5]
+        if row is None or raw is None:
+            raise self._damaged(f"revision {number} is not there, although an index names it")
+        self._check(row)
+        _, _, id, written_ts, size, _, _ = row
+        revision = Revision(id, written_ts, raw, size, number)
+        self._cache.add(number, revision)
+        return revision
+
+    def _check(self, row: RevisionRow) -> None:
+        """Raises `StorageDamaged` if a revision is not what was committed."""
+        number, tablet, id, ts, _, raw, checksum = row
+        try:
+            if checksum is None or checksum == revision_checksum(number, tablet, id, ts, raw):
+                return
+        except (TypeError, AttributeError):
+            pass  # of another kind than was written
+        raise self._damaged(f'document "{id}" is not what was committed (revision {number})')
+
     async def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        try:
+            return self._scan(index_id, interval, ts, order, limit)
+        except sqlite3.DatabaseError as error:
+            raise self._unreadable(error) from error
+
+    def _scan(
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
         start, end = interval.start, MAX_KEY if interval.end is None else interval.end
@@ -206,13 +279,15 @@ class SqlitePersistence:
         missing = [number for number, revision in revisions.items() if revision is None]
         if missing:
             rows = self._db.execute(sql.SELECT_REVISIONS, (orjson.dumps(missing).decode(),)).fetchall()
-            for number, id, written_ts, raw, size in rows:
-                revision = revisions[number] = Revision(id, written_ts, raw, size, number)
-                cache.add(number, revision)
+            for row in rows:
+                revisions[row[0]] = self._revision(row, row[0])
+            if len(rows) < len(missing):
+                lost = next(number for number in missing if revisions[number] is None)
+                raise self._damaged(f"revision {lost} is not there, although an index names it")
         return Rows(((key, revisions[number]) for key, number, _ in found), exhausted=exhausted)  # type: ignore[misc]
 
     def size(self, tablet_id: int) -> TableSize:
-        return self._sizes.get(tablet_id, NOTHING)
+        return self._sizes.of(tablet_id)
 
     # ---- writes
 
@@ -262,24 +337,14 @@ class SqlitePersistence:
         superseded: list[tuple[Any, ...]] = []
         number = self._next_number
         for tablet, id, old, new, entries in commit.writes:
-            documents, total = self._sizes.get(tablet, NOTHING)
-            previous = old_size = None
-            if old is not None:
-                previous, old_size = old.number, old.size
-                documents -= 1
-                total -= old_size
-            size = 0
-            if new is None:
-                revisions.append((number, tablet, id, ts, previous, 0, None))
-            else:
-                size = new.size
-                documents += 1
-                total += size
-                revisions.append((number, tablet, id, ts, previous, size, new.raw))
+            previous, old_size = (None, 0) if old is None else (old.number, old.size)
+            size, raw = (0, None) if new is None else (new.size, new.raw)
+            checksum = revision_checksum(number, tablet, id, ts, raw)
+            revisions.append((number, tablet, id, ts, previous, size, raw, checksum))
+            if new is not None:
                 new.number = number
                 self._cache.add(number, new)
-            self._sizes[tablet] = TableSize(documents, total)
-            self._changed_sizes.add(tablet)
+            self._sizes.add(tablet, (new is not None) - (old is not None), size - old_size)
             for index_id, old_key, new_key in entries:
                 if old_key is not None and old is not None:
                     past = (index_id, ts, old_key, old.ts, old_size, previous)
@@ -326,22 +391,18 @@ class SqlitePersistence:
 
     def _check_fault(self) -> None:
         if self._fault is not None:
-            raise StorageFailed(self._fault.message)
+            raise type(self._fault)(self._fault.message)
 
     def _commit(self) -> None:
         """Hands the open SQL transaction to the operating system."""
         if not self._db.in_transaction:
             return
         try:
-            if self._changed_sizes:
-                self._db.executemany(
-                    sql.UPSERT_TABLE_SIZE,
-                    [(tablet, *self._sizes[tablet]) for tablet in self._changed_sizes],
-                )
+            if self._sizes.is_due(self._next_number - 1):
+                self._sizes.store(self._next_number - 1)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._rolled_back(error) from error
-        self._changed_sizes.clear()
 
     def _rolled_back(self, error: sqlite3.Error) -> StorageError:
         """Drops the open SQL transaction, and says why."""
@@ -357,6 +418,8 @@ class SqlitePersistence:
                 f"Another program holds a lock on {self._path}, so nothing was written. "
                 "Stop it or let it finish, then try again."
             )
+        if code in DAMAGE:
+            return self._damaged(str(error))
         return self._failed(f"The write to {self._path.parent} failed ({error}); nothing of it was kept.")
 
     def _roll_back(self, error: BaseException) -> None:
@@ -370,13 +433,44 @@ class SqlitePersistence:
 
     def _failed(self, what: str) -> StorageFailed:
         """From here on no write is taken."""
-        self._fault = StorageFailed(
-            f"{what} No more writes are taken. Check the disk, then start the server again: it goes on from "
-            "the last write that was confirmed."
+        return self._stopped(
+            StorageFailed(
+                f"{what} No more writes are taken. Check the disk, then start the server again: it goes on "
+                "from the last write that was confirmed."
+            )
         )
-        self.newest_ts = self._synced_ts
-        _log.critical("%s", self._fault)
-        return self._fault
+
+    def _unreadable(self, error: sqlite3.DatabaseError) -> Exception:
+        """What a failed read is to be reported as."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return self._damaged(str(error)) if code in DAMAGE else error
+
+    def _damaged(self, what: str) -> StorageFailed:
+        """The file is not as it was written: nothing more may be built on it."""
+        return self._stopped(StorageDamaged(damage_text(self._path, what)))
+
+    def _stopped(self, fault: StorageFailed) -> StorageFailed:
+        if self._fault is None:
+            self._fault = fault
+            self.newest_ts = self._synced_ts
+            _log.critical("%s", fault)
+        return fault
+
+    async def inspect(self, key_of: KeyOf) -> None:
+        inspection = Inspection(self._path, key_of)
+        loop = asyncio.get_running_loop()
+        try:
+            while self._fault is None:
+                began = loop.time()
+                if not await loop.run_in_executor(self._checkpointer, inspection.step):
+                    return
+                await asyncio.sleep((loop.time() - began) * INSPECTION_PAUSE)
+        except Damage as damage:
+            raise self._damaged(str(damage)) from None
+        except sqlite3.DatabaseError as error:
+            raise self._unreadable(error) from error
+        finally:
+            inspection.close()
 
     async def flush(self) -> None:
         while not self._whole.is_set():
@@ -385,7 +479,7 @@ class SqlitePersistence:
         self._commit()
         target = self.newest_ts
         try:
-            await asyncio.get_running_loop().run_in_executor(self._syncer, self._log.sync)
+            await asyncio.get_running_loop().run_in_executor(self._syncer, self._sync, target)
         except OSError as error:
             raise self._failed(
                 f"The disk of {self._path.parent} did not confirm a write ({error}), so it is not known "
@@ -395,18 +489,31 @@ class SqlitePersistence:
         if self._log.wants_checkpoint and self._checkpointing is None:
             self._checkpointing = asyncio.create_task(self._checkpoint())
 
+    def _sync(self, ts: int) -> None:
+        """Makes everything up to `ts` durable, and remembers that it is."""
+        self._log.sync()
+        self._mark.advance(ts)
+
+    def _store_sizes(self) -> None:
+        """So that the next start has nothing to add up."""
+        try:
+            self._begin()
+            self._sizes.store(self._next_number - 1)
+        except sqlite3.Error as error:
+            raise self._rolled_back(error) from error
+
     async def _checkpoint(self) -> None:
         """Moves the log into the database file; writers wait only when the log has grown past all measure."""
         loop = asyncio.get_running_loop()
         try:
-            grown = await loop.run_in_executor(self._checkpointer, self._log.checkpoint, False)
+            grown = await loop.run_in_executor(self._checkpointer, self._log.checkpoint, "PASSIVE")
             if grown:
                 await self.ready()
                 self._writable.clear()
                 try:
                     self._commit()
                     await loop.run_in_executor(self._syncer, self._log.sync)
-                    await loop.run_in_executor(self._checkpointer, self._log.checkpoint, True)
+                    await loop.run_in_executor(self._checkpointer, self._log.checkpoint, "RESTART")
                 finally:
                     self._writable.set()
         except (sqlite3.Error, OSError, StorageError):
@@ -417,19 +524,27 @@ class SqlitePersistence:
     # ---- the log and its end
 
     async def tail(self, after_ts: int, limit: int) -> Rows[TailEntry]:
+        try:
+            return self._tail(after_ts, limit)
+        except sqlite3.DatabaseError as error:
+            raise self._unreadable(error) from error
+
+    def _tail(self, after_ts: int, limit: int) -> Rows[TailEntry]:
         number = self._first_number_after(after_ts)
         rows = self._db.execute(sql.SCAN_LOG, (number, limit + 1)).fetchall()
         exhausted = len(rows) <= limit
         if not exhausted:
             # A commit is never split: whole ones up to the limit, or the first one however large it is.
-            last_ts = rows[-1][1]
-            if rows[0][1] != last_ts:
-                rows = [row for row in rows if row[1] != last_ts]
+            last_ts = rows[-1][3]
+            if rows[0][3] != last_ts:
+                rows = [row for row in rows if row[3] != last_ts]
             else:
                 rows = self._db.execute(
                     sql.SELECT_COMMIT, (number, self._first_number_after(last_ts))
                 ).fetchall()
-        entries = [TailEntry(ts, tablet, id, raw) for _, ts, tablet, id, raw in rows]
+        for row in rows:
+            self._check(row)
+        entries = [TailEntry(ts, tablet, id, raw) for _, tablet, id, ts, _, raw, _ in rows]
         return Rows(sorted(entries, key=lambda entry: (entry.ts, entry.id)), exhausted=exhausted)
 
     def _first_number_after(self, ts: int) -> int:
@@ -446,13 +561,22 @@ class SqlitePersistence:
         return low
 
     async def vacuum(
-        self, *, entries_before: int, documents_before: int, live_indexes: frozenset[int], limit: int
+        self,
+        *,
+        entries_before: int,
+        documents_before: int,
+        live_indexes: frozenset[int],
+        limit: int,
+        properties: Mapping[str, bytes] = NO_PROPERTIES,
     ) -> int:
         self._check_fault()
         try:
             self._begin()
+            self._sizes.store(self._next_number - 1)  # what is removed could not be added up any more
+            if properties:
+                self._db.executemany(sql.UPSERT_PROPERTY, list(properties.items()))
             removed = self._old_rows.remove(
-                entries_before, documents_before, live_indexes, frozenset(self._sizes), limit
+                entries_before, documents_before, live_indexes, self._sizes.tablets(), limit
             )
         except sqlite3.Error as error:
             raise self._rolled_back(error) from error
@@ -467,6 +591,7 @@ class SqlitePersistence:
             if self._checkpointing is not None:
                 await self._checkpointing
             if self._fault is None:
+                self._store_sizes()
                 await self.flush()
             if self._checkpointing is None:
                 # Closing the last connection does what is left of this, and on the event loop.
@@ -478,4 +603,5 @@ class SqlitePersistence:
             self._checkpointer.shutdown(wait=True)
             self._db.close()
             self._log.close()
+            self._mark.close()
             self._lock.release()

@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS revision (
     ts INTEGER NOT NULL,
     previous INTEGER,                   -- number of the revision this one supersedes
     size INTEGER NOT NULL,
-    json BLOB                           -- NULL is a deletion
+    json BLOB,                          -- NULL is a deletion
+    checksum INTEGER                    -- NULL where an older version wrote it
 );
 CREATE TABLE IF NOT EXISTS entry (      -- live keys
     index_id INTEGER NOT NULL,
@@ -46,18 +47,28 @@ CREATE TABLE IF NOT EXISTS table_size (
 );
 """
 
+ADD_CHECKSUM: Final = "ALTER TABLE revision ADD COLUMN checksum INTEGER"
+"""What layout 2 has and layout 1 had not."""
+
 SELECT_PROPERTY: Final = "SELECT value FROM property WHERE name = ?"
 SELECT_PROPERTIES: Final = "SELECT name, value FROM property"
 UPSERT_PROPERTY: Final = "INSERT OR REPLACE INTO property VALUES (?, ?)"
 SELECT_LAST_REVISION: Final = "SELECT number, ts FROM revision ORDER BY number DESC LIMIT 1"
+SELECT_LAST_REVISION_NUMBER: Final = "SELECT coalesce(max(number), 0) FROM revision"
 SELECT_FIRST_REVISION: Final = "SELECT number FROM revision ORDER BY number LIMIT 1"
 SELECT_REVISION_AT_OR_AFTER: Final = (
     "SELECT number, ts FROM revision WHERE number >= ? ORDER BY number LIMIT 1"
 )
 SELECT_TABLE_SIZES: Final = "SELECT tablet, documents, bytes FROM table_size"
 UPSERT_TABLE_SIZE: Final = "INSERT OR REPLACE INTO table_size VALUES (?, ?, ?)"
+SELECT_SIZES_AFTER: Final = (
+    "SELECT new.tablet, sum((new.json IS NOT NULL) - (old.json IS NOT NULL)),"
+    " sum(new.size - ifnull(old.size, 0))"
+    " FROM revision AS new LEFT JOIN revision AS old ON old.number = new.previous"
+    " WHERE new.number > ? GROUP BY new.tablet"
+)
 
-INSERT_REVISION: Final = "INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?, ?)"
+INSERT_REVISION: Final = "INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?)"
 # Of an index that is being filled the entry may not be there yet: then it is added with the newest revision.
 UPDATE_ENTRY: Final = "UPDATE entry SET ts = ?, size = ?, revision = ? WHERE index_id = ? AND key = ?"
@@ -73,9 +84,10 @@ SELECT_SUPERSEDED: Final = (
     "SELECT revision FROM superseded WHERE index_id = ? AND key = ? AND removed_ts > ? AND ts <= ?"
     " ORDER BY removed_ts LIMIT 1"
 )
-SELECT_REVISION: Final = "SELECT id, ts, json, size FROM revision WHERE number = ?"
+SELECT_REVISION: Final = "SELECT number, tablet, id, ts, size, json, checksum FROM revision WHERE number = ?"
 SELECT_REVISIONS: Final = (
-    "SELECT number, id, ts, json, size FROM revision WHERE number IN (SELECT value FROM json_each(?))"
+    "SELECT number, tablet, id, ts, size, json, checksum FROM revision"
+    " WHERE number IN (SELECT value FROM json_each(?))"
 )
 SCAN_LIVE: Final = {
     order: "SELECT key, revision, size FROM entry WHERE index_id = ? AND key >= ? AND key < ? AND ts <= ?"
@@ -95,10 +107,12 @@ SCAN_SUPERSEDED: Final = {
     for order in ("asc", "desc")
 }
 SCAN_LOG: Final = (
-    "SELECT number, ts, tablet, id, json FROM revision WHERE number >= ? ORDER BY number LIMIT ?"
+    "SELECT number, tablet, id, ts, size, json, checksum FROM revision"
+    " WHERE number >= ? ORDER BY number LIMIT ?"
 )
 SELECT_COMMIT: Final = (
-    "SELECT number, ts, tablet, id, json FROM revision WHERE number >= ? AND number < ? ORDER BY number"
+    "SELECT number, tablet, id, ts, size, json, checksum FROM revision"
+    " WHERE number >= ? AND number < ? ORDER BY number"
 )
 
 SELECT_NEXT_INDEX: Final = {
@@ -121,4 +135,18 @@ SELECT_VACUUM: Final = (
 )
 SELECT_LAST_REMOVAL: Final = (
     "SELECT removed_ts FROM removed_entry WHERE index_id = ? ORDER BY removed_ts DESC LIMIT 1"
+)
+
+INSPECT_ENTRIES: Final = (
+    "SELECT e.index_id, e.key, e.revision, e.ts, e.size, r.number, r.tablet, r.id, r.ts, r.size, r.json"
+    " FROM entry AS e LEFT JOIN revision AS r ON r.number = e.revision"
+    " WHERE (e.index_id, e.key) > (?, ?) ORDER BY e.index_id, e.key LIMIT ?"
+)
+INSPECT_REMOVED_ENTRIES: Final = (
+    "SELECT index_id, removed_ts, key, ts, size, revision FROM removed_entry"
+    " WHERE (index_id, removed_ts, key) > (?, ?, ?) ORDER BY index_id, removed_ts, key LIMIT ?"
+)
+INSPECT_SUPERSEDED: Final = (
+    "SELECT index_id, key, removed_ts, ts, size, revision FROM superseded"
+    " WHERE (index_id, key, removed_ts) > (?, ?, ?) ORDER BY index_id, key, removed_ts LIMIT ?"
 )

@@ -1,7 +1,8 @@
 """Removing history that no read can need: old index entries and revisions, dropped indexes and tables.
 
 Reads within the index retention (4 minutes) see every index as it was; the log of documents reaches back
-further (an hour). What is older goes, a small chunk at a time, and the file uses its room again.
+further (an hour). What is older goes, a small chunk at a time, and the file uses its room again. Ages are by
+the time in which the server runs (`running_time`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _log = logging.getLogger(__name__)
 CHUNK: Final = 200
 """Rows removed in one step: a few milliseconds of the event loop."""
 
-NS_PER_SECOND: Final = 1_000_000_000
+RUNNING_TIME: Final = "running_time"
+"""Instance property: the readings of `RunningTime`."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Vacuum:
     def __init__(self, database: Database, retention: Retention) -> None:
         self._database = database
         self._retention = retention
+        self._stored_ts = database.durable_ts
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
@@ -60,11 +63,12 @@ class Vacuum:
     async def run_once(self) -> int:
         """Removes all that is old enough now; returns how many rows that were."""
         database, persistence = self._database, self._database.persistence
-        now = max(database.now_ts(), database.durable_ts)
+        running = database.running_time
+        running.observe()
         # Never past what is durable: queries begin there.
-        entries_before = min(now - int(self._retention.indexes * NS_PER_SECOND), database.durable_ts)
+        entries_before = min(running.reading_before(self._retention.indexes), database.durable_ts)
         documents_before = database.kept_before(
-            min(now - int(self._retention.documents * NS_PER_SECOND), entries_before)
+            min(running.reading_before(self._retention.documents), entries_before)
         )
         database.forget_before(entries_before, documents_before)
         live = database.live_indexes()
@@ -81,6 +85,7 @@ class Vacuum:
                 documents_before=documents_before,
                 live_indexes=live,
                 limit=CHUNK,
+                properties=self._properties(),
             )
             total += removed
             if not removed:
@@ -90,6 +95,14 @@ class Vacuum:
         if gone:
             await self._remove_rows([table.document_id for table in gone])
         return total
+
+    def _properties(self) -> dict[str, bytes]:
+        """What the next run wants to know, if anything has happened since it was stored."""
+        durable_ts = self._database.durable_ts
+        if durable_ts == self._stored_ts:
+            return {}
+        self._stored_ts = durable_ts
+        return {RUNNING_TIME: self._database.running_time.to_bytes()}
 
     async def _remove_rows(self, ids: list[str]) -> None:
         """The tables whose documents have gone are no more; their numbers are free."""

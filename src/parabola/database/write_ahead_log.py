@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 if sys.platform == "darwin":
     import fcntl
@@ -33,6 +33,9 @@ CHECKPOINT_PAGES: Final = 16 * 1024
 RESTART_PAGES: Final = 32 * 1024
 """Pages after which writes wait for a moment so that the log can begin anew (128 MiB). Under constant load it
 could not otherwise: there is always a write that came after the last checkpoint began."""
+
+KEPT_BYTES: Final = 16 * 1024 * 1024
+"""What is left of a longer log when it begins anew."""
 
 
 class WriteAheadLog:
@@ -59,6 +62,7 @@ class WriteAheadLog:
             "journal_mode = WAL",
             "synchronous = NORMAL",
             "wal_autocheckpoint = 0",
+            f"journal_size_limit = {KEPT_BYTES}",
             "temp_store = MEMORY",
             f"cache_size = -{CACHE_KIB}",
         ):
@@ -100,10 +104,11 @@ class WriteAheadLog:
         _sync_directory(self._path.parent)
         return self._file
 
-    def checkpoint(self, restart: bool) -> bool:
+    def checkpoint(self, mode: Literal["PASSIVE", "RESTART", "TRUNCATE"]) -> bool:
         """Moves what it can into the database file; True if the log has grown so long that it must restart.
 
-        With `restart` no transaction may be open: then the next one writes from the log's beginning.
+        But for `PASSIVE` no transaction may be open: then the next one writes from the log's beginning.
+        `TRUNCATE` cuts the file as well.
         """
         self._pages = 0  # should this fail, it is tried again only after as many pages more
         if self._checkpointer is None:
@@ -111,7 +116,6 @@ class WriteAheadLog:
                 self._database, isolation_level=None, check_same_thread=False, timeout=1.0
             )
             self._checkpointer.execute("PRAGMA synchronous = NORMAL")
-        mode = "RESTART" if restart else "PASSIVE"
         _, pages, moved = self._checkpointer.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         self._pages = max(0, pages - moved)
         return bool(pages > RESTART_PAGES)

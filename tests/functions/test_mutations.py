@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from functions.engine import CallFailed, ScriptedRun, ScriptedWorld, running
+from parabola.functions.identity import NO_IDENTITY, Identity
 from parabola.functions.session_requests import SessionRequest
 from parabola.values.int64 import Int64
 from parabola.values.validators import v
+
+ADA = Identity.user({"tokenIdentifier": "issuer|ada", "name": "Ada"})
 
 PLACEHOLDER = {"$commitTs": None}
 
@@ -258,3 +263,44 @@ async def test_a_mutation_sees_commits_that_are_not_durable_yet(tmp_path: Path) 
     async with running(tmp_path, counter_world()) as engine:
         results = await asyncio.gather(*(engine.mutation("m:count") for _ in range(20)))
         assert max(result.value for result in results) == 20.0
+
+
+@pytest.mark.parametrize(
+    ("path", "args", "identity"),
+    [
+        ("m:other", {"by": 1.0}, ADA),
+        ("m:add", {"by": 2.0}, ADA),
+        ("m:add", {"by": 1.0}, Identity.user({"tokenIdentifier": "issuer|eve"})),
+        ("m:add", {"by": 1.0}, NO_IDENTITY),
+        ("m:add", {"by": 1.0}, Identity.admin()),
+        ("m:add", {"by": "of the wrong type"}, ADA),
+        ("m:nowhere", {"by": 1.0}, ADA),
+    ],
+)
+async def test_a_stored_result_is_for_the_same_call_of_the_same_caller_alone(
+    tmp_path: Path, path: str, args: dict, identity: Identity
+) -> None:
+    world = ScriptedWorld()
+
+    for name in ("m:add", "m:other"):
+
+        @world.mutation(name, args=v.object({"by": v.number()}))
+        async def add(run: ScriptedRun, args: dict) -> str:
+            await run.insert("counters", n=args["by"])
+            return "Ada's secret"
+
+    @world.query("m:read")
+    async def read(run: ScriptedRun, args: dict) -> list:
+        return await run.all("counters")
+
+    async with running(tmp_path, world) as engine:
+        request = SessionRequest("s", 1)
+        first = await engine.mutation("m:add", {"by": 1.0}, ADA, session=request)
+        stolen = await engine.mutation(path, args, identity, session=request)
+        assert stolen.error is not None
+        assert "session and request id has been run already" in stolen.error.message
+        assert "secret" not in str(stolen)
+        assert len((await engine.query("m:read")).value) == 1
+        newer_token = Identity.user({**ADA.attributes, "iat": 1.0})
+        again = await engine.mutation("m:add", {"by": 1.0}, newer_token, session=request)
+        assert (again.value, again.ts) == (first.value, first.ts)

@@ -5,42 +5,81 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from database.stores import Clock, opened
 from parabola.database.database import Database
-from parabola.database.sqlite import SqlitePersistence
+from parabola.functions.calling import Call
+from parabola.functions.function_path import parse_path
 from parabola.functions.session_requests import SessionRequest, store_result, stored_result
-from parabola.services.session_results import BATCH, KEPT_MS, SessionResults
+from parabola.services.session_results import BATCH, KEPT_SECONDS, UNCHANGED_SECONDS, SessionResults
 
 SESSION = "1d6d6e3b-6d5a-4f3a-9e0a-0123456789ab"
+CALL = Call(parse_path("m:f"), {})
 
 
-async def store(database: Database, ids: range) -> None:
-    tx = database.begin(writable=True)
+async def store(database: Database, ids: range, *, writing: bool = True) -> None:
     for id in ids:
-        await store_result(tx, SessionRequest(SESSION, id), b"null", ())
-    await database.commit(tx)
+        tx = database.begin(writable=True)
+        if writing:
+            await tx.insert("t", {"n": float(id)})
+        await store_result(tx, SessionRequest(SESSION, id), CALL, b"null", ())
+        await database.commit(tx)
 
 
 async def known(database: Database) -> set[int]:
     tx = database.begin()
-    results = {id: await stored_result(tx, SessionRequest(SESSION, id)) for id in range(BATCH + 20)}
+    results = {id: await stored_result(tx, SessionRequest(SESSION, id), CALL) for id in range(BATCH + 20)}
     return {id for id, result in results.items() if result is not None}
 
 
+async def pass_time(database: Database, clock: Clock, seconds: float) -> None:
+    for _ in range(20):
+        clock.advance(seconds / 20)
+        await database.vacuum()
+
+
 async def test_results_are_kept_for_two_weeks(tmp_path: Path) -> None:
-    now = 1_700_000_000 * 10**9
-    database = await Database.open(SqlitePersistence.open(tmp_path), clock=lambda: now)
-    await store(database, range(BATCH + 10))
-    now += 60 * 10**9
-    await store(database, range(BATCH + 10, BATCH + 20))
-    now += int(KEPT_MS * 1e6) - 30 * 10**9
-    results = SessionResults(database)
-    results.start()
-    async with asyncio.timeout(30):
-        changed = asyncio.Event()
-        database.on_commit(lambda _write_set, _ts: changed.set())
-        while len(left := await known(database)) > 10:
-            await changed.wait()
-            changed.clear()
-    await results.close()
-    assert left == set(range(BATCH + 10, BATCH + 20))
-    await database.close()
+    clock = Clock()
+    async with opened(tmp_path, clock=clock) as database:
+        await store(database, range(BATCH + 10))
+        await pass_time(database, clock, KEPT_SECONDS * 0.5)
+        await store(database, range(BATCH + 10, BATCH + 20))
+        await pass_time(database, clock, KEPT_SECONDS * 0.7)
+        results = SessionResults(database)
+        results.start()
+        async with asyncio.timeout(30):
+            changed = asyncio.Event()
+            database.on_commit(lambda _write_set, _ts: changed.set())
+            while len(left := await known(database)) > 10:
+                await changed.wait()
+                changed.clear()
+        await results.close()
+        assert left == set(range(BATCH + 10, BATCH + 20))
+
+
+async def test_results_of_mutations_that_wrote_nothing_are_kept_for_an_hour(tmp_path: Path) -> None:
+    clock = Clock()
+    async with opened(tmp_path, clock=clock) as database:
+        results = SessionResults(database)
+        await store(database, range(BATCH + 10), writing=False)
+        await store(database, range(BATCH + 10, BATCH + 15))
+        await results.run_once()
+        assert len(await known(database)) == BATCH + 15
+        await pass_time(database, clock, UNCHANGED_SECONDS * 1.3)
+        await store(database, range(BATCH + 15, BATCH + 20), writing=False)
+        await results.run_once()
+        assert await known(database) == set(range(BATCH + 10, BATCH + 20))
+
+
+@pytest.mark.parametrize("writing", [True, False])
+async def test_a_clock_that_jumps_makes_no_result_old(tmp_path: Path, writing: bool) -> None:
+    clock = Clock()
+    async with opened(tmp_path, clock=clock) as database:
+        results = SessionResults(database)
+        await store(database, range(5), writing=writing)
+        clock.advance(20)
+        clock.jump(100 * 24 * 3600)
+        await database.vacuum()
+        await results.run_once()
+        assert await known(database) == set(range(5))

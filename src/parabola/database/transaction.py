@@ -27,6 +27,7 @@ from parabola.database.tables import (
     row_of_table,
 )
 from parabola.database.usage import Usage
+from parabola.database.write_set import is_effective
 from parabola.values.encoding import dumps
 from parabola.values.errors import BadRequest, InvalidValue
 from parabola.values.ids import encode_id, new_internal_id
@@ -356,6 +357,11 @@ class Transaction(Snapshot):
         self.read_set.record(table.tablet_id, Interval.point(id_key(id)))
         size = check_document(value, system=True)
         self._put(table, id, None, Document(table, Revision.pending(value, size)))
+
+    @property
+    def has_changes(self) -> bool:
+        """True if a commit now would write anything."""
+        return any(map(is_effective, self.overlay))
 
     # ---- sub-transactions
 

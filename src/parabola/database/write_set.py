@@ -14,7 +14,7 @@ from parabola.values.encoding import dumps
 from parabola.values.int64 import Int64
 from parabola.values.placeholders import COMMIT_TS
 
-__all__ = ["Change", "WriteSet", "document_write", "effective_writes", "resolved"]
+__all__ = ["Change", "WriteSet", "document_write", "effective_writes", "is_effective", "resolved"]
 
 _COMMIT_TS_JSON: Final = dumps(COMMIT_TS)
 """In a document's JSON only the placeholder itself reads like this: in a string the quotes are escaped, and
@@ -68,15 +68,15 @@ class WriteSet:
 
 def effective_writes(writes: Iterable[PendingWrite]) -> list[PendingWrite]:
     """Those that change anything: not what was added and removed again, or changed and changed back."""
-    effective = []
-    for write in writes:
-        old, new = write.old, write.new
-        if old is None:
-            if new is not None:
-                effective.append(write)
-        elif new is None or new.raw != old.raw:
-            effective.append(write)
-    return effective
+    return list(filter(is_effective, writes))
+
+
+def is_effective(write: PendingWrite) -> bool:
+    """True if a write changes anything."""
+    old, new = write.old, write.new
+    if old is None:
+        return new is not None
+    return new is None or new.raw != old.raw
 
 
 def resolved(revision: Revision, ts: int) -> tuple[Revision, dict[str, Any]]:

@@ -127,8 +127,12 @@ class Call:
                 "Use a key that is not read-only."
             )
         spec = resolve(deployment, self.name, kind, public_only=self.public_only, identity=self.identity)
+        return spec, self.arguments(spec.path)
+
+    def arguments(self, path: str | None = None) -> Arguments:
+        """The arguments, decoded; `path` of the function is for the texts. Raises `CallRefused`."""
         args = self.args
-        return spec, args if isinstance(args, Arguments) else decode_arguments(args, spec.path)
+        return args if isinstance(args, Arguments) else decode_arguments(args, path or str(self.name))
 
 
 def decode_arguments(args: EncodedArguments, path: str, *, in_mutation: bool = False) -> Arguments:

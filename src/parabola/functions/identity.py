@@ -39,6 +39,13 @@ class Identity:
         canonical = orjson.dumps(dict(self.attributes), option=orjson.OPT_SORT_KEYS)
         return f"{self.kind}:{hashlib.sha256(canonical).hexdigest()}"
 
+    @property
+    def caller(self) -> str:
+        """Names the caller across tokens: a new token of the same user is the same caller."""
+        if self.attributes is None:
+            return self.kind
+        return f"{self.kind}:{self.attributes.get('tokenIdentifier')}"
+
     @cached_property
     def attributes_json(self) -> bytes:
         """The attributes as JSON, `null` without."""

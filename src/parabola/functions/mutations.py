@@ -115,7 +115,7 @@ class Mutations:
         call, session, companion = request.call, request.session, request.companion
         transaction = database.begin(writable=True)
         attempt = runner.attempt(active, call, transaction, losses=losses)
-        if session is not None and (stored := await stored_result(transaction, session)) is not None:
+        if session is not None and (stored := await stored_result(transaction, session, call)) is not None:
             await database.wait_durable(transaction.begin_ts)
             return stored
         if companion is not None:
@@ -145,7 +145,7 @@ class Mutations:
         if outcome.failure is None:
             try:
                 if session is not None:
-                    await store_result(transaction, session, outcome.value_json, lines)
+                    await store_result(transaction, session, call, outcome.value_json, lines)
                 if companion is not None:
                     await companion.finish(transaction)
                 ts = await database.commit(transaction, source=str(call.name), on_validated=validated)

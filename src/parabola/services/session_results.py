@@ -1,27 +1,31 @@
 """Forgetting the results of mutations that no client will ask about again (semantics 5.6).
 
 Every mutation of the sync protocol leaves a row, so that sending it again after a reconnect has no effect.
-Without an end to that the database would grow with every mutation there ever was.
+Without an end to that the database would grow with every mutation there ever was. Ages are by the time in
+which the server runs: a clock that jumps must not make a mutation take effect twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from parabola.functions.session_requests import RETENTION_DAYS, TABLE
+from parabola.functions.session_requests import RETENTION_DAYS, TABLE, UNCHANGED, UNCHANGED_HOURS
 from parabola.services.transactions import transact
 from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
+    from parabola.database.documents import Document
     from parabola.database.transaction import Transaction
 
-__all__ = ["SessionResults", "remove_old_results"]
+__all__ = ["SessionResults", "remove_old_results", "remove_unchanged_results"]
 
-KEPT_MS: Final = RETENTION_DAYS * 24 * 3600 * 1000.0
+KEPT_SECONDS: Final = RETENTION_DAYS * 24 * 3600.0
+UNCHANGED_SECONDS: Final = UNCHANGED_HOURS * 3600.0
 CLEANING_SECONDS: Final = 1800.0
 """Between two looks."""
 BATCH: Final = 200
@@ -35,6 +39,9 @@ class SessionResults:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._task: asyncio.Task[None] | None = None
+        # Creation time up to which rows were looked at for having changed nothing. What an earlier run has
+        # not come to within two hours of its own is left to the two weeks.
+        self._looked_at_ms = database.reading_before(2 * UNCHANGED_SECONDS) / 1e6
 
     def start(self) -> None:
         """Begin, with what is too old already."""
@@ -49,22 +56,51 @@ class SessionResults:
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(ParabolaError):
-                before_ms = self._database.now_ts() / 1e6 - KEPT_MS
-                remove = partial(remove_old_results, before_ms=before_ms, limit=BATCH)
-                while await transact(self._database, _SOURCE, remove):
-                    pass
+                await self.run_once()
             await asyncio.sleep(CLEANING_SECONDS)
 
+    async def run_once(self) -> None:
+        """Remove all that is too old now."""
+        database = self._database
+        before_ms = database.reading_before(KEPT_SECONDS) / 1e6
+        while await transact(database, _SOURCE, partial(remove_old_results, before_ms=before_ms)):
+            pass
+        before_ms = database.reading_before(UNCHANGED_SECONDS) / 1e6
+        while self._looked_at_ms < before_ms:
+            remove = partial(remove_unchanged_results, after_ms=self._looked_at_ms, before_ms=before_ms)
+            self._looked_at_ms = await transact(database, _SOURCE, remove)
 
-async def remove_old_results(tx: Transaction, before_ms: float, limit: int) -> int:
-    """Remove results of mutations that committed before a time; how many there were, at most `limit`."""
-    source = {
-        "type": "IndexRange",
-        "indexName": f"{TABLE}.by_creation_time",
-        "range": [{"type": "Lt", "fieldPath": "_creationTime", "value": before_ms}],
-        "order": "asc",
-    }
-    rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+
+async def remove_old_results(tx: Transaction, before_ms: float) -> int:
+    """Remove results of mutations that committed before a time; how many there were, at most `BATCH`."""
+    rows = await _rows(tx, ("Lt", before_ms))
     for row in rows:
         await tx.delete_system(row.id)
     return len(rows)
+
+
+async def remove_unchanged_results(tx: Transaction, after_ms: float, before_ms: float) -> float:
+    """Remove results of mutations that wrote nothing, created from one time on and before another.
+
+    At most `BATCH` rows are looked at. Returns where to go on: `before_ms` when all were.
+    """
+    rows = await _rows(tx, ("Gte", after_ms), ("Lt", before_ms))
+    removed = [row for row in rows if UNCHANGED in row.value]
+    for row in removed:
+        await tx.delete_system(row.id)
+    if len(rows) < BATCH:
+        return before_ms
+    last_ms = float(rows[-1].value["_creationTime"])
+    # Rows of one moment may be more than are looked at; those that stay must not be looked at for ever.
+    return last_ms if removed or last_ms > after_ms else math.nextafter(last_ms, math.inf)
+
+
+async def _rows(tx: Transaction, *range: tuple[str, float]) -> list[Document]:
+    """At most `BATCH` rows within a range of creation times (ms), the oldest first."""
+    source: dict[str, Any] = {
+        "type": "IndexRange",
+        "indexName": f"{TABLE}.by_creation_time",
+        "range": [{"type": kind, "fieldPath": "_creationTime", "value": ms} for kind, ms in range],
+        "order": "asc",
+    }
+    return await tx.query_system({"source": source, "operators": [{"limit": BATCH}]}).collect()

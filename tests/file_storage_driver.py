@@ -16,6 +16,7 @@ import aiohttp
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployment import Module
 from parabola.server.app import Server
+from parabola.server.rules import ServerRules
 from parabola.services.push import Push
 
 FILES = """
@@ -156,13 +157,19 @@ class Storage:
 
 @asynccontextmanager
 async def storage_server(
-    directory: Path, port: int, file_storage: str | None = None
+    directory: Path,
+    port: int,
+    file_storage: str | None = None,
+    rules: ServerRules | None = None,
+    **options: Any,
 ) -> AsyncIterator[Storage]:
     """The functions on a server at `port`, their files in `directory` or in an object store."""
-    config = BackendConfig(directory, cloud_url=f"http://127.0.0.1:{port}", file_storage=file_storage)
+    config = BackendConfig(
+        directory, cloud_url=f"http://127.0.0.1:{port}", file_storage=file_storage, **options
+    )
     backend = await Backend.open(config)
     await backend.deploy(Push("python", (Module("files.py", "python", FILES),)))
-    server = Server(backend, port=port, site_port=None)
+    server = Server(backend, port=port, site_port=None, rules=rules)
     await server.start()
     async with aiohttp.ClientSession() as client:
         yield Storage(backend, directory, client)

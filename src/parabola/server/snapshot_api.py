@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from parabola.server.json_body import read_json, read_object
 from parabola.server.request_body import arriving, refuse_encoding
 from parabola.server.rules import rules_of
 from parabola.server.served_backend import ServedBackend
+from parabola.services.files import Files
 from parabola.services.import_record import ImportRequest
 from parabola.services.snapshot_export import SnapshotExports
 from parabola.services.snapshot_import import SnapshotImports
@@ -30,6 +32,9 @@ class SnapshotBackend(ServedBackend, Protocol):
 
     @property
     def exports(self) -> SnapshotExports: ...
+
+    @property
+    def files(self) -> Files: ...
 
 
 def routes(backend: SnapshotBackend) -> list[web.RouteDef]:
@@ -66,7 +71,7 @@ class SnapshotApi:
         if not number.isascii() or not number.isdigit() or len(number) > 9:
             raise BadRequest(f"partNumber must be a number, not {number!r}", code="BadQueryArgs")
         refuse_encoding(request)
-        chunks = arriving(request.content, rules_of(request))
+        chunks = self._body(request)
         return web.json_response(await self._backend.imports.uploads.write_part(token, int(number), chunks))
 
     async def finish_upload(self, request: web.Request) -> web.Response:
@@ -108,7 +113,7 @@ class SnapshotApi:
         refuse_encoding(request)
         imports = self._backend.imports
         token = await imports.start_upload()
-        part = await imports.uploads.write_part(token, 1, arriving(request.content, rules_of(request)))
+        part = await imports.uploads.write_part(token, 1, self._body(request))
         await imports.uploads.finish(token, [part])
         return web.json_response({"numWritten": await imports.run(imported, token)})
 
@@ -134,6 +139,10 @@ class SnapshotApi:
             "Cache-Control": f"private, max-age={found.expires_in}",
         }
         return web.FileResponse(found.path, headers=headers)
+
+    def _body(self, request: web.Request) -> AsyncIterator[bytes]:
+        """The body as it arrives, as long as there is room for it."""
+        return self._backend.files.leaving_room(arriving(request.content, rules_of(request)))
 
     async def _require_writer(self, request: web.Request, operation: str) -> None:
         """Raise unless the request comes from an administrator whose key is not read-only."""

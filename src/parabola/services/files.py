@@ -14,6 +14,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.syscalls import ACTIONS, EVERYWHERE, CallArguments, SyscallTable
@@ -99,6 +100,10 @@ class Files:
     async def check_room(self, announced: int | None) -> None:
         """Before a file of `announced` bytes is received. Raises `FileTooLarge`, `StorageFull`."""
         await self._limits.check(announced or 0)
+
+    def leaving_room(self, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """`content` of any size, as long as the disk has room for it: what is uploaded to be imported."""
+        return replace(self._limits, maximum_file=None).watch(content)
 
     async def upload(
         self, content: AsyncIterable[bytes], content_type: str | None, sha256: bytes | None

@@ -52,7 +52,7 @@ class UploadLimits:
 
     async def watch(self, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         """`content`, as long as it keeps to the limits."""
-        size = looked_at = 0
+        size, looked_at = 0, -_LOOK_EVERY
         async for piece in content:
             size += len(piece)
             if self.maximum_file is not None and size > self.maximum_file:

@@ -62,12 +62,13 @@ class Uploads:
         unfinished = directory / f"{part}.partial"
         try:
             with unfinished.open("wb") as file:
-                waiting: list[bytes] = []
+                waiting, size = list[bytes](), 0
                 async for chunk in chunks:
                     waiting.append(chunk)
-                    if sum(map(len, waiting)) >= _WRITE_BYTES:
+                    size += len(chunk)
+                    if size >= _WRITE_BYTES:
                         await in_thread(file.writelines, waiting)
-                        waiting = []
+                        waiting, size = [], 0
                 await in_thread(_write_durably, file, waiting)
             unfinished.rename(directory / part)
         except OSError as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from parabola.cli.console import console, note
 from parabola.cli.instance import Instance
 from parabola.cli.listening import listen, url_of
+from parabola.cli.sealing import seal_process
 from parabola.cli.target import RunningServer
 from parabola.server.rules import ServerRules, host_of, trusted_networks
 from parabola.services.admin_keys import make_admin_key
@@ -94,6 +95,7 @@ class LocalServer:
         from parabola.database.errors import UnusableData
         from parabola.server.app import Server
 
+        seal_process()
         rules = options.requests.rules()
         if rules.files_host is not None and rules.files_host == host_of(options.cloud_origin or ""):
             raise BadRequest(

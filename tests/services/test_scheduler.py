@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,7 +22,7 @@ from parabola.functions.identity import Identity
 from parabola.services.push import Push
 from parabola.services.scheduled_jobs import JOBS as TABLE
 from parabola.services.scheduled_jobs import MUTATIONS, RUNNING, jobs_between
-from parabola.services.scheduler import KEPT_MS
+from parabola.services.scheduler import KEPT_SECONDS
 from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
 from parabola.values.errors import InternalServerError, Overloaded, RateLimited
@@ -366,6 +369,14 @@ async def test_what_a_cancelled_action_schedules_is_cancelled(backend: Backend) 
     assert [job["state"]["kind"] for job in jobs] == ["canceled", "canceled"]
 
 
+def ran_for_months(directory: Path) -> None:
+    """Let the server believe that it has: ages are by the time in which it runs."""
+    months = 60 * 24 * 3600.0
+    readings = [[0.0, time.time_ns() - int(months * 1e9)], [months, time.time_ns()]]
+    with contextlib.closing(sqlite3.connect(directory / "parabola.sqlite3", isolation_level=None)) as db:
+        db.execute("INSERT OR REPLACE INTO property VALUES ('running_time', ?)", (json.dumps(readings),))
+
+
 async def test_jobs_survive_a_restart_and_an_interrupted_action_is_failed(tmp_path: Path) -> None:
     async with opened(tmp_path) as backend:
         waiting = await value(
@@ -374,11 +385,12 @@ async def test_jobs_survive_a_restart_and_an_interrupted_action_is_failed(tmp_pa
         args = {"name": "act", "args": {"text": "a", "seconds": 60.0}}
         running = await value(backend.mutation("jobs:later", args))
         old, recent = [await value(backend.mutation("jobs:at", {"ms": 1.8e12})) for _ in range(2)]
-        for id, ago in ((old, KEPT_MS + 60_000), (recent, KEPT_MS - 600_000)):
+        for id, ago in ((old, KEPT_SECONDS + 60), (recent, KEPT_SECONDS - 600)):
             await value(backend.mutation("jobs:cancel", {"id": id}))
-            then = {"completedTs": time.time() * 1000 - ago}
+            then = {"completedTs": (time.time() - ago) * 1000}
             await write(backend, lambda tx, id=id, then=then: tx.patch_system(id, then))  # type: ignore[misc]
         await until(backend, "jobs:notes", {}, lambda notes: "a" in notes)
+    ran_for_months(tmp_path)
     async with opened(tmp_path) as backend:
         assert (await ended(backend, waiting))["state"] == {"kind": "success"}
         assert (await ended(backend, running))["state"] == {

@@ -242,9 +242,9 @@ async def test_archives_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             id = await backend.exports.request(include_storage=False)
             assert backend.exports._task is not None
             await backend.exports._task
-        with pytest.raises(NotFound):
-            await backend.exports.find(id)
-        await backend.exports.remove_expired()
+            with pytest.raises(NotFound):
+                await backend.exports.find(id)
+            await backend.exports.remove_expired()
         assert await backend.database.begin().get_system(id) is None
     assert [path.name for path in (tmp_path / "exports").iterdir()] == [kept.path.name]
     (tmp_path / "exports" / "stray.zip").write_bytes(b"")

@@ -53,7 +53,7 @@ __all__ = ["Scheduler"]
 
 MUTATIONS_AT_ONCE: Final = 64
 """Client calls share the hosts with them and are served in between."""
-KEPT_MS: Final = 7 * 24 * 3600 * 1000.0
+KEPT_SECONDS: Final = 7 * 24 * 3600.0
 """Ended jobs stay visible for this long (semantics 7.3)."""
 CLEANING_SECONDS: Final = 600.0
 BATCH: Final = 200
@@ -238,9 +238,9 @@ class Scheduler:
     async def _clean_up(self) -> None:
         while True:
             with contextlib.suppress(ParabolaError):
-                while await transact(
-                    self._database, _SOURCE, lambda tx: remove_ended_jobs(tx, _now_ms() - KEPT_MS, BATCH)
-                ):
+                before_ms = self._database.reading_before(KEPT_SECONDS) / 1e6
+                remove = partial(remove_ended_jobs, before_ms=before_ms, limit=BATCH)
+                while await transact(self._database, _SOURCE, remove):
                     pass
             await asyncio.sleep(CLEANING_SECONDS)
 

@@ -105,9 +105,11 @@ class SnapshotExports:
 
     async def remove_expired(self) -> None:
         """Remove archives and rows of exports that have expired, and what interrupted ones have left."""
-        now = self._database.now_ts()
+        # By the time in which the server runs: a clock that jumps forward must not take archives away.
+        requested_before = self._database.reading_before(KEPT_SECONDS)
+        expires_before = min(self._database.now_ts(), requested_before + KEPT_SECONDS * NS_PER_SECOND)
         records = await all_exports(self._database.begin())
-        expired = [r.id for r in records if not r.is_running and r.expiration_ts <= now]
+        expired = [r.id for r in records if not r.is_running and r.expiration_ts <= expires_before]
         if expired:
 
             async def write(tx: Transaction) -> None:

@@ -10,8 +10,8 @@ below `/proc`. Three things close that:
 - That right, which root has, is taken off the set that its children can have: CAP_SYS_PTRACE, and the two
   with which newer kernels let memory be read as well.
 
-It keeps secrets from functions that look around, and from libraries in them. It is no wall: functions read the
-files that the server's user may read, and root has other ways.
+It keeps secrets from functions that look around, and from libraries in them. It is no wall: functions read
+the files that the server's user may read, and root has other ways.
 """
 
 from __future__ import annotations

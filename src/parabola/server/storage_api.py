@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import logging
 import re
 import uuid
@@ -174,7 +173,7 @@ def _expected_digest(request: web.Request) -> bytes | None:
     algorithm, _, value = header.partition("=")
     try:
         digest = base64.b64decode(value.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:
         digest = b""
     if algorithm.strip().lower() != "sha-256" or len(digest) != 32:
         raise BadRequest("The Digest header must be 'sha-256=<base64>'", code="BadHeader")

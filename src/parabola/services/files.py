@@ -11,7 +11,6 @@ import re
 import secrets
 import uuid
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -216,7 +215,7 @@ class Files:
         call = CallArguments(args, "storage.store")
         try:
             blob = b64decode(call.string("blob"), validate=True)
-        except Base64Error:
+        except ValueError:
             raise call.bad("blob", "expected base64") from None
         content: AsyncIterable[bytes]
         part = args.get("part")
@@ -280,7 +279,7 @@ def _digest(text: str) -> bytes:
             return bytes.fromhex(text)
     try:
         return b64decode(text, validate=True)
-    except Base64Error:
+    except ValueError:
         raise BadRequest(f"`sha256` is neither base64 nor hex: {text!r}", code="InvalidArgument") from None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -177,7 +176,7 @@ def _data_url_body(url: str) -> bytes:
         return raw
     try:
         return base64.b64decode(raw, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise _failed(_shortened(url), "is not valid base64") from error
 
 

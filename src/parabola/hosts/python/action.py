@@ -16,7 +16,7 @@ import orjson
 
 from parabola.authoring.context import ActionCtx, SyncActionCtx
 from parabola.hosts.python.console import Console
-from parabola.hosts.python.frames import describe_error
+from parabola.hosts.python.frames import describe_error, type_name
 from parabola.hosts.python.invocation import Invocation, reply_error
 from parabola.hosts.python.outgoing import UnwritableMessage
 from parabola.values.encoding import dumps
@@ -208,7 +208,7 @@ class Action(Invocation):
             try:
                 described = describe_error(error)
             except BaseException:
-                described = {"message": f"Uncaught {type(error).__name__}"}
+                described = {"message": f"Uncaught {type_name(error)}"}
         self._post(lambda: self._finish(result, error, described))
 
     async def _run_async(self) -> Any:

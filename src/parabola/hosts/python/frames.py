@@ -33,7 +33,7 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     try:
         return _describe(single_cause(error))
     except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit):
-        return {"message": f"Uncaught {_type_name(error)}", "frames": user_frames(error.__traceback__)}
+        return {"message": f"Uncaught {type_name(error)}", "frames": user_frames(error.__traceback__)}
 
 
 def _describe(error: BaseException) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def uncaught_text(error: BaseException) -> str:
 
 def error_text(error: BaseException) -> str:
     """``Name: message``."""
-    name = _type_name(error)
+    name = type_name(error)
     if isinstance(error, ParabolaError) and not isinstance(error, ConvexError):
         name = "Error"
     if isinstance(error, BaseExceptionGroup):
@@ -78,8 +78,9 @@ def error_text(error: BaseException) -> str:
     return f"{name}: {message}"[:MAXIMUM_MESSAGE] if message else name
 
 
-def _type_name(error: BaseException) -> str:
-    return repaired(type.__getattribute__(type(error), "__name__"))[:MAXIMUM_NAME]
+def type_name(error: BaseException) -> str:
+    """The name of an exception's type, with nothing asked of the exception."""
+    return repaired(str.__str__(type.__getattribute__(type(error), "__name__")))[:MAXIMUM_NAME]
 
 
 def _said_by(error: BaseException) -> str:
@@ -87,7 +88,7 @@ def _said_by(error: BaseException) -> str:
     try:
         return str.__str__(str(error))
     except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as problem:
-        return f"(its message cannot be shown: {_type_name(problem)})"
+        return f"(its message cannot be shown: {type_name(problem)})"
 
 
 def user_frames(traceback: TracebackType | None, files: Mapping[str, str] = user_files) -> list[str]:

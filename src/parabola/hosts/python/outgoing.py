@@ -32,8 +32,8 @@ def encode_message(message: Json) -> bytes:
     """The JSON of a message. Raises ``UnwritableMessage``."""
     try:
         text = orjson.dumps(message)
-    except TypeError as error:
-        raise UnwritableMessage(_problem(message) or f"{error}.") from None
+    except Exception as error:
+        raise UnwritableMessage(_problem(message) or f"{type(error).__name__}: {error}.") from None
     if len(text) > MAXIMUM_LINE_BYTES:
         raise UnwritableMessage(
             f"{humanize(len(text))} are too much for one message, which may have "
@@ -64,22 +64,30 @@ def mended(message: Json) -> Json:
     }
 
 
+def _is(value: Any, kind: type) -> bool:
+    """Whether it is one by its type; what it says of its class may be a lie, or raise."""
+    return issubclass(type(value), kind)
+
+
 def _plain(value: Any, level: int) -> Any:
-    if isinstance(value, str):
+    if value is None or type(value) in (bool, float, orjson.Fragment):
+        return value
+    if _is(value, str):
         return repaired(str.__str__(value))
-    if isinstance(value, dict):
+    if _is(value, dict):
         if level >= MAXIMUM_LEVELS:
             return None
         return {
             repaired(str.__str__(name)): _plain(item, level + 1)
             for name, item in dict.items(value)
-            if isinstance(name, str)
+            if _is(name, str)
         }
-    if isinstance(value, (list, tuple)):
-        return None if level >= MAXIMUM_LEVELS else [_plain(item, level + 1) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LARGEST_INTEGER:
-        return None
-    return value if value is None or type(value) in (bool, int, float, orjson.Fragment) else None
+    if _is(value, list) or _is(value, tuple):
+        items = list.__iter__(value) if _is(value, list) else tuple.__iter__(value)
+        return None if level >= MAXIMUM_LEVELS else [_plain(item, level + 1) for item in items]
+    if _is(value, int) and int.__abs__(value) < _LARGEST_INTEGER:
+        return int.__int__(value)
+    return None
 
 
 def _problem(message: Json) -> str | None:
@@ -90,16 +98,19 @@ def _problem(message: Json) -> str | None:
         levels += 1
         below: list[Any] = []
         for container in level:
-            members = container
-            if isinstance(container, dict):
-                members = [*container, *container.values()]
+            if _is(container, dict):
+                members = [*dict.keys(container), *dict.values(container)]
+            else:
+                kind = list if _is(container, list) else tuple
+                members = list(kind.__iter__(container))
             for member in members:
-                if isinstance(member, str):
-                    if not is_well_formed(member):
-                        return f"String {_shown(member)} is not valid Unicode: it has a lone surrogate"
-                elif isinstance(member, (dict, list, tuple)):
+                if _is(member, str):
+                    text = str.__str__(member)
+                    if not is_well_formed(text):
+                        return f"String {_shown(text)} is not valid Unicode: it has a lone surrogate"
+                elif _is(member, dict) or _is(member, list) or _is(member, tuple):
                     below.append(member)
-                elif isinstance(member, int) and abs(member) >= _LARGEST_INTEGER:
+                elif _is(member, int) and int.__abs__(member) >= _LARGEST_INTEGER:
                     return "A number is out of range: it takes more than 64 bits."
         level = below
     return "It is too nested: more levels than a message can have." if level else None

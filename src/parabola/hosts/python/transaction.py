@@ -18,7 +18,7 @@ import orjson
 from parabola.authoring.context import MutationCtx, QueryCtx, SyncMutationCtx, SyncQueryCtx
 from parabola.authoring.query_builder import BaseQuery
 from parabola.hosts.python.event_loop import FunctionLoop
-from parabola.hosts.python.frames import describe_error, user_frames
+from parabola.hosts.python.frames import describe_error, type_name, user_frames
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.greenlets import run_in_greenlet, wait_in_greenlet
 from parabola.hosts.python.invocation import Invocation, reply_error
@@ -190,7 +190,7 @@ class Transaction(Invocation):
         except FunctionTimedOut as timeout:
             self._finish(self._failed({"message": str(timeout), "frames": []}, "timeout"))
         except BaseException:
-            self._finish(self._failed({"message": f"Uncaught {type(error).__name__}"}, "user"))
+            self._finish(self._failed({"message": f"Uncaught {type_name(error)}"}, "user"))
         else:
             self._finish(self._failed(described[0], "user"))
 

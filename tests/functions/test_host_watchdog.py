@@ -30,6 +30,24 @@ def test_a_step_that_computes_too_long_is_found() -> None:
     assert found[-1] == 7
 
 
+def test_a_host_on_a_busy_machine_has_time_to_end_the_step_itself() -> None:
+    watch = StepWatch(limit=1.0)
+    found = [look(watch, (7, 10.0), 10.0 + t / 5, 3.0 + t / 10) for t in range(13)]
+    assert found[:11] == [None] * 11, "the host has just been told that the time is over"
+    assert found[-1] == 7
+
+
+def test_a_step_is_slow_once_it_has_computed_for_a_while() -> None:
+    watch = StepWatch(limit=1.0)
+    slow = []
+    for t in range(6):
+        look(watch, (7, 10.0), 10.0 + t / 10, 3.0 + t / 10)
+        slow.append(watch.slow)
+    assert slow == [None, None, None, 7, 7, 7]
+    look(watch, (8, 10.55), 10.6, 3.6)
+    assert watch.slow is None
+
+
 def test_a_step_that_had_no_processor_is_not_guilty() -> None:
     watch = StepWatch(limit=1.0, wall_limit=5.0)
     assert all(look(watch, (7, 10.0), 10.0 + t / 10, 3.0 + t / 100) is None for t in range(45))

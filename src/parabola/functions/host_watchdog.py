@@ -98,6 +98,8 @@ class StepWatch:
     wall_limit: float = 5.0
     patience: float = 6.0
     grace: float = 0.15
+    cpu_grace: float = 0.04
+    """Processor time beyond the limit in which a host may end the step itself, which costs no process."""
     slow_limit: float = 0.25
     """Seconds of processor time after which a step is called slow."""
     slow: int | None = None
@@ -139,7 +141,7 @@ class StepWatch:
             return None
         if cpu is None or self._has_idled(elapsed, waiting):
             return run_id
-        return run_id if self._used_before + cpu - self._cpu_then >= self.limit else None
+        return run_id if self._used_before + cpu - self._cpu_then >= self.limit + self.cpu_grace else None
 
     def _has_idled(self, elapsed: float, waiting: float | None) -> bool:
         if waiting is None:

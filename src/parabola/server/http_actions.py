@@ -23,6 +23,7 @@ from parabola.functions.http_actions import (
     HttpExecution,
     ResponseSink,
 )
+from parabola.functions.http_bodies import WINDOW_BYTES
 from parabola.functions.http_routing import HttpRoute, find_route, has_router
 from parabola.functions.identity import Identity
 from parabola.server.credentials import identify
@@ -30,6 +31,7 @@ from parabola.server.http_errors import error_response
 from parabola.server.messages import json_string
 from parabola.server.request_body import ENCODINGS, decoded, encoding_of
 from parabola.server.request_context import forwarded_scheme, request_context
+from parabola.server.rules import LEASE
 from parabola.server.served_backend import ServedBackend
 from parabola.values.errors import InternalServerError, ParabolaError
 from parabola.values.texts import repaired
@@ -79,6 +81,10 @@ async def serve_action(backend: ActingBackend, request: web.Request, prefix: str
     route = find_route(deployment, path, request.method)
     if route is None:
         return web.Response(status=404, text=NO_ROUTE)
+    body = _body(request)
+    if body is not None:
+        announced = request.content_length
+        request[LEASE].take(WINDOW_BYTES if announced is None else min(announced, WINDOW_BYTES))
     sink = ResponseWriter(request)
     context = request_context(request)
     seen: list[HttpExecution] = []
@@ -86,7 +92,7 @@ async def serve_action(backend: ActingBackend, request: web.Request, prefix: str
         backend.http_action(
             route,
             HttpActionRequest(request.method, public_url(request, path), path, header_pairs(request)),
-            _body(request),
+            body,
             sink,
             await _identity(backend, request),
             context,

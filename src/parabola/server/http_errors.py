@@ -15,8 +15,7 @@ from aiohttp.typedefs import Handler
 
 from parabola.server.rules import INTAKE, LEASE
 from parabola.values.errors import InternalServerError, ParabolaError
-from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES
-from parabola.values.texts import repaired
+from parabola.values.texts import repaired, shortened
 
 MAX_CODE_LENGTH: Final = 256
 
@@ -28,10 +27,8 @@ def error_response(error: ParabolaError) -> web.Response:
 
     A message never gives a long text back to whoever sent it.
     """
-    message = repaired(error.message).encode()
-    if len(message) > MAX_ERROR_MESSAGE_BYTES:
-        message = message[:MAX_ERROR_MESSAGE_BYTES].decode("utf-8", "ignore").encode() + b" ..."
-    body = orjson.dumps({"code": repaired(error.code[:MAX_CODE_LENGTH]), "message": message.decode()})
+    code, message = error.code[:MAX_CODE_LENGTH], shortened(error.message)
+    body = orjson.dumps({"code": repaired(code), "message": repaired(message)})
     response = web.Response(status=error.status, body=body, content_type="application/json")
     if error.status == 503:
         response.headers["Retry-After"] = "1"

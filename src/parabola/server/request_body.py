@@ -74,7 +74,7 @@ class _Brotli:
 
     def feed(self, data: bytes) -> bytes:
         piece: bytes = self._decoder.process(data, output_buffer_limit=_PIECE_BYTES)
-        self.has_more = not self._decoder.can_accept_more_data()
+        self.has_more = not self._decoder.can_accept_more_data() or len(piece) >= _PIECE_BYTES
         return piece
 
     @property

@@ -19,6 +19,7 @@ from parabola.values.errors import (
     ParabolaError,
     Unauthenticated,
 )
+from parabola.values.texts import shortened
 
 MAX_REASON_BYTES = 123
 """What fits into a close frame beside its code."""
@@ -58,14 +59,16 @@ class ProtocolViolation(Exception):
 
 
 def ending_for(error: BaseException) -> Ending:
-    """The ending that an error calls for; anything unknown is an internal error and shows no detail."""
+    """The ending that an error calls for; anything unknown is an internal error and shows no detail.
+
+    A text never gives a long message back to whoever sent it."""
     match error:
         case Forbidden() | PaginationLimit():
-            return Ending("fatal", error.message, 1000, _reason(error.code))
+            return Ending("fatal", shortened(error.message), 1000, _reason(error.code))
         case BadRequest() | Conflict():
-            return Ending("fatal", error.message, None, "")
+            return Ending("fatal", shortened(error.message), None, "")
         case Unauthenticated():
-            return Ending("auth", error.message, None, "")
+            return Ending("auth", shortened(error.message), None, "")
         case NotFound():
             return Ending(None, "", 1000, _reason(error.code))
         case ParabolaError() if error.status in (429, 503):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES
+
 
 def is_well_formed(text: str) -> bool:
     """False for a text with half of a character (a lone surrogate)."""
@@ -19,3 +21,16 @@ def repaired(text: str) -> str:
     if is_well_formed(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def shortened(text: str, maximum_bytes: int = MAX_ERROR_MESSAGE_BYTES) -> str:
+    """The text, cut where it takes more in UTF-8; halves of characters stay as they are."""
+    if len(text) * 4 <= maximum_bytes:
+        return text
+    encoded = text.encode("utf-8", "surrogatepass")
+    if len(encoded) <= maximum_bytes:
+        return text
+    cut = maximum_bytes
+    while encoded[cut] & 0xC0 == 0x80:  # not within a character
+        cut -= 1
+    return encoded[:cut].decode("utf-8", "surrogatepass") + " ..."

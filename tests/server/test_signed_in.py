@@ -299,9 +299,9 @@ HOSTILE: dict[str, tuple[Callable[[TokenIssuer], str], str]] = {
     "confused": (signed_with_the_public_key, "signed with 'HS256'; expected RS256 or EdDSA"),
     "forged": (
         lambda issuer: issuer.token(key=RSAKey.generate_key(2048)),
-        "the token's signature is not valid",
+        "the signature is not valid; the JWT's 'kid' (key ID) header is",
     ),
-    "expired": (lambda issuer: issuer.token(-1), "Convex token identity expired"),
+    "expired": (lambda issuer: issuer.token(-8), "Could not verify OIDC token claim: the token expired"),
     "early": (lambda issuer: issuer.token(nbf=4_000_000_000), "the token is not valid yet"),
     "foreign": (lambda issuer: issuer.token(iss="https://evil.example"), "No auth provider found matching"),
     "misdirected": (

@@ -152,7 +152,7 @@ async def test_a_custom_key_set_may_be_a_data_url():
         (token(OTHER_RSA), "signature is not valid"),
         (token(RSA, "RS512"), "RS512"),
         (signed_with_the_public_key(), "HS256"),
-        (token(RSA, header={"kid": "unknown"}), "kid 'unknown'"),
+        (token(RSA, header={"kid": "unknown"}), "is 'unknown', and names no RS256 key"),
         (token(exp=NOW), "expired"),
         (token(exp=None), "no expiry"),
         (token(nbf=NOW + 61), "not valid yet"),
@@ -241,6 +241,96 @@ async def test_a_rotated_key_without_a_name_is_found_too():
     issuer.documents[f"{ISSUER}/keys"]["keys"] = [fresh.as_dict(private=False)]
     issuer.seconds = 11
     await verifier.verify(token(fresh, header={"kid": None}), [OIDC])
+
+
+async def test_a_new_key_under_an_old_name_is_followed_at_a_bounded_rate():
+    issuer = Issuer(RSA)
+    verifier = issuer.verifier()
+    await verifier.verify(token(), [OIDC])
+    fresh = RSAKey.generate_key(2048, {"kid": RSA.kid})
+    with pytest.raises(Unauthenticated, match="signature is not valid"):
+        await verifier.verify(token(fresh), [OIDC])
+    issuer.documents[f"{ISSUER}/keys"]["keys"] = [fresh.as_dict(private=False)]
+    issuer.seconds = 11
+    await verifier.verify(token(fresh), [OIDC])
+    before = len(issuer.fetches)
+    for _ in range(5):
+        with pytest.raises(Unauthenticated, match="signature is not valid"):
+            await verifier.verify(token(OTHER_RSA), [OIDC])
+    assert len(issuer.fetches) == before
+
+
+CUSTOM = CustomJwtProvider(ISSUER, f"{ISSUER}/keys", "RS256", None)
+
+
+@pytest.mark.parametrize(
+    ("jwt", "providers", "code", "message"),
+    [
+        (
+            "one",
+            [OIDC],
+            "InvalidAuthHeader",
+            "Could not parse JWT payload: it is not a JSON Web Token, which has three base64-encoded parts "
+            "separated by dots. This has one part.",
+        ),
+        (
+            token(iss=None),
+            [OIDC],
+            "InvalidAuthHeader",
+            "Missing issuer claim ('iss') in JWT payload: the token has no `iss` with a text.",
+        ),
+        (
+            token(aud="x"),
+            [OIDC, CustomJwtProvider("https://b.example.com", "data:", "ES256", None)],
+            "NoAuthProvider",
+            "No auth provider found matching the given token. Check that your JWT's issuer and audience "
+            f"match one of your configured providers: [OIDC(domain={ISSUER}, app_id=app), "
+            "CustomJWT(issuer=https://b.example.com, app_id=none)]",
+        ),
+        (
+            token(exp=NOW - 8),
+            [CUSTOM],
+            "InvalidAuthHeader",
+            "Could not validate token: Token expired 8 seconds ago",
+        ),
+        (
+            token(exp=NOW - 8),
+            [OIDC],
+            "Unauthenticated",
+            "Could not verify OIDC token claim: the token expired 8 seconds ago.",
+        ),
+        (
+            token(iat=NOW + 6),
+            [CUSTOM],
+            "InvalidAuthHeader",
+            "Could not validate token: it is not valid yet, `iat` is 6 seconds ahead.",
+        ),
+        (
+            token(header={"kid": "other"}),
+            [CUSTOM],
+            "InvalidAuthHeader",
+            "Could not decode token: no key fits it; the JWT's 'kid' (key ID) header is 'other', and names "
+            "no RS256 key of the provider's JWKS.",
+        ),
+        (
+            token(OTHER_RSA, header={"kid": None}),
+            [CUSTOM],
+            "InvalidAuthHeader",
+            "Could not decode token: the signature is not valid; the JWT may be missing a 'kid' (key ID) "
+            "header.",
+        ),
+    ],
+    ids=["parts", "issuer", "provider", "expired", "expired oidc", "iat", "kid", "no kid"],
+)
+async def test_a_refusal_says_what_is_wrong_with_the_token(jwt, providers, code, message):
+    with pytest.raises(Unauthenticated) as caught:
+        await Issuer(RSA).verifier().verify(jwt, providers)
+    assert (caught.value.code, caught.value.message) == (code, message)
+
+
+async def test_a_custom_token_issued_in_the_near_future_is_accepted():
+    await Issuer(RSA).verifier().verify(token(iat=NOW + 5), [CUSTOM])
+    await Issuer(RSA).verifier().verify(token(iat=NOW + 600), [OIDC])
 
 
 async def test_redacted_refusals_do_not_tell_what_is_configured():

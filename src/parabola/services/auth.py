@@ -52,6 +52,10 @@ _OIDC_FIELDS = {
     "phone_number": "phoneNumber",
     "phone_number_verified": "phoneNumberVerified",
 }
+_NO_TOKEN = (
+    "Could not parse JWT payload: it is not a JSON Web Token, which has three base64-encoded parts separated "
+    "by dots."
+)
 _REGISTERED = {"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "fva"}
 _OIDC_PROTOCOL = {
     "nonce",
@@ -101,14 +105,14 @@ class TokenVerifier:
         if isinstance(provider, CustomJwtProvider):
             self._check_algorithm(algorithm, (provider.algorithm,))
             await self._check_signature(token, provider.jwks, header, str(algorithm))
-            expires_at = self._check_times(claims, CUSTOM_JWT_LEEWAY_S, CUSTOM_JWT_LEEWAY_S)
+            expires_at = self._check_custom_times(claims)
             return VerifiedToken(_custom_identity(claims), expires_at)
         self._check_algorithm(algorithm, _OIDC_ALGORITHMS)
         await self._check_signature(token, await self._discover(provider), header, str(algorithm))
         audience = claims.get("aud")
         if isinstance(audience, list) and len(audience) > 1:
-            raise _invalid("the token names several audiences; an OIDC token must name exactly one")
-        expires_at = self._check_times(claims, 0, NOT_BEFORE_LEEWAY_S)
+            raise _unverified("the token names several audiences; an OIDC token must name exactly one")
+        expires_at = self._check_oidc_times(claims)
         return VerifiedToken(_checked(_oidc_identity(claims)), expires_at)
 
     async def _discover(self, provider: OidcProvider) -> str:
@@ -131,8 +135,9 @@ class TokenVerifier:
         return address
 
     async def _check_signature(self, token: str, url: str, header: dict[str, Any], algorithm: str) -> None:
-        """Raise `Unauthenticated` unless a key of the set at `url` has made it. A key that is missing there
-        may be newer than what is known of the set.
+        """Raise `Unauthenticated` unless a key of the set at `url` has made it.
+
+        What is known of the set may be old: a key may be missing there, or be an older one of the same name.
         """
         key_id = header.get("kid")
         keys: list[Key] = []
@@ -141,12 +146,14 @@ class TokenVerifier:
             keys = _usable_keys(document, key_id, algorithm)
             if _is_signed(token, keys, algorithm):
                 return
-            if keys and key_id is not None:
-                break  # this very key has not made it
-        if keys:
-            raise _invalid("the token's signature is not valid")
-        wanted = algorithm if self._redacted else f"kid {key_id!r}, {algorithm}"
-        raise _invalid(f"no key of the provider's key set fits the token ({wanted})")
+        if key_id is None:
+            named = "the JWT may be missing a 'kid' (key ID) header"
+        else:
+            shown = "" if self._redacted else f" is '{key_id}', and"
+            named = f"the JWT's 'kid' (key ID) header{shown} names "
+            named += "a key of the provider" if keys else f"no {algorithm} key of the provider's JWKS"
+        what = "the signature is not valid" if keys else "no key fits it"
+        raise _refused(f"Could not decode token: {what}; {named}.")
 
     def _matching_provider(self, claims: dict[str, Any], providers: Sequence[AuthProvider]) -> AuthProvider:
         issuer = normalize_issuer(claims["iss"])
@@ -166,8 +173,7 @@ class TokenVerifier:
                 code="NoAuthProvider",
             )
         else:
-            names = (f"{type(p).__name__}({p.issuer}, app_id={p.application_id})" for p in providers)
-            configured = f": [{', '.join(names)}]"
+            configured = f": [{', '.join(map(str, providers))}]"
         raise Unauthenticated(
             "No auth provider found matching the given token. Check that your JWT's issuer and audience "
             f"match one of your configured providers{configured or '.'}",
@@ -177,38 +183,60 @@ class TokenVerifier:
     @staticmethod
     def _check_algorithm(algorithm: object, allowed: Sequence[str]) -> None:
         if algorithm not in allowed:
-            raise _invalid(f"the token is signed with {algorithm!r}; expected {' or '.join(allowed)}")
+            raise _refused(
+                f"Could not decode token: it is signed with {algorithm!r}; expected {' or '.join(allowed)}."
+            )
 
-    def _check_times(self, claims: dict[str, Any], leeway: int, start_leeway: int) -> float:
-        now = self._clock()
+    def _check_custom_times(self, claims: dict[str, Any]) -> float:
+        now, leeway = self._clock(), CUSTOM_JWT_LEEWAY_S
         expires_at = claims.get("exp")
         if not _is_number(expires_at):
-            raise _invalid("the token has no expiry (`exp`)")
+            raise _refused("Could not validate token: it has no expiry (`exp`).")
         if now >= expires_at + leeway:
-            raise Unauthenticated("Convex token identity expired", code="Unauthenticated")
-        starts_at = claims.get("nbf")
-        if starts_at is not None and (not _is_number(starts_at) or now + start_leeway < starts_at):
-            raise _invalid("the token is not valid yet (`nbf`)")
+            raise _refused(f"Could not validate token: Token expired {now - expires_at:.0f} seconds ago")
+        for claim in ("nbf", "iat"):
+            starts_at = claims.get(claim)
+            if starts_at is None:
+                continue
+            if not _is_number(starts_at):
+                raise _refused(f"Could not validate token: `{claim}` is not a number.")
+            if now + leeway < starts_at:
+                ahead = f"`{claim}` is {starts_at - now:.0f} seconds ahead"
+                raise _refused(f"Could not validate token: it is not valid yet, {ahead}.")
         return float(expires_at) + leeway
+
+    def _check_oidc_times(self, claims: dict[str, Any]) -> float:
+        now = self._clock()
+        expires_at, starts_at = claims.get("exp"), claims.get("nbf")
+        if not _is_number(expires_at):
+            raise _unverified("the token has no expiry (`exp`)")
+        if now >= expires_at:
+            raise _unverified(f"the token expired {now - expires_at:.0f} seconds ago")
+        if starts_at is not None and (not _is_number(starts_at) or now + NOT_BEFORE_LEEWAY_S < starts_at):
+            raise _unverified("the token is not valid yet (`nbf`)")
+        return float(expires_at)
 
 
 def _peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if len(token) > MAX_TOKEN_BYTES:
-        raise _invalid(f"the token is longer than {MAX_TOKEN_BYTES} bytes")
+        raise _refused(f"Could not parse JWT payload: the token is longer than {MAX_TOKEN_BYTES} bytes.")
     parts = token.split(".")
     if len(parts) != 3:
-        raise _invalid("it is not a JSON Web Token")
+        found = "one part" if len(parts) == 1 else f"{len(parts)} parts"
+        raise _refused(f"{_NO_TOKEN} This has {found}.")
     try:
         header, claims = (orjson.loads(_base64url(part)) for part in parts[:2])
     except (binascii.Error, ValueError) as error:
-        raise _invalid("it is not a JSON Web Token") from error
+        raise _refused(f"{_NO_TOKEN} These parts cannot be decoded.") from error
     if not isinstance(header, dict) or not isinstance(claims, dict):
-        raise _invalid("it is not a JSON Web Token")
+        raise _refused(f"{_NO_TOKEN} These parts are not JSON objects.")
     if "crit" in header:
-        raise _invalid("the token demands extensions (`crit`) that are not supported")
-    for claim in ("iss", "sub"):
+        raise _refused("Could not decode token: it demands extensions (`crit`) that are not supported.")
+    for claim, name in (("iss", "issuer"), ("sub", "subject")):
         if not isinstance(claims.get(claim), str) or not claims[claim]:
-            raise _invalid(f"the token has no `{claim}`")
+            raise _refused(
+                f"Missing {name} claim ('{claim}') in JWT payload: the token has no `{claim}` with a text."
+            )
     return header, claims
 
 
@@ -289,7 +317,7 @@ def _checked(identity: dict[str, Any]) -> dict[str, Any]:
     try:
         orjson.dumps(identity)
     except TypeError as error:
-        raise _invalid("its claims are nested too deeply") from error
+        raise _unverified("its claims are nested too deeply") from error
     return identity
 
 
@@ -297,5 +325,10 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _invalid(why: str) -> Unauthenticated:
-    return Unauthenticated(f"Could not verify the token: {why}.", code="InvalidAuthHeader")
+def _refused(message: str) -> Unauthenticated:
+    return Unauthenticated(message, code="InvalidAuthHeader")
+
+
+def _unverified(why: str) -> Unauthenticated:
+    """An OIDC token that can be read, and says what cannot be accepted."""
+    return Unauthenticated(f"Could not verify OIDC token claim: {why}.", code="Unauthenticated")

@@ -35,6 +35,10 @@ class OidcProvider:
     def to_json(self) -> dict[str, Any]:
         return {"applicationID": self.application_id, "domain": self.domain}
 
+    def __str__(self) -> str:
+        """As refusals of tokens list it."""
+        return f"OIDC(domain={self.domain}, app_id={self.application_id})"
+
 
 @dataclass(frozen=True)
 class CustomJwtProvider:
@@ -53,6 +57,10 @@ class CustomJwtProvider:
             "jwks": self.jwks,
             "algorithm": self.algorithm,
         }
+
+    def __str__(self) -> str:
+        """As refusals of tokens list it."""
+        return f"CustomJWT(issuer={self.issuer}, app_id={self.application_id or 'none'})"
 
 
 AuthProvider = OidcProvider | CustomJwtProvider

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from math import isfinite
+from math import inf
 from typing import Any, Final
 
 import orjson
@@ -95,7 +95,8 @@ def _syscall(message: Message) -> str | None:
 
 
 def _logs(message: Message) -> str | None:
-    return None if isinstance(message.get("logs"), list | None) else "`logs`"
+    logs = message.get("logs")
+    return None if logs is None or type(logs) is list else "`logs`"
 
 
 def _report(message: Message) -> str | None:
@@ -106,10 +107,8 @@ def _report(message: Message) -> str | None:
             return "`usage`"
         if not _is_time(usage.get("userMs")):
             return "`userMs`"
-        for name in ("envRead", "unawaited"):
-            names = usage.get(name)
-            if names and not (type(names) is list and all(type(each) is str for each in names)):
-                return f"`{name}`"
+        if not _are_names(usage.get("envRead")) or not _are_names(usage.get("unawaited")):
+            return "one of the names in `usage`"
     return _logs(message)
 
 
@@ -163,11 +162,14 @@ def _id_only(message: Message) -> str | None:
 
 def _is_time(value: Any) -> bool:
     """Milliseconds, or nothing."""
-    return value is None or (_is_number(value) and isfinite(value) and value >= 0)
+    return value is None or (type(value) in _NUMBERS and 0 <= value < inf)
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) is int or type(value) is float
+def _are_names(names: Any) -> bool:
+    return not names or (type(names) is list and all(type(each) is str for each in names))
+
+
+_NUMBERS: Final = frozenset((int, float))
 
 
 _CHECKS: Final[Mapping[str, Callable[[Message], str | None]]] = {

@@ -89,18 +89,19 @@ async def test_what_grows_beyond_measure_is_refused_when_it_does(
 ):
     monkeypatch.setattr(request_body, "FREE_BYTES", 1_000_000)
     assert (await decode(encoding, compress(bytes(900_000))))[0] == bytes(900_000)
-    seen = 0
-    with pytest.raises(BodyTooLarge, match="times its size"):
+    seen: list[int] = []
+
+    async def count() -> None:
         async for piece in decoded(arriving(compress(bytes(50_000_000)), [100]), encoding):
-            seen += len(piece)
-    assert seen < 12_000_000
+            seen.append(len(piece))
+
+    with pytest.raises(BodyTooLarge, match="times its size"):
+        await count()
+    assert sum(seen) < 12_000_000
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip", "deflate"])
-@settings(max_examples=30)
-@given(data=st.binary(max_size=300))
+@pytest.mark.parametrize("data", [b"{}", b"plain text", b"\x1f\x8b", b"\x78\x9c\xff\xff", b"\xff" * 100])
 async def test_what_is_not_compressed_at_all_is_no_body(encoding: str, data: bytes):
-    try:
+    with pytest.raises(BadRequest, match=f"cannot be decoded as {encoding}"):
         await decode(encoding, data)
-    except BadRequest as error:
-        assert error.code == "BadRequestBody"

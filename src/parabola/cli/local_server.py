@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.cli.console import console, note
 from parabola.cli.instance import Instance
@@ -24,6 +26,10 @@ from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from parabola.backend import Backend
+
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+"""Options of mallopt(3)."""
 
 __all__ = ["LocalServer", "RequestOptions", "ServerOptions"]
 
@@ -139,6 +145,7 @@ class LocalServer:
                     "Make it a directory that this user may write to, or choose another one with --data."
                 ) from None
             _collect_garbage_rarely()
+            _give_large_blocks_back()
             try:
                 server = Server(backend, options.host, listener, site_listener, options.public, rules)
                 await server.start()
@@ -179,6 +186,21 @@ def _collect_garbage_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def _give_large_blocks_back() -> None:
+    """Blocks of memory above a megabyte go back to the system as soon as they are free.
+
+    glibc learns from the first large blocks to keep others of up to 32 MB: some large bodies left hundreds of
+    megabytes behind, between smaller blocks that are still in use.
+    """
+    if sys.platform == "linux":
+        try:
+            mallopt = ctypes.CDLL(None).mallopt
+        except AttributeError:  # another C library
+            return
+        mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 16 * 1024 * 1024)
 
 
 def _listen_to_signals() -> asyncio.Future[None]:

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from fake_backend import ADMIN_KEY, FakeBackend
 
+from parabola.server.app import Server
 from parabola.server.messages import encode_ts
 from parabola.values.errors import ConvexError, InternalServerError, OptimisticConcurrencyControlFailure
 from parabola.values.int64 import Int64
@@ -50,6 +51,33 @@ class TestCalls:
         async with http.post("/api/query", data=b"{}", headers=headers) as response:
             assert response.status == 415
             assert (await response.json())["code"] == "UnsupportedContentEncoding"
+
+    async def test_a_batch_has_a_bound(self, http, monkeypatch: pytest.MonkeyPatch):
+        queries = [{"path": "messages:list", "args": {}}] * 1001
+        status, answer = await call(http, "/api/query_batch", {"queries": queries})
+        assert (status, answer["code"]) == (400, "BatchTooLarge")
+        assert (await call(http, "/api/query_batch", {"queries": queries[:1000]}))[0] == 200
+        monkeypatch.setattr("parabola.server.public_api.MAX_BATCH_ANSWER_BYTES", 1000)
+        status, answer = await call(http, "/api/query_batch", {"queries": queries[:1000]})
+        assert (status, answer["code"]) == (400, "BatchTooLarge")
+        assert "Send several batches" in answer["message"]
+
+    async def test_a_long_text_is_not_given_back(self, http):
+        body = {"path": "a b:" + "c" * 1_000_000, "args": {}}
+        status, answer = await call(http, "/api/query", body)
+        assert status == 400
+        assert len(answer["message"]) < 70_000
+
+    async def test_beyond_the_budget_one_is_told_to_come_again(self, http, server: Server):
+        held = server.intake.lease()
+        held.take(10**12)
+        body = {"path": "messages:echo", "args": {"x": "y" * 100_000}}
+        async with http.post("/api/query", json=body) as response:
+            assert (response.status, response.headers["Retry-After"]) == (503, "1")
+            assert (await response.json())["code"] == "TooManyConcurrentRequests"
+        held.release()
+        assert (await call(http, "/api/query", body))[0] == 200
+        assert server.intake.held == 0
 
     async def test_a_query_in_the_url(self, http):
         url = "/api/query?path=messages:echo&args=%7B%22a%22%3A1%7D&format=json"

@@ -310,6 +310,69 @@ class TestBadInput:
         await client.socket.send_str("x" * 1001)
         assert (await client.closed())[0] == 1009
 
+    @pytest.mark.parametrize("compress", [0, 15])
+    async def test_a_client_is_told_that_its_message_is_too_large(
+        self, dial: Dial, monkeypatch: pytest.MonkeyPatch, compress: int
+    ):
+        """Or else it would come back with the same message, for ever."""
+        monkeypatch.setattr(sync_server, "MAX_MESSAGE_BYTES", 1000)
+        client = await dial(compress=compress)
+        await client.socket.send_str("x" * 3_000_000)
+        assert "The message is longer than" in (await client.expect("FatalError"))["error"]
+        assert (await client.closed())[0] == 1009
+
+    async def test_a_long_text_is_not_given_back(self, dial: Dial):
+        client = await dial()
+        await client.socket.send_str(
+            json.dumps(
+                {"type": "Mutation", "requestId": 0, "udfPath": "a b:" + "c" * 1_000_000, "args": [{}]}
+            )
+        )
+        assert len((await client.expect("FatalError"))["error"]) < 70_000
+
+    async def test_a_server_that_reads_too_much_sends_clients_away_to_come_back(
+        self, backend: FakeBackend, server: Server, dial: Dial
+    ):
+        held = server.intake.lease()
+        held.take(10**12)
+        client = await dial()
+        assert (await client.mutate(0, body="x"))["success"], "small messages have a share of their own"
+        call = {"requestId": 1, "udfPath": "messages:send", "args": [{"body": ["x"] * 100_000}]}
+        await client.say("Mutation", **call)
+        assert await client.closed() == (1013, "TooManyConcurrentRequests")
+        held.release()
+        again = await dial()
+        await again.say("Mutation", **call)
+        assert (await again.expect("MutationResponse"))["requestId"] == 1
+        assert server.intake.held == 0
+
+    async def test_a_socket_is_not_read_while_many_of_its_calls_wait(
+        self, backend: FakeBackend, server: Server, dial: Dial, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("parabola.server.socket_intake.MAX_WAITING_BYTES", 100_000)
+        started, gate = asyncio.Event(), asyncio.Event()
+        ran = []
+
+        async def slow(ctx: object, args: dict[str, object]) -> float:
+            started.set()
+            await gate.wait()
+            ran.append(args["n"])
+            return 1.0
+
+        backend.mutations["messages:slow"] = slow
+        client = await dial()
+        for n in range(200):
+            args = [{"n": float(n), "text": ["x"] * 100}]
+            await client.say("Mutation", requestId=n, udfPath="messages:slow", args=args)
+        await started.wait()
+        await asyncio.sleep(0)
+        assert server.intake.held < 1_000_000
+        gate.set()
+        for _ in range(200):
+            assert (await client.expect("MutationResponse"))["success"]
+        assert ran == [float(n) for n in range(200)]
+        assert server.intake.held == 0
+
     async def test_arguments_that_are_no_values_are_the_functions_failure(self, dial: Dial):  # 33
         client = await dial()
         assert "Field name $x" in await client.add(0, "messages:echo", args=[{"$x": 1, "y": 2}])

@@ -6,6 +6,7 @@ arguments of queries that are held.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ class SocketIntake:
         "_refuse",
         "_rules",
         "_seen",
+        "gone",
         "waiting",
     )
 
@@ -54,6 +56,8 @@ class SocketIntake:
         self._seen = 0
         self._calls: dict[int, int] = {}
         self._queries: dict[int, int] = {}
+        self.gone = asyncio.Event()
+        """Set when the connection has ended."""
         self.waiting = 0
         """Bytes of the calls that have not ended."""
 
@@ -79,6 +83,7 @@ class SocketIntake:
 
     def feed_eof(self) -> None:
         """There is no more."""
+        self.gone.set()
         self._reader.feed_eof()
 
     def message_is_read(self) -> None:

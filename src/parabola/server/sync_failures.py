@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from aiohttp import WSCloseCode
+
+from parabola.server.json_body import MAX_BODY_BYTES
 from parabola.values.errors import (
     BadRequest,
     Conflict,
@@ -19,6 +22,7 @@ from parabola.values.errors import (
     ParabolaError,
     Unauthenticated,
 )
+from parabola.values.sizes import humanize
 from parabola.values.texts import shortened
 
 MAX_REASON_BYTES = 123
@@ -45,6 +49,12 @@ class InvalidFrame(BadRequest):
         super().__init__(f"Received Invalid JSON on websocket: {detail}")
 
 
+class MessageTooLarge(BadRequest):
+    """A message that is longer than any may be."""
+
+    default_code = "MessageTooLarge"
+
+
 class BaseVersionMismatch(BadRequest):
     """A ModifyQuerySet that does not start where the query set stands."""
 
@@ -58,6 +68,14 @@ class ProtocolViolation(Exception):
     """A client did what no client does and no message type describes; the socket ends with 1011."""
 
 
+def unreadable(error: object) -> BaseException:
+    """The error for a message that the WebSocket layer could not read. One that is too long would come again
+    as it is, so its sender is told for good."""
+    if getattr(error, "code", None) == WSCloseCode.MESSAGE_TOO_BIG:
+        return MessageTooLarge(f"The message is longer than {humanize(MAX_BODY_BYTES)}. Send less at a time.")
+    return ProtocolViolation(str(error))
+
+
 def ending_for(error: BaseException) -> Ending:
     """The ending that an error calls for; anything unknown is an internal error and shows no detail.
 
@@ -65,6 +83,8 @@ def ending_for(error: BaseException) -> Ending:
     match error:
         case Forbidden() | PaginationLimit():
             return Ending("fatal", shortened(error.message), 1000, _reason(error.code))
+        case MessageTooLarge():
+            return Ending("fatal", error.message, WSCloseCode.MESSAGE_TOO_BIG, _reason(error.code))
         case BadRequest() | Conflict():
             return Ending("fatal", shortened(error.message), None, "")
         case Unauthenticated():

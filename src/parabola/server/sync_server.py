@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from parabola.server.client_version import parse_client_header, parse_npm_version
 from parabola.server.intake import Intake
@@ -22,6 +22,14 @@ LEAVE_SECONDS: Final = 5.0
 """How long closing waits for what clients have started to end and be answered."""
 GOODBYE_SECONDS: Final = 1.0
 """How long it then waits for those to say goodbye who are not done."""
+
+
+class SyncResponse(web.WebSocketResponse):
+    """A WebSocket that leaves it to its `SyncSocket` to say what is wrong with a message: aiohttp's close
+    frame would make a client come back with the same message, for ever."""
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        return False
 
 
 class SyncServer:
@@ -49,7 +57,7 @@ class SyncServer:
             client = parse_client_header(request.headers.get("Convex-Client"))
         else:
             client = parse_npm_version(version)
-        response = web.WebSocketResponse(autoclose=False, autoping=False, max_msg_size=MAX_MESSAGE_BYTES)
+        response = SyncResponse(autoclose=False, autoping=False, max_msg_size=MAX_MESSAGE_BYTES)
         await response.prepare(request)
         socket = SyncSocket(
             self._backend, self._runs, self.spawn, request, response, client, self._rules, self._intake

@@ -44,7 +44,7 @@ from parabola.server.sync_effects import (
     Send,
     VerifyToken,
 )
-from parabola.server.sync_failures import INTERNAL, InvalidFrame, ProtocolViolation
+from parabola.server.sync_failures import INTERNAL, InvalidFrame, ProtocolViolation, unreadable
 from parabola.server.sync_session import SyncSession
 from parabola.values.errors import Overloaded, ParabolaError
 
@@ -138,6 +138,13 @@ class SyncSocket:
                 elif frame.type is WSMsgType.BINARY:
                     session.fail(ProtocolViolation("binary frames are not part of the protocol"))
                     self._turn()
+                elif frame.type is WSMsgType.ERROR:
+                    session.fail(unreadable(frame.data))
+                    self._turn()
+                    await (
+                        self._intake.gone.wait()
+                    )  # the rest of it is passed over, so that the reason is read
+                    break
                 elif frame.type is not WSMsgType.PONG:
                     break
         finally:

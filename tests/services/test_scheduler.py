@@ -272,9 +272,9 @@ async def test_a_time_in_the_past_means_at_once_and_is_kept_as_it_was_asked_for(
         assert text in result.error.message
 
 
-async def test_a_mutation_cannot_cancel_itself(backend: Backend) -> None:
+async def test_a_mutation_that_cancels_itself_commits_and_ends_as_canceled(backend: Backend) -> None:
     id = await value(backend.mutation("jobs:later", {"name": "cancel_itself", "args": {}}))
-    assert (await ended(backend, id))["state"] == {"kind": "success"}
+    assert (await ended(backend, id))["state"] == {"kind": "canceled"}
     assert await value(backend.query("jobs:notes", {})) == ["went on"]
     lines = [str(line) for entry in backend.log.after(0.0) for line in entry.log_lines]
     assert len(lines) == 1

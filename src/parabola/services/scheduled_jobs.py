@@ -125,18 +125,19 @@ async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str,
 
 
 async def cancel_job(tx: Transaction, id: str, now_ms: float) -> None:
-    """Cancel a job unless it has ended. Raises `BadRequest` for an id of anything else, and `CancelsItself`.
+    """Cancel a job unless it has ended. Raises `BadRequest` for an id of anything else.
 
-    An action that runs already is not interrupted.
+    An action that runs already is not interrupted. A mutation that cancels its own job goes on to its commit,
+    and its job ends as canceled; `CancelsItself` is raised then, after that.
     """
     row = await find_job(tx, id)
     if row is None:
         return
     job = Job.of(row)
-    if job.state == "inProgress" and job.next_ts != RUNNING:
-        raise CancelsItself  # the state of a running mutation is seen by nobody else
     if not job.has_ended:
         await end_job(tx, row, {"type": "canceled"}, now_ms)
+    if job.state == "inProgress" and job.next_ts != RUNNING:
+        raise CancelsItself  # the state of a running mutation is seen by nobody else
 
 
 async def start_job(tx: Transaction, row: Document) -> None:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from parabola.values.text_files import NotUtf8, decode_text
+
 __all__ = ["Project", "ProjectError", "SourceFile"]
 
 FUNCTIONS_FOLDER = "convex"
 DATA_FOLDER = ".parabola"
-_SEGMENT = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.]{1,64}\Z")
+_SEGMENT = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_]{1,64}\Z")
 _TYPESCRIPT = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")
 _SKIPPED_FOLDERS = ("_generated", "__pycache__", "node_modules")
 
@@ -86,26 +88,26 @@ class Project:
 
     def _read(self, path: Path) -> SourceFile:
         relative = path.relative_to(self.functions)
-        for segment in relative.parts:
+        for segment in relative.with_suffix("").parts:
             if not _SEGMENT.match(segment):
                 raise ProjectError(
                     f"{self.display(relative.as_posix())} cannot be deployed: {segment!r} contains something "
                     "other than letters, digits and underscores, so no function path can name it. Rename it."
                 )
         try:
-            return SourceFile(relative.as_posix(), path.read_text(encoding="utf-8"))
-        except UnicodeDecodeError as error:
-            raise ProjectError(
-                f"{self.display(relative.as_posix())} is not UTF-8 (at byte {error.start}). Save it as UTF-8."
-            ) from None
+            return SourceFile(relative.as_posix(), decode_text(path.read_bytes()))
+        except NotUtf8 as error:
+            raise ProjectError(f"{self.display(relative.as_posix())} {error}") from None
 
 
 def _functions_folder(root: Path) -> str:
     """The folder's name: `functions` of convex.json, as for TypeScript projects, or `convex`."""
     try:
-        settings = json.loads((root / "convex.json").read_text(encoding="utf-8"))
+        settings = json.loads(decode_text((root / "convex.json").read_bytes()))
     except FileNotFoundError:
         return FUNCTIONS_FOLDER
+    except NotUtf8 as error:
+        raise ProjectError(f"convex.json {error}") from None
     except ValueError as error:
         raise ProjectError(f"convex.json is not valid JSON: {error}") from None
     folder = settings.get("functions", FUNCTIONS_FOLDER) if isinstance(settings, dict) else FUNCTIONS_FOLDER

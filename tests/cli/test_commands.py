@@ -298,3 +298,26 @@ def test_functions_import_what_the_server_can_import(tmp_path: Path) -> None:
         assert server.run("shop:f") == 2.5
     finally:
         server.close()
+
+
+def test_documents_are_printed_so_that_they_can_be_imported_again(served: ServerProcess) -> None:
+    rows = [
+        {"_id": None, "integer": {"$integer": "BAAAAAAAAAA="}, "bytes": {"$bytes": "AAE="}},
+        {"_id": None, "number": 4, "infinite": {"$float": "AAAAAAAA8H8="}, "text": "a\u2028b\x85\u0000"},
+    ]
+    source = served.directory / "rows.jsonl"
+    source.write_text("".join(json.dumps({k: v for k, v in row.items() if v is not None}) + "\n" for row in rows))
+    served.cli("import", "--table", "kept", str(source))
+    printed = {}
+    for format, ending in (("jsonl", ".jsonl"), ("json", ".json")):
+        printed[format] = served.cli("data", "kept", "--format", format, "--order", "asc").stdout
+        copy = served.directory / f"copy{ending}"
+        copy.write_text(printed[format], encoding="utf-8", newline="")
+        served.cli("import", "--table", "kept", "--replace", "--yes", str(copy))
+        assert served.cli("data", "kept", "--format", format, "--order", "asc").stdout == printed[format]
+    lines = [json.loads(line) for line in printed["jsonl"].split("\n") if line]
+    assert lines[0]["integer"] == rows[0]["integer"]
+    assert lines[0]["bytes"] == rows[0]["bytes"]
+    assert lines[1]["infinite"] == rows[1]["infinite"]
+    assert lines[1]["text"] == rows[1]["text"]
+    assert json.loads(printed["json"]) == lines

@@ -48,6 +48,19 @@ def test_a_variable_is_set_read_listed_and_removed(server: ServerProcess) -> Non
     assert server.cli("env", "list").stdout == ""
 
 
+def test_the_list_of_variables_is_a_file_that_can_be_set_again(server: ServerProcess) -> None:
+    value = "-----BEGIN KEY-----\nit's # \"no\" comment\\n\n-----END KEY-----\n"
+    server.cli("env", "set", "GREETING", value)
+    listed = server.cli("env", "list").stdout
+    server.cli("env", "set", "GREETING", "other")
+    (server.directory / "saved.env").write_text("\ufeff" + listed + "SECOND=2\n")
+    done = server.cli("env", "set", "--from-file", str(server.directory / "saved.env"))
+    assert "GREETING, SECOND" in done.stdout + done.stderr
+    assert server.call("query", "functions:greeting") == value
+    for name in ("GREETING", "SECOND"):
+        server.cli("env", "remove", name)
+
+
 def test_env_says_what_went_wrong(server: ServerProcess) -> None:
     done = server.cli("env", "get", "NOTHING", check=False)
     assert done.returncode == 1

@@ -71,9 +71,28 @@ def test_a_file_that_cannot_be_named_or_read_is_refused_by_name(functions: Path)
     with pytest.raises(ProjectError, match=r"convex/my-tasks\.py cannot be deployed"):
         project.python_modules()
     (functions / "my-tasks.py").unlink()
+    write(functions, "a.b.py")
+    with pytest.raises(ProjectError, match=r"convex/a\.b\.py cannot be deployed"):
+        project.python_modules()
+    (functions / "a.b.py").unlink()
     (functions / "latin.py").write_bytes(b"x = '\xe9'")
     with pytest.raises(ProjectError, match=r"convex/latin\.py is not UTF-8"):
         project.python_modules()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(functions: Path, encoding: str) -> None:
+    (functions / "windows.py").write_text("x = 1", encoding=encoding)
+    with pytest.raises(ProjectError, match=r"convex/windows\.py is UTF-16, not UTF-8\. Save it as UTF-8"):
+        Project.at(functions.parent).python_modules()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "convex.json").write_text('{"functions": "app"}', encoding="utf-8-sig")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "tasks.py").write_text("x = 1\n", encoding="utf-8-sig")
+    (module,) = Project.at(tmp_path).python_modules()
+    assert module.source == "x = 1\n"
 
 
 def test_a_folder_that_has_gone_is_no_wish_to_deploy_nothing(functions: Path) -> None:

@@ -45,7 +45,9 @@ def data(
     if table is None:
         _list_tables(client)
         return
-    documents = _documents(client, table, order, limit + 1)
+    # What is to be read back keeps every type; what is for eyes is plain.
+    encoding = "json" if format is Format.pretty else "convex_encoded_json"
+    documents = _documents(client, table, order, limit + 1, encoding)
     _print(documents[:limit], format)
     if not documents:
         console.print("There are no documents in this table.", style="dim")
@@ -62,14 +64,16 @@ def _list_tables(client: AdminClient) -> None:
         typer.echo(name)
 
 
-def _documents(client: AdminClient, table: str, order: Order, wanted: int) -> list[dict[str, Any]]:
+def _documents(
+    client: AdminClient, table: str, order: Order, wanted: int, encoding: str
+) -> list[dict[str, Any]]:
     """Up to `wanted` documents, page after page: a page may come back short, or empty, before the end."""
     documents: list[dict[str, Any]] = []
     cursor = None
     while len(documents) < wanted:
         options = {"cursor": cursor, "numItems": wanted - len(documents)}
         args = {"table": table, "order": order.value, "paginationOpts": options}
-        page = client.call("_system/cli/tableData:default", args)
+        page = client.call("_system/cli/tableData:default", args, encoding)
         documents += page["page"]
         cursor = page["continueCursor"]
         if page["isDone"]:

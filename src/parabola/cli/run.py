@@ -10,6 +10,7 @@ import typer
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest
+from parabola.values.text_files import BYTE_ORDER_MARK
 
 __all__ = ["run"]
 
@@ -31,6 +32,7 @@ def run(
 
 
 def _object(text: str, what: str) -> dict[str, Any]:
+    text = text.removeprefix(BYTE_ORDER_MARK)  # from "$(cat arguments.json)" of a file that has one
     try:
         value = json.loads(text)
     except ValueError as error:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from parabola.cli.dotenv_lines import read_dotenv
 from parabola.cli.instance import write_private
 from parabola.project import DATA_FOLDER
 from parabola.values.errors import BadRequest, NotFound
@@ -107,9 +108,5 @@ def _is_alive(pid: int) -> bool:
 
 def _env_local(directory: Path) -> dict[str, str]:
     """The variables in `.env.local`, the file in which Convex projects keep their deployment."""
-    try:
-        lines = (directory / ".env.local").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#"))
-    return {name.strip().removeprefix("export "): value.strip().strip("\"'") for name, _, value in pairs}
+    file = directory / ".env.local"
+    return read_dotenv(file) if file.is_file() else {}

@@ -18,6 +18,7 @@ from parabola.values.encoding import Int64, decode, encode
 from parabola.values.errors import BadRequest, InvalidValue
 from parabola.values.limits import MAX_DOCUMENT_SIZE
 from parabola.values.names import field_name_problem
+from parabola.values.text_files import UTF_16_MARKS
 
 MAX_JSON_ARRAY_BYTES = 16 * 1024 * 1024
 """A JSON array is parsed as a whole (semantics 13; the documentation says 8 MiB)."""
@@ -147,4 +148,6 @@ def _refuse_byte_order_mark(file: IO[bytes]) -> None:
     start = file.read(len(_BYTE_ORDER_MARK))
     if start == _BYTE_ORDER_MARK:
         raise ImportRefused("UTF-8 BOM is not supported. Please save your file without BOM.")
+    if start.startswith(UTF_16_MARKS):
+        raise ImportRefused("The file is UTF-16, not UTF-8. Save it as UTF-8.")
     file.seek(-len(start), io.SEEK_CUR)

@@ -306,7 +306,9 @@ def test_documents_are_printed_so_that_they_can_be_imported_again(served: Server
         {"_id": None, "number": 4, "infinite": {"$float": "AAAAAAAA8H8="}, "text": "a\u2028b\x85\u0000"},
     ]
     source = served.directory / "rows.jsonl"
-    source.write_text("".join(json.dumps({k: v for k, v in row.items() if v is not None}) + "\n" for row in rows))
+    source.write_text(
+        "".join(json.dumps({k: v for k, v in row.items() if v is not None}) + "\n" for row in rows)
+    )
     served.cli("import", "--table", "kept", str(source))
     printed = {}
     for format, ending in (("jsonl", ".jsonl"), ("json", ".json")):

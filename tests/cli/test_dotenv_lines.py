@@ -20,7 +20,7 @@ values = st.text(st.characters(exclude_characters="\0\r", exclude_categories=["C
 
 @given(st.dictionaries(names, values))
 @example({"KEY": "-----BEGIN KEY-----\nMII=\n-----END KEY-----\n"})
-@example({"A": "it's \"quoted\"\nand # no comment", "B": "\\", "C": "", "D": " padded ", "E": "${A}"})
+@example({"A": 'it\'s "quoted"\nand # no comment', "B": "\\", "C": "", "D": " padded ", "E": "${A}"})
 def test_whatever_variables_there_are_they_come_back(variables: dict[str, str]) -> None:
     text = "".join(f"{dotenv_line(name, value)}\n" for name, value in variables.items())
     assert parse_dotenv(text) == variables

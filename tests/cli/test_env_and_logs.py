@@ -49,7 +49,7 @@ def test_a_variable_is_set_read_listed_and_removed(server: ServerProcess) -> Non
 
 
 def test_the_list_of_variables_is_a_file_that_can_be_set_again(server: ServerProcess) -> None:
-    value = "-----BEGIN KEY-----\nit's # \"no\" comment\\n\n-----END KEY-----\n"
+    value = '-----BEGIN KEY-----\nit\'s # "no" comment\\n\n-----END KEY-----\n'
     server.cli("env", "set", "GREETING", value)
     listed = server.cli("env", "list").stdout
     server.cli("env", "set", "GREETING", "other")

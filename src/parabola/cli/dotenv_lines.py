@@ -19,8 +19,8 @@ _PLAIN: Final = re.compile(r"(?!['\"`\s])[^\r\n\\#\f\v]*(?<![\s'\"`])|")
 def dotenv_line(name: str, value: str) -> str:
     """`NAME=value`, quoted where readers of such files would take the bare value for something else.
 
-    Single quotes where that is enough: all readers agree about them. What needs an escape within is written as
-    python-dotenv (and so `parabola env set --from-file`) reads it.
+    Single quotes where that is enough: all readers agree about them. What needs an escape within is written
+    as python-dotenv (and so `parabola env set --from-file`) reads it.
     """
     if _PLAIN.fullmatch(value):
         return f"{name}={value}"

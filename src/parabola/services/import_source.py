@@ -64,6 +64,8 @@ class ImportSource:
     def __init__(self, request: ImportRequest, file: IO[bytes]) -> None:
         """Takes over `file`. Raises `ImportRefused` for what cannot be an input."""
         self.tables: list[SourceTable] = []
+        self.left_out: tuple[str, ...] = ()
+        """Paths of components whose data is in the input and cannot be taken."""
         self._open = ExitStack()
         self._archive: SnapshotReader | None = None
         with ExitStack() as stack:
@@ -73,6 +75,8 @@ class ImportSource:
             if request.format == "zip":
                 self._archive = stack.enter_context(SnapshotReader(file))
                 self.tables = [_archived(self._archive, table) for table in _tables_of(self._archive)]
+                components = {table.component for table in self._archive.contents.tables}
+                self.left_out = tuple(sorted(components - {""}))
             else:
                 assert request.table is not None
                 self.tables = [SourceTable(request.table, None, _single(request, file))]
@@ -104,17 +108,18 @@ def _tables_of(archive: SnapshotReader) -> list[ArchivedTable]:
         raise ImportRefused(
             "The archive has no tables in it: each table is a folder with a file documents.jsonl"
         )
+    tables = [table for table in contents.tables if not table.component]
+    if contents.tables and not tables:
+        raise _no_component(contents.tables[0].component)
     seen: set[str] = set()
-    for table in contents.tables:
-        if table.component:
-            raise _no_component(table.component)
+    for table in tables:
         if table.name in seen:
             raise ImportRefused(f"The archive has the table {table.name} twice")
         seen.add(table.name)
         if table.name != STORAGE:
             check_table_name(table.name)
     # Files first: documents that name them come to rows that are there.
-    return sorted(contents.tables, key=lambda table: (table.name != STORAGE, table.name))
+    return sorted(tables, key=lambda table: (table.name != STORAGE, table.name))
 
 
 def _archived(archive: SnapshotReader, table: ArchivedTable) -> SourceTable:

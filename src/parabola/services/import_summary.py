@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = ["TableChange", "summary"]
@@ -19,8 +19,11 @@ class TableChange:
     delete: int = 0
 
 
-def summary(changes: Iterable[TableChange]) -> str:
-    """The changes as a table for people, with totals where there is more than one line."""
+def summary(changes: Iterable[TableChange], left_out: Sequence[str] = ()) -> str:
+    """The changes as a table for people, with totals where there is more than one line.
+
+    `left_out` are the components whose data is not taken.
+    """
     changes = list(changes)
     lines = [(change.table, f"{change.create:,}", f"{change.delete:,}") for change in changes]
     if len(lines) > 1:
@@ -41,7 +44,20 @@ def summary(changes: Iterable[TableChange]) -> str:
             "",
             *rows,
             "",
+            *_left_out(left_out),
             "Once the import has started, it will run in the background.",
             "Interrupting `npx convex import` will not cancel it.",
         )
+    )
+
+
+def _left_out(components: Sequence[str]) -> tuple[str, ...]:
+    if not components:
+        return ()
+    one = len(components) == 1
+    names = f"component {components[0]}" if one else f"components {', '.join(components)}"
+    return (
+        f"The data of the {names} is left out: components do not run here yet.",
+        "Keep the archive, so that it can be imported when they do.",
+        "",
     )

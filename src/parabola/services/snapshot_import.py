@@ -210,8 +210,8 @@ class SnapshotImports:
         plan_tables(self._database.registry, incoming, record.request.mode)
         state = {
             "state": "waiting_for_confirmation",
-            "message_to_confirm": summary(changes),
-            "require_manual_confirmation": any(change.delete for change in changes),
+            "message_to_confirm": summary(changes, source.left_out),
+            "require_manual_confirmation": bool(source.left_out) or any(change.delete for change in changes),
         }
 
         async def write(tx: Transaction) -> None:

@@ -171,8 +171,7 @@ def test_what_may_be_active_is_offered_as_a_download(content_type: str | None, i
     headers = containment(content_type)
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "default-src 'none'" in headers["Content-Security-Policy"]
-    if content_type != "application/pdf":
-        assert headers["Content-Security-Policy"].startswith("sandbox;")
+    assert headers["Content-Security-Policy"].startswith("sandbox;")
     assert (headers.get("Content-Disposition") == "attachment") is is_offered
 
 

@@ -19,13 +19,12 @@ from parabola.cli.instance import Instance
 from parabola.cli.listening import listen, url_of
 from parabola.cli.sealing import seal_process
 from parabola.cli.target import RunningServer
-from parabola.server.rules import ServerRules, host_of, trusted_networks
 from parabola.services.admin_keys import make_admin_key
-from parabola.services.upload_limits import MINIMUM_FREE_BYTES
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from parabola.backend import Backend
+    from parabola.server.rules import ServerRules
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
@@ -41,7 +40,7 @@ class RequestOptions:
 
     files_origin: str | None = None
     max_file_size: int | None = None
-    min_free_disk: int = MINIMUM_FREE_BYTES
+    min_free_disk: int = 256 * 1024 * 1024
     uploads_per_url: int = 16
     max_request_memory: int = 512 * 1024 * 1024
     header_timeout: float = 60
@@ -51,6 +50,8 @@ class RequestOptions:
 
     def rules(self) -> ServerRules:
         """The part that the server keeps. Raises `BadRequest` for what is no network or origin."""
+        from parabola.server.rules import ServerRules, trusted_networks
+
         return ServerRules(
             request_memory=self.max_request_memory,
             header_seconds=self.header_timeout,
@@ -100,6 +101,7 @@ class LocalServer:
         from parabola.backend import Backend, BackendConfig
         from parabola.database.errors import UnusableData
         from parabola.server.app import Server
+        from parabola.server.rules import host_of
 
         seal_process()
         rules = options.requests.rules()

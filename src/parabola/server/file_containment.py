@@ -13,9 +13,6 @@ _SANDBOX: Final = (
     "sandbox; default-src 'none'; img-src data:; media-src data:; font-src data:; style-src 'unsafe-inline'"
 )
 """Opened as a page it has an origin of its own, and neither scripts nor forms nor anything from elsewhere."""
-_PDF: Final = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; plugin-types application/pdf"
-"""Browsers do not show PDFs in a sandbox. Their viewers are no pages of the app: scripts in a PDF cannot
-reach it."""
 _PASSIVE_FAMILIES: Final = ("image/", "audio/", "video/", "font/")
 _PASSIVE: Final = frozenset(
     (
@@ -33,14 +30,15 @@ _PASSIVE: Final = frozenset(
 def containment(content_type: str | None) -> dict[str, str]:
     """The headers for a file of this type.
 
-    All are kept in a sandbox, and their type is believed. A type that a browser might run or render as a
-    document (HTML, SVG and other XML, scripts, and whatever is not known to be harmless) is moreover offered
-    as a download when somebody opens its URL; that changes nothing for `<img>`, `<video>` and `fetch`.
+    All are kept in a sandbox (Chromium shows PDFs in it, whose scripts cannot leave the viewer), and their type
+    is believed. A type that a browser might run or render as a document (HTML, SVG and other XML, scripts,
+    and whatever is not known to be harmless) is moreover offered as a download when somebody opens its URL;
+    that changes nothing for `<img>`, `<video>` and `fetch`.
     """
     kind = (content_type or "application/octet-stream").partition(";")[0].strip().lower()
     headers = {
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": _PDF if kind == "application/pdf" else _SANDBOX,
+        "Content-Security-Policy": _SANDBOX,
     }
     if not is_passive(kind):
         headers["Content-Disposition"] = "attachment"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import sys
 import urllib.request
@@ -17,8 +18,9 @@ from server_process import ServerProcess
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
 
-SECRET = "5ec0de" * 10 + "5ec0"
-PASSWORD = "pass-word-of-the-object-store"
+# Not those of another run of these tests, which the spies would find before its server is closed to them.
+SECRET = secrets.token_hex(32)
+PASSWORD = secrets.token_hex(32)
 
 SPY = '''
 import os
@@ -160,12 +162,12 @@ def server(
 
 def test_no_function_reads_what_the_server_was_started_with(server: ServerProcess) -> None:
     server.cli("deploy", "--url", server.url, "--admin-key", server.admin_key)
-    secrets = [SECRET, PASSWORD]
-    assert server.call("action", "spies:spy", secrets=secrets) == []
+    wanted = [SECRET, PASSWORD]
+    assert server.call("action", "spies:spy", secrets=wanted) == []
     assert server.call("action", "spies:peek") == ""
     assert server.call("action", "spies:own") == []
     push_node(server, NODE_SPY)
-    assert server.call("action", "node:spy", secrets=secrets) == []
+    assert server.call("action", "node:spy", secrets=wanted) == []
 
 
 def test_a_secret_in_the_command_line_is_struck_out(tmp_path: Path) -> None:

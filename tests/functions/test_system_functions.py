@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.engine import ScriptedWorld, running
+from functions.engine import ScriptedRun, ScriptedWorld, running
 from parabola.functions.identity import NO_IDENTITY, Identity
 from parabola.functions.system.registry import SYSTEM_FUNCTIONS, SystemContext, SystemFunctions
 from parabola.values.errors import BadRequest, ConvexError
@@ -43,6 +43,23 @@ async def test_administrators_may_call_them(tmp_path: Path, registered: SystemFu
         added = await engine.mutation("_system/test/edit:add", {"table": "t"}, ADMIN, public_only=False)
         assert isinstance(added.value, str)
         assert (await engine.query("_system/test/tables", {}, ADMIN, public_only=False)).value == ["t"]
+
+
+async def test_they_are_not_in_the_log_of_what_the_functions_of_the_app_do(
+    tmp_path: Path, registered: SystemFunctions
+) -> None:
+    world = ScriptedWorld()
+
+    @world.query("m:own")
+    async def own(run: ScriptedRun, args: dict) -> None:
+        run.log("own")
+
+    async with running(tmp_path, world) as engine:
+        await engine.query("_system/test/tables", {}, ADMIN, public_only=False)
+        await engine.mutation("_system/test/edit:add", {"table": "t"}, ADMIN, public_only=False)
+        await engine.query("_system/test/refuse", {}, ADMIN, public_only=False)
+        await engine.query("m:own")
+        assert [entry.identifier for entry in engine.runner.log.after(0.0)] == ["m:own"]
 
 
 async def test_others_may_not(tmp_path: Path, registered: SystemFunctions) -> None:

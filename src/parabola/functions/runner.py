@@ -39,6 +39,7 @@ from parabola.functions.results import FunctionResult
 from parabola.functions.seeds import SeedSource
 from parabola.functions.session_requests import SessionRequest
 from parabola.functions.syscalls import SyscallTable
+from parabola.functions.system.registry import PREFIX
 from parabola.values.errors import InternalServerError
 
 if TYPE_CHECKING:
@@ -299,7 +300,9 @@ class FunctionRunner:
     def record(
         self, kind: str, spec: FunctionSpec | None, attempt: Attempt, result: FunctionResult, seconds: float
     ) -> None:
-        """Put a completion into the execution log."""
+        """Put a completion into the execution log, but for system functions: the log is that of the app."""
+        if attempt.call.name.module.startswith(PREFIX):
+            return
         log = self.log
         log.append(
             ExecutionEntry(

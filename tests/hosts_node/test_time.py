@@ -139,8 +139,8 @@ def test_an_analysis_that_has_no_processor_for_a_while_comes_to_its_end() -> Non
 def test_an_analysis_that_computes_for_ever_is_stopped() -> None:
     host = Host()
     try:
-        endless = {"path": "schema.js", "source": "for (;;); const s = {}; export { s as default };"}
-        fine = {"path": "schema.js", "source": "const s = { export: () => '{}' }; export { s as default };"}
+        endless = {"path": "schema.js", "source": "for (;;); export default {};"}
+        fine = {"path": "schema.js", "source": "export default { export: () => '{}' };"}
         host.load([endless])
         text = "Failed to analyze schema.js: Function execution timed out (maximum duration: 1s)"
         assert error(host.analyze("schema"))["message"] == text

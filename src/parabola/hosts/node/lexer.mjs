@@ -32,7 +32,8 @@ export class LexError extends Error {}
 
 /**
  * @param {string} source
- * @returns {{kinds: number[], starts: number[], ends: number[], length: number, text(i: number): string}}
+ * @returns {{kinds: number[], starts: number[], ends: number[], length: number, text(i: number): string,
+ *   startsLine(i: number): boolean}}
  */
 export function tokenize(source) {
   const kinds = [];
@@ -189,7 +190,9 @@ export function tokenize(source) {
     push(PUNCTUATOR, start, start + mark.length);
   }
   if (open.length > 0) throw new LexError("unbalanced brackets at the end");
-  return { kinds, starts, ends, length: kinds.length, text };
+  /** Whether a line break stands between the token and the one before it. */
+  const startsLine = (i) => i > 0 && /[\n\r\u2028\u2029]/.test(source.slice(ends[i - 1], starts[i]));
+  return { kinds, starts, ends, length: kinds.length, text, startsLine };
 }
 
 /** Whether a `function` or `class` here would be a declaration. */

@@ -91,8 +91,9 @@ export function positionOf(target, module, url, locations) {
   const handler = typeof target._handler === "function" ? target._handler : target;
   if (typeof handler !== "function") return null;
   const place = locations.find(handler);
-  if (place === null || place.url !== url) return null;
-  const found = module.sourceMap?.lookup(place.line, place.column);
+  if (place === null) return null;
+  const source = place.url === url ? module : place.url === module.shifted?.url ? module.shifted : null;
+  const found = source?.sourceMap?.lookup(place.line, place.column);
   return found ? { path: module.path, start_lineno: found.line, start_col: found.column } : null;
 }
 

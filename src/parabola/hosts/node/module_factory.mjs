@@ -1,39 +1,62 @@
 /**
  * Turns an ES module into a function that evaluates it, so that a fresh instance costs one call.
  *
- * The text keeps every line and column: import and export statements become blanks, and what is put in front of the
- * first line is taken off again by the script's column offset. So positions in stack traces stay those of the module.
+ * Imports become constants of the function wherever the exporter's value can no longer change (module_syntax.mjs). The
+ * others are live: they are looked up in a scope object, around the function, whose properties read the exporter's
+ * variable. A module of an import cycle is a generator: its first step makes its functions and shows its variables, as
+ * ECMAScript links before it evaluates, and its second step evaluates it.
+ *
+ * The text keeps every line and nearly every column: import and export statements become blanks, and what is put in front
+ * of the first line is taken off again by the script's column offset. Where a call of a live import had to be rewritten,
+ * `ColumnShifts` leads back. So positions in stack traces stay those of the module.
  */
 import vm from "node:vm";
-import { UnsupportedSyntax } from "./module_syntax.mjs";
+import { ColumnShifts } from "./column_shifts.mjs";
+import { DEFAULT, NAMED, UnsupportedSyntax } from "./module_syntax.mjs";
 
 /** Stands in for `import` in dynamic imports: as long as the keyword, and no name that a bundler makes. */
 const DYNAMIC_IMPORT = "$imprt";
 const META = "$meta()";
+/** Gives back what it is given: a function that is not called as a member of the scope object. */
+const AS_IT_IS = "$asis";
+const RESERVED = [DYNAMIC_IMPORT, "$meta", AS_IT_IS, "$values", "$live", NAMED, DEFAULT];
+
+/**
+ * @typedef {object} Factory
+ * @property {vm.Script} script  its completion value is `(scope) => factory`, where `scope` has the live imports
+ * @property {ColumnShifts|null} shifts  null where all columns are as they were
+ */
 
 /**
  * @param {string} source
  * @param {import("./module_syntax.mjs").ModuleSyntax} syntax
- * @param {string} url  what stack frames show as the file
- * @returns {vm.Script} a script whose completion value is `(dependencies, dynamicImport, meta) => exports`, where
- *   `dependencies` holds for each import {values, namespace}
+ * @param {object} options
+ * @param {string} options.url  what stack frames show as the file
+ * @param {string[]} options.constants  names of imports that are given as values, in this order
+ * @param {boolean} options.isLive  whether there are other imports, which are live
+ * @param {boolean} options.isEarly  whether the module may be used before it has been evaluated
+ * @param {[string, string][]} options.exports  its own: local name -> exported name
+ * @returns {Factory} the factory is `(values, dynamicImport, meta, asItIs, named) => exports`, or a generator function that yields
+ *   the exports first. Exports that may change are accessors.
  */
-export function compileFactory(source, syntax, url) {
-  if (source.includes(DYNAMIC_IMPORT) || source.includes("$meta")) throw new UnsupportedSyntax("a reserved name");
-  const prefix = `(function($dependencies,${DYNAMIC_IMPORT},$meta){"use strict";${syntax.imports.map(binding).join("")}`;
-  const exports = syntax.exports.map(([local, name]) => `${key(name)}:${local}`).join(",");
-  const text = `${prefix}${blankOut(source, syntax)}\nreturn{__proto__:null,${exports}}})`;
-  return new vm.Script(text, { filename: url, columnOffset: -prefix.length });
-}
-
-function binding({ names, namespace }, index) {
-  let text = "";
-  if (names.length > 0) {
-    const pairs = names.map(([name, local]) => `${key(name)}:${local}`).join(",");
-    text += `const{${pairs}}=$dependencies[${index}].values;`;
-  }
-  if (namespace !== null) text += `const ${namespace}=$dependencies[${index}].namespace;`;
-  return text;
+export function compileFactory(source, syntax, { url, constants, isLive, isEarly, exports }) {
+  const taken = RESERVED.find((name) => source.includes(name));
+  if (taken !== undefined) throw new UnsupportedSyntax(`the reserved name ${taken}`);
+  const declared = constants.map((name, i) => `${name}=$values[${i}]`).join(",");
+  const entries = exports.map(([local, name]) =>
+    isEarly || syntax.assigned.has(local) ? `get ${key(name)}(){return ${local}}` : `${key(name)}:${local}`,
+  );
+  const shown = `{__proto__:null,${entries.join(",")}}`;
+  const head = isLive ? "with($live){" : "";
+  const named = `${NAMED}(${DEFAULT});`;
+  const prefix =
+    `(function($live){${head}return function${isEarly ? "*" : ""}($values,${DYNAMIC_IMPORT},$meta,${AS_IT_IS},${NAMED}){"use strict";` +
+    `${declared === "" ? "" : `const ${declared};`}` +
+    `${syntax.unnamed === "hoisted" ? named : ""}${isEarly ? `yield${shown};` : ""}`;
+  const suffix = `\n${syntax.unnamed === "later" ? named : ""}${isEarly ? "" : `return${shown}`}}${isLive ? "}" : ""}})`;
+  const { text, shifts } = rewrite(source, syntax, isLive);
+  const script = new vm.Script(prefix + text + suffix, { filename: url, columnOffset: -prefix.length });
+  return { script, shifts };
 }
 
 /** A property name that means only itself: a bare `__proto__: x` would set the prototype. */
@@ -41,15 +64,14 @@ function key(name) {
   return `[${JSON.stringify(name)}]`;
 }
 
-function blankOut(source, syntax) {
+function rewrite(source, syntax, isLive) {
+  const blank = (text) => text.replace(/[^\n\r\u2028\u2029]/g, " ");
   const edits = [
-    ...syntax.statements.map(([start, end]) => [
-      start,
-      end,
-      source.slice(start, end).replace(/[^\n\r\u2028\u2029]/g, " "),
-    ]),
+    ...syntax.statements.map(([start, end]) => [start, end, blank(source.slice(start, end))]),
     ...syntax.dynamicImports.map(([start, end]) => [start, end, DYNAMIC_IMPORT]),
     ...syntax.metas.map(([start, end]) => [start, end, META.padEnd(end - start)]),
+    ...syntax.edits,
+    ...(isLive ? syntax.calls.map(([start, end]) => [start, end, `${AS_IT_IS}(${source.slice(start, end)})`]) : []),
   ].sort((a, b) => a[0] - b[0]);
   let text = "";
   let position = 0;
@@ -57,5 +79,5 @@ function blankOut(source, syntax) {
     text += source.slice(position, start) + replacement;
     position = end;
   }
-  return text + source.slice(position);
+  return { text: text + source.slice(position), shifts: ColumnShifts.of(source, edits) };
 }

@@ -1,12 +1,13 @@
 /**
  * The modules of one deployment: compiled once, instantiated for each execution.
  *
- * A module graph whose bindings are fixed (module_syntax.mjs) and acyclic is instantiated by calling one factory a
- * module; any other graph goes through V8's own module loader, which is slower and always right.
+ * A module graph is instantiated by calling one factory a module (module_factory.mjs). A graph with text that our own
+ * reading does not understand goes through V8's own module loader, which is slower, leaks, and is always right.
  */
 import vm from "node:vm";
 import { LexError } from "./lexer.mjs";
 import { compileFactory } from "./module_factory.mjs";
+import { LinkError, ModuleLinks } from "./module_links.mjs";
 import { readModuleSyntax, UnsupportedSyntax } from "./module_syntax.mjs";
 import { instantiateNatively } from "./native_modules.mjs";
 import { SourceMap } from "./source_maps.mjs";
@@ -15,8 +16,14 @@ export const MODULE_SCHEME = "convex:/";
 
 export class ModuleError extends Error {}
 
+/** Ends the URL of a module whose calls of live imports have been rewritten: its columns are others. */
+const SHIFTED = "#live";
+
 class Module {
-  #factory;
+  /** The factories by what they were compiled for. @type {Map<string, import("./module_factory.mjs").Factory|null>} */
+  #factories = new Map();
+  /** The module as stack frames find it whose columns are shifted. */
+  shifted = null;
   #syntax;
   #sourceMap;
 
@@ -49,16 +56,29 @@ class Module {
     }
   }
 
-  /** The factory script, or null if this module needs V8's loader. */
-  get factory() {
-    if (this.#factory === undefined) this.#factory = this.#compile();
-    return this.#factory;
+  /**
+   * The factory, or null if this module needs V8's loader.
+   * @param {object} options  see compileFactory
+   */
+  factory({ constants, isLive, isEarly, exports }) {
+    const purpose = `${isEarly}:${isLive}:${constants.join()}`;
+    let factory = this.#factories.get(purpose);
+    if (factory === undefined) {
+      factory = this.#compile({ constants, isLive, isEarly, exports });
+      this.#factories.set(purpose, factory);
+    }
+    return factory;
   }
 
-  #compile() {
-    if (this.syntax === null || !this.syntax.fixed) return null;
+  #compile(options) {
+    const isShifted = options.isLive && this.syntax.calls.length > 0;
     try {
-      return compileFactory(this.source, this.syntax, this.url);
+      const factory = compileFactory(this.source, this.syntax, {
+        ...options,
+        url: isShifted ? this.url + SHIFTED : this.url,
+      });
+      if (isShifted) this.shifted ??= new ShiftedModule(this, factory.shifts);
+      return factory;
     } catch (error) {
       if (error instanceof UnsupportedSyntax || error instanceof SyntaxError) return null;
       throw error;
@@ -72,9 +92,24 @@ class Module {
   }
 }
 
+/** A module with other columns, for stack frames and positions. */
+class ShiftedModule {
+  constructor(module, shifts) {
+    this.path = module.path;
+    this.url = module.url + SHIFTED;
+    this.sourceMap = {
+      lookup: (line, column) => module.sourceMap?.lookup(line, shifts?.original(line, column) ?? column) ?? null,
+    };
+  }
+}
+
 export class ModuleSet {
   #modules = new Map();
   #plans = new Map();
+  #links = new ModuleLinks(
+    (path) => this.#readable(path).syntax,
+    (specifier, referrer) => this.resolve(specifier, referrer),
+  );
   #uncompiled;
 
   constructor(modules) {
@@ -101,7 +136,10 @@ export class ModuleSet {
 
   /** The module behind a stack frame's file, or null. */
   byUrl(url) {
-    return url?.startsWith(MODULE_SCHEME) ? (this.#modules.get(url.slice(MODULE_SCHEME.length)) ?? null) : null;
+    if (!url?.startsWith(MODULE_SCHEME)) return null;
+    const path = url.slice(MODULE_SCHEME.length);
+    if (path.endsWith(SHIFTED)) return this.#modules.get(path.slice(0, -SHIFTED.length))?.shifted ?? null;
+    return this.#modules.get(path) ?? null;
   }
 
   resolve(specifier, referrer) {
@@ -127,8 +165,9 @@ export class ModuleSet {
   }
 
   /**
-   * How to instantiate the graph under `path`: its modules with the dependencies first, or null for V8's loader.
-   * Throws ModuleError or SyntaxError if the graph cannot be linked.
+   * How to instantiate the graph under `path`.
+   * Throws ModuleError or SyntaxError if a module is missing or cannot be read.
+   * @returns {Plan}
    */
   plan(path) {
     let plan = this.#plans.get(path);
@@ -139,36 +178,79 @@ export class ModuleSet {
     return plan;
   }
 
+  /** A module whose text our own reading understands. Throws Unreadable. */
+  #readable(path) {
+    const module = this.get(path);
+    if (module.syntax === null) throw new Unreadable();
+    return module;
+  }
+
+  /**
+   * @typedef {object} Plan
+   * @property {boolean} isNative  whether V8's loader is needed
+   * @property {string|null} linkError  why the graph cannot be linked: a SyntaxError of the realm
+   * @property {Step[]} steps  the modules in the order of their evaluation
+   *
+   * @typedef {object} Step
+   * @property {Module} module
+   * @property {boolean} isEarly  whether it may be used before it has been evaluated
+   * @property {import("./module_factory.mjs").Factory} factory
+   * @property {import("./module_links.mjs").Binding[]} constants  what it is given as values
+   * @property {[string, import("./module_links.mjs").Binding][]} live  local name -> what it means
+   */
   #makePlan(path) {
-    const order = [];
-    const done = new Set();
-    const onPath = new Set();
-    let usable = true;
-    const visit = (current) => {
-      if (done.has(current)) return;
-      if (onPath.has(current)) {
-        usable = false;
-        return;
+    const steps = [];
+    try {
+      const order = this.#links.order(path);
+      const early = new Set(order.filter((one) => one.isEarly).map((one) => one.path));
+      for (const one of order) {
+        const step = this.#makeStep(one.path, early);
+        if (step.factory === null) throw new Unreadable();
+        steps.push(step);
       }
-      const module = this.get(current);
-      if (module.factory === null) {
-        usable = false;
-        done.add(current);
-        return;
+    } catch (error) {
+      if (error instanceof Unreadable) return { isNative: true, linkError: null, steps: [] };
+      if (error instanceof LinkError) return { isNative: false, linkError: error.message, steps: [] };
+      throw error;
+    }
+    return { isNative: false, linkError: null, steps };
+  }
+
+  #makeStep(path, early) {
+    const module = this.#readable(path);
+    const isEarly = early.has(path);
+    const names = [];
+    const constants = [];
+    const live = [];
+    this.#links.checkHandedOn(path);
+    for (const entry of module.syntax.imports) {
+      for (const [name, local] of entry.names) {
+        const binding = this.#links.binding(path, entry.specifier, name);
+        if (this.#isLive(binding, isEarly, early)) live.push([local, binding]);
+        else {
+          names.push(local);
+          constants.push(binding);
+        }
       }
-      onPath.add(current);
-      const targets = new Map();
-      for (const specifier of module.syntax.requests) {
-        const target = this.resolve(specifier, current);
-        targets.set(specifier, target);
-        visit(target);
+      if (entry.namespace !== null) {
+        names.push(entry.namespace);
+        constants.push({ path: this.#links.target(path, entry.specifier), name: null });
       }
-      onPath.delete(current);
-      done.add(current);
-      order.push({ module, targets });
-    };
-    visit(path);
-    return usable ? order : null;
+    }
+    const options = { constants: names, isLive: live.length > 0, isEarly, exports: this.#links.variables(path) };
+    return { module, isEarly, factory: module.factory(options), constants, live };
+  }
+
+  /** Whether what an import means may change, or come to be, after the importer has been made. */
+  #isLive({ path, name }, isEarly, early) {
+    if (name === null) return false;
+    if (isEarly && early.has(path)) return true;
+    return this.#isAssigned(path, name);
+  }
+
+  #isAssigned(path, name) {
+    const { assigned } = this.get(path).syntax;
+    return assigned.size > 0 && this.#links.variables(path).some(([local, one]) => one === name && assigned.has(local));
   }
 
   /** Where the modules of one execution are kept, so that a later import finds them again. */
@@ -182,55 +264,77 @@ export class ModuleSet {
    */
   instantiate(realm, path, { made, native }) {
     const plan = this.plan(path);
-    if (plan === null) return { namespace: instantiateNatively(this, realm, path, native), isPending: true };
-    for (const step of plan) {
-      if (!made.has(step.module.path)) made.set(step.module.path, this.#evaluate(realm, step, made));
+    if (plan.isNative) return { namespace: instantiateNatively(this, realm, path, native), isPending: true };
+    if (plan.linkError !== null) throw realm.makeError("SyntaxError", plan.linkError);
+    const steps = made.size === 0 ? plan.steps : plan.steps.filter(({ module }) => !made.has(module.path));
+    for (const { module, isEarly } of steps) made.set(module.path, this.#newInstance(realm, module.path, isEarly, made));
+    let evaluated = 0;
+    try {
+      let started = null;
+      for (const step of steps) {
+        if (step.isEarly) {
+          started ??= this.#startEarly(realm, steps, made);
+          realm.advance(started.get(step));
+        } else {
+          made.get(step.module.path).exports = this.#call(realm, step, made);
+        }
+        evaluated += 1;
+      }
+    } finally {
+      // What has failed is evaluated anew by whoever imports it again.
+      for (let i = evaluated; i < steps.length; i++) made.delete(steps[i].module.path);
     }
     return { namespace: made.get(path).namespace, isPending: false };
   }
 
-  #evaluate(realm, { module, targets }, instances) {
-    const { syntax } = module;
-    const dependencies = syntax.imports.map((entry) => {
-      const instance = instances.get(targets.get(entry.specifier));
-      for (const [name] of entry.names) requireExport(realm, instance, name, entry.specifier);
-      return instance;
-    });
-    const values = realm.call(
-      realm.factory(module),
-      dependencies,
+  /** Links the early modules: their functions exist, their variables do not yet. @returns {Map<Step, object>} */
+  #startEarly(realm, steps, made) {
+    const started = new Map();
+    for (const step of steps) {
+      if (!step.isEarly) continue;
+      const generator = this.#call(realm, step, made);
+      made.get(step.module.path).exports = realm.advance(generator);
+      started.set(step, generator);
+    }
+    return started;
+  }
+
+  #call(realm, { module, factory, constants, live }, made) {
+    const read = ({ path, name }) => {
+      const instance = made.get(path);
+      return name === null ? instance.namespace : instance.exports[name];
+    };
+    const scope = live.length === 0 ? undefined : realm.liveScope(live, read);
+    return realm.callFactory(
+      factory.script,
+      scope,
+      constants.map(read),
       realm.dynamicImporter(this, module.path),
-      realm.metaAccess,
     );
-    const stars = Object.create(null);
-    for (const entry of syntax.reexports) {
-      const instance = instances.get(targets.get(entry.specifier));
-      if (entry.namespace !== null) values[entry.namespace] = instance.namespace;
-      for (const [name, alias] of entry.names) {
-        requireExport(realm, instance, name, entry.specifier);
-        values[alias] = instance.values[name];
-      }
-      if (entry.star) addStarExports(stars, instance.values);
-    }
-    for (const [name, { value, ambiguous }] of Object.entries(stars)) {
-      if (!(name in values) && !ambiguous) values[name] = value;
-    }
-    return realm.makeInstance(values);
+  }
+
+  #newInstance(realm, path, isEarly, made) {
+    const links = this.#links;
+    let namespace;
+    // A namespace may lead back to itself.
+    const isLive = (binding) =>
+      binding.name === null ||
+      made.get(binding.path).isEarly ||
+      this.#isAssigned(binding.path, binding.name);
+    return {
+      /** Its own exports, by name; null before it has been linked. */
+      exports: null,
+      isEarly,
+      get namespace() {
+        namespace ??= realm.makeNamespace(links.namespace(path), isLive, (binding) => {
+          const instance = made.get(binding.path);
+          return binding.name === null ? instance.namespace : instance.exports[binding.name];
+        });
+        return namespace;
+      },
+    };
   }
 }
 
-function requireExport(realm, instance, name, specifier) {
-  if (name in instance.values) return;
-  throw realm.makeError(
-    "SyntaxError",
-    `The requested module '${specifier}' does not provide an export named '${name}'`,
-  );
-}
-
-function addStarExports(stars, values) {
-  for (const name of Object.keys(values)) {
-    if (name === "default") continue;
-    if (!(name in stars)) stars[name] = { value: values[name], ambiguous: false };
-    else if (stars[name].value !== values[name]) stars[name].ambiguous = true;
-  }
-}
+/** The graph has a module that needs V8's loader. */
+class Unreadable extends Error {}

@@ -1,15 +1,23 @@
 /**
- * Reads the imports and exports of an ES module, and says whether its bindings may be handed over as plain values.
+ * Reads the imports and exports of an ES module, and says which of its bindings may be handed over as plain values.
  *
  * An ES import is a live view of the exporter's variable. Where an exported variable is never assigned again once its
- * module has been evaluated, the value is as good as the view. `fixed` is true when that can be shown from the text;
- * the test errs on the safe side, and what it cannot show goes to V8's own module loader instead.
+ * module has been evaluated, the value is as good as the view. `assigned` has the variables of which that cannot be
+ * shown from the text; it errs on the safe side.
  */
 import { NAME, OPERAND_KEYWORDS, PUNCTUATOR, STRING, TEMPLATE, tokenize } from "./lexer.mjs";
 
 export class UnsupportedSyntax extends Error {}
 
 const ASSIGNMENTS = new Set("= += -= *= /= %= **= <<= >>= >>>= &= |= ^= &&= ||= ??= ++ --".split(" "));
+/** Stands in for a default export that has no name: as long as the keyword with the " =" behind it. */
+export const DEFAULT = "$dflt";
+/** Gives what is called `DEFAULT` the name that it has in ECMAScript. */
+export const NAMED = "$named";
+/** What begins a statement, so that whatever stands before it has ended. */
+const STATEMENTS = new Set(
+  "const let var function class export import if for while do return throw try switch async".split(" "),
+);
 const TARGET_ENDS = new Set([",", "]", "}", "="]);
 
 /**
@@ -18,10 +26,14 @@ const TARGET_ENDS = new Set([",", "]", "}", "="]);
  * @property {{specifier: string, names: [string, string][], star: boolean, namespace: string|null}[]} reexports  name -> exported name
  * @property {string[]} requests  the specifiers of both, in the order of the text
  * @property {[string, string][]} exports  local name -> exported name
- * @property {[number, number][]} statements  ranges of the import and export statements in the text
+ * @property {[number, number][]} statements  ranges of the import and export statements in the text, or of their keywords
+ * @property {[number, number, string][]} edits  ranges of a default export to write otherwise
+ * @property {"hoisted"|"later"|null} unnamed  whether the default export is called `DEFAULT` and is to be given its true
+ *   name: where the module begins, since it is a function that exists already, or at its end
  * @property {[number, number][]} dynamicImports  ranges of the `import` keyword of dynamic imports
  * @property {[number, number][]} metas  ranges of `import.meta`
- * @property {boolean} fixed  whether no exported variable is assigned after evaluation
+ * @property {[number, number][]} calls  ranges of imported names that are called
+ * @property {Set<string>} assigned  exported variables that may be assigned after evaluation
  */
 
 /** @returns {ModuleSyntax} */
@@ -35,7 +47,10 @@ export function readModuleSyntax(source) {
     statements: [],
     dynamicImports: [],
     metas: [],
-    fixed: true,
+    edits: [],
+    unnamed: null,
+    calls: [],
+    assigned: new Set(),
   };
   let depth = 0;
   for (let i = 0; i < tokens.length; i++) {
@@ -45,7 +60,8 @@ export function readModuleSyntax(source) {
     if (word === "import" && !isProperty(tokens, i)) i = readImport(tokens, i, depth, syntax);
     else if (word === "export" && depth === 0 && !isProperty(tokens, i)) i = readExport(tokens, i, syntax);
   }
-  syntax.fixed = !assignsLater(tokens, new Set(syntax.exports.map(([local]) => local)));
+  syntax.assigned = assignedLater(tokens, new Set(syntax.exports.map(([local]) => local)));
+  syntax.calls = callsOf(tokens, new Set(syntax.imports.flatMap(({ names }) => names.map(([, local]) => local))));
   return syntax;
 }
 
@@ -116,7 +132,118 @@ function readExport(tokens, start, syntax) {
     addReexport(syntax, { specifier: stringValue(tokens, i + 2), names: [], star: namespace === null, namespace });
     return finish(tokens, start, i + 2, syntax);
   }
-  throw new UnsupportedSyntax("an export declaration");
+  const keyword = tokens.text(i);
+  const blank = (token) => syntax.statements.push([tokens.starts[token], tokens.ends[token]]);
+  if (keyword === "default") return readDefault(tokens, start, i, syntax, blank);
+  blank(start);
+  const names = [];
+  if (keyword === "const" || keyword === "let" || keyword === "var") readDeclared(tokens, i + 1, names);
+  else names.push(tokens.text(declaredName(tokens, i) ?? i));
+  for (const name of names) syntax.exports.push([name, name]);
+  return start;
+}
+
+/** Where the name stands of the function or class that is declared at `i`; undefined if it has none. */
+function declaredName(tokens, i) {
+  let at = i;
+  if (tokens.text(at) === "async" && tokens.text(at + 1) === "function") at += 1;
+  if (tokens.text(at) !== "function" && tokens.text(at) !== "class")
+    throw new UnsupportedSyntax("an export declaration");
+  const isClass = tokens.text(at) === "class";
+  at += tokens.text(at + 1) === "*" ? 2 : 1;
+  const isName = tokens.kinds[at] === NAME && !(isClass && tokens.text(at) === "extends");
+  return isName ? at : undefined;
+}
+
+function readDefault(tokens, start, i, syntax, blank) {
+  const next = tokens.text(i + 1);
+  const isDeclaration =
+    next === "function" || next === "class" || (next === "async" && tokens.text(i + 2) === "function");
+  if (isDeclaration) {
+    blank(start);
+    blank(i);
+    const name = declaredName(tokens, i + 1);
+    if (name !== undefined) {
+      syntax.exports.push([tokens.text(name), "default"]);
+      return i;
+    }
+    let at = next === "async" ? i + 2 : i + 1;
+    if (tokens.text(at + 1) === "*") at += 1;
+    syntax.edits.push([tokens.ends[at], tokens.ends[at], ` ${DEFAULT}`]);
+    if (next !== "class") syntax.unnamed = "hoisted";
+    else {
+      const body = classBody(tokens, at + 1);
+      if (body === null) syntax.unnamed = "later";
+      else syntax.edits.push([tokens.ends[body], tokens.ends[body], `static{${NAMED}(this)}`]);
+    }
+  } else {
+    // As long as the keywords: no column changes.
+    syntax.edits.push([tokens.starts[start], tokens.ends[start], "const "]);
+    syntax.edits.push([tokens.starts[i], tokens.ends[i], `${DEFAULT} =`]);
+    syntax.unnamed = "later";
+  }
+  syntax.exports.push([DEFAULT, "default"]);
+  return i;
+}
+
+/** Where the body begins of a class whose heritage is at `i`, or null if that is hard to tell. */
+function classBody(tokens, i) {
+  for (let depth = 0; i < tokens.length; i++) {
+    const mark = tokens.kinds[i] === STRING ? "" : tokens.text(i);
+    if (mark === "class" || mark === "function") return null;
+    if (depth === 0 && mark === "{") return i;
+    depth += bracketStep(tokens, i);
+  }
+  return null;
+}
+
+/** The names that a `const`, `let` or `var` declares whose first declarator is at `i`. */
+function readDeclared(tokens, i, names) {
+  for (;;) {
+    i = readTarget(tokens, i, names);
+    let depth = 0;
+    let broken = false;
+    for (; i < tokens.length; i++) {
+      const mark = tokens.kinds[i] === STRING ? "" : tokens.text(i);
+      if (depth === 0) {
+        if (mark === ";" || mark === ",") break;
+        if (tokens.startsLine(i)) {
+          if (tokens.kinds[i] === NAME && STATEMENTS.has(mark)) return;
+          broken = true;
+        }
+      }
+      depth += bracketStep(tokens, i);
+    }
+    if (i >= tokens.length || tokens.text(i) === ";") return;
+    // The comma may belong to another statement.
+    if (broken) throw new UnsupportedSyntax("a declaration without an end");
+    i += 1;
+  }
+}
+
+/** Reads the name or the pattern at `i` into `names`; returns the index after it. */
+function readTarget(tokens, i, names) {
+  const opener = tokens.kinds[i] === STRING ? "" : tokens.text(i);
+  if (opener !== "{" && opener !== "[") {
+    if (tokens.kinds[i] !== NAME) throw new UnsupportedSyntax("a declaration");
+    names.push(opener);
+    return i + 1;
+  }
+  const end = matching(tokens, i);
+  i += 1;
+  while (i < end) {
+    if (tokens.text(i) === ",") i += 1;
+    else {
+      if (tokens.text(i) === "...") i += 1;
+      else if (opener === "{") {
+        const key = tokens.kinds[i] === PUNCTUATOR ? matching(tokens, i) : i;
+        if (tokens.text(key + 1) === ":") i = key + 2;
+      }
+      i = readTarget(tokens, i, names);
+      for (let depth = 0; i < end && !(depth === 0 && tokens.text(i) === ","); i++) depth += bracketStep(tokens, i);
+    }
+  }
+  return end + 1;
 }
 
 function addReexport(syntax, entry) {
@@ -182,12 +309,31 @@ function matching(tokens, i) {
   return i;
 }
 
+/** Where names are called, or tag a template: what a call passes as `this` depends on how the callee is written. */
+function callsOf(tokens, names) {
+  const calls = [];
+  if (names.size === 0) return calls;
+  for (let i = 0; i + 1 < tokens.length; i++) {
+    if (tokens.kinds[i] !== NAME || !names.has(tokens.text(i))) continue;
+    const after = tokens.kinds[i + 1] === STRING ? "" : tokens.text(i + 1);
+    const isCall = after === "(" || after[0] === "`" || (after === "?." && tokens.text(i + 2) === "(");
+    const before = i > 0 ? tokens.text(i - 1) : "";
+    if (!isCall || [".", "?.", "#", "function", "new"].includes(before)) continue;
+    if (before === "*" && i > 1 && tokens.text(i - 2) === "function") continue;
+    if (after === "(" && before !== "extends" && isMethod(tokens, i)) continue;
+    calls.push([tokens.starts[i], tokens.ends[i]]);
+  }
+  return calls;
+}
+
 /**
- * Whether any of `names` may be assigned inside a function, a block or a pattern. Assignments at the top level run
- * before any importer does, and declarations with an initializer are such assignments.
+ * Which of `names` may be assigned inside a function, a block or a pattern. Assignments at the top level run before any
+ * importer does, and declarations with an initializer are such assignments.
+ * @returns {Set<string>}
  */
-function assignsLater(tokens, names) {
-  if (names.size === 0) return false;
+function assignedLater(tokens, names) {
+  const assigned = new Set();
+  if (names.size === 0) return assigned;
   const patterns = assignedPatterns(tokens);
   let depth = 0;
   let patternEnd = -1;
@@ -199,12 +345,12 @@ function assignsLater(tokens, names) {
     if (before === "." || before === "?." || before === "#") continue;
     const after = i + 1 < tokens.length && tokens.kinds[i + 1] !== STRING ? tokens.text(i + 1) : "";
     // In a pattern a target ends an element; what follows "=" is a default value.
-    if (i < patternEnd && TARGET_ENDS.has(after) && before !== "=") return true;
+    if (i < patternEnd && TARGET_ENDS.has(after) && before !== "=") assigned.add(tokens.text(i));
     if (depth === 0) continue;
-    if (ASSIGNMENTS.has(after) || before === "++" || before === "--") return true;
-    if ((after === "of" || after === "in") && (before === "(" || before === "await")) return true;
+    if (ASSIGNMENTS.has(after) || before === "++" || before === "--") assigned.add(tokens.text(i));
+    if ((after === "of" || after === "in") && (before === "(" || before === "await")) assigned.add(tokens.text(i));
   }
-  return false;
+  return assigned;
 }
 
 /** Bracket groups that are assigned to, as start -> end; top-level declarations are left out. */

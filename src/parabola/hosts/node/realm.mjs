@@ -127,14 +127,36 @@ export class Realm {
 
   // ---- acting inside the realm --------------------------------------------------------------------------------
 
-  /** The factory function of a module, made once in this realm. */
-  factory(module) {
-    let factory = this.#factories.get(module);
-    if (factory === undefined) {
-      factory = module.factory.runInContext(this.context);
-      this.#factories.set(module, factory);
+  /** Calls the factory of a module; its script is run once in this realm. */
+  callFactory(script, scope, values, importer) {
+    let make = this.#factories.get(script);
+    if (make === undefined) {
+      make = script.runInContext(this.context);
+      this.#factories.set(script, make);
     }
-    return factory;
+    return this.#api.callFactory(make, scope, values, importer);
+  }
+
+  /** Runs a generator to its next `yield`. @returns {unknown} what it yields */
+  advance(generator) {
+    return this.#api.advance(generator);
+  }
+
+  /** The object in which a module finds its live imports; `read` tells what they are now. */
+  liveScope(live, read) {
+    return this.#api.liveScope(
+      live.map(([local]) => local),
+      (index) => read(live[index][1]),
+    );
+  }
+
+  /** A module's namespace: names in order, and what they mean; those that may change are read anew each time. */
+  makeNamespace(entries, isLive, read) {
+    return this.#api.namespace(
+      entries.map(([name]) => name),
+      entries.map(([, binding]) => isLive(binding)),
+      (index) => read(entries[index][1]),
+    );
   }
 
   call(target, ...args) {
@@ -177,18 +199,6 @@ export class Realm {
     } catch (error) {
       throw error instanceof Error ? this.makeError("Error", error.message) : error;
     }
-  }
-
-  makeInstance(values) {
-    const { namespace } = this.#api;
-    let made;
-    return {
-      values,
-      get namespace() {
-        made ??= namespace(values);
-        return made;
-      },
-    };
   }
 
   describe(thrown) {

@@ -97,7 +97,7 @@ export class RealmPool {
     if (used === undefined) return this.#addSpare();
     const { realm, deployment, path, phase } = used;
     if (!realm.clean()) return true;
-    if (!isCurrent(deployment) || deployment.modules.plan(path) === null) {
+    if (!isCurrent(deployment) || deployment.modules.plan(path).isNative) {
       this.#clean.push(realm);
       return true;
     }

@@ -9,7 +9,7 @@
   "use strict";
   const global = globalThis;
   const { apply, construct, defineProperty } = Reflect;
-  const errors = { Error, TypeError, RangeError, SyntaxError, EvalError };
+  const errors = { Error, TypeError, RangeError, SyntaxError, EvalError, ReferenceError };
 
   /** Puts a global in place the way built-ins are: writable, configurable, not enumerable. */
   const install = (name, value, target = global) =>
@@ -196,6 +196,25 @@
     },
   };
 
+  // ---- modules ----------------------------------------------------------------------------------------------
+  const { create: createObject, preventExtensions, getPrototypeOf } = Object;
+  const nextOfGenerator = getPrototypeOf(function* () {}.prototype).next;
+  const asItIs = (value) => value;
+  /** What a default export is called that has no name. */
+  const giveDefaultName = (value) => {
+    if (typeof value !== "function") return;
+    const name = Object.getOwnPropertyDescriptor(value, "name");
+    if (name?.value === "$dflt") defineProperty(value, "name", { value: "default", configurable: true });
+  };
+  /** A variable of another module; reading it fails only while that has not been evaluated. */
+  const initialized = (name, read, i) => {
+    try {
+      return read(i);
+    } catch {
+      throw new errors.ReferenceError(`Cannot access '${name}' before initialization`);
+    }
+  };
+
   const api = {
     install,
     makeError,
@@ -219,11 +238,35 @@
       Object.setPrototypeOf(meta, new Proxy(Object.create(null), poison));
     },
     importer: (load) => (specifier) => new Promise((resolve) => resolve(load(String(specifier)))),
-    namespace(values) {
-      const namespace = Object.create(null);
-      for (const name of Object.keys(values).sort()) namespace[name] = values[name];
-      Object.defineProperty(namespace, Symbol.toStringTag, { value: "Module" });
-      return Object.freeze(namespace);
+    callFactory: (make, scope, values, importer) =>
+      apply(make(scope), undefined, [values, importer, metaAccess, asItIs, giveDefaultName]),
+    advance: (generator) => apply(nextOfGenerator, generator, []).value,
+    /** Names that are read anew each time, the way imports are. */
+    liveScope(names, read) {
+      const scope = createObject(null);
+      for (let i = 0; i < names.length; i++) {
+        defineProperty(scope, names[i], {
+          get: () => initialized(names[i], read, i),
+          set() {
+            throw new errors.TypeError("Assignment to constant variable.");
+          },
+        });
+      }
+      return scope;
+    },
+    namespace(names, live, read) {
+      const namespace = createObject(null);
+      for (let i = 0; i < names.length; i++) {
+        defineProperty(
+          namespace,
+          names[i],
+          live[i]
+            ? { get: () => initialized(names[i], read, i), enumerable: true }
+            : { value: read(i), enumerable: true },
+        );
+      }
+      defineProperty(namespace, Symbol.toStringTag, { value: "Module" });
+      return preventExtensions(namespace);
     },
     promisePrototype: Promise.prototype,
     /** Called when the realm is made as good as new. */

@@ -30,10 +30,10 @@ _PASSIVE: Final = frozenset(
 def containment(content_type: str | None) -> dict[str, str]:
     """The headers for a file of this type.
 
-    All are kept in a sandbox (Chromium shows PDFs in it), and their type is believed. One that a browser might
-    run or render as a document (HTML, SVG and other XML, scripts, and whatever is not known to be harmless) is
-    moreover offered as a download when somebody opens its URL; that changes nothing for `<img>`, `<video>` and
-    `fetch`.
+    All are kept in a sandbox (Chromium shows PDFs in it), and their type is believed. One that a browser
+    might run or render as a document (HTML, SVG and other XML, scripts, and whatever is not known to be
+    harmless) is moreover offered as a download when somebody opens its URL; that changes nothing for `<img>`,
+    `<video>` and `fetch`.
     """
     kind = (content_type or "application/octet-stream").partition(";")[0].strip().lower()
     headers = {

@@ -244,3 +244,39 @@ async def test_completions_are_logged_by_method_and_path(doors: Doors) -> None:
     # The response may be here before the action has ended.
     entries = await doors.backend.log.wait_after(cursor, 30.0)
     assert [entry.identifier for entry in entries] == ["GET /echo"]
+
+
+OWN_ROUTER = """
+import re
+from parabola import ActionCtx, HttpRouter, Request, Response, http_action
+from parabola.authoring.http import Route
+
+@http_action
+async def user(ctx: ActionCtx, request: Request) -> Response:
+    return Response("user " + request.url.rpartition("/")[2])
+
+@http_action
+async def missing(ctx: ActionCtx, request: Request) -> Response:
+    return Response("own 404", status=404)
+
+class Patterns(HttpRouter):
+    def lookup(self, path: str, method: str) -> Route | None:
+        if path == "/none":
+            return None
+        if path == "/broken":
+            raise KeyError("pattern")
+        handler = user if re.fullmatch("/users/[0-9]+", path) else missing
+        return Route(path, method, handler)
+
+http = Patterns()
+"""
+
+
+async def test_a_router_with_a_lookup_of_its_own_is_asked_for_every_request(doors: Doors) -> None:
+    await doors.backend.deploy(Push("python", (Module("http.py", "python", OWN_ROUTER),)))
+    assert await doors.get("/users/5") == (200, "user 5")
+    assert await doors.get("/users/x") == (404, "own 404")
+    assert await doors.get("/none") == (404, "No matching routes found")
+    status, text = await doors.get("/broken")
+    assert status == 500
+    assert "The router's lookup of /broken failed: KeyError: 'pattern'" in text

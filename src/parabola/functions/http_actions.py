@@ -132,7 +132,9 @@ async def run_http_action(
     began = time.perf_counter()
     active = await runner.current()
     caller = identity if isinstance(identity, Identity) else NO_IDENTITY
-    name = FunctionPath(strip_extension(route.module.path), f"{request.method} {route.path}")
+    name = FunctionPath(
+        strip_extension(route.module.path), f"{request.method} {route.path or route.asked_path}"
+    )
     call = Call(name, NO_ARGUMENTS, caller, public_only=False, request=context)
     attempt = runner.attempt(active, call, None)
     spec = FunctionSpec(
@@ -148,9 +150,10 @@ async def run_http_action(
         "headerPairs": [list(pair) for pair in request.headers],
         "body": None if body is None else True,
         "streamResponse": True,
-        "routePath": request.path,
+        "routePath": route.asked_path,
     }
-    arguments = Arguments({}, orjson.dumps({"request": json, "route": route.path}), 2)
+    asked = {} if route.path is None else {"route": route.path}
+    arguments = Arguments({}, orjson.dumps({"request": json, **asked}), 2)
     execution = HttpExecution(attempt, spec, arguments, None, body=body, sink=sink)
     execution.auth_refusal = None if isinstance(identity, Identity) else identity
     execution.on_logs = progress_log(runner, spec, attempt)

@@ -16,11 +16,16 @@ HTTP_MODULE = "http"
 
 @dataclass(frozen=True, slots=True)
 class HttpRoute:
-    """A route: `path` ends in `/*` for a prefix."""
+    """Where a request goes: to a route of the analysis, or to a router that is asked for its own.
+
+    `path` is the route's, with `/*` at its end for a prefix; None where the router is to be asked.
+    `asked_path` is the request's, without the app's prefix: what routers look up.
+    """
 
     module: Module
-    path: str
+    path: str | None
     method: str
+    asked_path: str
 
 
 def has_router(deployment: Deployment) -> bool:
@@ -37,20 +42,25 @@ def http_prefix(app: Mapping[str, Any]) -> str:
 def find_route(deployment: Deployment, path: str, method: str) -> HttpRoute | None:
     """The exact route for a path and method, else the one with the longest matching prefix.
 
-    HEAD is served by GET. The app's `httpPrefix` comes before the paths of its routes.
+    HEAD is served by GET. The app's `httpPrefix` comes before the paths of its routes. A router with a
+    look-up of its own (Hono and others) decides by itself, also about what it does not have.
     """
     if not path.startswith(deployment.http_prefix):
         return None
     path = "/" + path.removeprefix(deployment.http_prefix)
+    router = deployment.module(HTTP_MODULE)
+    if router is not None and (router.analyzed or {}).get("ownLookup"):
+        return HttpRoute(router, None, method, path)
     wanted = "GET" if method == "HEAD" else method
     best: HttpRoute | None = None
+    longest = -1
     for module, route in deployment.http_routes:
-        found = HttpRoute(module, route["route"]["path"], route["route"]["method"])
-        if found.method != wanted:
+        route_path = str(route["route"]["path"])
+        if route["route"]["method"] != wanted:
             continue
-        if found.path == path:
-            return found
-        is_prefix = found.path.endswith("*") and path.startswith(found.path[:-1])
-        if is_prefix and (best is None or len(found.path) > len(best.path)):
-            best = found
+        if route_path == path:
+            return HttpRoute(module, route_path, wanted, path)
+        is_prefix = route_path.endswith("*") and path.startswith(route_path[:-1])
+        if is_prefix and len(route_path) > longest:
+            best, longest = HttpRoute(module, route_path, wanted, path), len(route_path)
     return best

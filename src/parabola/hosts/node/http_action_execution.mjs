@@ -43,17 +43,16 @@ export class HttpActionExecution extends ActionExecution {
           : "The default export of `convex/http.js` is not a Router.",
       );
     }
-    const { method, url } = this.#request;
-    const route =
-      this.message.args.route ?? router.lookup(this.#request.routePath ?? new URL(url).pathname, method)?.[2];
-    if (route === undefined) {
+    const { method, url, headerPairs = [], routePath = new URL(url).pathname } = this.#request;
+    // Where the engine knows the route there is one; a router with a look-up of its own is asked.
+    const isRouted = this.message.args.route !== undefined || (router.lookup(routePath, method) ?? null) !== null;
+    if (!isRouted) {
       this.#answerPlainly(404, "No matching routes found");
       return;
     }
-    const { headerPairs = [] } = this.#request;
     const streamId = NULL_BODY_METHODS.has(method) ? null : "request";
     const json = JSON.stringify({ url, method, headerPairs, streamId, signal: "client" });
-    this.callMethod(router, "runRequest", [json, route]);
+    this.callMethod(router, "runRequest", [json, routePath]);
   }
 
   // ---- the request --------------------------------------------------------------------------------------------

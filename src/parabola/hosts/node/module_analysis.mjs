@@ -41,6 +41,7 @@ function describeModule(namespace, path, position) {
   const described = {
     functions: describeFunctions(namespace, position),
     httpRoutes: path === "http.js" ? describeRoutes(namespace.default, position) : null,
+    ...(path === "http.js" && hasOwnLookup(namespace.default) && { ownLookup: true }),
     cronSpecs: path === "crons.js" ? describeCrons(namespace.default) : null,
     sourceMapped: null,
   };
@@ -104,6 +105,22 @@ function describeRoutes(router, position) {
     route: { path, method },
     pos: position(handler),
   }));
+}
+
+/**
+ * Whether a router finds its routes in a way of its own, so that it must be asked for every request: a subclass
+ * or wrapper of the library's class, or another class altogether. The library's functions are told by their text.
+ */
+function hasOwnLookup(router) {
+  try {
+    let prototype = Object.getPrototypeOf(router);
+    for (let next; Object.getPrototypeOf((next = Object.getPrototypeOf(prototype))) !== null; ) prototype = next;
+    const plain = new prototype.constructor();
+    if (typeof plain.exactRoutes.get !== "function" || typeof plain.prefixRoutes.get !== "function") return true;
+    return ["lookup", "getRoutes", "runRequest"].some((name) => String(plain[name]) !== String(router[name]));
+  } catch {
+    return true;
+  }
 }
 
 function describeCrons(crons) {

@@ -52,6 +52,7 @@ def analyze_module(loaded: LoadedModules, path: str) -> Json:
     return {
         "functions": functions,
         "httpRoutes": _analyzed_routes(loaded, source) if path == "http.py" else None,
+        **({"ownLookup": True} if path == "http.py" and _has_own_lookup(find_router(loaded)) else {}),
         "cronSpecs": _analyzed_crons(loaded, source) if path == "crons.py" else None,
         "sourceMapped": None,
     }
@@ -97,6 +98,11 @@ def find_router(loaded: LoadedModules) -> HttpRouter | None:
     module = loaded.modules.get("http.py")
     router = None if module is None else single_object(module, "http", HttpRouter)
     return router if isinstance(router, HttpRouter) else None
+
+
+def _has_own_lookup(router: HttpRouter | None) -> bool:
+    """Whether a router must be asked for every request: a subclass or an object with a look-up of its own."""
+    return router is not None and getattr(router.lookup, "__func__", None) is not HttpRouter.lookup
 
 
 def _analyzed_routes(loaded: LoadedModules, source: SourceModule) -> list[Json]:

@@ -22,6 +22,7 @@ from parabola.authoring.functions import Function
 from parabola.hosts.python.action import Action, Post
 from parabola.hosts.python.analysis import analyze, find_router
 from parabola.hosts.python.console import ConsoleStream
+from parabola.hosts.python.frames import error_text
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.http_action import HttpActionRun, no_route
 from parabola.hosts.python.import_reads import ImportReads
@@ -206,7 +207,10 @@ class Host:
         http, named = request.args["request"], request.args.get("route")
         if named is None:
             path = http.get("routePath") or urlsplit(http["url"]).path
-            found = router.lookup(path, http["method"])
+            try:
+                found = router.lookup(path, http["method"])
+            except Exception as error:  # of a router with a look-up of its own
+                raise LookupError(f"The router's lookup of {path} failed: {error_text(error)}") from error
             return None if found is None else found.handler
         method = "GET" if http["method"] == "HEAD" else http["method"]
         for route in router.routes():

@@ -16,6 +16,9 @@ NODE_MEMORY_MB = 1024
 PYTHON_MEMORY_MB = 1024
 """Resident memory of a Python host. Queries and mutations are kept to less inside it; an action that grows
 would otherwise take the machine's memory, and the system would choose whom to end."""
+PYTHON_STEP_GRACE = 0.5
+"""A Python host interrupts a step by itself, unless it is stuck in C; seen from outside, what a step has used is
+known only as exactly as looks are frequent, which on a busy machine they are not."""
 MEBIBYTE = 1024 * 1024
 
 # Intl and toLocaleString answer the same on every server.
@@ -34,6 +37,7 @@ def python_command(purpose: Purpose) -> HostCommand:
         zygote_argv=(*program, "--zygote"),
         memory_text=MEMORY_TEXT,
         memory_bytes=PYTHON_MEMORY_MB * MEBIBYTE,
+        step_grace=PYTHON_STEP_GRACE,
     )
 
 

@@ -147,7 +147,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         super().__init__()
         self.command = command
         self._step_limit = step_limit
-        self._watch = StepWatch(step_limit or 1.0)
+        self._watch = StepWatch(step_limit or 1.0, cpu_grace=command.step_grace)
         self._activity = ActivityFile()
         self._ready.add_done_callback(lambda _: self._activity.remove_name())
         self._process: ChildProcess | None = None

@@ -63,6 +63,9 @@ class HostCommand:
     """At which size of its heap the host ends by itself, if it does."""
     memory_bytes: int | None = None
     """At how much resident memory a host that runs something is killed."""
+    step_grace: float = 0.04
+    """Seconds of processor time beyond its limit after which a step costs the host; until then the host may
+    end it itself."""
 
 
 Purpose = Literal["deterministic", "action"]

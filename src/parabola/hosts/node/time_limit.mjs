@@ -35,8 +35,11 @@ export function withTimeLimit(seconds, work) {
 
 /** A thread that sends SIGINT to its own process when the processor time of a piece of work is used up. */
 class ProcessorWatch {
-  /** The number of the work, 0 for none, and the processor time in milliseconds at which it is over. */
-  #cells = new Int32Array(new SharedArrayBuffer(8));
+  /**
+   * The number of the work, 0 for none; the processor time at which it is over; and what it may take, both in milliseconds.
+   * Processor time is that of all threads, collectors of garbage among them, so the clock must agree.
+   */
+  #cells = new Int32Array(new SharedArrayBuffer(12));
   #works = 0;
 
   constructor() {
@@ -49,6 +52,7 @@ class ProcessorWatch {
   begin(seconds) {
     const { user, system } = process.cpuUsage();
     Atomics.store(this.#cells, 1, Math.ceil((user + system) / 1000 + seconds * 1000));
+    Atomics.store(this.#cells, 2, seconds * 1000);
     this.#works += 1;
     Atomics.store(this.#cells, 0, this.#works);
     Atomics.notify(this.#cells, 0);
@@ -64,15 +68,22 @@ function watchProcessor() {
   const { workerData: cells } = require("node:worker_threads");
   const INTERVAL = 50;
   let interrupted = 0;
+  let watched = 0;
+  let since = 0;
   for (;;) {
     const work = Atomics.load(cells, 0);
+    if (work !== watched) {
+      watched = work;
+      since = performance.now();
+    }
     if (work === 0 || work === interrupted) {
       Atomics.wait(cells, 0, work, work === 0 ? Infinity : INTERVAL);
       continue;
     }
     Atomics.wait(cells, 0, work, INTERVAL);
     const { user, system } = process.cpuUsage();
-    if ((user + system) / 1000 < Atomics.load(cells, 1) || Atomics.load(cells, 0) !== work) continue;
+    if ((user + system) / 1000 < Atomics.load(cells, 1) || performance.now() - since < Atomics.load(cells, 2)) continue;
+    if (Atomics.load(cells, 0) !== work) continue;
     interrupted = work;
     process.kill(process.pid, "SIGINT");
   }

@@ -17,8 +17,8 @@ PYTHON_MEMORY_MB = 1024
 """Resident memory of a Python host. Queries and mutations are kept to less inside it; an action that grows
 would otherwise take the machine's memory, and the system would choose whom to end."""
 PYTHON_STEP_GRACE = 0.5
-"""A Python host interrupts a step by itself, unless it is stuck in C; seen from outside, what a step has used is
-known only as exactly as looks are frequent, which on a busy machine they are not."""
+"""A Python host interrupts a step by itself, unless it is stuck in C. What a step has used is known outside
+only as exactly as looks are frequent, and on a busy machine they are not."""
 MEBIBYTE = 1024 * 1024
 
 # Intl and toLocaleString answer the same on every server.

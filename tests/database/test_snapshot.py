@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stores import collect, insert, opened, patch, scan_of
 from test_indexes import create_index
 
-from parabola.database import sqlite
+from parabola.database import sqlite_reads
 from parabola.database.database import Database
 from parabola.database.intervals import Interval
 from parabola.values.ids import encode_id
@@ -46,8 +46,8 @@ async def test_chunks_of_a_scan_are_the_stored_and_pending_documents_in_order(
     bounds: tuple[int, int],
     large: bool,
 ) -> None:
-    before = sqlite.CHUNK_BYTES
-    sqlite.CHUNK_BYTES = 1 if large else before  # type: ignore[misc]
+    before = sqlite_reads.CHUNK_BYTES
+    sqlite_reads.CHUNK_BYTES = 1 if large else before  # type: ignore[misc]
     try:
         with tempfile.TemporaryDirectory() as directory:
             async with opened(Path(directory)) as database:
@@ -80,7 +80,7 @@ async def test_chunks_of_a_scan_are_the_stored_and_pending_documents_in_order(
                 expected = sorted(n for n in state.values() if bounds[0] <= n < bounds[1])
                 assert found == (expected if order == "asc" else expected[::-1])
     finally:
-        sqlite.CHUNK_BYTES = before  # type: ignore[misc]
+        sqlite_reads.CHUNK_BYTES = before  # type: ignore[misc]
 
 
 # What a look-up depends on

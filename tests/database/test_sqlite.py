@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stores import crash_copy
 
-from parabola.database import sqlite
+from parabola.database import sqlite_reads
 from parabola.database.documents import Revision
 from parabola.database.errors import DataDirectoryLocked, StorageFailed, StorageFull, UnusableData
 from parabola.database.indexes import id_key
@@ -218,7 +218,7 @@ async def test_vacuum_removes_indexes_and_tables_that_are_no_more(store: SqliteP
 async def test_large_documents_end_a_chunk_early(
     store: SqlitePersistence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "CHUNK_BYTES", 10)
+    monkeypatch.setattr(sqlite_reads, "CHUNK_BYTES", 10)
     model = Model()
     commit = model.commit(dict.fromkeys("abcd", (b"\x01", "x" * 6)))
     assert commit

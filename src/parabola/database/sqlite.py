@@ -27,12 +27,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeAlias
-
-import orjson
+from typing import Any, Final
 
 from parabola.database import sqlite_statements as sql
-from parabola.database.checksums import revision_checksum
+from parabola.database.checksums import Damage, revision_checksum
 from parabola.database.directory_lock import DirectoryLock
 from parabola.database.documents import Revision
 from parabola.database.errors import (
@@ -44,7 +42,6 @@ from parabola.database.errors import (
     UnusableData,
 )
 from parabola.database.high_mark import HighMark
-from parabola.database.indexes import id_key
 from parabola.database.intervals import Interval
 from parabola.database.persistence import (
     NO_PROPERTIES,
@@ -57,14 +54,8 @@ from parabola.database.persistence import (
     TailEntry,
 )
 from parabola.database.revision_cache import RevisionCache
-from parabola.database.sqlite_inspection import (
-    Damage,
-    Inspection,
-    check_end,
-    check_length,
-    check_pages,
-    damage_text,
-)
+from parabola.database.sqlite_inspection import Inspection, check_end, check_length, check_pages, damage_text
+from parabola.database.sqlite_reads import SqliteReads
 from parabola.database.sqlite_vacuum import OldRows
 from parabola.database.table_sizes import TableSizes
 from parabola.database.write_ahead_log import WriteAheadLog
@@ -77,9 +68,6 @@ FILE_NAME: Final = "parabola.sqlite3"
 
 LAYOUT_VERSION: Final = 2
 
-CHUNK_BYTES: Final = 4 * 1024 * 1024
-"""A scan ends early once it has read documents of this many bytes."""
-
 CACHE_BYTES: Final = 64 * 1024 * 1024
 """Memory for revisions kept decoded; SQLite's own page cache is beside it."""
 
@@ -88,12 +76,6 @@ DAMAGE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite
 
 INSPECTION_PAUSE: Final = 30.0
 """The background check rests so many times as long as it worked."""
-
-RevisionRow: TypeAlias = tuple[int, int, str, int, int, "bytes | None", "int | None"]
-"""Number, tablet, id, timestamp, size, JSON, checksum."""
-
-MAX_KEY: Final = b"\xff"
-"""Above every index key: no encoded value begins with it."""
 
 
 class SqlitePersistence:
@@ -114,10 +96,6 @@ class SqlitePersistence:
         self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="parabola-checkpoint")
         self._cache = RevisionCache(CACHE_BYTES)
         self._next_number = 1
-        # For each index the newest commit that removed a key from it; it may be missing for those from before
-        # the start.
-        self._removed_ts: dict[int, int] = {}
-        self._opened_ts = 0
         self._synced_ts = 0
         self._fault: StorageFailed | None = None
         self._writable = asyncio.Event()
@@ -155,6 +133,7 @@ class SqlitePersistence:
         db.executescript(sql.CREATE)
         self._upgrade()
         self._sizes = TableSizes(db)
+        self._reads = SqliteReads(db, self._cache, self._sizes)
         self._recall()
         check_end(self._path, self._mark, self.newest_ts)
         # A process that was killed may have left commits that the system holds and the disk does not.
@@ -165,8 +144,8 @@ class SqlitePersistence:
         except sqlite3.OperationalError as error:
             _log.warning("the write-ahead log of %s could not be moved into it yet: %s", self._path, error)
         check_pages(db, self._path)
-        self._old_rows = OldRows(db, self._removed_ts)
-        self._opened_ts = self._synced_ts = self.newest_ts
+        self._old_rows = OldRows(db, self._reads.removed_ts)
+        self._reads.opened_ts = self._synced_ts = self.newest_ts
         self._mark.advance(self.newest_ts)
 
     def _upgrade(self) -> None:
@@ -199,92 +178,23 @@ class SqlitePersistence:
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         try:
-            return self._get(tablet_id, id, ts)
-        except sqlite3.DatabaseError as error:
+            return self._reads.get(tablet_id, id, ts)
+        except (Damage, sqlite3.DatabaseError) as error:
             raise self._unreadable(error) from error
-
-    def _get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
-        key = id_key(id)
-        row = self._db.execute(sql.SELECT_ENTRY, (tablet_id, key)).fetchone()
-        if row is None or row[1] > ts:
-            if self._removed_ts.get(tablet_id, self._opened_ts) <= ts:
-                return None
-            row = self._db.execute(sql.SELECT_SUPERSEDED, (tablet_id, key, ts, ts)).fetchone()
-            if row is None:
-                return None
-        number = row[0]
-        revision = self._cache.get(number)
-        if revision is None:
-            revision = self._revision(self._db.execute(sql.SELECT_REVISION, (number,)).fetchone(), number)
-        return revision
-
-    def _revision(self, row: RevisionRow | None, number: int) -> Revision:
-        """A stored revision that has content, from its row."""
-        raw = None if row is None else row[5]
-        if row is None or raw is None:
-            raise self._damaged(f"revision {number} is not there, although an index names it")
-        self._check(row)
-        _, _, id, written_ts, size, _, _ = row
-        revision = Revision(id, written_ts, raw, size, number)
-        self._cache.add(number, revision)
-        return revision
-
-    def _check(self, row: RevisionRow) -> None:
-        """Raises `StorageDamaged` if a revision is not what was committed."""
-        number, tablet, id, ts, _, raw, checksum = row
-        try:
-            if checksum is None or checksum == revision_checksum(number, tablet, id, ts, raw):
-                return
-        except (TypeError, AttributeError):
-            pass  # of another kind than was written
-        raise self._damaged(f'document "{id}" is not what was committed (revision {number})')
 
     async def scan(
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
         try:
-            return self._scan(index_id, interval, ts, order, limit)
-        except sqlite3.DatabaseError as error:
+            return self._reads.scan(index_id, interval, ts, order, limit)
+        except (Damage, sqlite3.DatabaseError) as error:
             raise self._unreadable(error) from error
 
-    def _scan(
-        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
-    ) -> Rows[tuple[bytes, Revision]]:
-        start, end = interval.start, MAX_KEY if interval.end is None else interval.end
-        db = self._db
-        found = db.execute(sql.SCAN_LIVE[order], (index_id, start, end, ts, limit)).fetchall()
-        exhausted = len(found) < limit
-        if self._removed_ts.get(index_id, self._opened_ts) > ts:
-            history = sql.SCAN_SUPERSEDED if index_id in self._sizes else sql.SCAN_REMOVED
-            past = db.execute(history[order], (index_id, ts, start, end, ts, limit)).fetchall()
-            if past:
-                found = sorted(found + past, reverse=order == "desc")
-                exhausted = exhausted and len(past) < limit and len(found) <= limit
-                del found[limit:]
-        return self._with_revisions(found, exhausted)
-
-    def _with_revisions(
-        self, found: list[tuple[bytes, int, int]], exhausted: bool
-    ) -> Rows[tuple[bytes, Revision]]:
-        if sum([size for _, _, size in found]) > CHUNK_BYTES:
-            total = 0
-            for at, (_, _, size) in enumerate(found):
-                total += size
-                if total > CHUNK_BYTES and at:
-                    exhausted = False
-                    del found[at:]
-                    break
-        cache = self._cache
-        revisions = {number: cache.get(number) for _, number, _ in found}
-        missing = [number for number, revision in revisions.items() if revision is None]
-        if missing:
-            rows = self._db.execute(sql.SELECT_REVISIONS, (orjson.dumps(missing).decode(),)).fetchall()
-            for row in rows:
-                revisions[row[0]] = self._revision(row, row[0])
-            if len(rows) < len(missing):
-                lost = next(number for number in missing if revisions[number] is None)
-                raise self._damaged(f"revision {lost} is not there, although an index names it")
-        return Rows(((key, revisions[number]) for key, number, _ in found), exhausted=exhausted)  # type: ignore[misc]
+    async def tail(self, after_ts: int, limit: int) -> Rows[TailEntry]:
+        try:
+            return self._reads.tail(after_ts, limit)
+        except (Damage, sqlite3.DatabaseError) as error:
+            raise self._unreadable(error) from error
 
     def size(self, tablet_id: int) -> TableSize:
         return self._sizes.of(tablet_id)
@@ -349,7 +259,7 @@ class SqlitePersistence:
                 if old_key is not None and old is not None:
                     past = (index_id, ts, old_key, old.ts, old_size, previous)
                     (superseded if index_id == tablet else removed).append(past)
-                    self._removed_ts[index_id] = ts
+                    self._reads.removed_ts[index_id] = ts
                     if old_key == new_key:
                         updated.append((ts, size, number, index_id, old_key))
                         continue
@@ -440,10 +350,10 @@ class SqlitePersistence:
             )
         )
 
-    def _unreadable(self, error: sqlite3.DatabaseError) -> Exception:
+    def _unreadable(self, error: Damage | sqlite3.DatabaseError) -> Exception:
         """What a failed read is to be reported as."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return self._damaged(str(error)) if code in DAMAGE else error
+        return self._damaged(str(error)) if isinstance(error, Damage) or code in DAMAGE else error
 
     def _damaged(self, what: str) -> StorageFailed:
         """The file is not as it was written: nothing more may be built on it."""
@@ -465,9 +375,7 @@ class SqlitePersistence:
                 if not await loop.run_in_executor(self._checkpointer, inspection.step):
                     return
                 await asyncio.sleep((loop.time() - began) * INSPECTION_PAUSE)
-        except Damage as damage:
-            raise self._damaged(str(damage)) from None
-        except sqlite3.DatabaseError as error:
+        except (Damage, sqlite3.DatabaseError) as error:
             raise self._unreadable(error) from error
         finally:
             inspection.close()
@@ -521,44 +429,7 @@ class SqlitePersistence:
         finally:
             self._checkpointing = None
 
-    # ---- the log and its end
-
-    async def tail(self, after_ts: int, limit: int) -> Rows[TailEntry]:
-        try:
-            return self._tail(after_ts, limit)
-        except sqlite3.DatabaseError as error:
-            raise self._unreadable(error) from error
-
-    def _tail(self, after_ts: int, limit: int) -> Rows[TailEntry]:
-        number = self._first_number_after(after_ts)
-        rows = self._db.execute(sql.SCAN_LOG, (number, limit + 1)).fetchall()
-        exhausted = len(rows) <= limit
-        if not exhausted:
-            # A commit is never split: whole ones up to the limit, or the first one however large it is.
-            last_ts = rows[-1][3]
-            if rows[0][3] != last_ts:
-                rows = [row for row in rows if row[3] != last_ts]
-            else:
-                rows = self._db.execute(
-                    sql.SELECT_COMMIT, (number, self._first_number_after(last_ts))
-                ).fetchall()
-        for row in rows:
-            self._check(row)
-        entries = [TailEntry(ts, tablet, id, raw) for _, tablet, id, ts, _, raw, _ in rows]
-        return Rows(sorted(entries, key=lambda entry: (entry.ts, entry.id)), exhausted=exhausted)
-
-    def _first_number_after(self, ts: int) -> int:
-        """The first revision of a later commit; numbers ascend with timestamps, so it is found by halves."""
-        row = self._db.execute(sql.SELECT_FIRST_REVISION).fetchone()
-        low, high = (row[0] if row else self._next_number), self._next_number
-        while low < high:
-            middle = (low + high) // 2
-            found = self._db.execute(sql.SELECT_REVISION_AT_OR_AFTER, (middle,)).fetchone()
-            if found is None or found[1] > ts:
-                high = middle
-            else:
-                low = found[0] + 1
-        return low
+    # ---- the end
 
     async def vacuum(
         self,

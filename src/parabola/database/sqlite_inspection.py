@@ -15,13 +15,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from parabola.database import sqlite_statements as sql
-from parabola.database.checksums import revision_checksum
+from parabola.database.checksums import Damage, check_revision
 from parabola.database.errors import UnusableData
 from parabola.database.high_mark import HighMark
 from parabola.database.indexes import id_key
 from parabola.database.persistence import KeyOf
 
-__all__ = ["Damage", "Inspection", "check_end", "check_length", "check_pages", "damage_text"]
+__all__ = ["Inspection", "check_end", "check_length", "check_pages", "damage_text"]
 
 CHECKED_BYTES: Final = 128 * 1024 * 1024
 """A file up to this length is checked page by page at a start: 60 ms for 50 MiB."""
@@ -32,10 +32,6 @@ ROWS: Final = 100
 
 NEW_ENTRIES: Final = 2_000
 """After so many entries in a row that came during the pass, the rest of an index is left to the next one."""
-
-
-class Damage(Exception):
-    """What is wrong with a file, as the middle of a sentence."""
 
 
 def damage_text(path: Path, what: str) -> str:
@@ -162,9 +158,8 @@ class Inspection:
         return bool(self._parts)
 
     def _revisions(self, rows: list[tuple[Any, ...]], after: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        for number, tablet, id, ts, _, raw, checksum in rows:
-            if checksum is not None and checksum != revision_checksum(number, tablet, id, ts, raw):
-                raise Damage(f'document "{id}" is not what was committed (revision {number})')
+        for row in rows:
+            check_revision(row)
         last = rows[-1][0]
         return (last + 1,) if last < self._newest else None
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hosts_node.driver import Host, Json, bundle_sources, error
+from parabola.functions.host_watchdog import process_memory_bytes
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +160,23 @@ def test_the_host_goes_on_after_a_bad_module(bare: Host) -> None:
 )
 def test_special_modules_that_fail(bare: Host, path: str, source: str, text: str) -> None:
     assert error(analyze(bare, source, path))["message"].startswith(f"Failed to analyze {path}: {text}")
+
+
+def test_an_analysed_module_is_let_go() -> None:
+    """Finding the places of functions once kept every realm alive, with all that it held."""
+    source = (
+        "const kept = Array.from({ length: 1_000_000 }, (_, i) => i + 0.5);\n"
+        "const q = Object.assign(() => kept.length, { isQuery: true, isPublic: true });\n"
+        "export { q };\n"
+    )
+    host = Host()
+    try:
+        host.load([{"path": f"mod{n}.js", "source": source} for n in range(60)])
+        assert len(host.analyze("modules")["result"]["modules"]) == 60
+        held = process_memory_bytes(host.process.pid)
+        assert held is None or held < 300_000_000, "all modules together hold 480 MB"
+    finally:
+        host.close()
 
 
 def test_flags_that_contradict_each_other(bare: Host) -> None:

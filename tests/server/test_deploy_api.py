@@ -244,10 +244,7 @@ REFUSED = {
         query("1", '{"type":"nonsense"}'),
         "Error in args validator of `one`: Unknown validator type",
     ),
-    "broken.js": (
-        query("1", "{nope"),
-        "Failed to analyze broken.js: `exportArgs` of `one`: Received invalid json",
-    ),
+    "broken.js": (query("1", "{nope"), "Failed to analyze broken.js: Error in args validator of `one`"),
     "unnamed.js": (query("1", '{"type":"string"}'), "Arguments have names, so they need an object validator"),
     "away.js": ('import "./nowhere.js";', "nowhere.js"),
     "dies.js": ('"use node"; process.kill(process.pid, "SIGKILL");', "importing dies.js (killed by SIGKILL)"),

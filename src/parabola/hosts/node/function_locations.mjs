@@ -2,6 +2,7 @@
 import inspector from "node:inspector";
 
 const PROBE = Symbol.for("parabola.probe");
+const GROUP = "parabola";
 
 /** Asks V8 for the places of functions. Costs milliseconds to open: for analysis only. */
 export class FunctionLocations {
@@ -18,7 +19,7 @@ export class FunctionLocations {
   find(target) {
     const { result } = this.#ask(
       "Runtime.evaluate",
-      { expression: `globalThis[Symbol.for("parabola.probe")]` },
+      { expression: `globalThis[Symbol.for("parabola.probe")]`, objectGroup: GROUP },
       target,
     );
     if (!result?.objectId) return null;
@@ -27,7 +28,8 @@ export class FunctionLocations {
       ownProperties: true,
     });
     const location = internalProperties.find((one) => one.name === "[[FunctionLocation]]")?.value?.value;
-    this.#ask("Runtime.releaseObject", { objectId: result.objectId });
+    // Every answer names further objects (the function's scopes, its prototype), and each keeps the realm alive.
+    this.#ask("Runtime.releaseObjectGroup", { objectGroup: GROUP });
     const url = location && this.#urls.get(location.scriptId);
     return url ? { url, line: location.lineNumber, column: location.columnNumber } : null;
   }

@@ -79,12 +79,23 @@ function exportedText(target, method, name) {
   if (target[method] === undefined) return null;
   const text = typeof target[method] === "function" ? target[method]() : undefined;
   if (typeof text !== "string") throw new CallError(`\`${method}\` of \`${name}\` does not return a string`);
+  // What is no JSON is for the engine to refuse, in the words for validators.
+  if (!isJson(text)) return text;
   try {
     checkDescription(text);
   } catch (error) {
     throw error instanceof UnsendableValue ? new CallError(`\`${method}\` of \`${name}\`: ${error.message}`) : error;
   }
   return text;
+}
+
+function isJson(text) {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Where a function is written in the author's file; null when its code is not in this module, loaded from `url`. */

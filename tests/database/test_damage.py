@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +17,11 @@ from stores import collect, crash_copy, delete, insert, opened, patch, range_of
 from test_indexes import create_index
 
 from parabola.database import sqlite, sqlite_inspection
+from parabola.database.checksums import Damage, check_revision, revision_checksum
 from parabola.database.errors import StorageDamaged, StorageFailed, UnusableData
+from parabola.database.indexes import Index, id_key
 from parabola.database.sqlite import SqlitePersistence
+from parabola.database.system_tables import INDEX_BY_TABLET, INDEX_TABLET, TABLES_BY_NAME, TABLES_TABLET
 
 PAGE = 4096
 DATABASE, LOG, MARK = "parabola.sqlite3", "parabola.sqlite3-wal", "parabola.high-mark"
@@ -153,7 +159,7 @@ async def test_a_damaged_document_is_not_read_and_nothing_is_built_on_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(tmp_path) as database:
-        [good, bad] = await insert(database, "t", {"text": "good"}, {"text": "secret 1"})
+        [bad, good] = await insert(database, "t", {"text": "secret 1"}, {"text": "good"})
     content = (tmp_path / DATABASE).read_bytes()
     assert content.count(b"secret 1") == 1
     (tmp_path / DATABASE).write_bytes(content.replace(b"secret 1", b"secret 2"))
@@ -252,3 +258,94 @@ async def test_an_inspection_while_everything_changes_finds_nothing_wrong_and_en
             await database._inspection.run_once()
         done.set()
         await writing
+
+
+@given(
+    st.tuples(*[st.integers(0, 2**62)] * 3, st.text(max_size=8), st.none() | st.integers(1, 2**62)),
+    st.none() | st.binary(max_size=20),
+    st.data(),
+)
+def test_a_checksum_tells_any_changed_bit_of_a_revision(
+    row: tuple[Any, ...], raw: bytes | None, data: st.DataObject
+) -> None:
+    number, tablet, ts, id, previous = row
+    size = data.draw(st.integers(0, 2**40))
+    whole: list[Any] = [number, tablet, id, ts, previous, size, raw]
+    whole.append(revision_checksum(*whole))
+    check_revision(tuple(whole))
+    at = data.draw(st.integers(0, 7), label="column")
+    match whole[at]:
+        case None:
+            whole[at] = b"{}" if at == 6 else 1
+        case int() as there:
+            whole[at] = there ^ 1 << data.draw(st.integers(0, 62 if at != 7 else 31), label="bit")
+        case str() as there:
+            whole[at] = there[:-1] if there else "a"
+        case bytes() as there:
+            whole[at] = there[:-1] + bytes([there[-1] ^ 1]) if there else b"0"
+    with pytest.raises(Damage):
+        check_revision(tuple(whole))
+
+
+@pytest.mark.parametrize("column", ["ts = ts + (1 << 61)", "ts = ts - (1 << 40)", "tablet = tablet + 1"])
+async def test_the_newest_revision_is_looked_at_before_time_goes_on_from_it(
+    tmp_path: Path, column: str
+) -> None:
+    async with opened(tmp_path) as database:
+        await insert(database, "t", {"n": 1.0})
+    mark = (tmp_path / MARK).read_bytes()
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db, db:
+        db.execute(f"UPDATE revision SET {column} WHERE number = (SELECT max(number) FROM revision)")
+    with pytest.raises(UnusableData, match="is not what was committed"):
+        SqlitePersistence.open(tmp_path)
+    assert (tmp_path / MARK).read_bytes() == mark
+
+
+async def test_an_entry_that_names_another_document_is_noticed_when_it_is_read(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        [first, second] = await insert(database, "t", {"n": 1.0}, {"n": 2.0})
+        await create_index(database, "t", "by_n", "n")
+    numbers = "SELECT number FROM revision WHERE id = ?"
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db, db:
+        changed = db.execute(
+            f"UPDATE entry SET revision = ({numbers}) WHERE revision = ({numbers})", (second, first)
+        )
+        assert changed.rowcount == 3
+    for read in (
+        lambda database: database.begin().get(first),
+        lambda database: collect(database.begin(), "t"),
+        lambda database: collect(database.begin(), range_of("t.by_n")),
+    ):
+        async with opened(tmp_path) as database:
+            with pytest.raises(StorageDamaged, match=f'names document "{second}"'):
+                await read(database)
+
+
+@pytest.mark.parametrize("index", [INDEX_TABLET, INDEX_BY_TABLET, TABLES_TABLET, TABLES_BY_NAME])
+async def test_a_table_or_index_that_is_not_found_is_not_made_anew(tmp_path: Path, index: int) -> None:
+    async with opened(tmp_path) as database:
+        await insert(database, "t", {"n": 1.0})
+        await create_index(database, "t", "by_n", "n", enable=False)
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db, db:
+        last = "SELECT max(key) FROM entry WHERE index_id = ?"
+        assert db.execute(f"DELETE FROM entry WHERE index_id = ? AND key = ({last})", (index, index)).rowcount
+    with pytest.raises(StorageDamaged, match="does not have what its table has"):
+        async with opened(tmp_path):
+            pass
+
+
+async def test_filling_an_index_whose_row_is_lost_ends(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        await insert(database, "t", {"n": 1.0})
+        table = database.registry.table("t")
+        assert table is not None
+        store = database.persistence
+        assert isinstance(store, SqlitePersistence)
+        tx = database.begin(writable=True)
+        index = tx.create_index(Index(database.new_id(), table.tablet_id, "by_n", ("n",), "backfilling"))
+        await database.commit(tx)
+        lost = (INDEX_TABLET, id_key(index.document_id))
+        assert store._db.execute("DELETE FROM entry WHERE index_id = ? AND key = ?", lost).rowcount
+        await database.wait_backfilled()
+        with pytest.raises(StorageDamaged, match="is not there"):
+            await insert(database, "t", {"n": 2.0})

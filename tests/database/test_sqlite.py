@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,18 @@ from stores import crash_copy
 
 from parabola.database import sqlite_reads
 from parabola.database.documents import Revision
-from parabola.database.errors import DataDirectoryLocked, StorageFailed, StorageFull, UnusableData
+from parabola.database.errors import (
+    DataDirectoryLocked,
+    StorageDamaged,
+    StorageFailed,
+    StorageFull,
+    UnusableData,
+)
 from parabola.database.indexes import id_key
 from parabola.database.intervals import Interval
 from parabola.database.persistence import Commit, DocumentWrite
 from parabola.database.sqlite import SqlitePersistence
+from parabola.database.write_ahead_log import WriteAheadLog
 
 TABLET, INDEX = 7, 8
 
@@ -421,6 +430,67 @@ async def test_after_a_failed_sync_writes_are_refused_and_reads_go_on(
     revision = await store.get(TABLET, "a", first.ts)
     assert revision is not None
     assert revision.raw == b"kept"
+
+
+async def test_a_start_without_room_writes_nothing_and_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqlitePersistence.open(tmp_path / "data")
+    model = Model()
+    first = model.commit({"a": (b"\x01", "kept")})
+    assert first
+    store.append(first)
+    await store.flush()
+    left = crash_copy(tmp_path / "data", tmp_path / "left")
+    await store.close()
+    before = {file.name: file.read_bytes() for file in left.iterdir()}
+
+    def full(log: WriteAheadLog, mode: str) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(WriteAheadLog, "checkpoint", full)
+    store = SqlitePersistence.open(left)
+    assert {name: (left / name).read_bytes() for name in before} == before
+    assert await store.get(TABLET, "a", first.ts)
+    store._db.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON main.property BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "said"),
+    [
+        (sqlite3.SQLITE_IOERR_READ, StorageDamaged, "restore the last backup"),
+        (sqlite3.SQLITE_CORRUPT, StorageDamaged, "restore the last backup"),
+        (sqlite3.SQLITE_IOERR_WRITE, StorageFailed, "The write .* failed"),  # over quota, for one
+        (sqlite3.SQLITE_FULL, StorageFull, "the disk is full"),
+    ],
+)
+def test_a_failed_write_is_not_called_damage(
+    store: SqlitePersistence, code: int, kind: type[Exception], said: str
+) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    refused = store._rolled_back(error)
+    assert type(refused) is kind
+    assert re.search(said, str(refused))
+
+
+async def test_an_upgrade_that_is_interrupted_is_made_by_the_next_start(tmp_path: Path) -> None:
+    await SqlitePersistence.open(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "parabola.sqlite3")) as db, db:
+        db.execute("ALTER TABLE revision DROP COLUMN checksum")
+        db.execute("UPDATE property SET value = CAST('1' AS BLOB) WHERE name = 'layout'")
+        db.execute(
+            "CREATE TRIGGER cut BEFORE INSERT ON property WHEN NEW.name = 'layout'"
+            " BEGIN SELECT RAISE(ABORT, 'cut'); END"
+        )
+    with pytest.raises(UnusableData, match="cut"):
+        SqlitePersistence.open(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "parabola.sqlite3")) as db, db:
+        db.execute("DROP TRIGGER cut")
+    await SqlitePersistence.open(tmp_path).close()
 
 
 # Opening

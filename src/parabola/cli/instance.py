@@ -65,7 +65,11 @@ def write_private(file: Path, content: dict[str, object]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_suffix(f".{os.getpid()}.new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=2)
-        stream.write("\n")
-    beside.replace(file)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(content, stream, indent=2)
+            stream.write("\n")
+        beside.replace(file)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from parabola.cli.console import console, note
+from parabola.cli.console import console, note, show_failure
 from parabola.cli.instance import Instance
 from parabola.cli.listening import listen, url_of
 from parabola.cli.sealing import seal_process
@@ -153,7 +153,9 @@ class LocalServer:
                 await server.start()
                 try:
                     key = make_admin_key(instance.name, instance.secret)
-                    RunningServer.of_this_process(url_of(listener), site_url, key).write(options.data_dir)
+                    _leave_word(
+                        RunningServer.of_this_process(url_of(listener), site_url, key), options.data_dir
+                    )
                     yield cls(backend, url, site_url, options, told_to_end)
                 finally:
                     RunningServer.remove(options.data_dir)
@@ -177,6 +179,17 @@ class LocalServer:
         """Wait for Ctrl-C or a termination signal; one that came during the start counts."""
         await asyncio.shield(self.told_to_end)
         console.print("\n  Stopping …", style="dim")
+
+
+def _leave_word(running: RunningServer, data_dir: Path) -> None:
+    """For commands beside the server to find it, which goes on without: a full disk can still be read."""
+    try:
+        running.write(data_dir)
+    except OSError as error:
+        show_failure(
+            f"{data_dir} takes no new file: {error.strerror or error}.",
+            "Other commands do not find this server; name it with --url and --admin-key.",
+        )
 
 
 def _collect_garbage_rarely() -> None:

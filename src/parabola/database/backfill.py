@@ -106,7 +106,13 @@ class Backfill:
             tx = self._database.begin(writable=True)
             for index in filled:
                 row = await tx.get_system(index.document_id)
-                if row is not None and row.value["state"] == "backfilling":
+                if row is None:
+                    if any(index.index_id == i.index_id for i in tx.registry.indexes(index.tablet_id)):
+                        # Going on would fill it again and again.
+                        raise self._database.persistence.damaged(
+                            f'the row "{index.document_id}" of index {index.index_id} is not there'
+                        )
+                elif row.value["state"] == "backfilling":
                     await tx.patch_system(row.id, {"state": "backfilled"})
             try:
                 await self._database.commit(tx, source="index backfill")

@@ -17,6 +17,7 @@ from parabola.database.system_tables import (
     INDEX_TABLET,
     INDEXES,
     SCHEMAS,
+    SCHEMAS_TABLET,
     SYSTEM_TABLES,
     TABLES,
     TABLES_TABLET,
@@ -83,7 +84,11 @@ class _RowMaker:
 
 
 async def load_registry(persistence: Persistence, ts: int) -> Registry:
-    """The registry as of `ts`, from the rows of the metadata tables."""
+    """The registry as of `ts`, from the rows of the metadata tables.
+
+    Raises `StorageDamaged` where these contradict themselves: with a table or an index less, what is stored
+    would be written anew.
+    """
     registry = Registry()
     # `with_row` needs no more of these two than their names; the rows that describe them come in the scan.
     for tablet_id, name in ((TABLES_TABLET, TABLES), (INDEX_TABLET, INDEXES)):
@@ -92,17 +97,28 @@ async def load_registry(persistence: Persistence, ts: int) -> Registry:
     for table in registry.tables():
         if table.name == SCHEMAS:
             registry = registry.with_rows(table, await _rows(persistence, table.tablet_id, ts))
+    for tablet_id in (TABLES_TABLET, INDEX_TABLET, SCHEMAS_TABLET):
+        rows = await _rows(persistence, tablet_id, ts)
+        for index in registry.indexes(tablet_id):
+            if index.is_enabled:
+                found = [key for key, _ in await _entries(persistence, index.index_id, ts)]
+                if found != sorted(index.key(row) for row in rows):
+                    raise persistence.damaged(f"index {index.index_id} does not have what its table has")
     return registry
 
 
 async def _rows(persistence: Persistence, tablet_id: int, ts: int) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+    return [revision.value for _, revision in await _entries(persistence, tablet_id, ts)]
+
+
+async def _entries(persistence: Persistence, index_id: int, ts: int) -> list[tuple[bytes, Revision]]:
+    entries: list[tuple[bytes, Revision]] = []
     interval = Interval.everything()
     while True:
-        chunk = await persistence.scan(tablet_id, interval, ts, "asc", 1000)
-        rows += [revision.value for _, revision in chunk]
+        chunk = await persistence.scan(index_id, interval, ts, "asc", 1000)
+        entries += chunk
         if chunk.exhausted:
-            return rows
+            return entries
         interval = interval.after(chunk[-1][0])
 
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from parabola.database.documents import Revision
+from parabola.database.errors import StorageError
 from parabola.database.intervals import Interval
 
 __all__ = [
@@ -174,5 +175,8 @@ class Persistence(Protocol):
 
         Raises `StorageDamaged` where it differs; then no more writes are taken.
         """
+
+    def damaged(self, what: str) -> StorageError:
+        """The error to raise where what is stored contradicts itself; no more writes are taken."""
 
     async def close(self) -> None: ...

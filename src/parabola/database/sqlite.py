@@ -54,7 +54,14 @@ from parabola.database.persistence import (
     TailEntry,
 )
 from parabola.database.revision_cache import RevisionCache
-from parabola.database.sqlite_inspection import Inspection, check_end, check_length, check_pages, damage_text
+from parabola.database.sqlite_inspection import (
+    Inspection,
+    check_end,
+    check_length,
+    check_newest,
+    check_pages,
+    damage_text,
+)
 from parabola.database.sqlite_reads import SqliteReads
 from parabola.database.sqlite_vacuum import OldRows
 from parabola.database.table_sizes import TableSizes
@@ -71,8 +78,18 @@ LAYOUT_VERSION: Final = 2
 CACHE_BYTES: Final = 64 * 1024 * 1024
 """Memory for revisions kept decoded; SQLite's own page cache is beside it."""
 
-DAMAGE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR))
-"""What SQLite reports when the disk does not give back what was written."""
+DAMAGE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+"""What SQLite reports when the disk does not give back what was written: primary codes."""
+
+READ_FAILURES: Final = frozenset(
+    (
+        sqlite3.SQLITE_IOERR_READ,
+        sqlite3.SQLITE_IOERR_SHORT_READ,
+        sqlite3.SQLITE_IOERR_CORRUPTFS,
+        sqlite3.SQLITE_IOERR_DATA,
+    )
+)
+"""The same, extended codes. Other failures of input and output are those of a write, a lock or memory."""
 
 INSPECTION_PAUSE: Final = 30.0
 """The background check rests so many times as long as it worked."""
@@ -115,13 +132,21 @@ class SqlitePersistence:
         lock = DirectoryLock(directory)
         try:
             store = cls(directory, lock)
-            store._prepare()
+            try:
+                store._prepare()
+            except BaseException:
+                store._let_go()
+                raise
         except (sqlite3.Error, TypeError, ValueError) as error:  # the latter two: rows of another kind
             lock.release()
-            raise UnusableData(
-                f"{directory / FILE_NAME} cannot be opened as a database of Parabola: {error}. "
-                "Look at the disk and the file's permissions, restore it from a backup, or start with "
+            advice = (
+                "Free some space and start again; nothing is lost."
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+                else "Look at the disk and the file's permissions, restore it from a backup, or start with "
                 "another data directory."
+            )
+            raise UnusableData(
+                f"{directory / FILE_NAME} cannot be opened as a database of Parabola: {error}. {advice}"
             ) from error
         except BaseException:
             lock.release()
@@ -135,6 +160,7 @@ class SqlitePersistence:
         self._sizes = TableSizes(db)
         self._reads = SqliteReads(db, self._cache, self._sizes)
         self._recall()
+        check_newest(db, self._path)
         check_end(self._path, self._mark, self.newest_ts)
         # A process that was killed may have left commits that the system holds and the disk does not.
         self._log.sync()
@@ -158,9 +184,13 @@ class SqlitePersistence:
                 f"{self._path} was written by a newer version of Parabola (layout {version}, this one reads "
                 f"{LAYOUT_VERSION}). Start that version, or use another data directory."
             )
+        if "layout" in properties and version == LAYOUT_VERSION:
+            return
+        db.execute("BEGIN")  # all of it or nothing: half of it could not be opened again
         if version < 2:
             db.execute(sql.ADD_CHECKSUM)
         db.execute(sql.UPSERT_PROPERTY, ("layout", str(LAYOUT_VERSION).encode()))
+        db.execute("COMMIT")
 
     def _recall(self) -> None:
         """Takes the state of the in-memory counters from the file."""
@@ -249,7 +279,7 @@ class SqlitePersistence:
         for tablet, id, old, new, entries in commit.writes:
             previous, old_size = (None, 0) if old is None else (old.number, old.size)
             size, raw = (0, None) if new is None else (new.size, new.raw)
-            checksum = revision_checksum(number, tablet, id, ts, raw)
+            checksum = revision_checksum(number, tablet, id, ts, previous, size, raw)
             revisions.append((number, tablet, id, ts, previous, size, raw, checksum))
             if new is not None:
                 new.number = number
@@ -328,8 +358,8 @@ class SqlitePersistence:
                 f"Another program holds a lock on {self._path}, so nothing was written. "
                 "Stop it or let it finish, then try again."
             )
-        if code in DAMAGE:
-            return self._damaged(str(error))
+        if is_damage(error):
+            return self.damaged(str(error))
         return self._failed(f"The write to {self._path.parent} failed ({error}); nothing of it was kept.")
 
     def _roll_back(self, error: BaseException) -> None:
@@ -352,10 +382,9 @@ class SqlitePersistence:
 
     def _unreadable(self, error: Damage | sqlite3.DatabaseError) -> Exception:
         """What a failed read is to be reported as."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return self._damaged(str(error)) if isinstance(error, Damage) or code in DAMAGE else error
+        return self.damaged(str(error)) if is_damage(error) else error
 
-    def _damaged(self, what: str) -> StorageFailed:
+    def damaged(self, what: str) -> StorageFailed:
         """The file is not as it was written: nothing more may be built on it."""
         return self._stopped(StorageDamaged(damage_text(self._path, what)))
 
@@ -403,12 +432,16 @@ class SqlitePersistence:
         self._mark.advance(ts)
 
     def _store_sizes(self) -> None:
-        """So that the next start has nothing to add up."""
+        """So that the next start has nothing to add up; it does where there is no room for them."""
+        if self._db.in_transaction:
+            return
         try:
-            self._begin()
+            self._db.execute("BEGIN")
             self._sizes.store(self._next_number - 1)
-        except sqlite3.Error as error:
-            raise self._rolled_back(error) from error
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     async def _checkpoint(self) -> None:
         """Moves the log into the database file; writers wait only when the log has grown past all measure."""
@@ -462,17 +495,26 @@ class SqlitePersistence:
             if self._checkpointing is not None:
                 await self._checkpointing
             if self._fault is None:
-                self._store_sizes()
                 await self.flush()
+                self._store_sizes()
             if self._checkpointing is None:
                 # Closing the last connection does what is left of this, and on the event loop.
                 await self._checkpoint()
             else:
                 await self._checkpointing
         finally:
-            self._syncer.shutdown(wait=True)
-            self._checkpointer.shutdown(wait=True)
-            self._db.close()
-            self._log.close()
-            self._mark.close()
-            self._lock.release()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._syncer.shutdown(wait=True)
+        self._checkpointer.shutdown(wait=True)
+        self._db.close()
+        self._log.close()
+        self._mark.close()
+        self._lock.release()
+
+
+def is_damage(error: Damage | sqlite3.Error) -> bool:
+    """True if the disk did not give back what was written."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return isinstance(error, Damage) or code & 0xFF in DAMAGE or code in READ_FAILURES

@@ -21,7 +21,7 @@ from parabola.database.high_mark import HighMark
 from parabola.database.indexes import id_key
 from parabola.database.persistence import KeyOf
 
-__all__ = ["Inspection", "check_end", "check_length", "check_pages", "damage_text"]
+__all__ = ["Inspection", "check_end", "check_length", "check_newest", "check_pages", "damage_text"]
 
 CHECKED_BYTES: Final = 128 * 1024 * 1024
 """A file up to this length is checked page by page at a start: 60 ms for 50 MiB."""
@@ -108,6 +108,16 @@ def _pages_in_log(path: Path, page_bytes: int) -> set[int]:
     except FileNotFoundError:
         pass
     return pages
+
+
+def check_newest(db: sqlite3.Connection, path: Path) -> None:
+    """Raises `UnusableData` if the newest revision is damaged: its timestamp is where everything goes on."""
+    row = db.execute(sql.SELECT_NEWEST).fetchone()
+    if row is not None:
+        try:
+            check_revision(row)
+        except Damage as damage:
+            raise UnusableData(damage_text(path, str(damage))) from None
 
 
 def check_pages(db: sqlite3.Connection, path: Path) -> None:

@@ -54,6 +54,8 @@ class SqliteReads:
         revision = self._cache.get(number)
         if revision is None:
             revision = self._revision(self._db.execute(sql.SELECT_REVISION, (number,)).fetchone(), number)
+        if revision.id != id:
+            raise misled(tablet_id, revision)
         return revision
 
     def scan(
@@ -71,10 +73,10 @@ class SqliteReads:
                 found = sorted(found + past, reverse=order == "desc")
                 exhausted = exhausted and len(past) < limit and len(found) <= limit
                 del found[limit:]
-        return self._with_revisions(found, exhausted)
+        return self._with_revisions(index_id, found, exhausted)
 
     def _with_revisions(
-        self, found: list[tuple[bytes, int, int]], exhausted: bool
+        self, index_id: int, found: list[tuple[bytes, int, int]], exhausted: bool
     ) -> Rows[tuple[bytes, Revision]]:
         if sum([size for _, _, size in found]) > CHUNK_BYTES:
             total = 0
@@ -93,15 +95,19 @@ class SqliteReads:
                 revisions[row[0]] = self._revision(row, row[0])
             if len(rows) < len(missing):
                 self._revision(None, next(number for number in missing if revisions[number] is None))
+            for key, number, _ in found:
+                # Every key ends with the document's id. Where all are in memory they were compared before.
+                if (revision := revisions[number]) is not None and revision.id.encode() not in key:
+                    raise misled(index_id, revision)
         return Rows(((key, revisions[number]) for key, number, _ in found), exhausted=exhausted)  # type: ignore[misc]
 
     def _revision(self, row: RevisionRow | None, number: int) -> Revision:
         """A stored revision that has content, from its row."""
-        raw = None if row is None else row[5]
+        raw = None if row is None else row[6]
         if row is None or raw is None:
             raise Damage(f"revision {number} is not there, although an index names it")
         check_revision(row)
-        _, _, id, written_ts, size, _, _ = row
+        _, _, id, written_ts, _, size, _, _ = row
         revision = Revision(id, written_ts, raw, size, number)
         self._cache.add(number, revision)
         return revision
@@ -122,7 +128,7 @@ class SqliteReads:
                 ).fetchall()
         for row in rows:
             check_revision(row)
-        entries = [TailEntry(ts, tablet, id, raw) for _, tablet, id, ts, _, raw, _ in rows]
+        entries = [TailEntry(ts, tablet, id, raw) for _, tablet, id, ts, _, _, raw, _ in rows]
         return Rows(sorted(entries, key=lambda entry: (entry.ts, entry.id)), exhausted=exhausted)
 
     def _first_number_after(self, ts: int) -> int:
@@ -138,3 +144,11 @@ class SqliteReads:
             else:
                 low = int(found[0]) + 1
         return low
+
+
+def misled(index_id: int, revision: Revision) -> Damage:
+    """An entry of an index names the revision of another document than its own."""
+    return Damage(
+        f'an entry of index {index_id} names document "{revision.id}" (revision {revision.number}), which is '
+        "not the one it is of"
+    )

@@ -84,9 +84,14 @@ SELECT_SUPERSEDED: Final = (
     "SELECT revision FROM superseded WHERE index_id = ? AND key = ? AND removed_ts > ? AND ts <= ?"
     " ORDER BY removed_ts LIMIT 1"
 )
-SELECT_REVISION: Final = "SELECT number, tablet, id, ts, size, json, checksum FROM revision WHERE number = ?"
+SELECT_REVISION: Final = (
+    "SELECT number, tablet, id, ts, previous, size, json, checksum FROM revision WHERE number = ?"
+)
+SELECT_NEWEST: Final = (
+    "SELECT number, tablet, id, ts, previous, size, json, checksum FROM revision ORDER BY number DESC LIMIT 1"
+)
 SELECT_REVISIONS: Final = (
-    "SELECT number, tablet, id, ts, size, json, checksum FROM revision"
+    "SELECT number, tablet, id, ts, previous, size, json, checksum FROM revision"
     " WHERE number IN (SELECT value FROM json_each(?))"
 )
 SCAN_LIVE: Final = {
@@ -107,11 +112,11 @@ SCAN_SUPERSEDED: Final = {
     for order in ("asc", "desc")
 }
 SCAN_LOG: Final = (
-    "SELECT number, tablet, id, ts, size, json, checksum FROM revision"
+    "SELECT number, tablet, id, ts, previous, size, json, checksum FROM revision"
     " WHERE number >= ? ORDER BY number LIMIT ?"
 )
 SELECT_COMMIT: Final = (
-    "SELECT number, tablet, id, ts, size, json, checksum FROM revision"
+    "SELECT number, tablet, id, ts, previous, size, json, checksum FROM revision"
     " WHERE number >= ? AND number < ? ORDER BY number"
 )
 

@@ -48,6 +48,27 @@ const data = Array.from({ length: 200 }, (_, i) => ({ a: i, b: "s" + i }));
 export let counter = 0;
 export const q = mutation({ args: {}, handler: async () => { counter++; return data.length + counter; } });
 """
+NODE_CRASH = """
+"use node";
+import http from "http";
+import { action } from "./_generated/server";
+import { v } from "convex/values";
+
+export const bad = action({
+  args: {},
+  handler: async () =>
+    await new Promise<string>((resolve) => { http.get("http://nonexistent.invalid", () => resolve("x")); }),
+});
+export const later = action({
+  args: {},
+  handler: async () => { setTimeout(() => { throw new Error("late"); }, 100); return "returned"; },
+});
+export const sleep = action({
+  args: { ms: v.number() },
+  handler: async (_ctx, { ms }) => { await new Promise((r) => setTimeout(r, ms)); return "slept"; },
+});
+export const never = action({ args: {}, handler: async () => await new Promise<string>(() => {}) });
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +76,8 @@ def pushed(tmp_path_factory: pytest.TempPathFactory, npm_packages: Path) -> Iter
     folder = tmp_path_factory.mktemp("clumsy")
     server = ServerProcess(folder, "serve", "--port", "0", "--site-port", "0").start()
     project = ConvexProject(folder / "project", server)
-    for name, source in (("half.ts", HALF), ("nested.ts", NESTED), ("loader.ts", LOADER)):
+    sources = {"half.ts": HALF, "nested.ts": NESTED, "loader.ts": LOADER, "node_crash.ts": NODE_CRASH}
+    for name, source in sources.items():
         project.write(name, source)
     project.push()
     yield project
@@ -87,3 +109,17 @@ def test_thousands_of_nested_calls_and_a_reassigned_export(pushed: ConvexProject
     assert pushed.call("nested:many", {"n": 2000}) == 2000
     assert [pushed.call("loader:q") for _ in range(150)] == [201] * 150
     assert "ended" not in pushed.server.output()
+
+
+def test_what_a_node_action_leaves_behind_costs_no_other(pushed: ConvexProject) -> None:
+    for _ in range(3):
+        assert "nonexistent.invalid" in told(pushed, "node_crash:bad")
+        for _ in range(4):
+            assert pushed.call("node_crash:sleep", {"ms": 1}) == "slept"
+        assert pushed.call("node_crash:later") == "returned"
+        assert pushed.call("node_crash:sleep", {"ms": 250}) == "slept"
+
+
+def test_an_action_that_waits_for_nothing_ends(pushed: ConvexProject) -> None:
+    assert "Returned promise will never resolve" in told(pushed, "node_crash:never")
+    assert pushed.call("node_crash:sleep", {"ms": 1}) == "slept"

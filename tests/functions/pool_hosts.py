@@ -14,6 +14,10 @@ class IdleHost(HostConnection):
     was_closed = False
     processor = 0.0
 
+    def __init__(self, *, tells_of_calm: bool = False) -> None:
+        super().__init__()
+        self.receive({"type": "ready", "tellsOfCalm": tells_of_calm})
+
     def processor_seconds(self) -> float:
         return self.processor
 
@@ -28,8 +32,9 @@ class IdleHost(HostConnection):
 class Hosts:
     """Makes hosts; `failures` of the next ones fail, and none is made while `gate` is not set."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tell_of_calm: bool = False) -> None:
         self.made: list[IdleHost] = []
+        self.tell_of_calm = tell_of_calm
         self.failures = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -39,12 +44,17 @@ class Hosts:
         if self.failures:
             self.failures -= 1
             raise LoadFailure("no")
-        self.made.append(IdleHost())
+        self.made.append(IdleHost(tells_of_calm=self.tell_of_calm))
         return self.made[-1]
 
     @staticmethod
     def finish(run: Run) -> None:
         run.host.receive({"type": "done", "id": run.id, "result": None, "logs": [], "usage": {}})
+
+    @staticmethod
+    def calm(run: Run) -> None:
+        """Nothing of a run that has ended can happen any more."""
+        run.host.receive({"type": "free", "id": run.id})
 
 
 def request(kind: str = "query") -> RunRequest:

@@ -43,6 +43,38 @@ async def test_a_host_is_used_again_when_its_action_has_ended() -> None:
         assert second.host is first.host
 
 
+async def test_a_host_is_used_again_only_when_nothing_of_its_action_can_still_happen() -> None:
+    hosts = Hosts(tell_of_calm=True)
+    async with pool(hosts, spares=0) as opened:
+        first = await opened.run(request("action"))
+        hosts.finish(first)
+        second = await opened.run(request("action"))
+        assert second.host is not first.host
+        hosts.calm(first)
+        assert (await opened.run(request("action"))).host is first.host
+
+
+async def test_a_host_in_which_something_goes_on_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = Hosts(tell_of_calm=True)
+    async with pool(hosts, spares=0) as opened:
+        monkeypatch.setattr(action_pool, "CALM_SECONDS", 0.01)
+        run = await opened.run(request("action"))
+        hosts.finish(run)
+        await settled(lambda: hosts.made[0].was_closed)
+        hosts.calm(run)
+        assert opened.processes() == []
+
+
+async def test_few_hosts_wait_for_what_was_left_behind() -> None:
+    hosts = Hosts(tell_of_calm=True)
+    async with pool(hosts, spares=0) as opened:
+        for _ in range(7):
+            hosts.finish(await opened.run(request("action")))
+        await settled(lambda: [host.was_closed for host in hosts.made] == [True] * 3 + [False] * 4)
+        await hosts.made[3].close()  # it may also end by itself
+        assert len(opened.processes()) == 3
+
+
 async def test_a_host_whose_action_was_given_up_is_not_used_again() -> None:
     hosts = Hosts()
     async with pool(hosts) as opened:

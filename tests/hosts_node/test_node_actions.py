@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,96 @@ def test_what_ends_the_process_fails_the_action_first(
     assert node_host.process.wait(30) == code
 
 
+def free(host: Host, run_id: int) -> None:
+    """Wait until nothing of a run can happen any more."""
+    if not any(sent["type"] == "free" and sent["id"] == run_id for sent in host.messages):
+        host.receive("free", run_id=run_id)
+
+
+def finished(host: Host, path: str, args: Json | None = None) -> tuple[Json, int]:
+    message = host.run("action", path, args)
+    return message, message["id"]
+
+
+@pytest.mark.parametrize("what", ["nothing", "timer"])
+def test_a_process_is_free_when_nothing_of_its_action_can_happen(node_host: Host, what: str) -> None:
+    for _ in range(3):
+        message, run_id = finished(node_host, "leftovers:leaves", {"what": what})
+        assert message["result"] == what
+        free(node_host, run_id)
+
+
+def test_a_process_with_something_left_open_is_never_free(node_host: Host) -> None:
+    finished(node_host, "leftovers:leaves", {"what": "server"})
+    assert node_host.action("leftovers:sleep", {"ms": 300}) == "slept"
+    assert not any(sent["type"] == "free" for sent in node_host.messages)
+
+
+@pytest.mark.parametrize(
+    ("left", "args"),
+    [
+        ("leftovers:later", {"ms": 50, "quiet": False}),
+        ("leftovers:later", {"ms": 50, "quiet": True}),
+        ("leftovers:leaves", {"what": "rejection"}),
+        ("leftovers:leaves", {"what": "exit"}),
+    ],
+)
+def test_what_an_action_left_behind_is_never_charged_to_another(
+    node_host: Host, left: str, args: Json
+) -> None:
+    node_host.run("action", left, args)
+    assert node_host.action("leftovers:sleep", {"ms": 400}) == "slept"
+    assert node_host.process.wait(30) == 1
+
+
+@pytest.mark.parametrize("what", ["nothing", "call and then nothing"])
+def test_an_action_that_waits_for_what_cannot_come_ends(node_host: Host, what: str) -> None:
+    message = node_host.run("action", "waiting:awaits", {"what": what})
+    assert (error(message)["message"], message["kind"]) == ("Returned promise will never resolve", "stuck")
+    free(node_host, message["id"])
+    assert node_host.action("leftovers:sleep", {"ms": 1}) == "slept"
+
+
+@pytest.mark.parametrize("what", ["quiet timer", "signal"])
+def test_a_timer_that_keeps_no_process_alive_may_be_waited_for(node_host: Host, what: str) -> None:
+    assert node_host.action("waiting:awaits", {"what": what}) == what
+
+
+def test_timers_of_the_console_print_whole_milliseconds(node_host: Host) -> None:
+    node_host.action("leftovers:timed")
+    logged = [
+        line["messages"] for sent in node_host.messages if sent["type"] == "log" for line in sent["lines"]
+    ]
+    assert len(logged) == 2
+    assert all(re.fullmatch(r"work: \d+ms", text) for (text,) in logged)
+
+
+def test_libraries_that_read_stacks_see_user_modules(node_host: Host) -> None:
+    sites = node_host.action("leftovers:sites")
+    assert ["convex:/user/leftovers.js", True] in sites
+    assert all(name is None or name.startswith(("convex:/user/", "node:")) for name, _ in sites)
+
+
+@pytest.mark.parametrize("how", ["plainly", "sites", "own text", "failing", "callback"])
+def test_what_is_thrown_is_reported_with_its_frames_whoever_renders_stacks(node_host: Host, how: str) -> None:
+    failed = error(node_host.run("action", "leftovers:throwing", {"how": how}))
+    assert failed["message"] == "Uncaught Error: on purpose"
+    assert failed["frames"][0].startswith("fail (../convex_node/leftovers.ts:")
+
+
+def test_frames_without_a_map_are_those_of_user_modules(node_host: Host) -> None:
+    source = (
+        "const f = async () => { throw new Error('no map'); };\n"
+        "const g = async () => JSON.stringify(new Error('seen').stack);\n"
+        "const act = (f) => Object.assign(() => f(), { isAction: true, invokeAction: f });\n"
+        "const fails = act(f), stack = act(g);\n"
+        "export { fails, stack };\n"
+    )
+    node_host.load([{"path": "a.js", "source": source}])
+    assert error(node_host.run("action", "a:fails"))["frames"][0].startswith("f (convex:/user/a.js:1:")
+    assert "    at g (convex:/user/a.js:2:" in node_host.action("a:stack")
+
+
 def test_external_packages_come_from_the_given_folder(tmp_path: Path) -> None:
     package = tmp_path / "node_modules" / "left"
     package.mkdir(parents=True)
@@ -133,4 +224,11 @@ def test_a_module_that_throws_fails_the_analysis(node_host: Host) -> None:
     node_host.load([{"path": "b.js", "source": "throw new Error('at import');"}])
     assert error(node_host.analyze("modules"))["message"].startswith(
         "Failed to analyze b.js: Uncaught Error: at import\n"
+    )
+
+
+def test_a_module_that_waits_for_what_cannot_come_fails_the_analysis(node_host: Host) -> None:
+    node_host.load([{"path": "b.js", "source": "await new Promise(() => {}); export const x = 1;"}])
+    assert error(node_host.analyze("modules"))["message"] == (
+        "Failed to analyze b.js: What the module awaits at its top level can never come: nothing is pending"
     )

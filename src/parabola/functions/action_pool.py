@@ -1,4 +1,7 @@
-"""The pool for actions: one process for each running action, started on demand, one of them kept warm."""
+"""The pool for actions: one process for each running action, started on demand, one of them kept warm.
+
+A process is used again when nothing of its last action can still happen there.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,10 @@ BUSY_SHARE = 0.25
 """An idle host that uses more of a processor than this is ended: an action left something running there."""
 USES_PER_HOST = 1000
 """An action host is replaced after so many runs, so that what leaks in it stays bounded."""
+CALM_SECONDS = 5.0
+"""How long what an action has left behind (timers, connections) may go on before its process is ended."""
+MAXIMUM_RESTLESS = 4
+"""Processes with something left behind; of more the oldest is ended at once."""
 
 
 @dataclass(slots=True)
@@ -69,6 +76,8 @@ class ActionPool:
         self._look_seconds = min(LOOK_SECONDS, idle_seconds)
         self._idle: list[_Resting] = []
         self._busy: set[HostConnection] = set()
+        self._restless: dict[HostConnection, asyncio.TimerHandle] = {}
+        """Hosts in which something of the last action may still happen, and when they are ended."""
         self._uses: dict[HostConnection, int] = {}
         self._starting = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -141,13 +150,16 @@ class ActionPool:
         await self._tasks.cancel()
         hosts = self.processes()
         self._idle.clear()
+        for timer in self._restless.values():
+            timer.cancel()
+        self._restless.clear()
         await asyncio.gather(*(host.close() for host in hosts))
         while self._waiting:
             self._wake()
 
     def processes(self) -> list[HostConnection]:
-        """All hosts, busy or idle."""
-        return [*self._busy, *(rest.host for rest in self._idle)]
+        """All hosts, whatever they do."""
+        return [*self._busy, *self._restless, *(rest.host for rest in self._idle)]
 
     def _begin(self, host: HostConnection, request: RunRequest) -> Run:
         def finished() -> None:
@@ -170,11 +182,46 @@ class ActionPool:
             self._uses.pop(host, None)
             if not host.closed:
                 self._tasks.start(host.close())
-        else:
+        elif host.has_calmed_down:
             self._rest(host)
+        else:
+            self._let_calm_down(host)
         self._wake()
         if self._empty is not None and not self._empty.done() and not self._busy:
             self._empty.set_result(None)
+
+    def _let_calm_down(self, host: HostConnection) -> None:
+        """No action may meet what another has left behind: the host is used again once it says that nothing
+        of that can happen any more, and ended when it does not.
+        """
+
+        def forget() -> bool:
+            timer = self._restless.pop(host, None)
+            if timer is not None:
+                timer.cancel()
+            host.on_calm = host.on_lost = None
+            return timer is not None
+
+        def calm() -> None:
+            if forget():
+                self._rest(host)
+
+        def lost() -> None:
+            forget()
+            self._uses.pop(host, None)
+
+        while len(self._restless) >= MAXIMUM_RESTLESS:
+            self._give_up_waiting(next(iter(self._restless)))
+        host.on_calm, host.on_lost = calm, lost
+        loop = asyncio.get_running_loop()
+        self._restless[host] = loop.call_later(CALM_SECONDS, self._give_up_waiting, host)
+
+    def _give_up_waiting(self, host: HostConnection) -> None:
+        timer = self._restless.pop(host, None)
+        if timer is not None:
+            timer.cancel()
+            host.on_calm = host.on_lost = None
+            self._dismiss(host)
 
     def _rest(self, host: HostConnection) -> None:
         host.on_lost = None

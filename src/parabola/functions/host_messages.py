@@ -183,4 +183,5 @@ _CHECKS: Final[Mapping[str, Callable[[Message], str | None]]] = {
     "requestTaken": _request_taken,
     "analysis": _analysis,
     "stalled": _id_only,
+    "free": _id_only,
 }

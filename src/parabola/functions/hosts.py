@@ -300,6 +300,10 @@ class HostConnection:
         self.closed = False
         self.abandoned = False
         """True once a run was cancelled: who knows what of it still goes on there."""
+        self.has_calmed_down = True
+        """Whether nothing of a run that has ended can still happen there, where the host says so."""
+        self.on_calm: Callable[[], None] | None = None
+        """Called when that becomes true."""
         self.importing: str | None = None
         """The module that an analysis imports now, where the host says so."""
         self.info: Message = {}
@@ -347,6 +351,11 @@ class HostConnection:
     async def ready(self) -> Message:
         """The host's `ready` message. Raises `LoadFailure` when it ends before it says so."""
         return await asyncio.shield(self._ready)
+
+    @property
+    def tells_of_calm(self) -> bool:
+        """Whether the host says when nothing of a run can happen any more."""
+        return self.info.get("tellsOfCalm") is True
 
     async def load(self, bundle: HostBundle, seconds: float = 60.0) -> None:
         """Load modules. Raises `LoadFailure` with the author's file and line, or when they are too large."""
@@ -400,6 +409,7 @@ class HostConnection:
         if not self.runs:
             self.started_work()
         self.runs[run_id] = run
+        self.has_calmed_down = not self.tells_of_calm
         self.send(request.encode(run_id))
         return run
 
@@ -481,6 +491,10 @@ class HostConnection:
                 self._loaded.set_exception(_load_failure(message.get("error")))
         elif kind == "stalled":
             self.stalled(message["id"])
+        elif kind == "free" and not self.runs:
+            self.has_calmed_down = True
+            if self.on_calm is not None:
+                self.on_calm()
 
     def stalled(self, run_id: int) -> None:
         """The host asks to be killed because of a run."""

@@ -40,6 +40,17 @@ export class Channel {
     this.#socket = new Socket({ fd, readable: true, writable: true });
   }
 
+  /** Whether waiting for the engine keeps the process alive. */
+  set keepsAlive(value) {
+    if (value) this.#socket.ref();
+    else this.#socket.unref();
+  }
+
+  /** Whether everything sent so far has been handed to the system. */
+  get isFlushed() {
+    return !this.#flushing && this.#socket.writableLength === 0;
+  }
+
   /** Calls `onMessage` with each parsed line; `onEnd` once the engine has gone. */
   listen(onMessage, onEnd) {
     this.#socket.on("data", (chunk) => this.#receive(chunk, onMessage));

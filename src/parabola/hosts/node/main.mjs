@@ -41,4 +41,11 @@ channel.listen(
   },
   () => process.exit(0),
 );
-channel.send({ type: "ready", protocol: PROTOCOL, language: "node", pid: process.pid, version: process.versions.node });
+channel.send({
+  type: "ready",
+  protocol: PROTOCOL,
+  language: "node",
+  pid: process.pid,
+  version: process.versions.node,
+  tellsOfCalm: options.environment === "node",
+});

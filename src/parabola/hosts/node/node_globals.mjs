@@ -1,6 +1,6 @@
 /** What "use node" modules find beyond Node's own globals: the Convex object, a captured console, CommonJS names. */
 import { createRequire } from "node:module";
-import { format, inspect } from "node:util";
+import { inspect } from "node:util";
 import { checkArguments, checkName } from "./outgoing_values.mjs";
 import { wellFormed } from "./plain_json.mjs";
 import { getBlob, storeBlob } from "./storage.mjs";
@@ -86,7 +86,7 @@ export function captureConsole(current) {
     if (!timers.has(label)) current()?.logs.add("WARN", [`Timer '${label}' does not exist`]);
     else
       current()?.logs.add("INFO", [
-        format(`${label}: ${performance.now() - timers.get(label)}ms`),
+        `${label}: ${Math.round(performance.now() - timers.get(label))}ms`,
         ...rest.map((value) => inspect(value)),
       ]);
   };

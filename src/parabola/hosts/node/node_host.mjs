@@ -3,15 +3,22 @@
  * process does.
  */
 import { join } from "node:path";
+import { ActionCalm } from "./action_calm.mjs";
+import { CallContext, MODULES } from "./call_context.mjs";
 import { describeThrown } from "./failures.mjs";
 import { FunctionLocations } from "./function_locations.mjs";
 import { CallError } from "./function_path.mjs";
+import { NEVER_RESOLVES } from "./invocation.mjs";
 import { describeFunctions, positionOf } from "./module_analysis.mjs";
 import { ModuleSet } from "./module_set.mjs";
 import { captureConsole, installCommonJs, installConvex, replaceEnvironment } from "./node_globals.mjs";
 import { NodeInvocation } from "./node_invocation.mjs";
 import { ModulesFolder } from "./node_modules_folder.mjs";
 import { StackFrames } from "./stack_frames.mjs";
+import { presentCallSites, USER_SCHEME } from "./user_call_sites.mjs";
+
+const exit = process.exit.bind(process);
+const NEVER_EVALUATED = "What the module awaits at its top level can never come: nothing is pending";
 
 export class NodeHost {
   /** @type {NodeInvocation|null} */
@@ -19,19 +26,36 @@ export class NodeHost {
   #folder = null;
   #modules = new ModuleSet([]);
   #console;
+  #context = new CallContext();
+  #calm;
+  /** Set when something has gone wrong that is no running action's: the process ends when that has ended. */
+  #isSpoiled = false;
+  #isAnalysing = false;
 
   constructor({ channel }) {
     this.channel = channel;
-    this.stackFrames = new StackFrames((file) => this.#moduleAt(file));
-    Error.prepareStackTrace = (error, callSites) => this.stackFrames.format(error, callSites);
+    this.#calm = new ActionCalm(channel);
+    this.stackFrames = new StackFrames(
+      (file) => this.#moduleAt(file),
+      (file) => this.#presentedName(file),
+    );
+    presentCallSites(this.stackFrames, (file) => this.#presentedName(file));
     const current = () => this.#current;
     installConvex(current);
     this.#console = captureConsole(current);
+    this.#guardExit();
     process.on("exit", (code) => this.#onExit(code));
   }
 
-  #moduleAt(file) {
+  /** What libraries are told of a user's file, or null. */
+  #presentedName(file) {
+    if (file.startsWith(USER_SCHEME)) return file;
     const path = this.#folder?.pathOf(file) ?? null;
+    return path === null ? null : USER_SCHEME + path;
+  }
+
+  #moduleAt(file) {
+    const path = this.#presentedName(file)?.slice(USER_SCHEME.length) ?? null;
     return path !== null && this.#modules.has(path) ? this.#modules.get(path) : null;
   }
 
@@ -70,17 +94,31 @@ export class NodeHost {
 
   importModule(path) {
     this.#modules.get(path);
-    return import(this.#folder.url(path));
+    return this.#calm.importing(() => this.#context.run(MODULES, () => import(this.#folder.url(path))));
   }
 
   #run(message) {
     this.#console.reset();
-    this.#current = new NodeInvocation(message, this);
-    this.#current.run();
+    const invocation = (this.#current = new NodeInvocation(message, this));
+    this.#calm.watch(() => invocation.fail({ message: NEVER_RESOLVES }, "stuck"));
+    this.#context.run(invocation, () => invocation.run());
+  }
+
+  /** The calls that the engine has to answer are others now. */
+  onCalls(invocation) {
+    if (this.#current === invocation) this.#calm.expectsAnswers = invocation.waitsForTheEngine;
   }
 
   onEnd(invocation) {
-    if (this.#current === invocation) this.#current = null;
+    if (this.#current !== invocation) return;
+    this.#current = null;
+    this.#calm.unwatch();
+    if (this.#isSpoiled) this.#endProcess();
+    else
+      this.#calm.whenCalm(
+        () => this.channel.send({ type: "free", id: invocation.id }),
+        () => this.#isSpoiled || this.#current !== null,
+      );
   }
 
   // ---- analysis -----------------------------------------------------------------------------------------------
@@ -97,6 +135,7 @@ export class NodeHost {
     const modules = {};
     const locations = new FunctionLocations();
     let current = "";
+    this.#isAnalysing = true;
     try {
       for (const path of this.#modules.paths.filter((one) => !one.includes("_deps/")).sort()) {
         current = path;
@@ -114,12 +153,13 @@ export class NodeHost {
         error: { message: `Failed to analyze ${current}: ${this.#text(error)}` },
       });
     } finally {
+      this.#isAnalysing = false;
       locations.close();
     }
   }
 
   async #describe(path, locations) {
-    const namespace = await this.importModule(path);
+    const namespace = await this.#importToItsEnd(path);
     const module = this.#modules.get(path);
     const functions = describeFunctions(namespace, (target) =>
       positionOf(target, module, this.#folder.url(path), locations),
@@ -134,6 +174,13 @@ export class NodeHost {
     return { functions, httpRoutes: null, cronSpecs: null, sourceMapped: null };
   }
 
+  #importToItsEnd(path) {
+    return new Promise((resolve, reject) => {
+      this.#calm.watch(() => reject(new CallError(NEVER_EVALUATED)));
+      this.importModule(path).then(resolve, reject);
+    }).finally(() => this.#calm.unwatch());
+  }
+
   #text(error) {
     if (error instanceof CallError) return error.message;
     const { message, frames } = describeThrown(error, this.stackFrames);
@@ -143,19 +190,45 @@ export class NodeHost {
   // ---- what user code leaves to the process ---------------------------------------------------------------------
 
   onUnhandledRejection(reason) {
-    this.#giveUp(reason);
+    this.#onUncaught(reason);
   }
 
   onUncaughtException(error) {
-    this.#giveUp(error);
+    this.#onUncaught(error);
   }
 
-  /** Fails the running action and ends the process, whose state nobody can vouch for any more. */
-  #giveUp(reason) {
-    if (this.#current === null) return;
-    this.#current.failWith(reason);
+  /**
+   * Nobody can vouch for the state of the process any more: it ends. The running action fails with it, unless the error
+   * comes from what an earlier one left behind.
+   */
+  #onUncaught(reason) {
+    const running = this.#current;
+    if (running !== null && !this.#context.isForeignTo(running)) {
+      this.#isSpoiled = true;
+      running.failWith(reason);
+      return;
+    }
+    const text = `An action that has ended, or a module, left this uncaught: ${this.#text(reason)}`;
+    process.stderr.write(`${text}\n`);
+    running?.logs.report("WARN", "warning:LeftoverError", text.trimEnd());
+    this.#isSpoiled = true;
+    if (running === null && !this.#isAnalysing) this.#endProcess();
+  }
+
+  #endProcess() {
     this.channel.end();
-    setImmediate(() => process.exit(1));
+    setImmediate(() => exit(1));
+  }
+
+  /** What an earlier action has left behind must not end the process under the feet of another. */
+  #guardExit() {
+    process.exit = (...args) => {
+      if (this.#current !== null && this.#context.isForeignTo(this.#current)) {
+        this.#isSpoiled = true;
+        throw new Error("An action that has ended cannot end the process");
+      }
+      exit(...args);
+    };
   }
 
   #onExit(code) {

@@ -4,6 +4,7 @@ import { describeThrown } from "./failures.mjs";
 import { MessageTooLong } from "./channel.mjs";
 import { failureFields, resultText } from "./invocation.mjs";
 import { LogLines } from "./log_lines.mjs";
+import { ownTimer } from "./open_resources.mjs";
 import { UnsendableValue } from "./outgoing_values.mjs";
 import { writeJson, writeText } from "./plain_json.mjs";
 
@@ -29,7 +30,12 @@ export class NodeInvocation {
     this.#host = host;
     this.logs = new LogLines((line) => host.channel.send({ type: "log", id: this.id, lines: [line] }));
     const text = `Action \`${this.path.name}\` execution timed out (maximum duration ${TIME_LIMIT_SECONDS}s)`;
-    this.#deadline = setTimeout(() => this.fail({ message: text }, "timeout"), TIME_LIMIT_SECONDS * 1000);
+    this.#deadline = ownTimer(() => this.fail({ message: text }, "timeout"), TIME_LIMIT_SECONDS * 1000);
+  }
+
+  /** Whether the engine has calls to answer. */
+  get waitsForTheEngine() {
+    return this.#calls.size > 0;
   }
 
   async run() {
@@ -90,6 +96,7 @@ export class NodeInvocation {
     return new Promise((resolve, reject) => {
       const number = ++this.#callNumbers;
       this.#calls.set(number, { op, resolve, reject });
+      this.#host.onCalls(this);
       this.#host.channel.sendText(
         `{"type":"syscall","id":${this.id},"calls":[{"call":${number},"op":${writeText(op)},"args":${args}}]}`,
       );
@@ -100,6 +107,7 @@ export class NodeInvocation {
     for (const { call: number, value, error } of replies) {
       const call = this.#calls.get(number);
       this.#calls.delete(number);
+      this.#host.onCalls(this);
       if (error === undefined) call?.resolve(value ?? null);
       else call?.reject(Object.assign(new Error(error.message), error.data === undefined ? {} : { data: error.data }));
     }

@@ -7,39 +7,54 @@
 const LIBRARY = "convex/src/server/impl";
 
 export class StackFrames {
+  /** @type {WeakMap<object, {callSites: object[], frames: string[]|null}>} */
   #known = new WeakMap();
 
-  /** @param {(url: string) => {sourceMap: import("./source_maps.mjs").SourceMap|null}|null} findModule */
-  constructor(findModule) {
+  /**
+   * @param {(url: string) => {sourceMap: import("./source_maps.mjs").SourceMap|null}|null} findModule
+   * @param {(url: string) => string|null} nameOf  how a file is called whose positions cannot be mapped; null leaves it out
+   */
+  constructor(findModule, nameOf = () => null) {
     this.findModule = findModule;
+    this.nameOf = nameOf;
   }
 
   /** Stands in for V8's rendering of `error.stack`; remembers the frames for a later report. */
   format(error, callSites) {
     const frames = this.render(callSites);
-    if (typeof error === "object" && error !== null) this.#known.set(error, frames);
+    if (typeof error === "object" && error !== null) this.#known.set(error, { callSites: [], frames });
     return [header(error), ...frames.map((frame) => `    at ${frame}`)].join("\n");
+  }
+
+  /** Remembers the frames of an error whose stack somebody else renders. */
+  remember(error, callSites) {
+    if (typeof error === "object" && error !== null) this.#known.set(error, { callSites: [...callSites], frames: null });
   }
 
   /** The frames of an error, outermost last; none for other values. @returns {string[]} */
   of(error) {
     if (typeof error !== "object" || error === null) return [];
+    let stack;
     try {
-      const { stack } = error;
-      const known = this.#known.get(error);
-      if (known !== undefined) return known;
-      return typeof stack === "string" ? this.#readStack(stack) : [];
+      ({ stack } = error);
     } catch {
-      return [];
+      // A library that renders stacks, or a getter of the error's own, has failed.
     }
+    const known = this.#known.get(error);
+    if (known !== undefined) return (known.frames ??= this.render(known.callSites));
+    return typeof stack === "string" ? this.#readStack(stack) : [];
   }
 
   /** @returns {string[]} */
   render(callSites) {
     const frames = [];
     for (const site of callSites) {
-      const place = this.#place(site);
-      if (place !== null) frames.push({ text: `${describe(site)} (${place.text})`, isInternal: place.isInternal });
+      try {
+        const place = this.#place(site);
+        if (place !== null) frames.push({ text: `${describe(site)} (${place.text})`, isInternal: place.isInternal });
+      } catch {
+        // A library has handed over what is no call site.
+      }
     }
     return trim(frames);
   }
@@ -54,7 +69,10 @@ export class StackFrames {
 
   #map(file, line, column) {
     const position = this.findModule(file)?.sourceMap?.lookup(line - 1, column - 1);
-    if (!position) return null;
+    if (!position) {
+      const name = this.nameOf(file);
+      return name === null ? null : { text: `${name}:${line}:${column}`, isInternal: false };
+    }
     return {
       text: `${position.source}:${position.line + 1}:${position.column + 1}`,
       isInternal: position.source.includes(LIBRARY),
@@ -64,7 +82,7 @@ export class StackFrames {
   /** Frames from the text of a stack that some library rendered by itself. */
   #readStack(stack) {
     const frames = [];
-    for (const match of stack.matchAll(/^ {4}at (?:(.*?) \()?(convex:\/[^\s]*?):(\d+):(\d+)\)?$/gm)) {
+    for (const match of stack.matchAll(/^ {4}at (?:(.*?) \()?((?:convex:|file:\/)?\/[^\s]*?):(\d+):(\d+)\)?$/gm)) {
       const place = this.#map(match[2], Number(match[3]), Number(match[4]));
       if (place !== null)
         frames.push({ text: `${match[1] ?? "<anonymous>"} (${place.text})`, isInternal: place.isInternal });

@@ -23,6 +23,9 @@ NS_PER_SECOND: Final = 1_000_000_000
 JUMP_SECONDS: Final = 60.0
 """The system clock has jumped when it went so much further, or less far, than the one that counts."""
 
+UNEVEN_NS: Final = NS_PER_SECOND
+"""Two clocks are never read at the same moment, nor do they run alike: less than this is no jump."""
+
 SPACING: Final = 0.1
 """Readings may lie so far apart, as a part of their age: that much longer things are kept at the most."""
 
@@ -106,7 +109,8 @@ class RunningTime:
         for ran, reading in reversed(self._readings):
             if ran <= then:
                 steady = reading + int((then - ran) * NS_PER_SECOND)
-                return steady if steady <= later else reading
+                went_back = steady - later > UNEVEN_NS
+                return reading if went_back else min(steady, later)
             later = reading
         return 0
 

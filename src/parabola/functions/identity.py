@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import orjson
 
+from parabola.values.errors import BadRequest
+
 IdentityKind = Literal["none", "user", "admin", "system"]
 
 
@@ -51,15 +53,27 @@ class Identity:
         """The attributes as JSON, `null` without."""
         return b"null" if self.attributes is None else orjson.dumps(dict(self.attributes))
 
+    def require_writable(self) -> Identity:
+        """The identity itself. Raises BadRequest (InvalidIdentity) when its attributes cannot be handed to
+        functions: they come from outside, as deep and as large as JSON may be."""
+        try:
+            self.attributes_json  # noqa: B018
+        except TypeError as error:
+            raise BadRequest(
+                f"The identity has attributes that functions cannot be given: {error}.", code="InvalidIdentity"
+            ) from None
+        return self
+
     @staticmethod
     def user(attributes: Mapping[str, Any]) -> Identity:
-        """A user whose token has been verified."""
-        return Identity("user", attributes)
+        """A user whose token has been verified. Raises BadRequest as `require_writable` does."""
+        return Identity("user", attributes).require_writable()
 
     @staticmethod
     def admin(acting_as: Mapping[str, Any] | None = None, *, read_only: bool = False) -> Identity:
-        """The holder of an admin key, plain or acting as a user."""
-        return Identity("admin", acting_as, read_only)
+        """The holder of an admin key, plain or acting as a user. Raises BadRequest as `require_writable`
+        does."""
+        return Identity("admin", acting_as, read_only).require_writable()
 
 
 NO_IDENTITY = Identity()

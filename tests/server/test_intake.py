@@ -36,6 +36,57 @@ def test_large_requests_leave_room_for_small_ones():
     intake.lease().take(SMALL_BYTES)
 
 
+class Waiter:
+    """Holds some of the budget, and waits for its client since `clock` says."""
+
+    def __init__(self, intake: Intake, size: int) -> None:
+        self.lease = intake.lease()
+        self.lease.may_give_way(self)
+        self.lease.take(size)
+
+    def spare(self) -> int:
+        return self.lease.held
+
+    def give_way(self) -> None:
+        self.lease.release()
+
+
+def test_those_who_take_their_time_give_way_and_the_largest_and_oldest_first():
+    now = 0.0
+    intake = Intake(8 * MEGABYTE, patience=30.0, clock=lambda: now)
+    small = Waiter(intake, MEGABYTE)
+    now = 1.0
+    large = Waiter(intake, 3 * MEGABYTE)
+    young = Waiter(intake, 2 * MEGABYTE)
+    busy = intake.lease()
+    now = 20.0
+    with pytest.raises(Overloaded):
+        busy.take(MEGABYTE)
+    now = 60.0
+    busy.take(MEGABYTE)
+    assert [each.lease.held // MEGABYTE for each in (small, large, young)] == [1, 0, 2]
+    busy.take(4 * MEGABYTE)  # needs more than either gives
+    assert [each.lease.held // MEGABYTE for each in (small, large, young)] == [1, 0, 0]
+    late = Waiter(intake, 64)
+    with pytest.raises(Overloaded):
+        late.lease.take(MEGABYTE)
+    assert small.lease.held == MEGABYTE, "nobody gives way in vain"
+    assert busy.held == 5 * MEGABYTE, "who works does not give way"
+
+
+def test_small_ones_that_take_their_time_give_way_to_small_ones():
+    now = 0.0
+    intake = Intake(4 * MEGABYTE, patience=30.0, clock=lambda: now)
+    waiters = [Waiter(intake, SMALL_BYTES) for _ in range(16)]
+    now = 10.0
+    with pytest.raises(Overloaded):
+        intake.lease().take(1000)
+    now = 31.0
+    for _ in range(100):
+        intake.lease().take(1000)
+    assert sum(each.lease.held == 0 for each in waiters) == 2
+
+
 def test_what_is_refused_holds_nothing_more():
     intake = Intake(4 * MEGABYTE)
     one, other = intake.lease(), intake.lease()

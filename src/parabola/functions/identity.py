@@ -60,7 +60,8 @@ class Identity:
             self.attributes_json  # noqa: B018
         except TypeError as error:
             raise BadRequest(
-                f"The identity has attributes that functions cannot be given: {error}.", code="InvalidIdentity"
+                f"The identity has attributes that functions cannot be given: {error}.",
+                code="InvalidIdentity",
             ) from None
         return self
 

@@ -99,7 +99,7 @@ def create_site(
 
 def _set_rules(app: web.Application, rules: ServerRules | None, intake: Intake | None) -> None:
     app[RULES] = rules = rules or ServerRules()
-    app[INTAKE] = intake or Intake(rules.request_memory)
+    app[INTAKE] = intake or Intake(rules.request_memory, rules.body_seconds)
 
 
 class Server:
@@ -123,7 +123,7 @@ class Server:
         self._site_where = site_port
         self._public = public
         self.rules = rules or ServerRules()
-        self.intake = Intake(self.rules.request_memory)
+        self.intake = Intake(self.rules.request_memory, self.rules.body_seconds)
         self._runners: list[web.AppRunner] = []
 
     async def start(self) -> None:

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final, Protocol
 
-import aiohttp
 import orjson
 from aiohttp import web
 
@@ -29,7 +28,7 @@ from parabola.functions.identity import Identity
 from parabola.server.credentials import identify
 from parabola.server.http_errors import error_response
 from parabola.server.messages import json_string
-from parabola.server.request_body import ENCODINGS, decoded, encoding_of
+from parabola.server.request_body import ENCODINGS, arriving, decoded, encoding_of
 from parabola.server.request_context import forwarded_scheme, request_context
 from parabola.server.rules import LEASE
 from parabola.server.served_backend import ServedBackend
@@ -48,7 +47,6 @@ it would keep a process from other actions."""
 BODYLESS_STATUSES: Final = frozenset({204, 205, 304})
 CONNECTION_HEADERS: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 """What the server and the client settle between themselves, not the action."""
-_CHUNK_BYTES: Final = 64 * 1024
 
 
 class ActingBackend(ServedBackend, Protocol):
@@ -238,17 +236,8 @@ async def _identity(backend: ActingBackend, request: web.Request) -> Identity | 
 def _body(request: web.Request) -> AsyncIterator[bytes] | None:
     if request.method in BODYLESS or not request.can_read_body:
         return None
-    pieces, encoding = _pieces(request.content), encoding_of(request)
+    pieces, encoding = arriving(request, STALL_SECONDS), encoding_of(request)
     return decoded(pieces, encoding) if encoding in ENCODINGS else pieces
-
-
-async def _pieces(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    while True:
-        async with asyncio.timeout(STALL_SECONDS):
-            piece = await content.read(_CHUNK_BYTES)
-        if not piece:
-            return
-        yield piece
 
 
 async def _watched(

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 import brotli  # type: ignore[import-untyped]
-from aiohttp import StreamReader, web
+from aiohttp import web
 
-from parabola.server.rules import LEASE, ServerRules, rules_of
+from parabola.server.intake import Lease, overloaded
+from parabola.server.rules import LEASE, rules_of
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest, ParabolaError
 from parabola.values.sizes import humanize
@@ -143,7 +144,7 @@ async def read_body(request: web.Request, limit: int, *, compressed: bool = Fals
                 raise _too_large(limit)
             lease.take(len(whole))
             return whole
-        pieces = arriving(content, rules_of(request))
+        pieces = arriving(request)
         if encoding is not None:
             pieces = decoded(pieces, encoding)
         body = bytearray()
@@ -157,28 +158,61 @@ async def read_body(request: web.Request, limit: int, *, compressed: bool = Fals
     return body
 
 
-async def arriving(content: StreamReader, rules: ServerRules) -> AsyncIterator[bytes]:
-    """A body as it arrives. Raises `TooSlow` when it stops, or only trickles: the time that counts is the
-    time spent waiting for it."""
+async def arriving(request: web.Request, seconds: float | None = None) -> AsyncIterator[bytes]:
+    """A body as it arrives. While it waits, it gives way to others who find no room.
+
+    Raises `TooSlow` when it stops, or only trickles: the time that counts is the time spent waiting for it,
+    looked at over `seconds`, by default those of the rules. Raises `Overloaded` when it has given way.
+    """
+    rules, content, lease = rules_of(request), request.content, request[LEASE]
+    seconds = rules.body_seconds if seconds is None else seconds
     clock = asyncio.get_running_loop().time
     waited = 0.0
     received = 0
-    while True:
-        began = clock()
-        try:
-            async with asyncio.timeout(rules.body_seconds):
-                piece = await content.readany()
-        except TimeoutError:
-            raise _too_slow() from None
-        if not piece:
-            return
-        waited += clock() - began
-        received += len(piece)
-        if waited >= rules.body_seconds:
-            if received < rules.body_rate * waited:
-                raise _too_slow()
-            waited, received = 0.0, 0
-        yield piece
+    waiting = _Waiting(lease)
+    lease.may_give_way(waiting)
+    try:
+        while True:
+            began = clock()
+            try:
+                async with asyncio.timeout(seconds) as waiting.patience:
+                    piece = await content.readany()
+            except TimeoutError:
+                raise (overloaded() if waiting.has_given_way else _too_slow()) from None
+            finally:
+                waiting.patience = None
+            if waiting.has_given_way:
+                raise overloaded()
+            if not piece:
+                return
+            waited += clock() - began
+            received += len(piece)
+            if waited >= seconds:
+                if received < rules.body_rate * waited:
+                    raise _too_slow()
+                waited, received = 0.0, 0
+            yield piece
+    finally:
+        lease.is_settled()
+
+
+class _Waiting:
+    """A body that others may do without."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self.patience: asyncio.Timeout | None = None
+        """There while more of the body is waited for."""
+        self.has_given_way = False
+
+    def spare(self) -> int:
+        return 0 if self.patience is None else self._lease.held
+
+    def give_way(self) -> None:
+        assert self.patience is not None
+        self.has_given_way = True
+        self._lease.release()
+        self.patience.reschedule(asyncio.get_running_loop().time())
 
 
 async def decoded(pieces: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:

@@ -11,7 +11,6 @@ from parabola.functions.identity import Identity
 from parabola.server.credentials import require_admin, require_admin_of_link
 from parabola.server.json_body import read_json, read_object
 from parabola.server.request_body import arriving, refuse_encoding
-from parabola.server.rules import rules_of
 from parabola.server.served_backend import ServedBackend
 from parabola.services.files import Files
 from parabola.services.import_record import ImportRequest
@@ -142,7 +141,7 @@ class SnapshotApi:
 
     def _body(self, request: web.Request) -> AsyncIterator[bytes]:
         """The body as it arrives, as long as there is room for it."""
-        return self._backend.files.leaving_room(arriving(request.content, rules_of(request)))
+        return self._backend.files.leaving_room(arriving(request))
 
     async def _require_writer(self, request: web.Request, operation: str) -> None:
         """Raise unless the request comes from an administrator whose key is not read-only."""

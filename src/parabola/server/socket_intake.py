@@ -7,13 +7,13 @@ arguments of queries that are held.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, Final
 
 from aiohttp import web
 
 from parabola.server.frame_meter import FrameMeter
-from parabola.server.intake import SMALL_BYTES, Intake, Lease
+from parabola.server.intake import SMALL_BYTES, Intake, Lease, overloaded
 from parabola.server.messages import Action, Add, ClientMessage, ModifyQuerySet, Mutation
 from parabola.server.rules import ServerRules
 from parabola.values.errors import Overloaded
@@ -26,12 +26,14 @@ MAX_WAITING_BYTES: Final = 8 * 1024 * 1024
 
 class SocketIntake:
     """Counts for one socket. `refuse` hears when everybody together holds too much for a message that
-    arrives; what it raises is for the reader."""
+    arrives, and when the socket must give way to others; what it raises is for the reader. `running` are the
+    ids of the calls that have begun."""
 
     __slots__ = (
         "_arrived",
         "_began",
         "_calls",
+        "_is_closed",
         "_lease",
         "_meter",
         "_queries",
@@ -39,13 +41,20 @@ class SocketIntake:
         "_reader",
         "_refuse",
         "_rules",
+        "_running",
         "_seen",
+        "_waits",
         "gone",
         "waiting",
     )
 
-    def __init__(self, intake: Intake, rules: ServerRules, refuse: Callable[[Overloaded], None]) -> None:
+    def __init__(
+        self, intake: Intake, rules: ServerRules, refuse: Callable[[Overloaded], None], running: Set[int]
+    ) -> None:
         self._lease: Lease = intake.lease()
+        self._running = running
+        self._waits = False
+        self._is_closed = False
         self._rules = rules
         self._refuse = refuse
         self._reader: Any = None
@@ -110,16 +119,39 @@ class SocketIntake:
 
     def _count(self) -> None:
         """Hold what has arrived and not been taken: messages that wait to be, and a part of one."""
-        arrived = self._meter.pending + self._queue._size
-        difference, self._arrived = arrived - self._arrived, arrived
+        if self._is_closed:
+            return
+        pending = self._meter.pending
+        arrived = pending + self._queue._size
+        difference = arrived - self._arrived
         if difference > 0:
-            try:
-                self._lease.take(difference)
-            except Overloaded:
-                self._arrived -= difference
-                raise
+            self._lease.take(difference)
         else:
             self._lease.give_back(-difference)
+        self._arrived = arrived
+        if pending > 0 or self._waits or self._lease.held > SMALL_BYTES:
+            self._look(pending)
+
+    def _look(self, pending: int) -> None:
+        """Whether it is of those who give way: a message is incomplete, or it holds much."""
+        waits = pending > 0 or self._lease.held > SMALL_BYTES
+        if waits != self._waits:
+            self._waits = waits
+            if waits:
+                self._lease.may_give_way(self)
+            else:
+                self._lease.is_settled()
+
+    # Giving way
+
+    def spare(self) -> int:
+        """All but what the calls that run were given."""
+        return self._lease.held - sum(self._calls[number] for number in self._calls.keys() & self._running)
+
+    def give_way(self) -> None:
+        """The socket is closed, to come again."""
+        self.close()
+        self._refuse(overloaded())
 
     # What is decoded
 
@@ -152,6 +184,8 @@ class SocketIntake:
                 if added and weight > SMALL_BYTES:
                     self._lease.take(weight)
                     self._queries[added[0]] = self._queries.get(added[0], 0) + weight
+        if self._lease.held > SMALL_BYTES:
+            self._look(self._meter.pending)
 
     def call_ended(self, request_id: int) -> None:
         """A call has ended, or will never begin."""
@@ -159,11 +193,13 @@ class SocketIntake:
         self.waiting -= weight
         self._lease.give_back(weight)
 
-    def close(self, running: frozenset[int]) -> None:
+    def close(self) -> None:
         """The socket has gone: only what the calls that still run were given is held any longer."""
+        self._lease.is_settled()
+        self._is_closed = True
         self._lease.give_back(self._arrived)
         self._arrived = 0
         for query_id in list(self._queries):
             self._lease.give_back(self._queries.pop(query_id))
-        for request_id in self._calls.keys() - running:
+        for request_id in self._calls.keys() - self._running:
             self.call_ended(request_id)

@@ -183,7 +183,7 @@ def _expected_digest(request: web.Request) -> bytes | None:
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
     """The body as it arrives. Raises `ConnectionError` when it breaks off, `TooSlow` when it stops."""
     received = 0
-    async for chunk in arriving(request.content, rules_of(request)):
+    async for chunk in arriving(request):
         received += len(chunk)
         yield chunk
     if request.content_length is not None and received < request.content_length:

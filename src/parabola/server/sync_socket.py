@@ -108,9 +108,9 @@ class SyncSocket:
         self._outbox = Outbox(transport, request.protocol, spawn, self._wake)
         self._scheduled = False
         self._verification: asyncio.Task[None] | None = None
-        self._intake = SocketIntake(intake, rules, self._overloaded)
-        self._intake.attach(request, response)
         self._running: set[int] = set()
+        self._intake = SocketIntake(intake, rules, self._overloaded, self._running)
+        self._intake.attach(request, response)
         self._room = asyncio.Event()
         self._liveness = Liveness(self._loop.time(), rules.header_seconds)
         self._timer = self._loop.call_at(self._liveness.deadline, self._tick)
@@ -323,7 +323,7 @@ class SyncSocket:
         self._timer.cancel()
         self._outbox.clear()
         self._queries.close()
-        self._intake.close(frozenset(self._running))
+        self._intake.close()
         self._transport.close()
 
 

@@ -56,7 +56,11 @@ async def opened(
 ) -> AsyncIterator[Database]:
     store = SqlitePersistence.open(directory)
     options: dict[str, Any] = {} if clock is None else {"clock": clock, "counter": clock.count}
-    database = await Database.open(store, limits=limits, retention=retention, **options)
+    try:
+        database = await Database.open(store, limits=limits, retention=retention, **options)
+    except BaseException:
+        await store.close()
+        raise
     try:
         yield database
     finally:

@@ -33,6 +33,7 @@ def test_nothing_is_taken_for_older_than_the_server_has_run_since(
     newest = [0]
     running = RunningTime(clock, clock.count, lambda: newest[0], None)
     commits: list[tuple[float, int]] = []  # how long the server had run, and the timestamp
+    noted: list[tuple[float, int]] = []  # the same with what the clock showed
     for what, amount in events:
         if what == "pass":
             clock.advance(amount)
@@ -45,12 +46,15 @@ def test_nothing_is_taken_for_older_than_the_server_has_run_since(
         running.observe()
         newest[0] = max(newest[0] + 1, clock())
         commits.append((ran, newest[0]))
+        noted.append((ran, clock()))
         clock.advance(1e-6)  # a reading and a commit at the very same moment are not told apart
         ran += 1e-6
         for age in ages:
             before = running.reading_before(age)
             # A commit up to the reading is as old as that, but for what no clock is set by.
             assert all(ran - then >= age - 1.01 for then, ts in commits if ts <= before)
+            shown = running.clock_before(age)
+            assert all(ran - then >= age - 0.01 for then, time in noted if time <= shown)
 
 
 @given(st.lists(st.floats(1.0, 500.0), min_size=1, max_size=200), st.floats(0.1, 20_000.0))
@@ -63,6 +67,7 @@ def test_with_a_steady_clock_an_age_is_exact_however_long_it_runs(steps: list[fl
     expected = clock.now - int(age * SECOND_NS)
     found = running.reading_before(age)
     assert found == 0 if age > sum(steps) + 0.001 else abs(found - expected) < SECOND_NS or found == 0
+    assert abs(running.clock_before(age) - found) < SECOND_NS or found == 0
 
 
 def test_clocks_that_are_read_a_moment_apart_have_not_jumped() -> None:
@@ -101,6 +106,27 @@ async def test_a_clock_that_jumps_forward_is_said_and_removes_nothing_young(
         [document] = await collect(database.begin(ts=ts), "t")
         assert document.value["n"] == 0.0
         assert [entry.ts > ts for entry in await database.log_after(ts, 10)] == [True, True]
+
+
+def test_what_is_noted_by_a_clock_that_was_put_back_is_not_old_at_once() -> None:
+    clock = Clock()
+    newest = [0]
+    running = RunningTime(clock, clock.count, lambda: newest[0], None)
+    clock.jump(365 * 24 * 3600)
+    newest[0] = clock.now
+    running.observe()
+    clock.jump(-365 * 24 * 3600)
+    for _ in range(20):
+        clock.advance(24 * 3600)
+        running.observe()
+    before = running.clock_before(14 * 24 * 3600)
+    assert clock.now - 20 * DAY_NS < before <= clock.now - 14 * DAY_NS
+
+
+def test_readings_that_were_damaged_are_forgotten() -> None:
+    clock = Clock()
+    for stored in (b"", b"[[0.0, 1", b"[[0.0, 1]]", b"\xff", b"[1]", b"{}"):
+        assert RunningTime(clock, clock.count, lambda: 0, stored).reading_before(5.0) == 0
 
 
 async def test_a_clock_that_was_put_back_does_not_keep_history_for_ever(tmp_path: Path) -> None:

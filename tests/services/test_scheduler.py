@@ -372,7 +372,9 @@ async def test_what_a_cancelled_action_schedules_is_cancelled(backend: Backend) 
 def ran_for_months(directory: Path) -> None:
     """Let the server believe that it has: ages are by the time in which it runs."""
     months = 60 * 24 * 3600.0
-    readings = [[0.0, time.time_ns() - int(months * 1e9)], [months, time.time_ns()]]
+    now = time.time_ns()
+    began = now - int(months * 1e9)
+    readings = [[0.0, began, began, began], [months, now, began, began]]
     with contextlib.closing(sqlite3.connect(directory / "parabola.sqlite3", isolation_level=None)) as db:
         db.execute("INSERT OR REPLACE INTO property VALUES ('running_time', ?)", (json.dumps(readings),))
 

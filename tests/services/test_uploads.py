@@ -119,7 +119,7 @@ async def test_what_nobody_needs_is_removed(uploads: Uploads, tmp_path: Path) ->
     await uploads.finish(old, [])
     long_ago = os.stat(tmp_path).st_mtime - uploads_module.ABANDONED_AFTER_SECONDS - 60
     os.utime(tmp_path / "imports" / abandoned, (long_ago, long_ago))
-    uploads.discard_abandoned({needed})
+    uploads.discard_abandoned({needed}, idle_since=long_ago + 30)
     assert {path.name for path in (tmp_path / "imports").iterdir()} == {needed, fresh}
     uploads.discard(needed)
     uploads.discard("../..")

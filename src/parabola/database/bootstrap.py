@@ -97,7 +97,12 @@ async def load_registry(persistence: Persistence, ts: int) -> Registry:
     for table in registry.tables():
         if table.name == SCHEMAS:
             registry = registry.with_rows(table, await _rows(persistence, table.tablet_id, ts))
-    for tablet_id in (TABLES_TABLET, INDEX_TABLET, SCHEMAS_TABLET):
+    for tablet_id, name in ((TABLES_TABLET, TABLES), (INDEX_TABLET, INDEXES), (SCHEMAS_TABLET, SCHEMAS)):
+        described = registry.table(name)
+        present = {index.name for index in registry.indexes(tablet_id)}
+        fixed = {index for table, index in FIXED_INDEX_IDS if table == name} | {BY_ID, BY_CREATION_TIME}
+        if described is None or described.tablet_id != tablet_id or not present >= fixed:
+            raise persistence.damaged(f'table "{name}" is not there as a whole')
         rows = await _rows(persistence, tablet_id, ts)
         for index in registry.indexes(tablet_id):
             if index.is_enabled:

@@ -135,12 +135,12 @@ class Database:
         """The clock, in nanoseconds."""
         return self._clock()
 
-    def reading_before(self, seconds: float) -> int:
-        """A timestamp: commits up to it are older than `seconds` in which the server ran (`RunningTime`).
+    def clock_before(self, seconds: float) -> int:
+        """What the clock showed, at the most, `seconds` of running ago, in ns since 1970 (`RunningTime`).
 
         What is kept for a time must not be removed by the clock alone, which may jump.
         """
-        return self.running_time.reading_before(seconds)
+        return self.running_time.clock_before(seconds)
 
     def new_id(self) -> int:
         """A number no tablet and no index has or had."""

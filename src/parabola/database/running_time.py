@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ["RunningTime", "seconds_since_boot"]
 
@@ -40,6 +40,19 @@ def seconds_since_boot() -> float:
     return time.monotonic()
 
 
+class Reading(NamedTuple):
+    """How the clocks stood once."""
+
+    ran: float
+    """Seconds the server had run."""
+    ts: int
+    """Every commit until then has this timestamp or an earlier one, every later commit a later one."""
+    lead: int
+    """What the system clock showed more than that, in ns."""
+    least_lead: int
+    """The least of it, from then to the next reading."""
+
+
 class RunningTime:
     """Timestamps of commits (ns since 1970), each after so many seconds in which the server ran."""
 
@@ -58,12 +71,10 @@ class RunningTime:
         self._counter = counter
         self._newest_ts = newest_ts
         self._last = (counter(), clock())
-        self._readings: list[tuple[float, int]] = (
-            [] if stored is None else list(map(tuple, json.loads(stored)))
-        )
-        ran = self._readings[-1][0] if self._readings else 0.0
+        self._readings: list[Reading] = [] if stored is None else _stored_readings(stored)
+        ran = self._readings[-1].ran if self._readings else 0.0
         self._began = counter() - ran
-        self._readings.append((ran, self._reading()))
+        self._add(ran)
 
     def _reading(self) -> int:
         """Every commit until now has this timestamp or an earlier one, every later commit a later one."""
@@ -83,8 +94,16 @@ class RunningTime:
                 f"{abs(jump):,.0f}",
             )
         ran = counted - self._began
-        self._readings.append((ran, self._reading()))
+        self._add(ran)
         self._thin(ran)
+
+    def _add(self, ran: float) -> None:
+        now = self._clock()
+        lead = now - int(ran * NS_PER_SECOND)
+        if self._readings:
+            last = self._readings[-1]
+            self._readings[-1] = last._replace(least_lead=min(last.least_lead, lead))
+        self._readings.append(Reading(ran, max(now, self._newest_ts()), lead, lead))
 
     def _thin(self, now: float) -> None:
         """Leaves of old readings only as many as their age asks for."""
@@ -92,10 +111,12 @@ class RunningTime:
         kept = readings[-2:]
         for at in range(len(readings) - 3, -1, -1):
             older = readings[at - 1] if at else None
-            near = older is not None and kept[0][0] - older[0] < SPACING * (now - older[0])
+            near = older is not None and kept[0].ran - older.ran < SPACING * (now - older.ran)
             if not near:
                 kept.insert(0, readings[at])
-            if now - readings[at][0] > LONGEST_SECONDS:
+            elif older is not None:
+                readings[at - 1] = older._replace(least_lead=min(older.least_lead, readings[at].least_lead))
+            if now - readings[at].ran > LONGEST_SECONDS:
                 break
         self._readings = kept
 
@@ -106,7 +127,7 @@ class RunningTime:
         """
         then = self._counter() - self._began - seconds
         later = self._reading()
-        for ran, reading in reversed(self._readings):
+        for ran, reading, _, _ in reversed(self._readings):
             if ran <= then:
                 steady = reading + int((then - ran) * NS_PER_SECOND)
                 went_back = steady - later > UNEVEN_NS
@@ -114,6 +135,28 @@ class RunningTime:
             later = reading
         return 0
 
+    def clock_before(self, seconds: float) -> int:
+        """What the system clock showed when the server had run `seconds` less than now, or less than that.
+
+        For what was noted by the clock itself: what has an earlier time is at least that old, also where the
+        clock was ahead for a while and was put back. 0 where nobody knows.
+        """
+        now = self._counter() - self._began
+        then = now - seconds
+        least = self._clock() - int(now * NS_PER_SECOND)
+        for ran, _, _, least_lead in reversed(self._readings):
+            least = min(least, least_lead)
+            if ran <= then:
+                return least + int(then * NS_PER_SECOND)
+        return 0
+
     def to_bytes(self) -> bytes:
         """For the next run."""
         return json.dumps(self._readings).encode()
+
+
+def _stored_readings(stored: bytes) -> list[Reading]:
+    try:
+        return [Reading(*reading) for reading in json.loads(stored)]
+    except (ValueError, TypeError):
+        return []  # damaged, or of another version: then nothing is known to be old

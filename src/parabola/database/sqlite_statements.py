@@ -147,6 +147,9 @@ INSPECT_ENTRIES: Final = (
     " FROM entry AS e LEFT JOIN revision AS r ON r.number = e.revision"
     " WHERE (e.index_id, e.key) > (?, ?) ORDER BY e.index_id, e.key LIMIT ?"
 )
+FIND_ENTRY: Final = "SELECT 1 FROM entry WHERE index_id = ? AND key = ?"
+FIND_REMOVED_ENTRY: Final = "SELECT 1 FROM removed_entry WHERE index_id = ? AND removed_ts = ? AND key = ?"
+FIND_SUPERSEDED: Final = "SELECT 1 FROM superseded WHERE index_id = ? AND key = ? AND removed_ts = ?"
 INSPECT_REMOVED_ENTRIES: Final = (
     "SELECT index_id, removed_ts, key, ts, size, revision FROM removed_entry"
     " WHERE (index_id, removed_ts, key) > (?, ?, ?) ORDER BY index_id, removed_ts, key LIMIT ?"

@@ -80,11 +80,14 @@ class FileGarbage:
             logger.warning("The store of files could not be looked through: %s", error)
 
     async def _sweep_for_ever(self) -> None:
-        settled = self._opened if self._store.is_exclusive else self._opened - SETTLED_SECONDS
+        settled = self._opened if self._store.is_exclusive else self._settled()
         while True:
             await self.sweep(settled)
             await asyncio.sleep(SWEEP_INTERVAL_SECONDS)
-            settled = time.time() - SETTLED_SECONDS
+            settled = self._settled()
+
+    def _settled(self) -> float:
+        return self._database.clock_before(SETTLED_SECONDS) / 1e9
 
     def _committed(self, writes: WriteSet, ts: int) -> None:
         for change in writes.changes:

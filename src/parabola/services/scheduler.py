@@ -238,7 +238,7 @@ class Scheduler:
     async def _clean_up(self) -> None:
         while True:
             with contextlib.suppress(ParabolaError):
-                before_ms = self._database.reading_before(KEPT_SECONDS) / 1e6
+                before_ms = self._database.clock_before(KEPT_SECONDS) / 1e6
                 remove = partial(remove_ended_jobs, before_ms=before_ms, limit=BATCH)
                 while await transact(self._database, _SOURCE, remove):
                     pass

@@ -8,7 +8,6 @@ indexes are filled.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,7 +81,7 @@ async def submit_schema(tx: Transaction, database: Database, schema: Schema | No
         if pending is not None:
             row_id = pending.document_id
         else:
-            await _remove_old_rows(tx)
+            await _remove_old_rows(tx, database.clock_before(_KEPT_SECONDS) / 1e6)
             row_id = await tx.insert_system(_SCHEMAS, {"state": "pending", "schema": text})
     for name in schema.tables if schema is not None else ():
         if tx.find_table(name) is None:
@@ -165,8 +164,7 @@ async def _is_empty(tx: Transaction, database: Database, table: Table) -> bool:
     return database.count_at(table.tablet_id, tx.begin_ts) == 0 and await tx.count(table.name) == 0
 
 
-async def _remove_old_rows(tx: Transaction) -> None:
-    before = (time.time() - _KEPT_SECONDS) * 1000
+async def _remove_old_rows(tx: Transaction, before_ms: float) -> None:
     for row in await system_rows(tx, _SCHEMAS):
-        if row.value["state"] in ("failed", "overwritten") and row.value["_creationTime"] < before:
+        if row.value["state"] in ("failed", "overwritten") and row.value["_creationTime"] < before_ms:
             await tx.delete_system(row.id)

@@ -41,7 +41,7 @@ class SessionResults:
         self._task: asyncio.Task[None] | None = None
         # Creation time up to which rows were looked at for having changed nothing. What an earlier run has
         # not come to within two hours of its own is left to the two weeks.
-        self._looked_at_ms = database.reading_before(2 * UNCHANGED_SECONDS) / 1e6
+        self._looked_at_ms = database.clock_before(2 * UNCHANGED_SECONDS) / 1e6
 
     def start(self) -> None:
         """Begin, with what is too old already."""
@@ -62,10 +62,10 @@ class SessionResults:
     async def run_once(self) -> None:
         """Remove all that is too old now."""
         database = self._database
-        before_ms = database.reading_before(KEPT_SECONDS) / 1e6
+        before_ms = database.clock_before(KEPT_SECONDS) / 1e6
         while await transact(database, _SOURCE, partial(remove_old_results, before_ms=before_ms)):
             pass
-        before_ms = database.reading_before(UNCHANGED_SECONDS) / 1e6
+        before_ms = database.clock_before(UNCHANGED_SECONDS) / 1e6
         while self._looked_at_ms < before_ms:
             remove = partial(remove_unchanged_results, after_ms=self._looked_at_ms, before_ms=before_ms)
             self._looked_at_ms = await transact(database, _SOURCE, remove)

@@ -106,7 +106,7 @@ class SnapshotExports:
     async def remove_expired(self) -> None:
         """Remove archives and rows of exports that have expired, and what interrupted ones have left."""
         # By the time in which the server runs: a clock that jumps forward must not take archives away.
-        requested_before = self._database.reading_before(KEPT_SECONDS)
+        requested_before = self._database.clock_before(KEPT_SECONDS)
         expires_before = min(self._database.now_ts(), requested_before + KEPT_SECONDS * NS_PER_SECOND)
         records = await all_exports(self._database.begin())
         expired = [r.id for r in records if not r.is_running and r.expiration_ts <= expires_before]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
@@ -29,7 +28,7 @@ from parabola.services.import_switch import table_exists
 from parabola.services.stored_files import FILES, STORAGE, StoredFiles
 from parabola.services.threads import in_thread
 from parabola.services.transactions import transact
-from parabola.services.uploads import Uploads
+from parabola.services.uploads import ABANDONED_AFTER_SECONDS, Uploads
 from parabola.values.errors import BadRequest, UserError
 
 if TYPE_CHECKING:
@@ -124,12 +123,16 @@ class SnapshotImports:
         """Remove uploads that nobody needs, and imports that were never confirmed."""
         records = await self._records()
         for record in records:
-            if record.stage == "waiting_for_confirmation" and _age(record) > MAXIMUM_AGE_SECONDS:
+            if record.stage == "waiting_for_confirmation" and self._is_too_old(record):
                 await self._fail(record.id, "The import was not confirmed in time. Upload the file again.")
         needed = {record.upload for record in records if not record.is_over}
-        await in_thread(self.uploads.discard_abandoned, needed)
+        idle_since = self._database.clock_before(ABANDONED_AFTER_SECONDS) / 1e9
+        await in_thread(self.uploads.discard_abandoned, needed, idle_since)
 
     # ---- the work
+
+    def _is_too_old(self, record: ImportRecord) -> bool:
+        return record.creation_time < self._database.clock_before(MAXIMUM_AGE_SECONDS) / 1e6
 
     def _start(self, id: str) -> None:
         before = self._tasks.get(id)
@@ -166,7 +169,7 @@ class SnapshotImports:
             raise ImportRefused(
                 f"The import was given up after {MAXIMUM_ATTEMPTS} attempts; the server's log says why"
             )
-        if _age(record) > MAXIMUM_AGE_SECONDS:
+        if self._is_too_old(record):
             raise ImportRefused("The import was given up because it is too old. Upload the file again")
 
         async def count(tx: Transaction) -> None:
@@ -306,7 +309,3 @@ async def _drop_strays(records: list[ImportRecord], tx: Transaction) -> None:
     for table in tx.registry.tables():
         if table.state == "hidden" and table.tablet_id not in needed:
             await tx.delete_table(table)
-
-
-def _age(record: ImportRecord) -> float:
-    return time.time() - record.creation_time / 1000

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-import time
 from collections.abc import AsyncIterable, Collection, Sequence
 from pathlib import Path
 from typing import IO, Final
@@ -100,15 +99,17 @@ class Uploads:
         if _TOKEN.match(token):
             shutil.rmtree(self._directory / token, ignore_errors=True)
 
-    def discard_abandoned(self, needed: Collection[str]) -> None:
-        """Remove finished uploads that are not `needed`, and those that nobody goes on with."""
+    def discard_abandoned(self, needed: Collection[str], idle_since: float) -> None:
+        """Remove finished uploads that are not `needed`, and those that nobody goes on with.
+
+        These are untouched since `idle_since` (seconds since the epoch).
+        """
         if not self._directory.is_dir():
             return
         for directory in self._directory.iterdir():
             if directory.name in needed:
                 continue
-            idle = time.time() - directory.stat().st_mtime
-            if (directory / _MANIFEST).exists() or idle > ABANDONED_AFTER_SECONDS:
+            if (directory / _MANIFEST).exists() or directory.stat().st_mtime < idle_since:
                 shutil.rmtree(directory, ignore_errors=True)
 
     def _find(self, token: str) -> Path:

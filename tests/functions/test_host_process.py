@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 import pytest
 
+from functions.pool_hosts import IdleHost
+from parabola.functions import hosts
 from parabola.functions.host_process import HostProcess, describe_exit
 from parabola.functions.hosts import HostBundle, HostCommand, HostLost, LoadFailure, Run, RunRequest
 
@@ -43,6 +45,26 @@ async def failure_of(run: Run) -> Any:
     message = await run.next()
     assert message["type"] == "failed", message
     return message
+
+
+@pytest.mark.parametrize("has_processor", [True, False])
+async def test_a_module_has_a_time_in_which_its_host_can_run(
+    monkeypatch: pytest.MonkeyPatch, has_processor: bool
+) -> None:
+    monkeypatch.setattr(hosts, "ANALYSIS_SECONDS", 0.02)
+    analyst = IdleHost()
+    if not has_processor:
+        monkeypatch.setattr(analyst, "waiting_seconds", analyst.loop.time, raising=False)
+    analysing = asyncio.create_task(analyst.analyze("modules"))
+    await asyncio.sleep(0)
+    analyst.receive({"type": "importing", "id": 1, "path": "slow.js"})
+    if has_processor:
+        with pytest.raises(LoadFailure, match=r"Importing slow\.js took longer"):
+            await analysing
+    else:
+        await asyncio.wait({analysing}, timeout=0.2)
+        analyst.receive({"type": "analysis", "id": 1, "result": {"modules": {}}})
+        assert await analysing == {"modules": {}}
 
 
 async def test_messages_go_both_ways() -> None:

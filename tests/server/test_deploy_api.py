@@ -15,6 +15,8 @@ import aiohttp
 import pytest
 
 from parabola.backend import Backend, BackendConfig, host_processes
+from parabola.functions.host_process import HostProcess
+from parabola.functions.hosts import HostConnection
 from parabola.server.app import Server
 from parabola.services.admin_keys import make_admin_key
 
@@ -222,6 +224,92 @@ async def test_components_are_analysed_and_not_run(backend: Backend, pusher: Pus
     assert text in refused["message"]
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The modules that hosts are asked about, as the test goes on."""
+    paths: list[str] = []
+    analyze = HostConnection.analyze
+
+    async def recorded(self: HostConnection, phase: str, **fields: Any) -> Any:
+        paths.extend(fields.get("paths", ()))
+        return await analyze(self, phase, **fields)
+
+    monkeypatch.setattr(HostConnection, "analyze", recorded)
+    return paths
+
+
+async def test_a_push_analyses_what_has_changed(pusher: Pusher, asked: list[str]) -> None:
+    sources = {
+        "_deps/SHARED.js": "export const shared = 1;",
+        "imports.js": f'import {{ shared }} from "./_deps/SHARED.js"; {query("shared")}',
+        "reads.js": f"const setting = process.env.SETTING; {query('setting')}",
+        "served.js": query("1"),
+        "timed.js": f"const began = Date.now(); {query('began')}",
+    }
+    started = await pusher.start(sources)
+    first = started["analysis"][""]["functions"]
+    await pusher.finish(started)
+    assert sorted(asked) == ["imports.js", "reads.js", "served.js", "timed.js"]
+    asked.clear()
+    started = await pusher.start(sources)
+    assert started["analysis"][""]["functions"] == first
+    await pusher.finish(started)
+    assert asked == ["timed.js"]
+    asked.clear()
+    await pusher.start({**sources, "_deps/SHARED.js": "export const shared = 2;"})
+    assert asked == ["imports.js", "timed.js"]
+    asked.clear()
+    changes = {"changes": [{"name": "SETTING", "value": "on"}]}
+    async with pusher.http.post("/api/update_environment_variables", json=changes) as response:
+        assert response.status == 200
+    await pusher.start({**sources, "served.js": query("2")})
+    assert asked == ["imports.js", "reads.js", "served.js", "timed.js"]
+
+
+async def test_what_a_failed_push_has_found_is_not_asked_again(pusher: Pusher, asked: list[str]) -> None:
+    sources = {f"part{number:02}.js": query(str(number)) for number in range(16)}
+    await pusher.start({**sources, "throws.js": "throw new Error('on purpose');"}, status=400)
+    asked.clear()
+    await pusher.start(sources)
+    assert asked == []
+
+
+async def test_a_push_starts_no_host_for_its_components(
+    pusher: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawned = 0
+    spawn = HostProcess.spawn.__func__  # type: ignore[attr-defined]
+
+    async def counted(cls: type[HostProcess], *args: Any, **options: Any) -> HostProcess:
+        nonlocal spawned
+        spawned += 1
+        host: HostProcess = await spawn(cls, *args, **options)
+        return host
+
+    monkeypatch.setattr(HostProcess, "spawn", classmethod(counted))
+    push = push_of({"served.js": query("1")})
+    names = [f"part{number}" for number in range(20)]
+    push["appDefinition"]["definition"] = config(
+        "convex.config.js", "{ type: 'app' }", *((name, name) for name in names)
+    )
+    push["componentDefinitions"] = [
+        {
+            "definitionPath": name,
+            "definition": config(
+                "convex.config.js", f"{{ type: 'childComponent', name: '{name}', args: [] }}"
+            ),
+            "dependencies": [],
+            "schema": None,
+            "functions": [module("lib.js", query("0"))],
+            "udfServerVersion": "1.48.0",
+        }
+        for name in names
+    ]
+    started = await pusher.post("/api/deploy2/start_push", push)
+    assert started["analysis"].keys() == {"", *names}
+    assert spawned <= 2
+
+
 async def test_what_is_no_definition_is_refused(pusher: Pusher) -> None:
     push = push_of({"served.js": query("1")})
     for source, text in (
@@ -251,7 +339,7 @@ REFUSED = {
     "ends.js": ('"use node"; process.exit(3);', "importing ends.js (exit code 3)"),
     "grows.js": (
         "const kept = new Uint8Array(1_200_000_000).fill(1); while (true) {}",
-        "The isolate host ended while loading the modules (it took more than 1 GiB of memory)",
+        "The isolate host ended while importing grows.js (it took more than 1 GiB of memory)",
     ),
     "schema.js": ("export default 1;", "must have a default export of a schema"),
     "my-file.js": (query("1"), "'my-file.js' is not a valid module path"),

@@ -55,6 +55,7 @@ async def _analyse(project: Project) -> Mapping[str, Any]:
     from parabola.functions.host_set import HostSet
     from parabola.functions.hosts import LoadFailure
     from parabola.services.analysis import analyse, with_position
+    from parabola.services.known_analyses import KnownAnalyses
 
     sources = project.python_modules()
     push = Push("python", tuple(Module(source.path, "python", source.source) for source in sources))
@@ -62,7 +63,7 @@ async def _analyse(project: Project) -> Mapping[str, Any]:
     hosts = HostSet(host_processes(), candidate, {"cloudUrl": "", "siteUrl": ""})
     try:
         await hosts.start()
-        analysed = await analyse(hosts, candidate, "python")
+        analysed = await analyse(hosts, candidate, "python", KnownAnalyses())
     except LoadFailure as failure:
         raise with_position(failure) from None
     finally:

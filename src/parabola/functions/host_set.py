@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from parabola.functions.hosts import (
     Run,
     RunRequest,
 )
+from parabola.functions.shared_analysis import analyze_together
 from parabola.values.errors import Overloaded
 
 logger = logging.getLogger("parabola.host")
@@ -103,6 +104,18 @@ class EnvironmentHosts:
         """What the modules define. Raises `LoadFailure`."""
         analyst = await self.spawner.analyst()
         return await (analyst or self.deterministic or self.actions).analyze(phase, **fields)
+
+    async def analyze_modules(self, paths: Sequence[str], take: Callable[[Message], None]) -> None:
+        """Hand what these modules define to `take`, in parts. Raises `LoadFailure`."""
+        if self.deterministic is None:  # one after the other: modules of full Node.js share a world
+            take(await self.analyze("modules", paths=list(paths)))
+        else:
+            await analyze_together(self.deterministic.processes, paths, take)
+
+    def version(self) -> str | None:
+        """The version of what runs the modules."""
+        ready = (self.deterministic or self.actions).processes()
+        return str(ready[0].info.get("version")) if ready else None
 
     async def close(self, drain: float, drain_actions: float) -> None:
         """End all hosts."""
@@ -187,6 +200,27 @@ class HostSet:
         if self._failure is not None:
             raise self._failure
         return await self._environments[environment].analyze(phase, **fields)
+
+    async def analyze_modules(
+        self, environment: Environment, paths: Sequence[str], take: Callable[[Message], None]
+    ) -> None:
+        """Hand what these modules of an environment define to `take`, in parts: `modules`, what those depend
+        on (`reads`), and the `schema` if it is among them. Raises `LoadFailure`.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if paths:
+            await self._environments[environment].analyze_modules(paths, take)
+
+    def version(self, environment: Environment) -> str | None:
+        """The version of what runs the modules of an environment."""
+        return self._environments[environment].version()
+
+    def variables(self, env: Mapping[str, str]) -> dict[str, str]:
+        """What modules may read, `env` and the names of the server."""
+        names = {"CONVEX_CLOUD_URL": "cloudUrl", "CONVEX_SITE_URL": "siteUrl"}
+        own = {name: self._instance[key] for name, key in names.items() if key in self._instance}
+        return {**own, **env}
 
     async def close(self, *, drain: float = 0.0, drain_actions: float = 0.0) -> None:
         """End all hosts once they have finished what they run, at the latest after the given seconds."""

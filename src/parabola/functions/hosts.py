@@ -35,9 +35,12 @@ if TYPE_CHECKING:
 
 PROTOCOL_VERSION = 1
 ANALYSIS_SECONDS = 60.0
-"""Time for the analysis of all modules of one environment. Each module of the default JavaScript runtime has
-less, by its own host's clock; imports of external packages may take their time.
+"""Time for the analysis of one module, or of all where the host does not say at which it is. Time in which
+the host found no processor does not count. Each module of the default JavaScript runtime has less, by its own
+host's clock; imports of external packages may take their time.
 """
+ANALYSIS_LOOK_SECONDS = 1.0
+"""How often it is looked how long a module has taken."""
 UNREADABLE_TEXT = (
     "What the function sent could not be read: {why}. Its result, errors, logs and calls must be well-formed "
     f"text and values, and no message may be longer than {humanize(MAXIMUM_LINE_BYTES)}."
@@ -306,6 +309,7 @@ class HostConnection:
         """Called when that becomes true."""
         self.importing: str | None = None
         """The module that an analysis imports now, where the host says so."""
+        self._module_began = (0.0, 0.0)
         self.info: Message = {}
         """The host's `ready` message."""
         self.ended_by: str | None = None
@@ -381,16 +385,20 @@ class HostConnection:
         """
         if self.closed:
             raise LoadFailure("The host ended before the modules were analysed. Push again.")
-        self.importing = None
+        self._begin_module(None)
         self.started_work()
         analysis_id = next(self._ids)
         future = self._analyses[analysis_id] = self.loop.create_future()
         try:
             async with asyncio.timeout(ANALYSIS_SECONDS):
                 await self._ready
-                self.send(orjson.dumps({"type": "analyze", "id": analysis_id, "phase": phase, **fields}))
-                analysis: Message = await future
-                return analysis
+            self.send(orjson.dumps({"type": "analyze", "id": analysis_id, "phase": phase, **fields}))
+            while not future.done():
+                if self._module_seconds() > ANALYSIS_SECONDS:
+                    raise TimeoutError
+                await asyncio.wait({future}, timeout=min(ANALYSIS_LOOK_SECONDS, ANALYSIS_SECONDS))
+            analysis: Message = future.result()
+            return analysis
         except TimeoutError:
             what = "Analysing the modules" if self.importing is None else f"Importing {self.importing}"
             raise LoadFailure(
@@ -399,6 +407,18 @@ class HostConnection:
             ) from None
         finally:
             self._analyses.pop(analysis_id, None)
+
+    def _begin_module(self, path: str | None) -> None:
+        """The host comes to this module."""
+        self.importing = path
+        self._module_began = (self.loop.time(), self.waiting_seconds() or 0.0)
+
+    def _module_seconds(self) -> float:
+        """How long the host has had for the module so far: time in which it found no processor is not its
+        own.
+        """
+        began, waited = self._module_began
+        return self.loop.time() - began - ((self.waiting_seconds() or 0.0) - waited)
 
     def run(self, request: RunRequest) -> Run:
         """Start a run; it is in flight when this returns. Raises `HostLost` when the host is gone."""
@@ -474,7 +494,7 @@ class HostConnection:
             elif (analysis := self._analyses.get(message["id"])) is not None and not analysis.done():
                 analysis.set_exception(_load_failure(message.get("error")))
         elif kind == "importing":
-            self.importing = str(message.get("path"))
+            self._begin_module(str(message.get("path")))
         elif kind == "analysis":
             analysis = self._analyses.get(message["id"])
             if analysis is not None and not analysis.done():
@@ -565,6 +585,9 @@ class HostPool(Protocol):
 
     async def analyze(self, phase: str, **fields: Any) -> Message:
         """See `HostConnection.analyze`."""
+
+    def processes(self) -> list[HostConnection]:
+        """The hosts that are ready."""
 
     async def close(self, *, drain: float = 0.0) -> None:
         """Let what is in flight finish for at most `drain` seconds, then end the hosts."""

@@ -6,15 +6,18 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from parabola._version import __version__
 from parabola.functions.deployment import Deployment, Environment, Module
 from parabola.functions.hosts import LoadFailure
 from parabola.services.auth_providers import parse_auth_providers
 from parabola.services.definitions import EvaluatedDefinition, PushedDefinition, check_definitions
-from parabola.services.push import ENVIRONMENTS, Language
+from parabola.services.known_analyses import KnownAnalyses, Surroundings
+from parabola.services.push import ENVIRONMENTS, SCHEMA_MODULES, Language
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.schema import Schema
 from parabola.values.validators import validator_from_json
@@ -37,6 +40,7 @@ _MISSING_VARIABLE_TEXT: Final = re.compile(r"Environment variable \S+ is used in
 
 _CYCLE = "Found cyclic definition dependency"
 
+APP_DEFINITION: Final = "convex.config.js"
 AUTH_MODULES = ("auth_config.py", "auth.config.js")
 
 
@@ -52,21 +56,79 @@ class AnalysedModules:
     auth_providers: Sequence[Mapping[str, Any]] = ()
 
 
-async def analyse(hosts: HostSet, candidate: Deployment, language: Language) -> AnalysedModules:
-    """Analyse every module of `language`. Raises `LoadFailure` or `SchemaDefinitionError`."""
+async def analyse(
+    hosts: HostSet, candidate: Deployment, language: Language, known: KnownAnalyses
+) -> AnalysedModules:
+    """Analyse every module of `language` about which nothing is `known`. Raises `LoadFailure` or
+    `SchemaDefinitionError`.
+    """
     analysed = AnalysedModules()
     for environment in ENVIRONMENTS[language]:
         if environment not in candidate.environments():
             continue
-        result = await hosts.analyze(environment, "modules")
-        for path, module in result["modules"].items():
+        if environment == "python":
+            modules, schema = _parts(await hosts.analyze(environment, "modules"))
+        else:
+            around = Surroundings(
+                environment,
+                {module.path: module for module in candidate.modules_for(environment)},
+                hosts.variables(candidate.env),
+                (__version__, hosts.version(environment), candidate.node_packages),
+            )
+            ask = partial(hosts.analyze_modules, environment)
+            modules, schema = await _analyse_javascript(ask, around, known)
+        for path, module in modules.items():
             _check_functions(path, module, environment)
-        analysed.modules |= result["modules"]
-        if (schema := result.get("schema")) is not None:
+        analysed.modules |= modules
+        if schema is not None:
             analysed.schema_json = schema
             analysed.schema = Schema.from_json(schema)
     analysed.auth_providers = await analyse_auth(hosts, candidate)
     return analysed
+
+
+_Analysed = tuple[dict[str, Mapping[str, Any]], Mapping[str, Any] | None]
+"""Modules by their paths, and the schema."""
+
+
+def _parts(result: Mapping[str, Any]) -> _Analysed:
+    return dict(result["modules"]), result.get("schema")
+
+
+async def _analyse_javascript(
+    ask: Callable[[Sequence[str], Callable[[Mapping[str, Any]], None]], Awaitable[None]],
+    around: Surroundings,
+    known: KnownAnalyses,
+) -> _Analysed:
+    """Ask about the modules that have changed, and take the others as they were found before."""
+    found: dict[str, Mapping[str, Any] | None] = {}
+    asked = []
+    for path in sorted(around.modules):
+        if path == APP_DEFINITION or _is_chunk(path, around.environment):
+            continue
+        earlier = known.find(path, around)
+        if earlier is None:
+            asked.append(path)
+        else:
+            found[path] = earlier[0]
+
+    def take(part: Mapping[str, Any]) -> None:
+        new: dict[str, Mapping[str, Any] | None] = dict(part["modules"])
+        if part.get("schema") is not None:
+            new[SCHEMA_MODULES["typescript"]] = part["schema"]
+        for path, module in new.items():
+            known.remember(path, module, (part.get("reads") or {}).get(path), around)
+        found.update(new)
+
+    await ask(asked, take)
+    known.forget_others(around, found)
+    schema = found.pop(SCHEMA_MODULES["typescript"], None) if around.environment == "isolate" else None
+    return {path: found[path] or {} for path in sorted(found)}, schema
+
+
+def _is_chunk(path: str, environment: Environment) -> bool:
+    """Whether a module holds what others share, and nothing to call."""
+    return "_deps/" in path if environment == "node" else path.startswith("_deps/")
 
 
 async def analyse_auth(hosts: HostSet, candidate: Deployment) -> list[dict[str, Any]]:
@@ -102,27 +164,34 @@ async def analyse_definitions(
     candidate: Deployment,
     definitions: Sequence[PushedDefinition],
     prepare: Callable[[Deployment], Awaitable[HostSet]],
+    known: KnownAnalyses,
 ) -> dict[str, EvaluatedDefinition]:
-    """What the app and its components are, by their paths. `prepare` makes hosts for a component's modules.
+    """What the app and its components are, by their paths. `prepare` makes hosts where the app has none for
+    JavaScript.
 
     Raises `LoadFailure`, and what is wrong with a component's functions or schema.
     """
     if not definitions:
         return {}
+    if "isolate" in candidate.environments():
+        return await _analyse_definitions(hosts, definitions, known)
+    config = definitions[0].module
+    async with _hosts_of(Deployment({config.path: config}, env=candidate.env), prepare) as own:
+        return await _analyse_definitions(own, definitions, known)
+
+
+async def _analyse_definitions(
+    hosts: HostSet, definitions: Sequence[PushedDefinition], known: KnownAnalyses
+) -> dict[str, EvaluatedDefinition]:
     asked = [{"path": each.path, "module": each.module.for_host()} for each in definitions]
     try:
-        if "isolate" in candidate.environments():
-            result = await hosts.analyze("isolate", "app", definitions=asked)
-        else:
-            config = definitions[0].module
-            async with _hosts_of(Deployment({config.path: config}, env=candidate.env), prepare) as own:
-                result = await own.analyze("isolate", "app", definitions=asked)
+        result = await hosts.analyze("isolate", "app", definitions=asked)
     except LoadFailure as failure:
         failure.code = "CyclicImport" if failure.message == _CYCLE else "InvalidConvexConfig"
         raise
     evaluated = {"": EvaluatedDefinition(result["definitions"][""])}
     for each in definitions[1:]:
-        functions, schema = await _analyse_component(each, prepare)
+        functions, schema = await _analyse_component(hosts, each, known)
         definition = EvaluatedDefinition(result["definitions"][each.path], functions, schema)
         evaluated[each.path] = definition.with_exports()
     check_definitions(evaluated)
@@ -130,18 +199,29 @@ async def analyse_definitions(
 
 
 async def _analyse_component(
-    component: PushedDefinition, prepare: Callable[[Deployment], Awaitable[HostSet]]
+    hosts: HostSet, component: PushedDefinition, known: KnownAnalyses
 ) -> tuple[Mapping[str, Mapping[str, Any]], Schema | None]:
+    """On the hosts of the app, which are handed the component's modules with the question."""
     if not component.modules:
         return {}, None
+    around = Surroundings(
+        "isolate",
+        {module.path: module for module in component.modules},
+        hosts.variables({}),
+        (__version__, hosts.version("isolate")),
+        component.path,
+    )
+
+    async def ask(paths: Sequence[str], take: Callable[[Mapping[str, Any]], None]) -> None:
+        if paths:
+            modules = [module.for_host() for module in component.modules]
+            take(await hosts.analyze("isolate", "modules", paths=list(paths), modules=modules))
+
     try:
-        deployment = Deployment({module.path: module for module in component.modules})
-        async with _hosts_of(deployment, prepare) as hosts:
-            result = await hosts.analyze("isolate", "modules")
-        for path, module in result["modules"].items():
+        functions, schema = await _analyse_javascript(ask, around, known)
+        for path, module in functions.items():
             _check_functions(path, module, "isolate")
-        schema = result.get("schema")
-        return result["modules"], None if schema is None else Schema.from_json(schema)
+        return functions, None if schema is None else Schema.from_json(schema)
     except UserError as error:
         refusal = BadRequest(f"In the component {component.path}: {error.message}", code=error.code)
         raise refusal from None

@@ -34,6 +34,7 @@ from parabola.services.cron_jobs import check_crons, update_crons
 from parabola.services.definitions import EvaluatedDefinition, check_runnable, check_variables
 from parabola.services.environment import check_changes
 from parabola.services.index_changes import index_changes
+from parabola.services.known_analyses import KnownAnalyses
 from parabola.services.node_packages import NodePackages
 from parabola.services.push import SCHEMA_MODULES, ModuleDiff, Push, PushResult, combine
 from parabola.services.schema_changes import (
@@ -78,6 +79,7 @@ class DeployService:
         self._activation = activation
         self._node_packages = node_packages
         self._pushes = StartedPushes(database)
+        self._known = KnownAnalyses()
         self._one_at_a_time = asyncio.Lock()
         self._cleaning: set[asyncio.Task[None]] = set()
 
@@ -189,11 +191,11 @@ class DeployService:
             except LoadFailure as failure:
                 raise with_position(failure) from None
         try:
-            analysed = await analyse(hosts, candidate, push.language)
+            analysed = await analyse(hosts, candidate, push.language, self._known)
             deployment = self._assemble(base, candidate, analysed)
             check_crons(deployment)
             definitions = await analyse_definitions(
-                hosts, candidate, push.definitions, self._activation.prepare
+                hosts, candidate, push.definitions, self._activation.prepare, self._known
             )
             if push.language == "typescript":
                 app = definitions.get("")

@@ -9,15 +9,23 @@ function hexSeed(text) {
 
 export class Deployment {
   #env;
+  #instance;
 
   /** @param {object} message  a `load` message (docs/host-protocol.md) */
   constructor({ deployment, modules, env = {}, instance = {}, importPhase = {} }) {
     this.id = deployment;
     this.modules = new ModuleSet(modules);
+    this.#instance = instance;
     this.#env = { CONVEX_CLOUD_URL: instance.cloudUrl, CONVEX_SITE_URL: instance.siteUrl, ...env };
     /** Clock (milliseconds) and seed of the import phase. */
     this.importNow = importPhase.now ?? Date.now();
     this.importSeed = hexSeed(importPhase.seed ?? "");
+  }
+
+  /** Other modules in the same place, without the app's variables: those of a component. */
+  withModules(modules) {
+    const importPhase = { now: this.importNow, seed: this.importSeed };
+    return new Deployment({ deployment: this.id, modules, instance: this.#instance, importPhase });
   }
 
   env(name) {

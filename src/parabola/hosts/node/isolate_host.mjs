@@ -73,7 +73,12 @@ export class IsolateHost {
 
   async #analyze(message) {
     const { analyze } = await import("./analysis.mjs");
-    this.channel.send(await analyze(this.#deployment, message));
+    // At once: a module that ends the process, or never comes to an end, cannot be named afterwards.
+    const onModule = (path) => {
+      this.channel.send({ type: "importing", id: message.id, path });
+      this.channel.flush();
+    };
+    this.channel.send(await analyze(this.#deployment, message, onModule));
   }
 
   /** A promise was rejected, and nobody handled it by the time the microtasks had drained. */

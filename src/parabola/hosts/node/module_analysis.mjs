@@ -13,16 +13,26 @@ export const CONFIGURATION = new Set(["schema.js", "auth.config.js", "convex.con
 
 const EMPTY = { functions: [], httpRoutes: null, cronSpecs: null, sourceMapped: null };
 
-/** @returns {Promise<object>} path -> AnalyzedModule */
-export async function analyzeModules(deployment) {
+/**
+ * @param {string[]} [paths]  the modules to analyse; by default all
+ * @param {(path: string) => void} onModule  called before a module is evaluated
+ * @returns {Promise<{modules: object, reads: object}>} path -> AnalyzedModule, and path -> what that depends on
+ */
+export async function analyzeModules(deployment, paths, onModule) {
   const { modules } = deployment;
+  const asked = paths ?? modules.paths.filter((one) => !one.startsWith("_deps/"));
   const analyzed = {};
+  const reads = {};
   const locations = new FunctionLocations();
   try {
-    for (const path of modules.paths.filter((one) => !one.startsWith("_deps/")).sort()) {
-      if (path === "auth.config.js") analyzed[path] = EMPTY;
+    for (const path of [...asked].sort()) {
+      if (path === "auth.config.js") {
+        analyzed[path] = EMPTY;
+        reads[path] = { imports: [path], variables: [], isFixed: true };
+      }
       if (CONFIGURATION.has(path)) continue;
       const options = { prefix: `Failed to analyze ${path}: `, seconds: SECONDS };
+      onModule(path);
       const execution = new ImportExecution(deployment, "analysis");
       analyzed[path] = await evaluateModule(modules, path, execution, options, (namespace) =>
         describeModule(namespace, path, (target) => {
@@ -30,11 +40,18 @@ export async function analyzeModules(deployment) {
           return positionOf(target, module, module.url, locations);
         }),
       );
+      reads[path] = readsOf(modules, path, execution);
     }
   } finally {
     locations.close();
   }
-  return analyzed;
+  return { modules: analyzed, reads };
+}
+
+/** What an analysis depends on beside the module's own text. */
+function readsOf(modules, path, execution) {
+  const { envRead, usedClock, usedRandom } = execution;
+  return { imports: modules.graph(path), variables: [...envRead], isFixed: !usedClock && !usedRandom };
 }
 
 function describeModule(namespace, path, position) {

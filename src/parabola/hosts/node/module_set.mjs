@@ -14,6 +14,9 @@ import { SourceMap } from "./source_maps.mjs";
 
 export const MODULE_SCHEME = "convex:/";
 
+/** Texts that may name another module. */
+const RELATIVE = /["'`](\.{1,2}\/[^"'`\\\s]{1,500})["'`]/g;
+
 export class ModuleError extends Error {}
 
 /** Ends the URL of a module whose calls of live imports have been rewritten: its columns are others. */
@@ -25,6 +28,7 @@ class Module {
   /** The module as stack frames find it whose columns are shifted. */
   shifted = null;
   #syntax;
+  #specifiers;
   #sourceMap;
 
   constructor({ path, source, sourceMap }) {
@@ -33,6 +37,13 @@ class Module {
     this.source = source;
     this.sourceMapText = sourceMap ?? null;
     this.cachedData = undefined;
+    this.#specifiers = null;
+  }
+
+  /** What the module's imports name, as V8 reads them. Throws SyntaxError. @returns {string[]} */
+  get specifiers() {
+    this.#specifiers ??= new vm.SourceTextModule(this.source, { identifier: this.url }).dependencySpecifiers;
+    return this.#specifiers;
   }
 
   /** The statements found by our own reading, or null where they differ from what V8 finds. */
@@ -45,6 +56,7 @@ class Module {
     // V8 reads the module first: it is the judge of syntax errors, and of the specifiers our reading must agree on.
     const compiled = new vm.SourceTextModule(this.source, { identifier: this.url });
     this.cachedData = compiled.createCachedData();
+    this.#specifiers = compiled.dependencySpecifiers;
     try {
       const syntax = readModuleSyntax(this.source);
       const expected = [...new Set(compiled.dependencySpecifiers)].sort();
@@ -140,6 +152,24 @@ export class ModuleSet {
     const path = url.slice(MODULE_SCHEME.length);
     if (path.endsWith(SHIFTED)) return this.#modules.get(path.slice(0, -SHIFTED.length))?.shifted ?? null;
     return this.#modules.get(path) ?? null;
+  }
+
+  /**
+   * All modules that are loaded with the one of `path`, itself among them.
+   * @param {{isNode?: boolean}} [options]  whether packages, and modules that are imported later, are allowed
+   */
+  graph(path, { isNode = false } = {}) {
+    const found = new Set([path]);
+    for (const one of found) {
+      const { specifiers, source } = this.get(one);
+      const named = isNode ? Array.from(source.matchAll(RELATIVE), ([, specifier]) => specifier) : [];
+      for (const specifier of [...specifiers, ...named]) {
+        if (isNode && !specifier.startsWith(".")) continue;
+        const target = this.resolve(specifier, one);
+        if (!isNode || this.has(target)) found.add(target);
+      }
+    }
+    return [...found];
   }
 
   resolve(specifier, referrer) {

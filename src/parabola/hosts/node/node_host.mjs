@@ -123,7 +123,7 @@ export class NodeHost {
 
   // ---- analysis -----------------------------------------------------------------------------------------------
 
-  async #analyze({ id, phase }) {
+  async #analyze({ id, phase, paths }) {
     if (phase !== "modules") {
       this.channel.send({
         type: "analysis",
@@ -133,18 +133,22 @@ export class NodeHost {
       return;
     }
     const modules = {};
+    const reads = {};
     const locations = new FunctionLocations();
     let current = "";
     this.#isAnalysing = true;
     try {
-      for (const path of this.#modules.paths.filter((one) => !one.includes("_deps/")).sort()) {
+      const asked = paths ?? this.#modules.paths.filter((one) => !one.includes("_deps/"));
+      for (const path of [...asked].sort()) {
         current = path;
         // At once: a module that ends the process, or never comes to an end, cannot be named afterwards.
         this.channel.send({ type: "importing", id, path });
         this.channel.flush();
         modules[path] = await this.#describe(path, locations);
+        // What the module has read of the environment, of files and of the network is not known.
+        reads[path] = { imports: this.#modules.graph(path, { isNode: true }), variables: ["*"], isFixed: true };
       }
-      this.channel.send({ type: "analysis", id, result: { modules, schema: null } });
+      this.channel.send({ type: "analysis", id, result: { modules, reads, schema: null } });
     } catch (error) {
       this.channel.send({
         type: "failed",

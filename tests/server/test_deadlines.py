@@ -80,10 +80,10 @@ async def test_a_body_that_trickles_is_not_waited_for(hurried: Server):
 
 async def test_a_slow_but_honest_body_arrives(backend: FakeBackend):
     """At ten times the least rate, over several of the times at which it is looked at."""
-    async with serving(backend, ServerRules(body_seconds=0.1, body_rate=1000)) as server:
+    async with serving(backend, ServerRules(body_seconds=1.0, body_rate=1000)) as server:
         request = await RawRequest.to(server.port)
-        await request.head("POST", "/echo", Content_Length="20000")
-        await trickle(request, 500, 40)
+        await request.head("POST", "/echo", Content_Length="60000")
+        await trickle(request, 500, 120)
         assert await request.status() == 200
         request.close()
 

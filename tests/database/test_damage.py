@@ -366,6 +366,7 @@ async def test_pages_that_took_each_others_place_are_noticed(
     ]
     if not at_start:
         monkeypatch.setattr(sqlite_inspection, "CHECKED_BYTES", 0)
+    said: tuple[type[Exception], ...] = (UnusableData,) if at_start else (UnusableData, StorageDamaged)
     noticed = 0
     for first, second in zip(leaves[::7], leaves[4::7], strict=False):
         swapped = bytearray(content)
@@ -379,6 +380,6 @@ async def test_pages_that_took_each_others_place_are_noticed(
                 assert database._inspection is not None
                 await database._inspection.run_once()
                 assert len(await collect(database.begin(), "t")) == 3000
-        except UnusableData if at_start else (UnusableData, StorageDamaged):
+        except said:
             noticed += 1
     assert noticed

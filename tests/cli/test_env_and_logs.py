@@ -23,6 +23,11 @@ def noisy(ctx: QueryCtx) -> None:
 @query
 def broken(ctx: QueryCtx) -> None:
     raise ValueError("something to mend")
+
+@query
+def obeyed(ctx: QueryCtx) -> None:
+    print("\\x1b[2J is \\x9b2J")
+    raise ValueError("\\x1b]52;c;aGk=\\x07")
 """
 
 
@@ -137,3 +142,13 @@ def test_lines_and_errors_show_in_dev_and_in_logs(server: ServerProcess) -> None
     assert "something to mend" in logged
     entries = server.cli("logs", "--history", "100", "--no-follow", "--jsonl").stdout.splitlines()
     assert "functions:broken" in [json.loads(entry)["identifier"] for entry in entries]
+
+
+def test_nothing_that_a_terminal_obeys_is_shown(server: ServerProcess) -> None:
+    done = server.cli("run", "functions:obeyed", check=False)
+    server.wait_for_output("52;c;aGk=")
+    logs = server.cli("logs", "--history", "10", "--no-follow").stdout
+    for shown in (done.stderr, logs, server.output()):
+        assert r"\x1b[2J is \x9b2J" in shown
+        assert r"\x1b]52;c;aGk=\x07" in shown
+        assert not any(control in shown for control in "\x1b\x07\x9b")

@@ -12,6 +12,7 @@ from typing import Any
 from parabola.cli.console import console
 from parabola.cli.target import Target
 from parabola.values.errors import BadRequest, NotFound, UserError
+from parabola.values.texts import displayable
 
 __all__ = ["AdminClient", "FunctionFailed"]
 
@@ -35,7 +36,7 @@ class AdminClient:
         """Run a function of any kind; its log lines go to standard error. Raises `FunctionFailed`."""
         answer = self.post("/api/function", {"path": path, "args": args, "format": format})
         for line in answer.get("logLines", ()):
-            console.print(line, style="dim", markup=False)
+            console.print(displayable(line), style="dim", markup=False)
         if answer["status"] == "error":
             raise FunctionFailed(answer["errorMessage"])
         return answer.get("value")

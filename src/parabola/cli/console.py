@@ -7,6 +7,8 @@ import time
 from rich.console import Console
 from rich.text import Text
 
+from parabola.values.texts import displayable
+
 __all__ = ["console", "note", "show_error", "show_failure", "show_success"]
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -14,7 +16,7 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def show_error(message: str) -> None:
     """Say what went wrong, as the last thing before ending."""
-    console.print(Text.assemble(("✗ ", "bold red"), message))
+    console.print(Text.assemble(("✗ ", "bold red"), displayable(message)))
 
 
 def note(label: str, text: str) -> None:
@@ -29,7 +31,7 @@ def show_success(message: str) -> None:
 
 def show_failure(message: str, consequence: str = "") -> None:
     """A step of a long-running command that failed, and what that means for what is running."""
-    console.print(Text.assemble((f"  {_now()} ", "dim"), ("✗ ", "bold red"), message))
+    console.print(Text.assemble((f"  {_now()} ", "dim"), ("✗ ", "bold red"), displayable(message)))
     if consequence:
         console.print(Text.assemble((f"             {consequence}", "dim")))
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
+from parabola.values.texts import displayable
+
 __all__ = ["lines_of"]
 
 _COLORS = {"ERROR": "red", "WARN": "yellow", "DEBUG": "dim"}
@@ -20,9 +22,9 @@ def lines_of(entry: Mapping[str, Any]) -> Iterator[Text]:
     for line in entry["logLines"]:
         text = line if isinstance(line, str) else _text(line)
         level = text.partition("]")[0].removeprefix("[")
-        yield Text.assemble(*head, (text, _COLORS.get(level, "")))
+        yield Text.assemble(*head, (displayable(text), _COLORS.get(level, "")))
     if entry.get("error"):
-        yield Text.assemble(*head, ("✗ ", "bold red"), (str(entry["error"]).rstrip(), "red"))
+        yield Text.assemble(*head, ("✗ ", "bold red"), (displayable(str(entry["error"]).rstrip()), "red"))
 
 
 def _text(line: Mapping[str, Any]) -> str:

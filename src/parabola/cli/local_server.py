@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
-import logging
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from parabola.cli.console import console, note, show_failure
 from parabola.cli.instance import Instance
 from parabola.cli.listening import listen, url_of
+from parabola.cli.process_log import begin_log
+from parabola.cli.process_memory import collect_garbage_rarely, give_memory_back
 from parabola.cli.sealing import seal_process
 from parabola.cli.target import RunningServer
 from parabola.services.admin_keys import make_admin_key
@@ -25,10 +23,6 @@ from parabola.values.errors import BadRequest
 if TYPE_CHECKING:
     from parabola.backend import Backend
     from parabola.server.rules import ServerRules
-
-_M_TRIM_THRESHOLD: Final = -1
-_M_MMAP_THRESHOLD: Final = -3
-"""Options of mallopt(3)."""
 
 __all__ = ["LocalServer", "RequestOptions", "ServerOptions"]
 
@@ -111,9 +105,7 @@ class LocalServer:
                 code="InvalidFilesOrigin",
             )
         told_to_end = _listen_to_signals()
-        logging.basicConfig(
-            level=logging.WARNING, format="  %(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"
-        )
+        begin_log()
         listener = listen(options.host, options.port, "--port")
         try:
             site_listener = listen(options.host, options.site_port, "--site-port")
@@ -146,8 +138,8 @@ class LocalServer:
                     f"{f' ({error.filename})' if error.filename else ''}. "
                     "Make it a directory that this user may write to, or choose another one with --data."
                 ) from None
-            _collect_garbage_rarely()
-            _give_large_blocks_back()
+            collect_garbage_rarely()
+            giving_back = asyncio.create_task(give_memory_back())
             try:
                 server = Server(backend, options.host, listener, site_listener, options.public, rules)
                 await server.start()
@@ -161,6 +153,7 @@ class LocalServer:
                     RunningServer.remove(options.data_dir)
                     await server.stop()
             finally:
+                giving_back.cancel()
                 await backend.close()
 
     def introduce(self) -> None:
@@ -190,32 +183,6 @@ def _leave_word(running: RunningServer, data_dir: Path) -> None:
             f"{data_dir} takes no new file: {error.strerror or error}.",
             "Other commands do not find this server; name it with --url and --admin-key.",
         )
-
-
-def _collect_garbage_rarely() -> None:
-    """What is there now stays; leave it out of collections, and let those be seldom.
-
-    Full collections of a loaded server took over 100 ms, in which no client was served, and an eighth of its
-    processor time. Nearly everything here is freed by reference counts alone.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-
-
-def _give_large_blocks_back() -> None:
-    """Blocks of memory above a megabyte go back to the system as soon as they are free.
-
-    glibc learns from the first large blocks to keep others of up to 32 MB: some large bodies left hundreds of
-    megabytes behind, between smaller blocks that are still in use.
-    """
-    if sys.platform == "linux":
-        try:
-            mallopt = ctypes.CDLL(None).mallopt
-        except AttributeError:  # another C library
-            return
-        mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
-        mallopt(_M_TRIM_THRESHOLD, 16 * 1024 * 1024)
 
 
 def _listen_to_signals() -> asyncio.Future[None]:

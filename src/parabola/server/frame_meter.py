@@ -40,29 +40,36 @@ class FrameMeter:
                 position += step
                 if not self._is_control:
                     self._body += step
-            else:
+            elif self._head:
                 self._head += data[position : position + 1]
                 position += 1
-                if not self._read_head():
+                if not self._read_head(self._head, 0):
                     continue
-            if not self._left and not self._head and self._ends_message and not self._is_control:
+                self._head = b""
+            elif length := self._read_head(data, position):
+                position += length
+            else:
+                self._head = data[position:]
+                return
+            if not self._left and self._ends_message and not self._is_control:
                 self._body = 0
 
-    def _read_head(self) -> bool:
-        """Whether the head of a frame is there."""
-        head = self._head
-        if len(head) < 2:
-            return False
-        length = head[1] & ~_MASKED
-        extended = _LENGTH_BYTES.get(length, 0)
-        if len(head) < 2 + extended:
-            return False
-        if extended:
-            length = int.from_bytes(head[2:])
-        self._is_control = bool(head[0] & _CONTROL)
-        self._ends_message = bool(head[0] & _FINAL)
-        self._left = length + (4 if head[1] & _MASKED else 0)
+    def _read_head(self, data: bytes, start: int) -> int:
+        """The length of the head of a frame that begins at `start`; 0: it is not all there."""
+        end = len(data)
+        if end - start < 2:
+            return 0
+        first, second = data[start], data[start + 1]
+        length = second & ~_MASKED
+        head = 2
+        if length > 125:
+            head += _LENGTH_BYTES[length]
+            if end - start < head:
+                return 0
+            length = int.from_bytes(data[start + 2 : start + head])
+        self._is_control = bool(first & _CONTROL)
+        self._ends_message = bool(first & _FINAL)
+        self._left = length + (4 if second & _MASKED else 0)
         if not self._is_control:
-            self._body += len(head)
-        self._head = b""
-        return True
+            self._body += head
+        return head

@@ -9,13 +9,18 @@ most for the longest without getting on gives way.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, ParamSpec, Protocol, TypeVar
 
+from parabola.services.threads import in_thread
 from parabola.values.errors import Overloaded
 
 __all__ = ["SMALL_BYTES", "Giver", "Intake", "Lease", "overloaded"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SMALL_BYTES: Final = 64 * 1024
 """What holds no more than this draws on the share that is kept for small requests."""
@@ -43,6 +48,21 @@ class Giver(Protocol):
         """Give them back at once, and tell the client so."""
 
 
+class OneAtATime:
+    """Work in threads, one piece after the other, so that the event loop has its turn between them: each
+    holds the interpreter all the time."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """`work(...)` in a thread."""
+        async with self._lock:
+            return await in_thread(work, *args, **kwargs)
+
+
 class Intake:
     """The memory (bytes) that reading from clients may take at any time, `limit` in all. Those who have
     waited for `patience` seconds give way to others; `clock` gives seconds."""
@@ -56,6 +76,7 @@ class Intake:
         "_patience",
         "_small",
         "_small_limit",
+        "parsing",
     )
 
     def __init__(
@@ -67,6 +88,8 @@ class Intake:
         self._clock = clock
         self._small = 0
         self._large = 0
+        self.parsing = OneAtATime()
+        """For large texts: parsing one lets nobody else run, and several in a row would for long."""
         self._givers: dict[Lease, tuple[Giver, float]] = {}
         self._next_look = 0.0
 

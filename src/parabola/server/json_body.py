@@ -10,7 +10,7 @@ from aiohttp import web
 from parabola.server.json_faults import json_fault
 from parabola.server.json_weight import json_weight
 from parabola.server.request_body import BodyTooLarge, read_body
-from parabola.server.rules import LEASE
+from parabola.server.rules import INTAKE, LEASE
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
 
@@ -41,7 +41,7 @@ async def parse_body(request: web.Request, body: bytes | bytearray) -> Any:
         lease.take(json_weight(body))
         return parse_json(body)
     lease.take(await in_thread(json_weight, body))
-    return await in_thread(parse_json, body)
+    return await request.app[INTAKE].parsing.run(parse_json, body)
 
 
 def parse_json(text: bytes | bytearray | str) -> Any:

@@ -27,7 +27,7 @@ MAX_WAITING_BYTES: Final = 8 * 1024 * 1024
 class SocketIntake:
     """Counts for one socket. `refuse` hears when everybody together holds too much for a message that
     arrives, and when the socket must give way to others; what it raises is for the reader. `running` are the
-    ids of the calls that have begun."""
+    ids of the calls that have begun; who waits for `room` hears when the connection has ended."""
 
     __slots__ = (
         "_arrived",
@@ -40,6 +40,7 @@ class SocketIntake:
         "_queue",
         "_reader",
         "_refuse",
+        "_room",
         "_rules",
         "_running",
         "_seen",
@@ -49,10 +50,16 @@ class SocketIntake:
     )
 
     def __init__(
-        self, intake: Intake, rules: ServerRules, refuse: Callable[[Overloaded], None], running: Set[int]
+        self,
+        intake: Intake,
+        rules: ServerRules,
+        refuse: Callable[[Overloaded], None],
+        running: Set[int],
+        room: asyncio.Event,
     ) -> None:
         self._lease: Lease = intake.lease()
         self._running = running
+        self._room = room
         self._waits = False
         self._is_closed = False
         self._rules = rules
@@ -93,6 +100,7 @@ class SocketIntake:
     def feed_eof(self) -> None:
         """There is no more."""
         self.gone.set()
+        self._room.set()
         self._reader.feed_eof()
 
     def message_is_read(self) -> None:

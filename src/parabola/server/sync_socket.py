@@ -22,6 +22,7 @@ from parabola.server.client_version import ClientVersion
 from parabola.server.credentials import verify_authenticate
 from parabola.server.frames import PING_FRAME, close_frame, pong_frame, text_frames
 from parabola.server.intake import Intake
+from parabola.server.json_body import PARSED_AT_ONCE_BYTES
 from parabola.server.json_weight import json_weight
 from parabola.server.live_queries import LiveQueries, SharedRuns, Spawn
 from parabola.server.liveness import Liveness
@@ -50,6 +51,9 @@ from parabola.values.errors import Overloaded, ParabolaError
 
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds a client has to answer a close frame."""
+FRAMES_IN_A_ROW: Final = 32
+"""Frames of one client that are read before others have a turn: one piece of what arrives may have
+thousands."""
 FULL_WINDOW: Final = 15
 """The deflate window that shared texts are compressed for; clients that ask for less get plain text."""
 
@@ -69,6 +73,7 @@ class SyncSocket:
         "_liveness",
         "_loop",
         "_outbox",
+        "_parsing",
         "_queries",
         "_response",
         "_room",
@@ -109,17 +114,22 @@ class SyncSocket:
         self._scheduled = False
         self._verification: asyncio.Task[None] | None = None
         self._running: set[int] = set()
-        self._intake = SocketIntake(intake, rules, self._overloaded, self._running)
-        self._intake.attach(request, response)
         self._room = asyncio.Event()
+        self._intake = SocketIntake(intake, rules, self._overloaded, self._running, self._room)
+        self._intake.attach(request, response)
+        self._parsing = intake.parsing
         self._liveness = Liveness(self._loop.time(), rules.header_seconds)
         self._timer = self._loop.call_at(self._liveness.deadline, self._tick)
 
     async def serve(self) -> None:
         """Read until either side closes."""
         session, outbox = self._session, self._outbox
+        frames = 0
         try:
             while True:
+                frames += 1
+                if frames % FRAMES_IN_A_ROW == 0:
+                    await asyncio.sleep(0)
                 if outbox.is_full:
                     await outbox.wait_for_room()
                 if self._verification is not None:  # a token is checked before the next message is read
@@ -128,11 +138,13 @@ class SyncSocket:
                 while self._intake.is_full and not session.closed:  # its calls wait for each other
                     self._room.clear()
                     await self._room.wait()
+                    if self._intake.gone.is_set():
+                        return
                 frame = await self._response.receive()
                 self._liveness.heard(self._loop.time())
                 self._intake.message_is_read()
                 if frame.type is WSMsgType.TEXT:
-                    self._read(frame.data)
+                    await self._read(frame.data)
                 elif frame.type is WSMsgType.PING:
                     outbox.put_first(pong_frame(frame.data))
                 elif frame.type is WSMsgType.BINARY:
@@ -163,14 +175,19 @@ class SyncSocket:
 
     # ------------------------------------------------------------------ turns
 
-    def _read(self, text: str) -> None:
+    async def _read(self, text: str) -> None:
         if self._session.closed:
             return
         self._liveness.has_spoken()
         weight = json_weight(text)
         try:
             self._intake.check(weight)
-            message = decode_client_message(text)
+            if len(text) < PARSED_AT_ONCE_BYTES:
+                message = decode_client_message(text)
+            else:
+                message = await self._parsing.run(decode_client_message, text)
+                if self._session.closed:
+                    return
             self._intake.hold(message, weight)
             self._session.receive(message)
         except InvalidMessage as error:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES
+
+_CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All but tabs and new lines."""
 
 
 def is_well_formed(text: str) -> bool:
@@ -34,3 +40,9 @@ def shortened(text: str, maximum_bytes: int = MAX_ERROR_MESSAGE_BYTES) -> str:
     while encoded[cut] & 0xC0 == 0x80:  # not within a character
         cut -= 1
     return encoded[:cut].decode("utf-8", "surrogatepass") + " ..."
+
+
+def displayable(text: str) -> str:
+    """The text with control characters spelled out, such as `\\x1b`: a terminal obeys them, and what a client
+    has sent may be in any error."""
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -261,7 +261,7 @@ async def test_an_inspection_while_everything_changes_finds_nothing_wrong_and_en
 
 
 @given(
-    st.tuples(*[st.integers(0, 2**62)] * 3, st.text(max_size=8), st.none() | st.integers(1, 2**62)),
+    st.tuples(*[st.integers(0, 2**62)] * 3, st.binary(max_size=40), st.none() | st.integers(1, 2**62)),
     st.none() | st.binary(max_size=20),
     st.data(),
 )
@@ -279,8 +279,6 @@ def test_a_checksum_tells_any_changed_bit_of_a_revision(
             whole[at] = b"{}" if at == 6 else 1
         case int() as there:
             whole[at] = there ^ 1 << data.draw(st.integers(0, 62 if at != 7 else 31), label="bit")
-        case str() as there:
-            whole[at] = there[:-1] if there else "a"
         case bytes() as there:
             whole[at] = there[:-1] + bytes([there[-1] ^ 1]) if there else b"0"
     with pytest.raises(Damage):
@@ -317,7 +315,7 @@ async def test_an_entry_that_names_another_document_is_noticed_when_it_is_read(t
         lambda database: collect(database.begin(), range_of("t.by_n")),
     ):
         async with opened(tmp_path) as database:
-            with pytest.raises(StorageDamaged, match=f'names document "{second}"'):
+            with pytest.raises(StorageDamaged, match=r"which is not the one|name the same revision"):
                 await read(database)
 
 

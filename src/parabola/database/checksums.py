@@ -7,14 +7,15 @@ from struct import error as StructError
 from typing import Final, TypeAlias
 from zlib import crc32
 
-__all__ = ["Damage", "RevisionRow", "check_revision", "revision_checksum"]
+__all__ = ["PLACE", "Damage", "RevisionRow", "check_revision", "revision_checksum"]
 
-RevisionRow: TypeAlias = tuple[int, int, str, int, "int | None", int, "bytes | None", "int | None"]
+RevisionRow: TypeAlias = tuple[int, int, bytes, int, "int | None", int, "bytes | None", "int | None"]
 """Number, tablet, id, timestamp, number of the superseded revision, size, JSON, checksum.
 
 JSON is None for a deletion, the checksum from older versions."""
 
-NUMBERS: Final = Struct("<qqqqq")
+PLACE: Final = Struct("<qqqqq40s")
+"""Numbers, and an id, which has at most 37 characters."""
 
 
 class Damage(Exception):
@@ -22,11 +23,10 @@ class Damage(Exception):
 
 
 def revision_checksum(
-    number: int, tablet: int, id: str, ts: int, previous: int | None, size: int, raw: bytes | None
+    number: int, tablet: int, id: bytes, ts: int, previous: int | None, size: int, raw: bytes | None
 ) -> int:
     """CRC-32 of everything that a row of the log holds, every bit of it. `raw` is None for a deletion."""
-    place = NUMBERS.pack(number, tablet, ts, previous or 0, size)
-    return crc32(raw or b"", crc32(id.encode(), crc32(place)))
+    return crc32(raw or b"", crc32(PLACE.pack(number, tablet, ts, previous or 0, size, id)))
 
 
 def check_revision(row: RevisionRow) -> None:
@@ -37,4 +37,5 @@ def check_revision(row: RevisionRow) -> None:
             return
     except (TypeError, AttributeError, StructError):
         pass  # of another kind than was written
-    raise Damage(f'document "{id}" is not what was committed (revision {number})')
+    shown = bytes(id).decode(errors="replace")
+    raise Damage(f'document "{shown}" is not what was committed (revision {number})')

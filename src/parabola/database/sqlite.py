@@ -108,7 +108,6 @@ class SqlitePersistence:
         check_length(self._path)
         self._log = WriteAheadLog(self._path)
         self._db = self._log.connect()
-        self._db.text_factory = lambda text: text.decode(errors="replace")  # damage shows in the checksum
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="parabola-sync")
         self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="parabola-checkpoint")
         self._cache = RevisionCache(CACHE_BYTES)
@@ -279,7 +278,7 @@ class SqlitePersistence:
         for tablet, id, old, new, entries in commit.writes:
             previous, old_size = (None, 0) if old is None else (old.number, old.size)
             size, raw = (0, None) if new is None else (new.size, new.raw)
-            checksum = revision_checksum(number, tablet, id, ts, previous, size, raw)
+            checksum = revision_checksum(number, tablet, id.encode(), ts, previous, size, raw)
             revisions.append((number, tablet, id, ts, previous, size, raw, checksum))
             if new is not None:
                 new.number = number
@@ -517,4 +516,6 @@ class SqlitePersistence:
 def is_damage(error: Damage | sqlite3.Error) -> bool:
     """True if the disk did not give back what was written."""
     code = getattr(error, "sqlite_errorcode", 0)
-    return isinstance(error, Damage) or code & 0xFF in DAMAGE or code in READ_FAILURES
+    if isinstance(error, Damage) or code & 0xFF in DAMAGE or code in READ_FAILURES:
+        return True
+    return "Could not decode to UTF-8" in str(error)

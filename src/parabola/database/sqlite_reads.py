@@ -6,12 +6,14 @@ Everything here raises `Damage` or `sqlite3.DatabaseError` for what cannot be re
 from __future__ import annotations
 
 import sqlite3
+from struct import error as StructError
 from typing import Final
+from zlib import crc32
 
 import orjson
 
 from parabola.database import sqlite_statements as sql
-from parabola.database.checksums import Damage, RevisionRow, check_revision
+from parabola.database.checksums import PLACE, Damage, RevisionRow, check_revision
 from parabola.database.documents import Revision
 from parabola.database.indexes import id_key
 from parabola.database.intervals import Interval
@@ -89,16 +91,30 @@ class SqliteReads:
         cache = self._cache
         revisions = {number: cache.get(number) for _, number, _ in found}
         missing = [number for number, revision in revisions.items() if revision is None]
+        if len(revisions) < len(found):
+            raise Damage(f"two entries of index {index_id} name the same revision")
         if missing:
             rows = self._db.execute(sql.SELECT_REVISIONS, (orjson.dumps(missing).decode(),)).fetchall()
+            keys = {number: key for key, number, _ in found}
+            pack = PLACE.pack
+            add = cache.add
             for row in rows:
-                revisions[row[0]] = self._revision(row, row[0])
+                number, tablet, id, written_ts, previous, size, raw, checksum = row
+                try:  # `_revision` without its calls, as this is for every row that is read
+                    place = pack(number, tablet, written_ts, previous or 0, size, id)
+                    intact = checksum == crc32(raw, crc32(place)) and id in keys[number]
+                except (TypeError, StructError):
+                    intact = False
+                if intact:
+                    revision = Revision(id.decode(), written_ts, raw, size, number)
+                    add(number, revision)
+                else:
+                    revision = self._revision(row, number)
+                    if id not in keys[number]:  # every key ends with the document's id
+                        raise misled(index_id, revision)
+                revisions[number] = revision
             if len(rows) < len(missing):
                 self._revision(None, next(number for number in missing if revisions[number] is None))
-            for key, number, _ in found:
-                # Every key ends with the document's id. Where all are in memory they were compared before.
-                if (revision := revisions[number]) is not None and revision.id.encode() not in key:
-                    raise misled(index_id, revision)
         return Rows(((key, revisions[number]) for key, number, _ in found), exhausted=exhausted)  # type: ignore[misc]
 
     def _revision(self, row: RevisionRow | None, number: int) -> Revision:
@@ -108,7 +124,7 @@ class SqliteReads:
             raise Damage(f"revision {number} is not there, although an index names it")
         check_revision(row)
         _, _, id, written_ts, _, size, _, _ = row
-        revision = Revision(id, written_ts, raw, size, number)
+        revision = Revision(id.decode(), written_ts, raw, size, number)
         self._cache.add(number, revision)
         return revision
 
@@ -128,7 +144,7 @@ class SqliteReads:
                 ).fetchall()
         for row in rows:
             check_revision(row)
-        entries = [TailEntry(ts, tablet, id, raw) for _, tablet, id, ts, _, _, raw, _ in rows]
+        entries = [TailEntry(ts, tablet, id.decode(), raw) for _, tablet, id, ts, _, _, raw, _ in rows]
         return Rows(sorted(entries, key=lambda entry: (entry.ts, entry.id)), exhausted=exhausted)
 
     def _first_number_after(self, ts: int) -> int:

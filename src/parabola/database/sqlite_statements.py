@@ -50,6 +50,9 @@ CREATE TABLE IF NOT EXISTS table_size (
 ADD_CHECKSUM: Final = "ALTER TABLE revision ADD COLUMN checksum INTEGER"
 """What layout 2 has and layout 1 had not."""
 
+REVISION: Final = "number, tablet, CAST(id AS BLOB), ts, previous, size, json, checksum"
+"""The columns of a `RevisionRow`. The id as bytes: it is compared with others, and damage may be no text."""
+
 SELECT_PROPERTY: Final = "SELECT value FROM property WHERE name = ?"
 SELECT_PROPERTIES: Final = "SELECT name, value FROM property"
 UPSERT_PROPERTY: Final = "INSERT OR REPLACE INTO property VALUES (?, ?)"
@@ -84,16 +87,9 @@ SELECT_SUPERSEDED: Final = (
     "SELECT revision FROM superseded WHERE index_id = ? AND key = ? AND removed_ts > ? AND ts <= ?"
     " ORDER BY removed_ts LIMIT 1"
 )
-SELECT_REVISION: Final = (
-    "SELECT number, tablet, id, ts, previous, size, json, checksum FROM revision WHERE number = ?"
-)
-SELECT_NEWEST: Final = (
-    "SELECT number, tablet, id, ts, previous, size, json, checksum FROM revision ORDER BY number DESC LIMIT 1"
-)
-SELECT_REVISIONS: Final = (
-    "SELECT number, tablet, id, ts, previous, size, json, checksum FROM revision"
-    " WHERE number IN (SELECT value FROM json_each(?))"
-)
+SELECT_REVISION: Final = f"SELECT {REVISION} FROM revision WHERE number = ?"
+SELECT_NEWEST: Final = f"SELECT {REVISION} FROM revision ORDER BY number DESC LIMIT 1"
+SELECT_REVISIONS: Final = f"SELECT {REVISION} FROM revision WHERE number IN (SELECT value FROM json_each(?))"
 SCAN_LIVE: Final = {
     order: "SELECT key, revision, size FROM entry WHERE index_id = ? AND key >= ? AND key < ? AND ts <= ?"
     f" ORDER BY key {order} LIMIT ?"
@@ -111,14 +107,8 @@ SCAN_SUPERSEDED: Final = {
     f" ORDER BY key {order} LIMIT ?"
     for order in ("asc", "desc")
 }
-SCAN_LOG: Final = (
-    "SELECT number, tablet, id, ts, previous, size, json, checksum FROM revision"
-    " WHERE number >= ? ORDER BY number LIMIT ?"
-)
-SELECT_COMMIT: Final = (
-    "SELECT number, tablet, id, ts, previous, size, json, checksum FROM revision"
-    " WHERE number >= ? AND number < ? ORDER BY number"
-)
+SCAN_LOG: Final = f"SELECT {REVISION} FROM revision WHERE number >= ? ORDER BY number LIMIT ?"
+SELECT_COMMIT: Final = f"SELECT {REVISION} FROM revision WHERE number >= ? AND number < ? ORDER BY number"
 
 SELECT_NEXT_INDEX: Final = {
     table: f"SELECT index_id FROM {table} WHERE index_id > ? ORDER BY index_id LIMIT 1"

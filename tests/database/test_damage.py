@@ -165,7 +165,7 @@ async def test_a_damaged_document_is_not_read_and_nothing_is_built_on_it(
     (tmp_path / DATABASE).write_bytes(content.replace(b"secret 1", b"secret 2"))
     async with opened(tmp_path) as database:
         assert await insert(database, "t", {"text": "before anyone looks"})
-        with pytest.raises(StorageDamaged, match=f'document "{bad}" is not what was committed'):
+        with pytest.raises(StorageDamaged, match=f'document "{bad}" is not what was committed') as told:
             await database.begin().get(bad)
         with pytest.raises(StorageDamaged, match="restore the last backup"):
             await insert(database, "t", {"text": "after"})
@@ -175,6 +175,11 @@ async def test_a_damaged_document_is_not_read_and_nothing_is_built_on_it(
     said = [record for record in caplog.records if record.levelno == logging.CRITICAL]
     assert len(said) == 1
     assert "secret" not in caplog.text
+    assert told.value.message.endswith("The server's log says what is wrong and what to do.")
+    assert str(tmp_path) not in told.value.message
+    assert bad not in told.value.message
+    assert str(tmp_path) in said[0].getMessage()
+    assert bad in said[0].getMessage()
 
 
 async def test_the_inspection_finds_what_nobody_reads(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import logging
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
+from copy import copy
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parabola.database.commit_lane import CommitLane
@@ -306,7 +307,7 @@ class Committer:
                 self._counts[tablet_id] -= delta
         while self._waiting and self._waiting[-1].ts > kept:
             waiting = self._waiting.pop()
-            _fail(waiting, type(error)(error.message, error.code))
+            _fail(waiting, copy(error))
 
     async def close(self) -> None:
         """Returns when everything validated is durable or taken back."""

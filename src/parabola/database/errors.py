@@ -64,9 +64,20 @@ class StorageFailed(StorageError):
 
 
 class StorageDamaged(StorageFailed):
-    """What the disk gave back is not what was written. Writes are refused; restore a backup."""
+    """What the disk gave back is not what was written. Writes are refused; restore a backup.
+
+    ``detail`` says what and where, for whoever runs the server: it is in the text of the exception and in the
+    log, and not in the message, which every caller may see.
+    """
 
     default_code = "StorageDamaged"
+
+    def __init__(self, message: str, code: str | None = None, *, detail: str = "") -> None:
+        super().__init__(message, code)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.detail}".rstrip()
 
 
 class DataDirectoryLocked(ParabolaError):

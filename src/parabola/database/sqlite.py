@@ -26,6 +26,7 @@ import logging
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,6 +91,10 @@ READ_FAILURES: Final = frozenset(
     )
 )
 """The same, extended codes. Other failures of input and output are those of a write, a lock or memory."""
+
+DAMAGED: Final = (
+    "Stored data is damaged, so no more writes are taken. The server's log says what is wrong and what to do."
+)
 
 INSPECTION_PAUSE: Final = 30.0
 """The background check rests so many times as long as it worked."""
@@ -330,7 +335,7 @@ class SqlitePersistence:
 
     def _check_fault(self) -> None:
         if self._fault is not None:
-            raise type(self._fault)(self._fault.message)
+            raise copy(self._fault)
 
     def _commit(self) -> None:
         """Hands the open SQL transaction to the operating system."""
@@ -349,17 +354,17 @@ class SqlitePersistence:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the extended codes refine the primary ones
         if code == sqlite3.SQLITE_FULL:
             return StorageFull(
-                f"No room for the write in {self._path.parent}: the disk is full. Nothing of it was kept. "
-                "Free some space and try again; reading goes on meanwhile."
+                "No room for the write: the disk is full. Nothing of it was kept. Free some space and try "
+                "again; reading goes on meanwhile."
             )
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return StorageBusy(
-                f"Another program holds a lock on {self._path}, so nothing was written. "
+                "Another program holds a lock on the database, so nothing was written. "
                 "Stop it or let it finish, then try again."
             )
         if is_damage(error):
             return self.damaged(str(error))
-        return self._failed(f"The write to {self._path.parent} failed ({error}); nothing of it was kept.")
+        return self._failed(f"The write failed ({error}); nothing of it was kept.")
 
     def _roll_back(self, error: BaseException) -> None:
         if self._db.in_transaction:
@@ -385,13 +390,13 @@ class SqlitePersistence:
 
     def damaged(self, what: str) -> StorageFailed:
         """The file is not as it was written: nothing more may be built on it."""
-        return self._stopped(StorageDamaged(damage_text(self._path, what)))
+        return self._stopped(StorageDamaged(DAMAGED, detail=damage_text(self._path, what)))
 
     def _stopped(self, fault: StorageFailed) -> StorageFailed:
         if self._fault is None:
             self._fault = fault
             self.newest_ts = self._synced_ts
-            _log.critical("%s", fault)
+            _log.critical("%s: %s", self._path, fault)
         return fault
 
     async def inspect(self, key_of: KeyOf) -> None:
@@ -418,8 +423,7 @@ class SqlitePersistence:
             await asyncio.get_running_loop().run_in_executor(self._syncer, self._sync, target)
         except OSError as error:
             raise self._failed(
-                f"The disk of {self._path.parent} did not confirm a write ({error}), so it is not known "
-                "what it kept."
+                f"The disk did not confirm a write ({error.strerror}), so it is not known what it kept."
             ) from error
         self._synced_ts = max(self._synced_ts, target)
         if self._log.wants_checkpoint and self._checkpointing is None:

@@ -181,3 +181,64 @@ async def test_there_is_no_database_in_actions(host: HostProcess) -> None:
         "Uncaught AttributeError: There is no `ctx.db` in an action. Actions have no database: "
         "read with `ctx.run_query` and write with `ctx.run_mutation`."
     )
+
+
+async def test_an_action_that_waits_for_what_cannot_come_ends(host: HostProcess) -> None:
+    await host.serve("""
+        @action
+        async def never(ctx: ActionCtx):
+            await asyncio.Event().wait()
+        @action
+        async def after_a_call(ctx: ActionCtx):
+            await ctx.run_query(api.m.double, {"n": 1})
+            await asyncio.to_thread(sum, [1, 2])
+            await asyncio.Event().wait()
+        @action
+        async def fine(ctx: ActionCtx):
+            return "fine"
+    """)
+    host.database.functions["m:double"] = lambda args: args["args"]["n"] * 2
+    for name in ("never", "after_a_call"):
+        outcome = await host.action(f"m.py:{name}")
+        assert outcome.message["kind"] == "stuck", outcome
+        assert outcome.error.startswith("Returned promise will never resolve")
+    assert (await host.action("m.py:fine")).result == "fine"
+
+
+async def test_an_action_may_wait_for_timers_threads_sockets_and_processes(host: HostProcess) -> None:
+    await host.serve("""
+        import socket
+        import sys
+        import threading
+        @action
+        async def timer(ctx: ActionCtx):
+            await asyncio.sleep(0.1)
+            return "timer"
+        @action
+        async def pool(ctx: ActionCtx):
+            pause = threading.Event()
+            await asyncio.to_thread(pause.wait, 0.1)
+            return "pool"
+        @action
+        async def thread(ctx: ActionCtx):
+            done = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            threading.Timer(0.1, lambda: loop.call_soon_threadsafe(done.set)).start()
+            await done.wait()
+            return "thread"
+        @action
+        async def sockets(ctx: ActionCtx):
+            ours, theirs = socket.socketpair()
+            reader, writer = await asyncio.open_connection(sock=ours)
+            threading.Timer(0.1, lambda: theirs.sendall(b"x")).start()
+            await reader.read(1)
+            writer.close()
+            return "sockets"
+        @action
+        async def process(ctx: ActionCtx):
+            child = await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", "pass")
+            await child.wait()
+            return "process"
+    """)
+    for name in ("timer", "pool", "thread", "sockets", "process"):
+        assert (await host.action(f"m.py:{name}")).result == name

@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 import orjson
 
 from parabola.authoring.context import ActionCtx, SyncActionCtx
+from parabola.hosts.python.action_loop import ActionLoop
 from parabola.hosts.python.console import Console
 from parabola.hosts.python.frames import describe_error, type_name
 from parabola.hosts.python.invocation import Invocation, reply_error
 from parabola.hosts.python.outgoing import UnwritableMessage
+from parabola.hosts.python.transaction import STUCK
 from parabola.values.encoding import dumps
 
 Json = dict[str, Any]
@@ -27,6 +29,10 @@ Post = Callable[[Callable[[], None]], None]
 
 CLOSING_SECONDS = 1.0
 """Time for leftover tasks to react to their cancellation."""
+
+
+class StuckAction(Exception):
+    """The action waits for what can never come."""
 
 
 class BlockingReply:
@@ -80,6 +86,8 @@ class Action(Invocation):
         self._main: asyncio.Task[Any] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._is_reported = False
+        self._is_settling = False
+        """Whether an operation is about to be settled that is not pending any more."""
         self._thread = threading.Thread(
             target=self._context.run,
             args=(self._run_thread,),
@@ -124,9 +132,11 @@ class Action(Invocation):
 
     def receive(self, replies: list[Json]) -> None:
         for reply in replies:
+            self._is_settling = True
             pending = self._pending.pop(reply["call"], None)
             if pending is not None:
                 self._settle(pending[0], reply)
+            self._is_settling = False
 
     def _settle(self, future: Any, reply: Json) -> None:
         if "error" in reply:
@@ -174,7 +184,11 @@ class Action(Invocation):
             self._report(None, error)
 
     def _make_loop(self) -> asyncio.AbstractEventLoop:
-        loop = asyncio.SelectorEventLoop()
+        loop: asyncio.AbstractEventLoop
+        if self.kind == "action" and self._outlet.has_its_process:
+            loop = ActionLoop(lambda: bool(self._pending) or self._is_settling, self._end_stuck)
+        else:
+            loop = asyncio.SelectorEventLoop()
         loop.set_task_factory(self._make_task)
         loop.set_exception_handler(lambda loop, context: None)
         return loop
@@ -185,6 +199,17 @@ class Action(Invocation):
         task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, context=context, **options)
         self._tasks.append(task)
         return task
+
+    def _end_stuck(self) -> None:
+        """Nothing can happen any more that the handler waits for. What catches its cancellation is left."""
+        main, loop = self._main, self._loop
+        if main is None or loop is None:
+            return
+        if self._is_reported:
+            loop.stop()
+            return
+        self._report(None, StuckAction(STUCK))
+        main.cancel()
 
     async def _run_and_report(self, run: Coroutine[Any, Any, Any]) -> None:
         error: BaseException | None = None
@@ -252,6 +277,8 @@ class Action(Invocation):
         self.closed = True
         if error is None:
             message = self._done(result)
+        elif isinstance(error, StuckAction):
+            message = self._failed({"message": STUCK}, "stuck")
         elif described is None:
             message = self._failed({"message": self._outlet.memory_text}, "memory")
         else:

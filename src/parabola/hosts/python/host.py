@@ -48,6 +48,8 @@ class Host:
         steps: Steps | None = None,
     ) -> None:
         self._carrier = send
+        self.has_its_process = False
+        """Whether nothing else runs in this process."""
         self.loaded: LoadedModules | None = None
         self.environment: Mapping[str, str] = {}
         self.invocations: dict[int, Invocation] = {}

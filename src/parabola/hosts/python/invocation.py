@@ -92,6 +92,10 @@ class Outlet(Protocol):
         """Told when an invocation is over, before its last message is sent."""
 
     @property
+    def has_its_process(self) -> bool:
+        """Whether nothing else runs in the process."""
+
+    @property
     def memory_text(self) -> str:
         """What a function is told that used up its memory."""
 

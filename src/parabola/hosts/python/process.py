@@ -66,6 +66,7 @@ async def serve(connection: socket.socket, options: HostOptions, template: Host 
         host.loaded, host.environment = template.loaded, template.environment
         memory.measure()
     endpoint.host = host
+    host.has_its_process = True
     host.say_ready()
     await endpoint.ended
     activity.remove()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from parabola.backend import open_database
 from parabola.database.database import Database
-from parabola.database.indexes import Index
+from parabola.database.model.indexes import Index
 
 BATCH = 2000
 

@@ -15,8 +15,8 @@ import time
 import tracemalloc
 from collections.abc import Callable
 
-from parabola.database.intervals import Interval, ReadSet
-from parabola.database.subscriptions import Subscriptions
+from parabola.database.commits.subscriptions import Subscriptions
+from parabola.database.model.intervals import Interval, ReadSet
 
 BY_ID, BY_CREATION_TIME, BY_CHANNEL, TABLES = 1, 2, 3, 4
 ROUNDS = 2_000

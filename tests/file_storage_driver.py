@@ -14,10 +14,10 @@ from typing import Any
 import aiohttp
 
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
+from parabola.functions.deployed.deployment import Module
 from parabola.server.app import Server
-from parabola.server.rules import ServerRules
-from parabola.services.push import Push
+from parabola.server.http.rules import ServerRules
+from parabola.services.deploys.push import Push
 
 FILES = """
 from base64 import b64encode

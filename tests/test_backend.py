@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from parabola.backend import Backend, BackendConfig, host_processes
-from parabola.functions.deployment import Module
-from parabola.functions.hosts import LoadFailure
-from parabola.functions.identity import SYSTEM_IDENTITY, Identity
-from parabola.services.admin_keys import make_admin_key
-from parabola.services.push import Push
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
+from parabola.functions.processes.hosts import LoadFailure
+from parabola.services.deploys.push import Push
+from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.values.errors import Unauthenticated
 
 SECRET = "4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974"

@@ -13,11 +13,11 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.functions.host_set import HostConfig
-from parabola.functions.identity import Identity
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.processes.host_set import HostConfig
 from parabola.server.app import Server
-from parabola.services.push import Push
+from parabola.services.deploys.push import Push
 from parabola.values.errors import BadRequest, Unauthenticated
 
 KEY = RSAKey.generate_key(2048, {"kid": "k"})

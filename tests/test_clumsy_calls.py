@@ -15,9 +15,9 @@ import pytest
 
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig, host_processes
-from parabola.functions.deployment import Environment, Module
-from parabola.functions.hosts import HostConnection
-from parabola.services.push import Push
+from parabola.functions.deployed.deployment import Environment, Module
+from parabola.functions.processes.hosts import HostConnection
+from parabola.services.deploys.push import Push
 
 TYPESCRIPT = """
 import { mutationGeneric as mutation, queryGeneric as query } from "convex/server";

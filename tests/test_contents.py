@@ -25,11 +25,11 @@ from hypothesis import strategies as st
 from hosts_node.driver import FOLDER as NODE_FOLDER
 from hosts_node.driver import bundle, packages_folder
 from parabola.backend import Backend, BackendConfig, host_processes
-from parabola.functions.deployment import Module
-from parabola.functions.execution import Execution
-from parabola.functions.identity import NO_IDENTITY
+from parabola.functions.calls.execution import Execution
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import NO_IDENTITY
 from parabola.server.app import Server
-from parabola.services.push import Push
+from parabola.services.deploys.push import Push
 
 EXAMPLES = int(os.environ.get("PARABOLA_CONTENT_EXAMPLES", "60"))
 PYTHON_FOLDER = Path(__file__).parent / "contents_python"

@@ -14,8 +14,8 @@ import pytest
 
 from file_storage_driver import HELLO, HELLO_DIGEST, Storage, storage_server
 from parabola.backend import Backend, BackendConfig
-from parabola.server.storage_api import Unsatisfiable, byte_range
-from parabola.services.upload_tokens import LIFETIME_SECONDS, UploadTokens
+from parabola.server.api.storage_api import Unsatisfiable, byte_range
+from parabola.services.files.upload_tokens import LIFETIME_SECONDS, UploadTokens
 from parabola.values.errors import Unauthenticated
 
 
@@ -161,7 +161,7 @@ async def test_each_kind_of_function_has_its_part_of_storage(storage: Storage) -
 async def test_bytes_of_a_mutation_that_did_not_commit_are_removed(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parabola.services.files.TRANSACTION_SECONDS", 0.5)
+    monkeypatch.setattr("parabola.services.files.files.TRANSACTION_SECONDS", 0.5)
     await storage.call("mutation", "keep", text="kept")
     (kept,) = storage.on_disk()
     aborted = await storage.backend.mutation("files:keep", {"text": "never", "abort": True})

@@ -12,8 +12,8 @@ import pytest
 
 from hosts_node.driver import bundle, packages_folder
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.services.push import Push
+from parabola.functions.deployed.deployment import Module
+from parabola.services.deploys.push import Push
 from tasks_example import ROOT
 
 FILE = re.compile(r"```(?:python|ts)\n(?:#|//) (\S+)\n(.*?)```", re.DOTALL)

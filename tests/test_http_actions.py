@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.functions.deployment_store import load_deployment
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.deployment_store import load_deployment
 from parabola.server.app import Server
-from parabola.services.definitions import PushedDefinition
-from parabola.services.push import Push
+from parabola.services.deploys.definitions import PushedDefinition
+from parabola.services.deploys.push import Push
 
 HTTP = """
 from parabola import ActionCtx, ConvexError, Request, Response, http_router, internal

@@ -16,10 +16,10 @@ import pytest_asyncio
 
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.server import http_actions
+from parabola.functions.deployed.deployment import Module
+from parabola.server.api import http_actions
 from parabola.server.app import Server
-from parabola.services.push import Push
+from parabola.services.deploys.push import Push
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

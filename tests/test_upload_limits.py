@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from file_storage_driver import HELLO, Storage, storage_server
-from parabola.server.file_containment import containment
-from parabola.server.rules import ServerRules
-from parabola.server.upload_turns import UploadTurns
+from parabola.server.api.file_containment import containment
+from parabola.server.api.upload_turns import UploadTurns
+from parabola.server.http.rules import ServerRules
 from parabola.values.errors import Overloaded
 
 Usage = namedtuple("Usage", "total used free")
@@ -130,7 +130,7 @@ async def test_turns_are_given_in_order_and_never_lost() -> None:
 
 
 async def test_not_everybody_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parabola.server.upload_turns.MAX_WAITING", 1)
+    monkeypatch.setattr("parabola.server.api.upload_turns.MAX_WAITING", 1)
     turns = UploadTurns()
     async with turns.one_of(b"token", 1):
         waiting = asyncio.create_task(turns.one_of(b"token", 1).__aenter__())

@@ -34,11 +34,11 @@ from parabola.authoring.query_builder import PaginationResult
 from parabola.authoring.query_stream import Document
 from parabola.authoring.references import api, components, internal
 from parabola.values.errors import ConvexError
+from parabola.values.hints.type_hints import Id
 from parabola.values.int64 import Int64
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED
-from parabola.values.schema import define_schema, define_table
-from parabola.values.type_hints import Id
-from parabola.values.validators import v
+from parabola.values.schema.definition import define_schema, define_table
+from parabola.values.validators.builder import v
 
 __all__ = [
     "COMMIT_TS",

@@ -12,46 +12,46 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from parabola.functions.activation import Activation
-from parabola.functions.calling import CallRefused, RequestContext, resolve
-from parabola.functions.deployment import Deployment
-from parabola.functions.execution_log import ExecutionLog
-from parabola.functions.failures import FunctionFailure, new_request_id
-from parabola.functions.function_path import parse_path
-from parabola.functions.host_commands import isolate_command, node_command, python_command
-from parabola.functions.host_set import HostConfig
-from parabola.functions.http_actions import (
+from parabola.functions.calls.calling import CallRefused, RequestContext, resolve
+from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.deployed.deployment import Deployment
+from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.deployed.identity import NO_IDENTITY, SYSTEM_IDENTITY, Identity
+from parabola.functions.engine import FunctionRunner
+from parabola.functions.http.http_actions import (
     HttpActionRequest,
     HttpExecution,
     ResponseSink,
     run_http_action,
 )
-from parabola.functions.http_routing import HttpRoute
-from parabola.functions.identity import NO_IDENTITY, SYSTEM_IDENTITY, Identity
+from parabola.functions.http.http_routing import HttpRoute
 from parabola.functions.inline_query import InlineQueries
-from parabola.functions.live_query import LiveQuery
-from parabola.functions.results import FunctionResult
-from parabola.functions.runner import FunctionRunner
-from parabola.functions.session_requests import SessionRequest
-from parabola.functions.syscalls import SyscallTable
-from parabola.services.auth import TokenVerifier
-from parabola.services.auth_providers import parse_auth_providers
-from parabola.services.crons import Crons
-from parabola.services.deploy import DeployService
-from parabola.services.file_places import file_store
-from parabola.services.files import Files
-from parabola.services.node_packages import NodePackages
-from parabola.services.push import Push, PushResult
-from parabola.services.scheduler import Scheduler
+from parabola.functions.outcomes.execution_log import ExecutionLog
+from parabola.functions.outcomes.failures import FunctionFailure, new_request_id
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_commands import isolate_command, node_command, python_command
+from parabola.functions.processes.host_set import HostConfig
+from parabola.functions.queries.live_query import LiveQuery
+from parabola.functions.syscalls.table import SyscallTable
+from parabola.services.archives.snapshot_export import SnapshotExports
+from parabola.services.deploys.deploy import DeployService
+from parabola.services.deploys.node_packages import NodePackages
+from parabola.services.deploys.push import Push, PushResult
+from parabola.services.files.file_places import file_store
+from parabola.services.files.files import Files
+from parabola.services.files.upload_limits import MINIMUM_FREE_BYTES, UploadLimits
+from parabola.services.files.upload_tokens import UploadTokens
+from parabola.services.imports.snapshot_import import SnapshotImports
+from parabola.services.jobs.crons import Crons
+from parabola.services.jobs.scheduler import Scheduler
 from parabola.services.session_results import SessionResults
-from parabola.services.snapshot_export import SnapshotExports
-from parabola.services.snapshot_import import SnapshotImports
-from parabola.services.upload_limits import MINIMUM_FREE_BYTES, UploadLimits
-from parabola.services.upload_tokens import UploadTokens
+from parabola.services.sign_in.auth import TokenVerifier
+from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
+    from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
-    from parabola.database.write_set import WriteSet
 
 Arguments = list[Any] | dict[str, Any]
 
@@ -319,7 +319,7 @@ class Backend:
         context: RequestContext,
         on_start: Callable[[HttpExecution], None] | None = None,
     ) -> FunctionFailure | None:
-        """Run the HTTP action of a route; see `parabola.functions.http_actions.run_http_action`."""
+        """Run the HTTP action of a route; see `parabola.functions.http.http_actions.run_http_action`."""
         return await run_http_action(self.runner, route, request, body, sink, identity, context, on_start)
 
     def live_query(
@@ -348,7 +348,7 @@ class Backend:
 
     def check_admin_key(self, key: str) -> Identity:
         """The administrator behind a key. Raises `Unauthenticated` (code `BadAdminKey`)."""
-        from parabola.services.admin_keys import check_admin_key
+        from parabola.services.sign_in.admin_keys import check_admin_key
 
         claims = check_admin_key(key, self.config.instance_name, self.config.instance_secret)
         return SYSTEM_IDENTITY if claims.is_system else Identity.admin(read_only=claims.is_read_only)
@@ -364,7 +364,7 @@ class Backend:
 async def open_database(directory: Path) -> Database:
     """The database in a directory, made there if there is none."""
     from parabola.database.database import Database
-    from parabola.database.sqlite import SqlitePersistence
+    from parabola.database.store.sqlite import SqlitePersistence
 
     persistence = SqlitePersistence.open(directory)
     try:

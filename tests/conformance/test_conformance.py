@@ -14,11 +14,11 @@ from conformance.case import LANGUAGES, Case, in_language, typescript_name
 from conformance.cases import CASES
 from hosts_node.driver import bundle, packages_folder
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.functions.failures import MISSING
-from parabola.functions.identity import Identity
-from parabola.functions.results import FunctionResult
-from parabola.services.push import Push
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.failures import MISSING
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.services.deploys.push import Push
 from parabola.values.encoding import decode, dumps, encode
 
 FOLDER = Path(__file__).parent

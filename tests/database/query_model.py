@@ -14,12 +14,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from parabola.database.documents import Document, Revision
-from parabola.database.indexes import BY_CREATION_TIME, BY_ID, Index
-from parabola.database.intervals import Interval, OpenRead, ReadSet
-from parabola.database.persistence import Order, Rows
+from parabola.database.model.documents import Document, Revision
+from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index
+from parabola.database.model.intervals import Interval, OpenRead, ReadSet
+from parabola.database.model.tables import Table
 from parabola.database.snapshot import Access
-from parabola.database.tables import Table
+from parabola.database.store.persistence import Order, Rows
 from parabola.values.encoding import dumps, encode
 from parabola.values.errors import BadRequest, PaginationLimit
 from parabola.values.int64 import Int64

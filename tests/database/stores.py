@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from parabola.database.database import Database
-from parabola.database.documents import Document
-from parabola.database.sqlite import SqlitePersistence
+from parabola.database.model.documents import Document
+from parabola.database.store.sqlite import SqlitePersistence
 from parabola.database.transaction import Transaction
+from parabola.database.upkeep.vacuum import Retention
 from parabola.database.usage import Limits
-from parabola.database.vacuum import Retention
 
 DAY_NS = 86_400_000_000_000
 SECOND_NS = 1_000_000_000

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from stores import collect, crash_copy, insert, opened, range_of, values
 from test_committer import fill, make_room
 
-from parabola.database import backfill
 from parabola.database.database import Database
-from parabola.database.errors import ConflictError
-from parabola.database.indexes import Index
+from parabola.database.model.errors import ConflictError
+from parabola.database.model.indexes import Index
+from parabola.database.upkeep import backfill
 
 
 async def begin_index(database: Database, table: str, name: str, *fields: str, staged: bool = False) -> Index:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from parabola.database.commit_lane import CommitLane
+from parabola.database.commits.commit_lane import CommitLane
 
 
 async def test_only_the_occupant_and_its_tasks_may_commit() -> None:

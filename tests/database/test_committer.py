@@ -25,11 +25,17 @@ from stores import (
 )
 from test_indexes import create_index
 
-from parabola.database import committer
+from parabola.database.commits import committer
+from parabola.database.commits.write_set import WriteSet
 from parabola.database.database import Database
-from parabola.database.errors import ConflictError, StorageBusy, StorageError, StorageFailed, StorageFull
+from parabola.database.model.errors import (
+    ConflictError,
+    StorageBusy,
+    StorageError,
+    StorageFailed,
+    StorageFull,
+)
 from parabola.database.transaction import Transaction
-from parabola.database.write_set import WriteSet
 from parabola.values.errors import OutOfRetention
 from parabola.values.ids import encode_id
 
@@ -702,8 +708,8 @@ async def test_an_unexpected_failure_of_the_store_leaves_nobody_waiting(
 async def test_moving_the_log_meanwhile_neither_stops_nor_loses_commits(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("parabola.database.write_ahead_log.CHECKPOINT_PAGES", 50)
-    monkeypatch.setattr("parabola.database.write_ahead_log.RESTART_PAGES", 30)
+    monkeypatch.setattr("parabola.database.store.write_ahead_log.CHECKPOINT_PAGES", 50)
+    monkeypatch.setattr("parabola.database.store.write_ahead_log.RESTART_PAGES", 30)
 
     async def many(name: str) -> None:
         for n in range(30):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.database.cursors import END, CursorCodec, Position
+from parabola.database.query.cursors import END, CursorCodec, Position
 from parabola.values.errors import ConvexError
 
 CODEC = CursorCodec("happy-animal-123", b"secret" * 5)

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from stores import collect, crash_copy, delete, insert, opened, patch, range_of
 from test_indexes import create_index
 
-from parabola.database import sqlite, sqlite_inspection
-from parabola.database.checksums import Damage, check_revision, revision_checksum
-from parabola.database.errors import StorageDamaged, StorageFailed, UnusableData
-from parabola.database.indexes import Index, id_key
-from parabola.database.sqlite import SqlitePersistence
-from parabola.database.system_tables import INDEX_BY_TABLET, INDEX_TABLET, TABLES_BY_NAME, TABLES_TABLET
+from parabola.database.model.errors import StorageDamaged, StorageFailed, UnusableData
+from parabola.database.model.indexes import Index, id_key
+from parabola.database.model.system_tables import INDEX_BY_TABLET, INDEX_TABLET, TABLES_BY_NAME, TABLES_TABLET
+from parabola.database.store import sqlite, sqlite_inspection
+from parabola.database.store.checksums import Damage, check_revision, revision_checksum
+from parabola.database.store.sqlite import SqlitePersistence
 
 PAGE = 4096
 DATABASE, LOG, MARK = "parabola.sqlite3", "parabola.sqlite3-wal", "parabola.high-mark"

@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 from stores import collect, delete, insert, opened, patch, values
 
-from parabola.database import bootstrap, system_tables
-from parabola.database.indexes import prefix_interval
-from parabola.database.system_tables import INDEX_BY_TABLET, TABLES_BY_NAME, TABLES_BY_NUMBER, SystemTable
+from parabola.database.model import system_tables
+from parabola.database.model.indexes import prefix_interval
+from parabola.database.model.system_tables import (
+    INDEX_BY_TABLET,
+    TABLES_BY_NAME,
+    TABLES_BY_NUMBER,
+    SystemTable,
+)
+from parabola.database.upkeep import bootstrap
 from parabola.values.errors import BadRequest
 
 

@@ -17,7 +17,7 @@ from query_model import (
     wire,
 )
 
-from parabola.database.expressions import compile_filter
+from parabola.database.query.expressions import compile_filter
 from parabola.values.errors import BadRequest
 from parabola.values.int64 import Int64
 from parabola.values.ordering import compare

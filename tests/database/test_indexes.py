@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stores import collect, insert, opened, range_of
 
 from parabola.database.database import Database
-from parabola.database.indexes import Index, id_key, prefix_interval
-from parabola.database.intervals import Interval
+from parabola.database.model.indexes import Index, id_key, prefix_interval
+from parabola.database.model.intervals import Interval
 from parabola.values.int64 import Int64
 from parabola.values.ordering import compare, encode_key
 from parabola.values.placeholders import UNDEFINED

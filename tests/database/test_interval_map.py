@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.database.interval_map import IntervalMap
-from parabola.database.intervals import Interval
+from parabola.database.commits.interval_map import IntervalMap
+from parabola.database.model.intervals import Interval
 
 keys = st.binary(max_size=2) | st.sampled_from([b"", b"a", b"a\x00", b"b", b"\xff"])
 intervals = st.one_of(

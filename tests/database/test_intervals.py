@@ -7,7 +7,7 @@ from itertools import pairwise, product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.database.intervals import Interval, Intervals, ReadSet
+from parabola.database.model.intervals import Interval, Intervals, ReadSet
 
 ALPHABET = (0, 1, 255)
 UNIVERSE = sorted(bytes(letters) for size in range(4) for letters in product(ALPHABET, repeat=size))

@@ -16,10 +16,10 @@ from parabola.database.database import Database
 
 WRITER = """
 import asyncio, sys
-from parabola.database import write_ahead_log
+from parabola.database.store import write_ahead_log
 from parabola.database.database import Database
-from parabola.database.sqlite import SqlitePersistence
-from parabola.database.errors import ConflictError
+from parabola.database.store.sqlite import SqlitePersistence
+from parabola.database.model.errors import ConflictError
 
 write_ahead_log.CHECKPOINT_PAGES = 100
 write_ahead_log.RESTART_PAGES = 100

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.database.documents import Document, Revision
-from parabola.database.indexes import Index
-from parabola.database.intervals import Interval
-from parabola.database.overlay import Overlay, PendingWrite
-from parabola.database.tables import Table
+from parabola.database.commits.overlay import Overlay, PendingWrite
+from parabola.database.model.documents import Document, Revision
+from parabola.database.model.indexes import Index
+from parabola.database.model.intervals import Interval
+from parabola.database.model.tables import Table
 
 TABLE = Table(1, "t", 10001)
 INDEX = Index(2, 1, "by_n", ("n",))

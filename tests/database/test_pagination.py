@@ -21,9 +21,9 @@ from query_model import (
     table_scan,
 )
 
-from parabola.database.cursors import CursorCodec
-from parabola.database.intervals import Interval
-from parabola.database.query import Page, run_page
+from parabola.database.model.intervals import Interval
+from parabola.database.query.cursors import CursorCodec
+from parabola.database.query.evaluator import Page, run_page
 from parabola.database.snapshot import Access
 from parabola.values.errors import BadRequest, ConvexError, PaginationLimit
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from query_model import INDEXES, naive_query, ranges, rows, wire
 
-from parabola.database.query_range import parse_range, range_interval
+from parabola.database.query.ranges import parse_range, range_interval
 from parabola.values.encoding import decode
 from parabola.values.errors import BadRequest
 from parabola.values.int64 import Int64

@@ -23,10 +23,10 @@ from query_model import (
     table_scan,
 )
 
-from parabola.database.indexes import Index
-from parabola.database.intervals import Interval, ReadSet
-from parabola.database.query import QueryStream, open_stream
-from parabola.database.query_range import parse_range, range_interval
+from parabola.database.model.indexes import Index
+from parabola.database.model.intervals import Interval, ReadSet
+from parabola.database.query.evaluator import QueryStream, open_stream
+from parabola.database.query.ranges import parse_range, range_interval
 from parabola.database.snapshot import Access
 from parabola.values.errors import BadRequest, PaginationLimit
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from query_model import index_range, table_scan
 
-from parabola.database.query_syntax import Filter, IndexRange, Limit, TableScan, parse_query
+from parabola.database.query.syntax import Filter, IndexRange, Limit, TableScan, parse_query
 from parabola.values.errors import BadRequest
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from query_model import INDEXES, MemoryReader, index_range, naive_query, operators, orders, row, table_scan
 from stores import insert, opened
 
-from parabola.database.cursors import CursorCodec
 from parabola.database.database import Database
-from parabola.database.indexes import Index
-from parabola.database.intervals import Interval
+from parabola.database.model.indexes import Index
+from parabola.database.model.intervals import Interval
+from parabola.database.query.cursors import CursorCodec
 from parabola.database.transaction import Transaction
 from parabola.database.usage import Limits
 from parabola.values.errors import PaginationLimit

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from parabola.database.documents import Revision
-from parabola.database.revision_cache import RevisionCache
+from parabola.database.model.documents import Revision
+from parabola.database.store.revision_cache import RevisionCache
 
 
 def revision(number: int, length: int = 20) -> Revision:

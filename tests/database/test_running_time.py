@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stores import DAY_NS, SECOND_NS, Clock, collect, insert, opened, patch
 
-from parabola.database.running_time import SPACING, RunningTime
-from parabola.database.vacuum import Retention
+from parabola.database.upkeep.running_time import SPACING, RunningTime
+from parabola.database.upkeep.vacuum import Retention
 
 RETENTION = Retention(indexes=100.0, documents=1000.0, interval=3600.0)
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from query_model import TABLE, MemoryReader
 
-from parabola.database.indexes import Index
-from parabola.database.query import open_stream
-from parabola.database.search_query import SearchEquality, SearchPlan, parse_search, plan_search
+from parabola.database.model.indexes import Index
+from parabola.database.query.evaluator import open_stream
+from parabola.database.query.search_syntax import SearchEquality, SearchPlan, parse_search, plan_search
 from parabola.database.snapshot import Access
 from parabola.values.errors import BadRequest
 from parabola.values.placeholders import UNDEFINED

@@ -20,7 +20,7 @@ from stores import collect, crash_copy, opened, range_of
 from test_indexes import create_index
 
 from parabola.database.database import Database
-from parabola.database.errors import ConflictError
+from parabola.database.model.errors import ConflictError
 from parabola.database.transaction import Transaction
 
 # A program is a list of steps over numbered slots: each slot is one document, found by its index key.

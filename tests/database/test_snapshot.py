@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from stores import collect, insert, opened, patch, scan_of
 from test_indexes import create_index
 
-from parabola.database import sqlite_reads
 from parabola.database.database import Database
-from parabola.database.intervals import Interval
+from parabola.database.model.intervals import Interval
+from parabola.database.store import sqlite_reads
 from parabola.values.ids import encode_id
 from parabola.values.ordering import encode_key
 

@@ -18,20 +18,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stores import crash_copy
 
-from parabola.database import sqlite_reads
-from parabola.database.documents import Revision
-from parabola.database.errors import (
+from parabola.database.model.documents import Revision
+from parabola.database.model.errors import (
     DataDirectoryLocked,
     StorageDamaged,
     StorageFailed,
     StorageFull,
     UnusableData,
 )
-from parabola.database.indexes import id_key
-from parabola.database.intervals import Interval
-from parabola.database.persistence import Commit, DocumentWrite
-from parabola.database.sqlite import SqlitePersistence
-from parabola.database.write_ahead_log import WriteAheadLog
+from parabola.database.model.indexes import id_key
+from parabola.database.model.intervals import Interval
+from parabola.database.store import sqlite_reads
+from parabola.database.store.persistence import Commit, DocumentWrite
+from parabola.database.store.sqlite import SqlitePersistence
+from parabola.database.store.write_ahead_log import WriteAheadLog
 
 TABLET, INDEX = 7, 8
 
@@ -352,8 +352,8 @@ async def test_what_a_killed_process_left_is_synced_before_it_is_shown(
 async def test_a_checkpoint_moves_the_log_and_loses_nothing(
     store: SqlitePersistence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parabola.database.write_ahead_log.CHECKPOINT_PAGES", 20)
-    monkeypatch.setattr("parabola.database.write_ahead_log.RESTART_PAGES", 20)
+    monkeypatch.setattr("parabola.database.store.write_ahead_log.CHECKPOINT_PAGES", 20)
+    monkeypatch.setattr("parabola.database.store.write_ahead_log.RESTART_PAGES", 20)
     model = Model()
     for n in range(60):
         commit = model.commit({f"id{n}": (b"\x01", "x" * 2000)})

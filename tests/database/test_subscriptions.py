@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.database.intervals import Interval, ReadSet
-from parabola.database.subscriptions import Subscriptions, Token
+from parabola.database.commits.subscriptions import Subscriptions, Token
+from parabola.database.model.intervals import Interval, ReadSet
 
 keys = st.sampled_from([bytes([a]) * n for a in (1, 2, 3) for n in (1, 2)])
 intervals = st.one_of(

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stores import Clock, crash_copy, opened
 
-from parabola.database import table_sizes
 from parabola.database.database import Database
-from parabola.database.persistence import TableSize
-from parabola.database.sqlite import SqlitePersistence
-from parabola.database.vacuum import Retention
+from parabola.database.store import table_sizes
+from parabola.database.store.persistence import TableSize
+from parabola.database.store.sqlite import SqlitePersistence
+from parabola.database.upkeep.vacuum import Retention
 from parabola.values.sizes import size_of
 
 actions = st.lists(st.sampled_from(["insert", "patch", "delete", "vacuum", "fail", "crash"]), max_size=25)

@@ -14,13 +14,13 @@ from test_indexes import create_index
 
 from parabola.database import transaction
 from parabola.database.database import Database
-from parabola.database.errors import ConflictError
-from parabola.database.indexes import Index
-from parabola.database.system_tables import SYSTEM_TABLES
-from parabola.database.tables import Registry, Table, row_of_index, row_of_table
+from parabola.database.model.errors import ConflictError
+from parabola.database.model.indexes import Index
+from parabola.database.model.system_tables import SYSTEM_TABLES
+from parabola.database.model.tables import Registry, Table, row_of_index, row_of_table
 from parabola.values.errors import BadRequest
-from parabola.values.schema import Schema, define_schema, define_table
-from parabola.values.validators import v
+from parabola.values.schema.definition import Schema, define_schema, define_table
+from parabola.values.validators.builder import v
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from stores import Clock, collect, delete, insert, opened, patch, range_of, valu
 from test_indexes import create_index
 
 from parabola.database.database import Database
-from parabola.database.intervals import Interval
-from parabola.database.vacuum import Retention
+from parabola.database.model.intervals import Interval
+from parabola.database.upkeep.vacuum import Retention
 from parabola.values.errors import OutOfRetention
 
 RETENTION = Retention(indexes=100.0, documents=1000.0, interval=3600.0)

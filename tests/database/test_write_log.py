@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.database.documents import Revision
-from parabola.database.intervals import Interval, ReadSet
-from parabola.database.persistence import DocumentWrite
-from parabola.database.tables import Table
-from parabola.database.write_log import WriteLog
-from parabola.database.write_set import Change, WriteSet
+from parabola.database.commits.write_log import WriteLog
+from parabola.database.commits.write_set import Change, WriteSet
+from parabola.database.model.documents import Revision
+from parabola.database.model.intervals import Interval, ReadSet
+from parabola.database.model.tables import Table
+from parabola.database.store.persistence import DocumentWrite
 
 TABLE = Table(7, "t", 10001)
 

@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 
 from functions.engine import Engine, ScriptedRun, ScriptedWorld, running
-from parabola.functions.identity import Identity
-from parabola.functions.results import FunctionResult
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.results import FunctionResult
 from parabola.values.encoding import encode, loads
-from parabola.values.schema import define_schema, define_table
+from parabola.values.schema.definition import define_schema, define_table
 
 ADMIN = Identity.admin()
 READER = Identity.admin(read_only=True)

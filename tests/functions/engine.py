@@ -18,17 +18,17 @@ from typing import Any
 import orjson
 
 from parabola.database.database import Database
-from parabola.database.sqlite import SqlitePersistence
+from parabola.database.store.sqlite import SqlitePersistence
 from parabola.functions.activation import Activation
-from parabola.functions.deployment import Deployment, FunctionSpec, Module
-from parabola.functions.function_path import parse_path
-from parabola.functions.host_set import HostConfig
-from parabola.functions.hosts import HostConnection, LoadFailure
-from parabola.functions.identity import NO_IDENTITY, Identity
-from parabola.functions.live_query import LiveQuery
-from parabola.functions.results import FunctionResult
-from parabola.functions.runner import FunctionRunner
-from parabola.values.validators import Validator
+from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
+from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.deployed.identity import NO_IDENTITY, Identity
+from parabola.functions.engine import FunctionRunner
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_set import HostConfig
+from parabola.functions.processes.hosts import HostConnection, LoadFailure
+from parabola.functions.queries.live_query import LiveQuery
+from parabola.values.validators.builder import Validator
 
 Json = dict[str, Any]
 Handler = Callable[["ScriptedRun", Json], Awaitable[Any]]

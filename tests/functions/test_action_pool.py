@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from functions.pool_hosts import Hosts, request, settled
-from parabola.functions import action_pool
-from parabola.functions.action_pool import ActionPool
-from parabola.functions.hosts import HostLost
+from parabola.functions.processes import action_pool
+from parabola.functions.processes.action_pool import ActionPool
+from parabola.functions.processes.hosts import HostLost
 from parabola.values.errors import RateLimited
 
 

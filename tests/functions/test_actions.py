@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from functions.engine import CallFailed, ScriptedRun, ScriptedWorld, running
-from parabola.functions.execution import Execution
-from parabola.functions.identity import Identity
+from parabola.functions.calls.execution import Execution
+from parabola.functions.deployed.identity import Identity
 from parabola.values.errors import InternalServerError, Overloaded
 
 

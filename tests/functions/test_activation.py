@@ -10,8 +10,8 @@ import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import settled
-from parabola.functions.deployment import Deployment, Module
-from parabola.functions.hosts import LoadFailure
+from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.functions.processes.hosts import LoadFailure
 from parabola.values.errors import BadRequest, Overloaded
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
-from parabola.functions.calling import (
+from parabola.functions.calls.calling import (
     MAXIMUM_ARGUMENTS_SIZE,
     SMALL,
     CallRefused,
@@ -18,13 +18,13 @@ from parabola.functions.calling import (
     decode_arguments,
     resolve,
 )
-from parabola.functions.deployment import Deployment, FunctionSpec
-from parabola.functions.function_path import FunctionPath, parse_path
-from parabola.functions.identity import NO_IDENTITY, Identity
+from parabola.functions.deployed.deployment import Deployment, FunctionSpec
+from parabola.functions.deployed.function_path import FunctionPath, parse_path
+from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.values.encoding import encode, loads
 from parabola.values.int64 import Int64
 from parabola.values.sizes import size_of
-from parabola.values.validators import Validator, v
+from parabola.values.validators.builder import Validator, v
 
 
 class NoTables:

@@ -9,8 +9,8 @@ import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import IdleHost, request
-from parabola.functions import runner as runner_module
-from parabola.functions.deadlines import DeadlinePassed, Deadlines
+from parabola.functions import engine as runner_module
+from parabola.functions.calls.deadlines import DeadlinePassed, Deadlines
 
 
 async def test_a_run_ends_when_its_deadline_has_passed() -> None:
@@ -81,7 +81,7 @@ async def test_time_without_a_processor_moves_the_deadline(monkeypatch: pytest.M
     with pytest.raises(DeadlinePassed):
         await sleepy.next()
     assert starved._error is None
-    monkeypatch.setattr("parabola.functions.deadlines.MAXIMUM_EXTENSION_SECONDS", 0.05)
+    monkeypatch.setattr("parabola.functions.calls.deadlines.MAXIMUM_EXTENSION_SECONDS", 0.05)
     deadlines.watch(starved, now + 0.05)
     with pytest.raises(DeadlinePassed):  # not for ever
         await starved.next()

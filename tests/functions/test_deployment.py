@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from parabola.functions.deployment import Deployment, Module, module_hash
-from parabola.values.validators import ObjectValidator
+from parabola.functions.deployed.deployment import Deployment, Module, module_hash
+from parabola.values.validators.builder import ObjectValidator
 
 
 def analysed(*functions: dict) -> dict:

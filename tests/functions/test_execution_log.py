@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
-from parabola.functions.execution_log import ExecutionEntry, ExecutionLog
-from parabola.functions.failures import FunctionFailure
-from parabola.functions.logs import LogLine
+from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.logs import LogLine
 
 
 def entry(log: ExecutionLog, name: str = "a:b", **more: object) -> ExecutionEntry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parabola.functions.failures import MISSING, FunctionFailure, failure_from_host, new_request_id
+from parabola.functions.outcomes.failures import MISSING, FunctionFailure, failure_from_host, new_request_id
 
 BOOM = FunctionFailure("Uncaught Error: boom", ("handler (../convex/ops.ts:41:13)",))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parabola.functions.function_path import FunctionPath, parse_path, strip_extension
+from parabola.functions.deployed.function_path import FunctionPath, parse_path, strip_extension
 from parabola.values.errors import BadRequest
 
 

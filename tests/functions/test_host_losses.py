@@ -10,12 +10,12 @@ import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import Hosts, request, settled
-from parabola.functions import host_pool
-from parabola.functions.execution import Execution
-from parabola.functions.failures import MISSING
-from parabola.functions.host_losses import HostLosses
-from parabola.functions.host_pool import DeterministicPool
-from parabola.functions.hosts import HostLost, Run
+from parabola.functions.calls.execution import Execution
+from parabola.functions.outcomes.failures import MISSING
+from parabola.functions.processes import host_pool
+from parabola.functions.processes.host_losses import HostLosses
+from parabola.functions.processes.host_pool import DeterministicPool
+from parabola.functions.processes.hosts import HostLost, Run
 
 
 def die(run: Run, *, suspect: Run | None = None) -> None:

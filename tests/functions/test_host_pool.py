@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from functions.pool_hosts import Hosts, request, settled
-from parabola.functions import host_pool
-from parabola.functions.host_pool import DeterministicPool
-from parabola.functions.hosts import HostLost, LoadFailure
+from parabola.functions.processes import host_pool
+from parabola.functions.processes.host_pool import DeterministicPool
+from parabola.functions.processes.hosts import HostLost, LoadFailure
 from parabola.values.errors import Overloaded
 
 

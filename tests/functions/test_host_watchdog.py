@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from parabola.functions.host_watchdog import ActivityFile, StepWatch, process_cpu_seconds
+from parabola.functions.processes.host_watchdog import ActivityFile, StepWatch, process_cpu_seconds
 
 
 def look(watch: StepWatch, step: tuple[int, float], now: float, cpu: float | None) -> int | None:

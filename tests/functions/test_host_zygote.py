@@ -11,11 +11,11 @@ import orjson
 import pytest
 
 from functions.pool_hosts import settled
-from parabola.functions import host_commands
-from parabola.functions.host_commands import python_command
-from parabola.functions.host_process import HostProcess
-from parabola.functions.host_zygote import ForkingSpawner, Zygote
-from parabola.functions.hosts import HostBundle, HostLost, LoadFailure, RunRequest
+from parabola.functions.processes import host_commands
+from parabola.functions.processes.host_commands import python_command
+from parabola.functions.processes.host_process import HostProcess
+from parabola.functions.processes.host_zygote import ForkingSpawner, Zygote
+from parabola.functions.processes.hosts import HostBundle, HostLost, LoadFailure, RunRequest
 
 SOURCE = """
 import os

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from parabola.functions.http_bodies import WINDOW_BYTES, RequestFeed, ResponseRelay
+from parabola.functions.http.http_bodies import WINDOW_BYTES, RequestFeed, ResponseRelay
 
 PIECE = bytes(WINDOW_BYTES // 4)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parabola.functions.identity import NO_IDENTITY, SYSTEM_IDENTITY, Identity
+from parabola.functions.deployed.identity import NO_IDENTITY, SYSTEM_IDENTITY, Identity
 from parabola.values.errors import BadRequest
 
 

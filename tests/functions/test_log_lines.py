@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.functions.logs import MAXIMUM_LINE_BYTES, LogCollector, LogLine
+from parabola.functions.outcomes.logs import MAXIMUM_LINE_BYTES, LogCollector, LogLine
 
 
 def raw(*messages: str, **more: object) -> dict:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from functions.engine import CallFailed, ScriptedRun, ScriptedWorld, running
-from parabola.functions.identity import NO_IDENTITY, Identity
-from parabola.functions.session_requests import SessionRequest
+from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.values.int64 import Int64
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 ADA = Identity.user({"tokenIdentifier": "issuer|ada", "name": "Ada"})
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from functions.engine import CallFailed, ScriptedRun, ScriptedWorld, running
-from parabola.functions.failures import FunctionFailure
-from parabola.functions.identity import Identity
-from parabola.values.validators import v
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.values.validators.builder import v
 
 
 def call(name: str, kind: str = "mutation", args: Any = None, **more: Any) -> tuple[str, dict]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
-from parabola.functions import query_cache
-from parabola.functions.identity import Identity
-from parabola.functions.results import KEPT
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.results import KEPT
+from parabola.functions.queries import query_cache
 
 ANNA = Identity.user({"subject": "anna", "issuer": "i", "tokenIdentifier": "i|anna"})
 BERT = Identity.user({"subject": "bert", "issuer": "i", "tokenIdentifier": "i|bert"})

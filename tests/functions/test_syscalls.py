@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from functions.engine import CallFailed, Engine, ScriptedRun, ScriptedWorld, running
-from parabola.functions.calling import RequestContext
-from parabola.functions.execution import Execution
-from parabola.functions.identity import Identity
+from parabola.functions.calls.calling import RequestContext
+from parabola.functions.calls.execution import Execution
+from parabola.functions.deployed.identity import Identity
 from parabola.values.errors import ConvexError, Overloaded
 
 TASKS = {"source": {"type": "FullTableScan", "tableName": "t", "order": None}, "operators": []}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from functions.admin_tool import ADMIN, AdminTool, admin_tool
 from functions.engine import ScriptedWorld, running
-from parabola.functions.deployment import Module
-from parabola.functions.npm_version import NPM_VERSION
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.npm_version import NPM_VERSION
 
 POSITION = {"path": "a.js", "start_lineno": 6, "start_col": 2}
 ARGS = '{"type":"object","value":{}}'

@@ -9,7 +9,7 @@ import pytest
 
 from functions.admin_tool import AdminTool, admin_tool, table
 from parabola.values.int64 import Int64
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 VALUES: dict[str, Any] = {
     "null": None,
@@ -127,7 +127,7 @@ async def test_filters_may_name_an_index(tmp_path: Path) -> None:
 
 
 async def create_index(tool: AdminTool, table: str, name: str, fields: tuple[str, ...]) -> None:
-    from parabola.database.indexes import Index
+    from parabola.database.model.indexes import Index
 
     database = tool.engine.database
     transaction = database.begin(writable=True)

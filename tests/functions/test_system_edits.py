@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from functions.admin_tool import READER, AdminTool, admin_tool, table
-from parabola.functions.identity import NO_IDENTITY, Identity
+from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.system import frontend_edits
 from parabola.values.encoding import loads
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 
 async def texts(tool: AdminTool) -> list[str]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
-from parabola.functions.identity import NO_IDENTITY, Identity
+from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.system.registry import SYSTEM_FUNCTIONS, SystemContext, SystemFunctions
 from parabola.values.errors import BadRequest, ConvexError
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 ADMIN = Identity.admin()
 

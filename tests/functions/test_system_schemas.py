@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from functions.admin_tool import admin_tool, table
-from parabola.database.indexes import Index
-from parabola.values.validators import v
+from parabola.database.model.indexes import Index
+from parabola.values.validators.builder import v
 
 
 async def test_schemas_are_texts(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hosts_node.driver import Host, Json, bundle_sources, error
-from parabola.functions.host_watchdog import process_memory_bytes
+from parabola.functions.processes.host_watchdog import process_memory_bytes
 
 
 @pytest.fixture(scope="module")

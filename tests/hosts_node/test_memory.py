@@ -12,13 +12,13 @@ import pytest_asyncio
 
 from hosts_node.driver import Host, bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig, host_processes
-from parabola.functions.deployment import Module
-from parabola.functions.failures import FunctionFailure
-from parabola.functions.host_commands import isolate_command
-from parabola.functions.hosts import HostCommand, Purpose
-from parabola.functions.identity import Identity
-from parabola.functions.results import FunctionResult
-from parabola.services.push import Push
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_commands import isolate_command
+from parabola.functions.processes.hosts import HostCommand, Purpose
+from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
 
 TEXT = "JavaScript execution ran out of memory (maximum memory usage: 64 MB)"

@@ -13,7 +13,7 @@ import pytest
 
 from hosts_node.driver import FOLDER, Host, Json
 from hosts_node.module_graphs import GRAPHS, Graph, random_graph
-from parabola.functions.host_watchdog import process_memory_bytes
+from parabola.functions.processes.host_watchdog import process_memory_bytes
 from parabola.hosts import node
 
 ENTRY = """

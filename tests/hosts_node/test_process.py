@@ -12,12 +12,12 @@ import pytest
 
 from hosts_node.driver import FOLDER, Host, Json, result
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.functions.host_commands import isolate_command
-from parabola.functions.hosts import LoadFailure
-from parabola.functions.identity import Identity
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.processes.host_commands import isolate_command
+from parabola.functions.processes.hosts import LoadFailure
 from parabola.hosts import node
-from parabola.services.push import Push
+from parabola.services.deploys.push import Push
 
 
 @pytest.fixture

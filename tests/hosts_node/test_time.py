@@ -12,10 +12,10 @@ import pytest_asyncio
 
 from hosts_node.driver import Host, bundle_sources, error, packages_folder
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.functions.host_watchdog import process_cpu_seconds
-from parabola.functions.identity import Identity
-from parabola.services.push import Push
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.processes.host_watchdog import process_cpu_seconds
+from parabola.services.deploys.push import Push
 
 SOURCE = """
 const wrap = (f) => async (...args) => JSON.stringify((await f(...args)) ?? null);

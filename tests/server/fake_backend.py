@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from parabola.functions.calling import RequestContext
-from parabola.functions.deployment import Deployment
-from parabola.functions.failures import MISSING, FunctionFailure
-from parabola.functions.function_path import parse_path
-from parabola.functions.identity import NO_IDENTITY, Identity
-from parabola.functions.logs import LogLine
-from parabola.functions.results import FunctionResult
+from parabola.functions.calls.calling import RequestContext
+from parabola.functions.deployed.deployment import Deployment
+from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.deployed.identity import NO_IDENTITY, Identity
+from parabola.functions.outcomes.failures import MISSING, FunctionFailure
+from parabola.functions.outcomes.logs import LogLine
+from parabola.functions.outcomes.results import FunctionResult
 from parabola.values.encoding import decode, dumps
 from parabola.values.errors import ConvexError, OutOfRetention, ParabolaError, Unauthenticated
 

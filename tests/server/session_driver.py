@@ -6,17 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from parabola.functions.identity import Identity
-from parabola.functions.results import FunctionResult
-from parabola.server.client_version import ClientVersion
-from parabola.server.messages import (
-    ServerMessage,
-    Transition,
-    decode_client_message,
-    decode_server_message,
-    decode_ts,
-)
-from parabola.server.sync_effects import (
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.server.http.client_version import ClientVersion
+from parabola.server.sync.effects import (
     Call,
     Close,
     Credential,
@@ -30,7 +23,14 @@ from parabola.server.sync_effects import (
     Send,
     VerifyToken,
 )
-from parabola.server.sync_session import SyncSession
+from parabola.server.sync.messages import (
+    ServerMessage,
+    Transition,
+    decode_client_message,
+    decode_server_message,
+    decode_ts,
+)
+from parabola.server.sync.session import SyncSession
 from parabola.values.encoding import dumps
 
 SESSION_ID = "1d6d6e3b-6d5a-4f3a-9e0a-0123456789ab"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parabola.server.client_version import ClientVersion, parse_client_header, parse_npm_version
+from parabola.server.http.client_version import ClientVersion, parse_client_header, parse_npm_version
 from parabola.values.errors import BadRequest
 
 

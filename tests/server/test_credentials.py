@@ -7,7 +7,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
-from parabola.server.credentials import split_admin_header, token_expiry, user_attributes
+from parabola.server.sync.credentials import split_admin_header, token_expiry, user_attributes
 from parabola.values.errors import BadRequest
 
 

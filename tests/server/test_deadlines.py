@@ -13,7 +13,7 @@ from fake_backend import FakeBackend
 from raw_http import RawRequest
 
 from parabola.server.app import Server
-from parabola.server.rules import ServerRules
+from parabola.server.http.rules import ServerRules
 
 HURRIED = ServerRules(header_seconds=0.3, body_seconds=0.3, body_rate=10_000)
 PATIENT = ServerRules(header_seconds=300, body_seconds=300)

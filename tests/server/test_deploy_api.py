@@ -15,10 +15,10 @@ import aiohttp
 import pytest
 
 from parabola.backend import Backend, BackendConfig, host_processes
-from parabola.functions.host_process import HostProcess
-from parabola.functions.hosts import HostConnection
+from parabola.functions.processes.host_process import HostProcess
+from parabola.functions.processes.hosts import HostConnection
 from parabola.server.app import Server
-from parabola.services.admin_keys import make_admin_key
+from parabola.services.sign_in.admin_keys import make_admin_key
 
 SECRET = "cd" * 32
 KEY = make_admin_key("happy-animal", SECRET)
@@ -361,7 +361,7 @@ async def test_an_import_that_never_ends_in_nodejs_is_named(
     pusher: Pusher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await pusher.push({"served.js": query("1")})
-    monkeypatch.setattr("parabola.functions.hosts.ANALYSIS_SECONDS", 2.0)
+    monkeypatch.setattr("parabola.functions.processes.hosts.ANALYSIS_SECONDS", 2.0)
     never = '"use node"; await new Promise(() => setInterval(() => {}, 1000));'
     refused = await pusher.start({"served.js": query("2"), "never.js": never}, status=400)
     assert "Importing never.js took longer than 2 seconds" in refused["message"]
@@ -397,13 +397,13 @@ async def test_of_two_pushes_at_once_one_takes_effect_and_the_other_is_told(push
 
 async def test_a_push_that_is_too_large_is_refused(pusher: Pusher, monkeypatch: pytest.MonkeyPatch) -> None:
     await pusher.push({"served.js": query("1")})
-    monkeypatch.setattr("parabola.services.push.MAXIMUM_SOURCE_BYTES", 100_000)
+    monkeypatch.setattr("parabola.services.deploys.push.MAXIMUM_SOURCE_BYTES", 100_000)
     large = f"export const text = {json.dumps('x' * 100_000)};"
     refused = await pusher.start({"served.js": query("2"), "large.js": large}, status=400)
     assert refused["code"] == "ModuleTooLarge"
     assert "large.js is 100,0" in refused["message"]
     # What is small on the wire may be large when it is unpacked.
-    monkeypatch.setattr("parabola.server.deploy_api.MAXIMUM_BODY_BYTES", 1_000_000)
+    monkeypatch.setattr("parabola.server.api.deploy_api.MAXIMUM_BODY_BYTES", 1_000_000)
     packed = gzip.compress(json.dumps(push_of({"large.js": large * 20})).encode())
     assert len(packed) < 100_000
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}

@@ -16,10 +16,10 @@ import pytest
 from raw_http import RawRequest
 
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.host_set import HostConfig
+from parabola.functions.processes.host_set import HostConfig
 from parabola.server.app import Server, create_app
-from parabola.server.rules import ServerRules
-from parabola.services.admin_keys import make_admin_key
+from parabola.server.http.rules import ServerRules
+from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.testing.inline_host import InlineHosts
 
 SECRET = "cd" * 32

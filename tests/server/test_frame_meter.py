@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.server.frame_meter import FrameMeter
+from parabola.server.sync.frame_meter import FrameMeter
 
 SIZES = st.sampled_from([0, 1, 125, 126, 127, 65535, 65536, 70000])
 FRAMES = st.tuples(st.sampled_from(["text", "continuation", "ping"]), st.booleans(), SIZES, st.booleans())

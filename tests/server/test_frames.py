@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.server.frames import SharedText, close_frame, pong_frame, text_frames
+from parabola.server.sync.frames import SharedText, close_frame, pong_frame, text_frames
 
 
 def read(stream: bytes) -> list[tuple[bool, bool, int, bytes]]:

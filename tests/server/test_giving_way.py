@@ -13,7 +13,7 @@ from raw_http import RawRequest
 from wire_client import WireClient
 
 from parabola.server.app import Server
-from parabola.server.rules import ServerRules
+from parabola.server.http.rules import ServerRules
 
 RULES = ServerRules(request_memory=1024 * 1024, body_seconds=0.3, body_rate=1)
 LARGE = 700 * 1024

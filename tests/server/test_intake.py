@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.server.intake import SMALL_BYTES, Intake
+from parabola.server.http.intake import SMALL_BYTES, Intake
 from parabola.values.errors import Overloaded
 
 MEGABYTE = 1024 * 1024

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.server import json_weight as module
-from parabola.server.json_weight import json_weight
+from parabola.server.http import json_weight as module
+from parabola.server.http.json_weight import json_weight
 
 VALUES = st.recursive(
     st.none()

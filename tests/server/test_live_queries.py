@@ -7,7 +7,7 @@ import asyncio
 from fake_backend import FakeBackend
 
 from conftest import Dial
-from parabola.server.live_queries import SharedRuns
+from parabola.server.sync.live_queries import SharedRuns
 
 KEY = ("a:b", b"[{}]", "", None, "", 100)
 

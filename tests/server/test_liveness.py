@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parabola.server.liveness import Liveness
+from parabola.server.sync.liveness import Liveness
 
 
 def test_silence_of_fifteen_seconds_asks_for_a_ping_message():

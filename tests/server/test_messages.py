@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.server.messages import (
+from parabola.server.sync.messages import (
     MAX_TS,
     Authenticate,
     Connect,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientConnectionResetError
 
-from parabola.server.outbox import JOINED_BYTES, MAX_BYTES, Outbox
+from parabola.server.sync.outbox import JOINED_BYTES, MAX_BYTES, Outbox
 
 
 class Wire:

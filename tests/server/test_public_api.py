@@ -12,7 +12,7 @@ import pytest
 from fake_backend import ADMIN_KEY, FakeBackend
 
 from parabola.server.app import Server
-from parabola.server.messages import encode_ts
+from parabola.server.sync.messages import encode_ts
 from parabola.values.errors import ConvexError, InternalServerError, OptimisticConcurrencyControlFailure
 from parabola.values.int64 import Int64
 
@@ -57,7 +57,7 @@ class TestCalls:
         status, answer = await call(http, "/api/query_batch", {"queries": queries})
         assert (status, answer["code"]) == (400, "BatchTooLarge")
         assert (await call(http, "/api/query_batch", {"queries": queries[:1000]}))[0] == 200
-        monkeypatch.setattr("parabola.server.public_api.MAX_BATCH_ANSWER_BYTES", 1000)
+        monkeypatch.setattr("parabola.server.api.public_api.MAX_BATCH_ANSWER_BYTES", 1000)
         status, answer = await call(http, "/api/query_batch", {"queries": queries[:1000]})
         assert (status, answer["code"]) == (400, "BatchTooLarge")
         assert "Send several batches" in answer["message"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from session_driver import value
 
-from parabola.functions.failures import FunctionFailure
-from parabola.functions.results import FunctionResult
-from parabola.server.messages import Add, ModifyQuerySet, Remove
-from parabola.server.query_set import QuerySet
-from parabola.server.sync_effects import POSTPONED
-from parabola.server.sync_failures import BaseVersionMismatch, ProtocolViolation
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.server.sync.effects import POSTPONED
+from parabola.server.sync.failures import BaseVersionMismatch, ProtocolViolation
+from parabola.server.sync.messages import Add, ModifyQuerySet, Remove
+from parabola.server.sync.query_set import QuerySet
 
 
 def add(query_id: int, journal: str | None = None) -> Add:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parabola.server import request_body
-from parabola.server.request_body import BodyTooLarge, decoded
+from parabola.server.http import request_body
+from parabola.server.http.request_body import BodyTooLarge, decoded
 from parabola.values.errors import BadRequest
 
 Compress = Callable[[bytes], bytes]

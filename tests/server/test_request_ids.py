@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.server.request_ids import RequestIds
+from parabola.server.sync.request_ids import RequestIds
 
 
 @given(st.lists(st.integers(0, 30)))

@@ -21,11 +21,11 @@ from wire_client import WireClient
 
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
+from parabola.functions.deployed.deployment import Module
 from parabola.server.app import Server
-from parabola.services.admin_keys import make_admin_key
-from parabola.services.auth import MAX_TOKEN_BYTES
-from parabola.services.push import Push
+from parabola.services.deploys.push import Push
+from parabola.services.sign_in.admin_keys import make_admin_key
+from parabola.services.sign_in.auth import MAX_TOKEN_BYTES
 from parabola.values.errors import BadRequest
 from token_issuer import Answer, TokenIssuer
 

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.host_set import HostConfig
+from parabola.functions.processes.host_set import HostConfig
 from parabola.server.app import Server
-from parabola.services.admin_keys import make_admin_key
+from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.testing.inline_host import InlineHosts
 
 SECRET = "cd" * 32

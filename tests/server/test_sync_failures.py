@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parabola.server.sync_failures import Ending, ProtocolViolation, ending_for
+from parabola.server.sync.failures import Ending, ProtocolViolation, ending_for
 from parabola.values.errors import (
     BadRequest,
     Conflict,

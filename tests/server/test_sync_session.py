@@ -10,14 +10,14 @@ import json
 import pytest
 from session_driver import NPM, PYTHON, SESSION_ID, Driver, adding, end_ts, removing, value
 
-from parabola.functions.failures import FunctionFailure
-from parabola.functions.identity import Identity
-from parabola.functions.logs import LogLine
-from parabola.functions.results import FunctionResult
-from parabola.server.client_version import ClientVersion
-from parabola.server.messages import AuthError, FatalError, encode_ts
-from parabola.server.sync_effects import POSTPONED, Close
-from parabola.server.sync_failures import InvalidFrame
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.logs import LogLine
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.server.http.client_version import ClientVersion
+from parabola.server.sync.effects import POSTPONED, Close
+from parabola.server.sync.failures import InvalidFrame
+from parabola.server.sync.messages import AuthError, FatalError, encode_ts
 from parabola.values.errors import (
     BadRequest,
     Forbidden,

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from session_driver import Driver, adding, removing, value
 
-from parabola.functions.failures import FunctionFailure
-from parabola.functions.identity import Identity
-from parabola.functions.results import FunctionResult
-from parabola.server.messages import MutationResponse, QueryRemoved, Transition, decode_ts, encode_ts
-from parabola.server.sync_effects import Call, HeldQuery
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.server.sync.effects import Call, HeldQuery
+from parabola.server.sync.messages import MutationResponse, QueryRemoved, Transition, decode_ts, encode_ts
 from parabola.values.encoding import loads
 
 TABLES = ("a", "b")

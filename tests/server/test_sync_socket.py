@@ -11,10 +11,11 @@ from fake_backend import ADMIN_KEY, Context, FakeBackend
 from session_driver import adding, removing
 
 from conftest import Dial
-from parabola.functions.identity import Identity
-from parabola.server import sync_server, sync_socket
+from parabola.functions.deployed.identity import Identity
 from parabola.server.app import SYNC_SERVER, Server
-from parabola.server.messages import decode_ts, encode_ts
+from parabola.server.sync import server as sync_server
+from parabola.server.sync import socket as sync_socket
+from parabola.server.sync.messages import decode_ts, encode_ts
 from parabola.values.errors import InternalServerError, Overloaded, Unauthenticated
 
 PYTHON = {"Convex-Client": "python-0.8.1"}
@@ -116,7 +117,7 @@ class TestQueries:
     async def test_a_query_that_cannot_be_answered_now_is_answered_later(
         self, dial: Dial, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("parabola.server.sync_session.FIRST_RETRY_SECONDS", 0.01)
+        monkeypatch.setattr("parabola.server.sync.session.FIRST_RETRY_SECONDS", 0.01)
         backend.query_faults = [Overloaded("busy"), Overloaded("busy")]
         client = await dial()
         await client.modify(adding(0))
@@ -349,7 +350,7 @@ class TestBadInput:
     async def test_a_socket_is_not_read_while_many_of_its_calls_wait(
         self, backend: FakeBackend, server: Server, dial: Dial, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("parabola.server.socket_intake.MAX_WAITING_BYTES", 100_000)
+        monkeypatch.setattr("parabola.server.sync.socket_intake.MAX_WAITING_BYTES", 100_000)
         started, gate = asyncio.Event(), asyncio.Event()
         ran = []
 
@@ -433,8 +434,8 @@ class TestSizes:
 
 class TestLiveness:
     async def test_an_idle_socket_is_pinged_by_message_and_by_frame(self, dial: Dial, monkeypatch):  # 29
-        monkeypatch.setattr("parabola.server.liveness.PING_MESSAGE_AFTER", 0.05)
-        monkeypatch.setattr("parabola.server.liveness.PING_FRAME_EVERY", 0.02)
+        monkeypatch.setattr("parabola.server.sync.liveness.PING_MESSAGE_AFTER", 0.05)
+        monkeypatch.setattr("parabola.server.sync.liveness.PING_FRAME_EVERY", 0.02)
         client = await dial(autoping=False)
         seen = set()
         while len(seen) < 2:
@@ -443,14 +444,14 @@ class TestLiveness:
         assert seen == {"Ping", aiohttp.WSMsgType.PING}
 
     async def test_a_silent_client_is_dropped(self, dial: Dial, monkeypatch):
-        monkeypatch.setattr("parabola.server.liveness.DROP_AFTER", 0.05)
+        monkeypatch.setattr("parabola.server.sync.liveness.DROP_AFTER", 0.05)
         client = await dial(autoping=False)
         frame = await asyncio.wait_for(client.socket.receive(), 5)
         assert frame.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
     async def test_a_client_that_answers_pings_is_kept(self, dial: Dial, monkeypatch):
-        monkeypatch.setattr("parabola.server.liveness.DROP_AFTER", 0.2)
-        monkeypatch.setattr("parabola.server.liveness.PING_FRAME_EVERY", 0.02)
+        monkeypatch.setattr("parabola.server.sync.liveness.DROP_AFTER", 0.2)
+        monkeypatch.setattr("parabola.server.sync.liveness.PING_FRAME_EVERY", 0.02)
         client = await dial()
         reading = asyncio.create_task(client.socket.receive())
         done, _ = await asyncio.wait({reading}, timeout=0.6)

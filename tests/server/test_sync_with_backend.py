@@ -17,7 +17,7 @@ from wire_client import WireClient
 from conftest import Dial
 from parabola.backend import Backend
 from parabola.server.app import Server
-from parabola.server.messages import decode_ts
+from parabola.server.sync.messages import decode_ts
 from parabola.testing import open_backend
 
 COUNTERS = """

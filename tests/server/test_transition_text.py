@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.functions.failures import FunctionFailure
-from parabola.functions.logs import LogLine
-from parabola.functions.results import FunctionResult
-from parabola.server import transition_text as module
-from parabola.server.messages import decode_server_message
-from parabola.server.transition_text import (
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.logs import LogLine
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.server.sync import transition_text as module
+from parabola.server.sync.messages import decode_server_message
+from parabola.server.sync.transition_text import (
     Version,
     chunk_texts,
     query_pieces,

@@ -9,11 +9,12 @@ import pytest
 from fake_backend import FakeBackend
 from raw_http import RawRequest
 
-from parabola.server import liveness, sync_socket
 from parabola.server.app import Server
-from parabola.server.intake import OneAtATime
-from parabola.server.outbox import Outbox
-from parabola.server.socket_intake import MAX_WAITING_BYTES
+from parabola.server.http.intake import OneAtATime
+from parabola.server.sync import liveness
+from parabola.server.sync import socket as sync_socket
+from parabola.server.sync.outbox import Outbox
+from parabola.server.sync.socket_intake import MAX_WAITING_BYTES
 
 PINGS = 5000
 HALF = MAX_WAITING_BYTES // 2

@@ -8,13 +8,13 @@ import orjson
 import pytest
 from session_driver import Driver, value
 
-from parabola.functions.calling import RequestContext
-from parabola.functions.execution_log import ExecutionEntry
-from parabola.functions.failures import FunctionFailure
-from parabola.functions.results import FunctionResult
-from parabola.server.http_actions import failure_response
-from parabola.server.log_api import _text
-from parabola.server.public_api import result_body
+from parabola.functions.calls.calling import RequestContext
+from parabola.functions.outcomes.execution_log import ExecutionEntry
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.server.api.http_actions import failure_response
+from parabola.server.api.log_api import _text
+from parabola.server.api.public_api import result_body
 
 DEEP: Any = []
 for _ in range(500):

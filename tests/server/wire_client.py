@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from session_driver import SESSION_ID, adding
 
-from parabola.server.messages import decode_server_message, decode_ts
+from parabola.server.sync.messages import decode_server_message, decode_ts
 
 TIMEOUT = 10.0
 

@@ -13,12 +13,12 @@ from typing import Any
 import orjson
 
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.functions.host_set import HostConfig
-from parabola.functions.identity import SYSTEM_IDENTITY
-from parabola.services.import_record import ImportRecord, ImportRequest, find_import
-from parabola.services.push import Push
-from parabola.services.snapshot_export import FinishedExport
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import SYSTEM_IDENTITY
+from parabola.functions.processes.host_set import HostConfig
+from parabola.services.archives.snapshot_export import FinishedExport
+from parabola.services.deploys.push import Push
+from parabola.services.imports.record import ImportRecord, ImportRequest, find_import
 from parabola.testing.inline_host import InlineHosts
 from parabola.values.errors import NotFound
 

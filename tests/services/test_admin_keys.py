@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parabola.services.admin_keys import check_admin_key, make_admin_key
+from parabola.services.sign_in.admin_keys import check_admin_key, make_admin_key
 from parabola.values.errors import Unauthenticated
 
 SECRET = "5a" * 32

@@ -10,9 +10,9 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from parabola.services.auth import MAX_TOKEN_BYTES, TokenVerifier
-from parabola.services.auth_providers import CustomJwtProvider, OidcProvider, parse_auth_providers
-from parabola.services.key_sets import DocumentCache, Fetched
+from parabola.services.sign_in.auth import MAX_TOKEN_BYTES, TokenVerifier
+from parabola.services.sign_in.auth_providers import CustomJwtProvider, OidcProvider, parse_auth_providers
+from parabola.services.sign_in.key_sets import DocumentCache, Fetched
 from parabola.values.errors import BadRequest, Overloaded, Unauthenticated
 
 NOW = 1_800_000_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.services.cron_schedule import parse_schedule
+from parabola.services.jobs.cron_schedule import parse_schedule
 from parabola.values.errors import BadRequest
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)  # a Thursday

@@ -14,10 +14,10 @@ from test_scheduler import until, value
 
 from parabola.backend import Backend, BackendConfig
 from parabola.database.transaction import Transaction
-from parabola.functions.deployment import Module
-from parabola.functions.identity import SYSTEM_IDENTITY
-from parabola.services.cron_jobs import RUNNING, advance, cron_jobs, job_logs
-from parabola.services.push import Push
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import SYSTEM_IDENTITY
+from parabola.services.deploys.push import Push
+from parabola.services.jobs.cron_jobs import RUNNING, advance, cron_jobs, job_logs
 from parabola.values.encoding import Int64
 from parabola.values.errors import BadRequest, RateLimited
 
@@ -173,7 +173,7 @@ async def test_an_action_without_a_host_is_run_later_and_one_that_breaks_off_is_
     async def faulty(*args: Any, **options: Any) -> Any:
         raise faults.pop(0)
 
-    monkeypatch.setattr("parabola.services.crons._BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr("parabola.services.jobs.crons._BACKOFF_SECONDS", 0.0)
     monkeypatch.setattr(backend.runner, "action", faulty)
     await backend.deploy(push('crons.interval("act", internal.work.act, hours=1)\n'))
     (row,) = await until_logged(backend, "act")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parabola.services.definitions import (
+from parabola.services.deploys.definitions import (
     EvaluatedDefinition,
     check_definitions,
     check_runnable,

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.functions.deployment_store import system_rows
-from parabola.functions.host_set import HostConfig
-from parabola.functions.hosts import LoadFailure
-from parabola.functions.identity import SYSTEM_IDENTITY
-from parabola.services import started_push
-from parabola.services.push import Push
-from parabola.services.schema_changes import RaceDetected
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.identity import SYSTEM_IDENTITY
+from parabola.functions.processes.host_set import HostConfig
+from parabola.functions.processes.hosts import LoadFailure
+from parabola.services.deploys import started_push
+from parabola.services.deploys.push import Push
+from parabola.services.deploys.schema_changes import RaceDetected
 from parabola.testing.inline_host import InlineHosts
 from parabola.values.errors import BadRequest, Conflict, SchemaDefinitionError
 

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from parabola.backend import open_database
-from parabola.services.due_loop import Due, DueLoop
+from parabola.services.jobs.due_loop import Due, DueLoop
 
 
 async def test_closing_while_work_ends_does_not_lose_the_cancellation(tmp_path: Path) -> None:

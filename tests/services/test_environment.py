@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parabola.services.environment import check_changes
+from parabola.services.deploys.environment import check_changes
 from parabola.values.errors import BadRequest
 
 

@@ -12,11 +12,11 @@ import aiohttp
 import pytest
 
 from file_storage_driver import s3_settings
-from parabola.database.errors import StorageFull
-from parabola.services.file_directory import FileDirectory
-from parabola.services.file_places import file_store
-from parabola.services.file_store import FileStore
-from parabola.services.object_store import ObjectStore
+from parabola.database.model.errors import StorageFull
+from parabola.services.files.file_directory import FileDirectory
+from parabola.services.files.file_places import file_store
+from parabola.services.files.file_store import FileStore
+from parabola.services.files.object_store import ObjectStore
 from parabola.values.errors import Overloaded
 
 BUCKET = "files"
@@ -129,7 +129,7 @@ async def test_a_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("parabola.services.file_directory.sync_file", full)
+    monkeypatch.setattr("parabola.services.files.file_directory.sync_file", full)
     store = FileDirectory(tmp_path)
     with pytest.raises(StorageFull, match="No room for the upload"):
         await store.put("a", pieces(1, 10))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from parabola.database.tables import Registry, Table, row_of_table
-from parabola.services.import_plan import Incoming, leftovers, plan_tables
-from parabola.services.import_record import ImportMode
-from parabola.services.import_rows import ImportRefused
+from parabola.database.model.tables import Registry, Table, row_of_table
+from parabola.services.archives.rows import ImportRefused
+from parabola.services.imports.plan import Incoming, leftovers, plan_tables
+from parabola.services.imports.record import ImportMode
 
 TABLES = Table(1, "_tables", 513)
 

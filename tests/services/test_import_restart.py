@@ -29,9 +29,10 @@ from snapshot_driver import (
 )
 
 from parabola.backend import Backend
-from parabola.services import hidden_import, snapshot_import
-from parabola.services.import_load import ImportLoad
-from parabola.services.import_record import ImportRequest
+from parabola.services.imports import hidden as hidden_import
+from parabola.services.imports import snapshot_import
+from parabola.services.imports.load import ImportLoad
+from parabola.services.imports.record import ImportRequest
 
 ROWS = [{"n": float(n)} for n in range(500)]
 

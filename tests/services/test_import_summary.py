@@ -1,6 +1,6 @@
 """What is asked before an import."""
 
-from parabola.services.import_summary import TableChange, summary
+from parabola.services.imports.summary import TableChange, summary
 
 
 def test_the_changes_of_one_table():

@@ -24,11 +24,11 @@ from snapshot_driver import (
 )
 
 from parabola.backend import Backend
-from parabola.database.errors import ConflictError
-from parabola.functions.identity import SYSTEM_IDENTITY
-from parabola.services import hidden_import
-from parabola.services.import_load import ImportLoad
-from parabola.services.import_record import ImportRecord
+from parabola.database.model.errors import ConflictError
+from parabola.functions.deployed.identity import SYSTEM_IDENTITY
+from parabola.services.imports import hidden as hidden_import
+from parabola.services.imports.load import ImportLoad
+from parabola.services.imports.record import ImportRecord
 from parabola.values.errors import BadRequest
 from parabola.values.ids import encode_id
 
@@ -243,8 +243,8 @@ async def test_a_push_under_way_fails_over_documents_that_it_does_not_allow(
     backend: Backend, before_switch: Callable[..., None]
 ) -> None:
     """The rows were in before the push began, so nothing but the switch can find it out."""
-    from parabola.functions.deployment import Module
-    from parabola.services.push import Push
+    from parabola.functions.deployed.deployment import Module
+    from parabola.services.deploys.push import Push
 
     source = "from parabola import define_schema, define_table, v\n"
     source += 'schema = define_schema({"t": define_table({"n": v.string()})})'
@@ -301,8 +301,8 @@ async def test_indexes_that_a_push_drops_or_adds_meanwhile_are_dropped_and_added
 async def test_a_push_whose_index_went_with_the_old_table_is_begun_again(
     backend: Backend, before_switch: Callable[..., None]
 ) -> None:
-    from parabola.functions.deployment import Module
-    from parabola.services.push import Push
+    from parabola.functions.deployed.deployment import Module
+    from parabola.services.deploys.push import Push
 
     await insert(backend, "t", {"n": 5.0})
     source = "from parabola import define_schema, define_table, v\n"
@@ -323,8 +323,8 @@ async def test_a_push_whose_index_went_with_the_old_table_is_begun_again(
 async def test_a_table_is_not_replaced_while_its_indexes_are_being_filled(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parabola.database.backfill import Backfill
-    from parabola.database.indexes import Index
+    from parabola.database.model.indexes import Index
+    from parabola.database.upkeep.backfill import Backfill
 
     monkeypatch.setattr(Backfill, "_start", lambda self: None)
     await insert(backend, "t", {})
@@ -374,7 +374,7 @@ async def test_an_import_that_is_cancelled_at_the_end_changes_nothing(
 async def test_faults_are_tried_again_and_in_the_end_given_up(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parabola.services import snapshot_import
+    from parabola.services.imports import snapshot_import
 
     monkeypatch.setattr(snapshot_import, "FIRST_PAUSE_SECONDS", 0)
     attempts = []

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from parabola.services.inferred_shape import InferredShape, ShapeUnreadable
+from parabola.services.archives.inferred_shape import InferredShape, ShapeUnreadable
 from parabola.values.encoding import Int64
 from parabola.values.errors import InvalidValue
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from parabola.functions.deployment import Module
-from parabola.services import known_analyses
-from parabola.services.known_analyses import KnownAnalyses, Surroundings
+from parabola.functions.deployed.deployment import Module
+from parabola.services.deploys import known_analyses
+from parabola.services.deploys.known_analyses import KnownAnalyses, Surroundings
 
 
 def modules(**sources: str) -> dict[str, Module]:

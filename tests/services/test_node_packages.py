@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployment import Module
-from parabola.services.node_packages import NodePackages
-from parabola.services.push import Push
+from parabola.functions.deployed.deployment import Module
+from parabola.services.deploys.node_packages import NodePackages
+from parabola.services.deploys.push import Push
 from parabola.values.errors import BadRequest
 
 # What the official library and bundler make of an action, in the fewest words.

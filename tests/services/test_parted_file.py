@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parabola.services.parted_file import open_parts
+from parabola.services.imports.parted_file import open_parts
 
 operations = st.lists(
     st.one_of(

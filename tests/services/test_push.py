@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from parabola.functions.deployment import Deployment, Module
-from parabola.services.push import MAXIMUM_MODULES, ModuleDiff, Push, UnchangedModule, combine
+from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.services.deploys.push import MAXIMUM_MODULES, ModuleDiff, Push, UnchangedModule, combine
 from parabola.values.errors import BadRequest, Conflict
 
 

@@ -17,12 +17,12 @@ import pytest
 
 from parabola.backend import Backend, BackendConfig, host_processes
 from parabola.database.transaction import Transaction
-from parabola.functions.deployment import Module
-from parabola.functions.identity import Identity
-from parabola.services.push import Push
-from parabola.services.scheduled_jobs import JOBS as TABLE
-from parabola.services.scheduled_jobs import MUTATIONS, RUNNING, jobs_between
-from parabola.services.scheduler import KEPT_SECONDS
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.services.deploys.push import Push
+from parabola.services.jobs.scheduled_jobs import JOBS as TABLE
+from parabola.services.jobs.scheduled_jobs import MUTATIONS, RUNNING, jobs_between
+from parabola.services.jobs.scheduler import KEPT_SECONDS
 from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
 from parabola.values.errors import InternalServerError, Overloaded, RateLimited
@@ -325,7 +325,7 @@ async def test_an_action_that_finds_no_host_waits_and_one_that_breaks_off_is_fai
         return await action(*args, **options)
 
     monkeypatch.setattr(backend.runner, "action", faulty)
-    monkeypatch.setattr("parabola.services.scheduler.NO_HOST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("parabola.services.jobs.scheduler.NO_HOST_PAUSE_SECONDS", 0.0)
     states = []
     for _ in range(3):
         id = await value(backend.mutation("jobs:later", {"name": "quick", "args": {}}))
@@ -347,7 +347,7 @@ async def test_a_mutation_is_tried_again_after_a_fault_of_the_server(
         return await mutation(*args, **options)
 
     monkeypatch.setattr(backend.runner, "mutation", faulty)
-    monkeypatch.setattr("parabola.services.scheduler._FIRST_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr("parabola.services.jobs.scheduler._FIRST_BACKOFF_SECONDS", 0.01)
     id = await value(backend.mutation("jobs:later", {"name": "note", "args": {"text": "x"}}))
     assert (await ended(backend, id))["state"] == {"kind": "success"}
     assert not faults

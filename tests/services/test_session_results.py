@@ -9,9 +9,9 @@ import pytest
 
 from database.stores import Clock, opened
 from parabola.database.database import Database
-from parabola.functions.calling import Call
-from parabola.functions.function_path import parse_path
-from parabola.functions.session_requests import SessionRequest, store_result, stored_result
+from parabola.functions.calls.calling import Call
+from parabola.functions.calls.session_requests import SessionRequest, store_result, stored_result
+from parabola.functions.deployed.function_path import parse_path
 from parabola.services.session_results import BATCH, KEPT_SECONDS, UNCHANGED_SECONDS, SessionResults
 
 SESSION = "1d6d6e3b-6d5a-4f3a-9e0a-0123456789ab"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.services.import_rows import ImportRefused, read_csv, read_json_array, read_json_lines
-from parabola.services.snapshot_archive import SnapshotReader, SnapshotWriter, export_line
+from parabola.services.archives.rows import ImportRefused, read_csv, read_json_array, read_json_lines
+from parabola.services.archives.snapshot_archive import SnapshotReader, SnapshotWriter, export_line
 from parabola.values.encoding import Int64, dumps
 
 
@@ -77,7 +77,7 @@ def test_a_json_array_is_read_and_its_size_is_bounded(monkeypatch):
     ):
         with pytest.raises(ImportRefused, match=message):
             list(read_json_array(io.BytesIO(text)))
-    monkeypatch.setattr("parabola.services.import_rows.MAX_JSON_ARRAY_BYTES", 4)
+    monkeypatch.setattr("parabola.services.archives.rows.MAX_JSON_ARRAY_BYTES", 4)
     with pytest.raises(
         ImportRefused, match=r"\(8 bytes > maximum 4\). Consider converting data to JSONLines"
     ):

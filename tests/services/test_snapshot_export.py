@@ -27,7 +27,7 @@ from snapshot_driver import (
 )
 
 from parabola.backend import Backend
-from parabola.services import archive_snapshot, snapshot_export
+from parabola.services.archives import archive_snapshot, snapshot_export
 from parabola.values.encoding import Int64, dumps
 from parabola.values.errors import BadRequest, NotFound
 from values.value_strategies import documents as any_documents

@@ -182,7 +182,7 @@ async def test_an_archive_with_wrong_files_changes_nothing(
 async def test_a_file_that_is_deleted_while_its_backup_comes_back_is_there_afterwards(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parabola.services import hidden_import
+    from parabola.services.imports import hidden as hidden_import
 
     id = await store(backend, b"kept")
     content = await archive_of(backend)

@@ -27,8 +27,8 @@ from snapshot_driver import (
 )
 
 from parabola.backend import Backend
-from parabola.services.import_record import ImportRequest
-from parabola.services.import_rows import ImportRefused
+from parabola.services.archives.rows import ImportRefused
+from parabola.services.imports.record import ImportRequest
 from parabola.values.encoding import Int64
 from parabola.values.errors import BadRequest
 from parabola.values.ids import decode_id, encode_id

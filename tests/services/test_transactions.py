@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from parabola.database.database import Database
-from parabola.database.sqlite import SqlitePersistence
+from parabola.database.store.sqlite import SqlitePersistence
 from parabola.database.transaction import Transaction
 from parabola.services.threads import in_thread
 from parabola.services.transactions import PATIENCE, transact

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from parabola.database.errors import StorageFull
-from parabola.services import uploads as uploads_module
-from parabola.services.uploads import Uploads
+from parabola.database.model.errors import StorageFull
+from parabola.services.imports import uploads as uploads_module
+from parabola.services.imports.uploads import Uploads
 from parabola.values.errors import BadRequest
 
 

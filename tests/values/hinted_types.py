@@ -9,7 +9,7 @@ from typing import NotRequired, Required, TypedDict
 import msgspec
 
 from parabola.values.encoding import Int64
-from parabola.values.type_hints import Id
+from parabola.values.hints.type_hints import Id
 
 
 class Task(TypedDict):

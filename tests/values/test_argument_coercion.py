@@ -6,8 +6,8 @@ from hinted_types import Circle, Counter, DetailedTask, Line, Point, Square, Tas
 from typing_extensions import TypeAliasType
 
 from parabola.values.encoding import Int64
+from parabola.values.hints.type_hints import Id, coerce_arguments
 from parabola.values.ids import encode_id
-from parabola.values.type_hints import Id, coerce_arguments
 
 Score = NewType("Score", int)
 Scores = TypeAliasType("Scores", list[int])

@@ -6,7 +6,7 @@ from validator_strategies import TABLES, TASK_ID, validators_and_values
 from value_strategies import same
 
 from parabola.values.errors import ValidationError
-from parabola.values.validators import returns_value, v
+from parabola.values.validators.builder import returns_value, v
 
 DOCUMENT = {"_id": TASK_ID, "_creationTime": 1.0, "text": "milk"}
 TEXT = v.object({"text": v.string()})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from validator_strategies import TABLES, TASK_ID, USER_ID, validators
 
 from parabola.values.errors import BadRequest, SchemaDefinitionError
-from parabola.values.schema import (
+from parabola.values.schema.definition import (
     DatabaseIndex,
     Schema,
     SearchIndex,
@@ -16,7 +16,7 @@ from parabola.values.schema import (
     define_schema,
     define_table,
 )
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 TASKS = (
     define_table({"text": v.string(), "owner": v.optional(v.id("users")), "e": v.array(v.float64())})

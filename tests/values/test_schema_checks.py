@@ -2,8 +2,8 @@
 import pytest
 
 from parabola.values.errors import SchemaDefinitionError
-from parabola.values.schema import define_schema, define_table
-from parabola.values.validators import v
+from parabola.values.schema.definition import define_schema, define_table
+from parabola.values.validators.builder import v
 
 PREFIX = "Hit an error while evaluating your schema:\n"
 TABLE = define_table({"a": v.string(), "b": v.object({"c": v.any()}), "e": v.optional(v.array(v.float64()))})

@@ -14,8 +14,8 @@ from typing_extensions import TypedDict as LaterTypedDict
 
 from parabola.values.encoding import CommitTs, Int64
 from parabola.values.errors import UnmappableHint, UserError
-from parabola.values.type_hints import Id, validator_from_hint, validators_from_signature
-from parabola.values.validators import v
+from parabola.values.hints.type_hints import Id, validator_from_hint, validators_from_signature
+from parabola.values.validators.builder import v
 
 Score = NewType("Score", float)
 Names = TypeAliasType("Names", list[str])
@@ -201,7 +201,7 @@ def test_string_annotations_are_read_where_the_function_was_defined():
         "from __future__ import annotations\n"
         "from typing import TYPE_CHECKING\n"
         "from hinted_types import Point\n"
-        "from parabola.values.type_hints import Id\n"
+        "from parabola.values.hints.type_hints import Id\n"
         "if TYPE_CHECKING:\n"
         "    from nowhere import Ctx\n"
         "def move(ctx: Ctx, id: Id['tasks'], to: Point | None) -> Id['tasks']: ...\n"

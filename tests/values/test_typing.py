@@ -10,9 +10,9 @@ from mypy import api
 AUTHOR = """
 from typing import Any, TypedDict, cast, reveal_type
 from parabola.values.encoding import Int64
-from parabola.values.schema import define_schema, define_table
-from parabola.values.type_hints import Id
-from parabola.values.validators import ObjectValidator, Validator, v
+from parabola.values.schema.definition import define_schema, define_table
+from parabola.values.hints.type_hints import Id
+from parabola.values.validators.builder import ObjectValidator, Validator, v
 
 task = v.object({"a": v.optional(v.string()), "b": v.union(v.literal("x"), v.null())})
 wider: ObjectValidator = task.extend({"d": v.number()}).omit("a").partial()
@@ -43,8 +43,8 @@ reveal_type(Int64(1) + 1)
 """
 
 MISTAKES = """
-from parabola.values.type_hints import Id
-from parabola.values.validators import v
+from parabola.values.hints.type_hints import Id
+from parabola.values.validators.builder import v
 
 v.object({"a": str})
 v.array(v.optional(v.string()))

@@ -5,7 +5,7 @@ from validator_strategies import validators
 
 from parabola.values.encoding import Int64
 from parabola.values.errors import InvalidValidator
-from parabola.values.validators import v, validator_from_json
+from parabola.values.validators.builder import v, validator_from_json
 
 
 @given(validators)

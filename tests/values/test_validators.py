@@ -13,7 +13,7 @@ from validator_strategies import (
 
 from parabola.values.encoding import COMMIT_TS, Int64
 from parabola.values.errors import BadRequest, InvalidValidator, ValidationError
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 NAN = float("nan")
 

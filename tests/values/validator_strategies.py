@@ -9,7 +9,7 @@ from value_strategies import scalars, texts
 
 from parabola.values.encoding import Int64
 from parabola.values.ids import encode_id
-from parabola.values.validators import ObjectValidator, OptionalValidator, Validator, v
+from parabola.values.validators.builder import ObjectValidator, OptionalValidator, Validator, v
 
 
 class Tables:

@@ -21,8 +21,8 @@ from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar, overload
 
 from parabola.authoring.operations import FunctionKind
 from parabola.values.errors import BadRequest
-from parabola.values.type_hints import coerce_arguments, validators_from_signature
-from parabola.values.validators import (
+from parabola.values.hints.type_hints import coerce_arguments, validators_from_signature
+from parabola.values.validators.builder import (
     AnyValidator,
     FieldValidator,
     ObjectValidator,

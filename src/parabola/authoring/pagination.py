@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 pagination_opts: Final = v.object(
     {

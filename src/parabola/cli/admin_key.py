@@ -24,7 +24,7 @@ def admin_key(
     ] = Path(DATA_FOLDER),
 ) -> None:
     """Print a new admin key of a deployment, from its name and secret."""
-    from parabola.services.admin_keys import make_admin_key
+    from parabola.services.sign_in.admin_keys import make_admin_key
 
     if instance_secret is None and not data.is_dir():
         raise NotFound(

@@ -11,9 +11,9 @@ import typer
 from parabola.authoring.codegen import generate, generate_beside
 from parabola.cli import event_loop
 from parabola.cli.console import show_success
-from parabola.functions.deployment import Deployment, Module
+from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.project import Project
-from parabola.services.push import Push, combine
+from parabola.services.deploys.push import Push, combine
 
 __all__ = ["codegen", "write_declarations", "write_generated"]
 
@@ -52,10 +52,10 @@ def write_generated(project: Project, analysis: Mapping[str, Any]) -> None:
 
 async def _analyse(project: Project) -> Mapping[str, Any]:
     from parabola.backend import host_processes
-    from parabola.functions.host_set import HostSet
-    from parabola.functions.hosts import LoadFailure
-    from parabola.services.analysis import analyse, with_position
-    from parabola.services.known_analyses import KnownAnalyses
+    from parabola.functions.processes.host_set import HostSet
+    from parabola.functions.processes.hosts import LoadFailure
+    from parabola.services.deploys.analysis import analyse, with_position
+    from parabola.services.deploys.known_analyses import KnownAnalyses
 
     sources = project.python_modules()
     push = Push("python", tuple(Module(source.path, "python", source.source) for source in sources))

@@ -16,15 +16,15 @@ from parabola.cli.console import console, note, show_failure, show_success
 from parabola.cli.function_lines import lines_of
 from parabola.cli.local_server import LocalServer, ServerOptions
 from parabola.cli.server_options import DataDir, Host, InstanceName, InstanceSecret, Port, PublicDir, SitePort
-from parabola.functions.deployment import Module
+from parabola.functions.deployed.deployment import Module
 from parabola.project import Project, ProjectError
-from parabola.services.analysis import MISSING_VARIABLE
-from parabola.services.push import Push, PushResult
+from parabola.services.deploys.analysis import MISSING_VARIABLE
+from parabola.services.deploys.push import Push, PushResult
 from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
     from parabola.backend import Backend
-    from parabola.functions.execution_log import ExecutionEntry
+    from parabola.functions.outcomes.execution_log import ExecutionEntry
 
 __all__ = ["dev"]
 
@@ -190,7 +190,7 @@ class Follower:
 
 
 async def _run_once(backend: Backend, function: str) -> None:
-    from parabola.functions.identity import SYSTEM_IDENTITY
+    from parabola.functions.deployed.identity import SYSTEM_IDENTITY
 
     result = await backend.run_any(function, {}, SYSTEM_IDENTITY)
     if result.error is None:

@@ -17,12 +17,12 @@ from parabola.cli.process_log import begin_log
 from parabola.cli.process_memory import collect_garbage_rarely, give_memory_back
 from parabola.cli.sealing import seal_process
 from parabola.cli.target import RunningServer
-from parabola.services.admin_keys import make_admin_key
+from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from parabola.backend import Backend
-    from parabola.server.rules import ServerRules
+    from parabola.server.http.rules import ServerRules
 
 __all__ = ["LocalServer", "RequestOptions", "ServerOptions"]
 
@@ -44,7 +44,7 @@ class RequestOptions:
 
     def rules(self) -> ServerRules:
         """The part that the server keeps. Raises `BadRequest` for what is no network or origin."""
-        from parabola.server.rules import ServerRules, trusted_networks
+        from parabola.server.http.rules import ServerRules, trusted_networks
 
         return ServerRules(
             request_memory=self.max_request_memory,
@@ -93,9 +93,9 @@ class LocalServer:
         Raises a `ParabolaError` that says what is in the way: a port, a data directory in use, a bad secret.
         """
         from parabola.backend import Backend, BackendConfig
-        from parabola.database.errors import UnusableData
+        from parabola.database.model.errors import UnusableData
         from parabola.server.app import Server
-        from parabola.server.rules import host_of
+        from parabola.server.http.rules import host_of
 
         seal_process()
         rules = options.requests.rules()

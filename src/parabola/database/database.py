@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from random import Random
 
-from parabola.database.backfill import Backfill
-from parabola.database.bootstrap import add_missing_system_tables, first_commit, load_registry
-from parabola.database.committer import NEXT_ID, Committer
-from parabola.database.documents import Revision
-from parabola.database.inspection import Inspection
-from parabola.database.intervals import Interval
-from parabola.database.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
-from parabola.database.running_time import JUMP_SECONDS, NS_PER_SECOND, RunningTime, seconds_since_boot
-from parabola.database.subscriptions import Subscriptions
-from parabola.database.system_tables import FIRST_FREE_ID
-from parabola.database.tables import Registry
+from parabola.database.commits.committer import NEXT_ID, Committer
+from parabola.database.commits.subscriptions import Subscriptions
+from parabola.database.commits.write_set import WriteSet
+from parabola.database.model.documents import Revision
+from parabola.database.model.intervals import Interval
+from parabola.database.model.system_tables import FIRST_FREE_ID
+from parabola.database.model.tables import Registry
+from parabola.database.store.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
 from parabola.database.transaction import Transaction
+from parabola.database.upkeep.backfill import Backfill
+from parabola.database.upkeep.bootstrap import add_missing_system_tables, first_commit, load_registry
+from parabola.database.upkeep.inspection import Inspection
+from parabola.database.upkeep.running_time import JUMP_SECONDS, NS_PER_SECOND, RunningTime, seconds_since_boot
+from parabola.database.upkeep.vacuum import RUNNING_TIME, Retention, Vacuum
 from parabola.database.usage import Limits, Usage
-from parabola.database.vacuum import RUNNING_TIME, Retention, Vacuum
-from parabola.database.write_set import WriteSet
 from parabola.values.errors import OutOfRetention
 
 __all__ = ["CommitListener", "Database"]

@@ -13,26 +13,26 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from parabola.database.documents import Document
-from parabola.database.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
-from parabola.database.intervals import Interval, OpenRead, ReadSet
-from parabola.database.overlay import Overlay
-from parabola.database.persistence import Order, Rows
-from parabola.database.system_tables import (
+from parabola.database.commits.overlay import Overlay
+from parabola.database.model.documents import Document
+from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
+from parabola.database.model.intervals import Interval, OpenRead, ReadSet
+from parabola.database.model.system_tables import (
     INDEX_BY_TABLET,
     TABLES_BY_NAME,
     TABLES_BY_NUMBER,
     VIRTUAL_TABLES,
 )
-from parabola.database.tables import Registry, Table, public_name
+from parabola.database.model.tables import Registry, Table, public_name
+from parabola.database.query.virtual_tables import public_document
+from parabola.database.store.persistence import Order, Rows
 from parabola.database.usage import Usage
-from parabola.database.virtual_tables import public_document
 from parabola.values.errors import BadRequest, InvalidId, OutOfRetention
 from parabola.values.ids import decode_id, encode_id, legacy_internal_id
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
-    from parabola.database.query import Page, QueryStream
+    from parabola.database.query.evaluator import Page, QueryStream
 
 __all__ = ["Access", "Snapshot"]
 
@@ -331,7 +331,7 @@ class Snapshot:
         return self._open_stream(query_json, Access.SERVER)
 
     def _open_stream(self, query_json: Any, access: Access) -> QueryStream:
-        from parabola.database.query import open_stream
+        from parabola.database.query.evaluator import open_stream
 
         return open_stream(self, query_json, access)
 
@@ -344,7 +344,7 @@ class Snapshot:
         return await self._run_page(query_json, Access.SERVER, options)
 
     async def _run_page(self, query_json: Any, access: Access, options: dict[str, Any]) -> Page:
-        from parabola.database.query import run_page
+        from parabola.database.query.evaluator import run_page
 
         return await run_page(self, query_json, access=access, **options)
 

@@ -11,13 +11,13 @@ import os
 import random as random_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from parabola.database.documents import Document, Revision
-from parabola.database.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
-from parabola.database.intervals import Interval
-from parabola.database.overlay import PendingWrite
-from parabola.database.snapshot import Access, Snapshot
-from parabola.database.system_tables import INDEXES, SCHEMAS, TABLES, TABLES_BY_NUMBER, VIRTUAL_TABLES
-from parabola.database.tables import (
+from parabola.database.commits.overlay import PendingWrite
+from parabola.database.commits.write_set import is_effective
+from parabola.database.model.documents import Document, Revision
+from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
+from parabola.database.model.intervals import Interval
+from parabola.database.model.system_tables import INDEXES, SCHEMAS, TABLES, TABLES_BY_NUMBER, VIRTUAL_TABLES
+from parabola.database.model.tables import (
     METADATA_TABLES,
     Registry,
     SchemaRow,
@@ -26,8 +26,8 @@ from parabola.database.tables import (
     row_of_index,
     row_of_table,
 )
+from parabola.database.snapshot import Access, Snapshot
 from parabola.database.usage import Usage
-from parabola.database.write_set import is_effective
 from parabola.values.encoding import dumps
 from parabola.values.errors import BadRequest, InvalidValue
 from parabola.values.ids import encode_id, new_internal_id

@@ -8,20 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from parabola.database.errors import ConflictError
-from parabola.functions.actions import ACTION_LIMIT_SECONDS
-from parabola.functions.deployment import Deployment
-from parabola.functions.deployment_store import (
+from parabola.database.model.errors import ConflictError
+from parabola.functions.calls.actions import ACTION_LIMIT_SECONDS
+from parabola.functions.deployed.deployment import Deployment
+from parabola.functions.deployed.deployment_store import (
     load_deployment,
     load_environment,
     store_auth_providers,
     store_deployment,
     store_environment,
 )
-from parabola.functions.function_handles import load_handles, update_handles
-from parabola.functions.host_set import HostConfig, HostSet
-from parabola.functions.hosts import LoadFailure
-from parabola.functions.runner import Active, FunctionRunner
+from parabola.functions.deployed.function_handles import load_handles, update_handles
+from parabola.functions.engine import Active, FunctionRunner
+from parabola.functions.processes.host_set import HostConfig, HostSet
+from parabola.functions.processes.hosts import LoadFailure
 
 if TYPE_CHECKING:
     from parabola.database.database import Database

@@ -10,19 +10,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from parabola.functions.calling import Call, EncodedArguments, RequestContext
-from parabola.functions.deployment import Deployment, FunctionSpec, Module
-from parabola.functions.function_path import parse_path
-from parabola.functions.host_set import HostConfig, HostSet
-from parabola.functions.hosts import Run, RunRequest
-from parabola.functions.runner import Active
+from parabola.functions.calls.calling import Call, EncodedArguments, RequestContext
+from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
+from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.engine import Active
+from parabola.functions.processes.host_set import HostConfig, HostSet
+from parabola.functions.processes.hosts import Run, RunRequest
 
 if TYPE_CHECKING:
-    from parabola.functions.deployment import Environment
-    from parabola.functions.host_losses import HostLosses
-    from parabola.functions.identity import Identity
-    from parabola.functions.results import FunctionResult
-    from parabola.functions.runner import FunctionRunner
+    from parabola.functions.deployed.deployment import Environment
+    from parabola.functions.deployed.identity import Identity
+    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.outcomes.results import FunctionResult
+    from parabola.functions.processes.host_losses import HostLosses
 
 __all__ = ["InlineQueries"]
 

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from parabola.server import (
-    cors,
+from parabola.server.api import (
     deploy_api,
     environment_api,
     http_actions,
@@ -27,16 +26,17 @@ from parabola.server import (
     storage_api,
     usage_api,
 )
-from parabola.server.connection import ConnectionRunner
-from parabola.server.files_host import separate_files
-from parabola.server.http_errors import answer_errors
-from parabola.server.intake import Intake
-from parabola.server.long_polls import answer_long_polls
-from parabola.server.public_files import serve_public
-from parabola.server.rules import INTAKE, RULES, ServerRules
+from parabola.server.api.long_polls import answer_long_polls
+from parabola.server.http import cors
+from parabola.server.http.connection import ConnectionRunner
+from parabola.server.http.files_host import separate_files
+from parabola.server.http.http_errors import answer_errors
+from parabola.server.http.intake import Intake
+from parabola.server.http.public_files import serve_public
+from parabola.server.http.rules import INTAKE, RULES, ServerRules
+from parabola.server.http.slashes import collapse_slashes
 from parabola.server.served_backend import ServedBackend
-from parabola.server.slashes import collapse_slashes
-from parabola.server.sync_server import SyncServer
+from parabola.server.sync.server import SyncServer
 
 APIS: Final[tuple[Callable[[Any], list[web.RouteDef]], ...]] = (
     plain_endpoints.routes,

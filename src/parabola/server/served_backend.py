@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from parabola.functions.calling import RequestContext
-from parabola.functions.identity import Identity
-from parabola.functions.results import FunctionResult
+from parabola.functions.calls.calling import RequestContext
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.results import FunctionResult
 
 Arguments = list[Any] | dict[str, Any]
 

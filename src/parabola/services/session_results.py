@@ -13,13 +13,13 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from parabola.functions.session_requests import RETENTION_DAYS, TABLE, UNCHANGED, UNCHANGED_HOURS
+from parabola.functions.calls.session_requests import RETENTION_DAYS, TABLE, UNCHANGED, UNCHANGED_HOURS
 from parabola.services.transactions import transact
 from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
-    from parabola.database.documents import Document
+    from parabola.database.model.documents import Document
     from parabola.database.transaction import Transaction
 
 __all__ = ["SessionResults", "remove_old_results", "remove_unchanged_results"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from parabola.database.errors import ConflictError
+from parabola.database.model.errors import ConflictError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database

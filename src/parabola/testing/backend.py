@@ -15,14 +15,14 @@ import orjson
 from parabola.authoring.http_messages import Headers
 from parabola.authoring.references import function_name
 from parabola.backend import Backend, BackendConfig
-from parabola.database.errors import ConflictError
-from parabola.functions.deployment import Module
-from parabola.functions.failures import MISSING, FunctionFailure
-from parabola.functions.host_set import HostConfig
-from parabola.functions.identity import Identity
-from parabola.functions.results import FunctionResult
+from parabola.database.model.errors import ConflictError
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.failures import MISSING, FunctionFailure
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_set import HostConfig
 from parabola.project import Project, ProjectError
-from parabola.services.push import Push
+from parabola.services.deploys.push import Push
 from parabola.testing.http_requests import Answer, request
 from parabola.testing.inline_host import InlineHosts
 from parabola.values.encoding import decode, encode, normalize

@@ -9,11 +9,11 @@ import orjson
 
 from parabola.authoring.http_messages import Headers
 from parabola.backend import Backend
-from parabola.functions.calling import RequestContext
-from parabola.functions.failures import FunctionFailure, new_request_id
-from parabola.functions.http_actions import BODYLESS, HttpActionRequest
-from parabola.functions.http_routing import find_route
-from parabola.functions.identity import Identity
+from parabola.functions.calls.calling import RequestContext
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.http.http_actions import BODYLESS, HttpActionRequest
+from parabola.functions.http.http_routing import find_route
+from parabola.functions.outcomes.failures import FunctionFailure, new_request_id
 
 __all__ = ["Answer", "request"]
 

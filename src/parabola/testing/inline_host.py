@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from parabola.functions.deployment import Environment
-from parabola.functions.hosts import HostConnection, LoadFailure
+from parabola.functions.deployed.deployment import Environment
+from parabola.functions.processes.hosts import HostConnection, LoadFailure
 from parabola.hosts.python import inline
 
 __all__ = ["InlineHosts"]

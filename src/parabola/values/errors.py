@@ -33,7 +33,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from parabola.values.validators import Validator
+    from parabola.values.validators.builder import Validator
 
 
 class ParabolaError(Exception):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parabola.values.errors import NotFound
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 if TYPE_CHECKING:
-    from parabola.database.query import Page
+    from parabola.database.query.evaluator import Page
 
 __all__ = ["COMPONENT", "PAGINATION", "page_answer", "page_options", "require_root"]
 

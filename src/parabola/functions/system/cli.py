@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 
-from parabola.functions.deployment_store import system_rows
-from parabola.functions.function_path import strip_extension
+from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.function_path import strip_extension
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.registry import SystemContext, system_function
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 __all__: list[str] = []
 

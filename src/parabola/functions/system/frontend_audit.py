@@ -6,7 +6,7 @@ from typing import Any
 
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.registry import SystemContext, system_function
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 __all__: list[str] = []
 

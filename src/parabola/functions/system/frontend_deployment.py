@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from parabola.functions.deployment import Module
-from parabola.functions.deployment_store import system_rows
-from parabola.functions.npm_version import NPM_VERSION
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.npm_version import NPM_VERSION
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 __all__: list[str] = []
 

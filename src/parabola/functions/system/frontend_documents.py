@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from parabola.functions.deployment_store import system_rows
+from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.document_filters import read_filters, table_query
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.errors import InvalidId, PaginationLimit, UserError
 from parabola.values.ids import decode_id
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 __all__: list[str] = []
 

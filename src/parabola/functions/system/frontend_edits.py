@@ -11,7 +11,7 @@ from typing import Any, Final
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.errors import ConvexError, UserError
-from parabola.values.validators import v
+from parabola.values.validators.builder import v
 
 __all__: list[str] = []
 

@@ -15,16 +15,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from parabola.functions.deployment import FunctionKind, FunctionSpec
-from parabola.functions.function_path import FunctionPath, parse_path
+from parabola.functions.deployed.deployment import FunctionKind, FunctionSpec
+from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.system.arguments import require_root
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
-    from parabola.functions.deployment import Deployment
-    from parabola.functions.identity import Identity
-    from parabola.functions.runner import FunctionRunner
-    from parabola.values.validators import Validator
+    from parabola.functions.deployed.deployment import Deployment
+    from parabola.functions.deployed.identity import Identity
+    from parabola.functions.engine import FunctionRunner
+    from parabola.values.validators.builder import Validator
 
 PREFIX = "_system/"
 

@@ -1,6 +1,6 @@
 /** What the engine has loaded: the modules of one environment, and what they may read while they run. */
 import { createHash } from "node:crypto";
-import { ModuleSet } from "./module_set.mjs";
+import { ModuleSet } from "./modules/module_set.mjs";
 
 /** 32 bytes in hex from any text: the engine may name a seed instead of spelling it out. */
 function hexSeed(text) {

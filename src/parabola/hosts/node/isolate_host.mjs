@@ -1,10 +1,10 @@
 /** The default runtime: each call in a realm of its own, many calls in flight in one process. */
-import { ActionExecution } from "./action_execution.mjs";
+import { ActionExecution } from "./executions/action_execution.mjs";
 import { Deployment } from "./deployment.mjs";
-import { HttpActionExecution } from "./http_action_execution.mjs";
+import { HttpActionExecution } from "./executions/http_action_execution.mjs";
 import { realmOfPromise } from "./realm.mjs";
 import { RealmPool } from "./realm_pool.mjs";
-import { TransactionalExecution } from "./transactional_execution.mjs";
+import { TransactionalExecution } from "./executions/transactional_execution.mjs";
 
 const EXECUTIONS = {
   query: TransactionalExecution,
@@ -20,7 +20,7 @@ export class IsolateHost {
   #running = new Map();
   #deployment = new Deployment({ deployment: "", modules: [] });
 
-  /** @param {{channel: object, steps: import("./steps.mjs").StepQueue, compilesLater: boolean}} parts */
+  /** @param {{channel: object, steps: import("./executions/steps.mjs").StepQueue, compilesLater: boolean}} parts */
   constructor({ channel, steps, compilesLater }) {
     this.channel = channel;
     this.steps = steps;
@@ -72,7 +72,7 @@ export class IsolateHost {
   }
 
   async #analyze(message) {
-    const { analyze } = await import("./analysis.mjs");
+    const { analyze } = await import("./modules/analysis.mjs");
     // At once: a module that ends the process, or never comes to an end, cannot be named afterwards.
     const onModule = (path) => {
       this.channel.send({ type: "importing", id: message.id, path });

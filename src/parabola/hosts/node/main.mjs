@@ -9,7 +9,7 @@
 import { parseArgs } from "node:util";
 import { ActivityFile } from "./activity.mjs";
 import { Channel } from "./channel.mjs";
-import { StepQueue } from "./steps.mjs";
+import { StepQueue } from "./executions/steps.mjs";
 
 process.env.TZ = "UTC";
 

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { inspect } from "node:util";
 import { checkArguments, checkName } from "./outgoing_values.mjs";
 import { wellFormed } from "./plain_json.mjs";
-import { getBlob, storeBlob } from "./storage.mjs";
+import { getBlob, storeBlob } from "./executions/storage.mjs";
 
 // Before user code can change them.
 const { parse, stringify } = JSON;
@@ -16,7 +16,7 @@ const NO_DATABASE =
   "Database access is only available in queries and mutations; call them with `ctx.runQuery` or `ctx.runMutation`.";
 const DATABASE_OPERATION = /^1\.0\/(?:(?:get|insert|shallowMerge|replace|remove|count|query\w*)$|db\/)/;
 
-/** @param {() => import("./node_invocation.mjs").NodeInvocation|null} current  the invocation that runs now */
+/** @param {() => import("./executions/node_invocation.mjs").NodeInvocation|null} current  the invocation that runs now */
 export function installConvex(current) {
   const invocation = (requestId) => {
     const running = current();

@@ -4,7 +4,7 @@
  * Evaluating modules depends on nothing but the deployment (clock and randomness of the import phase are its own), so
  * it may happen before the call that needs it: that moves the larger part of a call's cost into idle time.
  */
-import { ImportExecution } from "./import_execution.mjs";
+import { ImportExecution } from "./executions/import_execution.mjs";
 import { Realm } from "./realm.mjs";
 
 const MAXIMUM_IDLE = 64;

@@ -11,7 +11,7 @@ export class StackFrames {
   #known = new WeakMap();
 
   /**
-   * @param {(url: string) => {sourceMap: import("./source_maps.mjs").SourceMap|null}|null} findModule
+   * @param {(url: string) => {sourceMap: import("./modules/source_maps.mjs").SourceMap|null}|null} findModule
    * @param {(url: string) => string|null} nameOf  how a file is called whose positions cannot be mapped; null leaves it out
    */
   constructor(findModule, nameOf = () => null) {

@@ -19,7 +19,7 @@ from parabola.hosts.python.modules import (
     SourceModule,
 )
 from parabola.hosts.python.refusals import user_files
-from parabola.values.schema import Schema
+from parabola.values.schema.definition import Schema
 
 Json = dict[str, Any]
 

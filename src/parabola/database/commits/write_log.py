@@ -1,0 +1,99 @@
+"""The recent commits in memory, against which transactions are checked."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from parabola.database.commits.write_set import WriteSet
+from parabola.database.model.intervals import ReadSet
+
+__all__ = ["LoggedCommit", "Touched", "WriteLog"]
+
+MAX_AGE: Final = 300 * 10**9
+"""Nanoseconds a commit is remembered (semantics 6.1)."""
+
+MAX_BYTES: Final = 50 * 1024 * 1024
+"""Memory for the log; beyond it the oldest commits are forgotten earlier (semantics 6.1)."""
+
+_COMMIT_OVERHEAD: Final = 600
+_KEY_OVERHEAD: Final = 64
+
+
+class LoggedCommit(NamedTuple):
+    """The part of a commit that later checks need."""
+
+    ts: int
+    source: str
+    keys: dict[int, list[bytes]]
+    deltas: dict[int, int]
+    weight: int
+
+
+class Touched(NamedTuple):
+    """A commit that wrote into a read set, and the first index and key where it did."""
+
+    commit: LoggedCommit
+    index_id: int
+    key: bytes
+
+
+class WriteLog:
+    """Commits in ascending order of their timestamps; the oldest are dropped by age and memory.
+
+    `start_ts` is the newest commit that is not in the log: a snapshot older than that cannot be checked.
+    """
+
+    def __init__(self, start_ts: int, *, max_age: int = MAX_AGE, max_bytes: int = MAX_BYTES) -> None:
+        self.start_ts = start_ts
+        self._commits: deque[LoggedCommit] = deque()
+        self._bytes = 0
+        self._max_age = max_age
+        self._max_bytes = max_bytes
+
+    def append(self, write_set: WriteSet) -> None:
+        weight = _COMMIT_OVERHEAD + sum(
+            [len(key) + _KEY_OVERHEAD for keys in write_set.keys.values() for key in keys]
+        )
+        self._commits.append(
+            LoggedCommit(write_set.ts, write_set.source, write_set.keys, write_set.count_deltas(), weight)
+        )
+        self._bytes += weight
+        while self._bytes > self._max_bytes or self._commits[0].ts < write_set.ts - self._max_age:
+            oldest = self._commits.popleft()
+            self._bytes -= oldest.weight
+            self.start_ts = oldest.ts
+            if not self._commits:
+                break
+
+    def first_touching(self, read_set: ReadSet, after_ts: int) -> Touched | None:
+        """The newest commit after a timestamp that wrote a key inside the read set."""
+        reads = None
+        for commit in reversed(self._commits):
+            if commit.ts <= after_ts:
+                return None
+            if reads is None:
+                reads = read_set.by_index
+            for index_id in commit.keys.keys() & reads.keys():
+                intervals, keys = reads[index_id], commit.keys[index_id]
+                if intervals.contains_any(keys):
+                    return Touched(commit, index_id, next(k for k in keys if intervals.contains(k)))
+        return None
+
+    def delta_after(self, tablet_id: int, ts: int) -> int:
+        """How many documents a table has gained since a timestamp."""
+        total = 0
+        for commit in reversed(self._commits):
+            if commit.ts <= ts:
+                break
+            total += commit.deltas.get(tablet_id, 0)
+        return total
+
+    def drop_after(self, ts: int) -> list[LoggedCommit]:
+        """Takes back the commits after a timestamp; returns them, newest first."""
+        dropped = []
+        while self._commits and self._commits[-1].ts > ts:
+            commit = self._commits.pop()
+            self._bytes -= commit.weight
+            dropped.append(commit)
+        return dropped

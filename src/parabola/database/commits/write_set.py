@@ -1,0 +1,122 @@
+"""What one commit changed: which documents, and which keys of which indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from parabola.database.commits.overlay import PendingWrite
+from parabola.database.model.documents import Revision
+from parabola.database.model.indexes import id_key
+from parabola.database.model.tables import Registry, Table
+from parabola.database.store.persistence import DocumentWrite, EntryChange
+from parabola.values.encoding import dumps
+from parabola.values.int64 import Int64
+from parabola.values.placeholders import COMMIT_TS
+
+__all__ = ["Change", "WriteSet", "document_write", "effective_writes", "is_effective", "resolved"]
+
+_COMMIT_TS_JSON: Final = dumps(COMMIT_TS)
+"""In a document's JSON only the placeholder itself reads like this: in a string the quotes are escaped, and
+field names do not begin with a dollar."""
+
+
+class Change(NamedTuple):
+    """One document's change. `new` is None for a deletion, `old` for an insertion."""
+
+    table: Table
+    id: str
+    old: Revision | None
+    new: Revision | None
+
+
+class WriteSet:
+    """The changes of one commit, and for each index the sorted keys that were removed from it or put into it.
+
+    `source` says who committed, in the words given to `Database.commit`.
+    """
+
+    __slots__ = ("changes", "keys", "source", "ts")
+
+    def __init__(
+        self, ts: int, source: str, changes: tuple[Change, ...], writes: Iterable[DocumentWrite]
+    ) -> None:
+        self.ts = ts
+        self.source = source
+        self.changes = changes
+        self.keys: dict[int, list[bytes]] = {}
+        keys = self.keys
+        for write in writes:
+            for index_id, old_key, new_key in write.entries:
+                written = keys.setdefault(index_id, [])
+                if old_key is not None:
+                    written.append(old_key)
+                if new_key is not None and new_key != old_key:
+                    written.append(new_key)
+        for written in keys.values():
+            if len(written) > 1:
+                written.sort()
+
+    def count_deltas(self) -> dict[int, int]:
+        """For each tablet how many documents it has gained or lost, where that is not 0."""
+        deltas: dict[int, int] = {}
+        for table, _, old, new in self.changes:
+            if old is None or new is None:
+                deltas[table.tablet_id] = deltas.get(table.tablet_id, 0) + (1 if old is None else -1)
+        return deltas
+
+
+def effective_writes(writes: Iterable[PendingWrite]) -> list[PendingWrite]:
+    """Those that change anything: not what was added and removed again, or changed and changed back."""
+    return list(filter(is_effective, writes))
+
+
+def is_effective(write: PendingWrite) -> bool:
+    """True if a write changes anything."""
+    old, new = write.old, write.new
+    if old is None:
+        return new is not None
+    return new is None or new.raw != old.raw
+
+
+def resolved(revision: Revision, ts: int) -> tuple[Revision, dict[str, Any]]:
+    """A pending revision as it is committed at `ts`, and its value.
+
+    Every commit-timestamp placeholder has become that number. The revision itself does not hold the value: it
+    goes to a cache that counts the JSON only.
+    """
+    raw, value = revision.raw, revision.value
+    if _COMMIT_TS_JSON in raw:
+        value = _with_ts(value, Int64(ts))
+        raw = dumps(value)
+    return Revision(revision.id, ts, raw, revision.size), value
+
+
+def _with_ts(value: Any, ts: Int64) -> Any:
+    if value is COMMIT_TS:
+        return ts
+    if isinstance(value, dict):
+        return {name: _with_ts(item, ts) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_ts(item, ts) for item in value]
+    return value
+
+
+def document_write(registry: Registry, change: Change, value: dict[str, Any] | None) -> DocumentWrite:
+    """A change with its keys in every database index of the table. `value` is the new document's."""
+    table, id, old, new = change
+    before = None if old is None else old.value
+    end = id_key(id)
+    entries: list[EntryChange] = []
+    for index in registry.indexes(table.tablet_id):
+        if index.kind != "database":
+            continue
+        old_key = None if before is None else index.prefix(before) + end
+        if value is None:
+            new_key = None
+        elif before is not None and index.is_untouched(before, value):
+            new_key = old_key
+        else:
+            new_key = index.prefix(value) + end
+        entries.append((index.index_id, old_key, new_key))
+    return DocumentWrite(table.tablet_id, id, old, new, tuple(entries))

@@ -1,0 +1,1 @@
+"""What the database is about: documents, tables, indexes, intervals of their keys."""

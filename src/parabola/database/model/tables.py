@@ -1,0 +1,306 @@
+"""Tables, and the registry of all tables, indexes and schemas at one timestamp.
+
+The registry is derived from the rows of `_tables`, `_index` and `_schemas` and from nothing else: a
+transaction that writes such a row sees the new registry at once, and the committer applies the same rows when
+the transaction commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal, TypeVar
+
+import orjson
+
+from parabola.database.model.indexes import Index
+from parabola.database.model.system_tables import INDEXES, SCHEMAS, TABLES, VIRTUAL_TABLES
+from parabola.values.schema.definition import Schema
+
+__all__ = [
+    "FIRST_USER_TABLE_NUMBER",
+    "METADATA_TABLES",
+    "Registry",
+    "SchemaRow",
+    "Table",
+    "TableState",
+    "index_of_row",
+    "public_name",
+    "row_of_index",
+    "row_of_table",
+    "table_of_row",
+]
+
+TableState = Literal["active", "hidden", "deleting"]
+
+FIRST_USER_TABLE_NUMBER: Final = 10001
+"""User tables take the lowest free number from here on (semantics 2.3)."""
+
+METADATA_TABLES: Final = frozenset({TABLES, INDEXES, SCHEMAS})
+"""The tables whose rows make the registry."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: `tablet_id` is its own for ever, `name` and `number` are the active one's in a namespace.
+
+    A *hidden* table is being imported and nobody sees it; a *deleting* one waits for its rows to be removed.
+    """
+
+    tablet_id: int
+    name: str
+    number: int
+    state: TableState = "active"
+    namespace: str = ""
+    document_id: str = ""
+
+    @property
+    def is_system(self) -> bool:
+        return self.name.startswith("_")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaRow:
+    """A schema that is active, pending or validated, and the `_schemas` row that says so (semantics 3.5)."""
+
+    document_id: str
+    state: Literal["pending", "validated", "active"]
+    text: str
+
+    @property
+    def schema(self) -> Schema:
+        return _parse_schema(self.text)
+
+
+@lru_cache(maxsize=16)
+def _parse_schema(text: str) -> Schema:
+    return Schema.from_json(orjson.loads(text))
+
+
+class Registry:
+    """All tables, indexes and schemas at one timestamp. Never changes; `with_row` makes the next one.
+
+    Look-ups by name or number find *active* tables of one namespace, the root app's unless told otherwise. As
+    it stands it is also the `TableNames` of the root app.
+    """
+
+    __slots__ = ("_by_name", "_by_number", "_by_tablet", "_indexes", "_schemas")
+
+    def __init__(self) -> None:
+        self._by_tablet: dict[int, Table] = {}
+        self._by_name: dict[tuple[str, str], Table] = {}
+        self._by_number: dict[tuple[str, int], Table] = {}
+        self._indexes: dict[int, tuple[Index, ...]] = {}
+        self._schemas: dict[str, tuple[SchemaRow, ...]] = {}
+
+    # ---- tables
+
+    def table(self, name: str, namespace: str = "") -> Table | None:
+        return self._by_name.get((namespace, name))
+
+    def table_by_number(self, number: int, namespace: str = "") -> Table | None:
+        return self._by_number.get((namespace, number))
+
+    def table_by_tablet(self, tablet_id: int) -> Table | None:
+        """The table in whatever state it is."""
+        return self._by_tablet.get(tablet_id)
+
+    def tables(self, namespace: str | None = None) -> list[Table]:
+        """All tables in any state, of one namespace or of all, by number."""
+        found = [t for t in self._by_tablet.values() if namespace is None or t.namespace == namespace]
+        return sorted(found, key=lambda table: (table.namespace, table.number, table.tablet_id))
+
+    def table_name(self, number: int) -> tuple[str, bool] | None:
+        """Name of the root app's table with this number, and whether it is a system table (`TableNames`)."""
+        return self.table_name_in("", number)
+
+    def table_name_in(self, namespace: str, number: int) -> tuple[str, bool] | None:
+        table = self._by_number.get((namespace, number))
+        return None if table is None else (public_name(table.name), table.is_system)
+
+    def free_table_number(self, namespace: str = "") -> int:
+        """The lowest number no user table of the namespace holds, in any state."""
+        taken = {table.number for table in self._by_tablet.values() if table.namespace == namespace}
+        number = FIRST_USER_TABLE_NUMBER
+        while number in taken:
+            number += 1
+        return number
+
+    # ---- indexes
+
+    def indexes(self, tablet_id: int) -> tuple[Index, ...]:
+        """Every index of a table in any state, `by_id` first."""
+        return self._indexes.get(tablet_id, ())
+
+    def index(self, table: Table, name: str) -> Index | None:
+        """The index of that name; where an enabled and a pending one share it, the enabled one."""
+        found = None
+        for index in self._indexes.get(table.tablet_id, ()):
+            if index.name == name:
+                if index.is_enabled:
+                    return index
+                found = index
+        return found
+
+    def index_ids(self) -> Iterable[int]:
+        return [index.index_id for indexes in self._indexes.values() for index in indexes]
+
+    # ---- schemas
+
+    def active_schema(self, namespace: str = "") -> SchemaRow | None:
+        return self._schema(namespace, "active")
+
+    def pending_schema(self, namespace: str = "") -> SchemaRow | None:
+        """The schema of the push under way, validated or not."""
+        return self._schema(namespace, "pending") or self._schema(namespace, "validated")
+
+    def _schema(self, namespace: str, state: str) -> SchemaRow | None:
+        for row in self._schemas.get(namespace, ()):
+            if row.state == state:
+                return row
+        return None
+
+    # ---- change
+
+    def with_row(
+        self, table: Table, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+    ) -> Registry:
+        """The registry after a row of a metadata table has changed."""
+        registry = self._copy(table.name)
+        registry._change(table, old, new)
+        return registry
+
+    def with_rows(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> Registry:
+        """The registry after all these rows of a metadata table were added."""
+        registry = self._copy(table.name)
+        for row in rows:
+            registry._change(table, None, row)
+        return registry
+
+    def _copy(self, changing: str) -> Registry:
+        """A registry that shares everything but what rows of the metadata table `changing` may change."""
+        copy = Registry()
+        tables, indexes, schemas = changing == TABLES, changing == INDEXES, changing == SCHEMAS
+        copy._by_tablet = self._by_tablet.copy() if tables else self._by_tablet
+        copy._by_name = self._by_name.copy() if tables else self._by_name
+        copy._by_number = self._by_number.copy() if tables else self._by_number
+        copy._indexes = self._indexes.copy() if indexes else self._indexes
+        copy._schemas = self._schemas.copy() if schemas else self._schemas
+        return copy
+
+    def _change(self, table: Table, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
+        if table.name == TABLES:
+            self._change_table(old, new)
+        elif table.name == INDEXES:
+            self._change_index(old, new)
+        elif table.name == SCHEMAS:
+            self._change_schema(table.namespace, old, new)
+
+    def _change_table(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
+        if old is not None:
+            table = table_of_row(old)
+            del self._by_tablet[table.tablet_id]
+            # Within one transaction an import may have put the new table there before the old one goes.
+            name, number = (table.namespace, table.name), (table.namespace, table.number)
+            if self._by_name.get(name) == table:
+                del self._by_name[name]
+            if self._by_number.get(number) == table:
+                del self._by_number[number]
+        if new is not None:
+            table = table_of_row(new)
+            self._by_tablet[table.tablet_id] = table
+            if table.state == "active":
+                self._by_name[table.namespace, table.name] = table
+                self._by_number[table.namespace, table.number] = table
+
+    def _change_index(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
+        for row, present in ((old, False), (new, True)):
+            if row is None:
+                continue
+            index = index_of_row(row)
+            others = tuple(i for i in self.indexes(index.tablet_id) if i.index_id != index.index_id)
+            kept = (*others, index) if present else others
+            if kept:
+                self._indexes[index.tablet_id] = tuple(sorted(kept, key=lambda i: i.index_id))
+            else:
+                self._indexes.pop(index.tablet_id, None)
+
+    def _change_schema(
+        self, namespace: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+    ) -> None:
+        row = new or old
+        assert row is not None
+        kept = tuple(r for r in self._schemas.get(namespace, ()) if r.document_id != row["_id"])
+        if new is not None and new["state"] in ("pending", "validated", "active"):
+            kept = (*kept, SchemaRow(new["_id"], new["state"], new["schema"]))
+        self._schemas[namespace] = kept
+
+
+def public_name(name: str) -> str:
+    """Virtual tables are known to users by their own names, with the numbers of the tables behind them."""
+    return _VIRTUAL_NAMES.get(name, name)
+
+
+_VIRTUAL_NAMES: Final = {backing: virtual for virtual, backing in VIRTUAL_TABLES.items()}
+
+
+def table_of_row(row: Mapping[str, Any]) -> Table:
+    """The table a `_tables` row describes."""
+    return Table(
+        tablet_id=int(row["tablet"]),
+        name=row["name"],
+        number=int(row["number"]),
+        state=row["state"],
+        namespace=row["namespace"],
+        document_id=row["_id"],
+    )
+
+
+def row_of_table(table: Table) -> dict[str, Any]:
+    """The `_tables` row, without system fields."""
+    return {
+        "tablet": float(table.tablet_id),
+        "name": table.name,
+        "number": float(table.number),
+        "state": table.state,
+        "namespace": table.namespace,
+    }
+
+
+def index_of_row(row: Mapping[str, Any]) -> Index:
+    """The index an `_index` row describes."""
+    return Index(
+        index_id=int(row["indexId"]),
+        tablet_id=int(row["tablet"]),
+        name=row["name"],
+        fields=tuple(row["fields"]),
+        state=row["state"],
+        staged=row["staged"],
+        kind=row["kind"],
+        options=tuple(sorted((name, _frozen(value)) for name, value in row["options"].items())),
+        document_id=row["_id"],
+    )
+
+
+def row_of_index(index: Index) -> dict[str, Any]:
+    """The `_index` row, without system fields."""
+    return {
+        "indexId": float(index.index_id),
+        "tablet": float(index.tablet_id),
+        "name": index.name,
+        "fields": list(index.fields),
+        "state": index.state,
+        "staged": index.staged,
+        "kind": index.kind,
+        "options": {
+            name: list(value) if isinstance(value, tuple) else value for name, value in index.options
+        },
+    }
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

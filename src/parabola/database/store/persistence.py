@@ -1,0 +1,182 @@
+"""The contract between the database and what keeps it: an append-only log of revisions plus index entries.
+
+Both are keyed by commit timestamp, so that a read at any timestamp within retention is well defined. Index
+keys are opaque here; the only thing a store knows about them is that the `by_id` index of a table has the
+tablet's own number as its index id, and holds exactly one entry for each live document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from parabola.database.model.documents import Revision
+from parabola.database.model.errors import StorageError
+from parabola.database.model.intervals import Interval
+
+__all__ = [
+    "DOCUMENTS_BEFORE",
+    "NO_PROPERTIES",
+    "Commit",
+    "DocumentWrite",
+    "EntryChange",
+    "KeyOf",
+    "Order",
+    "PersistedState",
+    "Persistence",
+    "Rows",
+    "TableSize",
+    "TailEntry",
+]
+
+Order = Literal["asc", "desc"]
+
+DOCUMENTS_BEFORE: Final = "documents_before"
+"""Instance property: `vacuum` has removed documents and log entries that only reads before this need."""
+
+KeyOf: TypeAlias = Callable[[int, int, bytes], "bytes | None"]
+"""The key of a document's JSON in an index, by tablet and index id; None where the index is not known."""
+
+NO_PROPERTIES: Final[Mapping[str, bytes]] = MappingProxyType({})
+
+T = TypeVar("T")
+
+
+class Rows(list[T]):
+    """Rows of a scan in key order. `exhausted` is True when the interval holds nothing after the last one.
+
+    A chunk may be shorter than was asked for without being exhausted: large documents end it early.
+    """
+
+    __slots__ = ("exhausted",)
+
+    def __init__(self, rows: Iterable[T] = (), *, exhausted: bool) -> None:
+        super().__init__(rows)
+        self.exhausted = exhausted
+
+
+EntryChange: TypeAlias = tuple[int, bytes | None, bytes | None]
+"""Index id, and a document's key in it before and after a write; None where it is not in the index."""
+
+
+class DocumentWrite(NamedTuple):
+    """The change of one document by one commit. `new` is None for a deletion, `old` for an insertion."""
+
+    tablet_id: int
+    id: str
+    old: Revision | None
+    new: Revision | None
+    entries: tuple[EntryChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One transaction's changes; `properties` are instance properties to set along with them."""
+
+    ts: int
+    writes: tuple[DocumentWrite, ...]
+    properties: dict[str, bytes] = field(default_factory=dict)
+
+
+class TableSize(NamedTuple):
+    documents: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersistedState:
+    """What a store held when it was opened. `latest_ts` is 0 for a new store."""
+
+    latest_ts: int
+    properties: dict[str, bytes]
+
+
+class TailEntry(NamedTuple):
+    """One document's change in the log; `raw` is None for a deletion."""
+
+    ts: int
+    tablet_id: int
+    id: str
+    raw: bytes | None
+
+
+class Persistence(Protocol):
+    """A store. Calls come from one event loop; only `flush`, `ready` and `close` really wait on SQLite.
+
+    A failed write raises a `StorageError`. Then everything appended after `newest_ts` is gone and `rollbacks`
+    has grown. After `StorageFailed` the store takes no more writes, and what is left of it is durable; the
+    others may be tried again. Reading what is damaged raises `StorageDamaged`, with the same consequence.
+    """
+
+    newest_ts: int
+    """The newest commit the store still holds, durable or not."""
+
+    rollbacks: int
+    """How often appended commits were dropped because of a failed write."""
+
+    async def load(self) -> PersistedState: ...
+
+    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        """The document as of `ts`, or None."""
+
+    async def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        """The next at most `limit` entries of an index as of `ts`, in key order; fewer large ones."""
+
+    async def ready(self) -> None:
+        """Returns when the store takes appends; until the caller's next wait it stays so."""
+
+    def append(self, commit: Commit) -> None:
+        """Adds a commit later than all before; reads see it at once, a crash may still lose it.
+
+        Sets `number` of every new revision.
+        """
+
+    async def append_parts(self, parts: Iterable[Commit]) -> None:
+        """Adds one commit in parts of one timestamp, with a turn for other tasks after each.
+
+        The first part is taken before this waits for the first time; until the last one is added nothing of
+        it gets durable, and `ready` and `flush` wait.
+        """
+
+    def add_entries(self, index_id: int, entries: Sequence[tuple[bytes, Revision]]) -> None:
+        """Adds index entries for stored revisions where the index has none for that key (backfill)."""
+
+    async def flush(self) -> None:
+        """Returns when everything appended before the call is durable."""
+
+    def size(self, tablet_id: int) -> TableSize:
+        """Number and bytes of the documents of a table in the newest state."""
+
+    async def tail(self, after_ts: int, limit: int) -> Rows[TailEntry]:
+        """The log after a timestamp, by (ts, id); never ends in the middle of a commit."""
+
+    async def vacuum(
+        self,
+        *,
+        entries_before: int,
+        documents_before: int,
+        live_indexes: frozenset[int],
+        limit: int,
+        properties: Mapping[str, bytes] = NO_PROPERTIES,
+    ) -> int:
+        """Removes at most about `limit` rows that no read within retention can need; returns how many.
+
+        Reads happen at or after `entries_before`; on `by_id` and in the log at or after `documents_before`.
+        Indexes outside `live_indexes` are removed altogether. `properties` are instance properties to set
+        along with it.
+        """
+
+    async def inspect(self, key_of: KeyOf) -> None:
+        """Compares all that is stored with what was written, once, without hurry.
+
+        Raises `StorageDamaged` where it differs; then no more writes are taken.
+        """
+
+    def damaged(self, what: str) -> StorageError:
+        """The error to raise where what is stored contradicts itself; no more writes are taken."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,170 @@
+"""Reading a SQLite store at a timestamp: documents by id, ranges of indexes, the log.
+
+Everything here raises `Damage` or `sqlite3.DatabaseError` for what cannot be read as it was written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from struct import error as StructError
+from typing import Final
+from zlib import crc32
+
+import orjson
+
+from parabola.database.model.documents import Revision
+from parabola.database.model.indexes import id_key
+from parabola.database.model.intervals import Interval
+from parabola.database.store import sqlite_statements as sql
+from parabola.database.store.checksums import PLACE, Damage, RevisionRow, check_revision
+from parabola.database.store.persistence import Order, Rows, TailEntry
+from parabola.database.store.revision_cache import RevisionCache
+from parabola.database.store.table_sizes import TableSizes
+
+__all__ = ["SqliteReads"]
+
+CHUNK_BYTES: Final = 4 * 1024 * 1024
+"""A scan ends early once it has read documents of this many bytes."""
+
+MAX_KEY: Final = b"\xff"
+"""Above every index key: no encoded value begins with it."""
+
+
+class SqliteReads:
+    """The reads of one connection. See `Persistence` for what they answer."""
+
+    def __init__(self, db: sqlite3.Connection, cache: RevisionCache, sizes: TableSizes) -> None:
+        self._db = db
+        self._cache = cache
+        self._sizes = sizes
+        self.removed_ts: dict[int, int] = {}
+        """For each index the newest commit that removed a key from it; those from before the start may be
+        missing."""
+        self.opened_ts = 0
+
+    def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        """The document as of `ts`, or None."""
+        key = id_key(id)
+        row = self._db.execute(sql.SELECT_ENTRY, (tablet_id, key)).fetchone()
+        if row is None or row[1] > ts:
+            if self.removed_ts.get(tablet_id, self.opened_ts) <= ts:
+                return None
+            row = self._db.execute(sql.SELECT_SUPERSEDED, (tablet_id, key, ts, ts)).fetchone()
+            if row is None:
+                return None
+        number = row[0]
+        revision = self._cache.get(number)
+        if revision is None:
+            revision = self._revision(self._db.execute(sql.SELECT_REVISION, (number,)).fetchone(), number)
+        if revision.id != id:
+            raise misled(tablet_id, revision)
+        return revision
+
+    def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        """The next at most `limit` entries of an index as of `ts`, in key order; fewer large ones."""
+        start, end = interval.start, MAX_KEY if interval.end is None else interval.end
+        db = self._db
+        found = db.execute(sql.SCAN_LIVE[order], (index_id, start, end, ts, limit)).fetchall()
+        exhausted = len(found) < limit
+        if self.removed_ts.get(index_id, self.opened_ts) > ts:
+            history = sql.SCAN_SUPERSEDED if index_id in self._sizes else sql.SCAN_REMOVED
+            past = db.execute(history[order], (index_id, ts, start, end, ts, limit)).fetchall()
+            if past:
+                found = sorted(found + past, reverse=order == "desc")
+                exhausted = exhausted and len(past) < limit and len(found) <= limit
+                del found[limit:]
+        return self._with_revisions(index_id, found, exhausted)
+
+    def _with_revisions(
+        self, index_id: int, found: list[tuple[bytes, int, int]], exhausted: bool
+    ) -> Rows[tuple[bytes, Revision]]:
+        if sum([size for _, _, size in found]) > CHUNK_BYTES:
+            total = 0
+            for at, (_, _, size) in enumerate(found):
+                total += size
+                if total > CHUNK_BYTES and at:
+                    exhausted = False
+                    del found[at:]
+                    break
+        cache = self._cache
+        revisions = {number: cache.get(number) for _, number, _ in found}
+        missing = [number for number, revision in revisions.items() if revision is None]
+        if len(revisions) < len(found):
+            raise Damage(f"two entries of index {index_id} name the same revision")
+        if missing:
+            rows = self._db.execute(sql.SELECT_REVISIONS, (orjson.dumps(missing).decode(),)).fetchall()
+            keys = {number: key for key, number, _ in found}
+            pack = PLACE.pack
+            add = cache.add
+            for row in rows:
+                number, tablet, id, written_ts, previous, size, raw, checksum = row
+                try:  # `_revision` without its calls, as this is for every row that is read
+                    place = pack(number, tablet, written_ts, previous or 0, size, id)
+                    intact = checksum == crc32(raw, crc32(place)) and id in keys[number]
+                except (TypeError, StructError):
+                    intact = False
+                if intact:
+                    revision = Revision(id.decode(), written_ts, raw, size, number)
+                    add(number, revision)
+                else:
+                    revision = self._revision(row, number)
+                    if id not in keys[number]:  # every key ends with the document's id
+                        raise misled(index_id, revision)
+                revisions[number] = revision
+            if len(rows) < len(missing):
+                self._revision(None, next(number for number in missing if revisions[number] is None))
+        return Rows(((key, revisions[number]) for key, number, _ in found), exhausted=exhausted)  # type: ignore[misc]
+
+    def _revision(self, row: RevisionRow | None, number: int) -> Revision:
+        """A stored revision that has content, from its row."""
+        raw = None if row is None else row[6]
+        if row is None or raw is None:
+            raise Damage(f"revision {number} is not there, although an index names it")
+        check_revision(row)
+        _, _, id, written_ts, _, size, _, _ = row
+        revision = Revision(id.decode(), written_ts, raw, size, number)
+        self._cache.add(number, revision)
+        return revision
+
+    def tail(self, after_ts: int, limit: int) -> Rows[TailEntry]:
+        """The log after a timestamp, by (ts, id); never ends in the middle of a commit."""
+        number = self._first_number_after(after_ts)
+        rows = self._db.execute(sql.SCAN_LOG, (number, limit + 1)).fetchall()
+        exhausted = len(rows) <= limit
+        if not exhausted:
+            # A commit is never split: whole ones up to the limit, or the first one however large it is.
+            last_ts = rows[-1][3]
+            if rows[0][3] != last_ts:
+                rows = [row for row in rows if row[3] != last_ts]
+            else:
+                rows = self._db.execute(
+                    sql.SELECT_COMMIT, (number, self._first_number_after(last_ts))
+                ).fetchall()
+        for row in rows:
+            check_revision(row)
+        entries = [TailEntry(ts, tablet, id.decode(), raw) for _, tablet, id, ts, _, _, raw, _ in rows]
+        return Rows(sorted(entries, key=lambda entry: (entry.ts, entry.id)), exhausted=exhausted)
+
+    def _first_number_after(self, ts: int) -> int:
+        """The first revision of a later commit; numbers ascend with timestamps, so it is found by halves."""
+        first = self._db.execute(sql.SELECT_FIRST_REVISION).fetchone()
+        after_last = int(self._db.execute(sql.SELECT_LAST_REVISION_NUMBER).fetchone()[0]) + 1
+        low, high = int(first[0] if first else after_last), after_last
+        while low < high:
+            middle = (low + high) // 2
+            found = self._db.execute(sql.SELECT_REVISION_AT_OR_AFTER, (middle,)).fetchone()
+            if found is None or found[1] > ts:
+                high = middle
+            else:
+                low = int(found[0]) + 1
+        return low
+
+
+def misled(index_id: int, revision: Revision) -> Damage:
+    """An entry of an index names the revision of another document than its own."""
+    return Damage(
+        f'an entry of index {index_id} names document "{revision.id}" (revision {revision.number}), which is '
+        "not the one it is of"
+    )

@@ -1,0 +1,1 @@
+"""What runs beside transactions: new indexes, old history, checks of the disk."""

@@ -1,0 +1,133 @@
+"""Filling new indexes with the documents that are there already, while writes go on.
+
+Every commit maintains an index from the moment its row exists, so only documents that nobody has written
+since need an entry from here. They are taken in order of their ids, a chunk at a time; between two chunks
+everything else has its turn. A crash starts over: an entry that is there already is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from parabola.database.commits.write_set import WriteSet
+from parabola.database.model.errors import ConflictError, StorageError, StorageFailed
+from parabola.database.model.indexes import Index
+from parabola.database.model.intervals import Interval
+from parabola.database.model.system_tables import INDEXES
+from parabola.values.encoding import loads
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+
+__all__ = ["Backfill"]
+
+_log = logging.getLogger(__name__)
+
+CHUNK: Final = 200
+"""Documents in one step: a few milliseconds of the event loop."""
+
+RETRY_SECONDS: Final = 1.0
+"""Pause after the store refused a write."""
+
+
+class Backfill:
+    """Fills every database index in state *backfilling* and then marks it *backfilled*, on its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._task: asyncio.Task[None] | None = None
+        self._stop_listening = database.on_commit(self._notice)
+        self._start()
+
+    def _notice(self, write_set: WriteSet, ts: int) -> None:
+        if any(change.table.name == INDEXES for change in write_set.changes):
+            self._start()
+
+    def _start(self) -> None:
+        if self._task is None and self._next_tablet() is not None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            while (tablet_id := self._next_tablet()) is not None:
+                try:
+                    await self._fill(tablet_id)
+                except StorageFailed:
+                    return  # it has been said in the log; the next start goes on
+                except StorageError:
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._task = None
+
+    def _next_tablet(self) -> int | None:
+        registry = self._database.registry
+        for table in registry.tables():
+            if self._waiting(table.tablet_id):
+                return table.tablet_id
+        return None
+
+    def _waiting(self, tablet_id: int) -> list[Index]:
+        return [
+            index
+            for index in self._database.registry.indexes(tablet_id)
+            if index.state == "backfilling" and index.kind == "database"
+        ]
+
+    async def _fill(self, tablet_id: int) -> None:
+        """Fills the indexes of one table that wait for it now, in one pass."""
+        database, persistence = self._database, self._database.persistence
+        wanted = self._waiting(tablet_id)
+        rest: Interval | None = Interval.everything()
+        while rest is not None:
+            present = {index.index_id for index in self._waiting(tablet_id)}
+            wanted = [index for index in wanted if index.index_id in present]
+            if not wanted:
+                return
+            await persistence.ready()
+            rollbacks = persistence.rollbacks
+            # On the newest state, and no commit comes between: what is stale would stay in the index.
+            rows = await persistence.scan(tablet_id, rest, database.latest_ts, "asc", CHUNK)
+            # Decoded here and not in the revision, where it would stay: most are not asked for again soon.
+            values = [loads(revision.raw) for _, revision in rows]
+            for index in wanted:
+                keys = [index.key(value) for value in values]
+                entries = zip(keys, (revision for _, revision in rows), strict=True)
+                persistence.add_entries(index.index_id, list(entries))
+            await persistence.flush()
+            if persistence.rollbacks == rollbacks:
+                rest = None if rows.exhausted else rest.after(rows[-1][0])
+            await asyncio.sleep(0)
+        await self._mark(wanted)
+
+    async def _mark(self, filled: list[Index]) -> None:
+        while True:
+            tx = self._database.begin(writable=True)
+            for index in filled:
+                row = await tx.get_system(index.document_id)
+                if row is None:
+                    if any(index.index_id == i.index_id for i in tx.registry.indexes(index.tablet_id)):
+                        # Going on would fill it again and again.
+                        raise self._database.persistence.damaged(
+                            f'the row "{index.document_id}" of index {index.index_id} is not there'
+                        )
+                elif row.value["state"] == "backfilling":
+                    await tx.patch_system(row.id, {"state": "backfilled"})
+            try:
+                await self._database.commit(tx, source="index backfill")
+                return
+            except ConflictError:
+                continue
+
+    async def wait(self) -> None:
+        """Returns when no index waits to be filled."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def close(self) -> None:
+        """Stops where it is; the next start begins again."""
+        self._stop_listening()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])

@@ -1,0 +1,89 @@
+"""Running actions: once, on a host of their own, with operations side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from parabola.functions.calls.calling import Call, CallRefused
+from parabola.functions.calls.execution import Execution, Outcome, UncatchableFailure
+from parabola.functions.deployed.deployment import KIND_TITLES
+from parabola.functions.outcomes.execution_log import ExecutionEntry
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.hosts import HostLost
+
+if TYPE_CHECKING:
+    from parabola.functions.calls.attempt import Attempt
+    from parabola.functions.deployed.deployment import FunctionSpec
+    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.outcomes.logs import LogLine
+
+ACTION_LIMIT_SECONDS: Mapping[str, float] = {"python": 1800.0, "isolate": 1800.0, "node": 600.0}
+"""Time of an action (js-runtime §5.5)."""
+
+
+async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> FunctionResult:
+    """Run an action. What it does through mutations stays done whatever becomes of it."""
+    began = time.perf_counter()
+    active = await runner.current()
+    attempt = runner.attempt(active, call, None)
+    spec: FunctionSpec | None = None
+    execution: Execution | None = None
+    try:
+        spec, arguments = call.resolve(active.deployment, "action")
+        execution = Execution(attempt, spec, arguments, None, depth=depth)
+        execution.on_logs = progress_log(runner, spec, attempt)
+        outcome = await execute_action(runner, execution)
+    except CallRefused as refusal:
+        outcome = Outcome(failure=refusal.failure)
+    result = FunctionResult(
+        value_json=outcome.value_json,
+        error=outcome.failure,
+        log_lines=() if execution is None else execution.logs.lines(),
+        ts=runner.database.durable_ts,
+        request_id=call.request.request_id,
+    )
+    runner.record("action", spec, attempt, result, time.perf_counter() - began)
+    return result
+
+
+async def execute_action(runner: FunctionRunner, execution: Execution) -> Outcome:
+    """Run an action on its host, within its time."""
+    limit = ACTION_LIMIT_SECONDS[execution.spec.environment]
+    try:
+        async with asyncio.timeout(limit):
+            return await execution.run(runner.database.registry)
+    except UncatchableFailure as uncatchable:
+        return Outcome(failure=uncatchable.failure)
+    except TimeoutError:
+        text = f"Function execution timed out (maximum duration: {limit:g}s)"
+        return Outcome(failure=FunctionFailure(text, kind="timeout"))
+    except HostLost:
+        # Never run again: nobody knows what it has done.
+        return Outcome(failure=FunctionFailure("The action's host ended while it was running.", kind="exit"))
+
+
+def progress_log(
+    runner: FunctionRunner, spec: FunctionSpec, attempt: Attempt
+) -> Callable[[Sequence[LogLine]], None]:
+    """Puts an action's lines into the execution log as they are written."""
+    log = runner.log
+    execution_id = log.next_id()
+
+    def progress(lines: Sequence[LogLine]) -> None:
+        log.append(
+            ExecutionEntry(
+                kind="Progress",
+                udf_type=KIND_TITLES[spec.kind],
+                identifier=str(spec.name),
+                timestamp=log.next_timestamp(),
+                log_lines=tuple(lines),
+                request_id=attempt.request.request_id,
+                execution_id=execution_id,
+            )
+        )
+
+    return progress

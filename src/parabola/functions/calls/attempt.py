@@ -1,0 +1,77 @@
+"""One try at a call from outside a transaction, and what is observed while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from parabola.functions.calls.calling import Call, RequestContext
+from parabola.functions.calls.seeds import nested_seed
+from parabola.functions.deployed.deployment import Deployment
+from parabola.functions.deployed.identity import Identity
+
+if TYPE_CHECKING:
+    from parabola.database.transaction import Transaction
+    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.processes.host_losses import HostLosses
+    from parabola.functions.processes.host_set import HostSet
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What the executions of one try share: the function that was called and all it calls in its
+    transaction.
+
+    Actions have an attempt without a transaction; what they call makes attempts of its own.
+    """
+
+    runner: FunctionRunner
+    deployment: Deployment
+    hosts: HostSet
+    call: Call
+    now_ms: float
+    """The clock all executions see, in whole milliseconds since the epoch."""
+    seed: str
+    deadline: float
+    """When waiting has lasted too long, in seconds of the event loop's clock."""
+    transaction: Transaction | None = None
+    journal: str | None = None
+    """The journal to run with; afterwards the one that resulted."""
+    used_identity: bool = False
+    used_clock: bool = False
+    user_ms: float = 0.0
+    losses: HostLosses | None = None
+    """What the call has cost in hosts before; `None` for actions, which are never run again."""
+    _nested: int = 0
+
+    @property
+    def identity(self) -> Identity:
+        """Who calls."""
+        return self.call.identity
+
+    @property
+    def request(self) -> RequestContext:
+        """The request behind it."""
+        return self.call.request
+
+    @property
+    def component(self) -> str:
+        """The component whose function was called."""
+        return self.call.component
+
+    def next_seed(self) -> str:
+        """A seed for a nested call, determined by the attempt's own."""
+        self._nested += 1
+        return nested_seed(self.seed, self._nested)
+
+    def read_identity(self) -> Mapping[str, Any] | None:
+        """The user's attributes; from now on the result belongs to this identity only."""
+        self.used_identity = True
+        return self.identity.attributes
+
+
+def wall_clock_ms() -> float:
+    """Milliseconds since the epoch, whole as JavaScript's clock is."""
+    return float(time.time_ns() // 1_000_000)

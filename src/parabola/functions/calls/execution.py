@@ -1,0 +1,341 @@
+"""One function running: the conversation with its host, from `run` to `done`.
+
+The function that was called from outside and everything it calls in the same transaction are executions of
+one `Attempt`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from parabola.functions.calls.calling import (
+    MAXIMUM_ARGUMENTS_SIZE,
+    MAXIMUM_RESULT_SIZE,
+    WARNING_SHARE,
+    Arguments,
+    CallRefused,
+    check_arguments,
+    check_result,
+)
+from parabola.functions.calls.deadlines import DeadlinePassed
+from parabola.functions.deployed.deployment import FunctionSpec
+from parabola.functions.outcomes.failures import (
+    MISSING,
+    SYSTEM_ERROR_TEXT,
+    FunctionFailure,
+    failure_from_host,
+)
+from parabola.functions.outcomes.logs import LogCollector
+from parabola.functions.processes.hosts import HostLost, Run, RunRequest
+from parabola.functions.system.registry import SystemContext, SystemHandler
+from parabola.values.encoding import dumps, encode
+from parabola.values.errors import (
+    ConvexError,
+    InternalServerError,
+    ParabolaError,
+    SystemFault,
+    UserError,
+)
+from parabola.values.validators.builder import TableNames
+
+if TYPE_CHECKING:
+    from parabola.database.model.tables import Registry
+    from parabola.database.transaction import Transaction
+    from parabola.functions.calls.attempt import Attempt
+    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.syscalls.streams import OpenStreams
+
+logger = logging.getLogger("parabola.functions")
+
+USER_TIME_LIMIT_MS = 1000.0
+"""Processor time of a query or mutation with all calls nested in it (js-runtime §5.5)."""
+CONCURRENT_OPERATIONS = 64
+"""Operations of one action running at once; more wait. The official server stops at 8 (js-runtime §7.1)."""
+
+
+class UncatchableFailure(Exception):
+    """A nested call failed in a way that ends its callers too (timeout, memory)."""
+
+    def __init__(self, failure: FunctionFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class NestedFailure(UserError):
+    """A called function failed; its caller may catch that, message and data (js-runtime §6.3)."""
+
+    def __init__(self, failure: FunctionFailure) -> None:
+        super().__init__(failure.text())
+        self.failure = failure
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How an execution ended."""
+
+    value_json: bytes = b"null"
+    failure: FunctionFailure | None = None
+    size: int = 1
+
+
+@dataclass(slots=True)
+class Execution:
+    """One function in one attempt. `transaction` is the attempt's own, or a view of its beginning."""
+
+    attempt: Attempt
+    spec: FunctionSpec
+    arguments: Arguments
+    transaction: Transaction | None
+    depth: int = 0
+    logs: LogCollector = field(default_factory=LogCollector)
+    streams: OpenStreams | None = None
+    on_logs: Any = None
+    """Called with lines as they appear (actions)."""
+    auth_refusal: ParabolaError | None = None
+    """Why the token of an HTTP action's request is refused; raised when the action asks who is calling."""
+    _operations: set[asyncio.Task[None]] | None = None
+    _slots: asyncio.Semaphore | None = None
+    _told_tables: Registry | None = None
+    _user_ms: float = 0.0
+    """What this function has used itself, as its host said last. Each moment of the time that a transaction's
+    functions share is some function's own, so that none is counted twice.
+    """
+
+    @property
+    def kind(self) -> str:
+        """`query`, `mutation`, `action` or `httpAction`."""
+        return self.spec.kind
+
+    @property
+    def runner(self) -> FunctionRunner:
+        """Runs other functions."""
+        return self.attempt.runner
+
+    @property
+    def db(self) -> Transaction:
+        """The transaction; only asked for by operations of queries and mutations."""
+        assert self.transaction is not None
+        return self.transaction
+
+    @property
+    def is_in_mutation(self) -> bool:
+        """Whether its transaction is a mutation's."""
+        return getattr(self.transaction, "writable", False)
+
+    async def run(self, tables: TableNames) -> Outcome:
+        """Check arguments, run the handler on a host, check its result.
+
+        Raises `HostLost` when all of this is to be done again, `SystemFault`, and `UncatchableFailure` from
+        nested calls.
+        """
+        try:
+            check_arguments(self.spec, self.arguments, tables)
+        except CallRefused as refusal:
+            return Outcome(failure=refusal.failure)
+        if self.arguments.size > WARNING_SHARE * MAXIMUM_ARGUMENTS_SIZE:
+            self._warn_near_limit(
+                "Large size of the function arguments",
+                self.arguments.size,
+                MAXIMUM_ARGUMENTS_SIZE,
+                "TooLargeFunctionArguments",
+            )
+        if self.spec.native is not None:
+            return await self._run_natively(self.spec.native)
+        message = await self._converse()
+        usage = message.get("usage") or {}
+        self._take_usage(usage)
+        if lines := message.get("logs"):
+            self._log(lines)
+        if message["type"] == "failed":
+            failure = failure_from_host(message["error"], message.get("kind"))
+            if not failure.catchable and self.depth:
+                raise UncatchableFailure(failure)
+            return Outcome(failure=failure)
+        self._warn_unawaited(usage.get("unawaited") or ())
+        if self.kind == "httpAction":
+            return Outcome()  # its response has gone its own way
+        try:
+            result = message.get("result")
+            value_json, size = check_result(self.spec, result, tables, in_mutation=self.is_in_mutation)
+        except CallRefused as refusal:
+            return Outcome(failure=refusal.failure)
+        if size > WARNING_SHARE * MAXIMUM_RESULT_SIZE:
+            self._warn_near_limit(
+                "Large size of the function return value", size, MAXIMUM_RESULT_SIZE, "TooLargeFunctionResult"
+            )
+        return Outcome(value_json, None, size)
+
+    async def _run_natively(self, handler: SystemHandler) -> Outcome:
+        """Run a system function in the engine itself."""
+        attempt = self.attempt
+        context = SystemContext(
+            self.db, attempt.identity, attempt.deployment, attempt.runner, attempt.component
+        )
+        try:
+            value_json = dumps(await handler(context, self.arguments.value))
+        except ConvexError as error:
+            data = {"message": f"Uncaught ConvexError: {error.message}", "data": encode(error.data)}
+            return Outcome(failure=failure_from_host(data))
+        except UserError as error:
+            return Outcome(failure=FunctionFailure(error.message))
+        return Outcome(value_json, None, len(value_json))
+
+    async def _converse(self) -> Mapping[str, Any]:
+        """Start the run and serve its calls until its last message."""
+        attempt = self.attempt
+        request = RunRequest(
+            kind=self.kind,
+            path=self.spec.path,
+            args_json=self.arguments.json,
+            now_ms=attempt.now_ms,
+            seed=attempt.next_seed() if self.depth else attempt.seed,
+            snapshot_ts=0 if self.transaction is None else self.transaction.begin_ts,
+            identity_json=attempt.identity.attributes_json,
+            request_id=attempt.request.request_id,
+            tables_json=self._new_tables(),
+            user_ms_used=attempt.user_ms,
+            nested=self.depth > 0,
+        )
+        run = await attempt.hosts.run(
+            self.spec.environment, request, nested=self.depth > 0, losses=attempt.losses
+        )
+        self.started(run)
+        in_action = self.transaction is None
+        deadlines = attempt.runner.deadlines
+        if not in_action:
+            deadlines.watch(run, attempt.deadline)
+        try:
+            while True:
+                message = await run.next()
+                kind = message["type"]
+                if kind == "syscall":
+                    if in_action:
+                        self._start_operations(run, message["calls"])
+                    else:
+                        if lines := message.get("logs"):
+                            self._log(lines)  # these stand before the lines of functions called now
+                        user_ms = message.get("userMs")
+                        if user_ms is not None:
+                            self._take_user_ms(user_ms)
+                        replies = [await self._serve(call) for call in message["calls"]]
+                        others = None if user_ms is None else attempt.user_ms - self._user_ms
+                        run.reply(replies, self._new_tables(), others)
+                elif kind == "log":
+                    self._log(message["lines"])
+                elif kind in ("done", "failed"):
+                    return message
+                else:
+                    await self.received(message)
+        except BaseException:
+            run.cancel()
+            raise
+        finally:
+            deadlines.forget(run)
+            for task in self._operations or ():
+                task.cancel()
+
+    def started(self, run: Run) -> None:
+        """The run has been handed to its host."""
+
+    async def received(self, message: Mapping[str, Any]) -> None:
+        """A message that only executions of some kinds expect."""
+
+    def _new_tables(self) -> bytes | None:
+        """Table numbers, if this execution's host needs them and has not been told these."""
+        if self.transaction is None or self.spec.environment != "isolate":
+            return None
+        registry = self.transaction.registry
+        if registry is self._told_tables:
+            return None
+        self._told_tables = registry
+        return self.runner.tables_json(registry)
+
+    async def _serve(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Run one call; errors the author can handle become error replies, faults end the execution."""
+        number = call["call"]
+        try:
+            syscall = self.runner.syscalls.find(call["op"], self.kind)
+            return {"call": number, "value": await syscall.handler(self, call.get("args") or {})}
+        except ConvexError as error:
+            return {"call": number, "error": {"message": error.message, "data": encode(error.data)}}
+        except NestedFailure as error:
+            reply: dict[str, Any] = {"message": error.message}
+            if error.failure.data is not MISSING:
+                reply["data"] = error.failure.data
+            return {"call": number, "error": reply}
+        except UserError as error:
+            return {"call": number, "error": {"message": error.message}}
+        except (ParabolaError, CallRefused, UncatchableFailure, HostLost, DeadlinePassed):
+            raise
+        except Exception as error:
+            logger.exception("The operation %s failed", call.get("op"))
+            raise InternalServerError(SYSTEM_ERROR_TEXT) from error
+
+    def _start_operations(self, run: Run, calls: list[Mapping[str, Any]]) -> None:
+        if self._operations is None:
+            self._operations = set()
+        for call in calls:
+            task = asyncio.get_running_loop().create_task(self._operate(run, call))
+            self._operations.add(task)
+            task.add_done_callback(self._operations.discard)
+
+    async def _operate(self, run: Run, call: Mapping[str, Any]) -> None:
+        """Serve one call of an action: beside others, and every failure is the action's to handle."""
+        async with self._operation_slots():
+            try:
+                reply = await self._serve(call)
+            except UncatchableFailure as error:
+                reply = {"call": call["call"], "error": {"message": error.failure.text()}}
+            except SystemFault as fault:
+                text = SYSTEM_ERROR_TEXT if isinstance(fault, InternalServerError) else fault.message
+                reply = {"call": call["call"], "error": {"message": text}}
+            except Exception:
+                logger.exception("The operation %s failed", call.get("op"))
+                reply = {"call": call["call"], "error": {"message": SYSTEM_ERROR_TEXT}}
+        run.reply([reply])
+
+    def _operation_slots(self) -> asyncio.Semaphore:
+        if self._slots is None:
+            self._slots = asyncio.Semaphore(CONCURRENT_OPERATIONS)
+        return self._slots
+
+    def _log(self, lines: list[Mapping[str, Any]]) -> None:
+        kept = self.logs.write(lines)
+        if self.on_logs is not None and kept:
+            self.on_logs(kept)
+
+    def _take_usage(self, usage: Mapping[str, Any]) -> None:
+        attempt = self.attempt
+        attempt.used_clock |= bool(usage.get("usedClock"))
+        attempt.used_identity |= bool(usage.get("usedIdentity"))
+        self._take_user_ms(float(usage.get("userMs") or 0.0))
+        if self.transaction is not None:
+            for name in usage.get("envRead") or ():
+                attempt.runner.record_environment_read(self.transaction, name)
+
+    def _take_user_ms(self, user_ms: float) -> None:
+        self.attempt.user_ms += max(0.0, user_ms - self._user_ms)
+        self._user_ms = max(user_ms, self._user_ms)
+
+    def _warn_near_limit(self, what: str, actual: int, limit: int, code: str) -> None:
+        self.logs.warn(f"{what} (actual: {actual} bytes, limit: {limit} bytes).", code)
+
+    def _warn_unawaited(self, operations: Any) -> None:
+        names = [_operation_name(str(operation)) for operation in operations]
+        if names:
+            plural = "" if len(names) == 1 else "s"
+            self.logs.warn(
+                f"{len(names)} unawaited operation{plural}: [{', '.join(names)}]. Async operations should be "
+                "awaited or they might not run. See "
+                "https://docs.convex.dev/functions/actions#dangling-promises for more information.",
+                "UnawaitedOperations",
+            )
+
+
+def _operation_name(op: str) -> str:
+    name = op.removeprefix("1.0/").removeprefix("actions/")
+    return {"shallowMerge": "patch", "queryPage": "paginate"}.get(name, name)

@@ -1,0 +1,165 @@
+"""Running mutations: optimistic attempts until one commits, each with a fresh snapshot, clock and seed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from parabola.database.model.errors import ConflictError
+from parabola.functions.calls.calling import Call, CallRefused
+from parabola.functions.calls.contention import TURNS_BEFORE_LANE, Turn, Turns
+from parabola.functions.calls.execution import Execution, Outcome
+from parabola.functions.calls.session_requests import SessionRequest, store_result, stored_result
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_losses import HostLosses
+from parabola.functions.processes.hosts import HostLost
+from parabola.values.encoding import resolve_commit_ts
+from parabola.values.errors import BadRequest
+
+if TYPE_CHECKING:
+    from parabola.database.transaction import Transaction
+    from parabola.functions.deployed.deployment import FunctionSpec
+    from parabola.functions.engine import Active, FunctionRunner
+
+OnCommitting = Callable[[int], None]
+"""Hears the commit timestamp before anyone can see the commit."""
+
+
+class Companion(Protocol):
+    """What must be written together with a mutation, or not at all: the state of the job that it is."""
+
+    async def begin(self, transaction: Transaction) -> None:
+        """Before the function runs. Raises `CompanionGone` to give the mutation up."""
+
+    async def finish(self, transaction: Transaction) -> None:
+        """After the function has succeeded, before the commit."""
+
+
+class CompanionGone(Exception):
+    """The mutation need not run any more; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class MutationRequest:
+    """A mutation to be run until it has committed, and what goes along with the commit."""
+
+    call: Call
+    session: SessionRequest | None = None
+    on_committing: OnCommitting | None = None
+    companion: Companion | None = None
+    began: float = field(default_factory=time.perf_counter)
+
+
+class Mutations:
+    """Runs mutations for a `FunctionRunner`."""
+
+    def __init__(self, runner: FunctionRunner) -> None:
+        self._runner = runner
+        self._turns = Turns()
+        self._session_runs: dict[SessionRequest, asyncio.Future[None]] = {}
+
+    async def run(self, request: MutationRequest) -> FunctionResult:
+        """Run until committed, or until the function fails by itself. Losing a conflict is no failure."""
+        session = request.session
+        if session is None:
+            return await self._run(request)
+        # A client may send again what is still running here: the second one then finds the stored result.
+        while (running := self._session_runs.get(session)) is not None:
+            await asyncio.shield(running)
+        running = self._session_runs[session] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._run(request)
+        finally:
+            del self._session_runs[session]
+            running.set_result(None)
+
+    async def _run(self, request: MutationRequest) -> FunctionResult:
+        runner, turns = self._runner, self._turns
+        function = request.call.name.canonical
+        conflicts = 0
+        losses = HostLosses()
+        table = turns.contended_table(function)
+        while True:
+            in_lane = conflicts > TURNS_BEFORE_LANE
+            turn = None if table is None or in_lane else await turns.take(table)
+            try:
+                async with runner.database.commit_lane() if in_lane else contextlib.nullcontext():
+                    # Who holds the lane must not wait for a switch, whose commit waits for the lane.
+                    active = runner.active if in_lane else await runner.current()
+                    result = await self._attempt(request, active, turn, losses)
+                if not conflicts:
+                    turns.observe(function, table if turn is not None and turn.waited else None)
+                return result
+            except ConflictError as error:
+                table = error.table or ""
+                if not conflicts:
+                    turns.observe(function, table)
+                conflicts += 1
+            except HostLost:
+                pass  # it has been counted
+            finally:
+                losses.end_try()
+                if turn is not None:
+                    turn.end()
+
+    async def _attempt(
+        self, request: MutationRequest, active: Active, turn: Turn | None, losses: HostLosses
+    ) -> FunctionResult:
+        """One attempt. Raises `ConflictError` and `HostLost`, after which nothing of it remains."""
+        runner, database = self._runner, self._runner.database
+        call, session, companion = request.call, request.session, request.companion
+        transaction = database.begin(writable=True)
+        attempt = runner.attempt(active, call, transaction, losses=losses)
+        if session is not None and (stored := await stored_result(transaction, session, call)) is not None:
+            await database.wait_durable(transaction.begin_ts)
+            return stored
+        if companion is not None:
+            await companion.begin(transaction)
+        spec: FunctionSpec | None = None
+        execution: Execution | None = None
+        try:
+            spec, arguments = call.resolve(active.deployment, "mutation")
+            execution = Execution(attempt, spec, arguments, transaction)
+            outcome = await runner.execute(execution)
+        except CallRefused as refusal:
+            outcome = Outcome(failure=refusal.failure)
+        except HostLost as loss:
+            failure = losses.count(loss)
+            if failure is None:
+                raise
+            outcome = Outcome(failure=failure)
+        lines = runner.closing_lines(execution, outcome)
+        ts = transaction.begin_ts
+
+        def validated(ts: int) -> None:
+            if turn is not None:
+                turn.end()
+            if request.on_committing is not None:
+                request.on_committing(ts)
+
+        if outcome.failure is None:
+            try:
+                if session is not None:
+                    await store_result(transaction, session, call, outcome.value_json, lines)
+                if companion is not None:
+                    await companion.finish(transaction)
+                ts = await database.commit(transaction, source=str(call.name), on_validated=validated)
+            except BadRequest as error:
+                outcome = Outcome(failure=FunctionFailure(error.message))
+        if outcome.failure is not None:
+            # The failure may tell of what was read, so that must be durable first.
+            await database.wait_durable(transaction.begin_ts)
+        result = FunctionResult(
+            value_json=resolve_commit_ts(outcome.value_json, ts),
+            error=outcome.failure,
+            log_lines=lines,
+            ts=ts,
+            request_id=call.request.request_id,
+        )
+        runner.record("mutation", spec, attempt, result, time.perf_counter() - request.began)
+        return result

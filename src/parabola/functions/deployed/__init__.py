@@ -1,0 +1,1 @@
+"""What is deployed, how it is named, and who calls it."""

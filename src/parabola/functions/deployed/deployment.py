@@ -1,0 +1,209 @@
+"""What is deployed: modules, the functions they register, the schema, the environment. Immutable; a push
+makes a new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from parabola.functions.deployed.function_path import FunctionPath, parse_path, strip_extension
+
+if TYPE_CHECKING:
+    from parabola.functions.system.registry import SystemHandler
+    from parabola.values.schema.definition import Schema
+    from parabola.values.validators.builder import Validator
+
+Environment = Literal["python", "isolate", "node"]
+"""Where a module runs: the Python host, the default JavaScript runtime, or full Node.js (`"use node"`)."""
+FunctionKind = Literal["query", "mutation", "action", "httpAction"]
+Visibility = Literal["public", "internal"]
+
+KIND_TITLES: Mapping[str, str] = {
+    "query": "Query",
+    "mutation": "Mutation",
+    "action": "Action",
+    "httpAction": "HttpAction",
+}
+
+
+def module_hash(source: str, source_map: str | None = None) -> str:
+    """Hex SHA-256 over source and source map, the hash by which a push names unchanged modules (deploy-api
+    §5.1).
+    """
+    digest = hashlib.sha256(source.encode())
+    if source_map is not None:
+        digest.update(source_map.encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of a push. `path` carries its extension: `tasks.py`, `a/b.js`.
+
+    `analyzed` is the module as the host found it on import (deploy-api §7.2), `None` for one that registers
+    nothing.
+    """
+
+    path: str
+    environment: Environment
+    source: str
+    source_map: str | None = None
+    sha256: str = ""
+    analyzed: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.sha256:
+            object.__setattr__(self, "sha256", module_hash(self.source, self.source_map))
+
+    def for_host(self) -> dict[str, Any]:
+        """The form in a host's `load` message."""
+        module: dict[str, Any] = {"path": self.path, "source": self.source}
+        if self.source_map is not None:
+            module["sourceMap"] = self.source_map
+        return module
+
+
+@dataclass(frozen=True)
+class FunctionSpec:
+    """One registered function. `path` is what a host is told to run and what texts show: `tasks.py:list`."""
+
+    path: str
+    name: FunctionPath
+    kind: FunctionKind
+    visibility: Visibility
+    environment: Environment
+    args: Validator[Any] | None = None
+    returns: Validator[Any] | None = None
+    pos: Any = None
+    native: SystemHandler | None = None
+    """Set for system functions, which run inside the engine and not on a host."""
+
+    @property
+    def title(self) -> str:
+        """`Query`, `Mutation` or `Action`."""
+        return KIND_TITLES[self.kind]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Everything a push decides. Executions hold on to the one they began with."""
+
+    modules: Mapping[str, Module] = field(default_factory=dict)
+    functions: Mapping[str, FunctionSpec] = field(default_factory=dict)
+    schema: Schema | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    auth_providers: Sequence[Mapping[str, Any]] = ()
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    http_prefix: str = "/"
+    """What the paths of the app's HTTP routes begin with; it begins and ends with a slash."""
+    node_packages: str | None = None
+    """Names the folder of npm packages that `"use node"` modules import from outside."""
+    pushed_at_ms: float = field(default_factory=lambda: float(time.time_ns() // 1_000_000))
+
+    def function(self, path: str | FunctionPath) -> FunctionSpec | None:
+        """Find a function by any spelling of its name; raises `BadRequest` for a text that cannot be one."""
+        name = path if isinstance(path, FunctionPath) else parse_path(path)
+        return self.functions.get(name.canonical)
+
+    def module(self, name: str) -> Module | None:
+        """Find a module by its name with or without an extension."""
+        found = self.modules.get(name)
+        return found if found is not None else self._modules_by_name.get(strip_extension(name))
+
+    def environments(self) -> tuple[Environment, ...]:
+        """The environments that have at least one module: one set of hosts is kept for each."""
+        present = {module.environment for module in self.modules.values()}
+        return tuple(name for name in ("python", "isolate", "node") if name in present)
+
+    def modules_for(self, environment: Environment) -> list[Module]:
+        """The modules that a host of this environment loads, in path order."""
+        return [module for _, module in sorted(self.modules.items()) if module.environment == environment]
+
+    @property
+    def http_routes(self) -> list[tuple[Module, Mapping[str, Any]]]:
+        """Routes of every router, with the module that serves them (deploy-api §7.2)."""
+        return [
+            (module, route)
+            for _, module in sorted(self.modules.items())
+            for route in (module.analyzed or {}).get("httpRoutes") or ()
+        ]
+
+    @property
+    def crons(self) -> list[Mapping[str, Any]]:
+        """Cron specifications of every `crons` module (deploy-api §7.2)."""
+        return [
+            cron
+            for _, module in sorted(self.modules.items())
+            for cron in (module.analyzed or {}).get("cronSpecs") or ()
+        ]
+
+    @cached_property
+    def _modules_by_name(self) -> Mapping[str, Module]:
+        return {strip_extension(path): module for path, module in self.modules.items()}
+
+    @staticmethod
+    def of(
+        modules: Iterable[Module],
+        *,
+        schema: Schema | None = None,
+        env: Mapping[str, str] | None = None,
+        auth_providers: Sequence[Mapping[str, Any]] = (),
+        id: str | None = None,
+        pushed_at_ms: float | None = None,
+        node_packages: str | None = None,
+        http_prefix: str = "/",
+    ) -> Deployment:
+        """Assemble a deployment from analysed modules."""
+        by_path = {module.path: module for module in modules}
+        functions = {
+            spec.name.canonical: spec for module in by_path.values() for spec in functions_of(module)
+        }
+        deployment = Deployment(by_path, functions, schema, dict(env or {}), tuple(auth_providers))
+        deployment = replace(deployment, node_packages=node_packages, http_prefix=http_prefix)
+        if id is not None:
+            deployment = replace(deployment, id=id)
+        return deployment if pushed_at_ms is None else replace(deployment, pushed_at_ms=pushed_at_ms)
+
+    def with_env(self, env: Mapping[str, str]) -> Deployment:
+        """The same code in another environment."""
+        return replace(self, env=dict(env), id=uuid.uuid4().hex)
+
+
+def functions_of(module: Module) -> list[FunctionSpec]:
+    """The functions that a module registers, from its analysis. Raises `InvalidValidator` for a malformed
+    validator.
+    """
+    from parabola.values.validators.builder import validator_from_json
+
+    specs: list[FunctionSpec] = []
+    for function in (module.analyzed or {}).get("functions") or ():
+        name = function["name"]
+        visibility = (function.get("visibility") or {}).get("kind", "public")
+        args_json, returns_json = _json_of(function.get("args")), _json_of(function.get("returns"))
+        specs.append(
+            FunctionSpec(
+                path=f"{module.path}:{name}",
+                name=FunctionPath(strip_extension(module.path), name),
+                kind=function["udfType"].lower(),
+                visibility=visibility,
+                environment=module.environment,
+                args=None if args_json is None else validator_from_json(args_json),
+                returns=None if returns_json is None else validator_from_json(returns_json),
+                pos=function.get("pos"),
+            )
+        )
+    return specs
+
+
+def _json_of(text: Any) -> Any:
+    """A validator's JSON, or `None` where nothing is declared or anything goes."""
+    parsed = orjson.loads(text) if isinstance(text, str | bytes) else text
+    return None if parsed is None or parsed == {"type": "any"} else parsed

@@ -1,0 +1,68 @@
+"""Function handles: strings that stand for functions, to be stored and passed around (js-runtime §8,
+semantics §12).
+
+A handle is `function://<id>#<module>:<function>`; only the id counts. It is the id of a row of
+`_function_handles`, which a push creates for each function and marks as deleted when the function is gone;
+bringing the function back revives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.function_path import FunctionPath, parse_path
+from parabola.values.errors import BadRequest
+
+if TYPE_CHECKING:
+    from parabola.database.transaction import Transaction
+
+TABLE = "_function_handles"
+SCHEME = "function://"
+
+
+class FunctionHandles:
+    """The live handles: canonical function name <-> row id."""
+
+    def __init__(self, ids: Mapping[str, str] | None = None) -> None:
+        self._ids = dict(ids or {})
+        self._names = {row_id: name for name, row_id in self._ids.items()}
+
+    def handle(self, name: FunctionPath) -> str:
+        """The handle of a deployed function."""
+        row_id = self._ids.get(name.canonical)
+        if row_id is None:
+            raise BadRequest(f"Could not find public function for '{name}'.")
+        return f"{SCHEME}{row_id}#{name.canonical}"
+
+    def function(self, handle: str) -> FunctionPath:
+        """The function behind a handle. Raises `BadRequest`."""
+        if not handle.startswith(SCHEME):
+            raise BadRequest(f"Invalid function handle {handle}", code="InvalidFunctionHandle")
+        row_id = handle.removeprefix(SCHEME).partition("#")[0]
+        name = self._names.get(row_id)
+        if name is None:
+            raise BadRequest("Function handle not found", code="FunctionHandleNotFound")
+        return parse_path(name)
+
+
+async def load_handles(transaction: Transaction) -> FunctionHandles:
+    """Read the live handles."""
+    rows = await system_rows(transaction, TABLE)
+    return FunctionHandles({row.value["path"]: row.id for row in rows if not row.value["deleted"]})
+
+
+async def update_handles(transaction: Transaction, functions: Iterable[str]) -> FunctionHandles:
+    """Make the rows say that exactly `functions` (canonical names) exist."""
+    wanted = set(functions)
+    ids: dict[str, str] = {}
+    for row in await system_rows(transaction, TABLE):
+        name, deleted = row.value["path"], row.value["deleted"]
+        if deleted == (name in wanted):
+            await transaction.patch_system(row.id, {"deleted": not deleted})
+        if name in wanted:
+            ids[name] = row.id
+    for name in sorted(wanted - ids.keys()):
+        ids[name] = await transaction.insert_system(TABLE, {"component": "", "path": name, "deleted": False})
+    return FunctionHandles(ids)

@@ -1,0 +1,339 @@
+"""Running deployed functions: what every call needs, whatever its kind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from parabola.database.query.cursors import CursorCodec
+from parabola.functions.calls.actions import run_action
+from parabola.functions.calls.attempt import Attempt, wall_clock_ms
+from parabola.functions.calls.calling import Call, CallRefused, EncodedArguments, RequestContext
+from parabola.functions.calls.deadlines import (
+    SLOW_SYSTEM_FAILURE,
+    SYSTEM_TIME_LIMIT_SECONDS,
+    DeadlinePassed,
+    Deadlines,
+)
+from parabola.functions.calls.execution import USER_TIME_LIMIT_MS, Execution, Outcome, UncatchableFailure
+from parabola.functions.calls.implicit_reads import ImplicitReads
+from parabola.functions.calls.mutations import Companion, MutationRequest, Mutations, OnCommitting
+from parabola.functions.calls.seeds import SeedSource
+from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.deployed.deployment import KIND_TITLES, Deployment, FunctionSpec
+from parabola.functions.deployed.function_handles import FunctionHandles
+from parabola.functions.deployed.function_path import FunctionPath, parse_path
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
+from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_losses import HostLosses
+from parabola.functions.processes.hosts import HostLost
+from parabola.functions.queries.query_cache import QueryCache
+from parabola.functions.syscalls import calls as syscall_calls
+from parabola.functions.syscalls import data as syscall_data
+from parabola.functions.syscalls import meta as syscall_meta
+from parabola.functions.syscalls import streams as syscall_streams
+from parabola.functions.syscalls.table import SyscallTable
+from parabola.functions.system.registry import PREFIX
+from parabola.values.errors import InternalServerError
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.model.tables import Registry
+    from parabola.database.transaction import Transaction
+    from parabola.functions.outcomes.logs import LogLine
+    from parabola.functions.processes.host_set import HostSet
+
+logger = logging.getLogger("parabola.functions")
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """What is deployed now: the code, the hosts that have loaded it, the handles of its functions."""
+
+    deployment: Deployment
+    hosts: HostSet
+    handles: FunctionHandles
+
+
+class FunctionRunner:
+    """Runs functions of the active deployment."""
+
+    def __init__(
+        self,
+        database: Database,
+        active: Active,
+        *,
+        instance_name: str = "parabola",
+        instance_secret: bytes = b"",
+        instance: Mapping[str, str] | None = None,
+    ) -> None:
+        self.database = database
+        self.active = active
+        self.instance_name = instance_name
+        self.instance: Mapping[str, str] = instance or {"cloudUrl": "", "siteUrl": ""}
+        """Public addresses: `cloudUrl` of the API, `siteUrl` of HTTP actions."""
+        self.log = ExecutionLog()
+        self.cursors = CursorCodec(instance_name, instance_secret)
+        self.deadlines = Deadlines()
+        self.services: dict[str, Any] = {}
+        """Services by name, for the system functions that speak for them."""
+        self.syscalls = SyscallTable(
+            [
+                *syscall_data.SYSCALLS,
+                *syscall_streams.SYSCALLS,
+                *syscall_calls.SYSCALLS,
+                *syscall_meta.SYSCALLS,
+            ]
+        )
+        self.query_cache = QueryCache(self, database)
+        self._mutations = Mutations(self)
+        self._seeds = SeedSource()
+        self._implicit = ImplicitReads(database.registry)
+        self._switching: asyncio.Event | None = None
+        self._tables_json: tuple[Registry, bytes] | None = None
+
+    # The three kinds
+
+    async def query(
+        self, call: Call, *, ts: int, journal: str | None = None, active: Active | None = None
+    ) -> FunctionResult:
+        """Run a query at exactly `ts`, past the cache. Failures of the function are results; faults are
+        raised. With `active` it runs there and not on what is deployed.
+        """
+        began, executed_at = time.perf_counter(), time.monotonic()
+        given = active
+        losses = HostLosses()
+        while True:
+            active = given or await self.current()
+            transaction = self.database.begin(ts=ts)
+            attempt = self.attempt(active, call, transaction, journal, losses=losses)
+            spec: FunctionSpec | None = None
+            execution: Execution | None = None
+            try:
+                spec, arguments = call.resolve(active.deployment, "query")
+                execution = Execution(attempt, spec, arguments, transaction)
+                outcome = await self.execute(execution)
+            except CallRefused as refusal:
+                outcome = Outcome(failure=refusal.failure)
+            except HostLost as loss:
+                failure = losses.count(loss)
+                if failure is None:
+                    continue
+                outcome = Outcome(failure=failure)
+            finally:
+                losses.end_try()
+            result = FunctionResult(
+                value_json=outcome.value_json,
+                error=outcome.failure,
+                log_lines=self.closing_lines(execution, outcome),
+                journal=attempt.journal if outcome.failure is None else journal,
+                ts=ts,
+                read_set=transaction.read_set,
+                used_identity=attempt.used_identity,
+                used_clock=attempt.used_clock,
+                executed_at=executed_at,
+                request_id=call.request.request_id,
+            )
+            self.record("query", spec, attempt, result, time.perf_counter() - began)
+            return result
+
+    async def mutation(
+        self,
+        path: str | FunctionPath,
+        args: EncodedArguments,
+        identity: Identity,
+        *,
+        session: SessionRequest | None = None,
+        component: str = "",
+        public_only: bool = True,
+        request: RequestContext | None = None,
+        on_committing: OnCommitting | None = None,
+        companion: Companion | None = None,
+    ) -> FunctionResult:
+        """Run a mutation until it has been committed, or has failed by itself.
+
+        With `session` it takes effect once however often this is called with the same pair. `on_committing`
+        hears the commit timestamp before anyone can see the commit. `companion` writes along with it; raises
+        `CompanionGone` when that has given the mutation up.
+        """
+        call = _call(path, args, identity, component, public_only, request)
+        return await self._mutations.run(MutationRequest(call, session, on_committing, companion))
+
+    async def action(
+        self,
+        path: str | FunctionPath,
+        args: EncodedArguments,
+        identity: Identity,
+        *,
+        component: str = "",
+        public_only: bool = True,
+        request: RequestContext | None = None,
+        depth: int = 0,
+    ) -> FunctionResult:
+        """Run an action, once."""
+        return await run_action(self, _call(path, args, identity, component, public_only, request), depth)
+
+    # Deploying
+
+    @contextlib.asynccontextmanager
+    async def switch(self) -> AsyncIterator[None]:
+        """While a new deployment is committed nothing begins to run: code and data are of one timestamp.
+
+        The caller commits inside, then calls `activate`.
+        """
+        while self._switching is not None:
+            await self._switching.wait()
+        self._switching = asyncio.Event()
+        try:
+            yield
+        finally:
+            event, self._switching = self._switching, None
+            event.set()
+
+    def activate(self, active: Active) -> Active:
+        """Make a deployment the current one; answers the one it replaces."""
+        before, self.active = self.active, active
+        return before
+
+    async def current(self) -> Active:
+        """What is deployed, once no switch is under way."""
+        while self._switching is not None:
+            await self._switching.wait()
+        return self.active
+
+    @property
+    def handles(self) -> FunctionHandles:
+        """Handles of the current deployment's functions."""
+        return self.active.handles
+
+    def close(self) -> None:
+        """Stop the timers."""
+        self.deadlines.close()
+
+    # What attempts and executions need
+
+    def attempt(
+        self,
+        active: Active,
+        call: Call,
+        transaction: Transaction | None,
+        journal: str | None = None,
+        losses: HostLosses | None = None,
+    ) -> Attempt:
+        """Begin a try at a call; it depends on what is deployed."""
+        if transaction is not None:
+            self._implicit.deployment(transaction.read_set)
+        return Attempt(
+            runner=self,
+            deployment=active.deployment,
+            hosts=active.hosts,
+            call=call,
+            now_ms=wall_clock_ms(),
+            seed=self._seeds.next(),
+            deadline=asyncio.get_running_loop().time() + SYSTEM_TIME_LIMIT_SECONDS,
+            transaction=transaction,
+            journal=journal,
+            losses=losses,
+        )
+
+    async def execute(self, execution: Execution) -> Outcome:
+        """Run a query or mutation to its end. Raises `HostLost` and system faults.
+
+        A fault of the engine itself is this call's failure: who calls it again and again, as clients and jobs
+        do with what was not answered, would only see it again.
+        """
+        try:
+            return await execution.run(execution.db)
+        except InternalServerError as fault:
+            logger.error("%s failed by a fault of the server: %s", execution.spec.path, fault)
+            return Outcome(failure=FunctionFailure(SYSTEM_ERROR_TEXT, kind="exit"))
+        except UncatchableFailure as uncatchable:
+            return Outcome(failure=uncatchable.failure)
+        except DeadlinePassed:
+            return Outcome(failure=SLOW_SYSTEM_FAILURE)
+
+    def path_of(self, name: FunctionPath) -> str:
+        """The name of a function with its module's extension, for texts."""
+        spec = self.active.deployment.functions.get(name.canonical)
+        return f"{name.module}.js:{name.name}" if spec is None else spec.path
+
+    def tables_json(self, registry: Registry) -> bytes:
+        """Table numbers by name, for hosts that answer `normalizeId` without asking (js-runtime §1.6)."""
+        if self._tables_json is None or self._tables_json[0] is not registry:
+            numbers: dict[str, int] = {}
+            for table in registry.tables(""):
+                named = registry.table_name(table.number)
+                if named is not None:
+                    numbers[named[0]] = table.number
+            self._tables_json = (registry, orjson.dumps(numbers))
+        return self._tables_json[1]
+
+    def record_environment_read(self, transaction: Transaction, name: str) -> None:
+        """The execution read an environment variable."""
+        self._implicit.environment_variable(transaction.read_set, name)
+
+    # The end of a call
+
+    def closing_lines(self, execution: Execution | None, outcome: Outcome) -> tuple[LogLine, ...]:
+        """Log lines, with the warnings about limits that were nearly reached."""
+        if execution is None:
+            return ()
+        if outcome.failure is None:
+            for text, code in execution.db.warnings():
+                execution.logs.warn(text, code)
+            user_ms = execution.attempt.user_ms
+            if user_ms > 0.8 * USER_TIME_LIMIT_MS:
+                execution.logs.warn(
+                    "Function execution took a long time. "
+                    f"(maximum duration: {USER_TIME_LIMIT_MS / 1000:g}s, "
+                    f"actual duration: {user_ms / 1000:.3f}s).",
+                    "UserTimeout",
+                )
+        return execution.logs.lines()
+
+    def record(
+        self, kind: str, spec: FunctionSpec | None, attempt: Attempt, result: FunctionResult, seconds: float
+    ) -> None:
+        """Put a completion into the execution log, but for system functions: the log is that of the app."""
+        if attempt.call.name.module.startswith(PREFIX):
+            return
+        log = self.log
+        log.append(
+            ExecutionEntry(
+                kind="Completion",
+                udf_type=KIND_TITLES[kind],
+                identifier=str(attempt.call.name),
+                timestamp=log.next_timestamp(),
+                log_lines=() if kind == "action" else result.log_lines,
+                request_id=attempt.request.request_id,
+                execution_id=log.next_id(),
+                execution_time=seconds,
+                user_execution_time=attempt.user_ms / 1000,
+                error=result.error,
+                component_path=attempt.component or None,
+                environment="isolate" if spec is None else spec.environment,
+                identity_type=attempt.identity.kind,
+                return_bytes=len(result.value_json) if result.error is None else None,
+            )
+        )
+
+
+def _call(
+    path: str | FunctionPath,
+    args: EncodedArguments,
+    identity: Identity,
+    component: str,
+    public_only: bool,
+    request: RequestContext | None,
+) -> Call:
+    name = path if isinstance(path, FunctionPath) else parse_path(path)
+    return Call(name, args, identity, component, public_only, request or RequestContext())

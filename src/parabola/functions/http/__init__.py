@@ -1,0 +1,1 @@
+"""HTTP actions: which one answers a request, and both bodies as they come."""

@@ -1,0 +1,1 @@
+"""What becomes of a call: result or failure, log lines, an entry in the log."""

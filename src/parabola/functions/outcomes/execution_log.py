@@ -1,0 +1,148 @@
+"""What ran lately: a ring of completions for `logs` and the dashboard (deploy-api §15)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.logs import LogLine
+
+CAPACITY = 4096
+"""Entries kept (semantics §13: the buffer of log streams)."""
+
+
+@dataclass(slots=True)  # not frozen: one is made for every call, and frozen ones are slow to make
+class ExecutionEntry:
+    """One completion, or (`kind="Progress"`) lines written by an action that still runs."""
+
+    kind: str
+    udf_type: str
+    identifier: str
+    timestamp: float
+    """Seconds since the epoch; strictly increasing within a log, so it serves as cursor."""
+    log_lines: tuple[LogLine, ...]
+    request_id: str
+    execution_id: str
+    execution_time: float = 0.0
+    user_execution_time: float = 0.0
+    error: FunctionFailure | None = None
+    success_status: str | None = None
+    component_path: str | None = None
+    caller: str = "SyncWorker"
+    environment: str = "isolate"
+    identity_type: str = "unknown"
+    cached_result: bool = False
+    usage: dict[str, Any] | None = None
+    return_bytes: int | None = None
+    occ_info: dict[str, Any] | None = None
+    will_retry: bool = False
+
+    def to_json(self, *, structured: bool = True) -> dict[str, Any]:
+        """The entry as `stream_function_logs` answers it; log lines as objects, or as texts for older
+        readers.
+        """
+        lines: list[Any] = [line.to_json() if structured else str(line) for line in self.log_lines]
+        entry: dict[str, Any] = {
+            "kind": self.kind,
+            "udfType": self.udf_type,
+            "identifier": self.identifier,
+            "timestamp": self.timestamp,
+            "logLines": lines,
+            "requestId": self.request_id,
+            "executionId": self.execution_id,
+        }
+        if self.component_path:
+            entry["componentPath"] = self.component_path
+        if self.kind == "Completion":
+            entry.update(
+                executionTime=self.execution_time,
+                success=None if self.success_status is None else {"status": self.success_status},
+                error=None if self.error is None else self.error.text(),
+                parentExecutionId=None,
+                caller=self.caller,
+                environment=self.environment,
+                identityType=self.identity_type,
+                cachedResult=self.cached_result,
+                userExecutionTime=self.user_execution_time,
+                usageStats=self.usage or {},
+                returnBytes=self.return_bytes,
+                occInfo=self.occ_info,
+                willRetry=self.will_retry,
+                executionTimestamp=self.timestamp - self.execution_time,
+            )
+        return entry
+
+
+class ExecutionLog:
+    """The newest entries, and a way to wait for more."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._entries: deque[ExecutionEntry] = deque(maxlen=capacity)
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._listeners: list[Callable[[ExecutionEntry], None]] = []
+        self._ids = itertools.count(1)
+        self._last = 0.0
+
+    def next_timestamp(self) -> float:
+        """The wall clock in seconds, never twice the same and never backwards."""
+        now = time.time()
+        self._last = now if now > self._last else self._last + 1e-6
+        return self._last
+
+    def next_id(self) -> str:
+        """An id for an execution."""
+        return f"{next(self._ids):016x}"
+
+    def append(self, entry: ExecutionEntry) -> None:
+        """Add an entry and wake whoever waits."""
+        self._entries.append(entry)
+        if self._waiting:
+            waiting, self._waiting = self._waiting, set()
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+        for listener in self._listeners:
+            listener(entry)
+
+    def listen(self, listener: Callable[[ExecutionEntry], None]) -> Callable[[], None]:
+        """Call `listener` with every new entry until the returned function is called."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def head(self) -> float:
+        """A cursor behind everything so far, greater than 0."""
+        return max(self._last, self.next_timestamp())
+
+    def after(self, cursor: float) -> list[ExecutionEntry]:
+        """Entries newer than the cursor (seconds), oldest first."""
+        found: list[ExecutionEntry] = []
+        for entry in reversed(self._entries):
+            if entry.timestamp <= cursor:
+                break
+            found.append(entry)
+        found.reverse()
+        return found
+
+    async def wait_after(self, cursor: float, seconds: float) -> list[ExecutionEntry]:
+        """Like `after`, but waits up to `seconds` for the first one."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not (found := self.after(cursor)):
+            remaining = deadline - asyncio.get_running_loop().time()
+            if remaining <= 0:
+                break
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.add(future)
+            try:
+                async with asyncio.timeout(remaining):
+                    await future
+            except TimeoutError:
+                break
+            finally:
+                self._waiting.discard(future)
+        return found

@@ -1,0 +1,1 @@
+"""The processes that hold user code: starting, watching, sharing, replacing them."""

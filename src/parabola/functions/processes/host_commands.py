@@ -1,0 +1,68 @@
+"""Command lines of the hosts that come with Parabola. Hosts are programs: no user code gets in here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Literal
+
+from parabola.functions.processes.hosts import HostCommand, LoadFailure, Purpose
+
+MEMORY_TEXT = "Function execution ran out of memory"
+NODE_HEAP_MB = 512
+"""Heap of a Node.js host, in which many calls run; it keeps each to 64 MB itself (js-runtime §5.5)."""
+NODE_MEMORY_MB = 1024
+"""Resident memory of a Node.js host: the heap does not bound buffers."""
+PYTHON_MEMORY_MB = 1024
+"""Resident memory of a Python host. Queries and mutations are kept to less inside it; an action that grows
+would otherwise take the machine's memory, and the system would choose whom to end."""
+PYTHON_STEP_GRACE = 0.5
+"""A Python host interrupts a step by itself, unless it is stuck in C. What a step has used is known outside
+only as exactly as looks are frequent, and on a busy machine they are not."""
+MEBIBYTE = 1024 * 1024
+
+# Intl and toLocaleString answer the same on every server.
+_NODE_ENVIRONMENT: Mapping[str, str] = {"LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}
+# The order of sets depends on the hashes of strings: it must be the same on every host.
+_PYTHON_ENVIRONMENT: Mapping[str, str] = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
+
+
+def python_command(purpose: Purpose) -> HostCommand:
+    """The Python host, run by the interpreter that runs the engine."""
+    program = (sys.executable, "-m", "parabola.hosts.python", "--fd", "{fd}")
+    return HostCommand(
+        "python",
+        program,
+        _PYTHON_ENVIRONMENT,
+        zygote_argv=(*program, "--zygote"),
+        memory_text=MEMORY_TEXT,
+        memory_bytes=PYTHON_MEMORY_MB * MEBIBYTE,
+        step_grace=PYTHON_STEP_GRACE,
+    )
+
+
+def isolate_command(purpose: Purpose) -> HostCommand:
+    """The default JavaScript runtime in Node.js."""
+    return _node_command("isolate", compile_later=purpose == "action")
+
+
+def node_command(purpose: Purpose) -> HostCommand:
+    """Full Node.js, for `"use node"` modules."""
+    return _node_command("node")
+
+
+def _node_command(environment: Literal["isolate", "node"], *, compile_later: bool = False) -> HostCommand:
+    from parabola.hosts import node
+
+    try:
+        argv = node.host_argv(environment, memory_mb=NODE_HEAP_MB, compile_later=compile_later)
+    except node.NodeNotFound as error:
+        raise LoadFailure(str(error)) from None
+    return HostCommand(
+        environment,
+        (*argv, "--fd", "{fd}"),
+        _NODE_ENVIRONMENT,
+        memory_text=node.memory_text(environment, NODE_HEAP_MB),
+        heap_bytes=NODE_HEAP_MB * MEBIBYTE,
+        memory_bytes=NODE_MEMORY_MB * MEBIBYTE,
+    )

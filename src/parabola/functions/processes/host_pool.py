@@ -1,0 +1,358 @@
+"""The pool for queries and mutations: a few hosts with many runs in flight each, and one that stands by.
+
+Runs share hosts, so the pool keeps those that harm a host away from the others: what may have ended a host is
+run again alone, a function that has ended one is kept apart for a while, and who waits behind a run that
+computes for long is moved to another host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from parabola.functions.processes.background_tasks import BackgroundTasks
+from parabola.functions.processes.host_losses import HostLosses
+from parabola.functions.processes.host_messages import Message
+from parabola.functions.processes.hosts import (
+    HostConnection,
+    HostLost,
+    LoadFailure,
+    Run,
+    RunRequest,
+)
+from parabola.functions.processes.waiting_line import WaitingLine
+from parabola.values.errors import Overloaded
+
+logger = logging.getLogger("parabola.host")
+
+SpawnHost = Callable[[], Awaitable[HostConnection]]
+"""Makes a host that has loaded its modules; raises `LoadFailure`."""
+
+RUNS_PER_HOST = 128
+"""Queries and mutations in flight on one host; more wait their turn in the engine."""
+MAXIMUM_BACKOFF = 5.0
+WAIT_SECONDS = 15.0
+"""How long a call waits for a free host before it is refused."""
+SPARE_DELAY = 1.0
+"""Seconds from the first run until a spare host is started: a deployment that nobody uses needs none."""
+LENT_HOSTS = 2
+"""Runs that have a host for themselves at a time; more wait."""
+APART_SECONDS = 60.0
+"""How long a function that has ended a host is kept apart from others."""
+MAXIMUM_APART = 1000
+"""Functions kept apart."""
+
+
+class DeterministicPool:
+    """Runs queries and mutations: the least loaded of `size` hosts gets the next run; a host that dies is
+    replaced, at once if one of the `spares` (0 or 1) stands by.
+    """
+
+    def __init__(self, spawn: SpawnHost, size: int, *, spares: int = 0) -> None:
+        self._spawn = spawn
+        self._size = max(1, size)
+        self._spares = spares
+        self._hosts: list[HostConnection] = []
+        self._spare: HostConnection | None = None
+        self._spare_is_due = False
+        self._spare_is_starting = False
+        self._apart: HostConnection | None = None
+        """Where the functions are run that have ended hosts lately."""
+        self._apart_starting = False
+        self._offenders: dict[str, float] = {}
+        """Those functions, by when they are forgotten."""
+        self._lent: set[HostConnection] = set()
+        self._places = asyncio.Semaphore(LENT_HOSTS)
+        self._line = WaitingLine()
+        self._line_apart = WaitingLine()
+        self._tasks = BackgroundTasks()
+        self._timer: asyncio.TimerHandle | None = None
+        self._failures = 0
+        self._closed = False
+        self._empty: asyncio.Future[None] | None = None
+
+    async def start(self) -> None:
+        """Have one host ready; the others follow by themselves. Raises `LoadFailure`."""
+        self._add(await self._spawn())
+        for _ in range(self._size - 1):
+            self._tasks.start(self._replace())
+
+    async def run(
+        self, request: RunRequest, *, nested: bool = False, losses: HostLosses | None = None
+    ) -> Run:
+        """Start a run. A nested one never waits for a free place, since what it waits for may wait for it.
+        One whose `losses` say so runs alone.
+        """
+        if losses is not None and losses.alone is not None:
+            return (await losses.alone.host(self)).run(request)
+        apart = self._offenders and self._is_kept_apart(request.path)
+        while True:
+            if self._closed:
+                raise HostLost
+            host = self._apart_host() if apart else self._shared_host()
+            if host is not None and (nested or len(host.runs) < RUNS_PER_HOST):
+                return host.run(request)
+            line = self._line_apart if apart else self._line
+            try:
+                await line.wait(WAIT_SECONDS, first=losses is not None and losses.is_repeated)
+            except TimeoutError:
+                raise Overloaded(
+                    f"No host became free within {WAIT_SECONDS:g} seconds: there is too much to do, or "
+                    "hosts cannot be started. The server's log tells more."
+                ) from None
+
+    async def analyze(self, phase: str, **fields: Any) -> Message:
+        """Analyse on any ready host."""
+        if not self._hosts:
+            raise LoadFailure("The host ended while the modules were analysed.")
+        return await self._hosts[0].analyze(phase, **fields)
+
+    async def close(self, *, drain: float = 0.0) -> None:
+        """Let runs in flight finish for at most `drain` seconds, then end all hosts."""
+        if drain and any(host.runs for host in self._all()):
+            self._empty = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(drain):
+                    await self._empty
+            except TimeoutError:
+                pass
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._tasks.cancel()
+        hosts, self._hosts, self._spare, self._apart = self._all(), [], None, None
+        await asyncio.gather(*(host.close() for host in hosts))
+        for line in (self._line, self._line_apart):
+            line.wake(len(line))
+
+    def processes(self) -> list[HostConnection]:
+        """The ready hosts that anybody may use."""
+        return list(self._hosts)
+
+    # A host for one call alone (host_losses)
+
+    async def lend(self) -> HostConnection:
+        """A host that nobody else uses until it is given back."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Overloaded("Too many calls need a host for themselves.") from None
+        try:
+            host = self._take_spare() or await self._spawn()
+        except BaseException as error:
+            self._places.release()
+            if isinstance(error, LoadFailure):
+                raise Overloaded(f"A host could not be started: {error.message}") from None
+            raise
+        self._lent.add(host)
+        host.on_finished, host.on_lost = self._finished, lambda: self._note_offender(host)
+        if self._closed:
+            self.give_back(host)
+            raise HostLost
+        return host
+
+    def give_back(self, host: HostConnection) -> None:
+        """The borrower has finished. The host stands by from now on, or ends."""
+        self._lent.discard(host)
+        self._places.release()
+        self._dismiss(host)
+        self._finished()
+
+    # The hosts
+
+    def _all(self) -> list[HostConnection]:
+        single = [host for host in (self._spare, self._apart) if host is not None]
+        return [*self._hosts, *single, *self._lent]
+
+    def _shared_host(self) -> HostConnection | None:
+        host = min(self._hosts, key=_load, default=None)
+        if host is not None and host.slow_run is not None and len(self._hosts) <= self._size:
+            # All are held up: the one that stands by helps out.
+            spare = self._take_spare()
+            if spare is not None:
+                self._add(spare)
+                return spare
+        return host
+
+    def _add(self, host: HostConnection) -> None:
+        ready_at = time.monotonic()
+
+        def finished() -> None:
+            if len(self._hosts) > self._size and not host.runs and host in self._hosts:
+                self._hosts.remove(host)  # it has helped out
+                self._dismiss(host)
+            self._finished()
+
+        def lost() -> None:
+            if host in self._hosts:
+                self._hosts.remove(host)
+            self._note_offender(host)
+            self._finished()
+            if not self._closed and len(self._hosts) < self._size:
+                # One that a call has ended says nothing about the next one.
+                short_lived = not host.ended_working and time.monotonic() - ready_at <= 1.0
+                self._failures = self._failures + 1 if short_lived else 0
+                spare = None if self._failures else self._take_spare()
+                if spare is not None:
+                    self._add(spare)
+                else:
+                    self._tasks.start(self._replace())
+
+        if host.closed:
+            self._tasks.start(self._replace())
+            return
+        host.on_finished, host.on_lost, host.on_slow = finished, lost, lambda: self._relieve(host)
+        self._hosts.append(host)
+        self._line.wake(RUNS_PER_HOST)
+
+    async def _replace(self) -> None:
+        while not self._closed:
+            if self._failures:
+                await asyncio.sleep(min(MAXIMUM_BACKOFF, 0.02 * 2**self._failures))
+            try:
+                host = await self._spawn()
+            except LoadFailure as failure:
+                self._failures += 1
+                logger.warning("A replacement host could not be started: %s", failure)
+                continue
+            if self._closed:
+                await host.close()
+            else:
+                self._add(host)
+            return
+
+    def _finished(self) -> None:
+        if self._line:
+            self._line.wake()
+        if self._line_apart:
+            self._line_apart.wake()
+        if not self._spare_is_due and self._spares and not self._closed:
+            self._spare_is_due = True
+            self._timer = asyncio.get_running_loop().call_later(SPARE_DELAY, self._need_spare)
+        if self._empty is not None and not self._empty.done() and not any(h.runs for h in self._all()):
+            self._empty.set_result(None)
+
+    def _relieve(self, host: HostConnection) -> None:
+        """A run on this host computes for long: whoever waits for it goes elsewhere, if there is such a
+        place.
+        """
+        if self._spare is not None or any(other.slow_run is None for other in self._hosts):
+            host.move_waiting()
+
+    def _dismiss(self, host: HostConnection) -> None:
+        """A host that is not needed where it was: it stands by, or ends."""
+        host.on_finished = host.on_lost = host.on_slow = None
+        if host.closed:
+            return
+        if self._spares and self._spare is None and not host.runs and not self._closed:
+            self._stand_by(host)
+        else:
+            self._tasks.start(host.close())
+
+    # The host that stands by
+
+    def _take_spare(self) -> HostConnection | None:
+        spare, self._spare = self._spare, None
+        if spare is None:
+            return None
+        spare.on_lost = None
+        if not self._closed:
+            self._need_spare()
+        return None if spare.closed else spare
+
+    def _stand_by(self, host: HostConnection) -> None:
+        def lost() -> None:
+            if self._spare is host:
+                self._spare = None
+                self._spare_is_due = False  # the next run asks for one again
+
+        host.on_lost = lost
+        self._spare = host
+
+    def _need_spare(self) -> None:
+        if self._spares and self._spare is None and not self._spare_is_starting and not self._closed:
+            self._spare_is_starting = True
+            self._tasks.start(self._start_spare())
+
+    async def _start_spare(self) -> None:
+        try:
+            host = await self._spawn()
+        except LoadFailure as failure:
+            logger.warning("A spare host could not be started: %s", failure)
+            self._spare_is_due = False
+            return
+        finally:
+            self._spare_is_starting = False
+        if self._closed:
+            await host.close()
+        else:
+            self._dismiss(host)
+
+    # Functions that are kept apart
+
+    def _note_offender(self, host: HostConnection) -> None:
+        path = host.ended_by
+        if path is None:
+            return
+        self._offenders.pop(path, None)
+        while len(self._offenders) >= MAXIMUM_APART:
+            del self._offenders[next(iter(self._offenders))]
+        self._offenders[path] = time.monotonic() + APART_SECONDS
+
+    def _is_kept_apart(self, path: str) -> bool:
+        until = self._offenders.get(path)
+        if until is None:
+            return False
+        if until > time.monotonic():
+            return True
+        del self._offenders[path]
+        apart = self._apart
+        if not self._offenders and apart is not None and not apart.runs:
+            self._apart = None
+            self._dismiss(apart)
+        return False
+
+    def _apart_host(self) -> HostConnection | None:
+        if self._apart is None and not self._apart_starting:
+            spare = self._take_spare()
+            if spare is not None:
+                self._put_apart(spare)
+            else:
+                self._apart_starting = True
+                self._tasks.start(self._start_apart())
+        return self._apart
+
+    async def _start_apart(self) -> None:
+        try:
+            host = await self._spawn()
+        except LoadFailure as failure:
+            logger.warning("A host could not be started: %s", failure)
+            return
+        finally:
+            self._apart_starting = False
+        if self._closed:
+            await host.close()
+        else:
+            self._put_apart(host)
+
+    def _put_apart(self, host: HostConnection) -> None:
+        if host.closed:
+            return
+
+        def lost() -> None:
+            if self._apart is host:
+                self._apart = None
+            self._note_offender(host)
+            self._finished()
+
+        host.on_finished, host.on_lost = self._finished, lost
+        self._apart = host
+        self._line_apart.wake(RUNS_PER_HOST)
+
+
+def _load(host: HostConnection) -> tuple[bool, int]:
+    return host.slow_run is not None, len(host.runs)

@@ -1,0 +1,238 @@
+"""All hosts of one deployment: for each environment a pool for queries and mutations, and one for actions.
+
+A new deployment gets new hosts; they are started and have loaded everything before anything is switched, and
+the old ones end when what they were running has finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parabola.functions.deployed.deployment import Deployment, Environment
+from parabola.functions.processes.action_pool import ActionPool
+from parabola.functions.processes.host_losses import HostLosses
+from parabola.functions.processes.host_messages import Message
+from parabola.functions.processes.host_pool import DeterministicPool
+from parabola.functions.processes.host_spawners import (
+    InlineHostFactory,
+    InlineSpawner,
+    ProcessSpawner,
+    Spawner,
+    ZygoteSpawner,
+)
+from parabola.functions.processes.hosts import (
+    HostBundle,
+    HostCommand,
+    HostLost,
+    HostPool,
+    LoadFailure,
+    Purpose,
+    Run,
+    RunRequest,
+)
+from parabola.functions.processes.shared_analysis import analyze_together
+from parabola.values.errors import Overloaded
+
+logger = logging.getLogger("parabola.host")
+
+STEP_LIMIT_SECONDS = 1.0
+"""User time of a query or mutation (js-runtime §5.5)."""
+
+CommandFactory = Callable[[Purpose], HostCommand]
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """How hosts are made. With `inline`, user code runs in this very process (tests, debuggers)."""
+
+    commands: Mapping[Environment, CommandFactory] = field(default_factory=dict)
+    processes: int | None = None
+    """Hosts for queries and mutations per environment; by default one per processor."""
+    maximum_actions: int = 64
+    """Actions running at once per environment, those started by actions apart (js-runtime §9)."""
+    spares: int = 1
+    """Hosts for queries and mutations that stand by per environment, once it has been used."""
+    action_spares: int = 1
+    action_idle_seconds: float = 60.0
+    inline: InlineHostFactory | None = None
+    step_limit: float = STEP_LIMIT_SECONDS
+    packages_directory: Path | None = None
+    """Where sets of npm packages are, for `"use node"` modules."""
+
+    def spawner(self, environment: Environment, bundle: HostBundle) -> Spawner:
+        """Where hosts of an environment come from. Raises `LoadFailure` when something is not installed."""
+        if self.inline is not None:
+            return InlineSpawner(self.inline, environment, bundle)
+        factory = self.commands.get(environment)
+        if factory is None:
+            raise LoadFailure(f"No host is configured for {environment} modules.")
+        command = factory("deterministic")
+        if command.zygote_argv is not None:
+            return ZygoteSpawner(command, bundle, self.step_limit)
+        return ProcessSpawner(factory, bundle, self.step_limit)
+
+
+class EnvironmentHosts:
+    """The hosts of one environment."""
+
+    def __init__(self, config: HostConfig, spawner: Spawner, environment: Environment) -> None:
+        self.spawner = spawner
+        self.deterministic: HostPool | None = None
+        if environment != "node":
+            size = 1 if config.inline else config.processes or os.cpu_count() or 1
+            self.deterministic = DeterministicPool(
+                lambda: spawner.spawn("deterministic"), size, spares=0 if config.inline else config.spares
+            )
+        self.actions: HostPool = ActionPool(
+            lambda: spawner.spawn("action"),
+            maximum=config.maximum_actions,
+            spares=0 if config.inline else config.action_spares,
+            idle_seconds=config.action_idle_seconds,
+        )
+
+    async def start(self) -> None:
+        """Be ready. Raises `LoadFailure`."""
+        await (self.deterministic or self.actions).start()
+
+    async def analyze(self, phase: str, **fields: Any) -> Message:
+        """What the modules define. Raises `LoadFailure`."""
+        analyst = await self.spawner.analyst()
+        return await (analyst or self.deterministic or self.actions).analyze(phase, **fields)
+
+    async def analyze_modules(self, paths: Sequence[str], take: Callable[[Message], None]) -> None:
+        """Hand what these modules define to `take`, in parts. Raises `LoadFailure`."""
+        if self.deterministic is None:  # one after the other: modules of full Node.js share a world
+            take(await self.analyze("modules", paths=list(paths)))
+        else:
+            await analyze_together(self.deterministic.processes, paths, take)
+
+    def version(self) -> str | None:
+        """The version of what runs the modules."""
+        ready = (self.deterministic or self.actions).processes()
+        return str(ready[0].info.get("version")) if ready else None
+
+    async def close(self, drain: float, drain_actions: float) -> None:
+        """End all hosts."""
+        pools = [self.actions.close(drain=drain_actions)]
+        if self.deterministic is not None:
+            pools.append(self.deterministic.close(drain=drain))
+        await asyncio.gather(*pools)
+        await self.spawner.close()
+
+
+class HostSet:
+    """The hosts of one deployment."""
+
+    def __init__(self, config: HostConfig, deployment: Deployment, instance: Mapping[str, str]) -> None:
+        self.deployment = deployment
+        self._config = config
+        self._instance = instance
+        self._environments: dict[Environment, EnvironmentHosts] = {}
+        self._warming: set[asyncio.Task[None]] = set()
+        self._failure: LoadFailure | None = None
+        self.closed = False
+        """True once all its processes have ended."""
+
+    @classmethod
+    def failed(cls, config: HostConfig, deployment: Deployment, failure: LoadFailure) -> HostSet:
+        """Hosts that could not be started; whoever wants to run something is told why."""
+        hosts = cls(config, deployment, {})
+        hosts._failure = failure
+        return hosts
+
+    async def start(self) -> None:
+        """Load everything everywhere. Raises `LoadFailure`; then nothing is left running."""
+        try:
+            for environment in self.deployment.environments():
+                bundle = HostBundle.of(
+                    self.deployment, environment, self._instance, self._config.packages_directory
+                )
+                spawner = self._config.spawner(environment, bundle)
+                self._environments[environment] = EnvironmentHosts(self._config, spawner, environment)
+            starts = [hosts.start() for hosts in self._environments.values()]
+            for outcome in await asyncio.gather(*starts, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+        except BaseException:
+            await asyncio.shield(self.close())
+            raise
+
+    def warm_actions(self) -> None:
+        """Begin to start a spare host for the actions of each environment that registers any."""
+        if self._config.inline is not None:
+            return
+        for name in {
+            spec.environment for spec in self.deployment.functions.values() if spec.kind == "action"
+        }:
+            hosts = self._environments.get(name)
+            if hosts is not None and hosts.deterministic is not None:
+                task = asyncio.get_running_loop().create_task(_start_quietly(hosts.actions))
+                self._warming.add(task)
+                task.add_done_callback(self._warming.discard)
+
+    async def run(
+        self,
+        environment: Environment,
+        request: RunRequest,
+        *,
+        nested: bool = False,
+        losses: HostLosses | None = None,
+    ) -> Run:
+        """Start a run where it belongs. Raises `HostLost` when these hosts have been closed."""
+        if self._failure is not None:
+            raise Overloaded(f"The deployed functions cannot be run: {self._failure.message}")
+        hosts = self._environments.get(environment)
+        if hosts is None:
+            raise HostLost
+        pool = hosts.deterministic if request.kind in ("query", "mutation") else hosts.actions
+        if pool is None:
+            raise HostLost
+        return await pool.run(request, nested=nested, losses=losses)
+
+    async def analyze(self, environment: Environment, phase: str, **fields: Any) -> Message:
+        """What the modules of an environment define. Raises `LoadFailure`."""
+        if self._failure is not None:
+            raise self._failure
+        return await self._environments[environment].analyze(phase, **fields)
+
+    async def analyze_modules(
+        self, environment: Environment, paths: Sequence[str], take: Callable[[Message], None]
+    ) -> None:
+        """Hand what these modules of an environment define to `take`, in parts: `modules`, what those depend
+        on (`reads`), and the `schema` if it is among them. Raises `LoadFailure`.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if paths:
+            await self._environments[environment].analyze_modules(paths, take)
+
+    def version(self, environment: Environment) -> str | None:
+        """The version of what runs the modules of an environment."""
+        return self._environments[environment].version()
+
+    def variables(self, env: Mapping[str, str]) -> dict[str, str]:
+        """What modules may read, `env` and the names of the server."""
+        names = {"CONVEX_CLOUD_URL": "cloudUrl", "CONVEX_SITE_URL": "siteUrl"}
+        own = {name: self._instance[key] for name, key in names.items() if key in self._instance}
+        return {**own, **env}
+
+    async def close(self, *, drain: float = 0.0, drain_actions: float = 0.0) -> None:
+        """End all hosts once they have finished what they run, at the latest after the given seconds."""
+        for task in self._warming:
+            task.cancel()
+        await asyncio.gather(*self._warming, return_exceptions=True)
+        await asyncio.gather(*(hosts.close(drain, drain_actions) for hosts in self._environments.values()))
+        self.closed = True
+
+
+async def _start_quietly(pool: HostPool) -> None:
+    try:
+        await pool.start()
+    except LoadFailure as failure:
+        logger.warning("A host for actions could not be started: %s", failure)

@@ -1,0 +1,97 @@
+"""Where loaded hosts come from: a process each, forks of a zygote, or this very process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from parabola.functions.deployed.deployment import Environment
+from parabola.functions.processes.host_process import HostProcess
+from parabola.functions.processes.host_zygote import ForkingSpawner
+from parabola.functions.processes.hosts import HostBundle, HostCommand, HostConnection, Purpose
+
+InlineHostFactory = Callable[[Environment], HostConnection]
+
+
+class Spawner(Protocol):
+    """Makes hosts for one environment of one deployment."""
+
+    async def spawn(self, purpose: Purpose) -> HostConnection:
+        """A host that has loaded its modules. Raises `LoadFailure`."""
+
+    async def analyst(self) -> HostConnection | None:
+        """A loaded host that only analyses, where there is one anyway."""
+
+    async def close(self) -> None:
+        """Make no more hosts."""
+
+
+class ProcessSpawner:
+    """Starts a process for each host."""
+
+    def __init__(
+        self, command: Callable[[Purpose], HostCommand], bundle: HostBundle, step_limit: float
+    ) -> None:
+        self._command = command
+        self._bundle = bundle
+        self._step_limit = step_limit
+
+    async def spawn(self, purpose: Purpose) -> HostConnection:
+        """Start a process and load the modules in it."""
+        limit = self._step_limit if purpose == "deterministic" else None
+        return await _load(await HostProcess.spawn(self._command(purpose), step_limit=limit), self._bundle)
+
+    async def analyst(self) -> None:
+        """Analysing is left to the hosts that run."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class ZygoteSpawner:
+    """Forks hosts from a process that has loaded the modules."""
+
+    def __init__(self, command: HostCommand, bundle: HostBundle, step_limit: float) -> None:
+        self._forking = ForkingSpawner(command, bundle)
+        self._step_limit = step_limit
+
+    async def spawn(self, purpose: Purpose) -> HostConnection:
+        """Fork a host."""
+        return await self._forking.spawn(self._step_limit if purpose == "deterministic" else None)
+
+    async def analyst(self) -> HostConnection:
+        """The zygote itself, which runs nothing."""
+        return await self._forking.zygote()
+
+    async def close(self) -> None:
+        """End the zygote."""
+        await self._forking.close()
+
+
+class InlineSpawner:
+    """Makes hosts inside this process, for tests and debuggers."""
+
+    def __init__(self, factory: InlineHostFactory, environment: Environment, bundle: HostBundle) -> None:
+        self._factory = factory
+        self._environment = environment
+        self._bundle = bundle
+
+    async def spawn(self, purpose: Purpose) -> HostConnection:
+        """Make a host and load the modules in it."""
+        return await _load(self._factory(self._environment), self._bundle)
+
+    async def analyst(self) -> None:
+        """Analysing is left to the hosts that run."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+async def _load(host: HostConnection, bundle: HostBundle) -> HostConnection:
+    try:
+        await host.load(bundle)
+    except BaseException:
+        await asyncio.shield(host.close())
+        raise
+    return host

@@ -1,0 +1,593 @@
+"""The engine's side of the host protocol: runs in flight on one host, whatever carries the messages
+(docs/host-protocol.md).
+
+A *host* is whatever runs user code: a Python or Node.js process (`host_process`), or the inline host of tests
+(`host_inline`). A *run* is one execution of one function there. Pools (`host_pool`) decide which host gets a
+run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+import orjson
+
+from parabola.functions.deployed.deployment import Deployment, Environment
+from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
+from parabola.functions.processes.host_messages import (
+    MAXIMUM_LINE_BYTES,
+    Message,
+    UnreadableMessage,
+    check_shape,
+)
+from parabola.values.errors import BadRequest
+from parabola.values.sizes import humanize
+
+if TYPE_CHECKING:
+    from parabola.functions.processes.host_losses import HostLosses
+
+PROTOCOL_VERSION = 1
+ANALYSIS_SECONDS = 60.0
+"""Time for the analysis of one module, or of all where the host does not say at which it is. Time in which
+the host found no processor does not count. Each module of the default JavaScript runtime has less, by its own
+host's clock; imports of external packages may take their time.
+"""
+ANALYSIS_LOOK_SECONDS = 1.0
+"""How often it is looked how long a module has taken."""
+UNREADABLE_TEXT = (
+    "What the function sent could not be read: {why}. Its result, errors, logs and calls must be well-formed "
+    f"text and values, and no message may be longer than {humanize(MAXIMUM_LINE_BYTES)}."
+)
+
+logger = logging.getLogger("parabola.host")
+
+
+@dataclass(frozen=True)
+class HostCommand:
+    """How to start a host process. `{fd}` in `argv` stands for the number of the inherited socket; the
+    environment variable `PARABOLA_HOST_FD` carries it too.
+    """
+
+    language: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    zygote_argv: Sequence[str] | None = None
+    """The program that forks hosts on request (`host_zygote`), for languages that have one."""
+    memory_text: str = "Function execution ran out of memory"
+    """What a call is told that used up its host's memory."""
+    heap_bytes: int | None = None
+    """At which size of its heap the host ends by itself, if it does."""
+    memory_bytes: int | None = None
+    """At how much resident memory a host that runs something is killed."""
+    step_grace: float = 0.04
+    """Seconds of processor time beyond its limit after which a step costs the host; until then the host may
+    end it itself."""
+
+
+Purpose = Literal["deterministic", "action"]
+"""What a host is for: queries and mutations, many at a time, or one action at a time."""
+
+
+class HostLost(Exception):
+    """The host went away while this run was in flight there, and it is not certain that the run is to blame:
+    run it again elsewhere.
+
+    `how` says how the host's process ended; `None` when it was closed, or nobody wants the run there any
+    more. `is_moved` is true when the host lives on, and the run only is to go to a better one. `suspected`
+    is true when the run's code was executing then, or nothing but this run was there.
+    """
+
+    def __init__(self, how: str | None = None, *, suspected: bool = False, is_moved: bool = False) -> None:
+        super().__init__(how or "closed")
+        self.how = how
+        self.is_moved = is_moved
+        self.suspected = suspected
+
+
+class LoadFailure(BadRequest):
+    """A host could not load a deployment. `file` and `line` say where, when the host knows."""
+
+    default_code = "InvalidModules"
+
+    def __init__(self, message: str, *, file: str | None = None, line: int | None = None) -> None:
+        super().__init__(message)
+        self.file = file
+        self.line = line
+
+
+@dataclass(frozen=True)
+class HostBundle:
+    """What a host loads: the modules of one environment of a deployment, and what they may read."""
+
+    deployment_id: str
+    environment: Environment
+    modules: tuple[Mapping[str, Any], ...]
+    env: Mapping[str, str]
+    instance: Mapping[str, str]
+    pushed_at_ms: float = 0.0
+    """The clock that modules see while they are evaluated."""
+    node_modules: str | None = None
+    """The folder of the npm packages that modules import from outside (`node` only)."""
+
+    def message(self) -> bytes:
+        """The `load` message."""
+        message: dict[str, Any] = {
+            "type": "load",
+            "deployment": self.deployment_id,
+            "environment": self.environment,
+            "modules": list(self.modules),
+            "env": dict(self.env),
+            "instance": dict(self.instance),
+            "importPhase": {"now": self.pushed_at_ms, "seed": self.deployment_id},
+        }
+        if self.node_modules is not None:
+            message["nodeModules"] = self.node_modules
+        return orjson.dumps(message)
+
+    @staticmethod
+    def of(
+        deployment: Deployment,
+        environment: Environment,
+        instance: Mapping[str, str],
+        packages: Path | None = None,
+    ) -> HostBundle:
+        """The part of a deployment that one environment loads."""
+        modules = tuple(module.for_host() for module in deployment.modules_for(environment))
+        node_modules = None
+        if environment == "node" and packages is not None and deployment.node_packages is not None:
+            node_modules = str(packages / deployment.node_packages / "node_modules")
+        return HostBundle(
+            deployment.id,
+            environment,
+            modules,
+            deployment.env,
+            instance,
+            deployment.pushed_at_ms,
+            node_modules,
+        )
+
+
+class RunRequest(NamedTuple):
+    """One execution to be started on a host. The JSON fields are ready encoded; `path` and `seed` are plain
+    ASCII.
+    """
+
+    kind: str
+    path: str
+    args_json: bytes
+    now_ms: float
+    seed: str
+    snapshot_ts: int
+    identity_json: bytes
+    request_id: str
+    tables_json: bytes | None = None
+    user_ms_used: float = 0.0
+    """What the other functions of the transaction have used of the time they share."""
+    nested: bool = False
+    """A run in flight waits for this one."""
+
+    def encode(self, run_id: int) -> bytes:
+        """The `run` message."""
+        more = b"" if self.tables_json is None else b',"tables":%b' % self.tables_json
+        if self.user_ms_used:
+            more += b',"userMsUsed":%.3f' % self.user_ms_used
+        if self.nested:
+            more += b',"nested":true'
+        return (
+            b'{"type":"run","id":%d,"kind":"%b","path":"%b","args":%b,"now":%d,"seed":"%b","snapshotTs":%d,'
+            b'"identity":%b,"requestId":%b%b}'
+        ) % (
+            run_id,
+            self.kind.encode(),
+            self.path.encode(),
+            self.args_json,
+            self.now_ms,
+            self.seed.encode(),
+            self.snapshot_ts,
+            self.identity_json,
+            orjson.dumps(self.request_id),
+            more,
+        )
+
+
+class Run:
+    """One execution in flight on one host: messages come out of `next`, replies go in through `reply`."""
+
+    __slots__ = ("_error", "_inbox", "_waiter", "has_spoken", "host", "id", "request", "started")
+
+    def __init__(self, host: HostConnection, run_id: int, request: RunRequest, started: float) -> None:
+        self.host = host
+        self.id = run_id
+        self.request = request
+        self.started = started
+        """Loop time at which the run was handed to the host."""
+        self.has_spoken = False
+        """Whether any message has come of it."""
+        self._inbox: deque[Message] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
+
+    async def next(self) -> Message:
+        """The next `syscall`, `log`, `done` or `failed` message. Raises `HostLost`."""
+        if not self._inbox and self._error is None:
+            self._waiter = self.host.loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self._inbox:
+            return self._inbox.popleft()
+        assert self._error is not None
+        raise self._error
+
+    def reply(
+        self,
+        replies: Sequence[Mapping[str, Any]],
+        tables_json: bytes | None = None,
+        user_ms_used: float | None = None,
+    ) -> None:
+        """Answer calls of a `syscall` message; `tables_json` when the tables have changed meanwhile,
+        `user_ms_used` when other functions may have used more of the time they share.
+        """
+        message: dict[str, Any] = {"type": "reply", "id": self.id, "replies": replies}
+        if user_ms_used is not None:
+            message["userMsUsed"] = user_ms_used
+        if tables_json is not None:
+            message["tables"] = orjson.Fragment(tables_json)
+        try:
+            text = orjson.dumps(message)
+        except TypeError:
+            message["replies"] = [_encodable(reply) for reply in replies]
+            text = orjson.dumps(message)
+        self.host.send(text)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message about this run, unless it is over."""
+        if self.host.runs.get(self.id) is self:
+            self.host.send(orjson.dumps(message))
+
+    def cancel(self) -> None:
+        """Stop caring about this run. Safe to call at any time; does nothing once it has ended."""
+        self.host.abandon(self)
+
+    def deliver(self, message: Message) -> None:
+        """A message from the host, in order."""
+        self.has_spoken = True
+        self._inbox.append(message)
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """End the run: `next` raises `error` after what has been delivered."""
+        self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _encodable(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The reply, or an error in the place of one that no message can hold: only that call has failed."""
+    try:
+        orjson.dumps(reply)
+    except TypeError:
+        logger.exception("The answer of an operation cannot be written")
+        return {"call": reply["call"], "error": {"message": SYSTEM_ERROR_TEXT}}
+    return reply
+
+
+def failed_message(failure: FunctionFailure) -> Message:
+    """A `failed` message made by the engine, for runs whose host cannot speak for itself any more."""
+    return {
+        "type": "failed",
+        "error": {"message": failure.message},
+        "kind": failure.kind,
+        "logs": [],
+        "usage": {},
+    }
+
+
+class HostConnection:
+    """Common part of all hosts: numbering and dispatching runs and analyses. Subclasses carry messages."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.runs: dict[int, Run] = {}
+        self.closed = False
+        self.abandoned = False
+        """True once a run was cancelled: who knows what of it still goes on there."""
+        self.has_calmed_down = True
+        """Whether nothing of a run that has ended can still happen there, where the host says so."""
+        self.on_calm: Callable[[], None] | None = None
+        """Called when that becomes true."""
+        self.importing: str | None = None
+        """The module that an analysis imports now, where the host says so."""
+        self._module_began = (0.0, 0.0)
+        self.info: Message = {}
+        """The host's `ready` message."""
+        self.ended_by: str | None = None
+        """The function that has ended this host, as far as one is known to have, or is suspected."""
+        self.ended_working = False
+        """Whether calls were in flight when it ended."""
+        self.on_finished: Callable[[], None] | None = None
+        """Called whenever a run has ended on this host."""
+        self.on_lost: Callable[[], None] | None = None
+        """Called once, when the host is gone."""
+        self.slow_run: int | None = None
+        """A run that has been executing for long without a break; others there have to wait."""
+        self.on_slow: Callable[[], None] | None = None
+        """Called when there is such a run."""
+        self._ids = itertools.count(1)
+        self._analyses: dict[int, asyncio.Future[Message]] = {}
+        self._ready: asyncio.Future[Message] = self.loop.create_future()
+        self._loaded: asyncio.Future[None] | None = None
+
+    # What a carrier provides
+
+    def send(self, message: bytes) -> None:
+        """Send one message (a JSON text without its newline)."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Ask the host to end, and wait until it has."""
+        raise NotImplementedError
+
+    def started_work(self) -> None:
+        """Called when the first run, or an analysis, begins on an idle host."""
+
+    def processor_seconds(self) -> float | None:
+        """Processor time the host has used so far; `None` where that is not known."""
+        return None
+
+    def waiting_seconds(self) -> float | None:
+        """How long the host has waited for a processor so far; `None` where that is not known."""
+        return None
+
+    # What pools and the deploy service use
+
+    async def ready(self) -> Message:
+        """The host's `ready` message. Raises `LoadFailure` when it ends before it says so."""
+        return await asyncio.shield(self._ready)
+
+    @property
+    def tells_of_calm(self) -> bool:
+        """Whether the host says when nothing of a run can happen any more."""
+        return self.info.get("tellsOfCalm") is True
+
+    async def load(self, bundle: HostBundle, seconds: float = 60.0) -> None:
+        """Load modules. Raises `LoadFailure` with the author's file and line, or when they are too large."""
+        message = bundle.message()
+        if len(message) > MAXIMUM_LINE_BYTES:
+            raise LoadFailure(
+                f"The {bundle.environment} modules are too large together: with their source maps they take "
+                f"{humanize(len(message))}, and {humanize(MAXIMUM_LINE_BYTES)} can be loaded. "
+                "Import less into them."
+            )
+        self._loaded = self.loop.create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ready
+                self.send(message)
+                await self._loaded
+        except TimeoutError:
+            raise LoadFailure(f"Loading the modules took longer than {seconds:.0f} seconds.") from None
+
+    async def analyze(self, phase: str, **fields: Any) -> Message:
+        """What loaded modules define: the `result` of the `analysis` message. Raises `LoadFailure` when a
+        module is refused, takes too long, or ends the host.
+        """
+        if self.closed:
+            raise LoadFailure("The host ended before the modules were analysed. Push again.")
+        self._begin_module(None)
+        self.started_work()
+        analysis_id = next(self._ids)
+        future = self._analyses[analysis_id] = self.loop.create_future()
+        try:
+            async with asyncio.timeout(ANALYSIS_SECONDS):
+                await self._ready
+            self.send(orjson.dumps({"type": "analyze", "id": analysis_id, "phase": phase, **fields}))
+            while not future.done():
+                if self._module_seconds() > ANALYSIS_SECONDS:
+                    raise TimeoutError
+                await asyncio.wait({future}, timeout=min(ANALYSIS_LOOK_SECONDS, ANALYSIS_SECONDS))
+            analysis: Message = future.result()
+            return analysis
+        except TimeoutError:
+            what = "Analysing the modules" if self.importing is None else f"Importing {self.importing}"
+            raise LoadFailure(
+                f"{what} took longer than {ANALYSIS_SECONDS:.0f} seconds. "
+                "What modules do when they are imported must come to an end."
+            ) from None
+        finally:
+            self._analyses.pop(analysis_id, None)
+
+    def _begin_module(self, path: str | None) -> None:
+        """The host comes to this module."""
+        self.importing = path
+        self._module_began = (self.loop.time(), self.waiting_seconds() or 0.0)
+
+    def _module_seconds(self) -> float:
+        """How long the host has had for the module so far: time in which it found no processor is not its
+        own.
+        """
+        began, waited = self._module_began
+        return self.loop.time() - began - ((self.waiting_seconds() or 0.0) - waited)
+
+    def run(self, request: RunRequest) -> Run:
+        """Start a run; it is in flight when this returns. Raises `HostLost` when the host is gone."""
+        if self.closed:
+            raise HostLost
+        run_id = next(self._ids)
+        run = Run(self, run_id, request, self.loop.time())
+        if not self.runs:
+            self.started_work()
+        self.runs[run_id] = run
+        self.has_calmed_down = not self.tells_of_calm
+        self.send(request.encode(run_id))
+        return run
+
+    def abandon(self, run: Run) -> None:
+        """Cancel a run; nothing of it is delivered any more."""
+        if self.runs.pop(run.id, None) is None:
+            return
+        self.abandoned = True
+        run.fail(HostLost())
+        if not self.closed:
+            self.send(orjson.dumps({"type": "cancel", "id": run.id}))
+        self._finished()
+
+    def move_waiting(self) -> None:
+        """Let everybody who waits for the slow run, and has said nothing yet, be run elsewhere."""
+        for run in [run for run in self.runs.values() if run.id != self.slow_run and not run.has_spoken]:
+            del self.runs[run.id]
+            run.fail(HostLost(is_moved=True))
+            self.send(orjson.dumps({"type": "cancel", "id": run.id}))
+
+    # What carriers call
+
+    def receive(self, message: Message) -> None:
+        """Dispatch one message of the host; one of the wrong shape fails the run that it names."""
+        try:
+            check_shape(message)
+        except UnreadableMessage as problem:
+            self.unreadable(problem)
+        else:
+            self._dispatch(message)
+
+    def unreadable(self, problem: UnreadableMessage) -> None:
+        """Something about a run came that cannot be read: that run fails, is not run again, and its host and
+        its neighbours go on.
+        """
+        if problem.id is None:
+            return
+        run, analysis = self.runs.pop(problem.id, None), self._analyses.get(problem.id)
+        if run is not None:
+            logger.warning("What %s sent cannot be read: %s", run.request.path, problem)
+        text = UNREADABLE_TEXT.format(why=problem)
+        if run is not None:
+            self.abandoned = True
+            run.deliver(failed_message(FunctionFailure(text)))
+            if not self.closed:
+                self.send(orjson.dumps({"type": "cancel", "id": run.id}))
+            self._finished()
+        elif analysis is not None and not analysis.done():
+            analysis.set_exception(LoadFailure(text))
+
+    def _dispatch(self, message: Message) -> None:
+        kind = message["type"]
+        if kind in ("syscall", "log", "responseHead", "responseChunk", "requestTaken"):
+            run = self.runs.get(message["id"])
+            if run is not None:
+                run.deliver(message)
+        elif kind in ("done", "failed"):
+            run = self.runs.pop(message["id"], None)
+            if run is not None:
+                run.deliver(message)
+                self._finished()
+            elif (analysis := self._analyses.get(message["id"])) is not None and not analysis.done():
+                analysis.set_exception(_load_failure(message.get("error")))
+        elif kind == "importing":
+            self._begin_module(str(message.get("path")))
+        elif kind == "analysis":
+            analysis = self._analyses.get(message["id"])
+            if analysis is not None and not analysis.done():
+                analysis.set_result(message["result"])
+        elif kind == "ready":
+            self.info = message
+            if not self._ready.done():
+                self._ready.set_result(message)
+        elif kind == "loaded":
+            if self._loaded is not None and not self._loaded.done():
+                self._loaded.set_result(None)
+        elif kind == "loadFailed":
+            if self._loaded is not None and not self._loaded.done():
+                self._loaded.set_exception(_load_failure(message.get("error")))
+        elif kind == "stalled":
+            self.stalled(message["id"])
+        elif kind == "free" and not self.runs:
+            self.has_calmed_down = True
+            if self.on_calm is not None:
+                self.on_calm()
+
+    def stalled(self, run_id: int) -> None:
+        """The host asks to be killed because of a run."""
+
+    def end(
+        self,
+        *,
+        blamed: int | None,
+        failure: FunctionFailure | None,
+        startup: str,
+        suspect: int | None = None,
+        how: str | None = None,
+    ) -> None:
+        """The host is gone: the blamed run fails with `failure`, the others are `HostLost`.
+
+        `startup` is what those are told who wait for the host to become ready, to load or to analyse. `how`
+        is how the process ended, if it was not closed, and `suspect` the run that may have ended it.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        runs, self.runs = self.runs, {}
+        if suspect is None and len(runs) == 1:
+            suspect = next(iter(runs))
+        guilty = runs.get(blamed or suspect or 0)
+        self.ended_by = None if guilty is None or how is None else guilty.request.path
+        self.ended_working = bool(runs)
+        for run in runs.values():
+            if failure is not None and run.id == blamed:
+                run.deliver(failed_message(failure))
+            else:
+                run.fail(HostLost(how, suspected=run.id == suspect))
+        for future in (self._ready, self._loaded, *self._analyses.values()):
+            if future is not None and not future.done():
+                future.set_exception(LoadFailure(startup))
+                future.exception()  # nobody may be waiting; then nothing is to be reported
+        if self.on_lost is not None:
+            self.on_lost()
+
+    def _finished(self) -> None:
+        if self.on_finished is not None:
+            self.on_finished()
+
+
+def _load_failure(error: Any) -> LoadFailure:
+    if not isinstance(error, dict):
+        error = {}
+    file, line = error.get("file"), error.get("line")
+    return LoadFailure(
+        str(error.get("message", "")),
+        file=file if isinstance(file, str) else None,
+        line=line if isinstance(line, int) else None,
+    )
+
+
+class HostPool(Protocol):
+    """Somewhere to run functions."""
+
+    async def start(self) -> None:
+        """Be ready to run. Raises `LoadFailure`."""
+
+    async def run(
+        self, request: RunRequest, *, nested: bool = False, losses: HostLosses | None = None
+    ) -> Run:
+        """Start a run on some host. `nested` runs are started by a run in flight: they never wait for a free
+        place. `losses` are the hosts that the call has lost before.
+        """
+
+    async def analyze(self, phase: str, **fields: Any) -> Message:
+        """See `HostConnection.analyze`."""
+
+    def processes(self) -> list[HostConnection]:
+        """The hosts that are ready."""
+
+    async def close(self, *, drain: float = 0.0) -> None:
+        """Let what is in flight finish for at most `drain` seconds, then end the hosts."""

@@ -1,0 +1,1 @@
+"""Results of queries that are still true, and those who watch them."""

@@ -1,0 +1,156 @@
+"""Operations that call other functions: in the same transaction from queries and mutations, on their own from
+actions (js-runtime §8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from parabola.functions.calls.calling import CallRefused, decode_arguments, resolve
+from parabola.functions.calls.execution import Execution, NestedFailure
+from parabola.functions.deployed.deployment import KIND_TITLES
+from parabola.functions.deployed.function_path import FunctionPath, parse_path
+from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, TRANSACTIONAL, CallArguments, Syscall
+from parabola.values.errors import BadRequest, UserError
+
+if TYPE_CHECKING:
+    from parabola.functions.outcomes.results import FunctionResult
+
+MAXIMUM_DEPTH = 8
+"""Calls nested in each other (js-runtime §8)."""
+FUNCTION_REFERENCE = "_reference/function/"
+CHILD_REFERENCE = "_reference/childComponent/"
+
+
+def called_function(execution: Execution, args: Mapping[str, Any], label: str) -> FunctionPath:
+    """The function that `name`, `reference` or `functionHandle` stands for."""
+    call = CallArguments(args, label)
+    if (name := call.optional_string("name")) is not None:
+        return parse_path(name)
+    if (reference := call.optional_string("reference")) is not None:
+        if reference.startswith(FUNCTION_REFERENCE):
+            return parse_path(reference.removeprefix(FUNCTION_REFERENCE))
+        if reference.startswith(CHILD_REFERENCE):
+            child = reference.removeprefix(CHILD_REFERENCE).split("/")[0]
+            raise BadRequest(f"Child component {child} not found", code="InvalidReference")
+        raise BadRequest(f"Couldn't resolve {reference}", code="InvalidReference")
+    if (handle := call.optional_string("functionHandle")) is not None:
+        return execution.runner.handles.function(handle)
+    raise BadRequest(f"Invalid arguments for `{label}`: Missing required argument 'name'")
+
+
+async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
+    """Call a function inside the running transaction (js-runtime §8): its failure undoes its writes and
+    nothing else.
+    """
+    udf_type = CallArguments(args, "runUdf").string("udfType")
+    kind = "query" if udf_type == "snapshotQuery" else udf_type
+    if kind not in ("query", "mutation"):
+        raise BadRequest(f"Invalid argument `udfType` for `runUdf`: unknown function type {udf_type}")
+    if execution.kind == "query" and udf_type != "query":
+        raise BadRequest(f"Cannot call a {KIND_TITLES[kind]} function from a Query function")
+    if execution.depth + 1 > MAXIMUM_DEPTH:
+        raise BadRequest(
+            "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
+        )
+    name = called_function(execution, args, "runUdf")
+    attempt, transaction = execution.attempt, execution.db
+    try:
+        spec = resolve(attempt.deployment, name, kind, public_only=False)
+        given = args.get("args") or {}
+        arguments = decode_arguments(given, spec.path, in_mutation=execution.is_in_mutation)
+    except CallRefused as refusal:
+        raise NestedFailure(refusal.failure) from None
+    snapshot = udf_type == "snapshotQuery"
+    nested = Execution(
+        attempt=attempt,
+        spec=spec,
+        arguments=arguments,
+        transaction=transaction.snapshot_view() if snapshot else transaction,  # type: ignore[arg-type]
+        depth=execution.depth + 1,
+    )
+    savepoint = transaction.savepoint()
+    paginated, transaction.paginated = transaction.paginated, False  # the callee has a page of its own
+    try:
+        with transaction.usage.tightened(args.get("transactionLimits")):
+            outcome = await nested.run(nested.db)
+    finally:
+        transaction.paginated = paginated
+        execution.logs.nest(nested.logs.lines(), str(spec.name), attempt.component)
+    if outcome.failure is not None:
+        if kind == "mutation":
+            transaction.rollback_to(savepoint)
+        raise NestedFailure(outcome.failure)
+    return orjson.Fragment(outcome.value_json)
+
+
+def _value_of(execution: Execution, result: FunctionResult) -> Any:
+    if result.error is not None:
+        raise NestedFailure(result.error)
+    return orjson.Fragment(result.value_json)
+
+
+async def run_query(execution: Execution, args: Mapping[str, Any]) -> Any:
+    """A query in a transaction of its own, at the newest timestamp."""
+    attempt = execution.attempt
+    name = called_function(execution, args, "runQuery")
+    result = await execution.runner.query_cache.query(
+        str(name.canonical),
+        args.get("args") or {},
+        attempt.identity,
+        public_only=False,
+    )
+    return _value_of(execution, result)
+
+
+async def run_mutation(execution: Execution, args: Mapping[str, Any]) -> Any:
+    """A mutation in a transaction of its own, committed whatever becomes of the action."""
+    attempt = execution.attempt
+    name = called_function(execution, args, "runMutation")
+    result = await execution.runner.mutation(
+        name.canonical, args.get("args") or {}, attempt.identity, public_only=False, request=attempt.request
+    )
+    return _value_of(execution, result)
+
+
+async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
+    """Another action. It does not wait for a place among the running ones: this one holds one."""
+    attempt = execution.attempt
+    if execution.depth + 1 > MAXIMUM_DEPTH:
+        raise BadRequest(
+            "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
+        )
+    name = called_function(execution, args, "runAction")
+    result = await execution.runner.action(
+        name.canonical,
+        args.get("args") or {},
+        attempt.identity,
+        public_only=False,
+        request=attempt.request,
+        depth=execution.depth + 1,
+    )
+    return _value_of(execution, result)
+
+
+async def create_function_handle(execution: Execution, args: Mapping[str, Any]) -> Any:
+    """A string that stands for a function for good, whatever its visibility."""
+    handle = args.get("functionHandle")
+    name = called_function(execution, args, "createFunctionHandle")
+    if isinstance(handle, str):
+        return handle
+    spec = execution.attempt.deployment.functions.get(name.canonical)
+    if spec is None:
+        raise UserError(f"Could not find public function for '{name}'.")
+    return execution.runner.handles.handle(name)
+
+
+SYSCALLS = (
+    Syscall("1.0/runUdf", run_udf, TRANSACTIONAL),
+    Syscall("1.0/actions/query", run_query, ACTIONS),
+    Syscall("1.0/actions/mutation", run_mutation, ACTIONS),
+    Syscall("1.0/actions/action", run_action, ACTIONS),
+    Syscall("1.0/createFunctionHandle", create_function_handle, EVERYWHERE),
+)

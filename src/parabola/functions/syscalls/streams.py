@@ -1,0 +1,134 @@
+"""Reading queries: streams in batches, and pages (docs/host-protocol.md, js-runtime §3.7, §3.8).
+
+A host asks for rows in batches and says how many of the rows it got were really handed to user code. What it
+prefetched in vain is taken back out of the read set and the counters when it cleans the stream up; a stream
+nobody cleans up counts in full, which is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from parabola.functions.syscalls.table import TRANSACTIONAL, CallArguments, Syscall
+from parabola.values.errors import BadRequest
+
+if TYPE_CHECKING:
+    from parabola.database.query.evaluator import QueryStream
+    from parabola.functions.calls.execution import Execution
+
+DEFAULT_BATCH = 100
+MAXIMUM_BATCH = 1024
+"""Rows of one batch (js-runtime §3.8)."""
+
+
+@dataclass(slots=True)
+class OpenStream:
+    """A stream a function has begun to read, and how many rows it was sent."""
+
+    stream: QueryStream
+    delivered: int = 0
+    done: bool = False
+
+
+class OpenStreams:
+    """The streams of one execution by the ids its host gave them."""
+
+    __slots__ = ("_streams",)
+
+    def __init__(self) -> None:
+        self._streams: dict[int, OpenStream] = {}
+
+    def open(self, execution: Execution, args: Mapping[str, Any], query_id: int) -> OpenStream:
+        """The stream with this id, begun now if its query is given."""
+        found = self._streams.get(query_id)
+        if found is None:
+            query = args.get("query")
+            if query is None:
+                raise BadRequest("in-progress query not found")
+            found = self._streams[query_id] = OpenStream(
+                execution.db.query(query, system=reads_system_table(query))
+            )
+        return found
+
+    def take(self, query_id: int) -> OpenStream | None:
+        """Remove and answer a stream."""
+        return self._streams.pop(query_id, None)
+
+
+def reads_system_table(query: Any) -> bool:
+    """Whether a query comes from `db.system`: which reader was used shows only in the name of the table."""
+    source = query.get("source") if isinstance(query, dict) else None
+    name = (source.get("tableName") or source.get("indexName")) if isinstance(source, dict) else None
+    return isinstance(name, str) and name.startswith("_")
+
+
+def _streams(execution: Execution) -> OpenStreams:
+    if execution.streams is None:
+        execution.streams = OpenStreams()
+    return execution.streams
+
+
+async def query_stream_next(execution: Execution, args: Mapping[str, Any]) -> Any:
+    """The next rows of a stream; the first time with its query."""
+    call = CallArguments(args, "queryStreamNext")
+    wanted = call.optional_integer("batch")
+    opened = _streams(execution).open(execution, args, call.integer("queryId"))
+    if opened.done:
+        return {"values": [], "done": True}
+    documents = await opened.stream.next(
+        min(DEFAULT_BATCH if wanted is None else max(wanted, 1), MAXIMUM_BATCH)
+    )
+    opened.delivered += len(documents)
+    opened.done = opened.stream.done or not documents
+    return {"values": [orjson.Fragment(document.raw) for document in documents], "done": opened.done}
+
+
+async def query_cleanup(execution: Execution, args: Mapping[str, Any]) -> Any:
+    """The host has finished with a stream: what it never handed out was not read."""
+    call = CallArguments(args, "queryCleanup")
+    opened = _streams(execution).take(call.integer("queryId"))
+    if opened is None:
+        return False
+    consumed = call.optional_integer("consumed")
+    if consumed is not None and consumed < opened.delivered:
+        opened.stream.unconsume(opened.delivered - consumed)
+    return True
+
+
+async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
+    """One page of a query. At most one paginated query in each function (js-runtime §3.7)."""
+    call = CallArguments(args, "queryPage")
+    query = call.object("query")
+    attempt = execution.attempt
+    top_level = execution.depth == 0
+    page = await execution.db.paginate(
+        query,
+        system=reads_system_table(query),
+        cursor=call.optional_string("cursor"),
+        end_cursor=call.optional_string("endCursor"),
+        page_size=call.integer("pageSize"),
+        maximum_rows_read=call.optional_integer("maximumRowsRead"),
+        maximum_bytes_read=call.optional_integer("maximumBytesRead"),
+        journal=attempt.journal if top_level else None,
+        cursor_codec=execution.runner.cursors,
+    )
+    if top_level:
+        attempt.journal = page.journal
+    return {
+        "page": [orjson.Fragment(document.raw) for document in page.page],
+        "isDone": page.is_done,
+        "continueCursor": page.continue_cursor,
+        "splitCursor": page.split_cursor,
+        "pageStatus": page.page_status,
+    }
+
+
+SYSCALLS = (
+    Syscall("1.0/queryStreamNext", query_stream_next, TRANSACTIONAL),
+    Syscall("1.0/queryCleanup", query_cleanup, TRANSACTIONAL),
+    Syscall("1.0/queryPage", query_page, TRANSACTIONAL),
+)

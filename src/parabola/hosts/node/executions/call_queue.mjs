@@ -1,0 +1,143 @@
+/**
+ * The asynchronous calls of one query or mutation: executed in the order of issue, settled batch by batch.
+ *
+ * A batch is what the official host would take at once: adjacent reads (at most 16), adjacent file URLs, or one call
+ * of any other kind. The calls of several batches may travel together, because the engine executes them one by one in
+ * order; their answers are still handed out one batch to a step, so the program sees the same order of events.
+ */
+import { writeText } from "../plain_json.mjs";
+
+const MAXIMUM_BATCH = 16;
+const MERGED = { "1.0/get": "read", "1.0/queryStreamNext": "read", "1.0/storageGetUrl": "url" };
+
+/**
+ * @typedef {object} Call
+ * @property {string} op
+ * @property {string} args  JSON text
+ * @property {(json: string) => void} resolve
+ * @property {(failure: {message: string, data?: string}) => void} reject
+ * @property {import("./query_streams.mjs").QueryStream|null} stream  of a `queryStreamNext`
+ * @property {number} number  0 until sent
+ * @property {{value?: string, failure?: object}|null} answer
+ */
+
+export class CallQueue {
+  /** @type {Call[]} */
+  #waiting = [];
+  /** @type {Call[]|null} the batch whose answers are due next */
+  #current = null;
+  #sent = new Map();
+  #numbers = 0;
+  #cleanups = [];
+
+  /** @param {{op: string, args: string, resolve: Function, reject: Function, stream?: object|null}} call */
+  push({ op, args, resolve, reject, stream = null }) {
+    this.#waiting.push({ op, args, resolve, reject, stream, number: 0, answer: null });
+  }
+
+  get isEmpty() {
+    return this.#waiting.length === 0 && this.#current === null;
+  }
+
+  /** Whether the engine still owes answers. */
+  get isOutstanding() {
+    return this.#sent.size > 0;
+  }
+
+  /** The names of calls not settled yet. */
+  get pendingOperations() {
+    return [...(this.#current ?? []), ...this.#waiting].map((call) => call.op);
+  }
+
+  cleanUp(stream) {
+    if (stream.needsCleanup) this.#cleanups.push(stream);
+  }
+
+  /**
+   * Call when user code has run dry. Forms the next batch if none is due.
+   * @returns {"idle"|"waiting"|"local"|"ready"} idle: nothing to do; waiting: the engine must answer first;
+   *   local: the batch is answered from rows at hand; ready: its answers have come
+   */
+  advance() {
+    if (this.#current === null) {
+      if (this.#waiting.length === 0) return "idle";
+      this.#current = this.#takeBatch();
+    }
+    if (!this.#current.every((call) => call.answer !== null)) return "waiting";
+    return this.#current.every((call) => call.stream !== null && call.number === 0) ? "local" : "ready";
+  }
+
+  #takeBatch() {
+    const kind = MERGED[this.#waiting[0].op];
+    let length = 1;
+    while (kind !== undefined && length < MAXIMUM_BATCH && MERGED[this.#waiting[length]?.op] === kind) length += 1;
+    const batch = this.#waiting.splice(0, length);
+    if (length === 1 && batch[0].stream === null) return batch;
+    const streams = new Set();
+    for (const call of batch) {
+      if (call.stream === null || call.answer !== null) continue;
+      if (streams.has(call.stream)) call.answer = { failure: { message: "in-progress query not found" } };
+      else if (call.number === 0 && call.stream.isReady && !call.stream.inFlight)
+        call.answer = { value: call.stream.take() };
+      streams.add(call.stream);
+    }
+    return batch;
+  }
+
+  /** Takes the answered batch; its calls are to be settled in this order. @returns {Call[]} */
+  takeAnswered() {
+    const batch = this.#current;
+    this.#current = null;
+    return batch;
+  }
+
+  /** The calls to send now, as JSON texts; none while the engine owes answers. @returns {string[]} */
+  takeOutgoing() {
+    if (this.isOutstanding) return [];
+    const texts = [];
+    for (const call of [...(this.#current ?? []), ...this.#waiting]) {
+      if (call.answer !== null || call.number !== 0) continue;
+      if (call.stream !== null) {
+        if (call.stream.inFlight) break;
+        if (call.stream.isReady) continue;
+      }
+      const args = call.stream === null ? call.args : call.stream.fetch();
+      call.number = ++this.#numbers;
+      this.#sent.set(call.number, call);
+      texts.push(`{"call":${call.number},"op":${writeText(call.op)},"args":${args}}`);
+    }
+    return [...this.takeCleanups(), ...texts];
+  }
+
+  /** Cleanups not sent yet, as JSON texts of calls whose answers nobody awaits. */
+  takeCleanups() {
+    const cleanups = this.#cleanups;
+    this.#cleanups = [];
+    return cleanups.map(
+      (stream) =>
+        `{"call":${++this.#numbers},"op":"1.0/queryCleanup","args":{"queryId":${stream.id},"consumed":${stream.consumed}}}`,
+    );
+  }
+
+  /** Takes answers of the engine. @returns {boolean} whether the batch that is due has become complete */
+  receive(replies) {
+    for (const { call: number, value, error } of replies) {
+      const call = this.#sent.get(number);
+      if (call === undefined) continue;
+      this.#sent.delete(number);
+      call.answer = error === undefined ? this.#answerOf(call, value) : failureOf(call, error);
+    }
+    return this.#current !== null && this.#current.every((call) => call.answer !== null);
+  }
+
+  #answerOf(call, value) {
+    if (call.stream === null) return { value: JSON.stringify(value ?? null) };
+    call.stream.receive(value);
+    return { value: call.stream.take() };
+  }
+}
+
+function failureOf(call, { message, data }) {
+  if (call.stream !== null) call.stream.inFlight = false;
+  return { failure: { message, data: data === undefined ? undefined : JSON.stringify(data) } };
+}

@@ -1,0 +1,221 @@
+/**
+ * One HTTP action: a request comes in, a response goes out, both of them streams (docs/host-protocol.md).
+ */
+import { getEventListeners } from "node:events";
+import { ActionExecution } from "./action_execution.mjs";
+import { CallError } from "../function_path.mjs";
+import { checkValue, UnsendableValue } from "../outgoing_values.mjs";
+import { writeJson } from "../plain_json.mjs";
+
+const MAXIMUM_RESPONSE_BYTES = 20 * 1024 * 1024;
+/** Bytes of a response that may be under way to the client before the action waits. */
+const WINDOW_BYTES = 256 * 1024;
+/** Bytes of a request that are taken ahead of user code. */
+const READ_AHEAD_BYTES = 64 * 1024;
+const CLIENT_GONE = "The client disconnected before the body of its request was complete.";
+const NULL_BODY_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+
+export class HttpActionExecution extends ActionExecution {
+  #request;
+  #incoming = null;
+  #requestBody = null;
+  /** Bytes of the request that user code has not been given since the engine was told last. */
+  #untold = 0;
+  #clientGone = new AbortController();
+  #response = null;
+  #chunks = [];
+  #size = 0;
+  /** Bytes of the response that the client has not got yet, and how to go on when it has. */
+  #ahead = 0;
+  #goOn = () => {};
+
+  constructor(deployment, message, host) {
+    super(deployment, { ...message, path: message.path ?? "http.js" }, host);
+    this.#request = message.args.request;
+  }
+
+  invoke(namespace) {
+    const router = namespace.default;
+    if (router?.isRouter !== true) {
+      throw new CallError(
+        router === undefined
+          ? "`convex/http.js` must have a default export of a Router."
+          : "The default export of `convex/http.js` is not a Router.",
+      );
+    }
+    const { method, url, headerPairs = [], routePath = new URL(url).pathname } = this.#request;
+    // Where the engine knows the route there is one; a router with a look-up of its own is asked.
+    const isRouted = this.message.args.route !== undefined || (router.lookup(routePath, method) ?? null) !== null;
+    if (!isRouted) {
+      this.#answerPlainly(404, "No matching routes found");
+      return;
+    }
+    const streamId = NULL_BODY_METHODS.has(method) ? null : "request";
+    const json = JSON.stringify({ url, method, headerPairs, streamId, signal: "client" });
+    this.callMethod(router, "runRequest", [json, routePath]);
+  }
+
+  // ---- the request --------------------------------------------------------------------------------------------
+
+  makeRequest({ url, method, headerPairs, streamId }) {
+    const init = { method, headers: headerPairs, signal: this.#clientGone.signal };
+    if (streamId !== null) Object.assign(init, { body: this.#bodyStream(), duplex: "half" });
+    this.#incoming = new Request(url, init);
+    return this.#incoming;
+  }
+
+  /** Whether user code waits for the client to go away. */
+  #listensForTheClient() {
+    const { signal } = this.#incoming ?? {};
+    return signal !== undefined && !signal.aborted && getEventListeners(signal, "abort").length > 0;
+  }
+
+  isStuck() {
+    return super.isStuck() && !this.#listensForTheClient();
+  }
+
+  #bodyStream() {
+    const { body } = this.#request;
+    const source = {
+      start: (controller) => {
+        this.#requestBody = controller;
+        if (typeof body === "string") controller.enqueue(new Uint8Array(Buffer.from(body, "base64")));
+        if (body !== true) controller.close();
+      },
+      pull: () => this.#tellTaken(),
+      cancel: () => {
+        this.#requestBody = null;
+        this.#tellTaken();
+      },
+    };
+    return new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: READ_AHEAD_BYTES }));
+  }
+
+  /** Asks the engine for more: what it has sent has been read, or nearly. */
+  #tellTaken() {
+    if (this.#untold === 0 || this.ended) return;
+    this.#send({ type: "requestTaken", id: this.id, bytes: this.#untold });
+    this.#untold = 0;
+  }
+
+  /** A part of the request's body. */
+  requestChunk({ data }) {
+    this.enterStep(() => {
+      const bytes = new Uint8Array(Buffer.from(data, "base64"));
+      this.#untold += bytes.length;
+      if (this.#requestBody === null) this.#tellTaken();
+      else this.#requestBody.enqueue(bytes);
+    });
+  }
+
+  requestEnd() {
+    this.enterStep(() => {
+      this.#requestBody?.close();
+      this.#requestBody = null;
+    });
+  }
+
+  clientGone() {
+    this.enterStep(() => {
+      this.#requestBody?.error(new TypeError(CLIENT_GONE));
+      this.#requestBody = null;
+      this.#clientGone.abort();
+    });
+  }
+
+  // ---- the response -------------------------------------------------------------------------------------------
+
+  takeResponse(response) {
+    this.#response = response;
+    return response.body === null ? null : "response";
+  }
+
+  #answerPlainly(status, text) {
+    this.#response = new Response(text);
+    this.outcome = { value: JSON.stringify({ status, headerPairs: [["content-type", "text/plain;charset=UTF-8"]] }) };
+  }
+
+  /** The handler is done: what is left is to drain the body, while the handler's streams go on. */
+  proceed() {
+    if (this.outcome === null) return super.proceed();
+    if (this.#response === null || this.#response.drained) return undefined;
+    const response = this.#response;
+    response.drained = true;
+    let head;
+    try {
+      head = readHead(this.outcome.value);
+    } catch (error) {
+      this.fail({ message: error.message });
+      return undefined;
+    }
+    const { status, headerPairs } = head;
+    if (this.#streams) this.#send({ type: "responseHead", id: this.id, status, headers: headerPairs });
+    this.#drain(response.body).then(
+      () => this.#complete(status, headerPairs),
+      (error) => this.enterStep(() => (this.unhandled ??= { reason: error })),
+    );
+    return undefined;
+  }
+
+  get #streams() {
+    return this.#request.streamResponse === true;
+  }
+
+  #send(message) {
+    this.host.channel.send(message);
+  }
+
+  async #drain(body) {
+    if (body === null) return;
+    for await (const chunk of body) {
+      if (this.ended) return;
+      const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      this.#size += bytes.length;
+      if (this.#size > MAXIMUM_RESPONSE_BYTES) {
+        this.logs.report(
+          "ERROR",
+          "error:httpAction",
+          "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB",
+        );
+        return;
+      }
+      if (this.#streams) await this.#sendChunk(bytes);
+      else this.#chunks.push(bytes);
+    }
+  }
+
+  async #sendChunk(bytes) {
+    this.#send({ type: "responseChunk", id: this.id, data: bytes.toString("base64") });
+    this.#ahead += bytes.length;
+    if (this.#ahead >= WINDOW_BYTES) await new Promise((resolve) => (this.#goOn = resolve));
+  }
+
+  /** The client has got a part of the response. */
+  responseTaken({ bytes }) {
+    this.enterStep(() => {
+      this.#ahead -= bytes;
+      if (this.#ahead < WINDOW_BYTES) this.#goOn();
+    });
+  }
+
+  #complete(status, headerPairs) {
+    if (this.ended) return;
+    if (this.#streams) {
+      this.#send({ type: "responseEnd", id: this.id });
+      this.finish("done", '"result":null');
+      return;
+    }
+    const body = this.#chunks.length === 0 ? null : Buffer.concat(this.#chunks).toString("base64");
+    this.finish("done", `"result":${writeJson({ status, headerPairs, body })}`);
+  }
+}
+
+/** The status and the headers of a response, as the library wrote them. */
+function readHead(text) {
+  if (typeof text !== "string") throw new UnsendableValue("The HTTP action's response is not JSON text");
+  const head = JSON.parse(checkValue(text).text);
+  const isPair = (pair) => Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string");
+  if (!Number.isInteger(head?.status) || !Array.isArray(head.headerPairs) || !head.headerPairs.every(isPair))
+    throw new UnsendableValue("The HTTP action's response has no status or no headers");
+  return head;
+}

@@ -1,0 +1,266 @@
+/**
+ * One call of one function: from `run` to `done` or `failed`.
+ *
+ * The parts that depend on the kind of function are left to the subclasses: what pending work is, and when the
+ * call is over.
+ */
+import { Execution } from "./execution.mjs";
+import { MEMORY_TEXT, MemoryUse } from "./memory.mjs";
+import { CallError, findFunction, parseFunctionPath } from "../function_path.mjs";
+import { ModuleError } from "../modules/module_set.mjs";
+import { MessageTooLong } from "../channel.mjs";
+import { checkValue, humanize, MAX_RESULT_SIZE, UnsendableValue } from "../outgoing_values.mjs";
+import { writeJson, writeText } from "../plain_json.mjs";
+
+const TOP_LEVEL_AWAIT = "Top-level awaits in source files are unsupported";
+export const NEVER_RESOLVES = "Returned promise will never resolve";
+
+export class Invocation extends Execution {
+  /** Nanoseconds of user time in finished steps; of this call alone. */
+  userTime = 0n;
+  /** What its callers, and what it has called, have used of a time that all of them share. */
+  othersTime = 0n;
+  memory = new MemoryUse();
+  isOverMemory = false;
+  ended = false;
+  /** Steps that wait for their turn. */
+  stepsAhead = 0;
+  /** @type {import("../realm.mjs").Realm|null} */
+  realm = null;
+  /** What the handler's promise became: {value} or {reason}. */
+  outcome = null;
+  /** @type {import("../realm_pool.mjs").Instance|null} */
+  instance = null;
+  #phase = "import";
+  #namespace = null;
+
+  /**
+   * @param {object} deployment
+   * @param {object} message  the `run` message
+   * @param {{steps: object, channel: object, realms: object, onEnd: (one: Invocation) => void}} host
+   * @param {{importPhase: string, logs?: object}} options
+   */
+  constructor(deployment, message, host, { importPhase, logs }) {
+    super(deployment, { now: message.now, seed: message.seed, logs });
+    this.id = message.id;
+    this.message = message;
+    this.path = parseFunctionPath(message.path);
+    this.isNested = message.nested === true;
+    this.host = host;
+    this.importPhase = importPhase;
+  }
+
+  start() {
+    this.enterStep(() => this.#begin());
+  }
+
+  cancel() {
+    this.end();
+  }
+
+  /** Runs `action`, which may enter user code, as a step of its own. What it throws fails the call. */
+  enterStep(action) {
+    this.stepsAhead += 1;
+    this.host.steps.enqueue(this, () => {
+      this.stepsAhead -= 1;
+      if (this.ended) return;
+      try {
+        action();
+      } catch (error) {
+        this.outcome ??= { reason: error };
+      }
+    });
+  }
+
+  // ---- the beginning ------------------------------------------------------------------------------------------
+
+  #begin() {
+    const { deployment, path, importPhase } = this;
+    const instance = (this.instance = this.host.realms.instance(deployment, path.module, importPhase, (realm) => {
+      this.realm = realm;
+    }));
+    this.logs.addAll(instance.imported.logs.take());
+    for (const name of instance.imported.envRead) this.envRead.add(name);
+    this.fatalFailure = instance.imported.fatalFailure;
+    this.unhandled = instance.imported.unhandled;
+    if (!instance.isPending) return this.#invoke(instance.namespace);
+    instance.namespace.then(
+      (namespace) => (this.#namespace = namespace),
+      (reason) => (this.outcome = { reason }),
+    );
+  }
+
+  #invoke(namespace) {
+    this.#phase = "run";
+    this.realm.execution = this;
+    this.invoke(namespace);
+  }
+
+  /** Calls the function of the namespace. Subclasses may find and call it otherwise. */
+  invoke(namespace) {
+    const { target, method } = findFunction(namespace, this.path, this.message.kind);
+    this.callMethod(target, method, [...this.leadingArguments, JSON.stringify([this.message.args])]);
+  }
+
+  /** What the entry of the function's kind takes before its arguments. */
+  get leadingArguments() {
+    return [];
+  }
+
+  callMethod(target, method, args) {
+    this.realm.api.settle(
+      target,
+      method,
+      args,
+      (value) => (this.outcome ??= { value }),
+      (reason) => (this.outcome ??= { reason }),
+    );
+  }
+
+  // ---- between steps ------------------------------------------------------------------------------------------
+
+  /** Called when a step's microtasks have drained and unhandled rejections have been reported. */
+  settle() {
+    if (this.ended) return;
+    if (this.isOverMemory) this.failForMemory();
+    else if (this.fatalFailure !== null) this.fail(this.fatalFailure);
+    else if (this.unhandled !== null) this.failWith(this.unhandled.reason);
+    else if (this.outcome !== null && "reason" in this.outcome) this.failWith(this.outcome.reason);
+    else if (this.isOverTime()) this.fail({ message: this.timeoutText }, "timeout");
+    else if (this.#phase === "run") this.proceed();
+    else if (this.#namespace === null) this.fail({ message: `Uncaught Error: ${TOP_LEVEL_AWAIT}` });
+    else this.enterStep(() => this.#invoke(this.#namespace));
+  }
+
+  isOverTime() {
+    return false;
+  }
+
+  failForMemory() {
+    this.fail({ message: MEMORY_TEXT }, "memory");
+  }
+
+  /** Decides what is next: wait, hand out answers, or end. */
+  proceed() {}
+
+  // ---- the end ------------------------------------------------------------------------------------------------
+
+  succeed(value) {
+    try {
+      this.finish("done", `"result":${resultText(value, this.message.path)}`);
+    } catch (error) {
+      if (!(error instanceof UnsendableValue)) throw error;
+      this.fail({ message: error.message });
+    }
+  }
+
+  failWith(reason) {
+    if (reason instanceof CallError || reason instanceof ModuleError) this.fail({ message: reason.message });
+    else this.fail(this.realm.describe(reason));
+  }
+
+  /** @param {import("../failures.mjs").Failure} failure */
+  fail(failure, kind = "user") {
+    this.finish("failed", failureFields(failure, kind));
+  }
+
+  /** Ends the call although something of the host's own went wrong on the way to its answer. */
+  abort(error) {
+    if (this.ended) return;
+    const message = `The function's answer could not be written: ${textOf(error)}`;
+    this.host.channel.send({ type: "failed", id: this.id, kind: "user", error: { message }, logs: [], usage: {} });
+    this.end();
+  }
+
+  /** The last message. `fields` is JSON text of what is particular to it. */
+  finish(type, fields) {
+    const usage = writeJson({
+      userMs: this.userMs,
+      usedClock: this.usedClock,
+      usedRandom: this.usedRandom,
+      envRead: [...this.envRead],
+      unawaited: this.unawaited(),
+    });
+    const lines = this.logs.take();
+    const message = (logs) => `{"type":"${type}","id":${this.id},${fields},"logs":${logs},"usage":${usage}}`;
+    try {
+      this.host.channel.sendText(message(writeJson(lines)));
+    } catch (error) {
+      if (!(error instanceof MessageTooLong)) throw error;
+      // The lines may take as much as the rest.
+      for (const line of lines) this.host.channel.send({ type: "log", id: this.id, lines: [line] });
+      this.#sendAlone(message("[]"), usage);
+    }
+    this.end();
+  }
+
+  #sendAlone(message, usage) {
+    try {
+      this.host.channel.sendText(message);
+    } catch (error) {
+      if (!(error instanceof MessageTooLong)) throw error;
+      const text = `Function ${this.message.path} return value is too large to be sent (limit: 64 MiB of JSON)`;
+      this.host.channel.sendText(
+        `{"type":"failed","id":${this.id},${failureFields({ message: text }, "user")},"logs":[],"usage":${usage}}`,
+      );
+    }
+  }
+
+  /** User time of this call in milliseconds. */
+  get userMs() {
+    return Math.round(Number(this.userTime) / 1e3) / 1e3;
+  }
+
+  /** Names of operations that the call leaves behind. */
+  unawaited() {
+    return [];
+  }
+
+  /** Whether something may still enter the realm after the end. */
+  isDangling() {
+    return false;
+  }
+
+  end() {
+    if (this.ended) return;
+    this.ended = true;
+    if (this.instance !== null && this.#phase === "run") {
+      this.realm.tainted ||= this.isDangling() || this.isOverMemory;
+      this.host.realms.release(this.instance);
+    } else if (this.realm !== null) {
+      this.realm.execution = null;
+    }
+    this.host.onEnd(this);
+  }
+}
+
+/** JSON text of what a function returned. Throws UnsendableValue with the sentence for its author. */
+export function resultText(value, path) {
+  if (typeof value !== "string")
+    throw new UnsendableValue(`Function ${path} return value invalid: expected JSON text`);
+  let checked;
+  try {
+    checked = checkValue(value, MAX_RESULT_SIZE);
+  } catch (error) {
+    if (error instanceof UnsendableValue) error.message = `Function ${path} return value invalid: ${error.message}`;
+    throw error;
+  }
+  if (checked.size === null) return checked.text;
+  throw new UnsendableValue(
+    `Function ${path} return value is too large (actual: ${humanize(checked.size)}, limit: ${humanize(MAX_RESULT_SIZE)})`,
+  );
+}
+
+/** JSON text of what `failed` says of a failure, whose data is JSON text that has been checked. */
+export function failureFields({ message, frames = [], data }, kind) {
+  const more = data === undefined ? "" : `,"data":${data}`;
+  return `"error":{"message":${writeText(message)},"frames":${writeJson(frames)}${more}},"kind":"${kind}"`;
+}
+
+function textOf(error) {
+  try {
+    return String(error?.message ?? error);
+  } catch {
+    return "an exception without a text";
+  }
+}

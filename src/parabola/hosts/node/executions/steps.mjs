@@ -1,0 +1,149 @@
+/**
+ * Runs user code in steps, one to a turn of the event loop.
+ *
+ * A step is one entry into user code (the start of a call, or the delivery of one batch of answers) together with all
+ * microtasks it causes. By the next turn Node has drained those and reported unhandled rejections, so that is when
+ * the step's execution is settled: it is charged for time and memory, and decides what happens next.
+ *
+ * While the process is full, calls wait before they begin until others have ended.
+ */
+import { MemoryMeter } from "./memory.mjs";
+
+/** Nanoseconds. To ask for processor time costs as much as a short step, which is charged by the clock instead. */
+const SHORT = 2_000_000n;
+
+export class StepQueue {
+  memory = new MemoryMeter();
+  #queue = [];
+  /** Calls that have begun and not ended. */
+  #begun = new Set();
+  /** Steps of calls that have to wait before they begin. */
+  #held = [];
+  #active = null;
+  #startedAt = 0n;
+  /** Processor time as last asked for, less than `SHORT` before the step began. */
+  #cpu = { user: 0, system: 0 };
+  #cpuAskedAt = 0n;
+  /** What the host has done for itself within the step, in nanoseconds by the clock and of the processor. */
+  #own = { elapsed: 0n, cpu: 0n };
+  #scheduled = false;
+  #activity;
+  /** Called when nothing is left to run. */
+  onIdle = () => {};
+
+  /** @param {import("../activity.mjs").ActivityFile} activity */
+  constructor(activity) {
+    this.#activity = activity;
+  }
+
+  /** The execution whose step is running, or null. */
+  get active() {
+    return this.#active;
+  }
+
+  /**
+   * @param {{id: number, userTime: bigint, othersTime: bigint, memory: object, isOverMemory: boolean, settle: () => void,
+   *   abort: (error: unknown) => void}} execution
+   * @param {() => void} action  enters user code; must not throw
+   */
+  enqueue(execution, action) {
+    this.#queue.push({ execution, action });
+    this.#schedule();
+  }
+
+  get isBusy() {
+    return this.#active !== null || this.#queue.length > 0;
+  }
+
+  /** Nanoseconds that the step has taken. A step is not charged for waiting for a processor that others use. */
+  #elapsed() {
+    const elapsed = process.hrtime.bigint() - this.#startedAt - this.#own.elapsed;
+    if (elapsed < SHORT) return elapsed;
+    const used = cpuSince(this.#cpu) - this.#own.cpu;
+    return used < elapsed ? used : elapsed;
+  }
+
+  /** Does work of the host's own within a step, such as making a realm: no call is charged with its time. */
+  onTheHouse(work) {
+    const startedAt = process.hrtime.bigint();
+    const cpu = process.cpuUsage();
+    try {
+      return work();
+    } finally {
+      this.#own.elapsed += process.hrtime.bigint() - startedAt;
+      this.#own.cpu += cpuSince(cpu);
+    }
+  }
+
+  #schedule() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#turn());
+  }
+
+  /** The call has ended: there may be room for others now. */
+  ended(execution) {
+    this.#begun.delete(execution);
+    if (this.#held.length === 0) return;
+    this.#queue.unshift(...this.#held);
+    this.#held = [];
+    this.#schedule();
+  }
+
+  /** The next step whose turn it is. A nested call is never held: another that has begun waits for it. */
+  #next() {
+    for (let step = this.#queue.shift(); step !== undefined; step = this.#queue.shift()) {
+      const { execution } = step;
+      if (this.#begun.has(execution) || execution.ended) return step;
+      if (this.#begun.size === 0 || execution.isNested || this.memory.hasRoom()) {
+        this.#begun.add(execution);
+        return step;
+      }
+      this.#held.push(step);
+    }
+    return undefined;
+  }
+
+  #turn() {
+    this.#scheduled = false;
+    this.#settleActive();
+    const step = this.#next();
+    if (step === undefined) {
+      this.#activity.idle();
+      this.onIdle();
+      return;
+    }
+    this.#active = step.execution;
+    this.#own.elapsed = this.#own.cpu = 0n;
+    this.#startedAt = process.hrtime.bigint();
+    if (this.#startedAt - this.#cpuAskedAt >= SHORT) {
+      this.#cpu = process.cpuUsage();
+      this.#cpuAskedAt = this.#startedAt;
+    }
+    const others = this.memory.begin(step.execution);
+    const used = step.execution.userTime + step.execution.othersTime;
+    this.#activity.begin(step.execution.id, this.#startedAt - used, others);
+    this.#schedule();
+    step.action();
+  }
+
+  #settleActive() {
+    const execution = this.#active;
+    if (execution === null) return;
+    execution.userTime += this.#elapsed();
+    execution.isOverMemory ||= this.memory.end(execution);
+    this.#active = null;
+    try {
+      execution.settle();
+    } catch (error) {
+      // Whatever goes wrong here is about this call: the others go on.
+      execution.abort(error);
+    }
+  }
+}
+
+/** Nanoseconds of processor time of the process since `before`. */
+function cpuSince(before) {
+  const { user, system } = process.cpuUsage(before);
+  return BigInt(user + system) * 1000n;
+}

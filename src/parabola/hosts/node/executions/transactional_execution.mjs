@@ -1,0 +1,193 @@
+/** One query or mutation: frozen clock, calls in order, nothing that reaches beyond the transaction. */
+import { CallQueue } from "./call_queue.mjs";
+import { normalizeId } from "../document_ids.mjs";
+import { Refusal } from "./execution.mjs";
+import { Invocation, NEVER_RESOLVES } from "./invocation.mjs";
+import { QueryStreams, STREAM_END } from "./query_streams.mjs";
+
+const USER_TIME_LIMIT = 1_000_000_000n;
+const ACTION_HINT = "Please consider using an action. See https://docs.convex.dev/functions/actions for more details.";
+
+export const transactionalRefusal = (what) => `Can't use ${what} in queries and mutations. ${ACTION_HINT}`;
+
+export class TransactionalExecution extends Invocation {
+  timeoutText = "Function execution timed out (maximum duration: 1s)";
+  #calls = new CallQueue();
+  #streams;
+  #tables;
+  #startedAt = performance.now();
+  #localDrain = false;
+  #operations = 0;
+  #unawaited = null;
+
+  constructor(deployment, message, host) {
+    super(deployment, message, host, { importPhase: "transaction" });
+    this.#streams = new QueryStreams(message.kind === "query");
+    this.#tables = new Map(Object.entries(message.tables ?? {}));
+    this.#othersHaveUsed(message.userMsUsed);
+  }
+
+  performanceNow() {
+    if (this.message.kind === "query") return super.performanceNow();
+    return super.performanceNow() + Math.floor((performance.now() - this.#startedAt) * 10) / 10;
+  }
+
+  /** Milliseconds of user time of the calls that share one transaction with this one. */
+  #othersHaveUsed(milliseconds = 0) {
+    this.othersTime = BigInt(Math.round(milliseconds * 1e6));
+  }
+
+  isOverTime() {
+    return this.userTime + this.othersTime > USER_TIME_LIMIT;
+  }
+
+  // ---- between steps ------------------------------------------------------------------------------------------
+
+  proceed() {
+    // What is still under way when the handler has returned happens all the same, with a warning.
+    if (this.outcome !== null) this.#unawaited ??= this.#calls.pendingOperations;
+    const state = this.#calls.advance();
+    if (state === "waiting") this.#send(this.#calls.takeOutgoing());
+    else if (state !== "idle") this.enterStep(() => this.#deliver());
+    else if (this.#operations > 0 || this.stepsAhead > 0) return;
+    else if (this.outcome === null) this.fail({ message: NEVER_RESOLVES }, "stuck");
+    else this.succeed(this.outcome.value);
+  }
+
+  /** Hands the answers of the batch that is due to user code. */
+  #deliver() {
+    for (const { answer, stream, resolve, reject } of this.#calls.takeAnswered()) {
+      if (stream !== null && (answer.failure !== undefined || answer.value === STREAM_END))
+        this.#streams.drop(stream.id);
+      if (answer.failure === undefined) resolve(answer.value);
+      else reject(answer.failure);
+    }
+  }
+
+  /** Answers calls from rows at hand within the running step, once its microtasks have drained. */
+  #drainLocally() {
+    this.#localDrain = false;
+    if (this.ended || this.fatalFailure !== null || this.unhandled !== null || this.#calls.isOutstanding) return;
+    if (this.outcome !== null && "reason" in this.outcome) return;
+    if (this.#calls.advance() === "local") this.#deliver();
+  }
+
+  // ---- the engine ---------------------------------------------------------------------------------------------
+
+  receive({ replies, tables, userMsUsed }) {
+    if (this.ended) return;
+    if (userMsUsed !== undefined) this.#othersHaveUsed(userMsUsed);
+    for (const [name, number] of Object.entries(tables ?? {})) this.#tables.set(name, number);
+    if (this.#calls.receive(replies)) this.enterStep(() => this.#deliver());
+  }
+
+  #send(calls) {
+    if (calls.length === 0) return;
+    let more = "";
+    if (calls.some((call) => call.includes('"1.0/runUdf"'))) {
+      more = `,"userMs":${this.userMs}`;
+      // What was logged before a nested call stands before what the callee logs.
+      const lines = this.logs.take();
+      if (lines.length > 0) this.host.channel.send({ type: "log", id: this.id, lines });
+    }
+    this.host.channel.sendText(`{"type":"syscall","id":${this.id},"calls":[${calls.join(",")}]${more}}`);
+  }
+
+  finish(type, fields) {
+    this.#send(this.#calls.takeCleanups());
+    super.finish(type, fields);
+  }
+
+  unawaited() {
+    return this.#unawaited ?? [];
+  }
+
+  isDangling() {
+    return this.#operations > 0;
+  }
+
+  // ---- what the realm's globals ask ---------------------------------------------------------------------------
+
+  syscall(count, op, text) {
+    const { args } = this.parseArguments(count, op, text);
+    switch (op) {
+      case "1.0/queryStream":
+        return JSON.stringify({ queryId: this.#streams.open(args.query) });
+      case "1.0/queryCleanup":
+        return JSON.stringify(this.#cleanUp(args.queryId));
+      case "1.0/db/normalizeId":
+        return JSON.stringify({ id: this.#normalizeId(args) });
+      case "1.0/getSnapshotTs":
+        return this.#snapshotTs();
+      case "1.0/componentArgument":
+        throw new Refusal("Component arguments are not available within the app");
+      default:
+        throw new Refusal(`Unknown operation ${op}`);
+    }
+  }
+
+  #cleanUp(queryId) {
+    const stream = this.#streams.get(queryId);
+    if (stream === undefined) return false;
+    this.#streams.drop(queryId);
+    this.#calls.cleanUp(stream);
+    return true;
+  }
+
+  #normalizeId({ table, idString }) {
+    if (typeof table !== "string" || typeof idString !== "string") {
+      throw new Refusal("Invalid arguments for `db.normalizeId`: expected two strings");
+    }
+    const number = this.#tables.get(table);
+    return number === undefined ? null : normalizeId(number, idString);
+  }
+
+  #snapshotTs() {
+    this.usedClock = true;
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(this.message.snapshotTs));
+    return JSON.stringify({ $integer: bytes.toString("base64") });
+  }
+
+  asyncSyscall(count, op, text, resolve, reject) {
+    if (this.ended) return;
+    let call;
+    try {
+      call = this.parseArguments(count, op, text);
+    } catch (error) {
+      reject({ type: error.type, message: error.message });
+      return;
+    }
+    if (op !== "1.0/queryStreamNext") {
+      this.#calls.push({ op, args: call.text, resolve, reject });
+      return;
+    }
+    const stream = this.#streams.get(call.args.queryId);
+    if (stream === undefined) {
+      reject({ message: "in-progress query not found" });
+      return;
+    }
+    this.#calls.push({ op, args: call.text, resolve, reject, stream });
+    if (!this.#localDrain && stream.isReady) {
+      this.#localDrain = true;
+      // A tick asked for by a microtask runs when all microtasks have.
+      queueMicrotask(() => process.nextTick(() => this.#drainLocally()));
+    }
+  }
+
+  refusal(what) {
+    return { type: "Error", message: transactionalRefusal(what) };
+  }
+
+  beginOperation() {
+    this.#operations += 1;
+    return {
+      finish: (deliver) => {
+        if (this.ended) return;
+        this.#operations -= 1;
+        if (this.host.steps.active === this) deliver();
+        else this.enterStep(deliver);
+      },
+    };
+  }
+}

@@ -1,0 +1,1 @@
+"""The HTTP API: one file an endpoint or a family of them."""

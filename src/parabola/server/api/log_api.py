@@ -1,0 +1,87 @@
+"""Following what functions log and how they end (deploy-api 15): long polls on the execution log.
+
+Cursors are milliseconds since the epoch, possibly with a fraction.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from typing import Final, Protocol
+
+import orjson
+from aiohttp import web
+
+from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
+from parabola.server.api.long_polls import news_or_stop
+from parabola.server.http.client_version import parse_client_header
+from parabola.server.served_backend import ServedBackend
+from parabola.server.sync.credentials import require_admin
+from parabola.values.errors import BadRequest
+
+__all__ = ["routes"]
+
+_log: Final = logging.getLogger("parabola.http")
+
+LONGEST_POLL_SECONDS: Final = 60.0
+
+
+class LoggingBackend(ServedBackend, Protocol):
+    """A backend that keeps what ran lately."""
+
+    @property
+    def log(self) -> ExecutionLog: ...
+
+
+def routes(backend: LoggingBackend) -> list[web.RouteDef]:
+    """The endpoints; one knows structured lines, the other is of older readers."""
+
+    async def stream_function_logs(request: web.Request) -> web.Response:
+        await require_admin(request, backend)
+        client = parse_client_header(request.headers.get("Convex-Client"))
+        return await _follow(request, backend.log, structured=client.family == "npm-cli")
+
+    async def stream_udf_execution(request: web.Request) -> web.Response:
+        await require_admin(request, backend)
+        return await _follow(request, backend.log, structured=False)
+
+    return [
+        web.get("/api/stream_function_logs", stream_function_logs),
+        web.get("/api/stream_udf_execution", stream_udf_execution),
+    ]
+
+
+async def _follow(request: web.Request, log: ExecutionLog, *, structured: bool) -> web.Response:
+    cursor = _cursor(request)
+    if cursor <= 0:
+        # A first poll only asks where the log stands: were it held back until there is a line, the CLI
+        # would swallow that line.
+        entries = log.after(0.0)
+        position = log.head() * 1000
+    else:
+        entries = await news_or_stop(request, log.wait_after(cursor / 1000, LONGEST_POLL_SECONDS), [])
+        position = entries[-1].timestamp * 1000 if entries else cursor
+    texts = [text for entry in entries if (text := _text(entry, structured)) is not None]
+    body = b'{"entries":[%b],"newCursor":%b}' % (b",".join(texts), orjson.dumps(position))
+    return web.Response(body=body, content_type="application/json")
+
+
+def _text(entry: ExecutionEntry, structured: bool) -> bytes | None:
+    """An entry as JSON; nothing of one that cannot be written, so that readers get past it."""
+    try:
+        return json.dumps(entry.to_json(structured=structured), allow_nan=False).encode()
+    except Exception:
+        _log.exception("An entry of the log of functions cannot be written")
+        return None
+
+
+def _cursor(request: web.Request) -> float:
+    text = request.query.get("cursor", "0")
+    try:
+        cursor = float(text)
+    except ValueError:
+        cursor = math.nan
+    if not math.isfinite(cursor):
+        raise BadRequest(f"The cursor {text!r} is not a number", code="BadQueryArgs")
+    return cursor

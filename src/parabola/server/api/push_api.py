@@ -1,0 +1,76 @@
+"""`POST /api/parabola/push`: what `parabola deploy` calls. One request, one push, whole or not at all."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+from aiohttp import web
+
+from parabola.functions.deployed.deployment import Module
+from parabola.server.http.json_body import read_json, read_object
+from parabola.server.served_backend import ServedBackend
+from parabola.server.sync.credentials import require_admin
+from parabola.services.deploys.push import Push, PushResult
+from parabola.values.errors import BadRequest, Forbidden
+
+__all__ = ["routes"]
+
+MAXIMUM_BODY_BYTES: Final = 256 * 1024 * 1024
+
+
+class DeployableBackend(ServedBackend, Protocol):
+    """A backend that takes pushes."""
+
+    async def deploy(self, push: Push) -> PushResult: ...
+
+
+def routes(backend: DeployableBackend) -> list[web.RouteDef]:
+    """The endpoint for pushes of Python modules."""
+
+    async def push(request: web.Request) -> web.Response:
+        identity = await require_admin(request, backend)
+        if identity.read_only:
+            raise Forbidden(
+                "You do not have permission to perform this operation (Deploy). "
+                "Use a key that is not read-only.",
+                code="OperationNotPermitted",
+            )
+        result = await backend.deploy(read_push(await read_json(request, MAXIMUM_BODY_BYTES)))
+        return web.json_response(push_report(result))
+
+    return [web.post("/api/parabola/push", push)]
+
+
+def read_push(body: Any) -> Push:
+    """`{modules: [{path, source}], dryRun?, message?}`. Raises `BadRequest` for anything else."""
+    optional_text, optional_flag = (str, type(None)), (bool, type(None))
+    fields = read_object(body, modules=list, dryRun=optional_flag, message=optional_text)
+    modules = []
+    for entry in fields["modules"]:
+        module = read_object(entry, path=str, source=str)
+        if not module["path"].endswith(".py"):
+            raise BadRequest(
+                f"{module['path']} is not a Python module. "
+                "TypeScript modules are pushed with `npx convex deploy`.",
+                code="InvalidModules",
+            )
+        modules.append(Module(module["path"], "python", module["source"]))
+    return Push("python", tuple(modules), dry_run=bool(fields["dryRun"]), message=fields["message"])
+
+
+def push_report(result: PushResult) -> dict[str, Any]:
+    """What changed, for the command line to tell."""
+    return {
+        "modules": {
+            "added": list(result.modules.added),
+            "removed": list(result.modules.removed),
+            "changed": list(result.modules.changed),
+        },
+        "indexes": {
+            "added": [index["name"] for index in result.indexes.added],
+            "removed": [index["name"] for index in result.indexes.removed],
+            "enabled": [index["name"] for index in result.indexes.enabled],
+            "disabled": [index["name"] for index in result.indexes.disabled],
+        },
+        "functions": len(result.deployment.functions),
+    }

@@ -1,0 +1,51 @@
+"""Cross-origin access to the API, from anywhere, with credentials (sync-and-http 2.3).
+
+HTTP actions (``/http/...``) and ``/version`` get nothing: an action's headers are exactly what it sets.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from parabola.server.http.slashes import collapse
+
+_OPEN_PATHS: Final = frozenset(("/", "/instance_name", "/instance_version", "/echo"))
+_METHODS: Final = "GET,POST,OPTIONS,PATCH,DELETE,PUT"
+_MAX_AGE: Final = "86400"
+_VARY: Final = "origin, access-control-request-method, access-control-request-headers"
+
+
+def is_open(path: str) -> bool:
+    """True for paths that pages of any origin may use."""
+    path = collapse(path)
+    return path in _OPEN_PATHS or path.startswith("/api/")
+
+
+@web.middleware
+async def answer_preflights(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer a preflight request for any API path, whatever methods its routes take."""
+    if (
+        request.method == "OPTIONS"
+        and "Access-Control-Request-Method" in request.headers
+        and is_open(request.path)
+    ):
+        headers = {"Access-Control-Allow-Methods": _METHODS, "Access-Control-Max-Age": _MAX_AGE}
+        wanted = request.headers.get("Access-Control-Request-Headers")
+        if wanted:
+            headers["Access-Control-Allow-Headers"] = wanted
+        return web.Response(status=200, headers=headers)
+    return await handler(request)
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """On every answer of an API path, streamed ones too: who may read it."""
+    if not is_open(request.path):
+        return
+    response.headers["Vary"] = _VARY
+    origin = request.headers.get("Origin")
+    if origin:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Credentials"] = "true"

@@ -1,0 +1,67 @@
+"""What an HTTP request gets when it fails outside a function: ``{"code", "message"}`` and a status
+(sync-and-http 2.2).
+
+Routes raise; this is the one place where an error becomes an answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from parabola.server.http.rules import INTAKE, LEASE
+from parabola.values.errors import InternalServerError, ParabolaError
+from parabola.values.texts import repaired, shortened
+
+MAX_CODE_LENGTH: Final = 256
+
+_log = logging.getLogger("parabola.http")
+
+
+def error_response(error: ParabolaError) -> web.Response:
+    """The answer for an error. Whatever has no class of its own is an internal error and shows no detail.
+
+    A message never gives a long text back to whoever sent it.
+    """
+    code, message = error.code[:MAX_CODE_LENGTH], shortened(error.message)
+    body = orjson.dumps({"code": repaired(code), "message": repaired(message)})
+    response = web.Response(status=error.status, body=body, content_type="application/json")
+    if error.status == 503:
+        response.headers["Retry-After"] = "1"
+    elif error.status == 408:
+        response.force_close()
+    return response
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what a route raises into its answer; unknown routes and wrong methods answer with an empty
+    body. What a request holds of the server's memory for reading, it gives back here."""
+    lease = request[LEASE] = request.app[INTAKE].lease()
+    try:
+        return await handler(request)
+    except ParabolaError as error:
+        if error.status >= 500:
+            _log.error("%s %.200s: %s: %.2000s", request.method, request.path, error.code, error.message)
+        return error_response(error)
+    except web.HTTPMethodNotAllowed as error:
+        return web.Response(status=405, headers={"Allow": error.headers.get("Allow", "")})
+    except web.HTTPNotFound:
+        return web.Response(status=404)
+    except web.HTTPException as error:
+        return web.Response(status=error.status, text=error.text, headers=_location(error))
+    except ConnectionError:
+        raise
+    except Exception:
+        _log.exception("%s %.200s failed", request.method, request.path)
+        return error_response(InternalServerError())
+    finally:
+        lease.release()
+
+
+def _location(error: web.HTTPException) -> dict[str, str]:
+    return {"Location": error.headers["Location"]} if "Location" in error.headers else {}

@@ -1,0 +1,50 @@
+"""What a function may know of the request that called it (sync-and-http 2.3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from parabola.functions.calls.calling import RequestContext
+from parabola.functions.outcomes.failures import new_request_id
+from parabola.server.http.rules import rules_of
+from parabola.values.texts import repaired
+
+MAX_TOLD_LENGTH: Final = 256
+"""Characters of an address or a request id that are taken from a header."""
+
+
+def request_context(request: web.Request) -> RequestContext:
+    """Request id (the caller's own, if it sends one), client address (behind trusted proxies: the first one
+    forwarded) and user agent."""
+    forwarded = ""
+    if "X-Forwarded-For" in request.headers and rules_of(request).trusts(request.remote):
+        forwarded = _header(request, "X-Forwarded-For").partition(",")[0].strip()[:MAX_TOLD_LENGTH]
+    return RequestContext(
+        request_id=_header(request, "convex-request-id")[:MAX_TOLD_LENGTH] or new_request_id(),
+        ip=forwarded or request.remote,
+        user_agent=_header(request, "User-Agent") or None,
+    )
+
+
+def forwarded_scheme(request: web.Request) -> str:
+    """`https` when a trusted proxy says so, in `X-Forwarded-Proto` or `Forwarded`; `http` otherwise."""
+    headers = request.headers
+    if not ("X-Forwarded-Proto" in headers or "Forwarded" in headers):
+        return "http"
+    if not rules_of(request).trusts(request.remote):
+        return "http"
+    scheme = headers.get("X-Forwarded-Proto", "").partition(",")[0].strip()
+    if not scheme:
+        for part in headers.get("Forwarded", "").replace(",", ";").split(";"):
+            name, _, value = part.strip().partition("=")
+            if name.lower() == "proto":
+                scheme = value.strip('"')
+                break
+    return "https" if scheme.lower() == "https" else "http"
+
+
+def _header(request: web.Request, name: str) -> str:
+    """A header as text: bytes that are no UTF-8 come as half characters, which no message can hold."""
+    return repaired(request.headers.get(name, ""))

@@ -1,0 +1,131 @@
+"""Who a request or a socket speaks for: bearer tokens, admin keys, admins acting as a user.
+
+Specified in sync-and-http 1.13, 2.2 and 6.4, deploy-api 3.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from parabola.functions.deployed.identity import NO_IDENTITY, Identity
+from parabola.server.served_backend import ServedBackend
+from parabola.server.sync.effects import ANONYMOUS, Credential
+from parabola.server.sync.messages import Authenticate
+from parabola.values.errors import BadRequest, Forbidden
+
+SHORTEST_AUTHORIZATION = 7
+
+
+async def identify(request: web.Request, backend: ServedBackend) -> Identity:
+    """The identity a request states in its ``Authorization`` header, nobody without one.
+
+    Raises BadRequest for a header that is neither, Unauthenticated for a token or key that is not good.
+    """
+    header = request.headers.get("Authorization")
+    if header is None:
+        return NO_IDENTITY
+    if len(header) < SHORTEST_AUTHORIZATION:
+        raise BadRequest("The Authorization header is too short", code="InvalidHeaderFailure")
+    scheme, _, value = header.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return await backend.authenticate(value.strip())
+        case "convex":
+            key, acting_as = split_admin_header(value.strip())
+            return admin_identity(backend, key, acting_as)
+        case _:
+            raise BadRequest(
+                "The Authorization header must be 'Bearer <token>' or 'Convex <admin key>'",
+                code="InvalidAdminKey",
+            )
+
+
+async def require_admin_of_link(request: web.Request, backend: ServedBackend) -> Identity:
+    """As ``require_admin``, for what a browser downloads by following a link: that can carry no header, so
+    the key may also stand in the URL, as ``?adminKey=``. Nowhere else: URLs get into logs and histories."""
+    key = request.query.get("adminKey")
+    if key is not None and "Authorization" not in request.headers:
+        return backend.check_admin_key(key)
+    return await require_admin(request, backend)
+
+
+async def require_admin(request: web.Request, backend: ServedBackend) -> Identity:
+    """The admin a request comes from. Raises Forbidden (BadDeployKey) when it comes from anybody else."""
+    identity = await identify(request, backend)
+    if not identity.is_admin:
+        raise Forbidden(
+            "This endpoint needs an admin key: send 'Authorization: Convex <admin key>'", code="BadDeployKey"
+        )
+    return identity
+
+
+async def verify_authenticate(backend: ServedBackend, message: Authenticate) -> Credential:
+    """The credential in an Authenticate message. Raises Unauthenticated and what checking a token can
+    raise."""
+    value = message.value or ""
+    if message.token_type == "Admin":
+        return Credential(admin_identity(backend, value, message.acts_as))
+    if message.token_type == "User":
+        return Credential(await backend.authenticate(value), token_expiry(value))
+    return ANONYMOUS
+
+
+def split_admin_header(text: str) -> tuple[str, dict[str, Any] | None]:
+    """``KEY`` or ``KEY:BASE64(JSON identity)``. The key's name may itself be prefixed, as in
+    ``prod:name|hex``."""
+    name, bar, rest = text.partition("|")
+    secret, colon, encoded = rest.partition(":") if bar else ("", "", "")
+    if not colon:
+        return text, None
+    try:
+        attributes = orjson.loads(base64.b64decode(encoded, validate=True))
+    except (binascii.Error, ValueError):
+        attributes = None
+    if not isinstance(attributes, dict):
+        raise BadRequest(
+            "The identity behind the admin key is not a base64-encoded JSON object", code="InvalidAdminKey"
+        )
+    return f"{name}|{secret}", attributes
+
+
+def admin_identity(backend: ServedBackend, key: str, acting_as: Mapping[str, Any] | None) -> Identity:
+    """The admin behind ``key``, acting as the user with these attributes if there are any."""
+    admin = backend.check_admin_key(key)
+    if not acting_as:
+        return admin
+    return Identity.admin(user_attributes(acting_as), read_only=admin.read_only)
+
+
+def user_attributes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole UserIdentity from what an admin gave of it. Raises BadRequest when it names nobody."""
+    attributes = {name: value for name, value in given.items() if value is not None}
+    token_identifier = attributes.get("tokenIdentifier")
+    if token_identifier is None and {"issuer", "subject"} <= attributes.keys():
+        attributes["tokenIdentifier"] = f"{attributes['issuer']}|{attributes['subject']}"
+    elif isinstance(token_identifier, str):
+        issuer, _, subject = token_identifier.rpartition("|")
+        attributes.setdefault("issuer", issuer)
+        attributes.setdefault("subject", subject)
+    else:
+        raise BadRequest(
+            "An identity to act as needs a tokenIdentifier, or an issuer and a subject",
+            code="InvalidAdminKey",
+        )
+    return attributes
+
+
+def token_expiry(token: str) -> float | None:
+    """When a token that has been verified ends (seconds since the epoch), None if it does not say."""
+    try:
+        payload = token.split(".")[1]
+        claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        expiry = claims["exp"]
+    except (IndexError, ValueError, KeyError, TypeError):
+        return None
+    return float(expiry) if isinstance(expiry, int | float) else None

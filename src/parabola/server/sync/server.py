@@ -1,0 +1,98 @@
+"""The sync endpoint: lets clients in, knows the open sockets, and sends everybody away at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from aiohttp import WSCloseCode, web
+
+from parabola.server.http.client_version import parse_client_header, parse_npm_version
+from parabola.server.http.intake import Intake
+from parabola.server.http.json_body import MAX_BODY_BYTES
+from parabola.server.http.rules import ServerRules
+from parabola.server.served_backend import ServedBackend
+from parabola.server.sync.live_queries import SharedRuns
+from parabola.server.sync.socket import SyncSocket
+
+MAX_MESSAGE_BYTES: Final = MAX_BODY_BYTES
+"""As long as a call over HTTP may be, decompressed."""
+LEAVE_SECONDS: Final = 5.0
+"""How long closing waits for what clients have started to end and be answered."""
+GOODBYE_SECONDS: Final = 1.0
+"""How long it then waits for those to say goodbye who are not done."""
+
+
+class SyncResponse(web.WebSocketResponse):
+    """A WebSocket that leaves it to its `SyncSocket` to say what is wrong with a message: aiohttp's close
+    frame would make a client come back with the same message, for ever."""
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        return False
+
+
+class SyncServer:
+    """The open sync sockets of one server, and the functions they have started."""
+
+    def __init__(self, backend: ServedBackend, rules: ServerRules, intake: Intake) -> None:
+        self.sockets: set[SyncSocket] = set()
+        self._backend = backend
+        self._rules = rules
+        self._intake = intake
+        self._runs = SharedRuns()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.leaving = asyncio.Event()
+        """Set when no client may begin anything any more."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """npm clients name their version in the path, all others in a header."""
+        return [web.get("/api/sync", self.handle), web.get("/api/{version}/sync", self.handle)]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one socket until it closes. Raises BadRequest for a client that is too old or does not say
+        what it is."""
+        version = request.match_info.get("version")
+        if version is None:
+            client = parse_client_header(request.headers.get("Convex-Client"))
+        else:
+            client = parse_npm_version(version)
+        response = SyncResponse(autoclose=False, autoping=False, max_msg_size=MAX_MESSAGE_BYTES)
+        await response.prepare(request)
+        socket = SyncSocket(
+            self._backend, self._runs, self.spawn, request, response, client, self._rules, self._intake
+        )
+        self.sockets.add(socket)
+        if self.leaving.is_set():
+            socket.leave()
+        try:
+            await socket.serve()
+        finally:
+            self.sockets.discard(socket)
+        return response
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` to its end, whatever becomes of the socket that started it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Send every client away, to come back when there is a server again; what they have started is
+        answered before, if that does not take too long."""
+        self.leaving.set()
+        for socket in list(self.sockets):
+            socket.leave()
+        await self._until_idle(LEAVE_SECONDS)
+        for socket in list(self.sockets):
+            socket.go_away()
+        await self._until_idle(GOODBYE_SECONDS)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _until_idle(self, seconds: float) -> None:
+        for _ in range(100):
+            if not self.sockets and not self._tasks:
+                return
+            await asyncio.sleep(seconds / 100)

@@ -1,0 +1,441 @@
+"""The sync protocol of one socket as a state machine: no socket, no clock, no event loop.
+
+Feed it what happened (``receive``, ``invalidate``, ``evaluated``, ``mutation_finished``, ...), then call
+``advance`` with the present moment and carry out the effects it returns, in order. It promises
+sync-and-http 8: versions that never jump, results of one Transition from one timestamp, mutations one by
+one, a response before the Transition that covers it and always one such Transition after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import UNSET, Raw, UnsetType
+
+from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.outcomes.failures import MISSING, FunctionFailure, new_request_id
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.server.http.client_version import ClientVersion
+from parabola.server.sync.effects import (
+    ANONYMOUS,
+    Call,
+    Close,
+    Credential,
+    Effect,
+    Evaluate,
+    HeldQuery,
+    Moment,
+    QueryOutcome,
+    RetryPostponed,
+    RunAction,
+    RunMutation,
+    Send,
+    VerifyToken,
+)
+from parabola.server.sync.failures import (
+    InvalidFrame,
+    ProtocolViolation,
+    ending_for,
+)
+from parabola.server.sync.messages import (
+    Action,
+    ActionResponse,
+    Add,
+    Authenticate,
+    AuthError,
+    ClientMessage,
+    Connect,
+    Event,
+    FatalError,
+    FunctionCall,
+    ModifyQuerySet,
+    Mutation,
+    MutationResponse,
+    decode_ts,
+    encode_server_message,
+    encode_ts,
+    json_string,
+)
+from parabola.server.sync.query_set import QuerySet
+from parabola.server.sync.request_ids import RequestIds
+from parabola.server.sync.transition_text import (
+    CHUNK_BYTES,
+    Version,
+    chunk_texts,
+    error_data_json,
+    transition_text,
+    unwritable,
+    visible_log_lines,
+)
+from parabola.values.errors import BadRequest, Overloaded, ParabolaError, Unauthenticated
+
+MAX_QUEUED_MUTATIONS: Final = 1000
+MAX_RUNNING_ACTIONS: Final = 1000
+MAX_UNSENT_TRANSITIONS: Final = 2
+FIRST_RETRY_SECONDS: Final = 3.0
+MAX_RETRY_SECONDS: Final = 60.0
+EXPIRED_TEXT: Final = "Convex token identity expired"
+
+
+class SyncSession:
+    """One socket's view: what it holds, what it was last told, what it still has coming.
+
+    ``client`` decides whether large Transitions are chunked; ``redacted`` hides error texts and log lines.
+    """
+
+    __slots__ = (
+        "_actions",
+        "_client",
+        "_clock_skew_ms",
+        "_commit_ts",
+        "_credential",
+        "_dirty",
+        "_effects",
+        "_end",
+        "_identity",
+        "_inbox",
+        "_leaving",
+        "_moment",
+        "_mutations",
+        "_outcomes",
+        "_postponements",
+        "_queries",
+        "_redacted",
+        "_request_ids",
+        "_running",
+        "_sent",
+        "_session_id",
+        "_unsent",
+        "_verifying",
+        "closed",
+    )
+
+    def __init__(self, client: ClientVersion | None = None, *, redacted: bool = False) -> None:
+        self.closed = False
+        self._leaving = False
+        self._client = client or ClientVersion()
+        self._redacted = redacted
+        self._moment = Moment(0, 0)
+        self._effects: list[Effect] = []
+        self._inbox: deque[ClientMessage] = deque()
+        self._session_id: str | None = None
+        self._clock_skew_ms: int | None = None
+        # versions: received (query set and identity), last sent, and the one being computed (None: none is)
+        self._queries = QuerySet(redacted=redacted)
+        self._identity = 0
+        self._sent = Version()
+        self._end: Version | None = None
+        self._outcomes: Mapping[int, QueryOutcome] | None = None
+        self._unsent = 0
+        self._dirty = False
+        self._postponements = 0
+        # requests
+        self._credential = ANONYMOUS
+        self._verifying: Authenticate | None = None
+        self._request_ids = RequestIds()
+        self._mutations: deque[Call] = deque()
+        self._running: Call | None = None
+        self._commit_ts: int | None = None
+        self._actions: set[int] = set()
+
+    # ------------------------------------------------------------------ what can happen
+
+    @property
+    def queries(self) -> Mapping[int, HeldQuery]:
+        """What is held, by query id."""
+        return self._queries.held
+
+    def receive(self, message: ClientMessage) -> None:
+        """A message has arrived. Messages are applied in this order, none while a token is being checked."""
+        if not self._leaving:
+            self._inbox.append(message)
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait for a token to be checked."""
+        return len(self._inbox)
+
+    def token_accepted(self, credential: Credential) -> None:
+        """The token of the last VerifyToken is good: everything from now on is done as ``credential``."""
+        self._verifying = None
+        self._credential = credential
+        self._identity += 1
+        self._dirty = True
+
+    def token_rejected(self, error: BaseException) -> None:
+        """The token is not good. An error of the 4xx classes is the client's; others end the socket as
+        faults."""
+        self._verifying = None
+        if isinstance(error, ParabolaError) and error.status in (400, 401, 403):
+            self._auth_error(error.message, attempted=True)
+        else:
+            self.fail(error)
+
+    def invalidate(self, query_id: int) -> None:
+        """A commit has touched what the query read."""
+        if self._queries.invalidate(query_id):
+            self._dirty = True
+
+    def evaluated(self, outcomes: Mapping[int, QueryOutcome]) -> None:
+        """The answer to Evaluate: an outcome for each of its queries, by id, all at its ``ts``."""
+        if self._end is not None:
+            self._outcomes = outcomes
+
+    def retry_postponed(self) -> None:
+        """The time of RetryPostponed has come."""
+        self._dirty = True
+
+    def transition_sent(self) -> None:
+        """A Transition has left for the network; at most two wait at any time."""
+        self._unsent -= 1
+
+    def mutation_committing(self, ts: int) -> None:
+        """The running mutation will commit at ``ts``. Must be said before ``ts`` is durable: from then on no
+        Transition may show ``ts`` until the response has been sent."""
+        self._commit_ts = ts
+
+    def mutation_finished(self, result: FunctionResult | BaseException) -> None:
+        """The running mutation has ended; an error other than a user's ends the socket, to be tried again."""
+        call, self._running, self._commit_ts = self._running, None, None
+        if call is None or self.closed:
+            return
+        outcome = self._outcome(call, result)
+        if outcome is None:
+            return
+        try:
+            self._answer_mutation(call, outcome)
+        except Exception:
+            self._answer_mutation(call, unwritable(outcome))
+        self._dirty = True
+
+    def action_finished(self, call: Call, result: FunctionResult | BaseException) -> None:
+        """An action has ended."""
+        self._actions.discard(call.request_id)
+        if self.closed:
+            return
+        outcome = self._outcome(call, result)
+        if outcome is None:
+            return
+        try:
+            self._answer_action(call, outcome)
+        except Exception:
+            self._answer_action(call, unwritable(outcome))
+        self._dirty = True
+
+    def leave(self) -> None:
+        """The server stops: nothing more is begun. What runs is answered, with the Transition that covers it,
+        then the socket closes, and the client brings the rest to the next server."""
+        self._leaving = True
+        self._inbox.clear()
+        self._mutations.clear()
+
+    def fail(self, error: BaseException) -> None:
+        """Something went wrong that ends the socket: says so as 1.12 wants it, and closes."""
+        if self.closed:
+            return
+        ending = ending_for(error)
+        if ending.last_message == "fatal":
+            self._send(FatalError(ending.text))
+        elif ending.last_message == "auth":
+            self._send(AuthError(ending.text, self._sent.identity, False))
+        self._close(ending.code, ending.reason, str(error))
+
+    # ------------------------------------------------------------------ what follows from it
+
+    def advance(self, moment: Moment) -> list[Effect]:
+        """Everything that has to be done now, in order."""
+        self._moment = moment
+        while self._inbox and self._verifying is None and not self.closed:
+            try:
+                self._handle(self._inbox.popleft())
+            except (ParabolaError, ProtocolViolation) as error:
+                self.fail(error)
+        if not self.closed:
+            if self._mutations and self._running is None:
+                self._running = self._mutations.popleft()
+                self._effects.append(RunMutation(self._running))
+            self._move()
+            if self._leaving and not self.closed and self._is_settled:
+                self._close(1001, "ServerShutdown")
+        effects, self._effects = self._effects, []
+        return effects
+
+    @property
+    def _is_settled(self) -> bool:
+        """True when nothing runs of which the client must hear."""
+        return not (self._running or self._actions or self._dirty) and self._end is None
+
+    def _handle(self, message: ClientMessage) -> None:
+        match message:
+            case Mutation():
+                call = self._accept(message)
+                if call is not None:
+                    if len(self._mutations) >= MAX_QUEUED_MUTATIONS:
+                        raise Overloaded("Too many mutations are waiting", code="TooManyConcurrentMutations")
+                    self._mutations.append(call)
+            case ModifyQuerySet():
+                for modification in message.modifications:
+                    if isinstance(modification, Add):
+                        self._check_target(modification)
+                self._queries.modify(message)
+                self._dirty = True
+            case Action():
+                call = self._accept(message)
+                if call is not None:
+                    if len(self._actions) >= MAX_RUNNING_ACTIONS:
+                        raise Overloaded("Too many actions are running", code="TooManyConcurrentActions")
+                    self._actions.add(call.request_id)
+                    self._effects.append(RunAction(call))
+            case Authenticate():
+                if message.base_version != self._identity:
+                    raise ProtocolViolation(
+                        f"Authenticate at identity {message.base_version}, not {self._identity}"
+                    )
+                if message.token_type == "None":
+                    self.token_accepted(ANONYMOUS)
+                else:
+                    self._verifying = message
+                    self._effects.append(VerifyToken(message))
+            case Connect():
+                self._connect(message)
+            case Event():
+                pass
+
+    def _connect(self, message: Connect) -> None:
+        self._session_id = str(message.session_id)
+        if message.client_ts is not None:
+            self._clock_skew_ms = int(message.client_ts) - self._moment.wall_ns // 1_000_000
+        observed = message.max_observed_timestamp
+        if observed is not None and decode_ts(observed) > self._moment.durable_ts:
+            raise ProtocolViolation("The client has seen a timestamp that this server has not reached")
+
+    def _accept(self, message: FunctionCall) -> Call | None:
+        """The call a message asks for; None when its id was used before on this socket (one answer each)."""
+        self._check_target(message)
+        self._check_expiry()
+        if self.closed or not self._request_ids.add(message.request_id):
+            return None
+        return Call(
+            message.request_id,
+            message.udf_path,
+            message.args,
+            message.component_path or "",
+            self._credential.identity,
+            self._session_id,
+            shown_request_id(self._session_id, message.request_id),
+        )
+
+    def _check_target(self, message: Add | FunctionCall) -> None:
+        try:
+            parse_path(message.udf_path)
+        except BadRequest as error:
+            raise InvalidFrame(error.message) from None
+        if message.component_path and not self._credential.identity.is_admin:
+            raise ProtocolViolation("Only an admin may name a component")
+
+    def _check_expiry(self) -> None:
+        if self._credential.has_expired(self._moment.wall_ns):
+            raise Unauthenticated(EXPIRED_TEXT)
+
+    # ------------------------------------------------------------------ Transitions
+
+    def _move(self) -> None:
+        """Finish the Transition whose results are there; start the next when one is due."""
+        if self._outcomes is not None:
+            self._finish(self._outcomes)
+        while (
+            self._dirty
+            and self._end is None
+            and self._unsent < MAX_UNSENT_TRANSITIONS
+            and not self.closed
+            and (self._commit_ts is None or self._commit_ts > self._moment.durable_ts)
+        ):
+            try:
+                self._check_expiry()
+                self._start()
+            except (ParabolaError, ProtocolViolation) as error:
+                self.fail(error)
+
+    def _start(self) -> None:
+        self._dirty = False
+        end = Version(self._queries.version, self._identity, max(self._moment.durable_ts, self._sent.ts))
+        stale, dropped = self._queries.begin(all_anew=end.identity != self._sent.identity)
+        self._end = end
+        if stale or dropped:
+            self._effects.append(Evaluate(end.ts, self._credential.identity, stale, dropped))
+        if not stale:
+            self._finish({})
+
+    def _finish(self, outcomes: Mapping[int, QueryOutcome]) -> None:
+        end = self._end
+        assert end is not None
+        modifications, postponed = self._queries.finish(outcomes)
+        pieces = transition_text(self._sent, end, modifications, self._clock_skew_ms, self._moment.wall_ns)
+        self._sent, self._end, self._outcomes = end, None, None
+        self._unsent += 1
+        if self._client.takes_chunks and sum(map(len, pieces)) > CHUNK_BYTES:
+            *first, last = chunk_texts(b"".join(pieces))
+            self._effects.extend(Send((chunk,)) for chunk in first)
+            self._effects.append(Send((last,), ends_transition=True))
+        else:
+            self._effects.append(Send(pieces, ends_transition=True))
+        if postponed:
+            delay = min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2**self._postponements)
+            self._postponements += 1
+            self._effects.append(RetryPostponed(delay))
+        else:
+            self._postponements = 0
+
+    # ------------------------------------------------------------------ answers
+
+    def _outcome(self, call: Call, result: FunctionResult | BaseException) -> FunctionResult | None:
+        """What to answer; None when the socket ends instead. A user's error is an answer, never an ending."""
+        if isinstance(result, FunctionResult):
+            return result
+        if isinstance(result, ParabolaError) and 400 <= result.status < 500 and result.status != 429:
+            return FunctionResult(error=FunctionFailure(result.message))
+        self.fail(result)
+        return None
+
+    def _answer_mutation(self, call: Call, outcome: FunctionResult) -> None:
+        value, data = self._answer(call, outcome)
+        ts = encode_ts(outcome.ts) if outcome.succeeded else None
+        lines = visible_log_lines(outcome, self._redacted)
+        self._send(MutationResponse(call.request_id, outcome.succeeded, value, ts, lines, data))
+
+    def _answer_action(self, call: Call, outcome: FunctionResult) -> None:
+        value, data = self._answer(call, outcome)
+        lines = visible_log_lines(outcome, self._redacted)
+        self._send(ActionResponse(call.request_id, outcome.succeeded, value, lines, data))
+
+    def _answer(self, call: Call, outcome: FunctionResult) -> tuple[Raw, Raw | UnsetType]:
+        """The ``result`` and ``errorData`` of a response."""
+        failure = outcome.error
+        if failure is None:
+            return Raw(outcome.value_json), UNSET
+        text = failure.render(call.shown_id, redacted=self._redacted)
+        data = UNSET if failure.data is MISSING else Raw(error_data_json(failure.data))
+        return Raw(json_string(text)), data
+
+    def _auth_error(self, text: str, *, attempted: bool) -> None:
+        self._send(AuthError(text, self._sent.identity, attempted))
+        self._close(None, "")
+
+    def _send(self, message: MutationResponse | ActionResponse | AuthError | FatalError) -> None:
+        self._effects.append(Send((encode_server_message(message),)))
+
+    def _close(self, code: int | None, reason: str, cause: str = "") -> None:
+        self.closed = True
+        self._inbox.clear()
+        self._mutations.clear()
+        self._effects.append(Close(code, reason, cause))
+
+
+def shown_request_id(session_id: str | None, request_id: int) -> str:
+    """The request id shown in errors and logs: tools that know the session find the call by it."""
+    if session_id is None:
+        return new_request_id()
+    return hashlib.sha256(f"{session_id}|{request_id}".encode()).hexdigest()[:16]

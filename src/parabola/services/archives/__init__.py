@@ -1,0 +1,1 @@
+"""Snapshots as archives: their format, and exports."""

@@ -1,0 +1,214 @@
+"""Exports: all documents as of one timestamp, in a zip archive (deploy-api 14, semantics 10.5).
+
+The archive is written to disk while the deployment goes on; memory holds a chunk of documents. They are read
+from the history of documents, which is kept for as long as an export runs. What a crash or a restart
+interrupts is made anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from parabola.services.archives.archive_snapshot import archive_snapshot
+from parabola.services.archives.export_record import EXPORTS, ExportRecord, all_exports, find_export
+from parabola.services.files.durable_files import sync_directory, sync_file
+from parabola.services.files.stored_files import StoredFiles
+from parabola.services.threads import in_thread
+from parabola.services.transactions import transact
+from parabola.values.encoding import Int64
+from parabola.values.errors import BadRequest, NotFound
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.transaction import Transaction
+
+__all__ = ["FinishedExport", "SnapshotExports"]
+
+_log = logging.getLogger(__name__)
+
+KEPT_SECONDS: Final = 14 * 24 * 3600
+"""How long an archive can be fetched (semantics 13)."""
+MAXIMUM_ATTEMPTS: Final = 5
+FIRST_PAUSE_SECONDS: Final = 0.5
+EXPIRY_INTERVAL_SECONDS: Final = 3600.0
+NS_PER_SECOND: Final = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class FinishedExport:
+    """An archive that can be fetched. `expires_in` is in seconds."""
+
+    path: Path
+    start_ts: int
+    expires_in: int
+
+
+class SnapshotExports:
+    """The exports of one deployment, one at a time. `directory` holds the archives."""
+
+    def __init__(self, database: Database, directory: Path, files: Callable[[], StoredFiles | None]) -> None:
+        self._database = database
+        self._directory = directory
+        self._files = files
+        self._task: asyncio.Task[None] | None = None
+        self._expiry: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Make anew what was interrupted; remove what has expired, now and from time to time."""
+        await self.remove_expired()
+        for record in await all_exports(self._database.begin()):
+            if record.is_running:
+                self._start(record.id)
+        self._expiry = asyncio.get_running_loop().create_task(self._expire())
+
+    async def close(self) -> None:
+        """Stop; the next start begins the export under way again."""
+        tasks = [task for task in (self._task, self._expiry) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def request(self, *, include_storage: bool) -> str:
+        """Begin an export; the id of its row in `_exports`, which is there when this returns.
+
+        Raises `BadRequest` (code `ExportInProgress`) while another one is under way.
+        """
+        expires = self._database.now_ts() + KEPT_SECONDS * NS_PER_SECOND
+
+        async def write(tx: Transaction) -> str:
+            if any(record.is_running for record in await all_exports(tx)):
+                raise BadRequest(
+                    "Another export is under way. Wait until it is completed.", code="ExportInProgress"
+                )
+            return await tx.insert_system(EXPORTS, ExportRecord.new_row(include_storage, expires))
+
+        id = await transact(self._database, "export", write)
+        self._start(id)
+        return id
+
+    async def find(self, name: str) -> FinishedExport:
+        """The archive of an export, named by its timestamp or by the id of its row. Raises `NotFound`."""
+        for record in await all_exports(self._database.begin()):
+            if record.state == "completed" and name in (record.id, str(record.start_ts)):
+                path = self._path(record.id)
+                left = (record.expiration_ts - self._database.now_ts()) // NS_PER_SECOND
+                if left > 0 and path.is_file():
+                    assert record.start_ts is not None
+                    return FinishedExport(path, record.start_ts, left)
+        raise NotFound(f"There is no export {name}, or it has expired.", code="ExportNotFound")
+
+    async def remove_expired(self) -> None:
+        """Remove archives and rows of exports that have expired, and what interrupted ones have left."""
+        # By the time in which the server runs: a clock that jumps forward must not take archives away.
+        requested_before = self._database.clock_before(KEPT_SECONDS)
+        expires_before = min(self._database.now_ts(), requested_before + KEPT_SECONDS * NS_PER_SECOND)
+        records = await all_exports(self._database.begin())
+        expired = [r.id for r in records if not r.is_running and r.expiration_ts <= expires_before]
+        if expired:
+
+            async def write(tx: Transaction) -> None:
+                for id in expired:
+                    if await find_export(tx, id) is not None:
+                        await tx.delete_system(id)
+
+            await transact(self._database, "export", write)
+        kept = {self._path(record.id).name for record in records if record.id not in expired}
+        running = {self._partial(record.id).name for record in records if record.is_running}
+        await in_thread(_remove_others, self._directory, kept | running)
+
+    # ---- the work
+
+    def _start(self, id: str) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._work(id))
+
+    async def _work(self, id: str) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while (record := await find_export(self._database.begin(), id)) is not None and record.is_running:
+            if record.attempts >= MAXIMUM_ATTEMPTS:
+                failed = {"state": "failed", "failed_ts": Int64(self._database.now_ts())}
+                await self._patch(id, failed)
+                return
+            try:
+                await self._attempt(record)
+            except Exception:
+                _log.exception("an attempt at export %s failed", id)
+                await asyncio.sleep(pause)
+                pause *= 2
+
+    async def _attempt(self, record: ExportRecord) -> None:
+        snapshot = self._database.begin()
+        ts = snapshot.begin_ts
+        await self._patch(
+            record.id,
+            {
+                "state": "in_progress",
+                "start_ts": Int64(ts),
+                "progress_message": "Exporting",
+                "attempts": float(record.attempts + 1),
+            },
+        )
+        await in_thread(self._directory.mkdir, parents=True, exist_ok=True, mode=0o700)
+        unfinished, path = self._partial(record.id), self._path(record.id)
+        files = self._files() if record.include_storage else None
+        say = partial(self._say, record.id)
+        try:
+            with self._database.keep_history(ts):
+                await archive_snapshot(self._database, snapshot.registry, ts, unfinished, files, say)
+            await in_thread(_keep, unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        await self._patch(
+            record.id,
+            {
+                "state": "completed",
+                "complete_ts": Int64(self._database.now_ts()),
+                "zip_object_key": path.name,
+                "size": Int64(path.stat().st_size),
+                "progress_message": "Exported",
+            },
+        )
+
+    async def _say(self, id: str, progress: str) -> None:
+        await self._patch(id, {"progress_message": progress})
+
+    async def _patch(self, id: str, fields: dict[str, Any]) -> None:
+        async def write(tx: Transaction) -> None:
+            if await find_export(tx, id) is not None:
+                await tx.patch_system(id, fields)
+
+        await transact(self._database, "export", write)
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRY_INTERVAL_SECONDS)
+            try:
+                await self.remove_expired()
+            except Exception:
+                _log.exception("removing expired exports failed; the next pass tries again")
+
+    def _path(self, id: str) -> Path:
+        return self._directory / f"{id}.zip"
+
+    def _partial(self, id: str) -> Path:
+        return self._directory / f"{id}.partial"
+
+
+def _keep(unfinished: Path, path: Path) -> None:
+    """Give a complete archive its name, durably."""
+    with unfinished.open("rb+") as file:
+        sync_file(file)
+    unfinished.rename(path)
+    sync_directory(path.parent)
+
+
+def _remove_others(directory: Path, kept: set[str]) -> None:
+    if directory.is_dir():
+        for path in directory.iterdir():
+            if path.name not in kept:
+                path.unlink(missing_ok=True)

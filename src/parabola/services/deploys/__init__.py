@@ -1,0 +1,1 @@
+"""A push in its steps: analysis, schema, indexes, packages, variables, the switch."""

@@ -1,0 +1,283 @@
+"""What freshly loaded modules define, asked of the hosts that loaded them (deploy-api 7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from parabola._version import __version__
+from parabola.functions.deployed.deployment import Deployment, Environment, Module
+from parabola.functions.processes.hosts import LoadFailure
+from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition, check_definitions
+from parabola.services.deploys.known_analyses import KnownAnalyses, Surroundings
+from parabola.services.deploys.push import ENVIRONMENTS, SCHEMA_MODULES, Language
+from parabola.services.sign_in.auth_providers import parse_auth_providers
+from parabola.values.errors import BadRequest, UserError
+from parabola.values.schema.definition import Schema
+from parabola.values.validators.builder import validator_from_json
+
+if TYPE_CHECKING:
+    from parabola.functions.processes.host_set import HostSet
+
+__all__ = [
+    "MISSING_VARIABLE",
+    "AnalysedModules",
+    "analyse",
+    "analyse_auth",
+    "analyse_schema",
+    "with_position",
+]
+
+# The CLI offers to set the variable, and watches for it, when it is told by this code.
+MISSING_VARIABLE: Final = "AuthConfigMissingEnvironmentVariable"
+_MISSING_VARIABLE_TEXT: Final = re.compile(r"Environment variable \S+ is used in auth config file")
+
+_CYCLE = "Found cyclic definition dependency"
+
+APP_DEFINITION: Final = "convex.config.js"
+AUTH_MODULES = ("auth_config.py", "auth.config.js")
+
+
+@dataclass
+class AnalysedModules:
+    """The analysis of one language's modules. `schema_json` is None when there is no such file; the providers
+    are those of both languages.
+    """
+
+    modules: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    schema_json: Mapping[str, Any] | None = None
+    schema: Schema | None = None
+    auth_providers: Sequence[Mapping[str, Any]] = ()
+
+
+async def analyse(
+    hosts: HostSet, candidate: Deployment, language: Language, known: KnownAnalyses
+) -> AnalysedModules:
+    """Analyse every module of `language` about which nothing is `known`. Raises `LoadFailure` or
+    `SchemaDefinitionError`.
+    """
+    analysed = AnalysedModules()
+    for environment in ENVIRONMENTS[language]:
+        if environment not in candidate.environments():
+            continue
+        if environment == "python":
+            modules, schema = _parts(await hosts.analyze(environment, "modules"))
+        else:
+            around = Surroundings(
+                environment,
+                {module.path: module for module in candidate.modules_for(environment)},
+                hosts.variables(candidate.env),
+                (__version__, hosts.version(environment), candidate.node_packages),
+            )
+            ask = partial(hosts.analyze_modules, environment)
+            modules, schema = await _analyse_javascript(ask, around, known)
+        for path, module in modules.items():
+            _check_functions(path, module, environment)
+        analysed.modules |= modules
+        if schema is not None:
+            analysed.schema_json = schema
+            analysed.schema = Schema.from_json(schema)
+    analysed.auth_providers = await analyse_auth(hosts, candidate)
+    return analysed
+
+
+_Analysed = tuple[dict[str, Mapping[str, Any]], Mapping[str, Any] | None]
+"""Modules by their paths, and the schema."""
+
+
+def _parts(result: Mapping[str, Any]) -> _Analysed:
+    return dict(result["modules"]), result.get("schema")
+
+
+async def _analyse_javascript(
+    ask: Callable[[Sequence[str], Callable[[Mapping[str, Any]], None]], Awaitable[None]],
+    around: Surroundings,
+    known: KnownAnalyses,
+) -> _Analysed:
+    """Ask about the modules that have changed, and take the others as they were found before."""
+    found: dict[str, Mapping[str, Any] | None] = {}
+    asked = []
+    for path in sorted(around.modules):
+        if path == APP_DEFINITION or _is_chunk(path, around.environment):
+            continue
+        earlier = known.find(path, around)
+        if earlier is None:
+            asked.append(path)
+        else:
+            found[path] = earlier[0]
+
+    def take(part: Mapping[str, Any]) -> None:
+        new: dict[str, Mapping[str, Any] | None] = dict(part["modules"])
+        if part.get("schema") is not None:
+            new[SCHEMA_MODULES["typescript"]] = part["schema"]
+        for path, module in new.items():
+            known.remember(path, module, (part.get("reads") or {}).get(path), around)
+        found.update(new)
+
+    await ask(asked, take)
+    known.forget_others(around, found)
+    schema = found.pop(SCHEMA_MODULES["typescript"], None) if around.environment == "isolate" else None
+    return {path: found[path] or {} for path in sorted(found)}, schema
+
+
+def _is_chunk(path: str, environment: Environment) -> bool:
+    """Whether a module holds what others share, and nothing to call."""
+    return "_deps/" in path if environment == "node" else path.startswith("_deps/")
+
+
+async def analyse_auth(hosts: HostSet, candidate: Deployment) -> list[dict[str, Any]]:
+    """The providers of every auth config file, with the variables that the hosts have.
+
+    Raises `LoadFailure` when a file cannot be evaluated or needs a variable that is not set, and `BadRequest`
+    for a provider that cannot be.
+    """
+    providers: list[dict[str, Any]] = []
+    for path in AUTH_MODULES:
+        module = candidate.modules.get(path)
+        if module is None:
+            continue
+        try:
+            result = await hosts.analyze(module.environment, "auth")
+        except LoadFailure as failure:
+            if _MISSING_VARIABLE_TEXT.search(failure.message):
+                failure.code = MISSING_VARIABLE
+            raise
+        providers += [provider.to_json() for provider in parse_auth_providers(result)]
+    return providers
+
+
+async def analyse_schema(hosts: HostSet, module: Module) -> Schema | None:
+    """The schema that one module defines, on hosts that have loaded it. Raises what `analyse` raises."""
+    result = await hosts.analyze(module.environment, "schema")
+    schema = result.get("schema")
+    return None if schema is None else Schema.from_json(schema)
+
+
+async def analyse_definitions(
+    hosts: HostSet,
+    candidate: Deployment,
+    definitions: Sequence[PushedDefinition],
+    prepare: Callable[[Deployment], Awaitable[HostSet]],
+    known: KnownAnalyses,
+) -> dict[str, EvaluatedDefinition]:
+    """What the app and its components are, by their paths. `prepare` makes hosts where the app has none for
+    JavaScript.
+
+    Raises `LoadFailure`, and what is wrong with a component's functions or schema.
+    """
+    if not definitions:
+        return {}
+    if "isolate" in candidate.environments():
+        return await _analyse_definitions(hosts, definitions, known)
+    config = definitions[0].module
+    async with _hosts_of(Deployment({config.path: config}, env=candidate.env), prepare) as own:
+        return await _analyse_definitions(own, definitions, known)
+
+
+async def _analyse_definitions(
+    hosts: HostSet, definitions: Sequence[PushedDefinition], known: KnownAnalyses
+) -> dict[str, EvaluatedDefinition]:
+    asked = [{"path": each.path, "module": each.module.for_host()} for each in definitions]
+    try:
+        result = await hosts.analyze("isolate", "app", definitions=asked)
+    except LoadFailure as failure:
+        failure.code = "CyclicImport" if failure.message == _CYCLE else "InvalidConvexConfig"
+        raise
+    evaluated = {"": EvaluatedDefinition(result["definitions"][""])}
+    for each in definitions[1:]:
+        functions, schema = await _analyse_component(hosts, each, known)
+        definition = EvaluatedDefinition(result["definitions"][each.path], functions, schema)
+        evaluated[each.path] = definition.with_exports()
+    check_definitions(evaluated)
+    return evaluated
+
+
+async def _analyse_component(
+    hosts: HostSet, component: PushedDefinition, known: KnownAnalyses
+) -> tuple[Mapping[str, Mapping[str, Any]], Schema | None]:
+    """On the hosts of the app, which are handed the component's modules with the question."""
+    if not component.modules:
+        return {}, None
+    around = Surroundings(
+        "isolate",
+        {module.path: module for module in component.modules},
+        hosts.variables({}),
+        (__version__, hosts.version("isolate")),
+        component.path,
+    )
+
+    async def ask(paths: Sequence[str], take: Callable[[Mapping[str, Any]], None]) -> None:
+        if paths:
+            modules = [module.for_host() for module in component.modules]
+            take(await hosts.analyze("isolate", "modules", paths=list(paths), modules=modules))
+
+    try:
+        functions, schema = await _analyse_javascript(ask, around, known)
+        for path, module in functions.items():
+            _check_functions(path, module, "isolate")
+        return functions, None if schema is None else Schema.from_json(schema)
+    except UserError as error:
+        refusal = BadRequest(f"In the component {component.path}: {error.message}", code=error.code)
+        raise refusal from None
+
+
+@asynccontextmanager
+async def _hosts_of(
+    deployment: Deployment, prepare: Callable[[Deployment], Awaitable[HostSet]]
+) -> AsyncIterator[HostSet]:
+    hosts = await prepare(deployment)
+    try:
+        yield hosts
+    finally:
+        await hosts.close()
+
+
+def _check_functions(path: str, analyzed: Mapping[str, Any], environment: Environment) -> None:
+    """Raise `BadRequest` for a function that cannot be: its validators, or where it runs (js-runtime 4.3)."""
+    for function in analyzed.get("functions") or ():
+        name = function["name"]
+        if environment == "node" and function["udfType"] != "Action":
+            raise BadRequest(
+                f"`{name}` defined in `{path}` is a {function['udfType']} function. "
+                "Only actions can be defined in Node.js. "
+                "See https://docs.convex.dev/functions/actions for more details.",
+                code="InvalidModules",
+            )
+        for what, option in (("args", "argument"), ("returns", "return value")):
+            text = function.get(what)
+            if text is None:
+                continue
+            try:
+                parsed = orjson.loads(text)
+                if parsed is not None:
+                    validator_from_json(parsed)
+                    if what == "args" and parsed["type"] not in ("object", "any"):
+                        raise BadRequest(
+                            f"Arguments have names, so they need an object validator, not {parsed['type']}: "
+                            "`args: { name: v.string() }`."
+                        )
+            except (UserError, ValueError) as error:
+                raise BadRequest(
+                    f"Failed to analyze {path}: Error in {what} validator of `{name}`: {error}\n"
+                    f"See https://docs.convex.dev/functions/validation for docs on how to do {option} "
+                    "validation.",
+                    code="InvalidModules",
+                ) from None
+
+
+def with_position(failure: LoadFailure) -> LoadFailure:
+    """The same failure, its text beginning with the author's file and line."""
+    if failure.file is None:
+        return failure
+    place = failure.file if failure.line is None else f"{failure.file}:{failure.line}"
+    if failure.message.startswith(place):
+        return failure
+    placed = LoadFailure(f"{place}: {failure.message}", file=failure.file, line=failure.line)
+    placed.code = failure.code
+    return placed

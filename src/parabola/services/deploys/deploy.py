@@ -1,0 +1,356 @@
+"""Deploying: a push in three steps, of which only the last one changes what is served (deploy-api 6).
+
+1. `start_push`: load the modules on fresh hosts and analyse them; make the schema pending; begin to fill new
+indexes. 2. `wait_for_schema`: until the data is known to match and the indexes are filled.
+3. `finish_push`: one transaction switches modules, schema and indexes.
+
+A push that fails or is given up half-way leaves everything that is served as it was. `push` does all three.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from parabola.database.model.errors import ConflictError
+from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.functions.http.http_routing import http_prefix
+from parabola.functions.processes.hosts import LoadFailure
+from parabola.services.deploys.analysis import (
+    AnalysedModules,
+    analyse,
+    analyse_auth,
+    analyse_definitions,
+    analyse_schema,
+    with_position,
+)
+from parabola.services.deploys.audit_log import check_message, record_push
+from parabola.services.deploys.definitions import EvaluatedDefinition, check_runnable, check_variables
+from parabola.services.deploys.environment import check_changes
+from parabola.services.deploys.index_changes import index_changes
+from parabola.services.deploys.known_analyses import KnownAnalyses
+from parabola.services.deploys.node_packages import NodePackages
+from parabola.services.deploys.push import SCHEMA_MODULES, ModuleDiff, Push, PushResult, combine
+from parabola.services.deploys.schema_changes import (
+    RaceDetected,
+    SubmittedSchema,
+    activate_schema,
+    schema_text,
+    submit_schema,
+)
+from parabola.services.deploys.schema_evaluation import schema_evaluation
+from parabola.services.deploys.schema_validation import validate_schema
+from parabola.services.deploys.started_push import SchemaProgress, StartedPush, StartedPushes, schema_progress
+from parabola.services.jobs.cron_jobs import check_crons, update_crons
+from parabola.values.errors import BadRequest, ParabolaError
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.transaction import Transaction
+    from parabola.functions.activation import Activation
+    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.processes.host_set import HostSet
+
+__all__ = ["DeployService", "SchemaProgress", "StartedPush"]
+
+ATTEMPTS = 5
+"""How often `push` begins again when another push got in between."""
+
+logger = logging.getLogger("parabola.deploy")
+
+
+class DeployService:
+    """Takes pushes."""
+
+    def __init__(
+        self,
+        database: Database,
+        runner: FunctionRunner,
+        activation: Activation,
+        node_packages: NodePackages,
+    ) -> None:
+        self._database = database
+        self._runner = runner
+        self._activation = activation
+        self._node_packages = node_packages
+        self._pushes = StartedPushes(database)
+        self._known = KnownAnalyses()
+        self._one_at_a_time = asyncio.Lock()
+        self._cleaning: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Remove npm packages that nothing uses: now, and whenever a deployment has been replaced."""
+        self._activation.on_retired = self._remove_packages
+        self._remove_packages()
+
+    async def push(self, push: Push) -> PushResult:
+        """All three steps. A second call waits for the first; its outcome is then its own.
+
+        Raises `BadRequest` with the author's file and line, or with the document that breaks the schema. A
+        caller that is cancelled before the third step has changed nothing.
+        """
+        async with self._one_at_a_time:
+            for attempt in range(1, ATTEMPTS + 1):
+                started = await self.start_push(push)
+                try:
+                    while (progress := await self.wait_for_schema(started.token)).state == "inProgress":
+                        pass
+                    if progress.state == "failed":
+                        raise BadRequest(
+                            f"Schema validation failed.\n{progress.error}", code="SchemaValidationFailed"
+                        )
+                    if progress.state == "raceDetected":
+                        raise RaceDetected(
+                            "Another push replaced this one's schema before it was done. Push again."
+                        )
+                    return await _to_its_end(self.finish_push(started.token, message=push.message))
+                except RaceDetected:
+                    if attempt == ATTEMPTS:
+                        raise
+                finally:
+                    await self._pushes.give_up(started.token)()
+            raise AssertionError("unreachable")
+
+    async def start_push(self, push: Push) -> StartedPush:
+        """Analyse and submit. Raises `LoadFailure`, `BadRequest` or `Conflict`; then nothing has changed."""
+        base = self._runner.active.deployment
+        deployment, hosts, definitions = await self._analyse(base, push)
+        try:
+            submitted = await self._submit(deployment)
+        except BaseException:
+            await hosts.close()
+            raise
+        started = StartedPush(push, base, deployment, hosts, submitted, definitions)
+        if submitted.row_id is not None:
+            started.validation = asyncio.create_task(validate_schema(self._database, submitted.row_id))
+        self._pushes.add(started)
+        return started
+
+    async def evaluate_push(self, push: Push) -> PushResult:
+        """What a push would change, found out without writing anything. Raises what `start_push` raises."""
+        base = self._runner.active.deployment
+        deployment, hosts, definitions = await self._analyse(base, push)
+        await hosts.close()
+        registry = self._database.registry
+        active = registry.active_schema()
+        return PushResult(
+            modules=ModuleDiff.between(base.modules, deployment.modules),
+            indexes=index_changes(registry, deployment.schema).diff(registry),
+            deployment=deployment,
+            previous_schema=None if active is None else active.text,
+            next_schema=schema_text(deployment.schema),
+            definitions=definitions,
+        )
+
+    async def evaluate_schema(self, push: Push) -> dict[str, Any]:
+        """What a push would ask of the tables and indexes (deploy-api 6.6); nothing is written.
+
+        `npx convex dev` asks at every save, so nothing but the schema is looked at.
+        """
+        base = self._runner.active.deployment
+        modules = combine(base, push)
+        path = SCHEMA_MODULES[push.language]
+        module = modules.get(path)
+        if module is None:
+            schema = base.schema if any(other.startswith("schema.") for other in modules) else None
+        elif (deployed := base.modules.get(path)) is not None and deployed.sha256 == module.sha256:
+            schema = base.schema
+        else:
+            candidate = Deployment(modules={path: module}, env=base.env)
+            try:
+                hosts = await self._activation.prepare(candidate)
+                try:
+                    schema = await analyse_schema(hosts, module)
+                finally:
+                    await hosts.close()
+            except LoadFailure as failure:
+                raise with_position(failure) from None
+        return schema_evaluation(self._database, schema)
+
+    async def _analyse(
+        self, base: Deployment, push: Push
+    ) -> tuple[Deployment, HostSet, Mapping[str, EvaluatedDefinition]]:
+        """The deployment that a push asks for, hosts that have loaded it, and its definitions."""
+        modules = combine(base, push)
+        candidate = Deployment(
+            modules=modules,
+            env=base.env,
+            auth_providers=base.auth_providers,
+            node_packages=base.node_packages if push.language == "python" else None,
+        )
+        async with self._node_packages.held(push.node_dependencies) as packages:
+            if packages is not None:
+                candidate = replace(candidate, node_packages=packages)
+            try:
+                hosts = await self._activation.prepare(candidate)
+            except LoadFailure as failure:
+                raise with_position(failure) from None
+        try:
+            analysed = await analyse(hosts, candidate, push.language, self._known)
+            deployment = self._assemble(base, candidate, analysed)
+            check_crons(deployment)
+            definitions = await analyse_definitions(
+                hosts, candidate, push.definitions, self._activation.prepare, self._known
+            )
+            if push.language == "typescript":
+                app = definitions.get("")
+                prefix = http_prefix({} if app is None else app.definition)
+                deployment = replace(deployment, http_prefix=prefix)
+        except LoadFailure as failure:
+            await hosts.close()
+            raise with_position(failure) from None
+        except BaseException:
+            await hosts.close()
+            raise
+        hosts.deployment = deployment
+        return deployment, hosts, definitions
+
+    async def wait_for_schema(self, token: str, patience: float = 10.0) -> SchemaProgress:
+        """Wait until the second step is over, for at most `patience` seconds; how far it is.
+
+        Raises `Conflict` when the push is not under way any more, and `BadRequest` when it can never be
+        finished here.
+        """
+        started = await self._runnable(token)
+        deadline = time.monotonic() + patience
+        changed = asyncio.Event()
+        stop = self._database.on_commit(lambda _writes, _ts: changed.set())
+        try:
+            while True:
+                changed.clear()
+                progress = await schema_progress(self._database, started.schema)
+                remaining = deadline - time.monotonic()
+                if progress.state != "inProgress" or remaining <= 0:
+                    return progress
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(remaining):
+                        await changed.wait()
+        finally:
+            stop()
+
+    async def finish_push(
+        self, token: str, *, dry_run: bool | None = None, message: str | None = None
+    ) -> PushResult:
+        """Switch. `message` is kept with the push. Raises `RaceDetected` when something got in between, and
+        `Conflict` when the push is not under way any more; then nothing has changed.
+        """
+        check_message(message)
+        started = await self._runnable(token)
+        result = started.result()
+        if dry_run or (dry_run is None and started.push.dry_run):
+            await self._pushes.give_up(token)()
+            return result
+        base = started.base
+        check_variables(started.definitions, base.env)
+
+        async def write(tx: Transaction) -> None:
+            if self._runner.active.deployment.id != base.id:
+                raise RaceDetected("Another push or a change of the environment came in between. Push again.")
+            await activate_schema(tx, started.schema)
+            await update_crons(tx, started.deployment)
+            await record_push(tx, result, message)
+
+        await self._activation.activate(started.deployment, started.hosts, write)
+        self._pushes.remove(token)
+        return result
+
+    async def _runnable(self, token: str) -> StartedPush:
+        """The push of a token. One that needs what does not run here is given up and refused."""
+        started = self._pushes.find(token)
+        try:
+            check_runnable(started.definitions)
+        except BadRequest:
+            await self._pushes.give_up(token)()
+            raise
+        return started
+
+    async def change_environment(self, changes: dict[str, str | None]) -> None:
+        """Set environment variables, or remove those whose value is `None`.
+
+        Auth config files are evaluated anew. Raises `BadRequest` for what cannot be set, and `LoadFailure`
+        when a module cannot do with it, auth config files among them; then nothing has changed.
+        """
+        check_changes(self._runner.active.deployment.env, changes)
+        try:
+            await self._activation.change_environment(changes, analyse_auth)
+        except LoadFailure as failure:
+            raise with_position(failure) from None
+
+    async def refresh_auth_providers(self) -> None:
+        """Evaluate auth config files with the addresses that the server has now: a deployment that signs
+        people in by itself names `CONVEX_SITE_URL` there.
+        """
+        active = self._runner.active
+        try:
+            providers = await analyse_auth(active.hosts, active.deployment)
+            if providers != list(active.deployment.auth_providers):
+                await self._activation.change_environment({}, analyse_auth)
+        except ParabolaError as error:
+            logger.warning(
+                "The auth config goes on as it was, since it cannot be evaluated: %s", error.message
+            )
+
+    async def close(self) -> None:
+        """Give up every push under way."""
+        await self._pushes.close()
+        await asyncio.gather(*self._cleaning, return_exceptions=True)
+
+    def _remove_packages(self) -> None:
+        async def remove() -> None:
+            try:
+                await self._node_packages.remove_unused(self._activation.packages_in_use)
+            except OSError as error:
+                logger.warning("npm packages that nothing uses could not be removed: %s", error)
+
+        task = asyncio.get_running_loop().create_task(remove())
+        self._cleaning.add(task)
+        task.add_done_callback(self._cleaning.discard)
+
+    def _assemble(self, base: Deployment, candidate: Deployment, analysed: AnalysedModules) -> Deployment:
+        """The new deployment: freshly analysed modules, and those of the other language as they were."""
+        modules = [
+            module if (found := analysed.modules.get(path)) is None else _with_analysis(module, found)
+            for path, module in candidate.modules.items()
+        ]
+        keeps_schema = analysed.schema is None and any(
+            module.path.startswith("schema.") and module.path not in analysed.modules for module in modules
+        )
+        return Deployment.of(
+            modules,
+            schema=base.schema if keeps_schema else analysed.schema,
+            env=base.env,
+            auth_providers=analysed.auth_providers,
+            id=candidate.id,
+            pushed_at_ms=candidate.pushed_at_ms,
+            node_packages=candidate.node_packages,
+            http_prefix=base.http_prefix,
+        )
+
+    async def _submit(self, deployment: Deployment) -> SubmittedSchema:
+        while True:
+            tx = self._database.begin(writable=True)
+            submitted = await submit_schema(tx, self._database, deployment.schema)
+            try:
+                await self._database.commit(tx, source="push")
+                return submitted
+            except ConflictError:
+                continue
+
+
+async def _to_its_end(switching: Coroutine[Any, Any, PushResult]) -> PushResult:
+    """Switch, whole or not at all: a caller that is cancelled meanwhile waits until it is done."""
+    task = asyncio.ensure_future(switching)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+def _with_analysis(module: Module, analysed: Mapping[str, Any]) -> Module:
+    return Module(module.path, module.environment, module.source, module.source_map, module.sha256, analysed)

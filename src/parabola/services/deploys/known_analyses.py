@@ -1,0 +1,101 @@
+"""What the analysis of modules has found before, for modules that have not changed.
+
+What a module defines depends on its text and on that of all modules it imports, on the variables it reads
+while it is imported, and on what runs it. A module that has read the clock or drawn random numbers is
+analysed anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from parabola.functions.deployed.deployment import Environment, Module
+
+__all__ = ["KnownAnalyses", "Surroundings"]
+
+EVERYTHING: Final = "*"
+"""Stands for all variables."""
+MAXIMUM_KNOWN: Final = 8192
+"""Modules whose analysis is remembered."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What surrounds the modules of one environment, for a component or (with an empty path) the app."""
+
+    environment: Environment
+    modules: Mapping[str, Module]
+    variables: Mapping[str, str]
+    runtime: tuple[str | None, ...] = ()
+    """The versions of what runs the modules, and the packages that they find."""
+    component: str = ""
+
+
+@dataclass(frozen=True)
+class _Known:
+    found: Mapping[str, Any] | None
+    sources: Mapping[str, str]
+    variables: Mapping[str, str | None]
+    is_complete: bool
+    """Whether `variables` are all that there are."""
+    runtime: tuple[str | None, ...]
+
+    def holds_in(self, around: Surroundings) -> bool:
+        if self.runtime != around.runtime:
+            return False
+        for path, sha256 in self.sources.items():
+            module = around.modules.get(path)
+            if module is None or module.sha256 != sha256:
+                return False
+        if self.is_complete:
+            return dict(around.variables) == self.variables
+        return all(around.variables.get(name) == value for name, value in self.variables.items())
+
+
+class KnownAnalyses:
+    """The newest analysis of each module, in memory."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, Environment, str], _Known] = {}
+
+    def find(self, path: str, around: Surroundings) -> tuple[Mapping[str, Any] | None] | None:
+        """What has been found about a module, in a tuple; `None` when it is to be analysed."""
+        known = self._known.get((around.component, around.environment, path))
+        return (known.found,) if known is not None and known.holds_in(around) else None
+
+    def remember(
+        self,
+        path: str,
+        found: Mapping[str, Any] | None,
+        reads: Mapping[str, Any] | None,
+        around: Surroundings,
+    ) -> None:
+        """Keep what a host has found, together with what it says that this depends on."""
+        key = (around.component, around.environment, path)
+        self._known.pop(key, None)
+        if reads is None or not reads["isFixed"]:
+            return
+        names = reads["variables"]
+        is_complete = EVERYTHING in names
+        self._known[key] = _Known(
+            found,
+            {each: around.modules[each].sha256 for each in reads["imports"]},
+            dict(around.variables) if is_complete else {name: around.variables.get(name) for name in names},
+            is_complete,
+            around.runtime,
+        )
+        while len(self._known) > MAXIMUM_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def forget_others(self, around: Surroundings, paths: Iterable[str]) -> None:
+        """A push is through: what is not in it any more is forgotten."""
+        kept = set(paths)
+        gone = [
+            key
+            for key in self._known
+            if key[:2] == (around.component, around.environment) and key[2] not in kept
+        ]
+        for key in gone:
+            del self._known[key]

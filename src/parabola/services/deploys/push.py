@@ -1,0 +1,228 @@
+"""What a push brings, and how it combines with what is already deployed. Pure: nothing here runs or writes
+anything.
+
+A push carries the modules of one *language*. Those of the other stay as they are, so `parabola deploy` and
+`npx convex deploy` can be used side by side on one folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from parabola.functions.deployed.deployment import Deployment, Environment, Module
+from parabola.functions.deployed.function_path import strip_extension
+from parabola.services.deploys.audit_log import check_message
+from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition
+from parabola.values.errors import BadRequest, Conflict
+
+__all__ = [
+    "ENVIRONMENTS",
+    "IndexDiff",
+    "Language",
+    "ModuleDiff",
+    "Push",
+    "PushResult",
+    "UnchangedModule",
+    "combine",
+]
+
+Language = Literal["python", "typescript"]
+
+MAXIMUM_MODULES = 4096
+"""User modules of a deployment, shared chunks apart (deploy-api 7.3)."""
+MAXIMUM_SOURCE_BYTES = 32 * 1024 * 1024
+"""Bytes of one module with its source map."""
+
+SCHEMA_MODULES: Mapping[Language, str] = {"python": "schema.py", "typescript": "schema.js"}
+ENVIRONMENTS: Mapping[Language, tuple[Environment, ...]] = {
+    "python": ("python",),
+    "typescript": ("isolate", "node"),
+}
+_ONE_FOR_BOTH: Mapping[str, str] = {
+    "crons": "its jobs may name functions of both languages.",
+    "http": "its HTTP actions may call functions of both languages.",
+}
+_SEGMENT = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.]{1,64}\Z")
+
+
+@dataclass(frozen=True)
+class UnchangedModule:
+    """A module that the pusher knows the server to have: named by its hash instead of sent (deploy-api
+    5.1).
+    """
+
+    path: str
+    environment: Environment
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Push:
+    """All modules of one language, the schema's among them (`schema.py`, `schema.js`)."""
+
+    language: Language
+    modules: tuple[Module, ...]
+    unchanged: tuple[UnchangedModule, ...] = ()
+    dry_run: bool = False
+    node_dependencies: tuple[tuple[str, str], ...] = ()
+    """Name and version of the npm packages that `"use node"` modules import from outside."""
+    message: str | None = None
+    definitions: tuple[PushedDefinition, ...] = ()
+    """The app's definition and those of its components."""
+
+    def __post_init__(self) -> None:
+        check_message(self.message)
+        seen: set[str] = set()
+        every: list[Module | UnchangedModule] = [*self.modules, *self.unchanged]
+        for module in every:
+            _check_path(module.path)
+            if module.path in seen:
+                raise BadRequest(f"The push contains {module.path} twice.", code="InvalidModules")
+            if module.environment not in ENVIRONMENTS[self.language]:
+                raise BadRequest(
+                    f"{module.path} runs in {module.environment}: no {self.language} push can contain it.",
+                    code="InvalidModules",
+                )
+            seen.add(module.path)
+        parts = [module for each in self.definitions for module in (each.module, *each.modules)]
+        for part in parts:
+            _check_path(part.path)
+        for sent in (*self.modules, *parts):
+            size = len(sent.source) + len(sent.source_map or "")
+            if size > MAXIMUM_SOURCE_BYTES:
+                raise BadRequest(
+                    f"{sent.path} is {size:,} bytes long; at most {MAXIMUM_SOURCE_BYTES:,} are allowed. "
+                    "Split it, or import less into it.",
+                    code="ModuleTooLarge",
+                )
+
+
+@dataclass(frozen=True)
+class ModuleDiff:
+    """Module paths that a push adds, removes, or gives other code."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    @classmethod
+    def between(cls, old: Mapping[str, Module], new: Mapping[str, Module]) -> ModuleDiff:
+        """What leads from `old` to `new`; shared chunks (`_deps/`) are nobody's concern."""
+        shown = [path for path in sorted({*old, *new}) if not path.startswith("_deps/")]
+        return cls(
+            tuple(path for path in shown if path not in old),
+            tuple(path for path in shown if path not in new),
+            tuple(
+                path for path in shown if path in old and path in new and old[path].sha256 != new[path].sha256
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class IndexDiff:
+    """Indexes as the command line shows them: `deploy-api.md` 6.4, `Index`."""
+
+    added: tuple[Mapping[str, Any], ...] = ()
+    removed: tuple[Mapping[str, Any], ...] = ()
+    enabled: tuple[Mapping[str, Any], ...] = ()
+    disabled: tuple[Mapping[str, Any], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The wire form."""
+        return {
+            "added_indexes": list(self.added),
+            "removed_indexes": list(self.removed),
+            "enabled_indexes": list(self.enabled),
+            "disabled_indexes": list(self.disabled),
+        }
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What a push has changed (or would change, in a dry run)."""
+
+    modules: ModuleDiff
+    indexes: IndexDiff
+    deployment: Deployment
+    previous_schema: str | None = None
+    next_schema: str | None = None
+    analysis: Mapping[str, Any] = field(default_factory=dict)
+    definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
+
+
+def combine(current: Deployment, push: Push) -> dict[str, Module]:
+    """The modules that are deployed once the push is through, by path; what the push does not bring is not
+    analysed anew.
+
+    Raises `Conflict` when an unchanged module is not there, and `BadRequest` when two files claim one name.
+    """
+    mine = ENVIRONMENTS[push.language]
+    kept = [module for module in current.modules.values() if module.environment not in mine]
+    brought = [*push.modules, *(_known(current, module) for module in push.unchanged)]
+    _check_collisions(kept, brought)
+    combined = {module.path: module for module in (*kept, *brought)}
+    count = sum(not path.startswith("_deps/") for path in combined)
+    if count > MAXIMUM_MODULES:
+        raise BadRequest(
+            f"There are {count} modules; at most {MAXIMUM_MODULES} are allowed.", code="InvalidModules"
+        )
+    return combined
+
+
+def _known(current: Deployment, named: UnchangedModule) -> Module:
+    module = current.modules.get(named.path)
+    if module is None:
+        raise Conflict(f"The server no longer has {named.path}. Push again.", code="MissingExistingModule")
+    if module.environment != named.environment:
+        raise Conflict(
+            f"{named.path} runs elsewhere on the server. Push again.", code="ExistingModuleEnvConflict"
+        )
+    if module.sha256 != named.sha256:
+        raise Conflict(
+            f"The server has another version of {named.path}. Push again.", code="ExistingModuleHashConflict"
+        )
+    return module
+
+
+def _check_collisions(kept: Iterable[Module], brought: Sequence[Module]) -> None:
+    """Function paths have no extension, so `tasks.py` and `tasks.ts` cannot both be there."""
+    taken = {strip_extension(module.path): module for module in kept}
+    for module in brought:
+        other = taken.get(strip_extension(module.path))
+        if other is None:
+            continue
+        mine, theirs = _as_written(module), _as_written(other)
+        if strip_extension(module.path) == "schema":
+            raise BadRequest(
+                f"There are two schemas, {mine} and {theirs}. One schema describes all tables, "
+                "whichever language uses them: keep one of the two files.",
+                code="InvalidSchema",
+            )
+        if (advice := _ONE_FOR_BOTH.get(strip_extension(module.path))) is not None:
+            raise BadRequest(
+                f"There are both {mine} and {theirs}. Keep one of the two files: {advice}",
+                code="InvalidModules",
+            )
+        raise BadRequest(
+            f"{mine} and {theirs} have the same function paths, {strip_extension(module.path)}:…. "
+            "Rename one of them.",
+            code="InvalidModules",
+        )
+
+
+def _as_written(module: Module) -> str:
+    """A module's path as its author knows it: TypeScript modules arrive compiled, as `.js`."""
+    path = module.path
+    return path if module.environment == "python" else f"{strip_extension(path)}.ts (or .js)"
+
+
+def _check_path(path: str) -> None:
+    if not path or not all(_SEGMENT.match(part) and part.strip(".") for part in path.split("/")):
+        raise BadRequest(
+            f"{path!r} is not a valid module path: each part may only have letters, digits, underscores and "
+            "dots, at most 64 of them, with at least one letter or digit.",
+            code="BadConvexModuleIdentifier",
+        )

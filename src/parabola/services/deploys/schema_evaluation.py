@@ -1,0 +1,68 @@
+"""What a schema would ask of the data: which tables must be looked through, which indexes filled
+(deploy-api 6.6). Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from parabola.services.deploys.index_changes import index_changes
+from parabola.services.deploys.schema_validation import tables_in_doubt
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.values.schema.definition import Schema
+
+__all__ = ["schema_evaluation"]
+
+
+def schema_evaluation(database: Database, schema: Schema | None) -> dict[str, Any]:
+    """The evaluation of the root app as the CLI reads it."""
+    return {
+        "definitionPath": "",
+        "schemaValidation": schema is not None and schema.schema_validation,
+        "tables": list(_tables(database, schema)),
+        "indexes": list(_indexes(database, schema)),
+    }
+
+
+def _tables(database: Database, schema: Schema | None) -> Iterator[dict[str, Any]]:
+    if schema is None:
+        return
+    active = database.registry.active_schema()
+    doubtful = set(tables_in_doubt(schema, None if active is None else active.schema))
+    for name, table in schema.tables.items():
+        documents, size = _size(database, name)
+        if not schema.schema_validation or table.document_type is None:
+            outcome = "notValidated"
+        elif name not in doubtful:
+            outcome = "supersetOfEnforced"
+        elif documents == 0:
+            outcome = "supersetOfShape"
+        else:
+            outcome = "mustWalk"
+        yield {"name": name, "outcome": outcome, "numDocs": documents, "sizeBytes": size}
+
+
+def _indexes(database: Database, schema: Schema | None) -> Iterator[dict[str, Any]]:
+    changes = index_changes(database.registry, schema)
+    diff = changes.diff(database.registry)
+    for change, indexes in (
+        ("added", diff.added),
+        ("enabled", diff.enabled),
+        ("disabled", diff.disabled),
+        ("dropped", diff.removed),
+    ):
+        for index in indexes:
+            documents, _ = _size(database, index["name"].partition(".")[0])
+            yield {**index, "change": change, "needsBackfill": change == "added", "numDocs": documents}
+
+
+def _size(database: Database, name: str) -> tuple[int, int]:
+    """Documents and bytes of a table; nothing for one that does not exist."""
+    table = database.registry.table(name)
+    if table is None:
+        return 0, 0
+    size = database.persistence.size(table.tablet_id)
+    return size.documents, size.bytes

@@ -1,0 +1,192 @@
+"""Pushes between their first step and their last: what they have begun, and how they are given up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from parabola.database.model.errors import ConflictError
+from parabola.services.deploys.definitions import EvaluatedDefinition
+from parabola.services.deploys.push import ModuleDiff, Push, PushResult
+from parabola.services.deploys.schema_changes import SubmittedSchema, abandon_schema
+from parabola.values.errors import Conflict
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.functions.deployed.deployment import Deployment
+    from parabola.functions.processes.host_set import HostSet
+
+__all__ = ["SchemaProgress", "StartedPush", "StartedPushes", "schema_progress"]
+
+ABANDONED_AFTER_SECONDS = 300.0
+"""A push that nobody asks about for so long is given up: its hosts end."""
+MAXIMUM_STARTED = 4
+"""Pushes that may be under way at once; starting another one gives up the oldest."""
+
+logger = logging.getLogger("parabola.deploy")
+
+
+@dataclass(frozen=True)
+class SchemaProgress:
+    """How far the second step is. `state`: inProgress, complete, failed or raceDetected (deploy-api 6.7)."""
+
+    state: str
+    validated: bool = True
+    indexes_complete: int = 0
+    indexes_total: int = 0
+    error: str = ""
+    table_name: str | None = None
+
+
+@dataclass
+class StartedPush:
+    """A push after its first step. `token` stands for it in the calls of the others."""
+
+    push: Push
+    base: Deployment
+    deployment: Deployment
+    hosts: HostSet
+    schema: SubmittedSchema
+    definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    touched: float = field(default_factory=time.monotonic)
+    validation: asyncio.Task[None] | None = None
+
+    def analysis(self) -> dict[str, Any]:
+        """Modules and schema of the new deployment as `deploy-api.md` 7 writes them."""
+        modules = {
+            path: module.analyzed for path, module in self.deployment.modules.items() if module.analyzed
+        }
+        schema = self.deployment.schema
+        return {"modules": modules, "schema": None if schema is None else schema.to_json()}
+
+    def result(self) -> PushResult:
+        """What the push changes."""
+        return PushResult(
+            modules=ModuleDiff.between(self.base.modules, self.deployment.modules),
+            indexes=self.schema.diff,
+            deployment=self.deployment,
+            previous_schema=self.schema.previous_text,
+            next_schema=self.schema.text,
+            analysis=self.analysis(),
+            definitions=self.definitions,
+        )
+
+
+class StartedPushes:
+    """The pushes under way, by their tokens. Clients walk away without a word, so each has a time limit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._started: dict[str, StartedPush] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def add(self, started: StartedPush) -> None:
+        """Keep a push; the oldest is given up where there are too many."""
+        while len(self._started) >= MAXIMUM_STARTED:
+            self._later(self.give_up(next(iter(self._started))))
+        self._started[started.token] = started
+        self._look_again(started.token, ABANDONED_AFTER_SECONDS)
+
+    def find(self, token: str) -> StartedPush:
+        """The push of a token, whose time begins anew. Raises `Conflict` when it is not under way."""
+        started = self._started.get(token)
+        if started is None:
+            # A conflict and not "not found": the command line then begins again with a new push.
+            raise Conflict("This push is not under way any more. Push again.", code="UnknownPush")
+        started.touched = time.monotonic()
+        return started
+
+    def remove(self, token: str) -> None:
+        """A push is over; what it has begun stays."""
+        del self._started[token]
+
+    def give_up(self, token: str) -> Callable[[], Awaitable[None]]:
+        """Forget a push that will not be finished. The answer, called, ends what it has begun: its hosts, its
+        validation, its pending schema and indexes.
+        """
+        started = self._started.pop(token, None)
+
+        async def end() -> None:
+            if started is not None:
+                await self._end(started)
+
+        return end
+
+    async def close(self) -> None:
+        """Give up every push."""
+        for token in list(self._started):
+            await self.give_up(token)()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    async def _end(self, started: StartedPush) -> None:
+        if started.validation is not None:
+            started.validation.cancel()
+            await asyncio.gather(started.validation, return_exceptions=True)
+        await started.hosts.close()
+        while True:
+            tx = self._database.begin(writable=True)
+            await abandon_schema(tx, started.schema)
+            try:
+                await self._database.commit(tx, source="push")
+                return
+            except ConflictError:
+                continue
+
+    def _look_again(self, token: str, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._give_up_if_abandoned, token)
+
+    def _give_up_if_abandoned(self, token: str) -> None:
+        started = self._started.get(token)
+        if started is None:
+            return
+        remaining = started.touched + ABANDONED_AFTER_SECONDS - time.monotonic()
+        if remaining > 0:
+            self._look_again(token, remaining)
+        else:
+            self._later(self.give_up(token))
+
+    def _later(self, end: Callable[[], Awaitable[None]]) -> None:
+        async def run() -> None:
+            try:
+                await end()
+            except Exception:
+                logger.exception("A push that was given up could not be ended")
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+async def schema_progress(database: Database, submitted: SubmittedSchema) -> SchemaProgress:
+    """How far a submitted schema is: its data checked, its indexes filled."""
+    tx = database.begin()
+    indexes = [
+        index
+        for table in tx.registry.tables("")
+        for index in tx.registry.indexes(table.tablet_id)
+        if index.index_id in submitted.index_ids
+    ]
+    total = len(submitted.index_ids)
+    complete = sum(index.state != "backfilling" for index in indexes)
+    validated = True
+    if submitted.row_id is not None:
+        row = await tx.get_system(submitted.row_id)
+        state = "overwritten" if row is None else row.value["state"]
+        if state == "failed":
+            assert row is not None
+            return SchemaProgress(
+                "failed", False, complete, total, row.value["error"], row.value["tableName"]
+            )
+        if state not in ("pending", "validated"):
+            return SchemaProgress("raceDetected")
+        validated = state == "validated"
+    if len(indexes) < total:
+        return SchemaProgress("raceDetected")
+    done = validated and complete == total
+    return SchemaProgress("complete" if done else "inProgress", validated, complete, total)

@@ -1,0 +1,1 @@
+"""Stored files: rows in the database, bytes in a directory or an object store."""

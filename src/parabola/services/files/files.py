@@ -1,0 +1,287 @@
+"""File storage: rows in `_file_storage`, bytes in a file store (semantics 8).
+
+The row is the file: it appears once all bytes are safe and disappears in the transaction of its deletion. The
+bytes follow. What a crash, or a mutation that did not commit, leaves behind is removed by `FileGarbage`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import uuid
+from base64 import b64decode, b64encode
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, CallArguments, SyscallTable
+from parabola.services.files.file_garbage import FileGarbage
+from parabola.services.files.file_rows import by_storage_id, find_file, key_of
+from parabola.services.files.file_store import FileStore
+from parabola.services.files.partial_files import PartialFiles
+from parabola.services.files.stored_files import FILES
+from parabola.services.files.upload_limits import UploadLimits
+from parabola.services.files.upload_tokens import UploadTokens
+from parabola.services.transactions import transact
+from parabola.values.encoding import Int64
+from parabola.values.errors import BadRequest, NotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parabola.database.database import Database
+    from parabola.database.model.documents import Document
+    from parabola.database.transaction import Transaction
+    from parabola.functions.calls.execution import Execution
+
+__all__ = ["Files"]
+
+MUTATIONS_AND_ACTIONS: Final = ACTIONS | {"mutation"}
+TRANSACTION_SECONDS: Final = 300.0
+"""After this long a mutation that stored a file has committed or never will."""
+_CONTENT_TYPE: Final = re.compile(r"[\x20-\x7e\xa0-\U0010ffff]*\Z")
+_READ_AT_ONCE: Final = 40 * 1024 * 1024
+"""Bytes that one `storage.get` call may be answered with: in base64 they must fit into a message."""
+
+
+class Files:
+    """The stored files of a deployment. `cloud_url` is where the URLs of uploads begin, `files_origin` where
+    those of files do, if that is elsewhere."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: FileStore,
+        tokens: UploadTokens,
+        cloud_url: str,
+        scratch: Path,
+        limits: UploadLimits,
+        files_origin: str | None = None,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._tokens = tokens
+        self._cloud_url = cloud_url.rstrip("/")
+        self._files_url = (files_origin or cloud_url).rstrip("/")
+        self._limits = limits
+        self._partial = PartialFiles(scratch)
+        self._garbage = FileGarbage(database, store)
+
+    def register(self, syscalls: SyscallTable) -> None:
+        """Serve `ctx.storage`."""
+        syscalls.register("1.0/storageGetUrl", self._get_url, contexts=EVERYWHERE)
+        syscalls.register("1.0/storageGetMetadata", self._get_metadata, contexts=EVERYWHERE)
+        syscalls.register(
+            "1.0/storageGenerateUploadUrl", self._generate_upload_url, contexts=MUTATIONS_AND_ACTIONS
+        )
+        syscalls.register("1.0/storageDelete", self._delete, contexts=MUTATIONS_AND_ACTIONS)
+        syscalls.register("1.0/storageStore", self._store_blob, contexts=MUTATIONS_AND_ACTIONS)
+        syscalls.register("1.0/storageGet", self._get_blob, contexts=MUTATIONS_AND_ACTIONS)
+
+    def start(self) -> None:
+        """Begin to remove bytes that no file owns."""
+        self._garbage.start()
+
+    async def close(self) -> None:
+        """Stop."""
+        await self._garbage.close()
+        self._partial.close()
+
+    # For the server
+
+    def check_upload_token(self, token: str) -> bytes:
+        """What stands for `token`, however it is spelled. Raises `Unauthenticated` unless it allows an upload
+        now."""
+        return self._tokens.check(token)
+
+    async def check_room(self, announced: int | None) -> None:
+        """Before a file of `announced` bytes is received. Raises `FileTooLarge`, `StorageFull`."""
+        await self._limits.check(announced or 0)
+
+    def leaving_room(self, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """`content` of any size, as long as the disk has room for it: what is uploaded to be imported."""
+        return replace(self._limits, maximum_file=None).watch(content)
+
+    async def upload(
+        self, content: AsyncIterable[bytes], content_type: str | None, sha256: bytes | None
+    ) -> str:
+        """Store a file; its id. Raises `BadRequest` (`Sha256Mismatch`) when the digest is another one."""
+        row = await self.keep(
+            self._limits.watch(content),
+            storage_id=str(uuid.uuid4()),
+            content_type=content_type,
+            sha256=sha256,
+        )
+        try:
+            return await transact(
+                self._database, "file upload", lambda tx: tx.insert_system(FILES, dict(row))
+            )
+        except BaseException:
+            # Whoever was interrupted may have committed nevertheless: it looks first.
+            self._garbage.collect_unless_owned(key_of(row))
+            raise
+
+    async def find(self, storage_id: str) -> Mapping[str, Any] | None:
+        """The row of a file by the UUID in its URL."""
+        row = await by_storage_id(self._database.begin(), storage_id)
+        return None if row is None else row.value
+
+    async def open(self, row: Mapping[str, Any], start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """A part of a file's bytes."""
+        return await self._store.open(key_of(row), start, end)
+
+    # For exports and imports (`StoredFiles`)
+
+    async def read(self, row: Mapping[str, Any]) -> AsyncIterator[bytes]:
+        """All bytes of a file."""
+        async for piece in await self._store.open(key_of(row)):
+            yield piece
+
+    async def keep(
+        self,
+        content: AsyncIterable[bytes],
+        *,
+        storage_id: str,
+        content_type: str | None,
+        sha256: bytes | None,
+    ) -> Mapping[str, Any]:
+        """Keep bytes for a storage id; the row to write for them. Raises `BadRequest`.
+
+        Bytes that are there already under this id stay as they are: an import brings the files of a backup
+        along before it takes the place of what is there.
+        """
+        if content_type is not None and not _CONTENT_TYPE.match(content_type):
+            raise BadRequest(
+                f"The content type {content_type!r} cannot be sent in a header. Use one such as 'image/png'.",
+                code="InvalidContentType",
+            )
+        key = self._store.new_key(f"{storage_id}.{secrets.token_hex(4)}")
+        stored = await self._store.put(key, content)
+        if sha256 is not None and sha256 != stored.sha256:
+            await self._store.delete(key)
+            raise BadRequest(
+                f"Sha256 mismatch. Expected: {b64encode(sha256).decode()} "
+                f"Actual: {b64encode(stored.sha256).decode()}",
+                code="Sha256Mismatch",
+            )
+        row: dict[str, Any] = {
+            "storageId": storage_id,
+            "storageKey": key,
+            "sha256": stored.sha256,
+            "size": Int64(stored.size),
+        }
+        if content_type is not None:
+            row["contentType"] = content_type
+        return row
+
+    # Operations
+
+    async def _get_url(self, execution: Execution, args: Mapping[str, Any]) -> str | None:
+        row = await self._read_row(execution, args, "storage.getUrl")
+        return None if row is None else f"{self._files_url}/api/storage/{row.value['storageId']}"
+
+    async def _get_metadata(self, execution: Execution, args: Mapping[str, Any]) -> Any:
+        row = await self._read_row(execution, args, "storage.getMetadata")
+        if row is None:
+            return None
+        value = row.value
+        return {
+            "storageId": value["storageId"],
+            "sha256": value["sha256"].hex(),
+            "size": float(int(value["size"])),
+            "contentType": value.get("contentType"),
+        }
+
+    async def _generate_upload_url(self, execution: Execution, args: Mapping[str, Any]) -> str:
+        return f"{self._cloud_url}/api/storage/upload?token={self._tokens.issue()}"
+
+    async def _delete(self, execution: Execution, args: Mapping[str, Any]) -> None:
+        storage_id = CallArguments(args, "storage.delete").string("storageId")
+
+        async def delete(tx: Transaction) -> None:
+            row = await find_file(tx, storage_id, "storage.delete")
+            if row is None:
+                raise NotFound(f"storage id {storage_id} not found", code="StorageIdNotFound")
+            await tx.delete_system(row.id)
+
+        if execution.transaction is not None:
+            await delete(execution.db)
+        else:
+            await transact(self._database, "storage.delete", delete)
+
+    async def _store_blob(self, execution: Execution, args: Mapping[str, Any]) -> str | None:
+        call = CallArguments(args, "storage.store")
+        try:
+            blob = b64decode(call.string("blob"), validate=True)
+        except ValueError:
+            raise call.bad("blob", "expected base64") from None
+        content: AsyncIterable[bytes]
+        part = args.get("part")
+        if isinstance(part, Mapping):
+            upload = f"{execution.attempt.seed} {part.get('upload')}"  # a seed belongs to one run
+            whole = self._partial.add(upload, blob, last=bool(part.get("last")))
+            if whole is None:
+                return None
+            content = whole
+        else:
+            content = _once(blob)
+        digest = call.optional_string("sha256")
+        content_type = call.optional_string("contentType") or None  # a Blob of no type says ""
+        sha256 = None if digest is None else _digest(digest)
+        if execution.transaction is None:
+            return await self.upload(content, content_type, sha256)
+        row = await self.keep(
+            self._limits.watch(content),
+            storage_id=str(uuid.uuid4()),
+            content_type=content_type,
+            sha256=sha256,
+        )
+        self._garbage.collect_unless_owned(key_of(row), after=TRANSACTION_SECONDS)
+        return await execution.db.insert_system(FILES, dict(row))
+
+    async def _get_blob(self, execution: Execution, args: Mapping[str, Any]) -> Any:
+        call = CallArguments(args, "storage.get")
+        row = await self._read_row(execution, args, "storage.get")
+        if row is None:
+            return None
+        size = int(row.value["size"])
+        start = min(call.optional_integer("offset") or 0, size)
+        wanted = call.optional_integer("length")
+        end = size if wanted is None else min(size, start + wanted)
+        if end - start > _READ_AT_ONCE:
+            raise BadRequest(
+                f"The file is {size:,} bytes long, too much to be read at once. Read it by its URL instead.",
+                code="FileTooLarge",
+            )
+        try:
+            async with aclosing(await self.open(row.value, start, end)) as stream:
+                pieces = [piece async for piece in stream]
+        except FileNotFoundError:
+            return None
+        return {
+            "blob": b64encode(b"".join(pieces)).decode(),
+            "contentType": row.value.get("contentType"),
+            "size": size,
+        }
+
+    async def _read_row(self, execution: Execution, args: Mapping[str, Any], label: str) -> Document | None:
+        storage_id = CallArguments(args, label).string("storageId")
+        snapshot = execution.transaction or self._database.begin()
+        return await find_file(snapshot, storage_id, label)
+
+
+def _digest(text: str) -> bytes:
+    """A SHA-256 in base64 or hex."""
+    with contextlib.suppress(ValueError):
+        if len(text) == 64:
+            return bytes.fromhex(text)
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        raise BadRequest(f"`sha256` is neither base64 nor hex: {text!r}", code="InvalidArgument") from None
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

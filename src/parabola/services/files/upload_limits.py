@@ -1,0 +1,63 @@
+"""How large a file may be, and how much room on the disk uploads must leave."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final
+
+from parabola.database.model.errors import StorageFull
+from parabola.services.threads import in_thread
+from parabola.values.errors import UserError
+from parabola.values.sizes import humanize
+
+__all__ = ["MINIMUM_FREE_BYTES", "FileTooLarge", "UploadLimits"]
+
+MINIMUM_FREE_BYTES: Final = 256 * 1024 * 1024
+"""What the database needs to go on writing, with its log and a checkpoint of it."""
+_LOOK_EVERY: Final = 16 * 1024 * 1024
+"""Bytes of a file after which the room is looked at again."""
+
+
+class FileTooLarge(UserError):
+    """A file is larger than this server takes. Make it smaller, or ask its operator for more."""
+
+    status: ClassVar[int] = 413
+    default_code = "FileTooLarge"
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """`directory` is where uploads are written, None where no disk of ours is. Sizes are in bytes."""
+
+    directory: Path | None = None
+    maximum_file: int | None = None
+    minimum_free: int = MINIMUM_FREE_BYTES
+
+    async def check(self, size: int) -> None:
+        """Raises `FileTooLarge`, or `StorageFull` when `size` bytes would leave too little room."""
+        if self.maximum_file is not None and size > self.maximum_file:
+            raise FileTooLarge(
+                f"The file is larger than {humanize(self.maximum_file)}, the most that is taken here."
+            )
+        if self.directory is None or not self.minimum_free:
+            return
+        free = (await in_thread(shutil.disk_usage, self.directory)).free
+        if free - size < self.minimum_free:
+            raise StorageFull(
+                "No room for the upload: the server's disk is nearly full. Free some space and try again."
+            )
+
+    async def watch(self, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """`content`, as long as it keeps to the limits."""
+        size, looked_at = 0, -_LOOK_EVERY
+        async for piece in content:
+            size += len(piece)
+            if self.maximum_file is not None and size > self.maximum_file:
+                await self.check(size)
+            if size - looked_at >= _LOOK_EVERY:
+                looked_at = size
+                await self.check(len(piece))
+            yield piece

@@ -1,0 +1,53 @@
+"""Tokens that allow uploads: sealed with the instance secret, good for an hour, any number of times
+(semantics 8).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+
+from parabola.services.sign_in.admin_keys import derive_key
+from parabola.values.errors import Unauthenticated
+
+__all__ = ["UploadTokens"]
+
+LIFETIME_SECONDS: Final = 3600
+_PURPOSE: Final = "store file authorization"
+_NONCE_BYTES: Final = 12
+
+
+class UploadTokens:
+    """Issues and checks tokens. `clock` gives seconds since the epoch."""
+
+    def __init__(self, instance_name: str, secret: bytes, clock: Callable[[], float] = time.time) -> None:
+        self._cipher = AESGCMSIV(derive_key(secret, _PURPOSE))
+        self._name = instance_name.encode()
+        self._clock = clock
+
+    def issue(self) -> str:
+        """A token in hex."""
+        nonce = os.urandom(_NONCE_BYTES)
+        issued_at = int(self._clock()).to_bytes(8, "big")
+        return (nonce + self._cipher.encrypt(nonce, issued_at, self._name)).hex()
+
+    def check(self, token: str) -> bytes:
+        """The token itself, however it is spelled.
+
+        Raises `Unauthenticated`: `StorageTokenInvalid`, or `StorageTokenExpired` after an hour.
+        """
+        try:
+            raw = bytes.fromhex(token)
+            issued_at = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], self._name)
+        except (ValueError, InvalidTag):
+            raise Unauthenticated(
+                "Store File Authorization is not valid. Get a new upload URL.", code="StorageTokenInvalid"
+            ) from None
+        if self._clock() - int.from_bytes(issued_at, "big") > LIFETIME_SECONDS:
+            raise Unauthenticated("Store File Authorization expired", code="StorageTokenExpired")
+        return raw

@@ -1,0 +1,1 @@
+"""Imports of snapshots and tables, from the upload to the switch."""

@@ -1,0 +1,123 @@
+"""That imported documents match the schema, also one that is pushed while they are being loaded.
+
+Rows are checked against the schema that is active when loading begins. What else has come into force by the
+end (another schema, tables with other numbers) is held against them once more, before anyone sees them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from parabola.database.model.indexes import BY_ID
+from parabola.database.model.intervals import Interval
+from parabola.services.archives.imported_tables import ImportedTables, referenced_tables
+from parabola.services.archives.rows import ImportRefused, Row
+from parabola.services.imports.load import ImportLoad
+from parabola.services.imports.record import ImportRecord
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.model.tables import Registry, SchemaRow, Table
+    from parabola.database.transaction import Transaction
+    from parabola.values.schema.definition import Schema
+
+__all__ = ["SchemaChecks"]
+
+CHUNK: Final = 200
+"""Documents looked at between two turns of the event loop."""
+
+_Checked = tuple[str, frozenset[tuple[str, int | None]]]
+
+
+class SchemaChecks:
+    """Which schemas the hidden tables of one import are known to match.
+
+    `names` tells which table an id will belong to, given the registry as it is now.
+    """
+
+    def __init__(self, database: Database, names: Callable[[Registry], ImportedTables]) -> None:
+        self._database = database
+        self._names = names
+        active = database.registry.active_schema()
+        self._loading: Schema | None = None if active is None else active.schema
+        self._checked: set[_Checked] = set()
+
+    def rely_on_loading(self, tables: Iterable[str]) -> None:
+        """The tables are empty still: everything that comes into them will have passed `row_check`."""
+        registry = self._database.registry
+        active = registry.active_schema()
+        if active is not None and active.schema == self._loading:
+            self._checked.add(self._what(active, registry, tables))
+
+    def row_check(self, table: str) -> Callable[[Row], None] | None:
+        """What raises `BadRequest` for a row that may not be in a table."""
+        schema = self._loading
+        if schema is None:
+            return None
+        names = self._names(self._database.registry)
+
+        def check(row: Row) -> None:
+            schema.check_document(table, row, names)
+
+        return check
+
+    def unchecked(self, registry: Registry, tables: Iterable[str]) -> list[SchemaRow]:
+        """The schemas, active or on their way, that the tables are not known to match."""
+        tables = list(tables)
+        rows = (registry.active_schema(), registry.pending_schema())
+        return [
+            row for row in rows if row is not None and self._what(row, registry, tables) not in self._checked
+        ]
+
+    async def look_through(self, load: ImportLoad, tables: Sequence[Table]) -> None:
+        """Hold the documents against the schemas that are unchecked.
+
+        Raises `ImportRefused` for the active one. A schema on its way fails instead, as it does for any
+        other document that it does not allow.
+        """
+        registry = self._database.registry
+        names = [table.name for table in tables]
+        for row in self.unchecked(registry, names):
+            error = await self._first_mismatch(row.schema, tables)
+            if error is None:
+                self._checked.add(self._what(row, registry, names))
+            elif row.state == "active":
+                raise ImportRefused(f"Could not complete import because schema changed. {error[1]}")
+            else:
+                await _fail_push(load, row, *error)
+
+    async def _first_mismatch(self, schema: Schema, tables: Sequence[Table]) -> tuple[str, str] | None:
+        """The table and the text about the first document that a schema does not allow, or None."""
+        names = self._names(self._database.registry)
+        for table in tables:
+            definition = schema.tables.get(table.name)
+            if not schema.schema_validation or definition is None or definition.document_type is None:
+                continue
+            index = self._database.registry.index(table, BY_ID)
+            assert index is not None
+            rest: Interval | None = Interval.everything()
+            while rest is not None:
+                rows = await self._database.begin().scan(index, rest, "asc", CHUNK)
+                for _, document in rows:
+                    error = schema.mismatch(table.name, document.value, names)
+                    if error is not None:
+                        return table.name, schema.existing_document_error(table.name, document.id, error)
+                rest = None if rows.exhausted else rest.after(rows[-1][0])
+                await asyncio.sleep(0)
+        return None
+
+    def _what(self, row: SchemaRow, registry: Registry, tables: Iterable[str]) -> _Checked:
+        names = self._names(registry)
+        referenced = referenced_tables(row.schema, tables)
+        return row.text, frozenset((name, names.number_of(name)) for name in referenced)
+
+
+async def _fail_push(load: ImportLoad, row: SchemaRow, table: str, error: str) -> None:
+    async def write(tx: Transaction, _: ImportRecord) -> None:
+        pending = tx.registry.pending_schema()
+        if pending is not None and pending.document_id == row.document_id:
+            await tx.fail_schema(pending, error, table)
+
+    await load.transact(write)

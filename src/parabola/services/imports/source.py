@@ -1,0 +1,198 @@
+"""The input of an import: which tables it has, and their rows in chunks of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import IO, Final
+
+from parabola.services.archives.rows import (
+    ImportRefused,
+    Row,
+    Rows,
+    read_csv,
+    read_json_array,
+    read_json_lines,
+)
+from parabola.services.archives.snapshot_archive import ArchivedTable, SnapshotReader
+from parabola.services.files.stored_files import STORAGE
+from parabola.services.imports.plan import Incoming
+from parabola.services.imports.record import ImportRequest, check_table_name
+from parabola.services.threads import in_thread
+from parabola.values.errors import InvalidId
+from parabola.values.ids import decode_id
+from parabola.values.sizes import size_of
+
+__all__ = ["Chunk", "ImportSource", "SourceTable", "incoming_tables", "read_chunks"]
+
+CHUNK_ROWS: Final = 64
+CHUNK_BYTES: Final = 512 * 1024
+"""Rows of one transaction: a few milliseconds of the event loop."""
+
+ReadRows = Callable[[frozenset[str]], Rows]
+"""Begins to read the rows of a table; takes the names of its optional fields, which matter in CSV."""
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """One table of the input. `number` is the one that its ids carry, if the input says so."""
+
+    name: str
+    number: int | None
+    rows: ReadRows
+
+    @property
+    def is_storage(self) -> bool:
+        """Whether its rows describe stored files."""
+        return self.name == STORAGE
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of a table, the first one being row number `first` of it, counted from 1."""
+
+    first: int
+    rows: Sequence[Row]
+
+
+class ImportSource:
+    """An input opened for reading. Everything here blocks: use it in a thread."""
+
+    def __init__(self, request: ImportRequest, file: IO[bytes]) -> None:
+        """Takes over `file`. Raises `ImportRefused` for what cannot be an input."""
+        self.tables: list[SourceTable] = []
+        self.left_out: tuple[str, ...] = ()
+        """Paths of components whose data is in the input and cannot be taken."""
+        self._open = ExitStack()
+        self._archive: SnapshotReader | None = None
+        with ExitStack() as stack:
+            stack.enter_context(file)
+            if request.component:
+                raise _no_component(request.component)
+            if request.format == "zip":
+                self._archive = stack.enter_context(SnapshotReader(file))
+                self.tables = [_archived(self._archive, table) for table in _tables_of(self._archive)]
+                components = {table.component for table in self._archive.contents.tables}
+                self.left_out = tuple(sorted(components - {""}))
+            else:
+                assert request.table is not None
+                self.tables = [SourceTable(request.table, None, _single(request, file))]
+            self._open = stack.pop_all()
+
+    def __enter__(self) -> ImportSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Whoever reads rows has stopped."""
+        self._open.close()
+
+    def stored_file(self, id: str) -> IO[bytes]:
+        """The bytes of the stored file with this document id. Raises `ImportRefused` if there is none."""
+        file = None if self._archive is None else self._archive.contents.files.get(("", id))
+        if self._archive is None or file is None:
+            raise ImportRefused(f"The archive describes a stored file {id} but does not contain it")
+        return self._archive.open_file(file)
+
+
+def _tables_of(archive: SnapshotReader) -> list[ArchivedTable]:
+    contents = archive.contents
+    if not contents.tables and not contents.lists_tables:
+        raise ImportRefused(
+            "The archive has no tables in it: each table is a folder with a file documents.jsonl"
+        )
+    tables = [table for table in contents.tables if not table.component]
+    if contents.tables and not tables:
+        raise _no_component(contents.tables[0].component)
+    seen: set[str] = set()
+    for table in tables:
+        if table.name in seen:
+            raise ImportRefused(f"The archive has the table {table.name} twice")
+        seen.add(table.name)
+        if table.name != STORAGE:
+            check_table_name(table.name)
+    # Files first: documents that name them come to rows that are there.
+    return sorted(tables, key=lambda table: (table.name != STORAGE, table.name))
+
+
+def _archived(archive: SnapshotReader, table: ArchivedTable) -> SourceTable:
+    return SourceTable(table.name, table.number, lambda _: archive.rows(table))
+
+
+def _single(request: ImportRequest, file: IO[bytes]) -> ReadRows:
+    def rows(optional_fields: frozenset[str]) -> Rows:
+        file.seek(0)
+        if request.format == "csv":
+            return read_csv(file, optional_fields)
+        return read_json_lines(file) if request.format == "jsonl" else read_json_array(file)
+
+    return rows
+
+
+def _no_component(path: str) -> ImportRefused:
+    return ImportRefused(
+        f'There is no component "{path}" in this deployment, so nothing can be imported into it'
+    )
+
+
+async def read_chunks(
+    table: SourceTable, optional_fields: frozenset[str] = frozenset(), skip: int = 0
+) -> AsyncGenerator[Chunk, None]:
+    """The rows of a table in chunks, but for the first `skip`; they are read and parsed in a thread.
+
+    Close it (`aclosing`) before the source.
+    """
+    with closing(table.rows(optional_fields)) as rows:
+        await in_thread(_pass_over, rows, skip)
+        first = skip + 1
+        while chunk := await in_thread(_take, rows):
+            yield Chunk(first, chunk)
+            first += len(chunk)
+
+
+def _pass_over(rows: Rows, number: int) -> None:
+    for _ in islice(rows, number):
+        pass
+
+
+def _take(rows: Rows) -> list[Row]:
+    chunk: list[Row] = []
+    size = 0
+    for row in rows:
+        chunk.append(row)
+        size += size_of(row)
+        if len(chunk) == CHUNK_ROWS or size >= CHUNK_BYTES:
+            break
+    return chunk
+
+
+def incoming_tables(source: ImportSource) -> list[Incoming]:
+    """The tables of users in the input, with the numbers that their ids carry. Blocks: it reads first rows.
+
+    Raises `ImportRefused`.
+    """
+    return [
+        Incoming(place, table.name, _number_in_ids(table) if table.number is None else table.number)
+        for place, table in enumerate(source.tables)
+        if not table.is_storage
+    ]
+
+
+def _number_in_ids(table: SourceTable) -> int | None:
+    with closing(table.rows(frozenset())) as rows:
+        id = next(rows, {}).get("_id")
+    if not isinstance(id, str):
+        return None
+    try:
+        return decode_id(id).table_number
+    except InvalidId as error:
+        raise ImportRefused(
+            f'Row 1 of table `{table.name}`: `_id` "{id}" is not an id: {error.message}'
+        ) from None

@@ -1,0 +1,198 @@
+"""The end of an import: hidden tables take the places of the visible ones, in one transaction.
+
+Readers see the whole old or the whole new tables; a mutation under way is run again on the new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, prefix_interval
+from parabola.database.model.system_tables import INDEX_BY_TABLET, SCHEMAS
+from parabola.database.snapshot import Access
+from parabola.functions.deployed.deployment_store import system_rows
+from parabola.services.archives.imported_tables import referenced_tables
+from parabola.services.archives.rows import ImportRefused
+from parabola.services.files.stored_files import FILES, STORAGE
+from parabola.services.imports.checks import SchemaChecks
+from parabola.services.imports.load import ImportLoad
+from parabola.services.imports.plan import check_number, leftovers, schemas_in_force
+from parabola.services.imports.record import ImportMode, ImportRecord
+from parabola.values.encoding import COMMIT_TS, Int64
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.model.tables import Registry, Table
+    from parabola.database.transaction import Transaction
+
+__all__ = [
+    "check_filled",
+    "check_references",
+    "completed_fields",
+    "make_hidden_table",
+    "switch",
+    "table_exists",
+]
+
+
+async def switch(load: ImportLoad, tables: Sequence[Table], checks: SchemaChecks) -> None:
+    """Show the hidden tables and end the import. Raises `ImportRefused` when something is in the way."""
+    users = [table for table in tables if not table.is_system]
+    while True:
+        await checks.look_through(load, users)
+        await load.transact(partial(_add_missing_indexes, load.database, tables))
+        await load.database.wait_backfilled()
+        if await load.transact(partial(_try_to_switch, load.database, tables, checks)):
+            return
+
+
+async def _try_to_switch(
+    database: Database, tables: Sequence[Table], checks: SchemaChecks, tx: Transaction, record: ImportRecord
+) -> bool:
+    """True when it is done, False when a push got in between and there is more to prepare."""
+    tx.usage.limits = replace(
+        tx.usage.limits, system_documents_written=2**31, system_bytes_written=2**40
+    )  # every table has rows that change, and there may be thousands of tables
+    users = {table.name: table for table in tables if not table.is_system}
+    registry = tx.registry
+    await system_rows(tx, SCHEMAS)
+    for schema in schemas_in_force(registry):
+        for name in referenced_tables(schema, users):
+            tx.find_table(name, Access.SERVER)
+    if checks.unchecked(registry, users):
+        return False
+    for table in tables:
+        present = tx.find_table(table.name, Access.SERVER)
+        if present is None:
+            continue
+        if record.request.mode == "RequireEmpty":
+            await _require_empty(tx, table.name)
+        if not await _match_indexes(tx, table, present):
+            return False
+    going = leftovers(registry, users, record.request.mode)
+    gone = {*users, *(table.name for table in (*going.delete, *going.empty))}
+    for table in users.values():
+        tx.find_table_by_number(table.number)
+        check_number(registry, table.name, table.number, gone)
+    await check_references(tx, list(users.values()), record.request.mode)
+    written = sum(database.count_at(table.tablet_id, tx.begin_ts) for table in tables)
+    for table in tables:
+        await tx.activate_table(table)
+    for table in going.delete:
+        await tx.delete_table(table)
+    numbers = {table.number for table in users.values()}
+    for table in going.empty:
+        if table.number in numbers or database.count_at(table.tablet_id, tx.begin_ts):
+            number = None if table.number in numbers else table.number
+            await tx.activate_table(make_hidden_table(database, tx, table.name, number, table))
+    await tx.patch_system(record.id, completed_fields(written))
+    return True
+
+
+def completed_fields(rows: int) -> dict[str, Any]:
+    """The fields of the row of an import that is done."""
+    state = {"state": "completed", "num_rows_written": Int64(rows), "timestamp": COMMIT_TS}
+    return {"state": state, "tables": None, "position": None}
+
+
+async def check_references(tx: Transaction, tables: Sequence[Table], mode: ImportMode) -> None:
+    """Raise `ImportRefused` if documents that stay would hold ids of a table by a number it loses."""
+    if mode == "ReplaceAll":
+        return
+    imported = {table.name for table in tables}
+    for table in tables:
+        present = tx.find_table(table.name)
+        if present is None or present.number == table.number:
+            continue
+        for schema in schemas_in_force(tx.registry):
+            for name in sorted(schema.tables.keys() - imported):
+                if table.name in referenced_tables(schema, [name]) and await tx.count(name):
+                    raise ImportRefused(
+                        f"Import changes table '{table.name}' which is referenced by '{name}' in the schema"
+                    )
+
+
+async def _require_empty(tx: Transaction, name: str) -> None:
+    if name == FILES:
+        name = STORAGE
+    if await tx.count(name, system=name == STORAGE):
+        raise table_exists(name)
+
+
+def table_exists(name: str) -> ImportRefused:
+    """The refusal of mode RequireEmpty."""
+    return ImportRefused(
+        f"Table {name} already exists. Please choose a new table name or use replace/append modes.",
+        code="TableExists",
+    )
+
+
+# ---- indexes
+
+
+def make_hidden_table(
+    database: Database, tx: Transaction, name: str, number: int | None, like: Table | None
+) -> Table:
+    """A hidden table with the indexes of another one, which have nothing to be filled with."""
+    table = tx.create_table(name, number=number, state="hidden")
+    if like is not None:
+        for index in _own_indexes(tx.registry, like):
+            tx.create_index(replace(index, index_id=database.new_id(), tablet_id=table.tablet_id))
+    return table
+
+
+async def _add_missing_indexes(
+    database: Database, tables: Sequence[Table], tx: Transaction, record: ImportRecord
+) -> None:
+    """Begin to fill the indexes that a push has added to the visible tables meanwhile."""
+    for table in tables:
+        present = tx.find_table(table.name, Access.SERVER)
+        if present is None:
+            continue
+        have = {_definition(index) for index in _own_indexes(tx.registry, table)}
+        for index in _ready_indexes(tx.registry, present):
+            if _definition(index) not in have:
+                added = replace(index, index_id=database.new_id(), tablet_id=table.tablet_id)
+                if index.kind == "database":
+                    added = replace(added, state="backfilling")
+                tx.create_index(added)
+
+
+async def _match_indexes(tx: Transaction, table: Table, present: Table) -> bool:
+    """Bring the indexes of a hidden table into the states of the visible one's; False if one is missing."""
+    tx.read_set.record(INDEX_BY_TABLET, prefix_interval((float(present.tablet_id),)))
+    mine = {_definition(index): index for index in _own_indexes(tx.registry, table)}
+    for index in list(_ready_indexes(tx.registry, present)):
+        twin = mine.pop(_definition(index), None)
+        if twin is None or twin.state == "backfilling":
+            return False
+        if (twin.state, twin.staged) != (index.state, index.staged):
+            await tx.patch_system(twin.document_id, {"state": index.state, "staged": index.staged})
+    for index in mine.values():
+        await tx.delete_system(index.document_id)
+    return True
+
+
+def _own_indexes(registry: Registry, table: Table) -> Iterator[Index]:
+    return (i for i in registry.indexes(table.tablet_id) if i.name not in (BY_ID, BY_CREATION_TIME))
+
+
+def _ready_indexes(registry: Registry, table: Table) -> Iterator[Index]:
+    """The indexes that are filled. A push that fills another one will find that the table has changed."""
+    return (index for index in _own_indexes(registry, table) if index.state != "backfilling")
+
+
+def _definition(index: Index) -> tuple[object, ...]:
+    return index.name, index.kind, index.fields, index.options
+
+
+def check_filled(registry: Registry, table: Table) -> None:
+    """Raise `ImportRefused` while indexes of a table that is to be replaced are being filled."""
+    if any(index.state == "backfilling" for index in registry.indexes(table.tablet_id)):
+        raise ImportRefused(
+            f"{table.name} is still backfilling indexes, so it cannot be replaced. "
+            "Wait for indexes to complete backfilling"
+        )

@@ -1,0 +1,274 @@
+"""Cron jobs as rows: `_cron_jobs` says what runs, `_cron_next_run` when, `_cron_job_logs` how it went lately
+(semantics 7.5).
+
+`nextTs` is in nanoseconds; `RUNNING` while an action runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.function_path import parse_path
+from parabola.services.jobs.cron_schedule import IntervalSchedule, Schedule, parse_schedule
+from parabola.values.encoding import Int64, encode
+from parabola.values.errors import BadRequest
+from parabola.values.sizes import humanize
+
+if TYPE_CHECKING:
+    from parabola.database.model.documents import Document
+    from parabola.database.snapshot import Snapshot
+    from parabola.database.transaction import Transaction
+    from parabola.functions.deployed.deployment import Deployment
+    from parabola.functions.outcomes.results import FunctionResult
+
+__all__ = [
+    "RUNNING",
+    "CronJob",
+    "advance",
+    "check_crons",
+    "cron_jobs",
+    "find_cron_job",
+    "log_run",
+    "runs_between",
+    "update_crons",
+]
+
+JOBS: Final = "_cron_jobs"
+NEXT_RUNS: Final = "_cron_next_run"
+LOGS: Final = "_cron_job_logs"
+RUNNING: Final = 0
+KEPT_LOGS: Final = 5
+"""Log rows of each job."""
+MAXIMUM_ARGUMENTS: Final = 1024 * 1024
+"""Bytes of a job's arguments (semantics 7.5)."""
+MAXIMUM_TEXT: Final = 1000
+"""Characters of a logged result, and of all logged lines together."""
+logger = logging.getLogger("parabola.scheduler")
+
+# A planned run stands when the old schedule would fire this soon: changing a schedule must not skip it.
+_STANDS_FOR: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class CronJob:
+    """A job with its next run. Ids are those of the two rows."""
+
+    id: str
+    name: str
+    path: str
+    args: str
+    schedule: Schedule
+    next_run_id: str
+    state: str
+    next_ts: int
+    prev_ts: int | None
+
+    def arguments(self) -> Any:
+        """The encoded arguments."""
+        return orjson.loads(self.args)
+
+
+def check_crons(deployment: Deployment) -> None:
+    """Refuse a deployment of which some job cannot run. Raises `BadRequest` (`InvalidCron`)."""
+    for cron in deployment.crons:
+        name, spec = cron["identifier"], cron["spec"]
+        parse_schedule(spec["cronSchedule"])
+        size = len(_arguments_text(spec))
+        if size >= MAXIMUM_ARGUMENTS:
+            raise BadRequest(
+                f"The arguments of the cron job '{name}' are too large: {humanize(size)}, and they must be "
+                f"smaller than {humanize(MAXIMUM_ARGUMENTS)}. Keep the data in a table and pass its id.",
+                code="InvalidCron",
+            )
+        target = deployment.functions.get(parse_path(spec["udfPath"]).canonical)
+        if target is None:
+            raise BadRequest(
+                f"The cron job '{name}' schedules a function that does not exist: {spec['udfPath']}",
+                code="InvalidCron",
+            )
+        if target.kind == "query":
+            raise BadRequest(
+                f"The cron job '{name}' schedules a query function, only actions and mutations can be "
+                f"scheduled: {spec['udfPath']}",
+                code="InvalidCron",
+            )
+
+
+async def update_crons(tx: Transaction, deployment: Deployment) -> None:
+    """Make the rows say what is deployed. The timing of a job that has not changed is not touched."""
+    now = datetime.now(UTC)
+    existing = {row.value["name"]: row for row in await system_rows(tx, JOBS)}
+    runs = {row.value["cronJobId"]: row for row in await system_rows(tx, NEXT_RUNS)}
+    for cron in deployment.crons:
+        row = existing.pop(cron["identifier"], None)
+        spec = _stored_spec(cron["spec"], deployment)
+        schedule = parse_schedule(spec["cronSchedule"])
+        if row is None:
+            id = await tx.insert_system(JOBS, {"name": cron["identifier"], "cronSpec": spec})
+            next_run = {"cronJobId": id, "state": "pending", "nextTs": _ns(_first_run(schedule, now))}
+            await tx.insert_system(NEXT_RUNS, next_run)
+        elif row.value["cronSpec"] != spec:
+            await tx.patch_system(row.id, {"cronSpec": spec})
+            stored, run = row.value["cronSpec"]["cronSchedule"], runs[row.id]
+            changed = stored != spec["cronSchedule"] and not _fires_twice(stored, now)
+            if changed and run.value["state"] == "pending":
+                await tx.patch_system(run.id, {"nextTs": _ns(_first_run(schedule, now))})
+    for row in existing.values():
+        await tx.delete_system(row.id)
+        await tx.delete_system(runs[row.id].id)
+        for log in await job_logs(tx, row.value["name"]):
+            await tx.delete_system(log.id)
+
+
+async def runs_between(tx: Snapshot, after_ts: int, until_ts: int, limit: int) -> list[Document]:
+    """Next runs due after one timestamp and at or before another, the earliest first."""
+    bounds = [("Gt", after_ts), ("Lte", until_ts)]
+    source = {
+        "type": "IndexRange",
+        "indexName": f"{NEXT_RUNS}.by_next_ts",
+        "range": [{"type": kind, "fieldPath": "nextTs", "value": encode(Int64(ts))} for kind, ts in bounds],
+        "order": "asc",
+    }
+    return await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+
+
+async def cron_jobs(tx: Snapshot) -> list[CronJob]:
+    """Every job, by name."""
+    runs = {row.value["cronJobId"]: row for row in await system_rows(tx, NEXT_RUNS)}
+    jobs = [_job(row, runs[row.id]) for row in await system_rows(tx, JOBS) if row.id in runs]
+    return sorted(jobs, key=lambda job: job.name)
+
+
+async def find_cron_job(tx: Snapshot, next_run_id: str) -> CronJob | None:
+    """The job of a next run, None once it is gone."""
+    run = await tx.get_system(next_run_id)
+    row = None if run is None else await tx.get_system(run.value["cronJobId"])
+    return None if run is None or row is None else _job(row, run)
+
+
+async def advance(tx: Transaction, job: CronJob) -> None:
+    """Plan the run after this one. Runs that were missed are skipped: there is no catching up."""
+    now = datetime.now(UTC)
+    planned = datetime.fromtimestamp((job.prev_ts or 0) / 1e9, UTC) if job.next_ts == RUNNING else None
+    last = planned or datetime.fromtimestamp(job.next_ts / 1e9, UTC)
+    if isinstance(job.schedule, IntervalSchedule):
+        seconds = job.schedule.seconds
+        skipped = max(0, int((now - last).total_seconds() // seconds))
+        following = last + timedelta(seconds=seconds * (skipped + 1))
+        if skipped:
+            logger.info(
+                "Skipping %d run(s) of %s because multiple scheduled runs are in the past", skipped, job.name
+            )
+            await _insert_log(tx, job, {"type": "canceled", "num_canceled": float(skipped)}, [], 0.0)
+    else:
+        following = job.schedule.next_after(max(now, last))
+    await tx.patch_system(
+        job.next_run_id, {"state": "pending", "prevTs": _ns(last), "nextTs": _ns(following)}
+    )
+
+
+async def log_run(tx: Transaction, job: CronJob, result: FunctionResult | str, seconds: float) -> None:
+    """Keep how a run went; a text stands for an error of the server."""
+    if isinstance(result, str):
+        await _insert_log(tx, job, {"type": "err", "error": result[:MAXIMUM_TEXT]}, [], seconds)
+        return
+    if result.error is not None:
+        status: dict[str, Any] = {"type": "err", "error": result.error.text()[:MAXIMUM_TEXT]}
+    else:
+        text = result.value_json.decode()
+        kind = "default" if len(text) <= MAXIMUM_TEXT else "truncated"
+        status = {"type": "success", "result": {"type": kind, "value": text[:MAXIMUM_TEXT]}}
+    await _insert_log(tx, job, status, [str(line) for line in result.log_lines], seconds)
+
+
+async def job_logs(tx: Snapshot, name: str) -> list[Document]:
+    """The kept log rows of a job, the oldest first."""
+    source = {
+        "type": "IndexRange",
+        "indexName": f"{LOGS}.by_name",
+        "range": [{"type": "Eq", "fieldPath": "name", "value": name}],
+        "order": "asc",
+    }
+    return await tx.query_system({"source": source, "operators": []}).collect()
+
+
+async def _insert_log(
+    tx: Transaction, job: CronJob, status: Mapping[str, Any], lines: list[str], seconds: float
+) -> None:
+    kept, room = [], MAXIMUM_TEXT
+    for line in lines:
+        if len(line) > room:
+            break
+        kept.append(line)
+        room -= len(line)
+    old = await job_logs(tx, job.name)
+    for oldest in old[: max(0, len(old) - KEPT_LOGS + 1)]:
+        await tx.delete_system(oldest.id)
+    row = {
+        "name": job.name,
+        "ts": Int64(time.time_ns()),
+        "udfPath": job.path,
+        "udfArgs": job.args,
+        "status": dict(status),
+        "logLines": {"logLines": kept, "isTruncated": len(kept) < len(lines)},
+        "executionTime": seconds,
+    }
+    await tx.insert_system(LOGS, row)
+
+
+def _job(row: Document, run: Document) -> CronJob:
+    spec, next_run = row.value["cronSpec"], run.value
+    prev = next_run.get("prevTs")
+    return CronJob(
+        row.id,
+        row.value["name"],
+        spec["udfPath"],
+        spec["udfArgs"],
+        parse_schedule(spec["cronSchedule"]),
+        run.id,
+        next_run["state"],
+        int(next_run["nextTs"]),
+        None if prev is None else int(prev),
+    )
+
+
+def _stored_spec(spec: Mapping[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """The analysed specification as a row keeps it; `udfArgs` are the bytes of a JSON text.
+
+    A reference does not say in which language a function is written, so the path is the function's own.
+    """
+    schedule = {
+        name: float(value) if isinstance(value, int) else value
+        for name, value in parse_schedule(spec["cronSchedule"]).to_json().items()
+    }
+    target = deployment.functions[parse_path(spec["udfPath"]).canonical]
+    return {"udfPath": target.path, "udfArgs": _arguments_text(spec), "cronSchedule": schedule}
+
+
+def _arguments_text(spec: Mapping[str, Any]) -> str:
+    args = spec["udfArgs"]
+    return args if isinstance(args, str) else bytes(args).decode()
+
+
+def _first_run(schedule: Schedule, now: datetime) -> datetime:
+    return now if isinstance(schedule, IntervalSchedule) else schedule.next_after(now)
+
+
+def _fires_twice(stored: Mapping[str, Any], now: datetime) -> bool:
+    try:
+        schedule = parse_schedule(stored)
+    except BadRequest:
+        return False  # an older version took what is no schedule
+    return schedule.next_after(schedule.next_after(now)) - now < _STANDS_FOR
+
+
+def _ns(moment: datetime) -> Int64:
+    return Int64(int(moment.timestamp() * 1_000_000) * 1000)

@@ -1,0 +1,166 @@
+"""Running cron jobs: one run of a job at a time, mutations together with their bookkeeping, actions at most
+once (semantics 7.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from parabola.functions.calls.mutations import CompanionGone
+from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.deployed.identity import NO_IDENTITY
+from parabola.services.jobs.cron_jobs import (
+    RUNNING,
+    CronJob,
+    advance,
+    find_cron_job,
+    log_run,
+    runs_between,
+)
+from parabola.services.jobs.due_loop import Due, DueLoop
+from parabola.services.transactions import transact
+from parabola.values.encoding import Int64
+from parabola.values.errors import Overloaded, ParabolaError, RateLimited
+
+if TYPE_CHECKING:
+    from parabola.database.snapshot import Snapshot
+    from parabola.database.transaction import Transaction
+    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.outcomes.results import FunctionResult
+
+__all__ = ["Crons"]
+
+CONCURRENCY: Final = 16
+INTERRUPTED_TEXT: Final = "Transient error while executing action"
+_BACKOFF_SECONDS: Final = 5.0
+_FAR_FUTURE: Final = 2**63 - 1
+_SOURCE: Final = "crons"
+
+logger = logging.getLogger("parabola.scheduler")
+
+
+class Crons:
+    """Runs the jobs of `_cron_jobs` when they are due."""
+
+    def __init__(self, runner: FunctionRunner) -> None:
+        self._runner = runner
+        self._database = runner.database
+        self._loop = DueLoop(runner.database, self._look, CONCURRENCY, "crons")
+
+    async def start(self) -> None:
+        """Close what the end of the last process interrupted, then run what is due."""
+        for row in await runs_between(self._database.begin(), RUNNING - 1, RUNNING, 10_000):
+            await self._end(row.id, INTERRUPTED_TEXT, 0.0)
+        self._loop.start()
+
+    async def close(self) -> None:
+        """Stop."""
+        await self._loop.close()
+
+    async def _look(self, snapshot: Snapshot, now: int, most: int) -> Due:
+        rows = await runs_between(snapshot, RUNNING, now, most)
+        later = await runs_between(snapshot, now, _FAR_FUTURE, 1)
+        return Due(
+            [(row.id, partial(self._run, row.id)) for row in rows],
+            int(later[0].value["nextTs"]) if later else None,
+        )
+
+    async def _run(self, next_run_id: str) -> None:
+        try:
+            job = await find_cron_job(self._database.begin(), next_run_id)
+            if job is None or job.state != "pending":
+                return
+            spec = self._runner.active.deployment.functions.get(parse_path(job.path).canonical)
+            if spec is not None and spec.kind == "action":
+                await self._run_action(job)
+            else:
+                await self._run_mutation(job)
+        except Exception:
+            # A fault of the server. The run stays due, and is tried again after a pause.
+            await asyncio.sleep(_BACKOFF_SECONDS)
+            raise
+
+    async def _run_mutation(self, job: CronJob) -> None:
+        began = time.perf_counter()
+        try:
+            result = await self._runner.mutation(
+                job.path, job.arguments(), NO_IDENTITY, public_only=False, companion=_CronRun(job)
+            )
+        except CompanionGone:
+            return
+        seconds = time.perf_counter() - began
+        if result.error is None:
+            await transact(self._database, _SOURCE, lambda tx: log_run(tx, job, result, seconds))
+        else:
+            await self._end(job.next_run_id, result, seconds)
+
+    async def _run_action(self, job: CronJob) -> None:
+        began = time.perf_counter()
+        if not await transact(self._database, _SOURCE, partial(_start, job)):
+            return
+        outcome: FunctionResult | str
+        try:
+            outcome = await self._runner.action(job.path, job.arguments(), NO_IDENTITY, public_only=False)
+        except (RateLimited, Overloaded):
+            # It has not begun: no host got free for it, or there is none.
+            await asyncio.sleep(_BACKOFF_SECONDS)
+            await transact(self._database, _SOURCE, partial(_put_back, job))
+            return
+        except Exception:
+            # Nobody knows what it has done, so it is not run again before its next time.
+            logger.exception("The cron job %s could not be run to its end", job.name)
+            outcome = INTERRUPTED_TEXT
+        seconds = time.perf_counter() - began
+        while True:
+            try:
+                await self._end(job.next_run_id, outcome, seconds)
+                return
+            except ParabolaError as error:
+                logger.warning("The end of the cron job %s is not yet noted: %s", job.name, error)
+            await asyncio.sleep(_BACKOFF_SECONDS)
+
+    async def _end(self, next_run_id: str, result: FunctionResult | str, seconds: float) -> None:
+        """Plan the next run and keep how this one went, unless the job is gone."""
+
+        async def end(tx: Transaction) -> None:
+            job = await find_cron_job(tx, next_run_id)
+            if job is not None:
+                await log_run(tx, job, result, seconds)
+                await advance(tx, job)
+
+        await transact(self._database, _SOURCE, end)
+
+
+async def _start(job: CronJob, tx: Transaction) -> bool:
+    """Mark an action as started, unless something about the job has changed; whether it may run."""
+    if await find_cron_job(tx, job.next_run_id) != job:
+        return False
+    running = {"state": "inProgress", "prevTs": Int64(job.next_ts), "nextTs": Int64(RUNNING)}
+    await tx.patch_system(job.next_run_id, running)
+    return True
+
+
+async def _put_back(job: CronJob, tx: Transaction) -> None:
+    """Make the run of an action that did not begin due again."""
+    current = await find_cron_job(tx, job.next_run_id)
+    if current is not None and current.state == "inProgress":
+        await tx.patch_system(job.next_run_id, {"state": "pending", "nextTs": Int64(job.next_ts)})
+
+
+class _CronRun:
+    """The run of a mutation: the next one is planned in its own transaction, so that it is exactly once."""
+
+    def __init__(self, job: CronJob) -> None:
+        self._job = job
+
+    async def begin(self, transaction: Transaction) -> None:
+        # A push may have changed what is to run, or when it runs next.
+        if await find_cron_job(transaction, self._job.next_run_id) != self._job:
+            raise CompanionGone
+
+    async def finish(self, transaction: Transaction) -> None:
+        await advance(transaction, self._job)

@@ -1,0 +1,136 @@
+"""A loop that starts what has become due, and sleeps until the next thing does.
+
+It reads the database like any live query: the read set of its last look says exactly which commits concern
+it, so it neither polls nor misses anything. One look fetches work for many starts: with thousands of things
+due, what is next is in memory when a place gets free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from parabola.values.errors import ParabolaError
+
+if TYPE_CHECKING:
+    from parabola.database.commits.subscriptions import Token
+    from parabola.database.database import Database
+    from parabola.database.snapshot import Snapshot
+
+__all__ = ["Due", "DueLoop"]
+
+LONGEST_SLEEP_SECONDS = 60.0
+"""The wall clock may be set while the loop sleeps."""
+FAULT_PAUSE_SECONDS = 1.0
+AHEAD = 4
+"""How many times as much as can run at once is fetched by one look."""
+
+logger = logging.getLogger("parabola.scheduler")
+
+
+@dataclass(frozen=True)
+class Due:
+    """What one look has found: what is due, as (id, how to run it), and when the next thing will be."""
+
+    work: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
+    next_ts: int | None = None
+
+
+Work = Callable[[], Awaitable[None]]
+Look = Callable[["Snapshot", int, int], Awaitable[Due]]
+"""Takes a snapshot, the current time in nanoseconds and how many due things are of interest, those that run
+among them. What it finds may have changed when it is run.
+"""
+
+
+class DueLoop:
+    """Runs what `look` finds due, at most `concurrency` at a time, each id once at a time."""
+
+    def __init__(self, database: Database, look: Look, concurrency: int, name: str) -> None:
+        self._database = database
+        self._look = look
+        self._concurrency = concurrency
+        self._name = name
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, Work] = {}
+        self._changed = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self._subscription: Token | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name=self._name)
+
+    def wake(self) -> None:
+        """Look again at once."""
+        self._changed.set()
+
+    async def close(self) -> None:
+        """Start nothing more and stop what runs; the next start begins it again, or finds it interrupted."""
+        self._closing = True
+        tasks = [*self._running.values(), *([self._task] if self._task is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                pause = await self._turn()
+            except ParabolaError as error:
+                logger.warning("%s: %s", self._name, error)
+                pause = FAULT_PAUSE_SECONDS
+            except Exception:
+                logger.exception("%s failed", self._name)
+                pause = FAULT_PAUSE_SECONDS
+            # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the event.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
+
+    async def _turn(self) -> float:
+        """Look once if something could be started, and start it; how many seconds to sleep."""
+        if self._waiting or len(self._running) >= self._concurrency:
+            return LONGEST_SLEEP_SECONDS  # the next one that ends sees to it
+        snapshot = self._database.begin()
+        due = await self._look(snapshot, time.time_ns(), AHEAD * self._concurrency + len(self._running))
+        self._waiting = {id: run for id, run in due.work if id not in self._running}
+        self._start_waiting()
+        subscriptions = self._database.subscriptions
+        if self._subscription is not None:
+            subscriptions.drop(self._subscription)
+        self._subscription = subscriptions.subscribe(
+            snapshot.read_set, snapshot.begin_ts, lambda _ts: self._changed.set()
+        )
+        if due.next_ts is None:
+            return LONGEST_SLEEP_SECONDS
+        return min(max((due.next_ts - time.time_ns()) / 1e9, 0.0), LONGEST_SLEEP_SECONDS)
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._running) < self._concurrency:
+            id = next(iter(self._waiting))
+            task = self._running[id] = asyncio.create_task(self._attend(self._waiting.pop(id)))
+            task.add_done_callback(partial(self._ended, id))
+
+    async def _attend(self, run: Work) -> None:
+        try:
+            await run()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("%s: a job could not be run", self._name)
+
+    def _ended(self, id: str, _task: asyncio.Task[None]) -> None:
+        self._running.pop(id, None)
+        if not self._closing:
+            self._start_waiting()
+        if not self._waiting:
+            self._changed.set()

@@ -1,0 +1,259 @@
+"""Scheduled functions as rows of `_scheduled_jobs`: made, cancelled and finished inside transactions
+(semantics 7).
+
+A row is found by its `lane` and by `nextTs`, in nanoseconds: when it is due, `RUNNING` while an action runs,
+and absent once it has ended. Mutations and actions have a lane each, so that neither waits behind the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from parabola.functions.calls.calling import CallRefused, decode_arguments
+from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.syscalls.calls import called_function
+from parabola.functions.syscalls.table import CallArguments
+from parabola.values.encoding import Int64, encode
+from parabola.values.errors import BadRequest, InvalidId
+from parabola.values.ids import decode_id
+
+if TYPE_CHECKING:
+    from parabola.database.model.documents import Document
+    from parabola.database.snapshot import Snapshot
+    from parabola.database.transaction import Transaction
+    from parabola.functions.calls.execution import Execution
+    from parabola.functions.deployed.deployment import Deployment, FunctionSpec
+    from parabola.functions.deployed.function_path import FunctionPath
+
+__all__ = [
+    "ACTIONS",
+    "MUTATIONS",
+    "RUNNING",
+    "CancelsItself",
+    "Job",
+    "cancel_job",
+    "end_job",
+    "give_lanes",
+    "jobs_between",
+    "remove_ended_jobs",
+    "schedule_job",
+    "start_job",
+]
+
+JOBS: Final = "_scheduled_jobs"
+MUTATIONS: Final = "mutation"
+ACTIONS: Final = "action"
+"""The lanes."""
+RUNNING: Final = 0
+"""`nextTs` of an action that has been started."""
+HORIZON_MS: Final = 5 * 366 * 24 * 3600 * 1000.0
+"""A function may be scheduled this far from now, either way (semantics 7.1)."""
+MAXIMUM_ERROR_CHARACTERS: Final = 4096
+
+_INVALID_ID: Final = (
+    "Invalid scheduled function ID. The ID must be an ID on the '_scheduled_functions' table."
+)
+
+
+class CancelsItself(Exception):
+    """A scheduled mutation asks to cancel the job that it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the scheduler works with it. `next_ts` is in nanoseconds, None once it has ended."""
+
+    id: str
+    path: str
+    args: str
+    state: str
+    next_ts: int | None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its state is its last one."""
+        return self.state not in ("pending", "inProgress")
+
+    @staticmethod
+    def of(row: Document) -> Job:
+        """Read a row."""
+        value = row.value
+        next_ts = value.get("nextTs")
+        return Job(
+            row.id,
+            value["udfPath"],
+            value["args"],
+            value["state"]["type"],
+            None if next_ts is None else int(next_ts),
+        )
+
+
+async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str, Any]) -> str:
+    """Insert the job that a `schedule` operation asks for; its id. Arguments are validated when it runs."""
+    call = CallArguments(args, "scheduler")
+    name = called_function(execution, args, "scheduler")
+    seconds = args.get("ts")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise call.missing("ts") if seconds is None else call.bad("ts", "expected a number of seconds")
+    target = _existing_target(execution.attempt.deployment, name)
+    path = target.path
+    due_ms = float(seconds) * 1000
+    _check_horizon(due_ms, execution.attempt.now_ms)
+    try:
+        arguments = decode_arguments(args.get("args") or {}, path)
+    except CallRefused as refusal:
+        raise BadRequest(refusal.failure.message) from None
+    tx.usage.count_scheduled(arguments.size)
+    parent = await _parent_job(execution, tx)
+    row: dict[str, Any] = {
+        "udfPath": path,
+        "args": arguments.json.decode(),
+        "originalScheduledTs": due_ms,
+        "state": {"type": "pending"},
+        "lane": _lane(target),
+        "nextTs": Int64(max(int(due_ms * 1_000_000), RUNNING + 1)),
+    }
+    if parent is not None and parent.state == "canceled":
+        # What a cancelled action goes on to schedule never runs.
+        del row["nextTs"]
+        row |= {"state": {"type": "canceled"}, "completedTs": execution.attempt.now_ms}
+    return await tx.insert_system(JOBS, row)
+
+
+async def cancel_job(tx: Transaction, id: str, now_ms: float) -> None:
+    """Cancel a job unless it has ended. Raises `BadRequest` for an id of anything else.
+
+    An action that runs already is not interrupted. A mutation that cancels its own job goes on to its commit,
+    and its job ends as canceled; `CancelsItself` is raised then, after that.
+    """
+    row = await find_job(tx, id)
+    if row is None:
+        return
+    job = Job.of(row)
+    if not job.has_ended:
+        await end_job(tx, row, {"type": "canceled"}, now_ms)
+    if job.state == "inProgress" and job.next_ts != RUNNING:
+        raise CancelsItself  # the state of a running mutation is seen by nobody else
+
+
+async def start_job(tx: Transaction, row: Document) -> None:
+    """Mark an action as started: from now on it is never started again."""
+    await tx.patch_system(row.id, {"state": {"type": "inProgress"}, "nextTs": Int64(RUNNING)})
+
+
+async def end_job(tx: Transaction, row: Document, state: Mapping[str, Any], now_ms: float) -> None:
+    """Give a job its last state."""
+    value = {
+        name: field for name, field in row.value.items() if name not in ("nextTs", "_id", "_creationTime")
+    }
+    await tx.replace_system(row.id, {**value, "state": dict(state), "completedTs": now_ms})
+
+
+async def find_job(tx: Snapshot, id: str) -> Document | None:
+    """The row of a job. Raises `BadRequest` for an id of anything else."""
+    table = tx.registry.table(JOBS)
+    assert table is not None
+    try:
+        number = decode_id(id).table_number
+    except InvalidId:
+        raise BadRequest(_INVALID_ID, code="InvalidArgument") from None
+    if number != table.number:
+        raise BadRequest(_INVALID_ID, code="InvalidArgument")
+    return await tx.get_system(id)
+
+
+async def jobs_between(tx: Snapshot, lane: str, after_ts: int, until_ts: int, limit: int) -> list[Document]:
+    """Jobs of a lane that are due after one timestamp and at or before another, the earliest first."""
+    source = {
+        "type": "IndexRange",
+        "indexName": f"{JOBS}.by_lane",
+        "range": [
+            {"type": "Eq", "fieldPath": "lane", "value": lane},
+            {"type": "Gt", "fieldPath": "nextTs", "value": _int64(after_ts)},
+            {"type": "Lte", "fieldPath": "nextTs", "value": _int64(until_ts)},
+        ],
+        "order": "asc",
+    }
+    return await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+
+
+async def remove_ended_jobs(tx: Transaction, before_ms: float, limit: int) -> int:
+    """Remove jobs that ended before a time; how many there were, at most `limit`."""
+    source = {
+        "type": "IndexRange",
+        "indexName": f"{JOBS}.by_completed_ts",
+        "range": [
+            {"type": "Gt", "fieldPath": "completedTs", "value": None},
+            {"type": "Lt", "fieldPath": "completedTs", "value": before_ms},
+        ],
+        "order": "asc",
+    }
+    rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+    for row in rows:
+        await tx.delete_system(row.id)
+    return len(rows)
+
+
+async def give_lanes(tx: Transaction, deployment: Deployment, limit: int) -> int:
+    """Give jobs a lane that an older version made without; how many there were, at most `limit`."""
+    source = {
+        "type": "IndexRange",
+        "indexName": f"{JOBS}.by_lane",
+        "range": [{"type": "Lt", "fieldPath": "lane", "value": ""}],
+        "order": "asc",
+    }
+    rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+    for row in rows:
+        spec = deployment.functions.get(parse_path(row.value["udfPath"]).canonical)
+        await tx.patch_system(row.id, {"lane": _lane(spec)})
+    return len(rows)
+
+
+def failed_state(error: str) -> dict[str, Any]:
+    """The state of a job that failed."""
+    return {"type": "failed", "error": error[:MAXIMUM_ERROR_CHARACTERS]}
+
+
+def arguments_of(job: Job) -> dict[str, Any]:
+    """The encoded arguments of a job."""
+    parsed: dict[str, Any] = orjson.loads(job.args)
+    return parsed
+
+
+async def _parent_job(execution: Execution, tx: Snapshot) -> Job | None:
+    parent = execution.attempt.request.scheduled_function_id
+    row = None if parent is None else await tx.get_system(parent)
+    return None if row is None else Job.of(row)
+
+
+def _lane(spec: FunctionSpec | None) -> str:
+    return ACTIONS if spec is not None and spec.kind == "action" else MUTATIONS
+
+
+def _existing_target(deployment: Deployment, name: FunctionPath) -> FunctionSpec:
+    """The function to run. Raises `BadRequest` when there is no such function."""
+    spec = deployment.functions.get(name.canonical)
+    if spec is not None:
+        return spec
+    module = deployment.module(name.module)
+    if module is None:
+        raise BadRequest(f"Attempted to schedule function at nonexistent path: {name}")
+    raise BadRequest(
+        f"Attempted to schedule function, but no exported function {name.name} found in the file: "
+        f"{module.path}. Did you forget to export it?"
+    )
+
+
+def _check_horizon(due_ms: float, now_ms: float) -> None:
+    if due_ms - now_ms > HORIZON_MS:
+        raise BadRequest(f"{due_ms:.0f} is more than 5 years in the future", "InvalidScheduledFunctionDelay")
+    if now_ms - due_ms > HORIZON_MS:
+        raise BadRequest(f"{due_ms:.0f} is more than 5 years in the past", "InvalidScheduledFunctionDelay")
+
+
+def _int64(value: int) -> Any:
+    return encode(Int64(value))

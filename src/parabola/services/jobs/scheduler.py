@@ -1,0 +1,281 @@
+"""Running scheduled functions when they are due (semantics 7.3).
+
+A mutation is exactly once: its job ends in the transaction of the mutation itself. An action is at most once:
+it is marked as started before it starts, and one that was interrupted by the end of the process is failed at
+the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from parabola.functions.calls.calling import RequestContext
+from parabola.functions.calls.mutations import CompanionGone
+from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.deployed.identity import NO_IDENTITY
+from parabola.functions.syscalls.table import ACTIONS as IN_ACTIONS
+from parabola.functions.syscalls.table import SyscallTable
+from parabola.services.jobs.due_loop import Due, DueLoop
+from parabola.services.jobs.scheduled_jobs import (
+    ACTIONS,
+    MUTATIONS,
+    RUNNING,
+    CancelsItself,
+    Job,
+    arguments_of,
+    cancel_job,
+    end_job,
+    failed_state,
+    give_lanes,
+    jobs_between,
+    remove_ended_jobs,
+    schedule_job,
+    start_job,
+)
+from parabola.services.transactions import transact
+from parabola.values.encoding import Int64
+from parabola.values.errors import Overloaded, ParabolaError, RateLimited
+
+if TYPE_CHECKING:
+    from parabola.database.snapshot import Snapshot
+    from parabola.database.transaction import Transaction
+    from parabola.functions.calls.execution import Execution
+    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.outcomes.results import FunctionResult
+
+__all__ = ["Scheduler"]
+
+MUTATIONS_AT_ONCE: Final = 64
+"""Client calls share the hosts with them and are served in between."""
+KEPT_SECONDS: Final = 7 * 24 * 3600.0
+"""Ended jobs stay visible for this long (semantics 7.3)."""
+CLEANING_SECONDS: Final = 600.0
+BATCH: Final = 200
+"""Rows of one transaction that tidies up."""
+INTERRUPTED_TEXT: Final = "Transient error while executing action"
+NO_HOST_PAUSE_SECONDS: Final = 1.0
+"""An action that found no host free for long enough is tried again after this."""
+_FIRST_BACKOFF_SECONDS: Final = 0.5
+_LONGEST_BACKOFF_SECONDS: Final = 7200.0
+_LONGEST_PAUSE_SECONDS: Final = 60.0
+_FAR_FUTURE: Final = 2**63 - 1
+_SOURCE: Final = "scheduler"
+
+logger = logging.getLogger("parabola.scheduler")
+
+
+class Scheduler:
+    """Runs the jobs of `_scheduled_jobs`, and serves the operations by which functions make them.
+
+    At most `actions_at_once` actions run at a time; it leaves hosts for the actions that clients call.
+    """
+
+    def __init__(self, runner: FunctionRunner, actions_at_once: int) -> None:
+        self._runner = runner
+        self._database = runner.database
+        self._loops = [
+            DueLoop(runner.database, partial(self._look, lane), most, f"scheduled {lane}s")
+            for lane, most in ((MUTATIONS, MUTATIONS_AT_ONCE), (ACTIONS, actions_at_once))
+        ]
+        self._faults: dict[str, int] = {}
+        self._cleaner: asyncio.Task[None] | None = None
+
+    def register(self, syscalls: SyscallTable) -> None:
+        """Serve `ctx.scheduler`."""
+        syscalls.register("1.0/schedule", self._schedule, contexts=("mutation",), writes=True)
+        syscalls.register("1.0/cancel_job", self._cancel, contexts=("mutation",), writes=True)
+        syscalls.register("1.0/actions/schedule", self._schedule_from_action, contexts=IN_ACTIONS)
+        syscalls.register("1.0/actions/cancel_job", self._cancel_from_action, contexts=IN_ACTIONS)
+
+    async def start(self) -> None:
+        """Fail what the end of the last process interrupted, then run what is due."""
+        deployment = self._runner.active.deployment
+        while await transact(self._database, _SOURCE, lambda tx: give_lanes(tx, deployment, BATCH)):
+            pass
+        while rows := await jobs_between(self._database.begin(), ACTIONS, RUNNING - 1, RUNNING, BATCH):
+            for row in rows:
+                await self._end(row.id, failed_state(INTERRUPTED_TEXT))
+        for loop in self._loops:
+            loop.start()
+        self._cleaner = asyncio.create_task(self._clean_up(), name="scheduler clean-up")
+
+    async def close(self) -> None:
+        """Stop. Jobs that were running are begun again, or failed, at the next start."""
+        if self._cleaner is not None:
+            self._cleaner.cancel()
+        await asyncio.gather(*(loop.close() for loop in self._loops))
+
+    # Operations
+
+    async def _schedule(self, execution: Execution, args: Mapping[str, Any]) -> str:
+        return await schedule_job(execution, execution.db, args)
+
+    async def _cancel(self, execution: Execution, args: Mapping[str, Any]) -> None:
+        try:
+            await cancel_job(execution.db, str(args.get("id")), execution.attempt.now_ms)
+        except CancelsItself:
+            execution.logs.warn(
+                "A scheduled mutation canceling itself is deprecated and will throw an error in a future "
+                "version of Convex."
+            )
+
+    async def _schedule_from_action(self, execution: Execution, args: Mapping[str, Any]) -> str:
+        return await transact(self._database, _SOURCE, lambda tx: schedule_job(execution, tx, args))
+
+    async def _cancel_from_action(self, execution: Execution, args: Mapping[str, Any]) -> None:
+        await transact(self._database, _SOURCE, lambda tx: cancel_job(tx, str(args.get("id")), _now_ms()))
+
+    # Running
+
+    async def _look(self, lane: str, snapshot: Snapshot, now: int, most: int) -> Due:
+        rows = await jobs_between(snapshot, lane, RUNNING, now, most)
+        later = await jobs_between(snapshot, lane, now, _FAR_FUTURE, 1)
+        return Due(
+            [(row.id, partial(self._run, Job.of(row))) for row in rows],
+            None if not later else Job.of(later[0]).next_ts,
+        )
+
+    async def _run(self, job: Job) -> None:
+        spec = self._runner.active.deployment.functions.get(parse_path(job.path).canonical)
+        try:
+            if spec is not None and spec.kind == "action":
+                await self._run_action(job)
+            elif spec is not None and spec.kind == "query":
+                text = "only mutations and actions can be scheduled."
+                await self._end(
+                    job.id, failed_state(f"Unsupported function type: {job.path} is a query; {text}")
+                )
+            else:
+                await self._run_mutation(job)
+        except Exception:
+            # A fault of the server. Whatever it is, the job must not come up again at once and for ever.
+            count = self._faults[job.id] = self._faults.get(job.id, 0) + 1
+            delay = _FIRST_BACKOFF_SECONDS * 2 ** min(count - 1, 20)
+            with contextlib.suppress(ParabolaError):
+                await self._postpone(job, min(delay, _LONGEST_BACKOFF_SECONDS))
+            raise
+        self._faults.pop(job.id, None)
+
+    async def _run_mutation(self, job: Job) -> None:
+        try:
+            result = await self._runner.mutation(
+                job.path,
+                arguments_of(job),
+                NO_IDENTITY,
+                public_only=False,
+                request=RequestContext(scheduled_function_id=job.id),
+                companion=_JobState(job.id),
+            )
+        except CompanionGone:
+            return
+        if result.error is not None:
+            await self._end(job.id, failed_state(_text(result)))
+
+    async def _run_action(self, job: Job) -> None:
+        if not await transact(self._database, _SOURCE, partial(_start, job)):
+            return
+        try:
+            result = await self._runner.action(
+                job.path,
+                arguments_of(job),
+                NO_IDENTITY,
+                public_only=False,
+                request=RequestContext(scheduled_function_id=job.id),
+            )
+        except (RateLimited, Overloaded):
+            # It has not begun: no host got free for it, or there is none.
+            await self._postpone(job, NO_HOST_PAUSE_SECONDS)
+            return
+        except Exception:
+            # Nobody knows what it has done, so it is not run again.
+            logger.exception("The scheduled action %s could not be run to its end", job.path)
+            state = failed_state(INTERRUPTED_TEXT)
+        else:
+            state = {"type": "success"} if result.error is None else failed_state(_text(result))
+        await self._end_at_last(job.id, state)
+
+    async def _end_at_last(self, id: str, state: Mapping[str, Any]) -> None:
+        """Give an action its last state, however long the database takes none: it must not seem to run on."""
+        pause = _FIRST_BACKOFF_SECONDS
+        while True:
+            try:
+                await self._end(id, state)
+                return
+            except ParabolaError as error:
+                logger.warning("The end of a scheduled action is not yet noted: %s", error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _end(self, id: str, state: Mapping[str, Any]) -> None:
+        """Give a job its last state, unless it has one already."""
+
+        async def end(tx: Transaction) -> None:
+            row = await tx.get_system(id)
+            if row is not None and not Job.of(row).has_ended:
+                await end_job(tx, row, state, _now_ms())
+
+        await transact(self._database, _SOURCE, end)
+
+    async def _postpone(self, job: Job, seconds: float) -> None:
+        """Try a job that has not been run again later, unless it has been cancelled."""
+
+        async def postpone(tx: Transaction) -> None:
+            row = await tx.get_system(job.id)
+            if row is not None and not Job.of(row).has_ended:
+                next_ts = Int64(time.time_ns() + int(seconds * 1e9))
+                await tx.patch_system(job.id, {"state": {"type": "pending"}, "nextTs": next_ts})
+
+        await transact(self._database, _SOURCE, postpone)
+
+    # Forgetting
+
+    async def _clean_up(self) -> None:
+        while True:
+            with contextlib.suppress(ParabolaError):
+                before_ms = self._database.clock_before(KEPT_SECONDS) / 1e6
+                remove = partial(remove_ended_jobs, before_ms=before_ms, limit=BATCH)
+                while await transact(self._database, _SOURCE, remove):
+                    pass
+            await asyncio.sleep(CLEANING_SECONDS)
+
+
+async def _start(job: Job, tx: Transaction) -> bool:
+    """Mark an action as started, unless it has been cancelled; whether it may run."""
+    row = await tx.get_system(job.id)
+    if row is None or Job.of(row).state != "pending":
+        return False
+    await start_job(tx, row)
+    return True
+
+
+class _JobState:
+    """The job of a scheduled mutation: it sees itself running, and ends when it commits."""
+
+    def __init__(self, id: str) -> None:
+        self._id = id
+
+    async def begin(self, transaction: Transaction) -> None:
+        row = await transaction.get_system(self._id)
+        if row is None or Job.of(row).state != "pending":
+            raise CompanionGone
+        await transaction.patch_system(self._id, {"state": {"type": "inProgress"}})
+
+    async def finish(self, transaction: Transaction) -> None:
+        row = await transaction.get_system(self._id)
+        if row is not None and Job.of(row).state == "inProgress":
+            await end_job(transaction, row, {"type": "success"}, _now_ms())
+
+
+def _text(result: FunctionResult) -> str:
+    assert result.error is not None
+    return result.error.text().rstrip("\n")
+
+
+def _now_ms() -> float:
+    return float(time.time_ns() // 1_000_000)

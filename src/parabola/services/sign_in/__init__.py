@@ -1,0 +1,1 @@
+"""Who may come in: tokens of users, and admin keys."""

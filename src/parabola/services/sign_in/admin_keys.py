@@ -1,0 +1,129 @@
+"""Admin keys: made from the instance's name and secret, checked without any state (`deploy-api.md` 3).
+
+A key is `<instance name>|<hex>`. The hex holds a version byte, a nonce and the encrypted claims; whoever
+knows the instance's secret can make one. Keys made by the official generator for the same name and secret are
+accepted, in its present format (AES-128-GCM-SIV under a derived key) and in the older one (secretbox under
+the secret itself).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+
+from parabola.services.sign_in.secretbox import NONCE_BYTES as SECRETBOX_NONCE_BYTES
+from parabola.services.sign_in.secretbox import open_secretbox
+from parabola.values.errors import Unauthenticated
+
+__all__ = ["AdminClaims", "check_admin_key", "derive_key", "make_admin_key"]
+
+_VERSION = b"\x01"
+_NONCE_BYTES = 12
+_PURPOSE = "admin key"
+_LONGEST_KEY = 1024
+
+
+@dataclass(frozen=True)
+class AdminClaims:
+    """What a key says about its holder. `issued_at`: seconds since the epoch."""
+
+    issued_at: int
+    is_system: bool = False
+    is_read_only: bool = False
+
+
+def make_admin_key(
+    instance_name: str, instance_secret: str, *, read_only: bool = False, system: bool = False
+) -> str:
+    """A new key for the instance. `instance_secret`: 32 bytes in hex."""
+    claims = b"\x10" + _varint(int(time.time())) + (b"\x22\x00" if system else b"\x18\x00")
+    claims += b"\x28\x01" if read_only else b""
+    nonce = os.urandom(_NONCE_BYTES)
+    key = derive_key(bytes.fromhex(instance_secret), _PURPOSE)
+    return f"{instance_name}|{(_VERSION + nonce + AESGCMSIV(key).encrypt(nonce, claims, _VERSION)).hex()}"
+
+
+def check_admin_key(key: str, instance_name: str, instance_secret: str) -> AdminClaims:
+    """What `key` says; raises `Unauthenticated` (code `BadAdminKey`) unless it was made for this very
+    instance.
+
+    A deploy key's prefix (`prod:`, `dev:`) is passed over.
+    """
+    refusal = Unauthenticated(
+        "The provided admin key was invalid for this instance. "
+        "Make one with `parabola admin-key` on the machine that holds the instance's secret.",
+        code="BadAdminKey",
+    )
+    name, bar, encrypted = key[:_LONGEST_KEY].rpartition("|")
+    if not bar or name.rpartition(":")[2] != instance_name:
+        raise refusal
+    try:
+        plain = _decrypt(bytes.fromhex(encrypted), bytes.fromhex(instance_secret))
+        fields = dict(_fields(plain))
+    except (ValueError, IndexError, InvalidTag, InvalidSignature):
+        raise refusal from None
+    if fields.get(1, instance_name.encode()) != instance_name.encode():
+        raise refusal
+    issued_at = fields.get(2)
+    return AdminClaims(issued_at if isinstance(issued_at, int) else 0, 4 in fields, bool(fields.get(5)))
+
+
+def derive_key(secret: bytes, purpose: str) -> bytes:
+    """A 16-byte key for one purpose: KBKDF in counter mode over HMAC-SHA256, one block."""
+    mac = hmac.HMAC(secret, hashes.SHA256())
+    mac.update((1).to_bytes(4, "big") + purpose.encode())
+    return mac.finalize()[:16]
+
+
+def _decrypt(sealed: bytes, secret: bytes) -> bytes:
+    """The claims inside. Both formats begin with the same version byte, so the present one is tried first."""
+    version, rest = sealed[:1], sealed[1:]
+    if version != _VERSION:
+        raise ValueError("unknown version")
+    try:
+        return AESGCMSIV(derive_key(secret, _PURPOSE)).decrypt(
+            rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], version
+        )
+    except InvalidTag:
+        return open_secretbox(rest[SECRETBOX_NONCE_BYTES:], rest[:SECRETBOX_NONCE_BYTES], secret)
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """The fields of a protocol buffer message that has only numbers, strings and messages."""
+    at = 0
+
+    def number() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(message):
+        tag = number()
+        if tag & 7 == 0:
+            yield tag >> 3, number()
+        elif tag & 7 == 2:
+            length = number()
+            yield tag >> 3, message[at : at + length]
+            at += length
+        else:
+            raise ValueError("unexpected wire type")

@@ -1,0 +1,1 @@
+"""Type hints of Python functions, read as validators."""

@@ -1,0 +1,1 @@
+"""Schemas: tables, their validators and indexes."""

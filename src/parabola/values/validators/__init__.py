@@ -1,0 +1,1 @@
+"""Validators: what they accept, how they are described, what they make of a result."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.engine import CallFailed, ScriptedRun, ScriptedWorld, running
+from parabola.functions.calls.calling import RequestContext
 from parabola.functions.calls.execution import Execution
 from parabola.functions.deployed.identity import Identity
 from parabola.values.errors import InternalServerError, Overloaded
@@ -110,6 +111,44 @@ async def test_the_caller_is_passed_on(tmp_path: Path) -> None:
         anna = Identity.user({"subject": "anna"})
         calls = [["1.0/actions/query", {"name": "a:who", "args": {}}], ["1.0/getUserIdentity", {}]]
         assert (await engine.action("a:script", {"calls": calls}, anna)).value == [{"subject": "anna"}] * 2
+
+
+async def test_all_entries_of_a_call_agree_on_its_ids_and_say_who_called(tmp_path: Path) -> None:
+    world = action_world()
+
+    @world.action("a:root")
+    async def root(run: ScriptedRun, args: dict) -> None:
+        run.log("one")
+        for kind in ("query", "mutation", "action"):
+            name = {"query": "a:who", "mutation": "a:change", "action": "a:leaf"}[kind]
+            await run.call(f"1.0/actions/{kind}", {"name": name, "args": {}})
+        run.log("two")
+
+    @world.action("a:leaf")
+    async def leaf(run: ScriptedRun, args: dict) -> None:
+        run.log("leaf")
+
+    @world.mutation("a:change")
+    async def change(run: ScriptedRun, args: dict) -> None:
+        await run.insert("t", n=1)
+
+    request = RequestContext("r" * 16, ip="10.0.0.1", caller="Cron")
+    async with running(tmp_path, world) as engine:
+        await engine.action("a:root", request=request)
+        entries = engine.runner.log.after(0.0)
+    by_name: dict[str, list] = {}
+    for entry in entries:
+        by_name.setdefault(entry.identifier, []).append(entry)
+        assert entry.request_id == request.request_id
+    assert {entry.kind for entry in by_name["a:root"]} == {"Progress", "Completion"}
+    for name, made in by_name.items():
+        assert len({entry.execution_id for entry in made}) == 1, name
+    root_id = by_name["a:root"][0].execution_id
+    ended = {entry.identifier: entry for entry in entries if entry.kind == "Completion"}
+    assert (ended["a:root"].caller, ended["a:root"].parent_execution_id) == ("Cron", None)
+    for name in ("a:who", "a:change", "a:leaf"):
+        assert (ended[name].caller, ended[name].parent_execution_id) == ("Action", root_id)
+        assert ended[name].to_json()["parentExecutionId"] == root_id
 
 
 async def test_an_action_may_run_actions_beyond_the_limit_of_running_ones(tmp_path: Path) -> None:

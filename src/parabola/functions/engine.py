@@ -24,14 +24,15 @@ from parabola.functions.calls.deadlines import (
 )
 from parabola.functions.calls.execution import USER_TIME_LIMIT_MS, Execution, Outcome, UncatchableFailure
 from parabola.functions.calls.implicit_reads import ImplicitReads
+from parabola.functions.calls.log_entries import completion
 from parabola.functions.calls.mutations import Companion, MutationRequest, Mutations, OnCommitting
 from parabola.functions.calls.seeds import SeedSource
 from parabola.functions.calls.session_requests import SessionRequest
-from parabola.functions.deployed.deployment import KIND_TITLES, Deployment, FunctionSpec
+from parabola.functions.deployed.deployment import Deployment, FunctionSpec
 from parabola.functions.deployed.function_handles import FunctionHandles
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.deployed.identity import Identity
-from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
+from parabola.functions.outcomes.execution_log import ExecutionLog
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_losses import HostLosses
@@ -239,6 +240,7 @@ class FunctionRunner:
             call=call,
             now_ms=wall_clock_ms(),
             seed=self._seeds.next(),
+            execution_id=self.log.next_id(),
             deadline=asyncio.get_running_loop().time() + SYSTEM_TIME_LIMIT_SECONDS,
             transaction=transaction,
             journal=journal,
@@ -306,22 +308,16 @@ class FunctionRunner:
         """Put a completion into the execution log, but for system functions: the log is that of the app."""
         if attempt.call.name.module.startswith(PREFIX):
             return
-        log = self.log
-        log.append(
-            ExecutionEntry(
-                kind="Completion",
-                udf_type=KIND_TITLES[kind],
-                identifier=str(attempt.call.name),
-                timestamp=log.next_timestamp(),
-                log_lines=() if kind == "action" else result.log_lines,
-                request_id=attempt.request.request_id,
-                execution_id=log.next_id(),
+        self.log.append(
+            completion(
+                self.log,
+                attempt,
+                spec,
+                kind,
+                str(attempt.call.name),
+                () if kind == "action" else result.log_lines,
                 execution_time=seconds,
-                user_execution_time=attempt.user_ms / 1000,
                 error=result.error,
-                component_path=attempt.component or None,
-                environment="isolate" if spec is None else spec.environment,
-                identity_type=attempt.identity.kind,
                 return_bytes=len(result.value_json) if result.error is None else None,
             )
         )

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from parabola.functions.calls.calling import Call, CallRefused
 from parabola.functions.calls.execution import Execution, Outcome, UncatchableFailure
-from parabola.functions.deployed.deployment import KIND_TITLES
-from parabola.functions.outcomes.execution_log import ExecutionEntry
+from parabola.functions.calls.log_entries import progress_log
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.hosts import HostLost
 
 if TYPE_CHECKING:
-    from parabola.functions.calls.attempt import Attempt
     from parabola.functions.deployed.deployment import FunctionSpec
     from parabola.functions.engine import FunctionRunner
-    from parabola.functions.outcomes.logs import LogLine
 
 ACTION_LIMIT_SECONDS: Mapping[str, float] = {"python": 1800.0, "isolate": 1800.0, "node": 600.0}
 """Time of an action (js-runtime §5.5)."""
@@ -35,7 +32,7 @@ async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> Func
     try:
         spec, arguments = call.resolve(active.deployment, "action")
         execution = Execution(attempt, spec, arguments, None, depth=depth)
-        execution.on_logs = progress_log(runner, spec, attempt)
+        execution.on_logs = progress_log(runner.log, attempt, spec, str(spec.name))
         outcome = await execute_action(runner, execution)
     except CallRefused as refusal:
         outcome = Outcome(failure=refusal.failure)
@@ -64,26 +61,3 @@ async def execute_action(runner: FunctionRunner, execution: Execution) -> Outcom
     except HostLost:
         # Never run again: nobody knows what it has done.
         return Outcome(failure=FunctionFailure("The action's host ended while it was running.", kind="exit"))
-
-
-def progress_log(
-    runner: FunctionRunner, spec: FunctionSpec, attempt: Attempt
-) -> Callable[[Sequence[LogLine]], None]:
-    """Puts an action's lines into the execution log as they are written."""
-    log = runner.log
-    execution_id = log.next_id()
-
-    def progress(lines: Sequence[LogLine]) -> None:
-        log.append(
-            ExecutionEntry(
-                kind="Progress",
-                udf_type=KIND_TITLES[spec.kind],
-                identifier=str(spec.name),
-                timestamp=log.next_timestamp(),
-                log_lines=tuple(lines),
-                request_id=attempt.request.request_id,
-                execution_id=execution_id,
-            )
-        )
-
-    return progress

@@ -34,6 +34,8 @@ class Attempt:
     now_ms: float
     """The clock all executions see, in whole milliseconds since the epoch."""
     seed: str
+    execution_id: str
+    """Names this try in the execution log."""
     deadline: float
     """When waiting has lasted too long, in seconds of the event loop's clock."""
     transaction: Transaction | None = None

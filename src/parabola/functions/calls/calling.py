@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from parabola.functions.deployed.deployment import KIND_TITLES, Deployment, FunctionSpec
 from parabola.functions.deployed.function_path import FunctionPath
@@ -74,6 +74,10 @@ def resolve(
     return spec
 
 
+Caller = Literal["SyncWorker", "HttpApi", "HttpEndpoint", "Cron", "Scheduler", "Action"]
+"""Who makes a call, in the words of the execution log (deploy-api §15)."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestContext:
     """The request that made a call; calls nested in it share it."""
@@ -83,6 +87,9 @@ class RequestContext:
     user_agent: str | None = None
     scheduled_function_id: str | None = None
     auth_token: str | None = None
+    caller: Caller = "SyncWorker"
+    parent_execution_id: str | None = None
+    """The action that made the call, if one did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from parabola.functions.calls.actions import execute_action, progress_log
+from parabola.functions.calls.actions import execute_action
 from parabola.functions.calls.calling import NO_ARGUMENTS, Arguments, Call
 from parabola.functions.calls.execution import Execution
+from parabola.functions.calls.log_entries import completion, progress_log
 from parabola.functions.deployed.deployment import FunctionSpec
 from parabola.functions.deployed.function_path import FunctionPath, strip_extension
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.http.http_bodies import RequestFeed, ResponseRelay, ResponseSink
 from parabola.functions.http.http_routing import HttpRoute
-from parabola.functions.outcomes.execution_log import ExecutionEntry
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.outcomes.logs import Level, system_line
 from parabola.values.errors import ParabolaError
@@ -156,7 +156,8 @@ async def run_http_action(
     arguments = Arguments({}, orjson.dumps({"request": json, **asked}), 2)
     execution = HttpExecution(attempt, spec, arguments, None, body=body, sink=sink)
     execution.auth_refusal = None if isinstance(identity, Identity) else identity
-    execution.on_logs = progress_log(runner, spec, attempt)
+    identifier = f"{request.method} {request.path}"
+    execution.on_logs = progress_log(runner.log, attempt, spec, identifier)
     if on_start is not None:
         on_start(execution)
     try:
@@ -168,31 +169,16 @@ async def run_http_action(
             failure = failure or FunctionFailure(SYSTEM_ERROR_TEXT)
     finally:
         execution.close()
-    _record(runner, request, execution, failure, time.perf_counter() - began)
-    return failure
-
-
-def _record(
-    runner: FunctionRunner,
-    request: HttpActionRequest,
-    execution: HttpExecution,
-    failure: FunctionFailure | None,
-    seconds: float,
-) -> None:
-    log, spec = runner.log, execution.spec
-    log.append(
-        ExecutionEntry(
-            kind="Completion",
-            udf_type=spec.title,
-            identifier=f"{request.method} {request.path}",
-            timestamp=log.next_timestamp(),
-            log_lines=(),
-            request_id=execution.attempt.request.request_id,
-            execution_id=log.next_id(),
-            execution_time=seconds,
-            error=failure,
-            success_status=None if failure is not None else str(execution.status),
-            caller="HttpEndpoint",
-            environment=spec.environment,
-        )
+    entry = completion(
+        runner.log,
+        attempt,
+        spec,
+        spec.kind,
+        identifier,
+        (),
+        execution_time=time.perf_counter() - began,
+        error=failure,
+        success_status=None if failure is not None else str(execution.status),
     )
+    runner.log.append(entry)
+    return failure

@@ -35,6 +35,7 @@ class ExecutionEntry:
     success_status: str | None = None
     component_path: str | None = None
     caller: str = "SyncWorker"
+    parent_execution_id: str | None = None
     environment: str = "isolate"
     identity_type: str = "unknown"
     cached_result: bool = False
@@ -64,7 +65,7 @@ class ExecutionEntry:
                 executionTime=self.execution_time,
                 success=None if self.success_status is None else {"status": self.success_status},
                 error=None if self.error is None else self.error.text(),
-                parentExecutionId=None,
+                parentExecutionId=self.parent_execution_id,
                 caller=self.caller,
                 environment=self.environment,
                 identityType=self.identity_type,

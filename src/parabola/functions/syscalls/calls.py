@@ -5,11 +5,12 @@ actions (js-runtime §8).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from parabola.functions.calls.calling import CallRefused, decode_arguments, resolve
+from parabola.functions.calls.calling import CallRefused, RequestContext, decode_arguments, resolve
 from parabola.functions.calls.execution import Execution, NestedFailure
 from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
@@ -93,6 +94,12 @@ def _value_of(execution: Execution, result: FunctionResult) -> Any:
     return orjson.Fragment(result.value_json)
 
 
+def _own_request(execution: Execution) -> RequestContext:
+    """The request behind an action, as that of a call which the action makes."""
+    attempt = execution.attempt
+    return replace(attempt.request, caller="Action", parent_execution_id=attempt.execution_id)
+
+
 async def run_query(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A query in a transaction of its own, at the newest timestamp."""
     attempt = execution.attempt
@@ -102,6 +109,7 @@ async def run_query(execution: Execution, args: Mapping[str, Any]) -> Any:
         args.get("args") or {},
         attempt.identity,
         public_only=False,
+        request=_own_request(execution),
     )
     return _value_of(execution, result)
 
@@ -111,7 +119,11 @@ async def run_mutation(execution: Execution, args: Mapping[str, Any]) -> Any:
     attempt = execution.attempt
     name = called_function(execution, args, "runMutation")
     result = await execution.runner.mutation(
-        name.canonical, args.get("args") or {}, attempt.identity, public_only=False, request=attempt.request
+        name.canonical,
+        args.get("args") or {},
+        attempt.identity,
+        public_only=False,
+        request=_own_request(execution),
     )
     return _value_of(execution, result)
 
@@ -129,7 +141,7 @@ async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
         args.get("args") or {},
         attempt.identity,
         public_only=False,
-        request=attempt.request,
+        request=_own_request(execution),
         depth=execution.depth + 1,
     )
     return _value_of(execution, result)

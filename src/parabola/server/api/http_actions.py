@@ -84,7 +84,7 @@ async def serve_action(backend: ActingBackend, request: web.Request, prefix: str
         announced = request.content_length
         request[LEASE].take(WINDOW_BYTES if announced is None else min(announced, WINDOW_BYTES))
     sink = ResponseWriter(request)
-    context = request_context(request)
+    context = request_context(request, "HttpEndpoint")
     seen: list[HttpExecution] = []
     action = asyncio.ensure_future(
         backend.http_action(

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from parabola.functions.calls.calling import RequestContext
+from parabola.functions.calls.calling import Caller, RequestContext
 from parabola.functions.outcomes.failures import new_request_id
 from parabola.server.http.rules import rules_of
 from parabola.values.texts import repaired
@@ -15,7 +15,7 @@ MAX_TOLD_LENGTH: Final = 256
 """Characters of an address or a request id that are taken from a header."""
 
 
-def request_context(request: web.Request) -> RequestContext:
+def request_context(request: web.Request, caller: Caller = "HttpApi") -> RequestContext:
     """Request id (the caller's own, if it sends one), client address (behind trusted proxies: the first one
     forwarded) and user agent."""
     forwarded = ""
@@ -25,6 +25,7 @@ def request_context(request: web.Request) -> RequestContext:
         request_id=_header(request, "convex-request-id")[:MAX_TOLD_LENGTH] or new_request_id(),
         ip=forwarded or request.remote,
         user_agent=_header(request, "User-Agent") or None,
+        caller=caller,
     )
 
 

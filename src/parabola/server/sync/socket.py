@@ -102,7 +102,7 @@ class SyncSocket:
             raise ConnectionResetError("the client has gone")
         self._backend = backend
         self._spawn = spawn
-        self._caller = request_context(request)
+        self._caller = request_context(request, "SyncWorker")
         self._client = client
         self._response = response
         self._transport = transport

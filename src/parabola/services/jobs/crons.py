@@ -10,6 +10,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from parabola.functions.calls.calling import RequestContext
 from parabola.functions.calls.mutations import CompanionGone
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY
@@ -88,7 +89,12 @@ class Crons:
         began = time.perf_counter()
         try:
             result = await self._runner.mutation(
-                job.path, job.arguments(), NO_IDENTITY, public_only=False, companion=_CronRun(job)
+                job.path,
+                job.arguments(),
+                NO_IDENTITY,
+                public_only=False,
+                request=RequestContext(caller="Cron"),
+                companion=_CronRun(job),
             )
         except CompanionGone:
             return
@@ -104,7 +110,13 @@ class Crons:
             return
         outcome: FunctionResult | str
         try:
-            outcome = await self._runner.action(job.path, job.arguments(), NO_IDENTITY, public_only=False)
+            outcome = await self._runner.action(
+                job.path,
+                job.arguments(),
+                NO_IDENTITY,
+                public_only=False,
+                request=RequestContext(caller="Cron"),
+            )
         except (RateLimited, Overloaded):
             # It has not begun: no host got free for it, or there is none.
             await asyncio.sleep(_BACKOFF_SECONDS)

@@ -169,7 +169,7 @@ class Scheduler:
                 arguments_of(job),
                 NO_IDENTITY,
                 public_only=False,
-                request=RequestContext(scheduled_function_id=job.id),
+                request=RequestContext(scheduled_function_id=job.id, caller="Scheduler"),
                 companion=_JobState(job.id),
             )
         except CompanionGone:
@@ -186,7 +186,7 @@ class Scheduler:
                 arguments_of(job),
                 NO_IDENTITY,
                 public_only=False,
-                request=RequestContext(scheduled_function_id=job.id),
+                request=RequestContext(scheduled_function_id=job.id, caller="Scheduler"),
             )
         except (RateLimited, Overloaded):
             # It has not begun: no host got free for it, or there is none.

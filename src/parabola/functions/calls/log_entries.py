@@ -1,0 +1,70 @@
+"""The entries of a call in the execution log, made in one place: those of one call agree on ids and caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from parabola.functions.deployed.deployment import KIND_TITLES
+from parabola.functions.outcomes.execution_log import ExecutionEntry
+
+if TYPE_CHECKING:
+    from parabola.functions.calls.attempt import Attempt
+    from parabola.functions.deployed.deployment import FunctionSpec
+    from parabola.functions.outcomes.execution_log import ExecutionLog
+    from parabola.functions.outcomes.logs import LogLine
+
+__all__ = ["completion", "progress_log"]
+
+
+def completion(
+    log: ExecutionLog,
+    attempt: Attempt,
+    spec: FunctionSpec | None,
+    kind: str,
+    identifier: str,
+    log_lines: tuple[LogLine, ...],
+    **ended: Any,
+) -> ExecutionEntry:
+    """The entry of a call that has ended. `spec` is None for a function that was not found; `ended` are the
+    fields that tell how it went.
+    """
+    request = attempt.request
+    return ExecutionEntry(
+        kind="Completion",
+        udf_type=KIND_TITLES[kind],
+        identifier=identifier,
+        timestamp=log.next_timestamp(),
+        log_lines=log_lines,
+        request_id=request.request_id,
+        execution_id=attempt.execution_id,
+        parent_execution_id=request.parent_execution_id,
+        caller=request.caller,
+        user_execution_time=attempt.user_ms / 1000,
+        component_path=attempt.component or None,
+        environment="isolate" if spec is None else spec.environment,
+        identity_type=attempt.identity.kind,
+        **ended,
+    )
+
+
+def progress_log(
+    log: ExecutionLog, attempt: Attempt, spec: FunctionSpec, identifier: str
+) -> Callable[[Sequence[LogLine]], None]:
+    """Puts an action's lines into the execution log as they are written."""
+
+    def progress(lines: Sequence[LogLine]) -> None:
+        log.append(
+            ExecutionEntry(
+                kind="Progress",
+                udf_type=KIND_TITLES[spec.kind],
+                identifier=identifier,
+                timestamp=log.next_timestamp(),
+                log_lines=tuple(lines),
+                request_id=attempt.request.request_id,
+                execution_id=attempt.execution_id,
+                component_path=attempt.component or None,
+            )
+        )
+
+    return progress

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from parabola.backend import Backend, BackendConfig, host_processes
+from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
 from parabola.functions.processes.hosts import LoadFailure
+from parabola.host_programs import host_programs
 from parabola.services.deploys.push import Push
 from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.values.errors import Unauthenticated
@@ -107,7 +108,7 @@ def push(source: str = TASKS) -> Push:
 
 
 def config(directory: Path) -> BackendConfig:
-    return BackendConfig(directory, "test-instance", SECRET, hosts=host_processes())
+    return BackendConfig(directory, "test-instance", SECRET, hosts=host_programs())
 
 
 @asynccontextmanager

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from hosts_node.driver import bundle_sources, packages_folder
-from parabola.backend import Backend, BackendConfig, host_processes
+from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Environment, Module
 from parabola.functions.processes.hosts import HostConnection
+from parabola.host_programs import host_programs
 from parabola.services.deploys.push import Push
 
 TYPESCRIPT = """
@@ -56,9 +57,7 @@ async def write(ctx, n):
 
 @pytest.fixture
 async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
-    opened = await Backend.open(
-        BackendConfig(tmp_path / "data", hosts=replace(host_processes(), processes=2))
-    )
+    opened = await Backend.open(BackendConfig(tmp_path / "data", hosts=replace(host_programs(), processes=2)))
     try:
         yield opened
     finally:

@@ -24,10 +24,11 @@ from hypothesis import strategies as st
 
 from hosts_node.driver import FOLDER as NODE_FOLDER
 from hosts_node.driver import bundle, packages_folder
-from parabola.backend import Backend, BackendConfig, host_processes
+from parabola.backend import Backend, BackendConfig
 from parabola.functions.calls.execution import Execution
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import NO_IDENTITY
+from parabola.host_programs import host_programs
 from parabola.server.app import Server
 from parabola.services.deploys.push import Push
 
@@ -147,7 +148,7 @@ async def deployed(
 ) -> AsyncIterator[Deployed]:
     language = request.param
     push = push_of(language)
-    config = BackendConfig(tmp_path_factory.mktemp(language), hosts=replace(host_processes(), processes=1))
+    config = BackendConfig(tmp_path_factory.mktemp(language), hosts=replace(host_programs(), processes=1))
     backend = await Backend.open(config)
     released = asyncio.Event()
     get = backend.runner.syscalls.find("1.0/get", "query")

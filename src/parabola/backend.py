@@ -29,10 +29,10 @@ from parabola.functions.inline_query import InlineQueries
 from parabola.functions.outcomes.execution_log import ExecutionLog
 from parabola.functions.outcomes.failures import FunctionFailure, new_request_id
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_commands import isolate_command, node_command, python_command
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.queries.live_query import LiveQuery
 from parabola.functions.syscalls.table import SyscallTable
+from parabola.host_programs import find_node, host_programs, repl_modules
 from parabola.services.archives.snapshot_export import SnapshotExports
 from parabola.services.deploys.deploy import DeployService
 from parabola.services.deploys.node_packages import NodePackages
@@ -54,11 +54,6 @@ if TYPE_CHECKING:
     from parabola.database.database import Database
 
 Arguments = list[Any] | dict[str, Any]
-
-
-def host_processes() -> HostConfig:
-    """Hosts as processes of their own: Python, and Node.js where a deployment needs it."""
-    return HostConfig(commands={"python": python_command, "isolate": isolate_command, "node": node_command})
 
 
 PACKAGES_FOLDER = "node_packages"
@@ -86,7 +81,7 @@ class BackendConfig:
     """Bytes of an uploaded file; None: any number."""
     minimum_free_disk: int = MINIMUM_FREE_BYTES
     """Bytes that uploads leave free on the disk of the data directory."""
-    hosts: HostConfig = field(default_factory=host_processes)
+    hosts: HostConfig = field(default_factory=host_programs)
 
 
 class Backend:
@@ -105,7 +100,9 @@ class Backend:
         self.activation = activation
         self.runner = runner
         self.query_cache = runner.query_cache
-        self.deploys = DeployService(database, runner, activation, NodePackages(directory / PACKAGES_FOLDER))
+        self.deploys = DeployService(
+            database, runner, activation, NodePackages(directory / PACKAGES_FOLDER, find_node)
+        )
         self.scheduler = Scheduler(runner, max(1, config.hosts.maximum_actions * 3 // 4))
         self.crons = Crons(runner)
         self.session_results = SessionResults(database)
@@ -121,7 +118,7 @@ class Backend:
         )
         self.imports = SnapshotImports(database, directory / "imports", lambda: self.files)
         self.exports = SnapshotExports(database, directory / "exports", lambda: self.files)
-        self.inline_queries = InlineQueries(runner, config.hosts, runner.instance)
+        self.inline_queries = InlineQueries(runner, config.hosts, runner.instance, repl_modules)
         self._tokens = TokenVerifier(redacted=config.redact_logs_to_client)
         self._closing = AsyncExitStack()
 

@@ -11,13 +11,13 @@ import pytest
 import pytest_asyncio
 
 from hosts_node.driver import Host, bundle_sources, packages_folder
-from parabola.backend import Backend, BackendConfig, host_processes
+from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_commands import isolate_command
 from parabola.functions.processes.hosts import HostCommand, Purpose
+from parabola.host_programs import host_programs, isolate_command
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
 
@@ -96,7 +96,7 @@ async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bac
     folder = tmp_path_factory.mktemp("functions")
     modules = bundle_sources(folder, {"memory.ts": FUNCTIONS})
     push = Push("typescript", tuple(Module(one["path"], "isolate", one["source"]) for one in modules))
-    hosts = replace(host_processes(), commands={"isolate": small_host}, processes=1, step_limit=60.0)
+    hosts = replace(host_programs(), commands={"isolate": small_host}, processes=1, step_limit=60.0)
     backend = await Backend.open(BackendConfig(tmp_path_factory.mktemp("data"), hosts=hosts))
     try:
         await backend.deploy(push)

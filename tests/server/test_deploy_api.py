@@ -14,9 +14,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from parabola.backend import Backend, BackendConfig, host_processes
+from parabola.backend import Backend, BackendConfig
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.hosts import HostConnection
+from parabola.host_programs import host_programs
 from parabola.server.app import Server
 from parabola.services.sign_in.admin_keys import make_admin_key
 
@@ -114,7 +115,7 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
         data_dir=tmp_path,
         instance_name="happy-animal",
         instance_secret=SECRET,
-        hosts=replace(host_processes(), processes=1),
+        hosts=replace(host_programs(), processes=1),
     )
     backend = await Backend.open(config)
     yield backend

@@ -11,6 +11,7 @@ import pytest
 
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
+from parabola.host_programs import find_node
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push
 from parabola.values.errors import BadRequest
@@ -76,7 +77,7 @@ async def test_a_use_node_action_imports_an_installed_package_also_after_a_resta
 async def test_a_set_is_installed_once_and_no_packages_need_nothing(
     tmp_path: Path, shouter: tuple[str, str]
 ) -> None:
-    packages = NodePackages(tmp_path / "packages")
+    packages = NodePackages(tmp_path / "packages", find_node)
     assert await packages.install(()) is None
     name = await packages.install([shouter])
     assert name is not None
@@ -122,7 +123,7 @@ async def test_a_set_is_removed_once_no_process_uses_it_any_more(
 async def test_a_set_that_is_about_to_be_used_is_not_removed(
     tmp_path: Path, shouter: tuple[str, str]
 ) -> None:
-    packages = NodePackages(tmp_path / "packages")
+    packages = NodePackages(tmp_path / "packages", find_node)
     async with packages.held([shouter]) as name:
         assert name is not None
         await packages.remove_unused(lambda: ())
@@ -134,7 +135,7 @@ async def test_a_set_that_is_about_to_be_used_is_not_removed(
 
 
 async def test_a_package_that_cannot_be_had_fails_the_push_and_leaves_nothing(tmp_path: Path) -> None:
-    packages = NodePackages(tmp_path / "packages")
+    packages = NodePackages(tmp_path / "packages", find_node)
     with pytest.raises(BadRequest, match=r"could not be installed on the server") as caught:
         await packages.install([("nowhere", f"file:{tmp_path / 'nowhere'}")])
     assert caught.value.code == "InvalidExternalPackages"

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from parabola.backend import Backend, BackendConfig, host_processes
+from parabola.backend import Backend, BackendConfig
 from parabola.database.transaction import Transaction
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
+from parabola.host_programs import host_programs
 from parabola.services.deploys.push import Push
 from parabola.services.jobs.scheduled_jobs import JOBS as TABLE
 from parabola.services.jobs.scheduled_jobs import MUTATIONS, RUNNING, jobs_between
@@ -126,7 +127,7 @@ async def job(ctx: QueryCtx, id: str) -> object:
 
 @asynccontextmanager
 async def opened(directory: Path, maximum_actions: int = 64) -> AsyncIterator[Backend]:
-    hosts = replace(host_processes(), maximum_actions=maximum_actions)
+    hosts = replace(host_programs(), maximum_actions=maximum_actions)
     backend = await Backend.open(BackendConfig(directory, "test", SECRET, hosts=hosts))
     try:
         if not backend.deployment.functions:

@@ -51,16 +51,16 @@ def write_generated(project: Project, analysis: Mapping[str, Any]) -> None:
 
 
 async def _analyse(project: Project) -> Mapping[str, Any]:
-    from parabola.backend import host_processes
     from parabola.functions.processes.host_set import HostSet
     from parabola.functions.processes.hosts import LoadFailure
+    from parabola.host_programs import host_programs
     from parabola.services.deploys.analysis import analyse, with_position
     from parabola.services.deploys.known_analyses import KnownAnalyses
 
     sources = project.python_modules()
     push = Push("python", tuple(Module(source.path, "python", source.source) for source in sources))
     candidate = Deployment(modules=combine(Deployment(), push))
-    hosts = HostSet(host_processes(), candidate, {"cloudUrl": "", "siteUrl": ""})
+    hosts = HostSet(host_programs(), candidate, {"cloudUrl": "", "siteUrl": ""})
     try:
         await hosts.start()
         analysed = await analyse(hosts, candidate, "python", KnownAnalyses())

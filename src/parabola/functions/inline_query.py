@@ -6,7 +6,7 @@ it always runs, in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -62,8 +62,16 @@ class InlineHosts(HostSet):
 class InlineQueries:
     """Runs inline queries."""
 
-    def __init__(self, runner: FunctionRunner, config: HostConfig, instance: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        runner: FunctionRunner,
+        config: HostConfig,
+        instance: Mapping[str, str],
+        wrappers: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """`wrappers` gives name and source of the modules that such a text may import."""
         self._runner = runner
+        self._wrappers = wrappers
         self._config = config
         self._instance = instance
 
@@ -85,7 +93,8 @@ class InlineQueries:
         spec = FunctionSpec(f"{name.module}.js:default", name, "query", "internal", "isolate")
         module = Module(f"{name.module}.js", "isolate", source)
         base = self._runner.active
-        own = Deployment({each.path: each for each in (*wrapper_modules(), module)}, env=base.deployment.env)
+        wrappers = [Module(WRAPPERS + name, "isolate", text) for name, text in self._wrappers().items()]
+        own = Deployment({each.path: each for each in (*wrappers, module)}, env=base.deployment.env)
         hosts = InlineHosts(self._config, own, self._instance, spec).beside(base.hosts)
         try:
             await hosts.start()
@@ -95,10 +104,3 @@ class InlineQueries:
             return await self._runner.query(call, ts=self._runner.database.durable_ts, active=active)
         finally:
             await hosts.close()
-
-
-def wrapper_modules() -> list[Module]:
-    """The modules behind `convex:/_system/repl/wrappers.js`."""
-    from parabola.hosts.node import repl_modules
-
-    return [Module(WRAPPERS + name, "isolate", source) for name, source in repl_modules().items()]

@@ -1,4 +1,4 @@
-"""The entries of a call in the execution log, made in one place: those of one call agree on ids and caller."""
+"""The entries of a call in the execution log, made in one place: they agree on the call's ids and caller."""
 
 from __future__ import annotations
 

@@ -22,7 +22,6 @@ from typing import Final
 
 import orjson
 
-from parabola.hosts.node import NodeNotFound, node_executable
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
 
@@ -41,8 +40,10 @@ logger = logging.getLogger("parabola.deploy")
 class NodePackages:
     """Sets of installed packages below `directory`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, find_node: Callable[[], Path]) -> None:
+        """`find_node` gives the Node.js that hosts use, and raises `BadRequest` when there is none."""
         self.directory = directory
+        self._find_node = find_node
         self._changing = asyncio.Lock()
         self._held: Counter[str] = Counter()
 
@@ -91,13 +92,19 @@ class NodePackages:
                 await self._install(name, dict(sorted(packages)))
         return name
 
+    def _node(self) -> Path:
+        try:
+            return self._find_node()
+        except BadRequest as error:
+            raise _refused(error.message) from None
+
     async def _install(self, name: str, dependencies: dict[str, str]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=self.directory, prefix=_UNFINISHED))
         try:
             manifest = orjson.dumps({"private": True, "dependencies": dependencies})
             (unfinished / "package.json").write_bytes(manifest)
-            await _npm_install(unfinished)
+            await _npm_install(unfinished, *_npm(self._node()))
             (unfinished / "node_modules").mkdir(exist_ok=True)
             os.rename(unfinished, self.directory / name)
         finally:
@@ -108,8 +115,7 @@ def _name(packages: Sequence[tuple[str, str]]) -> str:
     return hashlib.sha256(orjson.dumps(dict(sorted(packages)))).hexdigest()[:32]
 
 
-async def _npm_install(folder: Path) -> None:
-    command, environment = _npm()
+async def _npm_install(folder: Path, command: list[str], environment: dict[str, str]) -> None:
     process = await asyncio.create_subprocess_exec(
         *command,
         "install",
@@ -140,12 +146,8 @@ async def _npm_install(folder: Path) -> None:
         raise _refused(output.decode(errors="replace").strip()[-_SHOWN_OUTPUT:])
 
 
-def _npm() -> tuple[list[str], dict[str, str]]:
-    """npm beside the Node.js that hosts use. Raises `BadRequest` when there is none."""
-    try:
-        node = Path(node_executable())
-    except NodeNotFound as error:
-        raise _refused(str(error)) from None
+def _npm(node: Path) -> tuple[list[str], dict[str, str]]:
+    """npm beside a Node.js. Raises `BadRequest` when there is none."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     environment["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     if (beside := shutil.which("npm", path=environment["PATH"])) is not None:

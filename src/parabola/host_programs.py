@@ -1,12 +1,24 @@
-"""Command lines of the hosts that come with Parabola. Hosts are programs: no user code gets in here."""
+"""The hosts that come with Parabola, as the engine starts them: where the two wings are put together.
+
+Hosts are programs, and no user code gets in here. The floors below `backend` know commands and never hosts.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
+from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.processes.hosts import HostCommand, LoadFailure, Purpose
+from parabola.hosts import node
+from parabola.values.errors import BadRequest
+
+__all__ = ["find_node", "host_programs", "isolate_command", "node_command", "python_command", "repl_modules"]
+
+repl_modules: Final = node.repl_modules
+"""Name and source of the modules that queries written at a prompt may import."""
 
 MEMORY_TEXT = "Function execution ran out of memory"
 NODE_HEAP_MB = 512
@@ -25,6 +37,19 @@ MEBIBYTE = 1024 * 1024
 _NODE_ENVIRONMENT: Mapping[str, str] = {"LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}
 # The order of sets depends on the hashes of strings: it must be the same on every host.
 _PYTHON_ENVIRONMENT: Mapping[str, str] = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
+
+
+def host_programs() -> HostConfig:
+    """Hosts as processes of their own: Python, and Node.js where a deployment needs it."""
+    return HostConfig(commands={"python": python_command, "isolate": isolate_command, "node": node_command})
+
+
+def find_node() -> Path:
+    """The Node.js that runs hosts and installs packages. Raises `BadRequest` where there is none."""
+    try:
+        return Path(node.node_executable())
+    except node.NodeNotFound as error:
+        raise BadRequest(str(error)) from None
 
 
 def python_command(purpose: Purpose) -> HostCommand:
@@ -52,8 +77,6 @@ def node_command(purpose: Purpose) -> HostCommand:
 
 
 def _node_command(environment: Literal["isolate", "node"], *, compile_later: bool = False) -> HostCommand:
-    from parabola.hosts import node
-
     try:
         argv = node.host_argv(environment, memory_mb=NODE_HEAP_MB, compile_later=compile_later)
     except node.NodeNotFound as error:

@@ -15,7 +15,8 @@ import pytest
 
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
-from parabola.functions.deployed.deployment import Environment, Module
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.runtimes import Environment
 from parabola.functions.processes.hosts import HostConnection
 from parabola.host_programs import host_programs
 from parabola.services.deploys.push import Push

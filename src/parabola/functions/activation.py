@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from parabola.database.model.errors import ConflictError
-from parabola.functions.calls.actions import ACTION_LIMIT_SECONDS
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.deployment_store import (
     load_deployment,
@@ -19,6 +18,7 @@ from parabola.functions.deployed.deployment_store import (
     store_environment,
 )
 from parabola.functions.deployed.function_handles import load_handles, update_handles
+from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.engine import Active, FunctionRunner
 from parabola.functions.processes.host_set import HostConfig, HostSet
 from parabola.functions.processes.hosts import LoadFailure
@@ -194,7 +194,8 @@ class Activation:
     def _retire(self, hosts: HostSet) -> None:
         async def retire() -> None:
             try:
-                await hosts.close(drain=DRAIN_SECONDS, drain_actions=max(ACTION_LIMIT_SECONDS.values()))
+                longest = max(runtime.action_seconds for runtime in RUNTIMES.values())
+                await hosts.close(drain=DRAIN_SECONDS, drain_actions=longest)
             except asyncio.CancelledError:
                 await hosts.close()
                 raise

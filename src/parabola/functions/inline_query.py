@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from parabola.functions.calls.calling import Call, EncodedArguments, RequestContext
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
 from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.deployed.runtimes import Environment
 from parabola.functions.engine import Active
 from parabola.functions.processes.host_set import HostConfig, HostSet
 from parabola.functions.processes.hosts import Run, RunRequest
 
 if TYPE_CHECKING:
-    from parabola.functions.deployed.deployment import Environment
     from parabola.functions.deployed.identity import Identity
     from parabola.functions.engine import FunctionRunner
     from parabola.functions.outcomes.results import FunctionResult

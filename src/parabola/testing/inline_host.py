@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from parabola.functions.deployed.deployment import Environment
+from parabola.functions.deployed.runtimes import Environment
 from parabola.functions.processes.hosts import HostConnection, LoadFailure
 from parabola.hosts.python import inline
 

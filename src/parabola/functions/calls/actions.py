@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from parabola.functions.calls.calling import Call, CallRefused
 from parabola.functions.calls.execution import Execution, Outcome, UncatchableFailure
 from parabola.functions.calls.log_entries import progress_log
+from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.hosts import HostLost
@@ -17,9 +17,6 @@ from parabola.functions.processes.hosts import HostLost
 if TYPE_CHECKING:
     from parabola.functions.deployed.deployment import FunctionSpec
     from parabola.functions.engine import FunctionRunner
-
-ACTION_LIMIT_SECONDS: Mapping[str, float] = {"python": 1800.0, "isolate": 1800.0, "node": 600.0}
-"""Time of an action (js-runtime §5.5)."""
 
 
 async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> FunctionResult:
@@ -49,7 +46,7 @@ async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> Func
 
 async def execute_action(runner: FunctionRunner, execution: Execution) -> Outcome:
     """Run an action on its host, within its time."""
-    limit = ACTION_LIMIT_SECONDS[execution.spec.environment]
+    limit = RUNTIMES[execution.spec.environment].action_seconds
     try:
         async with asyncio.timeout(limit):
             return await execution.run(runner.database.registry)

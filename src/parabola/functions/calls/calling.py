@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from parabola.functions.deployed.deployment import KIND_TITLES, Deployment, FunctionSpec
 from parabola.functions.deployed.function_path import FunctionPath
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
+from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.failures import FunctionFailure, new_request_id
 from parabola.functions.system.registry import PREFIX, SYSTEM_FUNCTIONS
 from parabola.values.encoding import decode, dumps
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 MAXIMUM_ARGUMENTS_SIZE = 16 * 1024 * 1024
 """Bytes of a call's arguments (js-runtime §9)."""
-MAXIMUM_NODE_ARGUMENTS_SIZE = 5 * 1024 * 1024
-"""Bytes of the arguments of a `"use node"` action (js-runtime §7.5)."""
 MAXIMUM_RESULT_SIZE = 16 * 1024 * 1024
 """Bytes of a function's value (js-runtime §9)."""
 SMALL = 4 * 1024 * 1024
@@ -179,10 +178,13 @@ def decode_arguments(args: EncodedArguments, path: str, *, in_mutation: bool = F
 
 def check_arguments(spec: FunctionSpec, arguments: Arguments, tables: TableNames) -> None:
     """Validate arguments against the function's `args`. Raises `CallRefused`."""
-    if spec.environment == "node" and arguments.size > MAXIMUM_NODE_ARGUMENTS_SIZE:
+    limit = RUNTIMES[spec.environment].argument_bytes
+    if (
+        arguments.size > limit
+    ):  # of a runtime that takes less than others, which is the one of Node.js actions
         raise refused(
             "Node actions arguments size is too large. The maximum size is "
-            f"{humanize(MAXIMUM_NODE_ARGUMENTS_SIZE)} (actual: {humanize(arguments.size)})."
+            f"{humanize(limit)} (actual: {humanize(arguments.size)})."
         )
     if spec.args is None:
         return

@@ -23,6 +23,7 @@ from parabola.functions.calls.calling import (
 )
 from parabola.functions.calls.deadlines import DeadlinePassed
 from parabola.functions.deployed.deployment import FunctionSpec
+from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.failures import (
     MISSING,
     SYSTEM_ERROR_TEXT,
@@ -246,7 +247,7 @@ class Execution:
 
     def _new_tables(self) -> bytes | None:
         """Table numbers, if this execution's host needs them and has not been told these."""
-        if self.transaction is None or self.spec.environment != "isolate":
+        if self.transaction is None or not RUNTIMES[self.spec.environment].answers_normalize_id:
             return None
         registry = self.transaction.registry
         if registry is self._told_tables:

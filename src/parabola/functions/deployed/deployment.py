@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from parabola.functions.deployed.function_path import FunctionPath, parse_path, strip_extension
+from parabola.functions.deployed.runtimes import RUNTIMES, Environment
 
 if TYPE_CHECKING:
     from parabola.functions.system.registry import SystemHandler
     from parabola.values.schema.definition import Schema
     from parabola.values.validators.builder import Validator
 
-Environment = Literal["python", "isolate", "node"]
-"""Where a module runs: the Python host, the default JavaScript runtime, or full Node.js (`"use node"`)."""
 FunctionKind = Literal["query", "mutation", "action", "httpAction"]
 Visibility = Literal["public", "internal"]
 
@@ -121,7 +120,7 @@ class Deployment:
     def environments(self) -> tuple[Environment, ...]:
         """The environments that have at least one module: one set of hosts is kept for each."""
         present = {module.environment for module in self.modules.values()}
-        return tuple(name for name in ("python", "isolate", "node") if name in present)
+        return tuple(name for name in RUNTIMES if name in present)
 
     def modules_for(self, environment: Environment) -> list[Module]:
         """The modules that a host of this environment loads, in path order."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parabola.functions.deployed.deployment import Deployment, Environment
+from parabola.functions.deployed.deployment import Deployment
+from parabola.functions.deployed.runtimes import RUNTIMES, Environment
 from parabola.functions.processes.action_pool import ActionPool
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.host_messages import Message
@@ -84,7 +85,7 @@ class EnvironmentHosts:
     def __init__(self, config: HostConfig, spawner: Spawner, environment: Environment) -> None:
         self.spawner = spawner
         self.deterministic: HostPool | None = None
-        if environment != "node":
+        if RUNTIMES[environment].runs_transactions:
             size = 1 if config.inline else config.processes or os.cpu_count() or 1
             self.deterministic = DeterministicPool(
                 lambda: spawner.spawn("deterministic"), size, spares=0 if config.inline else config.spares

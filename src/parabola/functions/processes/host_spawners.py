@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from parabola.functions.deployed.deployment import Environment
+from parabola.functions.deployed.runtimes import Environment
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.host_zygote import ForkingSpawner
 from parabola.functions.processes.hosts import HostBundle, HostCommand, HostConnection, Purpose

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import orjson
 
-from parabola.functions.deployed.deployment import Deployment, Environment
+from parabola.functions.deployed.deployment import Deployment
+from parabola.functions.deployed.runtimes import RUNTIMES, Environment
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.processes.host_messages import (
     MAXIMUM_LINE_BYTES,
@@ -141,7 +142,8 @@ class HostBundle:
         """The part of a deployment that one environment loads."""
         modules = tuple(module.for_host() for module in deployment.modules_for(environment))
         node_modules = None
-        if environment == "node" and packages is not None and deployment.node_packages is not None:
+        installs = RUNTIMES[environment].installs_packages
+        if installs and packages is not None and deployment.node_packages is not None:
             node_modules = str(packages / deployment.node_packages / "node_modules")
         return HostBundle(
             deployment.id,

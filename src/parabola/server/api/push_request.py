@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from parabola.functions.deployed.deployment import Environment, Module
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.runtimes import Environment, runtimes_of
 from parabola.server.http.json_body import read_object
 from parabola.services.deploys.definitions import PushedDefinition
 from parabola.services.deploys.push import Push, UnchangedModule
@@ -12,7 +13,7 @@ from parabola.values.errors import BadRequest
 
 __all__ = ["read_start_push"]
 
-_ENVIRONMENTS: tuple[Environment, ...] = ("isolate", "node")
+_ENVIRONMENTS = runtimes_of("typescript")
 _NODE_VERSIONS = ("20", "22", "24")
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from parabola._version import __version__
-from parabola.functions.deployed.deployment import Deployment, Environment, Module
+from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.functions.deployed.runtimes import LANGUAGES, Environment, Language, runtimes_of
 from parabola.functions.processes.hosts import LoadFailure
 from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition, check_definitions
 from parabola.services.deploys.known_analyses import KnownAnalyses, Surroundings
-from parabola.services.deploys.push import ENVIRONMENTS, SCHEMA_MODULES, Language
 from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.schema.definition import Schema
@@ -41,7 +41,6 @@ _MISSING_VARIABLE_TEXT: Final = re.compile(r"Environment variable \S+ is used in
 _CYCLE = "Found cyclic definition dependency"
 
 APP_DEFINITION: Final = "convex.config.js"
-AUTH_MODULES = ("auth_config.py", "auth.config.js")
 
 
 @dataclass
@@ -63,7 +62,7 @@ async def analyse(
     `SchemaDefinitionError`.
     """
     analysed = AnalysedModules()
-    for environment in ENVIRONMENTS[language]:
+    for environment in runtimes_of(language):
         if environment not in candidate.environments():
             continue
         if environment == "python":
@@ -115,14 +114,14 @@ async def _analyse_javascript(
     def take(part: Mapping[str, Any]) -> None:
         new: dict[str, Mapping[str, Any] | None] = dict(part["modules"])
         if part.get("schema") is not None:
-            new[SCHEMA_MODULES["typescript"]] = part["schema"]
+            new[LANGUAGES["typescript"].schema_module] = part["schema"]
         for path, module in new.items():
             known.remember(path, module, (part.get("reads") or {}).get(path), around)
         found.update(new)
 
     await ask(asked, take)
     known.forget_others(around, found)
-    schema = found.pop(SCHEMA_MODULES["typescript"], None) if around.environment == "isolate" else None
+    schema = found.pop(LANGUAGES["typescript"].schema_module, None) if around.environment == "isolate" else None
     return {path: found[path] or {} for path in sorted(found)}, schema
 
 
@@ -138,7 +137,7 @@ async def analyse_auth(hosts: HostSet, candidate: Deployment) -> list[dict[str, 
     for a provider that cannot be.
     """
     providers: list[dict[str, Any]] = []
-    for path in AUTH_MODULES:
+    for path in (row.auth_module for row in LANGUAGES.values()):
         module = candidate.modules.get(path)
         if module is None:
             continue

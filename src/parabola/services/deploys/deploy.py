@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from parabola.database.model.errors import ConflictError
 from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.functions.deployed.runtimes import LANGUAGES
 from parabola.functions.http.http_routing import http_prefix
 from parabola.functions.processes.hosts import LoadFailure
 from parabola.services.deploys.analysis import (
@@ -35,7 +36,7 @@ from parabola.services.deploys.environment import check_changes
 from parabola.services.deploys.index_changes import index_changes
 from parabola.services.deploys.known_analyses import KnownAnalyses
 from parabola.services.deploys.node_packages import NodePackages
-from parabola.services.deploys.push import SCHEMA_MODULES, ModuleDiff, Push, PushResult, combine
+from parabola.services.deploys.push import ModuleDiff, Push, PushResult, combine
 from parabola.services.deploys.schema_changes import (
     RaceDetected,
     SubmittedSchema,
@@ -154,7 +155,7 @@ class DeployService:
         """
         base = self._runner.active.deployment
         modules = combine(base, push)
-        path = SCHEMA_MODULES[push.language]
+        path = LANGUAGES[push.language].schema_module
         module = modules.get(path)
         if module is None:
             schema = base.schema if any(other.startswith("schema.") for other in modules) else None

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from parabola.functions.deployed.deployment import Environment, Module
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.runtimes import Environment
 
 __all__ = ["KnownAnalyses", "Surroundings"]
 
 EVERYTHING: Final = "*"
 """Stands for all variables."""
-MAXIMUM_KNOWN: Final = 8192
+MAX_KNOWN: Final = 8192
 """Modules whose analysis is remembered."""
 
 
@@ -86,7 +87,7 @@ class KnownAnalyses:
             is_complete,
             around.runtime,
         )
-        while len(self._known) > MAXIMUM_KNOWN:
+        while len(self._known) > MAX_KNOWN:
             del self._known[next(iter(self._known))]
 
     def forget_others(self, around: Surroundings, paths: Iterable[str]) -> None:

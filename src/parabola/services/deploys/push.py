@@ -10,18 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from parabola.functions.deployed.deployment import Deployment, Environment, Module
+from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.function_path import strip_extension
+from parabola.functions.deployed.runtimes import LANGUAGES, RUNTIMES, Environment, Language, runtimes_of
 from parabola.services.deploys.audit_log import check_message
 from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition
 from parabola.values.errors import BadRequest, Conflict
 
 __all__ = [
-    "ENVIRONMENTS",
     "IndexDiff",
-    "Language",
     "ModuleDiff",
     "Push",
     "PushResult",
@@ -29,18 +28,11 @@ __all__ = [
     "combine",
 ]
 
-Language = Literal["python", "typescript"]
-
 MAXIMUM_MODULES = 4096
 """User modules of a deployment, shared chunks apart (deploy-api 7.3)."""
 MAXIMUM_SOURCE_BYTES = 32 * 1024 * 1024
 """Bytes of one module with its source map."""
 
-SCHEMA_MODULES: Mapping[Language, str] = {"python": "schema.py", "typescript": "schema.js"}
-ENVIRONMENTS: Mapping[Language, tuple[Environment, ...]] = {
-    "python": ("python",),
-    "typescript": ("isolate", "node"),
-}
 _ONE_FOR_BOTH: Mapping[str, str] = {
     "crons": "its jobs may name functions of both languages.",
     "http": "its HTTP actions may call functions of both languages.",
@@ -81,7 +73,7 @@ class Push:
             _check_path(module.path)
             if module.path in seen:
                 raise BadRequest(f"The push contains {module.path} twice.", code="InvalidModules")
-            if module.environment not in ENVIRONMENTS[self.language]:
+            if module.environment not in runtimes_of(self.language):
                 raise BadRequest(
                     f"{module.path} runs in {module.environment}: no {self.language} push can contain it.",
                     code="InvalidModules",
@@ -159,7 +151,7 @@ def combine(current: Deployment, push: Push) -> dict[str, Module]:
 
     Raises `Conflict` when an unchanged module is not there, and `BadRequest` when two files claim one name.
     """
-    mine = ENVIRONMENTS[push.language]
+    mine = runtimes_of(push.language)
     kept = [module for module in current.modules.values() if module.environment not in mine]
     brought = [*push.modules, *(_known(current, module) for module in push.unchanged)]
     _check_collisions(kept, brought)
@@ -215,8 +207,8 @@ def _check_collisions(kept: Iterable[Module], brought: Sequence[Module]) -> None
 
 def _as_written(module: Module) -> str:
     """A module's path as its author knows it: TypeScript modules arrive compiled, as `.js`."""
-    path = module.path
-    return path if module.environment == "python" else f"{strip_extension(path)}.ts (or .js)"
+    language = LANGUAGES[RUNTIMES[module.environment].language]
+    return strip_extension(module.path) + language.written_as
 
 
 def _check_path(path: str) -> None:

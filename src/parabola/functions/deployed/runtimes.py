@@ -1,0 +1,72 @@
+"""The languages functions are written in, and the runtimes that run them: one row each.
+
+A new language is a new host (docs/host-protocol.md), its command (`parabola.host_programs`) and rows here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+__all__ = ["LANGUAGES", "RUNTIMES", "Environment", "Language", "LanguageRow", "Runtime", "runtimes_of"]
+
+Environment: TypeAlias = Literal["python", "isolate", "node"]
+"""Where a module runs: the Python host, the default JavaScript runtime, or full Node.js (`"use node"`)."""
+
+Language: TypeAlias = Literal["python", "typescript"]
+
+MEBIBYTE: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageRow:
+    """A language as it is pushed: how its modules end, where its schema and its auth config are."""
+
+    name: Language
+    extension: str
+    schema_module: str
+    auth_module: str
+    written_as: str
+    """The endings its authors use, for texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One kind of host."""
+
+    name: Environment
+    language: Language
+    action_seconds: float
+    """Time of an action (js-runtime §5.5)."""
+    argument_bytes: int
+    """Bytes of a call's arguments (js-runtime §7.5, §9)."""
+    runs_transactions: bool = True
+    """Queries and mutations too, and not actions alone."""
+    installs_packages: bool = False
+    """Modules may import packages that the server installs (deploy-api §5.2)."""
+    answers_normalize_id: bool = False
+    """The host is told the numbers of tables, and answers `normalizeId` by itself (js-runtime §1.6)."""
+
+
+LANGUAGES: Final[Mapping[Language, LanguageRow]] = {
+    row.name: row
+    for row in (
+        LanguageRow("python", ".py", "schema.py", "auth_config.py", ".py"),
+        LanguageRow("typescript", ".js", "schema.js", "auth.config.js", ".ts (or .js)"),
+    )
+}
+
+RUNTIMES: Final[Mapping[Environment, Runtime]] = {
+    row.name: row
+    for row in (
+        Runtime("python", "python", 1800.0, 16 * MEBIBYTE),
+        Runtime("isolate", "typescript", 1800.0, 16 * MEBIBYTE, answers_normalize_id=True),
+        Runtime("node", "typescript", 600.0, 5 * MEBIBYTE, runs_transactions=False, installs_packages=True),
+    )
+}
+
+
+def runtimes_of(language: Language) -> tuple[Environment, ...]:
+    """The runtimes of a language, the default one first."""
+    return tuple(row.name for row in RUNTIMES.values() if row.language == language)

@@ -24,7 +24,6 @@ from parabola.services.deploys.push import Push
 from parabola.services.jobs.scheduled_jobs import JOBS as TABLE
 from parabola.services.jobs.scheduled_jobs import MUTATIONS, RUNNING, jobs_between
 from parabola.services.jobs.scheduler import KEPT_SECONDS
-from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
 from parabola.values.errors import InternalServerError, Overloaded, RateLimited
 
@@ -166,7 +165,7 @@ async def until(backend: Backend, path: str, args: dict[str, Any], holds: Any) -
 
 
 async def write(backend: Backend, change: Callable[[Transaction], Awaitable[Any]]) -> None:
-    await transact(backend.database, "test", change)
+    await backend.database.transact(change, source="test")
 
 
 async def ended(backend: Backend, id: str) -> Any:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from random import Random
+from typing import TypeVar
 
 from parabola.database.commits.committer import NEXT_ID, Committer
 from parabola.database.commits.subscriptions import Subscriptions
+from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turns
 from parabola.database.commits.write_set import WriteSet
 from parabola.database.model.documents import Revision
+from parabola.database.model.errors import ConflictError
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import FIRST_FREE_ID
 from parabola.database.model.tables import Registry
@@ -28,6 +31,8 @@ from parabola.values.errors import OutOfRetention
 __all__ = ["CommitListener", "Database"]
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CommitListener = Callable[[WriteSet, int], None]
 
@@ -57,6 +62,8 @@ class Database:
         """Reads before this timestamp are refused: what they need may have been removed."""
         self.oldest_document_ts = 0
         """The same for the log and for documents by id, which are kept longer."""
+        self.turns = Turns()
+        """Of those who want the same table."""
         self._kept: list[int] = []
         self._clock = clock
         self._listeners: list[CommitListener] = []
@@ -191,6 +198,38 @@ class Database:
         known, before anyone can see the commit. If the waiting task is cancelled the commit goes on.
         """
         return await self._committer.commit(tx, source, on_validated)
+
+    async def transact(self, write: Callable[[Transaction], Awaitable[T]], *, source: str) -> T:
+        """Runs `write` in a transaction and commits it; what it returned, once that is durable.
+
+        `write` may be called several times, each time with a fresh transaction: losing against others is no
+        failure. Those that compete take turns, and who keeps losing gets the commit lane. What `write` raises
+        ends it, and then nothing has changed. `source` is told to those who lose against this commit.
+        """
+        result, _ = await self.transact_at(write, source=source)
+        return result
+
+    async def transact_at(
+        self, write: Callable[[Transaction], Awaitable[T]], *, source: str
+    ) -> tuple[T, int]:
+        """Like `transact`; also the commit's timestamp."""
+        table: str | None = None
+        losses = 0
+        while True:
+            in_lane = losses > TURNS_BEFORE_LANE
+            turn = None if table is None or in_lane else await self.turns.take(table)
+            end_turn = None if turn is None else (lambda ts, turn=turn: turn.end())
+            try:
+                async with self.commit_lane() if in_lane else nullcontext():
+                    tx = self.begin(writable=True)
+                    result = await write(tx)
+                    return result, await self.commit(tx, source=source, on_validated=end_turn)
+            except ConflictError as error:
+                table = error.table or ""
+                losses += 1
+            finally:
+                if turn is not None:
+                    turn.end()
 
     def commit_lane(self) -> AbstractAsyncContextManager[None]:
         """Inside it only the current task commits: for a mutation that keeps losing against others."""

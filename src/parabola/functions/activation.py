@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from parabola.database.model.errors import ConflictError
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.deployment_store import (
     load_deployment,
@@ -17,7 +16,7 @@ from parabola.functions.deployed.deployment_store import (
     store_deployment,
     store_environment,
 )
-from parabola.functions.deployed.function_handles import load_handles, update_handles
+from parabola.functions.deployed.function_handles import FunctionHandles, load_handles, update_handles
 from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.engine import Active, FunctionRunner
 from parabola.functions.processes.host_set import HostConfig, HostSet
@@ -111,17 +110,15 @@ class Activation:
         """
         runner = self._require_runner()
         async with self._changing, runner.switch():
-            while True:
-                transaction = self._database.begin(writable=True)
+
+            async def change(transaction: Transaction) -> FunctionHandles:
                 await store_deployment(transaction, deployment, config or {})
                 handles = await update_handles(transaction, deployment.functions)
                 if write is not None:
                     await write(transaction)
-                try:
-                    ts = await self._database.commit(transaction, source="push")
-                except ConflictError:
-                    continue
-                break
+                return handles
+
+            handles, ts = await self._database.transact_at(change, source="push")
             before = runner.activate(Active(deployment, hosts, handles))
         hosts.warm_actions()
         self._retire(before.hosts)
@@ -150,16 +147,14 @@ class Activation:
                 if find_providers is not None:
                     providers = tuple(await find_providers(hosts, deployment))
                     deployment = hosts.deployment = replace(deployment, auth_providers=providers)
+                final = deployment
+
+                async def write(transaction: Transaction) -> None:
+                    await store_environment(transaction, changes)
+                    await store_auth_providers(transaction, final)
+
                 async with runner.switch():
-                    while True:
-                        transaction = self._database.begin(writable=True)
-                        await store_environment(transaction, changes)
-                        await store_auth_providers(transaction, deployment)
-                        try:
-                            ts = await self._database.commit(transaction, source="environment")
-                        except ConflictError:
-                            continue
-                        break
+                    _, ts = await self._database.transact_at(write, source="environment")
                     before = runner.activate(Active(deployment, hosts, runner.handles))
             except BaseException:
                 await hosts.close()

@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.calls.session_requests import RETENTION_DAYS, TABLE, UNCHANGED, UNCHANGED_HOURS
-from parabola.services.transactions import transact
 from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
@@ -63,12 +62,12 @@ class SessionResults:
         """Remove all that is too old now."""
         database = self._database
         before_ms = database.clock_before(KEPT_SECONDS) / 1e6
-        while await transact(database, _SOURCE, partial(remove_old_results, before_ms=before_ms)):
+        while await database.transact(partial(remove_old_results, before_ms=before_ms), source=_SOURCE):
             pass
         before_ms = database.clock_before(UNCHANGED_SECONDS) / 1e6
         while self._looked_at_ms < before_ms:
             remove = partial(remove_unchanged_results, after_ms=self._looked_at_ms, before_ms=before_ms)
-            self._looked_at_ms = await transact(database, _SOURCE, remove)
+            self._looked_at_ms = await database.transact(remove, source=_SOURCE)
 
 
 async def remove_old_results(tx: Transaction, before_ms: float) -> int:

@@ -15,7 +15,6 @@ import orjson
 from parabola.authoring.http_messages import Headers
 from parabola.authoring.references import function_name
 from parabola.backend import Backend, BackendConfig
-from parabola.database.model.errors import ConflictError
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
@@ -150,15 +149,7 @@ class InProcessBackend:
         """Put a document into a table, past all functions but not past the schema; its id."""
         value = normalize(dict(document))
         assert isinstance(value, dict)
-        database = self._backend.database
-        while True:
-            tx = database.begin(writable=True)
-            id = await tx.insert(table, value)
-            try:
-                await database.commit(tx, source="test")
-                return id
-            except ConflictError:
-                continue
+        return await self._backend.database.transact(lambda tx: tx.insert(table, value), source="test")
 
     async def documents(self, table: str) -> list[dict[str, Any]]:
         """All documents of a table, oldest first."""

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from parabola.database.commits.write_set import WriteSet
-from parabola.database.model.errors import ConflictError, StorageError, StorageFailed
+from parabola.database.model.errors import StorageError, StorageFailed
 from parabola.database.model.indexes import Index
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import INDEXES
@@ -20,6 +20,7 @@ from parabola.values.encoding import loads
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
+    from parabola.database.transaction import Transaction
 
 __all__ = ["Backfill"]
 
@@ -102,8 +103,7 @@ class Backfill:
         await self._mark(wanted)
 
     async def _mark(self, filled: list[Index]) -> None:
-        while True:
-            tx = self._database.begin(writable=True)
+        async def write(tx: Transaction) -> None:
             for index in filled:
                 row = await tx.get_system(index.document_id)
                 if row is None:
@@ -114,11 +114,8 @@ class Backfill:
                         )
                 elif row.value["state"] == "backfilling":
                     await tx.patch_system(row.id, {"state": "backfilled"})
-            try:
-                await self._database.commit(tx, source="index backfill")
-                return
-            except ConflictError:
-                continue
+
+        await self._database.transact(write, source="index backfill")
 
     async def wait(self) -> None:
         """Returns when no index waits to be filled."""

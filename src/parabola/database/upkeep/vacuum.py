@@ -12,10 +12,11 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from parabola.database.model.errors import ConflictError, StorageError
+from parabola.database.model.errors import StorageError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
+    from parabola.database.transaction import Transaction
 
 __all__ = ["Retention", "Vacuum"]
 
@@ -106,16 +107,13 @@ class Vacuum:
 
     async def _remove_rows(self, ids: list[str]) -> None:
         """The tables whose documents have gone are no more; their numbers are free."""
-        while True:
-            tx = self._database.begin(writable=True)
+
+        async def write(tx: Transaction) -> None:
             for id in ids:
                 if await tx.get_system(id) is not None:
                     await tx.delete_system(id)
-            try:
-                await self._database.commit(tx, source="vacuum")
-                return
-            except ConflictError:
-                continue
+
+        await self._database.transact(write, source="vacuum")
 
     async def close(self) -> None:
         self._task.cancel()

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn
 from parabola.database.model.errors import ConflictError
 from parabola.functions.calls.calling import Call, CallRefused
-from parabola.functions.calls.contention import TURNS_BEFORE_LANE, Turn, Turns
 from parabola.functions.calls.execution import Execution, Outcome
 from parabola.functions.calls.session_requests import SessionRequest, store_result, stored_result
 from parabola.functions.outcomes.failures import FunctionFailure
@@ -60,7 +60,7 @@ class Mutations:
 
     def __init__(self, runner: FunctionRunner) -> None:
         self._runner = runner
-        self._turns = Turns()
+        self._turns = runner.database.turns
         self._session_runs: dict[SessionRequest, asyncio.Future[None]] = {}
 
     async def run(self, request: MutationRequest) -> FunctionResult:

@@ -20,7 +20,6 @@ from parabola.services.archives.export_record import EXPORTS, ExportRecord, all_
 from parabola.services.files.durable_files import sync_directory, sync_file
 from parabola.services.files.stored_files import StoredFiles
 from parabola.services.threads import in_thread
-from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
 from parabola.values.errors import BadRequest, NotFound
 
@@ -88,7 +87,7 @@ class SnapshotExports:
                 )
             return await tx.insert_system(EXPORTS, ExportRecord.new_row(include_storage, expires))
 
-        id = await transact(self._database, "export", write)
+        id = await self._database.transact(write, source="export")
         self._start(id)
         return id
 
@@ -117,7 +116,7 @@ class SnapshotExports:
                     if await find_export(tx, id) is not None:
                         await tx.delete_system(id)
 
-            await transact(self._database, "export", write)
+            await self._database.transact(write, source="export")
         kept = {self._path(record.id).name for record in records if record.id not in expired}
         running = {self._partial(record.id).name for record in records if record.is_running}
         await in_thread(_remove_others, self._directory, kept | running)
@@ -182,7 +181,7 @@ class SnapshotExports:
             if await find_export(tx, id) is not None:
                 await tx.patch_system(id, fields)
 
-        await transact(self._database, "export", write)
+        await self._database.transact(write, source="export")
 
     async def _expire(self) -> None:
         while True:

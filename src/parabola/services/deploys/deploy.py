@@ -17,7 +17,6 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from parabola.database.model.errors import ConflictError
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.runtimes import LANGUAGES
 from parabola.functions.http.http_routing import http_prefix
@@ -333,14 +332,8 @@ class DeployService:
         )
 
     async def _submit(self, deployment: Deployment) -> SubmittedSchema:
-        while True:
-            tx = self._database.begin(writable=True)
-            submitted = await submit_schema(tx, self._database, deployment.schema)
-            try:
-                await self._database.commit(tx, source="push")
-                return submitted
-            except ConflictError:
-                continue
+        database, schema = self._database, deployment.schema
+        return await database.transact(lambda tx: submit_schema(tx, database, schema), source="push")
 
 
 async def _to_its_end(switching: Coroutine[Any, Any, PushResult]) -> PushResult:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from parabola.database.model.errors import ConflictError
 from parabola.database.model.indexes import BY_ID
 from parabola.database.model.intervals import Interval
 from parabola.values.schema.definition import Schema
@@ -77,8 +76,7 @@ async def _check_table(database: Database, schema: Schema, name: str) -> str | N
 
 
 async def _settle(database: Database, row_id: str, error: str | None, table: str | None) -> None:
-    while True:
-        tx = database.begin(writable=True)
+    async def write(tx: Transaction) -> None:
         row = _pending(tx, row_id)
         if row is None:
             return
@@ -86,11 +84,8 @@ async def _settle(database: Database, row_id: str, error: str | None, table: str
             await tx.fail_schema(row, error, table)
         else:
             await tx.patch_system(row_id, {"state": "validated"})
-        try:
-            await database.commit(tx, source="schema validation")
-            return
-        except ConflictError:
-            continue
+
+    await database.transact(write, source="schema validation")
 
 
 def _pending(tx: Transaction, row_id: str) -> SchemaRow | None:

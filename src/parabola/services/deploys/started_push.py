@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from parabola.database.model.errors import ConflictError
 from parabola.services.deploys.definitions import EvaluatedDefinition
 from parabola.services.deploys.push import ModuleDiff, Push, PushResult
 from parabola.services.deploys.schema_changes import SubmittedSchema, abandon_schema
@@ -129,14 +128,7 @@ class StartedPushes:
             started.validation.cancel()
             await asyncio.gather(started.validation, return_exceptions=True)
         await started.hosts.close()
-        while True:
-            tx = self._database.begin(writable=True)
-            await abandon_schema(tx, started.schema)
-            try:
-                await self._database.commit(tx, source="push")
-                return
-            except ConflictError:
-                continue
+        await self._database.transact(lambda tx: abandon_schema(tx, started.schema), source="push")
 
     def _look_again(self, token: str, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self._give_up_if_abandoned, token)

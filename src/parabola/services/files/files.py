@@ -24,7 +24,6 @@ from parabola.services.files.partial_files import PartialFiles
 from parabola.services.files.stored_files import FILES
 from parabola.services.files.upload_limits import UploadLimits
 from parabola.services.files.upload_tokens import UploadTokens
-from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
 from parabola.values.errors import BadRequest, NotFound
 
@@ -115,8 +114,8 @@ class Files:
             sha256=sha256,
         )
         try:
-            return await transact(
-                self._database, "file upload", lambda tx: tx.insert_system(FILES, dict(row))
+            return await self._database.transact(
+                lambda tx: tx.insert_system(FILES, dict(row)), source="file upload"
             )
         except BaseException:
             # Whoever was interrupted may have committed nevertheless: it looks first.
@@ -209,7 +208,7 @@ class Files:
         if execution.transaction is not None:
             await delete(execution.db)
         else:
-            await transact(self._database, "storage.delete", delete)
+            await self._database.transact(delete, source="storage.delete")
 
     async def _store_blob(self, execution: Execution, args: Mapping[str, Any]) -> str | None:
         call = CallArguments(args, "storage.store")

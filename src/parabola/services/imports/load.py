@@ -19,7 +19,6 @@ from parabola.services.files.stored_files import StoredFiles
 from parabola.services.imports.record import ImportRecord, find_import
 from parabola.services.imports.source import Chunk, ImportSource, SourceTable
 from parabola.services.threads import in_thread
-from parabola.services.transactions import transact
 from parabola.values.errors import BadRequest, InvalidId
 from parabola.values.ids import decode_id
 
@@ -62,7 +61,7 @@ class ImportLoad:
                 raise ImportOver
             return await write(tx, record)
 
-        return await transact(self.database, "import", write_if_in_progress)
+        return await self.database.transact(write_if_in_progress, source="import")
 
     async def say(self, progress: str) -> None:
         """Tell those who watch what is going on."""

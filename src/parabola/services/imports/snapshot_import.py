@@ -28,7 +28,6 @@ from parabola.services.imports.summary import TableChange, summary
 from parabola.services.imports.switch import table_exists
 from parabola.services.imports.uploads import ABANDONED_AFTER_SECONDS, Uploads
 from parabola.services.threads import in_thread
-from parabola.services.transactions import transact
 from parabola.values.errors import BadRequest, UserError
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class SnapshotImports:
     async def open(self) -> None:
         """Go on with what was interrupted; remove what nobody needs any more."""
         records = await self._records()
-        await transact(self._database, "import", partial(_drop_strays, records))
+        await self._database.transact(partial(_drop_strays, records), source="import")
         await self.clean_up()
         for record in records:
             if record.stage in ("uploaded", "in_progress"):
@@ -83,7 +82,7 @@ class SnapshotImports:
         Returns the id of its row in `_snapshot_imports`.
         """
         row = ImportRecord.new_row(request, upload)
-        id = await transact(self._database, "import", lambda tx: tx.insert_system(IMPORTS, row))
+        id = await self._database.transact(lambda tx: tx.insert_system(IMPORTS, row), source="import")
         self._start(id)
         return id
 
@@ -100,7 +99,7 @@ class SnapshotImports:
             state = {"state": "in_progress", "progress_message": "Importing", "checkpoint_messages": []}
             await tx.patch_system(id, {"state": state, "attempts": 0.0})
 
-        await transact(self._database, "import", write)
+        await self._database.transact(write, source="import")
         self._start(id)
 
     async def cancel(self, id: str) -> None:
@@ -178,7 +177,7 @@ class SnapshotImports:
                 raise ImportOver
             await tx.patch_system(record.id, {"attempts": float(present.attempts + 1)})
 
-        await transact(self._database, "import", count)
+        await self._database.transact(count, source="import")
         source = await in_thread(self._open_source, record)
         try:
             if record.stage == "uploaded":
@@ -224,7 +223,7 @@ class SnapshotImports:
             fields: dict[str, Any] = {"state": state, "counts": [float(count) for count in counts]}
             await tx.patch_system(record.id, fields)
 
-        await transact(self._database, "import", write)
+        await self._database.transact(write, source="import")
 
     def _changes(self, request: ImportRequest, source: ImportSource, counts: list[int]) -> list[TableChange]:
         """What would change. Raises `ImportRefused` for documents that mode RequireEmpty does not allow."""
@@ -286,7 +285,7 @@ class SnapshotImports:
                 await tx.patch_system(id, {"state": state, "tables": None, "position": None})
             return record
 
-        record = await transact(self._database, "import", write)
+        record = await self._database.transact(write, source="import")
         await in_thread(self.uploads.discard, record.upload)
         return record
 

@@ -23,7 +23,6 @@ from parabola.services.jobs.cron_jobs import (
     runs_between,
 )
 from parabola.services.jobs.due_loop import Due, DueLoop
-from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
 from parabola.values.errors import Overloaded, ParabolaError, RateLimited
 
@@ -100,13 +99,13 @@ class Crons:
             return
         seconds = time.perf_counter() - began
         if result.error is None:
-            await transact(self._database, _SOURCE, lambda tx: log_run(tx, job, result, seconds))
+            await self._database.transact(lambda tx: log_run(tx, job, result, seconds), source=_SOURCE)
         else:
             await self._end(job.next_run_id, result, seconds)
 
     async def _run_action(self, job: CronJob) -> None:
         began = time.perf_counter()
-        if not await transact(self._database, _SOURCE, partial(_start, job)):
+        if not await self._database.transact(partial(_start, job), source=_SOURCE):
             return
         outcome: FunctionResult | str
         try:
@@ -120,7 +119,7 @@ class Crons:
         except (RateLimited, Overloaded):
             # It has not begun: no host got free for it, or there is none.
             await asyncio.sleep(_BACKOFF_SECONDS)
-            await transact(self._database, _SOURCE, partial(_put_back, job))
+            await self._database.transact(partial(_put_back, job), source=_SOURCE)
             return
         except Exception:
             # Nobody knows what it has done, so it is not run again before its next time.
@@ -144,7 +143,7 @@ class Crons:
                 await log_run(tx, job, result, seconds)
                 await advance(tx, job)
 
-        await transact(self._database, _SOURCE, end)
+        await self._database.transact(end, source=_SOURCE)
 
 
 async def _start(job: CronJob, tx: Transaction) -> bool:

@@ -38,7 +38,6 @@ from parabola.services.jobs.scheduled_jobs import (
     schedule_job,
     start_job,
 )
-from parabola.services.transactions import transact
 from parabola.values.encoding import Int64
 from parabola.values.errors import Overloaded, ParabolaError, RateLimited
 
@@ -96,7 +95,7 @@ class Scheduler:
     async def start(self) -> None:
         """Fail what the end of the last process interrupted, then run what is due."""
         deployment = self._runner.active.deployment
-        while await transact(self._database, _SOURCE, lambda tx: give_lanes(tx, deployment, BATCH)):
+        while await self._database.transact(lambda tx: give_lanes(tx, deployment, BATCH), source=_SOURCE):
             pass
         while rows := await jobs_between(self._database.begin(), ACTIONS, RUNNING - 1, RUNNING, BATCH):
             for row in rows:
@@ -126,10 +125,12 @@ class Scheduler:
             )
 
     async def _schedule_from_action(self, execution: Execution, args: Mapping[str, Any]) -> str:
-        return await transact(self._database, _SOURCE, lambda tx: schedule_job(execution, tx, args))
+        return await self._database.transact(lambda tx: schedule_job(execution, tx, args), source=_SOURCE)
 
     async def _cancel_from_action(self, execution: Execution, args: Mapping[str, Any]) -> None:
-        await transact(self._database, _SOURCE, lambda tx: cancel_job(tx, str(args.get("id")), _now_ms()))
+        await self._database.transact(
+            lambda tx: cancel_job(tx, str(args.get("id")), _now_ms()), source=_SOURCE
+        )
 
     # Running
 
@@ -178,7 +179,7 @@ class Scheduler:
             await self._end(job.id, failed_state(_text(result)))
 
     async def _run_action(self, job: Job) -> None:
-        if not await transact(self._database, _SOURCE, partial(_start, job)):
+        if not await self._database.transact(partial(_start, job), source=_SOURCE):
             return
         try:
             result = await self._runner.action(
@@ -220,7 +221,7 @@ class Scheduler:
             if row is not None and not Job.of(row).has_ended:
                 await end_job(tx, row, state, _now_ms())
 
-        await transact(self._database, _SOURCE, end)
+        await self._database.transact(end, source=_SOURCE)
 
     async def _postpone(self, job: Job, seconds: float) -> None:
         """Try a job that has not been run again later, unless it has been cancelled."""
@@ -231,7 +232,7 @@ class Scheduler:
                 next_ts = Int64(time.time_ns() + int(seconds * 1e9))
                 await tx.patch_system(job.id, {"state": {"type": "pending"}, "nextTs": next_ts})
 
-        await transact(self._database, _SOURCE, postpone)
+        await self._database.transact(postpone, source=_SOURCE)
 
     # Forgetting
 
@@ -240,7 +241,7 @@ class Scheduler:
             with contextlib.suppress(ParabolaError):
                 before_ms = self._database.clock_before(KEPT_SECONDS) / 1e6
                 remove = partial(remove_ended_jobs, before_ms=before_ms, limit=BATCH)
-                while await transact(self._database, _SOURCE, remove):
+                while await self._database.transact(remove, source=_SOURCE):
                     pass
             await asyncio.sleep(CLEANING_SECONDS)
 

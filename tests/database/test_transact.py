@@ -1,19 +1,17 @@
-"""Transactions of services are run until they commit, and threads are waited for."""
+"""`Database.transact` runs a transaction until it commits."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from parabola.database.commits.turns import TURNS_BEFORE_LANE
 from parabola.database.database import Database
 from parabola.database.store.sqlite import SqlitePersistence
 from parabola.database.transaction import Transaction
-from parabola.services.threads import in_thread
-from parabola.services.transactions import PATIENCE, transact
 from parabola.values.errors import BadRequest
 
 
@@ -40,7 +38,7 @@ async def add_one(tx: Transaction, id: str) -> float:
 
 
 async def test_the_result_is_that_of_the_attempt_that_committed(database: Database) -> None:
-    await transact(database, "test", lambda tx: tx.insert("counters", {"n": 0.0}))
+    await database.transact(lambda tx: tx.insert("counters", {"n": 0.0}), source="test")
     id, _ = await counter(database)
     attempts = 0
 
@@ -49,16 +47,16 @@ async def test_the_result_is_that_of_the_attempt_that_committed(database: Databa
         attempts += 1
         n = await add_one(tx, id)
         if attempts == 1:
-            await transact(database, "rival", lambda tx: add_one(tx, id))
+            await database.transact(lambda tx: add_one(tx, id), source="rival")
         return n
 
-    assert await transact(database, "test", lose_once) == 2
+    assert await database.transact(lose_once, source="test") == 2
     assert attempts == 2
     assert (await counter(database))[1] == 2
 
 
 async def test_who_keeps_losing_gets_its_turn(database: Database) -> None:
-    await transact(database, "test", lambda tx: tx.insert("counters", {"n": 0.0}))
+    await database.transact(lambda tx: tx.insert("counters", {"n": 0.0}), source="test")
     id, _ = await counter(database)
     attempts = 0
     rivals: list[asyncio.Task[float]] = []
@@ -67,15 +65,15 @@ async def test_who_keeps_losing_gets_its_turn(database: Database) -> None:
         nonlocal attempts
         attempts += 1
         n = await add_one(tx, id)
-        rival = asyncio.ensure_future(transact(database, "rival", lambda tx: add_one(tx, id)))
+        rival = asyncio.ensure_future(database.transact(lambda tx: add_one(tx, id), source="rival"))
         rivals.append(rival)
-        if attempts <= PATIENCE:
+        if attempts <= TURNS_BEFORE_LANE + 1:
             await rival
         return n
 
-    await transact(database, "test", always_met_by_a_rival)
+    await database.transact(always_met_by_a_rival, source="test")
     await asyncio.gather(*rivals)
-    assert attempts == PATIENCE + 1
+    assert attempts == TURNS_BEFORE_LANE + 2
     assert (await counter(database))[1] == 1 + len(rivals)
 
 
@@ -85,30 +83,5 @@ async def test_what_an_attempt_raises_ends_it_without_effect(database: Database)
         raise BadRequest("no")
 
     with pytest.raises(BadRequest, match="no"):
-        await transact(database, "test", refuse)
+        await database.transact(refuse, source="test")
     assert database.registry.table("counters") is None
-
-
-async def test_a_thread_is_waited_for_even_by_who_is_cancelled() -> None:
-    started, go_on, ended = threading.Event(), threading.Event(), threading.Event()
-
-    def work() -> None:
-        started.set()
-        go_on.wait()
-        ended.set()
-
-    task = asyncio.ensure_future(in_thread(work))
-    await asyncio.to_thread(started.wait)
-    task.cancel()
-    await asyncio.sleep(0)
-    assert not task.done()
-    go_on.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert ended.is_set()
-
-
-async def test_what_happens_in_a_thread_is_answered_or_raised() -> None:
-    assert await in_thread(max, 1, 2) == 2
-    with pytest.raises(ZeroDivisionError):
-        await in_thread(divmod, 1, 0)

@@ -1,4 +1,4 @@
-"""Turns for mutations that compete: those that want the same table run one after the other.
+"""Turns for transactions that compete: those that want the same table run one after the other.
 
 Without this, everyone who wants a hot row would run at once and one of them would win each round. A mutation
 that lost tries again in its turn; and a function that keeps losing takes its turn from the start. A turn ends

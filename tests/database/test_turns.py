@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
-from parabola.functions.calls.contention import CONTENDED, Turns
+from parabola.database.commits.turns import CONTENDED, Turns
 
 
 async def test_turns_are_given_in_the_order_they_were_asked_for() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from parabola.functions.calls.calling import (
-    MAXIMUM_ARGUMENTS_SIZE,
+    MAX_ARGUMENTS_SIZE,
     SMALL,
     CallRefused,
     check_result,
@@ -170,7 +170,7 @@ def test_a_size_is_never_understated(value: Any) -> None:
 def test_sizes_are_exact_where_limits_are_near() -> None:
     value = ["x" * (SMALL // 2), 1.0]
     assert check_result(spec(), value, NoTables())[1] == size_of(value)
-    assert MAXIMUM_ARGUMENTS_SIZE > SMALL
+    assert MAX_ARGUMENTS_SIZE > SMALL
 
 
 async def test_usages_near_their_limits_are_warned_of(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ async def test_time_without_a_processor_moves_the_deadline(monkeypatch: pytest.M
     with pytest.raises(DeadlinePassed):
         await sleepy.next()
     assert starved._error is None
-    monkeypatch.setattr("parabola.functions.calls.deadlines.MAXIMUM_EXTENSION_SECONDS", 0.05)
+    monkeypatch.setattr("parabola.functions.calls.deadlines.MAX_EXTENSION_SECONDS", 0.05)
     deadlines.watch(starved, now + 0.05)
     with pytest.raises(DeadlinePassed):  # not for ever
         await starved.next()

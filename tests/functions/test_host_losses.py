@@ -76,7 +76,7 @@ async def test_one_who_has_only_been_there_is_run_alone_after_the_second_loss() 
 
 
 async def test_hosts_that_calls_have_ended_do_not_slow_the_pool_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_pool, "MAXIMUM_BACKOFF", 1e9)
+    monkeypatch.setattr(host_pool, "MAX_BACKOFF", 1e9)
     hosts = Hosts()
     pool = await opened(hosts)
     for _ in range(30):  # with a back-off the last ones would never come

@@ -65,7 +65,7 @@ async def test_one_bad_document_adds_none(tmp_path: Path) -> None:
 
 async def test_too_many_documents_are_refused(tmp_path: Path) -> None:
     async with admin_tool(tmp_path) as tool:
-        documents = [{} for _ in range(frontend_edits.MAXIMUM_ADDED + 1)]
+        documents = [{} for _ in range(frontend_edits.MAX_ADDED + 1)]
         answer = await tool.write("frontend/addDocument", table="notes", documents=documents)
         assert answer == {"success": False, "error": "At most 4096 documents can be added at once."}
 

@@ -398,13 +398,13 @@ async def test_of_two_pushes_at_once_one_takes_effect_and_the_other_is_told(push
 
 async def test_a_push_that_is_too_large_is_refused(pusher: Pusher, monkeypatch: pytest.MonkeyPatch) -> None:
     await pusher.push({"served.js": query("1")})
-    monkeypatch.setattr("parabola.services.deploys.push.MAXIMUM_SOURCE_BYTES", 100_000)
+    monkeypatch.setattr("parabola.services.deploys.push.MAX_SOURCE_BYTES", 100_000)
     large = f"export const text = {json.dumps('x' * 100_000)};"
     refused = await pusher.start({"served.js": query("2"), "large.js": large}, status=400)
     assert refused["code"] == "ModuleTooLarge"
     assert "large.js is 100,0" in refused["message"]
     # What is small on the wire may be large when it is unpacked.
-    monkeypatch.setattr("parabola.server.api.deploy_api.MAXIMUM_BODY_BYTES", 1_000_000)
+    monkeypatch.setattr("parabola.server.api.deploy_api.MAX_BODY_BYTES", 1_000_000)
     packed = gzip.compress(json.dumps(push_of({"large.js": large * 20})).encode())
     assert len(packed) < 100_000
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}

@@ -356,13 +356,13 @@ async def test_pushes_that_are_walked_away_from_are_given_up(
 async def test_of_too_many_pushes_under_way_the_oldest_is_given_up(backend: Backend) -> None:
     tokens = [
         (await backend.deploys.start_push(push(tasks(version)))).token
-        for version in range(started_push.MAXIMUM_STARTED + 1)
+        for version in range(started_push.MAX_STARTED + 1)
     ]
     with pytest.raises(Conflict, match="Push again"):
         await backend.deploys.wait_for_schema(tokens[0])
     assert (await backend.deploys.wait_for_schema(tokens[1])).state == "complete"
     await backend.deploys.finish_push(tokens[-1])
-    assert await call(backend, "tasks:version") == float(started_push.MAXIMUM_STARTED)
+    assert await call(backend, "tasks:version") == float(started_push.MAX_STARTED)
 
 
 async def test_pushes_are_written_down_with_their_message(backend: Backend) -> None:

@@ -199,7 +199,7 @@ async def test_an_import_that_is_too_old_is_given_up(
     tmp_path: Path, cut: Cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = await cut_at_the_second_chunk(cut, tmp_path, monkeypatch, lambda data: None)
-    monkeypatch.setattr(snapshot_import, "MAXIMUM_AGE_SECONDS", 0)
+    monkeypatch.setattr(snapshot_import, "MAX_AGE_SECONDS", 0)
     async with opened(cut.copy) as backend:
         record = await reached(backend, id)
         assert "too old" in record.state["error_message"]
@@ -219,7 +219,7 @@ async def test_an_import_that_takes_the_server_down_each_time_is_given_up(
 
     with monkeypatch.context() as patch:
         patch.setattr(ImportLoad, "write_rows", hang)
-        for _ in range(snapshot_import.MAXIMUM_ATTEMPTS - 1):  # the cut itself was the first one
+        for _ in range(snapshot_import.MAX_ATTEMPTS - 1):  # the cut itself was the first one
             reached_it.clear()
             async with opened(cut.copy):
                 await reached_it.wait()
@@ -259,7 +259,7 @@ async def test_imports_that_nobody_confirms_come_to_an_end(
 ) -> None:
     async with opened(tmp_path) as backend:
         id = await begin_import(backend, lines(*ROWS))
-        monkeypatch.setattr(snapshot_import, "MAXIMUM_AGE_SECONDS", 0)
+        monkeypatch.setattr(snapshot_import, "MAX_AGE_SECONDS", 0)
         await backend.imports.start_upload()
         assert "not confirmed in time" in (await import_record(backend, id)).state["error_message"]
         assert len(uploads_of(backend)) == 1

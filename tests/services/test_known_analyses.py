@@ -78,7 +78,7 @@ def test_little_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.find("a.js", AROUND)
     found.forget_others(AROUND, ["b.js"])
     assert not found.find("a.js", AROUND)
-    monkeypatch.setattr(known_analyses, "MAXIMUM_KNOWN", 1)
+    monkeypatch.setattr(known_analyses, "MAX_KNOWN", 1)
     full = known()
     full.remember("other.js", FOUND, {**READS, "imports": ["other.js"]}, AROUND)
     assert full.find("a.js", AROUND) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parabola.functions.deployed.deployment import Deployment, Module
-from parabola.services.deploys.push import MAXIMUM_MODULES, ModuleDiff, Push, UnchangedModule, combine
+from parabola.services.deploys.push import MAX_MODULES, ModuleDiff, Push, UnchangedModule, combine
 from parabola.values.errors import BadRequest, Conflict
 
 
@@ -96,7 +96,7 @@ def test_messages_and_module_counts_are_bounded() -> None:
     with pytest.raises(BadRequest) as caught:
         Push("python", (), message="x" * 1025)
     assert caught.value.code == "PushMessageTooLong"
-    many = tuple(python(f"m{number}.py") for number in range(MAXIMUM_MODULES + 1))
+    many = tuple(python(f"m{number}.py") for number in range(MAX_MODULES + 1))
     with pytest.raises(BadRequest, match="4097 modules"):
         combine(deployed(), Push("python", many))
 

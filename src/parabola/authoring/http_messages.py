@@ -17,7 +17,7 @@ from parabola.values.texts import is_well_formed
 HeaderPairs = Iterable[tuple[str, str]]
 Chunks = Iterable[bytes] | AsyncIterable[bytes]
 
-MAXIMUM_WHOLE_BODY: Final = 20 * 1024 * 1024
+MAX_WHOLE_BODY: Final = 20 * 1024 * 1024
 """Bytes of a request's body that are held in memory at once; larger ones are read in pieces."""
 WITHOUT_BODY: Final = frozenset({204, 205, 304})
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
@@ -135,7 +135,7 @@ class Request:
             async for piece in self.stream():
                 pieces.append(piece)
                 size += len(piece)
-                if size > MAXIMUM_WHOLE_BODY:
+                if size > MAX_WHOLE_BODY:
                     raise BadRequest(
                         "The body of this request is larger than 20 MiB. Read it in pieces, with "
                         "`request.stream()`.",

@@ -11,7 +11,7 @@ from parabola.values.encoding import revive
 Document = dict[str, Any]
 """A document as functions see it: its fields, with ``_id`` and ``_creationTime``."""
 
-MAXIMUM_BATCH = 1024
+MAX_BATCH = 1024
 """Rows the engine gives at a time (js-runtime 3.8)."""
 MUTATION_BATCH = 100
 """The same in mutations, where later batches see earlier writes (docs/host-protocol.md)."""
@@ -36,7 +36,7 @@ class QueryStream:
         self._id: int | None = None
         self._rows: deque[Any] = deque()
         self._batch = FIRST_BATCH
-        self._maximum = MUTATION_BATCH if syscalls.kind == "mutation" else MAXIMUM_BATCH
+        self._maximum = MUTATION_BATCH if syscalls.kind == "mutation" else MAX_BATCH
         self._consumed = 0
         self._done = False
 

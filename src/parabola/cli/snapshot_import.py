@@ -19,7 +19,7 @@ from parabola.values.errors import BadRequest
 __all__ = ["snapshot_import"]
 
 PART_BYTES: Final = 5 * 1024 * 1024
-MAXIMUM_PARTS: Final = 9999
+MAX_PARTS: Final = 9999
 POLL_SECONDS: Final = 0.2
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -108,7 +108,7 @@ def _format(path: Path, given: Format | None) -> Format:
 def _upload(client: AdminClient, path: Path) -> tuple[str, list[str]]:
     """The token of the upload, and the tokens of its parts."""
     size = path.stat().st_size
-    part_bytes = max(PART_BYTES, -(-size // MAXIMUM_PARTS))
+    part_bytes = max(PART_BYTES, -(-size // MAX_PARTS))
     token = client.post("/api/import/start_upload", {})["uploadToken"]
     parts: list[str] = []
     with path.open("rb") as file, console.status(f"Uploading {path}") as status:

@@ -17,7 +17,7 @@ TURNS_BEFORE_LANE = 3
 CONTENDED = 0.3
 """The share of calls that compete from which a function takes turns at once."""
 _WEIGHT = 0.1
-_MAXIMUM_FUNCTIONS = 4096
+_MAX_FUNCTIONS = 4096
 
 
 class _Queue:
@@ -74,7 +74,7 @@ class Turns:
                 self._functions[function] = (share, known[1])
             return
         share = 0.0 if known is None else known[0]
-        if known is None and len(self._functions) >= _MAXIMUM_FUNCTIONS:
+        if known is None and len(self._functions) >= _MAX_FUNCTIONS:
             self._functions.pop(next(iter(self._functions)))
         self._functions[function] = (share + (1 - share) * _WEIGHT, table)
 

@@ -19,9 +19,9 @@ from parabola.values.validators.returns import returns_value
 if TYPE_CHECKING:
     from parabola.values.validators.builder import TableNames
 
-MAXIMUM_ARGUMENTS_SIZE = 16 * 1024 * 1024
+MAX_ARGUMENTS_SIZE = 16 * 1024 * 1024
 """Bytes of a call's arguments (js-runtime §9)."""
-MAXIMUM_RESULT_SIZE = 16 * 1024 * 1024
+MAX_RESULT_SIZE = 16 * 1024 * 1024
 """Bytes of a function's value (js-runtime §9)."""
 SMALL = 4 * 1024 * 1024
 """Bytes from which sizes are worth knowing: 80 % of the smallest limit."""
@@ -168,10 +168,10 @@ def decode_arguments(args: EncodedArguments, path: str, *, in_mutation: bool = F
         )
     json = dumps(value)
     size = _size(value, json)
-    if size > MAXIMUM_ARGUMENTS_SIZE:
+    if size > MAX_ARGUMENTS_SIZE:
         raise refused(
             f"Arguments for {path} are too large "
-            f"(actual: {humanize(size)}, limit: {humanize(MAXIMUM_ARGUMENTS_SIZE)})"
+            f"(actual: {humanize(size)}, limit: {humanize(MAX_ARGUMENTS_SIZE)})"
         )
     return Arguments(value, json, size)
 
@@ -218,10 +218,10 @@ def check_result(
             raise refused(f"ReturnsValidationError: {error.message}") from None
     json = dumps(value)
     size = _size(value, json)
-    if size > MAXIMUM_RESULT_SIZE:
+    if size > MAX_RESULT_SIZE:
         raise refused(
             f"Function {spec.path} return value is too large "
-            f"(actual: {humanize(size)}, limit: {humanize(MAXIMUM_RESULT_SIZE)})"
+            f"(actual: {humanize(size)}, limit: {humanize(MAX_RESULT_SIZE)})"
         )
     return json, size
 

@@ -25,7 +25,7 @@ class DeadlinePassed(Exception):
     """The run has waited too long; its attempt is over."""
 
 
-MAXIMUM_EXTENSION_SECONDS = 60.0
+MAX_EXTENSION_SECONDS = 60.0
 """How far a deadline is moved at most on a machine that is too busy."""
 
 
@@ -45,7 +45,7 @@ class Deadlines:
     def watch(self, run: Run, deadline: float) -> None:
         """End `run` with `DeadlinePassed` at `deadline`, in seconds of the event loop's clock."""
         self._runs[run] = deadline
-        self._latest[run] = deadline + MAXIMUM_EXTENSION_SECONDS
+        self._latest[run] = deadline + MAX_EXTENSION_SECONDS
         if self._timer is None:
             self._waiting = process_waiting_seconds("self")
             self._timer = run.host.loop.call_later(self._interval, self._look)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parabola.functions.calls.calling import (
-    MAXIMUM_ARGUMENTS_SIZE,
-    MAXIMUM_RESULT_SIZE,
+    MAX_ARGUMENTS_SIZE,
+    MAX_RESULT_SIZE,
     WARNING_SHARE,
     Arguments,
     CallRefused,
@@ -137,11 +137,11 @@ class Execution:
             check_arguments(self.spec, self.arguments, tables)
         except CallRefused as refusal:
             return Outcome(failure=refusal.failure)
-        if self.arguments.size > WARNING_SHARE * MAXIMUM_ARGUMENTS_SIZE:
+        if self.arguments.size > WARNING_SHARE * MAX_ARGUMENTS_SIZE:
             self._warn_near_limit(
                 "Large size of the function arguments",
                 self.arguments.size,
-                MAXIMUM_ARGUMENTS_SIZE,
+                MAX_ARGUMENTS_SIZE,
                 "TooLargeFunctionArguments",
             )
         if self.spec.native is not None:
@@ -164,9 +164,9 @@ class Execution:
             value_json, size = check_result(self.spec, result, tables, in_mutation=self.is_in_mutation)
         except CallRefused as refusal:
             return Outcome(failure=refusal.failure)
-        if size > WARNING_SHARE * MAXIMUM_RESULT_SIZE:
+        if size > WARNING_SHARE * MAX_RESULT_SIZE:
             self._warn_near_limit(
-                "Large size of the function return value", size, MAXIMUM_RESULT_SIZE, "TooLargeFunctionResult"
+                "Large size of the function return value", size, MAX_RESULT_SIZE, "TooLargeFunctionResult"
             )
         return Outcome(value_json, None, size)
 

@@ -35,7 +35,7 @@ CONFIG = "_udf_config"
 ENVIRONMENT = "_environment_variables"
 AUTH = "_auth"
 
-MAXIMUM_STORED_BYTES = 11 * 1024 * 1024
+MAX_STORED_BYTES = 11 * 1024 * 1024
 """Compressed bytes of one module: with what surrounds them they must fit into one system document."""
 
 
@@ -132,7 +132,7 @@ def _module_row(module: Module) -> dict[str, Any]:
         "sourceMap": source_map,
         "analyzed": _analysis_text(module),
     }
-    if len(row["source"]) + len(source_map or b"") > MAXIMUM_STORED_BYTES:
+    if len(row["source"]) + len(source_map or b"") > MAX_STORED_BYTES:
         raise BadRequest(
             f"{module.path} is too large to be deployed, even compressed. Split it, or import less into it.",
             code="ModuleTooLarge",

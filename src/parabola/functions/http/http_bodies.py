@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 WINDOW_BYTES: Final = 256 * 1024
 """The hosts have the same number for responses."""
-MAXIMUM_RESPONSE_BYTES: Final = 20 * 1024 * 1024
+MAX_RESPONSE_BYTES: Final = 20 * 1024 * 1024
 """Semantics §10.3."""
 
 Send = Callable[[Mapping[str, Any]], None]
@@ -136,10 +136,10 @@ class ResponseRelay:
 
     async def _write_chunk(self, data: bytes) -> None:
         try:
-            if self._written + len(data) > MAXIMUM_RESPONSE_BYTES >= self._written:
+            if self._written + len(data) > MAX_RESPONSE_BYTES >= self._written:
                 self._on_too_large()
             self._written += len(data)
-            if self._is_open and self._written <= MAXIMUM_RESPONSE_BYTES:
+            if self._is_open and self._written <= MAX_RESPONSE_BYTES:
                 await self._sink.chunk(data)
         finally:
             self._report_taken(len(data))

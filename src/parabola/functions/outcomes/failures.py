@@ -14,7 +14,7 @@ from parabola.values.errors import UserError
 from parabola.values.limits import MAX_RESULT_SIZE
 from parabola.values.sizes import humanize, size_of
 
-MAXIMUM_MESSAGE_BYTES = 64 * 1024
+MAX_MESSAGE_BYTES = 64 * 1024
 """An error message is cut here (js-runtime §6.1)."""
 
 SYSTEM_ERROR_TEXT: Final = "Your request couldn't be completed. Try again later."
@@ -68,20 +68,20 @@ class FunctionFailure:
         return head if redacted else f"{head}\n{self.text()}"
 
 
-MAXIMUM_FRAMES: Final = 256
-MAXIMUM_FRAME_LENGTH: Final = 1024
+MAX_FRAMES: Final = 256
+MAX_FRAME_LENGTH: Final = 1024
 """Characters of one frame."""
 
 
 def failure_from_host(error: dict[str, Any], kind: Any = "user") -> FunctionFailure:
     """Read the `error` of a host's `failed` message. Data that is no value makes it an error without data."""
     message = str(error.get("message", ""))
-    if len(message) > MAXIMUM_MESSAGE_BYTES // 4:
-        message = message.encode("utf-8", "replace")[:MAXIMUM_MESSAGE_BYTES].decode("utf-8", "ignore")
+    if len(message) > MAX_MESSAGE_BYTES // 4:
+        message = message.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
     frames = error.get("frames")
     shown = tuple(
-        str(frame).strip().removeprefix("at ")[:MAXIMUM_FRAME_LENGTH]
-        for frame in (frames[:MAXIMUM_FRAMES] if isinstance(frames, list) else ())
+        str(frame).strip().removeprefix("at ")[:MAX_FRAME_LENGTH]
+        for frame in (frames[:MAX_FRAMES] if isinstance(frames, list) else ())
     )
     known: FailureKind = kind if kind in ("timeout", "memory", "stuck", "exit") else "user"
     data = error.get("data", MISSING)

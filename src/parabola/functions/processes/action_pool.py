@@ -33,7 +33,7 @@ USES_PER_HOST = 1000
 """An action host is replaced after so many runs, so that what leaks in it stays bounded."""
 CALM_SECONDS = 5.0
 """How long what an action has left behind (timers, connections) may go on before its process is ended."""
-MAXIMUM_RESTLESS = 4
+MAX_RESTLESS = 4
 """Processes with something left behind; of more the oldest is ended at once."""
 
 
@@ -210,7 +210,7 @@ class ActionPool:
             forget()
             self._uses.pop(host, None)
 
-        while len(self._restless) >= MAXIMUM_RESTLESS:
+        while len(self._restless) >= MAX_RESTLESS:
             self._give_up_waiting(next(iter(self._restless)))
         host.on_calm, host.on_lost = calm, lost
         loop = asyncio.get_running_loop()

@@ -12,7 +12,7 @@ from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFail
 from parabola.functions.processes.hosts import HostConnection, HostLost
 from parabola.values.errors import InternalServerError
 
-MAXIMUM_CLOSED_HOSTS: Final = 5
+MAX_CLOSED_HOSTS: Final = 5
 """Hosts that may be closed under one call, by deployments say, before it is given up."""
 COMPANION_LOSSES: Final = 2
 """A call that has lost so many hosts is run alone, whoever was to blame."""
@@ -75,7 +75,7 @@ class HostLosses:
             return None
         if loss.how is None:
             self._closed += 1
-            if self._closed >= MAXIMUM_CLOSED_HOSTS:
+            if self._closed >= MAX_CLOSED_HOSTS:
                 raise InternalServerError(SYSTEM_ERROR_TEXT)
             return None
         if self.alone is not None:

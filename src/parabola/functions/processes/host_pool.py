@@ -33,7 +33,7 @@ SpawnHost = Callable[[], Awaitable[HostConnection]]
 
 RUNS_PER_HOST = 128
 """Queries and mutations in flight on one host; more wait their turn in the engine."""
-MAXIMUM_BACKOFF = 5.0
+MAX_BACKOFF = 5.0
 WAIT_SECONDS = 15.0
 """How long a call waits for a free host before it is refused."""
 SPARE_DELAY = 1.0
@@ -42,7 +42,7 @@ LENT_HOSTS = 2
 """Runs that have a host for themselves at a time; more wait."""
 APART_SECONDS = 60.0
 """How long a function that has ended a host is kept apart from others."""
-MAXIMUM_APART = 1000
+MAX_APART = 1000
 """Functions kept apart."""
 
 
@@ -212,7 +212,7 @@ class DeterministicPool:
     async def _replace(self) -> None:
         while not self._closed:
             if self._failures:
-                await asyncio.sleep(min(MAXIMUM_BACKOFF, 0.02 * 2**self._failures))
+                await asyncio.sleep(min(MAX_BACKOFF, 0.02 * 2**self._failures))
             try:
                 host = await self._spawn()
             except LoadFailure as failure:
@@ -299,7 +299,7 @@ class DeterministicPool:
         if path is None:
             return
         self._offenders.pop(path, None)
-        while len(self._offenders) >= MAXIMUM_APART:
+        while len(self._offenders) >= MAX_APART:
             del self._offenders[next(iter(self._offenders))]
         self._offenders[path] = time.monotonic() + APART_SECONDS
 

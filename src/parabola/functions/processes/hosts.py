@@ -23,7 +23,7 @@ from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, Environment
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.processes.host_messages import (
-    MAXIMUM_LINE_BYTES,
+    MAX_LINE_BYTES,
     Message,
     UnreadableMessage,
     check_shape,
@@ -44,7 +44,7 @@ ANALYSIS_LOOK_SECONDS = 1.0
 """How often it is looked how long a module has taken."""
 UNREADABLE_TEXT = (
     "What the function sent could not be read: {why}. Its result, errors, logs and calls must be well-formed "
-    f"text and values, and no message may be longer than {humanize(MAXIMUM_LINE_BYTES)}."
+    f"text and values, and no message may be longer than {humanize(MAX_LINE_BYTES)}."
 )
 
 logger = logging.getLogger("parabola.host")
@@ -366,10 +366,10 @@ class HostConnection:
     async def load(self, bundle: HostBundle, seconds: float = 60.0) -> None:
         """Load modules. Raises `LoadFailure` with the author's file and line, or when they are too large."""
         message = bundle.message()
-        if len(message) > MAXIMUM_LINE_BYTES:
+        if len(message) > MAX_LINE_BYTES:
             raise LoadFailure(
                 f"The {bundle.environment} modules are too large together: with their source maps they take "
-                f"{humanize(len(message))}, and {humanize(MAXIMUM_LINE_BYTES)} can be loaded. "
+                f"{humanize(len(message))}, and {humanize(MAX_LINE_BYTES)} can be loaded. "
                 "Import less into them."
             )
         self._loaded = self.loop.create_future()

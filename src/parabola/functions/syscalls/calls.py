@@ -20,7 +20,7 @@ from parabola.values.errors import BadRequest, UserError
 if TYPE_CHECKING:
     from parabola.functions.outcomes.results import FunctionResult
 
-MAXIMUM_DEPTH = 8
+MAX_DEPTH = 8
 """Calls nested in each other (js-runtime §8)."""
 FUNCTION_REFERENCE = "_reference/function/"
 CHILD_REFERENCE = "_reference/childComponent/"
@@ -53,7 +53,7 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
         raise BadRequest(f"Invalid argument `udfType` for `runUdf`: unknown function type {udf_type}")
     if execution.kind == "query" and udf_type != "query":
         raise BadRequest(f"Cannot call a {KIND_TITLES[kind]} function from a Query function")
-    if execution.depth + 1 > MAXIMUM_DEPTH:
+    if execution.depth + 1 > MAX_DEPTH:
         raise BadRequest(
             "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
         )
@@ -131,7 +131,7 @@ async def run_mutation(execution: Execution, args: Mapping[str, Any]) -> Any:
 async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
     """Another action. It does not wait for a place among the running ones: this one holds one."""
     attempt = execution.attempt
-    if execution.depth + 1 > MAXIMUM_DEPTH:
+    if execution.depth + 1 > MAX_DEPTH:
         raise BadRequest(
             "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
         )

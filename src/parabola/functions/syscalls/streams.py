@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parabola.functions.calls.execution import Execution
 
 DEFAULT_BATCH = 100
-MAXIMUM_BATCH = 1024
+MAX_BATCH = 1024
 """Rows of one batch (js-runtime §3.8)."""
 
 
@@ -79,9 +79,7 @@ async def query_stream_next(execution: Execution, args: Mapping[str, Any]) -> An
     opened = _streams(execution).open(execution, args, call.integer("queryId"))
     if opened.done:
         return {"values": [], "done": True}
-    documents = await opened.stream.next(
-        min(DEFAULT_BATCH if wanted is None else max(wanted, 1), MAXIMUM_BATCH)
-    )
+    documents = await opened.stream.next(min(DEFAULT_BATCH if wanted is None else max(wanted, 1), MAX_BATCH))
     opened.delivered += len(documents)
     opened.done = opened.stream.done or not documents
     return {"values": [orjson.Fragment(document.raw) for document in documents], "done": opened.done}

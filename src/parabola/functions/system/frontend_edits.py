@@ -15,7 +15,7 @@ from parabola.values.validators.builder import v
 
 __all__: list[str] = []
 
-MAXIMUM_ADDED: Final = 4096
+MAX_ADDED: Final = 4096
 CLEARED_DOCUMENTS: Final = 4000
 CLEARED_BYTES: Final = 4 * 1024 * 1024
 """A page of a table that is being cleared, well within what one transaction may write."""
@@ -31,8 +31,8 @@ _DOCUMENT: Final = v.record(v.string(), v.any())
 async def add_document(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Insert documents, all or none; the table comes into being with the first. Raises `ConvexError`."""
     documents = args["documents"]
-    if len(documents) > MAXIMUM_ADDED:
-        return _failure(f"At most {MAXIMUM_ADDED} documents can be added at once.")
+    if len(documents) > MAX_ADDED:
+        return _failure(f"At most {MAX_ADDED} documents can be added at once.")
     try:
         for document in documents:
             await ctx.transaction.insert(args["table"], document)

@@ -9,7 +9,7 @@ import { getBlob, storeBlob } from "./executions/storage.mjs";
 const { parse, stringify } = JSON;
 
 const KEPT_VARIABLES = ["PATH", "PWD", "LANG", "NODE_PATH", "TZ", "UTC"];
-const MAXIMUM_LOGGED = 1_000_000;
+const MAX_LOGGED = 1_000_000;
 const LEVELS = { debug: "DEBUG", error: "ERROR", info: "INFO", log: "LOG", warn: "WARN" };
 const NO_DATABASE =
   "The Convex database object is being used outside of a Convex query or mutation. " +
@@ -70,7 +70,7 @@ export function captureConsole(current) {
   const write = (level, args) => {
     const messages = args.map((value) => wellFormed(inspect(value)));
     logged += messages.reduce((sum, message) => sum + message.length, 0);
-    if (logged <= MAXIMUM_LOGGED) current()?.logs.add(level, messages);
+    if (logged <= MAX_LOGGED) current()?.logs.add(level, messages);
   };
   for (const [name, level] of Object.entries(LEVELS)) console[name] = (...args) => write(level, args);
   console.trace = (...args) => {

@@ -7,7 +7,7 @@
 import { ImportExecution } from "./executions/import_execution.mjs";
 import { Realm } from "./realm.mjs";
 
-const MAXIMUM_IDLE = 64;
+const MAX_IDLE = 64;
 
 /**
  * @typedef {object} Instance  a module evaluated in a realm
@@ -64,7 +64,7 @@ export class RealmPool {
     if (clean !== undefined) return clean;
     for (const list of [this.#used, this.#prepared]) {
       // Of the prepared ones keep a few: they are worth more than the time to make another realm.
-      while (list.length > (list === this.#prepared ? MAXIMUM_IDLE / 2 : 0)) {
+      while (list.length > (list === this.#prepared ? MAX_IDLE / 2 : 0)) {
         const { realm } = list === this.#used ? list.pop() : list.shift();
         if (realm.clean()) return realm;
       }
@@ -75,7 +75,7 @@ export class RealmPool {
   /** Takes an instance back after its use. */
   release({ realm, deployment, path, phase, namespace, isPending, instances, imported }) {
     realm.execution = null;
-    if (realm.tainted || this.size >= MAXIMUM_IDLE) return;
+    if (realm.tainted || this.size >= MAX_IDLE) return;
     if (!isPending && namespace.experimental_reuseContext === true) {
       this.#prepared.push({ realm, deployment, path, phase, namespace, isPending, instances, imported });
     } else {

@@ -20,8 +20,8 @@ from parabola.values.texts import repaired
 
 Level = Literal["DEBUG", "INFO", "LOG", "WARN", "ERROR"]
 
-MAXIMUM_LINES: Final = 256
-MAXIMUM_LINE_BYTES: Final = 32768
+MAX_LINES: Final = 256
+MAX_LINE_BYTES: Final = 32768
 
 _wall_clock = time.time  # taken before anything is replaced: time stamps are real in frozen functions too
 
@@ -45,12 +45,12 @@ class Console:
     def write(self, level: Level, *messages: str) -> None:
         """Add a line. The 256th and later ones are replaced by a single remark."""
         self._count += 1
-        if self._count > MAXIMUM_LINES:
+        if self._count > MAX_LINES:
             return
-        if self._count == MAXIMUM_LINES:
+        if self._count == MAX_LINES:
             level, messages = (
                 "ERROR",
-                (f"Log overflow (maximum {MAXIMUM_LINES}). Remaining log lines omitted.",),
+                (f"Log overflow (maximum {MAX_LINES}). Remaining log lines omitted.",),
             )
         kept, is_truncated = _cut(messages)
         line = {
@@ -69,7 +69,7 @@ current_console: ContextVar[Console | None] = ContextVar("current_console", defa
 
 
 def _cut(messages: tuple[str, ...]) -> tuple[list[str], bool]:
-    budget = MAXIMUM_LINE_BYTES
+    budget = MAX_LINE_BYTES
     kept: list[str] = []
     for message in messages:
         plain = str.__str__(message)

@@ -13,10 +13,10 @@ from parabola.values.limits import MAX_RESULT_SIZE
 from parabola.values.sizes import humanize, size_of
 from parabola.values.texts import repaired
 
-MAXIMUM_FRAMES: Final = 64
+MAX_FRAMES: Final = 64
 """Frames kept of one error; of a runaway recursion the innermost ones."""
-MAXIMUM_MESSAGE: Final = 64 * 1024
-MAXIMUM_NAME: Final = 256
+MAX_MESSAGE: Final = 64 * 1024
+MAX_NAME: Final = 256
 """Characters of the name of an exception's type."""
 
 
@@ -49,7 +49,7 @@ def _describe(error: BaseException) -> dict[str, Any]:
                 )
             described["data"] = encode(data)
         except Exception as problem:
-            described["message"] = f"ConvexError with invalid data: {_said_by(problem)}"[:MAXIMUM_MESSAGE]
+            described["message"] = f"ConvexError with invalid data: {_said_by(problem)}"[:MAX_MESSAGE]
     described["message"] = repaired(described["message"])
     return described
 
@@ -73,14 +73,14 @@ def error_text(error: BaseException) -> str:
         name = "Error"
     if isinstance(error, BaseExceptionGroup):
         inner = "; ".join(error_text(part) for part in error.exceptions)
-        return f"{name}: {error.message}: {inner}"[:MAXIMUM_MESSAGE]
+        return f"{name}: {error.message}: {inner}"[:MAX_MESSAGE]
     message = _said_by(error)
-    return f"{name}: {message}"[:MAXIMUM_MESSAGE] if message else name
+    return f"{name}: {message}"[:MAX_MESSAGE] if message else name
 
 
 def type_name(error: BaseException) -> str:
     """The name of an exception's type, with nothing asked of the exception."""
-    return repaired(str.__str__(type.__getattribute__(type(error), "__name__")))[:MAXIMUM_NAME]
+    return repaired(str.__str__(type.__getattribute__(type(error), "__name__")))[:MAX_NAME]
 
 
 def _said_by(error: BaseException) -> str:
@@ -98,7 +98,7 @@ def user_frames(traceback: TracebackType | None, files: Mapping[str, str] = user
         for frame in _walk(traceback)
         if frame.tb_frame.f_code.co_filename in files
     ]
-    return frames[::-1][:MAXIMUM_FRAMES]
+    return frames[::-1][:MAX_FRAMES]
 
 
 def code_name(frame: TracebackType) -> str:

@@ -23,7 +23,7 @@ from parabola.hosts.python.http_bodies import Exchange, IncomingBody, OutgoingBo
 
 Json = dict[str, Any]
 
-MAXIMUM_BODY: Final = 20 * 1024 * 1024
+MAX_BODY: Final = 20 * 1024 * 1024
 """Bytes of a response (js-runtime 7.4)."""
 PIECE: Final = 1024 * 1024
 TOO_LARGE: Final = "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB"
@@ -108,7 +108,7 @@ class HttpActionRun(Action):
         async with aclosing(_pieces(response)) as pieces:
             async for piece in pieces:
                 total += len(piece)
-                if total > MAXIMUM_BODY:
+                if total > MAX_BODY:
                     self.console.write("ERROR", TOO_LARGE)
                     return
                 yield piece
@@ -146,7 +146,7 @@ def _header_pairs(response: Response) -> list[list[str]]:
     """The headers, with the length of a body that is known from the beginning."""
     check_headers(response.headers)  # again: they can be changed
     pairs = [[str.__str__(name), str.__str__(value)] for name, value in response.headers.pairs]
-    if response.chunks is None and response.has_body and len(response.body) <= MAXIMUM_BODY:
+    if response.chunks is None and response.has_body and len(response.body) <= MAX_BODY:
         pairs = [pair for pair in pairs if pair[0].lower() != "content-length"]
         pairs.append(["content-length", str(len(response.body))])
     return pairs

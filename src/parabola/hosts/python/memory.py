@@ -13,7 +13,7 @@ DEFAULT_LIMIT_MB: Final = 512
 """What queries and mutations of one process may use together, on top of the loaded modules."""
 
 
-MAXIMUM_CAUSES: Final = 100
+MAX_CAUSES: Final = 100
 """Exceptions in a chain whose frames are cleared."""
 
 
@@ -58,7 +58,7 @@ class MemoryLimit:
     def recover(self, error: BaseException) -> None:
         """Free what a function held that ran out of memory: the variables of its frames."""
         cause: BaseException | None = error
-        for _ in range(MAXIMUM_CAUSES):  # a chain may be a ring
+        for _ in range(MAX_CAUSES):  # a chain may be a ring
             if cause is None:
                 break
             traceback.clear_frames(cause.__traceback__)

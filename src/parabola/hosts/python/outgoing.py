@@ -17,9 +17,9 @@ from parabola.values.texts import is_well_formed, repaired
 
 Json = dict[str, Any]
 
-MAXIMUM_LINE_BYTES: Final = 64 * 1024 * 1024
+MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """The longest message (docs/host-protocol.md)."""
-MAXIMUM_LEVELS: Final = 200
+MAX_LEVELS: Final = 200
 """Levels of a message that is mended; more cannot be written."""
 _LARGEST_INTEGER: Final = 2**63
 
@@ -34,10 +34,9 @@ def encode_message(message: Json) -> bytes:
         text = orjson.dumps(message)
     except Exception as error:
         raise UnwritableMessage(_problem(message) or f"{type(error).__name__}: {error}.") from None
-    if len(text) > MAXIMUM_LINE_BYTES:
+    if len(text) > MAX_LINE_BYTES:
         raise UnwritableMessage(
-            f"{humanize(len(text))} are too much for one message, which may have "
-            f"{humanize(MAXIMUM_LINE_BYTES)}."
+            f"{humanize(len(text))} are too much for one message, which may have {humanize(MAX_LINE_BYTES)}."
         )
     return text
 
@@ -47,13 +46,13 @@ def mended(message: Json) -> Json:
     becomes a failure."""
     plain: Json = _plain(message, 0)
     try:
-        if len(orjson.dumps(plain)) <= MAXIMUM_LINE_BYTES:
+        if len(orjson.dumps(plain)) <= MAX_LINE_BYTES:
             return plain
     except TypeError:
         pass
     if message["type"] not in ("done", "failed"):
         return {"type": "log", "id": message.get("id"), "lines": []}
-    text = f"What the function returned, threw or logged is larger than {humanize(MAXIMUM_LINE_BYTES)}."
+    text = f"What the function returned, threw or logged is larger than {humanize(MAX_LINE_BYTES)}."
     return {
         "type": "failed",
         "id": message["id"],
@@ -75,7 +74,7 @@ def _plain(value: Any, level: int) -> Any:
     if _is(value, str):
         return repaired(str.__str__(value))
     if _is(value, dict):
-        if level >= MAXIMUM_LEVELS:
+        if level >= MAX_LEVELS:
             return None
         return {
             repaired(str.__str__(name)): _plain(item, level + 1)
@@ -84,7 +83,7 @@ def _plain(value: Any, level: int) -> Any:
         }
     if _is(value, list) or _is(value, tuple):
         items = list.__iter__(value) if _is(value, list) else tuple.__iter__(value)
-        return None if level >= MAXIMUM_LEVELS else [_plain(item, level + 1) for item in items]
+        return None if level >= MAX_LEVELS else [_plain(item, level + 1) for item in items]
     if _is(value, int) and int.__abs__(value) < _LARGEST_INTEGER:
         return int.__int__(value)
     return None
@@ -94,7 +93,7 @@ def _problem(message: Json) -> str | None:
     """What is wrong with a message that cannot be written, as far as its parts tell."""
     level: list[Any] = [message]
     levels = 0
-    while level and levels <= MAXIMUM_LEVELS:
+    while level and levels <= MAX_LEVELS:
         levels += 1
         below: list[Any] = []
         for container in level:

@@ -28,7 +28,7 @@ from parabola.hosts.python.process import HostOptions, serve
 Json = dict[str, Any]
 
 CHUNK: Final = 1 << 18
-MAXIMUM_DESCRIPTORS: Final = 64
+MAX_DESCRIPTORS: Final = 64
 
 
 class Zygote:
@@ -70,7 +70,7 @@ class Zygote:
 
     def _receive(self) -> bool:
         """Read once; ``False`` at the end of the stream."""
-        data, descriptors, _, _ = socket.recv_fds(self._control, CHUNK, MAXIMUM_DESCRIPTORS)
+        data, descriptors, _, _ = socket.recv_fds(self._control, CHUNK, MAX_DESCRIPTORS)
         if not data and not descriptors:
             return False
         *lines, rest = data.split(b"\n")

@@ -31,7 +31,7 @@ from parabola.values.errors import BadRequest, Forbidden, ParabolaError
 
 __all__ = ["admin_and_body", "routes"]
 
-MAXIMUM_BODY_BYTES: Final = 200 * 1024 * 1024
+MAX_BODY_BYTES: Final = 200 * 1024 * 1024
 """Of a push, decompressed (deploy-api 2.3)."""
 KEYLESS_BODY_BYTES: Final = 64 * 1024
 """Of a body, decompressed, that is read to find the key in it."""
@@ -166,9 +166,7 @@ class DeployApi:
 
     async def _body(self, request: web.Request, *, compressed: bool = False) -> Any:
         """The JSON body of a request by an administrator who may deploy."""
-        identity, body = await admin_and_body(
-            request, self._backend, MAXIMUM_BODY_BYTES, compressed=compressed
-        )
+        identity, body = await admin_and_body(request, self._backend, MAX_BODY_BYTES, compressed=compressed)
         if identity.read_only:
             raise Forbidden(
                 "You do not have permission to perform this operation (Deploy). "

@@ -15,7 +15,7 @@ from parabola.values.errors import BadRequest, Forbidden
 
 __all__ = ["routes"]
 
-MAXIMUM_BODY_BYTES: Final = 256 * 1024 * 1024
+MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 
 
 class DeployableBackend(ServedBackend, Protocol):
@@ -35,7 +35,7 @@ def routes(backend: DeployableBackend) -> list[web.RouteDef]:
                 "Use a key that is not read-only.",
                 code="OperationNotPermitted",
             )
-        result = await backend.deploy(read_push(await read_json(request, MAXIMUM_BODY_BYTES)))
+        result = await backend.deploy(read_push(await read_json(request, MAX_BODY_BYTES)))
         return web.json_response(push_report(result))
 
     return [web.post("/api/parabola/push", push)]

@@ -28,7 +28,7 @@ _ENVELOPED: Final = 8
 FREE_BYTES: Final = 16 * 1024 * 1024
 """Up to this size a compressed body is read whatever its ratio: a short text that repeats itself is
 honest."""
-MAXIMUM_RATIO: Final = 200
+MAX_RATIO: Final = 200
 """Source code comes to 10 or 20."""
 
 
@@ -227,9 +227,9 @@ async def decoded(pieces: AsyncIterator[bytes], encoding: str) -> AsyncIterator[
                 # A piece of up to 64 KiB is little work; what it grows into is not, and comes in pieces too.
                 plain = await in_thread(decoder.feed, piece) if given > FREE_BYTES else decoder.feed(piece)
                 given += len(plain)
-                if given > FREE_BYTES and given > taken * MAXIMUM_RATIO:
+                if given > FREE_BYTES and given > taken * MAX_RATIO:
                     raise BodyTooLarge(
-                        f"The request's body grows to more than {MAXIMUM_RATIO} times its size when it is "
+                        f"The request's body grows to more than {MAX_RATIO} times its size when it is "
                         "decompressed. Send it uncompressed."
                     )
                 if plain:

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 KEPT_SECONDS: Final = 14 * 24 * 3600
 """How long an archive can be fetched (semantics 13)."""
-MAXIMUM_ATTEMPTS: Final = 5
+MAX_ATTEMPTS: Final = 5
 FIRST_PAUSE_SECONDS: Final = 0.5
 EXPIRY_INTERVAL_SECONDS: Final = 3600.0
 NS_PER_SECOND: Final = 1_000_000_000
@@ -129,7 +129,7 @@ class SnapshotExports:
     async def _work(self, id: str) -> None:
         pause = FIRST_PAUSE_SECONDS
         while (record := await find_export(self._database.begin(), id)) is not None and record.is_running:
-            if record.attempts >= MAXIMUM_ATTEMPTS:
+            if record.attempts >= MAX_ATTEMPTS:
                 failed = {"state": "failed", "failed_ts": Int64(self._database.now_ts())}
                 await self._patch(id, failed)
                 return

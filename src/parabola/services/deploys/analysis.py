@@ -121,7 +121,9 @@ async def _analyse_javascript(
 
     await ask(asked, take)
     known.forget_others(around, found)
-    schema = found.pop(LANGUAGES["typescript"].schema_module, None) if around.environment == "isolate" else None
+    schema = (
+        found.pop(LANGUAGES["typescript"].schema_module, None) if around.environment == "isolate" else None
+    )
     return {path: found[path] or {} for path in sorted(found)}, schema
 
 

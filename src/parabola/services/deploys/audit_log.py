@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 __all__ = ["AUDIT_LOG", "check_message", "record_push"]
 
 AUDIT_LOG = "_deployment_audit_log"
-MAXIMUM_MESSAGE_BYTES = 1024
+MAX_MESSAGE_BYTES = 1024
 """Bytes of the note kept with a push (deploy-api 2.5)."""
 
 
 def check_message(message: str | None) -> None:
     """Raise `BadRequest` for a note that is too long."""
-    if message is not None and len(message.encode()) > MAXIMUM_MESSAGE_BYTES:
+    if message is not None and len(message.encode()) > MAX_MESSAGE_BYTES:
         raise BadRequest(
-            f"The push message is longer than {MAXIMUM_MESSAGE_BYTES} bytes. Shorten it.",
+            f"The push message is longer than {MAX_MESSAGE_BYTES} bytes. Shorten it.",
             code="PushMessageTooLong",
         )
 

@@ -10,10 +10,10 @@ from parabola.values.errors import BadRequest
 
 __all__ = ["check_changes"]
 
-MAXIMUM_NAME_LENGTH: Final = 256
-MAXIMUM_VALUE_BYTES: Final = 8192
-MAXIMUM_VARIABLES: Final = 512
-MAXIMUM_TOTAL_BYTES: Final = 512 * 1024
+MAX_NAME_LENGTH: Final = 256
+MAX_VALUE_BYTES: Final = 8192
+MAX_VARIABLES: Final = 512
+MAX_TOTAL_BYTES: Final = 512 * 1024
 BUILT_IN: Final = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")
 
 _NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*\Z")
@@ -28,9 +28,9 @@ def check_changes(current: Mapping[str, str], changes: Mapping[str, str | None])
                 "and contain only letters, digits and underscores.",
                 code="EnvironmentVariableNameInvalid",
             )
-        if len(name) > MAXIMUM_NAME_LENGTH:
+        if len(name) > MAX_NAME_LENGTH:
             raise BadRequest(
-                f"Environment variable names may be at most {MAXIMUM_NAME_LENGTH} characters long; "
+                f"Environment variable names may be at most {MAX_NAME_LENGTH} characters long; "
                 f'"{name[:40]}…" has {len(name)}.',
                 code="EnvironmentVariableNameTooLong",
             )
@@ -39,21 +39,21 @@ def check_changes(current: Mapping[str, str], changes: Mapping[str, str | None])
                 f'Environment variable with name "{name}" is built-in and cannot be overridden',
                 code="EnvVarNameForbidden",
             )
-        if value is not None and len(value.encode()) > MAXIMUM_VALUE_BYTES:
+        if value is not None and len(value.encode()) > MAX_VALUE_BYTES:
             raise BadRequest(
-                f'The value of environment variable "{name}" is larger than {MAXIMUM_VALUE_BYTES} bytes.',
+                f'The value of environment variable "{name}" is larger than {MAX_VALUE_BYTES} bytes.',
                 code="EnvironmentVariableValueTooLarge",
             )
     after = {name: value for name, value in {**current, **changes}.items() if value is not None}
-    if len(after) > MAXIMUM_VARIABLES:
+    if len(after) > MAX_VARIABLES:
         raise BadRequest(
-            f"There would be {len(after)} environment variables; at most {MAXIMUM_VARIABLES} are allowed.",
+            f"There would be {len(after)} environment variables; at most {MAX_VARIABLES} are allowed.",
             code="EnvVarLimitMet",
         )
     total = sum(len(name) + len(value.encode()) for name, value in after.items())
-    if total > MAXIMUM_TOTAL_BYTES:
+    if total > MAX_TOTAL_BYTES:
         raise BadRequest(
-            f"All environment variables together would take {total} bytes; at most {MAXIMUM_TOTAL_BYTES} are "
+            f"All environment variables together would take {total} bytes; at most {MAX_TOTAL_BYTES} are "
             "allowed.",
             code="EnvVarTotalSizeLimitMet",
         )

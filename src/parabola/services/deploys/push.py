@@ -28,9 +28,9 @@ __all__ = [
     "combine",
 ]
 
-MAXIMUM_MODULES = 4096
+MAX_MODULES = 4096
 """User modules of a deployment, shared chunks apart (deploy-api 7.3)."""
-MAXIMUM_SOURCE_BYTES = 32 * 1024 * 1024
+MAX_SOURCE_BYTES = 32 * 1024 * 1024
 """Bytes of one module with its source map."""
 
 _ONE_FOR_BOTH: Mapping[str, str] = {
@@ -84,9 +84,9 @@ class Push:
             _check_path(part.path)
         for sent in (*self.modules, *parts):
             size = len(sent.source) + len(sent.source_map or "")
-            if size > MAXIMUM_SOURCE_BYTES:
+            if size > MAX_SOURCE_BYTES:
                 raise BadRequest(
-                    f"{sent.path} is {size:,} bytes long; at most {MAXIMUM_SOURCE_BYTES:,} are allowed. "
+                    f"{sent.path} is {size:,} bytes long; at most {MAX_SOURCE_BYTES:,} are allowed. "
                     "Split it, or import less into it.",
                     code="ModuleTooLarge",
                 )
@@ -157,9 +157,9 @@ def combine(current: Deployment, push: Push) -> dict[str, Module]:
     _check_collisions(kept, brought)
     combined = {module.path: module for module in (*kept, *brought)}
     count = sum(not path.startswith("_deps/") for path in combined)
-    if count > MAXIMUM_MODULES:
+    if count > MAX_MODULES:
         raise BadRequest(
-            f"There are {count} modules; at most {MAXIMUM_MODULES} are allowed.", code="InvalidModules"
+            f"There are {count} modules; at most {MAX_MODULES} are allowed.", code="InvalidModules"
         )
     return combined
 

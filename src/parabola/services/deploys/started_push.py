@@ -24,7 +24,7 @@ __all__ = ["SchemaProgress", "StartedPush", "StartedPushes", "schema_progress"]
 
 ABANDONED_AFTER_SECONDS = 300.0
 """A push that nobody asks about for so long is given up: its hosts end."""
-MAXIMUM_STARTED = 4
+MAX_STARTED = 4
 """Pushes that may be under way at once; starting another one gives up the oldest."""
 
 logger = logging.getLogger("parabola.deploy")
@@ -87,7 +87,7 @@ class StartedPushes:
 
     def add(self, started: StartedPush) -> None:
         """Keep a push; the oldest is given up where there are too many."""
-        while len(self._started) >= MAXIMUM_STARTED:
+        while len(self._started) >= MAX_STARTED:
             self._later(self.give_up(next(iter(self._started))))
         self._started[started.token] = started
         self._look_again(started.token, ABANDONED_AFTER_SECONDS)

@@ -38,9 +38,9 @@ __all__ = ["SnapshotImports"]
 
 _log = logging.getLogger(__name__)
 
-MAXIMUM_ATTEMPTS: Final = 5
+MAX_ATTEMPTS: Final = 5
 """Starts in a row that may get nowhere before an import is given up (semantics 13)."""
-MAXIMUM_AGE_SECONDS: Final = 7 * 24 * 3600.0
+MAX_AGE_SECONDS: Final = 7 * 24 * 3600.0
 FIRST_PAUSE_SECONDS: Final = 0.5
 
 
@@ -131,7 +131,7 @@ class SnapshotImports:
     # ---- the work
 
     def _is_too_old(self, record: ImportRecord) -> bool:
-        return record.creation_time < self._database.clock_before(MAXIMUM_AGE_SECONDS) / 1e6
+        return record.creation_time < self._database.clock_before(MAX_AGE_SECONDS) / 1e6
 
     def _start(self, id: str) -> None:
         before = self._tasks.get(id)
@@ -164,9 +164,9 @@ class SnapshotImports:
                 pause *= 2
 
     async def _attempt(self, record: ImportRecord) -> None:
-        if record.attempts >= MAXIMUM_ATTEMPTS:
+        if record.attempts >= MAX_ATTEMPTS:
             raise ImportRefused(
-                f"The import was given up after {MAXIMUM_ATTEMPTS} attempts; the server's log says why"
+                f"The import was given up after {MAX_ATTEMPTS} attempts; the server's log says why"
             )
         if self._is_too_old(record):
             raise ImportRefused("The import was given up because it is too old. Upload the file again")

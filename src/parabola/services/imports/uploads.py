@@ -23,7 +23,7 @@ from parabola.values.errors import BadRequest
 
 __all__ = ["ABANDONED_AFTER_SECONDS", "Uploads"]
 
-MAXIMUM_PARTS: Final = 10_000
+MAX_PARTS: Final = 10_000
 ABANDONED_AFTER_SECONDS: Final = 24 * 3600.0
 """An upload to which nothing was added for so long is not going to be finished."""
 
@@ -52,9 +52,9 @@ class Uploads:
         then nothing is kept.
         """
         directory = self._find(token)
-        if not 1 <= number < MAXIMUM_PARTS:
+        if not 1 <= number < MAX_PARTS:
             raise BadRequest(
-                f"Part numbers go from 1 to {MAXIMUM_PARTS - 1}, not {number}. Send larger parts.",
+                f"Part numbers go from 1 to {MAX_PARTS - 1}, not {number}. Send larger parts.",
                 code="InvalidUploadPart",
             )
         part = f"{number:05}-{secrets.token_hex(8)}"

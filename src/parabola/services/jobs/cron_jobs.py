@@ -47,9 +47,9 @@ LOGS: Final = "_cron_job_logs"
 RUNNING: Final = 0
 KEPT_LOGS: Final = 5
 """Log rows of each job."""
-MAXIMUM_ARGUMENTS: Final = 1024 * 1024
+MAX_ARGUMENTS: Final = 1024 * 1024
 """Bytes of a job's arguments (semantics 7.5)."""
-MAXIMUM_TEXT: Final = 1000
+MAX_TEXT: Final = 1000
 """Characters of a logged result, and of all logged lines together."""
 logger = logging.getLogger("parabola.scheduler")
 
@@ -82,10 +82,10 @@ def check_crons(deployment: Deployment) -> None:
         name, spec = cron["identifier"], cron["spec"]
         parse_schedule(spec["cronSchedule"])
         size = len(_arguments_text(spec))
-        if size >= MAXIMUM_ARGUMENTS:
+        if size >= MAX_ARGUMENTS:
             raise BadRequest(
                 f"The arguments of the cron job '{name}' are too large: {humanize(size)}, and they must be "
-                f"smaller than {humanize(MAXIMUM_ARGUMENTS)}. Keep the data in a table and pass its id.",
+                f"smaller than {humanize(MAX_ARGUMENTS)}. Keep the data in a table and pass its id.",
                 code="InvalidCron",
             )
         target = deployment.functions.get(parse_path(spec["udfPath"]).canonical)
@@ -178,14 +178,14 @@ async def advance(tx: Transaction, job: CronJob) -> None:
 async def log_run(tx: Transaction, job: CronJob, result: FunctionResult | str, seconds: float) -> None:
     """Keep how a run went; a text stands for an error of the server."""
     if isinstance(result, str):
-        await _insert_log(tx, job, {"type": "err", "error": result[:MAXIMUM_TEXT]}, [], seconds)
+        await _insert_log(tx, job, {"type": "err", "error": result[:MAX_TEXT]}, [], seconds)
         return
     if result.error is not None:
-        status: dict[str, Any] = {"type": "err", "error": result.error.text()[:MAXIMUM_TEXT]}
+        status: dict[str, Any] = {"type": "err", "error": result.error.text()[:MAX_TEXT]}
     else:
         text = result.value_json.decode()
-        kind = "default" if len(text) <= MAXIMUM_TEXT else "truncated"
-        status = {"type": "success", "result": {"type": kind, "value": text[:MAXIMUM_TEXT]}}
+        kind = "default" if len(text) <= MAX_TEXT else "truncated"
+        status = {"type": "success", "result": {"type": kind, "value": text[:MAX_TEXT]}}
     await _insert_log(tx, job, status, [str(line) for line in result.log_lines], seconds)
 
 
@@ -203,7 +203,7 @@ async def job_logs(tx: Snapshot, name: str) -> list[Document]:
 async def _insert_log(
     tx: Transaction, job: CronJob, status: Mapping[str, Any], lines: list[str], seconds: float
 ) -> None:
-    kept, room = [], MAXIMUM_TEXT
+    kept, room = [], MAX_TEXT
     for line in lines:
         if len(line) > room:
             break

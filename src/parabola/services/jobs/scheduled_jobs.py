@@ -52,7 +52,7 @@ RUNNING: Final = 0
 """`nextTs` of an action that has been started."""
 HORIZON_MS: Final = 5 * 366 * 24 * 3600 * 1000.0
 """A function may be scheduled this far from now, either way (semantics 7.1)."""
-MAXIMUM_ERROR_CHARACTERS: Final = 4096
+MAX_ERROR_CHARACTERS: Final = 4096
 
 _INVALID_ID: Final = (
     "Invalid scheduled function ID. The ID must be an ID on the '_scheduled_functions' table."
@@ -215,7 +215,7 @@ async def give_lanes(tx: Transaction, deployment: Deployment, limit: int) -> int
 
 def failed_state(error: str) -> dict[str, Any]:
     """The state of a job that failed."""
-    return {"type": "failed", "error": error[:MAXIMUM_ERROR_CHARACTERS]}
+    return {"type": "failed", "error": error[:MAX_ERROR_CHARACTERS]}
 
 
 def arguments_of(job: Job) -> dict[str, Any]:

@@ -7,7 +7,7 @@
  */
 import { writeText } from "../plain_json.mjs";
 
-const MAXIMUM_BATCH = 16;
+const MAX_BATCH = 16;
 const MERGED = { "1.0/get": "read", "1.0/queryStreamNext": "read", "1.0/storageGetUrl": "url" };
 
 /**
@@ -70,7 +70,7 @@ export class CallQueue {
   #takeBatch() {
     const kind = MERGED[this.#waiting[0].op];
     let length = 1;
-    while (kind !== undefined && length < MAXIMUM_BATCH && MERGED[this.#waiting[length]?.op] === kind) length += 1;
+    while (kind !== undefined && length < MAX_BATCH && MERGED[this.#waiting[length]?.op] === kind) length += 1;
     const batch = this.#waiting.splice(0, length);
     if (length === 1 && batch[0].stream === null) return batch;
     const streams = new Set();

@@ -7,7 +7,7 @@ import { CallError } from "../function_path.mjs";
 import { checkValue, UnsendableValue } from "../outgoing_values.mjs";
 import { writeJson } from "../plain_json.mjs";
 
-const MAXIMUM_RESPONSE_BYTES = 20 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 20 * 1024 * 1024;
 /** Bytes of a response that may be under way to the client before the action waits. */
 const WINDOW_BYTES = 256 * 1024;
 /** Bytes of a request that are taken ahead of user code. */
@@ -171,7 +171,7 @@ export class HttpActionExecution extends ActionExecution {
       if (this.ended) return;
       const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
       this.#size += bytes.length;
-      if (this.#size > MAXIMUM_RESPONSE_BYTES) {
+      if (this.#size > MAX_RESPONSE_BYTES) {
         this.logs.report(
           "ERROR",
           "error:httpAction",

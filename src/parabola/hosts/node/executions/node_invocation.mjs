@@ -9,8 +9,8 @@ import { UnsendableValue } from "../outgoing_values.mjs";
 import { writeJson, writeText } from "../plain_json.mjs";
 
 const TIME_LIMIT_SECONDS = 600;
-const MAXIMUM_ARGUMENTS = 5 * 1024 * 1024;
-const MAXIMUM_PENDING = 1000;
+const MAX_ARGUMENTS = 5 * 1024 * 1024;
+const MAX_PENDING = 1000;
 const TOO_MANY =
   "Too many concurrent operations. See https://docs.convex.dev/functions/actions#limits for more information.";
 
@@ -41,7 +41,7 @@ export class NodeInvocation {
   async run() {
     try {
       const args = JSON.stringify([this.message.args]);
-      if (Buffer.byteLength(args) > MAXIMUM_ARGUMENTS) {
+      if (Buffer.byteLength(args) > MAX_ARGUMENTS) {
         throw new CallError(
           `Node actions arguments size is too large. The maximum size is 5 MiB, and ${this.message.path} was called with ` +
             `${(Buffer.byteLength(args) / 1024 / 1024).toFixed(2)} MiB.`,
@@ -92,7 +92,7 @@ export class NodeInvocation {
 
   /** @returns {Promise<unknown>} the parsed answer */
   call(op, args) {
-    if (this.#calls.size >= MAXIMUM_PENDING) return Promise.reject(new Error(TOO_MANY));
+    if (this.#calls.size >= MAX_PENDING) return Promise.reject(new Error(TOO_MANY));
     return new Promise((resolve, reject) => {
       const number = ++this.#callNumbers;
       this.#calls.set(number, { op, resolve, reject });

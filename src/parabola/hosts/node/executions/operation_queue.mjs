@@ -1,5 +1,5 @@
 /** The operations of an action: at most eight at once, others wait their turn. */
-const MAXIMUM_RUNNING = 8;
+const MAX_RUNNING = 8;
 
 export class OperationQueue {
   #waiting = [];
@@ -7,7 +7,7 @@ export class OperationQueue {
   #tracked = new Set();
   #limit;
 
-  constructor(limit = MAXIMUM_RUNNING) {
+  constructor(limit = MAX_RUNNING) {
     this.#limit = limit;
   }
 

@@ -4,7 +4,7 @@
  * The engine counts a row as read when user code has got it; rows fetched in vain are given back by a cleanup.
  */
 const FIRST_BATCH = 100;
-const MAXIMUM_BATCH = 1024;
+const MAX_BATCH = 1024;
 
 /** What the library is told at the end of a stream. */
 export const STREAM_END = '{"value":null,"done":true}';
@@ -80,7 +80,7 @@ export class QueryStream {
   fetch() {
     this.inFlight = true;
     const batch = Math.max(1, Math.min(this.#batch, this.#limit - this.#fetched));
-    if (this.#grows) this.#batch = Math.min(this.#batch * 2, MAXIMUM_BATCH);
+    if (this.#grows) this.#batch = Math.min(this.#batch * 2, MAX_BATCH);
     const args = { queryId: this.id, batch, consumed: this.consumed };
     if (!this.started) args.query = this.#query;
     this.started = true;

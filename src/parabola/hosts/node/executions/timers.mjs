@@ -1,7 +1,7 @@
 import { AsyncResource } from "node:async_hooks";
 
 /** The timers of one action. Equal deadlines fire in the order of their creation, as Node's own do. */
-const MAXIMUM_DELAY = 2 ** 31 - 1;
+const MAX_DELAY = 2 ** 31 - 1;
 
 export class Timers {
   #timers = new Map();
@@ -21,7 +21,7 @@ export class Timers {
     const id = this.#nextId++;
     // The step belongs to whatever asked for a turn first; the callback to the context in which the timer was set.
     const bound = AsyncResource.bind(callback);
-    const milliseconds = Math.min(Math.max(delay, 0), MAXIMUM_DELAY);
+    const milliseconds = Math.min(Math.max(delay, 0), MAX_DELAY);
     const fire = () => {
       if (!repeat) this.#timers.delete(id);
       this.#enter(() => {

@@ -7,7 +7,7 @@
   const { install, raise } = api;
   const { wrap, unwrap, behind, handlers, follow, guard } = crossing;
   const { apply, defineProperty } = Reflect;
-  const MAXIMUM_FORM_BYTES = 20 * 1024 * 1024;
+  const MAX_FORM_BYTES = 20 * 1024 * 1024;
 
   const expose = (name, Outer, options) => {
     const Face = facade(name, Outer, options);
@@ -179,7 +179,7 @@
       refuse("formData()");
       const contentType = this.headers.get("content-type") ?? "";
       const body = await this.arrayBuffer();
-      if (body.byteLength > MAXIMUM_FORM_BYTES) throw new TypeError("formData() supports bodies up to 20 MiB");
+      if (body.byteLength > MAX_FORM_BYTES) throw new TypeError("formData() supports bodies up to 20 MiB");
       const copy = new outer.Response(unwrap(body), { headers: { "content-type": contentType } });
       return follow(copy.formData(), "formData");
     });

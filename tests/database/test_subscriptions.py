@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.database.commits.subscriptions import Subscriptions, Token
+from parabola.database.commits.subscriptions import Subscriptions as RealSubscriptions
+from parabola.database.commits.subscriptions import Token
+from parabola.database.commits.write_log import WriteLog
+from parabola.database.commits.write_set import WriteSet
 from parabola.database.model.intervals import Interval, ReadSet
 
 keys = st.sampled_from([bytes([a]) * n for a in (1, 2, 3) for n in (1, 2)])
@@ -20,6 +23,21 @@ intervals = st.one_of(
 )
 reads = st.lists(st.tuples(st.integers(1, 2), intervals), max_size=4)
 writes = st.dictionaries(st.integers(1, 3), st.lists(keys, max_size=3), max_size=3)
+
+
+class Subscriptions(RealSubscriptions):
+    """Those of a database whose commits are in its log before they are published."""
+
+    def __init__(self, ts: int = 0, **bounds: int) -> None:
+        self.log = WriteLog(ts, **bounds)
+        super().__init__(self.log)
+
+    def publish(self, write_keys: dict[int, list[bytes]], ts: int) -> None:
+        keys = {index_id: sorted(set(written)) for index_id, written in write_keys.items()}
+        write_set = WriteSet(ts, "test", (), ())
+        write_set.keys = keys
+        self.log.append(write_set)
+        super().publish(keys, ts)
 
 
 def read_set(items: list[tuple[int, Interval]]) -> ReadSet:
@@ -108,7 +126,7 @@ def test_a_subscription_that_came_late_is_told_of_the_first_commit_it_missed() -
 
 
 def test_a_subscription_older_than_the_remembered_commits_is_invalid_at_once() -> None:
-    subject, told = Subscriptions(recent_age=10), []
+    subject, told = Subscriptions(max_age=10), []
     subject.publish({1: [b"k"]}, 100)
     subject.publish({1: [b"k"]}, 111)
     subject.subscribe(whole(2), 99, told.append)
@@ -125,7 +143,7 @@ def test_a_subscription_older_than_the_start_is_invalid_at_once() -> None:
 
 
 def test_memory_for_recent_commits_is_bounded() -> None:
-    subject, told = Subscriptions(recent_bytes=10_000), []
+    subject, told = Subscriptions(max_bytes=10_000), []
     for ts in range(1, 100):
         subject.publish({1: [bytes(100)]}, ts)
     subject.subscribe(whole(2), 80, told.append)

@@ -57,7 +57,6 @@ class Database:
     ) -> None:
         self.persistence = persistence
         self.limits = limits
-        self.subscriptions = Subscriptions(latest_ts)
         self.oldest_ts = 0
         """Reads before this timestamp are refused: what they need may have been removed."""
         self.oldest_document_ts = 0
@@ -70,6 +69,7 @@ class Database:
         self._committer = Committer(
             persistence, latest_ts, registry, clock=clock, next_id=next_id, publish=self._publish
         )
+        self.subscriptions = Subscriptions(self._committer.log)
         self.running_time = RunningTime(clock, counter, lambda: self.latest_ts, ran)
         self._backfill: Backfill | None = None
         self._vacuum: Vacuum | None = None

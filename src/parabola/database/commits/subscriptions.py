@@ -8,25 +8,14 @@ The cost of a commit is that of its keys and of the subscriptions it touches, ho
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
-from typing import Final, NamedTuple
 
 from parabola.database.commits.interval_map import IntervalMap
+from parabola.database.commits.write_log import WriteLog
 from parabola.database.model.intervals import Intervals, ReadSet
 
 __all__ = ["Subscriptions", "Token"]
-
-RECENT_WRITES_AGE: Final = 300 * 10**9
-"""Nanoseconds of commits kept for subscriptions that come late (semantics 6.1: 30 s to 300 s)."""
-
-RECENT_WRITES_BYTES: Final = 50 * 1024 * 1024
-"""Memory for these commits; beyond it the oldest are forgotten (semantics 6.1)."""
-
-_COMMIT_OVERHEAD: Final = 600
-_KEY_OVERHEAD: Final = 64
-"""Bytes that remembering a commit, and each of its keys, takes besides the key's own."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,33 +36,18 @@ class Token:
         return self.callback is not None
 
 
-class _Commit(NamedTuple):
-    ts: int
-    keys: dict[int, list[bytes]]
-    weight: int
-
-
 class Subscriptions:
     """All subscriptions of one database. Not thread-safe: it belongs to the event loop.
 
-    `ts` is the newest commit whose writes are not going to be published: a subscription older than that, or
-    older than the commits still remembered, cannot be checked and counts as invalid.
+    `log` holds the recent commits, published or not: a subscription older than them cannot be checked and
+    counts as invalid.
     """
 
-    def __init__(
-        self,
-        ts: int = 0,
-        *,
-        recent_age: int = RECENT_WRITES_AGE,
-        recent_bytes: int = RECENT_WRITES_BYTES,
-    ) -> None:
+    def __init__(self, log: WriteLog) -> None:
         self._holders: dict[int, IntervalMap[Token]] = {}
         self._random = Random()
-        self._recent: deque[_Commit] = deque()
-        self._recent_weight = 0
-        self._recent_age = recent_age
-        self._recent_bytes = recent_bytes
-        self._forgotten_ts = ts
+        self._log = log
+        self._published_ts = log.start_ts
         self._count = 0
 
     def __len__(self) -> int:
@@ -109,15 +83,14 @@ class Subscriptions:
         self._forget(token)
 
     def publish(self, write_keys: Mapping[int, Iterable[bytes]], ts: int) -> None:
-        """Invalidates what a commit touched.
+        """Invalidates what a commit touched, which is in the log.
 
         `write_keys` holds for each index the keys of the old and the new version of every written document.
         Commits are published in the order of their timestamps. An error in a callback is logged and does not
         keep the others from being called.
         """
-        keys = {index_id: sorted(set(written)) for index_id, written in write_keys.items()}
         touched: list[Token] = []
-        for index_id, written in keys.items():
+        for index_id, written in write_keys.items():
             holders = self._holders.get(index_id)
             if holders is None:
                 continue
@@ -127,7 +100,7 @@ class Subscriptions:
                     if token.ts < ts and token.reads is not None:
                         touched.append(token)
                         self._forget(token)
-        self._remember(keys, ts)
+        self._published_ts = ts
         for token in touched:
             _fire(token, ts)
 
@@ -136,18 +109,9 @@ class Subscriptions:
 
         `ts + 1` if commits after `ts` have been forgotten.
         """
-        if ts < self._forgotten_ts:
+        if ts < self._log.start_ts:
             return ts + 1
-        reads: dict[int, Intervals] | None = None
-        found: int | None = None
-        for commit in reversed(self._recent):
-            if commit.ts <= ts:
-                break
-            if reads is None:
-                reads = read_set.by_index
-            if _touches(commit.keys, reads):
-                found = commit.ts
-        return found
+        return self._log.first_between(read_set, ts, self._published_ts)
 
     def _forget(self, token: Token) -> None:
         if token.reads is None:
@@ -160,26 +124,6 @@ class Subscriptions:
             if not holders:
                 del self._holders[index_id]
         token.reads = None
-
-    def _remember(self, keys: dict[int, list[bytes]], ts: int) -> None:
-        weight = sum([len(key) + _KEY_OVERHEAD for written in keys.values() for key in written])
-        weight += _COMMIT_OVERHEAD
-        self._recent.append(_Commit(ts, keys, weight))
-        self._recent_weight += weight
-        while self._recent_weight > self._recent_bytes or self._recent[0].ts < ts - self._recent_age:
-            oldest = self._recent.popleft()
-            self._recent_weight -= oldest.weight
-            self._forgotten_ts = oldest.ts
-            if not self._recent:
-                break
-
-
-def _touches(keys: dict[int, list[bytes]], reads: dict[int, Intervals]) -> bool:
-    for index_id, written in keys.items():
-        intervals = reads.get(index_id)
-        if intervals is not None and intervals.contains_any(written):
-            return True
-    return False
 
 
 def _fire(token: Token, ts: int) -> None:

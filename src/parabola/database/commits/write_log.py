@@ -1,4 +1,4 @@
-"""The recent commits in memory, against which transactions are checked."""
+"""The recent commits in memory, against which transactions and late subscriptions are checked."""
 
 from __future__ import annotations
 
@@ -79,6 +79,23 @@ class WriteLog:
                 if intervals.contains_any(keys):
                     return Touched(commit, index_id, next(k for k in keys if intervals.contains(k)))
         return None
+
+    def first_between(self, read_set: ReadSet, after_ts: int, through_ts: int) -> int | None:
+        """The oldest commit after one timestamp and up to another that wrote a key inside the read set."""
+        reads = None
+        found: int | None = None
+        for commit in reversed(self._commits):
+            if commit.ts <= after_ts:
+                break
+            if commit.ts > through_ts:
+                continue
+            if reads is None:
+                reads = read_set.by_index
+            if any(
+                reads[index].contains_any(commit.keys[index]) for index in commit.keys.keys() & reads.keys()
+            ):
+                found = commit.ts
+        return found
 
     def delta_after(self, tablet_id: int, ts: int) -> int:
         """How many documents a table has gained since a timestamp."""

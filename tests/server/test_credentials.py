@@ -7,7 +7,8 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
-from parabola.server.sync.credentials import split_admin_header, token_expiry, user_attributes
+from parabola.server.http.credentials import split_admin_header, user_attributes
+from parabola.server.sync.authentication import token_expiry
 from parabola.values.errors import BadRequest
 
 

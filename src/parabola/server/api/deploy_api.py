@@ -23,9 +23,9 @@ from parabola.server.api.push_response import (
     start_push_json,
     wait_for_schema_json,
 )
+from parabola.server.http.credentials import require_admin, split_admin_header
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.credentials import require_admin, split_admin_header
 from parabola.services.deploys.deploy import DeployService
 from parabola.values.errors import BadRequest, Forbidden, ParabolaError
 

@@ -25,12 +25,12 @@ from parabola.functions.http.http_actions import (
 from parabola.functions.http.http_bodies import WINDOW_BYTES
 from parabola.functions.http.http_routing import HttpRoute, find_route, has_router
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
+from parabola.server.http.credentials import identify
 from parabola.server.http.http_errors import error_response
 from parabola.server.http.request_body import ENCODINGS, arriving, decoded, encoding_of
 from parabola.server.http.request_context import forwarded_scheme, request_context
 from parabola.server.http.rules import LEASE
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.credentials import identify
 from parabola.server.sync.messages import json_string
 from parabola.values.errors import InternalServerError, ParabolaError
 from parabola.values.texts import repaired

@@ -16,8 +16,8 @@ from aiohttp import web
 from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
 from parabola.server.api.long_polls import news_or_stop
 from parabola.server.http.client_version import parse_client_header
+from parabola.server.http.credentials import require_admin
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.credentials import require_admin
 from parabola.values.errors import BadRequest
 
 __all__ = ["routes"]

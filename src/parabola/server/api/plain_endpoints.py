@@ -7,9 +7,9 @@ from typing import Final
 from aiohttp import web
 
 from parabola._version import __version__
+from parabola.server.http.credentials import require_admin
 from parabola.server.http.request_body import read_body
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.credentials import require_admin
 
 MAX_ECHO_BYTES: Final = 64 * 1024 * 1024
 """What `npx convex network-test --speed-test` sends."""

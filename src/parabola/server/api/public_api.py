@@ -15,10 +15,10 @@ from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import MISSING
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.http.client_version import parse_client_header
+from parabola.server.http.credentials import identify, require_admin
 from parabola.server.http.json_body import parse_json, read_json, read_object
 from parabola.server.http.request_context import request_context
 from parabola.server.served_backend import Arguments, ServedBackend
-from parabola.server.sync.credentials import identify, require_admin
 from parabola.server.sync.messages import InvalidMessage, decode_ts, encode_ts, json_string
 from parabola.server.sync.transition_text import error_data_json, unwritable, visible_log_lines
 from parabola.values.encoding import encode_as, loads

@@ -7,9 +7,9 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from parabola.functions.deployed.deployment import Module
+from parabola.server.http.credentials import require_admin
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.credentials import require_admin
 from parabola.services.deploys.push import Push, PushResult
 from parabola.values.errors import BadRequest, Forbidden
 

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from parabola.functions.deployed.identity import Identity
+from parabola.server.http.credentials import require_admin, require_admin_of_link
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.http.request_body import arriving, refuse_encoding
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.credentials import require_admin, require_admin_of_link
 from parabola.services.archives.snapshot_export import SnapshotExports
 from parabola.services.files.files import Files
 from parabola.services.imports.record import ImportRequest

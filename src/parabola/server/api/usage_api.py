@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from parabola.server.http.credentials import require_admin
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.credentials import require_admin
 from parabola.values.errors import BadRequest
 
 __all__ = ["routes"]

@@ -25,7 +25,7 @@ from parabola.server.http.json_weight import json_weight
 from parabola.server.http.request_context import request_context
 from parabola.server.http.rules import ServerRules
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.credentials import verify_authenticate
+from parabola.server.sync.authentication import verify_authenticate
 from parabola.server.sync.effects import (
     Call,
     Close,

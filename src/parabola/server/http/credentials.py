@@ -1,6 +1,6 @@
-"""Who a request or a socket speaks for: bearer tokens, admin keys, admins acting as a user.
+"""Who a request speaks for: bearer tokens, admin keys, admins acting as a user.
 
-Specified in sync-and-http 1.13, 2.2 and 6.4, deploy-api 3.
+Specified in sync-and-http 2.2 and 6.4, deploy-api 3.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from aiohttp import web
 
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.effects import ANONYMOUS, Credential
-from parabola.server.sync.messages import Authenticate
 from parabola.values.errors import BadRequest, Forbidden
 
 SHORTEST_AUTHORIZATION = 7
@@ -65,17 +63,6 @@ async def require_admin(request: web.Request, backend: ServedBackend) -> Identit
     return identity
 
 
-async def verify_authenticate(backend: ServedBackend, message: Authenticate) -> Credential:
-    """The credential in an Authenticate message. Raises Unauthenticated and what checking a token can
-    raise."""
-    value = message.value or ""
-    if message.token_type == "Admin":
-        return Credential(admin_identity(backend, value, message.acts_as))
-    if message.token_type == "User":
-        return Credential(await backend.authenticate(value), token_expiry(value))
-    return ANONYMOUS
-
-
 def split_admin_header(text: str) -> tuple[str, dict[str, Any] | None]:
     """``KEY`` or ``KEY:BASE64(JSON identity)``. The key's name may itself be prefixed, as in
     ``prod:name|hex``."""
@@ -118,14 +105,3 @@ def user_attributes(given: Mapping[str, Any]) -> dict[str, Any]:
             code="InvalidAdminKey",
         )
     return attributes
-
-
-def token_expiry(token: str) -> float | None:
-    """When a token that has been verified ends (seconds since the epoch), None if it does not say."""
-    try:
-        payload = token.split(".")[1]
-        claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        expiry = claims["exp"]
-    except (IndexError, ValueError, KeyError, TypeError):
-        return None
-    return float(expiry) if isinstance(expiry, int | float) else None

@@ -7,18 +7,14 @@ import contextlib
 import os
 import re
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from stored_model import INDEX, TABLET, Model, chunked
 from stores import crash_copy
 
-from parabola.database.model.documents import Revision
 from parabola.database.model.errors import (
     DataDirectoryLocked,
     StorageDamaged,
@@ -29,11 +25,8 @@ from parabola.database.model.errors import (
 from parabola.database.model.indexes import id_key
 from parabola.database.model.intervals import Interval
 from parabola.database.store import sqlite_reads
-from parabola.database.store.persistence import Commit, DocumentWrite
 from parabola.database.store.sqlite import SqlitePersistence
 from parabola.database.store.write_ahead_log import WriteAheadLog
-
-TABLET, INDEX = 7, 8
 
 
 @pytest.fixture
@@ -41,146 +34,6 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlitePersistence]:
     store = SqlitePersistence.open(tmp_path / "data")
     yield store
     with contextlib.suppress(StorageFailed):
-        await store.close()
-
-
-class Model:
-    """All revisions ever, in lists: what every read at every timestamp should return."""
-
-    def __init__(self) -> None:
-        self.history: list[tuple[int, str, bytes | None, str | None]] = []  # ts, id, key in INDEX, content
-        self.newest: dict[str, Revision] = {}
-        self.keys: dict[str, bytes] = {}
-        self.ts = 0
-
-    def commit(self, changes: dict[str, tuple[bytes, str] | None]) -> Commit | None:
-        self.ts += 10
-        writes = []
-        for id, change in changes.items():
-            old, old_key = self.newest.get(id), self.keys.get(id)
-            if old is None and change is None:
-                continue
-            key, content = change if change is not None else (None, None)
-            new = None if content is None else Revision(id, self.ts, content.encode(), len(content))
-            full_key = None if key is None else key + id_key(id)
-            entries = (
-                (TABLET, None if old is None else id_key(id), None if new is None else id_key(id)),
-                (INDEX, old_key, full_key),
-            )
-            writes.append(DocumentWrite(TABLET, id, old, new, entries))
-            self.history.append((self.ts, id, full_key, content))
-            if new is None or full_key is None:
-                del self.newest[id], self.keys[id]
-            else:
-                self.newest[id], self.keys[id] = new, full_key
-        return Commit(self.ts, tuple(writes)) if writes else None
-
-    def at(self, ts: int) -> dict[str, tuple[bytes, str]]:
-        state: dict[str, tuple[bytes, str]] = {}
-        for written, id, key, content in self.history:
-            if written <= ts:
-                if key is None or content is None:
-                    state.pop(id, None)
-                else:
-                    state[id] = (key, content)
-        return state
-
-    def scan(self, ts: int, interval: Interval, *, by_id: bool, reverse: bool) -> list[tuple[bytes, str]]:
-        rows = [(id_key(id) if by_id else key, content) for id, (key, content) in self.at(ts).items()]
-        return sorted((row for row in rows if interval.contains(row[0])), reverse=reverse)
-
-
-ids = st.sampled_from(["a", "b", "c", "d"])
-contents = st.tuples(st.sampled_from([b"\x01", b"\x02", b"\x03"]), st.sampled_from(["x", "yy", "zzz"]))
-commits = st.lists(st.dictionaries(ids, st.none() | contents, min_size=1, max_size=3), min_size=1, max_size=8)
-bounds = st.sampled_from([b"", b"\x01", b"\x02", b"\x02\x10b", b"\x03", b"\x10a", b"\x10b\x00", b"\x10c"])
-
-
-def chunked(store: SqlitePersistence, index: int, interval: Interval, ts: int, order: Any, limit: int) -> Any:
-    """A whole scan in chunks of `limit`."""
-
-    async def run() -> list[tuple[bytes, str]]:
-        rows: list[tuple[bytes, str]] = []
-        rest = interval
-        while True:
-            chunk = await store.scan(index, rest, ts, order, limit)
-            rows += [(key, revision.raw.decode()) for key, revision in chunk]
-            if chunk.exhausted:
-                return rows
-            last = chunk[-1][0]
-            rest = rest.after(last) if order == "asc" else rest.before(last)
-
-    return run()
-
-
-async def check_reads(store: SqlitePersistence, model: Model, oldest: int, by_id_oldest: int) -> None:
-    for ts in range(0, model.ts + 20, 10):
-        for index, from_ts in ((TABLET, by_id_oldest), (INDEX, oldest)):
-            if ts < from_ts:
-                continue
-            for order in ("asc", "desc"):
-                expected = model.scan(
-                    ts, Interval.everything(), by_id=index == TABLET, reverse=order == "desc"
-                )
-                assert await chunked(store, index, Interval.everything(), ts, order, 2) == expected
-        if ts >= by_id_oldest:
-            for id in "abcd":
-                revision = await store.get(TABLET, id, ts)
-                found = None if revision is None else revision.raw.decode()
-                assert found == (model.at(ts).get(id) or (None, None))[1]
-
-
-@given(commits, st.data())
-@settings(max_examples=60)
-async def test_a_read_at_any_timestamp_finds_what_was_there_then(
-    changes: list[dict[str, Any]], data: st.DataObject
-) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        store = SqlitePersistence.open(directory)
-        model = Model()
-        for change in changes:
-            commit = model.commit(change)
-            if commit is not None:
-                store.append(commit)
-        await check_reads(store, model, 0, 0)
-        start, end = data.draw(bounds), data.draw(st.none() | bounds)
-        interval, ts = Interval(start, end), data.draw(st.integers(0, model.ts))
-        by_id, reverse = data.draw(st.booleans()), data.draw(st.booleans())
-        limit = data.draw(st.integers(1, 5))
-        rows = await chunked(
-            store, TABLET if by_id else INDEX, interval, ts, "desc" if reverse else "asc", limit
-        )
-        assert rows == model.scan(ts, interval, by_id=by_id, reverse=reverse)
-        assert store.size(TABLET).documents == len(model.at(model.ts))
-        await store.close()
-
-
-@given(commits, st.integers(0, 90), st.integers(0, 90), st.integers(1, 3))
-@settings(max_examples=60)
-async def test_vacuum_changes_no_read_within_retention(
-    changes: list[dict[str, Any]], entries_before: int, documents_before: int, limit: int
-) -> None:
-    documents_before = min(documents_before, entries_before)
-    with tempfile.TemporaryDirectory() as directory:
-        store = SqlitePersistence.open(directory)
-        model = Model()
-        for change in changes:
-            commit = model.commit(change)
-            if commit is not None:
-                store.append(commit)
-        while await store.vacuum(
-            entries_before=entries_before,
-            documents_before=documents_before,
-            live_indexes=frozenset((TABLET, INDEX)),
-            limit=limit,
-        ):
-            pass
-        await check_reads(store, model, entries_before, documents_before)
-        after = [
-            (entry.ts, entry.id, None if entry.raw is None else entry.raw.decode())
-            for entry in await store.tail(documents_before, 100)
-        ]
-        assert after == [(ts, id, raw) for ts, id, _, raw in sorted(model.history) if ts > documents_before]
         await store.close()
 
 
@@ -236,36 +89,6 @@ async def test_large_documents_end_a_chunk_early(
     assert len(chunk) == 1
     assert not chunk.exhausted
     assert len(await chunked(store, INDEX, Interval.everything(), model.ts, "asc", 100)) == 4
-
-
-# The log
-
-
-@given(commits, st.integers(1, 4))
-@settings(max_examples=40)
-async def test_the_log_never_ends_in_the_middle_of_a_commit(
-    changes: list[dict[str, Any]], limit: int
-) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        store = SqlitePersistence.open(directory)
-        model = Model()
-        for change in changes:
-            commit = model.commit(change)
-            if commit is not None:
-                store.append(commit)
-        read: list[tuple[int, str, str | None]] = []
-        after = 0
-        while True:
-            chunk = await store.tail(after, limit)
-            read += [
-                (entry.ts, entry.id, None if entry.raw is None else entry.raw.decode()) for entry in chunk
-            ]
-            if chunk.exhausted:
-                break
-            after = chunk[-1].ts
-            assert [ts for ts, *_ in model.history].count(after) == [ts for ts, *_ in read].count(after)
-        assert read == [(ts, id, raw) for ts, id, _, raw in sorted(model.history)]
-        await store.close()
 
 
 # Durability

@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Protocol
 
 from aiohttp import web
 
@@ -35,10 +35,25 @@ from parabola.server.http.intake import Intake
 from parabola.server.http.public_files import serve_public
 from parabola.server.http.rules import INTAKE, RULES, ServerRules
 from parabola.server.http.slashes import collapse_slashes
-from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.server import SyncServer
 
-APIS: Final[tuple[Callable[[Any], list[web.RouteDef]], ...]] = (
+
+class AppBackend(
+    http_actions.ActingBackend,
+    environment_api.ConfigurableBackend,
+    deploy_api.DeployableBackend,
+    push_api.PushedBackend,
+    log_api.LoggingBackend,
+    inline_query_api.QueryingBackend,
+    snapshot_api.SnapshotBackend,
+    storage_api.StoringBackend,
+    Protocol,
+):
+    """All that the APIs together ask of a backend. That ours has it is checked where the two meet, in
+    ``parabola.cli.local_server``."""
+
+
+APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     plain_endpoints.routes,
     public_api.routes,
     push_api.routes,
@@ -59,7 +74,7 @@ SYNC_SERVER: Final = web.AppKey("sync_server", SyncServer)
 
 
 def create_app(
-    backend: ServedBackend,
+    backend: AppBackend,
     public: Path | None = None,
     rules: ServerRules | None = None,
     intake: Intake | None = None,
@@ -87,7 +102,7 @@ def create_app(
 
 
 def create_site(
-    backend: Any, rules: ServerRules | None = None, intake: Intake | None = None
+    backend: http_actions.ActingBackend, rules: ServerRules | None = None, intake: Intake | None = None
 ) -> web.Application:
     """The site port: HTTP actions and nothing else."""
     site = web.Application(middlewares=[answer_errors])
@@ -108,7 +123,7 @@ class Server:
 
     def __init__(
         self,
-        backend: ServedBackend,
+        backend: AppBackend,
         host: str = "127.0.0.1",
         port: int | socket.socket = 3210,
         site_port: int | socket.socket | None = 3211,
@@ -167,7 +182,7 @@ class Server:
 
 
 async def serve(
-    backend: ServedBackend,
+    backend: AppBackend,
     host: str = "127.0.0.1",
     port: int | socket.socket = 3210,
     site_port: int | socket.socket | None = 3211,

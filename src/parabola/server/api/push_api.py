@@ -18,13 +18,13 @@ __all__ = ["routes"]
 MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 
 
-class DeployableBackend(ServedBackend, Protocol):
+class PushedBackend(ServedBackend, Protocol):
     """A backend that takes pushes."""
 
     async def deploy(self, push: Push) -> PushResult: ...
 
 
-def routes(backend: DeployableBackend) -> list[web.RouteDef]:
+def routes(backend: PushedBackend) -> list[web.RouteDef]:
     """The endpoint for pushes of Python modules."""
 
     async def push(request: web.Request) -> web.Response:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.functions.outcomes.logs import MAX_LINE_BYTES, LogCollector, LogLine
+from parabola.functions.outcomes.logs import LogCollector, LogLine
+from parabola.values.limits import MAX_LOG_LINE_BYTES
 
 
 def raw(*messages: str, **more: object) -> dict:
@@ -73,9 +74,9 @@ def test_long_lines_are_cut_at_a_character(messages: list[str]) -> None:
     collector = LogCollector()
     (line,) = collector.write([raw(*messages)])
     encoded = [message.encode("utf-8", "surrogatepass") for message in line.messages]
-    assert sum(map(len, encoded)) <= MAX_LINE_BYTES
+    assert sum(map(len, encoded)) <= MAX_LOG_LINE_BYTES
     assert line.is_truncated == (
-        sum(len(m.encode("utf-8", "surrogatepass")) for m in messages) > MAX_LINE_BYTES
+        sum(len(m.encode("utf-8", "surrogatepass")) for m in messages) > MAX_LOG_LINE_BYTES
     )
     for kept, whole in zip(line.messages, messages, strict=False):
         assert whole.startswith(kept)

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from parabola.values import limits
@@ -31,3 +34,19 @@ from parabola.values import limits
 )
 def test_the_numbers_of_the_reference(name, number):
     assert getattr(limits, name) == number
+
+
+def test_every_limit_is_read_by_what_it_limits():
+    source = Path(limits.__file__).parents[1]
+    texts = [path.read_text() for path in source.rglob("*.py") if path != Path(limits.__file__)]
+    for name in vars(limits):
+        if name.isupper() and name not in ("KIB", "MIB"):
+            assert any(re.search(rf"\b{name}\b", text) for text in texts), f"{name} limits nothing"
+
+
+def test_no_other_module_has_a_number_of_its_own_for_a_limit():
+    source = Path(limits.__file__).parents[1]
+    for path in source.rglob("*.py"):
+        if path != Path(limits.__file__):
+            for name in re.findall(r"(?m)^([A-Z_]+)(?:: Final)? = ", path.read_text()):
+                assert not hasattr(limits, name), f"{name} stands in {path.name} too"

@@ -77,9 +77,6 @@ MAX_NODE_ARGUMENTS_SIZE: Final = 5 * MIB
 MAX_RESULT_SIZE: Final = 16 * MIB
 """Size in bytes of a function's result."""
 
-MAX_SYSTEM_RESULT_SIZE: Final = 24 * MIB
-"""Size in bytes of the result of a ``_system/`` function."""
-
 MAX_NESTED_CALL_DEPTH: Final = 8
 """Functions calling functions in one execution (semantics 4.3)."""
 
@@ -105,8 +102,10 @@ MAX_PAGE_SIZE: Final = 32_000
 # ---- logs (semantics 5.3)
 
 MAX_LOG_LINES: Final = 256
-MAX_LOG_LINE_LENGTH: Final = 32_768
-"""Characters of one log line; the documentation says 4 KiB."""
+"""Lines of one execution: 255 of the user, then one that says the rest is missing (js-runtime 5.9)."""
+
+MAX_LOG_LINE_BYTES: Final = 32_768
+"""Bytes of one log line; longer ones are cut at a character boundary. The documentation says 4 KiB."""
 
 # ---- time (semantics 4.3 and 13), in seconds
 

@@ -13,16 +13,13 @@ from parabola.functions.outcomes.failures import FunctionFailure, new_request_id
 from parabola.functions.system.registry import PREFIX, SYSTEM_FUNCTIONS
 from parabola.values.encoding import decode, dumps
 from parabola.values.errors import UnresolvedCommitTs, UserError, ValidationError
+from parabola.values.limits import MAX_ARGUMENTS_SIZE, MAX_RESULT_SIZE
 from parabola.values.sizes import humanize, size_of
 from parabola.values.validators.returns import returns_value
 
 if TYPE_CHECKING:
     from parabola.values.validators.builder import TableNames
 
-MAX_ARGUMENTS_SIZE = 16 * 1024 * 1024
-"""Bytes of a call's arguments (js-runtime §9)."""
-MAX_RESULT_SIZE = 16 * 1024 * 1024
-"""Bytes of a function's value (js-runtime §9)."""
 SMALL = 4 * 1024 * 1024
 """Bytes from which sizes are worth knowing: 80 % of the smallest limit."""
 WARNING_SHARE = 0.8

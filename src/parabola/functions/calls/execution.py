@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parabola.functions.calls.calling import (
-    MAX_ARGUMENTS_SIZE,
-    MAX_RESULT_SIZE,
     WARNING_SHARE,
     Arguments,
     CallRefused,
@@ -41,6 +39,7 @@ from parabola.values.errors import (
     SystemFault,
     UserError,
 )
+from parabola.values.limits import MAX_ARGUMENTS_SIZE, MAX_RESULT_SIZE, MAX_USER_TIME
 from parabola.values.validators.builder import TableNames
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("parabola.functions")
 
-USER_TIME_LIMIT_MS = 1000.0
+USER_TIME_LIMIT_MS = MAX_USER_TIME * 1000
 """Processor time of a query or mutation with all calls nested in it (js-runtime §5.5)."""
 CONCURRENT_OPERATIONS = 64
 """Operations of one action running at once; more wait. The official server stops at 8 (js-runtime §7.1)."""

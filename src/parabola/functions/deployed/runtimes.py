@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from parabola.values.limits import (
+    MAX_ACTION_TIME,
+    MAX_ARGUMENTS_SIZE,
+    MAX_NODE_ACTION_TIME,
+    MAX_NODE_ARGUMENTS_SIZE,
+)
+
 __all__ = ["LANGUAGES", "RUNTIMES", "Environment", "Language", "LanguageRow", "Runtime", "runtimes_of"]
 
 Environment: TypeAlias = Literal["python", "isolate", "node"]
 """Where a module runs: the Python host, the default JavaScript runtime, or full Node.js (`"use node"`)."""
 
 Language: TypeAlias = Literal["python", "typescript"]
-
-MEBIBYTE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,16 @@ LANGUAGES: Final[Mapping[Language, LanguageRow]] = {
 RUNTIMES: Final[Mapping[Environment, Runtime]] = {
     row.name: row
     for row in (
-        Runtime("python", "python", 1800.0, 16 * MEBIBYTE),
-        Runtime("isolate", "typescript", 1800.0, 16 * MEBIBYTE, answers_normalize_id=True),
-        Runtime("node", "typescript", 600.0, 5 * MEBIBYTE, runs_transactions=False, installs_packages=True),
+        Runtime("python", "python", MAX_ACTION_TIME, MAX_ARGUMENTS_SIZE),
+        Runtime("isolate", "typescript", MAX_ACTION_TIME, MAX_ARGUMENTS_SIZE, answers_normalize_id=True),
+        Runtime(
+            "node",
+            "typescript",
+            MAX_NODE_ACTION_TIME,
+            MAX_NODE_ARGUMENTS_SIZE,
+            runs_transactions=False,
+            installs_packages=True,
+        ),
     )
 }
 

@@ -11,11 +11,8 @@ from typing import Any, Final, Literal
 
 from parabola.values.encoding import decode
 from parabola.values.errors import UserError
-from parabola.values.limits import MAX_RESULT_SIZE
+from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES, MAX_RESULT_SIZE
 from parabola.values.sizes import humanize, size_of
-
-MAX_MESSAGE_BYTES = 64 * 1024
-"""An error message is cut here (js-runtime §6.1)."""
 
 SYSTEM_ERROR_TEXT: Final = "Your request couldn't be completed. Try again later."
 """What anyone may read of a fault that is not the function's (js-runtime §1.4)."""
@@ -76,8 +73,8 @@ MAX_FRAME_LENGTH: Final = 1024
 def failure_from_host(error: dict[str, Any], kind: Any = "user") -> FunctionFailure:
     """Read the `error` of a host's `failed` message. Data that is no value makes it an error without data."""
     message = str(error.get("message", ""))
-    if len(message) > MAX_MESSAGE_BYTES // 4:
-        message = message.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
+    if len(message) > MAX_ERROR_MESSAGE_BYTES // 4:
+        message = message.encode("utf-8", "replace")[:MAX_ERROR_MESSAGE_BYTES].decode("utf-8", "ignore")
     frames = error.get("frames")
     shown = tuple(
         str(frame).strip().removeprefix("at ")[:MAX_FRAME_LENGTH]

@@ -9,16 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from parabola.values.limits import MAX_LOG_LINE_BYTES, MAX_LOG_LINES
+
 Level = Literal["DEBUG", "INFO", "LOG", "WARN", "ERROR"]
 LEVEL_NAMES: tuple[Level, ...] = ("DEBUG", "INFO", "LOG", "WARN", "ERROR")
 
-MAX_LINES = 256
-"""Lines of one execution: 255 of the user, then one that says the rest is missing (js-runtime §5.9)."""
-MAX_LINE_BYTES = 32768
-"""Bytes of one line; longer ones are cut at a character boundary (js-runtime §5.9)."""
 LATEST_TIMESTAMP = 2**53
 """Milliseconds; a line that claims to be later has no timestamp."""
-OVERFLOW_TEXT = f"Log overflow (maximum {MAX_LINES}). Remaining log lines omitted."
+OVERFLOW_TEXT = f"Log overflow (maximum {MAX_LOG_LINES}). Remaining log lines omitted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def system_line(level: Level, text: str, code: str | None = None) -> LogLine:
 
 
 def _cut(line: LogLine) -> LogLine:
-    budget = MAX_LINE_BYTES
+    budget = MAX_LOG_LINE_BYTES
     kept: list[str] = []
     for message in line.messages:
         size = len(message)
@@ -115,7 +113,7 @@ class LogCollector:
         """Take lines sent by the host; returns those that were kept."""
         kept: list[LogLine] = []
         for raw in lines:
-            if self._own >= MAX_LINES - 1:
+            if self._own >= MAX_LOG_LINES - 1:
                 if not self._omitted:
                     self._omitted = True
                     kept.append(system_line("ERROR", OVERFLOW_TEXT))

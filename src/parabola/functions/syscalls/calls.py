@@ -16,12 +16,11 @@ from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, TRANSACTIONAL, CallArguments, Syscall
 from parabola.values.errors import BadRequest, UserError
+from parabola.values.limits import MAX_NESTED_CALL_DEPTH
 
 if TYPE_CHECKING:
     from parabola.functions.outcomes.results import FunctionResult
 
-MAX_DEPTH = 8
-"""Calls nested in each other (js-runtime §8)."""
 FUNCTION_REFERENCE = "_reference/function/"
 CHILD_REFERENCE = "_reference/childComponent/"
 
@@ -53,7 +52,7 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
         raise BadRequest(f"Invalid argument `udfType` for `runUdf`: unknown function type {udf_type}")
     if execution.kind == "query" and udf_type != "query":
         raise BadRequest(f"Cannot call a {KIND_TITLES[kind]} function from a Query function")
-    if execution.depth + 1 > MAX_DEPTH:
+    if execution.depth + 1 > MAX_NESTED_CALL_DEPTH:
         raise BadRequest(
             "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
         )
@@ -131,7 +130,7 @@ async def run_mutation(execution: Execution, args: Mapping[str, Any]) -> Any:
 async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
     """Another action. It does not wait for a place among the running ones: this one holds one."""
     attempt = execution.attempt
-    if execution.depth + 1 > MAX_DEPTH:
+    if execution.depth + 1 > MAX_NESTED_CALL_DEPTH:
         raise BadRequest(
             "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
         )

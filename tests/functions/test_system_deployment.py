@@ -118,7 +118,9 @@ async def test_functions_of_a_component_are_refused(tmp_path: Path) -> None:
 async def test_the_deployment_describes_itself(tmp_path: Path) -> None:
     async with admin_tool(tmp_path) as tool:
         await deploy_module(tool)
-        tool.engine.runner.instance = {"cloudUrl": "http://api", "siteUrl": "http://site"}
+        runner = tool.engine.runner
+        urls = {"cloudUrl": "http://api", "siteUrl": "http://site"}
+        runner.around = replace(runner.around, instance=urls)
         assert await tool.read("frontend/convexCloudUrl") == "http://api"
         assert await tool.read("frontend/convexSiteUrl") == "http://site"
         assert await tool.read("cli/convexUrl:cloudUrl") == "http://api"

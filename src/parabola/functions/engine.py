@@ -8,9 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from parabola.database.query.cursors import CursorCodec
 from parabola.functions.calls.actions import run_action
@@ -28,6 +26,7 @@ from parabola.functions.calls.log_entries import completion
 from parabola.functions.calls.mutations import Companion, MutationRequest, Mutations, OnCommitting
 from parabola.functions.calls.seeds import SeedSource
 from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.calls.surroundings import Surroundings, TableNumbers
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec
 from parabola.functions.deployed.function_handles import FunctionHandles
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
@@ -48,7 +47,6 @@ from parabola.values.errors import InternalServerError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
-    from parabola.database.model.tables import Registry
     from parabola.database.transaction import Transaction
     from parabola.functions.outcomes.logs import LogLine
     from parabola.functions.processes.host_set import HostSet
@@ -85,8 +83,6 @@ class FunctionRunner:
         self.log = ExecutionLog()
         self.cursors = CursorCodec(instance_name, instance_secret)
         self.deadlines = Deadlines()
-        self.services: dict[str, Any] = {}
-        """Services by name, for the system functions that speak for them."""
         self.syscalls = SyscallTable(
             [
                 *syscall_data.SYSCALLS,
@@ -100,7 +96,17 @@ class FunctionRunner:
         self._seeds = SeedSource()
         self._implicit = ImplicitReads(database.registry)
         self._switching: asyncio.Event | None = None
-        self._tables_json: tuple[Registry, bytes] | None = None
+        self.around = Surroundings(
+            instance_name=instance_name,
+            instance=self.instance,
+            cursors=self.cursors,
+            deadlines=self.deadlines,
+            syscalls=self.syscalls,
+            implicit=self._implicit,
+            tables=TableNumbers(),
+            calls=self,
+        )
+        """What attempts get to know of all this."""
 
     # The three kinds
 
@@ -146,6 +152,12 @@ class FunctionRunner:
             )
             self.record("query", spec, attempt, result, time.perf_counter() - began)
             return result
+
+    async def query_now(
+        self, path: str, args: EncodedArguments, identity: Identity, request: RequestContext
+    ) -> FunctionResult:
+        """A query at the newest timestamp, from the cache if that holds."""
+        return await self.query_cache.query(path, args, identity, public_only=False, request=request)
 
     async def mutation(
         self,
@@ -234,7 +246,7 @@ class FunctionRunner:
         if transaction is not None:
             self._implicit.deployment(transaction.read_set)
         return Attempt(
-            runner=self,
+            around=self.around,
             deployment=active.deployment,
             hosts=active.hosts,
             call=call,
@@ -267,21 +279,6 @@ class FunctionRunner:
         """The name of a function with its module's extension, for texts."""
         spec = self.active.deployment.functions.get(name.canonical)
         return f"{name.module}.js:{name.name}" if spec is None else spec.path
-
-    def tables_json(self, registry: Registry) -> bytes:
-        """Table numbers by name, for hosts that answer `normalizeId` without asking (js-runtime §1.6)."""
-        if self._tables_json is None or self._tables_json[0] is not registry:
-            numbers: dict[str, int] = {}
-            for table in registry.tables(""):
-                named = registry.table_name(table.number)
-                if named is not None:
-                    numbers[named[0]] = table.number
-            self._tables_json = (registry, orjson.dumps(numbers))
-        return self._tables_json[1]
-
-    def record_environment_read(self, transaction: Transaction, name: str) -> None:
-        """The execution read an environment variable."""
-        self._implicit.environment_variable(transaction.read_set, name)
 
     # The end of a call
 

@@ -14,7 +14,7 @@ from parabola.functions.deployed.identity import Identity
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
-    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.calls.surroundings import Surroundings
     from parabola.functions.processes.host_losses import HostLosses
     from parabola.functions.processes.host_set import HostSet
 
@@ -27,7 +27,7 @@ class Attempt:
     Actions have an attempt without a transaction; what they call makes attempts of its own.
     """
 
-    runner: FunctionRunner
+    around: Surroundings
     deployment: Deployment
     hosts: HostSet
     call: Call

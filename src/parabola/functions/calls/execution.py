@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from parabola.database.model.tables import Registry
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.attempt import Attempt
-    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.calls.surroundings import Surroundings
     from parabola.functions.syscalls.streams import OpenStreams
 
 logger = logging.getLogger("parabola.functions")
@@ -111,9 +111,9 @@ class Execution:
         return self.spec.kind
 
     @property
-    def runner(self) -> FunctionRunner:
-        """Runs other functions."""
-        return self.attempt.runner
+    def around(self) -> Surroundings:
+        """What every execution needs, and the calls it may make."""
+        return self.attempt.around
 
     @property
     def db(self) -> Transaction:
@@ -173,7 +173,7 @@ class Execution:
         """Run a system function in the engine itself."""
         attempt = self.attempt
         context = SystemContext(
-            self.db, attempt.identity, attempt.deployment, attempt.runner, attempt.component
+            self.db, attempt.identity, attempt.deployment, attempt.around, attempt.component
         )
         try:
             value_json = dumps(await handler(context, self.arguments.value))
@@ -205,7 +205,7 @@ class Execution:
         )
         self.started(run)
         in_action = self.transaction is None
-        deadlines = attempt.runner.deadlines
+        deadlines = attempt.around.deadlines
         if not in_action:
             deadlines.watch(run, attempt.deadline)
         try:
@@ -252,13 +252,13 @@ class Execution:
         if registry is self._told_tables:
             return None
         self._told_tables = registry
-        return self.runner.tables_json(registry)
+        return self.around.tables.of(registry)
 
     async def _serve(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Run one call; errors the author can handle become error replies, faults end the execution."""
         number = call["call"]
         try:
-            syscall = self.runner.syscalls.find(call["op"], self.kind)
+            syscall = self.around.syscalls.find(call["op"], self.kind)
             return {"call": number, "value": await syscall.handler(self, call.get("args") or {})}
         except ConvexError as error:
             return {"call": number, "error": {"message": error.message, "data": encode(error.data)}}
@@ -315,7 +315,7 @@ class Execution:
         self._take_user_ms(float(usage.get("userMs") or 0.0))
         if self.transaction is not None:
             for name in usage.get("envRead") or ():
-                attempt.runner.record_environment_read(self.transaction, name)
+                attempt.around.implicit.environment_variable(self.transaction.read_set, name)
 
     def _take_user_ms(self, user_ms: float) -> None:
         self.attempt.user_ms += max(0.0, user_ms - self._user_ms)

@@ -38,7 +38,7 @@ def called_function(execution: Execution, args: Mapping[str, Any], label: str) -
             raise BadRequest(f"Child component {child} not found", code="InvalidReference")
         raise BadRequest(f"Couldn't resolve {reference}", code="InvalidReference")
     if (handle := call.optional_string("functionHandle")) is not None:
-        return execution.runner.handles.function(handle)
+        return execution.around.calls.handles.function(handle)
     raise BadRequest(f"Invalid arguments for `{label}`: Missing required argument 'name'")
 
 
@@ -103,12 +103,8 @@ async def run_query(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A query in a transaction of its own, at the newest timestamp."""
     attempt = execution.attempt
     name = called_function(execution, args, "runQuery")
-    result = await execution.runner.query_cache.query(
-        str(name.canonical),
-        args.get("args") or {},
-        attempt.identity,
-        public_only=False,
-        request=_own_request(execution),
+    result = await execution.around.calls.query_now(
+        name.canonical, args.get("args") or {}, attempt.identity, _own_request(execution)
     )
     return _value_of(execution, result)
 
@@ -117,7 +113,7 @@ async def run_mutation(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A mutation in a transaction of its own, committed whatever becomes of the action."""
     attempt = execution.attempt
     name = called_function(execution, args, "runMutation")
-    result = await execution.runner.mutation(
+    result = await execution.around.calls.mutation(
         name.canonical,
         args.get("args") or {},
         attempt.identity,
@@ -135,7 +131,7 @@ async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
             "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
         )
     name = called_function(execution, args, "runAction")
-    result = await execution.runner.action(
+    result = await execution.around.calls.action(
         name.canonical,
         args.get("args") or {},
         attempt.identity,
@@ -155,7 +151,7 @@ async def create_function_handle(execution: Execution, args: Mapping[str, Any]) 
     spec = execution.attempt.deployment.functions.get(name.canonical)
     if spec is None:
         raise UserError(f"Could not find public function for '{name}'.")
-    return execution.runner.handles.handle(name)
+    return execution.around.calls.handles.handle(name)
 
 
 SYSCALLS = (

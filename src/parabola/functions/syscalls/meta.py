@@ -34,7 +34,7 @@ async def get_function_metadata(execution: Execution, args: Mapping[str, Any]) -
 
 async def get_deployment_metadata(execution: Execution, args: Mapping[str, Any]) -> Any:
     """Name and size class of the deployment. Self-hosted deployments have no region."""
-    return {"name": execution.runner.instance_name, "region": None, "class": "s16"}
+    return {"name": execution.around.instance_name, "region": None, "class": "s16"}
 
 
 async def get_request_metadata(execution: Execution, args: Mapping[str, Any]) -> Any:

@@ -112,7 +112,7 @@ async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
         maximum_rows_read=call.optional_integer("maximumRowsRead"),
         maximum_bytes_read=call.optional_integer("maximumBytesRead"),
         journal=attempt.journal if top_level else None,
-        cursor_codec=execution.runner.cursors,
+        cursor_codec=execution.around.cursors,
     )
     if top_level:
         attempt.journal = page.journal

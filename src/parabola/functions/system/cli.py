@@ -18,13 +18,13 @@ __all__: list[str] = []
 @system_function("_system/cli/convexUrl:cloudUrl", args=v.object({}))
 async def cloud_url(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The public address of the API."""
-    return ctx.runner.instance["cloudUrl"]
+    return ctx.around.instance["cloudUrl"]
 
 
 @system_function("_system/cli/convexUrl:siteUrl", args=v.object({}))
 async def site_url(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The public address of HTTP actions."""
-    return ctx.runner.instance["siteUrl"]
+    return ctx.around.instance["siteUrl"]
 
 
 @system_function("_system/cli/queryEnvironmentVariables", args=v.object({}))
@@ -76,7 +76,7 @@ async def table_data(ctx: SystemContext, args: dict[str, Any]) -> Any:
         {"source": source, "operators": []},
         system=args["table"].startswith("_"),
         journal=None,
-        cursor_codec=ctx.runner.cursors,
+        cursor_codec=ctx.around.cursors,
         **page_options(args["paginationOpts"]),
     )
     return page_answer(page)

@@ -20,7 +20,7 @@ async def deployment_events(ctx: SystemContext, args: dict[str, Any]) -> Any:
     source = {"type": "FullTableScan", "tableName": "_deployment_audit_log", "order": "desc"}
     page = await ctx.transaction.paginate_system(
         {"source": source, "operators": []},
-        cursor_codec=ctx.runner.cursors,
+        cursor_codec=ctx.around.cursors,
         **page_options(args["paginationOpts"]),
     )
     return page_answer(page)

@@ -41,7 +41,7 @@ async def list_cron_job_runs(ctx: SystemContext, args: dict[str, Any]) -> Any:
     )
     page = await ctx.transaction.paginate_system(
         {"source": source, "operators": []},
-        cursor_codec=ctx.runner.cursors,
+        cursor_codec=ctx.around.cursors,
         **page_options(args["paginationOpts"]),
     )
     return page_answer(page)

@@ -50,13 +50,13 @@ async def auth_providers(ctx: SystemContext, args: dict[str, Any]) -> Any:
 @system_function("_system/frontend/convexCloudUrl", args=_NOTHING)
 async def cloud_url(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The public address of the API."""
-    return ctx.runner.instance["cloudUrl"]
+    return ctx.around.instance["cloudUrl"]
 
 
 @system_function("_system/frontend/convexSiteUrl", args=_NOTHING)
 async def site_url(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The public address of HTTP actions."""
-    return ctx.runner.instance["siteUrl"]
+    return ctx.around.instance["siteUrl"]
 
 
 @system_function("_system/frontend/getVersion", args=_NOTHING)

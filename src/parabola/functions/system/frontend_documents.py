@@ -74,7 +74,7 @@ async def paginated_table_documents(ctx: SystemContext, args: dict[str, Any]) ->
     page = await ctx.transaction.paginate(
         table_query(table, filters, _index_fields(ctx, table, filters)),
         system=table.startswith("_"),
-        cursor_codec=ctx.runner.cursors,
+        cursor_codec=ctx.around.cursors,
         journal=None,
         **page_options(args["paginationOpts"]),
     )

@@ -130,7 +130,7 @@ async def clear_table_page(ctx: SystemContext, args: dict[str, Any]) -> Any:
         cursor=args["cursor"],
         page_size=CLEARED_DOCUMENTS,
         maximum_bytes_read=CLEARED_BYTES,
-        cursor_codec=ctx.runner.cursors,
+        cursor_codec=ctx.around.cursors,
     )
     for document in page.page:
         await ctx.transaction.delete(document.id)

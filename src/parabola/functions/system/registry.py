@@ -11,7 +11,7 @@ Paths and results are those of deploy-api §19.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,9 @@ from parabola.functions.system.arguments import require_root
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
+    from parabola.functions.calls.surroundings import Surroundings
     from parabola.functions.deployed.deployment import Deployment
     from parabola.functions.deployed.identity import Identity
-    from parabola.functions.engine import FunctionRunner
     from parabola.values.validators.builder import Validator
 
 PREFIX = "_system/"
@@ -36,13 +36,8 @@ class SystemContext:
     transaction: Transaction
     identity: Identity
     deployment: Deployment
-    runner: FunctionRunner
+    around: Surroundings
     component: str = ""
-
-    @property
-    def services(self) -> Mapping[str, Any]:
-        """Services by name (`files`, `scheduler`, ...), as the backend has set them up."""
-        return self.runner.services
 
 
 SystemHandler = Callable[[SystemContext, dict[str, Any]], Awaitable[Any]]

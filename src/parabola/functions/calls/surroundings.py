@@ -1,0 +1,91 @@
+"""What every execution of a deployment needs around it, whatever function it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+
+if TYPE_CHECKING:
+    from parabola.database.model.tables import Registry
+    from parabola.database.query.cursors import CursorCodec
+    from parabola.functions.calls.calling import RequestContext
+    from parabola.functions.calls.deadlines import Deadlines
+    from parabola.functions.calls.implicit_reads import ImplicitReads
+    from parabola.functions.deployed.function_handles import FunctionHandles
+    from parabola.functions.deployed.identity import Identity
+    from parabola.functions.outcomes.results import FunctionResult
+    from parabola.functions.syscalls.table import SyscallTable
+
+__all__ = ["Calls", "Surroundings", "TableNumbers"]
+
+
+class Calls(Protocol):
+    """Calls that an action makes, each in a transaction of its own. The engine's."""
+
+    @property
+    def handles(self) -> FunctionHandles:
+        """Handles of the current deployment's functions."""
+
+    async def query_now(
+        self, path: str, args: Any, identity: Identity, request: RequestContext
+    ) -> FunctionResult:
+        """A query at the newest timestamp, internal ones too."""
+
+    async def mutation(
+        self,
+        path: str,
+        args: Any,
+        identity: Identity,
+        *,
+        public_only: bool = True,
+        request: RequestContext | None = None,
+    ) -> FunctionResult: ...
+
+    async def action(
+        self,
+        path: str,
+        args: Any,
+        identity: Identity,
+        *,
+        public_only: bool = True,
+        request: RequestContext | None = None,
+        depth: int = 0,
+    ) -> FunctionResult: ...
+
+
+class TableNumbers:
+    """Table numbers by name, for hosts that answer `normalizeId` without asking (js-runtime §1.6)."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: tuple[Registry, bytes] | None = None
+
+    def of(self, registry: Registry) -> bytes:
+        """As JSON; made once as long as the tables stay the same."""
+        if self._made is None or self._made[0] is not registry:
+            numbers: dict[str, int] = {}
+            for table in registry.tables(""):
+                named = registry.table_name(table.number)
+                if named is not None:
+                    numbers[named[0]] = table.number
+            self._made = (registry, orjson.dumps(numbers))
+        return self._made[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The engine as executions see it."""
+
+    instance_name: str
+    instance: Mapping[str, str]
+    """Public addresses: `cloudUrl` of the API, `siteUrl` of HTTP actions."""
+    cursors: CursorCodec
+    deadlines: Deadlines
+    syscalls: SyscallTable
+    implicit: ImplicitReads
+    tables: TableNumbers
+    calls: Calls

@@ -29,6 +29,16 @@ def memory() -> Iterator[Persistence]:
     yield MemoryPersistence()
 
 
+def filled(store: Persistence, changes: list[dict[str, Any]]) -> Model:
+    """What the store should hold, after it has been given all the changes."""
+    model = Model()
+    for change in changes:
+        commit = model.commit(change)
+        if commit is not None:
+            store.append(commit)
+    return model
+
+
 Stores: TypeAlias = Callable[[], Any]
 each_store = pytest.mark.parametrize("stores", [sqlite, memory])
 
@@ -40,11 +50,7 @@ async def test_a_read_at_any_timestamp_finds_what_was_there_then(
     stores: Stores, changes: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     with stores() as store:
-        model = Model()
-        for change in changes:
-            commit = model.commit(change)
-            if commit is not None:
-                store.append(commit)
+        model = filled(store, changes)
         await check_reads(store, model, 0, 0)
         start, end = data.draw(bounds), data.draw(st.none() | bounds)
         interval, ts = Interval(start, end), data.draw(st.integers(0, model.ts))
@@ -66,11 +72,7 @@ async def test_vacuum_changes_no_read_within_retention(
 ) -> None:
     documents_before = min(documents_before, entries_before)
     with stores() as store:
-        model = Model()
-        for change in changes:
-            commit = model.commit(change)
-            if commit is not None:
-                store.append(commit)
+        model = filled(store, changes)
         while await store.vacuum(
             entries_before=entries_before,
             documents_before=documents_before,
@@ -94,11 +96,7 @@ async def test_the_log_never_ends_in_the_middle_of_a_commit(
     stores: Stores, changes: list[dict[str, Any]], limit: int
 ) -> None:
     with stores() as store:
-        model = Model()
-        for change in changes:
-            commit = model.commit(change)
-            if commit is not None:
-                store.append(commit)
+        model = filled(store, changes)
         read: list[tuple[int, str, str | None]] = []
         after = 0
         while True:
@@ -121,11 +119,7 @@ async def test_a_commit_in_parts_is_there_as_a_whole_or_not_at_all(
     stores: Stores, changes: list[dict[str, Any]], fails_at: int
 ) -> None:
     with stores() as store:
-        model = Model()
-        for change in changes:
-            commit = model.commit(change)
-            if commit is not None:
-                store.append(commit)
+        model = filled(store, changes)
         await store.flush()  # what is not durable yet may be lost along with it
         before = await chunked(store, INDEX, Interval.everything(), model.ts, "asc", 3)
         size, newest = store.size(TABLET), store.newest_ts

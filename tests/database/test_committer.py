@@ -56,7 +56,7 @@ async def conflicts(database: Database, first: Transaction, second: Transaction)
     return False
 
 
-# Which transactions conflict (semantics 14, 21 to 24)
+# Which transactions conflict (semantics 14.21 to 14.24)
 
 
 async def test_two_that_read_everything_and_insert_conflict(database: Database) -> None:

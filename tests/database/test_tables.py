@@ -365,7 +365,7 @@ async def test_a_table_that_ids_of_the_schema_lead_to_is_not_deleted(database: D
 
 
 async def test_schema_indexes_and_code_switch_in_one_transaction(database: Database) -> None:
-    """No reader ever sees the new schema with the old indexes or the other way round (semantics 14, 18)."""
+    """No reader ever sees the new schema with the old indexes or the other way round (semantics 14.18)."""
     await insert(database, "t", {"n": 1.0})
     old = await create_index(database, "t", "by_n", "n")
     new = await create_index(database, "t", "by_m", "m", enable=False)

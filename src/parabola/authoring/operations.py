@@ -11,7 +11,7 @@ T = TypeVar("T")
 FunctionKind = Literal["query", "mutation", "action", "httpAction"]
 
 SYSCALL_VERSION: Final = "1.48.0"
-"""The npm library version whose syscalls are spoken (js-runtime, scope); the engine keys behaviour on it."""
+"""The npm library version whose syscalls are spoken (`js-runtime.md`); the engine keys behaviour on it."""
 
 
 class Operation(Coroutine[Any, Any, T]):

@@ -1,8 +1,8 @@
 """Every limit on values, documents, names and schemas, with where its number comes from.
 
-A number stands here once; the code and the error texts read it from here. "semantics n" is the
-project's reference of observable behaviour (``docs/``), section n. Where Convex's documentation and its
-server disagree the server's number is used, and the other one is named.
+A number stands here once; the code and the error texts read it from here. "semantics n" is section n
+of ``docs/reference/semantics.md``. Where Convex's documentation and its server disagree the server's number
+is used, and the other one is named.
 """
 
 from typing import Final

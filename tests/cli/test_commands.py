@@ -83,6 +83,10 @@ def test_run_says_what_went_wrong(dev: ServerProcess) -> None:
     done = dev.cli("run", "tasks:create", "text=milk", check=False)
     assert done.returncode == 1
     assert "must be a JSON object" in done.stderr
+    read_by_a_shell = '{"text": "milk"}'.encode("utf-16").replace(b"\0", b"").decode(errors="surrogateescape")
+    done = dev.cli("run", "tasks:create", read_by_a_shell, check=False)
+    assert done.returncode == 1
+    assert "The text of the arguments is UTF-16, not UTF-8. Save it as UTF-8." in done.stderr
     done = dev.cli("run", "tasks:nothing", check=False)
     assert done.returncode == 1
     assert "Could not find function for 'tasks:nothing'" in done.stderr

@@ -260,6 +260,42 @@ async def test_a_new_key_under_an_old_name_is_followed_at_a_bounded_rate():
     assert len(issuer.fetches) == before
 
 
+async def test_a_new_key_is_followed_at_once_however_young_the_known_ones_are():
+    issuer = Issuer(RSA)
+    verifier = issuer.verifier()
+    with pytest.raises(Unauthenticated, match="signature is not valid"):
+        await verifier.verify(token(OTHER_RSA), [OIDC])
+    assert len(issuer.fetches) == 2, "what has just been fetched is not fetched again for the same token"
+    for seconds in (1, 12):
+        issuer.seconds = seconds
+        fresh = RSAKey.generate_key(2048, {"kid": RSA.kid})
+        issuer.documents[f"{ISSUER}/keys"]["keys"] = [fresh.as_dict(private=False)]
+        await verifier.verify(token(fresh), [OIDC])
+        before = len(issuer.fetches)
+        for _ in range(5):
+            with pytest.raises(Unauthenticated, match="signature is not valid"):
+                await verifier.verify(token(OTHER_RSA), [OIDC])
+        assert len(issuer.fetches) == before
+
+
+async def test_an_issuer_that_is_down_is_not_asked_for_each_token_that_no_key_fits():
+    issuer = Issuer(RSA)
+    verifier = issuer.verifier()
+    await verifier.verify(token(), [OIDC])
+    issuer.status = 500
+    issuer.seconds = 1
+    before = len(issuer.fetches)
+    for _ in range(5):
+        with pytest.raises(Overloaded) as caught:
+            await verifier.verify(token(OTHER_RSA), [OIDC])
+        assert caught.value.code == "AuthProviderDiscoveryFailed"
+        await verifier.verify(token(), [OIDC])
+    assert len(issuer.fetches) == before + 1
+    issuer.status, issuer.seconds = 200, 12
+    with pytest.raises(Unauthenticated, match="signature is not valid"):
+        await verifier.verify(token(OTHER_RSA), [OIDC])
+
+
 CUSTOM = CustomJwtProvider(ISSUER, f"{ISSUER}/keys", "RS256", None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest
-from parabola.values.text_files import BYTE_ORDER_MARK
+from parabola.values.text_files import NotUtf8, decode_text
 
 __all__ = ["run"]
 
@@ -32,7 +33,10 @@ def run(
 
 
 def _object(text: str, what: str) -> dict[str, Any]:
-    text = text.removeprefix(BYTE_ORDER_MARK)  # from "$(cat arguments.json)" of a file that has one
+    try:  # it may come from a file: "$(cat arguments.json)"
+        text = decode_text(os.fsencode(text))
+    except NotUtf8 as error:
+        raise BadRequest(f"The text of {what[0].lower()}{what[1:]} {error}") from None
     try:
         value = json.loads(text)
     except ValueError as error:

@@ -146,8 +146,8 @@ class TokenVerifier:
         """
         key_id = header.get("kid")
         keys: list[Key] = []
-        for newer in (False, True):
-            document = await self._documents.get(url, key_set=True, newer=newer)
+        for newer_than in (None, self._documents.now):
+            document = await self._documents.get(url, key_set=True, newer_than=newer_than)
             keys = _usable_keys(document, key_id, algorithm)
             if _is_signed(token, keys, algorithm):
                 return

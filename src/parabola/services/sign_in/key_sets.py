@@ -24,8 +24,9 @@ FETCH_TIMEOUT_S = 10.0
 MAX_DOCUMENT_BYTES = 1 << 20
 DEFAULT_FRESHNESS_S = 300.0
 MAX_FRESHNESS_S = 24 * 3600.0
-# A token that names an unknown key may mean the issuer rotated its keys. At most one early refetch in this
-# time, so that hostile tokens cannot turn the server into a load generator against the issuer.
+# A token that no known key fits may mean the issuer has new keys. At most one early refetch in this time, so
+# that hostile tokens cannot turn the server into a load generator against the issuer, nor against one that is
+# down.
 REFETCH_INTERVAL_S = 10.0
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*(\d+)", re.IGNORECASE)
@@ -72,6 +73,14 @@ class _Entry:
     fresh_until: float
 
 
+@dataclass
+class _EarlyRefetch:
+    """The last fetch before a document's time was over, and how it failed if it did."""
+
+    at: float
+    failure: ParabolaError | None = None
+
+
 class DocumentCache:
     """JSON documents by address, fetched on demand.
 
@@ -83,9 +92,18 @@ class DocumentCache:
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._in_flight: dict[str, asyncio.Task[_Entry]] = {}
+        self._early: dict[str, _EarlyRefetch] = {}
 
-    async def get(self, url: str, *, key_set: bool = False, newer: bool = False) -> dict[str, Any]:
-        """The document at `url`; `newer` asks for a refetch, granted once per `REFETCH_INTERVAL_S`.
+    @property
+    def now(self) -> float:
+        """The moment on the clock that `get` compares with, in seconds."""
+        return self._clock()
+
+    async def get(
+        self, url: str, *, key_set: bool = False, newer_than: float | None = None
+    ) -> dict[str, Any]:
+        """The document at `url`. With `newer_than` one that was fetched at that moment (`now`) or later is
+        asked for: an early refetch is granted once per `REFETCH_INTERVAL_S`, then the known one must do.
 
         Raises `Unauthenticated` (`AuthProviderDiscoveryFailed`) when the answer is unusable, and `Overloaded`
         when the issuer itself is failing, so that a client tries again instead of signing out.
@@ -94,17 +112,29 @@ class DocumentCache:
             return _parse(url, _data_url_body(url))
         now = self._clock()
         entry = self._entries.get(url)
-        usable = entry is not None and now < entry.fresh_until
-        if usable and newer and entry is not None and now - entry.fetched_at >= REFETCH_INTERVAL_S:
-            usable = False
-        if usable and entry is not None:
-            return entry.document
         task = self._in_flight.get(url)
+        early: _EarlyRefetch | None = None
+        if entry is not None and newer_than is not None and entry.fetched_at >= newer_than:
+            return entry.document
+        if entry is not None and now < entry.fresh_until:
+            if newer_than is None:
+                return entry.document
+            early = self._early.get(url)
+            if task is None and early is not None and now - early.at < REFETCH_INTERVAL_S:
+                if early.failure is not None:
+                    raise early.failure.with_traceback(None)
+                return entry.document
+            early = self._early[url] = _EarlyRefetch(now)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._refresh(url, key_set))
             self._in_flight[url] = task
             task.add_done_callback(lambda done: self._settled(url, done))
-        return (await asyncio.shield(task)).document
+        try:
+            return (await asyncio.shield(task)).document
+        except ParabolaError as error:
+            if early is not None:
+                early.failure = error
+            raise
 
     def forget(self, url: str) -> None:
         """What was fetched from there is of no use: fetch it again when it is needed next."""

@@ -259,12 +259,26 @@ async def user(ctx: ActionCtx, request: Request) -> Response:
 async def missing(ctx: ActionCtx, request: Request) -> Response:
     return Response("own 404", status=404)
 
+async def later():
+    return None
+
+WRONG = {
+    "text": lambda: "yes",
+    "tuple": lambda: (user, "GET", "/users"),
+    "coroutine": later,
+    "handler": lambda: Route("/x", "GET", len),
+}
+
 class Patterns(HttpRouter):
     def lookup(self, path: str, method: str) -> Route | None:
         if path == "/none":
             return None
         if path == "/broken":
             raise KeyError("pattern")
+        if path == "/exit":
+            raise SystemExit(3)
+        if path.startswith("/wrong/"):
+            return WRONG[path.removeprefix("/wrong/")]()
         handler = user if re.fullmatch("/users/[0-9]+", path) else missing
         return Route(path, method, handler)
 
@@ -280,3 +294,13 @@ async def test_a_router_with_a_lookup_of_its_own_is_asked_for_every_request(door
     status, text = await doors.get("/broken")
     assert status == 500
     assert "The router's lookup of /broken failed: KeyError: 'pattern'" in text
+    assert (await doors.get("/exit"))[0] == 500
+    for wrong, told in (
+        ("text", "It returned str."),
+        ("tuple", "It returned tuple."),
+        ("coroutine", "It returned coroutine."),
+        ("handler", "a route whose handler is no HTTP action"),
+    ):
+        status, text = await doors.get(f"/wrong/{wrong}")
+        assert (status, told in text) == (500, True), text
+    assert await doors.get("/users/5") == (200, "user 5")

@@ -145,6 +145,16 @@ def test_the_host_goes_on_after_a_bad_module(bare: Host) -> None:
             "const a = {}; export { a as default };",
             "The default export of `convex/http.js` is not a Router.",
         ),
+        (
+            "http.js",
+            "export default { isRouter: true, lookup: () => null };",
+            "The router of `convex/http.js` has no `getRoutes`.",
+        ),
+        (
+            "http.js",
+            "export default { isRouter: true, getRoutes: () => [['/a', 'GET'], 5] };",
+            "`getRoutes` of the router of `convex/http.js` must give a list of `[path, method, handler]`.",
+        ),
         ("crons.js", "1;", "`convex/crons.js` must have a default export of a Crons object."),
         (
             "crons.js",

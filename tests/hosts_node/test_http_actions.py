@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from hosts_node.driver import Host, error
 
@@ -154,3 +157,60 @@ def test_a_client_that_goes_away_cuts_the_body_that_is_read(host: Host) -> None:
     post.say("clientGone")
     assert post.piece() == b"The client disconnected before the body of its request was complete. true"
     assert post.end()["type"] == "done"
+
+
+ROUTER = """
+export default {
+  isRouter: true,
+  getRoutes: () => [],
+  lookup(path, method) {
+    if (path === "/throws") throw new Error("lookup broke");
+    return { "/promise": Promise.resolve(null), "/text": "yes", "/list": [1, 2], "/none": undefined }[path]
+      ?? (path === "/none" ? null : [() => {}, method, path]);
+  },
+  async runRequest(text, path) {
+    switch (path) {
+      case "/plain": return JSON.stringify({ status: 201, headerPairs: [["x-a", "b"]] });
+      case "/no-json": return "x";
+      case "/nothing": return undefined;
+      case "/null": return "null";
+      case "/status": return JSON.stringify({ status: 9999, headerPairs: [] });
+      case "/header": return JSON.stringify({ status: 200, headerPairs: [["x", "a\\r\\nb: c"]] });
+      case "/stream": return JSON.stringify({ status: 200, headerPairs: [], streamId: "other" });
+    }
+  },
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def own_router() -> Iterator[Host]:
+    host = Host()
+    host.load([{"path": "http.js", "source": ROUTER}])
+    yield host
+    host.close()
+
+
+def test_a_router_may_write_its_response_itself(own_router: Host) -> None:
+    assert respond(own_router, "GET", "/plain") == (201, {"x-a": "b"}, b"")
+    assert respond(own_router, "GET", "/none")[::2] == (404, b"No matching routes found")
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/throws", "Uncaught Error: lookup broke"),
+        ("/promise", "or null where there is no route, at once. It returned a promise."),
+        ("/text", "It returned a string."),
+        ("/list", "It returned a list of something else."),
+        ("/no-json", "Received invalid json"),
+        ("/nothing", "The HTTP action's response is not JSON text"),
+        ("/null", "The HTTP action's response has no status or no headers"),
+        ("/status", "has the status 9999: it is from 200 to 599"),
+        ("/header", "has headers that cannot be sent"),
+        ("/stream", "names a body that there is not"),
+    ],
+)
+def test_what_a_router_gets_wrong_is_said(own_router: Host, path: str, told: str) -> None:
+    failed = own_router.run("httpAction", "http.js", request("GET", path, streamResponse=True))
+    assert told in failed["error"]["message"]

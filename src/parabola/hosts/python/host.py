@@ -24,7 +24,7 @@ from parabola.hosts.python.analysis import analyze, find_router
 from parabola.hosts.python.console import ConsoleStream
 from parabola.hosts.python.frames import error_text
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
-from parabola.hosts.python.http_action import HttpActionRun, no_route
+from parabola.hosts.python.http_action import HttpActionRun, handler_found, no_route
 from parabola.hosts.python.import_reads import ImportReads
 from parabola.hosts.python.invocation import Invocation, RunRequest
 from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule, load_modules
@@ -211,9 +211,9 @@ class Host:
             path = http.get("routePath") or urlsplit(http["url"]).path
             try:
                 found = router.lookup(path, http["method"])
-            except Exception as error:  # of a router with a look-up of its own
+            except BaseException as error:  # of a router with a look-up of its own
                 raise LookupError(f"The router's lookup of {path} failed: {error_text(error)}") from error
-            return None if found is None else found.handler
+            return handler_found(found)
         method = "GET" if http["method"] == "HEAD" else http["method"]
         for route in router.routes():
             if (route.path, route.method) == (named, method):

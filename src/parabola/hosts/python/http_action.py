@@ -6,10 +6,12 @@ Both bodies come and go in pieces, no faster than the other side takes them.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncGenerator, AsyncIterable, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Generator
 from contextlib import aclosing
 from typing import Any, Final
 
+from parabola.authoring.functions import Function
+from parabola.authoring.http import Route
 from parabola.authoring.http_messages import (
     Headers,
     Request,
@@ -19,6 +21,7 @@ from parabola.authoring.http_messages import (
     check_status,
 )
 from parabola.hosts.python.action import Action, block_on
+from parabola.hosts.python.frames import type_name
 from parabola.hosts.python.http_bodies import Exchange, IncomingBody, OutgoingBody
 
 Json = dict[str, Any]
@@ -150,6 +153,23 @@ def _header_pairs(response: Response) -> list[list[str]]:
         pairs = [pair for pair in pairs if pair[0].lower() != "content-length"]
         pairs.append(["content-length", str(len(response.body))])
     return pairs
+
+
+def handler_found(found: Any) -> Function[..., Any] | None:
+    """The handler in what a router's own lookup has found. Raises LookupError where that is no route."""
+    if found is None:
+        return None
+    if not isinstance(found, Route):
+        if isinstance(found, Coroutine):
+            found.close()
+        raise LookupError(
+            "The router's lookup must return a Route, or None where there is none, at once. "
+            f"It returned {type_name(found)}."
+        )
+    handler: object = found.handler
+    if not isinstance(handler, Function) or handler.kind != "httpAction":
+        raise LookupError("The router's lookup found a route whose handler is no HTTP action.")
+    return handler
 
 
 def no_route(request: Json, id: int) -> list[Json]:

@@ -2,6 +2,7 @@
  * One HTTP action: a request comes in, a response goes out, both of them streams (docs/host-protocol.md).
  */
 import { getEventListeners } from "node:events";
+import { types } from "node:util";
 import { ActionExecution } from "./action_execution.mjs";
 import { CallError } from "../function_path.mjs";
 import { checkValue, UnsendableValue } from "../outgoing_values.mjs";
@@ -14,6 +15,8 @@ const WINDOW_BYTES = 256 * 1024;
 const READ_AHEAD_BYTES = 64 * 1024;
 const CLIENT_GONE = "The client disconnected before the body of its request was complete.";
 const NULL_BODY_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+/** What the library writes into its response for a body that is a stream of the host. */
+const BODY_STREAM = "response";
 
 export class HttpActionExecution extends ActionExecution {
   #request;
@@ -23,6 +26,8 @@ export class HttpActionExecution extends ActionExecution {
   #untold = 0;
   #clientGone = new AbortController();
   #response = null;
+  /** Whether the handler is done, and its response under way. */
+  #isAnswering = false;
   #chunks = [];
   #size = 0;
   /** Bytes of the response that the client has not got yet, and how to go on when it has. */
@@ -45,8 +50,7 @@ export class HttpActionExecution extends ActionExecution {
     }
     const { method, url, headerPairs = [], routePath = new URL(url).pathname } = this.#request;
     // Where the engine knows the route there is one; a router with a look-up of its own is asked.
-    const isRouted = this.message.args.route !== undefined || (router.lookup(routePath, method) ?? null) !== null;
-    if (!isRouted) {
+    if (this.message.args.route === undefined && !hasRoute(router, routePath, method)) {
       this.#answerPlainly(404, "No matching routes found");
       return;
     }
@@ -127,30 +131,30 @@ export class HttpActionExecution extends ActionExecution {
 
   takeResponse(response) {
     this.#response = response;
-    return response.body === null ? null : "response";
+    return response.body === null ? null : BODY_STREAM;
   }
 
   #answerPlainly(status, text) {
     this.#response = new Response(text);
-    this.outcome = { value: JSON.stringify({ status, headerPairs: [["content-type", "text/plain;charset=UTF-8"]] }) };
+    const headerPairs = [["content-type", "text/plain;charset=UTF-8"]];
+    this.outcome = { value: JSON.stringify({ status, headerPairs, streamId: BODY_STREAM }) };
   }
 
   /** The handler is done: what is left is to drain the body, while the handler's streams go on. */
   proceed() {
     if (this.outcome === null) return super.proceed();
-    if (this.#response === null || this.#response.drained) return undefined;
-    const response = this.#response;
-    response.drained = true;
+    if (this.#isAnswering) return undefined;
+    this.#isAnswering = true;
     let head;
     try {
-      head = readHead(this.outcome.value);
+      head = readHead(this.outcome.value, this.#response);
     } catch (error) {
       this.fail({ message: error.message });
       return undefined;
     }
-    const { status, headerPairs } = head;
+    const { status, headerPairs, body } = head;
     if (this.#streams) this.#send({ type: "responseHead", id: this.id, status, headers: headerPairs });
-    this.#drain(response.body).then(
+    this.#drain(body).then(
       () => this.#complete(status, headerPairs),
       (error) => this.enterStep(() => (this.unhandled ??= { reason: error })),
     );
@@ -210,12 +214,44 @@ export class HttpActionExecution extends ActionExecution {
   }
 }
 
-/** The status and the headers of a response, as the library wrote them. */
-function readHead(text) {
+/** Whether a router has a route for a request. Throws CallError where its answer is neither a route nor none. */
+function hasRoute(router, path, method) {
+  if (typeof router.lookup !== "function") throw new CallError("The router of `convex/http.js` has no `lookup`.");
+  const found = router.lookup(path, method);
+  if (found === null || found === undefined) return false;
+  if (Array.isArray(found) && typeof found[1] === "string" && typeof found[2] === "string") return true;
+  throw new CallError(
+    "`lookup` of the router of `convex/http.js` must return `[handler, method, path]`, or null where there is no " +
+      `route, at once. It returned ${kindOf(found)}.`,
+  );
+}
+
+function kindOf(value) {
+  if (types.isPromise(value)) return "a promise";
+  if (Array.isArray(value)) return "a list of something else";
+  return `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
+}
+
+/**
+ * The status, the headers and the body of a response, as the library wrote them, or a router of another kind did.
+ * @param {unknown} text
+ * @param {Response|null} response  what the library was given last
+ */
+function readHead(text, response) {
   if (typeof text !== "string") throw new UnsendableValue("The HTTP action's response is not JSON text");
-  const head = JSON.parse(checkValue(text).text);
+  const { status, headerPairs, streamId = null } = JSON.parse(checkValue(text).text) ?? {};
   const isPair = (pair) => Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string");
-  if (!Number.isInteger(head?.status) || !Array.isArray(head.headerPairs) || !head.headerPairs.every(isPair))
+  if (!Number.isInteger(status) || !Array.isArray(headerPairs) || !headerPairs.every(isPair))
     throw new UnsendableValue("The HTTP action's response has no status or no headers");
-  return head;
+  if (status < 200 || status > 599)
+    throw new UnsendableValue(`The HTTP action's response has the status ${status}: it is from 200 to 599`);
+  try {
+    new Headers(headerPairs);
+  } catch (error) {
+    throw new UnsendableValue(`The HTTP action's response has headers that cannot be sent: ${error.message}`);
+  }
+  if (streamId === null) return { status, headerPairs, body: null };
+  if (streamId !== BODY_STREAM || response === null)
+    throw new UnsendableValue("The HTTP action's response names a body that there is not");
+  return { status, headerPairs, body: response.body };
 }

@@ -126,13 +126,18 @@ export function positionOf(target, module, url, locations) {
   return found ? { path: module.path, start_lineno: found.line, start_col: found.column } : null;
 }
 
+const NO_ROUTES = "must give a list of `[path, method, handler]`.";
+
 function describeRoutes(router, position) {
   if (router === undefined) throw new CallError("`convex/http.js` must have a default export of a Router.");
   if (router?.isRouter !== true) throw new CallError("The default export of `convex/http.js` is not a Router.");
-  return Array.from(router.getRoutes(), ([path, method, handler]) => ({
-    route: { path, method },
-    pos: position(handler),
-  }));
+  if (typeof router.getRoutes !== "function") throw new CallError("The router of `convex/http.js` has no `getRoutes`.");
+  return Array.from(router.getRoutes() ?? [], (route) => {
+    const [path, method, handler] = Array.isArray(route) ? route : [];
+    if (typeof path !== "string" || typeof method !== "string" || (handler ?? null) === null)
+      throw new CallError(`\`getRoutes\` of the router of \`convex/http.js\` ${NO_ROUTES}`);
+    return { route: { path, method }, pos: position(handler) };
+  });
 }
 
 /**

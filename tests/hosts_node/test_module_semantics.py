@@ -50,7 +50,7 @@ process.stdout.write(JSON.stringify(graphs.map(isNative)));
 
 def needs_the_loader(graphs: list[Graph]) -> list[bool]:
     """Whether V8's own module loader is needed for each graph."""
-    module_set = (node.ENTRY.parent / "module_set.mjs").as_uri()
+    module_set = (node.ENTRY.parent / "modules" / "module_set.mjs").as_uri()
     program = f"(async () => {{{PLANS}}})()"
     command = [node.node_executable(), *node.FLAGS, "-e", program, module_set]
     answer = subprocess.run(command, input=json.dumps(graphs).encode(), capture_output=True, check=True)

@@ -146,3 +146,11 @@ async def test_an_object_store_that_is_down_is_a_passing_fault(monkeypatch: pyte
         async with asyncio.timeout(60):
             await content(store, "a")
     assert caught.value.code == "FileStoreUnavailable"
+
+
+async def test_nothing_stored_after_the_opening_counts_as_left_before(tmp_path: Path) -> None:
+    for number in range(50):
+        store = FileDirectory(tmp_path / str(number))
+        (tmp_path / str(number) / "upload").write_bytes(b"")
+        ((_, stored_at),) = await anext(store.keys())
+        assert stored_at >= store.left_before

@@ -27,10 +27,10 @@ _BATCH: Final = 500
 class FileDirectory:
     """A `FileStore` in a directory, which is made if it is not there."""
 
-    is_exclusive = True
-
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.utime(directory)  # the clock that stamps files lags behind that of the process
+        self.left_before = directory.stat().st_mtime
         self._directory = directory
 
     def new_key(self, name: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,7 +40,6 @@ class FileGarbage:
     def __init__(self, database: Database, store: FileStore) -> None:
         self._database = database
         self._store = store
-        self._opened = time.time()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stop_listening = database.on_commit(self._committed)
 
@@ -80,11 +78,11 @@ class FileGarbage:
             logger.warning("The store of files could not be looked through: %s", error)
 
     async def _sweep_for_ever(self) -> None:
-        settled = self._opened if self._store.is_exclusive else self._settled()
+        settled = self._store.left_before
         while True:
-            await self.sweep(settled)
+            await self.sweep(self._settled() if settled is None else settled)
             await asyncio.sleep(SWEEP_INTERVAL_SECONDS)
-            settled = self._settled()
+            settled = None
 
     def _settled(self) -> float:
         return self._database.clock_before(SETTLED_SECONDS) / 1e9

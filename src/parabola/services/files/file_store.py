@@ -27,8 +27,9 @@ class FileStore(Protocol):
     """Files by key. Everything may raise `Overloaded` (`FileStoreUnavailable`)."""
 
     @property
-    def is_exclusive(self) -> bool:
-        """Whether nobody else can be writing there, so that what no file owns is garbage at once."""
+    def left_before(self) -> float | None:
+        """When the store was opened, if nobody else can be writing there: what is older and owned by no file
+        is garbage at once. Seconds since the epoch, by the clock that stamps what is stored."""
 
     def new_key(self, name: str) -> str:
         """The key for a file of this name."""

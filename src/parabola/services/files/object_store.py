@@ -29,7 +29,7 @@ class ObjectStore:
     lists, and so none removes, what is another's.
     """
 
-    is_exclusive = False
+    left_before = None
 
     def __init__(self, url: str, owner: str) -> None:
         retries: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}

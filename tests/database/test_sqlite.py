@@ -25,6 +25,7 @@ from parabola.database.model.errors import (
 from parabola.database.model.indexes import id_key
 from parabola.database.model.intervals import Interval
 from parabola.database.store import sqlite_reads
+from parabola.database.store.private_file import keep_private
 from parabola.database.store.sqlite import SqlitePersistence
 from parabola.database.store.write_ahead_log import WriteAheadLog
 
@@ -35,6 +36,39 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlitePersistence]:
     yield store
     with contextlib.suppress(StorageFailed):
         await store.close()
+
+
+def readable_by_others(directory: Path) -> list[str]:
+    return sorted(file.name for file in directory.iterdir() if file.stat().st_mode & 0o007)
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+async def test_nobody_else_reads_the_database_or_what_lies_beside_it(tmp_path: Path, was_there: bool) -> None:
+    others_may = os.umask(0o022)
+    try:
+        if was_there:  # made by a version that left it to the umask, and killed
+            (tmp_path / "data").mkdir()
+            for name in ("parabola.sqlite3", "parabola.sqlite3-wal", "parabola.sqlite3-shm"):
+                (tmp_path / "data" / name).touch(0o644)
+        store = SqlitePersistence.open(tmp_path / "data")
+        commit = Model().commit({"a": (b"\x01", "a")})
+        assert commit
+        store.append(commit)
+        await store.flush()
+        assert (tmp_path / "data" / "parabola.sqlite3-wal").stat().st_size
+        assert readable_by_others(tmp_path / "data") == ["parabola.lock"]
+        await store.close()
+        assert readable_by_others(tmp_path / "data") == ["parabola.lock"]
+    finally:
+        os.umask(others_may)
+
+
+def test_a_group_that_was_let_in_stays(tmp_path: Path) -> None:
+    file = tmp_path / "parabola.sqlite3"
+    file.touch()
+    file.chmod(0o664)
+    keep_private(file)
+    assert file.stat().st_mode & 0o777 == 0o660
 
 
 async def test_vacuum_leaves_only_live_rows_when_everything_is_old(store: SqlitePersistence) -> None:

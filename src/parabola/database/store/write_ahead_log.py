@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from parabola.database.store.private_file import keep_private
+
 if sys.platform == "darwin":
     import fcntl
 
@@ -50,6 +52,7 @@ class WriteAheadLog:
 
     def connect(self) -> sqlite3.Connection:
         """A connection with no transactions, syncs or checkpoints of its own."""
+        keep_private(self._database)
         db = sqlite3.connect(
             self._database,
             isolation_level=None,

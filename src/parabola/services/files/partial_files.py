@@ -30,7 +30,7 @@ class PartialFiles:
         if name in self._files:
             _, file = self._files.pop(name)
         else:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115 - closed with its last part
         file.write(part)
         if last:

@@ -123,19 +123,10 @@ class FunctionRunner:
             active = given or await self.current()
             transaction = self.database.begin(ts=ts)
             attempt = self.attempt(active, call, transaction, journal, losses=losses)
-            spec: FunctionSpec | None = None
-            execution: Execution | None = None
             try:
-                spec, arguments = call.resolve(active.deployment, "query")
-                execution = Execution(attempt, spec, arguments, transaction)
-                outcome = await self.execute(execution)
-            except CallRefused as refusal:
-                outcome = Outcome(failure=refusal.failure)
-            except HostLost as loss:
-                failure = losses.count(loss)
-                if failure is None:
-                    continue
-                outcome = Outcome(failure=failure)
+                execution, outcome = await self.run("query", attempt, transaction, losses)
+            except HostLost:
+                continue
             finally:
                 losses.end_try()
             result = FunctionResult(
@@ -150,6 +141,7 @@ class FunctionRunner:
                 executed_at=executed_at,
                 request_id=call.request.request_id,
             )
+            spec = None if execution is None else execution.spec
             self.record("query", spec, attempt, result, time.perf_counter() - began)
             return result
 
@@ -258,6 +250,26 @@ class FunctionRunner:
             journal=journal,
             losses=losses,
         )
+
+    async def run(
+        self, kind: str, attempt: Attempt, transaction: Transaction, losses: HostLosses
+    ) -> tuple[Execution | None, Outcome]:
+        """One try at a query or mutation: its execution, `None` where the call was refused, and how it ended.
+
+        Raises `HostLost` when the call is to be run again, after which nothing of it remains, and faults.
+        """
+        execution: Execution | None = None
+        try:
+            spec, arguments = attempt.call.resolve(attempt.deployment, kind)
+            execution = Execution(attempt, spec, arguments, transaction)
+            return execution, await self.execute(execution)
+        except CallRefused as refusal:
+            return execution, Outcome(failure=refusal.failure)
+        except HostLost as loss:
+            failure = losses.count(loss)
+            if failure is None:
+                raise
+            return execution, Outcome(failure=failure)
 
     async def execute(self, execution: Execution) -> Outcome:
         """Run a query or mutation to its end. Raises `HostLost` and system faults.

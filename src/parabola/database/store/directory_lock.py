@@ -20,9 +20,7 @@ class DirectoryLock:
     def __init__(self, directory: Path) -> None:
         """Creates the directory if need be. Raises `DataDirectoryLocked` naming the holder."""
         directory.mkdir(parents=True, exist_ok=True)
-        self._file: int | None = os.open(
-            directory / "parabola.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
-        )
+        self._file: int | None = os.open(directory / "parabola.lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             self._lock(self._file)
         except OSError:

@@ -43,7 +43,7 @@ class HighMark:
         if ts <= self.ts and self._file is not None:
             return
         if self._file is None:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         digits = b"%020d" % ts
         os.pwrite(self._file, b"%s %08x\n" % (digits, zlib.crc32(digits)), 0)
         self.ts = ts

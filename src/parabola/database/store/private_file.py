@@ -18,7 +18,7 @@ def keep_private(database: Path) -> None:
     be changed is left: SQLite says what is wrong with a file that it cannot open.
     """
     with suppress(OSError):
-        os.close(os.open(database, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
     for path in (database, *(database.with_name(f"{database.name}-{kind}") for kind in ("wal", "shm"))):
         with suppress(OSError):
             mode = path.stat().st_mode

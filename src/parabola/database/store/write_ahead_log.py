@@ -103,7 +103,7 @@ class WriteAheadLog:
             os.close(self._file)
             self._file = None
         # SQLite locks the database and the -shm file, never the log, so closing this one drops no lock.
-        self._file = os.open(self._path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+        self._file = os.open(self._path, os.O_RDWR)
         _sync_directory(self._path.parent)
         return self._file
 

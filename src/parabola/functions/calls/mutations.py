@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn
 from parabola.database.model.errors import ConflictError
-from parabola.functions.calls.calling import Call, CallRefused
-from parabola.functions.calls.execution import Execution, Outcome
+from parabola.functions.calls.calling import Call
+from parabola.functions.calls.execution import Outcome
 from parabola.functions.calls.session_requests import SessionRequest, store_result, stored_result
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
@@ -23,7 +23,6 @@ from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
-    from parabola.functions.deployed.deployment import FunctionSpec
     from parabola.functions.engine import Active, FunctionRunner
 
 OnCommitting = Callable[[int], None]
@@ -120,19 +119,7 @@ class Mutations:
             return stored
         if companion is not None:
             await companion.begin(transaction)
-        spec: FunctionSpec | None = None
-        execution: Execution | None = None
-        try:
-            spec, arguments = call.resolve(active.deployment, "mutation")
-            execution = Execution(attempt, spec, arguments, transaction)
-            outcome = await runner.execute(execution)
-        except CallRefused as refusal:
-            outcome = Outcome(failure=refusal.failure)
-        except HostLost as loss:
-            failure = losses.count(loss)
-            if failure is None:
-                raise
-            outcome = Outcome(failure=failure)
+        execution, outcome = await runner.run("mutation", attempt, transaction, losses)
         lines = runner.closing_lines(execution, outcome)
         ts = transaction.begin_ts
 
@@ -161,5 +148,6 @@ class Mutations:
             ts=ts,
             request_id=call.request.request_id,
         )
+        spec = None if execution is None else execution.spec
         runner.record("mutation", spec, attempt, result, time.perf_counter() - request.began)
         return result

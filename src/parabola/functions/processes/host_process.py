@@ -348,11 +348,8 @@ class HostProcess(HostConnection, asyncio.Protocol):
     def stalled(self, run_id: int) -> None:
         self._condemn(run_id, _timeout(self._step_limit or 1.0))
 
-    def condemn(self, run_id: int, failure: FunctionFailure) -> None:
-        """Kill the process because of one of its runs, which fails with `failure`."""
-        self._condemn(run_id, failure)
-
     def _condemn(self, run_id: int, failure: FunctionFailure) -> None:
+        """Kill the process because of one of its runs, which fails with `failure`."""
         if self._verdict is None:
             self._verdict = (run_id, failure)
         if self._process is not None:

@@ -127,10 +127,6 @@ class CallArguments:
             raise self.missing(name) if value is None else self.bad(name, "expected an object")
         return value
 
-    def has(self, name: str) -> bool:
-        """True when the argument is present and not null."""
-        return self._args.get(name) is not None
-
     def missing(self, name: str) -> BadRequest:
         """The error for an absent argument."""
         return BadRequest(f"Invalid arguments for `{self.label}`: missing field `{name}`")

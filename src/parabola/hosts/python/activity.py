@@ -18,6 +18,7 @@ class Activity:
     """16 bytes of shared memory: the invocation's id (0: none) and the monotonic ns of its step's start."""
 
     def __init__(self, path: str | None) -> None:
+        """Without a path nobody looks, and nothing is written."""
         self._path = path
         self._cell: mmap.mmap | None = None
         if path:
@@ -26,11 +27,6 @@ class Activity:
                 self._cell = mmap.mmap(descriptor, _CELL.size)
             finally:
                 os.close(descriptor)
-
-    @classmethod
-    def from_environment(cls) -> Activity:
-        """The cell named by ``PARABOLA_ACTIVITY``; without it nobody looks, and nothing is written."""
-        return cls(os.environ.get(ACTIVITY_VARIABLE))
 
     def begin(self, invocation_id: int) -> None:
         """User code of the invocation runs from now on."""

@@ -164,15 +164,7 @@ export class ActionExecution extends Invocation {
     throw new Refusal(`Unknown operation ${op}`);
   }
 
-  asyncSyscall(count, op, text, resolve, reject) {
-    if (this.ended) return;
-    let call;
-    try {
-      call = this.parseArguments(count, op, text);
-    } catch (error) {
-      reject({ type: error.type, message: error.message });
-      return;
-    }
+  startCall(op, call, resolve, reject) {
     this.queueOperation(op, (finish) => {
       this.callEngine(op, call.text, (reply) => finish(() => settle(reply, resolve, reject)));
     });

@@ -232,6 +232,19 @@ export class Invocation extends Execution {
     }
     this.host.onEnd(this);
   }
+
+  /** A call of the engine: refused here when it is none, else begun by `startCall` with its parsed arguments. */
+  asyncSyscall(count, op, text, resolve, reject) {
+    if (this.ended) return;
+    let call;
+    try {
+      call = this.parseArguments(count, op, text);
+    } catch (error) {
+      reject({ type: error.type, message: error.message });
+      return;
+    }
+    this.startCall(op, call, resolve, reject);
+  }
 }
 
 /** JSON text of what a function returned. Throws UnsendableValue with the sentence for its author. */

@@ -149,15 +149,7 @@ export class TransactionalExecution extends Invocation {
     return JSON.stringify({ $integer: bytes.toString("base64") });
   }
 
-  asyncSyscall(count, op, text, resolve, reject) {
-    if (this.ended) return;
-    let call;
-    try {
-      call = this.parseArguments(count, op, text);
-    } catch (error) {
-      reject({ type: error.type, message: error.message });
-      return;
-    }
+  startCall(op, call, resolve, reject) {
     if (op !== "1.0/queryStreamNext") {
       this.#calls.push({ op, args: call.text, resolve, reject });
       return;

@@ -11,6 +11,7 @@ from typing import Any
 
 from parabola.database.database import Database
 from parabola.database.model.documents import Document
+from parabola.database.model.indexes import Index
 from parabola.database.store.sqlite import SqlitePersistence
 from parabola.database.transaction import Transaction
 from parabola.database.upkeep.vacuum import Retention
@@ -126,3 +127,35 @@ async def values(database: Database, query: str | dict[str, Any]) -> list[dict[s
     """The documents as users see them, without system fields."""
     found = await collect(database.begin(), query)
     return [{name: item for name, item in document.value.items() if name[0] != "_"} for document in found]
+
+
+async def create_index(database: Database, table: str, name: str, *fields: str, enable: bool = True) -> Index:
+    """Adds an index, waits until it is filled and enables it."""
+    tx = database.begin(writable=True)
+    found = tx.find_table(table)
+    if found is None:
+        found = tx.create_table(table)
+    index = tx.create_index(
+        Index(database.new_id(), found.tablet_id, name, (*fields, "_creationTime"), "backfilling")
+    )
+    await database.commit(tx)
+    await database.wait_backfilled()
+    if enable:
+        tx = database.begin(writable=True)
+        await tx.patch_system(index.document_id, {"state": "enabled"})
+        await database.commit(tx)
+    enabled = database.registry.index(found, name)
+    assert enabled is not None
+    return enabled
+
+
+def fill(database: Database) -> None:
+    """The disk is full."""
+    store = database.persistence
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]  # type: ignore[attr-defined]
+    store._db.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[attr-defined]
+
+
+def make_room(database: Database) -> None:
+    """And now it is not."""
+    database.persistence._db.execute("PRAGMA max_page_count = 1000000")  # type: ignore[attr-defined]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stores import collect, delete, insert, opened, patch, values
 
+from database.stores import collect, delete, insert, opened, patch, values
 from parabola.database.model import system_tables
 from parabola.database.model.indexes import prefix_interval
 from parabola.database.model.system_tables import (

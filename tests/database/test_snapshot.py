@@ -10,9 +10,8 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stores import collect, insert, opened, patch, scan_of
-from test_indexes import create_index
 
+from database.stores import collect, create_index, insert, opened, patch, scan_of
 from parabola.database.database import Database
 from parabola.database.model.intervals import Interval
 from parabola.database.store import sqlite_reads

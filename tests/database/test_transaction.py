@@ -9,8 +9,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from stores import Clock, collect, delete, insert, opened, patch, range_of, scan_of, take, values
 
+from database.stores import Clock, collect, delete, insert, opened, patch, range_of, scan_of, take, values
 from parabola.database.database import Database
 from parabola.values.errors import BadRequest
 from parabola.values.ids import decode_id, encode_id
@@ -461,7 +461,7 @@ async def test_text_that_looks_like_the_placeholder_is_left_alone(database: Data
 async def test_an_index_finds_the_resolved_commit_timestamp_and_before_that_the_largest(
     database: Database,
 ) -> None:
-    from test_indexes import create_index
+    from database.stores import create_index
 
     await insert(database, "tasks", {"at": Int64(2**63 - 2)})
     await create_index(database, "tasks", "by_at", "at")

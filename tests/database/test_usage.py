@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import collect, insert, opened, patch, range_of, scan_of, take
 
+from database.stores import collect, insert, opened, patch, range_of, scan_of, take
 from parabola.database.database import Database
 from parabola.database.usage import Limits, Usage
 from parabola.values.errors import BadRequest, PaginationLimit

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from convex_cli import ConvexProject
 
+from e2e.convex_cli import ConvexProject
 from node_packages import CLIENTS, PACKAGES, node_environment
 from server_process import ServerProcess
 from tasks_example import TASKS, copy_functions

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_examples import EXAMPLES, convex, copy_example
 
+from e2e.test_examples import EXAMPLES, convex, copy_example
 from server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e

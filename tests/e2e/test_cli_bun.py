@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 
 import pytest
-from convex_cli import ConvexProject
+
+from e2e.convex_cli import ConvexProject
 
 pytestmark = pytest.mark.e2e
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from convex_cli import ConvexProject
 
+from e2e.convex_cli import ConvexProject
 from server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from convex_cli import ConvexProject
 
+from e2e.convex_cli import ConvexProject
 from server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from convex_cli import ConvexProject
+
+from e2e.convex_cli import ConvexProject
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,8 @@ import json
 import subprocess
 
 import pytest
-from convex_cli import ConvexProject
+
+from e2e.convex_cli import ConvexProject
 
 pytestmark = pytest.mark.e2e
 

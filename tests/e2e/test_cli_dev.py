@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from convex_cli import RUNNERS, ConvexProject, RunningCommand
 
+from e2e.convex_cli import RUNNERS, ConvexProject, RunningCommand
 from node_packages import CLIENTS, node_environment
 from server_process import ServerProcess
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from convex_cli import RunningCommand
 
+from e2e.convex_cli import RunningCommand
 from node_packages import node_environment
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.target import Target

@@ -21,8 +21,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from convex_cli import ConvexProject
 
+from e2e.convex_cli import ConvexProject
 from server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e

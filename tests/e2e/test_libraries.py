@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from convex_cli import ConvexProject
 from cryptography.hazmat.primitives import serialization
 from joserfc.jwk import RSAKey
 
+from e2e.convex_cli import ConvexProject
 from server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
-from fake_backend import FakeBackend, messages_backend
-from wire_client import WireClient
 
 from parabola.server.app import Server
+from server.fake_backend import FakeBackend, messages_backend
+from server.wire_client import Dial, WireClient
 
 
 @pytest.fixture
@@ -35,9 +35,6 @@ def url(server: Server) -> str:
 async def http(url: str) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(url) as session:
         yield session
-
-
-Dial = Callable[..., Awaitable[WireClient]]
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from fake_backend import FakeBackend
 
 from parabola.server.app import Server, serve
+from server.fake_backend import FakeBackend
 
 
 async def get(url: str) -> tuple[int, str]:

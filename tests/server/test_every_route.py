@@ -13,7 +13,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from raw_http import RawRequest
 
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.processes.host_set import HostConfig
@@ -21,6 +20,7 @@ from parabola.server.app import Server, create_app
 from parabola.server.http.rules import ServerRules
 from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.testing.inline_host import InlineHosts
+from server.raw_http import RawRequest
 
 SECRET = "cd" * 32
 KEY = make_admin_key("every", SECRET)
@@ -73,7 +73,7 @@ BODY_IS_UNREAD = {
 @pytest.fixture(scope="module")
 def routes() -> list[tuple[str, str]]:
     """Every method and path of the main port."""
-    from fake_backend import messages_backend
+    from server.fake_backend import messages_backend
 
     app = create_app(messages_backend())
     found = set()

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from fake_backend import FakeBackend
-from raw_http import RawRequest
-from wire_client import WireClient
 
 from parabola.server.app import Server
 from parabola.server.http.rules import ServerRules
+from server.fake_backend import FakeBackend
+from server.raw_http import RawRequest
+from server.wire_client import WireClient
 
 RULES = ServerRules(request_memory=1024 * 1024, body_seconds=0.3, body_rate=1)
 LARGE = 700 * 1024

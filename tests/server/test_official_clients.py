@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_backend import Context, FakeBackend
 
 from parabola.server.app import SYNC_SERVER, Server
 from parabola.values.errors import Unauthenticated
+from server.fake_backend import Context, FakeBackend
 
 pytestmark = pytest.mark.e2e
 

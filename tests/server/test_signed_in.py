@@ -17,7 +17,6 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from joserfc.jwk import RSAKey
-from wire_client import WireClient
 
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
@@ -27,6 +26,7 @@ from parabola.services.deploys.push import Push
 from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.services.sign_in.auth import MAX_TOKEN_BYTES
 from parabola.values.errors import BadRequest
+from server.wire_client import WireClient
 from token_issuer import Answer, TokenIssuer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

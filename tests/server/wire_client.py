@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
-from session_driver import SESSION_ID, adding
 
 from parabola.server.sync.messages import decode_server_message, decode_ts
+from server.session_driver import SESSION_ID, adding
 
 TIMEOUT = 10.0
 
@@ -111,3 +112,7 @@ class WireClient:
                 self.values[change["queryId"]] = change["errorMessage"]
             else:
                 self.values.pop(change["queryId"], None)
+
+
+Dial = Callable[..., Awaitable[WireClient]]
+"""Opens a socket."""

@@ -8,7 +8,6 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from value_strategies import same, values
 
 from parabola.values.encoding import (
     COMMIT_TS,
@@ -21,6 +20,7 @@ from parabola.values.encoding import (
     loads,
 )
 from parabola.values.errors import BadRequest, InvalidValue, UserError
+from values.value_strategies import same, values
 
 NAN, INF = float("nan"), float("inf")
 

@@ -3,9 +3,9 @@ import pickle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from value_strategies import int64s
 
 from parabola.values.int64 import Int64
+from values.value_strategies import int64s
 
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 integers = st.integers(SMALLEST, LARGEST)

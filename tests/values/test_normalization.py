@@ -9,10 +9,10 @@ from typing import NamedTuple
 import msgspec
 import pytest
 from hypothesis import given
-from value_strategies import same, values
 
 from parabola.values.encoding import COMMIT_TS, UNDEFINED, normalize
 from parabola.values.errors import InvalidValue
+from values.value_strategies import same, values
 
 
 @dataclasses.dataclass

@@ -3,10 +3,10 @@ import struct
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from value_strategies import floats, int64s, key_parts, model_compare, same, values
 
 from parabola.values.encoding import COMMIT_TS, UNDEFINED, Int64
 from parabola.values.ordering import after_all_with, compare, decode_key, encode_key, equal
+from values.value_strategies import floats, int64s, key_parts, model_compare, same, values
 
 NAN = float("nan")
 IN_ORDER = [

@@ -1,11 +1,11 @@
 import pytest
 from hypothesis import given
-from value_strategies import documents, values
 
 from parabola.values.encoding import COMMIT_TS, Int64
 from parabola.values.errors import BadRequest, InvalidValue
 from parabola.values.limits import MAX_DOCUMENT_SIZE, MAX_VALUE_SIZE, MIB
 from parabola.values.sizes import check_document, check_value, humanize, nesting_of, size_of
+from values.value_strategies import documents, values
 
 
 def naive_size(value):

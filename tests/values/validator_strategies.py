@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
-from value_strategies import scalars, texts
 
 from parabola.values.encoding import Int64
 from parabola.values.ids import encode_id
 from parabola.values.validators.builder import ObjectValidator, OptionalValidator, Validator, v
+from values.value_strategies import scalars, texts
 
 
 class Tables:

@@ -1,0 +1,162 @@
+"""The server on the real backend: what only the two together can promise (the numbers are those of 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from parabola.backend import Backend
+from parabola.server.app import Server
+from parabola.server.sync.messages import decode_ts
+from parabola.testing import open_backend
+from server.session_driver import adding
+from server.wire_client import Dial, WireClient
+
+COUNTERS = """
+from parabola import MutationCtx, QueryCtx, mutation, query
+
+@query
+async def value(ctx: QueryCtx, name: str) -> float:
+    row = await ctx.db.query("counters").filter(lambda q: q.eq(q.field("name"), name)).first()
+    return row["value"] if row else 0
+
+@query
+async def total(ctx: QueryCtx) -> float:
+    return sum([row["value"] for row in await ctx.db.query("counters").collect()])
+
+@mutation
+async def increment(ctx: MutationCtx, name: str) -> float:
+    row = await ctx.db.query("counters").filter(lambda q: q.eq(q.field("name"), name)).first()
+    if row is None:
+        await ctx.db.insert("counters", {"name": name, "value": 1})
+        return 1
+    await ctx.db.patch(row["_id"], {"value": row["value"] + 1})
+    return row["value"] + 1
+
+@mutation
+async def fail(ctx: MutationCtx) -> None:
+    await ctx.db.insert("counters", {"name": "never", "value": 1})
+    raise ValueError("no")
+"""
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[Backend]:
+    (tmp_path / "counters.py").write_text(COUNTERS)
+    async with open_backend(tmp_path) as opened:
+        yield opened._backend
+
+
+@pytest.fixture
+async def url(real: Backend) -> AsyncIterator[str]:
+    server = Server(real, port=0, site_port=None)
+    await server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    await server.stop()
+
+
+async def test_a_write_is_answered_then_shown(dial: Dial):  # 22, 23
+    client = await dial()
+    await client.connect()
+    assert await client.add(0, "counters:total") == 0
+    for count in range(1, 20):
+        response = await client.mutate(count, "counters:increment", name="a")
+        assert response["result"] == count
+        assert client.ts < decode_ts(response["ts"]), "a commit was shown before its response"
+        await client.until(0, float(count))
+
+
+async def test_a_failed_mutation_leaves_nothing_and_is_followed_by_a_transition(dial: Dial):  # 24, 26
+    client = await dial()
+    await client.add(0, "counters:total")
+    assert "ValueError: no" in (await client.mutate(0, "counters:fail"))["result"]
+    await client.transition()
+    assert client.values[0] == 0
+
+
+async def test_a_mutation_sent_again_on_another_socket_takes_effect_once(dial: Dial):  # 25
+    responses = []
+    for _ in range(3):
+        client = await dial()
+        await client.connect()
+        responses.append(await client.mutate(0, "counters:increment", name="a"))
+    assert responses[0] == responses[1] == responses[2]
+    assert await client.add(0, "counters:total") == 1
+
+
+async def test_the_same_mutation_under_way_on_two_sockets_takes_effect_once(dial: Dial):  # 27
+    clients = [await dial() for _ in range(4)]
+    for client in clients:
+        await client.connect()
+    for client in clients:
+        await client.say("Mutation", requestId=0, udfPath="counters:increment", args=[{"name": "a"}])
+    responses = [await client.expect("MutationResponse") for client in clients]
+    assert all(response == responses[0] for response in responses)
+    assert await clients[0].add(0, "counters:total") == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_many_clients_under_load_end_up_with_the_same_truth(url: str, seed: int):  # 13, 14, 20 to 25
+    chance = random.Random(seed)
+    names = ["a", "b", "c"]
+    increments = 0
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession(url))
+
+        async def live_a_life(number: int) -> WireClient:
+            nonlocal increments
+            session_id = str(uuid.UUID(int=seed * 100 + number))
+            unanswered: list[tuple[int, str]] = []
+            request_id = 0
+            observed = 0
+            while True:
+                socket = await stack.enter_async_context(http.ws_connect("/api/1.48.0/sync"))
+                client = WireClient(socket)
+                await client.connect(session_id)
+                await client.modify(
+                    adding(0, "counters:total"),
+                    *(
+                        adding(at, "counters:value", args=[{"name": name}])
+                        for at, name in enumerate(names, 1)
+                    ),
+                )
+                await client.transition()
+                assert client.ts >= observed, "a new socket shows less than the last one"
+                for resent, name in unanswered:
+                    await client.mutate(resent, "counters:increment", name=name)
+                unanswered = []
+                for _ in range(chance.randrange(2, 8)):
+                    name = chance.choice(names)
+                    request_id += 1
+                    increments += 1
+                    if chance.random() < 0.1:  # sent, and the socket is lost before the answer
+                        await client.say(
+                            "Mutation",
+                            requestId=request_id,
+                            udfPath="counters:increment",
+                            args=[{"name": name}],
+                        )
+                        unanswered.append((request_id, name))
+                        break
+                    response = await client.mutate(request_id, "counters:increment", name=name)
+                    assert response["success"]
+                    assert client.ts < decode_ts(response["ts"])
+                    while client.ts < decode_ts(response["ts"]):
+                        await client.transition()
+                        total, *values = (client.values[query_id] for query_id in range(4))
+                        assert total == sum(values), "a Transition that no single timestamp explains"
+                observed = client.ts
+                if not unanswered and request_id > 15:
+                    return client
+                await socket.close()
+
+        clients = await asyncio.gather(*(live_a_life(number) for number in range(6)))
+        for client in clients:
+            await client.until(0, float(increments))

@@ -1,0 +1,100 @@
+import orjson
+import pytest
+from hypothesis import given
+
+from parabola.values.encoding import Int64
+from parabola.values.errors import InvalidValidator
+from parabola.values.validators.builder import v, validator_from_json
+from values.validator_strategies import validators
+
+
+@given(validators)
+def test_a_validator_survives_its_json_form(validator):
+    json = orjson.loads(orjson.dumps(validator.to_json()))
+    again = validator_from_json(json)
+    assert again == validator
+    assert str(again) == str(validator)
+
+
+@pytest.mark.parametrize(
+    ("validator", "json"),
+    [
+        (v.null(), {"type": "null"}),
+        (v.number(), {"type": "number"}),
+        (v.bigint(), {"type": "bigint"}),
+        (v.boolean(), {"type": "boolean"}),
+        (v.string(), {"type": "string"}),
+        (v.bytes(), {"type": "bytes"}),
+        (v.any(), {"type": "any"}),
+        (v.commitTs(), {"type": "commitTs"}),
+        (v.id("t"), {"type": "id", "tableName": "t"}),
+        (v.literal("x"), {"type": "literal", "value": "x"}),
+        (v.literal(1), {"type": "literal", "value": 1.0}),
+        (v.literal(Int64(1)), {"type": "literal", "value": {"$integer": "AQAAAAAAAAA="}}),
+        (v.array(v.any()), {"type": "array", "value": {"type": "any"}}),
+        (
+            v.object({"k": v.optional(v.null()), "j": v.any()}),
+            {
+                "type": "object",
+                "value": {
+                    "k": {"fieldType": {"type": "null"}, "optional": True},
+                    "j": {"fieldType": {"type": "any"}, "optional": False},
+                },
+            },
+        ),
+        (
+            v.record(v.string(), v.any()),
+            {
+                "type": "record",
+                "keys": {"type": "string"},
+                "values": {"fieldType": {"type": "any"}, "optional": False},
+            },
+        ),
+        (v.union(v.null()), {"type": "union", "value": [{"type": "null"}]}),
+    ],
+)
+def test_the_json_form_of_each_validator(validator, json):
+    assert validator.to_json() == json
+    assert validator_from_json(json) == validator
+
+
+def test_types_that_no_longer_exist_are_any():
+    assert validator_from_json({"type": "map", "keys": {}, "values": {}}) == v.any()
+    assert validator_from_json({"type": "set", "value": {}}) == v.any()
+
+
+def deep(levels):
+    json = {"type": "any"}
+    for _ in range(levels):
+        json = {"type": "array", "value": json}
+    return json
+
+
+@pytest.mark.parametrize(
+    ("json", "text"),
+    [
+        (None, "Expected a validator to be a JSON object, found None"),
+        ({}, "Expected 'type' of a validator to be a str, found None"),
+        ({"type": "date"}, "Unknown validator type 'date'"),
+        ({"type": "id"}, "Expected 'tableName' of an id validator to be a str"),
+        ({"type": "array"}, "Expected a validator to be a JSON object, found None"),
+        ({"type": "union", "value": {}}, "Expected 'value' of a union validator to be a list"),
+        ({"type": "object", "value": {"a": {"type": "any"}}}, "Expected 'fieldType' of a field validator"),
+        ({"type": "object", "value": {"a": "any"}}, "Expected a field validator to be a JSON object"),
+        ({"type": "literal", "value": None}, "v.literal() takes"),
+        ({"type": "literal", "value": {"$integer": "x"}}, "must be a base64 string"),
+        (
+            {
+                "type": "record",
+                "keys": {"type": "string"},
+                "values": {"fieldType": {"type": "any"}, "optional": True},
+            },
+            "Records cannot have optional values",
+        ),
+        (deep(50_000), "A validator is too deeply nested"),
+    ],
+)
+def test_malformed_json_is_refused(json, text):
+    with pytest.raises(InvalidValidator) as info:
+        validator_from_json(json)
+    assert text in str(info.value)

@@ -9,7 +9,9 @@ import { pathToFileURL } from "node:url";
 import vm from "node:vm";
 
 const [hostFolder, folder] = process.argv.slice(2);
-const { readModuleSyntax, UnsupportedSyntax } = await import(pathToFileURL(join(hostFolder, "modules", "module_syntax.mjs")));
+const { readModuleSyntax, UnsupportedSyntax } = await import(
+  pathToFileURL(join(hostFolder, "modules", "module_syntax.mjs"))
+);
 let compared = 0;
 const different = [];
 for (const name of readdirSync(folder, { recursive: true })) {

@@ -40,7 +40,12 @@ export function Chat() {
             choose(await create({ name: wanted }));
           }}
         >
-          <input aria-label="New channel" placeholder="+ new channel" value={draft} onChange={(event) => setDraft(event.target.value)} />
+          <input
+            aria-label="New channel"
+            placeholder="+ new channel"
+            value={draft}
+            onChange={(event) => setDraft(event.target.value)}
+          />
         </form>
         <footer>
           <b>{name}</b>

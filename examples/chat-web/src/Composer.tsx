@@ -58,7 +58,11 @@ export function Composer({ channel, name }: { channel: string; name: string }) {
       }}
     >
       <p className="status" role="status">
-        {error ? <span className="error">{error}</span> : typing.length > 0 && `${typing.join(", ")} ${typing.length > 1 ? "are" : "is"} typing…`}
+        {error ? (
+          <span className="error">{error}</span>
+        ) : (
+          typing.length > 0 && `${typing.join(", ")} ${typing.length > 1 ? "are" : "is"} typing…`
+        )}
       </p>
       <label className="attach" title="Attach a file">
         +

@@ -17,7 +17,9 @@ export function Messages({ channel }: { channel: string }) {
           <div>
             <b>{message.author}</b>
             {message.kind !== "person" && <em>{message.kind}</em>}
-            <time>{new Date(message._creationTime).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}</time>
+            <time>
+              {new Date(message._creationTime).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
+            </time>
             {message.text && <p>{message.text}</p>}
             {message.file?.url && <Attachment name={message.file.name} url={message.file.url} />}
           </div>

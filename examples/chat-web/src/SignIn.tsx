@@ -14,7 +14,13 @@ export function SignIn() {
     >
       <h1>Chat</h1>
       <p>Any name will do: the local issuer believes everybody.</p>
-      <input aria-label="Your name" placeholder="Your name" value={name} autoFocus onChange={(event) => setName(event.target.value)} />
+      <input
+        aria-label="Your name"
+        placeholder="Your name"
+        value={name}
+        autoFocus
+        onChange={(event) => setName(event.target.value)}
+      />
       <button className="primary">Sign in</button>
       {problem && (
         <p className="error" role="alert">

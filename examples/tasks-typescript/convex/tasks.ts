@@ -4,10 +4,15 @@ import { v } from "convex/values";
 export const list = query({
   args: { limit: v.optional(v.number()) },
   returns: v.array(v.object({ _id: v.id("tasks"), text: v.string(), completed: v.boolean() })),
-  handler: async (ctx, args) => await ctx.db.query("tasks").order("desc").take(args.limit ?? 10),
+  handler: async (ctx, args) =>
+    await ctx.db
+      .query("tasks")
+      .order("desc")
+      .take(args.limit ?? 10),
 });
 export const create = mutation({
-  args: { text: v.string() }, returns: v.id("tasks"),
+  args: { text: v.string() },
+  returns: v.id("tasks"),
   handler: async (ctx, args) => await ctx.db.insert("tasks", { text: args.text, completed: false }),
 });
 

@@ -79,10 +79,15 @@ element("more").addEventListener("click", () => {
   follow();
 });
 
-client.onUpdate(api.tasks.summary, {}, ({ open, done }) => {
-  element("summary").textContent = `${open} open · ${done} done`;
-  element("clear").disabled = done === 0;
-}, fail);
+client.onUpdate(
+  api.tasks.summary,
+  {},
+  ({ open, done }) => {
+    element("summary").textContent = `${open} open · ${done} done`;
+    element("clear").disabled = done === 0;
+  },
+  fail,
+);
 client.subscribeToConnectionState(showConnection);
 showConnection(client.connectionState());
 

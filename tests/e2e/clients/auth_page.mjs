@@ -56,7 +56,10 @@ await withBrowser(async (context) => {
   await ada.press("Sign in");
   await ada.state("signed in");
   await ada.isMe("Ada, token 3");
-  assert.deepEqual(ada.fetched.map((each) => each.forced), [false, true, true]);
+  assert.deepEqual(
+    ada.fetched.map((each) => each.forced),
+    [false, true, true],
+  );
   assert.equal(await ada.sockets(), 1);
   await ada.press("Add");
   await ada.note("Ada: note 1");
@@ -74,7 +77,10 @@ await withBrowser(async (context) => {
   ada.issue = () => sign({ name: "Eve", serial: ++serial, aud: "somebody-else" });
   await ada.press("Sign in");
   while (!ada.said.some((line) => line.includes("Failed to authenticate"))) await ada.page.waitForEvent("console");
-  assert.match(ada.said.find((line) => line.includes("Failed to authenticate")), /No auth provider found/);
+  assert.match(
+    ada.said.find((line) => line.includes("Failed to authenticate")),
+    /No auth provider found/,
+  );
   assert.equal(ada.fetched.length, 4);
   await ada.state("signed out");
   await ada.press("Add");

@@ -16,7 +16,10 @@ await withBrowser(async (context) => {
   await ada.getByRole("button", { name: "Sign in" }).click();
   await ada.getByRole("alert").getByText("gives no token").waitFor();
 
-  for (const [page, name] of [[ada, "Ada"], [bo, "Bo"]]) {
+  for (const [page, name] of [
+    [ada, "Ada"],
+    [bo, "Bo"],
+  ]) {
     await page.goto(`${url}/index.html?issuer=${encodeURIComponent(ISSUER)}`);
     await page.getByLabel("Your name").fill(name);
     await page.getByRole("button", { name: "Sign in" }).click();

@@ -7,7 +7,10 @@ const { DEPLOYMENT_URL: url, SITE_URL: site } = process.env;
 const client = new ConvexHttpClient(url);
 
 // Triggers, rate limits, relationships: all in the mutation's own transaction.
-const [a, b] = [await client.mutation(api.posts.open, { name: "a" }), await client.mutation(api.posts.open, { name: "b" })];
+const [a, b] = [
+  await client.mutation(api.posts.open, { name: "a" }),
+  await client.mutation(api.posts.open, { name: "b" }),
+];
 const post = (channel, text) => client.mutation(api.posts.post, { channel, text });
 assert.deepEqual([await post(a, "first"), await post(b, "second"), await post(a, "# aside")], [true, true, true]);
 assert.deepEqual([await post(a, "the third"), await post(a, "too many")], [true, false]);
@@ -31,11 +34,15 @@ assert.deepEqual(await pages(api.posts.timeline, { channels: [a, b] }), ["second
 assert.deepEqual(await client.query(api.posts.long, {}), ["second", "# aside", "the third"]);
 
 assert.equal(await client.query(api.posts.shout, { email: "ann@example.com" }), "ANN@EXAMPLE.COM");
-await assert.rejects(client.query(api.posts.shout, { email: "ann" }), (error) => error.data.ZodError[0].path[0] === "email");
+await assert.rejects(
+  client.query(api.posts.shout, { email: "ann" }),
+  (error) => error.data.ZodError[0].path[0] === "email",
+);
 
 // Accounts: passwords are hashed in actions, tokens are signed here and checked against this deployment's own keys.
 const account = { email: "ann@example.com", password: "correct horse" };
-const signIn = (flow, params = account) => client.action(api.auth.signIn, { provider: "password", params: { ...params, flow } });
+const signIn = (flow, params = account) =>
+  client.action(api.auth.signIn, { provider: "password", params: { ...params, flow } });
 const { tokens } = await signIn("signUp");
 await assert.rejects(signIn("signIn", { ...account, password: "another one" }), /InvalidSecret/);
 assert.equal(await client.query(api.auth.me, {}), null);

@@ -53,7 +53,10 @@ await withBrowser(async (context) => {
   assert.equal(held.length, 1);
   assert.ok(!(await outside.query(api.tasks.list, { limit: 1 })).some((task) => task.text === name(9)));
   held.forEach((send) => send());
-  await newest.locator("[data-pending=false]").filter({ hasText: name(9) }).waitFor();
+  await newest
+    .locator("[data-pending=false]")
+    .filter({ hasText: name(9) })
+    .waitFor();
   assert.equal(await row.count(), 1);
   await pages.getByText(name(9)).waitFor();
 });

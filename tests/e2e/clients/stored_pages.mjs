@@ -71,7 +71,9 @@ await withBrowser(async (context) => {
         document.body.append(element);
         return new Promise((done) => {
           element.onload = element.onerror = done;
-          fetch(address, { cache: "no-store" }).then((response) => response.text()).then(() => setTimeout(done, 300));
+          fetch(address, { cache: "no-store" })
+            .then((response) => response.text())
+            .then(() => setTimeout(done, 300));
         });
       });
       await Promise.all(loads);
@@ -99,7 +101,11 @@ await withBrowser(async (context) => {
   );
   assert.equal(outcome, "refused");
   const registered = await app.evaluate(
-    (address) => navigator.serviceWorker.register(address).then(() => "registered", () => "refused"),
+    (address) =>
+      navigator.serviceWorker.register(address).then(
+        () => "registered",
+        () => "refused",
+      ),
     lie,
   );
   assert.equal(registered, "refused");
@@ -143,7 +149,10 @@ await withBrowser(async (context) => {
       return [audio.duration, audio.currentTime];
     }, tone);
     assert.deepEqual(played, [1, 0.5]);
-    assert.ok(ranges.some((range) => range?.startsWith("bytes=")), "the audio was asked for by range");
+    assert.ok(
+      ranges.some((range) => range?.startsWith("bytes=")),
+      "the audio was asked for by range",
+    );
     await other.close();
   }
 });

@@ -24,8 +24,14 @@ function Page({ setSignedIn }: { setSignedIn: (signedIn: boolean) => void }) {
       <button onClick={() => setSignedIn(false)}>Sign out</button>
       <button onClick={() => void add({ text: `note ${notes?.length}` })}>Add</button>
       <output aria-label="State">{isLoading ? "loading" : isAuthenticated ? "signed in" : "signed out"}</output>
-      <output aria-label="Me">{me === undefined ? "…" : me === null ? "nobody" : `${me.name}, token ${me.serial}`}</output>
-      <ul aria-label="Notes">{notes?.map((note: string) => <li key={note}>{note}</li>)}</ul>
+      <output aria-label="Me">
+        {me === undefined ? "…" : me === null ? "nobody" : `${me.name}, token ${me.serial}`}
+      </output>
+      <ul aria-label="Notes">
+        {notes?.map((note: string) => (
+          <li key={note}>{note}</li>
+        ))}
+      </ul>
     </main>
   );
 }

@@ -2,7 +2,10 @@
 import { ConvexError, v } from "convex/values";
 import { CONTENTS, misshapen, unreadable } from "./hostile";
 
-declare const Convex: { asyncSyscall(op: string, args: string): Promise<string>; syscall(op: string, args: string): string };
+declare const Convex: {
+  asyncSyscall(op: string, args: string): Promise<string>;
+  syscall(op: string, args: string): string;
+};
 
 /** What is to be sent: a named content, or the text or value that the test made. */
 export const contentOf = ({ content, value }: { content?: string; value?: any }) =>

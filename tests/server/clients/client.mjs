@@ -34,7 +34,8 @@ export class Seen {
     if (this.values.length && condition(this.last)) return Promise.resolve(this.last);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ condition, resolve });
-      const give_up = () => reject(new Error(`never saw ${condition}; saw ${JSON.stringify(this.values)}`.slice(0, 2000)));
+      const give_up = () =>
+        reject(new Error(`never saw ${condition}; saw ${JSON.stringify(this.values)}`.slice(0, 2000)));
       setTimeout(give_up, 15_000).unref();
     });
   }

@@ -5,12 +5,16 @@ const base = new Base();
 const list = base.subscribe("messages:list");
 await list.until((value) => Array.isArray(value));
 const add = (body) =>
-  base.client.mutation("messages:send", { body }, {
-    optimisticUpdate: (store) => {
-      const current = store.getQuery("messages:list", {});
-      if (current !== undefined) store.setQuery("messages:list", {}, [...current, body]);
+  base.client.mutation(
+    "messages:send",
+    { body },
+    {
+      optimisticUpdate: (store) => {
+        const current = store.getQuery("messages:list", {});
+        if (current !== undefined) store.setQuery("messages:list", {}, [...current, body]);
+      },
     },
-  });
+  );
 const bodies = Array.from({ length: 30 }, (_, index) => `m${index}`);
 await Promise.all(bodies.map(add));
 assert.deepEqual(list.last, bodies);

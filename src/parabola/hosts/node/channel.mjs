@@ -85,7 +85,8 @@ export class Channel {
     try {
       this.sendText(writeJson(message));
     } catch (error) {
-      if (message.id === undefined || !(error instanceof UnwritableData || error instanceof MessageTooLong)) throw error;
+      if (message.id === undefined || !(error instanceof UnwritableData || error instanceof MessageTooLong))
+        throw error;
       this.sendText(
         writeJson({
           type: "failed",

@@ -29,7 +29,9 @@ export class OpenResources {
   #forgetAt = MANY_TIMERS;
 
   constructor() {
-    createHook({ init: (_id, type, _trigger, resource) => type === "Timeout" && !isOwn && this.#remember(resource) }).enable();
+    createHook({
+      init: (_id, type, _trigger, resource) => type === "Timeout" && !isOwn && this.#remember(resource),
+    }).enable();
   }
 
   #remember(timer) {

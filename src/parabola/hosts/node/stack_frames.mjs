@@ -28,7 +28,8 @@ export class StackFrames {
 
   /** Remembers the frames of an error whose stack somebody else renders. */
   remember(error, callSites) {
-    if (typeof error === "object" && error !== null) this.#known.set(error, { callSites: [...callSites], frames: null });
+    if (typeof error === "object" && error !== null)
+      this.#known.set(error, { callSites: [...callSites], frames: null });
   }
 
   /** The frames of an error, outermost last; none for other values. @returns {string[]} */

@@ -18,7 +18,9 @@ class UserCallSite {
   }
 
   static {
-    const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(aCallSite())).filter((name) => name !== "constructor");
+    const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(aCallSite())).filter(
+      (name) => name !== "constructor",
+    );
     for (const method of methods) {
       if (Object.hasOwn(this.prototype, method)) continue;
       const value = function (...args) {

@@ -38,24 +38,45 @@ export const inRange = query({
 export const matching = query({
   args: { condition: v.array(v.any()) },
   handler: async ({ db }, { condition }) =>
-    names(await db.query("items").filter((q: any) => expression(q, condition)).collect()),
+    names(
+      await db
+        .query("items")
+        .filter((q: any) => expression(q, condition))
+        .collect(),
+    ),
 });
 
 export const absentField = query({
   args: {},
   handler: async ({ db }) =>
-    names(await db.query("items").filter((q: any) => q.eq(q.field("value"), undefined)).collect()),
+    names(
+      await db
+        .query("items")
+        .filter((q: any) => q.eq(q.field("value"), undefined))
+        .collect(),
+    ),
 });
 
 export const absentInIndex = query({
   args: {},
   handler: async ({ db }) =>
-    names(await db.query("items").withIndex("by_value", (q: any) => q.eq("value", undefined)).collect()),
+    names(
+      await db
+        .query("items")
+        .withIndex("by_value", (q: any) => q.eq("value", undefined))
+        .collect(),
+    ),
 });
 
 export const all = query({
   args: { order: v.optional(v.union(v.literal("asc"), v.literal("desc"))) },
-  handler: async ({ db }, { order }) => names(await db.query("items").order(order ?? "asc").collect()),
+  handler: async ({ db }, { order }) =>
+    names(
+      await db
+        .query("items")
+        .order(order ?? "asc")
+        .collect(),
+    ),
 });
 
 export const first = query({
@@ -90,7 +111,12 @@ export const iterate = query({
 export const filterThenTake = query({
   args: {},
   handler: async ({ db }) =>
-    names(await db.query("items").filter((q: any) => q.gt(q.field("value"), 1)).take(1)),
+    names(
+      await db
+        .query("items")
+        .filter((q: any) => q.gt(q.field("value"), 1))
+        .take(1),
+    ),
 });
 
 export const missingTable = query({

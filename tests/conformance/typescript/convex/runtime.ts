@@ -22,7 +22,11 @@ const inQueries: Record<string, (ctx: any) => any> = {
   objects: () => console.log({}, { a: 1, "c-d": [1], e: { f: null } }),
   collections: () => console.log(new Map([["k", 1]]), new Set([1])),
   functions: () =>
-    console.log(function named() {}, () => {}, class Klass {}),
+    console.log(
+      function named() {},
+      () => {},
+      class Klass {},
+    ),
   errors: () => console.log(new Error("boom")),
   buffers: () => console.log(new Uint8Array([1, 2])),
   no_substitution: () => console.log("%s", "x"),
@@ -47,8 +51,7 @@ const inQueries: Record<string, (ctx: any) => any> = {
   environment_is_closed: () => Object.keys(process.env),
   network: async () => await fetch("http://127.0.0.1:1/"),
   timer: async () => await new Promise((resolve) => setTimeout(resolve, 1)),
-  key_generation: async () =>
-    await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, true, ["encrypt"]),
+  key_generation: async () => await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, true, ["encrypt"]),
   digest: async () => {
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode("abc"));
     return new Uint8Array(digest)[0];
@@ -75,7 +78,10 @@ const inQueries: Record<string, (ctx: any) => any> = {
   },
   too_many_reads: async (ctx) => {
     for (let n = 0; n < 4200; n++) {
-      await ctx.db.query("items").withIndex("by_value", (q: any) => q.eq("value", 2 * n)).collect();
+      await ctx.db
+        .query("items")
+        .withIndex("by_value", (q: any) => q.eq("value", 2 * n))
+        .collect();
     }
   },
   metrics: async (ctx) => {

@@ -104,7 +104,7 @@ const attempts: Record<string, Attempt> = {
     }),
   too_large: async ({ db }) => await db.insert("items", { a: "x".repeat(1 << 20) }),
   dollar_field: async ({ db }) => await db.insert("items", { a: { $b: 1 } }),
-  strange_field: async ({ db }) => await db.insert("items", { a: { "é": 1 } }),
+  strange_field: async ({ db }) => await db.insert("items", { a: { é: 1 } }),
   big_integer: async ({ db }) => await db.insert("items", { a: 2n ** 63n }),
   unsupported_value: async ({ db }) => await db.insert("items", { a: new Set([1]) }),
   not_an_object: async ({ db }) => await db.insert("items", 5),

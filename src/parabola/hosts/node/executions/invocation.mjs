@@ -249,8 +249,7 @@ export class Invocation extends Execution {
 
 /** JSON text of what a function returned. Throws UnsendableValue with the sentence for its author. */
 export function resultText(value, path) {
-  if (typeof value !== "string")
-    throw new UnsendableValue(`Function ${path} return value invalid: expected JSON text`);
+  if (typeof value !== "string") throw new UnsendableValue(`Function ${path} return value invalid: expected JSON text`);
   let checked;
   try {
     checked = checkValue(value, MAX_RESULT_SIZE);

@@ -74,9 +74,7 @@ export class NodeInvocation {
       userMs: Math.round(performance.now() - this.#startedAt),
       unawaited: [...this.#calls.values()].map((call) => call.op),
     };
-    this.#host.channel.sendText(
-      `{"type":"${type}","id":${this.id},${fields},"logs":[],"usage":${writeJson(usage)}}`,
-    );
+    this.#host.channel.sendText(`{"type":"${type}","id":${this.id},${fields},"logs":[],"usage":${writeJson(usage)}}`);
     this.end();
   }
 

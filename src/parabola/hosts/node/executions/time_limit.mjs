@@ -25,7 +25,8 @@ export function withTimeLimit(seconds, work) {
   try {
     return script.runInContext(context, { timeout: PATIENCE * seconds * 1000, breakOnSigint: true });
   } catch (error) {
-    if (error?.code !== "ERR_SCRIPT_EXECUTION_TIMEOUT" && error?.code !== "ERR_SCRIPT_EXECUTION_INTERRUPTED") throw error;
+    if (error?.code !== "ERR_SCRIPT_EXECUTION_TIMEOUT" && error?.code !== "ERR_SCRIPT_EXECUTION_INTERRUPTED")
+      throw error;
     throw new TimeLimitExceeded(`Function execution timed out (maximum duration: ${seconds}s)`);
   } finally {
     watch.end();
@@ -45,7 +46,12 @@ class ProcessorWatch {
   constructor() {
     // One that comes too late finds nothing to interrupt, and must not end the process.
     process.on("SIGINT", () => {});
-    const worker = new Worker(`(${watchProcessor})()`, { eval: true, workerData: this.#cells, stdout: true, stderr: true });
+    const worker = new Worker(`(${watchProcessor})()`, {
+      eval: true,
+      workerData: this.#cells,
+      stdout: true,
+      stderr: true,
+    });
     worker.unref();
   }
 

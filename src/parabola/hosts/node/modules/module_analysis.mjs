@@ -147,7 +147,7 @@ function describeRoutes(router, position) {
 function hasOwnLookup(router) {
   try {
     let prototype = Object.getPrototypeOf(router);
-    for (let next; Object.getPrototypeOf((next = Object.getPrototypeOf(prototype))) !== null; ) prototype = next;
+    for (let next; Object.getPrototypeOf((next = Object.getPrototypeOf(prototype))) !== null;) prototype = next;
     const plain = new prototype.constructor();
     if (typeof plain.exactRoutes.get !== "function" || typeof plain.prefixRoutes.get !== "function") return true;
     return ["lookup", "getRoutes", "runRequest"].some((name) => String(plain[name]) !== String(router[name]));

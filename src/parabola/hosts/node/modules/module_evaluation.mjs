@@ -65,7 +65,8 @@ export async function evaluateModule(modules, path, execution, { prefix, seconds
   } catch (error) {
     if (error instanceof AnalysisError) throw error;
     if (execution.fatalFailure !== null) throw fail(execution.fatalFailure.message);
-    if ([CallError, ModuleError, TimeLimitExceeded, UnsendableValue].some((known) => error instanceof known)) throw fail(error.message);
+    if ([CallError, ModuleError, TimeLimitExceeded, UnsendableValue].some((known) => error instanceof known))
+      throw fail(error.message);
     const { message, frames } = realm.describe(error);
     throw fail([message, ...frames.map((frame) => `    at ${frame}`), ""].join("\n"));
   }

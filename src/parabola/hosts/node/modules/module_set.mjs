@@ -297,7 +297,8 @@ export class ModuleSet {
     if (plan.isNative) return { namespace: instantiateNatively(this, realm, path, native), isPending: true };
     if (plan.linkError !== null) throw realm.makeError("SyntaxError", plan.linkError);
     const steps = made.size === 0 ? plan.steps : plan.steps.filter(({ module }) => !made.has(module.path));
-    for (const { module, isEarly } of steps) made.set(module.path, this.#newInstance(realm, module.path, isEarly, made));
+    for (const { module, isEarly } of steps)
+      made.set(module.path, this.#newInstance(realm, module.path, isEarly, made));
     let evaluated = 0;
     try {
       let started = null;
@@ -335,12 +336,7 @@ export class ModuleSet {
       return name === null ? instance.namespace : instance.exports[name];
     };
     const scope = live.length === 0 ? undefined : realm.liveScope(live, read);
-    return realm.callFactory(
-      factory.script,
-      scope,
-      constants.map(read),
-      realm.dynamicImporter(this, module.path),
-    );
+    return realm.callFactory(factory.script, scope, constants.map(read), realm.dynamicImporter(this, module.path));
   }
 
   #newInstance(realm, path, isEarly, made) {
@@ -348,9 +344,7 @@ export class ModuleSet {
     let namespace;
     // A namespace may lead back to itself.
     const isLive = (binding) =>
-      binding.name === null ||
-      made.get(binding.path).isEarly ||
-      this.#isAssigned(binding.path, binding.name);
+      binding.name === null || made.get(binding.path).isEarly || this.#isAssigned(binding.path, binding.name);
     return {
       /** Its own exports, by name; null before it has been linked. */
       exports: null,

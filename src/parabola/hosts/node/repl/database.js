@@ -57,7 +57,8 @@ class Query {
 
   async unique() {
     const [document = null, another] = await this.take(2);
-    if (another !== undefined) throw new Error(`unique() found more than one document: ${document._id}, ${another._id}, ...`);
+    if (another !== undefined)
+      throw new Error(`unique() found more than one document: ${document._id}, ${another._id}, ...`);
     return document;
   }
 

@@ -21,7 +21,8 @@ const filterBuilder = {
   neg: (part) => new Expression({ $neg: expressionJson(part) }),
 };
 for (const name of OPERATORS) {
-  filterBuilder[name] = (left, right) => new Expression({ [`$${name}`]: [expressionJson(left), expressionJson(right)] });
+  filterBuilder[name] = (left, right) =>
+    new Expression({ [`$${name}`]: [expressionJson(left), expressionJson(right)] });
 }
 
 /** The JSON of a filter: `q => q.eq(q.field("a"), 1)`. */

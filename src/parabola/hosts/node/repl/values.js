@@ -52,7 +52,9 @@ function objectToJson(value) {
   if (Array.isArray(value)) return value.map(toJson);
   if (!isPlain(value)) {
     const kind = value?.constructor?.name ?? typeof value;
-    throw new Error(`A value of type ${kind} cannot be sent. Use null, numbers, strings, booleans, arrays and plain objects.`);
+    throw new Error(
+      `A value of type ${kind} cannot be sent. Use null, numbers, strings, booleans, arrays and plain objects.`,
+    );
   }
   const fields = Object.entries(value).filter(([, item]) => item !== undefined);
   return Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, item]) => [name, toJson(item)]));

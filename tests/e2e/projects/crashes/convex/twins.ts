@@ -29,7 +29,13 @@ export const filesInMutation = internalMutation({
     const metadata = await ctx.storage.getMetadata(id);
     await ctx.storage.delete(id);
     await ctx.storage.delete(untyped);
-    return { ...found, rows, metadata, gone: await ctx.storage.getUrl(id), upload: await ctx.storage.generateUploadUrl() };
+    return {
+      ...found,
+      rows,
+      metadata,
+      gone: await ctx.storage.getUrl(id),
+      upload: await ctx.storage.generateUploadUrl(),
+    };
   },
 });
 

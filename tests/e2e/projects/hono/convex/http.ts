@@ -16,6 +16,10 @@ app.notFound((c) => c.text("own 404", 404));
 
 const http = new HttpRouterWithHono(app);
 http.route({ path: "/plain", method: "GET", handler: httpAction(async () => new Response("plain")) });
-http.route({ pathPrefix: "/files/", method: "GET", handler: httpAction(async (_ctx, r) => new Response(new URL(r.url).pathname)) });
+http.route({
+  pathPrefix: "/files/",
+  method: "GET",
+  handler: httpAction(async (_ctx, r) => new Response(new URL(r.url).pathname)),
+});
 
 export default http;

@@ -41,13 +41,17 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/rooms.py --check
+	@$(SETUP) npm tools/javascript
+	$(SETUP) run tools/javascript check-format
+	$(SETUP) run tools/javascript lint
 
 bench: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .test-all examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules
+	rm -rf $(VENV) .test-all examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules \
+		tools/javascript/node_modules
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@echo "  · installing Parabola into $(VENV)"

@@ -38,15 +38,15 @@ async function bundle(entryPoints, options) {
     logLevel: "error",
     ...options,
   });
-  const modules = new Map();
+  const bundled = new Map();
   for (const { path, text } of result.outputFiles) {
     const name = path.slice(join(folder, "out").length + 1);
     const key = name.replace(/\.map$/, "");
-    const module = modules.get(key) ?? { path: key };
+    const module = bundled.get(key) ?? { path: key };
     module[name.endsWith(".map") ? "sourceMap" : "source"] = text;
-    modules.set(key, module);
+    bundled.set(key, module);
   }
-  return [...modules.values()];
+  return [...bundled.values()];
 }
 
 const isNode = functions.endsWith("_node");

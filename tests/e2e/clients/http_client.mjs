@@ -8,7 +8,7 @@ const text = unique("over HTTP");
 
 const id = await client.mutation(api.tasks.create, { text });
 const tasks = await client.query(api.tasks.list, { limit: 100 });
-const task = tasks.find((task) => task._id === id);
+const task = tasks.find(({ _id }) => _id === id);
 assert.deepEqual(Object.keys(task).sort(), ["_creationTime", "_id", "completed", "text"]);
 assert.equal(task.text, text);
 assert.equal(task.completed, false);

@@ -23,9 +23,9 @@ const pages = async (query, args) => {
   const texts = [];
   let cursor = null;
   for (let isDone = false; !isDone;) {
-    const found = await client.query(query, { ...args, paginationOpts: { numItems: 1, cursor } });
-    texts.push(...found.page);
-    ({ isDone, continueCursor: cursor } = found);
+    const page = await client.query(query, { ...args, paginationOpts: { numItems: 1, cursor } });
+    texts.push(...page.page);
+    ({ isDone, continueCursor: cursor } = page);
   }
   return texts;
 };

@@ -11,10 +11,10 @@ for (const constructor of [WebSocket, Plain]) {
   const base = new Base({ webSocketConstructor: constructor });
   const count = base.subscribe("messages:count");
   const large = base.subscribe("control:large", { bytes: 12_000_000 });
-  const value = await large.until((value) => value);
+  const value = await large.until((text) => text);
   assert.equal(value.length, 6_000_000);
   assert.equal(value, "ö".repeat(6_000_000));
-  const before = await count.until((value) => value !== undefined);
+  const before = await count.until((number) => number !== undefined);
   await base.client.mutation("messages:send", { body: "x" });
   assert.equal(count.last, before + 1);
   assert.equal(large.values.length, 1, "an unchanged result is not sent again");

@@ -72,7 +72,7 @@ export class IsolateHost {
   }
 
   async #analyze(message) {
-    const { analyze } = await import("./modules/analysis.mjs");
+    const { analyze } = await import("./analysis/analysis.mjs");
     // At once: a module that ends the process, or never comes to an end, cannot be named afterwards.
     const onModule = (path) => {
       this.channel.send({ type: "importing", id: message.id, path });

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { ActionCalm } from "./action_calm.mjs";
 import { CallContext, MODULES } from "./call_context.mjs";
 import { describeThrown } from "./failures.mjs";
-import { FunctionLocations } from "./modules/function_locations.mjs";
+import { FunctionLocations } from "./analysis/function_locations.mjs";
 import { CallError } from "./function_path.mjs";
 import { NEVER_RESOLVES } from "./executions/invocation.mjs";
-import { describeFunctions, positionOf } from "./modules/module_analysis.mjs";
+import { describeFunctions, positionOf } from "./analysis/module_analysis.mjs";
 import { ModuleSet } from "./modules/module_set.mjs";
 import { captureConsole, installCommonJs, installConvex, replaceEnvironment } from "./node_globals.mjs";
 import { NodeInvocation } from "./executions/node_invocation.mjs";
@@ -101,7 +101,7 @@ export class NodeHost {
     this.#console.reset();
     const invocation = (this.#current = new NodeInvocation(message, this));
     this.#calm.watch(() => invocation.fail({ message: NEVER_RESOLVES }, "stuck"));
-    this.#context.run(invocation, () => invocation.run());
+    void this.#context.run(invocation, () => invocation.run());
   }
 
   /** The calls that the engine has to answer are others now. */

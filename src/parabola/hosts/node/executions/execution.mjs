@@ -142,7 +142,12 @@ export class Execution {
     return { finish: () => true };
   }
 
-  importModule() {
+  /**
+   * What `import()` of a module gives.
+   * @param {string} _path
+   * @returns {object|Promise<object>}
+   */
+  importModule(_path) {
     throw new Refusal("dynamic module import unsupported", "TypeError");
   }
 

@@ -65,7 +65,7 @@ function key(name) {
 }
 
 function rewrite(source, syntax, isLive) {
-  const blank = (text) => text.replace(/[^\n\r\u2028\u2029]/g, " ");
+  const blank = (statement) => statement.replace(/[^\n\r\u2028\u2029]/g, " ");
   const edits = [
     ...syntax.statements.map(([start, end]) => [start, end, blank(source.slice(start, end))]),
     ...syntax.dynamicImports.map(([start, end]) => [start, end, DYNAMIC_IMPORT]),

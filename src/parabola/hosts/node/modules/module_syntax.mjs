@@ -113,13 +113,13 @@ function readImport(tokens, start, depth, syntax) {
 function readExport(tokens, start, syntax) {
   let i = start + 1;
   if (tokens.text(i) === "{") {
-    const names = [];
-    i = readNames(tokens, i, names);
+    const listed = [];
+    i = readNames(tokens, i, listed);
     if (tokens.kinds[i] === NAME && tokens.text(i) === "from") {
-      addReexport(syntax, { specifier: stringValue(tokens, i + 1), names, star: false, namespace: null });
+      addReexport(syntax, { specifier: stringValue(tokens, i + 1), names: listed, star: false, namespace: null });
       return finish(tokens, start, i + 1, syntax);
     }
-    syntax.exports.push(...names);
+    syntax.exports.push(...listed);
     return finish(tokens, start, i - 1, syntax);
   }
   if (tokens.text(i) === "*") {

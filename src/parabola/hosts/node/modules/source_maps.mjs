@@ -52,7 +52,7 @@ export class SourceMap {
     }
     if (found < 0 || segments[found * 4 + 1] < 0) return null;
     const source = this.sources[segments[found * 4 + 1]];
-    if (source == null) return null;
+    if (typeof source !== "string") return null;
     return { source, line: segments[found * 4 + 2], column: segments[found * 4 + 3] };
   }
 }

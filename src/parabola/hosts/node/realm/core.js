@@ -167,7 +167,7 @@
   const env = new Proxy(
     {},
     {
-      get(target, name) {
+      get(_target, name) {
         if (typeof name !== "string") return undefined;
         const value = answer(host.env(name));
         if (value === undefined && name === "inspect") return () => "[process.env]";

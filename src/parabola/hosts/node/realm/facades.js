@@ -91,7 +91,7 @@
         set &&
         {
           set [key](value) {
-            if (refused.includes(key) || refused.includes(`set ${key}`)) return notImplemented(`set ${key}`, name);
+            if (refused.includes(key) || refused.includes(`set ${key}`)) notImplemented(`set ${key}`, name);
             const object = receiver(this);
             guard(() => apply(set, object, [unwrap(value)]));
           },

@@ -3,7 +3,7 @@
  */
 (function (host, api, crossing) {
   "use strict";
-  const { raise, refuse, Request, Response, Blob } = api;
+  const { raise, refuse, Response, Blob } = api;
   const { wrap, behind } = crossing;
 
   const asPromise = (start) =>

@@ -3,7 +3,7 @@ import { ConfigExecution } from "../executions/config_execution.mjs";
 import { Refusal } from "../executions/execution.mjs";
 import { CallError } from "../function_path.mjs";
 import { AnalysisError, evaluateModule } from "./module_evaluation.mjs";
-import { ModuleSet } from "./module_set.mjs";
+import { ModuleSet } from "../modules/module_set.mjs";
 import { checkDescription } from "../outgoing_values.mjs";
 
 const SECONDS = 1;
@@ -40,12 +40,12 @@ export async function analyzeSchema(deployment, given) {
 export async function analyzeAuth(deployment, given) {
   const modules = moduleSet(deployment, given, "auth.config.js");
   if (modules === null) return [];
-  const readEnv = (name, execution) => {
+  const readEnv = (name, asking) => {
     const value = deployment.env(name);
     if (value !== undefined) return value;
-    execution.failureCode = MISSING_VARIABLE;
+    asking.failureCode = MISSING_VARIABLE;
     const message = `Environment variable ${name} is used in auth config file but its value was not set`;
-    execution.fatal(message);
+    asking.fatal(message);
     throw new Refusal(message);
   };
   const execution = new ConfigExecution(deployment, { file: "auth config file", hasClock: false, readEnv });

@@ -1,7 +1,7 @@
 /** Evaluates one module for analysis: to its end, within a time limit, with what it logged at hand if it fails. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CallError } from "../function_path.mjs";
-import { ModuleError } from "./module_set.mjs";
+import { ModuleError } from "../modules/module_set.mjs";
 import { UnsendableValue } from "../outgoing_values.mjs";
 import { Realm } from "../realm.mjs";
 import { TimeLimitExceeded, withTimeLimit } from "../executions/time_limit.mjs";
@@ -32,7 +32,7 @@ export function forgetModule() {
 }
 
 /**
- * @param {import("./module_set.mjs").ModuleSet} modules
+ * @param {import("../modules/module_set.mjs").ModuleSet} modules
  * @param {import("../executions/execution.mjs").Execution} execution  what the module may do meanwhile
  * @param {{prefix: string, seconds: number}} options  how a failure begins; the limit of user time
  * @param {(namespace: object, realm: Realm) => T} use  reads the namespace; may run code of the module

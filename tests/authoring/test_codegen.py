@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import convert
 
 from parabola.authoring.codegen import generate
 from parabola.authoring.typescript_types import type_of
+from parabola.values.analyzed_modules import AnalyzedModule
 
 STRING, NUMBER, NULL = {"type": "string"}, {"type": "number"}, {"type": "null"}
 
@@ -30,6 +32,10 @@ def function(
         "args": None if args is None else json.dumps(args),
         "returns": json.dumps(returns),
     }
+
+
+def module(*functions: Any) -> AnalyzedModule:
+    return convert({"functions": functions}, AnalyzedModule)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +76,9 @@ def test_a_long_object_type_is_broken_over_lines() -> None:
 
 
 def test_public_and_internal_functions_are_kept_apart() -> None:
-    text = generate(
-        {"tasks.py": {"functions": [function("list"), function("sweep", "Mutation", "internal")]}}, None
-    )["api.d.ts"]
+    text = generate({"tasks.py": module(function("list"), function("sweep", "Mutation", "internal"))}, None)[
+        "api.d.ts"
+    ]
     public, internal = text.split("export declare const internal")
     assert "list: FunctionReference<" in public
     assert "sweep" not in public
@@ -80,25 +86,25 @@ def test_public_and_internal_functions_are_kept_apart() -> None:
 
 
 def test_folders_nest_and_default_exports_keep_their_name() -> None:
-    text = generate({"lib/deep.py": {"functions": [function("default")]}}, None)["api.d.ts"]
+    text = generate({"lib/deep.py": module(function("default"))}, None)["api.d.ts"]
     assert "  lib: {\n    deep: {\n      default: FunctionReference<" in text
 
 
 def test_a_module_and_a_folder_of_the_same_name_share_one_branch() -> None:
-    modules = {"lib.py": {"functions": [function("f")]}, "lib/a.py": {"functions": [function("g")]}}
+    modules = {"lib.py": module(function("f")), "lib/a.py": module(function("g"))}
     text = generate(modules, None)["api.d.ts"]
     assert text.count("lib: {") == 1
 
 
 def test_a_name_can_be_a_function_and_a_module_at_once() -> None:
-    modules = {"lib.py": {"functions": [function("a")]}, "lib/a.py": {"functions": [function("g")]}}
+    modules = {"lib.py": module(function("a")), "lib/a.py": module(function("g"))}
     text = generate(modules, None)["api.d.ts"]
     assert "    a: FunctionReference<" in text
     assert "    > & {\n      g: FunctionReference<" in text
 
 
 def test_undeclared_arguments_and_results_are_any() -> None:
-    text = generate({"a.py": {"functions": [function("f")]}}, None)["api.d.ts"]
+    text = generate({"a.py": module(function("f"))}, None)["api.d.ts"]
     assert '"query",\n      "public",\n      any,\n      any\n    >;' in text
 
 

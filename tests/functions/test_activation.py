@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import convert
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import settled
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.processes.hosts import LoadFailure
+from parabola.values.analyzed_modules import AnalyzedModule
 from parabola.values.errors import BadRequest, Overloaded
 
 
@@ -137,7 +139,9 @@ async def test_what_is_deployed_survives_a_restart(tmp_path: Path) -> None:
         "sourceMapped": None,
     }
     async with running(tmp_path, world) as engine:
-        deployment = Deployment.of([Module("d.py", "python", "source", analyzed=analyzed)])
+        deployment = Deployment.of(
+            [Module("d.py", "python", "source", analyzed=convert(analyzed, AnalyzedModule))]
+        )
         hosts = await engine.activation.prepare(deployment)
         await engine.activation.activate(deployment, hosts)
         id = engine.runner.active.deployment.id
@@ -220,7 +224,9 @@ async def test_a_server_starts_although_its_code_cannot_be_loaded(tmp_path: Path
     function = {"name": "version", "udfType": "Query", "visibility": None, "args": None, "returns": None}
     analyzed["functions"] = [function]
     async with running(tmp_path, world) as engine:
-        deployment = Deployment.of([Module("d.js", "isolate", "", analyzed=analyzed)])
+        deployment = Deployment.of(
+            [Module("d.js", "isolate", "", analyzed=convert(analyzed, AnalyzedModule))]
+        )
         await engine.activation.activate(deployment, await engine.activation.prepare(deployment))
     world.refuses = "isolate"
     async with running(tmp_path, world, deploy=False) as engine:

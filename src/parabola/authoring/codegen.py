@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parabola.authoring.typescript_types import field_paths, key, object_type, string_union, type_of
+from parabola.values.analyzed_modules import AnalyzedFunction, AnalyzedModule
 
 __all__ = ["generate", "generate_beside"]
 
@@ -124,7 +125,7 @@ export type Id<TableName extends TableNames = TableNames> = GenericId<TableName>
 """
 
 
-def generate(modules: Mapping[str, Any], schema: Mapping[str, Any] | None) -> dict[str, str]:
+def generate(modules: Mapping[str, AnalyzedModule], schema: Mapping[str, Any] | None) -> dict[str, str]:
     """File name -> text of everything in `_generated`.
 
     `modules`: module path (`tasks.py`, `lib/a.js`) -> analyzed module. `schema`: schema JSON, or None.
@@ -138,7 +139,9 @@ def generate(modules: Mapping[str, Any], schema: Mapping[str, Any] | None) -> di
     }
 
 
-def generate_beside(modules: Mapping[str, Any], schema: Mapping[str, Any] | None) -> dict[str, str]:
+def generate_beside(
+    modules: Mapping[str, AnalyzedModule], schema: Mapping[str, Any] | None
+) -> dict[str, str]:
     """The same for a folder that also has TypeScript functions, where `npx convex` writes `_generated`.
 
     `modules` are the Python ones, `schema` is that of a `schema.py`. The name has two dots, so that the
@@ -158,7 +161,7 @@ def generate_beside(modules: Mapping[str, Any], schema: Mapping[str, Any] | None
     }
 
 
-def _references(modules: Mapping[str, Any]) -> str:
+def _references(modules: Mapping[str, AnalyzedModule]) -> str:
     public = _tree(modules, "public")
     internal = _tree(modules, "internal")
     return (
@@ -169,7 +172,7 @@ def _references(modules: Mapping[str, Any]) -> str:
     )
 
 
-def _api_declarations(modules: Mapping[str, Any]) -> str:
+def _api_declarations(modules: Mapping[str, AnalyzedModule]) -> str:
     body = _references(modules)
     imports = ""
     if "FunctionReference<" in body:
@@ -201,26 +204,24 @@ class _Node:
         return f"{reference} & {branch}" if members else reference
 
 
-def _tree(modules: Mapping[str, Any], visibility: str) -> _Node:
+def _tree(modules: Mapping[str, AnalyzedModule], visibility: str) -> _Node:
     """The functions of one visibility: `lib/a.py:f` is the node lib, a, f."""
     root = _Node()
     for path in sorted(modules):
-        for function in modules[path]["functions"]:
-            kind = (function.get("visibility") or {"kind": "public"})["kind"]
-            if kind != visibility:
+        for function in modules[path].functions:
+            if function.exposure != visibility:
                 continue
             node = root
             for segment in path.rpartition(".")[0].split("/"):
                 node = node.child(segment)
-            node.child(function["name"]).function = _reference(function, visibility)
+            node.child(function.name).function = _reference(function, visibility)
     return root
 
 
-def _reference(function: Mapping[str, Any], visibility: str) -> str:
-    args = _parse(function.get("args"))
-    returns = _parse(function.get("returns"))
+def _reference(function: AnalyzedFunction, visibility: str) -> str:
+    args, returns = _parse(function.args), _parse(function.returns)
     parts = [
-        json.dumps(function["udfType"].lower()),
+        json.dumps(function.udf_type.lower()),
         json.dumps(visibility),
         type_of(args, 1) if args else "any",
         type_of(returns, 1) if returns else "any",

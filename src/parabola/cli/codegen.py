@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,10 @@ from parabola.cli.console import show_success
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.project import Project
 from parabola.services.deploys.push import Push, combine
+from parabola.values.analyzed_modules import AnalyzedModule
+
+if TYPE_CHECKING:
+    from parabola.services.deploys.analysis import AnalysedModules
 
 __all__ = ["codegen", "write_declarations", "write_generated"]
 
@@ -31,12 +35,14 @@ def codegen(
 
 def write_declarations(project: Project) -> None:
     """Analyse the project's Python modules and write their declarations. Raises `LoadFailure`."""
-    write_generated(project, event_loop.run(_analyse(project)))
+    analysed = event_loop.run(_analyse(project))
+    write_generated(project, analysed.modules, analysed.schema_json)
 
 
-def write_generated(project: Project, analysis: Mapping[str, Any]) -> None:
+def write_generated(
+    project: Project, modules: Mapping[str, AnalyzedModule], schema: Mapping[str, Any] | None
+) -> None:
     """Write the files of `_generated` that differ: what stays the same does not disturb a build."""
-    modules, schema = analysis["modules"], analysis["schema"]
     if project.has_typescript():
         # There `_generated` is what `npx convex` writes; the Python functions are declared beside it.
         python = {path: module for path, module in modules.items() if path.endswith(".py")}
@@ -50,7 +56,7 @@ def write_generated(project: Project, analysis: Mapping[str, Any]) -> None:
             file.write_text(text, encoding="utf-8")
 
 
-async def _analyse(project: Project) -> Mapping[str, Any]:
+async def _analyse(project: Project) -> AnalysedModules:
     from parabola.functions.processes.host_set import HostSet
     from parabola.functions.processes.hosts import LoadFailure
     from parabola.host_programs import host_programs
@@ -63,9 +69,8 @@ async def _analyse(project: Project) -> Mapping[str, Any]:
     hosts = HostSet(host_programs(), candidate, {"cloudUrl": "", "siteUrl": ""})
     try:
         await hosts.start()
-        analysed = await analyse(hosts, candidate, "python", KnownAnalyses())
+        return await analyse(hosts, candidate, "python", KnownAnalyses())
     except LoadFailure as failure:
         raise with_position(failure) from None
     finally:
         await hosts.close()
-    return {"modules": analysed.modules, "schema": analysed.schema_json}

@@ -154,7 +154,9 @@ class Follower:
             return
         self.serving = time.strftime("%H:%M:%S")
         show_success(_summary(result, time.perf_counter() - started))
-        write_generated(self._project, result.analysis)
+        deployed = result.deployment
+        schema = None if deployed.schema is None else deployed.schema.to_json()
+        write_generated(self._project, deployed.analyzed_modules, schema)
 
     def _read(self) -> dict[str, str] | str:
         try:

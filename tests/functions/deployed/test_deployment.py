@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec import convert, to_builtins
+
 from parabola.functions.deployed.deployment import Deployment, Module, module_hash
+from parabola.values.analyzed_modules import AnalyzedCron, AnalyzedModule
 from parabola.values.validators.builder import ObjectValidator
 
 
-def analysed(*functions: dict) -> dict:
-    return {"functions": list(functions), "httpRoutes": None, "cronSpecs": None, "sourceMapped": None}
+def analysed(*functions: dict, **more: object) -> AnalyzedModule:
+    return convert({"functions": list(functions), **more}, AnalyzedModule)
 
 
 def function(name: str, kind: str = "Query", **more: object) -> dict:
@@ -90,15 +93,18 @@ def test_modules_are_found_with_and_without_extension() -> None:
 
 def test_routes_and_crons_are_collected() -> None:
     route = {"route": {"path": "/a", "method": "GET"}, "pos": None}
-    cron = {"identifier": "c", "spec": {}}
+    spec = {"udfPath": "m.js:f", "udfArgs": [91, 93], "cronSchedule": {"type": "hourly", "minuteUTC": 0}}
+    cron = {"identifier": "c", "spec": spec}
     deployment = Deployment.of(
         [
-            Module("http.py", "python", "", analyzed={**analysed(), "httpRoutes": [route]}),
-            Module("crons.js", "isolate", "", analyzed={**analysed(), "cronSpecs": [cron]}),
+            Module("http.py", "python", "", analyzed=analysed(httpRoutes=[route])),
+            Module("crons.js", "isolate", "", analyzed=analysed(cronSpecs=[cron])),
         ]
     )
-    assert [(module.path, route) for module, route in deployment.http_routes] == [("http.py", route)]
-    assert deployment.crons == [cron]
+    assert [(module.path, to_builtins(found)) for module, found in deployment.http_routes] == [
+        ("http.py", route)
+    ]
+    assert deployment.crons == [convert(cron, AnalyzedCron)]
 
 
 def test_hashes_cover_source_and_source_map() -> None:

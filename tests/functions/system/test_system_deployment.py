@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import convert
+
 from functions.admin_tool import ADMIN, AdminTool, admin_tool
 from functions.engine import ScriptedWorld, running
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.npm_version import NPM_VERSION
+from parabola.values.analyzed_modules import AnalyzedModule
 
 POSITION = {"path": "a.js", "start_lineno": 6, "start_col": 2}
 ARGS = '{"type":"object","value":{}}'
@@ -25,7 +28,7 @@ ROUTE = {"route": {"path": "/hello", "method": "GET"}, "pos": None}
 
 async def deploy_module(tool: AdminTool) -> None:
     analyzed = {"functions": [FUNCTION], "httpRoutes": [ROUTE], "cronSpecs": None, "sourceMapped": None}
-    module = Module("dir/a.py", "python", "", analyzed=analyzed)
+    module = Module("dir/a.py", "python", "", analyzed=convert(analyzed, AnalyzedModule))
     base = tool.engine.runner.active.deployment
     deployment = replace(
         base, modules={**base.modules, module.path: module}, auth_providers=({"domain": "d"},)

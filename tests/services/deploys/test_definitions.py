@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -13,6 +13,7 @@ from parabola.services.deploys.definitions import (
     check_variables,
     mounted,
 )
+from parabola.values.analyzed_modules import AnalyzedFunction, AnalyzedModule, Visibility
 from parabola.values.errors import BadRequest
 
 
@@ -23,8 +24,17 @@ def evaluated(*children: tuple[str, str], **more: Any) -> EvaluatedDefinition:
     return EvaluatedDefinition({"childComponents": used, **common, **more})
 
 
+def module(**functions: Literal["public", "internal"]) -> AnalyzedModule:
+    return AnalyzedModule(
+        functions=tuple(
+            AnalyzedFunction(name=name, udf_type="Query", visibility=Visibility(kind=kind))
+            for name, kind in functions.items()
+        )
+    )
+
+
 def test_a_component_that_is_used_twice_is_mounted_twice() -> None:
-    shared = {"functions": [{"name": "add", "visibility": {"kind": "public"}}]}
+    shared = module(add="public")
     counter = EvaluatedDefinition(evaluated().definition, {"lib.js": shared}).with_exports()
     app = mounted(
         {
@@ -43,13 +53,8 @@ def test_a_component_that_is_used_twice_is_mounted_twice() -> None:
 
 
 def test_internal_functions_are_not_exported() -> None:
-    module = {
-        "functions": [
-            {"name": "open", "visibility": {"kind": "public"}},
-            {"name": "hidden", "visibility": {"kind": "internal"}},
-        ]
-    }
-    exports = EvaluatedDefinition({}, {"a/b.js": module}).with_exports().definition["exports"]
+    both = module(open="public", hidden="internal")
+    exports = EvaluatedDefinition({}, {"a/b.js": both}).with_exports().definition["exports"]
     leaf = {"type": "leaf", "leaf": "_reference/function/a/b.js:open"}
     assert exports == {
         "type": "branch",

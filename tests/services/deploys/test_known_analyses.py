@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from parabola.functions.deployed.deployment import Module
 from parabola.services.deploys import known_analyses
 from parabola.services.deploys.known_analyses import KnownAnalyses, Surroundings
+from parabola.values.analyzed_modules import AnalyzedModule, Reads
 
 
 def modules(**sources: str) -> dict[str, Module]:
@@ -22,13 +24,13 @@ AROUND = Surroundings(
     {"READ": "x", "UNREAD": "y"},
     ("0.1", "22", None),
 )
-READS = {"imports": ["a.js", "deep.js"], "variables": ["READ", "ABSENT"], "isFixed": True}
-FOUND = {"functions": []}
+READS = Reads(imports=("a.js", "deep.js"), variables=("READ", "ABSENT"), is_fixed=True)
+FOUND = AnalyzedModule(functions=())
 
 
 def known(around: Surroundings = AROUND, **reads: Any) -> KnownAnalyses:
     found = KnownAnalyses()
-    found.remember("a.js", FOUND, {**READS, **reads}, around)
+    found.remember("a.js", FOUND, msgspec.structs.replace(READS, **reads), around)
     return found
 
 
@@ -60,13 +62,13 @@ def test_it_is_analysed_again_when_something_has(changed: Surroundings) -> None:
 
 
 def test_who_may_read_everything_depends_on_all_variables() -> None:
-    greedy = known(variables=["*"])
+    greedy = known(variables=("*",))
     assert greedy.find("a.js", AROUND) == (FOUND,)
     assert greedy.find("a.js", replace(AROUND, variables={"READ": "x"})) is None
 
 
 def test_what_depends_on_the_clock_or_on_nobody_knows_what_is_not_remembered() -> None:
-    assert known(isFixed=False).find("a.js", AROUND) is None
+    assert known(is_fixed=False).find("a.js", AROUND) is None
     nothing = known()
     nothing.remember("a.js", FOUND, None, AROUND)
     assert nothing.find("a.js", AROUND) is None
@@ -80,6 +82,6 @@ def test_little_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not found.find("a.js", AROUND)
     monkeypatch.setattr(known_analyses, "MAX_KNOWN", 1)
     full = known()
-    full.remember("other.js", FOUND, {**READS, "imports": ["other.js"]}, AROUND)
+    full.remember("other.js", FOUND, msgspec.structs.replace(READS, imports=("other.js",)), AROUND)
     assert full.find("a.js", AROUND) is None
     assert full.find("other.js", AROUND)

@@ -16,6 +16,7 @@ import orjson
 
 from parabola.functions.deployed.function_path import FunctionPath, parse_path, strip_extension
 from parabola.functions.deployed.runtimes import RUNTIMES, Environment
+from parabola.values.analyzed_modules import AnalyzedCron, AnalyzedModule, AnalyzedRoute, Position, UdfType
 
 if TYPE_CHECKING:
     from parabola.functions.system.registry import SystemHandler
@@ -47,8 +48,7 @@ def module_hash(source: str, source_map: str | None = None) -> str:
 class Module:
     """One file of a push. `path` carries its extension: `tasks.py`, `a/b.js`.
 
-    `analyzed` is the module as the host found it on import (deploy-api §7.2), `None` for one that registers
-    nothing.
+    `analyzed` is what the host found on import, `None` for a module that was not looked at.
     """
 
     path: str
@@ -56,7 +56,7 @@ class Module:
     source: str
     source_map: str | None = None
     sha256: str = ""
-    analyzed: Mapping[str, Any] | None = None
+    analyzed: AnalyzedModule | None = None
 
     def __post_init__(self) -> None:
         if not self.sha256:
@@ -81,7 +81,7 @@ class FunctionSpec:
     environment: Environment
     args: Validator[Any] | None = None
     returns: Validator[Any] | None = None
-    pos: Any = None
+    pos: Position | None = None
     native: SystemHandler | None = None
     """Set for system functions, which run inside the engine and not on a host."""
 
@@ -127,21 +127,28 @@ class Deployment:
         return [module for _, module in sorted(self.modules.items()) if module.environment == environment]
 
     @property
-    def http_routes(self) -> list[tuple[Module, Mapping[str, Any]]]:
+    def analyzed_modules(self) -> dict[str, AnalyzedModule]:
+        """What each module defines, by path; shared chunks are left out, which define nothing."""
+        return {path: each.analyzed for path, each in self.modules.items() if each.analyzed is not None}
+
+    @property
+    def http_routes(self) -> list[tuple[Module, AnalyzedRoute]]:
         """Routes of every router, with the module that serves them (deploy-api §7.2)."""
         return [
             (module, route)
             for _, module in sorted(self.modules.items())
-            for route in (module.analyzed or {}).get("httpRoutes") or ()
+            if module.analyzed is not None
+            for route in module.analyzed.http_routes or ()
         ]
 
     @property
-    def crons(self) -> list[Mapping[str, Any]]:
+    def crons(self) -> list[AnalyzedCron]:
         """Cron specifications of every `crons` module (deploy-api §7.2)."""
         return [
             cron
             for _, module in sorted(self.modules.items())
-            for cron in (module.analyzed or {}).get("cronSpecs") or ()
+            if module.analyzed is not None
+            for cron in module.analyzed.cron_specs or ()
         ]
 
     @cached_property
@@ -183,26 +190,27 @@ def functions_of(module: Module) -> list[FunctionSpec]:
     from parabola.values.validators.builder import validator_from_json
 
     specs: list[FunctionSpec] = []
-    for function in (module.analyzed or {}).get("functions") or ():
-        name = function["name"]
-        visibility = (function.get("visibility") or {}).get("kind", "public")
-        args_json, returns_json = _json_of(function.get("args")), _json_of(function.get("returns"))
+    for function in () if module.analyzed is None else module.analyzed.functions:
+        args_json, returns_json = _json_of(function.args), _json_of(function.returns)
         specs.append(
             FunctionSpec(
-                path=f"{module.path}:{name}",
-                name=FunctionPath(strip_extension(module.path), name),
-                kind=function["udfType"].lower(),
-                visibility=visibility,
+                path=f"{module.path}:{function.name}",
+                name=FunctionPath(strip_extension(module.path), function.name),
+                kind=_KINDS[function.udf_type],
+                visibility=function.exposure,
                 environment=module.environment,
                 args=None if args_json is None else validator_from_json(args_json),
                 returns=None if returns_json is None else validator_from_json(returns_json),
-                pos=function.get("pos"),
+                pos=function.pos,
             )
         )
     return specs
 
 
-def _json_of(text: Any) -> Any:
+_KINDS: Mapping[UdfType, FunctionKind] = {"Query": "query", "Mutation": "mutation", "Action": "action"}
+
+
+def _json_of(text: str | None) -> Any:
     """A validator's JSON, or `None` where nothing is declared or anything goes."""
-    parsed = orjson.loads(text) if isinstance(text, str | bytes) else text
+    parsed = None if text is None else orjson.loads(text)
     return None if parsed is None or parsed == {"type": "any"} else parsed

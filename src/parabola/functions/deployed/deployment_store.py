@@ -15,6 +15,7 @@ import orjson
 
 from parabola.database.model.documents import Document
 from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.values.analyzed_modules import read_analyzed_module
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _module(row: Mapping[str, Any]) -> Module:
         source=zlib.decompress(row["source"]).decode(),
         source_map=None if source_map is None else zlib.decompress(source_map).decode(),
         sha256=row["sha256"],
-        analyzed=None if row["analyzed"] is None else orjson.loads(row["analyzed"]),
+        analyzed=None if row["analyzed"] is None else read_analyzed_module(row["analyzed"]),
     )
 
 
@@ -161,4 +162,4 @@ def _says(row: Mapping[str, Any], module: Module) -> bool:
 
 
 def _analysis_text(module: Module) -> str | None:
-    return None if module.analyzed is None else orjson.dumps(module.analyzed).decode()
+    return None if module.analyzed is None else module.analyzed.to_text()

@@ -49,14 +49,14 @@ def find_route(deployment: Deployment, path: str, method: str) -> HttpRoute | No
         return None
     path = "/" + path.removeprefix(deployment.http_prefix)
     router = deployment.module(HTTP_MODULE)
-    if router is not None and (router.analyzed or {}).get("ownLookup"):
+    if router is not None and router.analyzed is not None and router.analyzed.own_lookup is True:
         return HttpRoute(router, None, method, path)
     wanted = "GET" if method == "HEAD" else method
     best: HttpRoute | None = None
     longest = -1
     for module, route in deployment.http_routes:
-        route_path = str(route["route"]["path"])
-        if route["route"]["method"] != wanted:
+        route_path = route.route.path
+        if route.route.method != wanted:
             continue
         if route_path == path:
             return HttpRoute(module, route_path, wanted, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from msgspec import to_builtins
 
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.function_path import strip_extension
@@ -100,19 +101,20 @@ async def api_spec(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Every function with its validators, and every HTTP route."""
     specification: list[dict[str, Any]] = []
     for path, module in sorted(ctx.deployment.modules.items()):
-        analyzed = module.analyzed or {}
-        for function in analyzed.get("functions") or ():
+        if module.analyzed is None:
+            continue
+        for function in module.analyzed.functions:
             specification.append(
                 {
-                    "identifier": f"{strip_extension(path)}.js:{function['name']}",
-                    "functionType": function["udfType"],
-                    "visibility": function.get("visibility"),
-                    "args": _validator(function.get("args")),
-                    "returns": _validator(function.get("returns")),
+                    "identifier": f"{strip_extension(path)}.js:{function.name}",
+                    "functionType": function.udf_type,
+                    "visibility": to_builtins(function.visibility),
+                    "args": _validator(function.args),
+                    "returns": _validator(function.returns),
                 }
             )
-        for route in analyzed.get("httpRoutes") or ():
-            specification.append({"functionType": "HttpAction", **route["route"]})
+        for route in module.analyzed.http_routes or ():
+            specification.append({"functionType": "HttpAction", **to_builtins(route.route)})
     return specification
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from msgspec import to_builtins
+
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.npm_version import NPM_VERSION
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
+from parabola.values.analyzed_modules import AnalyzedModule
 from parabola.values.validators.builder import v
 
 __all__: list[str] = []
@@ -79,33 +82,26 @@ async def deployment_state(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
 def _modules(ctx: SystemContext) -> list[Any]:
     return [
-        [path, _definition(module)]
+        [path, _definition(module, module.analyzed)]
         for path, module in sorted(ctx.deployment.modules.items())
         if module.analyzed is not None
     ]
 
 
-def _definition(module: Module) -> dict[str, Any]:
-    analyzed = module.analyzed or {}
+def _definition(module: Module, analyzed: AnalyzedModule) -> dict[str, Any]:
     return {
         "environment": module.environment,
         "functions": [
             {
-                "name": function["name"],
-                "lineno": _line(function),
-                "udfType": function["udfType"],
-                "visibility": function.get("visibility"),
-                "argsValidator": function.get("args") or '{"type":"any"}',
-                "returnsValidator": function.get("returns") or "null",
+                "name": function.name,
+                "lineno": None if function.pos is None else function.pos.start_lineno + 1,  # for people
+                "udfType": function.udf_type,
+                "visibility": to_builtins(function.visibility),
+                "argsValidator": function.args or '{"type":"any"}',
+                "returnsValidator": function.returns or "null",
             }
-            for function in analyzed.get("functions") or ()
+            for function in analyzed.functions
         ],
-        "httpRoutes": analyzed.get("httpRoutes"),
-        "cronSpecs": analyzed.get("cronSpecs"),
+        "httpRoutes": to_builtins(analyzed.http_routes),
+        "cronSpecs": to_builtins(analyzed.cron_specs),
     }
-
-
-def _line(function: dict[str, Any]) -> Any:
-    """Lines are counted from 1 for people, from 0 in analyses."""
-    position = function.get("pos")
-    return None if position is None else position["start_lineno"] + 1

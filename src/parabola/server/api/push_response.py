@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+from msgspec import to_builtins
 
 from parabola.functions.deployed.deployment import Deployment
 from parabola.services.deploys.definitions import EvaluatedDefinition, mounted
@@ -49,7 +50,7 @@ def start_push_json(result: PushResult, token: str, server_version: str) -> dict
             path: {
                 "definition": each.definition,
                 "schema": analysed_schema_json(each.schema),
-                "functions": each.functions,
+                "functions": {name: module.to_json() for name, module in each.functions.items()},
                 "udfConfig": {
                     "serverVersion": server_version,
                     "importPhaseRngSeed": None,
@@ -145,7 +146,7 @@ def analysed_schema_json(schema: Schema | None) -> dict[str, Any] | None:
 def _routes(deployment: Deployment) -> list[dict[str, Any]] | None:
     if not any(module.path in ("http.js", "http.py") for module in deployment.modules.values()):
         return None
-    return [dict(route["route"]) for _, route in deployment.http_routes]
+    return [to_builtins(route.route) for _, route in deployment.http_routes]
 
 
 def _texts(providers: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -157,8 +158,8 @@ def _difference(before: set[str], after: set[str]) -> dict[str, list[str]]:
 
 
 def _cron_difference(before: Deployment, after: Deployment) -> dict[str, list[str]]:
-    old = {cron["identifier"]: cron["spec"] for cron in before.crons}
-    new = {cron["identifier"]: cron["spec"] for cron in after.crons}
+    old = {cron.identifier: cron.spec for cron in before.crons}
+    new = {cron.identifier: cron.spec for cron in after.crons}
     return {
         "added": sorted(new.keys() - old.keys()),
         "updated": sorted(name for name in new.keys() & old.keys() if new[name] != old[name]),

@@ -16,8 +16,9 @@ from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.runtimes import LANGUAGES, Environment, Language, runtimes_of
 from parabola.functions.processes.hosts import LoadFailure
 from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition, check_definitions
-from parabola.services.deploys.known_analyses import KnownAnalyses, Surroundings
+from parabola.services.deploys.known_analyses import Found, KnownAnalyses, Surroundings
 from parabola.services.sign_in.auth_providers import parse_auth_providers
+from parabola.values.analyzed_modules import AnalyzedModule, ModulesAnalysis, read_modules_analysis
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.schema.definition import Schema
 from parabola.values.validators.builder import validator_from_json
@@ -49,7 +50,7 @@ class AnalysedModules:
     are those of both languages.
     """
 
-    modules: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    modules: dict[str, AnalyzedModule] = field(default_factory=dict)
     schema_json: Mapping[str, Any] | None = None
     schema: Schema | None = None
     auth_providers: Sequence[Mapping[str, Any]] = ()
@@ -66,7 +67,7 @@ async def analyse(
         if environment not in candidate.environments():
             continue
         if environment == "python":
-            modules, schema = _parts(await hosts.analyze(environment, "modules"))
+            modules, schema = _parts(read_modules_analysis(await hosts.analyze(environment, "modules")))
         else:
             around = Surroundings(
                 environment,
@@ -86,21 +87,21 @@ async def analyse(
     return analysed
 
 
-_Analysed = tuple[dict[str, Mapping[str, Any]], Mapping[str, Any] | None]
+_Analysed = tuple[dict[str, AnalyzedModule], Mapping[str, Any] | None]
 """Modules by their paths, and the schema."""
 
 
-def _parts(result: Mapping[str, Any]) -> _Analysed:
-    return dict(result["modules"]), result.get("schema")
+def _parts(answer: ModulesAnalysis) -> _Analysed:
+    return dict(answer.modules), answer.schema
 
 
 async def _analyse_javascript(
-    ask: Callable[[Sequence[str], Callable[[Mapping[str, Any]], None]], Awaitable[None]],
+    ask: Callable[[Sequence[str], Callable[[object], None]], Awaitable[None]],
     around: Surroundings,
     known: KnownAnalyses,
 ) -> _Analysed:
     """Ask about the modules that have changed, and take the others as they were found before."""
-    found: dict[str, Mapping[str, Any] | None] = {}
+    found: dict[str, Found] = {}
     asked = []
     for path in sorted(around.modules):
         if path == APP_DEFINITION or _is_chunk(path, around.environment):
@@ -111,20 +112,20 @@ async def _analyse_javascript(
         else:
             found[path] = earlier[0]
 
-    def take(part: Mapping[str, Any]) -> None:
-        new: dict[str, Mapping[str, Any] | None] = dict(part["modules"])
-        if part.get("schema") is not None:
-            new[LANGUAGES["typescript"].schema_module] = part["schema"]
+    def take(result: object) -> None:
+        part = read_modules_analysis(result)
+        new: dict[str, Found] = dict(part.modules)
+        if part.schema is not None:
+            new[LANGUAGES["typescript"].schema_module] = part.schema
         for path, module in new.items():
-            known.remember(path, module, (part.get("reads") or {}).get(path), around)
+            known.remember(path, module, part.reads.get(path), around)
         found.update(new)
 
     await ask(asked, take)
     known.forget_others(around, found)
-    schema = (
-        found.pop(LANGUAGES["typescript"].schema_module, None) if around.environment == "isolate" else None
-    )
-    return {path: found[path] or {} for path in sorted(found)}, schema
+    schema = found.get(LANGUAGES["typescript"].schema_module) if around.environment == "isolate" else None
+    modules = {path: module for path, module in sorted(found.items()) if isinstance(module, AnalyzedModule)}
+    return modules, None if isinstance(schema, AnalyzedModule) else schema
 
 
 def _is_chunk(path: str, environment: Environment) -> bool:
@@ -201,7 +202,7 @@ async def _analyse_definitions(
 
 async def _analyse_component(
     hosts: HostSet, component: PushedDefinition, known: KnownAnalyses
-) -> tuple[Mapping[str, Mapping[str, Any]], Schema | None]:
+) -> tuple[Mapping[str, AnalyzedModule], Schema | None]:
     """On the hosts of the app, which are handed the component's modules with the question."""
     if not component.modules:
         return {}, None
@@ -213,7 +214,7 @@ async def _analyse_component(
         component.path,
     )
 
-    async def ask(paths: Sequence[str], take: Callable[[Mapping[str, Any]], None]) -> None:
+    async def ask(paths: Sequence[str], take: Callable[[object], None]) -> None:
         if paths:
             modules = [module.for_host() for module in component.modules]
             take(await hosts.analyze("isolate", "modules", paths=list(paths), modules=modules))
@@ -239,19 +240,21 @@ async def _hosts_of(
         await hosts.close()
 
 
-def _check_functions(path: str, analyzed: Mapping[str, Any], environment: Environment) -> None:
+def _check_functions(path: str, analyzed: AnalyzedModule, environment: Environment) -> None:
     """Raise `BadRequest` for a function that cannot be: its validators, or where it runs (js-runtime 4.3)."""
-    for function in analyzed.get("functions") or ():
-        name = function["name"]
-        if environment == "node" and function["udfType"] != "Action":
+    for function in analyzed.functions:
+        name = function.name
+        if environment == "node" and function.udf_type != "Action":
             raise BadRequest(
-                f"`{name}` defined in `{path}` is a {function['udfType']} function. "
+                f"`{name}` defined in `{path}` is a {function.udf_type} function. "
                 "Only actions can be defined in Node.js. "
                 "See https://docs.convex.dev/functions/actions for more details.",
                 code="InvalidModules",
             )
-        for what, option in (("args", "argument"), ("returns", "return value")):
-            text = function.get(what)
+        for what, option, text in (
+            ("args", "argument", function.args),
+            ("returns", "return value", function.returns),
+        ):
             if text is None:
                 continue
             try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from parabola.functions.deployed.deployment import Module
+from parabola.values.analyzed_modules import AnalyzedModule
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class EvaluatedDefinition:
     """A definition as its own code describes it, and what its modules contain."""
 
     definition: Mapping[str, Any]
-    functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    functions: Mapping[str, AnalyzedModule] = field(default_factory=dict)
     schema: Schema | None = None
 
     def with_exports(self) -> EvaluatedDefinition:
@@ -155,7 +156,11 @@ def mounted(
             )
         below = f"{component_path}/{name}" if component_path else name
         children[name] = mounted(definitions, child["path"], below, (*above, path))
-    routes = [route["route"] for module in evaluated.functions.values() for route in _routes_of(module)]
+    routes = [
+        msgspec.to_builtins(route.route)
+        for module in evaluated.functions.values()
+        for route in module.http_routes or ()
+    ]
     return {
         "definitionPath": path,
         "componentPath": component_path,
@@ -173,18 +178,13 @@ def mounted(
     }
 
 
-def _routes_of(module: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(module.get("httpRoutes") or ())
-
-
-def _public_functions(modules: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[list[str], str]]:
+def _public_functions(modules: Mapping[str, AnalyzedModule]) -> Iterator[tuple[list[str], str]]:
     """The way to each public function through folders and files, and its reference."""
     for path, module in sorted(modules.items()):
-        for function in module["functions"]:
-            if (function.get("visibility") or {}).get("kind") == "public":
-                name = function["name"]
-                way = [*path.removesuffix(".js").split("/"), name]
-                yield way, f"_reference/function/{path}:{name}"
+        for function in module.functions:
+            if function.visibility is not None and function.visibility.kind == "public":
+                way = [*path.removesuffix(".js").split("/"), function.name]
+                yield way, f"_reference/function/{path}:{function.name}"
 
 
 def _branch(leaves: Iterator[tuple[list[str], str]]) -> dict[str, Any]:

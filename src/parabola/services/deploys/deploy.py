@@ -47,6 +47,7 @@ from parabola.services.deploys.schema_evaluation import schema_evaluation
 from parabola.services.deploys.schema_validation import validate_schema
 from parabola.services.deploys.started_push import SchemaProgress, StartedPush, StartedPushes, schema_progress
 from parabola.services.jobs.cron_jobs import check_crons, update_crons
+from parabola.values.analyzed_modules import AnalyzedModule
 from parabola.values.errors import BadRequest, ParabolaError
 
 if TYPE_CHECKING:
@@ -346,5 +347,5 @@ async def _to_its_end(switching: Coroutine[Any, Any, PushResult]) -> PushResult:
         raise
 
 
-def _with_analysis(module: Module, analysed: Mapping[str, Any]) -> Module:
+def _with_analysis(module: Module, analysed: AnalyzedModule) -> Module:
     return Module(module.path, module.environment, module.source, module.source_map, module.sha256, analysed)

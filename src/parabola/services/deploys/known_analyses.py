@@ -13,13 +13,17 @@ from typing import Any, Final
 
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.runtimes import Environment
+from parabola.values.analyzed_modules import AnalyzedModule, Reads
 
-__all__ = ["KnownAnalyses", "Surroundings"]
+__all__ = ["Found", "KnownAnalyses", "Surroundings"]
 
 EVERYTHING: Final = "*"
 """Stands for all variables."""
 MAX_KNOWN: Final = 8192
 """Modules whose analysis is remembered."""
+
+Found = AnalyzedModule | Mapping[str, Any] | None
+"""What a module defines; of the one with the schema it is the schema's JSON, None where it defines none."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class _Known:
-    found: Mapping[str, Any] | None
+    found: Found
     sources: Mapping[str, str]
     variables: Mapping[str, str | None]
     is_complete: bool
@@ -61,7 +65,7 @@ class KnownAnalyses:
     def __init__(self) -> None:
         self._known: dict[tuple[str, Environment, str], _Known] = {}
 
-    def find(self, path: str, around: Surroundings) -> tuple[Mapping[str, Any] | None] | None:
+    def find(self, path: str, around: Surroundings) -> tuple[Found] | None:
         """What has been found about a module, in a tuple; `None` when it is to be analysed."""
         known = self._known.get((around.component, around.environment, path))
         return (known.found,) if known is not None and known.holds_in(around) else None
@@ -69,20 +73,20 @@ class KnownAnalyses:
     def remember(
         self,
         path: str,
-        found: Mapping[str, Any] | None,
-        reads: Mapping[str, Any] | None,
+        found: Found,
+        reads: Reads | None,
         around: Surroundings,
     ) -> None:
         """Keep what a host has found, together with what it says that this depends on."""
         key = (around.component, around.environment, path)
         self._known.pop(key, None)
-        if reads is None or not reads["isFixed"]:
+        if reads is None or not reads.is_fixed:
             return
-        names = reads["variables"]
+        names = reads.variables
         is_complete = EVERYTHING in names
         self._known[key] = _Known(
             found,
-            {each: around.modules[each].sha256 for each in reads["imports"]},
+            {each: around.modules[each].sha256 for each in reads.imports},
             dict(around.variables) if is_complete else {name: around.variables.get(name) for name in names},
             is_complete,
             around.runtime,

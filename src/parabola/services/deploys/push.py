@@ -141,7 +141,6 @@ class PushResult:
     deployment: Deployment
     previous_schema: str | None = None
     next_schema: str | None = None
-    analysis: Mapping[str, Any] = field(default_factory=dict)
     definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
 
 

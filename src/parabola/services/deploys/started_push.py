@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from parabola.services.deploys.definitions import EvaluatedDefinition
 from parabola.services.deploys.push import ModuleDiff, Push, PushResult
@@ -56,14 +56,6 @@ class StartedPush:
     touched: float = field(default_factory=time.monotonic)
     validation: asyncio.Task[None] | None = None
 
-    def analysis(self) -> dict[str, Any]:
-        """Modules and schema of the new deployment as `deploy-api.md` 7 writes them."""
-        modules = {
-            path: module.analyzed for path, module in self.deployment.modules.items() if module.analyzed
-        }
-        schema = self.deployment.schema
-        return {"modules": modules, "schema": None if schema is None else schema.to_json()}
-
     def result(self) -> PushResult:
         """What the push changes."""
         return PushResult(
@@ -72,7 +64,6 @@ class StartedPush:
             deployment=self.deployment,
             previous_schema=self.schema.previous_text,
             next_schema=self.schema.text,
-            analysis=self.analysis(),
             definitions=self.definitions,
         )
 

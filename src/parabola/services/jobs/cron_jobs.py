@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
     from parabola.functions.deployed.deployment import Deployment
     from parabola.functions.outcomes.results import FunctionResult
+    from parabola.values.analyzed_modules import CronSpec
 
 __all__ = [
     "RUNNING",
@@ -79,25 +80,25 @@ class CronJob:
 def check_crons(deployment: Deployment) -> None:
     """Refuse a deployment of which some job cannot run. Raises `BadRequest` (`InvalidCron`)."""
     for cron in deployment.crons:
-        name, spec = cron["identifier"], cron["spec"]
-        parse_schedule(spec["cronSchedule"])
-        size = len(_arguments_text(spec))
+        name, spec = cron.identifier, cron.spec
+        parse_schedule(spec.cron_schedule)
+        size = len(spec.arguments_text)
         if size >= MAX_ARGUMENTS:
             raise BadRequest(
                 f"The arguments of the cron job '{name}' are too large: {humanize(size)}, and they must be "
                 f"smaller than {humanize(MAX_ARGUMENTS)}. Keep the data in a table and pass its id.",
                 code="InvalidCron",
             )
-        target = deployment.functions.get(parse_path(spec["udfPath"]).canonical)
+        target = deployment.functions.get(parse_path(spec.udf_path).canonical)
         if target is None:
             raise BadRequest(
-                f"The cron job '{name}' schedules a function that does not exist: {spec['udfPath']}",
+                f"The cron job '{name}' schedules a function that does not exist: {spec.udf_path}",
                 code="InvalidCron",
             )
         if target.kind == "query":
             raise BadRequest(
                 f"The cron job '{name}' schedules a query function, only actions and mutations can be "
-                f"scheduled: {spec['udfPath']}",
+                f"scheduled: {spec.udf_path}",
                 code="InvalidCron",
             )
 
@@ -108,11 +109,11 @@ async def update_crons(tx: Transaction, deployment: Deployment) -> None:
     existing = {row.value["name"]: row for row in await system_rows(tx, JOBS)}
     runs = {row.value["cronJobId"]: row for row in await system_rows(tx, NEXT_RUNS)}
     for cron in deployment.crons:
-        row = existing.pop(cron["identifier"], None)
-        spec = _stored_spec(cron["spec"], deployment)
+        row = existing.pop(cron.identifier, None)
+        spec = _stored_spec(cron.spec, deployment)
         schedule = parse_schedule(spec["cronSchedule"])
         if row is None:
-            id = await tx.insert_system(JOBS, {"name": cron["identifier"], "cronSpec": spec})
+            id = await tx.insert_system(JOBS, {"name": cron.identifier, "cronSpec": spec})
             next_run = {"cronJobId": id, "state": "pending", "nextTs": _ns(_first_run(schedule, now))}
             await tx.insert_system(NEXT_RUNS, next_run)
         elif row.value["cronSpec"] != spec:
@@ -240,22 +241,17 @@ def _job(row: Document, run: Document) -> CronJob:
     )
 
 
-def _stored_spec(spec: Mapping[str, Any], deployment: Deployment) -> dict[str, Any]:
-    """The analysed specification as a row keeps it; `udfArgs` are the bytes of a JSON text.
+def _stored_spec(spec: CronSpec, deployment: Deployment) -> dict[str, Any]:
+    """The analysed specification as a row keeps it.
 
     A reference does not say in which language a function is written, so the path is the function's own.
     """
     schedule = {
         name: float(value) if isinstance(value, int) else value
-        for name, value in parse_schedule(spec["cronSchedule"]).to_json().items()
+        for name, value in parse_schedule(spec.cron_schedule).to_json().items()
     }
-    target = deployment.functions[parse_path(spec["udfPath"]).canonical]
-    return {"udfPath": target.path, "udfArgs": _arguments_text(spec), "cronSchedule": schedule}
-
-
-def _arguments_text(spec: Mapping[str, Any]) -> str:
-    args = spec["udfArgs"]
-    return args if isinstance(args, str) else bytes(args).decode()
+    target = deployment.functions[parse_path(spec.udf_path).canonical]
+    return {"udfPath": target.path, "udfArgs": spec.arguments_text, "cronSchedule": schedule}
 
 
 def _first_run(schedule: Schedule, now: datetime) -> datetime:

@@ -239,6 +239,25 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths
 
 
+async def test_what_a_host_makes_up_fails_the_push_and_nothing_else(
+    pusher: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pusher.finish(await pusher.start({"served.js": query("1")}))
+    analyze = HostConnection.analyze
+
+    async def lying(self: HostConnection, phase: str, **fields: Any) -> Any:
+        result = await analyze(self, phase, **fields)
+        return {**result, "modules": {path: {"functions": [{"name": 7}]} for path in result["modules"]}}
+
+    with monkeypatch.context() as hostile:
+        hostile.setattr(HostConnection, "analyze", lying)
+        refused = await pusher.start({"served.js": query("2")}, status=400)
+    assert refused["code"] == "InvalidModules"
+    assert refused["message"].startswith("Failed to analyze served.js: ")
+    assert "`$.functions[0].name`" in refused["message"]
+    assert await pusher.one() == 1
+
+
 async def test_a_push_analyses_what_has_changed(pusher: Pusher, asked: list[str]) -> None:
     sources = {
         "_deps/SHARED.js": "export const shared = 1;",

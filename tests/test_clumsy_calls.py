@@ -8,7 +8,6 @@ import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.runtimes import Environment
 from parabola.functions.processes.hosts import HostConnection
-from parabola.host_programs import host_programs
+from parabola.functions.settings import FunctionSettings
 from parabola.services.deploys.push import Push
 
 TYPESCRIPT = """
@@ -59,7 +58,7 @@ async def write(ctx, n):
 
 @pytest.fixture
 async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
-    opened = await Backend.open(BackendConfig(tmp_path / "data", hosts=replace(host_programs(), processes=2)))
+    opened = await Backend.open(BackendConfig(tmp_path / "data", functions=FunctionSettings(hosts=2)))
     try:
         yield opened
     finally:

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from parabola.backend import Backend, BackendConfig
 from parabola.functions.calls.execution import Execution
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import NO_IDENTITY
-from parabola.host_programs import host_programs
+from parabola.functions.settings import FunctionSettings
 from parabola.server.app import Server
 from parabola.services.deploys.push import Push
 
@@ -148,7 +148,7 @@ async def deployed(
 ) -> AsyncIterator[Deployed]:
     language = request.param
     push = push_of(language)
-    config = BackendConfig(tmp_path_factory.mktemp(language), hosts=replace(host_programs(), processes=1))
+    config = BackendConfig(tmp_path_factory.mktemp(language), functions=FunctionSettings(hosts=1))
     backend = await Backend.open(config)
     released = asyncio.Event()
     get = backend.runner.syscalls.find("1.0/get", "query")

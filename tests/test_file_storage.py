@@ -15,7 +15,8 @@ import pytest
 from file_storage_driver import HELLO, HELLO_DIGEST, Storage, storage_server
 from parabola.backend import Backend, BackendConfig
 from parabola.server.api.storage_api import Unsatisfiable, byte_range
-from parabola.services.files.upload_tokens import LIFETIME_SECONDS, UploadTokens
+from parabola.services.files.upload_tokens import UploadTokens
+from parabola.services.settings import ServiceSettings
 from parabola.values.errors import Unauthenticated
 
 
@@ -238,7 +239,7 @@ def test_a_token_is_good_for_an_hour() -> None:
     now = [1000.0]
     tokens = UploadTokens("name", b"s" * 32, lambda: now[0])
     token = tokens.issue()
-    now[0] += LIFETIME_SECONDS
+    now[0] += ServiceSettings.upload_url_seconds
     tokens.check(token)
     now[0] += 1
     with pytest.raises(Unauthenticated, match="expired"):

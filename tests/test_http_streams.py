@@ -17,8 +17,8 @@ import pytest_asyncio
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
-from parabola.server.api import http_actions
 from parabola.server.app import Server
+from parabola.server.http.rules import ServerRules
 from parabola.services.deploys.push import Push
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -414,16 +414,22 @@ async def test_an_action_hears_that_its_client_has_gone_and_goes_on(site: Site) 
     assert "[INFO] The client disconnected." in lines
 
 
-async def test_a_client_that_stalls_counts_as_gone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_actions, "STALL_SECONDS", 0.2)
-    connection = await site.connect()
-    await connection.send("POST /stalled HTTP/1.1", "content-length: 10", body=b"begun")
-    await site.until_noted("nobody sends")
-    assert (await connection.head())[0] == 408
-    connection = await site.connect()
-    connection.writer.transport.pause_reading()
-    await connection.send("GET /flood HTTP/1.1")
-    await site.until_noted("nobody reads")
+async def test_a_client_that_stalls_counts_as_gone(site: Site) -> None:
+    server = Server(site.backend, port=0, site_port=0, rules=ServerRules(stall_seconds=0.2))
+    await server.start()
+    try:
+        hurried = Site(site.backend, server)
+        connection = await hurried.connect()
+        await connection.send("POST /stalled HTTP/1.1", "content-length: 10", body=b"begun")
+        await site.until_noted("nobody sends")
+        assert (await connection.head())[0] == 408
+        connection = await hurried.connect()
+        connection.writer.transport.pause_reading()
+        await connection.send("GET /flood HTTP/1.1")
+        await site.until_noted("nobody reads")
+        connection.writer.close()
+    finally:
+        await server.stop()
 
 
 async def test_a_body_that_is_no_body_fails_its_request_alone(site: Site) -> None:

@@ -107,11 +107,11 @@ async def test_uploads_with_one_url_take_turns(tmp_path: Path, unused_tcp_port: 
 
 
 async def test_turns_are_given_in_order_and_never_lost() -> None:
-    turns = UploadTurns()
+    turns, rules = UploadTurns(), ServerRules(uploads_per_token=1)
     order: list[int] = []
 
     async def upload(number: int, gate: asyncio.Event) -> None:
-        async with turns.one_of(b"token", 1):
+        async with turns.one_of(b"token", rules):
             order.append(number)
             await gate.wait()
 
@@ -129,14 +129,13 @@ async def test_turns_are_given_in_order_and_never_lost() -> None:
     assert turns._waiting == {}
 
 
-async def test_not_everybody_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parabola.server.api.upload_turns.MAX_WAITING", 1)
-    turns = UploadTurns()
-    async with turns.one_of(b"token", 1):
-        waiting = asyncio.create_task(turns.one_of(b"token", 1).__aenter__())
+async def test_not_everybody_may_wait() -> None:
+    turns, rules = UploadTurns(), ServerRules(uploads_per_token=1, waiting_uploads=1)
+    async with turns.one_of(b"token", rules):
+        waiting = asyncio.create_task(turns.one_of(b"token", rules).__aenter__())
         await asyncio.sleep(0)
         with pytest.raises(Overloaded, match="a few at a time"):
-            async with turns.one_of(b"token", 1):
+            async with turns.one_of(b"token", rules):
                 pass
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)

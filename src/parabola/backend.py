@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from parabola.database.settings import DatabaseSettings
 from parabola.functions.activation import Activation
 from parabola.functions.calls.calling import CallRefused, RequestContext, resolve
 from parabola.functions.calls.session_requests import SessionRequest
@@ -31,6 +32,7 @@ from parabola.functions.outcomes.failures import FunctionFailure, new_request_id
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.queries.live_query import LiveQuery
+from parabola.functions.settings import FunctionSettings
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.host_programs import find_node, host_programs, repl_modules
 from parabola.services.archives.snapshot_export import SnapshotExports
@@ -45,6 +47,7 @@ from parabola.services.imports.snapshot_import import SnapshotImports
 from parabola.services.jobs.crons import Crons
 from parabola.services.jobs.scheduler import Scheduler
 from parabola.services.session_results import SessionResults
+from parabola.services.settings import ServiceSettings
 from parabola.services.sign_in.auth import TokenVerifier
 from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.values.errors import ParabolaError
@@ -82,6 +85,10 @@ class BackendConfig:
     minimum_free_disk: int = MINIMUM_FREE_BYTES
     """Bytes that uploads leave free on the disk of the data directory."""
     hosts: HostConfig = field(default_factory=host_programs)
+    """Which programs run functions. `functions` takes the place of its settings."""
+    database: DatabaseSettings = DatabaseSettings()
+    functions: FunctionSettings = FunctionSettings()
+    services: ServiceSettings = ServiceSettings()
 
 
 class Backend:
@@ -100,25 +107,27 @@ class Backend:
         self.activation = activation
         self.runner = runner
         self.query_cache = runner.query_cache
-        self.deploys = DeployService(
-            database, runner, activation, NodePackages(directory / PACKAGES_FOLDER, find_node)
-        )
-        self.scheduler = Scheduler(runner, max(1, config.hosts.maximum_actions * 3 // 4))
-        self.crons = Crons(runner)
-        self.session_results = SessionResults(database)
+        settings = config.services
+        packages = NodePackages(directory / PACKAGES_FOLDER, find_node, settings.npm_install_seconds)
+        self.deploys = DeployService(database, runner, activation, packages)
+        self.scheduler = Scheduler(runner, settings)
+        self.crons = Crons(runner, settings)
+        self.session_results = SessionResults(database, settings)
         secret = bytes.fromhex(config.instance_secret)
         self.files = Files(
             database,
             file_store(config.file_storage, directory / "files", secret),
-            UploadTokens(config.instance_name, secret),
+            UploadTokens(config.instance_name, secret, lifetime=settings.upload_url_seconds),
             config.cloud_url,
             directory / "uploads",
             UploadLimits(directory, config.maximum_file_size, config.minimum_free_disk),
             config.files_origin,
         )
-        self.imports = SnapshotImports(database, directory / "imports", lambda: self.files)
-        self.exports = SnapshotExports(database, directory / "exports", lambda: self.files)
-        self.inline_queries = InlineQueries(runner, config.hosts, runner.instance, repl_modules)
+        self.imports = SnapshotImports(database, directory / "imports", lambda: self.files, settings)
+        self.exports = SnapshotExports(database, directory / "exports", lambda: self.files, settings)
+        self.inline_queries = InlineQueries(
+            runner, replace(config.hosts, settings=config.functions), runner.instance, repl_modules
+        )
         self._tokens = TokenVerifier(redacted=config.redact_logs_to_client)
         self._closing = AsyncExitStack()
 
@@ -133,10 +142,11 @@ class Backend:
             directory = config.data_dir
             if directory is None:
                 directory = Path(stack.enter_context(TemporaryDirectory(prefix="parabola-")))
-            database = await open_database(directory)
+            database = await open_database(directory, config.database)
             stack.push_async_callback(database.close)
             instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}
-            hosts = replace(config.hosts, packages_directory=directory.absolute() / PACKAGES_FOLDER)
+            packages = directory.absolute() / PACKAGES_FOLDER
+            hosts = replace(config.hosts, settings=config.functions, packages_directory=packages)
             activation = Activation(database, hosts, instance)
             stack.push_async_callback(activation.close)
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
@@ -358,14 +368,14 @@ class Backend:
         return Identity.user((await self._tokens.verify(token, providers)).attributes)
 
 
-async def open_database(directory: Path) -> Database:
+async def open_database(directory: Path, settings: DatabaseSettings = DatabaseSettings()) -> Database:
     """The database in a directory, made there if there is none."""
     from parabola.database.database import Database
     from parabola.database.store.sqlite import SqlitePersistence
 
-    persistence = SqlitePersistence.open(directory)
+    persistence = SqlitePersistence.open(directory, settings)
     try:
-        return await Database.open(persistence)
+        return await Database.open(persistence, settings=settings)
     except BaseException:
         await persistence.close()
         raise

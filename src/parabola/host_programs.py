@@ -12,8 +12,10 @@ from typing import Final, Literal
 
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.processes.hosts import HostCommand, LoadFailure, Purpose
+from parabola.functions.settings import FunctionSettings
 from parabola.hosts import node
 from parabola.values.errors import BadRequest
+from parabola.values.limits import MIB
 
 __all__ = ["find_node", "host_programs", "isolate_command", "node_command", "python_command", "repl_modules"]
 
@@ -21,18 +23,10 @@ repl_modules: Final = node.repl_modules
 """Name and source of the modules that queries written at a prompt may import."""
 
 MEMORY_TEXT = "Function execution ran out of memory"
-NODE_HEAP_MB = 512
-"""Heap of a Node.js host, in which many calls run; it keeps each to 64 MB itself (js-runtime §5.5)."""
-NODE_MEMORY_MB = 1024
-"""Resident memory of a Node.js host: the heap does not bound buffers."""
-PYTHON_MEMORY_MB = 1024
-"""Resident memory of a Python host. Queries and mutations are kept to less inside it; an action that grows
-would otherwise take the machine's memory, and the system would choose whom to end."""
+MEMORY: Final = FunctionSettings.host_memory_bytes
 PYTHON_STEP_GRACE = 0.5
 """A Python host interrupts a step by itself, unless it is stuck in C. What a step has used is known outside
 only as exactly as looks are frequent, and on a busy machine they are not."""
-MEBIBYTE = 1024 * 1024
-
 # Intl and toLocaleString answer the same on every server.
 _NODE_ENVIRONMENT: Mapping[str, str] = {"LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}
 # The order of sets depends on the hashes of strings: it must be the same on every host.
@@ -52,8 +46,12 @@ def find_node() -> Path:
         raise BadRequest(str(error)) from None
 
 
-def python_command(purpose: Purpose) -> HostCommand:
-    """The Python host, run by the interpreter that runs the engine."""
+def python_command(purpose: Purpose, memory: int = MEMORY) -> HostCommand:
+    """The Python host, run by the interpreter that runs the engine, with `memory` bytes.
+
+    Queries and mutations are kept to half of it inside (`HostLimits.shared_memory`); an action that grows
+    would otherwise take the machine's memory, and the system would choose whom to end.
+    """
     program = (sys.executable, "-m", "parabola.hosts.python", "--fd", "{fd}")
     return HostCommand(
         "python",
@@ -61,31 +59,37 @@ def python_command(purpose: Purpose) -> HostCommand:
         _PYTHON_ENVIRONMENT,
         zygote_argv=(*program, "--zygote"),
         memory_text=MEMORY_TEXT,
-        memory_bytes=PYTHON_MEMORY_MB * MEBIBYTE,
+        memory_bytes=memory,
         step_grace=PYTHON_STEP_GRACE,
     )
 
 
-def isolate_command(purpose: Purpose) -> HostCommand:
-    """The default JavaScript runtime in Node.js."""
-    return _node_command("isolate", compile_later=purpose == "action")
+def isolate_command(purpose: Purpose, memory: int = MEMORY) -> HostCommand:
+    """The default JavaScript runtime in Node.js, with `memory` bytes, half of them heap.
+
+    Many calls run in it; it keeps each to 64 MB itself (js-runtime §5.5).
+    """
+    return _node_command("isolate", memory, compile_later=purpose == "action")
 
 
-def node_command(purpose: Purpose) -> HostCommand:
-    """Full Node.js, for `"use node"` modules."""
-    return _node_command("node")
+def node_command(purpose: Purpose, memory: int = MEMORY) -> HostCommand:
+    """Full Node.js, for `"use node"` modules, with `memory` bytes, half of them heap."""
+    return _node_command("node", memory)
 
 
-def _node_command(environment: Literal["isolate", "node"], *, compile_later: bool = False) -> HostCommand:
+def _node_command(
+    environment: Literal["isolate", "node"], memory: int, *, compile_later: bool = False
+) -> HostCommand:
+    heap_mb = memory // 2 // MIB
     try:
-        argv = node.host_argv(environment, memory_mb=NODE_HEAP_MB, compile_later=compile_later)
+        argv = node.host_argv(environment, memory_mb=heap_mb, compile_later=compile_later)
     except node.NodeNotFound as error:
         raise LoadFailure(str(error)) from None
     return HostCommand(
         environment,
         (*argv, "--fd", "{fd}"),
         _NODE_ENVIRONMENT,
-        memory_text=node.memory_text(environment, NODE_HEAP_MB),
-        heap_bytes=NODE_HEAP_MB * MEBIBYTE,
-        memory_bytes=NODE_MEMORY_MB * MEBIBYTE,
+        memory_text=node.memory_text(environment, heap_mb),
+        heap_bytes=heap_mb * MIB,
+        memory_bytes=memory,
     )

@@ -28,6 +28,7 @@ from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.processes.hosts import HostConnection, LoadFailure
 from parabola.functions.queries.live_query import LiveQuery
+from parabola.functions.settings import FunctionSettings
 from parabola.values.validators.builder import Validator
 
 Json = dict[str, Any]
@@ -294,10 +295,16 @@ class Engine:
 
 
 @asynccontextmanager
-async def running(directory: Path, world: ScriptedWorld, *, deploy: bool = True) -> AsyncIterator[Engine]:
+async def running(
+    directory: Path,
+    world: ScriptedWorld,
+    *,
+    deploy: bool = True,
+    settings: FunctionSettings = FunctionSettings(),
+) -> AsyncIterator[Engine]:
     """An engine with the functions of `world` deployed, or with what the directory says is deployed."""
     database = await Database.open(SqlitePersistence.open(directory))
-    activation = Activation(database, HostConfig(inline=world.host), {})
+    activation = Activation(database, HostConfig(inline=world.host, settings=settings), {})
     try:
         runner = await activation.open("test", SECRET)
         engine = Engine(database, activation, runner, world)

@@ -17,6 +17,7 @@ from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.hosts import HostCommand, Purpose
+from parabola.functions.settings import FunctionSettings
 from parabola.host_programs import host_programs, isolate_command
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
@@ -81,7 +82,7 @@ export const count = query({ handler: async ({ db }) => (await db.query("items")
 """
 
 
-def small_host(purpose: Purpose) -> HostCommand:
+def small_host(purpose: Purpose, memory: int) -> HostCommand:
     """A host that is soon full. The limit of time is out of the way: what is tested is that of memory."""
     command = isolate_command(purpose)
     heap = f"--max-old-space-size={HEAP_MB}"
@@ -96,8 +97,11 @@ async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bac
     folder = tmp_path_factory.mktemp("functions")
     modules = bundle_sources(folder, {"memory.ts": FUNCTIONS})
     push = Push("typescript", tuple(Module(one["path"], "isolate", one["source"]) for one in modules))
-    hosts = replace(host_programs(), commands={"isolate": small_host}, processes=1, step_limit=60.0)
-    backend = await Backend.open(BackendConfig(tmp_path_factory.mktemp("data"), hosts=hosts))
+    hosts = replace(host_programs(), commands={"isolate": small_host})
+    functions = FunctionSettings(hosts=1, user_seconds=60.0)
+    backend = await Backend.open(
+        BackendConfig(tmp_path_factory.mktemp("data"), hosts=hosts, functions=functions)
+    )
     try:
         await backend.deploy(push)
         yield backend

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from parabola.server.app import Server
+from parabola.server.http.rules import ServerRules
 from server.fake_backend import FakeBackend, messages_backend
 from server.wire_client import Dial, WireClient
 
@@ -19,8 +20,14 @@ def backend() -> FakeBackend:
 
 
 @pytest.fixture
-async def server(backend: FakeBackend) -> AsyncIterator[Server]:
-    server = Server(backend, port=0, site_port=0)
+def rules(request: pytest.FixtureRequest) -> ServerRules:
+    """The server's rules; a test that wants others parametrizes them, indirectly."""
+    return getattr(request, "param", ServerRules())
+
+
+@pytest.fixture
+async def server(backend: FakeBackend, rules: ServerRules) -> AsyncIterator[Server]:
+    server = Server(backend, port=0, site_port=0, rules=rules)
     await server.start()
     yield server
     await server.stop()

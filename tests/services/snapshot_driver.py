@@ -19,15 +19,16 @@ from parabola.functions.processes.host_set import HostConfig
 from parabola.services.archives.snapshot_export import FinishedExport
 from parabola.services.deploys.push import Push
 from parabola.services.imports.record import ImportRecord, ImportRequest, find_import
+from parabola.services.settings import ServiceSettings
 from parabola.testing.inline_host import InlineHosts
 from parabola.values.errors import NotFound
 
 
 @contextlib.asynccontextmanager
-async def opened(data_dir: Path) -> AsyncIterator[Backend]:
+async def opened(data_dir: Path, services: ServiceSettings = ServiceSettings()) -> AsyncIterator[Backend]:
     """A backend on a data directory."""
     backend = await Backend.open(
-        BackendConfig(data_dir=data_dir, hosts=HostConfig(inline=InlineHosts(data_dir)))
+        BackendConfig(data_dir=data_dir, hosts=HostConfig(inline=InlineHosts(data_dir)), services=services)
     )
     try:
         yield backend

@@ -18,6 +18,7 @@ from parabola.database.model.errors import ConflictError
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import FIRST_FREE_ID
 from parabola.database.model.tables import Registry
+from parabola.database.settings import DatabaseSettings
 from parabola.database.store.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
 from parabola.database.transaction import Transaction
 from parabola.database.upkeep.backfill import Backfill
@@ -54,6 +55,7 @@ class Database:
         limits: Limits,
         counter: Callable[[], float] = seconds_since_boot,
         ran: bytes | None = None,
+        settings: DatabaseSettings = DatabaseSettings(),
     ) -> None:
         self.persistence = persistence
         self.limits = limits
@@ -67,7 +69,13 @@ class Database:
         self._clock = clock
         self._listeners: list[CommitListener] = []
         self._committer = Committer(
-            persistence, latest_ts, registry, clock=clock, next_id=next_id, publish=self._publish
+            persistence,
+            latest_ts,
+            registry,
+            clock=clock,
+            next_id=next_id,
+            publish=self._publish,
+            log_bytes=settings.recent_commits_bytes,
         )
         self.subscriptions = Subscriptions(self._committer.log)
         self.running_time = RunningTime(clock, counter, lambda: self.latest_ts, ran)
@@ -84,10 +92,12 @@ class Database:
         limits: Limits | None = None,
         counter: Callable[[], float] = seconds_since_boot,
         retention: Retention | None = None,
+        settings: DatabaseSettings = DatabaseSettings(),
     ) -> Database:
         """Opens the database a store holds, or makes a new one there, and begins to look after it.
 
-        `clock` gives nanoseconds since 1970, `counter` seconds that nobody can set.
+        `clock` gives nanoseconds since 1970, `counter` seconds that nobody can set. The caches of `settings`
+        are the store's.
         """
         state = await persistence.load()
         if state.latest_ts == 0:
@@ -107,13 +117,14 @@ class Database:
             limits=limits or Limits(),
             counter=counter,
             ran=state.properties.get(RUNNING_TIME),
+            settings=settings,
         )
         # What tables and indexes were like before is not known any more.
         database.oldest_ts = state.latest_ts
         database.oldest_document_ts = int(state.properties.get(DOCUMENTS_BEFORE, 0))
         database._backfill = Backfill(database)
-        database._vacuum = Vacuum(database, retention or Retention())
-        database._inspection = Inspection(database)
+        database._vacuum = Vacuum(database, retention or Retention(documents=settings.history_seconds))
+        database._inspection = Inspection(database, settings.inspection_seconds)
         await add_missing_system_tables(database)
         return database
 

@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("parabola.functions")
 
-DRAIN_SECONDS = 10.0
-"""How long queries and mutations of the previous deployment may go on; what is left is run again on the new
-one.
-"""
-
 Write = Callable[["Transaction"], Awaitable[None]]
 FindProviders = Callable[[HostSet, Deployment], Awaitable[Sequence[Mapping[str, Any]]]]
 
@@ -75,6 +70,7 @@ class Activation:
             instance_name=instance_name,
             instance_secret=instance_secret,
             instance=self._instance,
+            settings=self._config.settings,
         )
         return self._runner
 
@@ -189,8 +185,9 @@ class Activation:
     def _retire(self, hosts: HostSet) -> None:
         async def retire() -> None:
             try:
-                longest = max(runtime.action_seconds for runtime in RUNTIMES.values())
-                await hosts.close(drain=DRAIN_SECONDS, drain_actions=longest)
+                settings = self._config.settings
+                longest = max(runtime.action_seconds(settings) for runtime in RUNTIMES.values())
+                await hosts.close(drain=settings.drain_seconds, drain_actions=longest)
             except asyncio.CancelledError:
                 await hosts.close()
                 raise

@@ -14,13 +14,8 @@ from parabola.database.query.cursors import CursorCodec
 from parabola.functions.calls.actions import run_action
 from parabola.functions.calls.attempt import Attempt, wall_clock_ms
 from parabola.functions.calls.calling import Call, CallRefused, EncodedArguments, RequestContext
-from parabola.functions.calls.deadlines import (
-    SLOW_SYSTEM_FAILURE,
-    SYSTEM_TIME_LIMIT_SECONDS,
-    DeadlinePassed,
-    Deadlines,
-)
-from parabola.functions.calls.execution import USER_TIME_LIMIT_MS, Execution, Outcome, UncatchableFailure
+from parabola.functions.calls.deadlines import SLOW_SYSTEM_FAILURE, DeadlinePassed, Deadlines
+from parabola.functions.calls.execution import Execution, Outcome, UncatchableFailure
 from parabola.functions.calls.implicit_reads import ImplicitReads
 from parabola.functions.calls.log_entries import completion
 from parabola.functions.calls.mutations import Companion, MutationRequest, Mutations, OnCommitting
@@ -37,6 +32,7 @@ from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.hosts import HostLost
 from parabola.functions.queries.query_cache import QueryCache
+from parabola.functions.settings import FunctionSettings
 from parabola.functions.syscalls import calls as syscall_calls
 from parabola.functions.syscalls import data as syscall_data
 from parabola.functions.syscalls import meta as syscall_meta
@@ -44,6 +40,7 @@ from parabola.functions.syscalls import streams as syscall_streams
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.functions.system.registry import PREFIX
 from parabola.values.errors import InternalServerError
+from parabola.values.limits import LIMIT_WARNING_RATIO
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -74,13 +71,15 @@ class FunctionRunner:
         instance_name: str = "parabola",
         instance_secret: bytes = b"",
         instance: Mapping[str, str] | None = None,
+        settings: FunctionSettings = FunctionSettings(),
     ) -> None:
         self.database = database
+        self.settings = settings
         self.active = active
         self.instance_name = instance_name
         self.instance: Mapping[str, str] = instance or {"cloudUrl": "", "siteUrl": ""}
         """Public addresses: `cloudUrl` of the API, `siteUrl` of HTTP actions."""
-        self.log = ExecutionLog()
+        self.log = ExecutionLog(settings.log_entries)
         self.cursors = CursorCodec(instance_name, instance_secret)
         self.deadlines = Deadlines()
         self.syscalls = SyscallTable(
@@ -91,7 +90,7 @@ class FunctionRunner:
                 *syscall_meta.SYSCALLS,
             ]
         )
-        self.query_cache = QueryCache(self, database)
+        self.query_cache = QueryCache(self, database, capacity=settings.query_cache_bytes)
         self._mutations = Mutations(self)
         self._seeds = SeedSource()
         self._implicit = ImplicitReads(database.registry)
@@ -245,7 +244,7 @@ class FunctionRunner:
             now_ms=wall_clock_ms(),
             seed=self._seeds.next(),
             execution_id=self.log.next_id(),
-            deadline=asyncio.get_running_loop().time() + SYSTEM_TIME_LIMIT_SECONDS,
+            deadline=asyncio.get_running_loop().time() + self.settings.system_seconds,
             transaction=transaction,
             journal=journal,
             losses=losses,
@@ -301,11 +300,11 @@ class FunctionRunner:
         if outcome.failure is None:
             for text, code in execution.db.warnings():
                 execution.logs.warn(text, code)
-            user_ms = execution.attempt.user_ms
-            if user_ms > 0.8 * USER_TIME_LIMIT_MS:
+            user_ms, limit = execution.attempt.user_ms, self.settings.user_seconds
+            if user_ms > LIMIT_WARNING_RATIO * limit * 1000:
                 execution.logs.warn(
                     "Function execution took a long time. "
-                    f"(maximum duration: {USER_TIME_LIMIT_MS / 1000:g}s, "
+                    f"(maximum duration: {limit:g}s, "
                     f"actual duration: {user_ms / 1000:.3f}s).",
                     "UserTimeout",
                 )

@@ -36,7 +36,9 @@ class InlineHosts(HostSet):
     def __init__(
         self, config: HostConfig, deployment: Deployment, instance: Mapping[str, str], spec: FunctionSpec
     ) -> None:
-        super().__init__(replace(config, processes=1, spares=0), deployment, instance)
+        super().__init__(
+            replace(config, settings=replace(config.settings, hosts=1, spare_hosts=0)), deployment, instance
+        )
         self._spec = spec
         self._deployed: HostSet | None = None
 

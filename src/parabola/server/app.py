@@ -68,7 +68,6 @@ APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
 )
 MAX_HEADER_BYTES: Final = 64 * 1024
 """One header line: tokens are accepted up to 32 KiB."""
-SHUTDOWN_SECONDS: Final = 5.0
 
 SYNC_SERVER: Final = web.AppKey("sync_server", SyncServer)
 
@@ -167,7 +166,7 @@ class Server:
             self.rules,
             access_log=None,
             auto_decompress=False,  # what may be compressed, and how far it may grow, is for each endpoint
-            shutdown_timeout=SHUTDOWN_SECONDS,
+            shutdown_timeout=self.rules.shutdown_seconds,
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
         )

@@ -13,7 +13,8 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from parabola.functions.calls.session_requests import RETENTION_DAYS, TABLE, UNCHANGED, UNCHANGED_HOURS
+from parabola.functions.calls.session_requests import TABLE, UNCHANGED
+from parabola.services.settings import ServiceSettings
 from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SessionResults", "remove_old_results", "remove_unchanged_results"]
 
-KEPT_SECONDS: Final = RETENTION_DAYS * 24 * 3600.0
-UNCHANGED_SECONDS: Final = UNCHANGED_HOURS * 3600.0
 CLEANING_SECONDS: Final = 1800.0
 """Between two looks."""
 BATCH: Final = 200
@@ -35,12 +34,13 @@ _SOURCE: Final = "session results"
 class SessionResults:
     """Removes old results from time to time, until closed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settings: ServiceSettings) -> None:
         self._database = database
+        self._settings = settings
         self._task: asyncio.Task[None] | None = None
         # Creation time up to which rows were looked at for having changed nothing. What an earlier run has
-        # not come to within two hours of its own is left to the two weeks.
-        self._looked_at_ms = database.clock_before(2 * UNCHANGED_SECONDS) / 1e6
+        # not come to within two hours of its own is left to the end of all results.
+        self._looked_at_ms = database.clock_before(2 * settings.unchanged_results_seconds) / 1e6
 
     def start(self) -> None:
         """Begin, with what is too old already."""
@@ -61,10 +61,10 @@ class SessionResults:
     async def run_once(self) -> None:
         """Remove all that is too old now."""
         database = self._database
-        before_ms = database.clock_before(KEPT_SECONDS) / 1e6
+        before_ms = database.clock_before(self._settings.mutation_results_seconds) / 1e6
         while await database.transact(partial(remove_old_results, before_ms=before_ms), source=_SOURCE):
             pass
-        before_ms = database.clock_before(UNCHANGED_SECONDS) / 1e6
+        before_ms = database.clock_before(self._settings.unchanged_results_seconds) / 1e6
         while self._looked_at_ms < before_ms:
             remove = partial(remove_unchanged_results, after_ms=self._looked_at_ms, before_ms=before_ms)
             self._looked_at_ms = await database.transact(remove, source=_SOURCE)

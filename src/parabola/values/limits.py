@@ -121,6 +121,33 @@ MAX_ACTION_TIME: Final = 1800.0
 MAX_NODE_ACTION_TIME: Final = 600.0
 """One action in the full Node.js environment."""
 
+# ---- memory (js-runtime 5.5)
+
+MAX_ISOLATE_MEMORY: Final = 64 * MIB
+"""What a JavaScript query, mutation or action of the default runtime may hold."""
+
+MAX_SHARED_MEMORY: Final = 512 * MIB
+"""What the queries and mutations of one Python process may hold together."""
+
+# ---- actions and HTTP actions (js-runtime 7)
+
+MAX_OPERATIONS_AT_ONCE: Final = 8
+"""Operations of an action of the default JavaScript runtime that run at a time; more wait."""
+
+MAX_OPERATIONS_PENDING: Final = 1000
+"""Operations of an action of full Node.js that have not been answered yet."""
+
+MAX_RESPONSE_SIZE: Final = 20 * MIB
+"""Size in bytes of the body of an HTTP action's response."""
+
+MAX_FORM_SIZE: Final = 20 * MIB
+"""Size in bytes of a body that is read as a form."""
+
+# ---- between the engine and its hosts (docs/host-protocol.md)
+
+MAX_HOST_MESSAGE_BYTES: Final = 64 * MIB
+"""One message, in either direction."""
+
 # ---- error texts
 
 MAX_ERROR_MESSAGE_BYTES: Final = 64 * KIB

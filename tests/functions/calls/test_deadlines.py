@@ -9,8 +9,8 @@ import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import IdleHost, request
-from parabola.functions import engine as runner_module
 from parabola.functions.calls.deadlines import DeadlinePassed, Deadlines
+from parabola.functions.settings import FunctionSettings
 
 
 async def test_a_run_ends_when_its_deadline_has_passed() -> None:
@@ -37,10 +37,7 @@ async def test_a_run_that_has_ended_is_left_alone() -> None:
     assert deadlines._timer is None
 
 
-async def test_a_call_that_waits_too_long_fails_and_nested_ones_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner_module, "SYSTEM_TIME_LIMIT_SECONDS", 0.05)
+async def test_a_call_that_waits_too_long_fails_and_nested_ones_with_it(tmp_path: Path) -> None:
     world = ScriptedWorld()
 
     @world.query("d:waits")
@@ -51,7 +48,7 @@ async def test_a_call_that_waits_too_long_fails_and_nested_ones_with_it(
     async def outer(run: ScriptedRun, args: dict) -> None:
         await run.call("1.0/runUdf", {"udfType": "query", "name": "d:waits", "args": {}})
 
-    async with running(tmp_path, world) as engine:
+    async with running(tmp_path, world, settings=FunctionSettings(system_seconds=0.05)) as engine:
         engine.runner.deadlines._interval = 0.01
         for name in ("d:waits", "d:outer"):
             result = await engine.query(name)

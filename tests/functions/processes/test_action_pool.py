@@ -106,10 +106,9 @@ async def test_actions_wait_at_the_limit_but_never_those_that_actions_run() -> N
         assert await waiting
 
 
-async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(action_pool, "WAIT_SECONDS", 0.01)
+async def test_who_waits_too_long_is_refused() -> None:
     hosts = Hosts()
-    async with pool(hosts, maximum=1, spares=0) as opened:
+    async with pool(hosts, maximum=1, spares=0, wait_seconds=0.01) as opened:
         first = await opened.run(request("action"))
         with pytest.raises(RateLimited, match="limited to 1 concurrent actions"):
             await opened.run(request("action"))

@@ -35,8 +35,8 @@ async def loss_of(run: Run) -> HostLost:
     return lost.value
 
 
-async def opened(hosts: Hosts, size: int = 1, spares: int = 0) -> DeterministicPool:
-    pool = DeterministicPool(hosts.spawn, size, spares=spares)
+async def opened(hosts: Hosts, size: int = 1, **options: int) -> DeterministicPool:
+    pool = DeterministicPool(hosts.spawn, size, **options)
     await pool.start()
     await settled(lambda: len(pool.processes()) == size)
     return pool
@@ -163,10 +163,9 @@ def become_slow(run: Run) -> None:
     run.host.on_slow()
 
 
-async def test_who_has_lost_a_host_comes_before_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_pool, "RUNS_PER_HOST", 1)
+async def test_who_has_lost_a_host_comes_before_those_who_wait() -> None:
     hosts, losses = Hosts(), HostLosses()
-    pool = await opened(hosts)
+    pool = await opened(hosts, runs_per_host=1)
     first = await pool.run(request())
     waiting = asyncio.create_task(pool.run(request()))
     losses.count(HostLost("killed by SIGKILL"))

@@ -9,15 +9,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from functions.pool_hosts import Hosts, request, settled
-from parabola.functions.processes import host_pool
 from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.functions.processes.hosts import HostLost, LoadFailure
 from parabola.values.errors import Overloaded
 
 
 @asynccontextmanager
-async def pool(hosts: Hosts, size: int = 2) -> AsyncIterator[DeterministicPool]:
-    opened = DeterministicPool(hosts.spawn, size)
+async def pool(hosts: Hosts, size: int = 2, **options: Any) -> AsyncIterator[DeterministicPool]:
+    opened = DeterministicPool(hosts.spawn, size, **options)
     try:
         await opened.start()
         await settled(lambda: len(opened.processes()) == size)
@@ -35,10 +34,9 @@ async def test_the_least_loaded_host_gets_the_next_run() -> None:
         assert (await opened.run(request())).host is runs[0].host
 
 
-async def test_a_full_pool_lets_runs_wait_but_never_nested_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_pool, "RUNS_PER_HOST", 1)
+async def test_a_full_pool_lets_runs_wait_but_never_nested_ones() -> None:
     hosts = Hosts()
-    async with pool(hosts, 1) as opened:
+    async with pool(hosts, 1, runs_per_host=1) as opened:
         first = await opened.run(request())
         waiting = asyncio.create_task(opened.run(request()))
         await asyncio.sleep(0)
@@ -49,10 +47,9 @@ async def test_a_full_pool_lets_runs_wait_but_never_nested_ones(monkeypatch: pyt
         assert (await waiting).id
 
 
-async def test_who_gives_up_waiting_does_not_take_the_turn_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_pool, "RUNS_PER_HOST", 1)
+async def test_who_gives_up_waiting_does_not_take_the_turn_of_others() -> None:
     hosts = Hosts()
-    async with pool(hosts, 1) as opened:
+    async with pool(hosts, 1, runs_per_host=1) as opened:
         first = await opened.run(request())
         impatient = asyncio.create_task(opened.run(request()))
         patient = asyncio.create_task(opened.run(request()))
@@ -62,11 +59,9 @@ async def test_who_gives_up_waiting_does_not_take_the_turn_of_others(monkeypatch
         assert (await patient).id
 
 
-async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_pool, "RUNS_PER_HOST", 1)
-    monkeypatch.setattr(host_pool, "WAIT_SECONDS", 0.01)
+async def test_who_waits_too_long_is_refused() -> None:
     hosts = Hosts()
-    async with pool(hosts, 1) as opened:
+    async with pool(hosts, 1, runs_per_host=1, wait_seconds=0.01) as opened:
         first = await opened.run(request())
         with pytest.raises(Overloaded, match="No host became free"):
             await opened.run(request())

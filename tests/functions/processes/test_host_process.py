@@ -16,7 +16,6 @@ import orjson
 import pytest
 
 from functions.pool_hosts import IdleHost
-from parabola.functions.processes import hosts
 from parabola.functions.processes.host_process import HostProcess, describe_exit
 from parabola.functions.processes.hosts import HostBundle, HostCommand, HostLost, LoadFailure, Run, RunRequest
 
@@ -51,8 +50,8 @@ async def failure_of(run: Run) -> Any:
 async def test_a_module_has_a_time_in_which_its_host_can_run(
     monkeypatch: pytest.MonkeyPatch, has_processor: bool
 ) -> None:
-    monkeypatch.setattr(hosts, "ANALYSIS_SECONDS", 0.02)
     analyst = IdleHost()
+    analyst._import_seconds = 0.02
     if not has_processor:
         monkeypatch.setattr(analyst, "waiting_seconds", analyst.loop.time, raising=False)
     analysing = asyncio.create_task(analyst.analyze("modules"))
@@ -110,7 +109,7 @@ async def test_a_host_that_ends_while_loading_fails_the_load_with_what_it_said()
 async def test_a_load_that_takes_for_ever_fails() -> None:
     async with host() as process:
         with pytest.raises(LoadFailure, match="took longer"):
-            await process.load(bundle("silent"), seconds=0.1)
+            await process.load(replace(bundle("silent"), import_seconds=0.1))
 
 
 async def test_a_program_that_cannot_be_started_fails_the_load() -> None:

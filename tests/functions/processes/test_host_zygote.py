@@ -11,11 +11,11 @@ import orjson
 import pytest
 
 from functions.pool_hosts import settled
-from parabola import host_programs
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.host_zygote import ForkingSpawner, Zygote
 from parabola.functions.processes.hosts import HostBundle, HostLost, LoadFailure, RunRequest
 from parabola.host_programs import python_command
+from parabola.values.limits import MIB
 
 SOURCE = """
 import os
@@ -88,11 +88,8 @@ async def test_a_query_in_a_fork_has_its_bound_of_memory(spawner: ForkingSpawner
     await host.close()
 
 
-async def test_an_action_that_eats_memory_ends_before_the_machine_is_in_trouble(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(host_programs, "PYTHON_MEMORY_MB", 150)
-    spawner = ForkingSpawner(python_command("action"), bundle())
+async def test_an_action_that_eats_memory_ends_before_the_machine_is_in_trouble() -> None:
+    spawner = ForkingSpawner(python_command("action", 150 * MIB), bundle())
     host = await spawner.spawn(None)
     hoarding = host.run(RunRequest("action", "z.py:hoard", b"{}", 0.0, "00" * 16, 0, b"null", "r"))
     failure = await hoarding.next()

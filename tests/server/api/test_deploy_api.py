@@ -7,7 +7,6 @@ import gzip
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pytest
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.hosts import HostConnection
-from parabola.host_programs import host_programs
+from parabola.functions.settings import FunctionSettings
 from parabola.server.app import Server
 from parabola.services.sign_in.admin_keys import make_admin_key
 
@@ -115,7 +114,7 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
         data_dir=tmp_path,
         instance_name="happy-animal",
         instance_secret=SECRET,
-        hosts=replace(host_programs(), processes=1),
+        functions=FunctionSettings(hosts=1, import_seconds=10.0),
     )
     backend = await Backend.open(config)
     yield backend
@@ -377,14 +376,11 @@ async def test_a_push_that_cannot_be_analysed_is_refused_and_the_old_functions_g
     assert await pusher.one() == 2
 
 
-async def test_an_import_that_never_ends_in_nodejs_is_named(
-    pusher: Pusher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_import_that_never_ends_in_nodejs_is_named(pusher: Pusher) -> None:
     await pusher.push({"served.js": query("1")})
-    monkeypatch.setattr("parabola.functions.processes.hosts.ANALYSIS_SECONDS", 2.0)
     never = '"use node"; await new Promise(() => setInterval(() => {}, 1000));'
     refused = await pusher.start({"served.js": query("2"), "never.js": never}, status=400)
-    assert "Importing never.js took longer than 2 seconds" in refused["message"]
+    assert "Importing never.js took longer than 10 seconds" in refused["message"]
     assert await pusher.one() == 1
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from parabola.functions.deployed.identity import Identity
 from parabola.server.app import SYNC_SERVER, Server
+from parabola.server.http.rules import ServerRules
 from parabola.server.sync import server as sync_server
 from parabola.server.sync import socket as sync_socket
 from parabola.server.sync.messages import decode_ts, encode_ts
@@ -443,14 +444,14 @@ class TestLiveness:
             seen.add(json.loads(frame.data)["type"] if frame.type is aiohttp.WSMsgType.TEXT else frame.type)
         assert seen == {"Ping", aiohttp.WSMsgType.PING}
 
-    async def test_a_silent_client_is_dropped(self, dial: Dial, monkeypatch):
-        monkeypatch.setattr("parabola.server.sync.liveness.DROP_AFTER", 0.05)
+    @pytest.mark.parametrize("rules", [ServerRules(silence_seconds=0.05)], indirect=True)
+    async def test_a_silent_client_is_dropped(self, dial: Dial):
         client = await dial(autoping=False)
         frame = await asyncio.wait_for(client.socket.receive(), 5)
         assert frame.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
+    @pytest.mark.parametrize("rules", [ServerRules(silence_seconds=0.2)], indirect=True)
     async def test_a_client_that_answers_pings_is_kept(self, dial: Dial, monkeypatch):
-        monkeypatch.setattr("parabola.server.sync.liveness.DROP_AFTER", 0.2)
         monkeypatch.setattr("parabola.server.sync.liveness.PING_FRAME_EVERY", 0.02)
         client = await dial()
         reading = asyncio.create_task(client.socket.receive())

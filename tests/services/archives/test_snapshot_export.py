@@ -16,6 +16,7 @@ from hypothesis import given, settings
 
 from parabola.backend import Backend
 from parabola.services.archives import archive_snapshot, snapshot_export
+from parabola.services.settings import ServiceSettings
 from parabola.values.encoding import Int64, dumps
 from parabola.values.errors import BadRequest, NotFound
 from services.snapshot_driver import (
@@ -232,19 +233,18 @@ async def test_faults_are_tried_again_and_in_the_end_given_up(
     await exported(backend)
 
 
-async def test_archives_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_archives_expire(tmp_path: Path) -> None:
     async with opened(tmp_path) as backend:
         await insert(backend, "t", {})
         kept = await exported(backend)
         assert 13 * 24 * 3600 < kept.expires_in <= 14 * 24 * 3600
-        with monkeypatch.context() as patch:
-            patch.setattr(snapshot_export, "KEPT_SECONDS", 0)
-            id = await backend.exports.request(include_storage=False)
-            assert backend.exports._task is not None
-            await backend.exports._task
-            with pytest.raises(NotFound):
-                await backend.exports.find(id)
-            await backend.exports.remove_expired()
+    async with opened(tmp_path, ServiceSettings(exports_seconds=0)) as backend:
+        id = await backend.exports.request(include_storage=False)
+        assert backend.exports._task is not None
+        await backend.exports._task
+        with pytest.raises(NotFound):
+            await backend.exports.find(id)
+        await backend.exports.remove_expired()
         assert await backend.database.begin().get_system(id) is None
     assert [path.name for path in (tmp_path / "exports").iterdir()] == [kept.path.name]
     (tmp_path / "exports" / "stray.zip").write_bytes(b"")

@@ -19,6 +19,7 @@ from parabola.services.imports import hidden as hidden_import
 from parabola.services.imports import snapshot_import
 from parabola.services.imports.load import ImportLoad
 from parabola.services.imports.record import ImportRequest
+from parabola.services.settings import ServiceSettings
 from services.snapshot_driver import (
     archive,
     begin_import,
@@ -199,8 +200,7 @@ async def test_an_import_that_is_too_old_is_given_up(
     tmp_path: Path, cut: Cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = await cut_at_the_second_chunk(cut, tmp_path, monkeypatch, lambda data: None)
-    monkeypatch.setattr(snapshot_import, "MAX_AGE_SECONDS", 0)
-    async with opened(cut.copy) as backend:
+    async with opened(cut.copy, ServiceSettings(imports_seconds=0)) as backend:
         record = await reached(backend, id)
         assert "too old" in record.state["error_message"]
         assert hidden(backend) == []
@@ -254,12 +254,12 @@ async def test_uploads_of_imports_that_are_over_are_removed(tmp_path: Path) -> N
         assert set(uploads_of(backend)) == {needed, unfinished}
 
 
-async def test_imports_that_nobody_confirms_come_to_an_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_imports_that_nobody_confirms_come_to_an_end(tmp_path: Path) -> None:
     async with opened(tmp_path) as backend:
         id = await begin_import(backend, lines(*ROWS))
-        monkeypatch.setattr(snapshot_import, "MAX_AGE_SECONDS", 0)
+        await backend.imports.clean_up()
+        assert (await import_record(backend, id)).stage == "waiting_for_confirmation"
+    async with opened(tmp_path, ServiceSettings(imports_seconds=0)) as backend:
         await backend.imports.start_upload()
         assert "not confirmed in time" in (await import_record(backend, id)).state["error_message"]
         assert len(uploads_of(backend)) == 1

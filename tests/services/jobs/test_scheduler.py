@@ -8,7 +8,6 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ from parabola.backend import Backend, BackendConfig
 from parabola.database.transaction import Transaction
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
-from parabola.host_programs import host_programs
+from parabola.functions.settings import FunctionSettings
 from parabola.services.deploys.push import Push
 from parabola.services.jobs.scheduled_jobs import JOBS as TABLE
 from parabola.services.jobs.scheduled_jobs import MUTATIONS, RUNNING, jobs_between
-from parabola.services.jobs.scheduler import KEPT_SECONDS
+from parabola.services.settings import ServiceSettings
 from parabola.values.encoding import Int64
 from parabola.values.errors import InternalServerError, Overloaded, RateLimited
 from services.job_driver import until, value
@@ -124,10 +123,13 @@ async def job(ctx: QueryCtx, id: str) -> object:
 """
 
 
+KEPT = ServiceSettings.finished_jobs_seconds
+
+
 @asynccontextmanager
-async def opened(directory: Path, maximum_actions: int = 64) -> AsyncIterator[Backend]:
-    hosts = replace(host_programs(), maximum_actions=maximum_actions)
-    backend = await Backend.open(BackendConfig(directory, "test", SECRET, hosts=hosts))
+async def opened(directory: Path, actions_at_once: int = 64) -> AsyncIterator[Backend]:
+    functions = FunctionSettings(actions_at_once=actions_at_once)
+    backend = await Backend.open(BackendConfig(directory, "test", SECRET, functions=functions))
     try:
         if not backend.deployment.functions:
             await backend.deploy(Push("python", (Module("jobs.py", "python", JOBS),)))
@@ -260,7 +262,7 @@ async def test_a_mutation_that_cancels_itself_commits_and_ends_as_canceled(backe
 
 
 async def test_waiting_actions_hold_up_neither_mutations_nor_the_actions_of_clients(tmp_path: Path) -> None:
-    async with opened(tmp_path, maximum_actions=2) as backend:
+    async with opened(tmp_path, actions_at_once=2) as backend:
         for _ in range(4):
             await value(backend.mutation("jobs:later", {"name": "linger", "args": {}}))
         await until(backend, "jobs:notes", {}, lambda notes: notes == ["lingering"])
@@ -365,7 +367,7 @@ async def test_jobs_survive_a_restart_and_an_interrupted_action_is_failed(tmp_pa
         args = {"name": "act", "args": {"text": "a", "seconds": 60.0}}
         running = await value(backend.mutation("jobs:later", args))
         old, recent = [await value(backend.mutation("jobs:at", {"ms": 1.8e12})) for _ in range(2)]
-        for id, ago in ((old, KEPT_SECONDS + 60), (recent, KEPT_SECONDS - 600)):
+        for id, ago in ((old, KEPT + 60), (recent, KEPT - 600)):
             await value(backend.mutation("jobs:cancel", {"id": id}))
             then = {"completedTs": (time.time() - ago) * 1000}
             await write(backend, lambda tx, id=id, then=then: tx.patch_system(id, then))  # type: ignore[misc]

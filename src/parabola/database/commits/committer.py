@@ -63,11 +63,12 @@ class Committer:
         clock: Callable[[], int],
         next_id: int,
         publish: Callable[[WriteSet], None],
+        log_bytes: int,
     ) -> None:
         self.latest_ts = latest_ts
         self.durable_ts = latest_ts
         self.lane = CommitLane()
-        self.log = WriteLog(latest_ts)
+        self.log = WriteLog(latest_ts, max_bytes=log_bytes)
         self.next_id = next_id
         self.generation = 0
         """Grows whenever validated commits are taken back because they could not be stored."""

@@ -7,14 +7,12 @@ from typing import Final, NamedTuple
 
 from parabola.database.commits.write_set import WriteSet
 from parabola.database.model.intervals import ReadSet
+from parabola.database.settings import DatabaseSettings
 
 __all__ = ["LoggedCommit", "Touched", "WriteLog"]
 
 MAX_AGE: Final = 300 * 10**9
 """Nanoseconds a commit is remembered (semantics 6.1)."""
-
-MAX_BYTES: Final = 50 * 1024 * 1024
-"""Memory for the log; beyond it the oldest commits are forgotten earlier (semantics 6.1)."""
 
 _COMMIT_OVERHEAD: Final = 600
 _KEY_OVERHEAD: Final = 64
@@ -39,12 +37,15 @@ class Touched(NamedTuple):
 
 
 class WriteLog:
-    """Commits in ascending order of their timestamps; the oldest are dropped by age and memory.
+    """Commits in ascending order of their timestamps; the oldest are dropped by age, and earlier when they
+    take more than `max_bytes` of memory (semantics 6.1).
 
     `start_ts` is the newest commit that is not in the log: a snapshot older than that cannot be checked.
     """
 
-    def __init__(self, start_ts: int, *, max_age: int = MAX_AGE, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, start_ts: int, *, max_age: int = MAX_AGE, max_bytes: int = DatabaseSettings.recent_commits_bytes
+    ) -> None:
         self.start_ts = start_ts
         self._commits: deque[LoggedCommit] = deque()
         self._bytes = 0

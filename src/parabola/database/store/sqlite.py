@@ -40,6 +40,7 @@ from parabola.database.model.errors import (
     UnusableData,
 )
 from parabola.database.model.intervals import Interval
+from parabola.database.settings import DatabaseSettings
 from parabola.database.store import sqlite_statements as sql
 from parabola.database.store.checksums import Damage, revision_checksum
 from parabola.database.store.directory_lock import DirectoryLock
@@ -76,9 +77,6 @@ FILE_NAME: Final = "parabola.sqlite3"
 
 LAYOUT_VERSION: Final = 2
 
-CACHE_BYTES: Final = 64 * 1024 * 1024
-"""Memory for revisions kept decoded; SQLite's own page cache is beside it."""
-
 DAMAGE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 """What SQLite reports when the disk does not give back what was written: primary codes."""
 
@@ -103,7 +101,7 @@ INSPECTION_PAUSE: Final = 30.0
 class SqlitePersistence:
     """The store in one data directory. See `Persistence` for the contract; `open` makes one."""
 
-    def __init__(self, directory: Path, lock: DirectoryLock) -> None:
+    def __init__(self, directory: Path, lock: DirectoryLock, settings: DatabaseSettings) -> None:
         self.newest_ts = 0
         self.rollbacks = 0
         self._lock = lock
@@ -111,11 +109,11 @@ class SqlitePersistence:
         self._mark = HighMark(directory)
         check_end(self._path, self._mark, newest_ts=None)
         check_length(self._path)
-        self._log = WriteAheadLog(self._path)
+        self._log = WriteAheadLog(self._path, settings.page_cache_bytes)
         self._db = self._log.connect()
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="parabola-sync")
         self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="parabola-checkpoint")
-        self._cache = RevisionCache(CACHE_BYTES)
+        self._cache = RevisionCache(settings.document_cache_bytes)
         self._next_number = 1
         self._synced_ts = 0
         self._fault: StorageFailed | None = None
@@ -127,15 +125,18 @@ class SqlitePersistence:
         self._checkpointing: asyncio.Task[None] | None = None
 
     @classmethod
-    def open(cls, directory: Path | str) -> SqlitePersistence:
-        """Opens or creates the store in a directory and locks it against other servers.
+    def open(
+        cls, directory: Path | str, settings: DatabaseSettings = DatabaseSettings()
+    ) -> SqlitePersistence:
+        """Opens or creates the store in a directory and locks it against other servers. It takes the memory
+        that `settings` give its caches.
 
         Raises `DataDirectoryLocked` or `UnusableData`.
         """
         directory = Path(directory)
         lock = DirectoryLock(directory)
         try:
-            store = cls(directory, lock)
+            store = cls(directory, lock, settings)
             try:
                 store._prepare()
             except BaseException:

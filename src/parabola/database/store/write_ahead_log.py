@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from parabola.database.store.private_file import keep_private
+from parabola.values.limits import KIB
 
 if sys.platform == "darwin":
     import fcntl
@@ -25,9 +26,6 @@ PAGE_BYTES: Final = 4096
 
 BUSY_SECONDS: Final = 0.2
 """How long a write waits for another program that holds a lock; the event loop waits with it."""
-
-CACHE_KIB: Final = 64 * 1024
-"""Page cache of the connection that reads and writes."""
 
 CHECKPOINT_PAGES: Final = 16 * 1024
 """Pages, by a generous estimate, after which the log is moved into the database file (64 MiB)."""
@@ -41,10 +39,11 @@ KEPT_BYTES: Final = 16 * 1024 * 1024
 
 
 class WriteAheadLog:
-    """The log beside one database file."""
+    """The log beside one database file. `cache_bytes` are for pages of the file that were used lately."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cache_bytes: int) -> None:
         self._database = path
+        self._cache_kib = cache_bytes // KIB
         self._path = path.with_name(path.name + "-wal")
         self._file: int | None = None
         self._pages = 0
@@ -67,7 +66,7 @@ class WriteAheadLog:
             "wal_autocheckpoint = 0",
             f"journal_size_limit = {KEPT_BYTES}",
             "temp_store = MEMORY",
-            f"cache_size = -{CACHE_KIB}",
+            f"cache_size = -{self._cache_kib}",
         ):
             db.execute(f"PRAGMA {setting}")
         return db

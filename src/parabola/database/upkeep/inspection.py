@@ -23,15 +23,15 @@ _log = logging.getLogger(__name__)
 FIRST_SECONDS: Final = 5.0
 """Pause before the first pass: a start has other things to do."""
 
-BETWEEN_SECONDS: Final = 24 * 3600.0
-"""Pause between two passes."""
-
 
 class Inspection:
-    """Passes over everything stored, until closed or until something is wrong."""
+    """Passes over everything stored, with so many seconds `between` two, until closed or until something is
+    wrong.
+    """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, between: float) -> None:
         self._database = database
+        self._between = between
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
@@ -42,8 +42,8 @@ class Inspection:
             except StorageError:
                 return  # it has been said in the log, and stands there for whoever tries to write
             except Exception:
-                _log.exception("checking what is stored failed; it is tried again tomorrow")
-            await asyncio.sleep(BETWEEN_SECONDS)
+                _log.exception("checking what is stored failed; it is tried again at the next pass")
+            await asyncio.sleep(self._between)
 
     async def run_once(self) -> None:
         """One pass. Raises `StorageDamaged`."""

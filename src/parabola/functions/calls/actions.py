@@ -46,7 +46,7 @@ async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> Func
 
 async def execute_action(runner: FunctionRunner, execution: Execution) -> Outcome:
     """Run an action on its host, within its time."""
-    limit = RUNTIMES[execution.spec.environment].action_seconds
+    limit = RUNTIMES[execution.spec.environment].action_seconds(runner.settings)
     try:
         async with asyncio.timeout(limit):
             return await execution.run(runner.database.registry)

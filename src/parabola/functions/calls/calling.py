@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 SMALL = 4 * 1024 * 1024
 """Bytes from which sizes are worth knowing: 80 % of the smallest limit."""
-WARNING_SHARE = 0.8
-"""A usage above this share of its limit is worth a warning line (js-runtime §5.9)."""
 
 
 class CallRefused(Exception):

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING
 
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.processes.host_watchdog import process_waiting_seconds
-from parabola.values.limits import MAX_SYSTEM_TIME
 
 if TYPE_CHECKING:
     from parabola.functions.processes.hosts import HostConnection, Run
 
-SYSTEM_TIME_LIMIT_SECONDS = MAX_SYSTEM_TIME
-"""Time of a query or mutation in which it is not its own code that runs (js-runtime §5.5)."""
 SLOW_SYSTEM_FAILURE = FunctionFailure(
     "Your request timed out performing too many system operations.", kind="timeout"
 )

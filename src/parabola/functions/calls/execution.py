@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parabola.functions.calls.calling import (
-    WARNING_SHARE,
     Arguments,
     CallRefused,
     check_arguments,
@@ -39,7 +38,7 @@ from parabola.values.errors import (
     SystemFault,
     UserError,
 )
-from parabola.values.limits import MAX_ARGUMENTS_SIZE, MAX_RESULT_SIZE, MAX_USER_TIME
+from parabola.values.limits import LIMIT_WARNING_RATIO, MAX_ARGUMENTS_SIZE, MAX_RESULT_SIZE
 from parabola.values.validators.builder import TableNames
 
 if TYPE_CHECKING:
@@ -51,8 +50,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("parabola.functions")
 
-USER_TIME_LIMIT_MS = MAX_USER_TIME * 1000
-"""Processor time of a query or mutation with all calls nested in it (js-runtime §5.5)."""
 CONCURRENT_OPERATIONS = 64
 """Operations of one action running at once; more wait. The official server stops at 8 (js-runtime §7.1)."""
 
@@ -136,7 +133,7 @@ class Execution:
             check_arguments(self.spec, self.arguments, tables)
         except CallRefused as refusal:
             return Outcome(failure=refusal.failure)
-        if self.arguments.size > WARNING_SHARE * MAX_ARGUMENTS_SIZE:
+        if self.arguments.size > LIMIT_WARNING_RATIO * MAX_ARGUMENTS_SIZE:
             self._warn_near_limit(
                 "Large size of the function arguments",
                 self.arguments.size,
@@ -163,7 +160,7 @@ class Execution:
             value_json, size = check_result(self.spec, result, tables, in_mutation=self.is_in_mutation)
         except CallRefused as refusal:
             return Outcome(failure=refusal.failure)
-        if size > WARNING_SHARE * MAX_RESULT_SIZE:
+        if size > LIMIT_WARNING_RATIO * MAX_RESULT_SIZE:
             self._warn_near_limit(
                 "Large size of the function return value", size, MAX_RESULT_SIZE, "TooLargeFunctionResult"
             )

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 TABLE = "_session_requests"
 INDEX = "by_session"
-RETENTION_DAYS = 14
-"""Days after which a stored result may be removed (semantics §13)."""
-UNCHANGED_HOURS = 1
-"""Hours after which the result of a mutation that wrote nothing may be removed."""
 UNCHANGED = "wroteNothing"
 """Field that the row of such a mutation has."""
 

@@ -5,18 +5,24 @@ A new language is a new host (docs/host-protocol.md), its command (`parabola.hos
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from parabola.values.limits import (
-    MAX_ACTION_TIME,
-    MAX_ARGUMENTS_SIZE,
-    MAX_NODE_ACTION_TIME,
-    MAX_NODE_ARGUMENTS_SIZE,
-)
+from parabola.functions.settings import FunctionSettings
+from parabola.values.host_limits import HostLimits
+from parabola.values.limits import MAX_ARGUMENTS_SIZE, MAX_NODE_ARGUMENTS_SIZE
 
-__all__ = ["LANGUAGES", "RUNTIMES", "Environment", "Language", "LanguageRow", "Runtime", "runtimes_of"]
+__all__ = [
+    "LANGUAGES",
+    "RUNTIMES",
+    "Environment",
+    "Language",
+    "LanguageRow",
+    "Runtime",
+    "host_limits",
+    "runtimes_of",
+]
 
 Environment: TypeAlias = Literal["python", "isolate", "node"]
 """Where a module runs: the Python host, the default JavaScript runtime, or full Node.js (`"use node"`)."""
@@ -42,8 +48,8 @@ class Runtime:
 
     name: Environment
     language: Language
-    action_seconds: float
-    """Time of an action (js-runtime §5.5)."""
+    action_seconds: Callable[[FunctionSettings], float]
+    """Which setting is the time of an action (js-runtime §5.5)."""
     argument_bytes: int
     """Bytes of a call's arguments (js-runtime §7.5, §9)."""
     runs_transactions: bool = True
@@ -65,12 +71,18 @@ LANGUAGES: Final[Mapping[Language, LanguageRow]] = {
 RUNTIMES: Final[Mapping[Environment, Runtime]] = {
     row.name: row
     for row in (
-        Runtime("python", "python", MAX_ACTION_TIME, MAX_ARGUMENTS_SIZE),
-        Runtime("isolate", "typescript", MAX_ACTION_TIME, MAX_ARGUMENTS_SIZE, answers_normalize_id=True),
+        Runtime("python", "python", lambda settings: settings.action_seconds, MAX_ARGUMENTS_SIZE),
+        Runtime(
+            "isolate",
+            "typescript",
+            lambda settings: settings.action_seconds,
+            MAX_ARGUMENTS_SIZE,
+            answers_normalize_id=True,
+        ),
         Runtime(
             "node",
             "typescript",
-            MAX_NODE_ACTION_TIME,
+            lambda settings: settings.node_action_seconds,
             MAX_NODE_ARGUMENTS_SIZE,
             runs_transactions=False,
             installs_packages=True,
@@ -82,3 +94,14 @@ RUNTIMES: Final[Mapping[Environment, Runtime]] = {
 def runtimes_of(language: Language) -> tuple[Environment, ...]:
     """The runtimes of a language, the default one first."""
     return tuple(row.name for row in RUNTIMES.values() if row.language == language)
+
+
+def host_limits(environment: Environment, settings: FunctionSettings) -> HostLimits:
+    """What a host of a runtime is told to hold its functions to."""
+    runtime = RUNTIMES[environment]
+    return HostLimits(
+        user_seconds=settings.user_seconds,
+        action_seconds=runtime.action_seconds(settings),
+        argument_bytes=runtime.argument_bytes,
+        shared_memory=settings.host_memory_bytes // 2,
+    )

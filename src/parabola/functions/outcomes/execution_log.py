@@ -12,9 +12,7 @@ from typing import Any
 
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.logs import LogLine
-
-CAPACITY = 4096
-"""Entries kept (semantics §13: the buffer of log streams)."""
+from parabola.functions.settings import FunctionSettings
 
 
 @dataclass(slots=True)  # not frozen: one is made for every call, and frozen ones are slow to make
@@ -83,7 +81,7 @@ class ExecutionEntry:
 class ExecutionLog:
     """The newest entries, and a way to wait for more."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    def __init__(self, capacity: int = FunctionSettings.log_entries) -> None:
         self._entries: deque[ExecutionEntry] = deque(maxlen=capacity)
         self._waiting: set[asyncio.Future[None]] = set()
         self._listeners: list[Callable[[ExecutionEntry], None]] = []

@@ -17,14 +17,11 @@ from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.host_messages import Message
 from parabola.functions.processes.host_pool import SpawnHost
 from parabola.functions.processes.hosts import HostConnection, HostLost, LoadFailure, Run, RunRequest
+from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import RateLimited
 
 logger = logging.getLogger("parabola.host")
 
-IDLE_SECONDS = 60.0
-"""An action host nobody needed for this long is ended, except one."""
-WAIT_SECONDS = 10.0
-"""How long an action waits for others to end before it is refused (semantics §5.7)."""
 LOOK_SECONDS = 10.0
 """How often idle hosts are looked at."""
 BUSY_SHARE = 0.25
@@ -57,22 +54,26 @@ class _Resting:
 
 
 class ActionPool:
-    """Runs actions: each has a host for itself, taken from the idle ones or started for it. One spare is kept
-    warm.
+    """Runs actions: each has a host for itself, taken from the idle ones or started for it.
+
+    At most `maximum` run; more wait, for `wait_seconds` at most (semantics §5.7). A host that nobody has
+    needed for `idle_seconds` is ended, but for the `spares`.
     """
 
     def __init__(
         self,
         spawn: SpawnHost,
         *,
-        maximum: int = 64,
-        spares: int = 1,
-        idle_seconds: float = IDLE_SECONDS,
+        maximum: int = FunctionSettings.actions_at_once,
+        spares: int = FunctionSettings.spare_action_hosts,
+        idle_seconds: float = FunctionSettings.action_idle_seconds,
+        wait_seconds: float = FunctionSettings.action_wait_seconds,
     ) -> None:
         self._spawn = spawn
         self._maximum = maximum
         self._spares = spares
         self._idle_seconds = idle_seconds
+        self._wait_seconds = wait_seconds
         self._look_seconds = min(LOOK_SECONDS, idle_seconds)
         self._idle: list[_Resting] = []
         self._busy: set[HostConnection] = set()
@@ -101,7 +102,7 @@ class ActionPool:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
             try:
-                async with asyncio.timeout(WAIT_SECONDS):
+                async with asyncio.timeout(self._wait_seconds):
                     await waiter
             except (asyncio.CancelledError, TimeoutError) as error:
                 if waiter.done() and not waiter.cancelled():

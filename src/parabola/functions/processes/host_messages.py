@@ -16,8 +16,6 @@ import orjson
 
 Message = dict[str, Any]
 
-MAX_LINE_BYTES: Final = 64 * 1024 * 1024
-"""Longest message either side may send (docs/host-protocol.md)."""
 HEAD_BYTES: Final = 128
 """How much of a line is looked at to find out whom it is about."""
 

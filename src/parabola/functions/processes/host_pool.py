@@ -24,6 +24,7 @@ from parabola.functions.processes.hosts import (
     RunRequest,
 )
 from parabola.functions.processes.waiting_line import WaitingLine
+from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import Overloaded
 
 logger = logging.getLogger("parabola.host")
@@ -31,11 +32,7 @@ logger = logging.getLogger("parabola.host")
 SpawnHost = Callable[[], Awaitable[HostConnection]]
 """Makes a host that has loaded its modules; raises `LoadFailure`."""
 
-RUNS_PER_HOST = 128
-"""Queries and mutations in flight on one host; more wait their turn in the engine."""
 MAX_BACKOFF = 5.0
-WAIT_SECONDS = 15.0
-"""How long a call waits for a free host before it is refused."""
 SPARE_DELAY = 1.0
 """Seconds from the first run until a spare host is started: a deployment that nobody uses needs none."""
 LENT_HOSTS = 2
@@ -49,11 +46,23 @@ MAX_APART = 1000
 class DeterministicPool:
     """Runs queries and mutations: the least loaded of `size` hosts gets the next run; a host that dies is
     replaced, at once if one of the `spares` (0 or 1) stands by.
+
+    A host has at most `runs_per_host` in flight; more wait their turn here, for `wait_seconds` at most.
     """
 
-    def __init__(self, spawn: SpawnHost, size: int, *, spares: int = 0) -> None:
+    def __init__(
+        self,
+        spawn: SpawnHost,
+        size: int,
+        *,
+        spares: int = 0,
+        runs_per_host: int = FunctionSettings.calls_per_host,
+        wait_seconds: float = FunctionSettings.call_wait_seconds,
+    ) -> None:
         self._spawn = spawn
         self._size = max(1, size)
+        self._runs_per_host = runs_per_host
+        self._wait_seconds = wait_seconds
         self._spares = spares
         self._hosts: list[HostConnection] = []
         self._spare: HostConnection | None = None
@@ -93,14 +102,14 @@ class DeterministicPool:
             if self._closed:
                 raise HostLost
             host = self._apart_host() if apart else self._shared_host()
-            if host is not None and (nested or len(host.runs) < RUNS_PER_HOST):
+            if host is not None and (nested or len(host.runs) < self._runs_per_host):
                 return host.run(request)
             line = self._line_apart if apart else self._line
             try:
-                await line.wait(WAIT_SECONDS, first=losses is not None and losses.is_repeated)
+                await line.wait(self._wait_seconds, first=losses is not None and losses.is_repeated)
             except TimeoutError:
                 raise Overloaded(
-                    f"No host became free within {WAIT_SECONDS:g} seconds: there is too much to do, or "
+                    f"No host became free within {self._wait_seconds:g} seconds: there is too much to do, or "
                     "hosts cannot be started. The server's log tells more."
                 ) from None
 
@@ -137,7 +146,7 @@ class DeterministicPool:
     async def lend(self) -> HostConnection:
         """A host that nobody else uses until it is given back."""
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(self._wait_seconds):
                 await self._places.acquire()
         except TimeoutError:
             raise Overloaded("Too many calls need a host for themselves.") from None
@@ -207,7 +216,7 @@ class DeterministicPool:
             return
         host.on_finished, host.on_lost, host.on_slow = finished, lost, lambda: self._relieve(host)
         self._hosts.append(host)
-        self._line.wake(RUNS_PER_HOST)
+        self._line.wake(self._runs_per_host)
 
     async def _replace(self) -> None:
         while not self._closed:
@@ -351,7 +360,7 @@ class DeterministicPool:
 
         host.on_finished, host.on_lost = self._finished, lost
         self._apart = host
-        self._line_apart.wake(RUNS_PER_HOST)
+        self._line_apart.wake(self._runs_per_host)
 
 
 def _load(host: HostConnection) -> tuple[bool, int]:

@@ -17,7 +17,6 @@ from typing import Protocol, Self, cast
 
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.processes.host_messages import (
-    MAX_LINE_BYTES,
     UnreadableMessage,
     after_noise,
     named_in,
@@ -33,6 +32,7 @@ from parabola.functions.processes.host_watchdog import (
     process_waiting_seconds,
 )
 from parabola.functions.processes.hosts import HostCommand, HostConnection, LoadFailure
+from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.sizes import humanize
 
 logger = logging.getLogger("parabola.host")
@@ -260,7 +260,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         if last and not self._skipping:
             self._parts.append(last)
             self._parts_length += len(last)
-            if self._parts_length > MAX_LINE_BYTES:
+            if self._parts_length > MAX_HOST_MESSAGE_BYTES:
                 self._skip_line()
 
     def _receive_line(self, line: bytes) -> None:
@@ -285,7 +285,9 @@ class HostProcess(HostConnection, asyncio.Protocol):
         if run_id is None:
             self._note_noise(head)
         else:
-            self.unreadable(UnreadableMessage(f"it is longer than {humanize(MAX_LINE_BYTES)}", run_id))
+            self.unreadable(
+                UnreadableMessage(f"it is longer than {humanize(MAX_HOST_MESSAGE_BYTES)}", run_id)
+            )
 
     def _note_noise(self, line: bytes) -> None:
         """Somebody has written into the host's socket past the host: a line in the log, at most one in a

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,13 @@ from parabola.functions.processes.hosts import (
     RunRequest,
 )
 from parabola.functions.processes.shared_analysis import analyze_together
+from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import Overloaded
 
 logger = logging.getLogger("parabola.host")
 
-STEP_LIMIT_SECONDS = 1.0
-"""User time of a query or mutation (js-runtime §5.5)."""
-
-CommandFactory = Callable[[Purpose], HostCommand]
+CommandFactory = Callable[[Purpose, int], HostCommand]
+"""How to start a host for a purpose, with how much resident memory in bytes."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +52,9 @@ class HostConfig:
     """How hosts are made. With `inline`, user code runs in this very process (tests, debuggers)."""
 
     commands: Mapping[Environment, CommandFactory] = field(default_factory=dict)
-    processes: int | None = None
-    """Hosts for queries and mutations per environment; by default one per processor."""
-    maximum_actions: int = 64
-    """Actions running at once per environment, those started by actions apart (js-runtime §9)."""
-    spares: int = 1
-    """Hosts for queries and mutations that stand by per environment, once it has been used."""
-    action_spares: int = 1
-    action_idle_seconds: float = 60.0
     inline: InlineHostFactory | None = None
-    step_limit: float = STEP_LIMIT_SECONDS
+    settings: FunctionSettings = FunctionSettings()
+    """How many there are, and what their functions may use."""
     packages_directory: Path | None = None
     """Where sets of npm packages are, for `"use node"` modules."""
 
@@ -73,10 +65,11 @@ class HostConfig:
         factory = self.commands.get(environment)
         if factory is None:
             raise LoadFailure(f"No host is configured for {environment} modules.")
-        command = factory("deterministic")
+        memory, seconds = self.settings.host_memory_bytes, self.settings.user_seconds
+        command = factory("deterministic", memory)
         if command.zygote_argv is not None:
-            return ZygoteSpawner(command, bundle, self.step_limit)
-        return ProcessSpawner(factory, bundle, self.step_limit)
+            return ZygoteSpawner(command, bundle, seconds)
+        return ProcessSpawner(lambda purpose: factory(purpose, memory), bundle, seconds)
 
 
 class EnvironmentHosts:
@@ -85,16 +78,23 @@ class EnvironmentHosts:
     def __init__(self, config: HostConfig, spawner: Spawner, environment: Environment) -> None:
         self.spawner = spawner
         self.deterministic: HostPool | None = None
+        settings = config.settings
+        if config.inline:
+            settings = replace(settings, hosts=1, spare_hosts=0, spare_action_hosts=0)
         if RUNTIMES[environment].runs_transactions:
-            size = 1 if config.inline else config.processes or os.cpu_count() or 1
             self.deterministic = DeterministicPool(
-                lambda: spawner.spawn("deterministic"), size, spares=0 if config.inline else config.spares
+                lambda: spawner.spawn("deterministic"),
+                settings.hosts or os.cpu_count() or 1,
+                spares=settings.spare_hosts,
+                runs_per_host=settings.calls_per_host,
+                wait_seconds=settings.call_wait_seconds,
             )
         self.actions: HostPool = ActionPool(
             lambda: spawner.spawn("action"),
-            maximum=config.maximum_actions,
-            spares=0 if config.inline else config.action_spares,
-            idle_seconds=config.action_idle_seconds,
+            maximum=settings.actions_at_once,
+            spares=settings.spare_action_hosts,
+            idle_seconds=settings.action_idle_seconds,
+            wait_seconds=settings.action_wait_seconds,
         )
 
     async def start(self) -> None:
@@ -152,7 +152,11 @@ class HostSet:
         try:
             for environment in self.deployment.environments():
                 bundle = HostBundle.of(
-                    self.deployment, environment, self._instance, self._config.packages_directory
+                    self.deployment,
+                    environment,
+                    self._instance,
+                    self._config.packages_directory,
+                    self._config.settings,
                 )
                 spawner = self._config.spawner(environment, bundle)
                 self._environments[environment] = EnvironmentHosts(self._config, spawner, environment)

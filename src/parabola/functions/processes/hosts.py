@@ -17,34 +17,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+import msgspec
 import orjson
 
 from parabola.functions.deployed.deployment import Deployment
-from parabola.functions.deployed.runtimes import RUNTIMES, Environment
+from parabola.functions.deployed.runtimes import RUNTIMES, Environment, host_limits
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.processes.host_messages import (
-    MAX_LINE_BYTES,
     Message,
     UnreadableMessage,
     check_shape,
 )
+from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import BadRequest
+from parabola.values.host_limits import HostLimits
+from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.sizes import humanize
 
 if TYPE_CHECKING:
     from parabola.functions.processes.host_losses import HostLosses
 
 PROTOCOL_VERSION = 1
-ANALYSIS_SECONDS = 60.0
-"""Time for the analysis of one module, or of all where the host does not say at which it is. Time in which
-the host found no processor does not count. Each module of the default JavaScript runtime has less, by its own
-host's clock; imports of external packages may take their time.
-"""
 ANALYSIS_LOOK_SECONDS = 1.0
 """How often it is looked how long a module has taken."""
 UNREADABLE_TEXT = (
     "What the function sent could not be read: {why}. Its result, errors, logs and calls must be well-formed "
-    f"text and values, and no message may be longer than {humanize(MAX_LINE_BYTES)}."
+    f"text and values, and no message may be longer than {humanize(MAX_HOST_MESSAGE_BYTES)}."
 )
 
 logger = logging.getLogger("parabola.host")
@@ -116,6 +114,13 @@ class HostBundle:
     """The clock that modules see while they are evaluated."""
     node_modules: str | None = None
     """The folder of the npm packages that modules import from outside (`node` only)."""
+    limits: HostLimits = HostLimits()
+    """What the host holds the functions to."""
+    import_seconds: float = FunctionSettings.import_seconds
+    """Time for loading all modules, and for the analysis of one, or of all where the host does not say at
+    which it is. Time in which the host found no processor does not count in an analysis. Each module of the
+    default JavaScript runtime has less, by its own host's clock; imports of external packages may take their
+    time."""
 
     def message(self) -> bytes:
         """The `load` message."""
@@ -126,6 +131,7 @@ class HostBundle:
             "modules": list(self.modules),
             "env": dict(self.env),
             "instance": dict(self.instance),
+            "limits": msgspec.to_builtins(self.limits),
             "importPhase": {"now": self.pushed_at_ms, "seed": self.deployment_id},
         }
         if self.node_modules is not None:
@@ -138,6 +144,7 @@ class HostBundle:
         environment: Environment,
         instance: Mapping[str, str],
         packages: Path | None = None,
+        settings: FunctionSettings = FunctionSettings(),
     ) -> HostBundle:
         """The part of a deployment that one environment loads."""
         modules = tuple(module.for_host() for module in deployment.modules_for(environment))
@@ -153,6 +160,8 @@ class HostBundle:
             instance,
             deployment.pushed_at_ms,
             node_modules,
+            host_limits(environment, settings),
+            settings.import_seconds,
         )
 
 
@@ -312,6 +321,7 @@ class HostConnection:
         self.importing: str | None = None
         """The module that an analysis imports now, where the host says so."""
         self._module_began = (0.0, 0.0)
+        self._import_seconds = FunctionSettings.import_seconds
         self.info: Message = {}
         """The host's `ready` message."""
         self.ended_by: str | None = None
@@ -363,13 +373,14 @@ class HostConnection:
         """Whether the host says when nothing of a run can happen any more."""
         return self.info.get("tellsOfCalm") is True
 
-    async def load(self, bundle: HostBundle, seconds: float = 60.0) -> None:
+    async def load(self, bundle: HostBundle) -> None:
         """Load modules. Raises `LoadFailure` with the author's file and line, or when they are too large."""
-        message = bundle.message()
-        if len(message) > MAX_LINE_BYTES:
+        message, seconds = bundle.message(), bundle.import_seconds
+        self._import_seconds = seconds
+        if len(message) > MAX_HOST_MESSAGE_BYTES:
             raise LoadFailure(
                 f"The {bundle.environment} modules are too large together: with their source maps they take "
-                f"{humanize(len(message))}, and {humanize(MAX_LINE_BYTES)} can be loaded. "
+                f"{humanize(len(message))}, and {humanize(MAX_HOST_MESSAGE_BYTES)} can be loaded. "
                 "Import less into them."
             )
         self._loaded = self.loop.create_future()
@@ -387,24 +398,25 @@ class HostConnection:
         """
         if self.closed:
             raise LoadFailure("The host ended before the modules were analysed. Push again.")
+        seconds = self._import_seconds
         self._begin_module(None)
         self.started_work()
         analysis_id = next(self._ids)
         future = self._analyses[analysis_id] = self.loop.create_future()
         try:
-            async with asyncio.timeout(ANALYSIS_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._ready
             self.send(orjson.dumps({"type": "analyze", "id": analysis_id, "phase": phase, **fields}))
             while not future.done():
-                if self._module_seconds() > ANALYSIS_SECONDS:
+                if self._module_seconds() > seconds:
                     raise TimeoutError
-                await asyncio.wait({future}, timeout=min(ANALYSIS_LOOK_SECONDS, ANALYSIS_SECONDS))
+                await asyncio.wait({future}, timeout=min(ANALYSIS_LOOK_SECONDS, seconds))
             analysis: Message = future.result()
             return analysis
         except TimeoutError:
             what = "Analysing the modules" if self.importing is None else f"Importing {self.importing}"
             raise LoadFailure(
-                f"{what} took longer than {ANALYSIS_SECONDS:.0f} seconds. "
+                f"{what} took longer than {seconds:.0f} seconds. "
                 "What modules do when they are imported must come to an end."
             ) from None
         finally:

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from parabola.functions.engine import FunctionRunner
     from parabola.functions.queries.live_query import LiveQuery
 
-CACHE_BYTES = 100 * 1024 * 1024
-"""Bytes of results that nobody holds (semantics §13)."""
 CLOCK_SECONDS = 17.0
 """A result that saw the clock may be given to others for so long (js-runtime §5.1)."""
 
@@ -102,9 +100,9 @@ class QueryFamily:
 
 
 class QueryCache:
-    """All results of one backend."""
+    """All results of one backend. Those that nobody holds take at most `capacity` bytes."""
 
-    def __init__(self, runner: FunctionRunner, database: Database, *, capacity: int = CACHE_BYTES) -> None:
+    def __init__(self, runner: FunctionRunner, database: Database, *, capacity: int) -> None:
         self._runner = runner
         self._database = database
         self._capacity = capacity

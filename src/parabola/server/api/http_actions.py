@@ -29,7 +29,7 @@ from parabola.server.http.credentials import identify
 from parabola.server.http.http_errors import error_response
 from parabola.server.http.request_body import ENCODINGS, arriving, decoded, encoding_of
 from parabola.server.http.request_context import forwarded_scheme, request_context
-from parabola.server.http.rules import LEASE
+from parabola.server.http.rules import LEASE, rules_of
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.messages import json_string
 from parabola.values.errors import InternalServerError, ParabolaError
@@ -41,9 +41,6 @@ MAIN_PREFIX: Final = "/http"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 WATCH_SECONDS: Final = 0.25
 """How often a request whose action is still running is checked for a client that has gone."""
-STALL_SECONDS = 60.0
-"""A client that sends nothing of its request, or reads nothing of its response, for so long counts as gone:
-it would keep a process from other actions."""
 BODYLESS_STATUSES: Final = frozenset({204, 205, 304})
 CONNECTION_HEADERS: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 """What the server and the client settle between themselves, not the action."""
@@ -156,7 +153,7 @@ class ResponseWriter:
             data = data[: self._missing]
             self._missing -= len(data)
         try:
-            async with asyncio.timeout(STALL_SECONDS):
+            async with asyncio.timeout(rules_of(self._request).stall_seconds):
                 await self.response.write(data)
         except TimeoutError:
             if self._request.transport is not None:
@@ -236,7 +233,7 @@ async def _identity(backend: ActingBackend, request: web.Request) -> Identity | 
 def _body(request: web.Request) -> AsyncIterator[bytes] | None:
     if request.method in BODYLESS or not request.can_read_body:
         return None
-    pieces, encoding = arriving(request, STALL_SECONDS), encoding_of(request)
+    pieces, encoding = arriving(request, rules_of(request).stall_seconds), encoding_of(request)
     return decoded(pieces, encoding) if encoding in ENCODINGS else pieces
 
 

@@ -58,7 +58,7 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
         refuse_encoding(request)
         content_type, digest = _content_type(request), _expected_digest(request)
         await backend.files.check_room(request.content_length)
-        async with turns.one_of(key, rules_of(request).uploads_per_token):
+        async with turns.one_of(key, rules_of(request)):
             request[LEASE].take(_UPLOAD_BYTES)
             try:
                 storage_id = await backend.files.upload(_body(request), content_type, digest)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
+from parabola.server.http.rules import ServerRules
 from parabola.values.errors import Overloaded
 
 __all__ = ["UploadTurns"]
-
-MAX_WAITING: Final = 256
-"""Uploads that wait with one URL; a waiting one holds a connection, and nothing of its file."""
 
 
 class UploadTurns:
@@ -23,23 +20,23 @@ class UploadTurns:
         self._waiting: dict[bytes, list[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def one_of(self, token: bytes, at_once: int) -> AsyncIterator[None]:
-        """Be one of at most `at_once` uploads with a token; wait while there are as many.
+    async def one_of(self, token: bytes, rules: ServerRules) -> AsyncIterator[None]:
+        """Be one of the uploads with a token that `rules` allow at a time; wait while there are as many.
 
         Raises `Overloaded` when too many wait already.
         """
-        if self._received.get(token, 0) < at_once:
+        if self._received.get(token, 0) < rules.uploads_per_token:
             self._received[token] = self._received.get(token, 0) + 1
         else:
-            await self._wait(token)
+            await self._wait(token, rules.waiting_uploads)
         try:
             yield
         finally:
             self._end(token)
 
-    async def _wait(self, token: bytes) -> None:
+    async def _wait(self, token: bytes, most: int) -> None:
         waiting = self._waiting.setdefault(token, [])
-        if len(waiting) >= MAX_WAITING:
+        if len(waiting) >= most:
             raise Overloaded(
                 "Too many files are being uploaded with this URL. Upload a few at a time.",
                 code="TooManyConcurrentUploads",

@@ -72,6 +72,22 @@ class ServerRules:
     """What a client must send, or take, on average."""
     uploads_per_token: int = 16
     """Uploads with one URL that are received at a time; others wait for their turn."""
+    waiting_uploads: int = 256
+    """Uploads that wait for their turn with one URL; more are refused. One holds a connection, and nothing of
+    its file."""
+    stall_seconds: float = 60.0
+    """How long a client of an HTTP action may neither send nor take anything of a body: then it counts as
+    gone, for it keeps a process from other actions."""
+    silence_seconds: float = 120.0
+    """How long nothing may be heard of a socket's client, which answers a ping every 5 seconds."""
+    queries_per_client: int = 20
+    """Queries of one socket that run at a time (sync-and-http 1.6)."""
+    waiting_mutations: int = 1000
+    """Mutations of one socket that wait; with more it is closed, to come again."""
+    running_actions: int = 1000
+    """The same for actions that run."""
+    shutdown_seconds: float = 5.0
+    """How long a server that ends waits for what clients have started."""
     trusted_proxies: Networks = field(default_factory=lambda: trusted_networks(LOOPBACK))
     """Whose `X-Forwarded-*` headers are believed."""
     files_origin: str | None = None

@@ -19,8 +19,6 @@ from parabola.server.served_backend import LiveQuery, ServedBackend
 from parabola.server.sync.effects import POSTPONED, Evaluate, HeldQuery, QueryOutcome
 from parabola.values.errors import ParabolaError, UserError
 
-MAX_CONCURRENT_QUERIES: Final = 20
-"""Queries of one socket that run at the same time (sync-and-http 1.6)."""
 _FOLLOWERS_AT_A_TIME: Final = 50
 """So many sockets are served before others get a turn of the event loop."""
 
@@ -67,10 +65,11 @@ class LiveQueries:
     """The subscriptions of one socket.
 
     ``invalidated`` hears the id of a query whose result no longer holds; ``report`` gets the outcomes of each
-    evaluation, or the error that is no query's own.
+    evaluation, or the error that is no query's own. At most ``at_once`` of them run at a time (sync-and-http
+    1.6).
     """
 
-    __slots__ = ("_backend", "_invalidated", "_lives", "_report", "_runs", "_spawn")
+    __slots__ = ("_at_once", "_backend", "_invalidated", "_lives", "_report", "_runs", "_spawn")
 
     def __init__(
         self,
@@ -79,7 +78,9 @@ class LiveQueries:
         spawn: Spawn,
         invalidated: Callable[[int], None],
         report: Report,
+        at_once: int,
     ) -> None:
+        self._at_once = at_once
         self._backend = backend
         self._runs = runs
         self._spawn = spawn
@@ -173,7 +174,7 @@ class LiveQueries:
                 outcomes[query.query_id] = await self._outcome(query, ts)
 
         try:
-            await asyncio.gather(*(work() for _ in range(min(len(waiting), MAX_CONCURRENT_QUERIES))))
+            await asyncio.gather(*(work() for _ in range(min(len(waiting), self._at_once))))
         except Exception as error:
             self._fail(error)
         else:

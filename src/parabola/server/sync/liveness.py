@@ -8,17 +8,27 @@ from __future__ import annotations
 
 from typing import Final
 
+from parabola.server.http.rules import ServerRules
+
 PING_MESSAGE_AFTER: Final = 15.0
 PING_FRAME_EVERY: Final = 5.0
-DROP_AFTER: Final = 120.0
 
 
 class Liveness:
-    """What is due on one socket. Say ``sent``, ``heard`` and ``has_spoken``; ask at or after ``deadline``."""
+    """What is due on one socket. Say ``sent``, ``heard`` and ``has_spoken``; ask at or after ``deadline``.
 
-    __slots__ = ("_first_until", "_heard", "_next_frame", "_sent")
+    Of a client that is there something is heard within ``silence`` seconds.
+    """
 
-    def __init__(self, now: float, first_message_within: float | None = None) -> None:
+    __slots__ = ("_first_until", "_heard", "_next_frame", "_sent", "_silence")
+
+    def __init__(
+        self,
+        now: float,
+        first_message_within: float | None = None,
+        silence: float = ServerRules.silence_seconds,
+    ) -> None:
+        self._silence = silence
         self._first_until = None if first_message_within is None else now + first_message_within
         self._heard = self._sent = now
         self._next_frame = now + PING_FRAME_EVERY
@@ -38,14 +48,14 @@ class Liveness:
     @property
     def deadline(self) -> float:
         """When to look again."""
-        next_look = min(self._sent + PING_MESSAGE_AFTER, self._next_frame, self._heard + DROP_AFTER)
+        next_look = min(self._sent + PING_MESSAGE_AFTER, self._next_frame, self._heard + self._silence)
         return next_look if self._first_until is None else min(next_look, self._first_until)
 
     def is_lost(self, now: float) -> bool:
         """Nothing was heard for so long that nobody is there, or never a message."""
         if self._first_until is not None and now >= self._first_until:
             return True
-        return now >= self._heard + DROP_AFTER
+        return now >= self._heard + self._silence
 
     def ping_message_is_due(self, now: float) -> bool:
         """True once each time; sending the Ping counts as sent."""

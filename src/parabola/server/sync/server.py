@@ -18,10 +18,8 @@ from parabola.server.sync.socket import SyncSocket
 
 MAX_MESSAGE_BYTES: Final = MAX_BODY_BYTES
 """As long as a call over HTTP may be, decompressed."""
-LEAVE_SECONDS: Final = 5.0
-"""How long closing waits for what clients have started to end and be answered."""
 GOODBYE_SECONDS: Final = 1.0
-"""How long it then waits for those to say goodbye who are not done."""
+"""How long closing waits for those to say goodbye who are not done."""
 
 
 class SyncResponse(web.WebSocketResponse):
@@ -83,7 +81,7 @@ class SyncServer:
         self.leaving.set()
         for socket in list(self.sockets):
             socket.leave()
-        await self._until_idle(LEAVE_SECONDS)
+        await self._until_idle(self._rules.shutdown_seconds)
         for socket in list(self.sockets):
             socket.go_away()
         await self._until_idle(GOODBYE_SECONDS)

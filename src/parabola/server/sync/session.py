@@ -19,6 +19,7 @@ from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure, new_request_id
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.http.client_version import ClientVersion
+from parabola.server.http.rules import ServerRules
 from parabola.server.sync.effects import (
     ANONYMOUS,
     Call,
@@ -72,8 +73,6 @@ from parabola.server.sync.transition_text import (
 )
 from parabola.values.errors import BadRequest, Overloaded, ParabolaError, Unauthenticated
 
-MAX_QUEUED_MUTATIONS: Final = 1000
-MAX_RUNNING_ACTIONS: Final = 1000
 MAX_UNSENT_TRANSITIONS: Final = 2
 FIRST_RETRY_SECONDS: Final = 3.0
 MAX_RETRY_SECONDS: Final = 60.0
@@ -84,6 +83,7 @@ class SyncSession:
     """One socket's view: what it holds, what it was last told, what it still has coming.
 
     ``client`` decides whether large Transitions are chunked; ``redacted`` hides error texts and log lines.
+    The others are how many of a client's mutations may wait, and how many of its actions run.
     """
 
     __slots__ = (
@@ -99,6 +99,8 @@ class SyncSession:
         "_inbox",
         "_leaving",
         "_moment",
+        "_most_actions",
+        "_most_mutations",
         "_mutations",
         "_outcomes",
         "_postponements",
@@ -113,8 +115,17 @@ class SyncSession:
         "closed",
     )
 
-    def __init__(self, client: ClientVersion | None = None, *, redacted: bool = False) -> None:
+    def __init__(
+        self,
+        client: ClientVersion | None = None,
+        *,
+        redacted: bool = False,
+        waiting_mutations: int = ServerRules.waiting_mutations,
+        running_actions: int = ServerRules.running_actions,
+    ) -> None:
         self.closed = False
+        self._most_mutations = waiting_mutations
+        self._most_actions = running_actions
         self._leaving = False
         self._client = client or ClientVersion()
         self._redacted = redacted
@@ -273,7 +284,7 @@ class SyncSession:
             case Mutation():
                 call = self._accept(message)
                 if call is not None:
-                    if len(self._mutations) >= MAX_QUEUED_MUTATIONS:
+                    if len(self._mutations) >= self._most_mutations:
                         raise Overloaded("Too many mutations are waiting", code="TooManyConcurrentMutations")
                     self._mutations.append(call)
             case ModifyQuerySet():
@@ -285,7 +296,7 @@ class SyncSession:
             case Action():
                 call = self._accept(message)
                 if call is not None:
-                    if len(self._actions) >= MAX_RUNNING_ACTIONS:
+                    if len(self._actions) >= self._most_actions:
                         raise Overloaded("Too many actions are running", code="TooManyConcurrentActions")
                     self._actions.add(call.request_id)
                     self._effects.append(RunAction(call))

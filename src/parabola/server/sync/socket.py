@@ -108,8 +108,15 @@ class SyncSocket:
         self._transport = transport
         self._deflate = response.compress == FULL_WINDOW
         self._loop = asyncio.get_running_loop()
-        self._session = SyncSession(client, redacted=backend.config.redact_logs_to_client)
-        self._queries = LiveQueries(backend, runs, spawn, self._invalidated, self._evaluated)
+        self._session = SyncSession(
+            client,
+            redacted=backend.config.redact_logs_to_client,
+            waiting_mutations=rules.waiting_mutations,
+            running_actions=rules.running_actions,
+        )
+        self._queries = LiveQueries(
+            backend, runs, spawn, self._invalidated, self._evaluated, rules.queries_per_client
+        )
         self._outbox = Outbox(transport, request.protocol, spawn, self._wake)
         self._scheduled = False
         self._verification: asyncio.Task[None] | None = None
@@ -118,7 +125,7 @@ class SyncSocket:
         self._intake = SocketIntake(intake, rules, self._overloaded, self._running, self._room)
         self._intake.attach(request, response)
         self._parsing = intake.parsing
-        self._liveness = Liveness(self._loop.time(), rules.header_seconds)
+        self._liveness = Liveness(self._loop.time(), rules.header_seconds, rules.silence_seconds)
         self._timer = self._loop.call_at(self._liveness.deadline, self._tick)
 
     async def serve(self) -> None:

@@ -19,6 +19,7 @@ from parabola.services.archives.archive_snapshot import archive_snapshot
 from parabola.services.archives.export_record import EXPORTS, ExportRecord, all_exports, find_export
 from parabola.services.files.durable_files import sync_directory, sync_file
 from parabola.services.files.stored_files import StoredFiles
+from parabola.services.settings import ServiceSettings
 from parabola.services.threads import in_thread
 from parabola.values.encoding import Int64
 from parabola.values.errors import BadRequest, NotFound
@@ -31,8 +32,6 @@ __all__ = ["FinishedExport", "SnapshotExports"]
 
 _log = logging.getLogger(__name__)
 
-KEPT_SECONDS: Final = 14 * 24 * 3600
-"""How long an archive can be fetched (semantics 13)."""
 MAX_ATTEMPTS: Final = 5
 FIRST_PAUSE_SECONDS: Final = 0.5
 EXPIRY_INTERVAL_SECONDS: Final = 3600.0
@@ -51,7 +50,15 @@ class FinishedExport:
 class SnapshotExports:
     """The exports of one deployment, one at a time. `directory` holds the archives."""
 
-    def __init__(self, database: Database, directory: Path, files: Callable[[], StoredFiles | None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        directory: Path,
+        files: Callable[[], StoredFiles | None],
+        settings: ServiceSettings,
+    ) -> None:
+        self._kept_seconds = settings.exports_seconds
+        self._kept_ns = int(settings.exports_seconds * NS_PER_SECOND)
         self._database = database
         self._directory = directory
         self._files = files
@@ -78,7 +85,7 @@ class SnapshotExports:
 
         Raises `BadRequest` (code `ExportInProgress`) while another one is under way.
         """
-        expires = self._database.now_ts() + KEPT_SECONDS * NS_PER_SECOND
+        expires = self._database.now_ts() + self._kept_ns
 
         async def write(tx: Transaction) -> str:
             if any(record.is_running for record in await all_exports(tx)):
@@ -105,8 +112,8 @@ class SnapshotExports:
     async def remove_expired(self) -> None:
         """Remove archives and rows of exports that have expired, and what interrupted ones have left."""
         # By the time in which the server runs: a clock that jumps forward must not take archives away.
-        requested_before = self._database.clock_before(KEPT_SECONDS)
-        expires_before = min(self._database.now_ts(), requested_before + KEPT_SECONDS * NS_PER_SECOND)
+        requested_before = self._database.clock_before(self._kept_seconds)
+        expires_before = min(self._database.now_ts(), requested_before + self._kept_ns)
         records = await all_exports(self._database.begin())
         expired = [r.id for r in records if not r.is_running and r.expiration_ts <= expires_before]
         if expired:

@@ -22,12 +22,12 @@ from typing import Final
 
 import orjson
 
+from parabola.services.settings import ServiceSettings
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
 
 __all__ = ["NodePackages"]
 
-INSTALL_SECONDS: Final = 300.0
 _SHOWN_OUTPUT: Final = 2000
 _UNFINISHED: Final = "installing-"
 _REMOVED: Final = "removed-"
@@ -40,8 +40,17 @@ logger = logging.getLogger("parabola.deploy")
 class NodePackages:
     """Sets of installed packages below `directory`."""
 
-    def __init__(self, directory: Path, find_node: Callable[[], Path]) -> None:
-        """`find_node` gives the Node.js that hosts use, and raises `BadRequest` when there is none."""
+    def __init__(
+        self,
+        directory: Path,
+        find_node: Callable[[], Path],
+        install_seconds: float = ServiceSettings.npm_install_seconds,
+    ) -> None:
+        """`find_node` gives the Node.js that hosts use, and raises `BadRequest` when there is none.
+
+        npm may take `install_seconds`.
+        """
+        self._install_seconds = install_seconds
         self.directory = directory
         self._find_node = find_node
         self._changing = asyncio.Lock()
@@ -104,7 +113,7 @@ class NodePackages:
         try:
             manifest = orjson.dumps({"private": True, "dependencies": dependencies})
             (unfinished / "package.json").write_bytes(manifest)
-            await _npm_install(unfinished, *_npm(self._node()))
+            await _npm_install(unfinished, self._install_seconds, *_npm(self._node()))
             (unfinished / "node_modules").mkdir(exist_ok=True)
             os.rename(unfinished, self.directory / name)
         finally:
@@ -115,7 +124,7 @@ def _name(packages: Sequence[tuple[str, str]]) -> str:
     return hashlib.sha256(orjson.dumps(dict(sorted(packages)))).hexdigest()[:32]
 
 
-async def _npm_install(folder: Path, command: list[str], environment: dict[str, str]) -> None:
+async def _npm_install(folder: Path, seconds: float, command: list[str], environment: dict[str, str]) -> None:
     process = await asyncio.create_subprocess_exec(
         *command,
         "install",
@@ -132,12 +141,12 @@ async def _npm_install(folder: Path, command: list[str], environment: dict[str, 
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        async with asyncio.timeout(INSTALL_SECONDS):
+        async with asyncio.timeout(seconds):
             output, _ = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise _refused(f"npm was not done after {INSTALL_SECONDS:.0f} seconds.") from None
+        raise _refused(f"npm was not done after {seconds:.0f} seconds.") from None
     except BaseException:
         process.kill()
         await process.wait()

@@ -1,4 +1,4 @@
-"""Tokens that allow uploads: sealed with the instance secret, good for an hour, any number of times
+"""Tokens that allow uploads: sealed with the instance secret, good for some time, any number of times
 (semantics 8).
 """
 
@@ -12,20 +12,27 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
+from parabola.services.settings import ServiceSettings
 from parabola.services.sign_in.admin_keys import derive_key
 from parabola.values.errors import Unauthenticated
 
 __all__ = ["UploadTokens"]
 
-LIFETIME_SECONDS: Final = 3600
 _PURPOSE: Final = "store file authorization"
 _NONCE_BYTES: Final = 12
 
 
 class UploadTokens:
-    """Issues and checks tokens. `clock` gives seconds since the epoch."""
+    """Issues and checks tokens. `clock` gives seconds since the epoch, `lifetime` is in seconds."""
 
-    def __init__(self, instance_name: str, secret: bytes, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        instance_name: str,
+        secret: bytes,
+        clock: Callable[[], float] = time.time,
+        lifetime: float = ServiceSettings.upload_url_seconds,
+    ) -> None:
+        self._lifetime = lifetime
         self._cipher = AESGCMSIV(derive_key(secret, _PURPOSE))
         self._name = instance_name.encode()
         self._clock = clock
@@ -39,7 +46,7 @@ class UploadTokens:
     def check(self, token: str) -> bytes:
         """The token itself, however it is spelled.
 
-        Raises `Unauthenticated`: `StorageTokenInvalid`, or `StorageTokenExpired` after an hour.
+        Raises `Unauthenticated`: `StorageTokenInvalid`, or `StorageTokenExpired` after its lifetime.
         """
         try:
             raw = bytes.fromhex(token)
@@ -48,6 +55,6 @@ class UploadTokens:
             raise Unauthenticated(
                 "Store File Authorization is not valid. Get a new upload URL.", code="StorageTokenInvalid"
             ) from None
-        if self._clock() - int.from_bytes(issued_at, "big") > LIFETIME_SECONDS:
+        if self._clock() - int.from_bytes(issued_at, "big") > self._lifetime:
             raise Unauthenticated("Store File Authorization expired", code="StorageTokenExpired")
         return raw

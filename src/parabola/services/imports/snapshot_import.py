@@ -27,6 +27,7 @@ from parabola.services.imports.source import ImportSource, incoming_tables, read
 from parabola.services.imports.summary import TableChange, summary
 from parabola.services.imports.switch import table_exists
 from parabola.services.imports.uploads import ABANDONED_AFTER_SECONDS, Uploads
+from parabola.services.settings import ServiceSettings
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest, UserError
 
@@ -40,14 +41,20 @@ _log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS: Final = 5
 """Starts in a row that may get nowhere before an import is given up (semantics 13)."""
-MAX_AGE_SECONDS: Final = 7 * 24 * 3600.0
 FIRST_PAUSE_SECONDS: Final = 0.5
 
 
 class SnapshotImports:
     """The imports of one deployment. `directory` holds the uploads; `files` answers file storage, if any."""
 
-    def __init__(self, database: Database, directory: Path, files: Callable[[], StoredFiles | None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        directory: Path,
+        files: Callable[[], StoredFiles | None],
+        settings: ServiceSettings,
+    ) -> None:
+        self._kept_seconds = settings.imports_seconds
         self.uploads = Uploads(directory)
         self._database = database
         self._files = files
@@ -131,7 +138,7 @@ class SnapshotImports:
     # ---- the work
 
     def _is_too_old(self, record: ImportRecord) -> bool:
-        return record.creation_time < self._database.clock_before(MAX_AGE_SECONDS) / 1e6
+        return record.creation_time < self._database.clock_before(self._kept_seconds) / 1e6
 
     def _start(self, id: str) -> None:
         before = self._tasks.get(id)

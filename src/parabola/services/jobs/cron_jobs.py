@@ -46,8 +46,6 @@ JOBS: Final = "_cron_jobs"
 NEXT_RUNS: Final = "_cron_next_run"
 LOGS: Final = "_cron_job_logs"
 RUNNING: Final = 0
-KEPT_LOGS: Final = 5
-"""Log rows of each job."""
 MAX_ARGUMENTS: Final = 1024 * 1024
 """Bytes of a job's arguments (semantics 7.5)."""
 MAX_TEXT: Final = 1000
@@ -155,8 +153,10 @@ async def find_cron_job(tx: Snapshot, next_run_id: str) -> CronJob | None:
     return None if run is None or row is None else _job(row, run)
 
 
-async def advance(tx: Transaction, job: CronJob) -> None:
-    """Plan the run after this one. Runs that were missed are skipped: there is no catching up."""
+async def advance(tx: Transaction, job: CronJob, kept: int) -> None:
+    """Plan the run after this one. Runs that were missed are skipped: there is no catching up. That is noted
+    in one of the `kept` log rows.
+    """
     now = datetime.now(UTC)
     planned = datetime.fromtimestamp((job.prev_ts or 0) / 1e9, UTC) if job.next_ts == RUNNING else None
     last = planned or datetime.fromtimestamp(job.next_ts / 1e9, UTC)
@@ -168,7 +168,7 @@ async def advance(tx: Transaction, job: CronJob) -> None:
             logger.info(
                 "Skipping %d run(s) of %s because multiple scheduled runs are in the past", skipped, job.name
             )
-            await _insert_log(tx, job, {"type": "canceled", "num_canceled": float(skipped)}, [], 0.0)
+            await _insert_log(tx, job, {"type": "canceled", "num_canceled": float(skipped)}, [], 0.0, kept)
     else:
         following = job.schedule.next_after(max(now, last))
     await tx.patch_system(
@@ -176,10 +176,14 @@ async def advance(tx: Transaction, job: CronJob) -> None:
     )
 
 
-async def log_run(tx: Transaction, job: CronJob, result: FunctionResult | str, seconds: float) -> None:
-    """Keep how a run went; a text stands for an error of the server."""
+async def log_run(
+    tx: Transaction, job: CronJob, result: FunctionResult | str, seconds: float, kept: int
+) -> None:
+    """Keep how a run went, and of the ones before so many that there are `kept`; a text stands for an error
+    of the server.
+    """
     if isinstance(result, str):
-        await _insert_log(tx, job, {"type": "err", "error": result[:MAX_TEXT]}, [], seconds)
+        await _insert_log(tx, job, {"type": "err", "error": result[:MAX_TEXT]}, [], seconds, kept)
         return
     if result.error is not None:
         status: dict[str, Any] = {"type": "err", "error": result.error.text()[:MAX_TEXT]}
@@ -187,7 +191,7 @@ async def log_run(tx: Transaction, job: CronJob, result: FunctionResult | str, s
         text = result.value_json.decode()
         kind = "default" if len(text) <= MAX_TEXT else "truncated"
         status = {"type": "success", "result": {"type": kind, "value": text[:MAX_TEXT]}}
-    await _insert_log(tx, job, status, [str(line) for line in result.log_lines], seconds)
+    await _insert_log(tx, job, status, [str(line) for line in result.log_lines], seconds, kept)
 
 
 async def job_logs(tx: Snapshot, name: str) -> list[Document]:
@@ -202,7 +206,12 @@ async def job_logs(tx: Snapshot, name: str) -> list[Document]:
 
 
 async def _insert_log(
-    tx: Transaction, job: CronJob, status: Mapping[str, Any], lines: list[str], seconds: float
+    tx: Transaction,
+    job: CronJob,
+    status: Mapping[str, Any],
+    lines: list[str],
+    seconds: float,
+    kept_rows: int,
 ) -> None:
     kept, room = [], MAX_TEXT
     for line in lines:
@@ -211,7 +220,7 @@ async def _insert_log(
         kept.append(line)
         room -= len(line)
     old = await job_logs(tx, job.name)
-    for oldest in old[: max(0, len(old) - KEPT_LOGS + 1)]:
+    for oldest in old[: max(0, len(old) - kept_rows + 1)]:
         await tx.delete_system(oldest.id)
     row = {
         "name": job.name,

@@ -23,6 +23,7 @@ from parabola.services.jobs.cron_jobs import (
     runs_between,
 )
 from parabola.services.jobs.due_loop import Due, DueLoop
+from parabola.services.settings import ServiceSettings
 from parabola.values.encoding import Int64
 from parabola.values.errors import Overloaded, ParabolaError, RateLimited
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Crons"]
 
-CONCURRENCY: Final = 16
 INTERRUPTED_TEXT: Final = "Transient error while executing action"
 _BACKOFF_SECONDS: Final = 5.0
 _FAR_FUTURE: Final = 2**63 - 1
@@ -46,10 +46,11 @@ logger = logging.getLogger("parabola.scheduler")
 class Crons:
     """Runs the jobs of `_cron_jobs` when they are due."""
 
-    def __init__(self, runner: FunctionRunner) -> None:
+    def __init__(self, runner: FunctionRunner, settings: ServiceSettings) -> None:
         self._runner = runner
+        self._kept = settings.cron_runs_kept
         self._database = runner.database
-        self._loop = DueLoop(runner.database, self._look, CONCURRENCY, "crons")
+        self._loop = DueLoop(runner.database, self._look, settings.crons_at_once, "crons")
 
     async def start(self) -> None:
         """Close what the end of the last process interrupted, then run what is due."""
@@ -93,13 +94,14 @@ class Crons:
                 NO_IDENTITY,
                 public_only=False,
                 request=RequestContext(caller="Cron"),
-                companion=_CronRun(job),
+                companion=_CronRun(job, self._kept),
             )
         except CompanionGone:
             return
         seconds = time.perf_counter() - began
         if result.error is None:
-            await self._database.transact(lambda tx: log_run(tx, job, result, seconds), source=_SOURCE)
+            note = partial(log_run, job=job, result=result, seconds=seconds, kept=self._kept)
+            await self._database.transact(note, source=_SOURCE)
         else:
             await self._end(job.next_run_id, result, seconds)
 
@@ -140,8 +142,8 @@ class Crons:
         async def end(tx: Transaction) -> None:
             job = await find_cron_job(tx, next_run_id)
             if job is not None:
-                await log_run(tx, job, result, seconds)
-                await advance(tx, job)
+                await log_run(tx, job, result, seconds, self._kept)
+                await advance(tx, job, self._kept)
 
         await self._database.transact(end, source=_SOURCE)
 
@@ -165,8 +167,9 @@ async def _put_back(job: CronJob, tx: Transaction) -> None:
 class _CronRun:
     """The run of a mutation: the next one is planned in its own transaction, so that it is exactly once."""
 
-    def __init__(self, job: CronJob) -> None:
+    def __init__(self, job: CronJob, kept: int) -> None:
         self._job = job
+        self._kept = kept
 
     async def begin(self, transaction: Transaction) -> None:
         # A push may have changed what is to run, or when it runs next.
@@ -174,4 +177,4 @@ class _CronRun:
             raise CompanionGone
 
     async def finish(self, transaction: Transaction) -> None:
-        await advance(transaction, self._job)
+        await advance(transaction, self._job, self._kept)

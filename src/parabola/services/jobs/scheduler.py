@@ -38,6 +38,7 @@ from parabola.services.jobs.scheduled_jobs import (
     schedule_job,
     start_job,
 )
+from parabola.services.settings import ServiceSettings
 from parabola.values.encoding import Int64
 from parabola.values.errors import Overloaded, ParabolaError, RateLimited
 
@@ -50,10 +51,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Scheduler"]
 
-MUTATIONS_AT_ONCE: Final = 64
-"""Client calls share the hosts with them and are served in between."""
-KEPT_SECONDS: Final = 7 * 24 * 3600.0
-"""Ended jobs stay visible for this long (semantics 7.3)."""
 CLEANING_SECONDS: Final = 600.0
 BATCH: Final = 200
 """Rows of one transaction that tidies up."""
@@ -72,15 +69,20 @@ logger = logging.getLogger("parabola.scheduler")
 class Scheduler:
     """Runs the jobs of `_scheduled_jobs`, and serves the operations by which functions make them.
 
-    At most `actions_at_once` actions run at a time; it leaves hosts for the actions that clients call.
+    A quarter of the actions that may run at a time is left to those that clients call.
     """
 
-    def __init__(self, runner: FunctionRunner, actions_at_once: int) -> None:
+    def __init__(self, runner: FunctionRunner, settings: ServiceSettings) -> None:
         self._runner = runner
+        self._settings = settings
+        actions_at_once = max(1, runner.settings.actions_at_once * 3 // 4)
         self._database = runner.database
         self._loops = [
             DueLoop(runner.database, partial(self._look, lane), most, f"scheduled {lane}s")
-            for lane, most in ((MUTATIONS, MUTATIONS_AT_ONCE), (ACTIONS, actions_at_once))
+            for lane, most in (
+                (MUTATIONS, settings.scheduled_mutations_at_once),
+                (ACTIONS, actions_at_once),
+            )
         ]
         self._faults: dict[str, int] = {}
         self._cleaner: asyncio.Task[None] | None = None
@@ -239,7 +241,7 @@ class Scheduler:
     async def _clean_up(self) -> None:
         while True:
             with contextlib.suppress(ParabolaError):
-                before_ms = self._database.clock_before(KEPT_SECONDS) / 1e6
+                before_ms = self._database.clock_before(self._settings.finished_jobs_seconds) / 1e6
                 remove = partial(remove_ended_jobs, before_ms=before_ms, limit=BATCH)
                 while await self._database.transact(remove, source=_SOURCE):
                     pass

@@ -1,0 +1,37 @@
+"""What an operator may set about what runs beside requests: jobs, results, archives, uploads, packages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["ServiceSettings"]
+
+_HOUR: Final = 3600.0
+_DAY: Final = 24 * _HOUR
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """The settings of one deployment's services. Times are seconds in which the server runs."""
+
+    scheduled_mutations_at_once: int = 64
+    """Scheduled mutations that run at a time; from 1. Client calls share the hosts with them."""
+    crons_at_once: int = 16
+    """Runs of crons at a time; from 1."""
+    finished_jobs_seconds: float = 7 * _DAY
+    """How long scheduled functions can be looked up after they have ended (semantics 7.3); from 1 minute."""
+    cron_runs_kept: int = 5
+    """Runs of each cron that can be looked up; from 1."""
+    mutation_results_seconds: float = 14 * _DAY
+    """How long a mutation that a client sends again takes no second effect (semantics 13); from 1 hour."""
+    unchanged_results_seconds: float = _HOUR
+    """The same for mutations that have written nothing; from 1 minute."""
+    exports_seconds: float = 14 * _DAY
+    """How long the archive of an export can be fetched (semantics 13); from 1 minute."""
+    imports_seconds: float = 7 * _DAY
+    """How long an import waits to be confirmed; from 1 hour."""
+    upload_url_seconds: float = _HOUR
+    """How long an upload URL is good (semantics 8); from 1 second."""
+    npm_install_seconds: float = 300.0
+    """Time for installing the npm packages that a push names; from 1 second."""

@@ -223,6 +223,7 @@ class EngineSide:
         self._ids = itertools.count(1)
         self._loading: asyncio.Future[Json] | None = None
         self._analyses: dict[int, asyncio.Future[Json]] = {}
+        self.limits: Mapping[str, float] = {}
 
     async def load(self, modules: Mapping[str, str], **fields: Any) -> Json:
         """Load sources; the ``loaded`` or ``loadFailed`` message."""
@@ -234,6 +235,7 @@ class EngineSide:
             "environment": "python",
             "modules": sources,
             "env": {},
+            "limits": self.limits,
             "instance": {"cloudUrl": "http://127.0.0.1:3210", "siteUrl": "http://127.0.0.1:3211"},
             **fields,
         }
@@ -402,8 +404,10 @@ class HostProcess(EngineSide):
 
 
 @contextlib.asynccontextmanager
-async def host_process(*options: str, **env: str) -> AsyncIterator[HostProcess]:
-    """A running host; its process ends with the block."""
+async def host_process(
+    *options: str, limits: Mapping[str, float] | None = None, **env: str
+) -> AsyncIterator[HostProcess]:
+    """A running host; its process ends with the block. ``limits`` differ from the usual ones."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     with theirs, tempfile.NamedTemporaryFile(delete=False) as activity:
@@ -425,6 +429,7 @@ async def host_process(*options: str, **env: str) -> AsyncIterator[HostProcess]:
         theirs.close()
         host = HostProcess(process, ours)
         host.activity_path = activity.name
+        host.limits = limits or {}
         try:
             await host.ready
             yield host

@@ -26,7 +26,7 @@ async def test_ready_says_who_it_is(shared_host: HostProcess) -> None:
 
 
 async def test_a_function_that_loops_for_ever_is_interrupted_where_it_is() -> None:
-    async with host_process("--time-limit", "0.2") as host:
+    async with host_process(limits={"userSeconds": 0.2}) as host:
         await host.serve("""
             @query
             async def spin(ctx: QueryCtx):
@@ -70,7 +70,7 @@ async def test_a_function_that_loops_for_ever_is_interrupted_where_it_is() -> No
 
 
 async def test_what_the_caller_has_used_of_the_time_counts() -> None:
-    async with host_process("--time-limit", "10") as host:
+    async with host_process(limits={"userSeconds": 10}) as host:
         await host.serve("""
             @query
             async def spin(ctx: QueryCtx):
@@ -83,7 +83,7 @@ async def test_what_the_caller_has_used_of_the_time_counts() -> None:
 
 
 async def test_the_others_go_on_while_one_waits_and_when_one_is_interrupted() -> None:
-    async with host_process("--time-limit", "0.1") as host:
+    async with host_process(limits={"userSeconds": 0.1}) as host:
         await host.serve("""
             @query
             async def wait(ctx: QueryCtx):
@@ -101,7 +101,7 @@ async def test_the_others_go_on_while_one_waits_and_when_one_is_interrupted() ->
 
 
 async def test_memory_that_runs_away_fails_the_call_and_not_the_process() -> None:
-    async with host_process("--memory-limit", "64") as host:
+    async with host_process(limits={"sharedMemory": 64 * 2**20}) as host:
         await host.serve(
             NEIGHBOUR.rstrip()
             + """

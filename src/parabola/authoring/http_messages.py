@@ -12,13 +12,13 @@ import orjson
 from parabola.authoring.form_data import FormData, parse_form
 from parabola.authoring.operations import Wait
 from parabola.values.errors import BadRequest
+from parabola.values.limits import MAX_WHOLE_BODY_SIZE
+from parabola.values.sizes import humanize
 from parabola.values.texts import is_well_formed
 
 HeaderPairs = Iterable[tuple[str, str]]
 Chunks = Iterable[bytes] | AsyncIterable[bytes]
 
-MAX_WHOLE_BODY: Final = 20 * 1024 * 1024
-"""Bytes of a request's body that are held in memory at once; larger ones are read in pieces."""
 WITHOUT_BODY: Final = frozenset({204, 205, 304})
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
@@ -135,10 +135,10 @@ class Request:
             async for piece in self.stream():
                 pieces.append(piece)
                 size += len(piece)
-                if size > MAX_WHOLE_BODY:
+                if size > MAX_WHOLE_BODY_SIZE:
                     raise BadRequest(
-                        "The body of this request is larger than 20 MiB. Read it in pieces, with "
-                        "`request.stream()`.",
+                        f"The body of this request is larger than {humanize(MAX_WHOLE_BODY_SIZE)}. "
+                        "Read it in pieces, with `request.stream()`.",
                         code="HttpRequestTooLarge",
                     )
             self._whole = b"".join(pieces)

@@ -7,7 +7,7 @@ A query object is used once: each chained call returns the next one and closes t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 from parabola.authoring.filters import (
     Expression,
@@ -19,8 +19,8 @@ from parabola.authoring.filters import (
 from parabola.authoring.operations import SYSCALL_VERSION, Syscalls, Wait, async_only
 from parabola.authoring.query_stream import Document, QueryStream, decode_document
 from parabola.values.errors import BadRequest
+from parabola.values.limits import MAX_QUERY_OPERATORS
 
-MAX_OPERATORS: Final = 256
 """Filters and limits of one query (js-runtime 3.1)."""
 
 Order = Literal["asc", "desc"]
@@ -116,8 +116,8 @@ class BaseQuery:
                 if self._state == "chained"
                 else "A query can only be chained once and can't be chained after iteration begins."
             )
-        if operator is not None and len(self._operators) >= MAX_OPERATORS:
-            raise BadRequest(f"Can't construct query with more than {MAX_OPERATORS} operators")
+        if operator is not None and len(self._operators) >= MAX_QUERY_OPERATORS:
+            raise BadRequest(f"Can't construct query with more than {MAX_QUERY_OPERATORS} operators")
         self._state = "chained"
         query = type(self)(self._syscalls, self._table, self._wait)
         query._source = self._source if source is None else source
@@ -134,8 +134,8 @@ class BaseQuery:
 
     def _json(self, limit: int | None = None) -> Json:
         operators = self._operators if limit is None else [*self._operators, {"limit": limit}]
-        if len(operators) > MAX_OPERATORS:
-            raise BadRequest(f"Can't construct query with more than {MAX_OPERATORS} operators")
+        if len(operators) > MAX_QUERY_OPERATORS:
+            raise BadRequest(f"Can't construct query with more than {MAX_QUERY_OPERATORS} operators")
         return {"source": self._source, "operators": operators}
 
     async def _rows(self, limit: int | None = None) -> list[Document]:

@@ -12,8 +12,8 @@ from parabola.values.limits import (
     MAX_ACTION_TIME,
     MAX_ARGUMENTS_SIZE,
     MAX_ARRAY_LENGTH,
+    MAX_BODY_AHEAD,
     MAX_ERROR_MESSAGE_BYTES,
-    MAX_FORM_SIZE,
     MAX_HOST_MESSAGE_BYTES,
     MAX_ISOLATE_MEMORY,
     MAX_LOG_LINE_BYTES,
@@ -27,6 +27,7 @@ from parabola.values.limits import (
     MAX_USER_TIME,
     MAX_VALUE_NESTING,
     MAX_VALUE_SIZE,
+    MAX_WHOLE_BODY_SIZE,
 )
 
 __all__ = ["HostLimits"]
@@ -64,7 +65,9 @@ class HostLimits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Operations of an action of full Node.js that are not answered yet."""
     response_bytes: int = MAX_RESPONSE_SIZE
     """The body of a response of an HTTP action."""
-    form_bytes: int = MAX_FORM_SIZE
-    """A body that is read as a form."""
+    whole_body_bytes: int = MAX_WHOLE_BODY_SIZE
+    """A request's body that is read as a form."""
+    body_ahead: int = MAX_BODY_AHEAD
+    """Bytes of a response under way that the client has not taken yet."""
     message_bytes: int = MAX_HOST_MESSAGE_BYTES
     """One message, to the engine and from it."""

@@ -140,13 +140,16 @@ MAX_OPERATIONS_PENDING: Final = 1000
 MAX_RESPONSE_SIZE: Final = 20 * MIB
 """Size in bytes of the body of an HTTP action's response."""
 
-MAX_FORM_SIZE: Final = 20 * MIB
-"""Size in bytes of a body that is read as a form."""
+MAX_WHOLE_BODY_SIZE: Final = 20 * MIB
+"""Size in bytes of a request's body that is read as a form, or in Python as a whole; streams have none."""
 
 # ---- between the engine and its hosts (docs/host-protocol.md)
 
 MAX_HOST_MESSAGE_BYTES: Final = 64 * MIB
 """One message, in either direction."""
+
+MAX_BODY_AHEAD: Final = 256 * KIB
+"""Bytes of a body that are under way to whoever has not taken them yet."""
 
 # ---- error texts
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from parabola.functions.http.http_bodies import WINDOW_BYTES, RequestFeed, ResponseRelay
+from parabola.functions.http.http_bodies import RequestFeed, ResponseRelay
+from parabola.values.limits import MAX_BODY_AHEAD
 
-PIECE = bytes(WINDOW_BYTES // 4)
+PIECE = bytes(MAX_BODY_AHEAD // 4)
 
 
 async def settle() -> None:

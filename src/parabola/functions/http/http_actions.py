@@ -24,6 +24,8 @@ from parabola.functions.http.http_routing import HttpRoute
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.outcomes.logs import Level, system_line
 from parabola.values.errors import ParabolaError
+from parabola.values.limits import MAX_RESPONSE_SIZE
+from parabola.values.sizes import humanize
 
 if TYPE_CHECKING:
     from parabola.functions.calls.calling import RequestContext
@@ -34,7 +36,9 @@ __all__ = ["BODYLESS", "HttpActionRequest", "HttpExecution", "ResponseSink", "ru
 
 logger = logging.getLogger("parabola.functions")
 
-TOO_LARGE_TEXT: Final = "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB"
+TOO_LARGE_TEXT: Final = (
+    f"HttpResponseTooLarge: HTTP actions support responses up to {humanize(MAX_RESPONSE_SIZE)}"
+)
 BODYLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

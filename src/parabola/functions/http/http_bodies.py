@@ -1,7 +1,7 @@
 """The bodies of HTTP actions on their way between client and host (docs/host-protocol.md, *HTTP actions*).
 
-Neither side runs ahead of the other: of each body at most `WINDOW_BYTES` are under way that nobody has taken
-yet, so a slow client holds up its action, and a slow action its client, at the cost of that much memory.
+Neither side runs ahead of the other: of each body at most `MAX_BODY_AHEAD` bytes are under way that nobody
+has taken yet, so a slow client holds up its action, and a slow action its client, at the cost of that memory.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ import asyncio
 import base64
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-WINDOW_BYTES: Final = 256 * 1024
-"""The hosts have the same number for responses."""
-MAX_RESPONSE_BYTES: Final = 20 * 1024 * 1024
-"""Semantics §10.3."""
+from parabola.values.limits import MAX_BODY_AHEAD, MAX_RESPONSE_SIZE
 
 Send = Callable[[Mapping[str, Any]], None]
 
@@ -44,7 +41,7 @@ class RequestFeed:
     def taken(self, count: int) -> None:
         """The action has read so many bytes."""
         self._ahead -= count
-        if self._ahead < WINDOW_BYTES:
+        if self._ahead < MAX_BODY_AHEAD:
             self._room.set()
 
     def close(self) -> None:
@@ -56,7 +53,7 @@ class RequestFeed:
             async for chunk in self._body:
                 self._ahead += len(chunk)
                 self._send({"type": "requestChunk", "data": base64.b64encode(chunk).decode()})
-                if self._ahead >= WINDOW_BYTES:
+                if self._ahead >= MAX_BODY_AHEAD:
                     self._room.clear()
                     await self._room.wait()
         except Exception:  # whatever its carrier calls it: the rest of the body will never come
@@ -136,10 +133,10 @@ class ResponseRelay:
 
     async def _write_chunk(self, data: bytes) -> None:
         try:
-            if self._written + len(data) > MAX_RESPONSE_BYTES >= self._written:
+            if self._written + len(data) > MAX_RESPONSE_SIZE >= self._written:
                 self._on_too_large()
             self._written += len(data)
-            if self._is_open and self._written <= MAX_RESPONSE_BYTES:
+            if self._is_open and self._written <= MAX_RESPONSE_SIZE:
                 await self._sink.chunk(data)
         finally:
             self._report_taken(len(data))

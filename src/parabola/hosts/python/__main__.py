@@ -10,8 +10,7 @@ import sys
 from typing import Final
 
 from parabola.hosts.python.activity import ACTIVITY_VARIABLE
-from parabola.hosts.python.memory import DEFAULT_LIMIT_MB
-from parabola.hosts.python.process import HostOptions, prepare_process, serve
+from parabola.hosts.python.process import prepare_process, serve
 from parabola.hosts.python.zygote import Zygote
 
 DESCRIPTOR_VARIABLE: Final = "PARABOLA_HOST_FD"
@@ -24,8 +23,6 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--fd", type=int, default=os.environ.get(DESCRIPTOR_VARIABLE), help="inherited socket"
     )
-    parser.add_argument("--time-limit", type=float, default=1.0, help="seconds of a query or mutation")
-    parser.add_argument("--memory-limit", type=int, default=DEFAULT_LIMIT_MB, help="megabytes, 0 for none")
     parser.add_argument(
         "--zygote", action="store_true", help="load once, fork a host for each socket received"
     )
@@ -36,12 +33,12 @@ def main(argv: list[str] | None = None) -> None:
         _restart_with_fixed_hashes()
     connection = socket.socket(fileno=options.fd)
     connection.set_inheritable(False)
-    host_options = HostOptions(options.time_limit, options.memory_limit, os.environ.get(ACTIVITY_VARIABLE))
+    activity = os.environ.get(ACTIVITY_VARIABLE)
     prepare_process()
     if options.zygote:
-        Zygote(connection, host_options).serve()
+        Zygote(connection, activity).serve()
     else:
-        asyncio.run(serve(connection, host_options))
+        asyncio.run(serve(connection, activity))
     # Threads of user code may still run and must not hold up the end.
     sys.stdout.flush()
     sys.stderr.flush()

@@ -97,7 +97,9 @@ class Action(Invocation):
 
     def _make_console(self) -> Console:
         """Lines are sent as they appear: an action may run for long."""
-        return Console(lambda line: self._send({"type": "log", "id": self.id, "lines": [line]}))
+        return Console(
+            self._outlet.limits, lambda line: self._send({"type": "log", "id": self.id, "lines": [line]})
+        )
 
     # Syscalls: made in the action's thread, sent in the host's
 

@@ -13,27 +13,26 @@ import sys
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Literal, TextIO
 
 from parabola.hosts.python.refusals import user_files
+from parabola.values.host_limits import HostLimits
 from parabola.values.texts import repaired
 
 Level = Literal["DEBUG", "INFO", "LOG", "WARN", "ERROR"]
-
-MAX_LINES: Final = 256
-MAX_LINE_BYTES: Final = 32768
 
 _wall_clock = time.time  # taken before anything is replaced: time stamps are real in frozen functions too
 
 
 class Console:
-    """The log lines of one invocation."""
+    """The log lines of one invocation, as many and as long as ``limits`` say."""
 
-    __slots__ = ("_count", "_on_line", "lines")
+    __slots__ = ("_count", "_limits", "_on_line", "lines")
 
-    def __init__(self, on_line: Callable[[dict[str, Any]], None] | None = None) -> None:
+    def __init__(self, limits: HostLimits, on_line: Callable[[dict[str, Any]], None] | None = None) -> None:
         self.lines: list[dict[str, Any]] = []
         """Lines to be sent with the result; stays empty when ``on_line`` takes them."""
+        self._limits = limits
         self._on_line = on_line
         self._count = 0
 
@@ -43,16 +42,14 @@ class Console:
         return lines
 
     def write(self, level: Level, *messages: str) -> None:
-        """Add a line. The 256th and later ones are replaced by a single remark."""
+        """Add a line. The last that may be, and later ones, are replaced by a single remark."""
         self._count += 1
-        if self._count > MAX_LINES:
+        most = self._limits.log_lines
+        if self._count > most:
             return
-        if self._count == MAX_LINES:
-            level, messages = (
-                "ERROR",
-                (f"Log overflow (maximum {MAX_LINES}). Remaining log lines omitted.",),
-            )
-        kept, is_truncated = _cut(messages)
+        if self._count == most:
+            level, messages = "ERROR", (f"Log overflow (maximum {most}). Remaining log lines omitted.",)
+        kept, is_truncated = _cut(messages, self._limits.log_line_bytes)
         line = {
             "level": level,
             "messages": kept,
@@ -68,8 +65,7 @@ class Console:
 current_console: ContextVar[Console | None] = ContextVar("current_console", default=None)
 
 
-def _cut(messages: tuple[str, ...]) -> tuple[list[str], bool]:
-    budget = MAX_LINE_BYTES
+def _cut(messages: tuple[str, ...], budget: int) -> tuple[list[str], bool]:
     kept: list[str] = []
     for message in messages:
         plain = str.__str__(message)

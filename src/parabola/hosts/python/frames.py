@@ -9,13 +9,12 @@ from typing import Any, Final
 from parabola.hosts.python.refusals import user_files
 from parabola.values.encoding import encode, normalize
 from parabola.values.errors import ConvexError, InvalidValue, ParabolaError, UserError
-from parabola.values.limits import MAX_RESULT_SIZE
+from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES, MAX_RESULT_SIZE
 from parabola.values.sizes import humanize, size_of
 from parabola.values.texts import repaired
 
 MAX_FRAMES: Final = 64
 """Frames kept of one error; of a runaway recursion the innermost ones."""
-MAX_MESSAGE: Final = 64 * 1024
 MAX_NAME: Final = 256
 """Characters of the name of an exception's type."""
 
@@ -49,7 +48,9 @@ def _describe(error: BaseException) -> dict[str, Any]:
                 )
             described["data"] = encode(data)
         except Exception as problem:
-            described["message"] = f"ConvexError with invalid data: {_said_by(problem)}"[:MAX_MESSAGE]
+            described["message"] = f"ConvexError with invalid data: {_said_by(problem)}"[
+                :MAX_ERROR_MESSAGE_BYTES
+            ]
     described["message"] = repaired(described["message"])
     return described
 
@@ -73,9 +74,9 @@ def error_text(error: BaseException) -> str:
         name = "Error"
     if isinstance(error, BaseExceptionGroup):
         inner = "; ".join(error_text(part) for part in error.exceptions)
-        return f"{name}: {error.message}: {inner}"[:MAX_MESSAGE]
+        return f"{name}: {error.message}: {inner}"[:MAX_ERROR_MESSAGE_BYTES]
     message = _said_by(error)
-    return f"{name}: {message}"[:MAX_MESSAGE] if message else name
+    return f"{name}: {message}"[:MAX_ERROR_MESSAGE_BYTES] if message else name
 
 
 def type_name(error: BaseException) -> str:

@@ -31,6 +31,7 @@ from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule
 from parabola.hosts.python.outgoing import UnwritableMessage, mended
 from parabola.hosts.python.steps import Steps
 from parabola.hosts.python.transaction import Transaction
+from parabola.values.host_limits import HostLimits
 
 Json = dict[str, Any]
 
@@ -53,8 +54,15 @@ class Host:
         self.loaded: LoadedModules | None = None
         self.environment: Mapping[str, str] = {}
         self.invocations: dict[int, Invocation] = {}
+        self.limits = HostLimits()
+        """What functions are held to, as the engine has said with the modules."""
         self._post = post
         self._steps = steps or Steps()
+
+    def adopt(self, limits: HostLimits) -> None:
+        """Hold functions to these limits."""
+        self.limits = limits
+        self._steps.hold_to(limits.user_seconds, limits.shared_memory)
 
     def send(self, message: Json) -> None:
         """Send a message. Raises ``UnwritableMessage``."""
@@ -114,6 +122,7 @@ class Host:
 
     def _load(self, message: Json) -> None:
         before, self.loaded = self.loaded, None
+        self.adopt(msgspec.convert(message.get("limits") or {}, HostLimits))
         instance = message.get("instance") or {}
         self.environment = {
             "CONVEX_CLOUD_URL": instance.get("cloudUrl", ""),

@@ -23,13 +23,12 @@ from parabola.authoring.http_messages import (
 from parabola.hosts.python.action import Action, block_on
 from parabola.hosts.python.frames import type_name
 from parabola.hosts.python.http_bodies import Exchange, IncomingBody, OutgoingBody
+from parabola.values.sizes import humanize
 
 Json = dict[str, Any]
 
-MAX_BODY: Final = 20 * 1024 * 1024
-"""Bytes of a response (js-runtime 7.4)."""
 PIECE: Final = 1024 * 1024
-TOO_LARGE: Final = "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB"
+TOO_LARGE: Final = "HttpResponseTooLarge: HTTP actions support responses up to {limit}"
 
 
 class HttpActionRun(Action):
@@ -40,7 +39,7 @@ class HttpActionRun(Action):
         self._request: Json = self.request.args["request"]
         self._exchange = Exchange(self._new_reply, lambda reply: self._set(reply, "set_result", None))
         self._incoming = IncomingBody(self._exchange, self._report_taken)
-        self._outgoing = OutgoingBody(self._exchange)
+        self._outgoing = OutgoingBody(self._exchange, self._outlet.limits.body_ahead)
         body = self._request.get("body")
         if isinstance(body, str):
             self._incoming.feed(b64decode(body))
@@ -92,12 +91,15 @@ class HttpActionRun(Action):
             body = b"".join([piece async for piece in pieces])
         return {
             "status": check_status(result.status),
-            "headerPairs": _header_pairs(result),
+            "headerPairs": self._header_pairs(result),
             "body": b64encode(body).decode() if body else None,
         }
 
     async def _stream(self, response: Response) -> None:
-        head = {"status": check_status(response.status), "headers": _header_pairs(response)}
+        head = {
+            "status": check_status(response.status),
+            "headers": self._header_pairs(response),
+        }
         self._send({"type": "responseHead", "id": self.id, **head})
         async with aclosing(self._limited(response)) as pieces:
             async for piece in pieces:
@@ -107,14 +109,24 @@ class HttpActionRun(Action):
 
     async def _limited(self, response: Response) -> AsyncGenerator[bytes, None]:
         """The body in pieces, cut off at the limit."""
-        total = 0
+        total, most = 0, self._outlet.limits.response_bytes
         async with aclosing(_pieces(response)) as pieces:
             async for piece in pieces:
                 total += len(piece)
-                if total > MAX_BODY:
-                    self.console.write("ERROR", TOO_LARGE)
+                if total > most:
+                    self.console.write("ERROR", TOO_LARGE.format(limit=humanize(most)))
                     return
                 yield piece
+
+    def _header_pairs(self, response: Response) -> list[list[str]]:
+        """The headers, with the length of a body that is known from the beginning, and not too large."""
+        check_headers(response.headers)  # again: they can be changed
+        pairs = [[str.__str__(name), str.__str__(value)] for name, value in response.headers.pairs]
+        most = self._outlet.limits.response_bytes
+        if response.chunks is None and response.has_body and len(response.body) <= most:
+            pairs = [pair for pair in pairs if pair[0].lower() != "content-length"]
+            pairs.append(["content-length", str(len(response.body))])
+        return pairs
 
 
 async def _pieces(response: Response) -> AsyncGenerator[bytes, None]:
@@ -143,16 +155,6 @@ def _piece(chunk: Any) -> bytes:
     if not isinstance(chunk, (bytes, bytearray, memoryview)):
         raise TypeError(f"The pieces of a response are bytes. Received {type(chunk).__name__}.")
     return bytes(chunk)
-
-
-def _header_pairs(response: Response) -> list[list[str]]:
-    """The headers, with the length of a body that is known from the beginning."""
-    check_headers(response.headers)  # again: they can be changed
-    pairs = [[str.__str__(name), str.__str__(value)] for name, value in response.headers.pairs]
-    if response.chunks is None and response.has_body and len(response.body) <= MAX_BODY:
-        pairs = [pair for pair in pairs if pair[0].lower() != "content-length"]
-        pairs.append(["content-length", str(len(response.body))])
-    return pairs
 
 
 def handler_found(found: Any) -> Function[..., Any] | None:

@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-WINDOW_BYTES: Final = 256 * 1024
-"""Bytes of a response that may be under way to the client before the action waits."""
 CLIENT_GONE: Final = "The client disconnected before the body of its request was complete."
 
 
@@ -92,16 +90,17 @@ class IncomingBody:
 
 
 class OutgoingBody:
-    """Counts what of a response is under way."""
+    """Counts what of a response is under way: at most ``most`` bytes before the action waits."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, most: int) -> None:
         self._exchange = exchange
+        self._most = most
         self._ahead = 0
 
     async def sent(self, count: int) -> None:
         """So much has been sent; returns when more may be."""
         self._exchange.change(lambda: self._add(count))
-        await self._exchange.until(lambda: self._ahead < WINDOW_BYTES)
+        await self._exchange.until(lambda: self._ahead < self._most)
 
     def taken(self, count: int) -> None:
         """The client has got so much of it."""

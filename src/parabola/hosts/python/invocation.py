@@ -17,7 +17,7 @@ from parabola.hosts.python.console import Console, current_console
 from parabola.hosts.python.frames import ResultTooLarge
 from parabola.values.encoding import decode, normalize, revive
 from parabola.values.errors import ConvexError, UserError
-from parabola.values.limits import MAX_RESULT_SIZE
+from parabola.values.host_limits import HostLimits
 from parabola.values.sizes import humanize, size_of
 from parabola.values.texts import is_well_formed
 
@@ -99,6 +99,10 @@ class Outlet(Protocol):
     def memory_text(self) -> str:
         """What a function is told that used up its memory."""
 
+    @property
+    def limits(self) -> HostLimits:
+        """What functions are held to."""
+
 
 class Invocation:
     """The ``Syscalls`` of a running function; subclasses say how its code is driven.
@@ -131,7 +135,7 @@ class Invocation:
         self.console = self._make_console()
 
     def _make_console(self) -> Console:
-        return Console()
+        return Console(self._outlet.limits)
 
     def _make_context(self) -> Context:
         """The context variables that user code and everything it starts runs with."""
@@ -200,10 +204,11 @@ class Invocation:
         """The value that the handler returned, within its limits; a part of the function."""
         value = normalize(result)
         size = size_of(value)
-        if size > MAX_RESULT_SIZE:
+        most = self._outlet.limits.result_bytes
+        if size > most:
             raise ResultTooLarge(
                 f"Function {self.request.path} return value is too large "
-                f"(actual: {humanize(size)}, limit: {humanize(MAX_RESULT_SIZE)})"
+                f"(actual: {humanize(size)}, limit: {humanize(most)})"
             )
         return value
 

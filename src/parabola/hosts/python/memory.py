@@ -8,40 +8,38 @@ import traceback
 from pathlib import Path
 from typing import Final
 
-MEGABYTE: Final = 1024 * 1024
-DEFAULT_LIMIT_MB: Final = 512
-"""What queries and mutations of one process may use together, on top of the loaded modules."""
-
+from parabola.values.limits import MIB
 
 MAX_CAUSES: Final = 100
 """Exceptions in a chain whose frames are cleared."""
 
 
 class MemoryLimit:
-    """Makes allocations fail with ``MemoryError`` beyond ``megabytes`` more than the loaded host has.
+    """Makes allocations fail with ``MemoryError`` beyond ``bytes`` more than the loaded host has.
 
     The limit is in force during steps of user code only, so that the host itself never lacks memory. Linux
     counts private writable memory against RLIMIT_DATA; where a system does not, nothing is limited and the
-    engine's watchdog is what remains. ``MemoryLimit(0)`` never limits anything.
+    engine's watchdog is what remains. It limits nothing while ``bytes`` are 0.
     """
 
-    def __init__(self, megabytes: int) -> None:
-        self._megabytes = megabytes
+    def __init__(self) -> None:
+        self.bytes = 0
+        """What queries and mutations of the process may use together, on top of the loaded modules."""
         self._limit: int | None = None
         self._hard = resource.RLIM_INFINITY
 
     @property
     def text(self) -> str:
         """What a function is told that used up its memory."""
-        size = f" (maximum memory usage: {self._megabytes} MB)" if self._megabytes else ""
+        size = f" (maximum memory usage: {self.bytes // MIB} MB)" if self.bytes else ""
         return f"Function execution ran out of memory{size}. Read and keep less in one call."
 
     def measure(self) -> None:
         """What the process has now is not counted: the modules are loaded, nothing runs."""
         used = _data_bytes()
-        if self._megabytes and used is not None:
+        if self.bytes and used is not None:
             _, self._hard = resource.getrlimit(resource.RLIMIT_DATA)
-            self._limit = used + self._megabytes * MEGABYTE
+            self._limit = used + self.bytes
             if self._hard != resource.RLIM_INFINITY:
                 self._limit = min(self._limit, self._hard)
 

@@ -12,13 +12,12 @@ from typing import Any, Final
 import orjson
 
 from parabola.values.errors import BadRequest
+from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.sizes import humanize
 from parabola.values.texts import is_well_formed, repaired
 
 Json = dict[str, Any]
 
-MAX_LINE_BYTES: Final = 64 * 1024 * 1024
-"""The longest message (docs/host-protocol.md)."""
 MAX_LEVELS: Final = 200
 """Levels of a message that is mended; more cannot be written."""
 _LARGEST_INTEGER: Final = 2**63
@@ -34,9 +33,10 @@ def encode_message(message: Json) -> bytes:
         text = orjson.dumps(message)
     except Exception as error:
         raise UnwritableMessage(_problem(message) or f"{type(error).__name__}: {error}.") from None
-    if len(text) > MAX_LINE_BYTES:
+    if len(text) > MAX_HOST_MESSAGE_BYTES:
         raise UnwritableMessage(
-            f"{humanize(len(text))} are too much for one message, which may have {humanize(MAX_LINE_BYTES)}."
+            f"{humanize(len(text))} are too much for one message, which may have "
+            f"{humanize(MAX_HOST_MESSAGE_BYTES)}."
         )
     return text
 
@@ -46,13 +46,13 @@ def mended(message: Json) -> Json:
     becomes a failure."""
     plain: Json = _plain(message, 0)
     try:
-        if len(orjson.dumps(plain)) <= MAX_LINE_BYTES:
+        if len(orjson.dumps(plain)) <= MAX_HOST_MESSAGE_BYTES:
             return plain
     except TypeError:
         pass
     if message["type"] not in ("done", "failed"):
         return {"type": "log", "id": message.get("id"), "lines": []}
-    text = f"What the function returned, threw or logged is larger than {humanize(MAX_LINE_BYTES)}."
+    text = f"What the function returned, threw or logged is larger than {humanize(MAX_HOST_MESSAGE_BYTES)}."
     return {
         "type": "failed",
         "id": message["id"],

@@ -9,28 +9,14 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass
 
 from parabola.hosts.python.activity import Activity
 from parabola.hosts.python.console import ConsoleHandler, ConsoleStream
 from parabola.hosts.python.endpoint import connect
 from parabola.hosts.python.function_environ import reduce_process_environment
 from parabola.hosts.python.host import Host
-from parabola.hosts.python.memory import DEFAULT_LIMIT_MB, MemoryLimit
 from parabola.hosts.python.sandbox import sandbox
 from parabola.hosts.python.steps import Steps
-
-
-@dataclass(frozen=True)
-class HostOptions:
-    """What the engine may choose."""
-
-    time_limit: float = 1.0
-    """Processor time of a query or mutation, in seconds."""
-    memory_limit: int = DEFAULT_LIMIT_MB
-    """Megabytes that queries and mutations may use together; 0 for no limit."""
-    activity: str | None = None
-    """Path of the activity file."""
 
 
 def prepare_process() -> None:
@@ -50,21 +36,24 @@ def prepare_process() -> None:
     sandbox.open()
 
 
-async def serve(connection: socket.socket, options: HostOptions, template: Host | None = None) -> None:
-    """Answer messages on the socket until it closes. ``template`` has loaded the modules already."""
+async def serve(connection: socket.socket, activity_path: str | None, template: Host | None = None) -> None:
+    """Answer messages on the socket until it closes. ``template`` has loaded the modules already.
+
+    ``activity_path`` is that of the activity file.
+    """
     endpoint = await connect(connection)
     loop = asyncio.get_running_loop()
 
     def post(call: object) -> None:
         loop.call_soon_threadsafe(call)  # type: ignore[arg-type]
 
-    memory = MemoryLimit(options.memory_limit)
-    activity = Activity(options.activity)
-    steps = Steps(activity, limit=options.time_limit, interrupt=True, memory=memory)
+    activity = Activity(activity_path)
+    steps = Steps(activity, interrupt=True)
     host = Host(endpoint.send, post, steps=steps)
     if template is not None:
         host.loaded, host.environment = template.loaded, template.environment
-        memory.measure()
+        host.adopt(template.limits)
+        steps.memory.measure()
     endpoint.host = host
     host.has_its_process = True
     host.say_ready()

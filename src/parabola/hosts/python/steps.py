@@ -30,10 +30,11 @@ class Interrupter:
     the business of the engine's watchdog.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self) -> None:
         self.raised: FunctionTimedOut | None = None
         """The latest interruption of the step; user code may have caught it."""
-        self._text = text
+        self.text = ""
+        """What an interrupted function is told."""
         self._armed = False
 
     def install(self) -> None:
@@ -53,27 +54,31 @@ class Interrupter:
 
     def _expired(self, number: int, frame: FrameType | None) -> None:
         if self._armed:
-            self.raised = FunctionTimedOut(self._text)
+            self.raised = FunctionTimedOut(self.text)
             raise self.raised
 
 
 class Steps:
-    """Runs steps: writes the activity cell, arms the interruption, limits memory, counts the time."""
+    """Runs steps: writes the activity cell, counts the time and, in a process of our own, limits it and the
+    memory.
+    """
 
     def __init__(
-        self,
-        activity: Activity | None = None,
-        *,
-        limit: float = 1.0,
-        interrupt: bool = False,
-        memory: MemoryLimit | None = None,
+        self, activity: Activity | None = None, *, interrupt: bool = False, memory: MemoryLimit | None = None
     ) -> None:
-        self.memory = memory or MemoryLimit(0)
+        self.memory = memory or MemoryLimit()
         self._activity = activity or Activity(None)
-        self._limit = limit
-        self._interrupter = Interrupter(timeout_text(limit)) if interrupt else None
+        self._limit = 0.0
+        self._interrupter = Interrupter() if interrupt else None
         if self._interrupter is not None:
             self._interrupter.install()
+
+    def hold_to(self, seconds: float, shared_memory: int) -> None:
+        """A transaction may take so much processor time, and all of them so many bytes together."""
+        self._limit = seconds
+        if self._interrupter is not None:
+            self._interrupter.text = timeout_text(seconds)
+            self.memory.bytes = shared_memory
 
     def run(
         self, transaction: Transaction, events: Sequence[Callable[[], None]], limit: float | None = None

@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 from collections import deque
-from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -23,7 +22,7 @@ import orjson
 from parabola.hosts.python.activity import Activity
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import encode_message
-from parabola.hosts.python.process import HostOptions, serve
+from parabola.hosts.python.process import serve
 
 Json = dict[str, Any]
 
@@ -34,9 +33,9 @@ MAX_DESCRIPTORS: Final = 64
 class Zygote:
     """Serves the control socket; never runs a function itself."""
 
-    def __init__(self, control: socket.socket, options: HostOptions) -> None:
+    def __init__(self, control: socket.socket, activity_path: str | None) -> None:
         self._control = control
-        self._options = options
+        self._activity_path = activity_path
         self._host = Host(self._send, lambda call: call())
         self._buffer = b""
         self._forks: deque[Json] = deque()
@@ -48,7 +47,7 @@ class Zygote:
             self._serve()
         except (BrokenPipeError, ConnectionResetError):
             pass  # the engine went away before it had read everything, which is how a socket says so
-        Activity(self._options.activity).remove()
+        Activity(self._activity_path).remove()
 
     def _serve(self) -> None:
         ended, wakeup = os.pipe()
@@ -104,15 +103,15 @@ class Zygote:
             self._children.add(pid)
             return
         try:
-            self._become_host(descriptor, replace(self._options, activity=message.get("activity")))
+            self._become_host(descriptor, message.get("activity"))
         finally:
             os._exit(0)  # in a child nothing may return to the loop of the parent
 
-    def _become_host(self, descriptor: int, options: HostOptions) -> None:
+    def _become_host(self, descriptor: int, activity_path: str | None) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._control.close()
-        asyncio.run(serve(socket.socket(fileno=descriptor), options, self._host))
+        asyncio.run(serve(socket.socket(fileno=descriptor), activity_path, self._host))
         sys.stdout.flush()
         sys.stderr.flush()
 

@@ -22,7 +22,6 @@ from parabola.functions.http.http_actions import (
     HttpExecution,
     ResponseSink,
 )
-from parabola.functions.http.http_bodies import WINDOW_BYTES
 from parabola.functions.http.http_routing import HttpRoute, find_route, has_router
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
 from parabola.server.http.credentials import identify
@@ -33,6 +32,7 @@ from parabola.server.http.rules import LEASE, rules_of
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.messages import json_string
 from parabola.values.errors import InternalServerError, ParabolaError
+from parabola.values.limits import MAX_BODY_AHEAD
 from parabola.values.texts import repaired
 
 NOT_ENABLED: Final = "This Convex deployment does not have HTTP actions enabled."
@@ -79,7 +79,7 @@ async def serve_action(backend: ActingBackend, request: web.Request, prefix: str
     body = _body(request)
     if body is not None:
         announced = request.content_length
-        request[LEASE].take(WINDOW_BYTES if announced is None else min(announced, WINDOW_BYTES))
+        request[LEASE].take(MAX_BODY_AHEAD if announced is None else min(announced, MAX_BODY_AHEAD))
     sink = ResponseWriter(request)
     context = request_context(request, "HttpEndpoint")
     seen: list[HttpExecution] = []

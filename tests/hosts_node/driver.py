@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
+from parabola.functions.deployed.runtimes import host_limits
+from parabola.functions.settings import FunctionSettings
 from parabola.hosts.node import host_argv, node_executable
 
 FOLDER = Path(__file__).parent
@@ -237,6 +240,7 @@ class Host:
                 "environment": self.environment,
                 "modules": modules,
                 "env": env or {},
+                "limits": msgspec.to_builtins(host_limits(self.environment, FunctionSettings())),
                 "instance": {"cloudUrl": "http://cloud", "siteUrl": "http://site"},
                 **fields,
             }

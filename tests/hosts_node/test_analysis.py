@@ -15,7 +15,9 @@ from parabola.functions.processes.host_watchdog import process_memory_bytes
 
 @pytest.fixture(scope="module")
 def bare() -> Iterator[Host]:
+    """A host that is asked about modules which it has not loaded."""
     host = Host()
+    host.load([])
     yield host
     host.close()
 

@@ -13,11 +13,13 @@ from parabola.values.limits import (
     MAX_ARGUMENTS_SIZE,
     MAX_ARRAY_LENGTH,
     MAX_BODY_AHEAD,
+    MAX_CONFIG_TIME,
     MAX_ERROR_MESSAGE_BYTES,
     MAX_HOST_MESSAGE_BYTES,
     MAX_ISOLATE_MEMORY,
     MAX_LOG_LINE_BYTES,
     MAX_LOG_LINES,
+    MAX_MODULE_TIME,
     MAX_OBJECT_FIELDS,
     MAX_OPERATIONS_AT_ONCE,
     MAX_OPERATIONS_PENDING,
@@ -40,6 +42,10 @@ class HostLimits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Processor time of a query or mutation with all it calls."""
     action_seconds: float = MAX_ACTION_TIME
     """Time of an action."""
+    module_seconds: float = MAX_MODULE_TIME
+    """Processor time of the evaluation of a module at a push, in the default JavaScript runtime."""
+    config_seconds: float = MAX_CONFIG_TIME
+    """The same for a configuration file."""
     shared_memory: int = MAX_SHARED_MEMORY
     """Memory of the queries and mutations of a process together, where it can be limited."""
     call_memory: int = MAX_ISOLATE_MEMORY

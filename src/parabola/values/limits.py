@@ -121,6 +121,12 @@ MAX_ACTION_TIME: Final = 1800.0
 MAX_NODE_ACTION_TIME: Final = 600.0
 """One action in the full Node.js environment."""
 
+MAX_MODULE_TIME: Final = 4.0
+"""Processor time of the evaluation of a module of the default JavaScript runtime at a push."""
+
+MAX_CONFIG_TIME: Final = 1.0
+"""The same for its configuration files: schema.js, auth.config.js, convex.config.js."""
+
 # ---- memory (js-runtime 5.5)
 
 MAX_ISOLATE_MEMORY: Final = 64 * MIB

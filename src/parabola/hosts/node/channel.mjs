@@ -1,10 +1,9 @@
 /** Newline-delimited JSON over one socket shared with the engine (docs/host-protocol.md). */
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
+import { limits, MEBIBYTE } from "./limits.mjs";
 import { UnwritableData, writeJson } from "./plain_json.mjs";
 
-const MEBIBYTE = 1024 * 1024;
-const MAX_LINE = 64 * MEBIBYTE;
 /** Characters that are joined for one write. */
 const JOINED = MEBIBYTE;
 const NEWLINE = 10;
@@ -73,7 +72,8 @@ export class Channel {
     if (start < chunk.length) {
       this.#parts.push(chunk.subarray(start));
       this.#size += chunk.length - start;
-      if (this.#size > MAX_LINE) throw new Error(`a line of the engine exceeds ${MAX_LINE} bytes`);
+      if (this.#size > limits.messageBytes)
+        throw new Error(`a line of the engine exceeds ${limits.messageBytes} bytes`);
     }
   }
 
@@ -105,8 +105,9 @@ export class Channel {
    * write costs as much as a small call). Throws MessageTooLong.
    */
   sendText(text) {
-    if (text.length > MAX_LINE / 3 && Buffer.byteLength(text) > MAX_LINE)
-      throw new MessageTooLong(`It is longer than a message of ${MAX_LINE / MEBIBYTE} MiB`);
+    const most = limits.messageBytes;
+    if (text.length > most / 3 && Buffer.byteLength(text) > most)
+      throw new MessageTooLong(`It is longer than a message of ${most / MEBIBYTE} MiB`);
     this.#pending.push(text);
     if (this.#flushing) return;
     this.#flushing = true;

@@ -1,8 +1,8 @@
 /** What went wrong in an execution, in the words that developers see. */
-import { checkValue, humanize, MAX_RESULT_SIZE, UnsendableValue } from "./outgoing_values.mjs";
+import { limits } from "./limits.mjs";
+import { checkValue, humanize, UnsendableValue } from "./outgoing_values.mjs";
 import { wellFormed } from "./plain_json.mjs";
 
-const MAX_MESSAGE = 64 * 1024;
 /** Characters of all frames together. */
 const MAX_FRAMES_TEXT = 64 * 1024;
 
@@ -20,9 +20,9 @@ export function describeThrown(thrown, stackFrames) {
   const data = customData(thrown);
   if (data === undefined) return failure;
   try {
-    const { text, size } = checkValue(data, MAX_RESULT_SIZE);
+    const { text, size } = checkValue(data, limits.resultBytes);
     if (size === null) return { ...failure, data: text };
-    const sizes = `${humanize(size)} > maximum size ${humanize(MAX_RESULT_SIZE)}`;
+    const sizes = `${humanize(size)} > maximum size ${humanize(limits.resultBytes)}`;
     return { ...failure, message: limit(`ConvexError with invalid data: Value is too large (${sizes})`) };
   } catch (error) {
     if (!(error instanceof UnsendableValue)) throw error;
@@ -94,11 +94,12 @@ function customData(thrown) {
 }
 
 function limit(message) {
-  const text = wellFormed(message.length > MAX_MESSAGE ? message.slice(0, MAX_MESSAGE + 1) : message);
-  if (text.length * 3 <= MAX_MESSAGE) return text;
+  const most = limits.errorBytes;
+  const text = wellFormed(message.length > most ? message.slice(0, most + 1) : message);
+  if (text.length * 3 <= most) return text;
   const bytes = Buffer.from(text);
-  if (bytes.length <= MAX_MESSAGE) return text;
-  let end = MAX_MESSAGE;
+  if (bytes.length <= most) return text;
+  let end = most;
   while (end > 0 && (bytes[end] & 0xc0) === 0x80) end -= 1;
   return bytes.toString("utf8", 0, end);
 }

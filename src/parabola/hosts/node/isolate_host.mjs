@@ -2,6 +2,7 @@
 import { ActionExecution } from "./executions/action_execution.mjs";
 import { Deployment } from "./deployment.mjs";
 import { HttpActionExecution } from "./executions/http_action_execution.mjs";
+import { holdTo } from "./limits.mjs";
 import { realmOfPromise } from "./realm.mjs";
 import { RealmPool } from "./realm_pool.mjs";
 import { TransactionalExecution } from "./executions/transactional_execution.mjs";
@@ -58,6 +59,7 @@ export class IsolateHost {
   }
 
   #load(message) {
+    holdTo(message.limits);
     this.#deployment = new Deployment(message);
     if (!this.compilesLater) while (this.#deployment.modules.compileNext());
     this.realms.forget((deployment) => deployment === this.#deployment);

@@ -1,7 +1,5 @@
-/** The log lines of one execution, within the limits of the log: 256 lines of at most 32 KiB. */
-const MAX_LINES = 256;
-const MAX_LINE_BYTES = 32768;
-const OVERFLOW = `Log overflow (maximum ${MAX_LINES}). Remaining log lines omitted.`;
+/** The log lines of one execution, as many and as long as they may be. */
+import { limits } from "./limits.mjs";
 
 export class LogLines {
   #lines = [];
@@ -16,9 +14,10 @@ export class LogLines {
   /** A line of user code. */
   add(level, messages) {
     this.#userLines += 1;
-    if (this.#userLines < MAX_LINES) this.#put({ ...truncate(messages), level, timestamp: Date.now() });
-    else if (this.#userLines === MAX_LINES) {
-      this.#put({ messages: [OVERFLOW], isTruncated: false, level: "ERROR", timestamp: Date.now() });
+    if (this.#userLines < limits.logLines) this.#put({ ...truncate(messages), level, timestamp: Date.now() });
+    else if (this.#userLines === limits.logLines) {
+      const text = `Log overflow (maximum ${limits.logLines}). Remaining log lines omitted.`;
+      this.#put({ messages: [text], isTruncated: false, level: "ERROR", timestamp: Date.now() });
     }
   }
 
@@ -46,7 +45,7 @@ export class LogLines {
 }
 
 function truncate(messages) {
-  let room = MAX_LINE_BYTES;
+  let room = limits.logLineBytes;
   const kept = [];
   for (const message of messages) {
     const size = Buffer.byteLength(message);

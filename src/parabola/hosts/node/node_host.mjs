@@ -10,6 +10,7 @@ import { FunctionLocations } from "./analysis/function_locations.mjs";
 import { CallError } from "./function_path.mjs";
 import { NEVER_RESOLVES } from "./executions/invocation.mjs";
 import { describeFunctions, positionOf } from "./analysis/module_analysis.mjs";
+import { holdTo } from "./limits.mjs";
 import { ModuleSet } from "./modules/module_set.mjs";
 import { captureConsole, installCommonJs, installConvex, replaceEnvironment } from "./node_globals.mjs";
 import { NodeInvocation } from "./executions/node_invocation.mjs";
@@ -77,7 +78,8 @@ export class NodeHost {
     }
   }
 
-  #load({ deployment, modules, env = {}, instance = {}, nodeModules }) {
+  #load({ deployment, modules, env = {}, instance = {}, nodeModules, limits }) {
+    holdTo(limits);
     this.#folder?.remove();
     this.#folder = new ModulesFolder();
     this.#modules = new ModuleSet(modules);

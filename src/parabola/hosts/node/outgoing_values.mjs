@@ -5,6 +5,8 @@
  * that the engine can read: well-formed, no deeper and no larger than values may be. What breaks a limit is said in the
  * words of the engine, as an error of the call that it belongs to; no other call ever meets it.
  */
+import { limits, MEBIBYTE } from "./limits.mjs";
+
 const uncurry = (method) => Function.prototype.call.bind(method);
 const { parse, stringify } = JSON;
 const { isArray } = Array;
@@ -15,17 +17,10 @@ const includes = uncurry(String.prototype.includes);
 const match = uncurry(RegExp.prototype.exec);
 const codeAt = uncurry(String.prototype.charCodeAt);
 
-const MEBIBYTE = 1024 * 1024;
-/** Levels of lists and objects, elements of a list, fields of an object, and bytes (values/limits.py). */
-const MAX_NESTING = 64;
-const MAX_ARRAY_LENGTH = 8192;
-const MAX_OBJECT_FIELDS = 1024;
-const MAX_SIZE = 32 * MEBIBYTE;
-export const MAX_RESULT_SIZE = 16 * MEBIBYTE;
 /** Levels of what surrounds the values of a call: a query with its filters. */
 const MAX_CALL_NESTING = 500;
-/** What one call may take of a message. */
-const MAX_CALL_TEXT = 60 * MEBIBYTE;
+/** What of a message is left for all but the arguments of one call. */
+const ENVELOPE = 4 * MEBIBYTE;
 /** A text that is shown is cut here. */
 const SHOWN = 200;
 
@@ -41,9 +36,9 @@ export class UnsendableValue extends Error {}
  * @param {number} [largest]  bytes
  * @returns {{text: string, size: number|null}} the text as one line; the value's size where it is over `largest`
  */
-export function checkValue(text, largest = MAX_SIZE) {
+export function checkValue(text, largest = limits.valueBytes) {
   const value = read(text);
-  const fault = faultOf(value, 0, LIMITS, isSuspicious(text));
+  const fault = faultOf(value, 0, valueLimits(), isSuspicious(text));
   if (fault !== null) throw new UnsendableValue(describe(fault, value));
   const size = text.length * 3 > largest ? sizeOf(value) : 0;
   return { text: oneLine(text, value), size: size > largest ? size : null };
@@ -58,24 +53,27 @@ export function checkValue(text, largest = MAX_SIZE) {
  */
 export function checkArguments(text, args) {
   const suspicious = isSuspicious(text);
+  const forValues = valueLimits();
+  const most = limits.valueBytes;
   const names = keys(args);
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
     const value = args[name];
     const isValue = name === "value" || name === "args";
-    const fault = faultOf(value, 0, isValue ? LIMITS : CALL_LIMITS, suspicious);
+    const fault = faultOf(value, 0, isValue ? forValues : CALL_LIMITS, suspicious);
     if (fault !== null) {
       if (!isValue) fault.path = `.${name}${fault.path}`;
       throw new UnsendableValue(describe(fault, value));
     }
     if (suspicious && !isWellFormed(name)) throw new UnsendableValue(fieldText(name));
-    if (isValue && text.length * 3 > MAX_SIZE) {
+    if (isValue && text.length * 3 > most) {
       const size = sizeOf(value);
-      if (size > MAX_SIZE) throw new UnsendableValue(tooLarge(size, MAX_SIZE));
+      if (size > most) throw new UnsendableValue(tooLarge(size, most));
     }
   }
-  if (text.length > MAX_CALL_TEXT / 3 && Buffer.byteLength(text) > MAX_CALL_TEXT)
-    throw new UnsendableValue(tooLarge(Buffer.byteLength(text), MAX_CALL_TEXT));
+  const room = limits.messageBytes - ENVELOPE;
+  if (text.length > room / 3 && Buffer.byteLength(text) > room)
+    throw new UnsendableValue(tooLarge(Buffer.byteLength(text), room));
   return oneLine(text, args);
 }
 
@@ -130,19 +128,23 @@ function oneLine(text, parsed) {
 
 // ---- faults ---------------------------------------------------------------------------------------------------
 
-const LIMITS = { nesting: MAX_NESTING, length: MAX_ARRAY_LENGTH, fields: MAX_OBJECT_FIELDS };
+const valueLimits = () => ({
+  nesting: limits.valueNesting,
+  length: limits.arrayLength,
+  fields: limits.objectFields,
+});
 const CALL_LIMITS = { nesting: MAX_CALL_NESTING, length: Infinity, fields: Infinity };
 
 /** What is wrong with a parsed value, or null. `suspicious`: whether a text in it may not be well-formed. */
-function faultOf(value, depth, limits, suspicious) {
+function faultOf(value, depth, most, suspicious) {
   if (typeof value === "string") return suspicious && !isWellFormed(value) ? { half: value, path: "" } : null;
   if (typeof value === "number") return isFinite(value) ? null : { number: true, path: "" };
   if (typeof value !== "object" || value === null) return null;
   if (isArray(value)) {
-    if (value.length > limits.length) return { length: value.length, path: "" };
-    if (depth === limits.nesting) return { deep: true, path: "" };
+    if (value.length > most.length) return { length: value.length, path: "" };
+    if (depth === most.nesting) return { deep: true, path: "" };
     for (let i = 0; i < value.length; i++) {
-      const fault = faultOf(value[i], depth + 1, limits, suspicious);
+      const fault = faultOf(value[i], depth + 1, most, suspicious);
       if (fault !== null) return within(fault, `[${i}]`);
     }
     return null;
@@ -151,13 +153,13 @@ function faultOf(value, depth, limits, suspicious) {
   if (names.length === 1 && names[0][0] === "$") {
     // An Int64 and its like: a leaf.
     const item = value[names[0]];
-    if (typeof item !== "object" || item === null) return faultOf(item, depth, limits, suspicious);
+    if (typeof item !== "object" || item === null) return faultOf(item, depth, most, suspicious);
   }
-  if (names.length > limits.fields) return { fields: names.length, path: "" };
-  if (depth === limits.nesting) return { deep: true, path: "" };
+  if (names.length > most.fields) return { fields: names.length, path: "" };
+  if (depth === most.nesting) return { deep: true, path: "" };
   for (let i = 0; i < names.length; i++) {
     if (suspicious && !isWellFormed(names[i])) return { name: names[i], path: "" };
-    const fault = faultOf(value[names[i]], depth + 1, limits, suspicious);
+    const fault = faultOf(value[names[i]], depth + 1, most, suspicious);
     if (fault !== null) return within(fault, `.${names[i]}`);
   }
   return null;
@@ -174,10 +176,10 @@ function describe(fault, root) {
     return halfText(fault.half) + (fault.path === "" ? "" : ` (present at path ${fault.path})`);
   if (fault.number) return "A number is out of range for a Float64";
   if (fault.length !== undefined)
-    return `Array length is too long (${fault.length} > maximum length ${MAX_ARRAY_LENGTH})`;
+    return `Array length is too long (${fault.length} > maximum length ${limits.arrayLength})`;
   if (fault.fields !== undefined)
-    return `Object has too many fields (${fault.fields} > maximum number ${MAX_OBJECT_FIELDS})`;
-  return `Value is too nested (nested ${nestingOf(root)} levels deep > maximum nesting ${MAX_NESTING})`;
+    return `Object has too many fields (${fault.fields} > maximum number ${limits.objectFields})`;
+  return `Value is too nested (nested ${nestingOf(root)} levels deep > maximum nesting ${limits.valueNesting})`;
 }
 
 /** The library's sentence about a name, which never lets one through that is not ASCII. */

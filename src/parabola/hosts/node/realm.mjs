@@ -7,6 +7,7 @@
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
 import { describeThrown } from "./failures.mjs";
+import { limits } from "./limits.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 import { interfaces, outer } from "./web_interfaces.mjs";
 
@@ -110,6 +111,7 @@ export class Realm {
       storeBlob: (args, blob, resolve, reject) => execution().storeBlob(JSON.parse(args), blob, resolve, reject),
       getBlob: (args, resolve, reject) => execution().getBlob(JSON.parse(args), resolve, reject),
       makeRequest: (json) => execution().makeRequest(JSON.parse(json)),
+      wholeBodyBytes: () => limits.wholeBodyBytes,
       takeResponse: (response) => execution().takeResponse(response),
       setTimer: (callback, delay, repeat) => execution().setTimer(callback, delay, repeat),
       clearTimer: (id) => execution().clearTimer(id),

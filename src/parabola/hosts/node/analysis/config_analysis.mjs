@@ -2,11 +2,11 @@
 import { ConfigExecution } from "../executions/config_execution.mjs";
 import { Refusal } from "../executions/execution.mjs";
 import { CallError } from "../function_path.mjs";
+import { limits } from "../limits.mjs";
 import { AnalysisError, evaluateModule } from "./module_evaluation.mjs";
 import { ModuleSet } from "../modules/module_set.mjs";
 import { checkDescription } from "../outgoing_values.mjs";
 
-const SECONDS = 1;
 const COMPONENT_DEPENDENCIES = "_componentDeps/";
 const MISSING_VARIABLE = "AuthConfigMissingEnvironmentVariable";
 
@@ -24,7 +24,7 @@ export async function analyzeSchema(deployment, given) {
     throw new Refusal("Environment variables unsupported when evaluating schema");
   };
   const execution = new ConfigExecution(deployment, { file: "schema", hasClock: true, readEnv });
-  const options = { prefix: "Failed to analyze schema.js: ", seconds: SECONDS };
+  const options = { prefix: "Failed to analyze schema.js: ", seconds: limits.configSeconds };
   return evaluateModule(modules, "schema.js", execution, options, (namespace) => {
     const schema = namespace.default;
     if (typeof schema?.export !== "function") {
@@ -49,22 +49,28 @@ export async function analyzeAuth(deployment, given) {
     throw new Refusal(message);
   };
   const execution = new ConfigExecution(deployment, { file: "auth config file", hasClock: false, readEnv });
-  return evaluateModule(modules, "auth.config.js", execution, { prefix: "", seconds: SECONDS }, (namespace) => {
-    const config = namespace.default;
-    if (config === undefined) {
-      throw new CallError(
-        "auth config file is missing default export. The default export must be an object with a `providers` list: " +
-          "`export default { providers: [] }`.",
-      );
-    }
-    const providers = checkDescription(JSON.stringify(config) ?? "null")?.providers;
-    if (!Array.isArray(providers)) {
-      throw new CallError(
-        'auth config file must include a list of provider credentials: `export default { providers: [{ domain: "...", applicationID: "..." }] }`.',
-      );
-    }
-    return providers;
-  });
+  return evaluateModule(
+    modules,
+    "auth.config.js",
+    execution,
+    { prefix: "", seconds: limits.configSeconds },
+    (namespace) => {
+      const config = namespace.default;
+      if (config === undefined) {
+        throw new CallError(
+          "auth config file is missing default export. The default export must be an object with a `providers` list: " +
+            "`export default { providers: [] }`.",
+        );
+      }
+      const providers = checkDescription(JSON.stringify(config) ?? "null")?.providers;
+      if (!Array.isArray(providers)) {
+        throw new CallError(
+          'auth config file must include a list of provider credentials: `export default { providers: [{ domain: "...", applicationID: "..." }] }`.',
+        );
+      }
+      return providers;
+    },
+  );
 }
 
 /**
@@ -127,7 +133,7 @@ async function evaluateDefinition(deployment, path, module, stubs) {
   };
   const execution = new ConfigExecution(deployment, { file: "app definition", hasClock: false, readEnv });
   const label = isApp ? "convex.config.js" : `${path}/convex.config.js`;
-  const options = { prefix: `Failed to analyze ${label}: `, seconds: SECONDS };
+  const options = { prefix: `Failed to analyze ${label}: `, seconds: limits.configSeconds };
   return evaluateModule(modules, "convex.config.js", execution, options, (namespace) => {
     const names = Object.getOwnPropertyNames(namespace);
     const definition = namespace.default;

@@ -1,11 +1,11 @@
 /** What modules define: their functions, HTTP routes and cron jobs (deploy-api 7.2). */
 import { FunctionLocations } from "./function_locations.mjs";
 import { CallError } from "../function_path.mjs";
+import { limits } from "../limits.mjs";
 import { ImportExecution } from "../executions/import_execution.mjs";
 import { checkDescription, UnsendableValue } from "../outgoing_values.mjs";
 import { evaluateModule } from "./module_evaluation.mjs";
 
-const SECONDS = 4;
 const KINDS = { isQuery: "Query", isMutation: "Mutation", isAction: "Action" };
 const WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 /** Modules with an analysis of their own. */
@@ -31,7 +31,7 @@ export async function analyzeModules(deployment, paths, onModule) {
         reads[path] = { imports: [path], variables: [], isFixed: true };
       }
       if (CONFIGURATION.has(path)) continue;
-      const options = { prefix: `Failed to analyze ${path}: `, seconds: SECONDS };
+      const options = { prefix: `Failed to analyze ${path}: `, seconds: limits.moduleSeconds };
       onModule(path);
       const execution = new ImportExecution(deployment, "analysis");
       analyzed[path] = await evaluateModule(modules, path, execution, options, (namespace) =>

@@ -3,17 +3,15 @@ import { randomBytes } from "node:crypto";
 import { Refusal } from "./execution.mjs";
 import { fetchOverHttp } from "../fetching.mjs";
 import { Invocation, NEVER_RESOLVES } from "./invocation.mjs";
+import { limits } from "../limits.mjs";
 import { LogLines } from "../log_lines.mjs";
 import { OperationQueue } from "./operation_queue.mjs";
 import { writeText } from "../plain_json.mjs";
 import { getBlob, storeBlob } from "./storage.mjs";
 import { Timers } from "./timers.mjs";
 
-const TIME_LIMIT_SECONDS = 1800;
-
 export class ActionExecution extends Invocation {
   allowsDynamicImport = true;
-  timeoutText = `Function execution timed out (maximum duration: ${TIME_LIMIT_SECONDS}s)`;
   operations = new OperationQueue();
   /** Aborted when the action has ended: what it left running goes with it. */
   leftovers = new AbortController();
@@ -26,7 +24,9 @@ export class ActionExecution extends Invocation {
   constructor(deployment, message, host) {
     const logs = new LogLines((line) => host.channel.send({ type: "log", id: message.id, lines: [line] }));
     super(deployment, { ...message, seed: randomBytes(32).toString("hex") }, host, { importPhase: "action", logs });
-    this.#deadline = setTimeout(() => this.fail({ message: this.timeoutText }, "timeout"), TIME_LIMIT_SECONDS * 1000);
+    const seconds = limits.actionSeconds;
+    const text = `Function execution timed out (maximum duration: ${seconds}s)`;
+    this.#deadline = setTimeout(() => this.fail({ message: text }, "timeout"), seconds * 1000);
   }
 
   get leadingArguments() {

@@ -5,12 +5,10 @@ import { getEventListeners } from "node:events";
 import { types } from "node:util";
 import { ActionExecution } from "./action_execution.mjs";
 import { CallError } from "../function_path.mjs";
-import { checkValue, UnsendableValue } from "../outgoing_values.mjs";
+import { limits } from "../limits.mjs";
+import { checkValue, humanize, UnsendableValue } from "../outgoing_values.mjs";
 import { writeJson } from "../plain_json.mjs";
 
-const MAX_RESPONSE_BYTES = 20 * 1024 * 1024;
-/** Bytes of a response that may be under way to the client before the action waits. */
-const WINDOW_BYTES = 256 * 1024;
 /** Bytes of a request that are taken ahead of user code. */
 const READ_AHEAD_BYTES = 64 * 1024;
 const CLIENT_GONE = "The client disconnected before the body of its request was complete.";
@@ -175,11 +173,11 @@ export class HttpActionExecution extends ActionExecution {
       if (this.ended) return;
       const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
       this.#size += bytes.length;
-      if (this.#size > MAX_RESPONSE_BYTES) {
+      if (this.#size > limits.responseBytes) {
         this.logs.report(
           "ERROR",
           "error:httpAction",
-          "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB",
+          `HttpResponseTooLarge: HTTP actions support responses up to ${humanize(limits.responseBytes)}`,
         );
         return;
       }
@@ -191,14 +189,14 @@ export class HttpActionExecution extends ActionExecution {
   async #sendChunk(bytes) {
     this.#send({ type: "responseChunk", id: this.id, data: bytes.toString("base64") });
     this.#ahead += bytes.length;
-    if (this.#ahead >= WINDOW_BYTES) await new Promise((resolve) => (this.#goOn = resolve));
+    if (this.#ahead >= limits.bodyAhead) await new Promise((resolve) => (this.#goOn = resolve));
   }
 
   /** The client has got a part of the response. */
   responseTaken({ bytes }) {
     this.enterStep(() => {
       this.#ahead -= bytes;
-      if (this.#ahead < WINDOW_BYTES) this.#goOn();
+      if (this.#ahead < limits.bodyAhead) this.#goOn();
     });
   }
 

@@ -5,11 +5,12 @@
  * call is over.
  */
 import { Execution } from "./execution.mjs";
-import { MEMORY_TEXT, MemoryUse } from "./memory.mjs";
+import { memoryText, MemoryUse } from "./memory.mjs";
 import { CallError, findFunction, parseFunctionPath } from "../function_path.mjs";
 import { ModuleError } from "../modules/module_set.mjs";
 import { MessageTooLong } from "../channel.mjs";
-import { checkValue, humanize, MAX_RESULT_SIZE, UnsendableValue } from "../outgoing_values.mjs";
+import { limits } from "../limits.mjs";
+import { checkValue, humanize, UnsendableValue } from "../outgoing_values.mjs";
 import { writeJson, writeText } from "../plain_json.mjs";
 
 const TOP_LEVEL_AWAIT = "Top-level awaits in source files are unsupported";
@@ -137,7 +138,7 @@ export class Invocation extends Execution {
   }
 
   failForMemory() {
-    this.fail({ message: MEMORY_TEXT }, "memory");
+    this.fail({ message: memoryText() }, "memory");
   }
 
   /** Decides what is next: wait, hand out answers, or end. */
@@ -199,7 +200,7 @@ export class Invocation extends Execution {
       this.host.channel.sendText(message);
     } catch (error) {
       if (!(error instanceof MessageTooLong)) throw error;
-      const text = `Function ${this.message.path} return value is too large to be sent (limit: 64 MiB of JSON)`;
+      const text = `Function ${this.message.path} return value is too large to be sent (limit: ${humanize(limits.messageBytes)} of JSON)`;
       this.host.channel.sendText(
         `{"type":"failed","id":${this.id},${failureFields({ message: text }, "user")},"logs":[],"usage":${usage}}`,
       );
@@ -252,14 +253,14 @@ export function resultText(value, path) {
   if (typeof value !== "string") throw new UnsendableValue(`Function ${path} return value invalid: expected JSON text`);
   let checked;
   try {
-    checked = checkValue(value, MAX_RESULT_SIZE);
+    checked = checkValue(value, limits.resultBytes);
   } catch (error) {
     if (error instanceof UnsendableValue) error.message = `Function ${path} return value invalid: ${error.message}`;
     throw error;
   }
   if (checked.size === null) return checked.text;
   throw new UnsendableValue(
-    `Function ${path} return value is too large (actual: ${humanize(checked.size)}, limit: ${humanize(MAX_RESULT_SIZE)})`,
+    `Function ${path} return value is too large (actual: ${humanize(checked.size)}, limit: ${humanize(limits.resultBytes)})`,
   );
 }
 

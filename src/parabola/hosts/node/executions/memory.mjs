@@ -7,17 +7,18 @@
  */
 import v8 from "node:v8";
 import vm from "node:vm";
+import { limits, MEBIBYTE } from "../limits.mjs";
 
-const MEBIBYTE = 1024 * 1024;
-/** Heap and buffers of one call, with what it may take beyond that on its way to the end of a step. */
-const LIMIT = (64 + 32) * MEBIBYTE;
+/** What a call may take beyond its limit on its way to the end of a step. */
+const SLACK = 32 * MEBIBYTE;
 /** How much a call is charged with between two collections. */
 const CHARGE = 64 * MEBIBYTE;
 /** What the old generation may have at most. V8's own figure adds the young one, by a measure that differs with versions. */
 const OLD_SPACE = process.execArgv.findLast((one) => one.startsWith("--max-old-space-size="))?.split("=")[1];
 const HEAP = OLD_SPACE === undefined ? v8.getHeapStatistics().heap_size_limit : Number(OLD_SPACE) * MEBIBYTE;
 
-export const MEMORY_TEXT = "JavaScript execution ran out of memory (maximum memory usage: 64 MB)";
+export const memoryText = () =>
+  `JavaScript execution ran out of memory (maximum memory usage: ${limits.callMemory / MEBIBYTE} MB)`;
 
 /** What one call has taken, in bytes. */
 export class MemoryUse {
@@ -57,7 +58,7 @@ export class MemoryMeter {
       const freed = Math.min(memory.charged, Math.max(0, before - used));
       Object.assign(memory, { base: used - memory.charged + freed, others });
     }
-    return used - memory.base - Math.max(0, others - memory.others) > LIMIT;
+    return used - memory.base - Math.max(0, others - memory.others) > limits.callMemory + SLACK;
   }
 
   #chargedWith() {

@@ -3,14 +3,12 @@ import { CallError, findFunction, parseFunctionPath } from "../function_path.mjs
 import { describeThrown } from "../failures.mjs";
 import { MessageTooLong } from "../channel.mjs";
 import { failureFields, resultText } from "./invocation.mjs";
+import { limits } from "../limits.mjs";
 import { LogLines } from "../log_lines.mjs";
 import { ownTimer } from "../open_resources.mjs";
-import { UnsendableValue } from "../outgoing_values.mjs";
+import { humanize, UnsendableValue } from "../outgoing_values.mjs";
 import { writeJson, writeText } from "../plain_json.mjs";
 
-const TIME_LIMIT_SECONDS = 600;
-const MAX_ARGUMENTS = 5 * 1024 * 1024;
-const MAX_PENDING = 1000;
 const TOO_MANY =
   "Too many concurrent operations. See https://docs.convex.dev/functions/actions#limits for more information.";
 
@@ -29,8 +27,9 @@ export class NodeInvocation {
     this.path = parseFunctionPath(message.path);
     this.#host = host;
     this.logs = new LogLines((line) => host.channel.send({ type: "log", id: this.id, lines: [line] }));
-    const text = `Action \`${this.path.name}\` execution timed out (maximum duration ${TIME_LIMIT_SECONDS}s)`;
-    this.#deadline = ownTimer(() => this.fail({ message: text }, "timeout"), TIME_LIMIT_SECONDS * 1000);
+    const seconds = limits.actionSeconds;
+    const text = `Action \`${this.path.name}\` execution timed out (maximum duration ${seconds}s)`;
+    this.#deadline = ownTimer(() => this.fail({ message: text }, "timeout"), seconds * 1000);
   }
 
   /** Whether the engine has calls to answer. */
@@ -41,9 +40,9 @@ export class NodeInvocation {
   async run() {
     try {
       const args = JSON.stringify([this.message.args]);
-      if (Buffer.byteLength(args) > MAX_ARGUMENTS) {
+      if (Buffer.byteLength(args) > limits.argumentBytes) {
         throw new CallError(
-          `Node actions arguments size is too large. The maximum size is 5 MiB, and ${this.message.path} was called with ` +
+          `Node actions arguments size is too large. The maximum size is ${humanize(limits.argumentBytes)}, and ${this.message.path} was called with ` +
             `${(Buffer.byteLength(args) / 1024 / 1024).toFixed(2)} MiB.`,
         );
       }
@@ -90,7 +89,7 @@ export class NodeInvocation {
 
   /** @returns {Promise<unknown>} the parsed answer */
   call(op, args) {
-    if (this.#calls.size >= MAX_PENDING) return Promise.reject(new Error(TOO_MANY));
+    if (this.#calls.size >= limits.operationsPending) return Promise.reject(new Error(TOO_MANY));
     return new Promise((resolve, reject) => {
       const number = ++this.#callNumbers;
       this.#calls.set(number, { op, resolve, reject });

@@ -1,5 +1,5 @@
-/** The operations of an action: at most eight at once, others wait their turn. */
-const MAX_RUNNING = 8;
+/** The operations of an action: some at once, others wait their turn. */
+import { limits } from "../limits.mjs";
 
 export class OperationQueue {
   #waiting = [];
@@ -7,7 +7,7 @@ export class OperationQueue {
   #tracked = new Set();
   #limit;
 
-  constructor(limit = MAX_RUNNING) {
+  constructor(limit = limits.operationsAtOnce) {
     this.#limit = limit;
   }
 

@@ -23,7 +23,7 @@ export function withTimeLimit(seconds, work) {
   context.work = work;
   watch.begin(seconds);
   try {
-    return script.runInContext(context, { timeout: PATIENCE * seconds * 1000, breakOnSigint: true });
+    return script.runInContext(context, { timeout: Math.ceil(PATIENCE * seconds * 1000), breakOnSigint: true });
   } catch (error) {
     if (error?.code !== "ERR_SCRIPT_EXECUTION_TIMEOUT" && error?.code !== "ERR_SCRIPT_EXECUTION_INTERRUPTED")
       throw error;

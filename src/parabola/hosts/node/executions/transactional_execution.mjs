@@ -3,15 +3,16 @@ import { CallQueue } from "./call_queue.mjs";
 import { normalizeId } from "../document_ids.mjs";
 import { Refusal } from "./execution.mjs";
 import { Invocation, NEVER_RESOLVES } from "./invocation.mjs";
+import { limits } from "../limits.mjs";
 import { QueryStreams, STREAM_END } from "./query_streams.mjs";
 
-const USER_TIME_LIMIT = 1_000_000_000n;
 const ACTION_HINT = "Please consider using an action. See https://docs.convex.dev/functions/actions for more details.";
 
 export const transactionalRefusal = (what) => `Can't use ${what} in queries and mutations. ${ACTION_HINT}`;
 
 export class TransactionalExecution extends Invocation {
-  timeoutText = "Function execution timed out (maximum duration: 1s)";
+  timeoutText = `Function execution timed out (maximum duration: ${limits.userSeconds}s)`;
+  #userTimeLimit = BigInt(Math.round(limits.userSeconds * 1e9));
   #calls = new CallQueue();
   #streams;
   #tables;
@@ -38,7 +39,7 @@ export class TransactionalExecution extends Invocation {
   }
 
   isOverTime() {
-    return this.userTime + this.othersTime > USER_TIME_LIMIT;
+    return this.userTime + this.othersTime > this.#userTimeLimit;
   }
 
   // ---- between steps ------------------------------------------------------------------------------------------

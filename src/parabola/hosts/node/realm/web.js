@@ -7,7 +7,6 @@
   const { install, raise } = api;
   const { wrap, unwrap, behind, handlers, follow, guard } = crossing;
   const { apply, defineProperty } = Reflect;
-  const MAX_FORM_BYTES = 20 * 1024 * 1024;
 
   const expose = (name, Outer, options) => {
     const Face = facade(name, Outer, options);
@@ -179,7 +178,8 @@
       refuse("formData()");
       const contentType = this.headers.get("content-type") ?? "";
       const body = await this.arrayBuffer();
-      if (body.byteLength > MAX_FORM_BYTES) throw new TypeError("formData() supports bodies up to 20 MiB");
+      const most = host.wholeBodyBytes();
+      if (body.byteLength > most) throw new TypeError(`formData() supports bodies up to ${most / 2 ** 20} MiB`);
       const copy = new outer.Response(unwrap(body), { headers: { "content-type": contentType } });
       return follow(copy.formData(), "formData");
     });

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.server.app import Server
@@ -118,7 +119,7 @@ class Storage:
         self.client = client
 
     async def call(self, kind: str, name: str, **args: Any) -> Any:
-        result = await getattr(self.backend, kind)(f"files:{name}", args)
+        result = await getattr(self.backend, kind)(client_call(f"files:{name}", args))
         assert result.error is None, result.error
         return result.value
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
@@ -135,28 +136,30 @@ async def value(call: Any) -> Any:
 
 
 async def test_queries_mutations_and_actions_run_in_processes(backend: Backend) -> None:
-    created = await backend.mutation("tasks:create", {"text": "milk"})
+    created = await backend.mutation(client_call("tasks:create", {"text": "milk"}))
     assert [str(line) for line in created.log_lines] == ["[LOG] creating milk"]
-    (task,) = await value(backend.query("tasks:list", [{}]))
+    (task,) = await value(backend.query(client_call("tasks:list", [{}])))
     assert (task["text"], task["completed"]) == ("milk", False)
-    assert await value(backend.action("tasks:blocking", {"text": "bread"})) == 2.0
-    assert await value(backend.action("tasks:outer", {})) == 3.0
+    assert await value(backend.action(client_call("tasks:blocking", {"text": "bread"}))) == 2.0
+    assert await value(backend.action(client_call("tasks:outer", {}))) == 3.0
     assert (
-        await value(backend.query("tasks:list", {"limit": 1}))
-        == (await value(backend.query("tasks:list", {})))[:1]
+        await value(backend.query(client_call("tasks:list", {"limit": 1})))
+        == (await value(backend.query(client_call("tasks:list", {}))))[:1]
     )
 
 
 async def test_many_clients_of_a_hot_row_all_succeed(backend: Backend) -> None:
-    results = await asyncio.gather(*(value(backend.mutation("tasks:count", {})) for _ in range(50)))
+    results = await asyncio.gather(
+        *(value(backend.mutation(client_call("tasks:count", {}))) for _ in range(50))
+    )
     assert sorted(results) == [float(n) for n in range(1, 51)]
 
 
 async def test_a_live_query_follows_the_data(backend: Backend) -> None:
     changed = asyncio.Event()
-    live = backend.live_query("tasks:list", {}, on_invalid=changed.set)
+    live = backend.live_query(client_call("tasks:list", {}), on_invalid=changed.set)
     assert await value(live.result_at(backend.durable_ts)) == []
-    created = await backend.mutation("tasks:create", {"text": "milk"})
+    created = await backend.mutation(client_call("tasks:create", {"text": "milk"}))
     assert changed.is_set()
     assert backend.durable_ts >= created.ts
     assert len(await value(live.result_at(created.ts))) == 1
@@ -166,50 +169,53 @@ async def test_a_live_query_follows_the_data(backend: Backend) -> None:
 @pytest.mark.parametrize("name", ["spin", "stuck_in_c"])
 async def test_a_function_that_never_ends_costs_only_its_own_call(backend: Backend, name: str) -> None:
     neighbours = [
-        asyncio.create_task(backend.query("tasks:wait_a_little", {"turns": 20 + i})) for i in range(8)
+        asyncio.create_task(backend.query(client_call("tasks:wait_a_little", {"turns": 20 + i})))
+        for i in range(8)
     ]
-    result = await backend.query(f"tasks:{name}", {})
+    result = await backend.query(client_call(f"tasks:{name}", {}))
     assert result.error is not None
     assert "Function execution timed out (maximum duration: 1s)" in result.error.message
     assert [(await task).value for task in neighbours] == [20.0 + i for i in range(8)]
-    assert await value(backend.mutation("tasks:count", {})) == 1.0
+    assert await value(backend.mutation(client_call("tasks:count", {}))) == 1.0
 
 
 async def test_a_function_that_ends_its_process_costs_only_its_own_call(backend: Backend) -> None:
-    calls = [backend.mutation("tasks:count", {}) for _ in range(10)]
-    left, *counted = await asyncio.gather(backend.mutation("tasks:leave", {}), *calls)
+    calls = [backend.mutation(client_call("tasks:count", {})) for _ in range(10)]
+    left, *counted = await asyncio.gather(backend.mutation(client_call("tasks:leave", {})), *calls)
     assert left.error is not None
     assert sorted(result.value for result in counted) == [float(n) for n in range(1, 11)]
-    died = await backend.action("tasks:dies", {})
+    died = await backend.action(client_call("tasks:dies", {}))
     assert died.error is not None
-    assert await value(backend.action("tasks:blocking", {"text": "after"})) == 1.0
+    assert await value(backend.action(client_call("tasks:blocking", {"text": "after"}))) == 1.0
 
 
 async def test_hosts_killed_from_outside_are_replaced(backend: Backend) -> None:
     pool = backend.runner.active.hosts._environments["python"].deterministic
     assert pool is not None
     for _ in range(3):
-        calls = [asyncio.create_task(backend.mutation("tasks:count", {})) for _ in range(5)]
+        calls = [asyncio.create_task(backend.mutation(client_call("tasks:count", {}))) for _ in range(5)]
         await asyncio.sleep(0)
         for host in pool.processes():  # type: ignore[attr-defined]
             os.kill(host.pid, signal.SIGKILL)
         for call in calls:
             assert (await call).error is None
-    assert await value(backend.mutation("tasks:count", {})) == 16.0
+    assert await value(backend.mutation(client_call("tasks:count", {}))) == 16.0
 
 
 async def test_data_and_code_survive_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path) as backend:
-        await value(backend.mutation("tasks:create", {"text": "milk"}))
+        await value(backend.mutation(client_call("tasks:create", {"text": "milk"})))
         await backend.change_environment({"GREETING": "hello"})
     async with opened(tmp_path, None) as backend:
-        assert [task["text"] for task in await value(backend.query("tasks:list", {}))] == ["milk"]
-        assert await value(backend.query("tasks:greeting", {})) == "hello"
+        assert [task["text"] for task in await value(backend.query(client_call("tasks:list", {})))] == [
+            "milk"
+        ]
+        assert await value(backend.query(client_call("tasks:greeting", {}))) == "hello"
 
 
 async def test_a_push_reaches_live_queries_and_a_broken_one_changes_nothing(backend: Backend) -> None:
     changed = asyncio.Event()
-    live = backend.live_query("tasks:greeting", {}, on_invalid=changed.set)
+    live = backend.live_query(client_call("tasks:greeting", {}), on_invalid=changed.set)
     assert await value(live.result_at(backend.durable_ts)) is None
     with pytest.raises(LoadFailure) as caught:
         await backend.deploy(push(TASKS.replace("import os", "import os; import nonexistent")))
@@ -224,7 +230,7 @@ async def test_a_push_reaches_live_queries_and_a_broken_one_changes_nothing(back
 
 async def test_a_changed_variable_is_seen_by_who_reads_it(backend: Backend) -> None:
     changed = asyncio.Event()
-    live = backend.live_query("tasks:greeting", {}, on_invalid=changed.set)
+    live = backend.live_query(client_call("tasks:greeting", {}), on_invalid=changed.set)
     assert await value(live.result_at(backend.durable_ts)) is None
     await backend.change_environment({"GREETING": "hi"})
     assert changed.is_set()
@@ -234,18 +240,18 @@ async def test_a_changed_variable_is_seen_by_who_reads_it(backend: Backend) -> N
 
 async def test_internal_functions_are_for_administrators(backend: Backend) -> None:
     for run in (backend.mutation, backend.run_any):
-        refused = await run("tasks:reset", {})
+        refused = await run(client_call("tasks:reset"))
         assert refused.error is not None
         assert "Could not find" in refused.error.message
-        assert (await run("tasks:reset", {}, Identity.admin())).error is None
+        assert (await run(client_call("tasks:reset", {}, Identity.admin()))).error is None
 
 
 async def test_any_function_can_be_run_by_name_alone(backend: Backend) -> None:
     admin = Identity.admin()
-    await value(backend.run_any("tasks:create", {"text": "a"}, admin))
-    assert len(await value(backend.run_any("tasks:list", {}, admin))) == 1
-    assert await value(backend.run_any("tasks:blocking", {"text": "b"}, admin)) == 2.0
-    missing = await backend.run_any("tasks:nope", {}, admin)
+    await value(backend.run_any(client_call("tasks:create", {"text": "a"}, admin)))
+    assert len(await value(backend.run_any(client_call("tasks:list", {}, admin)))) == 1
+    assert await value(backend.run_any(client_call("tasks:blocking", {"text": "b"}, admin))) == 2.0
+    missing = await backend.run_any(client_call("tasks:nope", {}, admin))
     assert missing.error is not None
     assert (
         missing.error.message
@@ -271,7 +277,7 @@ async def test_without_a_provider_nobody_can_sign_in(backend: Backend) -> None:
 
 async def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
     async with opened(tmp_path) as backend:
-        await value(backend.action("tasks:blocking", {"text": "x"}))
+        await value(backend.action(client_call("tasks:blocking", {"text": "x"})))
         hosts = backend.runner.active.hosts._environments["python"]
         pids = [host.pid for host in (*hosts.deterministic.processes(), *hosts.actions.processes())]  # type: ignore
         assert pids
@@ -325,23 +331,23 @@ async def via_javascript(ctx: MutationCtx, text: str):
 async def test_both_languages_work_in_one_transaction(tmp_path: Path) -> None:
     async with opened(tmp_path, TASKS + FROM_PYTHON) as backend:
         await backend.deploy(Push("typescript", (Module("js.js", "isolate", JAVASCRIPT),)))
-        assert isinstance(await value(backend.mutation("js:add", {"text": "a"})), str)
-        one = await backend.mutation("js:viaPython", {"text": "b"})
+        assert isinstance(await value(backend.mutation(client_call("js:add", {"text": "a"}))), str)
+        one = await backend.mutation(client_call("js:viaPython", {"text": "b"}))
         assert [(line.messages[0], line.udf_path) for line in one.log_lines] == [
             ("'before'", None),
             ("creating b", "tasks:create"),
             ("'after'", None),
         ]
-        two = await backend.mutation("tasks:via_javascript", {"text": "c"})
+        two = await backend.mutation(client_call("tasks:via_javascript", {"text": "c"}))
         assert [(line.messages[0], line.udf_path) for line in two.log_lines] == [
             ("before", None),
             ("'adding'", "js:add"),
             ("after", None),
         ]
-        texts = [task["text"] for task in await value(backend.query("tasks:list", {}))]
+        texts = [task["text"] for task in await value(backend.query(client_call("tasks:list", {})))]
         assert texts == ["c", "b", "a"]
-        assert await value(backend.action("js:count", {})) == 3.0
-        slow = await backend.query("js:spin", {})
+        assert await value(backend.action(client_call("js:count", {}))) == 3.0
+        slow = await backend.query(client_call("js:spin", {}))
         assert slow.error is not None
         assert slow.error.message == "Function execution timed out (maximum duration: 1s)"
-        assert await value(backend.action("js:count", {})) == 3.0
+        assert await value(backend.action(client_call("js:count", {}))) == 3.0

@@ -12,6 +12,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
@@ -64,8 +65,8 @@ async def test_a_token_of_a_configured_issuer_is_the_identity_that_functions_see
         await backend.change_environment({"ISSUER": "http://issuer.local"})
         await backend.deploy(push(who=WHO, auth_config=AUTH))
         ann = await backend.authenticate(token(name="Ann"))
-        assert (await backend.query("who:am_i", {}, ann)).value == "Ann"
-        assert (await backend.query("who:am_i", {})).value is None
+        assert (await backend.query(client_call("who:am_i", {}, ann))).value == "Ann"
+        assert (await backend.query(client_call("who:am_i", {}))).value is None
         for bad in (token(aud="other"), token(exp=1), token(name="Ann")[:-3] + "abc", "nonsense"):
             with pytest.raises(Unauthenticated):
                 await backend.authenticate(bad)
@@ -82,7 +83,7 @@ async def test_a_variable_that_the_auth_config_needs_must_be_set(tmp_path: Path)
             await backend.deploy(push(auth_config=AUTH))
         assert caught.value.code == "AuthConfigMissingEnvironmentVariable"
         await backend.deploy(push(who=WHO))
-        assert (await backend.query("who:am_i", {}, Identity.user({"name": "Bo"}))).value == "Bo"
+        assert (await backend.query(client_call("who:am_i", {}, Identity.user({"name": "Bo"})))).value == "Bo"
     finally:
         await backend.close()
 
@@ -125,7 +126,7 @@ async def test_a_deployment_may_sign_people_in_by_itself(tmp_path: Path, unused_
     try:
         await server.start()
         ann = await backend.authenticate(token(iss=site, name="Ann"))
-        assert (await backend.query("who:am_i", {}, ann)).value == "Ann"
+        assert (await backend.query(client_call("who:am_i", {}, ann))).value == "Ann"
         with pytest.raises(Unauthenticated, match="No auth provider found"):
             await backend.authenticate(token(iss="https://before.example"))
     finally:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from client_calls import client_call
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
@@ -92,8 +93,8 @@ async def neighbours_of(backend: Backend, clumsy: list[Any], prefix: str) -> lis
         count = 0
         while not ended.is_set() or not count:
             for result in (
-                await backend.query(f"{prefix}:fine", {"n": n * 1000 + count}),
-                await backend.mutation(f"{prefix}:write", {"n": n}),
+                await backend.query(client_call(f"{prefix}:fine", {"n": n * 1000 + count})),
+                await backend.mutation(client_call(f"{prefix}:write", {"n": n})),
             ):
                 assert result.error is None, result.error.text()
             count += 1
@@ -116,10 +117,10 @@ async def test_the_neighbours_of_a_clumsy_call_in_typescript_do_not_notice(
 ) -> None:
     await deploy_typescript(backend, tmp_path)
     await all_ready(backend, "isolate")
-    first = await neighbours_of(backend, [lambda: backend.query(f"m:{function}", {"n": 0})], "m")
+    first = await neighbours_of(backend, [lambda: backend.query(client_call(f"m:{function}", {"n": 0}))], "m")
     await all_ready(backend, "isolate")
     pids = {host.pid for host in hosts(backend, "isolate")}  # type: ignore[attr-defined]
-    again = await neighbours_of(backend, [lambda: backend.query(f"m:{function}", {"n": 1})], "m")
+    again = await neighbours_of(backend, [lambda: backend.query(client_call(f"m:{function}", {"n": 1}))], "m")
     for failure in first + again:
         assert re.search(text, failure.message), failure.message
     assert {host.pid for host in hosts(backend, "isolate")} == pids, "it has a process of its own by now"  # type: ignore[attr-defined]
@@ -128,7 +129,7 @@ async def test_the_neighbours_of_a_clumsy_call_in_typescript_do_not_notice(
 async def test_the_neighbours_of_one_that_leaves_do_not_notice(backend: Backend) -> None:
     await backend.deploy(Push("python", (Module("m.py", "python", PYTHON),)))
     await all_ready(backend, "python")
-    calls = [lambda n=n: backend.query("m:leave", {"n": n}) for n in range(4)]
+    calls = [lambda n=n: backend.query(client_call("m:leave", {"n": n})) for n in range(4)]
     for failure in await neighbours_of(backend, calls, "m"):
         assert "ended its host process (exit code 3)" in failure.message
 
@@ -136,7 +137,7 @@ async def test_the_neighbours_of_one_that_leaves_do_not_notice(backend: Backend)
 async def test_a_call_whose_process_is_killed_is_told_by_which_signal(backend: Backend) -> None:
     await backend.deploy(Push("python", (Module("m.py", "python", PYTHON),)))
     await all_ready(backend, "python")
-    calls = [lambda n=n: backend.query("m:killed", {"n": n}) for n in range(2)]
+    calls = [lambda n=n: backend.query(client_call("m:killed", {"n": n})) for n in range(2)]
     for failure in await neighbours_of(backend, calls, "m"):
         assert "killed by SIGSEGV" in failure.message
         assert "memory" not in failure.message
@@ -150,6 +151,6 @@ async def test_calls_go_on_where_somebody_kills_every_process(backend: Backend) 
         for host in hosts(backend, "python"):
             with suppress(ProcessLookupError):  # killed before, and the engine has not heard of it yet
                 os.kill(host.pid, signal.SIGKILL)  # type: ignore[attr-defined]
-        return await backend.query("m:fine", {"n": 5})
+        return await backend.query(client_call("m:fine", {"n": 5}))
 
     assert await neighbours_of(backend, [kill_all] * 3, "m") == [None] * 3

@@ -22,6 +22,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from client_calls import client_call
 from hosts_node.driver import FOLDER as NODE_FOLDER
 from hosts_node.driver import bundle, packages_folder
 from parabola.backend import Backend, BackendConfig
@@ -100,7 +101,7 @@ class Deployed:
         """Somebody who is in the middle of a mutation meanwhile."""
         pids = self.pids
         self.released.clear()
-        waiting = asyncio.create_task(self.backend.mutation("functions:waits", {}, NO_IDENTITY))
+        waiting = asyncio.create_task(self.backend.mutation(client_call("functions:waits", {}, NO_IDENTITY)))
         try:
             yield
         finally:
@@ -318,9 +319,10 @@ async def test_a_scheduled_mutation_that_fails_so_ends_as_failed(deployed: Deplo
     given = {"path": "functions:mutation", "args": {"door": "value", "content": "half"}}
     if deployed.language == "typescript":
         pytest.skip("its functions schedule a function that is not there")
-    result = await backend.mutation("functions:later", given, NO_IDENTITY)
+    result = await backend.mutation(client_call("functions:later", given, NO_IDENTITY))
     assert result.error is None, result.error
     async with asyncio.timeout(PATIENCE):
-        while (state := (await backend.query("functions:jobs", {}, NO_IDENTITY)).value) == ["pending"]:  # noqa: ASYNC110
+        jobs = client_call("functions:jobs", {}, NO_IDENTITY)
+        while (state := (await backend.query(jobs)).value) == ["pending"]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert state == ["failed"]

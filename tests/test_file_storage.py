@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from client_calls import client_call
 from file_storage_driver import HELLO, HELLO_DIGEST, Storage, storage_server
 from parabola.backend import Backend, BackendConfig
 from parabola.server.api.storage_api import Unsatisfiable, byte_range
@@ -105,7 +106,7 @@ async def test_a_client_that_goes_away_in_a_download_is_nothing_to_speak_of(
 async def test_a_deletion_removes_the_bytes_and_an_aborted_one_nothing(storage: Storage) -> None:
     id = await storage.stored()
     url = await storage.call("query", "url", id=id)
-    aborted = await storage.backend.mutation("files:delete", {"id": id, "abort": True})
+    aborted = await storage.backend.mutation(client_call("files:delete", {"id": id, "abort": True}))
     assert aborted.error is not None
     async with storage.client.get(url) as response:
         assert response.status == 200
@@ -114,7 +115,7 @@ async def test_a_deletion_removes_the_bytes_and_an_aborted_one_nothing(storage: 
     async with storage.client.get(url) as response:
         assert (response.status, (await response.json())["code"]) == (404, "FileNotFound")
     await storage.until_on_disk([])
-    missing = await storage.backend.mutation("files:delete", {"id": id})
+    missing = await storage.backend.mutation(client_call("files:delete", {"id": id}))
     assert f"storage id {id} not found" in missing.error.message
 
 
@@ -126,7 +127,7 @@ async def test_actions_read_and_store_files(storage: Storage) -> None:
 
 
 async def test_ids_of_nothing_are_refused_with_the_reason(storage: Storage) -> None:
-    result = await storage.backend.query("files:url", {"id": "nonsense"})
+    result = await storage.backend.query(client_call("files:url", {"id": "nonsense"}))
     assert 'Invalid storage ID: "nonsense"' in result.error.message
     async with storage.client.get(f"{storage.backend.config.cloud_url}/api/storage/nonsense") as response:
         assert (response.status, (await response.json())["code"]) == (400, "InvalidStoragePath")
@@ -165,7 +166,7 @@ async def test_bytes_of_a_mutation_that_did_not_commit_are_removed(
     monkeypatch.setattr("parabola.services.files.files.TRANSACTION_SECONDS", 0.5)
     await storage.call("mutation", "keep", text="kept")
     (kept,) = storage.on_disk()
-    aborted = await storage.backend.mutation("files:keep", {"text": "never", "abort": True})
+    aborted = await storage.backend.mutation(client_call("files:keep", {"text": "never", "abort": True}))
     assert aborted.error is not None
     await storage.until_on_disk([kept])
     assert len(await storage.call("query", "rows")) == 1
@@ -178,7 +179,9 @@ async def test_content_types_are_kept_unknown_or_refused(storage: Storage) -> No
     assert (await storage.call("query", "row", id=id))["contentType"] is None
     status, answer = await storage.upload(**{"Content-Type": "nonsense"})
     assert (status, answer["code"]) == (400, "BadHeader")
-    result = await storage.backend.action("files:store_typed", {"content_type": "a/b\r\nX-Evil: 1"})
+    result = await storage.backend.action(
+        client_call("files:store_typed", {"content_type": "a/b\r\nX-Evil: 1"})
+    )
     assert "cannot be sent in a header" in result.error.message
 
 

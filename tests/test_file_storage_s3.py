@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from client_calls import client_call
 from file_storage_driver import HELLO, Storage, s3_settings, storage_server
 
 BUCKET = "uploads"
@@ -169,7 +170,7 @@ async def test_a_store_that_goes_down_fails_the_calls_and_not_the_server(
         assert (response.status, (await response.json())["code"]) == (503, "FileStoreUnavailable")
     status, answer = await storage.upload()
     assert (status, answer["code"]) == (503, "FileStoreUnavailable")
-    result = await storage.backend.action("files:read", {"id": id})
+    result = await storage.backend.action(client_call("files:read", {"id": id}))
     assert "The file store cannot be used right now" in result.error.message
     # Everything else goes on, deletions too; their bytes go when the store is back.
     async with storage.client.head(url) as response:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from client_calls import client_call
 from hosts_node.driver import bundle, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
@@ -87,16 +88,18 @@ async def test_the_typescript_code_of_the_guides_can_be_deployed(tmp_path: Path)
             if "_generated" not in one["path"]
         )
         await backend.deploy(Push("typescript", modules))
-        assert (await backend.query("hello:greet", {"name": "Ada"})).value == "good morning, Ada"
-        assert (await backend.query("whoami:name", {})).value is None
+        assert (await backend.query(client_call("hello:greet", {"name": "Ada"}))).value == "good morning, Ada"
+        assert (await backend.query(client_call("whoami:name", {}))).value is None
         assert [provider["domain"] for provider in backend.deployment.auth_providers] == [
             "https://issuer.example"
         ]
         assert [cron["identifier"] for cron in backend.deployment.crons] == ["look", "rise"]
         archive = base64.b64encode(gzip.compress(b"[1, 2, 4]")).decode()
-        assert (await backend.action("archives:read", {"archive": archive})).value == [1, 2, 4]
-        assert (await backend.query("pictures:latest", {})).value == []
-        assert (await backend.mutation("alarms:remind", {"text": "tea", "minutes": 1.0})).error is None
+        assert (await backend.action(client_call("archives:read", {"archive": archive}))).value == [1, 2, 4]
+        assert (await backend.query(client_call("pictures:latest", {}))).value == []
+        assert (
+            await backend.mutation(client_call("alarms:remind", {"text": "tea", "minutes": 1.0}))
+        ).error is None
         routes = {route["route"]["path"] for _, route in backend.deployment.http_routes}
         assert routes == {"/webhook", "/count/*"}
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.deployment_store import load_deployment
@@ -194,7 +195,7 @@ async def test_a_webhook_writes_through_a_mutation(doors: Doors) -> None:
     await deploy(doors)
     async with doors.client.post(f"{doors.site}/store", json={"event": "paid"}) as response:
         assert response.status == 204
-    assert (await doors.backend.query("events:list", {})).value == [{"event": "paid"}]
+    assert (await doors.backend.query(client_call("events:list", {}))).value == [{"event": "paid"}]
 
 
 async def test_an_action_that_fails_answers_500_with_its_error(doors: Doors) -> None:

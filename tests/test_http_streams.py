@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from client_calls import client_call
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
@@ -319,7 +320,7 @@ class Site:
         try:
             while True:
                 committed.clear()  # before the look, so that no commit during it is missed
-                if text in (await self.backend.query("notes:all", {})).value:
+                if text in (await self.backend.query(client_call("notes:all", {}))).value:
                     return
                 await committed.wait()
         finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 
 sys.path.append(str(Path(__file__).parents[1] / "tools"))
@@ -23,13 +24,13 @@ async def test_a_kept_data_directory_is_served(archive: Path, tmp_path: Path) ->
     for added in range(2):  # and once more what this version has made of it
         backend = await Backend.open(BackendConfig(tmp_path, **CONFIG))
         try:
-            everything = (await backend.query("notes:everything", {})).value
+            everything = (await backend.query(client_call("notes:everything", {}))).value
             assert everything["notes"][: len(EXPECTED["notes"])] == EXPECTED["notes"]
             assert len(everything["notes"]) == len(EXPECTED["notes"]) + added
             assert {name: everything[name] for name in ("jobs", "greeting")} == {
                 name: EXPECTED[name] for name in ("jobs", "greeting")
             }
-            added = await backend.mutation("notes:add", {"n": 200.0, "value": "new"})
+            added = await backend.mutation(client_call("notes:add", {"n": 200.0, "value": "new"}))
             assert added.error is None
             inspection = backend.database._inspection
             assert inspection is not None

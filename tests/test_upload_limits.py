@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from client_calls import client_call
 from file_storage_driver import HELLO, Storage, storage_server
 from parabola.server.api.file_containment import containment
 from parabola.server.api.upload_turns import UploadTurns
@@ -35,7 +36,7 @@ async def test_a_file_that_is_too_large_is_refused_however_it_is_sent(
             status, answer = await storage.upload(body)
             assert (status, answer["code"]) == (413, "FileTooLarge")
             assert "97.6" in answer["message"] or "100" in answer["message"], answer["message"]
-        stored = await storage.backend.action("files:large", {"size": 200_000})
+        stored = await storage.backend.action(client_call("files:large", {"size": 200_000}))
         assert stored.error is not None
         assert "larger than" in stored.error.message
         assert len(storage.on_disk()) == 1

@@ -9,15 +9,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from parabola.database.settings import DatabaseSettings
 from parabola.functions.activation import Activation
-from parabola.functions.calls.calling import CallRefused, RequestContext, resolve
+from parabola.functions.calls.calling import Call, RequestContext, resolve
+from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.deployment import Deployment
-from parabola.functions.deployed.function_path import parse_path
-from parabola.functions.deployed.identity import NO_IDENTITY, SYSTEM_IDENTITY, Identity
+from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
 from parabola.functions.engine import FunctionRunner
 from parabola.functions.http.http_actions import (
     HttpActionRequest,
@@ -28,7 +28,7 @@ from parabola.functions.http.http_actions import (
 from parabola.functions.http.http_routing import HttpRoute
 from parabola.functions.inline_query import InlineQueries
 from parabola.functions.outcomes.execution_log import ExecutionLog
-from parabola.functions.outcomes.failures import FunctionFailure, new_request_id
+from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.queries.live_query import LiveQuery
@@ -55,9 +55,6 @@ from parabola.values.errors import ParabolaError
 if TYPE_CHECKING:
     from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
-
-Arguments = list[Any] | dict[str, Any]
-
 
 PACKAGES_FOLDER = "node_packages"
 """Where the data directory keeps npm packages of `"use node"` modules."""
@@ -225,96 +222,47 @@ class Backend:
 
     # Functions
 
-    async def query(
-        self,
-        path: str,
-        args: Arguments,
-        identity: Identity = NO_IDENTITY,
-        *,
-        ts: int | None = None,
-        component: str = "",
-        request: RequestContext | None = None,
-    ) -> FunctionResult:
-        """Run a query at `ts`, or at the newest durable timestamp. Internal functions only for an
-        administrator.
-        """
-        return await self.query_cache.query(
-            path,
-            args,
-            identity,
-            ts=ts,
-            component=component,
-            public_only=not identity.is_admin,
-            request=request,
-        )
+    async def query(self, call: Call, *, ts: int | None = None) -> FunctionResult:
+        """Run a query at `ts`, or at the newest durable timestamp."""
+        return await self.query_cache.query(call, ts=ts)
 
     async def mutation(
         self,
-        path: str,
-        args: Arguments,
-        identity: Identity = NO_IDENTITY,
+        call: Call,
         *,
-        session: SessionRequest | tuple[str, int] | None = None,
-        component: str = "",
+        session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
-        request: RequestContext | None = None,
     ) -> FunctionResult:
-        """Run a mutation; returns once it is durable. The same `session` pair takes effect once.
+        """Run a mutation; returns once it is durable. The same `session` takes effect once.
 
         `on_committing` hears the commit timestamp before anyone can see the commit.
         """
-        return await self.runner.mutation(
-            path,
-            args,
-            identity,
-            session=SessionRequest(*session) if isinstance(session, tuple) else session,
-            component=component,
-            public_only=not identity.is_admin,
-            request=request,
-            on_committing=on_committing,
-        )
+        return await self.runner.mutation(call, session=session, on_committing=on_committing)
 
-    async def action(
-        self,
-        path: str,
-        args: Arguments,
-        identity: Identity = NO_IDENTITY,
-        *,
-        component: str = "",
-        request: RequestContext | None = None,
-    ) -> FunctionResult:
+    async def action(self, call: Call) -> FunctionResult:
         """Run an action, once."""
-        return await self.runner.action(
-            path, args, identity, component=component, public_only=not identity.is_admin, request=request
-        )
+        return await self.runner.action(call)
 
-    async def run_any(
-        self,
-        path: str,
-        args: Arguments,
-        identity: Identity = NO_IDENTITY,
-        *,
-        component: str = "",
-        request: RequestContext | None = None,
-    ) -> FunctionResult:
-        """Run a function of whatever kind. Internal functions only for an administrator."""
-        name = parse_path(path)
+    async def run_any(self, call: Call) -> FunctionResult:
+        """Run a function of whatever kind."""
         try:
             spec = resolve(
                 self.deployment,
-                name,
+                call.name,
                 None,
-                public_only=not identity.is_admin,
+                public_only=call.public_only,
                 untyped=True,
-                identity=identity,
+                identity=call.identity,
             )
         except CallRefused as refusal:
-            return FunctionResult(error=refusal.failure, ts=self.durable_ts, request_id=new_request_id())
+            return FunctionResult(
+                error=refusal.failure, ts=self.durable_ts, request_id=call.request.request_id
+            )
         if spec.kind == "query":
-            return await self.query(path, args, identity, component=component, request=request)
+            return await self.query(call)
         if spec.kind == "mutation":
-            return await self.mutation(path, args, identity, component=component, request=request)
-        return await self.action(path, args, identity, component=component, request=request)
+            return await self.mutation(call)
+        return await self.action(call)
 
     async def http_action(
         self,
@@ -331,25 +279,13 @@ class Backend:
 
     def live_query(
         self,
-        path: str,
-        args: Arguments,
-        identity: Identity = NO_IDENTITY,
+        call: Call,
         *,
         journal: str | None = None,
-        component: str = "",
         on_invalid: Callable[[], None] | None = None,
     ) -> LiveQuery:
-        """A subscription to a query; nothing runs before its first `result_at`."""
-        return LiveQuery(
-            self.query_cache,
-            path,
-            args,
-            identity,
-            journal=journal,
-            component=component,
-            public_only=not identity.is_admin,
-            on_invalid=on_invalid,
-        )
+        """A subscription to a query; nothing runs before it is asked for a result."""
+        return LiveQuery(self.query_cache, call, journal=journal, on_invalid=on_invalid)
 
     # Callers
 

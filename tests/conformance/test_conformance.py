@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from client_calls import client_call
 from conformance.case import LANGUAGES, Case, in_language, typescript_name
 from conformance.cases import CASES
 from hosts_node.driver import bundle, packages_folder
@@ -60,7 +61,7 @@ async def deployed(
 
 async def call(backend: Backend, language: str, function: str, args: Any) -> FunctionResult:
     name = typescript_name(function) if language == "typescript" else function
-    return await backend.run_any(name, encode(args), ADMIN)
+    return await backend.run_any(client_call(name, encode(args), ADMIN))
 
 
 async def check(backend: Backend, language: str, case: Case) -> None:

@@ -20,6 +20,10 @@ import orjson
 from parabola.database.database import Database
 from parabola.database.store.sqlite import SqlitePersistence
 from parabola.functions.activation import Activation
+from parabola.functions.calls.arguments import EncodedArguments
+from parabola.functions.calls.calling import Call
+from parabola.functions.calls.mutations import Companion, OnCommitting
+from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
@@ -34,6 +38,12 @@ from parabola.values.validators.builder import Validator
 Json = dict[str, Any]
 Handler = Callable[["ScriptedRun", Json], Awaitable[Any]]
 SECRET = bytes(range(32))
+
+
+def called(path: str, args: Any, identity: Identity, **options: Any) -> Call:
+    """A call as the engine gets it; `options` are fields of it, and JSON text as arguments stays text."""
+    given = EncodedArguments.of_text(args) if isinstance(args, bytes) else EncodedArguments(args or {})
+    return Call(parse_path(path), given, identity, **options)
 
 
 class CallFailed(Exception):
@@ -270,24 +280,51 @@ class Engine:
         await self.activation.activate(deployment, hosts)
 
     async def query(
-        self, path: str, args: Any = None, identity: Identity = NO_IDENTITY, **options: Any
+        self,
+        path: str,
+        args: Any = None,
+        identity: Identity = NO_IDENTITY,
+        *,
+        ts: int | None = None,
+        journal: str | None = None,
+        **options: Any,
     ) -> FunctionResult:
-        return await self.runner.query_cache.query(path, args or {}, identity, **options)
+        call = called(path, args, identity, **options)
+        return await self.runner.query_cache.query(call, ts=ts, journal=journal)
 
     async def mutation(
-        self, path: str, args: Any = None, identity: Identity = NO_IDENTITY, **options: Any
+        self,
+        path: str,
+        args: Any = None,
+        identity: Identity = NO_IDENTITY,
+        *,
+        session: SessionRequest | None = None,
+        on_committing: OnCommitting | None = None,
+        companion: Companion | None = None,
+        **options: Any,
     ) -> FunctionResult:
-        return await self.runner.mutation(path, args or {}, identity, **options)
+        call = called(path, args, identity, **options)
+        return await self.runner.mutation(
+            call, session=session, on_committing=on_committing, companion=companion
+        )
 
     async def action(
         self, path: str, args: Any = None, identity: Identity = NO_IDENTITY, **options: Any
     ) -> FunctionResult:
-        return await self.runner.action(path, args or {}, identity, **options)
+        return await self.runner.action(called(path, args, identity, **options))
 
     def live(
-        self, path: str, args: Any = None, identity: Identity = NO_IDENTITY, **options: Any
+        self,
+        path: str,
+        args: Any = None,
+        identity: Identity = NO_IDENTITY,
+        *,
+        journal: str | None = None,
+        on_invalid: Callable[[], None] | None = None,
+        **options: Any,
     ) -> LiveQuery:
-        return LiveQuery(self.runner.query_cache, path, args or {}, identity, **options)
+        call = called(path, args, identity, **options)
+        return LiveQuery(self.runner.query_cache, call, journal=journal, on_invalid=on_invalid)
 
     async def now(self, live: LiveQuery) -> FunctionResult:
         """The live query's result at the newest durable timestamp."""

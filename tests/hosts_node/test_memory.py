@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from client_calls import client_call
 from hosts_node.driver import Host, bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
@@ -110,7 +111,7 @@ async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bac
 
 
 async def call(backend: Backend, name: str, how: str = "") -> FunctionResult:
-    return await backend.run_any(f"memory:{name}", encode({"how": how}), Identity.admin())
+    return await backend.run_any(client_call(f"memory:{name}", encode({"how": how}), Identity.admin()))
 
 
 def failure(result: FunctionResult) -> FunctionFailure:

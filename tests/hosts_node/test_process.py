@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from client_calls import client_call
 from hosts_node.driver import FOLDER, Host, Json, result
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
@@ -159,7 +160,7 @@ async def test_without_node_python_projects_work_and_a_typescript_push_says_what
             LoadFailure, match=r"need Node.js 20 or newer.*pip install 'parabola\[typescript\]'"
         ):
             await backend.deploy(Push("typescript", (Module("q.js", "isolate", "export {};"),)))
-        assert (await backend.run_any("p:one", {}, Identity.admin())).value == 1
+        assert (await backend.run_any(client_call("p:one", {}, Identity.admin()))).value == 1
     finally:
         await backend.close()
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from client_calls import client_call
 from hosts_node.driver import Host, bundle_sources, error, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
@@ -112,7 +113,7 @@ async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bac
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", ["nested:many", "python_nested:many"])
 async def test_two_thousand_nested_calls_are_no_fault(backend: Backend, path: str) -> None:
-    result = await backend.run_any(path, {"n": 2000.0}, Identity.admin())
+    result = await backend.run_any(client_call(path, {"n": 2000.0}, Identity.admin()))
     assert (result.error, result.value) == (None, 2000.0)
 
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from parabola.functions.calls.calling import RequestContext
+from parabola.functions.calls.calling import Call
+from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.deployment import Deployment
-from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
 from parabola.functions.outcomes.logs import LogLine
@@ -65,13 +65,11 @@ class FakeLiveQuery:
     def __init__(
         self,
         backend: FakeBackend,
-        path: str,
         run: Callable[[int], FunctionResult],
         on_invalid: Callable[[], None],
     ):
         self.backend = backend
         self.on_invalid = on_invalid
-        self.path = path
         self._run = run
         self._reads: set[str] = set()
         self._armed = False
@@ -84,18 +82,22 @@ class FakeLiveQuery:
         if self.backend.query_faults:
             raise self.backend.query_faults.pop()
         result, reads = self._run(ts)
-        if self.backend.kept is not None:
-            self.backend.kept[self.path, ts] = result, reads
         self._arm(ts, reads)
         return result
 
     def known_at(self, ts: int) -> FunctionResult | None:
-        known = (self.backend.kept or {}).get((self.path, ts))
-        if known is None:
-            return None
-        result, reads = known
-        self._arm(ts, reads)
-        return result
+        return None
+
+    def tell_at(self, ts: int, told: Callable[[FunctionResult | BaseException], None]) -> None:
+        async def tell() -> None:
+            try:
+                found: FunctionResult | BaseException = await self.result_at(ts)
+            except Exception as error:
+                found = error
+            if self in self.backend.live:
+                told(found)
+
+        self._telling = asyncio.get_running_loop().create_task(tell())
 
     def _arm(self, ts: int, reads: set[str]) -> None:
         self._reads = reads
@@ -135,52 +137,37 @@ class FakeBackend:
         self.live: set[FakeLiveQuery] = set()
         self.released = asyncio.Event()
         self.query_gate: asyncio.Event | None = None
-        self.kept: dict[tuple[str, int], tuple[FunctionResult, set[str]]] | None = None
-        """Results by path and timestamp, for tests in which sockets share them."""
         self.query_faults: list[Exception] = []
         self.evaluations = 0
         self.mutation_runs = 0
-        self._answered: dict[tuple[str, int], FunctionResult] = {}
-        self._running: dict[tuple[str, int], asyncio.Future[FunctionResult]] = {}
+        self._answered: dict[SessionRequest, FunctionResult] = {}
+        self._running: dict[SessionRequest, asyncio.Future[FunctionResult]] = {}
         self._commit_lock = asyncio.Lock()
 
     # ------------------------------------------------------------------ the contract
 
-    async def query(
-        self,
-        path: str,
-        args: Any,
-        identity: Identity,
-        *,
-        ts: int | None = None,
-        component: str = "",
-        request: RequestContext | None = None,
-    ) -> FunctionResult:
+    async def query(self, call: Call, *, ts: int | None = None) -> FunctionResult:
         if ts is not None and ts < self.oldest_ts:
             raise OutOfRetention("The snapshot is gone")
-        result, _ = self._query_at(path, args, identity, None, ts or self.durable_ts)
+        result, _ = self._query_at(call, None, ts or self.durable_ts)
         return result
 
     async def mutation(
         self,
-        path: str,
-        args: Any,
-        identity: Identity,
+        call: Call,
         *,
-        session: tuple[str, int] | None = None,
-        component: str = "",
+        session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
-        request: RequestContext | None = None,
     ) -> FunctionResult:
         if session is None:
-            return await self._mutate(path, args, identity, on_committing)
+            return await self._mutate(call, on_committing)
         while session in self._running:
             await asyncio.wait([self._running[session]])
         if session in self._answered:
             return self._answered[session]
         running = self._running[session] = asyncio.get_running_loop().create_future()
         try:
-            result = await self._mutate(path, args, identity, on_committing)
+            result = await self._mutate(call, on_committing)
             if result.error is None:
                 self._answered[session] = result
             return result
@@ -188,52 +175,27 @@ class FakeBackend:
             del self._running[session]
             running.set_result(None)
 
-    async def action(
-        self,
-        path: str,
-        args: Any,
-        identity: Identity,
-        *,
-        component: str = "",
-        request: RequestContext | None = None,
-    ) -> FunctionResult:
-        context = Context(identity, self.history[-1][1])
-        return await self._call(self._find(self.actions, path, identity, "Action"), context, args)
+    async def action(self, call: Call) -> FunctionResult:
+        context = Context(call.identity, self.history[-1][1])
+        return await self._call(self._find(self.actions, call), context, call)
 
-    async def run_any(
-        self,
-        path: str,
-        args: Any,
-        identity: Identity,
-        *,
-        component: str = "",
-        request: RequestContext | None = None,
-    ) -> FunctionResult:
-        canonical = parse_path(path).canonical
+    async def run_any(self, call: Call) -> FunctionResult:
+        canonical = call.name.canonical
         if canonical in self.queries:
-            return await self.query(path, args, identity)
+            return await self.query(call)
         if canonical in self.mutations:
-            return await self.mutation(path, args, identity)
-        return await self.action(path, args, identity)
+            return await self.mutation(call)
+        return await self.action(call)
 
-    def live_query(
-        self,
-        path: str,
-        args: Any,
-        identity: Identity,
-        *,
-        journal: str | None,
-        component: str,
-        on_invalid: Callable[[], None],
-    ) -> FakeLiveQuery:
+    def live_query(self, call: Call, *, journal: str | None, on_invalid: Callable[[], None]) -> FakeLiveQuery:
         state = {"journal": journal}
 
         def run(ts: int) -> tuple[FunctionResult, set[str]]:
-            result, reads = self._query_at(path, args, identity, state["journal"], ts)
+            result, reads = self._query_at(call, state["journal"], ts)
             state["journal"] = result.journal
             return result, reads
 
-        live = FakeLiveQuery(self, path, run, on_invalid)
+        live = FakeLiveQuery(self, run, on_invalid)
         self.live.add(live)
         return live
 
@@ -260,13 +222,10 @@ class FakeBackend:
         """A commit from elsewhere."""
         return await self._commit({table: (*self.history[-1][1].get(table, ()), value)}, None)
 
-    async def _mutate(
-        self, path: str, args: Any, identity: Identity, on_committing: Callable[[int], None] | None
-    ) -> FunctionResult:
+    async def _mutate(self, call: Call, on_committing: Callable[[int], None] | None) -> FunctionResult:
         self.mutation_runs += 1
-        function = self._find(self.mutations, path, identity, "Mutation")
-        context = Context(identity, self.history[-1][1])
-        result = await self._call(function, context, args)
+        context = Context(call.identity, self.history[-1][1])
+        result = await self._call(self._find(self.mutations, call), context, call)
         if result.error is None:
             result.ts = await self._commit(context.writes, on_committing)
         return result
@@ -290,13 +249,11 @@ class FakeBackend:
             await asyncio.sleep(0)
         return ts
 
-    def _query_at(
-        self, path: str, args: Any, identity: Identity, journal: str | None, ts: int
-    ) -> tuple[FunctionResult, set[str]]:
-        context = Context(identity, self.snapshot_at(ts), journal)
-        function = self._find(self.queries, path, identity, "Query")
+    def _query_at(self, call: Call, journal: str | None, ts: int) -> tuple[FunctionResult, set[str]]:
+        context = Context(call.identity, self.snapshot_at(ts), journal)
+        function = self._find(self.queries, call)
         try:
-            value = function(context, _arguments(args)) if not isinstance(function, FunctionFailure) else None
+            value = function(context, _arguments(call)) if not isinstance(function, FunctionFailure) else None
             if isinstance(function, FunctionFailure):
                 return FunctionResult(error=function, ts=ts), context.reads
         except Exception as error:
@@ -307,12 +264,12 @@ class FakeBackend:
         return result, context.reads
 
     async def _call(
-        self, function: Scripted | FunctionFailure, context: Context, args: Any
+        self, function: Scripted | FunctionFailure, context: Context, call: Call
     ) -> FunctionResult:
         if isinstance(function, FunctionFailure):
             return FunctionResult(error=function)
         try:
-            value = function(context, _arguments(args))
+            value = function(context, _arguments(call))
             if inspect.isawaitable(value):
                 value = await value
         except Exception as error:
@@ -321,17 +278,15 @@ class FakeBackend:
             return _failed(error, context, 0)
         return FunctionResult(value_json=dumps(value), log_lines=tuple(context.log_lines))
 
-    def _find(
-        self, functions: dict[str, Scripted], path: str, identity: Identity, kind: str
-    ) -> Scripted | FunctionFailure:
-        parsed = parse_path(path)
-        canonical = parsed.canonical
-        if canonical in functions and (canonical not in self.internal or identity.is_admin):
+    def _find(self, functions: dict[str, Scripted], call: Call) -> Scripted | FunctionFailure:
+        canonical = call.name.canonical
+        if canonical in functions and (canonical not in self.internal or call.identity.is_admin):
             return functions[canonical]
-        return FunctionFailure(f"Could not find public function for '{parsed}'.")
+        return FunctionFailure(f"Could not find public function for '{call.name}'.")
 
 
-def _arguments(args: Any) -> Any:
+def _arguments(call: Call) -> Any:
+    args = call.args.parse()
     return decode(args[0] if isinstance(args, list) else args)
 
 

@@ -10,7 +10,7 @@ from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.http.client_version import ClientVersion
 from parabola.server.sync.effects import (
-    Call,
+    ClientRequest,
     Close,
     Credential,
     Evaluate,
@@ -61,8 +61,8 @@ class Driver:
         self.wall_ns = 1_000_000_000_000
         self.texts: list[str] = []
         self.evaluations: list[Evaluate] = []
-        self.mutations: list[Call] = []
-        self.actions: list[Call] = []
+        self.mutations: list[ClientRequest] = []
+        self.actions: list[ClientRequest] = []
         self.tokens: list[VerifyToken] = []
         self.retries: list[float] = []
         self.closed: Close | None = None
@@ -108,9 +108,9 @@ class Driver:
                 case Evaluate():
                     self.evaluations.append(effect)
                 case RunMutation():
-                    self.mutations.append(effect.call)
+                    self.mutations.append(effect.request)
                 case RunAction():
-                    self.actions.append(effect.call)
+                    self.actions.append(effect.request)
                 case VerifyToken():
                     self.tokens.append(effect)
                 case RetryPostponed():

@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 from joserfc.jwk import RSAKey
 
+from client_calls import client_call
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
@@ -460,7 +461,7 @@ async def test_a_changed_variable_runs_again_what_read_it_and_nothing_else(world
     backend = world.backend
 
     def live_query(function: str) -> Any:
-        return backend.live_query(function, {}, on_invalid=lambda: told.append(function))
+        return backend.live_query(client_call(function, {}), on_invalid=lambda: told.append(function))
 
     lives = {function: live_query(function) for function in functions}
 
@@ -474,7 +475,7 @@ async def test_a_changed_variable_runs_again_what_read_it_and_nothing_else(world
         assert sorted(told) == ["env:early", "late:region"]
         assert await values() == ["north", "north", None, 1, None, addresses]
         for path in ["late:acting", *world.paths_in_node("acting")]:
-            assert (await backend.action(path, {})).value == ["north", "https://site.example"]
+            assert (await backend.action(client_call(path, {}))).value == ["north", "https://site.example"]
         told.clear()
         await backend.change_environment({"OTHER": "y", "UNREAD": None})
         assert told == ["late:other"]

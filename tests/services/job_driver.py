@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from client_calls import client_call
 from parabola.backend import Backend
 
 
@@ -17,7 +18,7 @@ async def value(call: Any) -> Any:
 async def until(backend: Backend, path: str, args: dict[str, Any], holds: Any) -> Any:
     """Follow a query until `holds(value)`."""
     changed = asyncio.Event()
-    live = backend.live_query(path, args, on_invalid=changed.set)
+    live = backend.live_query(client_call(path, args), on_invalid=changed.set)
     try:
         async with asyncio.timeout(30):
             while True:

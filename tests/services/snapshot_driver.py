@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
@@ -82,7 +83,7 @@ def hidden(backend: Backend) -> list[str]:
 
 
 async def call(backend: Backend, function: str, **args: Any) -> Any:
-    result = await backend.run_any(function, args, SYSTEM_IDENTITY)
+    result = await backend.run_any(client_call(function, args, SYSTEM_IDENTITY))
     assert result.error is None, result.error.text()
     return result.value
 

@@ -9,6 +9,7 @@ import pytest
 
 from database.stores import Clock, opened
 from parabola.database.database import Database
+from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.session_requests import SessionRequest, store_result, stored_result
 from parabola.functions.deployed.function_path import parse_path
@@ -16,7 +17,7 @@ from parabola.services.session_results import BATCH, SessionResults
 from parabola.services.settings import ServiceSettings
 
 SESSION = "1d6d6e3b-6d5a-4f3a-9e0a-0123456789ab"
-CALL = Call(parse_path("m:f"), {})
+CALL = Call(parse_path("m:f"), EncodedArguments({}))
 
 
 async def store(database: Database, ids: range, *, writing: bool = True) -> None:

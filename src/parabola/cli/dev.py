@@ -192,9 +192,11 @@ class Follower:
 
 
 async def _run_once(backend: Backend, function: str) -> None:
+    from parabola.functions.calls.arguments import EncodedArguments
+    from parabola.functions.calls.calling import Call
     from parabola.functions.deployed.identity import SYSTEM_IDENTITY
 
-    result = await backend.run_any(function, {}, SYSTEM_IDENTITY)
+    result = await backend.run_any(Call.of_client(function, EncodedArguments({}), SYSTEM_IDENTITY))
     if result.error is None:
         show_success(f"ran {function}")
     else:

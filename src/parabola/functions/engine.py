@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 from parabola.database.query.cursors import CursorCodec
 from parabola.functions.calls.actions import run_action
 from parabola.functions.calls.attempt import Attempt, wall_clock_ms
-from parabola.functions.calls.calling import Call, CallRefused, EncodedArguments, RequestContext
+from parabola.functions.calls.calling import Call
 from parabola.functions.calls.deadlines import SLOW_SYSTEM_FAILURE, DeadlinePassed, Deadlines
 from parabola.functions.calls.execution import Execution, Outcome, UncatchableFailure
 from parabola.functions.calls.implicit_reads import ImplicitReads
 from parabola.functions.calls.log_entries import completion
 from parabola.functions.calls.mutations import Companion, MutationRequest, Mutations, OnCommitting
+from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.seeds import SeedSource
 from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.calls.surroundings import Surroundings, TableNumbers
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec
 from parabola.functions.deployed.function_handles import FunctionHandles
-from parabola.functions.deployed.function_path import FunctionPath, parse_path
-from parabola.functions.deployed.identity import Identity
+from parabola.functions.deployed.function_path import FunctionPath
 from parabola.functions.outcomes.execution_log import ExecutionLog
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
@@ -144,22 +144,15 @@ class FunctionRunner:
             self.record("query", spec, attempt, result, time.perf_counter() - began)
             return result
 
-    async def query_now(
-        self, path: str, args: EncodedArguments, identity: Identity, request: RequestContext
-    ) -> FunctionResult:
+    async def query_now(self, call: Call) -> FunctionResult:
         """A query at the newest timestamp, from the cache if that holds."""
-        return await self.query_cache.query(path, args, identity, public_only=False, request=request)
+        return await self.query_cache.query(call)
 
     async def mutation(
         self,
-        path: str | FunctionPath,
-        args: EncodedArguments,
-        identity: Identity,
+        call: Call,
         *,
         session: SessionRequest | None = None,
-        component: str = "",
-        public_only: bool = True,
-        request: RequestContext | None = None,
         on_committing: OnCommitting | None = None,
         companion: Companion | None = None,
     ) -> FunctionResult:
@@ -169,22 +162,11 @@ class FunctionRunner:
         hears the commit timestamp before anyone can see the commit. `companion` writes along with it; raises
         `CompanionGone` when that has given the mutation up.
         """
-        call = _call(path, args, identity, component, public_only, request)
         return await self._mutations.run(MutationRequest(call, session, on_committing, companion))
 
-    async def action(
-        self,
-        path: str | FunctionPath,
-        args: EncodedArguments,
-        identity: Identity,
-        *,
-        component: str = "",
-        public_only: bool = True,
-        request: RequestContext | None = None,
-        depth: int = 0,
-    ) -> FunctionResult:
-        """Run an action, once."""
-        return await run_action(self, _call(path, args, identity, component, public_only, request), depth)
+    async def action(self, call: Call, depth: int = 0) -> FunctionResult:
+        """Run an action, once. `depth`: how many actions have called each other before it."""
+        return await run_action(self, call, depth)
 
     # Deploying
 
@@ -220,7 +202,8 @@ class FunctionRunner:
         return self.active.handles
 
     def close(self) -> None:
-        """Stop the timers."""
+        """Stop the timers, and the queries that nobody awaits."""
+        self.query_cache.close()
         self.deadlines.close()
 
     # What attempts and executions need
@@ -329,15 +312,3 @@ class FunctionRunner:
                 return_bytes=len(result.value_json) if result.error is None else None,
             )
         )
-
-
-def _call(
-    path: str | FunctionPath,
-    args: EncodedArguments,
-    identity: Identity,
-    component: str,
-    public_only: bool,
-    request: RequestContext | None,
-) -> Call:
-    name = path if isinstance(path, FunctionPath) else parse_path(path)
-    return Call(name, args, identity, component, public_only, request or RequestContext())

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from parabola.functions.calls.calling import Call, EncodedArguments, RequestContext
+from parabola.functions.calls.arguments import EncodedArguments
+from parabola.functions.calls.calling import Call, RequestContext
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.runtimes import Environment

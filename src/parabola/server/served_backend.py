@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from parabola.functions.calls.calling import RequestContext
+from parabola.functions.calls.calling import Call
+from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
-
-Arguments = list[Any] | dict[str, Any]
 
 
 class ServedConfig(Protocol):
@@ -34,6 +33,11 @@ class LiveQuery(Protocol):
         """What ``result_at`` would answer if nothing has to be run for it, None otherwise."""
         ...
 
+    def tell_at(self, ts: int, told: Callable[[FunctionResult | BaseException], None]) -> None:
+        """Have ``told`` called once with what ``result_at`` would answer or raise, at once if it is known;
+        not after ``close``."""
+        ...
+
     def close(self) -> None:
         """Let go: nothing is called any more."""
         ...
@@ -50,64 +54,26 @@ class ServedBackend(Protocol):
         """The newest timestamp that may be shown."""
         ...
 
-    async def query(
-        self,
-        path: str,
-        args: Arguments,
-        identity: Identity,
-        *,
-        ts: int | None = None,
-        component: str = "",
-        request: RequestContext | None = None,
-    ) -> FunctionResult: ...
+    async def query(self, call: Call, *, ts: int | None = None) -> FunctionResult: ...
 
     async def mutation(
         self,
-        path: str,
-        args: Arguments,
-        identity: Identity,
+        call: Call,
         *,
-        session: tuple[str, int] | None = None,
-        component: str = "",
+        session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
-        request: RequestContext | None = None,
     ) -> FunctionResult:
-        """``session`` is (session id, request id): the same pair takes effect once. ``on_committing`` hears
-        the commit timestamp before it becomes durable."""
+        """The same ``session`` takes effect once. ``on_committing`` hears the commit timestamp before it
+        becomes durable."""
         ...
 
-    async def action(
-        self,
-        path: str,
-        args: Arguments,
-        identity: Identity,
-        *,
-        component: str = "",
-        request: RequestContext | None = None,
-    ) -> FunctionResult: ...
+    async def action(self, call: Call) -> FunctionResult: ...
 
-    async def run_any(
-        self,
-        path: str,
-        args: Arguments,
-        identity: Identity,
-        *,
-        component: str = "",
-        request: RequestContext | None = None,
-    ) -> FunctionResult:
-        """Run a function of whatever kind; internal ones only for an admin."""
+    async def run_any(self, call: Call) -> FunctionResult:
+        """Run a function of whatever kind."""
         ...
 
-    def live_query(
-        self,
-        path: str,
-        args: Arguments,
-        identity: Identity,
-        *,
-        journal: str | None,
-        component: str,
-        on_invalid: Callable[[], None],
-    ) -> LiveQuery: ...
+    def live_query(self, call: Call, *, journal: str | None, on_invalid: Callable[[], None]) -> LiveQuery: ...
 
     async def authenticate(self, token: str) -> Identity:
         """The user a bearer token names. Raises Unauthenticated."""

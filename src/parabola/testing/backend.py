@@ -15,6 +15,8 @@ import orjson
 from parabola.authoring.http_messages import Headers
 from parabola.authoring.references import function_name
 from parabola.backend import Backend, BackendConfig
+from parabola.functions.calls.arguments import EncodedArguments
+from parabola.functions.calls.calling import Call
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
@@ -87,20 +89,17 @@ class InProcessBackend:
 
     async def query(self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """Run a query and return its value. Raises `ConvexError` or `FunctionFailed`."""
-        path, arguments = function_name(function), _arguments(args, named)
-        return _value(await self._backend.query(path, arguments, self._identity))
+        return _value(await self._backend.query(self._call(function, args, named)))
 
     async def mutation(self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """Run a mutation and return its value once it is committed. Raises `ConvexError` or
         `FunctionFailed`.
         """
-        path, arguments = function_name(function), _arguments(args, named)
-        return _value(await self._backend.mutation(path, arguments, self._identity))
+        return _value(await self._backend.mutation(self._call(function, args, named)))
 
     async def action(self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """Run an action and return its value. Raises `ConvexError` or `FunctionFailed`."""
-        path, arguments = function_name(function), _arguments(args, named)
-        return _value(await self._backend.action(path, arguments, self._identity))
+        return _value(await self._backend.action(self._call(function, args, named)))
 
     async def request(
         self,
@@ -134,9 +133,8 @@ class InProcessBackend:
 
         Close the iterator (`aclose`) when it is no longer needed; the end of the backend closes it too.
         """
-        path, arguments = function_name(function), _arguments(args, named)
         changed = asyncio.Event()
-        live = self._backend.live_query(path, arguments, self._identity, on_invalid=changed.set)
+        live = self._backend.live_query(self._call(function, args, named), on_invalid=changed.set)
         try:
             while True:
                 changed.clear()
@@ -157,6 +155,11 @@ class InProcessBackend:
         stream = self._backend.database.begin().query({"source": source, "operators": []})
         return [document.value for document in await stream.collect()]
 
+    def _call(self, function: Any, args: Mapping[str, Any] | None, named: Mapping[str, Any]) -> Call:
+        encoded = encode(normalize({**(args or {}), **named}))
+        assert isinstance(encoded, dict)
+        return Call.of_client(function_name(function), EncodedArguments(encoded), self._identity)
+
 
 def _read(functions: str | Path) -> tuple[Path, Push]:
     folder = Path(functions).resolve()
@@ -164,12 +167,6 @@ def _read(functions: str | Path) -> tuple[Path, Push]:
         raise ProjectError(f"There are no functions to test: {folder} is not a directory.")
     files = Project(folder.parent, folder).python_modules()
     return folder, Push("python", tuple(Module(file.path, "python", file.source) for file in files))
-
-
-def _arguments(args: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
-    encoded = encode(normalize({**(args or {}), **named}))
-    assert isinstance(encoded, dict)
-    return encoded
 
 
 def _value(result: FunctionResult) -> Any:

@@ -11,6 +11,7 @@ from parabola.values.limits import (
     MAX_DOCUMENT_SIZE,
     MAX_VALUE_NESTING,
     MAX_VALUE_SIZE,
+    MIB,
 )
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -48,6 +49,21 @@ def size_of(value: Any) -> int:
     if isinstance(value, (list, tuple)):
         return 2 + sum(map(size_of, value))
     return 9  # Int64, the commit timestamp to come, a Python int
+
+
+EXACT_SIZES_FROM = 4 * MIB
+"""Bytes from which sizes are worth knowing: 80 % of the smallest limit."""
+
+
+def size_by_json(value: Any, json: bytes) -> int:
+    """The size of a value from `EXACT_SIZES_FROM` on, below that an upper bound; `json` is what it is written
+    as.
+
+    No value is larger than three times its JSON: the worst is a number, which counts 9 and may be written as
+    `1.0`.
+    """
+    bound = 3 * len(json)
+    return bound if bound < EXACT_SIZES_FROM else size_of(value)
 
 
 def nesting_of(value: Any) -> int:

@@ -5,25 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
-from parabola.functions.calls.calling import (
-    MAX_ARGUMENTS_SIZE,
-    SMALL,
-    CallRefused,
-    check_result,
-    decode_arguments,
-    resolve,
-)
+from parabola.functions.calls.arguments import EncodedArguments, decode_arguments
+from parabola.functions.calls.calling import resolve
+from parabola.functions.calls.refusals import CallRefused
+from parabola.functions.calls.return_values import check_result
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.values.encoding import encode, loads
 from parabola.values.int64 import Int64
-from parabola.values.sizes import size_of
+from parabola.values.limits import MAX_ARGUMENTS_SIZE
+from parabola.values.sizes import EXACT_SIZES_FROM, size_of
 from parabola.values.validators.builder import Validator, v
 
 
@@ -168,9 +166,9 @@ def test_a_size_is_never_understated(value: Any) -> None:
 
 
 def test_sizes_are_exact_where_limits_are_near() -> None:
-    value = ["x" * (SMALL // 2), 1.0]
+    value = ["x" * (EXACT_SIZES_FROM // 2), 1.0]
     assert check_result(spec(), value, NoTables())[1] == size_of(value)
-    assert MAX_ARGUMENTS_SIZE > SMALL
+    assert MAX_ARGUMENTS_SIZE > EXACT_SIZES_FROM
 
 
 async def test_usages_near_their_limits_are_warned_of(tmp_path: Path) -> None:
@@ -191,3 +189,30 @@ async def test_usages_near_their_limits_are_warned_of(tmp_path: Path) -> None:
             "Large size of the function return value (actual: 14000030 bytes, limit: 16777216 bytes).",
         )
         assert lines[1].messages[0].startswith("Function execution took a long time. (maximum duration: 1s, ")
+
+
+def test_arguments_that_came_as_text_are_read_once_and_by_who_needs_them() -> None:
+    arguments = EncodedArguments.of_text(b'[{"a": 1, "b": {"$integer": "BQAAAAAAAAA="}}]')
+    assert arguments.decode("m.js:f") is arguments.decode("m.js:f")
+    assert arguments.decode("m.js:f").value == {"a": 1.0, "b": Int64(5)}
+    assert arguments.text == b'[{"a": 1, "b": {"$integer": "BQAAAAAAAAA="}}]', "it is kept as it came"
+
+
+def test_a_number_that_is_none_is_the_failure_of_its_call() -> None:
+    arguments = EncodedArguments.of_text(b'[{"a": 1e999}]')
+    assert text_of(lambda: arguments.decode("m.js:f")).startswith("Invalid arguments for m.js:f: ")
+
+
+@given(st.dictionaries(st.text(max_size=3), st.none() | st.booleans() | st.text() | st.floats()))
+def test_decoded_arguments_are_the_same_however_they_came(value: dict[str, Any]) -> None:
+    encoded = [encode(value)] if all(_is_field(name) for name in value) else [{}]
+    came_as_text = EncodedArguments.of_text(orjson.dumps(encoded)).decode("m.js:f")
+    came_parsed = EncodedArguments(encoded).decode("m.js:f")
+    assert (came_as_text.json, came_as_text.size) == (came_parsed.json, came_parsed.size)
+    again = EncodedArguments.of_value(came_parsed)
+    assert again.decode("m.js:f") is came_parsed
+    assert again.text == came_parsed.json
+
+
+def _is_field(name: str) -> bool:
+    return name.isascii() and name.isprintable() and not name.startswith(("$", "_")) and name != ""

@@ -9,8 +9,9 @@ import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from parabola.functions.deployed.identity import Identity
-from parabola.functions.outcomes.results import KEPT
+from parabola.functions.outcomes.results import KEPT, FunctionResult
 from parabola.functions.queries import query_cache
+from parabola.values.errors import InternalServerError
 
 ANNA = Identity.user({"subject": "anna", "issuer": "i", "tokenIdentifier": "i|anna"})
 BERT = Identity.user({"subject": "bert", "issuer": "i", "tokenIdentifier": "i|bert"})
@@ -302,3 +303,120 @@ async def test_equal_results_have_equal_digests(tmp_path: Path) -> None:
         await engine.mutation("n:remove", {"id": id})
         third = await engine.now(live)
         assert first.digest == third.digest != second.digest
+
+
+# Queries in flight
+
+
+async def test_a_run_that_nobody_awaits_serves_all_who_want_to_be_told_in_order(tmp_path: Path) -> None:
+    world = notes_world()
+    async with running(tmp_path, world) as engine:
+        told: list[int] = []
+        done = asyncio.Event()
+        lives = [engine.live("n:all") for _ in range(200)]
+        for number, live in enumerate(lives):
+
+            def tell(found: object, number: int = number) -> None:
+                assert isinstance(found, FunctionResult)
+                assert found.value == []
+                told.append(number)
+                if len(told) == 200:
+                    done.set()
+
+            live.tell_at(engine.database.durable_ts, tell)
+        assert told == [], "nothing is known yet"
+        awaited = await engine.now(engine.live("n:all"))
+        await done.wait()
+        assert told == list(range(200))
+        assert runs_of(world, "all") == 1
+        known: list[object] = []
+        lives[0].tell_at(engine.database.durable_ts, known.append)
+        assert known == [awaited], "what is known is told at once"
+
+
+async def test_who_is_told_follows_a_run_that_somebody_awaits_and_survives_its_end(tmp_path: Path) -> None:
+    world = notes_world()
+    began, gate = asyncio.Event(), asyncio.Event()
+
+    @world.query("n:slow")
+    async def slow(run: ScriptedRun, args: dict) -> str:
+        began.set()
+        await gate.wait()
+        return "done"
+
+    async with running(tmp_path, world) as engine:
+        leader = asyncio.create_task(engine.query("n:slow"))
+        await asyncio.wait_for(began.wait(), 30)
+        told: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        engine.live("n:slow").tell_at(engine.database.durable_ts, told.set_result)
+        leader.cancel()
+        gate.set()
+        found = await told
+        assert isinstance(found, FunctionResult)
+        assert found.value == "done"
+
+
+async def test_callers_with_results_of_their_own_are_told_their_own(tmp_path: Path) -> None:
+    async with running(tmp_path, notes_world()) as engine:
+        told: dict[str, asyncio.Future[object]] = {}
+        for name, identity in (("anna", ANNA), ("bert", BERT)):
+            told[name] = asyncio.get_running_loop().create_future()
+            engine.live("n:who", identity=identity).tell_at(engine.database.durable_ts, told[name].set_result)
+        for name, future in told.items():
+            found = await future
+            assert isinstance(found, FunctionResult)
+            assert found.value == name
+
+
+async def test_a_fault_is_told_and_not_tried_again_by_each(tmp_path: Path, monkeypatch) -> None:
+    async with running(tmp_path, notes_world()) as engine:
+
+        async def query(*args: object, **options: object) -> None:
+            raise InternalServerError("broken")
+
+        monkeypatch.setattr(engine.runner, "query", query)
+        told: list[object] = []
+        done = asyncio.Event()
+        for live in [engine.live("n:all") for _ in range(5)]:
+            live.tell_at(
+                engine.database.durable_ts,
+                lambda found: (told.append(found), done.set() if len(told) == 5 else None),
+            )
+        await done.wait()
+        assert all(isinstance(found, InternalServerError) for found in told)
+        assert engine.runner.query_cache.executions == 1
+
+
+async def test_nothing_is_told_after_the_end(tmp_path: Path) -> None:
+    async with running(tmp_path, notes_world()) as engine:
+        live = engine.live("n:all")
+        live.tell_at(engine.database.durable_ts, lambda found: pytest.fail("it was closed"))
+        live.close()
+        await engine.now(engine.live("n:all"))
+
+
+async def test_one_text_is_read_once_and_other_spellings_are_the_same_query(tmp_path: Path) -> None:
+    world = notes_world()
+    async with running(tmp_path, world) as engine:
+        holder = engine.live("n:all", b'[{"a":1,"b":2}]')
+        first = await engine.now(holder)
+        for text in (b'[{"a":1,"b":2}]', b'[{"b": 2.0, "a": 1}]', b'[{"a":1,"b":2e0}]'):
+            assert await engine.now(engine.live("n:all", text)) is first
+        assert await engine.query("n:all", {"b": 2.0, "a": 1.0}) is first
+        assert runs_of(world, "all") == 1
+
+
+async def test_texts_are_forgotten_with_their_query(tmp_path: Path) -> None:
+    async with running(tmp_path, notes_world()) as engine:
+        cache = engine.runner.query_cache
+        holder = engine.live("n:all", b"[{}]")
+        await engine.now(holder)
+        others = [engine.live("n:all", b"[{%b}]" % (b" " * n)) for n in range(100)]
+        for live in others:
+            await engine.now(live)
+        assert len(cache._spelled) <= 8
+        for live in others:
+            live.close()
+        holder.close()
+        await engine.mutation("n:add", {"text": "a"})
+        assert (cache._spelled, cache._families) == ({}, {})

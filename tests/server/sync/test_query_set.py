@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import Raw
 
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
@@ -14,7 +15,7 @@ from server.session_driver import value
 
 
 def add(query_id: int, journal: str | None = None) -> Add:
-    return Add(query_id, "a:b", [{}], journal)
+    return Add(query_id=query_id, udf_path="a:b", args_json=Raw(b"[{}]"), journal=journal)
 
 
 def modified(*modifications: Add | Remove) -> QuerySet:

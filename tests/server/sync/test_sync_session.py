@@ -49,7 +49,7 @@ class TestHandshake:
         driver.accept()
         driver.add(0)
         driver.mutate(0)
-        assert driver.mutations[0].session_id is None
+        assert driver.mutations[0].session is None
         driver.finish_mutation()
         assert driver.types == ["Transition", "Transition", "MutationResponse", "Transition"]
         assert driver.last.client_clock_skew is None
@@ -74,7 +74,7 @@ class TestHandshake:
         driver.connect()
         driver.say("Connect", sessionId="00000000-0000-0000-0000-000000000001", connectionCount=1)
         driver.mutate(0)
-        assert driver.mutations[0].session_id == "00000000-0000-0000-0000-000000000001"
+        assert driver.mutations[0].session.session_id == "00000000-0000-0000-0000-000000000001"
 
     def test_a_client_from_the_future_is_sent_away(self):
         driver = Driver()
@@ -405,7 +405,7 @@ class TestMutations:
         driver.mutate(2)
         identities = []
         for _ in range(3):
-            identities.append(driver.mutations[0].identity.kind)
+            identities.append(driver.mutations[0].call.identity.kind)
             driver.finish_mutation()
         assert identities == ["none", "none", "user"]
 
@@ -549,7 +549,7 @@ class TestAuthentication:
         assert driver.mutations == []
         assert driver.session.backlog == 1
         driver.accept()
-        assert driver.mutations[0].identity.kind == "user"
+        assert driver.mutations[0].call.identity.kind == "user"
 
     def test_logging_out_advances_the_identity_too(self):  # 38
         driver = Driver(run=lambda query, ts, identity: value(identity.kind))
@@ -623,7 +623,7 @@ class TestAuthentication:
         driver.authenticate(0, "key", tokenType="Admin")
         driver.accept(Identity.admin())
         driver.mutate(0, componentPath="a/b")
-        assert driver.mutations[0].component == "a/b"
+        assert driver.mutations[0].call.component == "a/b"
 
     def test_the_root_component_may_be_named_by_anybody(self):
         driver = Driver()

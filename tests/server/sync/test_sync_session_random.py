@@ -14,10 +14,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.server.sync.effects import Call, HeldQuery
+from parabola.server.sync.effects import ClientRequest, HeldQuery
 from parabola.server.sync.messages import MutationResponse, QueryRemoved, Transition, decode_ts, encode_ts
 from parabola.values.encoding import loads
 from server.session_driver import Driver, adding, removing, value
@@ -32,7 +33,7 @@ class World:
     def __init__(self) -> None:
         self.history: list[tuple[int, dict[str, int]]] = [(100, dict.fromkeys(TABLES, 0))]
         self.durable_ts = 100
-        self.answers: dict[tuple[str, int], FunctionResult] = {}
+        self.answers: dict[SessionRequest | None, FunctionResult] = {}
 
     def at(self, ts: int) -> dict[str, int]:
         return next(state for at, state in reversed(self.history) if at <= ts)
@@ -100,7 +101,7 @@ class Sockets(RuleBasedStateMachine):
         self.identity = 0
         self.values: dict[int, Any] = {}
         self.seen_texts = 0
-        self.assigned: tuple[Call, int] | None = None
+        self.assigned: tuple[ClientRequest, int] | None = None
         self.published = False
         self.answered: list[int] = []
         self.first_runs: dict[int, int] = {}
@@ -184,13 +185,13 @@ class Sockets(RuleBasedStateMachine):
     @rule()
     def run_mutation(self) -> None:
         call = self.driver.mutations[0]
-        known = self.world.answers.get((str(call.session_id), call.request_id))
+        known = self.world.answers.get(call.session)
         if known is not None:
             self.finish(known)
-        elif call.path == "fail:now":
+        elif str(call.call.name) == "fail:now":
             self.finish(FunctionResult(error=FunctionFailure("no")))
         else:
-            ts = self.world.append(call.path[0])
+            ts = self.world.append(str(call.call.name)[0])
             self.assigned = (call, ts)
             self.first_runs[call.request_id] = ts
             self.effects_of[call.request_id] = self.effects_of.get(call.request_id, 0) + 1
@@ -212,7 +213,7 @@ class Sockets(RuleBasedStateMachine):
         call, ts = self.assigned
         self.record(call, ts)
         self.assigned, self.published = None, False
-        self.finish(self.world.answers[(str(call.session_id), call.request_id)])
+        self.finish(self.world.answers[call.session])
 
     @rule(table=st.sampled_from(TABLES))
     def commit_elsewhere(self, table: str) -> None:
@@ -234,14 +235,14 @@ class Sockets(RuleBasedStateMachine):
                 before = self.world.at(ts - 1)
                 touched = [table for table in TABLES if state[table] != before[table]]
                 for query_id, query in self.driver.session.queries.items():
-                    if any(reads(query.path, table) for table in touched):
+                    if any(reads(str(query.name), table) for table in touched):
                         self.driver.session.invalidate(query_id)
         self.world.durable_ts = self.driver.durable_ts = self.world.history[-1][0]
         self.driver.turn()
         self.read()
 
-    def record(self, call: Call, ts: int) -> None:
-        self.world.answers[(str(call.session_id), call.request_id)] = value(float(ts), ts=ts)
+    def record(self, call: ClientRequest, ts: int) -> None:
+        self.world.answers[call.session] = value(float(ts), ts=ts)
 
     def finish(self, result: FunctionResult) -> None:
         self.driver.mutations.pop(0)
@@ -250,7 +251,7 @@ class Sockets(RuleBasedStateMachine):
         self.read()
 
     def run_query(self, query: HeldQuery, ts: int, identity: Identity) -> FunctionResult:
-        return value(self.world.answer(query.path, ts, identity))
+        return value(self.world.answer(str(query.name), ts, identity))
 
     # ------------------------------------------------------------------ what must hold
 

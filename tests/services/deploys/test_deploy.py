@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.deployment_store import system_rows
@@ -89,7 +90,7 @@ async def until(backend: Backend, holds: Callable[[], bool]) -> None:
 
 
 async def call(backend: Backend, function: str, **args: Any) -> Any:
-    result = await backend.run_any(function, args, SYSTEM_IDENTITY)
+    result = await backend.run_any(client_call(function, args, SYSTEM_IDENTITY))
     assert result.error is None, result.error.text()
     return result.value
 
@@ -111,7 +112,7 @@ async def test_a_push_replaces_the_functions(backend: Backend) -> None:
     assert await call(backend, "tasks:version") == 2.0
     result = await backend.deploy(push(Module("other.py", "python", "")))
     assert result.modules.removed == ("tasks.py",)
-    assert (await backend.query("tasks:version", {})).error is not None
+    assert (await backend.query(client_call("tasks:version", {}))).error is not None
 
 
 async def test_what_was_pushed_is_served_after_a_restart(tmp_path: Path) -> None:
@@ -121,13 +122,13 @@ async def test_what_was_pushed_is_served_after_a_restart(tmp_path: Path) -> None
     async with opened(tmp_path) as backend:
         assert await call(backend, "tasks:version") == 3.0
         assert await call(backend, "tasks:ranked", above=1.0) == [5.0]
-        assert (await backend.mutation("tasks:add", {"rank": "high"})).error is not None
+        assert (await backend.mutation(client_call("tasks:add", {"rank": "high"}))).error is not None
 
 
 async def test_live_queries_run_again_after_a_push(backend: Backend) -> None:
     await backend.deploy(push(tasks(1)))
     invalid = asyncio.Event()
-    live = backend.live_query("tasks:version", {}, on_invalid=invalid.set)
+    live = backend.live_query(client_call("tasks:version", {}), on_invalid=invalid.set)
     assert (await live.result_at(backend.durable_ts)).value == 1.0
     await backend.deploy(push(tasks(2)))
     await asyncio.wait_for(invalid.wait(), 10)
@@ -192,7 +193,7 @@ async def test_after_a_refused_schema_the_next_push_succeeds(backend: Backend) -
 
 async def test_the_schema_is_enforced_from_the_push_on(backend: Backend) -> None:
     await backend.deploy(push(tasks(1), schema('"rank": v.number()')))
-    result = await backend.mutation("tasks:add", {"rank": 1.0})
+    result = await backend.mutation(client_call("tasks:add", {"rank": 1.0}))
     assert result.error is not None
     assert 'Failed to insert or update a document in table "tasks"' in result.error.message
     await backend.deploy(push(tasks(2)))
@@ -233,7 +234,7 @@ async def test_indexes_that_are_declared_no_more_go(backend: Backend) -> None:
     await backend.deploy(push(tasks(1), schema(indexes=BY_RANK)))
     result = await backend.deploy(push(tasks(2), schema()))
     assert [index["name"] for index in result.indexes.removed] == ["tasks.by_rank"]
-    result_of_query = await backend.query("tasks:ranked", {"above": 0.0})
+    result_of_query = await backend.query(client_call("tasks:ranked", {"above": 0.0}))
     assert result_of_query.error is not None
     assert "Index tasks.by_rank not found" in result_of_query.error.message
 
@@ -245,7 +246,7 @@ async def test_a_staged_index_does_not_hold_up_the_push_and_is_enabled_by_a_late
     await backend.deploy(push(tasks(1)))
     await call(backend, "tasks:add", rank=1.0)
     await backend.deploy(push(tasks(1), schema(indexes=staged)))
-    result = await backend.query("tasks:ranked", {"above": 0.0})
+    result = await backend.query(client_call("tasks:ranked", {"above": 0.0}))
     assert result.error is not None
     assert "currently staged" in result.error.message
     await backend.database.wait_backfilled()
@@ -254,7 +255,7 @@ async def test_a_staged_index_does_not_hold_up_the_push_and_is_enabled_by_a_late
     assert await call(backend, "tasks:ranked", above=0.0) == [1.0]
     pushed = await backend.deploy(push(tasks(1), schema(indexes=staged)))
     assert [index["name"] for index in pushed.indexes.disabled] == ["tasks.by_rank"]
-    assert (await backend.query("tasks:ranked", {"above": 0.0})).error is not None
+    assert (await backend.query(client_call("tasks:ranked", {"above": 0.0}))).error is not None
 
 
 async def test_a_write_during_a_push_is_held_to_the_old_schema_and_fails_the_new_one(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.host_programs import find_node
@@ -64,12 +65,12 @@ async def test_a_use_node_action_imports_an_installed_package_also_after_a_resta
     backend = await Backend.open(BackendConfig(tmp_path / "data"))
     try:
         await backend.deploy(push)
-        assert (await backend.action("shouts:shout", {"text": "hi"})).value == "HI!"
+        assert (await backend.action(client_call("shouts:shout", {"text": "hi"}))).value == "HI!"
     finally:
         await backend.close()
     backend = await Backend.open(BackendConfig(tmp_path / "data"))
     try:
-        assert (await backend.action("shouts:shout", {"text": "again"})).value == "AGAIN!"
+        assert (await backend.action(client_call("shouts:shout", {"text": "again"}))).value == "AGAIN!"
     finally:
         await backend.close()
 
@@ -99,7 +100,7 @@ async def test_a_set_is_removed_once_no_process_uses_it_any_more(
     try:
         await backend.deploy(uses_packages)
         (used,) = packages.iterdir()
-        running = asyncio.create_task(backend.action("shouts:shout", {"text": "hi"}))
+        running = asyncio.create_task(backend.action(client_call("shouts:shout", {"text": "hi"})))
         await until((tmp_path / "begun").exists)
         await backend.deploy(uses_none)
         await backend.deploy(uses_packages)

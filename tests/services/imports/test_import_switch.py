@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from client_calls import client_call
 from parabola.backend import Backend
 from parabola.database.model.errors import ConflictError
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
@@ -100,9 +101,7 @@ async def test_a_live_query_hears_of_the_switch_once_and_of_nothing_before(backe
     await insert(backend, "t", {"old": True})
     changed: list[int] = []
     live = backend.live_query(
-        "_system/cli/tableSize",
-        {"tableName": "t"},
-        SYSTEM_IDENTITY,
+        client_call("_system/cli/tableSize", {"tableName": "t"}, SYSTEM_IDENTITY),
         on_invalid=lambda: changed.append(1),
     )
     assert (await live.result_at(backend.durable_ts)).value == 1.0

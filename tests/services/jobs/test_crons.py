@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.database.transaction import Transaction
 from parabola.functions.deployed.deployment import Module
@@ -111,7 +112,7 @@ async def test_an_action_runs_once_when_it_is_due(backend: Backend) -> None:
     await write(backend, lambda tx: tx.patch_system(job.next_run_id, due))
     (row,) = await until_logged(backend, "nightly")
     assert row["status"]["type"] == "success"
-    assert await value(backend.query("work:ticks", {})) == ["action"]
+    assert await value(backend.query(client_call("work:ticks", {}))) == ["action"]
     (after,) = await cron_jobs(backend.database.begin())
     assert (after.next_ts, after.state) == (job.next_ts, "pending")
 
@@ -131,7 +132,7 @@ async def test_an_action_that_the_end_of_the_server_interrupted_runs_again_at_it
     assert row["status"] == {"type": "err", "error": "Transient error while executing action"}
     (after,) = await cron_jobs(backend.database.begin())
     assert (after.state, after.next_ts) == ("pending", job.next_ts + 24 * 3600 * 10**9)
-    assert await value(backend.query("work:ticks", {})) == []
+    assert await value(backend.query(client_call("work:ticks", {}))) == []
     await backend.close()
 
 
@@ -206,7 +207,7 @@ async def test_a_planned_run_stands_when_the_old_schedule_is_about_to_fire_twice
     assert after.schedule != before.schedule
     await backend.deploy(push(often.replace("seconds=10", "hours=5").replace('"t"', '"other"')))
     (other,) = await cron_jobs(backend.database.begin())
-    assert (other.next_ts, other.arguments()) == (after.next_ts, [{"text": "other"}])
+    assert (other.next_ts, other.call().args.parse()) == (after.next_ts, [{"text": "other"}])
 
 
 async def test_an_unchanged_job_keeps_its_time_a_changed_one_gets_a_new_one_a_removed_one_goes(
@@ -285,12 +286,12 @@ async def test_the_next_time_is_planned_in_the_transaction_of_the_run(backend: B
     (planned,) = await cron_jobs(tx)
     assert planned.prev_ts == job.next_ts
     assert planned.next_ts - job.next_ts == 24 * 3600 * 10**9
-    assert (await value(backend.query("work:ticks", {}))) == []
+    assert (await value(backend.query(client_call("work:ticks", {})))) == []
 
 
 async def asked(backend: Backend, function: str, **args: Any) -> Any:
     """What an admin tool is answered."""
-    return await value(backend.query(f"_system/frontend/{function}", args, SYSTEM_IDENTITY))
+    return await value(backend.query(client_call(f"_system/frontend/{function}", args, SYSTEM_IDENTITY)))
 
 
 # What the official library and bundler make of a mutation and of `crons.ts`, in the fewest words.

@@ -200,7 +200,7 @@ def test_string_annotations_are_read_where_the_function_was_defined():
     source = (
         "from __future__ import annotations\n"
         "from typing import TYPE_CHECKING\n"
-        "from hinted_types import Point\n"
+        "from values.hinted_types import Point\n"
         "from parabola.values.hints.type_hints import Id\n"
         "if TYPE_CHECKING:\n"
         "    from nowhere import Ctx\n"

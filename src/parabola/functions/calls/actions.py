@@ -6,9 +6,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from parabola.functions.calls.calling import Call, CallRefused
+from parabola.functions.calls.calling import Call
 from parabola.functions.calls.execution import Execution, Outcome, UncatchableFailure
 from parabola.functions.calls.log_entries import progress_log
+from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult

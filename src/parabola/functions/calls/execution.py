@@ -12,13 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from parabola.functions.calls.calling import (
-    Arguments,
-    CallRefused,
-    check_arguments,
-    check_result,
-)
+from parabola.functions.calls.arguments import Arguments, check_arguments
 from parabola.functions.calls.deadlines import DeadlinePassed
+from parabola.functions.calls.refusals import CallRefused
+from parabola.functions.calls.return_values import check_result
 from parabola.functions.deployed.deployment import FunctionSpec
 from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.failures import (

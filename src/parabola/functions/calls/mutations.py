@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn
@@ -131,9 +131,8 @@ class Mutations:
 
         if outcome.failure is None:
             try:
-                if session is not None and execution is not None:
-                    decoded = replace(call, args=execution.arguments)
-                    await store_result(transaction, session, decoded, outcome.value_json, lines)
+                if session is not None:
+                    await store_result(transaction, session, call, outcome.value_json, lines)
                 if companion is not None:
                     await companion.finish(transaction)
                 ts = await database.commit(transaction, source=str(call.name), on_validated=validated)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from parabola.functions.calls.calling import Call, CallRefused
+from parabola.functions.calls.calling import Call
+from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.logs import LogLine
 from parabola.functions.outcomes.results import FunctionResult
@@ -50,7 +51,11 @@ class SessionRequest:
 def call_digest(call: Call) -> str:
     """Tells a call from every other one: who calls, what, with which arguments. Raises `CallRefused`."""
     digest = hashlib.sha256()
-    for part in (call.identity.caller.encode(), str(call.name).encode(), call.arguments().json):
+    for part in (
+        call.identity.caller.encode(),
+        str(call.name).encode(),
+        call.args.decode(str(call.name)).json,
+    ):
         digest.update(b"%d:" % len(part))
         digest.update(part)
     return digest.hexdigest()

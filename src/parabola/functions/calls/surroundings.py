@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
 if TYPE_CHECKING:
     from parabola.database.model.tables import Registry
     from parabola.database.query.cursors import CursorCodec
-    from parabola.functions.calls.calling import RequestContext
+    from parabola.functions.calls.calling import Call
     from parabola.functions.calls.deadlines import Deadlines
     from parabola.functions.calls.implicit_reads import ImplicitReads
     from parabola.functions.deployed.function_handles import FunctionHandles
-    from parabola.functions.deployed.identity import Identity
     from parabola.functions.outcomes.results import FunctionResult
     from parabola.functions.syscalls.table import SyscallTable
 
@@ -29,31 +28,12 @@ class Calls(Protocol):
     def handles(self) -> FunctionHandles:
         """Handles of the current deployment's functions."""
 
-    async def query_now(
-        self, path: str, args: Any, identity: Identity, request: RequestContext
-    ) -> FunctionResult:
-        """A query at the newest timestamp, internal ones too."""
+    async def query_now(self, call: Call) -> FunctionResult:
+        """A query at the newest timestamp."""
 
-    async def mutation(
-        self,
-        path: str,
-        args: Any,
-        identity: Identity,
-        *,
-        public_only: bool = True,
-        request: RequestContext | None = None,
-    ) -> FunctionResult: ...
+    async def mutation(self, call: Call) -> FunctionResult: ...
 
-    async def action(
-        self,
-        path: str,
-        args: Any,
-        identity: Identity,
-        *,
-        public_only: bool = True,
-        request: RequestContext | None = None,
-        depth: int = 0,
-    ) -> FunctionResult: ...
+    async def action(self, call: Call, depth: int = 0) -> FunctionResult: ...
 
 
 class TableNumbers:

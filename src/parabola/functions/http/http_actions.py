@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from parabola.functions.calls.actions import execute_action
-from parabola.functions.calls.calling import NO_ARGUMENTS, Arguments, Call
+from parabola.functions.calls.arguments import Arguments, EncodedArguments
+from parabola.functions.calls.calling import Call
 from parabola.functions.calls.execution import Execution
 from parabola.functions.calls.log_entries import completion, progress_log
 from parabola.functions.deployed.deployment import FunctionSpec
@@ -139,7 +140,7 @@ async def run_http_action(
     name = FunctionPath(
         strip_extension(route.module.path), f"{request.method} {route.path or route.asked_path}"
     )
-    call = Call(name, NO_ARGUMENTS, caller, public_only=False, request=context)
+    call = Call(name, EncodedArguments({}), caller, public_only=False, request=context)
     attempt = runner.attempt(active, call, None)
     spec = FunctionSpec(
         path=route.module.path,

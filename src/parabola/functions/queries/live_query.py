@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from parabola.functions.calls.calling import NO_ARGUMENTS, CallRefused, EncodedArguments
-from parabola.functions.deployed.identity import Identity
+from parabola.functions.calls.calling import Call
+from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.outcomes.failures import new_request_id
 from parabola.functions.outcomes.results import FunctionResult
 
 if TYPE_CHECKING:
-    from parabola.functions.queries.query_cache import CachedResult, QueryCache, QueryFamily, QueryKey
+    from parabola.functions.queries.query_cache import CachedResult, QueryCache, QueryFamily
+
+__all__ = ["LiveQuery"]
 
 
 class LiveQuery:
@@ -22,35 +25,18 @@ class LiveQuery:
     its end.
     """
 
-    __slots__ = (
-        "_arguments",
-        "_asked",
-        "_cache",
-        "_closed",
-        "_current",
-        "_identity",
-        "_key",
-        "_on_invalid",
-        "journal",
-    )
+    __slots__ = ("_cache", "_call", "_closed", "_current", "_on_invalid", "journal")
 
     def __init__(
         self,
         cache: QueryCache,
-        path: str,
-        args: EncodedArguments,
-        identity: Identity,
+        call: Call,
         *,
         journal: str | None = None,
-        component: str = "",
-        public_only: bool = True,
         on_invalid: Callable[[], None] | None = None,
     ) -> None:
         self._cache = cache
-        self._asked: tuple[str, EncodedArguments, str, bool] | None = (path, args, component, public_only)
-        self._key: QueryKey | None = None
-        self._arguments = NO_ARGUMENTS
-        self._identity = identity
+        self._call = call
         self._on_invalid = on_invalid
         self._current: CachedResult | None = None
         self._closed = False
@@ -58,18 +44,15 @@ class LiveQuery:
         """The journal of the last run: what a client sends back after a reconnect."""
 
     async def result_at(self, ts: int) -> FunctionResult:
-        """The result at exactly `ts`. `on_invalid` may be called before this returns, for what came after.
-
-        Raises `BadRequest` for a path that cannot name a function.
-        """
+        """The result at exactly `ts`. `on_invalid` may be called before this returns, for what came after."""
         current = self._current
         if current is not None and current.holds_at(ts):
             return current.result
         try:
             family = self._family()
         except CallRefused as refusal:
-            return FunctionResult(error=refusal.failure, ts=ts, request_id=new_request_id())
-        cached = await self._cache.result_at(family, self._identity, ts)
+            return _refusal(refusal, ts)
+        cached = await self._cache.result_at(family, self._call.identity, ts)
         if not self._closed:
             self._take(cached)
         return cached.result
@@ -82,25 +65,43 @@ class LiveQuery:
         if current is not None and current.holds_at(ts):
             return current.result
         try:
-            cached = self._family().find(self._identity, ts)
+            family = self._family()
         except CallRefused:
             return None
-        if cached is None or not cached.is_fresh() or self._closed:
+        cached = self._cache.known_at(family, self._call.identity, ts)
+        if cached is None or self._closed:
             return None
         self._take(cached)
         return cached.result
 
+    def tell_at(self, ts: int, told: Callable[[FunctionResult | BaseException], None]) -> None:
+        """Have `told` called once with what `result_at` would answer or raise, at once if it is known; not
+        after `close`.
+        """
+        current = self._current
+        if current is not None and current.holds_at(ts):
+            told(current.result)
+            return
+        try:
+            family = self._family()
+        except CallRefused as refusal:
+            told(_refusal(refusal, ts))
+            return
+        self._cache.tell_at(family, self._call.identity, ts, partial(self._told, told))
+
+    def _told(
+        self, told: Callable[[FunctionResult | BaseException], None], found: CachedResult | BaseException
+    ) -> None:
+        if self._closed:
+            return
+        if isinstance(found, BaseException):
+            told(found)
+        else:
+            self._take(found)
+            told(found.result)
+
     def _family(self) -> QueryFamily:
-        key = self._key
-        if key is None:
-            assert self._asked is not None
-            path, args, component, public_only = self._asked
-            key, self._arguments = self._cache.read_query(path, args, self.journal, component, public_only)
-            self._asked = None
-        elif key.journal != self.journal:
-            key = key._replace(journal=self.journal)
-        self._key = key
-        return self._cache.family(key, self._arguments)
+        return self._cache.family(self._call, self.journal)
 
     def close(self) -> None:
         """Let go: nothing is called any more."""
@@ -125,3 +126,7 @@ class LiveQuery:
             self.journal = cached.result.journal
         if not self._cache.hold(cached, self):
             self.invalidated()
+
+
+def _refusal(refusal: CallRefused, ts: int) -> FunctionResult:
+    return FunctionResult(error=refusal.failure, ts=ts, request_id=new_request_id())

@@ -5,27 +5,26 @@ has run nobody knows whether it looks, so a `QueryFamily` holds what is the same
 result if the last run did not read the identity, or one result for each identity if it did.
 
 A `CachedResult` knows until when it holds: it is subscribed to what it read. Results that someone holds
-(`LiveQuery`) stay; the others are kept in the order of their last use, up to a number of bytes.
+(`LiveQuery`) stay; the others are kept in the order of their last use, up to a number of bytes. Who asks
+while the query is under way waits for that run: the runs of the families are all the queries in flight.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from parabola.functions.calls.calling import (
-    Arguments,
-    Call,
-    CallRefused,
-    EncodedArguments,
-    RequestContext,
-    decode_arguments,
-)
-from parabola.functions.deployed.function_path import FunctionPath, parse_path
+from parabola.functions.calls.arguments import Arguments, EncodedArguments
+from parabola.functions.calls.calling import Call, RequestContext
+from parabola.functions.calls.refusals import CallRefused
+from parabola.functions.deployed.function_path import FunctionPath
 from parabola.functions.deployed.identity import Identity
-from parabola.functions.outcomes.failures import new_request_id
 from parabola.functions.outcomes.results import FunctionResult
 
 if TYPE_CHECKING:
@@ -36,10 +35,17 @@ if TYPE_CHECKING:
 
 CLOCK_SECONDS = 17.0
 """A result that saw the clock may be given to others for so long (js-runtime §5.1)."""
+_FOLLOWERS_AT_A_TIME: Final = 50
+"""So many are told of a result before others get a turn of the event loop."""
+
+_MAX_SPELLINGS: Final = 8
+"""Texts by which one query is known without reading them."""
+
+_log = logging.getLogger("parabola.functions")
 
 
 class QueryKey(NamedTuple):
-    """What distinguishes queries, but for the identity."""
+    """What distinguishes queries, but for the identity. `args` are canonical JSON, or a text as it came."""
 
     component: str
     name: FunctionPath
@@ -66,26 +72,48 @@ class CachedResult:
         """True when a run at `ts` would read the same."""
         return self.result.ts <= ts and (self.invalid_ts is None or ts < self.invalid_ts)
 
+    def is_for(self, identity: Identity) -> bool:
+        """True when this caller would get the same."""
+        return self.slot in (SHARED, identity.cache_key)
+
     def is_fresh(self) -> bool:
         """True unless it saw a clock that is too old by now."""
         return not self.result.used_clock or time.monotonic() - self.result.executed_at < CLOCK_SECONDS
 
 
+Told = Callable[[CachedResult | BaseException], None]
+"""Hears the result of a query, or why there is none."""
+
 SHARED = ""
 """The slot of a result that did not look at the identity."""
+
+
+class QueryRun:
+    """A query under way at a timestamp: `future` is awaited, `followers` are called."""
+
+    __slots__ = ("family", "followers", "future", "slot", "ts")
+
+    def __init__(self, family: QueryFamily, slot: str, ts: int) -> None:
+        self.family = family
+        self.slot = slot
+        self.ts = ts
+        self.future: asyncio.Future[CachedResult] = asyncio.get_running_loop().create_future()
+        self.followers: list[Callable[[], None]] = []
 
 
 class QueryFamily:
     """One query as asked by everybody: its newest results and the runs in flight."""
 
-    __slots__ = ("arguments", "key", "results", "runs", "uses_identity")
+    __slots__ = ("args", "key", "results", "runs", "spellings", "uses_identity")
 
     def __init__(self, key: QueryKey, arguments: Arguments) -> None:
         self.key = key
-        self.arguments = arguments
+        self.args = EncodedArguments.of_value(arguments)
         self.results: dict[str, CachedResult] = {}
-        self.runs: dict[tuple[str, int], asyncio.Future[CachedResult]] = {}
+        self.runs: dict[tuple[str, int], QueryRun] = {}
         """Runs in flight by slot and timestamp."""
+        self.spellings: list[QueryKey] = []
+        """The texts by which it was asked for."""
         self.uses_identity: bool | None = None
         """What the last run showed; `None` before the first."""
 
@@ -98,43 +126,73 @@ class QueryFamily:
                 return cached
         return None
 
+    def slot_of(self, identity: Identity) -> str:
+        """Where a run for this caller is entered."""
+        return identity.cache_key if self.uses_identity else SHARED
+
+    def find_run(self, identity: Identity, ts: int, *, or_earlier: bool) -> QueryRun | None:
+        """The run at `ts` that is under way for this caller, or one at an earlier time whose result may hold
+        then too.
+        """
+        slot = self.slot_of(identity)
+        run = self.runs.get((slot, ts))
+        if run is None and or_earlier:
+            run = next((run for (other, at), run in self.runs.items() if other == slot and at < ts), None)
+        return run
+
 
 class QueryCache:
-    """All results of one backend. Those that nobody holds take at most `capacity` bytes."""
+    """All results of one backend, and all its queries in flight. Results that nobody holds take at most
+    `capacity` bytes.
+    """
 
     def __init__(self, runner: FunctionRunner, database: Database, *, capacity: int) -> None:
         self._runner = runner
         self._database = database
         self._capacity = capacity
         self._families: dict[QueryKey, QueryFamily] = {}
+        self._spelled: dict[QueryKey, QueryFamily] = {}
         self._unheld: OrderedDict[CachedResult, int] = OrderedDict()
         self._unheld_bytes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         self.executions = 0
         """Runs so far: what tests and metrics count."""
 
-    async def query(
-        self,
-        path: str | FunctionPath,
-        args: EncodedArguments,
-        identity: Identity,
-        *,
-        ts: int | None = None,
-        journal: str | None = None,
-        component: str = "",
-        public_only: bool = True,
-        request: RequestContext | None = None,
-    ) -> FunctionResult:
+    async def query(self, call: Call, *, ts: int | None = None, journal: str | None = None) -> FunctionResult:
         """The result at `ts`, or at the newest durable timestamp."""
         try:
-            key, arguments = self.read_query(path, args, journal, component, public_only)
+            family = self.family(call, journal)
         except CallRefused as refusal:
             at = self._database.durable_ts if ts is None else ts
-            return FunctionResult(error=refusal.failure, ts=at, request_id=new_request_id())
+            return FunctionResult(error=refusal.failure, ts=at, request_id=call.request.request_id)
         ts = self._database.durable_ts if ts is None else ts
-        cached = await self.result_at(self.family(key, arguments), identity, ts, request)
+        cached = await self.result_at(family, call.identity, ts, call.request)
         if cached.result.error is not None and not cached.holders:
             self._drop(cached)
         return cached.result
+
+    def family(self, call: Call, journal: str | None) -> QueryFamily:
+        """The family of a query; a new one is known once something runs for it. Raises `CallRefused` for
+        arguments that are none.
+        """
+        text = call.args.text
+        spelled = None
+        if text is not None:
+            spelled = QueryKey(call.component, call.name, text, journal, call.public_only)
+            family = self._spelled.get(spelled)
+            if family is not None:
+                return family
+        arguments = call.args.decode(self._runner.path_of(call.name))
+        key = QueryKey(call.component, call.name, arguments.json, journal, call.public_only)
+        family = self._families.get(key)
+        if family is None:
+            family = QueryFamily(key, arguments)
+        if spelled is not None and len(family.spellings) < _MAX_SPELLINGS:
+            family.spellings.append(spelled)
+            if key in self._families:
+                self._spelled[spelled] = family
+        return family
 
     async def result_at(
         self, family: QueryFamily, identity: Identity, ts: int, request: RequestContext | None = None
@@ -142,72 +200,144 @@ class QueryCache:
         """A result that holds at `ts`: a kept one, that of a run in flight, or that of a run started now."""
         waited = False
         while True:
-            cached = family.find(identity, ts)
-            if cached is not None and cached.is_fresh():
-                self._used(cached)
+            cached = self.known_at(family, identity, ts)
+            if cached is not None:
                 return cached
-            slot = identity.cache_key if family.uses_identity else SHARED
-            running = family.runs.get((slot, ts))
-            if running is None and not waited:
-                running = next(
-                    (run for (other, at), run in family.runs.items() if other == slot and at < ts), None
-                )
-            if running is None:
-                return await self._execute(family, slot, identity, ts, request or RequestContext())
+            run = family.find_run(identity, ts, or_earlier=not waited)
+            if run is None:
+                run = self._begin(family, identity, ts)
+                return await self._execute(run, identity, request or RequestContext())
             waited = True
             try:
-                found = await asyncio.shield(running)
+                found = await asyncio.shield(run.future)
             except asyncio.CancelledError:
-                if not running.cancelled():
+                if not run.future.cancelled():
                     raise
                 continue
-            if found.holds_at(ts) and found.slot in (SHARED, identity.cache_key):
+            if found.holds_at(ts) and found.is_for(identity):
                 return found
 
-    def read_query(
-        self,
-        path: str | FunctionPath,
-        args: EncodedArguments,
-        journal: str | None,
-        component: str,
-        public_only: bool,
-    ) -> tuple[QueryKey, Arguments]:
-        """What is asked. Raises `CallRefused` for arguments that are none, `BadRequest` for a bad path."""
-        name = path if isinstance(path, FunctionPath) else parse_path(path)
-        arguments = decode_arguments(args, self._runner.path_of(name))
-        return QueryKey(component, name, arguments.json, journal, public_only), arguments
+    def known_at(self, family: QueryFamily, identity: Identity, ts: int) -> CachedResult | None:
+        """What `result_at` would answer if nothing has to be run for it."""
+        cached = family.find(identity, ts)
+        if cached is None or not cached.is_fresh():
+            return None
+        if cached in self._unheld:
+            self._unheld.move_to_end(cached)
+        return cached
 
-    def family(self, key: QueryKey, arguments: Arguments) -> QueryFamily:
-        """The family of a query, made when it is asked for the first time."""
-        family = self._families.get(key)
-        if family is None:
-            family = self._families[key] = QueryFamily(key, arguments)
-        return family
+    def tell_at(self, family: QueryFamily, identity: Identity, ts: int, told: Told) -> None:
+        """Have `told` called with what `result_at` would answer or raise, once, at once if it is known.
 
-    async def _execute(
-        self, family: QueryFamily, slot: str, identity: Identity, ts: int, request: RequestContext
-    ) -> CachedResult:
-        run_key = (slot, ts)
-        future: asyncio.Future[CachedResult] = asyncio.get_running_loop().create_future()
-        family.runs[run_key] = future
+        A thousand who ask for one query cost one run, and a function call each.
+        """
+        self._tell_at(family, identity, ts, told, or_earlier=True)
+
+    def _tell_at(
+        self, family: QueryFamily, identity: Identity, ts: int, told: Told, *, or_earlier: bool
+    ) -> None:
+        cached = self.known_at(family, identity, ts)
+        if cached is not None:
+            told(cached)
+            return
+        run = family.find_run(identity, ts, or_earlier=or_earlier) or self._start(family, identity, ts)
+        run.followers.append(partial(self._followed, run, identity, ts, told))
+
+    def _followed(self, run: QueryRun, identity: Identity, ts: int, told: Told) -> None:
+        if run.future.cancelled():
+            if not self._is_closed:
+                self._tell_at(run.family, identity, ts, told, or_earlier=False)
+            return
+        error = run.future.exception()
+        if error is not None:
+            told(error)
+            return
+        found = run.future.result()
+        if found.holds_at(ts) and found.is_for(identity):
+            told(found)
+        else:
+            self._tell_at(run.family, identity, ts, told, or_earlier=False)
+
+    # Runs
+
+    def _begin(self, family: QueryFamily, identity: Identity, ts: int) -> QueryRun:
+        run = QueryRun(family, family.slot_of(identity), ts)
+        family.runs[run.slot, ts] = run
+        if family.key not in self._families:
+            self._families[family.key] = family
+            for spelled in family.spellings:
+                self._spelled[spelled] = family
+        return run
+
+    def _start(self, family: QueryFamily, identity: Identity, ts: int) -> QueryRun:
+        """Begin a run that nobody awaits."""
+
+        async def execute() -> None:
+            with contextlib.suppress(Exception):  # those who follow are told
+                await self._execute(run, identity, RequestContext())
+
+        run = self._begin(family, identity, ts)
+        task = self._spawn(execute())
+        task.add_done_callback(lambda _: self._end(run))  # also when it is cancelled before it begins
+        return run
+
+    async def _execute(self, run: QueryRun, identity: Identity, request: RequestContext) -> CachedResult:
+        family, key = run.family, run.family.key
         self.executions += 1
         try:
-            key = family.key
-            call = Call(key.name, family.arguments, identity, key.component, key.public_only, request)
-            result = await self._runner.query(call, ts=ts, journal=key.journal)
+            call = Call(key.name, family.args, identity, key.component, key.public_only, request)
+            result = await self._runner.query(call, ts=run.ts, journal=key.journal)
             cached = self._keep(family, identity, result)
-            future.set_result(cached)
+            run.future.set_result(cached)
             return cached
         except asyncio.CancelledError:
-            future.cancel()
+            run.future.cancel()
             raise
         except BaseException as error:
-            future.set_exception(error)
-            future.exception()  # when nobody else waits, the error below is the only report
+            run.future.set_exception(error)
+            run.future.exception()  # when nobody else waits, the error below is the only report
             raise
         finally:
-            del family.runs[run_key]
-            self._forget_if_empty(family)
+            self._end(run)
+
+    def _end(self, run: QueryRun) -> None:
+        """The run is over, if it was not before: tell those who follow it."""
+        family = run.family
+        if family.runs.get((run.slot, run.ts)) is not run:
+            return
+        del family.runs[run.slot, run.ts]
+        run.future.cancel()  # does nothing where it has ended well
+        self._forget_if_empty(family)
+        followers, run.followers = run.followers, []
+        self._tell(followers[:_FOLLOWERS_AT_A_TIME])
+        if len(followers) > _FOLLOWERS_AT_A_TIME:
+            self._spawn(self._tell_the_rest(followers))
+
+    async def _tell_the_rest(self, followers: list[Callable[[], None]]) -> None:
+        for start in range(_FOLLOWERS_AT_A_TIME, len(followers), _FOLLOWERS_AT_A_TIME):
+            await asyncio.sleep(0)
+            self._tell(followers[start : start + _FOLLOWERS_AT_A_TIME])
+
+    def _tell(self, followers: list[Callable[[], None]]) -> None:
+        for follow in followers:
+            try:
+                follow()
+            except Exception:
+                _log.exception("One of those who wait for a query could not take its result")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def close(self) -> None:
+        """Stop the runs that nobody awaits."""
+        self._is_closed = True
+        for task in list(self._tasks):
+            task.cancel()
+
+    # Results
 
     def _keep(self, family: QueryFamily, identity: Identity, result: FunctionResult) -> CachedResult:
         family.uses_identity = result.used_identity
@@ -242,10 +372,6 @@ class QueryCache:
             holder.invalidated()
         if not holders:
             self._drop(cached)
-
-    def _used(self, cached: CachedResult) -> None:
-        if cached in self._unheld:
-            self._unheld.move_to_end(cached)
 
     def hold(self, cached: CachedResult, holder: LiveQuery) -> bool:
         """Keep a result for as long as `holder` wants it; false when it does not hold any more."""
@@ -293,3 +419,5 @@ class QueryCache:
     def _forget_if_empty(self, family: QueryFamily) -> None:
         if not family.results and not family.runs and self._families.get(family.key) is family:
             del self._families[family.key]
+            for spelled in family.spellings:
+                self._spelled.pop(spelled, None)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from parabola.functions.calls.calling import CallRefused, RequestContext, decode_arguments, resolve
+from parabola.functions.calls.arguments import EncodedArguments, decode_arguments
+from parabola.functions.calls.calling import Call, resolve
 from parabola.functions.calls.execution import Execution, NestedFailure
+from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, TRANSACTIONAL, CallArguments, Syscall
@@ -93,52 +95,38 @@ def _value_of(execution: Execution, result: FunctionResult) -> Any:
     return orjson.Fragment(result.value_json)
 
 
-def _own_request(execution: Execution) -> RequestContext:
-    """The request behind an action, as that of a call which the action makes."""
+def _call_of_action(execution: Execution, args: Mapping[str, Any], label: str) -> Call:
+    """A call that an action makes: to internal functions too, as its caller, for the same request."""
     attempt = execution.attempt
-    return replace(attempt.request, caller="Action", parent_execution_id=attempt.execution_id)
+    return Call(
+        called_function(execution, args, label),
+        EncodedArguments(args.get("args") or {}),
+        attempt.identity,
+        public_only=False,
+        request=replace(attempt.request, caller="Action", parent_execution_id=attempt.execution_id),
+    )
 
 
 async def run_query(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A query in a transaction of its own, at the newest timestamp."""
-    attempt = execution.attempt
-    name = called_function(execution, args, "runQuery")
-    result = await execution.around.calls.query_now(
-        name.canonical, args.get("args") or {}, attempt.identity, _own_request(execution)
-    )
+    result = await execution.around.calls.query_now(_call_of_action(execution, args, "runQuery"))
     return _value_of(execution, result)
 
 
 async def run_mutation(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A mutation in a transaction of its own, committed whatever becomes of the action."""
-    attempt = execution.attempt
-    name = called_function(execution, args, "runMutation")
-    result = await execution.around.calls.mutation(
-        name.canonical,
-        args.get("args") or {},
-        attempt.identity,
-        public_only=False,
-        request=_own_request(execution),
-    )
+    result = await execution.around.calls.mutation(_call_of_action(execution, args, "runMutation"))
     return _value_of(execution, result)
 
 
 async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
     """Another action. It does not wait for a place among the running ones: this one holds one."""
-    attempt = execution.attempt
     if execution.depth + 1 > MAX_NESTED_CALL_DEPTH:
         raise BadRequest(
             "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
         )
-    name = called_function(execution, args, "runAction")
-    result = await execution.around.calls.action(
-        name.canonical,
-        args.get("args") or {},
-        attempt.identity,
-        public_only=False,
-        request=_own_request(execution),
-        depth=execution.depth + 1,
-    )
+    call = _call_of_action(execution, args, "runAction")
+    result = await execution.around.calls.action(call, execution.depth + 1)
     return _value_of(execution, result)
 
 

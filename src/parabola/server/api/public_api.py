@@ -9,8 +9,8 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from parabola.functions.calls.calling import RequestContext
-from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.calls.arguments import EncodedArguments
+from parabola.functions.calls.calling import Call, RequestContext
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import MISSING
 from parabola.functions.outcomes.results import FunctionResult
@@ -18,7 +18,7 @@ from parabola.server.http.client_version import parse_client_header
 from parabola.server.http.credentials import identify, require_admin
 from parabola.server.http.json_body import parse_json, read_json, read_object
 from parabola.server.http.request_context import request_context
-from parabola.server.served_backend import Arguments, ServedBackend
+from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.messages import InvalidMessage, decode_ts, encode_ts, json_string
 from parabola.server.sync.transition_text import error_data_json, unwritable, visible_log_lines
 from parabola.values.encoding import encode_as, loads
@@ -35,10 +35,8 @@ _ENCODED = ("convex_encoded_json", "convex_json")
 class FunctionRequest:
     """What to call, and how to write the answer."""
 
-    path: str
-    args: Arguments
+    call: Call
     format: str
-    component: str = ""
 
 
 def routes(backend: ServedBackend) -> list[web.RouteDef]:
@@ -104,14 +102,14 @@ class PublicApi:
                 "Send several batches.",
                 code="BatchTooLarge",
             )
-        calls = [read_call(query, default_format(request)) for query in queries]
         context = request_context(request)
+        wanted = [read_call(query, default_format(request), identity, context) for query in queries]
         ts = self._backend.durable_ts
         bodies = []
         size = 0
-        for call in calls:
-            result = await self._backend.query(call.path, call.args, identity, ts=ts, request=context)
-            body = self._body(result, call, context)
+        for each in wanted:
+            result = await self._backend.query(each.call, ts=ts)
+            body = self._body(result, each)
             bodies.append(body)
             size += len(body)
             if size > MAX_BATCH_ANSWER_BYTES:
@@ -125,23 +123,19 @@ class PublicApi:
     async def mutation(self, request: web.Request) -> web.Response:
         """Run a mutation; sent twice, it runs twice."""
         identity = await identify(request, self._backend)
-        call, context = read_call(await read_json(request), default_format(request)), request_context(request)
-        result = await self._backend.mutation(call.path, call.args, identity, request=context)
-        return _json(self._body(result, call, context))
+        wanted = _wanted(request, identity, await read_json(request))
+        return _json(self._body(await self._backend.mutation(wanted.call), wanted))
 
     async def action(self, request: web.Request) -> web.Response:
         """Run an action."""
         identity = await identify(request, self._backend)
-        call, context = read_call(await read_json(request), default_format(request)), request_context(request)
-        result = await self._backend.action(call.path, call.args, identity, request=context)
-        return _json(self._body(result, call, context))
+        wanted = _wanted(request, identity, await read_json(request))
+        return _json(self._body(await self._backend.action(wanted.call), wanted))
 
     async def function(self, request: web.Request) -> web.Response:
         """Run any function, internal ones too, for an admin."""
         identity = await require_admin(request, self._backend)
-        return await self._run_any(
-            request, identity, read_call(await read_json(request), default_format(request))
-        )
+        return await self._run_any(_wanted(request, identity, await read_json(request)))
 
     async def run(self, request: web.Request) -> web.Response:
         """Run any function that the caller may see, named by the URL: ``/api/run/messages/list``."""
@@ -155,24 +149,20 @@ class PublicApi:
         parsed = await read_json(request)
         read_object(parsed)
         fields = {"args": {}, **parsed, "path": f"{module}:{name}", "componentPath": None}
-        return await self._run_any(request, identity, read_call(fields, "json"))
+        return await self._run_any(read_call(fields, "json", identity, request_context(request)))
 
     async def _run_query(
         self, request: web.Request, identity: Identity, fields: Any, ts: int | None = None
     ) -> web.Response:
-        call, context = read_call(fields, default_format(request)), request_context(request)
-        result = await self._backend.query(call.path, call.args, identity, ts=ts, request=context)
-        return _json(self._body(result, call, context))
+        wanted = _wanted(request, identity, fields)
+        return _json(self._body(await self._backend.query(wanted.call, ts=ts), wanted))
 
-    async def _run_any(self, request: web.Request, identity: Identity, call: FunctionRequest) -> web.Response:
-        context = request_context(request)
-        result = await self._backend.run_any(
-            call.path, call.args, identity, component=call.component, request=context
-        )
-        return _json(self._body(result, call, context))
+    async def _run_any(self, wanted: FunctionRequest) -> web.Response:
+        return _json(self._body(await self._backend.run_any(wanted.call), wanted))
 
-    def _body(self, result: FunctionResult, call: FunctionRequest, context: RequestContext) -> bytes:
-        return result_body(result, call.format, context, redacted=self._backend.config.redact_logs_to_client)
+    def _body(self, result: FunctionResult, wanted: FunctionRequest) -> bytes:
+        redacted = self._backend.config.redact_logs_to_client
+        return result_body(result, wanted.format, wanted.call.request, redacted=redacted)
 
 
 def result_body(
@@ -198,14 +188,20 @@ def _body_of(result: FunctionResult, format: str, context: RequestContext, redac
     return b'{"status":"error","errorMessage":%b%b%b}' % (json_string(text), data, log_lines)
 
 
-def read_call(parsed: Any, default: str) -> FunctionRequest:
+def read_call(parsed: Any, default: str, identity: Identity, context: RequestContext) -> FunctionRequest:
     """What a body asks for. Raises BadRequest for a body, a path or a format that cannot be meant."""
     text_or_none = (str, type(None))
     fields = read_object(parsed, path=str, args=(dict, list), format=text_or_none, componentPath=text_or_none)
-    parse_path(fields["path"])
     format = fields["format"] or default
     encode_as(None, format)  # refuses a format that does not exist
-    return FunctionRequest(fields["path"], fields["args"], format, fields["componentPath"] or "")
+    component = fields["componentPath"] or ""
+    args = EncodedArguments(fields["args"])
+    call = Call.of_client(fields["path"], args, identity, component=component, request=context)
+    return FunctionRequest(call, format)
+
+
+def _wanted(request: web.Request, identity: Identity, fields: Any) -> FunctionRequest:
+    return read_call(fields, default_format(request), identity, request_context(request))
 
 
 def default_format(request: web.Request) -> str:

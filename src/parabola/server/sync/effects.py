@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from msgspec import json
-
+from parabola.functions.calls.arguments import EncodedArguments
+from parabola.functions.calls.calling import Call
+from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.deployed.function_path import FunctionPath
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.sync.messages import Authenticate
@@ -41,27 +43,22 @@ ANONYMOUS = Credential()
 class HeldQuery:
     """One query a client holds: what to run, and what the client was last told about it."""
 
-    __slots__ = ("_args_json", "args", "component", "digest", "journal", "path", "query_id", "used_identity")
+    __slots__ = ("args", "component", "digest", "journal", "name", "query_id")
 
     def __init__(
-        self, query_id: int, path: str, args: list[Any], component: str, journal: str | None
+        self,
+        query_id: int,
+        name: FunctionPath,
+        args: EncodedArguments,
+        component: str = "",
+        journal: str | None = None,
     ) -> None:
         self.query_id = query_id
-        self.path = path
+        self.name = name
         self.args = args
         self.component = component
         self.journal = journal
         self.digest: bytes | None = None
-        self.used_identity = True
-        """Whether the last run looked at who asks; True before the first."""
-        self._args_json: bytes | None = None
-
-    @property
-    def args_json(self) -> bytes:
-        """The arguments as bytes: the same call has the same ones, if the same client library wrote it."""
-        if self._args_json is None:
-            self._args_json = json.encode(self.args)
-        return self._args_json
 
 
 class Postponed:
@@ -101,31 +98,33 @@ class Evaluate:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A mutation or action to run, as the identity that was in force when its message was read."""
+class ClientRequest:
+    """A mutation or action that a client wants, called as the identity that was in force when its message was
+    read."""
 
     request_id: int
-    path: str
-    args: list[Any]
-    component: str
-    identity: Identity
-    session_id: str | None
-    shown_id: str
-    """The request id in errors and logs (sync-and-http 7.1)."""
+    call: Call
+    session: SessionRequest | None
+    """What names it across reconnects, once the client has said who it is."""
+
+    @property
+    def shown_id(self) -> str:
+        """The request id in errors and logs (sync-and-http 7.1)."""
+        return self.call.request.request_id
 
 
 @dataclass(frozen=True, slots=True)
 class RunMutation:
     """Run it; say ``mutation_committing`` when its timestamp is known, ``mutation_finished`` at its end."""
 
-    call: Call
+    request: ClientRequest
 
 
 @dataclass(frozen=True, slots=True)
 class RunAction:
     """Run it beside the others; answer with ``action_finished``."""
 
-    call: Call
+    request: ClientRequest
 
 
 @dataclass(frozen=True, slots=True)

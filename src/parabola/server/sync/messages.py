@@ -1,7 +1,7 @@
 """Every message of the sync protocol as a type: what a client may say, and what the server may answer.
 
 Decoding a client frame and checking its shape is one step (``decode_client_message``). Values stay what they
-are on the wire: arguments are parsed JSON in encoded form, results are ready JSON bytes (``msgspec.Raw``).
+are on the wire: JSON text, of arguments and of results (``msgspec.Raw``).
 Specified in sync-and-http 1.2 to 1.4.
 """
 
@@ -11,10 +11,14 @@ import base64
 import binascii
 import struct
 import uuid
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, field, json
 
+from parabola.functions.calls.arguments import EncodedArguments
 from parabola.server.http.json_faults import json_fault
 from parabola.values.texts import repaired
 
@@ -62,14 +66,24 @@ class Connect(ClientStruct, tag="Connect", frozen=True):
     client_ts: float | None = None
 
 
-class Add(ClientStruct, tag="Add", frozen=True):
+class Target(ClientStruct, frozen=True, dict=True):
+    """What names a function and gives it arguments: an array of one object, left as text."""
+
+    udf_path: str
+    args_json: Raw = field(name="args")
+    component_path: str | None = None
+
+    @cached_property
+    def args(self) -> EncodedArguments:
+        """The arguments, to be read by who needs them."""
+        return EncodedArguments.of_text(bytes(self.args_json))
+
+
+class Add(Target, tag="Add", frozen=True, kw_only=True):
     """Hold one more query."""
 
     query_id: U32
-    udf_path: str
-    args: list[Any]
     journal: str | None = None
-    component_path: str | None = None
 
 
 class Remove(ClientStruct, tag="Remove", frozen=True):
@@ -86,13 +100,10 @@ class ModifyQuerySet(ClientStruct, tag="ModifyQuerySet", frozen=True):
     modifications: list[Add | Remove]
 
 
-class FunctionCall(ClientStruct, frozen=True):
+class FunctionCall(Target, frozen=True, kw_only=True):
     """What Mutation and Action share. ``request_id`` counts both together, from 0 for each client object."""
 
     request_id: U32
-    udf_path: str
-    args: list[Any]
-    component_path: str | None = None
 
 
 class Mutation(FunctionCall, tag="Mutation", frozen=True):
@@ -130,12 +141,40 @@ ClientMessage: TypeAlias = Connect | ModifyQuerySet | Mutation | Action | Authen
 _client_decoder = json.Decoder(ClientMessage)
 
 
+_KINDS: Final = {b"[": "array", b"{": "object", b'"': "str", b"t": "bool", b"f": "bool", b"n": "null"}
+"""Values by how their text begins."""
+
+
+def targets(message: ClientMessage) -> Iterator[tuple[str, Target]]:
+    """All that is to be called, and its place in the message."""
+    if isinstance(message, FunctionCall):
+        yield "", message
+    elif isinstance(message, ModifyQuerySet):
+        for modification in message.modifications:
+            if isinstance(modification, Add):
+                yield "modifications[...].", modification
+
+
+def decode_whole_message(frame: str | bytes) -> ClientMessage:
+    """As ``decode_client_message``, and the arguments in it are read already: for long ones, beside the event
+    loop."""
+    message = decode_client_message(frame)
+    for _, target in targets(message):
+        with suppress(DecodeError):  # who needs them will say so
+            target.args.parse()
+    return message
+
+
 def decode_client_message(frame: str | bytes) -> ClientMessage:
     """The message in a text frame. Raises InvalidMessage when it is not JSON or not a known message."""
     try:
         message: ClientMessage = _client_decoder.decode(frame)
     except (DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidMessage(json_fault(frame, error)) from None
+    for place, target in targets(message):
+        kind = _KINDS.get(bytes(target.args_json)[:1], "number")
+        if kind != "array":
+            raise InvalidMessage(f"Expected `array`, got `{kind}` - at `$.{place}args`")
     if isinstance(message, Connect) and message.max_observed_timestamp is not None:
         decode_ts(message.max_observed_timestamp)
     if isinstance(message, Authenticate) and message.token_type != "None" and message.value is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
+from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.sync.effects import HeldQuery, Postponed, QueryOutcome
 from parabola.server.sync.failures import BaseVersionMismatch, ProtocolViolation
@@ -112,7 +113,11 @@ class QuerySet:
         if query_id in self.held:
             raise ProtocolViolation(f"Add of query {query_id}, which is held already")
         query = HeldQuery(
-            query_id, message.udf_path, message.args, message.component_path or "", message.journal
+            query_id,
+            parse_path(message.udf_path),
+            message.args,
+            message.component_path or "",
+            message.journal,
         )
         self.held[query_id] = self._stale[query_id] = query
         self._removed.discard(query_id)

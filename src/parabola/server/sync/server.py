@@ -13,7 +13,6 @@ from parabola.server.http.intake import Intake
 from parabola.server.http.json_body import MAX_BODY_BYTES
 from parabola.server.http.rules import ServerRules
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.live_queries import SharedRuns
 from parabola.server.sync.socket import SyncSocket
 
 MAX_MESSAGE_BYTES: Final = MAX_BODY_BYTES
@@ -38,7 +37,6 @@ class SyncServer:
         self._backend = backend
         self._rules = rules
         self._intake = intake
-        self._runs = SharedRuns()
         self._tasks: set[asyncio.Task[None]] = set()
         self.leaving = asyncio.Event()
         """Set when no client may begin anything any more."""
@@ -57,9 +55,7 @@ class SyncServer:
             client = parse_npm_version(version)
         response = SyncResponse(autoclose=False, autoping=False, max_msg_size=MAX_MESSAGE_BYTES)
         await response.prepare(request)
-        socket = SyncSocket(
-            self._backend, self._runs, self.spawn, request, response, client, self._rules, self._intake
-        )
+        socket = SyncSocket(self._backend, self.spawn, request, response, client, self._rules, self._intake)
         self.sockets.add(socket)
         if self.leaving.is_set():
             socket.leave()

@@ -11,10 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from msgspec import UNSET, Raw, UnsetType
 
+from parabola.functions.calls.calling import Call, RequestContext
+from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure, new_request_id
 from parabola.functions.outcomes.results import FunctionResult
@@ -22,7 +25,7 @@ from parabola.server.http.client_version import ClientVersion
 from parabola.server.http.rules import ServerRules
 from parabola.server.sync.effects import (
     ANONYMOUS,
-    Call,
+    ClientRequest,
     Close,
     Credential,
     Effect,
@@ -82,12 +85,14 @@ EXPIRED_TEXT: Final = "Convex token identity expired"
 class SyncSession:
     """One socket's view: what it holds, what it was last told, what it still has coming.
 
-    ``client`` decides whether large Transitions are chunked; ``redacted`` hides error texts and log lines.
-    The others are how many of a client's mutations may wait, and how many of its actions run.
+    ``client`` decides whether large Transitions are chunked; ``redacted`` hides error texts and log lines;
+    ``caller`` is what functions may know of the client. The others are how many of a client's mutations may
+    wait, and how many of its actions run.
     """
 
     __slots__ = (
         "_actions",
+        "_caller",
         "_client",
         "_clock_skew_ms",
         "_commit_ts",
@@ -120,6 +125,7 @@ class SyncSession:
         client: ClientVersion | None = None,
         *,
         redacted: bool = False,
+        caller: RequestContext | None = None,
         waiting_mutations: int = ServerRules.waiting_mutations,
         running_actions: int = ServerRules.running_actions,
     ) -> None:
@@ -128,6 +134,7 @@ class SyncSession:
         self._most_actions = running_actions
         self._leaving = False
         self._client = client or ClientVersion()
+        self._caller = caller or RequestContext()
         self._redacted = redacted
         self._moment = Moment(0, 0)
         self._effects: list[Effect] = []
@@ -147,8 +154,8 @@ class SyncSession:
         self._credential = ANONYMOUS
         self._verifying: Authenticate | None = None
         self._request_ids = RequestIds()
-        self._mutations: deque[Call] = deque()
-        self._running: Call | None = None
+        self._mutations: deque[ClientRequest] = deque()
+        self._running: ClientRequest | None = None
         self._commit_ts: int | None = None
         self._actions: set[int] = set()
 
@@ -210,30 +217,30 @@ class SyncSession:
 
     def mutation_finished(self, result: FunctionResult | BaseException) -> None:
         """The running mutation has ended; an error other than a user's ends the socket, to be tried again."""
-        call, self._running, self._commit_ts = self._running, None, None
-        if call is None or self.closed:
+        request, self._running, self._commit_ts = self._running, None, None
+        if request is None or self.closed:
             return
-        outcome = self._outcome(call, result)
+        outcome = self._outcome(request, result)
         if outcome is None:
             return
         try:
-            self._answer_mutation(call, outcome)
+            self._answer_mutation(request, outcome)
         except Exception:
-            self._answer_mutation(call, unwritable(outcome))
+            self._answer_mutation(request, unwritable(outcome))
         self._dirty = True
 
-    def action_finished(self, call: Call, result: FunctionResult | BaseException) -> None:
+    def action_finished(self, request: ClientRequest, result: FunctionResult | BaseException) -> None:
         """An action has ended."""
-        self._actions.discard(call.request_id)
+        self._actions.discard(request.request_id)
         if self.closed:
             return
-        outcome = self._outcome(call, result)
+        outcome = self._outcome(request, result)
         if outcome is None:
             return
         try:
-            self._answer_action(call, outcome)
+            self._answer_action(request, outcome)
         except Exception:
-            self._answer_action(call, unwritable(outcome))
+            self._answer_action(request, unwritable(outcome))
         self._dirty = True
 
     def leave(self) -> None:
@@ -282,11 +289,11 @@ class SyncSession:
     def _handle(self, message: ClientMessage) -> None:
         match message:
             case Mutation():
-                call = self._accept(message)
-                if call is not None:
+                request = self._accept(message)
+                if request is not None:
                     if len(self._mutations) >= self._most_mutations:
                         raise Overloaded("Too many mutations are waiting", code="TooManyConcurrentMutations")
-                    self._mutations.append(call)
+                    self._mutations.append(request)
             case ModifyQuerySet():
                 for modification in message.modifications:
                     if isinstance(modification, Add):
@@ -294,12 +301,12 @@ class SyncSession:
                 self._queries.modify(message)
                 self._dirty = True
             case Action():
-                call = self._accept(message)
-                if call is not None:
+                request = self._accept(message)
+                if request is not None:
                     if len(self._actions) >= self._most_actions:
                         raise Overloaded("Too many actions are running", code="TooManyConcurrentActions")
-                    self._actions.add(call.request_id)
-                    self._effects.append(RunAction(call))
+                    self._actions.add(request.request_id)
+                    self._effects.append(RunAction(request))
             case Authenticate():
                 if message.base_version != self._identity:
                     raise ProtocolViolation(
@@ -323,21 +330,22 @@ class SyncSession:
         if observed is not None and decode_ts(observed) > self._moment.durable_ts:
             raise ProtocolViolation("The client has seen a timestamp that this server has not reached")
 
-    def _accept(self, message: FunctionCall) -> Call | None:
+    def _accept(self, message: FunctionCall) -> ClientRequest | None:
         """The call a message asks for; None when its id was used before on this socket (one answer each)."""
         self._check_target(message)
         self._check_expiry()
         if self.closed or not self._request_ids.add(message.request_id):
             return None
-        return Call(
-            message.request_id,
+        request_id, session_id = message.request_id, self._session_id
+        call = Call.of_client(
             message.udf_path,
             message.args,
-            message.component_path or "",
             self._credential.identity,
-            self._session_id,
-            shown_request_id(self._session_id, message.request_id),
+            component=message.component_path or "",
+            request=replace(self._caller, request_id=shown_request_id(session_id, request_id)),
         )
+        session = None if session_id is None else SessionRequest(session_id, request_id)
+        return ClientRequest(request_id, call, session)
 
     def _check_target(self, message: Add | FunctionCall) -> None:
         try:
@@ -402,7 +410,9 @@ class SyncSession:
 
     # ------------------------------------------------------------------ answers
 
-    def _outcome(self, call: Call, result: FunctionResult | BaseException) -> FunctionResult | None:
+    def _outcome(
+        self, request: ClientRequest, result: FunctionResult | BaseException
+    ) -> FunctionResult | None:
         """What to answer; None when the socket ends instead. A user's error is an answer, never an ending."""
         if isinstance(result, FunctionResult):
             return result
@@ -411,23 +421,23 @@ class SyncSession:
         self.fail(result)
         return None
 
-    def _answer_mutation(self, call: Call, outcome: FunctionResult) -> None:
-        value, data = self._answer(call, outcome)
+    def _answer_mutation(self, request: ClientRequest, outcome: FunctionResult) -> None:
+        value, data = self._answer(request, outcome)
         ts = encode_ts(outcome.ts) if outcome.succeeded else None
         lines = visible_log_lines(outcome, self._redacted)
-        self._send(MutationResponse(call.request_id, outcome.succeeded, value, ts, lines, data))
+        self._send(MutationResponse(request.request_id, outcome.succeeded, value, ts, lines, data))
 
-    def _answer_action(self, call: Call, outcome: FunctionResult) -> None:
-        value, data = self._answer(call, outcome)
+    def _answer_action(self, request: ClientRequest, outcome: FunctionResult) -> None:
+        value, data = self._answer(request, outcome)
         lines = visible_log_lines(outcome, self._redacted)
-        self._send(ActionResponse(call.request_id, outcome.succeeded, value, lines, data))
+        self._send(ActionResponse(request.request_id, outcome.succeeded, value, lines, data))
 
-    def _answer(self, call: Call, outcome: FunctionResult) -> tuple[Raw, Raw | UnsetType]:
+    def _answer(self, request: ClientRequest, outcome: FunctionResult) -> tuple[Raw, Raw | UnsetType]:
         """The ``result`` and ``errorData`` of a response."""
         failure = outcome.error
         if failure is None:
             return Raw(outcome.value_json), UNSET
-        text = failure.render(call.shown_id, redacted=self._redacted)
+        text = failure.render(request.shown_id, redacted=self._redacted)
         data = UNSET if failure.data is MISSING else Raw(error_data_json(failure.data))
         return Raw(json_string(text)), data
 

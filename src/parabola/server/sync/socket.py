@@ -11,12 +11,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from aiohttp import WSMsgType, web
 
-from parabola.functions.calls.calling import RequestContext
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.http.client_version import ClientVersion
 from parabola.server.http.intake import Intake
@@ -27,7 +25,7 @@ from parabola.server.http.rules import ServerRules
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.authentication import verify_authenticate
 from parabola.server.sync.effects import (
-    Call,
+    ClientRequest,
     Close,
     Effect,
     Evaluate,
@@ -41,9 +39,15 @@ from parabola.server.sync.effects import (
 )
 from parabola.server.sync.failures import INTERNAL, InvalidFrame, ProtocolViolation, unreadable
 from parabola.server.sync.frames import PING_FRAME, close_frame, pong_frame, text_frames
-from parabola.server.sync.live_queries import LiveQueries, SharedRuns, Spawn
+from parabola.server.sync.live_queries import LiveQueries, Spawn
 from parabola.server.sync.liveness import Liveness
-from parabola.server.sync.messages import PING, Authenticate, InvalidMessage, decode_client_message
+from parabola.server.sync.messages import (
+    PING,
+    Authenticate,
+    InvalidMessage,
+    decode_client_message,
+    decode_whole_message,
+)
 from parabola.server.sync.outbox import Outbox
 from parabola.server.sync.session import SyncSession
 from parabola.server.sync.socket_intake import SocketIntake
@@ -66,7 +70,6 @@ class SyncSocket:
     __slots__ = (
         "__weakref__",
         "_backend",
-        "_caller",
         "_client",
         "_deflate",
         "_intake",
@@ -89,7 +92,6 @@ class SyncSocket:
     def __init__(
         self,
         backend: ServedBackend,
-        runs: SharedRuns,
         spawn: Spawn,
         request: web.Request,
         response: web.WebSocketResponse,
@@ -102,7 +104,6 @@ class SyncSocket:
             raise ConnectionResetError("the client has gone")
         self._backend = backend
         self._spawn = spawn
-        self._caller = request_context(request, "SyncWorker")
         self._client = client
         self._response = response
         self._transport = transport
@@ -111,11 +112,12 @@ class SyncSocket:
         self._session = SyncSession(
             client,
             redacted=backend.config.redact_logs_to_client,
+            caller=request_context(request, "SyncWorker"),
             waiting_mutations=rules.waiting_mutations,
             running_actions=rules.running_actions,
         )
         self._queries = LiveQueries(
-            backend, runs, spawn, self._invalidated, self._evaluated, rules.queries_per_client
+            backend, spawn, self._invalidated, self._evaluated, rules.queries_per_client
         )
         self._outbox = Outbox(transport, request.protocol, spawn, self._wake)
         self._scheduled = False
@@ -192,7 +194,7 @@ class SyncSocket:
             if len(text) < PARSED_AT_ONCE_BYTES:
                 message = decode_client_message(text)
             else:
-                message = await self._parsing.run(decode_client_message, text)
+                message = await self._parsing.run(decode_whole_message, text)
                 if self._session.closed:
                     return
             self._intake.hold(message, weight)
@@ -231,9 +233,9 @@ class SyncSocket:
             case Evaluate():
                 self._queries.evaluate(effect)
             case RunMutation():
-                self._spawn(self._run_mutation(effect.call))
+                self._spawn(self._run_mutation(effect.request))
             case RunAction():
-                self._spawn(self._run_action(effect.call))
+                self._spawn(self._run_action(effect.request))
             case VerifyToken():
                 self._verification = self._loop.create_task(self._verify(effect.message))
             case RetryPostponed():
@@ -258,49 +260,34 @@ class SyncSocket:
         self._session.retry_postponed()
         self._turn()
 
-    async def _run_mutation(self, call: Call) -> None:
+    async def _run_mutation(self, request: ClientRequest) -> None:
         result: FunctionResult | BaseException
-        self._running.add(call.request_id)
+        self._running.add(request.request_id)
         try:
             result = await self._backend.mutation(
-                call.path,
-                call.args,
-                call.identity,
-                session=None if call.session_id is None else (call.session_id, call.request_id),
-                component=call.component,
-                on_committing=self._session.mutation_committing,
-                request=self._context(call),
+                request.call, session=request.session, on_committing=self._session.mutation_committing
             )
         except Exception as error:
-            result = _reported(error, call)
-        self._call_ended(call)
+            result = _reported(error, request)
+        self._request_ended(request)
         self._session.mutation_finished(result)
         self._turn()
 
-    async def _run_action(self, call: Call) -> None:
+    async def _run_action(self, request: ClientRequest) -> None:
         result: FunctionResult | BaseException
-        self._running.add(call.request_id)
+        self._running.add(request.request_id)
         try:
-            result = await self._backend.action(
-                call.path,
-                call.args,
-                call.identity,
-                component=call.component,
-                request=self._context(call),
-            )
+            result = await self._backend.action(request.call)
         except Exception as error:
-            result = _reported(error, call)
-        self._call_ended(call)
-        self._session.action_finished(call, result)
+            result = _reported(error, request)
+        self._request_ended(request)
+        self._session.action_finished(request, result)
         self._turn()
 
-    def _call_ended(self, call: Call) -> None:
-        self._running.discard(call.request_id)
-        self._intake.call_ended(call.request_id)
+    def _request_ended(self, request: ClientRequest) -> None:
+        self._running.discard(request.request_id)
+        self._intake.call_ended(request.request_id)
         self._room.set()
-
-    def _context(self, call: Call) -> RequestContext:
-        return replace(self._caller, request_id=call.shown_id)
 
     async def _verify(self, message: Authenticate) -> None:
         try:
@@ -351,7 +338,7 @@ class SyncSocket:
         self._transport.close()
 
 
-def _reported(error: Exception, call: Call) -> Exception:
+def _reported(error: Exception, request: ClientRequest) -> Exception:
     if not isinstance(error, ParabolaError):
-        _log.error("%s could not be run", call.path, exc_info=error)
+        _log.error("%s could not be run", request.call.name, exc_info=error)
     return error

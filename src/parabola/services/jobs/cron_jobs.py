@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from parabola.functions.calls.arguments import EncodedArguments
+from parabola.functions.calls.calling import Call, RequestContext
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.function_path import parse_path
 from parabola.services.jobs.cron_schedule import IntervalSchedule, Schedule, parse_schedule
@@ -70,9 +70,14 @@ class CronJob:
     next_ts: int
     prev_ts: int | None
 
-    def arguments(self) -> Any:
-        """The encoded arguments."""
-        return orjson.loads(self.args)
+    def call(self) -> Call:
+        """The call that is due."""
+        return Call(
+            parse_path(self.path),
+            EncodedArguments.of_text(self.args.encode()),
+            public_only=False,
+            request=RequestContext(caller="Cron"),
+        )
 
 
 def check_crons(deployment: Deployment) -> None:

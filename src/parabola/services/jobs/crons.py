@@ -10,10 +10,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from parabola.functions.calls.calling import RequestContext
 from parabola.functions.calls.mutations import CompanionGone
 from parabola.functions.deployed.function_path import parse_path
-from parabola.functions.deployed.identity import NO_IDENTITY
 from parabola.services.jobs.cron_jobs import (
     RUNNING,
     CronJob,
@@ -88,14 +86,7 @@ class Crons:
     async def _run_mutation(self, job: CronJob) -> None:
         began = time.perf_counter()
         try:
-            result = await self._runner.mutation(
-                job.path,
-                job.arguments(),
-                NO_IDENTITY,
-                public_only=False,
-                request=RequestContext(caller="Cron"),
-                companion=_CronRun(job, self._kept),
-            )
+            result = await self._runner.mutation(job.call(), companion=_CronRun(job, self._kept))
         except CompanionGone:
             return
         seconds = time.perf_counter() - began
@@ -111,13 +102,7 @@ class Crons:
             return
         outcome: FunctionResult | str
         try:
-            outcome = await self._runner.action(
-                job.path,
-                job.arguments(),
-                NO_IDENTITY,
-                public_only=False,
-                request=RequestContext(caller="Cron"),
-            )
+            outcome = await self._runner.action(job.call())
         except (RateLimited, Overloaded):
             # It has not begun: no host got free for it, or there is none.
             await asyncio.sleep(_BACKOFF_SECONDS)

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
-from parabola.functions.calls.calling import CallRefused, decode_arguments
+from parabola.functions.calls.arguments import EncodedArguments, decode_arguments
+from parabola.functions.calls.calling import Call, RequestContext
+from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.syscalls.calls import called_function
 from parabola.functions.syscalls.table import CallArguments
@@ -218,10 +218,14 @@ def failed_state(error: str) -> dict[str, Any]:
     return {"type": "failed", "error": error[:MAX_ERROR_CHARACTERS]}
 
 
-def arguments_of(job: Job) -> dict[str, Any]:
-    """The encoded arguments of a job."""
-    parsed: dict[str, Any] = orjson.loads(job.args)
-    return parsed
+def call_of(job: Job) -> Call:
+    """The call that a job is."""
+    return Call(
+        parse_path(job.path),
+        EncodedArguments.of_text(job.args.encode()),
+        public_only=False,
+        request=RequestContext(scheduled_function_id=job.id, caller="Scheduler"),
+    )
 
 
 async def _parent_job(execution: Execution, tx: Snapshot) -> Job | None:

@@ -15,10 +15,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from parabola.functions.calls.calling import RequestContext
 from parabola.functions.calls.mutations import CompanionGone
 from parabola.functions.deployed.function_path import parse_path
-from parabola.functions.deployed.identity import NO_IDENTITY
 from parabola.functions.syscalls.table import ACTIONS as IN_ACTIONS
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.services.jobs.due_loop import Due, DueLoop
@@ -28,7 +26,7 @@ from parabola.services.jobs.scheduled_jobs import (
     RUNNING,
     CancelsItself,
     Job,
-    arguments_of,
+    call_of,
     cancel_job,
     end_job,
     failed_state,
@@ -167,14 +165,7 @@ class Scheduler:
 
     async def _run_mutation(self, job: Job) -> None:
         try:
-            result = await self._runner.mutation(
-                job.path,
-                arguments_of(job),
-                NO_IDENTITY,
-                public_only=False,
-                request=RequestContext(scheduled_function_id=job.id, caller="Scheduler"),
-                companion=_JobState(job.id),
-            )
+            result = await self._runner.mutation(call_of(job), companion=_JobState(job.id))
         except CompanionGone:
             return
         if result.error is not None:
@@ -184,13 +175,7 @@ class Scheduler:
         if not await self._database.transact(partial(_start, job), source=_SOURCE):
             return
         try:
-            result = await self._runner.action(
-                job.path,
-                arguments_of(job),
-                NO_IDENTITY,
-                public_only=False,
-                request=RequestContext(scheduled_function_id=job.id, caller="Scheduler"),
-            )
+            result = await self._runner.action(call_of(job))
         except (RateLimited, Overloaded):
             # It has not begun: no host got free for it, or there is none.
             await self._postpone(job, NO_HOST_PAUSE_SECONDS)

@@ -93,14 +93,14 @@ async def test_the_typescript_code_of_the_guides_can_be_deployed(tmp_path: Path)
         assert [provider["domain"] for provider in backend.deployment.auth_providers] == [
             "https://issuer.example"
         ]
-        assert [cron["identifier"] for cron in backend.deployment.crons] == ["look", "rise"]
+        assert [cron.identifier for cron in backend.deployment.crons] == ["look", "rise"]
         archive = base64.b64encode(gzip.compress(b"[1, 2, 4]")).decode()
         assert (await backend.action(client_call("archives:read", {"archive": archive}))).value == [1, 2, 4]
         assert (await backend.query(client_call("pictures:latest", {}))).value == []
         assert (
             await backend.mutation(client_call("alarms:remind", {"text": "tea", "minutes": 1.0}))
         ).error is None
-        routes = {route["route"]["path"] for _, route in backend.deployment.http_routes}
+        routes = {route.route.path for _, route in backend.deployment.http_routes}
         assert routes == {"/webhook", "/count/*"}
     finally:
         await backend.close()

@@ -95,12 +95,10 @@ class Activation:
         deployment: Deployment,
         hosts: HostSet,
         write: Write | None = None,
-        *,
-        config: Mapping[str, Any] | None = None,
     ) -> int:
         """Make a deployment the current one; answers the commit's timestamp.
 
-        Its rows, with `config` about the push, are written here. `write` adds to the same transaction
+        Its rows are written here. `write` adds to the same transaction
         (schema, indexes, crons). It may be called several times, each time with a fresh transaction; if it
         raises, nothing has changed and the hosts are still the caller's.
         """
@@ -108,7 +106,7 @@ class Activation:
         async with self._changing, runner.switch():
 
             async def change(transaction: Transaction) -> FunctionHandles:
-                await store_deployment(transaction, deployment, config or {})
+                await store_deployment(transaction, deployment)
                 handles = await update_handles(transaction, deployment.functions)
                 if write is not None:
                     await write(transaction)

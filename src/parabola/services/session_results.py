@@ -13,13 +13,12 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from parabola.functions.calls.session_requests import TABLE, UNCHANGED
+from parabola.functions.calls.session_requests import TABLE, SessionResult
 from parabola.services.settings import ServiceSettings
 from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
-    from parabola.database.model.documents import Document
     from parabola.database.transaction import Transaction
 
 __all__ = ["SessionResults", "remove_old_results", "remove_unchanged_results"]
@@ -84,17 +83,17 @@ async def remove_unchanged_results(tx: Transaction, after_ms: float, before_ms: 
     At most `BATCH` rows are looked at. Returns where to go on: `before_ms` when all were.
     """
     rows = await _rows(tx, ("Gte", after_ms), ("Lt", before_ms))
-    removed = [row for row in rows if UNCHANGED in row.value]
+    removed = [row for row in rows if row.wrote_nothing is True]
     for row in removed:
         await tx.delete_system(row.id)
     if len(rows) < BATCH:
         return before_ms
-    last_ms = float(rows[-1].value["_creationTime"])
+    last_ms = rows[-1].creation_time
     # Rows of one moment may be more than are looked at; those that stay must not be looked at for ever.
     return last_ms if removed or last_ms > after_ms else math.nextafter(last_ms, math.inf)
 
 
-async def _rows(tx: Transaction, *range: tuple[str, float]) -> list[Document]:
+async def _rows(tx: Transaction, *range: tuple[str, float]) -> list[SessionResult]:
     """At most `BATCH` rows within a range of creation times (ms), the oldest first."""
     source: dict[str, Any] = {
         "type": "IndexRange",
@@ -102,4 +101,5 @@ async def _rows(tx: Transaction, *range: tuple[str, float]) -> list[Document]:
         "range": [{"type": kind, "fieldPath": "_creationTime", "value": ms} for kind, ms in range],
         "order": "asc",
     }
-    return await tx.query_system({"source": source, "operators": [{"limit": BATCH}]}).collect()
+    rows = await tx.query_system({"source": source, "operators": [{"limit": BATCH}]}).collect()
+    return [SessionResult.of(row) for row in rows]

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from parabola.backend import Backend
+from parabola.database.model.shown_rows import StoredFile
 from parabola.values.errors import BadRequest
 from services.snapshot_driver import (
     archive,
@@ -52,7 +53,8 @@ async def files(backend: Backend) -> dict[str, tuple[bytes, Any]]:
 
 
 async def content_of(backend: Backend, row: Any) -> bytes:
-    return b"".join([piece async for piece in backend.files.read(row)])
+    file = row if isinstance(row, StoredFile) else StoredFile.read(row)
+    return b"".join([piece async for piece in backend.files.read(file)])
 
 
 async def row_of(backend: Backend, id: str) -> dict[str, Any]:
@@ -114,7 +116,7 @@ async def test_files_come_back_with_ids_times_and_types(backend: Backend, tmp_pa
         storage_id = (await row_of(backend, ids[0]))["storageId"]
         found = await other.files.find(storage_id)
         assert found is not None
-        assert found["_id"] == ids[0]
+        assert found.id == ids[0]
 
 
 @pytest.mark.parametrize("mode", ["replace", "replaceAll"])
@@ -172,7 +174,7 @@ async def test_an_archive_with_wrong_files_changes_nothing(
     import_id = await begin_import(backend, broken, "zip", "replace")
     await backend.imports.confirm(import_id)
     record = await reached(backend, import_id)
-    assert text in record.state["error_message"]
+    assert text in record.state.error_message
     assert hidden(backend) == []
     assert await files(backend) == {id: (b"right", None)}
     await until_bytes(backend, 1)

@@ -92,8 +92,8 @@ async def test_an_import_goes_on_with_the_row_at_which_it_was_cut(
         id = await imported_until_cut(cut, tmp_path, lines(*ROWS), "jsonLines", mode)
     async with opened(cut.copy) as backend:
         record = await reached(backend, id)
-        assert record.state["state"] == "completed"
-        assert int(record.state["num_rows_written"]) == len(ROWS)
+        assert record.state.state == "completed"
+        assert int(record.state.num_rows_written) == len(ROWS)
         assert await values(backend, "t") == ([] if mode == "replace" else [{"old": True}]) + ROWS
         assert hidden(backend) == []
 
@@ -108,7 +108,7 @@ async def test_tables_that_are_done_are_not_begun_again(
         id = await imported_until_cut(cut, tmp_path, content, "zip", mode)
     async with opened(cut.copy) as backend:
         record = await reached(backend, id)
-        assert int(record.state["num_rows_written"]) == 15
+        assert int(record.state.num_rows_written) == 15
         for name in ("a", "b", "c"):
             assert await values(backend, name) == ROWS[:5]
 
@@ -191,7 +191,7 @@ async def test_an_import_whose_file_is_gone_fails_and_leaves_nothing(
     id = await cut_at_the_second_chunk(cut, tmp_path, monkeypatch, lose_uploads)
     async with opened(cut.copy) as backend:
         record = await reached(backend, id)
-        assert "The uploaded file is gone" in record.state["error_message"]
+        assert "The uploaded file is gone" in record.state.error_message
         assert hidden(backend) == []
         assert await values(backend, "t") == [{"old": True}]
 
@@ -202,7 +202,7 @@ async def test_an_import_that_is_too_old_is_given_up(
     id = await cut_at_the_second_chunk(cut, tmp_path, monkeypatch, lambda data: None)
     async with opened(cut.copy, ServiceSettings(imports_seconds=0)) as backend:
         record = await reached(backend, id)
-        assert "too old" in record.state["error_message"]
+        assert "too old" in record.state.error_message
         assert hidden(backend) == []
 
 
@@ -225,7 +225,7 @@ async def test_an_import_that_takes_the_server_down_each_time_is_given_up(
                 await reached_it.wait()
         async with opened(cut.copy) as backend:
             record = await reached(backend, id)
-            assert "given up after 5 attempts" in record.state["error_message"]
+            assert "given up after 5 attempts" in record.state.error_message
             assert hidden(backend) == []
 
 
@@ -261,7 +261,7 @@ async def test_imports_that_nobody_confirms_come_to_an_end(tmp_path: Path) -> No
         assert (await import_record(backend, id)).stage == "waiting_for_confirmation"
     async with opened(tmp_path, ServiceSettings(imports_seconds=0)) as backend:
         await backend.imports.start_upload()
-        assert "not confirmed in time" in (await import_record(backend, id)).state["error_message"]
+        assert "not confirmed in time" in (await import_record(backend, id)).state.error_message
         assert len(uploads_of(backend)) == 1
 
 
@@ -269,7 +269,7 @@ async def test_the_import_of_a_broken_upload_never_begins(tmp_path: Path) -> Non
     async with opened(tmp_path) as backend:
         request = ImportRequest.of("jsonLines", None, "t")
         id = await backend.imports.create(request, "0" * 32)
-        assert "The uploaded file is gone" in (await reached(backend, id)).state["error_message"]
+        assert "The uploaded file is gone" in (await reached(backend, id)).state.error_message
 
 
 def uploads_of(backend: Backend) -> list[str]:

@@ -72,7 +72,7 @@ async def outcome(backend: Backend, content: bytes, *args: Any) -> str:
 def said(record: ImportRecord) -> str:
     if record.stage == "completed":
         return "completed"
-    text: str = record.state["error_message"]
+    text: str = record.state.error_message
     assert text.startswith(PREFIX)
     return text.removeprefix(PREFIX)
 
@@ -365,7 +365,7 @@ async def test_an_import_that_is_cancelled_at_the_end_changes_nothing(
     before_switch(lambda: backend.imports.cancel(id))
     await backend.imports.confirm(id)
     record = await reached(backend, id)
-    assert record.state["error_message"] == "Import canceled"
+    assert record.state.error_message == "Import canceled"
     assert tables(backend) == {}
     assert hidden(backend) == []
 

@@ -11,7 +11,7 @@ import pytest
 
 from parabola.backend import Backend
 from parabola.services.archives.rows import ImportRefused
-from parabola.services.imports.record import ImportRequest
+from parabola.services.imports.record import ImportRequest, ImportState
 from parabola.values.encoding import Int64
 from parabola.values.errors import BadRequest
 from parabola.values.ids import decode_id, encode_id
@@ -157,8 +157,8 @@ async def test_input_that_cannot_be_read_is_refused_before_it_is_confirmed(
     request = ImportRequest.of(format, None, None if format == "zip" else "t")
     id = await backend.imports.create(request, await upload(backend, content))
     state = (await reached(backend, id, "waiting_for_confirmation")).state
-    assert state["state"] == "failed"
-    assert state["error_message"].startswith(PREFIX + text)
+    assert state.state == "failed"
+    assert state.error_message.startswith(PREFIX + text)
     assert tables(backend) == {}
 
 
@@ -178,10 +178,10 @@ async def test_an_archive_with_components_gives_the_tables_of_the_app_and_says_w
     request = ImportRequest.of("zip", "replaceAll")
     id = await backend.imports.create(request, await upload(backend, content))
     state = (await reached(backend, id, "waiting_for_confirmation")).state
-    assert "The data of the components c, c/d is left out" in state["message_to_confirm"]
-    assert state["require_manual_confirmation"] is True
+    assert "The data of the components c, c/d is left out" in state.message_to_confirm
+    assert state.require_manual_confirmation is True
     await backend.imports.confirm(id)
-    assert (await reached(backend, id, "completed")).state["num_rows_written"] == Int64(1)
+    assert (await reached(backend, id, "completed")).state.num_rows_written == Int64(1)
     assert await values(backend, "a") == [{"n": 1.0}]
     assert tables(backend) == {"a": 10001}
 
@@ -236,7 +236,7 @@ async def test_a_table_that_fills_up_before_the_end_is_not_replaced(backend: Bac
     await insert(backend, "t", {"old": True})
     await backend.imports.confirm(id)
     record = await reached(backend, id)
-    assert record.state["error_message"].startswith(f"{PREFIX}Table t already exists.")
+    assert record.state.error_message.startswith(f"{PREFIX}Table t already exists.")
     assert await values(backend, "t") == [{"old": True}]
 
 
@@ -318,10 +318,10 @@ async def test_it_is_asked_before_documents_are_deleted(backend: Backend) -> Non
     content = archive({"a/documents.jsonl": lines({}), "c/documents.jsonl": lines({}, {}, {})})
     id = await begin_import(backend, content, "zip", "replaceAll")
     state = (await import_record(backend, id)).state
-    assert state["require_manual_confirmation"] is True
-    table = [line.split() for line in state["message_to_confirm"].splitlines() if line[-1:].isdigit()]
+    assert state.require_manual_confirmation is True
+    table = [line.split() for line in state.message_to_confirm.splitlines() if line[-1:].isdigit()]
     assert table == [["a", "1", "2"], ["c", "3", "0"], ["b", "0", "1"], ["total", "4", "3"]]
-    assert state["message_to_confirm"].endswith(
+    assert state.message_to_confirm.endswith(
         "Once the import has started, it will run in the background.\n"
         "Interrupting `npx convex import` will not cancel it."
     )
@@ -331,7 +331,7 @@ async def test_it_is_asked_before_documents_are_deleted(backend: Backend) -> Non
 async def test_it_need_not_be_asked_where_nothing_is_deleted(backend: Backend) -> None:
     await insert(backend, "t", {})
     id = await begin_import(backend, lines({}), mode="append")
-    assert (await import_record(backend, id)).state["require_manual_confirmation"] is False
+    assert (await import_record(backend, id)).state.require_manual_confirmation is False
 
 
 async def test_only_an_import_that_waits_can_be_confirmed(backend: Backend) -> None:
@@ -356,9 +356,9 @@ async def test_the_end_says_how_much_and_when(backend: Backend) -> None:
     id = await begin_import(backend, lines({}, {}))
     await backend.imports.confirm(id)
     state = (await reached(backend, id)).state
-    assert state["state"] == "completed"
-    assert state["num_rows_written"] == Int64(2)
-    assert int(state["timestamp"]) == (await documents_changed_at(backend, id))
+    assert state.state == "completed"
+    assert state.num_rows_written == Int64(2)
+    assert int(state.timestamp) == (await documents_changed_at(backend, id))
     await settled(backend)
     assert uploads_of(backend) == []
 
@@ -487,7 +487,7 @@ async def test_an_import_that_waits_can_be_cancelled(backend: Backend) -> None:
     id = await begin_import(backend, lines({}))
     await backend.imports.cancel(id)
     record = await import_record(backend, id)
-    assert record.state == {"state": "failed", "error_message": "Import canceled"}
+    assert record.state == ImportState(state="failed", error_message="Import canceled")
     assert uploads_of(backend) == []
     await backend.imports.cancel(id)
     with pytest.raises(BadRequest, match="its state is failed"):

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 import orjson
 
 from parabola.database.model.indexes import Index
+from parabola.database.model.schema_rows import StoredSchema
 from parabola.database.model.system_tables import INDEXES, SCHEMAS, TABLES, VIRTUAL_TABLES
 from parabola.values.schema.definition import Schema
 
@@ -234,9 +235,11 @@ class Registry:
     ) -> None:
         row = new or old
         assert row is not None
-        kept = tuple(r for r in self._schemas.get(namespace, ()) if r.document_id != row["_id"])
-        if new is not None and new["state"] in ("pending", "validated", "active"):
-            kept = (*kept, SchemaRow(new["_id"], new["state"], new["schema"]))
+        changed = StoredSchema.read(row)
+        kept = tuple(r for r in self._schemas.get(namespace, ()) if r.document_id != changed.id)
+        state = changed.state
+        if new is not None and (state == "pending" or state == "validated" or state == "active"):
+            kept = (*kept, SchemaRow(changed.id, state, changed.schema))
         self._schemas[namespace] = kept
 
 

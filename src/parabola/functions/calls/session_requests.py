@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
+from msgspec import UNSET, UnsetType
 
+from parabola.database.model.system_rows import SystemRow
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.outcomes.failures import FunctionFailure
@@ -29,8 +31,19 @@ if TYPE_CHECKING:
 
 TABLE = "_session_requests"
 INDEX = "by_session"
-UNCHANGED = "wroteNothing"
-"""Field that the row of such a mutation has."""
+
+
+class SessionResult(SystemRow, frozen=True, kw_only=True, rename="camel"):
+    """A row of `_session_requests`: JSON texts of what a mutation came to and of its log lines."""
+
+    session_id: str
+    request_id: float
+    call: str | UnsetType = UNSET
+    """Digest of the call. Rows of older versions do not have it."""
+    result: str
+    log_lines: str
+    wrote_nothing: bool | UnsetType = UNSET
+    """There, and true, where the mutation wrote nothing."""
 
 
 ANSWERED_ALREADY = FunctionFailure(
@@ -71,23 +84,22 @@ async def stored_result(
     document = await transaction.find_system(TABLE, INDEX, request.session_id, float(request.request_id))
     if document is None:
         return None
-    row = document.value
+    row = SessionResult.of(document)
     if not _is_of(row, call):
         return FunctionResult(error=ANSWERED_ALREADY, ts=document.ts, request_id=call.request.request_id)
     return FunctionResult(
-        value_json=resolve_commit_ts(row["result"].encode(), document.ts),
-        log_lines=tuple(LogLine.from_json(line) for line in orjson.loads(row["logLines"])),
+        value_json=resolve_commit_ts(row.result.encode(), document.ts),
+        log_lines=tuple(LogLine.from_json(line) for line in orjson.loads(row.log_lines)),
         ts=document.ts,
     )
 
 
-def _is_of(row: dict[str, Any], call: Call) -> bool:
+def _is_of(row: SessionResult, call: Call) -> bool:
     """True if a stored result is that of a call. Rows of older versions do not say."""
-    stored = row.get("call")
-    if stored is None:
+    if isinstance(row.call, UnsetType):
         return True
     try:
-        return bool(stored == call_digest(call))
+        return row.call == call_digest(call)
     except CallRefused:
         return False
 
@@ -100,14 +112,12 @@ async def store_result(
     lines: tuple[LogLine, ...],
 ) -> None:
     """Write the result beside what the mutation wrote."""
-    await transaction.insert_system(
-        TABLE,
-        {
-            "sessionId": request.session_id,
-            "requestId": float(request.request_id),
-            "call": call_digest(call),
-            "result": value_json.decode(),
-            "logLines": orjson.dumps([line.to_json() for line in lines]).decode() if lines else "[]",
-            **({} if transaction.has_changes else {UNCHANGED: True}),
-        },
+    row = SessionResult(
+        session_id=request.session_id,
+        request_id=float(request.request_id),
+        call=call_digest(call),
+        result=value_json.decode(),
+        log_lines=orjson.dumps([line.to_json() for line in lines]).decode() if lines else "[]",
+        wrote_nothing=UNSET if transaction.has_changes else True,
     )
+    await transaction.insert_system(TABLE, row.fields())

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from parabola.database.model.documents import Document
+from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.functions.deployed.runtimes import Environment
 from parabola.values.analyzed_modules import read_analyzed_module
 from parabola.values.errors import BadRequest
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
 
 __all__ = [
+    "EnvironmentVariable",
+    "environment_rows",
     "load_deployment",
     "load_environment",
     "store_auth_providers",
@@ -40,6 +44,78 @@ MAX_STORED_BYTES = 11 * 1024 * 1024
 """Compressed bytes of one module: with what surrounds them they must fit into one system document."""
 
 
+class ModuleRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
+    """A row of `_modules`: `source` and `source_map` are compressed, `analyzed` is a JSON text."""
+
+    path: str
+    environment: Environment
+    sha256: str
+    source: bytes
+    source_map: bytes | None
+    analyzed: str | None
+
+    @classmethod
+    def holding(cls, module: Module) -> ModuleRow:
+        """The row for a module. Raises `BadRequest` when it is too large."""
+        source = zlib.compress(module.source.encode())
+        source_map = None if module.source_map is None else zlib.compress(module.source_map.encode())
+        if len(source) + len(source_map or b"") > MAX_STORED_BYTES:
+            raise BadRequest(
+                f"{module.path} is too large to be deployed, even compressed. Split it, or import less "
+                "into it.",
+                code="ModuleTooLarge",
+            )
+        return cls(
+            path=module.path,
+            environment=module.environment,
+            sha256=module.sha256,
+            source=source,
+            source_map=source_map,
+            analyzed=_analysis_text(module),
+        )
+
+    def module(self) -> Module:
+        """The module."""
+        return Module(
+            path=self.path,
+            environment=self.environment,
+            source=zlib.decompress(self.source).decode(),
+            source_map=None if self.source_map is None else zlib.decompress(self.source_map).decode(),
+            sha256=self.sha256,
+            analyzed=None if self.analyzed is None else read_analyzed_module(self.analyzed),
+        )
+
+    def says(self, module: Module) -> bool:
+        """Whether it is the row for this module."""
+        return (
+            self.sha256 == module.sha256
+            and self.environment == module.environment
+            and self.analyzed == _analysis_text(module)
+        )
+
+
+class DeploymentRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
+    """The row of `_udf_config`. Before the first push there is none."""
+
+    deployment: str | None = None
+    pushed_at: float | None = None
+    node_packages: str | None = None
+    http_prefix: str = "/"
+
+
+class EnvironmentVariable(SystemRow, frozen=True, kw_only=True):
+    """A row of `_environment_variables`."""
+
+    name: str
+    value: str
+
+
+class AuthProviderRow(SystemRow, frozen=True, kw_only=True):
+    """A row of `_auth`: the JSON text of a provider."""
+
+    provider: str
+
+
 async def system_rows(tx: Snapshot, table: str) -> list[Document]:
     """Every row of a small system table, oldest first."""
     source = {"type": "FullTableScan", "tableName": table, "order": "asc"}
@@ -48,117 +124,81 @@ async def system_rows(tx: Snapshot, table: str) -> list[Document]:
 
 async def load_deployment(tx: Snapshot) -> Deployment:
     """What is deployed at the transaction's snapshot; an empty deployment before the first push."""
-    modules = [_module(row.value) for row in await system_rows(tx, MODULES)]
-    configs = [row.value for row in await system_rows(tx, CONFIG)]
-    providers = [orjson.loads(row.value["provider"]) for row in await system_rows(tx, AUTH)]
+    modules = [ModuleRow.of(row).module() for row in await system_rows(tx, MODULES)]
+    configs = [DeploymentRow.of(row) for row in await system_rows(tx, CONFIG)]
+    config = configs[0] if configs else DeploymentRow()
+    providers = [orjson.loads(AuthProviderRow.of(row).provider) for row in await system_rows(tx, AUTH)]
     active = tx.registry.active_schema()
     return Deployment.of(
         modules,
         schema=None if active is None else active.schema,
         env=await load_environment(tx),
         auth_providers=providers,
-        id=configs[0]["deployment"] if configs else None,
-        pushed_at_ms=configs[0].get("pushedAt") if configs else None,
-        node_packages=configs[0].get("nodePackages") if configs else None,
-        http_prefix=configs[0].get("httpPrefix", "/") if configs else "/",
+        id=config.deployment,
+        pushed_at_ms=config.pushed_at,
+        node_packages=config.node_packages,
+        http_prefix=config.http_prefix,
     )
 
 
 async def load_environment(tx: Snapshot) -> dict[str, str]:
     """The environment variables."""
-    return {row.value["name"]: row.value["value"] for row in await system_rows(tx, ENVIRONMENT)}
+    return {row.name: row.value for row in await environment_rows(tx)}
 
 
-async def store_deployment(tx: Transaction, deployment: Deployment, config: Mapping[str, Any]) -> None:
-    """Make the rows say `deployment`; rows that say it already stay as they are. `config`: more about the
-    push.
-    """
-    rows = {row.value["path"]: row for row in await system_rows(tx, MODULES)}
+async def environment_rows(tx: Snapshot) -> list[EnvironmentVariable]:
+    """The rows of the environment variables, oldest first."""
+    return [EnvironmentVariable.of(row) for row in await system_rows(tx, ENVIRONMENT)]
+
+
+async def store_deployment(tx: Transaction, deployment: Deployment) -> None:
+    """Make the rows say `deployment`; rows that say it already stay as they are."""
+    modules = [ModuleRow.of(row) for row in await system_rows(tx, MODULES)]
+    rows = {row.path: row for row in modules}
     for path, module in deployment.modules.items():
         row = rows.pop(path, None)
         if row is None:
-            await tx.insert_system(MODULES, _module_row(module))
-        elif not _says(row.value, module):
-            await tx.replace_system(row.id, _module_row(module))
+            await tx.insert_system(MODULES, ModuleRow.holding(module).fields())
+        elif not row.says(module):
+            await tx.replace_system(row.id, ModuleRow.holding(module).fields())
     for row in rows.values():
         await tx.delete_system(row.id)
     await store_auth_providers(tx, deployment)
-    for row in await system_rows(tx, CONFIG):
-        await tx.delete_system(row.id)
-    await tx.insert_system(
-        CONFIG,
-        {
-            **config,
-            "deployment": deployment.id,
-            "pushedAt": deployment.pushed_at_ms,
-            "nodePackages": deployment.node_packages,
-            "httpPrefix": deployment.http_prefix,
-        },
+    for old in await system_rows(tx, CONFIG):
+        await tx.delete_system(old.id)
+    config = DeploymentRow(
+        deployment=deployment.id,
+        pushed_at=deployment.pushed_at_ms,
+        node_packages=deployment.node_packages,
+        http_prefix=deployment.http_prefix,
     )
+    await tx.insert_system(CONFIG, config.fields())
 
 
 async def store_environment(tx: Transaction, changes: Mapping[str, str | None]) -> None:
     """Set variables, remove those whose value is `None`; the rows of others are not touched."""
-    rows = {row.value["name"]: row for row in await system_rows(tx, ENVIRONMENT)}
+    rows = {row.name: row for row in await environment_rows(tx)}
     for name, value in changes.items():
         row = rows.get(name)
         if value is None:
             if row is not None:
                 await tx.delete_system(row.id)
         elif row is None:
-            await tx.insert_system(ENVIRONMENT, {"name": name, "value": value})
+            await tx.insert_system(ENVIRONMENT, EnvironmentVariable(name=name, value=value).fields())
         else:
-            await tx.replace_system(row.id, {"name": name, "value": value})
+            await tx.replace_system(row.id, EnvironmentVariable(name=name, value=value).fields())
 
 
 async def store_auth_providers(tx: Transaction, deployment: Deployment) -> None:
     """Make the rows name the deployment's providers."""
     wanted = [orjson.dumps(provider).decode() for provider in deployment.auth_providers]
-    rows = await system_rows(tx, AUTH)
-    if [row.value["provider"] for row in rows] == wanted:
+    rows = [AuthProviderRow.of(row) for row in await system_rows(tx, AUTH)]
+    if [row.provider for row in rows] == wanted:
         return
     for row in rows:
         await tx.delete_system(row.id)
     for provider in wanted:
-        await tx.insert_system(AUTH, {"provider": provider})
-
-
-def _module_row(module: Module) -> dict[str, Any]:
-    source_map = None if module.source_map is None else zlib.compress(module.source_map.encode())
-    row: dict[str, Any] = {
-        "path": module.path,
-        "environment": module.environment,
-        "sha256": module.sha256,
-        "source": zlib.compress(module.source.encode()),
-        "sourceMap": source_map,
-        "analyzed": _analysis_text(module),
-    }
-    if len(row["source"]) + len(source_map or b"") > MAX_STORED_BYTES:
-        raise BadRequest(
-            f"{module.path} is too large to be deployed, even compressed. Split it, or import less into it.",
-            code="ModuleTooLarge",
-        )
-    return row
-
-
-def _module(row: Mapping[str, Any]) -> Module:
-    source_map = row["sourceMap"]
-    return Module(
-        path=row["path"],
-        environment=row["environment"],
-        source=zlib.decompress(row["source"]).decode(),
-        source_map=None if source_map is None else zlib.decompress(source_map).decode(),
-        sha256=row["sha256"],
-        analyzed=None if row["analyzed"] is None else read_analyzed_module(row["analyzed"]),
-    )
-
-
-def _says(row: Mapping[str, Any], module: Module) -> bool:
-    return bool(
-        row["sha256"] == module.sha256
-        and row["environment"] == module.environment
-        and row["analyzed"] == _analysis_text(module)
-    )
+        await tx.insert_system(AUTH, AuthProviderRow(provider=provider).fields())
 
 
 def _analysis_text(module: Module) -> str | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.values.errors import BadRequest
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 TABLE = "_function_handles"
 SCHEME = "function://"
+
+
+class FunctionHandle(SystemRow, frozen=True, kw_only=True):
+    """A row of `_function_handles`; `path` is a canonical function name."""
+
+    component: str = ""
+    path: str
+    deleted: bool = False
 
 
 class FunctionHandles:
@@ -49,20 +58,19 @@ class FunctionHandles:
 
 async def load_handles(transaction: Transaction) -> FunctionHandles:
     """Read the live handles."""
-    rows = await system_rows(transaction, TABLE)
-    return FunctionHandles({row.value["path"]: row.id for row in rows if not row.value["deleted"]})
+    rows = [FunctionHandle.of(row) for row in await system_rows(transaction, TABLE)]
+    return FunctionHandles({row.path: row.id for row in rows if not row.deleted})
 
 
 async def update_handles(transaction: Transaction, functions: Iterable[str]) -> FunctionHandles:
     """Make the rows say that exactly `functions` (canonical names) exist."""
     wanted = set(functions)
     ids: dict[str, str] = {}
-    for row in await system_rows(transaction, TABLE):
-        name, deleted = row.value["path"], row.value["deleted"]
-        if deleted == (name in wanted):
-            await transaction.patch_system(row.id, {"deleted": not deleted})
-        if name in wanted:
-            ids[name] = row.id
+    for row in [FunctionHandle.of(row) for row in await system_rows(transaction, TABLE)]:
+        if row.deleted == (row.path in wanted):
+            await transaction.patch_system(row.id, {"deleted": not row.deleted})
+        if row.path in wanted:
+            ids[row.path] = row.id
     for name in sorted(wanted - ids.keys()):
-        ids[name] = await transaction.insert_system(TABLE, {"component": "", "path": name, "deleted": False})
+        ids[name] = await transaction.insert_system(TABLE, FunctionHandle(path=name).fields())
     return FunctionHandles(ids)

@@ -7,9 +7,15 @@ from typing import Any
 import orjson
 from msgspec import to_builtins
 
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.deployment_store import (
+    ENVIRONMENT,
+    EnvironmentVariable,
+    environment_rows,
+    system_rows,
+)
 from parabola.functions.deployed.function_path import strip_extension
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
+from parabola.functions.system.listed_tables import listed_tables
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.validators.builder import v
 
@@ -31,16 +37,16 @@ async def site_url(ctx: SystemContext, args: dict[str, Any]) -> Any:
 @system_function("_system/cli/queryEnvironmentVariables", args=v.object({}))
 async def environment_variables(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Every environment variable, by name."""
-    rows = [row.value for row in await system_rows(ctx.transaction, "_environment_variables")]
-    return sorted(rows, key=lambda row: str(row["name"]))
+    rows = await system_rows(ctx.transaction, ENVIRONMENT)
+    return [row.value for row in sorted(rows, key=lambda row: EnvironmentVariable.of(row).name)]
 
 
 @system_function("_system/cli/queryEnvironmentVariables:get", args=v.object({"name": v.string()}))
 async def environment_variable(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """One environment variable, or null."""
-    for row in await system_rows(ctx.transaction, "_environment_variables"):
-        if row.value["name"] == args["name"]:
-            return {"name": row.value["name"], "value": row.value["value"]}
+    for row in await environment_rows(ctx.transaction):
+        if row.name == args["name"]:
+            return {"name": row.name, "value": row.value}
     return None
 
 
@@ -50,12 +56,7 @@ async def environment_variable(ctx: SystemContext, args: dict[str, Any]) -> Any:
 async def tables(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The user's tables, by name."""
     # Tables are listed by their own rows, so that a new table updates whoever watches the list.
-    rows = [row.value for row in await system_rows(ctx.transaction, "_tables")]
-    names = sorted(
-        row["name"]
-        for row in rows
-        if row["state"] == "active" and row["namespace"] == ctx.component and not row["name"].startswith("_")
-    )
+    names = sorted(table.name for table in await listed_tables(ctx) if not table.is_system)
     return {"page": [{"name": name} for name in names], "isDone": True, "continueCursor": "end"}
 
 

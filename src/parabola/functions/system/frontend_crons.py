@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from parabola.functions.deployed.cron_rows import JOBS, LOGS, NEXT_RUNS, CronJobRow, NextRun
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.registry import SystemContext, system_function
@@ -16,12 +17,11 @@ __all__: list[str] = []
 async def list_cron_jobs(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Every job by name, with its last run (a row of the log, or null) and its next one."""
     tx = ctx.transaction
-    next_runs = {row.value["cronJobId"]: row.value for row in await system_rows(tx, "_cron_next_run")}
+    next_runs = {NextRun.of(row).cron_job_id: row.value for row in await system_rows(tx, NEXT_RUNS)}
+    rows = {CronJobRow.of(row).name: row for row in await system_rows(tx, JOBS)}
     jobs = []
-    for row in sorted(await system_rows(tx, "_cron_jobs"), key=lambda row: str(row.value["name"])):
-        newest = await tx.query_system(
-            {"source": _runs_of(row.value["name"]), "operators": [{"limit": 1}]}
-        ).collect()
+    for name, row in sorted(rows.items()):
+        newest = await tx.query_system({"source": _runs_of(name), "operators": [{"limit": 1}]}).collect()
         last = newest[0].value if newest else None
         jobs.append({**row.value, "lastRun": last, "nextRun": next_runs.get(row.id)})
     return jobs
@@ -34,11 +34,7 @@ async def list_cron_jobs(ctx: SystemContext, args: dict[str, Any]) -> Any:
 async def list_cron_job_runs(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """A page of what is kept of the runs of a job, or of all jobs, the newest first."""
     name = args.get("name")
-    source = (
-        {"type": "FullTableScan", "tableName": "_cron_job_logs", "order": "desc"}
-        if name is None
-        else _runs_of(name)
-    )
+    source = {"type": "FullTableScan", "tableName": LOGS, "order": "desc"} if name is None else _runs_of(name)
     page = await ctx.transaction.paginate_system(
         {"source": source, "operators": []},
         cursor_codec=ctx.around.cursors,
@@ -50,7 +46,7 @@ async def list_cron_job_runs(ctx: SystemContext, args: dict[str, Any]) -> Any:
 def _runs_of(name: str) -> dict[str, Any]:
     return {
         "type": "IndexRange",
-        "indexName": "_cron_job_logs.by_name",
+        "indexName": f"{LOGS}.by_name",
         "range": [{"type": "Eq", "fieldPath": "name", "value": name}],
         "order": "desc",
     }

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import to_builtins
 
 from parabola.functions.deployed.deployment import Module
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.deployment_store import ENVIRONMENT, EnvironmentVariable, system_rows
 from parabola.functions.deployed.npm_version import NPM_VERSION
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
@@ -40,8 +40,8 @@ async def components(ctx: SystemContext, args: dict[str, Any]) -> Any:
 @system_function("_system/frontend/listEnvironmentVariables", args=_NOTHING)
 async def environment_variables(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Every environment variable, by name."""
-    rows = [row.value for row in await system_rows(ctx.transaction, "_environment_variables")]
-    return sorted(rows, key=lambda row: str(row["name"]))
+    rows = await system_rows(ctx.transaction, ENVIRONMENT)
+    return [row.value for row in sorted(rows, key=lambda row: EnvironmentVariable.of(row).name)]
 
 
 @system_function("_system/frontend/listAuthProviders", args=_NOTHING)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.document_filters import read_filters, table_query
+from parabola.functions.system.listed_tables import listed_tables
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.errors import InvalidId, PaginationLimit, UserError
 from parabola.values.ids import decode_id
@@ -28,12 +28,7 @@ async def table_size(ctx: SystemContext, args: dict[str, Any]) -> Any:
 @system_function("_system/frontend/tableSize:sizeOfAllTables", args=v.object({"componentId": COMPONENT}))
 async def size_of_all_tables(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Number of documents in all user tables."""
-    rows = [row.value for row in await system_rows(ctx.transaction, "_tables")]
-    names = [
-        row["name"]
-        for row in rows
-        if row["state"] == "active" and row["namespace"] == ctx.component and not row["name"].startswith("_")
-    ]
+    names = [table.name for table in await listed_tables(ctx) if not table.is_system]
     return float(sum([await ctx.transaction.count(name) for name in names]))
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from parabola.database.model.indexes import Index
+from parabola.database.model.schema_rows import StoredSchema, ValidationProgress
+from parabola.database.model.system_tables import SCHEMAS
+from parabola.database.model.tables import index_of_row, row_of_index
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.system.arguments import COMPONENT
+from parabola.functions.system.listed_tables import listed_tables
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.validators.builder import v
 
@@ -18,11 +23,11 @@ _BACKFILL_STATES = {"backfilling": "in_progress", "backfilled": "backfilled", "e
 async def get_schemas(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The text of the active schema, and of the one that a push has submitted."""
     schemas: dict[str, Any] = {}
-    for row in await system_rows(ctx.transaction, "_schemas"):
-        if row.value["state"] == "active":
-            schemas["active"] = row.value["schema"]
-        elif row.value["state"] in ("pending", "validated"):
-            schemas["inProgress"] = row.value["schema"]
+    for row in map(StoredSchema.of, await system_rows(ctx.transaction, SCHEMAS)):
+        if row.state == "active":
+            schemas["active"] = row.schema
+        elif row.state in ("pending", "validated"):
+            schemas["inProgress"] = row.schema
     return schemas
 
 
@@ -32,19 +37,15 @@ async def get_schemas(ctx: SystemContext, args: dict[str, Any]) -> Any:
 async def schema_validation_progress(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """How many documents have been checked against the submitted schema; null when that is not known."""
     for row in await system_rows(ctx.transaction, "_schema_validation_progress"):
-        return {"numDocsValidated": row.value["numDocsValidated"], "totalDocs": row.value.get("totalDocs")}
+        progress = ValidationProgress.of(row)
+        return {"numDocsValidated": progress.num_docs_validated, "totalDocs": progress.total_docs}
     return None
 
 
 @system_function("_system/frontend/getTableMapping", args=v.object({"componentId": COMPONENT}))
 async def table_mapping(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Name of every table, by its number in decimal digits; system tables too."""
-    rows = [row.value for row in await system_rows(ctx.transaction, "_tables")]
-    return {
-        str(int(row["number"])): row["name"]
-        for row in rows
-        if row["state"] == "active" and row["namespace"] == ctx.component
-    }
+    return {str(table.number): table.name for table in await listed_tables(ctx)}
 
 
 @system_function(
@@ -60,13 +61,14 @@ async def indexes(ctx: SystemContext, args: dict[str, Any]) -> Any:
     condition = {"type": "Eq", "fieldPath": "tablet", "value": float(table.tablet_id)}
     source = {"type": "IndexRange", "indexName": "_index.by_tablet", "range": [condition], "order": "asc"}
     rows = await tx.query_system({"source": source, "operators": []}).collect()
-    return [_index(row.value) for row in rows if row.value["name"] not in ("by_id", "by_creation_time")]
+    found = [index_of_row(row.value) for row in rows]
+    return [_index(index) for index in found if index.name not in ("by_id", "by_creation_time")]
 
 
-def _index(row: dict[str, Any]) -> dict[str, Any]:
+def _index(index: Index) -> dict[str, Any]:
     return {
-        "name": row["name"],
-        "fields": row["fields"] if row["kind"] == "database" else row["options"],
-        "backfill": {"state": _BACKFILL_STATES[row["state"]]},
-        "staged": row["staged"],
+        "name": index.name,
+        "fields": list(index.fields) if index.kind == "database" else row_of_index(index)["options"],
+        "backfill": {"state": _BACKFILL_STATES[index.state]},
+        "staged": index.staged,
     }

@@ -81,18 +81,18 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
         row = await backend.files.find(storage_id)
         if row is None:
             raise NotFound(f"File {storage_id} not found", code="FileNotFound")
-        size = int(row["size"])
+        size = int(row.size)
         headers = {"Accept-Ranges": "bytes", "Cache-Control": _CACHE}
-        if "contentType" in row:
-            headers["Content-Type"] = row["contentType"]
-        headers.update(containment(row.get("contentType")))
+        if row.type is not None:
+            headers["Content-Type"] = row.type
+        headers.update(containment(row.type))
         try:
             wanted = byte_range(request.headers.get("Range"), size)
         except Unsatisfiable:
             return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
         start, end = wanted or (0, size)
         if wanted is None:
-            headers["Digest"] = f"sha-256={b64encode(row['sha256']).decode()}"
+            headers["Digest"] = f"sha-256={b64encode(row.sha256).decode()}"
         else:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         headers["Content-Length"] = str(end - start)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from parabola.database.model.intervals import Interval
+from parabola.database.model.shown_rows import StoredFile
 from parabola.services.archives.imported_tables import user_tables
 from parabola.services.archives.snapshot_archive import SnapshotWriter, export_lines
 from parabola.services.files.stored_files import FILES, STORAGE, StoredFiles
@@ -57,8 +58,11 @@ async def _write_table(database: Database, table: Table, ts: int, archive: Snaps
 
 
 def _write_documents(file: IO[bytes], revisions: Sequence[Revision], are_files: bool) -> None:
-    documents = (revision.value for revision in revisions)
-    file.write(export_lines(map(_stored_file, documents) if are_files else documents))
+    file.write(
+        export_lines(
+            _stored_file(StoredFile.of(revision)) if are_files else revision.value for revision in revisions
+        )
+    )
 
 
 async def _write_files(
@@ -66,14 +70,14 @@ async def _write_files(
 ) -> None:
     async with aclosing(_documents(database, table, ts)) as chunks:
         async for chunk in chunks:
-            for row in (revision.value for revision in chunk):
-                await _write_file(row, archive, files)
+            for revision in chunk:
+                await _write_file(StoredFile.of(revision), archive, files)
 
 
-async def _write_file(row: dict[str, Any], archive: SnapshotWriter, files: StoredFiles) -> None:
+async def _write_file(row: StoredFile, archive: SnapshotWriter, files: StoredFiles) -> None:
     pieces = files.read(row)
     first = await anext(pieces, b"")
-    opening = in_thread(archive.open_stored_file, row["_id"], row.get("contentType"), first)
+    opening = in_thread(archive.open_stored_file, row.id, row.type, first)
     with closing(await opening) as file:
         await in_thread(file.write, first)
         async for piece in pieces:
@@ -89,13 +93,13 @@ async def _documents(database: Database, table: Table, ts: int) -> AsyncGenerato
         yield [revision for _, revision in rows]
 
 
-def _stored_file(row: dict[str, Any]) -> dict[str, Any]:
+def _stored_file(row: StoredFile) -> dict[str, Any]:
     """The row of a stored file as archives have it."""
     return {
-        "_id": row["_id"],
-        "_creationTime": row["_creationTime"],
-        "sha256": b64encode(row["sha256"]).decode(),
-        "size": float(int(row["size"])),
-        "contentType": row.get("contentType"),
-        "internalId": row["storageId"],
+        "_id": row.id,
+        "_creationTime": row.creation_time,
+        "sha256": b64encode(row.sha256).decode(),
+        "size": float(row.size),
+        "contentType": row.type,
+        "internalId": row.storage_id,
     }

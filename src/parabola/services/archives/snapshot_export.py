@@ -92,7 +92,7 @@ class SnapshotExports:
                 raise BadRequest(
                     "Another export is under way. Wait until it is completed.", code="ExportInProgress"
                 )
-            return await tx.insert_system(EXPORTS, ExportRecord.new_row(include_storage, expires))
+            return await tx.insert_system(EXPORTS, ExportRecord.requested(include_storage, expires).fields())
 
         id = await self._database.transact(write, source="export")
         self._start(id)
@@ -103,10 +103,10 @@ class SnapshotExports:
         for record in await all_exports(self._database.begin()):
             if record.state == "completed" and name in (record.id, str(record.start_ts)):
                 path = self._path(record.id)
-                left = (record.expiration_ts - self._database.now_ts()) // NS_PER_SECOND
+                left = (int(record.expiration_ts) - self._database.now_ts()) // NS_PER_SECOND
                 if left > 0 and path.is_file():
-                    assert record.start_ts is not None
-                    return FinishedExport(path, record.start_ts, left)
+                    assert isinstance(record.start_ts, Int64)
+                    return FinishedExport(path, int(record.start_ts), left)
         raise NotFound(f"There is no export {name}, or it has expired.", code="ExportNotFound")
 
     async def remove_expired(self) -> None:
@@ -115,7 +115,7 @@ class SnapshotExports:
         requested_before = self._database.clock_before(self._kept_seconds)
         expires_before = min(self._database.now_ts(), requested_before + self._kept_ns)
         records = await all_exports(self._database.begin())
-        expired = [r.id for r in records if not r.is_running and r.expiration_ts <= expires_before]
+        expired = [r.id for r in records if not r.is_running and int(r.expiration_ts) <= expires_before]
         if expired:
 
             async def write(tx: Transaction) -> None:
@@ -156,12 +156,12 @@ class SnapshotExports:
                 "state": "in_progress",
                 "start_ts": Int64(ts),
                 "progress_message": "Exporting",
-                "attempts": float(record.attempts + 1),
+                "attempts": record.attempts + 1.0,
             },
         )
         await in_thread(self._directory.mkdir, parents=True, exist_ok=True, mode=0o700)
         unfinished, path = self._partial(record.id), self._path(record.id)
-        files = self._files() if record.include_storage else None
+        files = self._files() if record.format.include_storage else None
         say = partial(self._say, record.id)
         try:
             with self._database.keep_history(ts):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
+from parabola.database.model.system_rows import SystemRow
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -17,6 +20,37 @@ MAX_MESSAGE_BYTES = 1024
 """Bytes of the note kept with a push (deploy-api 2.5)."""
 
 
+class Modules(Struct, frozen=True, kw_only=True):
+    """The paths of modules that came, went, or have other code."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+class Indexes(Struct, frozen=True, kw_only=True):
+    """The names of indexes that came or went."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+class PushMetadata(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a push has changed."""
+
+    message: str | None
+    modules: Modules
+    indexes: Indexes
+    schema_changed: bool
+
+
+class AuditEntry(SystemRow, frozen=True, kw_only=True):
+    """A row of `_deployment_audit_log`."""
+
+    action: Literal["push"]
+    metadata: PushMetadata
+
+
 def check_message(message: str | None) -> None:
     """Raise `BadRequest` for a note that is too long."""
     if message is not None and len(message.encode()) > MAX_MESSAGE_BYTES:
@@ -28,17 +62,15 @@ def check_message(message: str | None) -> None:
 
 async def record_push(tx: Transaction, result: PushResult, message: str | None) -> None:
     """Write down a push, in the transaction that ends it."""
-    metadata: dict[str, Any] = {
-        "message": message,
-        "modules": {
-            "added": list(result.modules.added),
-            "removed": list(result.modules.removed),
-            "changed": list(result.modules.changed),
-        },
-        "indexes": {
-            "added": [index["name"] for index in result.indexes.added],
-            "removed": [index["name"] for index in result.indexes.removed],
-        },
-        "schemaChanged": result.previous_schema != result.next_schema,
-    }
-    await tx.insert_system(AUDIT_LOG, {"action": "push", "metadata": metadata})
+    metadata = PushMetadata(
+        message=message,
+        modules=Modules(
+            added=result.modules.added, removed=result.modules.removed, changed=result.modules.changed
+        ),
+        indexes=Indexes(
+            added=tuple(index["name"] for index in result.indexes.added),
+            removed=tuple(index["name"] for index in result.indexes.removed),
+        ),
+        schema_changed=result.previous_schema != result.next_schema,
+    )
+    await tx.insert_system(AUDIT_LOG, AuditEntry(action="push", metadata=metadata).fields())

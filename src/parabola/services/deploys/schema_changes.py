@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from parabola.database.model.indexes import Index, IndexKind
+from parabola.database.model.schema_rows import StoredSchema
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.services.deploys.index_changes import index_changes, options_of
 from parabola.services.deploys.push import IndexDiff
@@ -82,7 +83,7 @@ async def submit_schema(tx: Transaction, database: Database, schema: Schema | No
             row_id = pending.document_id
         else:
             await _remove_old_rows(tx, database.clock_before(_KEPT_SECONDS) / 1e6)
-            row_id = await tx.insert_system(_SCHEMAS, {"state": "pending", "schema": text})
+            row_id = await tx.insert_system(_SCHEMAS, StoredSchema(state="pending", schema=text).fields())
     for name in schema.tables if schema is not None else ():
         if tx.find_table(name) is None:
             tx.create_table(name)
@@ -165,6 +166,6 @@ async def _is_empty(tx: Transaction, database: Database, table: Table) -> bool:
 
 
 async def _remove_old_rows(tx: Transaction, before_ms: float) -> None:
-    for row in await system_rows(tx, _SCHEMAS):
-        if row.value["state"] in ("failed", "overwritten") and row.value["_creationTime"] < before_ms:
+    for row in map(StoredSchema.of, await system_rows(tx, _SCHEMAS)):
+        if row.state in ("failed", "overwritten") and row.creation_time < before_ms:
             await tx.delete_system(row.id)

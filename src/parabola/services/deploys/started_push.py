@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from parabola.database.model.schema_rows import StoredSchema
 from parabola.services.deploys.definitions import EvaluatedDefinition
 from parabola.services.deploys.push import ModuleDiff, Push, PushResult
 from parabola.services.deploys.schema_changes import SubmittedSchema, abandon_schema
@@ -159,13 +160,11 @@ async def schema_progress(database: Database, submitted: SubmittedSchema) -> Sch
     complete = sum(index.state != "backfilling" for index in indexes)
     validated = True
     if submitted.row_id is not None:
-        row = await tx.get_system(submitted.row_id)
-        state = "overwritten" if row is None else row.value["state"]
-        if state == "failed":
-            assert row is not None
-            return SchemaProgress(
-                "failed", False, complete, total, row.value["error"], row.value["tableName"]
-            )
+        document = await tx.get_system(submitted.row_id)
+        row = None if document is None else StoredSchema.of(document)
+        state = "overwritten" if row is None else row.state
+        if row is not None and row.state == "failed":
+            return SchemaProgress("failed", False, complete, total, row.error or "", row.table_name or None)
         if state not in ("pending", "validated"):
             return SchemaProgress("raceDetected")
         validated = state == "validated"

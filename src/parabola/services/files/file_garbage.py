@@ -14,8 +14,10 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.database.model.intervals import Interval
+from parabola.database.model.shown_rows import StoredFile
 from parabola.database.model.system_tables import TABLES
-from parabola.services.files.file_rows import by_storage_id, is_uuid, key_of
+from parabola.database.model.tables import table_of_row
+from parabola.services.files.file_rows import by_storage_id, is_uuid
 from parabola.services.files.file_store import FileStore
 from parabola.services.files.stored_files import FILES
 from parabola.values.errors import ParabolaError
@@ -91,12 +93,14 @@ class FileGarbage:
         for change in writes.changes:
             if change.old is None or change.table.name not in (FILES, TABLES):
                 continue
-            old, new = change.old.value, None if change.new is None else change.new.value
             if change.table.name == FILES:
-                if new is None:
-                    self._spawn(self._remove(key_of(old)))
-            elif old["name"] == FILES and (new is None or new["state"] not in ("active", "hidden")):
-                self._spawn(self._collect_table(int(old["tablet"]), ts - 1))
+                if change.new is None:
+                    self._spawn(self._remove(StoredFile.of(change.old).key))
+                continue
+            old = table_of_row(change.old.value)
+            is_kept = change.new is not None and table_of_row(change.new.value).state in ("active", "hidden")
+            if old.name == FILES and not is_kept:
+                self._spawn(self._collect_table(old.tablet_id, ts - 1))
 
     async def _collect_table(self, tablet_id: int, ts: int) -> None:
         """Remove the bytes of a table of files as it was before an import took its place, or was given up."""
@@ -106,7 +110,7 @@ class FileGarbage:
                 rows = await self._database.documents_at(tablet_id, rest, ts, 256)
                 rest = None if rows.exhausted else rest.after(rows[-1][0])
                 for _, revision in rows:
-                    key = key_of(revision.value)
+                    key = StoredFile.of(revision).key
                     if not await self._is_owned(key):
                         await self._remove(key)
 
@@ -119,7 +123,7 @@ class FileGarbage:
     async def _is_owned(self, key: str) -> bool:
         storage_id = key.rpartition("/")[2][:_UUID_LENGTH]
         row = await by_storage_id(self._database.begin(), storage_id)
-        return row is not None and key_of(row.value) == key
+        return row is not None and row.key == key
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -6,21 +6,20 @@ Source: semantics 8.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from parabola.database.model.shown_rows import StoredFile
 from parabola.services.files.stored_files import FILES, STORAGE
 from parabola.values.errors import BadRequest, InvalidId
 from parabola.values.ids import decode_id
 
 if TYPE_CHECKING:
-    from parabola.database.model.documents import Document
     from parabola.database.snapshot import Snapshot
 
-__all__ = ["by_storage_id", "find_file", "is_uuid", "key_of"]
+__all__ = ["by_storage_id", "find_file", "is_uuid"]
 
 
-async def find_file(tx: Snapshot, storage_id: str, label: str) -> Document | None:
+async def find_file(tx: Snapshot, storage_id: str, label: str) -> StoredFile | None:
     """The row of a file by its document id or its UUID; None when there is none.
 
     Raises `BadRequest` for what is neither, and for an id of another table.
@@ -42,18 +41,14 @@ async def find_file(tx: Snapshot, storage_id: str, label: str) -> Document | Non
             f"any table other than '{STORAGE}'.",
             code="InvalidArgument",
         )
-    return await tx.get_system(storage_id)
+    row = await tx.get_system(storage_id)
+    return None if row is None else StoredFile.of(row)
 
 
-async def by_storage_id(tx: Snapshot, storage_id: str) -> Document | None:
+async def by_storage_id(tx: Snapshot, storage_id: str) -> StoredFile | None:
     """The row of a file by its UUID."""
-    return await tx.find_system(FILES, "by_storage_id", storage_id.lower())
-
-
-def key_of(row: Mapping[str, Any]) -> str:
-    """Where the bytes of a file are."""
-    key: str = row.get("storageKey", row["storageId"])
-    return key
+    row = await tx.find_system(FILES, "by_storage_id", storage_id.lower())
+    return None if row is None else StoredFile.of(row)
 
 
 def is_uuid(text: str) -> bool:

@@ -16,9 +16,12 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import UNSET
+
+from parabola.database.model.shown_rows import StoredFile
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, CallArguments, SyscallTable
 from parabola.services.files.file_garbage import FileGarbage
-from parabola.services.files.file_rows import by_storage_id, find_file, key_of
+from parabola.services.files.file_rows import by_storage_id, find_file
 from parabola.services.files.file_store import FileStore
 from parabola.services.files.partial_files import PartialFiles
 from parabola.services.files.stored_files import FILES
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parabola.database.database import Database
-    from parabola.database.model.documents import Document
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.execution import Execution
 
@@ -115,27 +117,26 @@ class Files:
         )
         try:
             return await self._database.transact(
-                lambda tx: tx.insert_system(FILES, dict(row)), source="file upload"
+                lambda tx: tx.insert_system(FILES, row.fields()), source="file upload"
             )
         except BaseException:
             # Whoever was interrupted may have committed nevertheless: it looks first.
-            self._garbage.collect_unless_owned(key_of(row))
+            self._garbage.collect_unless_owned(row.key)
             raise
 
-    async def find(self, storage_id: str) -> Mapping[str, Any] | None:
+    async def find(self, storage_id: str) -> StoredFile | None:
         """The row of a file by the UUID in its URL."""
-        row = await by_storage_id(self._database.begin(), storage_id)
-        return None if row is None else row.value
+        return await by_storage_id(self._database.begin(), storage_id)
 
-    async def open(self, row: Mapping[str, Any], start: int, end: int) -> AsyncGenerator[bytes, None]:
+    async def open(self, row: StoredFile, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """A part of a file's bytes."""
-        return await self._store.open(key_of(row), start, end)
+        return await self._store.open(row.key, start, end)
 
     # For exports and imports (`StoredFiles`)
 
-    async def read(self, row: Mapping[str, Any]) -> AsyncIterator[bytes]:
+    async def read(self, row: StoredFile) -> AsyncIterator[bytes]:
         """All bytes of a file."""
-        async for piece in await self._store.open(key_of(row)):
+        async for piece in await self._store.open(row.key):
             yield piece
 
     async def keep(
@@ -145,7 +146,7 @@ class Files:
         storage_id: str,
         content_type: str | None,
         sha256: bytes | None,
-    ) -> Mapping[str, Any]:
+    ) -> StoredFile:
         """Keep bytes for a storage id; the row to write for them. Raises `BadRequest`.
 
         Bytes that are there already under this id stay as they are: an import brings the files of a backup
@@ -165,32 +166,29 @@ class Files:
                 f"Actual: {b64encode(stored.sha256).decode()}",
                 code="Sha256Mismatch",
             )
-        row: dict[str, Any] = {
-            "storageId": storage_id,
-            "storageKey": key,
-            "sha256": stored.sha256,
-            "size": Int64(stored.size),
-        }
-        if content_type is not None:
-            row["contentType"] = content_type
-        return row
+        return StoredFile(
+            storage_id=storage_id,
+            storage_key=key,
+            sha256=stored.sha256,
+            size=Int64(stored.size),
+            content_type=UNSET if content_type is None else content_type,
+        )
 
     # Operations
 
     async def _get_url(self, execution: Execution, args: Mapping[str, Any]) -> str | None:
         row = await self._read_row(execution, args, "storage.getUrl")
-        return None if row is None else f"{self._files_url}/api/storage/{row.value['storageId']}"
+        return None if row is None else f"{self._files_url}/api/storage/{row.storage_id}"
 
     async def _get_metadata(self, execution: Execution, args: Mapping[str, Any]) -> Any:
         row = await self._read_row(execution, args, "storage.getMetadata")
         if row is None:
             return None
-        value = row.value
         return {
-            "storageId": value["storageId"],
-            "sha256": value["sha256"].hex(),
-            "size": float(int(value["size"])),
-            "contentType": value.get("contentType"),
+            "storageId": row.storage_id,
+            "sha256": row.sha256.hex(),
+            "size": float(row.size),
+            "contentType": row.type,
         }
 
     async def _generate_upload_url(self, execution: Execution, args: Mapping[str, Any]) -> str:
@@ -237,15 +235,15 @@ class Files:
             content_type=content_type,
             sha256=sha256,
         )
-        self._garbage.collect_unless_owned(key_of(row), after=TRANSACTION_SECONDS)
-        return await execution.db.insert_system(FILES, dict(row))
+        self._garbage.collect_unless_owned(row.key, after=TRANSACTION_SECONDS)
+        return await execution.db.insert_system(FILES, row.fields())
 
     async def _get_blob(self, execution: Execution, args: Mapping[str, Any]) -> Any:
         call = CallArguments(args, "storage.get")
         row = await self._read_row(execution, args, "storage.get")
         if row is None:
             return None
-        size = int(row.value["size"])
+        size = int(row.size)
         start = min(call.optional_integer("offset") or 0, size)
         wanted = call.optional_integer("length")
         end = size if wanted is None else min(size, start + wanted)
@@ -255,17 +253,17 @@ class Files:
                 code="FileTooLarge",
             )
         try:
-            async with aclosing(await self.open(row.value, start, end)) as stream:
+            async with aclosing(await self.open(row, start, end)) as stream:
                 pieces = [piece async for piece in stream]
         except FileNotFoundError:
             return None
         return {
             "blob": b64encode(b"".join(pieces)).decode(),
-            "contentType": row.value.get("contentType"),
+            "contentType": row.type,
             "size": size,
         }
 
-    async def _read_row(self, execution: Execution, args: Mapping[str, Any], label: str) -> Document | None:
+    async def _read_row(self, execution: Execution, args: Mapping[str, Any], label: str) -> StoredFile | None:
         storage_id = CallArguments(args, label).string("storageId")
         snapshot = execution.transaction or self._database.begin()
         return await find_file(snapshot, storage_id, label)

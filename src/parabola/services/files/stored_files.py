@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Final, Protocol
+
+from parabola.database.model.shown_rows import StoredFile
 
 __all__ = ["FILES", "STORAGE", "StoredFiles"]
 
@@ -11,13 +13,13 @@ STORAGE: Final = "_storage"
 """What archives and users call the table of stored files."""
 
 FILES: Final = "_file_storage"
-"""The table with one row for each stored file: `storageId`, `sha256`, `size`, `contentType?` and more."""
+"""The table with one row for each stored file."""
 
 
 class StoredFiles(Protocol):
     """The bytes behind the rows of `_file_storage`; the rows themselves are read and written elsewhere."""
 
-    def read(self, row: Mapping[str, Any]) -> AsyncIterator[bytes]:
+    def read(self, row: StoredFile) -> AsyncIterator[bytes]:
         """The bytes of the file that a row describes, in pieces of bounded size."""
         ...
 
@@ -28,7 +30,7 @@ class StoredFiles(Protocol):
         storage_id: str,
         content_type: str | None,
         sha256: bytes | None,
-    ) -> Mapping[str, Any]:
+    ) -> StoredFile:
         """Keep bytes, durably, for a storage id; the answer is the row to write for them. Bytes that are
         there already for another row with this storage id stay as they are.
 

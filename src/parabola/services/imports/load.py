@@ -13,10 +13,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
+from msgspec.structs import replace
+
 from parabola.database.model.tables import public_name
 from parabola.services.archives.rows import ImportRefused, Row
 from parabola.services.files.stored_files import StoredFiles
-from parabola.services.imports.record import ImportRecord, find_import
+from parabola.services.imports.record import ImportRecord, ImportState, find_import, state_field
 from parabola.services.imports.source import Chunk, ImportSource, SourceTable
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest, InvalidId
@@ -67,7 +69,9 @@ class ImportLoad:
         """Tell those who watch what is going on."""
 
         async def write(tx: Transaction, record: ImportRecord) -> None:
-            await tx.patch_system(self.id, {"state": {**record.state, "progress_message": progress}})
+            await tx.patch_system(
+                self.id, {"state": state_field(replace(record.state, progress_message=progress))}
+            )
 
         await self.transact(write)
 
@@ -110,24 +114,24 @@ class ImportLoad:
             raise ImportRefused("The archive contains stored files, but this server has no file storage")
         content_type = row.get("contentType")
         with closing(await in_thread(self.source.stored_file, id)) as file:
-            fields = await self.files.keep(
+            stored = await self.files.keep(
                 _pieces(file),
                 storage_id=_storage_id(row),
                 content_type=content_type if isinstance(content_type, str) else None,
                 sha256=_digest(row),
             )
         kept: Row = {name: row[name] for name in ("_id", "_creationTime") if name in row}
-        return {**fields, **kept}
+        return {**stored.fields(), **kept}
 
 
 def progress_fields(record: ImportRecord, progress: str | None, checkpoint: str | None) -> dict[str, Any]:
     """The fields of the row that say how far an import has come. As it has, attempts are counted anew."""
-    state = {
-        "state": "in_progress",
-        "progress_message": record.state.get("progress_message") if progress is None else progress,
-        "checkpoint_messages": [*record.checkpoints, *([] if checkpoint is None else [checkpoint])],
-    }
-    return {"state": state, "attempts": 0.0}
+    state = ImportState(
+        state="in_progress",
+        progress_message=(record.state.progress_message or None) if progress is None else progress,
+        checkpoint_messages=(*record.checkpoints, *(() if checkpoint is None else (checkpoint,))),
+    )
+    return {"state": state_field(state), "attempts": 0.0}
 
 
 def progress_text(table: str, rows: int, expected: int | None) -> str:

@@ -6,15 +6,19 @@ for good. The row is all that an import needs to go on after a restart, beside t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from msgspec import UNSET, Struct, UnsetType
+
+from parabola.database.model.system_rows import SystemRow, stored
 from parabola.services.archives.rows import ImportRefused
 from parabola.values.errors import BadRequest
+from parabola.values.int64 import Int64
 from parabola.values.names import identifier_problem
 
 if TYPE_CHECKING:
+    from parabola.database.model.documents import Document
     from parabola.database.transaction import Transaction
 
 __all__ = [
@@ -24,6 +28,7 @@ __all__ = [
     "ImportMode",
     "ImportRecord",
     "ImportRequest",
+    "ImportState",
     "Position",
 ]
 
@@ -86,14 +91,6 @@ class ImportRequest:
             raise ImportRefused(f"Say into which table to import: {self.format} does not name one.")
         check_table_name(self.table)
 
-    def as_fields(self) -> dict[str, Any]:
-        """The part of the row that says this."""
-        format: dict[str, Any] = {"format": self.format}
-        if self.table is not None:
-            format["table"] = self.table
-        component = {"component_path": self.component} if self.component else {}
-        return {"format": format, "mode": self.mode, **component}
-
 
 @dataclass(frozen=True)
 class HiddenTable:
@@ -114,13 +111,62 @@ class Position:
     total: int = 0
 
 
+class ImportState(Struct, frozen=True, kw_only=True):
+    """How an import stands, with what belongs to that state."""
+
+    state: Literal["uploaded", "waiting_for_confirmation", "in_progress", "completed", "failed"]
+    message_to_confirm: str | UnsetType = UNSET
+    require_manual_confirmation: bool | UnsetType = UNSET
+    progress_message: str | UnsetType | None = UNSET
+    checkpoint_messages: tuple[str, ...] | UnsetType = UNSET
+    num_rows_written: Int64 | UnsetType = UNSET
+    timestamp: Any = UNSET
+    """The commit of its end, in nanoseconds."""
+    error_message: str | UnsetType = UNSET
+
+
+class _Format(Struct, frozen=True, kw_only=True):
+    format: ImportFormat
+    table: str | UnsetType | None = UNSET
+
+
+class _Requestor(Struct, frozen=True, kw_only=True):
+    type: str
+
+
+class _Hidden(Struct, frozen=True, kw_only=True):
+    place: float
+    tablet: float
+
+
+class _Position(Struct, frozen=True, kw_only=True):
+    place: float
+    rows: float
+    total: float
+
+
+class ImportRow(SystemRow, frozen=True, kw_only=True):
+    """A row of `_snapshot_imports` as it is stored."""
+
+    state: ImportState
+    format: _Format
+    mode: ImportMode
+    component_path: str | UnsetType | None = UNSET
+    requestor: _Requestor = _Requestor(type="snapshotImport")
+    object_key: str
+    attempts: float = 0.0
+    counts: tuple[float, ...] | UnsetType | None = UNSET
+    tables: tuple[_Hidden, ...] | UnsetType | None = UNSET
+    position: _Position | UnsetType | None = UNSET
+
+
 @dataclass(frozen=True)
 class ImportRecord:
     """One row of `_snapshot_imports`."""
 
     id: str
     request: ImportRequest
-    state: Mapping[str, Any]
+    state: ImportState
     upload: str
     creation_time: float
     attempts: int = 0
@@ -132,7 +178,7 @@ class ImportRecord:
     @property
     def stage(self) -> str:
         """The name of the state."""
-        return cast(str, self.state["state"])
+        return self.state.state
 
     @property
     def is_over(self) -> bool:
@@ -142,57 +188,59 @@ class ImportRecord:
     @property
     def checkpoints(self) -> list[str]:
         """What has been said of finished tables."""
-        return list(self.state.get("checkpoint_messages") or ())
+        return list(self.state.checkpoint_messages or ())
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> ImportRecord:
+    def of(cls, document: Document) -> ImportRecord:
         """The record that a row holds."""
-        tables, position = row.get("tables"), row.get("position")
+        row = ImportRow.of(document)
+        tables, at = row.tables, row.position
         return cls(
-            id=row["_id"],
+            id=row.id,
             request=ImportRequest(
-                row["format"]["format"],
-                row["mode"],
-                row["format"].get("table"),
-                row.get("component_path") or "",
+                row.format.format, row.mode, row.format.table or None, row.component_path or ""
             ),
-            state=row["state"],
-            upload=row["object_key"],
-            creation_time=row["_creationTime"],
-            attempts=int(row["attempts"]),
-            counts=tuple(map(int, row.get("counts") or ())),
-            tables=None
-            if tables is None
-            else tuple(HiddenTable(int(table["place"]), int(table["tablet"])) for table in tables),
-            position=None
-            if position is None
-            else Position(int(position["place"]), int(position["rows"]), int(position["total"])),
+            state=row.state,
+            upload=row.object_key,
+            creation_time=row.creation_time,
+            attempts=int(row.attempts),
+            counts=tuple(map(int, row.counts or ())),
+            tables=tuple(HiddenTable(int(table.place), int(table.tablet)) for table in tables)
+            if isinstance(tables, tuple)
+            else None,
+            position=Position(int(at.place), int(at.rows), int(at.total))
+            if isinstance(at, _Position)
+            else None,
         )
 
     @staticmethod
-    def new_row(request: ImportRequest, upload: str) -> dict[str, Any]:
+    def new_row(request: ImportRequest, upload: str) -> ImportRow:
         """The row of an import that begins."""
-        return {
-            **request.as_fields(),
-            "state": {"state": "uploaded"},
-            "requestor": {"type": "snapshotImport"},
-            "object_key": upload,
-            "attempts": 0.0,
-        }
+        return ImportRow(
+            state=ImportState(state="uploaded"),
+            format=_Format(format=request.format, table=UNSET if request.table is None else request.table),
+            mode=request.mode,
+            component_path=request.component or UNSET,
+            object_key=upload,
+        )
 
 
 def tables_field(tables: tuple[HiddenTable, ...]) -> list[dict[str, Any]]:
     """The hidden tables as the row holds them."""
-    return [{"place": float(table.place), "tablet": float(table.tablet_id)} for table in tables]
+    return [stored(_Hidden(place=float(each.place), tablet=float(each.tablet_id))) for each in tables]
 
 
 def position_field(position: Position) -> dict[str, Any]:
     """A position as the row holds it."""
-    return {
-        "place": float(position.place),
-        "rows": float(position.rows),
-        "total": float(position.total),
-    }
+    at = _Position(place=float(position.place), rows=float(position.rows), total=float(position.total))
+    fields: dict[str, Any] = stored(at)
+    return fields
+
+
+def state_field(state: ImportState) -> dict[str, Any]:
+    """A state as the row holds it."""
+    fields: dict[str, Any] = stored(state)
+    return fields
 
 
 def check_table_name(name: str) -> None:
@@ -207,4 +255,4 @@ def check_table_name(name: str) -> None:
 async def find_import(tx: Transaction, id: str) -> ImportRecord | None:
     """The import with this id, or None."""
     row = await tx.get_system(id)
-    return None if row is None or row.table.name != IMPORTS else ImportRecord.of_row(row.value)
+    return None if row is None or row.table.name != IMPORTS else ImportRecord.of(row)

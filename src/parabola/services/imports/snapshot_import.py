@@ -22,7 +22,14 @@ from parabola.services.imports.append import AppendImport
 from parabola.services.imports.hidden import HiddenImport
 from parabola.services.imports.load import ImportLoad, ImportOver
 from parabola.services.imports.plan import leftovers, plan_tables
-from parabola.services.imports.record import IMPORTS, ImportRecord, ImportRequest, find_import
+from parabola.services.imports.record import (
+    IMPORTS,
+    ImportRecord,
+    ImportRequest,
+    ImportState,
+    find_import,
+    state_field,
+)
 from parabola.services.imports.source import ImportSource, incoming_tables, read_chunks
 from parabola.services.imports.summary import TableChange, summary
 from parabola.services.imports.switch import table_exists
@@ -89,7 +96,9 @@ class SnapshotImports:
         Returns the id of its row in `_snapshot_imports`.
         """
         row = ImportRecord.new_row(request, upload)
-        id = await self._database.transact(lambda tx: tx.insert_system(IMPORTS, row), source="import")
+        id = await self._database.transact(
+            lambda tx: tx.insert_system(IMPORTS, row.fields()), source="import"
+        )
         self._start(id)
         return id
 
@@ -103,8 +112,8 @@ class SnapshotImports:
                     f"This import does not wait to be confirmed: its state is {record.stage}.",
                     code="ImportNotWaiting",
                 )
-            state = {"state": "in_progress", "progress_message": "Importing", "checkpoint_messages": []}
-            await tx.patch_system(id, {"state": state, "attempts": 0.0})
+            state = ImportState(state="in_progress", progress_message="Importing", checkpoint_messages=())
+            await tx.patch_system(id, {"state": state_field(state), "attempts": 0.0})
 
         await self._database.transact(write, source="import")
         self._start(id)
@@ -122,8 +131,8 @@ class SnapshotImports:
             await self.confirm(id)
         record = await self._wait_for(id)
         if record.stage == "failed":
-            raise BadRequest(record.state["error_message"], code="InvalidImport")
-        return int(record.state["num_rows_written"])
+            raise BadRequest(record.state.error_message or "", code="InvalidImport")
+        return int(record.state.num_rows_written or 0)
 
     async def clean_up(self) -> None:
         """Remove uploads that nobody needs, and imports that were never confirmed."""
@@ -217,17 +226,20 @@ class SnapshotImports:
         incoming = await in_thread(incoming_tables, source)
         changes = self._changes(record.request, source, counts)
         plan_tables(self._database.registry, incoming, record.request.mode)
-        state = {
-            "state": "waiting_for_confirmation",
-            "message_to_confirm": summary(changes, source.left_out),
-            "require_manual_confirmation": bool(source.left_out) or any(change.delete for change in changes),
-        }
+        state = ImportState(
+            state="waiting_for_confirmation",
+            message_to_confirm=summary(changes, source.left_out),
+            require_manual_confirmation=bool(source.left_out) or any(change.delete for change in changes),
+        )
 
         async def write(tx: Transaction) -> None:
             present = await find_import(tx, record.id)
             if present is None or present.stage != "uploaded":
                 raise ImportOver
-            fields: dict[str, Any] = {"state": state, "counts": [float(count) for count in counts]}
+            fields: dict[str, Any] = {
+                "state": state_field(state),
+                "counts": [float(count) for count in counts],
+            }
             await tx.patch_system(record.id, fields)
 
         await self._database.transact(write, source="import")
@@ -255,7 +267,7 @@ class SnapshotImports:
 
     async def _records(self) -> list[ImportRecord]:
         rows = await system_rows(self._database.begin(), IMPORTS)
-        return [ImportRecord.of_row(row.value) for row in rows]
+        return [ImportRecord.of(row) for row in rows]
 
     async def _find(self, id: str) -> ImportRecord | None:
         return await find_import(self._database.begin(), id)
@@ -288,8 +300,8 @@ class SnapshotImports:
                     table = tx.registry.table_by_tablet(hidden.tablet_id)
                     if table is not None and table.state == "hidden":
                         await tx.delete_table(table)
-                state = {"state": "failed", "error_message": text}
-                await tx.patch_system(id, {"state": state, "tables": None, "position": None})
+                state = ImportState(state="failed", error_message=text)
+                await tx.patch_system(id, {"state": state_field(state), "tables": None, "position": None})
             return record
 
         record = await self._database.transact(write, source="import")

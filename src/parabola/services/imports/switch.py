@@ -20,7 +20,7 @@ from parabola.services.files.stored_files import FILES, STORAGE
 from parabola.services.imports.checks import SchemaChecks
 from parabola.services.imports.load import ImportLoad
 from parabola.services.imports.plan import check_number, leftovers, schemas_in_force
-from parabola.services.imports.record import ImportMode, ImportRecord
+from parabola.services.imports.record import ImportMode, ImportRecord, ImportState, state_field
 from parabola.values.encoding import COMMIT_TS, Int64
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ async def _try_to_switch(
 
 def completed_fields(rows: int) -> dict[str, Any]:
     """The fields of the row of an import that is done."""
-    state = {"state": "completed", "num_rows_written": Int64(rows), "timestamp": COMMIT_TS}
-    return {"state": state, "tables": None, "position": None}
+    state = ImportState(state="completed", num_rows_written=Int64(rows), timestamp=COMMIT_TS)
+    return {"state": state_field(state), "tables": None, "position": None}
 
 
 async def check_references(tx: Transaction, tables: Sequence[Table], mode: ImportMode) -> None:

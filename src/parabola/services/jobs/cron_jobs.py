@@ -11,10 +11,25 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from parabola.database.model.system_rows import stored
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call, RequestContext
+from parabola.functions.deployed.cron_rows import (
+    JOBS,
+    LOGS,
+    NEXT_RUNS,
+    Canceled,
+    CronJobLog,
+    CronJobRow,
+    Failed,
+    LoggedResult,
+    LogLines,
+    NextRun,
+    StoredCronSpec,
+    Succeeded,
+)
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.function_path import parse_path
 from parabola.services.jobs.cron_schedule import IntervalSchedule, Schedule, parse_schedule
@@ -38,13 +53,12 @@ __all__ = [
     "cron_jobs",
     "find_cron_job",
     "log_run",
+    "put_back",
     "runs_between",
+    "start_run",
     "update_crons",
 ]
 
-JOBS: Final = "_cron_jobs"
-NEXT_RUNS: Final = "_cron_next_run"
-LOGS: Final = "_cron_job_logs"
 RUNNING: Final = 0
 MAX_ARGUMENTS: Final = 1024 * 1024
 """Bytes of a job's arguments (semantics 7.5)."""
@@ -109,30 +123,31 @@ def check_crons(deployment: Deployment) -> None:
 async def update_crons(tx: Transaction, deployment: Deployment) -> None:
     """Make the rows say what is deployed. The timing of a job that has not changed is not touched."""
     now = datetime.now(UTC)
-    existing = {row.value["name"]: row for row in await system_rows(tx, JOBS)}
-    runs = {row.value["cronJobId"]: row for row in await system_rows(tx, NEXT_RUNS)}
+    existing = {row.name: row for row in await _job_rows(tx)}
+    runs = await _next_runs(tx)
     for cron in deployment.crons:
         row = existing.pop(cron.identifier, None)
         spec = _stored_spec(cron.spec, deployment)
-        schedule = parse_schedule(spec["cronSchedule"])
+        schedule = parse_schedule(spec.cron_schedule)
         if row is None:
-            id = await tx.insert_system(JOBS, {"name": cron.identifier, "cronSpec": spec})
-            next_run = {"cronJobId": id, "state": "pending", "nextTs": _ns(_first_run(schedule, now))}
-            await tx.insert_system(NEXT_RUNS, next_run)
-        elif row.value["cronSpec"] != spec:
-            await tx.patch_system(row.id, {"cronSpec": spec})
-            stored, run = row.value["cronSpec"]["cronSchedule"], runs[row.id]
-            changed = stored != spec["cronSchedule"] and not _fires_twice(stored, now)
-            if changed and run.value["state"] == "pending":
+            job = CronJobRow(name=cron.identifier, cron_spec=spec)
+            id = await tx.insert_system(JOBS, job.fields())
+            next_run = NextRun(cron_job_id=id, state="pending", next_ts=_ns(_first_run(schedule, now)))
+            await tx.insert_system(NEXT_RUNS, next_run.fields())
+        elif row.cron_spec != spec:
+            await tx.patch_system(row.id, {"cronSpec": stored(spec)})
+            before, run = row.cron_spec.cron_schedule, runs[row.id]
+            changed = before != spec.cron_schedule and not _fires_twice(before, now)
+            if changed and run.state == "pending":
                 await tx.patch_system(run.id, {"nextTs": _ns(_first_run(schedule, now))})
     for row in existing.values():
         await tx.delete_system(row.id)
         await tx.delete_system(runs[row.id].id)
-        for log in await job_logs(tx, row.value["name"]):
+        for log in await job_logs(tx, row.name):
             await tx.delete_system(log.id)
 
 
-async def runs_between(tx: Snapshot, after_ts: int, until_ts: int, limit: int) -> list[Document]:
+async def runs_between(tx: Snapshot, after_ts: int, until_ts: int, limit: int) -> list[NextRun]:
     """Next runs due after one timestamp and at or before another, the earliest first."""
     bounds = [("Gt", after_ts), ("Lte", until_ts)]
     source = {
@@ -141,21 +156,34 @@ async def runs_between(tx: Snapshot, after_ts: int, until_ts: int, limit: int) -
         "range": [{"type": kind, "fieldPath": "nextTs", "value": encode(Int64(ts))} for kind, ts in bounds],
         "order": "asc",
     }
-    return await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+    rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+    return [NextRun.of(row) for row in rows]
 
 
 async def cron_jobs(tx: Snapshot) -> list[CronJob]:
     """Every job, by name."""
-    runs = {row.value["cronJobId"]: row for row in await system_rows(tx, NEXT_RUNS)}
-    jobs = [_job(row, runs[row.id]) for row in await system_rows(tx, JOBS) if row.id in runs]
+    runs = await _next_runs(tx)
+    jobs = [_job(row, runs[row.id]) for row in await _job_rows(tx) if row.id in runs]
     return sorted(jobs, key=lambda job: job.name)
 
 
 async def find_cron_job(tx: Snapshot, next_run_id: str) -> CronJob | None:
     """The job of a next run, None once it is gone."""
-    run = await tx.get_system(next_run_id)
-    row = None if run is None else await tx.get_system(run.value["cronJobId"])
-    return None if run is None or row is None else _job(row, run)
+    document = await tx.get_system(next_run_id)
+    run = None if document is None else NextRun.of(document)
+    row = None if run is None else await tx.get_system(run.cron_job_id)
+    return None if run is None or row is None else _job(CronJobRow.of(row), run)
+
+
+async def start_run(tx: Transaction, job: CronJob) -> None:
+    """Mark an action as started."""
+    running = {"state": "inProgress", "prevTs": Int64(job.next_ts), "nextTs": Int64(RUNNING)}
+    await tx.patch_system(job.next_run_id, running)
+
+
+async def put_back(tx: Transaction, job: CronJob) -> None:
+    """Make a run that has been marked as started due again."""
+    await tx.patch_system(job.next_run_id, {"state": "pending", "nextTs": Int64(job.next_ts)})
 
 
 async def advance(tx: Transaction, job: CronJob, kept: int) -> None:
@@ -173,7 +201,7 @@ async def advance(tx: Transaction, job: CronJob, kept: int) -> None:
             logger.info(
                 "Skipping %d run(s) of %s because multiple scheduled runs are in the past", skipped, job.name
             )
-            await _insert_log(tx, job, {"type": "canceled", "num_canceled": float(skipped)}, [], 0.0, kept)
+            await _insert_log(tx, job, Canceled(num_canceled=float(skipped)), [], 0.0, kept)
     else:
         following = job.schedule.next_after(max(now, last))
     await tx.patch_system(
@@ -188,14 +216,14 @@ async def log_run(
     of the server.
     """
     if isinstance(result, str):
-        await _insert_log(tx, job, {"type": "err", "error": result[:MAX_TEXT]}, [], seconds, kept)
+        await _insert_log(tx, job, Failed(error=result[:MAX_TEXT]), [], seconds, kept)
         return
     if result.error is not None:
-        status: dict[str, Any] = {"type": "err", "error": result.error.text()[:MAX_TEXT]}
+        status: Failed | Succeeded = Failed(error=result.error.text()[:MAX_TEXT])
     else:
         text = result.value_json.decode()
-        kind = "default" if len(text) <= MAX_TEXT else "truncated"
-        status = {"type": "success", "result": {"type": kind, "value": text[:MAX_TEXT]}}
+        kind: Literal["default", "truncated"] = "default" if len(text) <= MAX_TEXT else "truncated"
+        status = Succeeded(result=LoggedResult(type=kind, value=text[:MAX_TEXT]))
     await _insert_log(tx, job, status, [str(line) for line in result.log_lines], seconds, kept)
 
 
@@ -213,7 +241,7 @@ async def job_logs(tx: Snapshot, name: str) -> list[Document]:
 async def _insert_log(
     tx: Transaction,
     job: CronJob,
-    status: Mapping[str, Any],
+    status: Succeeded | Failed | Canceled,
     lines: list[str],
     seconds: float,
     kept_rows: int,
@@ -227,35 +255,44 @@ async def _insert_log(
     old = await job_logs(tx, job.name)
     for oldest in old[: max(0, len(old) - kept_rows + 1)]:
         await tx.delete_system(oldest.id)
-    row = {
-        "name": job.name,
-        "ts": Int64(time.time_ns()),
-        "udfPath": job.path,
-        "udfArgs": job.args,
-        "status": dict(status),
-        "logLines": {"logLines": kept, "isTruncated": len(kept) < len(lines)},
-        "executionTime": seconds,
-    }
-    await tx.insert_system(LOGS, row)
+    row = CronJobLog(
+        name=job.name,
+        ts=Int64(time.time_ns()),
+        udf_path=job.path,
+        udf_args=job.args,
+        status=status,
+        log_lines=LogLines(log_lines=tuple(kept), is_truncated=len(kept) < len(lines)),
+        execution_time=seconds,
+    )
+    await tx.insert_system(LOGS, row.fields())
 
 
-def _job(row: Document, run: Document) -> CronJob:
-    spec, next_run = row.value["cronSpec"], run.value
-    prev = next_run.get("prevTs")
+async def _job_rows(tx: Snapshot) -> list[CronJobRow]:
+    return [CronJobRow.of(row) for row in await system_rows(tx, JOBS)]
+
+
+async def _next_runs(tx: Snapshot) -> dict[str, NextRun]:
+    """The next run of each job, by the job's id."""
+    runs = [NextRun.of(row) for row in await system_rows(tx, NEXT_RUNS)]
+    return {run.cron_job_id: run for run in runs}
+
+
+def _job(row: CronJobRow, run: NextRun) -> CronJob:
+    spec = row.cron_spec
     return CronJob(
         row.id,
-        row.value["name"],
-        spec["udfPath"],
-        spec["udfArgs"],
-        parse_schedule(spec["cronSchedule"]),
+        row.name,
+        spec.udf_path,
+        spec.udf_args,
+        parse_schedule(spec.cron_schedule),
         run.id,
-        next_run["state"],
-        int(next_run["nextTs"]),
-        None if prev is None else int(prev),
+        run.state,
+        run.due_ns,
+        run.last_ns,
     )
 
 
-def _stored_spec(spec: CronSpec, deployment: Deployment) -> dict[str, Any]:
+def _stored_spec(spec: CronSpec, deployment: Deployment) -> StoredCronSpec:
     """The analysed specification as a row keeps it.
 
     A reference does not say in which language a function is written, so the path is the function's own.
@@ -265,7 +302,7 @@ def _stored_spec(spec: CronSpec, deployment: Deployment) -> dict[str, Any]:
         for name, value in parse_schedule(spec.cron_schedule).to_json().items()
     }
     target = deployment.functions[parse_path(spec.udf_path).canonical]
-    return {"udfPath": target.path, "udfArgs": spec.arguments_text, "cronSchedule": schedule}
+    return StoredCronSpec(udf_path=target.path, udf_args=spec.arguments_text, cron_schedule=schedule)
 
 
 def _first_run(schedule: Schedule, now: datetime) -> datetime:

@@ -18,11 +18,12 @@ from parabola.services.jobs.cron_jobs import (
     advance,
     find_cron_job,
     log_run,
+    put_back,
     runs_between,
+    start_run,
 )
 from parabola.services.jobs.due_loop import Due, DueLoop
 from parabola.services.settings import ServiceSettings
-from parabola.values.encoding import Int64
 from parabola.values.errors import Overloaded, ParabolaError, RateLimited
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Crons:
         later = await runs_between(snapshot, now, _FAR_FUTURE, 1)
         return Due(
             [(row.id, partial(self._run, row.id)) for row in rows],
-            int(later[0].value["nextTs"]) if later else None,
+            later[0].due_ns if later else None,
         )
 
     async def _run(self, next_run_id: str) -> None:
@@ -137,8 +138,7 @@ async def _start(job: CronJob, tx: Transaction) -> bool:
     """Mark an action as started, unless something about the job has changed; whether it may run."""
     if await find_cron_job(tx, job.next_run_id) != job:
         return False
-    running = {"state": "inProgress", "prevTs": Int64(job.next_ts), "nextTs": Int64(RUNNING)}
-    await tx.patch_system(job.next_run_id, running)
+    await start_run(tx, job)
     return True
 
 
@@ -146,7 +146,7 @@ async def _put_back(job: CronJob, tx: Transaction) -> None:
     """Make the run of an action that did not begin due again."""
     current = await find_cron_job(tx, job.next_run_id)
     if current is not None and current.state == "inProgress":
-        await tx.patch_system(job.next_run_id, {"state": "pending", "nextTs": Int64(job.next_ts)})
+        await put_back(tx, job)
 
 
 class _CronRun:

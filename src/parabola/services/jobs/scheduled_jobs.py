@@ -8,9 +8,12 @@ and absent once it has ended. Mutations and actions have a lane each, so that ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import UNSET
+
+from parabola.database.model.shown_rows import JobState, ScheduledJob
+from parabola.database.model.system_rows import stored
 from parabola.functions.calls.arguments import EncodedArguments, decode_arguments
 from parabola.functions.calls.calling import Call, RequestContext
 from parabola.functions.calls.refusals import CallRefused
@@ -20,6 +23,7 @@ from parabola.functions.syscalls.table import CallArguments
 from parabola.values.encoding import Int64, encode
 from parabola.values.errors import BadRequest, InvalidId
 from parabola.values.ids import decode_id
+from parabola.values.placeholders import UNDEFINED
 
 if TYPE_CHECKING:
     from parabola.database.model.documents import Document
@@ -34,11 +38,12 @@ __all__ = [
     "MUTATIONS",
     "RUNNING",
     "CancelsItself",
-    "Job",
     "cancel_job",
+    "current_job",
     "end_job",
     "give_lanes",
     "jobs_between",
+    "postpone_job",
     "remove_ended_jobs",
     "schedule_job",
     "start_job",
@@ -50,6 +55,9 @@ ACTIONS: Final = "action"
 """The lanes."""
 RUNNING: Final = 0
 """`nextTs` of an action that has been started."""
+PENDING: Final = JobState(type="pending")
+IN_PROGRESS: Final = JobState(type="inProgress")
+CANCELED: Final = JobState(type="canceled")
 HORIZON_MS: Final = 5 * 366 * 24 * 3600 * 1000.0
 """A function may be scheduled this far from now, either way (semantics 7.1)."""
 MAX_ERROR_CHARACTERS: Final = 4096
@@ -61,35 +69,6 @@ _INVALID_ID: Final = (
 
 class CancelsItself(Exception):
     """A scheduled mutation asks to cancel the job that it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as the scheduler works with it. `next_ts` is in nanoseconds, None once it has ended."""
-
-    id: str
-    path: str
-    args: str
-    state: str
-    next_ts: int | None
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether its state is its last one."""
-        return self.state not in ("pending", "inProgress")
-
-    @staticmethod
-    def of(row: Document) -> Job:
-        """Read a row."""
-        value = row.value
-        next_ts = value.get("nextTs")
-        return Job(
-            row.id,
-            value["udfPath"],
-            value["args"],
-            value["state"]["type"],
-            None if next_ts is None else int(next_ts),
-        )
 
 
 async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str, Any]) -> str:
@@ -109,19 +88,18 @@ async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str,
         raise BadRequest(refusal.failure.message) from None
     tx.usage.count_scheduled(arguments.size)
     parent = await _parent_job(execution, tx)
-    row: dict[str, Any] = {
-        "udfPath": path,
-        "args": arguments.json.decode(),
-        "originalScheduledTs": due_ms,
-        "state": {"type": "pending"},
-        "lane": _lane(target),
-        "nextTs": Int64(max(int(due_ms * 1_000_000), RUNNING + 1)),
-    }
-    if parent is not None and parent.state == "canceled":
-        # What a cancelled action goes on to schedule never runs.
-        del row["nextTs"]
-        row |= {"state": {"type": "canceled"}, "completedTs": execution.attempt.now_ms}
-    return await tx.insert_system(JOBS, row)
+    # What a cancelled action goes on to schedule never runs.
+    is_canceled = parent is not None and parent.state.type == "canceled"
+    job = ScheduledJob(
+        udf_path=path,
+        args=arguments.json.decode(),
+        original_scheduled_ts=due_ms,
+        state=CANCELED if is_canceled else PENDING,
+        lane=_lane(target),
+        next_ts=UNSET if is_canceled else Int64(max(int(due_ms * 1_000_000), RUNNING + 1)),
+        completed_ts=execution.attempt.now_ms if is_canceled else UNSET,
+    )
+    return await tx.insert_system(JOBS, job.fields())
 
 
 async def cancel_job(tx: Transaction, id: str, now_ms: float) -> None:
@@ -133,24 +111,36 @@ async def cancel_job(tx: Transaction, id: str, now_ms: float) -> None:
     row = await find_job(tx, id)
     if row is None:
         return
-    job = Job.of(row)
+    job = ScheduledJob.of(row)
     if not job.has_ended:
-        await end_job(tx, row, {"type": "canceled"}, now_ms)
-    if job.state == "inProgress" and job.next_ts != RUNNING:
+        await end_job(tx, job, CANCELED, now_ms)
+    if job.state.type == "inProgress" and job.due_ns != RUNNING:
         raise CancelsItself  # the state of a running mutation is seen by nobody else
 
 
-async def start_job(tx: Transaction, row: Document) -> None:
-    """Mark an action as started: from now on it is never started again."""
-    await tx.patch_system(row.id, {"state": {"type": "inProgress"}, "nextTs": Int64(RUNNING)})
+async def current_job(tx: Snapshot, id: str) -> ScheduledJob | None:
+    """A job as it is now, None once it is gone."""
+    row = await tx.get_system(id)
+    return None if row is None else ScheduledJob.of(row)
 
 
-async def end_job(tx: Transaction, row: Document, state: Mapping[str, Any], now_ms: float) -> None:
+async def start_job(tx: Transaction, job: ScheduledJob, *, lane: str) -> None:
+    """Mark a job as running. An action is never started again from now on; a mutation is seen so by itself
+    alone, until its commit.
+    """
+    started = {"nextTs": Int64(RUNNING)} if lane == ACTIONS else {}
+    await tx.patch_system(job.id, {"state": stored(IN_PROGRESS), **started})
+
+
+async def postpone_job(tx: Transaction, job: ScheduledJob, until_ns: int) -> None:
+    """Let a job that has not run be due at another time."""
+    await tx.patch_system(job.id, {"state": stored(PENDING), "nextTs": Int64(until_ns)})
+
+
+async def end_job(tx: Transaction, job: ScheduledJob, state: JobState, now_ms: float) -> None:
     """Give a job its last state."""
-    value = {
-        name: field for name, field in row.value.items() if name not in ("nextTs", "_id", "_creationTime")
-    }
-    await tx.replace_system(row.id, {**value, "state": dict(state), "completedTs": now_ms})
+    ended = {"state": stored(state), "completedTs": now_ms, "nextTs": UNDEFINED}
+    await tx.patch_system(job.id, ended)
 
 
 async def find_job(tx: Snapshot, id: str) -> Document | None:
@@ -166,7 +156,9 @@ async def find_job(tx: Snapshot, id: str) -> Document | None:
     return await tx.get_system(id)
 
 
-async def jobs_between(tx: Snapshot, lane: str, after_ts: int, until_ts: int, limit: int) -> list[Document]:
+async def jobs_between(
+    tx: Snapshot, lane: str, after_ts: int, until_ts: int, limit: int
+) -> list[ScheduledJob]:
     """Jobs of a lane that are due after one timestamp and at or before another, the earliest first."""
     source = {
         "type": "IndexRange",
@@ -178,7 +170,8 @@ async def jobs_between(tx: Snapshot, lane: str, after_ts: int, until_ts: int, li
         ],
         "order": "asc",
     }
-    return await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+    rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+    return [ScheduledJob.of(row) for row in rows]
 
 
 async def remove_ended_jobs(tx: Transaction, before_ms: float, limit: int) -> int:
@@ -208,30 +201,29 @@ async def give_lanes(tx: Transaction, deployment: Deployment, limit: int) -> int
     }
     rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
     for row in rows:
-        spec = deployment.functions.get(parse_path(row.value["udfPath"]).canonical)
+        spec = deployment.functions.get(parse_path(ScheduledJob.of(row).udf_path).canonical)
         await tx.patch_system(row.id, {"lane": _lane(spec)})
     return len(rows)
 
 
-def failed_state(error: str) -> dict[str, Any]:
+def failed_state(error: str) -> JobState:
     """The state of a job that failed."""
-    return {"type": "failed", "error": error[:MAX_ERROR_CHARACTERS]}
+    return JobState(type="failed", error=error[:MAX_ERROR_CHARACTERS])
 
 
-def call_of(job: Job) -> Call:
+def call_of(job: ScheduledJob) -> Call:
     """The call that a job is."""
     return Call(
-        parse_path(job.path),
+        parse_path(job.udf_path),
         EncodedArguments.of_text(job.args.encode()),
         public_only=False,
         request=RequestContext(scheduled_function_id=job.id, caller="Scheduler"),
     )
 
 
-async def _parent_job(execution: Execution, tx: Snapshot) -> Job | None:
+async def _parent_job(execution: Execution, tx: Snapshot) -> ScheduledJob | None:
     parent = execution.attempt.request.scheduled_function_id
-    row = None if parent is None else await tx.get_system(parent)
-    return None if row is None else Job.of(row)
+    return None if parent is None else await current_job(tx, parent)
 
 
 def _lane(spec: FunctionSpec | None) -> str:

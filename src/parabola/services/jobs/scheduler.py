@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from parabola.database.model.shown_rows import JobState, ScheduledJob
 from parabola.functions.calls.mutations import CompanionGone
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.syscalls.table import ACTIONS as IN_ACTIONS
@@ -25,19 +26,19 @@ from parabola.services.jobs.scheduled_jobs import (
     MUTATIONS,
     RUNNING,
     CancelsItself,
-    Job,
     call_of,
     cancel_job,
+    current_job,
     end_job,
     failed_state,
     give_lanes,
     jobs_between,
+    postpone_job,
     remove_ended_jobs,
     schedule_job,
     start_job,
 )
 from parabola.services.settings import ServiceSettings
-from parabola.values.encoding import Int64
 from parabola.values.errors import Overloaded, ParabolaError, RateLimited
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Scheduler"]
 
 CLEANING_SECONDS: Final = 600.0
+SUCCESS: Final = JobState(type="success")
 BATCH: Final = 200
 """Rows of one transaction that tidies up."""
 INTERRUPTED_TEXT: Final = "Transient error while executing action"
@@ -97,9 +99,9 @@ class Scheduler:
         deployment = self._runner.active.deployment
         while await self._database.transact(lambda tx: give_lanes(tx, deployment, BATCH), source=_SOURCE):
             pass
-        while rows := await jobs_between(self._database.begin(), ACTIONS, RUNNING - 1, RUNNING, BATCH):
-            for row in rows:
-                await self._end(row.id, failed_state(INTERRUPTED_TEXT))
+        while jobs := await jobs_between(self._database.begin(), ACTIONS, RUNNING - 1, RUNNING, BATCH):
+            for job in jobs:
+                await self._end(job.id, failed_state(INTERRUPTED_TEXT))
         for loop in self._loops:
             loop.start()
         self._cleaner = asyncio.create_task(self._clean_up(), name="scheduler clean-up")
@@ -135,22 +137,22 @@ class Scheduler:
     # Running
 
     async def _look(self, lane: str, snapshot: Snapshot, now: int, most: int) -> Due:
-        rows = await jobs_between(snapshot, lane, RUNNING, now, most)
+        jobs = await jobs_between(snapshot, lane, RUNNING, now, most)
         later = await jobs_between(snapshot, lane, now, _FAR_FUTURE, 1)
         return Due(
-            [(row.id, partial(self._run, Job.of(row))) for row in rows],
-            None if not later else Job.of(later[0]).next_ts,
+            [(job.id, partial(self._run, job)) for job in jobs],
+            None if not later else later[0].due_ns,
         )
 
-    async def _run(self, job: Job) -> None:
-        spec = self._runner.active.deployment.functions.get(parse_path(job.path).canonical)
+    async def _run(self, job: ScheduledJob) -> None:
+        spec = self._runner.active.deployment.functions.get(parse_path(job.udf_path).canonical)
         try:
             if spec is not None and spec.kind == "action":
                 await self._run_action(job)
             elif spec is not None and spec.kind == "query":
                 text = "only mutations and actions can be scheduled."
                 await self._end(
-                    job.id, failed_state(f"Unsupported function type: {job.path} is a query; {text}")
+                    job.id, failed_state(f"Unsupported function type: {job.udf_path} is a query; {text}")
                 )
             else:
                 await self._run_mutation(job)
@@ -163,7 +165,7 @@ class Scheduler:
             raise
         self._faults.pop(job.id, None)
 
-    async def _run_mutation(self, job: Job) -> None:
+    async def _run_mutation(self, job: ScheduledJob) -> None:
         try:
             result = await self._runner.mutation(call_of(job), companion=_JobState(job.id))
         except CompanionGone:
@@ -171,7 +173,7 @@ class Scheduler:
         if result.error is not None:
             await self._end(job.id, failed_state(_text(result)))
 
-    async def _run_action(self, job: Job) -> None:
+    async def _run_action(self, job: ScheduledJob) -> None:
         if not await self._database.transact(partial(_start, job), source=_SOURCE):
             return
         try:
@@ -182,13 +184,13 @@ class Scheduler:
             return
         except Exception:
             # Nobody knows what it has done, so it is not run again.
-            logger.exception("The scheduled action %s could not be run to its end", job.path)
+            logger.exception("The scheduled action %s could not be run to its end", job.udf_path)
             state = failed_state(INTERRUPTED_TEXT)
         else:
-            state = {"type": "success"} if result.error is None else failed_state(_text(result))
+            state = SUCCESS if result.error is None else failed_state(_text(result))
         await self._end_at_last(job.id, state)
 
-    async def _end_at_last(self, id: str, state: Mapping[str, Any]) -> None:
+    async def _end_at_last(self, id: str, state: JobState) -> None:
         """Give an action its last state, however long the database takes none: it must not seem to run on."""
         pause = _FIRST_BACKOFF_SECONDS
         while True:
@@ -200,24 +202,23 @@ class Scheduler:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    async def _end(self, id: str, state: Mapping[str, Any]) -> None:
+    async def _end(self, id: str, state: JobState) -> None:
         """Give a job its last state, unless it has one already."""
 
         async def end(tx: Transaction) -> None:
-            row = await tx.get_system(id)
-            if row is not None and not Job.of(row).has_ended:
-                await end_job(tx, row, state, _now_ms())
+            job = await current_job(tx, id)
+            if job is not None and not job.has_ended:
+                await end_job(tx, job, state, _now_ms())
 
         await self._database.transact(end, source=_SOURCE)
 
-    async def _postpone(self, job: Job, seconds: float) -> None:
+    async def _postpone(self, job: ScheduledJob, seconds: float) -> None:
         """Try a job that has not been run again later, unless it has been cancelled."""
 
         async def postpone(tx: Transaction) -> None:
-            row = await tx.get_system(job.id)
-            if row is not None and not Job.of(row).has_ended:
-                next_ts = Int64(time.time_ns() + int(seconds * 1e9))
-                await tx.patch_system(job.id, {"state": {"type": "pending"}, "nextTs": next_ts})
+            current = await current_job(tx, job.id)
+            if current is not None and not current.has_ended:
+                await postpone_job(tx, job, time.time_ns() + int(seconds * 1e9))
 
         await self._database.transact(postpone, source=_SOURCE)
 
@@ -233,12 +234,12 @@ class Scheduler:
             await asyncio.sleep(CLEANING_SECONDS)
 
 
-async def _start(job: Job, tx: Transaction) -> bool:
+async def _start(job: ScheduledJob, tx: Transaction) -> bool:
     """Mark an action as started, unless it has been cancelled; whether it may run."""
-    row = await tx.get_system(job.id)
-    if row is None or Job.of(row).state != "pending":
+    current = await current_job(tx, job.id)
+    if current is None or current.state.type != "pending":
         return False
-    await start_job(tx, row)
+    await start_job(tx, current, lane=ACTIONS)
     return True
 
 
@@ -249,15 +250,15 @@ class _JobState:
         self._id = id
 
     async def begin(self, transaction: Transaction) -> None:
-        row = await transaction.get_system(self._id)
-        if row is None or Job.of(row).state != "pending":
+        job = await current_job(transaction, self._id)
+        if job is None or job.state.type != "pending":
             raise CompanionGone
-        await transaction.patch_system(self._id, {"state": {"type": "inProgress"}})
+        await start_job(transaction, job, lane=MUTATIONS)
 
     async def finish(self, transaction: Transaction) -> None:
-        row = await transaction.get_system(self._id)
-        if row is not None and Job.of(row).state == "inProgress":
-            await end_job(transaction, row, {"type": "success"}, _now_ms())
+        job = await current_job(transaction, self._id)
+        if job is not None and job.state.type == "inProgress":
+            await end_job(transaction, job, SUCCESS, _now_ms())
 
 
 def _text(result: FunctionResult) -> str:

@@ -44,6 +44,7 @@ lint: $(VENV)/.installed-dev
 	@$(SETUP) npm tools/javascript
 	$(SETUP) run tools/javascript check-format
 	$(SETUP) run tools/javascript lint
+	$(SETUP) run tools/javascript check-types
 
 bench: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e

@@ -3,6 +3,7 @@
  * gone for good before the engine is told that another may come.
  */
 import { count, OpenResources, ownTimer } from "./open_resources.mjs";
+/** @import { Channel } from "./channel.mjs" */
 
 /** Milliseconds between looks at what an action has left, at first and at most. */
 const FIRST_LOOK = 2;
@@ -15,9 +16,12 @@ const { setImmediate } = globalThis;
 export class ActionCalm {
   #channel;
   #resources = new OpenResources();
+  /** @type {Map<string, number>} */
   #own = new Map();
+  /** @type {(() => void)|null} */
   #onStuck = null;
 
+  /** @param {Channel} channel */
   constructor(channel) {
     this.#channel = channel;
     // Whoever looks at them first opens them, and pipes would keep the process alive.
@@ -25,19 +29,26 @@ export class ActionCalm {
     process.on("beforeExit", () => this.#onNothingToDo());
   }
 
-  /** Imports a module, whose timers and sockets are nobody's call. */
+  /**
+   * Imports a module, whose timers and sockets are nobody's call.
+   * @template T
+   * @param {() => Promise<T>} load
+   */
   importing(load) {
     return this.#resources.importing(load);
   }
 
-  /** An action, or a module, runs: `onStuck` is called when nothing is left that could end it. */
+  /**
+   * An action, or a module, runs: `onStuck` is called when nothing is left that could end it.
+   * @param {() => void} onStuck
+   */
   watch(onStuck) {
     this.#own = count();
     this.#onStuck = onStuck;
     this.#channel.keepsAlive = false;
   }
 
-  /** Whether answers of the engine are waited for. */
+  /** Whether answers of the engine are waited for. @param {boolean} value */
   set expectsAnswers(value) {
     if (this.#onStuck !== null) this.#channel.keepsAlive = value;
   }
@@ -62,7 +73,11 @@ export class ActionCalm {
     }, QUIET_LOOK);
   }
 
-  /** Calls `onCalm` once nothing is left of what has been watched, which may be never. `isOver` ends the wait. */
+  /**
+   * Calls `onCalm` once nothing is left of what has been watched, which may be never. `isOver` ends the wait.
+   * @param {() => void} onCalm
+   * @param {() => boolean} isOver
+   */
   whenCalm(onCalm, isOver) {
     let wait = 0;
     const look = () => {

@@ -15,6 +15,7 @@ export class ActivityFile {
   #bytes = Buffer.alloc(SIZE);
   #idle = true;
 
+  /** @param {string|undefined} path */
   constructor(path) {
     this.#path = path;
     this.#fd = path ? openSync(path, "r+") : null;
@@ -32,7 +33,7 @@ export class ActivityFile {
 
   /** The engine removes the file, unless it has been killed. */
   remove() {
-    if (this.#fd !== null) rmSync(this.#path, { force: true });
+    if (this.#path) rmSync(this.#path, { force: true });
   }
 
   idle() {

@@ -8,6 +8,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 export const MODULES = Symbol("modules");
 
 export class CallContext {
+  /** @type {AsyncLocalStorage<object|symbol>} */
   #storage = new AsyncLocalStorage();
 
   /** @template T @param {object|symbol} owner  an invocation, or MODULES @param {() => T} work @returns {T} */
@@ -15,7 +16,10 @@ export class CallContext {
     return this.#storage.run(owner, work);
   }
 
-  /** Whether what runs now certainly belongs to somebody else than `invocation`. */
+  /**
+   * Whether what runs now certainly belongs to somebody else than `invocation`.
+   * @param {object} invocation
+   */
   isForeignTo(invocation) {
     const owner = this.#storage.getStore();
     return owner !== undefined && owner !== invocation;

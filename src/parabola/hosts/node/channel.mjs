@@ -3,6 +3,7 @@ import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { limits, MEBIBYTE } from "./limits.mjs";
 import { UnwritableData, writeJson } from "./plain_json.mjs";
+/** @import { FromEngine, FromHost } from "./types/protocol" */
 
 /** Characters that are joined for one write. */
 const JOINED = MEBIBYTE;
@@ -14,6 +15,8 @@ const PATIENCE = 2;
 /**
  * Timestamps in nanoseconds do not fit into JavaScript's numbers: they are kept as text. Numbers of user code cannot
  * be mistaken for one, since the engine writes those with a fraction or an exponent.
+ * @param {string} text
+ * @returns {FromEngine}
  */
 function parse(text) {
   return JSON.parse(text.replace(/"snapshotTs":\s*(\d+)(?=[,}])/g, '"snapshotTs":"$1"'));
@@ -25,12 +28,14 @@ export class MessageTooLong extends Error {}
 export class Channel {
   #fd;
   #socket;
+  /** @type {Buffer[]} */
   #parts = [];
   #size = 0;
+  /** @type {string[]} */
   #pending = [];
   #flushing = false;
   #pendingSince = 0;
-  /** Whether more messages will probably follow at once. */
+  /** Whether more messages will probably follow at once. @type {() => boolean} */
   isBusy = () => false;
 
   /** @param {number} fd  an inherited socket */
@@ -39,7 +44,7 @@ export class Channel {
     this.#socket = new Socket({ fd, readable: true, writable: true });
   }
 
-  /** Whether waiting for the engine keeps the process alive. */
+  /** Whether waiting for the engine keeps the process alive. @param {boolean} value */
   set keepsAlive(value) {
     if (value) this.#socket.ref();
     else this.#socket.unref();
@@ -50,13 +55,18 @@ export class Channel {
     return !this.#flushing && this.#socket.writableLength === 0;
   }
 
-  /** Calls `onMessage` with each parsed line; `onEnd` once the engine has gone. */
+  /**
+   * Calls `onMessage` with each parsed line; `onEnd` once the engine has gone.
+   * @param {(message: FromEngine) => void} onMessage
+   * @param {() => void} onEnd
+   */
   listen(onMessage, onEnd) {
     this.#socket.on("data", (chunk) => this.#receive(chunk, onMessage));
     this.#socket.on("close", onEnd);
     this.#socket.on("error", onEnd);
   }
 
+  /** @param {Buffer} chunk @param {(message: FromEngine) => void} onMessage */
   #receive(chunk, onMessage) {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
@@ -80,6 +90,7 @@ export class Channel {
   /**
    * Sends plain data of the host's own; its texts are repaired. What cannot be sent fails the run or the analysis that
    * it is about.
+   * @param {FromHost} message
    */
   send(message) {
     try {
@@ -103,6 +114,7 @@ export class Channel {
   /**
    * Sends one message that is JSON text already, of which every part has been checked; soon, and together with others (a
    * write costs as much as a small call). Throws MessageTooLong.
+   * @param {string} text
    */
   sendText(text) {
     const most = limits.messageBytes;
@@ -145,7 +157,7 @@ export class Channel {
       try {
         start += writeSync(this.#fd, bytes, start);
       } catch (error) {
-        if (error.code !== "EAGAIN") return;
+        if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EAGAIN") return;
       }
     }
   }

@@ -4,7 +4,10 @@ import { createHash } from "node:crypto";
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/** @returns {{tableNumber: number, internal: Uint8Array}|null} null unless the text is an id in canonical form */
+/**
+ * @param {string} text
+ * @returns {{tableNumber: number, internal: Uint8Array}|null} null unless the text is an id in canonical form
+ */
 export function decodeId(text) {
   const bytes = [];
   let buffer = 0;
@@ -31,6 +34,7 @@ export function decodeId(text) {
   return encodeId(tableNumber, internal) === text ? { tableNumber, internal } : null;
 }
 
+/** @param {number} tableNumber @param {Uint8Array} internal */
 export function encodeId(tableNumber, internal) {
   const bytes = [];
   for (let rest = tableNumber; ; rest = Math.floor(rest / 128)) {
@@ -60,7 +64,11 @@ export function encodeId(tableNumber, internal) {
   return bits > 0 ? text + ALPHABET[(buffer << (5 - bits)) & 31] : text;
 }
 
-/** The id of table `tableNumber` that `text` means, in current or one of two legacy forms, or null. */
+/**
+ * The id of table `tableNumber` that `text` means, in current or one of two legacy forms, or null.
+ * @param {number} tableNumber
+ * @param {string} text
+ */
 export function normalizeId(tableNumber, text) {
   const id = decodeId(text);
   if (id !== null) return id.tableNumber === tableNumber ? text : null;
@@ -68,13 +76,17 @@ export function normalizeId(tableNumber, text) {
   return internal === null ? null : encodeId(tableNumber, internal);
 }
 
+/** @param {string} text */
 function legacyBase64(text) {
   if (!/^[A-Za-z0-9_-]{22}$/.test(text)) return null;
   const bytes = Buffer.from(text, "base64url");
   return bytes.length === 16 && bytes.toString("base64url") === text ? bytes : null;
 }
 
-/** A 17-byte number in base 62; its first 15 bytes are hashed to 14, the last two carry the day. */
+/**
+ * A 17-byte number in base 62; its first 15 bytes are hashed to 14, the last two carry the day.
+ * @param {string} text
+ */
 function legacyBase62(text) {
   if (!/^[A-Za-z0-9]{21,23}$/.test(text)) return null;
   let number = 0n;

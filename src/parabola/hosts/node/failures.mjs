@@ -2,18 +2,18 @@
 import { limits } from "./limits.mjs";
 import { checkValue, humanize, UnsendableValue } from "./outgoing_values.mjs";
 import { wellFormed } from "./plain_json.mjs";
+/** @import { Failure, UserValue } from "./types/protocol" */
+/** @import { StackFrames } from "./stack_frames.mjs" */
 
 /** Characters of all frames together. */
 const MAX_FRAMES_TEXT = 64 * 1024;
 
 /**
- * @typedef {object} Failure
- * @property {string} message
- * @property {string[]} [frames]  without the leading "at"
- * @property {string} [data]  JSON text of a ConvexError's data
+ * Describes a thrown value, whatever it does when it is looked at.
+ * @param {UserValue} thrown
+ * @param {StackFrames} stackFrames
+ * @returns {Failure}
  */
-
-/** Describes a thrown value, whatever it does when it is looked at. @returns {Failure} */
 export function describeThrown(thrown, stackFrames) {
   const message = limit(messageOf(thrown));
   const failure = { message, frames: limitFrames(stackFrames.of(thrown)) };
@@ -30,6 +30,7 @@ export function describeThrown(thrown, stackFrames) {
   }
 }
 
+/** @param {UserValue} thrown @returns {string} */
 function messageOf(thrown) {
   if (!isError(thrown)) return `Uncaught ${stringOf(thrown)}`;
   const name = textProperty(thrown, "name");
@@ -38,7 +39,7 @@ function messageOf(thrown) {
   return name || message ? `Uncaught ${name || message}` : "Uncaught";
 }
 
-/** Errors of any realm, and what inherits from them. */
+/** Errors of any realm, and what inherits from them. @param {UserValue} value */
 export function isError(value) {
   if (typeof value !== "object" || value === null) return false;
   try {
@@ -53,6 +54,7 @@ export function isError(value) {
   return false;
 }
 
+/** @param {UserValue} object @param {string} name */
 function textProperty(object, name) {
   try {
     const value = object[name];
@@ -62,7 +64,7 @@ function textProperty(object, name) {
   }
 }
 
-/** How V8 words an uncaught value that is no error. */
+/** How V8 words an uncaught value that is no error. @param {UserValue} value */
 function stringOf(value) {
   try {
     if (typeof value !== "object" || value === null) return String(value);
@@ -74,14 +76,21 @@ function stringOf(value) {
   }
 }
 
-/** Whether `toString` of the value is inherited from the root of its prototype chain. */
+/**
+ * Whether `toString` of the value is inherited from the root of its prototype chain.
+ * @param {UserValue} value
+ */
 function isObjectToString(value) {
   let root = value;
   for (let proto = Object.getPrototypeOf(value); proto !== null; proto = Object.getPrototypeOf(proto)) root = proto;
   return root !== value && Object.hasOwn(root, "toString") && value.toString === root.toString;
 }
 
-/** The encoded data of a ConvexError, marked by the library under a symbol of the error's own. */
+/**
+ * The encoded data of a ConvexError, marked by the library under a symbol of the error's own.
+ * @param {UserValue} thrown
+ * @returns {string|undefined}
+ */
 function customData(thrown) {
   if (typeof thrown !== "object" || thrown === null) return undefined;
   try {
@@ -93,6 +102,7 @@ function customData(thrown) {
   }
 }
 
+/** @param {string} message */
 function limit(message) {
   const most = limits.errorBytes;
   const text = wellFormed(message.length > most ? message.slice(0, most + 1) : message);
@@ -104,7 +114,10 @@ function limit(message) {
   return bytes.toString("utf8", 0, end);
 }
 
-/** Names of functions, and the number of frames, are as long as their author likes. */
+/**
+ * Names of functions, and the number of frames, are as long as their author likes.
+ * @param {string[]} frames
+ */
 function limitFrames(frames) {
   const kept = [];
   let room = MAX_FRAMES_TEXT;

@@ -1,4 +1,5 @@
 /** fetch as actions have it: Node's own, over http and https only, with errors that name their cause. */
+/** @import { UserValue } from "./types/protocol" */
 
 const RENAMED_CAUSES = new Map([
   ["redirect count exceeded", "fetch too many redirects"],
@@ -23,14 +24,17 @@ export async function fetchOverHttp(input, init, ended) {
   }
 }
 
+/** @param {UserValue} error @param {Request} request */
 function named(error, { signal, body }) {
   if (signal.aborted || error?.name === "AbortError") return error;
   // Node.js says nothing at all about a body that it would have to send twice.
   if (body !== null && error?.cause instanceof Error && error.cause.message === "" && error.cause.code === undefined)
     return new TypeError("fetch cannot redirect with streamed body");
+  /** @type {string[]} */
   const messages = [];
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const text = cause.message || (cause.errors ?? []).map((one) => one.message).join("; ") || cause.code;
+    const { errors = [], code } = /** @type {{errors?: Error[], code?: string}} */ (cause);
+    const text = cause.message || errors.map((one) => one.message).join("; ") || code;
     if (text && !messages.includes(text)) messages.push(text);
   }
   const renamed = messages.map((message) => RENAMED_CAUSES.get(message)).find((message) => message !== undefined);

@@ -1,17 +1,26 @@
 /** Names of functions, and the function objects that modules export. */
+/** @import { FunctionKind, UserValue } from "./types/protocol" */
 
+/** @type {Record<FunctionKind, [string, string]>} */
 const KINDS = {
   query: ["isQuery", "invokeQuery"],
   mutation: ["isMutation", "invokeMutation"],
   action: ["isAction", "invokeAction"],
 };
+/** @type {Record<string, string>} */
 const REGISTERED = { isQuery: "a query", isMutation: "a mutation", isAction: "an action", isHttp: "an HTTP action" };
 const RUN_AS = { query: "a query", mutation: "a mutation", action: "an action" };
+
+/** @typedef {{module: string, name: string}} FunctionPath */
 
 /** An error of the host about the call itself: shown without "Uncaught" and without frames. */
 export class CallError extends Error {}
 
-/** `dir/mod.js:fn`, `dir/mod:fn` and `dir/mod` (the default export). @returns {{module: string, name: string}} */
+/**
+ * `dir/mod.js:fn`, `dir/mod:fn` and `dir/mod` (the default export).
+ * @param {string} path
+ * @returns {FunctionPath}
+ */
 export function parseFunctionPath(path) {
   const colon = path.lastIndexOf(":");
   const module = colon < 0 ? path : path.slice(0, colon);
@@ -21,7 +30,10 @@ export function parseFunctionPath(path) {
 
 /**
  * The registered function of a namespace. Throws CallError when there is none of this kind.
- * @returns {{target: object, method: string}}
+ * @param {UserValue} namespace
+ * @param {FunctionPath} path
+ * @param {FunctionKind} kind
+ * @returns {{target: UserValue, method: string}}
  */
 export function findFunction(namespace, { module, name }, kind) {
   const target = Object.hasOwn(namespace, name) ? namespace[name] : undefined;

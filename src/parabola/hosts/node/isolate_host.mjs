@@ -6,6 +6,10 @@ import { holdTo } from "./limits.mjs";
 import { realmOfPromise } from "./realm.mjs";
 import { RealmPool } from "./realm_pool.mjs";
 import { TransactionalExecution } from "./executions/transactional_execution.mjs";
+/** @import { Channel } from "./channel.mjs" */
+/** @import { Invocation } from "./executions/invocation.mjs" */
+/** @import { StepQueue } from "./executions/steps.mjs" */
+/** @import { Analyze, FromEngine, Load, Run, UserValue } from "./types/protocol" */
 
 const EXECUTIONS = {
   query: TransactionalExecution,
@@ -18,16 +22,17 @@ const EXECUTIONS = {
 const SPARE_REALMS = 4;
 
 export class IsolateHost {
+  /** @type {Map<number, Invocation>} */
   #running = new Map();
   #deployment = new Deployment({ deployment: "", modules: [] });
 
-  /** @param {{channel: object, steps: import("./executions/steps.mjs").StepQueue, compilesLater: boolean}} parts */
+  /** @param {{channel: Channel, steps: StepQueue, compilesLater: boolean}} parts */
   constructor({ channel, steps, compilesLater }) {
     this.channel = channel;
     this.steps = steps;
     this.compilesLater = compilesLater;
     this.realms = new RealmPool(compilesLater ? 1 : SPARE_REALMS, (work) => steps.onTheHouse(work));
-    this.onEnd = (invocation) => {
+    this.onEnd = (/** @type {Invocation} */ invocation) => {
       this.#running.delete(invocation.id);
       steps.ended(invocation);
     };
@@ -35,7 +40,10 @@ export class IsolateHost {
     steps.memory.inFlight = () => this.#running.values();
   }
 
-  /** Answers a message of the engine; unknown ones belong to later versions of the protocol. */
+  /**
+   * Answers a message of the engine; unknown ones belong to later versions of the protocol.
+   * @param {FromEngine} message
+   */
   receive(message) {
     switch (message.type) {
       case "load":
@@ -52,12 +60,13 @@ export class IsolateHost {
       case "requestEnd":
       case "clientGone":
       case "responseTaken":
-        return this.#running.get(message.id)?.[message.type]?.(message);
+        return /** @type {any} */ (this.#running.get(message.id))?.[message.type]?.(message);
       default:
         return undefined;
     }
   }
 
+  /** @param {Load} message */
   #load(message) {
     holdTo(message.limits);
     this.#deployment = new Deployment(message);
@@ -67,30 +76,39 @@ export class IsolateHost {
     this.#useIdleTime();
   }
 
+  /** @param {Run} message */
   #run(message) {
     const execution = new EXECUTIONS[message.kind](this.#deployment, message, this);
     this.#running.set(message.id, execution);
     execution.start();
   }
 
+  /** @param {Analyze} message */
   async #analyze(message) {
     const { analyze } = await import("./analysis/analysis.mjs");
     // At once: a module that ends the process, or never comes to an end, cannot be named afterwards.
-    const onModule = (path) => {
+    const onModule = (/** @type {string} */ path) => {
       this.channel.send({ type: "importing", id: message.id, path });
       this.channel.flush();
     };
     this.channel.send(await analyze(this.#deployment, message, onModule));
   }
 
-  /** A promise was rejected, and nobody handled it by the time the microtasks had drained. */
+  /**
+   * A promise was rejected, and nobody handled it by the time the microtasks had drained.
+   * @param {UserValue} reason
+   * @param {Promise<unknown>} promise
+   */
   onUnhandledRejection(reason, promise) {
     const realm = realmOfPromise(promise);
     const execution = realm === null ? this.steps.active : realm.execution;
     execution?.onUnhandledRejection(reason);
   }
 
-  /** An exception that user code threw where nobody could catch it, such as in an event listener. */
+  /**
+   * An exception that user code threw where nobody could catch it, such as in an event listener.
+   * @param {unknown} error
+   */
   onUncaughtException(error) {
     if (this.steps.active === null) throw error;
     this.steps.active.onUnhandledRejection(error);
@@ -100,7 +118,8 @@ export class IsolateHost {
   #useIdleTime() {
     const more = () => {
       if (this.steps.isBusy) return;
-      const isCurrent = (deployment) => deployment === this.#deployment && this.steps.memory.hasPlenty();
+      const isCurrent = (/** @type {Deployment} */ deployment) =>
+        deployment === this.#deployment && this.steps.memory.hasPlenty();
       if (this.#deployment.modules.compileNext() || this.realms.prepareOne(isCurrent)) setImmediate(more);
     };
     setImmediate(more);

@@ -44,7 +44,7 @@ export const limits = {
  * @param {Record<string, number>} [given]
  */
 export function holdTo(given = {}) {
-  for (const name of Object.keys(limits)) {
+  for (const name of /** @type {(keyof typeof limits)[]} */ (Object.keys(limits))) {
     if (typeof given[name] !== "number") throw new Error(`The load message has no limit ${name}`);
     limits[name] = given[name];
   }

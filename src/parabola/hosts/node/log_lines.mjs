@@ -1,17 +1,23 @@
 /** The log lines of one execution, as many and as long as they may be. */
 import { limits } from "./limits.mjs";
+/** @import { Level, LogLine } from "./types/protocol" */
 
 export class LogLines {
+  /** @type {LogLine[]} */
   #lines = [];
   #userLines = 0;
   #sink;
 
-  /** @param {((line: object) => void)|null} sink  receives each line at once; without it lines wait for `take` */
+  /** @param {((line: LogLine) => void)|null} sink  receives each line at once; without it lines wait for `take` */
   constructor(sink = null) {
     this.#sink = sink;
   }
 
-  /** A line of user code. */
+  /**
+   * A line of user code.
+   * @param {Level} level
+   * @param {string[]} messages
+   */
   add(level, messages) {
     this.#userLines += 1;
     if (this.#userLines < limits.logLines) this.#put({ ...truncate(messages), level, timestamp: Date.now() });
@@ -21,17 +27,23 @@ export class LogLines {
     }
   }
 
-  /** A line of the host itself: neither counted nor cut. */
+  /**
+   * A line of the host itself: neither counted nor cut.
+   * @param {Level} level
+   * @param {string} code
+   * @param {string} message
+   */
   report(level, code, message) {
     this.#put({ messages: [message], isTruncated: false, level, timestamp: Date.now(), systemMetadata: { code } });
   }
 
+  /** @param {LogLine} line */
   #put(line) {
     if (this.#sink !== null) this.#sink(line);
     else this.#lines.push(line);
   }
 
-  /** Repeats lines that another log collected. */
+  /** Repeats lines that another log collected. @param {LogLine[]} lines */
   addAll(lines) {
     for (const line of lines) this.add(line.level, line.messages);
   }
@@ -44,6 +56,7 @@ export class LogLines {
   }
 }
 
+/** @param {string[]} messages */
 function truncate(messages) {
   let room = limits.logLineBytes;
   const kept = [];
@@ -59,7 +72,11 @@ function truncate(messages) {
   return { messages: kept, isTruncated: false };
 }
 
-/** The longest prefix of at most `size` UTF-8 bytes that ends at a character boundary. */
+/**
+ * The longest prefix of at most `size` UTF-8 bytes that ends at a character boundary.
+ * @param {string} text
+ * @param {number} size
+ */
 function cut(text, size) {
   const bytes = Buffer.from(text.slice(0, size));
   let end = Math.min(size, bytes.length);

@@ -4,20 +4,30 @@ import { inspect } from "node:util";
 import { checkArguments, checkName } from "./outgoing_values.mjs";
 import { wellFormed } from "./plain_json.mjs";
 import { getBlob, storeBlob } from "./executions/storage.mjs";
+/** @import { NodeInvocation } from "./executions/node_invocation.mjs" */
+/** @import { Level, UserValue } from "./types/protocol" */
 
 // Before user code can change them.
 const { parse, stringify } = JSON;
 
 const KEPT_VARIABLES = ["PATH", "PWD", "LANG", "NODE_PATH", "TZ", "UTC"];
 const MAX_LOGGED = 1_000_000;
-const LEVELS = { debug: "DEBUG", error: "ERROR", info: "INFO", log: "LOG", warn: "WARN" };
+/** @type {["debug"|"error"|"info"|"log"|"warn", Level][]} */
+const LEVELS = [
+  ["debug", "DEBUG"],
+  ["error", "ERROR"],
+  ["info", "INFO"],
+  ["log", "LOG"],
+  ["warn", "WARN"],
+];
 const NO_DATABASE =
   "The Convex database object is being used outside of a Convex query or mutation. " +
   "Database access is only available in queries and mutations; call them with `ctx.runQuery` or `ctx.runMutation`.";
 const DATABASE_OPERATION = /^1\.0\/(?:(?:get|insert|shallowMerge|replace|remove|count|query\w*)$|db\/)/;
 
-/** @param {() => import("./executions/node_invocation.mjs").NodeInvocation|null} current  the invocation that runs now */
+/** @param {() => NodeInvocation|null} current  the invocation that runs now */
 export function installConvex(current) {
+  /** @param {UserValue} requestId */
   const invocation = (requestId) => {
     const running = current();
     if (running === null || (requestId !== undefined && requestId !== "" && requestId !== running.requestId)) {
@@ -28,7 +38,9 @@ export function installConvex(current) {
     }
     return running;
   };
+  /** @type {Record<string, (input: UserValue) => Promise<unknown>>} */
   const jsSyscalls = {
+    /** @param {UserValue} input */
     async "storage/storeBlob"(input) {
       if (!(input.blob instanceof Blob)) {
         throw new Error(
@@ -38,6 +50,7 @@ export function installConvex(current) {
       const running = invocation(input.requestId);
       return storeBlob((op, args) => running.call(op, args), input, input.blob);
     },
+    /** @param {UserValue} input */
     async "storage/getBlob"(input) {
       if (typeof input.storageId !== "string") {
         throw new Error(`storage.get requires a string storageId but received ${String(input.storageId)}`);
@@ -46,10 +59,12 @@ export function installConvex(current) {
       return getBlob((op, args) => running.call(op, args), input);
     },
   };
-  globalThis.Convex = {
+  /** @type {any} */ (globalThis).Convex = {
+    /** @param {UserValue} op */
     syscall(op) {
       throw new Error(DATABASE_OPERATION.test(op) ? NO_DATABASE : `Unknown operation ${op}`);
     },
+    /** @param {UserValue} op @param {UserValue} text */
     async asyncSyscall(op, text) {
       if (typeof op !== "string" || typeof text !== "string") throw new TypeError("A syscall takes two strings");
       const args = parse(text);
@@ -57,6 +72,7 @@ export function installConvex(current) {
       if (DATABASE_OPERATION.test(op)) throw new Error(NO_DATABASE);
       return stringify(await invocation(args.requestId).call(checkName(op), checkArguments(text, args)));
     },
+    /** @param {string} op @param {UserValue} input */
     jsSyscall(op, input) {
       if (!Object.hasOwn(jsSyscalls, op)) throw new Error(`Unknown JS syscall: ${op}`);
       return jsSyscalls[op](input);
@@ -64,15 +80,19 @@ export function installConvex(current) {
   };
 }
 
-/** Sends what user code logs to the invocation that runs now. */
+/**
+ * Sends what user code logs to the invocation that runs now.
+ * @param {() => NodeInvocation|null} current
+ */
 export function captureConsole(current) {
   let logged = 0;
+  /** @param {Level} level @param {unknown[]} args */
   const write = (level, args) => {
     const messages = args.map((value) => wellFormed(inspect(value)));
     logged += messages.reduce((sum, message) => sum + message.length, 0);
     if (logged <= MAX_LOGGED) current()?.logs.add(level, messages);
   };
-  for (const [name, level] of Object.entries(LEVELS)) console[name] = (...args) => write(level, args);
+  for (const [name, level] of LEVELS) console[name] = (...args) => write(level, args);
   console.trace = (...args) => {
     const { stack } = new Error();
     write("LOG", [...args, `\n${String(stack).split("\n").slice(2).join("\n")}`]);
@@ -82,6 +102,7 @@ export function captureConsole(current) {
     if (timers.has(label)) current()?.logs.add("WARN", [`Timer '${label}' already exists`]);
     else timers.set(label, performance.now());
   };
+  /** @param {string} label @param {unknown[]} rest */
   const report = (label, rest) => {
     if (!timers.has(label)) current()?.logs.add("WARN", [`Timer '${label}' does not exist`]);
     else
@@ -98,16 +119,20 @@ export function captureConsole(current) {
   return { reset: () => (logged = 0) };
 }
 
-/** Names that CommonJS-style dependencies expect to be global. */
+/**
+ * Names that CommonJS-style dependencies expect to be global.
+ * @param {string} file
+ * @param {string} folder
+ */
 export function installCommonJs(file, folder) {
   globalThis.require = createRequire(file);
-  globalThis.module = { exports: {} };
+  globalThis.module = /** @type {any} */ ({ exports: {} });
   globalThis.exports = globalThis.module.exports;
   globalThis.__dirname = folder;
   globalThis.__filename = file;
 }
 
-/** Reduces the environment to what user code may see. */
+/** Reduces the environment to what user code may see. @param {Record<string, string>} variables */
 export function replaceEnvironment(variables) {
   for (const name of Object.keys(process.env)) {
     if (!KEPT_VARIABLES.includes(name)) delete process.env[name];

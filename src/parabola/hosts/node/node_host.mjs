@@ -17,6 +17,8 @@ import { NodeInvocation } from "./executions/node_invocation.mjs";
 import { ModulesFolder } from "./modules/node_modules_folder.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 import { presentCallSites, USER_SCHEME } from "./user_call_sites.mjs";
+/** @import { Channel } from "./channel.mjs" */
+/** @import { Analyze, AnalyzedModule, FromEngine, Load, Reads, Run, UserValue } from "./types/protocol" */
 
 const exit = process.exit.bind(process);
 const NEVER_EVALUATED = "What the module awaits at its top level can never come: nothing is pending";
@@ -24,6 +26,7 @@ const NEVER_EVALUATED = "What the module awaits at its top level can never come:
 export class NodeHost {
   /** @type {NodeInvocation|null} */
   #current = null;
+  /** @type {ModulesFolder|null} */
   #folder = null;
   #modules = new ModuleSet([]);
   #console;
@@ -33,6 +36,7 @@ export class NodeHost {
   #isSpoiled = false;
   #isAnalysing = false;
 
+  /** @param {{channel: Channel}} parts */
   constructor({ channel }) {
     this.channel = channel;
     this.#calm = new ActionCalm(channel);
@@ -48,18 +52,20 @@ export class NodeHost {
     process.on("exit", (code) => this.#onExit(code));
   }
 
-  /** What libraries are told of a user's file, or null. */
+  /** What libraries are told of a user's file, or null. @param {string} file */
   #presentedName(file) {
     if (file.startsWith(USER_SCHEME)) return file;
     const path = this.#folder?.pathOf(file) ?? null;
     return path === null ? null : USER_SCHEME + path;
   }
 
+  /** @param {string} file */
   #moduleAt(file) {
     const path = this.#presentedName(file)?.slice(USER_SCHEME.length) ?? null;
     return path !== null && this.#modules.has(path) ? this.#modules.get(path) : null;
   }
 
+  /** @param {FromEngine} message */
   receive(message) {
     switch (message.type) {
       case "load":
@@ -78,6 +84,7 @@ export class NodeHost {
     }
   }
 
+  /** @param {Load} message */
   #load({ deployment, modules, env = {}, instance = {}, nodeModules, limits }) {
     holdTo(limits);
     this.#folder?.remove();
@@ -86,7 +93,7 @@ export class NodeHost {
     try {
       this.#folder.write(modules, nodeModules);
     } catch (error) {
-      this.channel.send({ type: "loadFailed", deployment, error: { message: error.message } });
+      this.channel.send({ type: "loadFailed", deployment, error: { message: /** @type {Error} */ (error).message } });
       return;
     }
     replaceEnvironment({ CONVEX_CLOUD_URL: instance.cloudUrl ?? "", CONVEX_SITE_URL: instance.siteUrl ?? "", ...env });
@@ -94,11 +101,18 @@ export class NodeHost {
     this.channel.send({ type: "loaded", deployment });
   }
 
-  importModule(path) {
-    this.#modules.get(path);
-    return this.#calm.importing(() => this.#context.run(MODULES, () => import(this.#folder.url(path))));
+  /** Where a module is, once modules have been loaded. @param {string} path */
+  #url(path) {
+    return /** @type {ModulesFolder} */ (this.#folder).url(path);
   }
 
+  /** @param {string} path @returns {Promise<UserValue>} */
+  importModule(path) {
+    this.#modules.get(path);
+    return this.#calm.importing(() => this.#context.run(MODULES, () => import(this.#url(path))));
+  }
+
+  /** @param {Run} message */
   #run(message) {
     this.#console.reset();
     const invocation = (this.#current = new NodeInvocation(message, this));
@@ -106,11 +120,12 @@ export class NodeHost {
     void this.#context.run(invocation, () => invocation.run());
   }
 
-  /** The calls that the engine has to answer are others now. */
+  /** The calls that the engine has to answer are others now. @param {NodeInvocation} invocation */
   onCalls(invocation) {
     if (this.#current === invocation) this.#calm.expectsAnswers = invocation.waitsForTheEngine;
   }
 
+  /** @param {NodeInvocation} invocation */
   onEnd(invocation) {
     if (this.#current !== invocation) return;
     this.#current = null;
@@ -125,6 +140,7 @@ export class NodeHost {
 
   // ---- analysis -----------------------------------------------------------------------------------------------
 
+  /** @param {Analyze} message */
   async #analyze({ id, phase, paths }) {
     if (phase !== "modules") {
       this.channel.send({
@@ -134,7 +150,9 @@ export class NodeHost {
       });
       return;
     }
+    /** @type {Record<string, AnalyzedModule>} */
     const modules = {};
+    /** @type {Record<string, Reads>} */
     const reads = {};
     const locations = new FunctionLocations();
     let current = "";
@@ -164,12 +182,11 @@ export class NodeHost {
     }
   }
 
+  /** @param {string} path @param {FunctionLocations} locations @returns {Promise<AnalyzedModule>} */
   async #describe(path, locations) {
     const namespace = await this.#importToItsEnd(path);
     const module = this.#modules.get(path);
-    const functions = describeFunctions(namespace, (target) =>
-      positionOf(target, module, this.#folder.url(path), locations),
-    );
+    const functions = describeFunctions(namespace, (target) => positionOf(target, module, this.#url(path), locations));
     const refused = functions.find(({ udfType }) => udfType !== "Action");
     if (refused !== undefined) {
       throw new CallError(
@@ -180,6 +197,7 @@ export class NodeHost {
     return { functions, httpRoutes: null, cronSpecs: null, sourceMapped: null };
   }
 
+  /** @param {string} path @returns {Promise<UserValue>} */
   #importToItsEnd(path) {
     return new Promise((resolve, reject) => {
       this.#calm.watch(() => reject(new CallError(NEVER_EVALUATED)));
@@ -187,18 +205,21 @@ export class NodeHost {
     }).finally(() => this.#calm.unwatch());
   }
 
+  /** @param {UserValue} error */
   #text(error) {
     if (error instanceof CallError) return error.message;
-    const { message, frames } = describeThrown(error, this.stackFrames);
+    const { message, frames = [] } = describeThrown(error, this.stackFrames);
     return [message, ...frames.map((frame) => `    at ${frame}`), ""].join("\n");
   }
 
   // ---- what user code leaves to the process ---------------------------------------------------------------------
 
+  /** @param {UserValue} reason */
   onUnhandledRejection(reason) {
     this.#onUncaught(reason);
   }
 
+  /** @param {unknown} error */
   onUncaughtException(error) {
     this.#onUncaught(error);
   }
@@ -206,6 +227,7 @@ export class NodeHost {
   /**
    * Nobody can vouch for the state of the process any more: it ends. The running action fails with it, unless the error
    * comes from what an earlier one left behind.
+   * @param {UserValue} reason
    */
   #onUncaught(reason) {
     const running = this.#current;
@@ -228,15 +250,16 @@ export class NodeHost {
 
   /** What an earlier action has left behind must not end the process under the feet of another. */
   #guardExit() {
-    process.exit = (...args) => {
+    process.exit = (/** @type {[code?: number]} */ ...args) => {
       if (this.#current !== null && this.#context.isForeignTo(this.#current)) {
         this.#isSpoiled = true;
         throw new Error("An action that has ended cannot end the process");
       }
-      exit(...args);
+      return exit(...args);
     };
   }
 
+  /** @param {number} code */
   #onExit(code) {
     this.#folder?.remove();
     if (this.#current === null) return;

@@ -9,10 +9,16 @@ import { createHook } from "node:async_hooks";
 /** Timers to remember before those that are over are forgotten. */
 const MANY_TIMERS = 256;
 
+/** @typedef {NodeJS.Timeout & {_destroyed: boolean}} Timer */
+
 const { setTimeout } = globalThis;
 let isOwn = false;
 
-/** A timer of the host's own, which keeps nothing alive and is not counted. */
+/**
+ * A timer of the host's own, which keeps nothing alive and is not counted.
+ * @param {() => void} callback
+ * @param {number} milliseconds
+ */
 export function ownTimer(callback, milliseconds) {
   isOwn = true;
   try {
@@ -23,17 +29,21 @@ export function ownTimer(callback, milliseconds) {
 }
 
 export class OpenResources {
+  /** @type {Map<string, number>} */
   #ofModules = new Map();
-  /** @type {Set<NodeJS.Timeout>} */
+  /** @type {Set<Timer>} */
   #timers = new Set();
   #forgetAt = MANY_TIMERS;
 
   constructor() {
     createHook({
-      init: (_id, type, _trigger, resource) => type === "Timeout" && !isOwn && this.#remember(resource),
+      init: (_id, type, _trigger, resource) => {
+        if (type === "Timeout" && !isOwn) this.#remember(/** @type {Timer} */ (resource));
+      },
     }).enable();
   }
 
+  /** @param {Timer} timer */
   #remember(timer) {
     this.#timers.add(timer);
     if (this.#timers.size < this.#forgetAt) return;
@@ -45,7 +55,11 @@ export class OpenResources {
     for (const timer of this.#timers) if (timer._destroyed) this.#timers.delete(timer);
   }
 
-  /** Imports a module; what is open afterwards, and was not before, belongs to the modules. */
+  /**
+   * Imports a module; what is open afterwards, and was not before, belongs to the modules.
+   * @template T
+   * @param {() => Promise<T>} load
+   */
   async importing(load) {
     const before = count();
     const namespace = await load();
@@ -56,7 +70,10 @@ export class OpenResources {
     return namespace;
   }
 
-  /** Whether there is more than what modules have opened. `own` is what the host itself has open now. */
+  /**
+   * Whether there is more than what modules have opened. `own` is what the host itself has open now.
+   * @param {Map<string, number>} own
+   */
   isMoreThan(own) {
     for (const [type, number] of count()) {
       if (number > (own.get(type) ?? 0) + (this.#ofModules.get(type) ?? 0)) return true;
@@ -72,7 +89,10 @@ export class OpenResources {
   }
 }
 
-/** What keeps the process alive: how many of each type. @returns {Map<string, number>} */
+/**
+ * What keeps the process alive: how many of each type.
+ * @returns {Map<string, number>}
+ */
 export function count() {
   const found = new Map();
   for (const type of process.getActiveResourcesInfo()) found.set(type, (found.get(type) ?? 0) + 1);

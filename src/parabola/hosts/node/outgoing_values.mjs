@@ -6,7 +6,14 @@
  * words of the engine, as an error of the call that it belongs to; no other call ever meets it.
  */
 import { limits, MEBIBYTE } from "./limits.mjs";
-
+/** @import { UserValue } from "./types/protocol" */
+/**
+ * A method as a function of its object.
+ * @template {any[]} A
+ * @template R
+ * @param {(...args: A) => R} method
+ * @returns {(self: any, ...args: A) => R}
+ */
 const uncurry = (method) => Function.prototype.call.bind(method);
 const { parse, stringify } = JSON;
 const { isArray } = Array;
@@ -48,7 +55,7 @@ export function checkValue(text, largest = limits.valueBytes) {
  * Checks the arguments of a call to the engine: an object whose members `value` and `args` are values.
  * Throws UnsendableValue.
  * @param {string} text
- * @param {object} args  the same, parsed
+ * @param {UserValue} args  the same, parsed
  * @returns {string} the text as one line
  */
 export function checkArguments(text, args) {
@@ -80,6 +87,8 @@ export function checkArguments(text, args) {
 /**
  * What a module says of itself as JSON text: its validators, its schema, its jobs. These are no values, and may be as deep
  * as queries. Throws UnsendableValue.
+ * @param {string} text
+ * @returns {UserValue}
  */
 export function checkDescription(text) {
   const described = read(text);
@@ -88,18 +97,25 @@ export function checkDescription(text) {
   return described;
 }
 
-/** Checks a name that is sent as it is: of an operation, a function, a file. Throws UnsendableValue. */
+/**
+ * Checks a name that is sent as it is: of an operation, a function, a file. Throws UnsendableValue.
+ * @param {string} text
+ */
 export function checkName(text) {
   if (!isWellFormed(text)) throw new UnsendableValue(halfText(text));
   return text;
 }
 
-/** `Value is too large (34 MiB > maximum size 32 MiB)` */
+/**
+ * `Value is too large (34 MiB > maximum size 32 MiB)`
+ * @param {number} size
+ * @param {number} limit
+ */
 function tooLarge(size, limit) {
   return `Value is too large (${humanize(size)} > maximum size ${humanize(limit)})`;
 }
 
-/** A number of bytes for people, as the engine writes it. */
+/** A number of bytes for people, as the engine writes it. @param {number} size */
 export function humanize(size) {
   let number = size;
   let unit = 0;
@@ -109,33 +125,61 @@ export function humanize(size) {
 
 // ---- reading --------------------------------------------------------------------------------------------------
 
+/** @param {string} text @returns {UserValue} */
 function read(text) {
   try {
     return parse(text);
   } catch (error) {
-    throw new UnsendableValue(`Received invalid json: ${error.message}`);
+    throw new UnsendableValue(`Received invalid json: ${/** @type {Error} */ (error).message}`);
   }
 }
 
+/** @param {string} text */
 function isSuspicious(text) {
   return !isWellFormed(text) || match(ESCAPED_HALF, text) !== null;
 }
 
-/** One line is one message: JSON text with line breaks between its tokens is written anew. */
+/**
+ * One line is one message: JSON text with line breaks between its tokens is written anew.
+ * @param {string} text
+ * @param {UserValue} parsed
+ */
 function oneLine(text, parsed) {
   return includes(text, "\n") ? stringify(parsed) : text;
 }
 
 // ---- faults ---------------------------------------------------------------------------------------------------
 
+/** @typedef {{nesting: number, length: number, fields: number}} Limits */
+
+/**
+ * @typedef {object} Fault  one of these, and where it is
+ * @property {string} path
+ * @property {string} [half]  a text with half of a character
+ * @property {string} [name]  such a name
+ * @property {true} [number]  a number that is out of range
+ * @property {true} [deep]
+ * @property {number} [length]  of a list that is too long
+ * @property {number} [fields]  how many
+ */
+
+/** @returns {Limits} */
 const valueLimits = () => ({
   nesting: limits.valueNesting,
   length: limits.arrayLength,
   fields: limits.objectFields,
 });
+/** @type {Limits} */
 const CALL_LIMITS = { nesting: MAX_CALL_NESTING, length: Infinity, fields: Infinity };
 
-/** What is wrong with a parsed value, or null. `suspicious`: whether a text in it may not be well-formed. */
+/**
+ * What is wrong with a parsed value, or null. `suspicious`: whether a text in it may not be well-formed.
+ * @param {UserValue} value
+ * @param {number} depth
+ * @param {Limits} most
+ * @param {boolean} suspicious
+ * @returns {Fault|null}
+ */
 function faultOf(value, depth, most, suspicious) {
   if (typeof value === "string") return suspicious && !isWellFormed(value) ? { half: value, path: "" } : null;
   if (typeof value === "number") return isFinite(value) ? null : { number: true, path: "" };
@@ -165,11 +209,13 @@ function faultOf(value, depth, most, suspicious) {
   return null;
 }
 
+/** @param {Fault} fault @param {string} step */
 function within(fault, step) {
   fault.path = step + fault.path;
   return fault;
 }
 
+/** @param {Fault} fault @param {UserValue} root */
 function describe(fault, root) {
   if (fault.name !== undefined) return fieldText(fault.name);
   if (fault.half !== undefined)
@@ -182,7 +228,10 @@ function describe(fault, root) {
   return `Value is too nested (nested ${nestingOf(root)} levels deep > maximum nesting ${limits.valueNesting})`;
 }
 
-/** The library's sentence about a name, which never lets one through that is not ASCII. */
+/**
+ * The library's sentence about a name, which never lets one through that is not ASCII.
+ * @param {string} name
+ */
 function fieldText(name) {
   let i = 0;
   while (codeAt(name, i) >= 32 && codeAt(name, i) < 127) i += 1;
@@ -192,17 +241,18 @@ function fieldText(name) {
   );
 }
 
+/** @param {string} text */
 function halfText(text) {
   return `String ${quoted(text)} is not valid Unicode: it has a lone surrogate`;
 }
 
-/** A string as Python shows it in ASCII, since the engine's own sentence does. */
+/** A string as Python shows it in ASCII, since the engine's own sentence does. @param {string} text */
 function quoted(text) {
   const mark = includes(text, "'") && !includes(text, '"') ? '"' : "'";
   let shown = "";
   for (let i = 0; i < text.length; i++) {
     if (i >= SHOWN) return `${mark}${shown}${mark}...`;
-    const code = text.codePointAt(i);
+    const code = /** @type {number} */ (text.codePointAt(i));
     const character = String.fromCodePoint(code);
     if (character.length === 2) i += 1;
     if (character === mark || character === "\\") shown += `\\${character}`;
@@ -219,11 +269,15 @@ function quoted(text) {
 
 // ---- measures -------------------------------------------------------------------------------------------------
 
-/** Levels of lists and objects; level by level, since what it is asked about may be too deep for recursion. */
+/**
+ * Levels of lists and objects; level by level, since what it is asked about may be too deep for recursion.
+ * @param {UserValue} value
+ */
 function nestingOf(value) {
-  const isContainer = (one) => typeof one === "object" && one !== null;
+  const isContainer = (/** @type {UserValue} */ one) => typeof one === "object" && one !== null;
   let depth = 0;
   for (let level = isContainer(value) ? [value] : []; level.length > 0; depth++) {
+    /** @type {object[]} */
     const next = [];
     for (const container of level) {
       for (const member of Object.values(container)) if (isContainer(member)) next.push(member);
@@ -233,7 +287,11 @@ function nestingOf(value) {
   return depth;
 }
 
-/** Bytes that a value counts for (semantics 1.1). Its depth has been checked. */
+/**
+ * Bytes that a value counts for (semantics 1.1). Its depth has been checked.
+ * @param {UserValue} value
+ * @returns {number}
+ */
 function sizeOf(value) {
   if (typeof value === "string") return 2 + Buffer.byteLength(value);
   if (typeof value === "number") return 9;

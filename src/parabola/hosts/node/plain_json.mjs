@@ -5,6 +5,13 @@
  * a "use node" module shares its built-ins with the host and may have changed them, so these are kept from before; and
  * nothing here asks an object for `toJSON`.
  */
+/**
+ * A method as a function of its object.
+ * @template {any[]} A
+ * @template R
+ * @param {(...args: A) => R} method
+ * @returns {(self: any, ...args: A) => R}
+ */
 const uncurry = (method) => Function.prototype.call.bind(method);
 const { stringify } = JSON;
 const { isArray } = Array;
@@ -15,10 +22,18 @@ const repair = uncurry(String.prototype.toWellFormed);
 /** Levels of lists and objects in one message; the engine's reader stops at 1,024. */
 const MAX_LEVELS = 900;
 
-/** The text with U+FFFD in the place of every lone surrogate. */
+/**
+ * The text with U+FFFD in the place of every lone surrogate.
+ * @param {string} text
+ * @returns {string}
+ */
 export const wellFormed = (text) => repair(text);
 
-/** JSON text of one string, repaired. */
+/**
+ * JSON text of one string, repaired.
+ * @param {string} text
+ * @returns {string}
+ */
 export const writeText = (text) => stringify(repair(text));
 
 /** Data that cannot be written as a message; the message says why. */
@@ -27,6 +42,9 @@ export class UnwritableData extends Error {}
 /**
  * JSON text of plain data. What JSON has no words for is written as JSON.stringify does. Throws UnwritableData for what
  * is nested too deep.
+ * @param {any} value
+ * @param {number} level
+ * @returns {string}
  */
 export function writeJson(value, level = 0) {
   switch (typeof value) {

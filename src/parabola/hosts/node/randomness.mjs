@@ -20,6 +20,7 @@ export class RandomStream {
     for (let i = 0; i < 8; i++) this.#input[4 + i] = view.getUint32(i * 4, true);
   }
 
+  /** @param {string} hex */
   static fromHex(hex) {
     return new RandomStream(Uint8Array.from({ length: 32 }, (_, i) => parseInt(hex.substr(i * 2, 2), 16) || 0));
   }
@@ -31,7 +32,7 @@ export class RandomStream {
     return (high * 0x200000 + (low >>> 11)) / 0x20000000000000;
   }
 
-  /** Fills a byte array. */
+  /** Fills a byte array. @param {Uint8Array} target */
   fill(target) {
     for (let i = 0; i < target.length; i++) {
       if (this.#used === 64) this.#nextBlock();
@@ -68,6 +69,7 @@ export class RandomStream {
   }
 }
 
+/** @param {Uint32Array} x @param {number} a @param {number} b @param {number} c @param {number} d */
 function quarter(x, a, b, c, d) {
   x[a] += x[b];
   x[d] = rotate(x[d] ^ x[a], 16);
@@ -79,6 +81,7 @@ function quarter(x, a, b, c, d) {
   x[b] = rotate(x[b] ^ x[c], 7);
 }
 
+/** @param {number} value @param {number} bits */
 function rotate(value, bits) {
   return (value << bits) | (value >>> (32 - bits));
 }

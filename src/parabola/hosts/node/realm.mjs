@@ -10,7 +10,13 @@ import { describeThrown } from "./failures.mjs";
 import { limits } from "./limits.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 import { interfaces, outer } from "./web_interfaces.mjs";
+/** @import { Execution } from "./executions/execution.mjs" */
+/** @import { Binding } from "./modules/module_links.mjs" */
+/** @import { ModuleSet } from "./modules/module_set.mjs" */
+/** @import { Raised, UserValue } from "./types/protocol" */
+/** @import { OrRaised, Parts, Pristine, RealmApi, RealmHost } from "./types/realm" */
 
+/** @param {string} name */
 const part = (name) =>
   new vm.Script(readFileSync(new URL(`./realm/${name}.js`, import.meta.url), "utf8"), { filename: `realm/${name}.js` });
 const PARTS = Object.fromEntries(
@@ -29,13 +35,23 @@ const PARTS = Object.fromEntries(
     "pristine",
   ].map((name) => [name, part(name)]),
 );
-/** The generated check is the same for all realms: they are all made the same way. */
+/**
+ * The generated check is the same for all realms: they are all made the same way.
+ * @type {vm.Script|undefined}
+ */
 let pristineCheck;
 
-/** The realms that live, by their Promise.prototype: says where a rejected promise comes from. */
+/**
+ * The realms that live, by their Promise.prototype: says where a rejected promise comes from.
+ * @type {WeakMap<object, Realm>}
+ */
 const byPromisePrototype = new WeakMap();
 
-/** The realm in which a promise was made, or null. */
+/**
+ * The realm in which a promise was made, or null.
+ * @param {Promise<unknown>} promise
+ * @returns {Realm|null}
+ */
 export function realmOfPromise(promise) {
   for (let proto = Object.getPrototypeOf(promise); proto !== null; proto = Object.getPrototypeOf(proto)) {
     const realm = byPromisePrototype.get(proto);
@@ -45,12 +61,18 @@ export function realmOfPromise(promise) {
 }
 
 export class Realm {
-  /** Whatever runs in the realm now; answers all that its globals ask (see Execution). */
+  /**
+   * Whatever runs in the realm now; answers all that its globals ask (see Execution).
+   * @type {Execution|null}
+   */
   execution = null;
   /** Set when something may still run in the realm after its execution has ended. */
   tainted = false;
+  /** @type {RealmApi} */
   #api;
+  /** @type {Pristine} */
   #pristine;
+  /** @type {WeakMap<vm.Script, Function>} */
   #factories = new WeakMap();
 
   constructor() {
@@ -59,6 +81,7 @@ export class Realm {
       codeGeneration: { strings: false, wasm: true },
     });
     this.stackFrames = new StackFrames((url) => this.execution?.modules?.byUrl(url) ?? null);
+    /** @template {keyof Parts} K @param {K} name @returns {Parts[K]} */
     const run = (name) => PARTS[name].runInContext(this.context);
     const host = this.#host();
     const api = (this.#api = run("core")(host));
@@ -79,15 +102,19 @@ export class Realm {
     this.#pristine.take(vm.runInContext("globalThis", this.context), ...api.hiddenRoots());
   }
 
-  /** What the realm's globals ask of the host. Answers are primitives, or {message, ...} for failures. */
+  /**
+   * What the realm's globals ask of the host. Answers are primitives, or {message, ...} for failures.
+   * @returns {RealmHost}
+   */
   #host() {
-    const execution = () => this.execution;
-    const failure = (error) => ({ type: error.type ?? "Error", message: error.message });
+    const execution = () => /** @type {Execution} */ (this.execution);
+    /** @template T @param {() => T} work @returns {OrRaised<T>} */
     const attempt = (work) => {
       try {
         return work();
       } catch (error) {
-        return failure(error);
+        const { type = "Error", message } = /** @type {Raised} */ (error);
+        return { type, message };
       }
     };
     return {
@@ -129,22 +156,37 @@ export class Realm {
 
   // ---- acting inside the realm --------------------------------------------------------------------------------
 
-  /** Calls the factory of a module; its script is run once in this realm. */
+  /**
+   * Calls the factory of a module; its script is run once in this realm.
+   * @param {vm.Script} script
+   * @param {object|undefined} scope
+   * @param {UserValue[]} values
+   * @param {(specifier: UserValue) => Promise<UserValue>} importer
+   * @returns {UserValue}
+   */
   callFactory(script, scope, values, importer) {
     let make = this.#factories.get(script);
     if (make === undefined) {
-      make = script.runInContext(this.context);
+      make = /** @type {Function} */ (script.runInContext(this.context));
       this.#factories.set(script, make);
     }
     return this.#api.callFactory(make, scope, values, importer);
   }
 
-  /** Runs a generator to its next `yield`. @returns {unknown} what it yields */
+  /**
+   * Runs a generator to its next `yield`.
+   * @param {UserValue} generator
+   * @returns {UserValue} what it yields
+   */
   advance(generator) {
     return this.#api.advance(generator);
   }
 
-  /** The object in which a module finds its live imports; `read` tells what they are now. */
+  /**
+   * The object in which a module finds its live imports; `read` tells what they are now.
+   * @param {[string, Binding][]} live
+   * @param {(binding: Binding) => UserValue} read
+   */
   liveScope(live, read) {
     return this.#api.liveScope(
       live.map(([local]) => local),
@@ -152,7 +194,12 @@ export class Realm {
     );
   }
 
-  /** A module's namespace: names in order, and what they mean; those that may change are read anew each time. */
+  /**
+   * A module's namespace: names in order, and what they mean; those that may change are read anew each time.
+   * @param {[string, Binding][]} entries
+   * @param {(binding: Binding) => boolean} isLive
+   * @param {(binding: Binding) => UserValue} read
+   */
   makeNamespace(entries, isLive, read) {
     return this.#api.namespace(
       entries.map(([name]) => name),
@@ -161,14 +208,17 @@ export class Realm {
     );
   }
 
+  /** @param {Function} target @param {unknown[]} args */
   call(target, ...args) {
     return this.#api.call(target, ...args);
   }
 
+  /** @param {string} type @param {string} message */
   makeError(type, message) {
     return this.#api.makeError(type, message);
   }
 
+  /** @param {Raised} failure */
   raise(failure) {
     return this.#api.raise(failure);
   }
@@ -181,10 +231,12 @@ export class Realm {
     return this.#api.metaAccess;
   }
 
+  /** @param {object} meta */
   poisonMeta(meta) {
     this.#api.poisonMeta(meta);
   }
 
+  /** @param {ModuleSet} modules @param {string} referrer */
   dynamicImporter(modules, referrer) {
     return this.#api.importer((specifier) => this.import(modules, referrer, specifier));
   }
@@ -193,16 +245,23 @@ export class Realm {
     return this.makeError("TypeError", "dynamic module import unsupported");
   }
 
-  /** What `import(specifier)` in the module `referrer` gives: a namespace or a promise of it. */
+  /**
+   * What `import(specifier)` in the module `referrer` gives: a namespace or a promise of it.
+   * @param {ModuleSet} modules
+   * @param {string} referrer
+   * @param {string} specifier
+   */
   import(modules, referrer, specifier) {
-    if (!this.execution.allowsDynamicImport) throw this.dynamicImportRefusal();
+    const execution = /** @type {Execution} */ (this.execution);
+    if (!execution.allowsDynamicImport) throw this.dynamicImportRefusal();
     try {
-      return this.execution.importModule(modules.resolve(specifier, referrer));
+      return execution.importModule(modules.resolve(specifier, referrer));
     } catch (error) {
       throw error instanceof Error ? this.makeError("Error", error.message) : error;
     }
   }
 
+  /** @param {UserValue} thrown */
   describe(thrown) {
     return describeThrown(thrown, this.stackFrames);
   }

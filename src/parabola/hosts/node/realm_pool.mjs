@@ -6,22 +6,30 @@
  */
 import { ImportExecution } from "./executions/import_execution.mjs";
 import { Realm } from "./realm.mjs";
+/** @import { Deployment } from "./deployment.mjs" */
+/** @import { ImportPhase } from "./executions/import_execution.mjs" */
+/** @import { ModuleInstances } from "./types/host" */
+/** @import { ModuleSet } from "./modules/module_set.mjs" */
+/** @import { UserValue } from "./types/protocol" */
 
 const MAX_IDLE = 64;
+
+/** @typedef {Pick<Instance, "realm"|"deployment"|"path"|"phase">} Used  a realm to clean, and what ran in it */
 
 /**
  * @typedef {object} Instance  a module evaluated in a realm
  * @property {Realm} realm
- * @property {object} deployment
+ * @property {Deployment} deployment
  * @property {string} path
- * @property {string} phase
- * @property {object|Promise<object>} namespace
+ * @property {ImportPhase} phase
+ * @property {UserValue} namespace  or a promise of it
  * @property {boolean} isPending  whether the namespace is a promise
- * @property {object} instances  the modules behind it (ModuleSet.instantiate)
+ * @property {ModuleInstances} instances  the modules behind it (ModuleSet.instantiate)
  * @property {ImportExecution} imported  what the evaluation logged and read
  */
 
 export class RealmPool {
+  /** @type {Used[]} */
   #used = [];
   /** @type {Realm[]} */
   #clean = [];
@@ -29,6 +37,7 @@ export class RealmPool {
   #prepared = [];
   #spares;
 
+  /** @type {<T>(work: () => T) => T} */
   #onTheHouse;
 
   /**
@@ -42,6 +51,10 @@ export class RealmPool {
 
   /**
    * A module, evaluated in a realm. Exceptions of the module pass through; `onRealm` gets the realm before that.
+   * @param {Deployment} deployment
+   * @param {string} path
+   * @param {ImportPhase} phase
+   * @param {(realm: Realm) => void} onRealm
    * @returns {Instance}
    */
   instance(deployment, path, phase, onRealm) {
@@ -65,14 +78,14 @@ export class RealmPool {
     for (const list of [this.#used, this.#prepared]) {
       // Of the prepared ones keep a few: they are worth more than the time to make another realm.
       while (list.length > (list === this.#prepared ? MAX_IDLE / 2 : 0)) {
-        const { realm } = list === this.#used ? list.pop() : list.shift();
+        const { realm } = /** @type {Used} */ (list === this.#used ? list.pop() : list.shift());
         if (realm.clean()) return realm;
       }
     }
     return new Realm();
   }
 
-  /** Takes an instance back after its use. */
+  /** Takes an instance back after its use. @param {Instance} instance */
   release({ realm, deployment, path, phase, namespace, isPending, instances, imported }) {
     realm.execution = null;
     if (realm.tainted || this.size >= MAX_IDLE) return;
@@ -90,7 +103,7 @@ export class RealmPool {
 
   /**
    * Does one piece of work ahead of time. @returns false when there is none left
-   * @param {(deployment: object) => boolean} isCurrent
+   * @param {(deployment: Deployment) => boolean} isCurrent
    */
   prepareOne(isCurrent) {
     const used = this.#used.pop();
@@ -115,7 +128,10 @@ export class RealmPool {
     return true;
   }
 
-  /** Forgets instances of deployments that are no longer loaded. */
+  /**
+   * Forgets instances of deployments that are no longer loaded.
+   * @param {(deployment: Deployment) => boolean} isCurrent
+   */
   forget(isCurrent) {
     const stale = this.#prepared.filter((one) => !isCurrent(one.deployment));
     this.#prepared = this.#prepared.filter((one) => isCurrent(one.deployment));
@@ -123,7 +139,13 @@ export class RealmPool {
   }
 }
 
-/** @returns {Instance} */
+/**
+ * @param {Realm} realm
+ * @param {Deployment} deployment
+ * @param {string} path
+ * @param {ImportPhase} phase
+ * @returns {Instance}
+ */
 function evaluate(realm, deployment, path, phase) {
   const imported = new ImportExecution(deployment, phase);
   realm.execution = imported;

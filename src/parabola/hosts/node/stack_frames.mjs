@@ -4,14 +4,19 @@
  * V8 hands over the call sites when the stack of an error is first asked for. Frames of bundles are mapped through
  * the source map; frames of the host, and of modules without a map, are left out.
  */
+/** @import { SourceMap } from "./modules/source_maps.mjs" */
+/** @import { UserValue } from "./types/protocol" */
 const LIBRARY = "convex/src/server/impl";
 
+/** @typedef {Pick<SourceMap, "lookup">} SourcePositions */
+/** @typedef {{text: string, isInternal: boolean}} Place  a frame, or the place in it */
+
 export class StackFrames {
-  /** @type {WeakMap<object, {callSites: object[], frames: string[]|null}>} */
+  /** @type {WeakMap<object, {callSites: NodeJS.CallSite[], frames: string[]|null}>} */
   #known = new WeakMap();
 
   /**
-   * @param {(url: string) => {sourceMap: import("./modules/source_maps.mjs").SourceMap|null}|null} findModule
+   * @param {(url: string) => {sourceMap: SourcePositions|null}|null} findModule
    * @param {(url: string) => string|null} nameOf  how a file is called whose positions cannot be mapped; null leaves it out
    */
   constructor(findModule, nameOf = () => null) {
@@ -19,20 +24,32 @@ export class StackFrames {
     this.nameOf = nameOf;
   }
 
-  /** Stands in for V8's rendering of `error.stack`; remembers the frames for a later report. */
+  /**
+   * Stands in for V8's rendering of `error.stack`; remembers the frames for a later report.
+   * @param {unknown} error
+   * @param {NodeJS.CallSite[]} callSites
+   */
   format(error, callSites) {
     const frames = this.render(callSites);
     if (typeof error === "object" && error !== null) this.#known.set(error, { callSites: [], frames });
     return [header(error), ...frames.map((frame) => `    at ${frame}`)].join("\n");
   }
 
-  /** Remembers the frames of an error whose stack somebody else renders. */
+  /**
+   * Remembers the frames of an error whose stack somebody else renders.
+   * @param {unknown} error
+   * @param {NodeJS.CallSite[]} callSites
+   */
   remember(error, callSites) {
     if (typeof error === "object" && error !== null)
       this.#known.set(error, { callSites: [...callSites], frames: null });
   }
 
-  /** The frames of an error, outermost last; none for other values. @returns {string[]} */
+  /**
+   * The frames of an error, outermost last; none for other values.
+   * @param {UserValue} error
+   * @returns {string[]}
+   */
   of(error) {
     if (typeof error !== "object" || error === null) return [];
     let stack;
@@ -46,7 +63,7 @@ export class StackFrames {
     return typeof stack === "string" ? this.#readStack(stack) : [];
   }
 
-  /** @returns {string[]} */
+  /** @param {NodeJS.CallSite[]} callSites @returns {string[]} */
   render(callSites) {
     const frames = [];
     for (const site of callSites) {
@@ -60,14 +77,16 @@ export class StackFrames {
     return trim(frames);
   }
 
+  /** @param {NodeJS.CallSite} site @returns {Place|null} */
   #place(site) {
     if (site.isNative()) return { text: "native", isInternal: false };
     const file = site.getFileName() ?? site.getScriptNameOrSourceURL?.();
     if (!file)
       return { text: site.isPromiseAll?.() ? "index " + site.getPromiseIndex() : "<anonymous>", isInternal: false };
-    return this.#map(file, site.getLineNumber(), site.getColumnNumber());
+    return this.#map(file, site.getLineNumber() ?? 0, site.getColumnNumber() ?? 0);
   }
 
+  /** @param {string} file @param {number} line @param {number} column @returns {Place|null} */
   #map(file, line, column) {
     const position = this.findModule(file)?.sourceMap?.lookup(line - 1, column - 1);
     if (!position) {
@@ -80,7 +99,7 @@ export class StackFrames {
     };
   }
 
-  /** Frames from the text of a stack that some library rendered by itself. */
+  /** Frames from the text of a stack that some library rendered by itself. @param {string} stack */
   #readStack(stack) {
     const frames = [];
     for (const match of stack.matchAll(/^ {4}at (?:(.*?) \()?((?:convex:|file:\/)?\/[^\s]*?):(\d+):(\d+)\)?$/gm)) {
@@ -92,7 +111,10 @@ export class StackFrames {
   }
 }
 
-/** Drops the library's own frames at both ends: what called the handler, and what the handler called. */
+/**
+ * Drops the library's own frames at both ends: what called the handler, and what the handler called.
+ * @param {Place[]} frames
+ */
 function trim(frames) {
   let start = 0;
   let end = frames.length;
@@ -101,6 +123,7 @@ function trim(frames) {
   return frames.slice(start, end).map((frame) => frame.text);
 }
 
+/** @param {NodeJS.CallSite} site */
 function describe(site) {
   const functionName = site.getFunctionName();
   const parts = [];
@@ -117,6 +140,7 @@ function describe(site) {
   return [...parts, name].join(" ");
 }
 
+/** @param {unknown} error */
 function header(error) {
   try {
     return String(error);

@@ -3,7 +3,9 @@ import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 
 const TypedArray = Object.getPrototypeOf(Uint8Array);
 
-const named = (names) => Object.fromEntries(names.map((name) => [name, globalThis[name]]));
+/** @param {string[]} names @returns {Record<string, any>} */
+const named = (names) => Object.fromEntries(names.map((name) => [name, /** @type {any} */ (globalThis)[name]]));
+/** @param {Function[]} classes @returns {Record<string, object>} */
 const prototypes = (classes) => Object.fromEntries(classes.map((one) => [one.name, one.prototype]));
 
 /** What values of the host are recognized by when they cross into a realm. */

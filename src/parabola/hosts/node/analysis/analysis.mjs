@@ -2,9 +2,14 @@
 import { analyzeAuth, analyzeDefinitions, analyzeSchema } from "./config_analysis.mjs";
 import { analyzeModules } from "./module_analysis.mjs";
 import { AnalysisError, forgetModule } from "./module_evaluation.mjs";
+/** @import { Deployment } from "../deployment.mjs" */
+/** @import { Analysis, Analyze, Failed, GivenDefinition, Question, UserValue } from "../types/protocol" */
 
 const SCHEMA = "schema.js";
 
+/**
+ * @type {Record<string, (deployment: Deployment, question: Question, onModule: (path: string) => void) => Promise<object>>}
+ */
 const PHASES = {
   async modules(deployment, { paths, modules }, onModule) {
     const asked = modules === undefined ? deployment : deployment.withModules(modules);
@@ -29,6 +34,7 @@ const PHASES = {
   },
 };
 
+/** @param {Deployment} deployment @returns {GivenDefinition[]} */
 function loadedDefinition(deployment) {
   const path = "convex.config.js";
   if (!deployment.modules.has(path)) return [];
@@ -37,17 +43,21 @@ function loadedDefinition(deployment) {
 }
 
 /**
+ * @param {Deployment} deployment
+ * @param {Analyze} question
  * @param {(path: string) => void} onModule  called before a module is evaluated
- * @returns {Promise<object>} the message that answers: `analysis` or `failed`
+ * @returns {Promise<Analysis|Failed>} the message that answers
  */
-export async function analyze(deployment, message, onModule) {
-  const { id, phase } = message;
+export async function analyze(deployment, question, onModule) {
+  const { id, phase } = question;
   try {
     if (!Object.hasOwn(PHASES, phase)) throw new AnalysisError(`The Node.js host has no analysis of ${phase}.`);
-    return { type: "analysis", id, result: await PHASES[phase](deployment, message, onModule) };
+    return { type: "analysis", id, result: await PHASES[phase](deployment, question, onModule) };
   } catch (error) {
-    const text = error instanceof AnalysisError ? error.message : `The analysis failed: ${error?.stack ?? error}`;
-    return { type: "failed", id, kind: "user", error: { message: text, code: error?.code } };
+    if (error instanceof AnalysisError)
+      return { type: "failed", id, kind: "user", error: { message: error.message, code: error.code } };
+    const message = `The analysis failed: ${/** @type {UserValue} */ (error)?.stack ?? error}`;
+    return { type: "failed", id, kind: "user", error: { message } };
   } finally {
     forgetModule();
   }

@@ -6,17 +6,29 @@ import { limits } from "../limits.mjs";
 import { AnalysisError, evaluateModule } from "./module_evaluation.mjs";
 import { ModuleSet } from "../modules/module_set.mjs";
 import { checkDescription } from "../outgoing_values.mjs";
+/** @import { Deployment } from "../deployment.mjs" */
+/** @import { ReadEnv } from "../executions/config_execution.mjs" */
+/** @import { GivenDefinition, GivenModule, ModuleText, UserValue } from "../types/protocol" */
 
 const COMPONENT_DEPENDENCIES = "_componentDeps/";
 const MISSING_VARIABLE = "AuthConfigMissingEnvironmentVariable";
 
-/** A module given with the question, or the loaded one. */
+/**
+ * A module given with the question, or the loaded one.
+ * @param {Deployment} deployment
+ * @param {ModuleText|undefined} given
+ * @param {string} path
+ */
 function moduleSet(deployment, given, path) {
   if (given !== undefined) return new ModuleSet([{ ...given, path }]);
   return deployment?.modules.has(path) ? deployment.modules : null;
 }
 
-/** @returns {Promise<object|null>} the schema's JSON (deploy-api 7.4); null without a schema */
+/**
+ * @param {Deployment} deployment
+ * @param {ModuleText} [given]
+ * @returns {Promise<object|null>} the schema's JSON (deploy-api 7.4); null without a schema
+ */
 export async function analyzeSchema(deployment, given) {
   const modules = moduleSet(deployment, given, "schema.js");
   if (modules === null) return null;
@@ -36,10 +48,15 @@ export async function analyzeSchema(deployment, given) {
   });
 }
 
-/** @returns {Promise<object[]>} the providers of auth.config.js */
+/**
+ * @param {Deployment} deployment
+ * @param {ModuleText} [given]
+ * @returns {Promise<object[]>} the providers of auth.config.js
+ */
 export async function analyzeAuth(deployment, given) {
   const modules = moduleSet(deployment, given, "auth.config.js");
   if (modules === null) return [];
+  /** @type {ReadEnv} */
   const readEnv = (name, asking) => {
     const value = deployment.env(name);
     if (value !== undefined) return value;
@@ -75,13 +92,16 @@ export async function analyzeAuth(deployment, given) {
 
 /**
  * Evaluates component definitions, children first.
- * @param {{path: string, module: object}[]} definitions  path "" is the app
- * @returns {Promise<object>} path -> evaluated definition (deploy-api 7.1)
+ * @param {GivenDefinition[]} definitions  path "" is the app
+ * @param {Deployment} deployment
+ * @returns {Promise<Record<string, UserValue>>} path -> evaluated definition (deploy-api 7.1)
  */
 export async function analyzeDefinitions(deployment, definitions) {
   const byPath = new Map(definitions.map((one) => [one.path, one.module]));
+  /** @type {Record<string, UserValue>} */
   const evaluated = {};
   const onPath = new Set();
+  /** @param {string} path @returns {Promise<void>} */
   const visit = async (path) => {
     if (Object.hasOwn(evaluated, path)) return;
     if (onPath.has(path)) throw new AnalysisError("Found cyclic definition dependency");
@@ -98,7 +118,10 @@ export async function analyzeDefinitions(deployment, definitions) {
   return evaluated;
 }
 
-/** The child definitions that a config imports: their specifiers carry the path in base64url. */
+/**
+ * The child definitions that a config imports: their specifiers carry the path in base64url.
+ * @param {string} source
+ */
 function childDefinitions(source) {
   const found = new Map();
   for (const [, encoded] of source.matchAll(/["'`]\.\/_componentDeps\/([A-Za-z0-9_=-]*)["'`]/g)) {
@@ -110,7 +133,11 @@ function childDefinitions(source) {
   return [...found.values()];
 }
 
-/** What a config sees in place of a child's definition. */
+/**
+ * What a config sees in place of a child's definition.
+ * @param {string} path
+ * @param {UserValue} definition
+ */
 function stub(path, definition) {
   const name = definition.definitionType.name ?? definition.name;
   return `const definition = {
@@ -121,9 +148,17 @@ function stub(path, definition) {
   export { definition as default };`;
 }
 
+/**
+ * @param {Deployment} deployment
+ * @param {string} path
+ * @param {ModuleText} module
+ * @param {GivenModule[]} stubs
+ * @returns {Promise<object>}
+ */
 async function evaluateDefinition(deployment, path, module, stubs) {
   const isApp = path === "";
   const modules = new ModuleSet([{ ...module, path: "convex.config.js" }, ...stubs]);
+  /** @type {ReadEnv} */
   const readEnv = (name) => {
     if (isApp) return deployment.env(name);
     throw new Refusal(

@@ -1,5 +1,6 @@
 /** Where functions are written, as V8 knows it. */
 import inspector from "node:inspector";
+/** @import { UserValue } from "../types/protocol" */
 
 const PROBE = Symbol.for("parabola.probe");
 const GROUP = "parabola";
@@ -7,6 +8,7 @@ const GROUP = "parabola";
 /** Asks V8 for the places of functions. Costs milliseconds to open: for analysis only. */
 export class FunctionLocations {
   #session = new inspector.Session();
+  /** @type {Map<string, string>} */
   #urls = new Map();
 
   constructor() {
@@ -15,7 +17,7 @@ export class FunctionLocations {
     this.#session.post("Debugger.enable");
   }
 
-  /** @returns {{url: string, line: number, column: number}|null} counted from 0 */
+  /** @returns {{url: string, line: number, column: number}|null} counted from 0 @param {Function} target */
   find(target) {
     const { result } = this.#ask(
       "Runtime.evaluate",
@@ -27,20 +29,23 @@ export class FunctionLocations {
       objectId: result.objectId,
       ownProperties: true,
     });
-    const location = internalProperties.find((one) => one.name === "[[FunctionLocation]]")?.value?.value;
+    const location = internalProperties.find((/** @type {UserValue} */ one) => one.name === "[[FunctionLocation]]")
+      ?.value?.value;
     // Every answer names further objects (the function's scopes, its prototype), and each keeps the realm alive.
     this.#ask("Runtime.releaseObjectGroup", { objectGroup: GROUP });
     const url = location && this.#urls.get(location.scriptId);
     return url ? { url, line: location.lineNumber, column: location.columnNumber } : null;
   }
 
+  /** @param {string} method @param {object} params @param {Function} [probe] @returns {UserValue} */
   #ask(method, params, probe) {
-    globalThis[PROBE] = probe;
+    /** @type {any} */ (globalThis)[PROBE] = probe;
+    /** @type {UserValue} */
     let answer = {};
     this.#session.post(method, params, (error, result) => {
       if (!error) answer = result;
     });
-    delete globalThis[PROBE];
+    delete (/** @type {any} */ (globalThis)[PROBE]);
     return answer;
   }
 

@@ -5,23 +5,41 @@ import { limits } from "../limits.mjs";
 import { ImportExecution } from "../executions/import_execution.mjs";
 import { checkDescription, UnsendableValue } from "../outgoing_values.mjs";
 import { evaluateModule } from "./module_evaluation.mjs";
+/** @import { Deployment } from "../deployment.mjs" */
+/** @import { ModuleSet } from "../modules/module_set.mjs" */
+/** @import { AnalyzedFunction, AnalyzedModule, Position, Reads, UserValue } from "../types/protocol" */
+/** @import { SourcePositions } from "../stack_frames.mjs" */
 
+/** @type {Record<string, string>} */
 const KINDS = { isQuery: "Query", isMutation: "Mutation", isAction: "Action" };
 const WEEKDAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 /** Modules with an analysis of their own. */
 export const CONFIGURATION = new Set(["schema.js", "auth.config.js", "convex.config.js"]);
 
+/** @type {AnalyzedModule} */
 const EMPTY = { functions: [], httpRoutes: null, cronSpecs: null, sourceMapped: null };
 
+/** @typedef {(target: UserValue) => Position|null} FindPosition */
+
 /**
- * @param {string[]} [paths]  the modules to analyse; by default all
+ * @typedef {object} Located  a module whose positions are to be found
+ * @property {string} path
+ * @property {SourcePositions|null} sourceMap
+ * @property {{url: string, sourceMap: SourcePositions}|null} [shifted]
+ */
+
+/**
+ * @param {Deployment} deployment
+ * @param {string[]|undefined} paths  the modules to analyse; by default all
  * @param {(path: string) => void} onModule  called before a module is evaluated
- * @returns {Promise<{modules: object, reads: object}>} path -> AnalyzedModule, and path -> what that depends on
+ * @returns {Promise<{modules: Record<string, AnalyzedModule>, reads: Record<string, Reads>}>} by path
  */
 export async function analyzeModules(deployment, paths, onModule) {
   const { modules } = deployment;
   const asked = paths ?? modules.paths.filter((one) => !one.startsWith("_deps/"));
+  /** @type {Record<string, AnalyzedModule>} */
   const analyzed = {};
+  /** @type {Record<string, Reads>} */
   const reads = {};
   const locations = new FunctionLocations();
   try {
@@ -48,14 +66,23 @@ export async function analyzeModules(deployment, paths, onModule) {
   return { modules: analyzed, reads };
 }
 
-/** What an analysis depends on beside the module's own text. */
+/**
+ * What an analysis depends on beside the module's own text.
+ * @param {ModuleSet} modules
+ * @param {string} path
+ * @param {ImportExecution} execution
+ * @returns {Reads}
+ */
 function readsOf(modules, path, execution) {
   const { envRead, usedClock, usedRandom } = execution;
   return { imports: modules.graph(path), variables: [...envRead], isFixed: !usedClock && !usedRandom };
 }
 
+/** @param {UserValue} namespace @param {string} path @param {FindPosition} position */
 function describeModule(namespace, path, position) {
+  /** @type {AnalyzedModule} */
   const described = {
+    /** @type {AnalyzedFunction[]} */
     functions: describeFunctions(namespace, position),
     httpRoutes: path === "http.js" ? describeRoutes(namespace.default, position) : null,
     ...(path === "http.js" && hasOwnLookup(namespace.default) && { ownLookup: true }),
@@ -66,7 +93,11 @@ function describeModule(namespace, path, position) {
   return described;
 }
 
-/** The registered functions of a namespace; those at an unknown place first, the others in the order of the text. */
+/**
+ * The registered functions of a namespace; those at an unknown place first, the others in the order of the text.
+ * @param {UserValue} namespace
+ * @param {FindPosition} position
+ */
 export function describeFunctions(namespace, position) {
   const functions = [];
   for (const name of Object.getOwnPropertyNames(namespace)) {
@@ -83,15 +114,17 @@ export function describeFunctions(namespace, position) {
       returns: exportedText(target, "exportReturns", name),
     });
   }
-  const key = ({ pos }) => (pos === null ? -1 : pos.start_lineno * 1e6 + pos.start_col);
+  const key = (/** @type {AnalyzedFunction} */ { pos }) => (pos === null ? -1 : pos.start_lineno * 1e6 + pos.start_col);
   return functions.sort((a, b) => key(a) - key(b));
 }
 
+/** @param {UserValue} target @returns {AnalyzedFunction["visibility"]} */
 function visibilityOf(target) {
   if (target.isPublic === true) return { kind: "public" };
   return target.isInternal === true ? { kind: "internal" } : null;
 }
 
+/** @param {UserValue} target @param {string} method @param {string} name @returns {string|null} */
 function exportedText(target, method, name) {
   if (target[method] === undefined) return null;
   const text = typeof target[method] === "function" ? target[method]() : undefined;
@@ -106,6 +139,7 @@ function exportedText(target, method, name) {
   return text;
 }
 
+/** @param {string} text */
 function isJson(text) {
   try {
     JSON.parse(text);
@@ -115,7 +149,14 @@ function isJson(text) {
   }
 }
 
-/** Where a function is written in the author's file; null when its code is not in this module, loaded from `url`. */
+/**
+ * Where a function is written in the author's file; null when its code is not in this module, loaded from `url`.
+ * @param {UserValue} target
+ * @param {Located} module
+ * @param {string} url
+ * @param {FunctionLocations} locations
+ * @returns {Position|null}
+ */
 export function positionOf(target, module, url, locations) {
   const handler = typeof target._handler === "function" ? target._handler : target;
   if (typeof handler !== "function") return null;
@@ -128,6 +169,7 @@ export function positionOf(target, module, url, locations) {
 
 const NO_ROUTES = "must give a list of `[path, method, handler]`.";
 
+/** @param {UserValue} router @param {FindPosition} position */
 function describeRoutes(router, position) {
   if (router === undefined) throw new CallError("`convex/http.js` must have a default export of a Router.");
   if (router?.isRouter !== true) throw new CallError("The default export of `convex/http.js` is not a Router.");
@@ -143,6 +185,7 @@ function describeRoutes(router, position) {
 /**
  * Whether a router finds its routes in a way of its own, so that it must be asked for every request: a subclass
  * or wrapper of the library's class, or another class altogether. The library's functions are told by their text.
+ * @param {UserValue} router
  */
 function hasOwnLookup(router) {
   try {
@@ -156,6 +199,7 @@ function hasOwnLookup(router) {
   }
 }
 
+/** @param {UserValue} crons */
 function describeCrons(crons) {
   if (crons === undefined) throw new CallError("`convex/crons.js` must have a default export of a Crons object.");
   if (crons?.isCrons !== true) throw new CallError("The default export of `convex/crons.js` is not a Crons object.");
@@ -172,7 +216,7 @@ function describeCrons(crons) {
   });
 }
 
-/** A schedule as it is stored: one unit for intervals, numbers for weekdays. */
+/** A schedule as it is stored: one unit for intervals, numbers for weekdays. @param {UserValue} schedule */
 function storedSchedule({ type, ...rest }) {
   switch (type) {
     case "interval":

@@ -5,12 +5,16 @@ import { ModuleError } from "../modules/module_set.mjs";
 import { UnsendableValue } from "../outgoing_values.mjs";
 import { Realm } from "../realm.mjs";
 import { TimeLimitExceeded, withTimeLimit } from "../executions/time_limit.mjs";
+/** @import { Execution } from "../executions/execution.mjs" */
+/** @import { ModuleSet } from "../modules/module_set.mjs" */
+/** @import { UserValue } from "../types/protocol" */
 
 const SHOWN_LOG_LINES = 100;
 const TOP_LEVEL_AWAIT = "Uncaught Error: Top-level awaits in source files are unsupported";
 
 /** A refusal of an analysis, in the words for the developer. */
 export class AnalysisError extends Error {
+  /** @param {string} message @param {string} [code] */
   constructor(message, code) {
     super(message);
     this.code = code;
@@ -32,10 +36,11 @@ export function forgetModule() {
 }
 
 /**
- * @param {import("../modules/module_set.mjs").ModuleSet} modules
- * @param {import("../executions/execution.mjs").Execution} execution  what the module may do meanwhile
+ * @param {ModuleSet} modules
+ * @param {string} path
+ * @param {Execution} execution  what the module may do meanwhile
  * @param {{prefix: string, seconds: number}} options  how a failure begins; the limit of user time
- * @param {(namespace: object, realm: Realm) => T} use  reads the namespace; may run code of the module
+ * @param {(namespace: UserValue, realm: Realm) => T} use  reads the namespace; may run code of the module
  * @returns {Promise<T>}
  * @template T
  */
@@ -43,6 +48,7 @@ export async function evaluateModule(modules, path, execution, { prefix, seconds
   const realm = takeRealm();
   realm.execution = execution;
   execution.moduleSet = modules;
+  /** @param {string} text */
   const fail = (text) => new AnalysisError(`${prefix}${text}${logTail(execution)}`, execution.failureCode);
   try {
     const { namespace: made, isPending } = withTimeLimit(seconds, () =>
@@ -51,8 +57,8 @@ export async function evaluateModule(modules, path, execution, { prefix, seconds
     let namespace = isPending ? undefined : made;
     if (isPending)
       made.then(
-        (value) => (namespace = value),
-        (reason) => (execution.unhandled ??= { reason }),
+        (/** @type {UserValue} */ value) => (namespace = value),
+        (/** @type {UserValue} */ reason) => (execution.unhandled ??= { reason }),
       );
     // Microtasks drain, and unhandled rejections are reported.
     await nextTurn();
@@ -66,12 +72,13 @@ export async function evaluateModule(modules, path, execution, { prefix, seconds
     if (error instanceof AnalysisError) throw error;
     if (execution.fatalFailure !== null) throw fail(execution.fatalFailure.message);
     if ([CallError, ModuleError, TimeLimitExceeded, UnsendableValue].some((known) => error instanceof known))
-      throw fail(error.message);
-    const { message, frames } = realm.describe(error);
+      throw fail(/** @type {Error} */ (error).message);
+    const { message, frames = [] } = realm.describe(error);
     throw fail([message, ...frames.map((frame) => `    at ${frame}`), ""].join("\n"));
   }
 }
 
+/** @param {Execution} execution */
 function logTail(execution) {
   const lines = execution.logs.take().slice(-SHOWN_LOG_LINES);
   return lines.length === 0

@@ -2,13 +2,18 @@
 import { randomBytes } from "node:crypto";
 import { Refusal } from "./execution.mjs";
 import { fetchOverHttp } from "../fetching.mjs";
-import { Invocation, NEVER_RESOLVES } from "./invocation.mjs";
+import { Invocation, NEVER_RESOLVES, valueOf } from "./invocation.mjs";
 import { limits } from "../limits.mjs";
 import { LogLines } from "../log_lines.mjs";
 import { OperationQueue } from "./operation_queue.mjs";
 import { writeText } from "../plain_json.mjs";
 import { getBlob, storeBlob } from "./storage.mjs";
 import { Timers } from "./timers.mjs";
+/** @import { Deployment } from "../deployment.mjs" */
+/** @import { InvocationHost } from "../types/host" */
+/** @import { EngineAnswer, GetArguments, Raised, Reply, Run, StoreArguments, UserValue } from "../types/protocol" */
+/** @import { HostOperation, Settle } from "../types/realm" */
+/** @import { Instance } from "../realm_pool.mjs" */
 
 export class ActionExecution extends Invocation {
   allowsDynamicImport = true;
@@ -16,11 +21,17 @@ export class ActionExecution extends Invocation {
   /** Aborted when the action has ended: what it left running goes with it. */
   leftovers = new AbortController();
   #timers = new Timers((callback) => this.enterStep(callback));
+  /** @type {Map<number, (answer: EngineAnswer) => void>} */
   #calls = new Map();
   #callNumbers = 0;
   #startedAt = performance.now();
   #deadline;
 
+  /**
+   * @param {Deployment} deployment
+   * @param {Run} message
+   * @param {InvocationHost} host
+   */
   constructor(deployment, message, host) {
     const logs = new LogLines((line) => host.channel.send({ type: "log", id: message.id, lines: [line] }));
     super(deployment, { ...message, seed: randomBytes(32).toString("hex") }, host, { importPhase: "action", logs });
@@ -44,7 +55,7 @@ export class ActionExecution extends Invocation {
   // ---- between steps ------------------------------------------------------------------------------------------
 
   proceed() {
-    if (this.outcome !== null) this.succeed(this.outcome.value);
+    if (this.outcome !== null) this.succeed(valueOf(this.outcome));
     else if (this.isStuck()) this.fail({ message: NEVER_RESOLVES }, "stuck");
   }
 
@@ -75,6 +86,7 @@ export class ActionExecution extends Invocation {
   /**
    * Queues work that ends by calling `finish(deliver)`; `deliver` then runs as a step.
    * @param {(finish: (deliver: () => void) => void) => void} start
+   * @param {string} name
    */
   queueOperation(name, start) {
     this.operations.add(name, (operation) => {
@@ -85,6 +97,7 @@ export class ActionExecution extends Invocation {
     });
   }
 
+  /** @param {string} name @param {boolean} isCounted @returns {HostOperation} */
   beginOperation(name, isCounted) {
     if (!isCounted) return { finish: (deliver) => this.#deliver(deliver) };
     const begun = { name };
@@ -97,16 +110,19 @@ export class ActionExecution extends Invocation {
     };
   }
 
+  /** @param {() => void} deliver */
   #deliver(deliver) {
     if (this.ended) return;
     if (this.host.steps.active === this) deliver();
     else this.enterStep(deliver);
   }
 
+  /** @param {() => void} callback @param {number} delay @param {boolean} repeat */
   setTimer(callback, delay, repeat) {
     return this.#timers.set(callback, delay, repeat);
   }
 
+  /** @param {number} id */
   clearTimer(id) {
     this.#timers.clear(id);
   }
@@ -119,6 +135,12 @@ export class ActionExecution extends Invocation {
     return undefined;
   }
 
+  /**
+   * @param {UserValue} input
+   * @param {UserValue} init
+   * @param {Settle<Response>} resolve
+   * @param {Settle<unknown>} reject
+   */
   fetch(input, init, resolve, reject) {
     this.queueOperation("fetch", (finish) => {
       fetchOverHttp(input, init, this.leftovers.signal).then(
@@ -128,14 +150,32 @@ export class ActionExecution extends Invocation {
     });
   }
 
+  /**
+   * @param {StoreArguments} args
+   * @param {Blob} blob
+   * @param {Settle<UserValue>} resolve
+   * @param {Settle<Raised>} reject
+   */
   storeBlob(args, blob, resolve, reject) {
     this.#useStorage("storage.store", () => storeBlob(this.#call, args, blob), resolve, reject);
   }
 
+  /**
+   * @param {GetArguments} args
+   * @param {Settle<Blob|null>} resolve
+   * @param {Settle<Raised>} reject
+   */
   getBlob(args, resolve, reject) {
     this.#useStorage("storage.get", () => getBlob(this.#call, args), resolve, reject);
   }
 
+  /**
+   * @template T
+   * @param {string} name
+   * @param {() => Promise<T>} work
+   * @param {Settle<T>} resolve
+   * @param {Settle<Raised>} reject
+   */
   #useStorage(name, work, resolve, reject) {
     this.queueOperation(name, (finish) => {
       work().then(
@@ -145,6 +185,7 @@ export class ActionExecution extends Invocation {
     });
   }
 
+  /** @param {string} op @param {string} args @returns {Promise<UserValue>} */
   #call = (op, args) =>
     new Promise((resolve, reject) => {
       this.callEngine(op, args, ({ value, error }) => {
@@ -153,24 +194,37 @@ export class ActionExecution extends Invocation {
       });
     });
 
+  /** @param {string} path */
   importModule(path) {
-    return this.modules.instantiate(this.realm, path, this.instance.instances).namespace;
+    return this.modules.instantiate(this.realm, path, /** @type {Instance} */ (this.instance).instances).namespace;
   }
 
   // ---- syscalls -----------------------------------------------------------------------------------------------
 
+  /** @param {number} count @param {UserValue} op @param {UserValue} text @returns {string} */
   syscall(count, op, text) {
     this.parseArguments(count, op, text);
     throw new Refusal(`Unknown operation ${op}`);
   }
 
+  /**
+   * @param {string} op
+   * @param {{args: UserValue, text: string}} call
+   * @param {Settle<string>} resolve
+   * @param {Settle<Raised>} reject
+   */
   startCall(op, call, resolve, reject) {
     this.queueOperation(op, (finish) => {
       this.callEngine(op, call.text, (reply) => finish(() => settle(reply, resolve, reject)));
     });
   }
 
-  /** Sends one call. `onReply` gets {value} or {error}. */
+  /**
+   * Sends one call. `onReply` gets {value} or {error}.
+   * @param {string} op
+   * @param {string} args
+   * @param {(answer: EngineAnswer) => void} onReply
+   */
   callEngine(op, args, onReply) {
     const number = ++this.#callNumbers;
     this.#calls.set(number, onReply);
@@ -179,6 +233,7 @@ export class ActionExecution extends Invocation {
     );
   }
 
+  /** @param {Reply} message */
   receive({ replies }) {
     for (const reply of replies) {
       const onReply = this.#calls.get(reply.call);
@@ -188,6 +243,7 @@ export class ActionExecution extends Invocation {
   }
 }
 
+/** @param {EngineAnswer} answer @param {Settle<string>} resolve @param {Settle<Raised>} reject */
 function settle({ value, error }, resolve, reject) {
   if (error === undefined) resolve(JSON.stringify(value ?? null));
   else reject({ message: error.message, data: error.data === undefined ? undefined : JSON.stringify(error.data) });

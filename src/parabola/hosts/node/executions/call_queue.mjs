@@ -6,19 +6,25 @@
  * order; their answers are still handed out one batch to a step, so the program sees the same order of events.
  */
 import { writeText } from "../plain_json.mjs";
+/** @import { QueryStream } from "./query_streams.mjs" */
+/** @import { EngineError, EngineReply, Raised, UserValue } from "../types/protocol" */
 
 const MAX_BATCH = 16;
+/** @type {Record<string, string|undefined>} */
 const MERGED = { "1.0/get": "read", "1.0/queryStreamNext": "read", "1.0/storageGetUrl": "url" };
+
+/** @typedef {{value: string, failure?: undefined}|{value?: undefined, failure: Raised}} Answer */
+/** @typedef {Call & {answer: Answer}} AnsweredCall */
 
 /**
  * @typedef {object} Call
  * @property {string} op
  * @property {string} args  JSON text
  * @property {(json: string) => void} resolve
- * @property {(failure: {message: string, data?: string}) => void} reject
- * @property {import("./query_streams.mjs").QueryStream|null} stream  of a `queryStreamNext`
+ * @property {(failure: Raised) => void} reject
+ * @property {QueryStream|null} stream  of a `queryStreamNext`
  * @property {number} number  0 until sent
- * @property {{value?: string, failure?: object}|null} answer
+ * @property {Answer|null} answer
  */
 
 export class CallQueue {
@@ -26,11 +32,13 @@ export class CallQueue {
   #waiting = [];
   /** @type {Call[]|null} the batch whose answers are due next */
   #current = null;
+  /** @type {Map<number, Call>} */
   #sent = new Map();
   #numbers = 0;
+  /** @type {QueryStream[]} */
   #cleanups = [];
 
-  /** @param {{op: string, args: string, resolve: Function, reject: Function, stream?: object|null}} call */
+  /** @param {Pick<Call, "op"|"args"|"resolve"|"reject"> & {stream?: QueryStream|null}} call */
   push({ op, args, resolve, reject, stream = null }) {
     this.#waiting.push({ op, args, resolve, reject, stream, number: 0, answer: null });
   }
@@ -49,6 +57,7 @@ export class CallQueue {
     return [...(this.#current ?? []), ...this.#waiting].map((call) => call.op);
   }
 
+  /** @param {QueryStream} stream */
   cleanUp(stream) {
     if (stream.needsCleanup) this.#cleanups.push(stream);
   }
@@ -67,6 +76,7 @@ export class CallQueue {
     return this.#current.every((call) => call.stream !== null && call.number === 0) ? "local" : "ready";
   }
 
+  /** @returns {Call[]} */
   #takeBatch() {
     const kind = MERGED[this.#waiting[0].op];
     let length = 1;
@@ -84,9 +94,9 @@ export class CallQueue {
     return batch;
   }
 
-  /** Takes the answered batch; its calls are to be settled in this order. @returns {Call[]} */
+  /** Takes the answered batch; its calls are to be settled in this order. @returns {AnsweredCall[]} */
   takeAnswered() {
-    const batch = this.#current;
+    const batch = /** @type {AnsweredCall[]} */ (this.#current);
     this.#current = null;
     return batch;
   }
@@ -119,7 +129,11 @@ export class CallQueue {
     );
   }
 
-  /** Takes answers of the engine. @returns {boolean} whether the batch that is due has become complete */
+  /**
+   * Takes answers of the engine.
+   * @param {EngineReply[]} replies
+   * @returns {boolean} whether the batch that is due has become complete
+   */
   receive(replies) {
     for (const { call: number, value, error } of replies) {
       const call = this.#sent.get(number);
@@ -130,6 +144,7 @@ export class CallQueue {
     return this.#current !== null && this.#current.every((call) => call.answer !== null);
   }
 
+  /** @param {Call} call @param {UserValue} value */
   #answerOf(call, value) {
     if (call.stream === null) return { value: JSON.stringify(value ?? null) };
     call.stream.receive(value);
@@ -137,6 +152,7 @@ export class CallQueue {
   }
 }
 
+/** @param {Call} call @param {EngineError} error */
 function failureOf(call, { message, data }) {
   if (call.stream !== null) call.stream.inFlight = false;
   return { failure: { message, data: data === undefined ? undefined : JSON.stringify(data) } };

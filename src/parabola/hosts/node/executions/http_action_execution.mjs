@@ -5,9 +5,13 @@ import { getEventListeners } from "node:events";
 import { types } from "node:util";
 import { ActionExecution } from "./action_execution.mjs";
 import { CallError } from "../function_path.mjs";
+import { valueOf } from "./invocation.mjs";
 import { limits } from "../limits.mjs";
 import { checkValue, humanize, UnsendableValue } from "../outgoing_values.mjs";
 import { writeJson } from "../plain_json.mjs";
+/** @import { Deployment } from "../deployment.mjs" */
+/** @import { InvocationHost } from "../types/host" */
+/** @import { FromHost, GivenRequest, RequestDescription, Run, UserValue } from "../types/protocol" */
 
 /** Bytes of a request that are taken ahead of user code. */
 const READ_AHEAD_BYTES = 64 * 1024;
@@ -17,26 +21,37 @@ const NULL_BODY_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 const BODY_STREAM = "response";
 
 export class HttpActionExecution extends ActionExecution {
+  /** @type {GivenRequest} */
   #request;
+  /** @type {Request|null} */
   #incoming = null;
+  /** @type {ReadableStreamDefaultController<Uint8Array>|null} */
   #requestBody = null;
   /** Bytes of the request that user code has not been given since the engine was told last. */
   #untold = 0;
   #clientGone = new AbortController();
+  /** @type {Response|null} */
   #response = null;
   /** Whether the handler is done, and its response under way. */
   #isAnswering = false;
+  /** @type {Buffer[]} */
   #chunks = [];
   #size = 0;
   /** Bytes of the response that the client has not got yet, and how to go on when it has. */
   #ahead = 0;
   #goOn = () => {};
 
+  /**
+   * @param {Deployment} deployment
+   * @param {Run} message
+   * @param {InvocationHost} host
+   */
   constructor(deployment, message, host) {
     super(deployment, { ...message, path: message.path ?? "http.js" }, host);
     this.#request = message.args.request;
   }
 
+  /** @param {UserValue} namespace */
   invoke(namespace) {
     const router = namespace.default;
     if (router?.isRouter !== true) {
@@ -59,6 +74,9 @@ export class HttpActionExecution extends ActionExecution {
 
   // ---- the request --------------------------------------------------------------------------------------------
 
+  /**
+   * @param {RequestDescription} description
+   */
   makeRequest({ url, method, headerPairs, streamId }) {
     const init = { method, headers: headerPairs, signal: this.#clientGone.signal };
     if (streamId !== null) Object.assign(init, { body: this.#bodyStream(), duplex: "half" });
@@ -79,7 +97,7 @@ export class HttpActionExecution extends ActionExecution {
   #bodyStream() {
     const { body } = this.#request;
     const source = {
-      start: (controller) => {
+      start: (/** @type {ReadableStreamDefaultController<Uint8Array>} */ controller) => {
         this.#requestBody = controller;
         if (typeof body === "string") controller.enqueue(new Uint8Array(Buffer.from(body, "base64")));
         if (body !== true) controller.close();
@@ -100,7 +118,7 @@ export class HttpActionExecution extends ActionExecution {
     this.#untold = 0;
   }
 
-  /** A part of the request's body. */
+  /** A part of the request's body. @param {{data: string}} message */
   requestChunk({ data }) {
     this.enterStep(() => {
       const bytes = new Uint8Array(Buffer.from(data, "base64"));
@@ -127,11 +145,13 @@ export class HttpActionExecution extends ActionExecution {
 
   // ---- the response -------------------------------------------------------------------------------------------
 
+  /** @param {Response} response */
   takeResponse(response) {
     this.#response = response;
     return response.body === null ? null : BODY_STREAM;
   }
 
+  /** @param {number} status @param {string} text */
   #answerPlainly(status, text) {
     this.#response = new Response(text);
     const headerPairs = [["content-type", "text/plain;charset=UTF-8"]];
@@ -145,9 +165,9 @@ export class HttpActionExecution extends ActionExecution {
     this.#isAnswering = true;
     let head;
     try {
-      head = readHead(this.outcome.value, this.#response);
+      head = readHead(valueOf(this.outcome), this.#response);
     } catch (error) {
-      this.fail({ message: error.message });
+      this.fail({ message: /** @type {Error} */ (error).message });
       return undefined;
     }
     const { status, headerPairs, body } = head;
@@ -163,10 +183,12 @@ export class HttpActionExecution extends ActionExecution {
     return this.#request.streamResponse === true;
   }
 
+  /** @param {FromHost} message */
   #send(message) {
     this.host.channel.send(message);
   }
 
+  /** @param {ReadableStream<Uint8Array>|null} body */
   async #drain(body) {
     if (body === null) return;
     for await (const chunk of body) {
@@ -186,13 +208,14 @@ export class HttpActionExecution extends ActionExecution {
     }
   }
 
+  /** @param {Buffer} bytes */
   async #sendChunk(bytes) {
     this.#send({ type: "responseChunk", id: this.id, data: bytes.toString("base64") });
     this.#ahead += bytes.length;
-    if (this.#ahead >= limits.bodyAhead) await new Promise((resolve) => (this.#goOn = resolve));
+    if (this.#ahead >= limits.bodyAhead) await new Promise((resolve) => (this.#goOn = () => resolve(undefined)));
   }
 
-  /** The client has got a part of the response. */
+  /** The client has got a part of the response. @param {{bytes: number}} message */
   responseTaken({ bytes }) {
     this.enterStep(() => {
       this.#ahead -= bytes;
@@ -200,6 +223,7 @@ export class HttpActionExecution extends ActionExecution {
     });
   }
 
+  /** @param {number} status @param {[string, string][]} headerPairs */
   #complete(status, headerPairs) {
     if (this.ended) return;
     if (this.#streams) {
@@ -212,7 +236,12 @@ export class HttpActionExecution extends ActionExecution {
   }
 }
 
-/** Whether a router has a route for a request. Throws CallError where its answer is neither a route nor none. */
+/**
+ * Whether a router has a route for a request. Throws CallError where its answer is neither a route nor none.
+ * @param {UserValue} router
+ * @param {string} path
+ * @param {string} method
+ */
 function hasRoute(router, path, method) {
   if (typeof router.lookup !== "function") throw new CallError("The router of `convex/http.js` has no `lookup`.");
   const found = router.lookup(path, method);
@@ -224,6 +253,7 @@ function hasRoute(router, path, method) {
   );
 }
 
+/** @param {UserValue} value */
 function kindOf(value) {
   if (types.isPromise(value)) return "a promise";
   if (Array.isArray(value)) return "a list of something else";
@@ -238,6 +268,7 @@ function kindOf(value) {
 function readHead(text, response) {
   if (typeof text !== "string") throw new UnsendableValue("The HTTP action's response is not JSON text");
   const { status, headerPairs, streamId = null } = JSON.parse(checkValue(text).text) ?? {};
+  /** @param {unknown} pair */
   const isPair = (pair) => Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string");
   if (!Number.isInteger(status) || !Array.isArray(headerPairs) || !headerPairs.every(isPair))
     throw new UnsendableValue("The HTTP action's response has no status or no headers");
@@ -246,7 +277,9 @@ function readHead(text, response) {
   try {
     new Headers(headerPairs);
   } catch (error) {
-    throw new UnsendableValue(`The HTTP action's response has headers that cannot be sent: ${error.message}`);
+    throw new UnsendableValue(
+      `The HTTP action's response has headers that cannot be sent: ${/** @type {Error} */ (error).message}`,
+    );
   }
   if (streamId === null) return { status, headerPairs, body: null };
   if (streamId !== BODY_STREAM || response === null)

@@ -12,9 +12,23 @@ import { MessageTooLong } from "../channel.mjs";
 import { limits } from "../limits.mjs";
 import { checkValue, humanize, UnsendableValue } from "../outgoing_values.mjs";
 import { writeJson, writeText } from "../plain_json.mjs";
+/** @import { Deployment } from "../deployment.mjs" */
+/** @import { Refusal } from "./execution.mjs" */
+/** @import { ImportPhase } from "./import_execution.mjs" */
+/** @import { InvocationHost } from "../types/host" */
+/** @import { LogLines } from "../log_lines.mjs" */
+/** @import { Failure, FailureKind, FunctionKind, Raised, Reply, Run, UserValue } from "../types/protocol" */
+/** @import { Settle } from "../types/realm" */
+/** @import { Realm } from "../realm.mjs" */
+/** @import { Instance } from "../realm_pool.mjs" */
 
 const TOP_LEVEL_AWAIT = "Top-level awaits in source files are unsupported";
 export const NEVER_RESOLVES = "Returned promise will never resolve";
+
+/** @typedef {{value: UserValue}|{reason: UserValue}} Outcome */
+
+/** What the handler's promise has become, which has not been rejected. @param {Outcome} outcome @returns {UserValue} */
+export const valueOf = (outcome) => /** @type {{value: UserValue}} */ (outcome).value;
 
 export class Invocation extends Execution {
   /** Nanoseconds of user time in finished steps; of this call alone. */
@@ -26,20 +40,23 @@ export class Invocation extends Execution {
   ended = false;
   /** Steps that wait for their turn. */
   stepsAhead = 0;
-  /** @type {import("../realm.mjs").Realm|null} */
-  realm = null;
-  /** What the handler's promise became: {value} or {reason}. */
+  /** Where it runs, from its first step on. @type {Realm} */
+  realm = /** @type {any} */ (null);
+  /** What the handler's promise became: {value} or {reason}. @type {Outcome|null} */
   outcome = null;
-  /** @type {import("../realm_pool.mjs").Instance|null} */
+  /** Set with the realm, unless the module throws. @type {Instance|null} */
   instance = null;
   #phase = "import";
+  /** @type {UserValue} */
   #namespace = null;
+  /** What a call is told that has used up its time. */
+  timeoutText = "";
 
   /**
-   * @param {object} deployment
-   * @param {object} message  the `run` message
-   * @param {{steps: object, channel: object, realms: object, onEnd: (one: Invocation) => void}} host
-   * @param {{importPhase: string, logs?: object}} options
+   * @param {Deployment} deployment
+   * @param {Run} message
+   * @param {InvocationHost} host
+   * @param {{importPhase: ImportPhase, logs?: LogLines}} options
    */
   constructor(deployment, message, host, { importPhase, logs }) {
     super(deployment, { now: message.now, seed: message.seed, logs });
@@ -59,7 +76,10 @@ export class Invocation extends Execution {
     this.end();
   }
 
-  /** Runs `action`, which may enter user code, as a step of its own. What it throws fails the call. */
+  /**
+   * Runs `action`, which may enter user code, as a step of its own. What it throws fails the call.
+   * @param {() => void} action
+   */
   enterStep(action) {
     this.stepsAhead += 1;
     this.host.steps.enqueue(this, () => {
@@ -77,37 +97,48 @@ export class Invocation extends Execution {
 
   #begin() {
     const { deployment, path, importPhase } = this;
-    const instance = (this.instance = this.host.realms.instance(deployment, path.module, importPhase, (realm) => {
-      this.realm = realm;
-    }));
+    const instance = (this.instance = this.host.realms.instance(
+      deployment,
+      path.module,
+      importPhase,
+      (/** @type {Realm} */ realm) => {
+        this.realm = realm;
+      },
+    ));
     this.logs.addAll(instance.imported.logs.take());
     for (const name of instance.imported.envRead) this.envRead.add(name);
     this.fatalFailure = instance.imported.fatalFailure;
     this.unhandled = instance.imported.unhandled;
     if (!instance.isPending) return this.#invoke(instance.namespace);
     instance.namespace.then(
-      (namespace) => (this.#namespace = namespace),
-      (reason) => (this.outcome = { reason }),
+      (/** @type {UserValue} */ namespace) => (this.#namespace = namespace),
+      (/** @type {UserValue} */ reason) => (this.outcome = { reason }),
     );
   }
 
+  /** @param {UserValue} namespace */
   #invoke(namespace) {
     this.#phase = "run";
     this.realm.execution = this;
     this.invoke(namespace);
   }
 
-  /** Calls the function of the namespace. Subclasses may find and call it otherwise. */
+  /**
+   * Calls the function of the namespace. Subclasses may find and call it otherwise.
+   * @param {UserValue} namespace
+   */
   invoke(namespace) {
-    const { target, method } = findFunction(namespace, this.path, this.message.kind);
+    const kind = /** @type {FunctionKind} */ (this.message.kind);
+    const { target, method } = findFunction(namespace, this.path, kind);
     this.callMethod(target, method, [...this.leadingArguments, JSON.stringify([this.message.args])]);
   }
 
-  /** What the entry of the function's kind takes before its arguments. */
+  /** What the entry of the function's kind takes before its arguments. @returns {string[]} */
   get leadingArguments() {
     return [];
   }
 
+  /** @param {UserValue} target @param {string} method @param {unknown[]} args */
   callMethod(target, method, args) {
     this.realm.api.settle(
       target,
@@ -144,8 +175,23 @@ export class Invocation extends Execution {
   /** Decides what is next: wait, hand out answers, or end. */
   proceed() {}
 
+  /**
+   * Begins a call of the engine.
+   * @param {string} op
+   * @param {{args: UserValue, text: string}} _call
+   * @param {Settle<string>} _resolve
+   * @param {Settle<Raised>} reject
+   */
+  startCall(op, _call, _resolve, reject) {
+    reject({ message: `Unknown operation ${op}` });
+  }
+
+  /** Answers of the engine have come. @param {Reply} _message */
+  receive(_message) {}
+
   // ---- the end ------------------------------------------------------------------------------------------------
 
+  /** @param {UserValue} value */
   succeed(value) {
     try {
       this.finish("done", `"result":${resultText(value, this.message.path)}`);
@@ -155,17 +201,21 @@ export class Invocation extends Execution {
     }
   }
 
+  /** @param {UserValue} reason */
   failWith(reason) {
     if (reason instanceof CallError || reason instanceof ModuleError) this.fail({ message: reason.message });
     else this.fail(this.realm.describe(reason));
   }
 
-  /** @param {import("../failures.mjs").Failure} failure */
+  /** @param {Failure} failure @param {FailureKind} kind */
   fail(failure, kind = "user") {
     this.finish("failed", failureFields(failure, kind));
   }
 
-  /** Ends the call although something of the host's own went wrong on the way to its answer. */
+  /**
+   * Ends the call although something of the host's own went wrong on the way to its answer.
+   * @param {UserValue} error
+   */
   abort(error) {
     if (this.ended) return;
     const message = `The function's answer could not be written: ${textOf(error)}`;
@@ -173,7 +223,11 @@ export class Invocation extends Execution {
     this.end();
   }
 
-  /** The last message. `fields` is JSON text of what is particular to it. */
+  /**
+   * The last message. `fields` is JSON text of what is particular to it.
+   * @param {"done"|"failed"} type
+   * @param {string} fields
+   */
   finish(type, fields) {
     const usage = writeJson({
       userMs: this.userMs,
@@ -183,6 +237,7 @@ export class Invocation extends Execution {
       unawaited: this.unawaited(),
     });
     const lines = this.logs.take();
+    /** @param {string} logs */
     const message = (logs) => `{"type":"${type}","id":${this.id},${fields},"logs":${logs},"usage":${usage}}`;
     try {
       this.host.channel.sendText(message(writeJson(lines)));
@@ -195,6 +250,7 @@ export class Invocation extends Execution {
     this.end();
   }
 
+  /** @param {string} message @param {string} usage */
   #sendAlone(message, usage) {
     try {
       this.host.channel.sendText(message);
@@ -212,7 +268,7 @@ export class Invocation extends Execution {
     return Math.round(Number(this.userTime) / 1e3) / 1e3;
   }
 
-  /** Names of operations that the call leaves behind. */
+  /** Names of operations that the call leaves behind. @returns {string[]} */
   unawaited() {
     return [];
   }
@@ -234,21 +290,33 @@ export class Invocation extends Execution {
     this.host.onEnd(this);
   }
 
-  /** A call of the engine: refused here when it is none, else begun by `startCall` with its parsed arguments. */
+  /**
+   * A call of the engine: refused here when it is none, else begun by `startCall` with its parsed arguments.
+   * @param {number} count
+   * @param {UserValue} op
+   * @param {UserValue} text
+   * @param {Settle<string>} resolve
+   * @param {Settle<Raised>} reject
+   */
   asyncSyscall(count, op, text, resolve, reject) {
     if (this.ended) return;
     let call;
     try {
       call = this.parseArguments(count, op, text);
     } catch (error) {
-      reject({ type: error.type, message: error.message });
+      const { type, message } = /** @type {Refusal} */ (error);
+      reject({ type, message });
       return;
     }
     this.startCall(op, call, resolve, reject);
   }
 }
 
-/** JSON text of what a function returned. Throws UnsendableValue with the sentence for its author. */
+/**
+ * JSON text of what a function returned. Throws UnsendableValue with the sentence for its author.
+ * @param {unknown} value
+ * @param {string} path
+ */
 export function resultText(value, path) {
   if (typeof value !== "string") throw new UnsendableValue(`Function ${path} return value invalid: expected JSON text`);
   let checked;
@@ -264,12 +332,17 @@ export function resultText(value, path) {
   );
 }
 
-/** JSON text of what `failed` says of a failure, whose data is JSON text that has been checked. */
+/**
+ * JSON text of what `failed` says of a failure, whose data is JSON text that has been checked.
+ * @param {Failure} failure
+ * @param {FailureKind} kind
+ */
 export function failureFields({ message, frames = [], data }, kind) {
   const more = data === undefined ? "" : `,"data":${data}`;
   return `"error":{"message":${writeText(message)},"frames":${writeJson(frames)}${more}},"kind":"${kind}"`;
 }
 
+/** @param {UserValue} error */
 function textOf(error) {
   try {
     return String(error?.message ?? error);

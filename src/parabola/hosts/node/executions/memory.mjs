@@ -26,7 +26,7 @@ export class MemoryUse {
   charged = 0;
   /** The charge at the last collection. */
   collectedAt = 0;
-  /** What was not the call's at its first collection; null before. */
+  /** What was not the call's at its first collection; null before. @type {number|null} */
   base = null;
   /** What other calls were charged with then. */
   others = 0;
@@ -36,16 +36,25 @@ export class MemoryMeter {
   /** The calls in flight. @type {() => Iterable<{memory: MemoryUse}>} */
   inFlight = () => [];
   #atStart = 0;
+  /** @type {(() => void)|null} */
   #collect = null;
   #afterCollection = 0;
 
-  /** A step of the call begins. @returns {number} bytes that are not the call's */
+  /**
+   * A step of the call begins.
+   * @param {{memory: MemoryUse}} call
+   * @returns {number} bytes that are not the call's
+   */
   begin({ memory }) {
     this.#atStart = usedBytes();
     return Math.max(0, this.#atStart - memory.charged);
   }
 
-  /** The step is over. @returns {boolean} whether the call holds more than it may */
+  /**
+   * The step is over.
+   * @param {{memory: MemoryUse}} call
+   * @returns {boolean} whether the call holds more than it may
+   */
   end({ memory }) {
     const before = usedBytes();
     memory.charged += Math.max(0, before - this.#atStart);
@@ -58,7 +67,8 @@ export class MemoryMeter {
       const freed = Math.min(memory.charged, Math.max(0, before - used));
       Object.assign(memory, { base: used - memory.charged + freed, others });
     }
-    return used - memory.base - Math.max(0, others - memory.others) > limits.callMemory + SLACK;
+    const base = /** @type {number} */ (memory.base);
+    return used - base - Math.max(0, others - memory.others) > limits.callMemory + SLACK;
   }
 
   #chargedWith() {
@@ -82,7 +92,7 @@ export class MemoryMeter {
 
   #collectGarbage() {
     this.#collect ??= collector();
-    this.#collect();
+    /** @type {() => void} */ (this.#collect)();
     this.#afterCollection = usedBytes();
   }
 }

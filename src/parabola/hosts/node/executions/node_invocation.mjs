@@ -8,18 +8,25 @@ import { LogLines } from "../log_lines.mjs";
 import { ownTimer } from "../open_resources.mjs";
 import { humanize, UnsendableValue } from "../outgoing_values.mjs";
 import { writeJson, writeText } from "../plain_json.mjs";
+/** @import { NodeInvocationHost } from "../types/host" */
+/** @import { Failure, FailureKind, Reply, Run, UserValue } from "../types/protocol" */
 
 const TOO_MANY =
   "Too many concurrent operations. See https://docs.convex.dev/functions/actions#limits for more information.";
 
 export class NodeInvocation {
+  /**
+   * @type {Map<number, {op: string, resolve: (value: UserValue) => void, reject: (error: Error) => void}>}
+   */
   #calls = new Map();
   #callNumbers = 0;
   #startedAt = performance.now();
+  /** @type {NodeInvocationHost} */
   #host;
   #deadline;
   ended = false;
 
+  /** @param {Run} message @param {NodeInvocationHost} host */
   constructor(message, host) {
     this.id = message.id;
     this.message = message;
@@ -58,15 +65,18 @@ export class NodeInvocation {
     }
   }
 
+  /** @param {UserValue} error */
   failWith(error) {
     if (error instanceof CallError) this.fail({ message: error.message });
     else this.fail(describeThrown(error, this.#host.stackFrames));
   }
 
+  /** @param {Failure} failure @param {FailureKind} kind */
   fail(failure, kind = "user") {
     this.#finish("failed", failureFields(failure, kind));
   }
 
+  /** @param {"done"|"failed"} type @param {string} fields */
   #finish(type, fields) {
     if (this.ended) return;
     const usage = {
@@ -87,7 +97,7 @@ export class NodeInvocation {
 
   // ---- calls to the engine ------------------------------------------------------------------------------------
 
-  /** @returns {Promise<unknown>} the parsed answer */
+  /** @param {string} op @param {string} args @returns {Promise<UserValue>} the parsed answer */
   call(op, args) {
     if (this.#calls.size >= limits.operationsPending) return Promise.reject(new Error(TOO_MANY));
     return new Promise((resolve, reject) => {
@@ -100,6 +110,7 @@ export class NodeInvocation {
     });
   }
 
+  /** @param {Reply} message */
   receive({ replies }) {
     for (const { call: number, value, error } of replies) {
       const call = this.#calls.get(number);

@@ -1,9 +1,15 @@
 /** The operations of an action: some at once, others wait their turn. */
 import { limits } from "../limits.mjs";
 
+/** @typedef {{name: string}} Operation */
+/** @typedef {Operation & {start: (operation: Operation) => void}} Waiting */
+
 export class OperationQueue {
+  /** @type {Waiting[]} */
   #waiting = [];
+  /** @type {Set<Operation>} */
   #running = new Set();
+  /** @type {Set<Operation>} */
   #tracked = new Set();
   #limit;
 
@@ -20,19 +26,20 @@ export class OperationQueue {
     this.#startNext();
   }
 
-  /** Counts an operation that is under way already, beside the limit. */
+  /** Counts an operation that is under way already, beside the limit. @param {Operation} operation */
   track(operation) {
     this.#tracked.add(operation);
   }
 
   #startNext() {
     while (this.#waiting.length > 0 && this.#running.size < this.#limit) {
-      const operation = this.#waiting.shift();
+      const operation = /** @type {Waiting} */ (this.#waiting.shift());
       this.#running.add(operation);
       operation.start(operation);
     }
   }
 
+  /** @param {Operation} operation */
   finish(operation) {
     this.#running.delete(operation);
     this.#tracked.delete(operation);

@@ -3,6 +3,7 @@
  *
  * The engine counts a row as read when user code has got it; rows fetched in vain are given back by a cleanup.
  */
+/** @import { UserValue } from "../types/protocol" */
 const FIRST_BATCH = 100;
 const MAX_BATCH = 1024;
 
@@ -10,6 +11,7 @@ const MAX_BATCH = 1024;
 export const STREAM_END = '{"value":null,"done":true}';
 
 export class QueryStreams {
+  /** @type {Map<number, QueryStream>} */
   #streams = new Map();
   #nextId = 0;
   #grows;
@@ -19,18 +21,19 @@ export class QueryStreams {
     this.#grows = grows;
   }
 
-  /** @returns {number} the id of a new stream; nothing is read yet */
+  /** @returns {number} the id of a new stream; nothing is read yet @param {UserValue} query */
   open(query) {
     const id = this.#nextId++;
     this.#streams.set(id, new QueryStream(id, query, this.#grows));
     return id;
   }
 
-  /** @returns {QueryStream|undefined} */
+  /** @returns {QueryStream|undefined} @param {number} id */
   get(id) {
     return this.#streams.get(id);
   }
 
+  /** @param {number} id */
   drop(id) {
     this.#streams.delete(id);
   }
@@ -39,6 +42,7 @@ export class QueryStreams {
 export class QueryStream {
   #query;
   #limit;
+  /** @type {UserValue[]} */
   #rows = [];
   #position = 0;
   #exhausted = false;
@@ -50,11 +54,13 @@ export class QueryStream {
   /** A fetch is under way. */
   inFlight = false;
 
+  /** @param {number} id @param {UserValue} query @param {boolean} grows */
   constructor(id, query, grows) {
     this.id = id;
     this.#query = query;
     this.#grows = grows;
-    const limits = (query?.operators ?? []).filter((operator) => typeof operator?.limit === "number");
+    /** @type {{limit: number}[]} */
+    const limits = (query?.operators ?? []).filter((/** @type {UserValue} */ one) => typeof one?.limit === "number");
     this.#limit = Math.min(Infinity, ...limits.map((operator) => operator.limit));
   }
 
@@ -81,12 +87,14 @@ export class QueryStream {
     this.inFlight = true;
     const batch = Math.max(1, Math.min(this.#batch, this.#limit - this.#fetched));
     if (this.#grows) this.#batch = Math.min(this.#batch * 2, MAX_BATCH);
+    /** @type {{queryId: number, batch: number, consumed: number, query?: UserValue}} */
     const args = { queryId: this.id, batch, consumed: this.consumed };
     if (!this.started) args.query = this.#query;
     this.started = true;
     return JSON.stringify(args);
   }
 
+  /** @param {{values: UserValue[], done: boolean}} batch */
   receive({ values, done }) {
     this.inFlight = false;
     this.#rows = values;

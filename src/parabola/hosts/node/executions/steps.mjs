@@ -8,17 +8,23 @@
  * While the process is full, calls wait before they begin until others have ended.
  */
 import { MemoryMeter } from "./memory.mjs";
+/** @import { ActivityFile } from "../activity.mjs" */
+/** @import { Stepped } from "../types/host" */
 
 /** Nanoseconds. To ask for processor time costs as much as a short step, which is charged by the clock instead. */
 const SHORT = 2_000_000n;
 
+/** @typedef {{execution: Stepped, action: () => void}} Step */
+
 export class StepQueue {
   memory = new MemoryMeter();
+  /** @type {Step[]} */
   #queue = [];
-  /** Calls that have begun and not ended. */
+  /** Calls that have begun and not ended. @type {Set<Stepped>} */
   #begun = new Set();
-  /** Steps of calls that have to wait before they begin. */
+  /** Steps of calls that have to wait before they begin. @type {Step[]} */
   #held = [];
+  /** @type {Stepped|null} */
   #active = null;
   #startedAt = 0n;
   /** Processor time as last asked for, less than `SHORT` before the step began. */
@@ -31,7 +37,7 @@ export class StepQueue {
   /** Called when nothing is left to run. */
   onIdle = () => {};
 
-  /** @param {import("../activity.mjs").ActivityFile} activity */
+  /** @param {ActivityFile} activity */
   constructor(activity) {
     this.#activity = activity;
   }
@@ -42,8 +48,7 @@ export class StepQueue {
   }
 
   /**
-   * @param {{id: number, userTime: bigint, othersTime: bigint, memory: object, isOverMemory: boolean, settle: () => void,
-   *   abort: (error: unknown) => void}} execution
+   * @param {Stepped} execution
    * @param {() => void} action  enters user code; must not throw
    */
   enqueue(execution, action) {
@@ -63,7 +68,11 @@ export class StepQueue {
     return used < elapsed ? used : elapsed;
   }
 
-  /** Does work of the host's own within a step, such as making a realm: no call is charged with its time. */
+  /**
+   * Does work of the host's own within a step, such as making a realm: no call is charged with its time.
+   * @template T
+   * @param {() => T} work
+   */
   onTheHouse(work) {
     const startedAt = process.hrtime.bigint();
     const cpu = process.cpuUsage();
@@ -81,7 +90,7 @@ export class StepQueue {
     setImmediate(() => this.#turn());
   }
 
-  /** The call has ended: there may be room for others now. */
+  /** The call has ended: there may be room for others now. @param {Stepped} execution */
   ended(execution) {
     this.#begun.delete(execution);
     if (this.#held.length === 0) return;
@@ -142,7 +151,7 @@ export class StepQueue {
   }
 }
 
-/** Nanoseconds of processor time of the process since `before`. */
+/** Nanoseconds of processor time of the process since `before`. @param {NodeJS.CpuUsage} before */
 function cpuSince(before) {
   const { user, system } = process.cpuUsage(before);
   return BigInt(user + system) * 1000n;

@@ -5,12 +5,16 @@
  */
 import { randomUUID } from "node:crypto";
 import { checkArguments } from "../outgoing_values.mjs";
+/** @import { GetArguments, StoreArguments, UserValue } from "../types/protocol" */
 
 // Each part is several times in memory on both sides: as bytes, in base64 and inside a message.
 const PART_BYTES = 4 * 1024 * 1024;
 
+/** @typedef {(op: string, args: string) => Promise<UserValue>} CallEngine */
+
 /**
- * @param {(op: string, args: string) => Promise<unknown>} call  calls the engine
+ * @param {CallEngine} call
+ * @param {StoreArguments} asked
  * @param {Blob} blob
  * @returns {Promise<string>} the storage id
  */
@@ -30,7 +34,11 @@ export async function storeBlob(call, { requestId, version, options }, blob) {
   }
 }
 
-/** @returns {Promise<Blob|null>} */
+/**
+ * @param {CallEngine} call
+ * @param {GetArguments} given
+ * @returns {Promise<Blob|null>}
+ */
 export async function getBlob(call, { requestId, version, storageId }) {
   const asked = { requestId, version, storageId };
   checkArguments(JSON.stringify(asked), asked);

@@ -13,11 +13,18 @@ const PATIENCE = 12;
 
 const context = vm.createContext({ work: null });
 const script = new vm.Script("work()");
+/** @type {ProcessorWatch|null} */
 let watch = null;
 
 export class TimeLimitExceeded extends Error {}
 
-/** Runs `work`; throws TimeLimitExceeded if it has not returned after `seconds` of processor time. */
+/**
+ * Runs `work`; throws TimeLimitExceeded if it has not returned after `seconds` of processor time.
+ * @template T
+ * @param {number} seconds
+ * @param {() => T} work
+ * @returns {T}
+ */
 export function withTimeLimit(seconds, work) {
   watch ??= new ProcessorWatch();
   context.work = work;
@@ -25,8 +32,8 @@ export function withTimeLimit(seconds, work) {
   try {
     return script.runInContext(context, { timeout: Math.ceil(PATIENCE * seconds * 1000), breakOnSigint: true });
   } catch (error) {
-    if (error?.code !== "ERR_SCRIPT_EXECUTION_TIMEOUT" && error?.code !== "ERR_SCRIPT_EXECUTION_INTERRUPTED")
-      throw error;
+    const { code } = /** @type {{code?: string}} */ (error ?? {});
+    if (code !== "ERR_SCRIPT_EXECUTION_TIMEOUT" && code !== "ERR_SCRIPT_EXECUTION_INTERRUPTED") throw error;
     throw new TimeLimitExceeded(`Function execution timed out (maximum duration: ${seconds}s)`);
   } finally {
     watch.end();
@@ -55,6 +62,7 @@ class ProcessorWatch {
     worker.unref();
   }
 
+  /** @param {number} seconds */
   begin(seconds) {
     const { user, system } = process.cpuUsage();
     Atomics.store(this.#cells, 1, Math.ceil((user + system) / 1000 + seconds * 1000));
@@ -71,7 +79,8 @@ class ProcessorWatch {
 
 /** The thread's program. */
 function watchProcessor() {
-  const { workerData: cells } = require("node:worker_threads");
+  /** @type {Int32Array} */
+  const cells = require("node:worker_threads").workerData;
   const INTERVAL = 50;
   let interrupted = 0;
   let watched = 0;

@@ -4,6 +4,7 @@ import { AsyncResource } from "node:async_hooks";
 const MAX_DELAY = 2 ** 31 - 1;
 
 export class Timers {
+  /** @type {Map<number, NodeJS.Timeout>} */
   #timers = new Map();
   #nextId = 1;
   #enter;
@@ -17,6 +18,7 @@ export class Timers {
     return this.#timers.size === 0;
   }
 
+  /** @param {() => void} callback @param {number} delay @param {boolean} repeat */
   set(callback, delay, repeat) {
     const id = this.#nextId++;
     // The step belongs to whatever asked for a turn first; the callback to the context in which the timer was set.
@@ -32,6 +34,7 @@ export class Timers {
     return id;
   }
 
+  /** @param {number} id */
   clear(id) {
     clearTimeout(this.#timers.get(id));
     this.#timers.delete(id);

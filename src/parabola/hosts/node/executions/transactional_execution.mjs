@@ -2,12 +2,17 @@
 import { CallQueue } from "./call_queue.mjs";
 import { normalizeId } from "../document_ids.mjs";
 import { Refusal } from "./execution.mjs";
-import { Invocation, NEVER_RESOLVES } from "./invocation.mjs";
+import { Invocation, NEVER_RESOLVES, valueOf } from "./invocation.mjs";
 import { limits } from "../limits.mjs";
 import { QueryStreams, STREAM_END } from "./query_streams.mjs";
+/** @import { Deployment } from "../deployment.mjs" */
+/** @import { InvocationHost } from "../types/host" */
+/** @import { Raised, Reply, Run, UserValue } from "../types/protocol" */
+/** @import { HostOperation, Settle } from "../types/realm" */
 
 const ACTION_HINT = "Please consider using an action. See https://docs.convex.dev/functions/actions for more details.";
 
+/** @param {string} what */
 export const transactionalRefusal = (what) => `Can't use ${what} in queries and mutations. ${ACTION_HINT}`;
 
 export class TransactionalExecution extends Invocation {
@@ -15,12 +20,19 @@ export class TransactionalExecution extends Invocation {
   #userTimeLimit = BigInt(Math.round(limits.userSeconds * 1e9));
   #calls = new CallQueue();
   #streams;
+  /** @type {Map<string, number>} */
   #tables;
   #startedAt = performance.now();
   #localDrain = false;
   #operations = 0;
+  /** @type {string[]|null} */
   #unawaited = null;
 
+  /**
+   * @param {Deployment} deployment
+   * @param {Run} message
+   * @param {InvocationHost} host
+   */
   constructor(deployment, message, host) {
     super(deployment, message, host, { importPhase: "transaction" });
     this.#streams = new QueryStreams(message.kind === "query");
@@ -33,7 +45,10 @@ export class TransactionalExecution extends Invocation {
     return super.performanceNow() + Math.floor((performance.now() - this.#startedAt) * 10) / 10;
   }
 
-  /** Milliseconds of user time of the calls that share one transaction with this one. */
+  /**
+   * Milliseconds of user time of the calls that share one transaction with this one.
+   * @param {number} milliseconds
+   */
   #othersHaveUsed(milliseconds = 0) {
     this.othersTime = BigInt(Math.round(milliseconds * 1e6));
   }
@@ -52,7 +67,7 @@ export class TransactionalExecution extends Invocation {
     else if (state !== "idle") this.enterStep(() => this.#deliver());
     else if (this.#operations > 0 || this.stepsAhead > 0) return;
     else if (this.outcome === null) this.fail({ message: NEVER_RESOLVES }, "stuck");
-    else this.succeed(this.outcome.value);
+    else this.succeed(valueOf(this.outcome));
   }
 
   /** Hands the answers of the batch that is due to user code. */
@@ -75,6 +90,7 @@ export class TransactionalExecution extends Invocation {
 
   // ---- the engine ---------------------------------------------------------------------------------------------
 
+  /** @param {Reply} message */
   receive({ replies, tables, userMsUsed }) {
     if (this.ended) return;
     if (userMsUsed !== undefined) this.#othersHaveUsed(userMsUsed);
@@ -82,6 +98,7 @@ export class TransactionalExecution extends Invocation {
     if (this.#calls.receive(replies)) this.enterStep(() => this.#deliver());
   }
 
+  /** @param {string[]} calls */
   #send(calls) {
     if (calls.length === 0) return;
     let more = "";
@@ -94,6 +111,7 @@ export class TransactionalExecution extends Invocation {
     this.host.channel.sendText(`{"type":"syscall","id":${this.id},"calls":[${calls.join(",")}]${more}}`);
   }
 
+  /** @param {"done"|"failed"} type @param {string} fields */
   finish(type, fields) {
     this.#send(this.#calls.takeCleanups());
     super.finish(type, fields);
@@ -109,6 +127,7 @@ export class TransactionalExecution extends Invocation {
 
   // ---- what the realm's globals ask ---------------------------------------------------------------------------
 
+  /** @param {number} count @param {UserValue} op @param {UserValue} text @returns {string} */
   syscall(count, op, text) {
     const { args } = this.parseArguments(count, op, text);
     switch (op) {
@@ -127,6 +146,7 @@ export class TransactionalExecution extends Invocation {
     }
   }
 
+  /** @param {number} queryId */
   #cleanUp(queryId) {
     const stream = this.#streams.get(queryId);
     if (stream === undefined) return false;
@@ -135,6 +155,7 @@ export class TransactionalExecution extends Invocation {
     return true;
   }
 
+  /** @param {UserValue} args */
   #normalizeId({ table, idString }) {
     if (typeof table !== "string" || typeof idString !== "string") {
       throw new Refusal("Invalid arguments for `db.normalizeId`: expected two strings");
@@ -150,6 +171,12 @@ export class TransactionalExecution extends Invocation {
     return JSON.stringify({ $integer: bytes.toString("base64") });
   }
 
+  /**
+   * @param {string} op
+   * @param {{args: UserValue, text: string}} call
+   * @param {Settle<string>} resolve
+   * @param {Settle<Raised>} reject
+   */
   startCall(op, call, resolve, reject) {
     if (op !== "1.0/queryStreamNext") {
       this.#calls.push({ op, args: call.text, resolve, reject });
@@ -168,10 +195,12 @@ export class TransactionalExecution extends Invocation {
     }
   }
 
+  /** @param {string} what */
   refusal(what) {
     return { type: "Error", message: transactionalRefusal(what) };
   }
 
+  /** @returns {HostOperation} */
   beginOperation() {
     this.#operations += 1;
     return {

@@ -7,6 +7,7 @@ export class ColumnShifts {
    */
   #lines;
 
+  /** @param {Map<number, [number, number, boolean][]>} lines */
   constructor(lines) {
     this.#lines = lines;
   }
@@ -17,6 +18,7 @@ export class ColumnShifts {
    * @returns {ColumnShifts|null} null if no column has changed
    */
   static of(source, edits) {
+    /** @type {Map<number, [number, number, boolean][]>} */
     const lines = new Map();
     let line = 0;
     let lineStart = 0;
@@ -52,6 +54,7 @@ export class ColumnShifts {
   }
 }
 
+/** @param {string} text @param {number} i */
 function isLineEnd(text, i) {
   const code = text.charCodeAt(i);
   return code === 10 || code === 0x2028 || code === 0x2029 || (code === 13 && text.charCodeAt(i + 1) !== 10);

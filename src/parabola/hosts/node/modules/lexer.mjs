@@ -31,22 +31,51 @@ const PUNCTUATORS =
 export class LexError extends Error {}
 
 /**
+ * @typedef {object} Tokens
+ * @property {number[]} kinds
+ * @property {number[]} starts
+ * @property {number[]} ends
+ * @property {number} length
+ * @property {(i: number) => string} text
+ * @property {(i: number) => boolean} startsLine
+ *
+ * @typedef {object} Bracket  an open bracket
+ * @property {string} opener
+ * @property {boolean} isExpression  whether its end completes an expression
+ * @property {boolean} isObject
+ * @property {boolean} [isTemplate]
+ * @property {boolean} [isFunctionExpression]
+ * @property {number} conditionals  how many `?` wait for their `:`
+ */
+
+/**
  * @param {string} source
- * @returns {{kinds: number[], starts: number[], ends: number[], length: number, text(i: number): string,
- *   startsLine(i: number): boolean}}
+ * @returns {Tokens}
  */
 export function tokenize(source) {
+  /** @type {number[]} */
   const kinds = [];
+  /** @type {number[]} */
   const starts = [];
+  /** @type {number[]} */
   const ends = [];
-  /** Open brackets: {opener, isExpression, isTemplate, isCondition, conditionals, isObject}. */
+  /**
+   * Open brackets: {opener, isExpression, isTemplate, isCondition, conditionals, isObject}.
+   * @type {Bracket[]}
+   */
   const open = [];
   let position = source.startsWith("#!") ? lineEnd(source, 0) : 0;
-  let lastClosed = null;
-  /** Set by `function` and `class` until their parameter list or body opens. */
+  /** The bracket that a closing one has ended; there is one where the last token is such. */
+  let lastClosed = /** @type {Bracket} */ (/** @type {unknown} */ (null));
+  /**
+   * Set by `function` and `class` until their parameter list or body opens.
+   * @type {{word: string, isExpression: boolean, depth: number}[]}
+   */
   const pending = [];
 
+  /** @param {number} i */
   const text = (i) => source.slice(starts[i], ends[i]);
+  /** @param {number} kind @param {number} start @param {number} end */
   const push = (kind, start, end) => {
     kinds.push(kind);
     starts.push(start);
@@ -54,6 +83,7 @@ export function tokenize(source) {
     position = end;
   };
   const last = () => kinds.length - 1;
+  /** @param {number} i */
   const isMember = (i) => i > 0 && kinds[i - 1] === PUNCTUATOR && [".", "?.", "#"].includes(text(i - 1));
 
   /** Whether the next token stands where an operand is expected. */
@@ -71,6 +101,7 @@ export function tokenize(source) {
     return mark !== "]" && mark !== "++" && mark !== "--";
   };
 
+  /** @returns {{isExpression: boolean, isObject: boolean}} */
   const openBrace = () => {
     const i = last();
     const before = i < 0 ? ";" : text(i);
@@ -96,7 +127,10 @@ export function tokenize(source) {
     return { isExpression: true, isObject: true };
   };
 
-  /** A piece that ends in a substitution is followed by an operand, as an opening bracket is. */
+  /**
+   * A piece that ends in a substitution is followed by an operand, as an opening bracket is.
+   * @param {number} start
+   */
   const pushTemplatePiece = (start) => {
     const { end, substitution } = templatePieceEnd(source, start + 1);
     push(substitution ? PUNCTUATOR : TEMPLATE, start, end);
@@ -124,7 +158,7 @@ export function tokenize(source) {
     }
     if ((code >= 48 && code <= 57) || (code === 46 && isDigit(source.charCodeAt(start + 1)))) {
       NUMERIC.lastIndex = start;
-      push(NUMBER, start, start + NUMERIC.exec(source)[0].length);
+      push(NUMBER, start, start + /** @type {RegExpExecArray} */ (NUMERIC.exec(source))[0].length);
       continue;
     }
     IDENTIFIER.lastIndex = start;
@@ -171,13 +205,14 @@ export function tokenize(source) {
       continue;
     }
     if (mark === "}" && level().isTemplate) {
-      lastClosed = open.pop();
+      lastClosed = /** @type {Bracket} */ (open.pop());
       pushTemplatePiece(start);
       continue;
     }
     if (mark === ")" || mark === "]" || mark === "}") {
-      lastClosed = open.pop();
-      if (lastClosed === undefined) throw new LexError(`unbalanced ${mark} at offset ${start}`);
+      const closed = open.pop();
+      if (closed === undefined) throw new LexError(`unbalanced ${mark} at offset ${start}`);
+      lastClosed = closed;
       while (pending.length > 0 && pending[pending.length - 1].depth > open.length) pending.pop();
     } else if (mark === "?") {
       level().conditionals += 1;
@@ -190,12 +225,17 @@ export function tokenize(source) {
     push(PUNCTUATOR, start, start + mark.length);
   }
   if (open.length > 0) throw new LexError("unbalanced brackets at the end");
-  /** Whether a line break stands between the token and the one before it. */
+  /** Whether a line break stands between the token and the one before it. @param {number} i */
   const startsLine = (i) => i > 0 && /[\n\r\u2028\u2029]/.test(source.slice(ends[i - 1], starts[i]));
   return { kinds, starts, ends, length: kinds.length, text, startsLine };
 }
 
-/** Whether a `function` or `class` here would be a declaration. */
+/**
+ * Whether a `function` or `class` here would be a declaration.
+ * @param {number[]} kinds
+ * @param {(i: number) => string} text
+ * @param {Bracket} lastClosed
+ */
 function statementPosition(kinds, text, lastClosed) {
   const i = kinds.length - 1;
   if (i < 0) return true;
@@ -207,10 +247,12 @@ function statementPosition(kinds, text, lastClosed) {
   );
 }
 
+/** @param {number} code */
 function isDigit(code) {
   return code >= 48 && code <= 57;
 }
 
+/** @param {string} source @param {number} from */
 function lineEnd(source, from) {
   for (let i = from; i < source.length; i++) {
     const code = source.charCodeAt(i);
@@ -219,6 +261,7 @@ function lineEnd(source, from) {
   return source.length;
 }
 
+/** @param {string} source @param {number} from */
 function skipBlank(source, from) {
   let i = from;
   while (i < source.length) {
@@ -247,6 +290,7 @@ function skipBlank(source, from) {
   return i;
 }
 
+/** @param {string} source @param {number} start */
 function stringEnd(source, start) {
   const quote = source.charCodeAt(start);
   for (let i = start + 1; i < source.length; i++) {
@@ -257,6 +301,7 @@ function stringEnd(source, start) {
   throw new LexError(`unterminated string at offset ${start}`);
 }
 
+/** @param {string} source @param {number} from */
 function templatePieceEnd(source, from) {
   for (let i = from; i < source.length; i++) {
     const code = source.charCodeAt(i);

@@ -13,6 +13,7 @@
 import vm from "node:vm";
 import { ColumnShifts } from "./column_shifts.mjs";
 import { DEFAULT, NAMED, UnsupportedSyntax } from "./module_syntax.mjs";
+/** @import { ModuleSyntax } from "./module_syntax.mjs" */
 
 /** Stands in for `import` in dynamic imports: as long as the keyword, and no name that a bundler makes. */
 const DYNAMIC_IMPORT = "$imprt";
@@ -28,14 +29,17 @@ const RESERVED = [DYNAMIC_IMPORT, "$meta", AS_IT_IS, "$values", "$live", NAMED, 
  */
 
 /**
+ * @typedef {object} FactoryOptions
+ * @property {string[]} constants  names of imports that are given as values, in this order
+ * @property {boolean} isLive  whether there are other imports, which are live
+ * @property {boolean} isEarly  whether the module may be used before it has been evaluated
+ * @property {[string, string][]} exports  its own: local name -> exported name
+ */
+
+/**
  * @param {string} source
- * @param {import("./module_syntax.mjs").ModuleSyntax} syntax
- * @param {object} options
- * @param {string} options.url  what stack frames show as the file
- * @param {string[]} options.constants  names of imports that are given as values, in this order
- * @param {boolean} options.isLive  whether there are other imports, which are live
- * @param {boolean} options.isEarly  whether the module may be used before it has been evaluated
- * @param {[string, string][]} options.exports  its own: local name -> exported name
+ * @param {ModuleSyntax} syntax
+ * @param {FactoryOptions & {url: string}} options  url: what stack frames show as the file
  * @returns {Factory} the factory is `(values, dynamicImport, meta, asItIs, named) => exports`, or a generator function that yields
  *   the exports first. Exports that may change are accessors.
  */
@@ -59,19 +63,34 @@ export function compileFactory(source, syntax, { url, constants, isLive, isEarly
   return { script, shifts };
 }
 
-/** A property name that means only itself: a bare `__proto__: x` would set the prototype. */
+/**
+ * A property name that means only itself: a bare `__proto__: x` would set the prototype.
+ * @param {string} name
+ */
 function key(name) {
   return `[${JSON.stringify(name)}]`;
 }
 
+/** @typedef {[number, number, string]} Edit  start, end, and what stands there instead */
+
+/** @param {number} start @param {number} end @param {string} replacement @returns {Edit} */
+const edit = (start, end, replacement) => [start, end, replacement];
+
+/**
+ * @param {string} source
+ * @param {ModuleSyntax} syntax
+ * @param {boolean} isLive
+ */
 function rewrite(source, syntax, isLive) {
+  /** @param {string} statement */
   const blank = (statement) => statement.replace(/[^\n\r\u2028\u2029]/g, " ");
+  /** @type {Edit[]} */
   const edits = [
-    ...syntax.statements.map(([start, end]) => [start, end, blank(source.slice(start, end))]),
-    ...syntax.dynamicImports.map(([start, end]) => [start, end, DYNAMIC_IMPORT]),
-    ...syntax.metas.map(([start, end]) => [start, end, META.padEnd(end - start)]),
+    ...syntax.statements.map(([start, end]) => edit(start, end, blank(source.slice(start, end)))),
+    ...syntax.dynamicImports.map(([start, end]) => edit(start, end, DYNAMIC_IMPORT)),
+    ...syntax.metas.map(([start, end]) => edit(start, end, META.padEnd(end - start))),
     ...syntax.edits,
-    ...(isLive ? syntax.calls.map(([start, end]) => [start, end, `${AS_IT_IS}(${source.slice(start, end)})`]) : []),
+    ...(isLive ? syntax.calls.map(([start, end]) => edit(start, end, `${AS_IT_IS}(${source.slice(start, end)})`)) : []),
   ].sort((a, b) => a[0] - b[0]);
   let text = "";
   let position = 0;

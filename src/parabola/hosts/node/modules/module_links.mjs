@@ -4,6 +4,7 @@
  * As in ECMAScript a name is followed through re-exports to the variable that is meant, and dependencies come first. The
  * modules of an import cycle, and what is first reached from one, may be used before they are evaluated: they are *early*.
  */
+/** @import { ModuleSyntax } from "./module_syntax.mjs" */
 
 /**
  * @typedef {object} Binding  what an import means
@@ -11,15 +12,25 @@
  * @property {string|null} name  of its own export; null for its namespace
  */
 
-const AMBIGUOUS = Symbol("ambiguous");
+/**
+ * @typedef {object} Exports  of one module
+ * @property {[string, string][]} variables  its own: local name -> exported name
+ * @property {Map<string, {specifier: string, name: string|null}>} handedOn  exported name -> where it comes from
+ */
+
+/** Several `export *` give different ones. */
+const AMBIGUOUS = "ambiguous";
 
 export class ModuleLinks {
+  /** @type {Map<string, Map<string, string>>} */
   #targets = new Map();
+  /** @type {Map<string, Exports>} */
   #own = new Map();
+  /** @type {Map<string, [string, Binding][]>} */
   #namesOf = new Map();
 
   /**
-   * @param {(path: string) => import("./module_syntax.mjs").ModuleSyntax} syntaxOf
+   * @param {(path: string) => ModuleSyntax} syntaxOf
    * @param {(specifier: string, referrer: string) => string} resolve
    */
   constructor(syntaxOf, resolve) {
@@ -27,15 +38,24 @@ export class ModuleLinks {
     this.resolve = resolve;
   }
 
-  /** The module that a specifier means in `path`. */
+  /**
+   * The module that a specifier means in `path`.
+   * @param {string} path
+   * @param {string} specifier
+   * @returns {string}
+   */
   target(path, specifier) {
     let targets = this.#targets.get(path);
     if (targets === undefined) this.#targets.set(path, (targets = new Map()));
     if (!targets.has(specifier)) targets.set(specifier, this.resolve(specifier, path));
-    return targets.get(specifier);
+    return /** @type {string} */ (targets.get(specifier));
   }
 
-  /** The exports of a module: its own variables, and those that it hands on. */
+  /**
+   * The exports of a module: its own variables, and those that it hands on.
+   * @param {string} path
+   * @returns {Exports}
+   */
   #exportsOf(path) {
     let found = this.#own.get(path);
     if (found === undefined) {
@@ -45,7 +65,7 @@ export class ModuleLinks {
         for (const [name, local] of names) imported.set(local, { specifier, name });
         if (namespace !== null) imported.set(namespace, { specifier, name: null });
       }
-      found = { variables: [], handedOn: new Map() };
+      found = /** @type {Exports} */ ({ variables: [], handedOn: new Map() });
       for (const [local, name] of exports) {
         const origin = imported.get(local);
         if (origin === undefined) found.variables.push([local, name]);
@@ -60,12 +80,20 @@ export class ModuleLinks {
     return found;
   }
 
-  /** The exports that are variables of the module itself: local name -> exported name. */
+  /**
+   * The exports that are variables of the module itself: local name -> exported name.
+   * @param {string} path
+   */
   variables(path) {
     return this.#exportsOf(path).variables;
   }
 
-  /** @returns {Binding|null|symbol} null if there is none; a symbol if several `export *` give different ones */
+  /**
+   * @param {string} path
+   * @param {string} name
+   * @param {Set<string>} seen
+   * @returns {Binding|null|typeof AMBIGUOUS} null if there is none
+   */
   #find(path, name, seen) {
     const visit = `${path}\0${name}`;
     if (seen.has(visit)) return null;
@@ -78,6 +106,7 @@ export class ModuleLinks {
       return origin.name === null ? { path: target, name: null } : this.#find(target, origin.name, seen);
     }
     if (name === "default") return null;
+    /** @type {Binding|null} */
     let found = null;
     for (const { specifier, star } of this.syntaxOf(path).reexports) {
       if (!star) continue;
@@ -90,7 +119,13 @@ export class ModuleLinks {
     return found;
   }
 
-  /** What `import { name } from "specifier"` means in `path`. Throws LinkError. @returns {Binding} */
+  /**
+   * What `import { name } from "specifier"` means in `path`. Throws LinkError.
+   * @param {string} path
+   * @param {string} specifier
+   * @param {string} name
+   * @returns {Binding}
+   */
   binding(path, specifier, name) {
     const target = this.target(path, specifier);
     const found = this.#find(target, name, new Set());
@@ -101,14 +136,18 @@ export class ModuleLinks {
     return found;
   }
 
-  /** Checks what a module hands on by name. Throws LinkError. */
+  /** Checks what a module hands on by name. Throws LinkError. @param {string} path */
   checkHandedOn(path) {
     for (const { specifier, name } of this.#exportsOf(path).handedOn.values()) {
       if (name !== null) this.binding(path, specifier, name);
     }
   }
 
-  /** The names that a module's namespace has, and what they mean. @returns {[string, Binding][]} */
+  /**
+   * The names that a module's namespace has, and what they mean.
+   * @param {string} path
+   * @returns {[string, Binding][]}
+   */
   namespace(path) {
     let found = this.#namesOf.get(path);
     if (found === undefined) {
@@ -124,6 +163,7 @@ export class ModuleLinks {
     return found;
   }
 
+  /** @param {string} path @param {Set<string>} names @param {Set<string>} seen */
   #collectNames(path, names, seen) {
     if (seen.has(path)) return;
     seen.add(path);
@@ -140,14 +180,19 @@ export class ModuleLinks {
 
   /**
    * The modules under `path` in the order of their evaluation.
+   * @param {string} path
    * @returns {{path: string, isEarly: boolean}[]}
    */
   order(path) {
+    /** @type {string[]} */
     const order = [];
     const cyclic = new Set();
+    /** @type {Map<string, number>} */
     const numbers = new Map();
+    /** @type {string[]} */
     const open = [];
     // Tarjan's algorithm: a module from which an open one is reached that has a lower number is in a cycle with it.
+    /** @param {string} current @returns {number} */
     const visit = (current) => {
       const number = numbers.size;
       let lowest = number;
@@ -157,7 +202,7 @@ export class ModuleLinks {
         const next = this.target(current, specifier);
         if (next === current) cyclic.add(current);
         if (!numbers.has(next)) lowest = Math.min(lowest, visit(next));
-        else if (open.includes(next)) lowest = Math.min(lowest, numbers.get(next));
+        else if (open.includes(next)) lowest = Math.min(lowest, /** @type {number} */ (numbers.get(next)));
       }
       order.push(current);
       if (lowest < number) return lowest;
@@ -171,6 +216,7 @@ export class ModuleLinks {
     return order.map((one, index) => ({ path: one, isEarly: index >= first && early.has(one) }));
   }
 
+  /** @param {Set<string>} from */
   #reachable(from) {
     const found = new Set(from);
     for (const path of found) {

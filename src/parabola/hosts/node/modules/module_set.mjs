@@ -11,6 +11,14 @@ import { LinkError, ModuleLinks } from "./module_links.mjs";
 import { readModuleSyntax, UnsupportedSyntax } from "./module_syntax.mjs";
 import { instantiateNatively } from "./native_modules.mjs";
 import { SourceMap } from "./source_maps.mjs";
+/** @import { ModuleInstance, ModuleInstances } from "../types/host" */
+/** @import { ColumnShifts } from "./column_shifts.mjs" */
+/** @import { Factory, FactoryOptions } from "./module_factory.mjs" */
+/** @import { Binding } from "./module_links.mjs" */
+/** @import { ModuleSyntax } from "./module_syntax.mjs" */
+/** @import { GivenModule, UserValue } from "../types/protocol" */
+/** @import { Realm } from "../realm.mjs" */
+/** @import { SourcePositions } from "../stack_frames.mjs" */
 
 export const MODULE_SCHEME = "convex:/";
 
@@ -22,28 +30,49 @@ export class ModuleError extends Error {}
 /** Ends the URL of a module whose calls of live imports have been rewritten: its columns are others. */
 const SHIFTED = "#live";
 
+/**
+ * @typedef {Module & {syntax: ModuleSyntax}} ReadableModule
+ *
+ * @typedef {object} Plan
+ * @property {boolean} isNative  whether V8's loader is needed
+ * @property {string|null} linkError  why the graph cannot be linked: a SyntaxError of the realm
+ * @property {Step[]} steps  the modules in the order of their evaluation
+ *
+ * @typedef {object} Step
+ * @property {Module} module
+ * @property {boolean} isEarly  whether it may be used before it has been evaluated
+ * @property {Factory} factory
+ * @property {Binding[]} constants  what it is given as values
+ * @property {[string, Binding][]} live  local name -> what it means
+ */
+
 class Module {
-  /** The factories by what they were compiled for. @type {Map<string, import("./module_factory.mjs").Factory|null>} */
+  /** The factories by what they were compiled for. @type {Map<string, Factory|null>} */
   #factories = new Map();
-  /** The module as stack frames find it whose columns are shifted. */
+  /** The module as stack frames find it whose columns are shifted. @type {ShiftedModule|null} */
   shifted = null;
+  /** @type {ModuleSyntax|null|undefined} */
   #syntax;
+  /** @type {readonly string[]|null} */
   #specifiers;
+  /** @type {SourceMap|null|undefined} */
   #sourceMap;
 
+  /** @param {GivenModule} module */
   constructor({ path, source, sourceMap }) {
     this.path = path;
     this.url = MODULE_SCHEME + path;
     this.source = source;
     this.sourceMapText = sourceMap ?? null;
+    /** @type {Buffer|undefined} */
     this.cachedData = undefined;
     this.#specifiers = null;
   }
 
-  /** What the module's imports name, as V8 reads them. Throws SyntaxError. @returns {string[]} */
+  /** What the module's imports name, as V8 reads them. Throws SyntaxError. @returns {readonly string[]} */
   get specifiers() {
     this.#specifiers ??= new vm.SourceTextModule(this.source, { identifier: this.url }).dependencySpecifiers;
-    return this.#specifiers;
+    return /** @type {readonly string[]} */ (this.#specifiers);
   }
 
   /** The statements found by our own reading, or null where they differ from what V8 finds. */
@@ -55,7 +84,8 @@ class Module {
   #readSyntax() {
     // V8 reads the module first: it is the judge of syntax errors, and of the specifiers our reading must agree on.
     const compiled = new vm.SourceTextModule(this.source, { identifier: this.url });
-    this.cachedData = compiled.createCachedData();
+    // Not in the types of Node.js 20.
+    this.cachedData = /** @type {any} */ (compiled).createCachedData();
     this.#specifiers = compiled.dependencySpecifiers;
     try {
       const syntax = readModuleSyntax(this.source);
@@ -70,22 +100,25 @@ class Module {
 
   /**
    * The factory, or null if this module needs V8's loader.
-   * @param {object} options  see compileFactory
+   * @param {FactoryOptions} options
    */
-  factory({ constants, isLive, isEarly, exports }) {
+  factory(options) {
+    const { constants, isLive, isEarly } = options;
     const purpose = `${isEarly}:${isLive}:${constants.join()}`;
     let factory = this.#factories.get(purpose);
     if (factory === undefined) {
-      factory = this.#compile({ constants, isLive, isEarly, exports });
+      factory = this.#compile(options);
       this.#factories.set(purpose, factory);
     }
     return factory;
   }
 
+  /** @param {FactoryOptions} options */
   #compile(options) {
-    const isShifted = options.isLive && this.syntax.calls.length > 0;
+    const syntax = /** @type {ModuleSyntax} */ (this.syntax);
+    const isShifted = options.isLive && syntax.calls.length > 0;
     try {
-      const factory = compileFactory(this.source, this.syntax, {
+      const factory = compileFactory(this.source, syntax, {
         ...options,
         url: isShifted ? this.url + SHIFTED : this.url,
       });
@@ -106,9 +139,11 @@ class Module {
 
 /** A module with other columns, for stack frames and positions. */
 class ShiftedModule {
+  /** @param {Module} module @param {ColumnShifts|null} shifts */
   constructor(module, shifts) {
     this.path = module.path;
     this.url = module.url + SHIFTED;
+    /** @type {SourcePositions} */
     this.sourceMap = {
       lookup: (line, column) => module.sourceMap?.lookup(line, shifts?.original(line, column) ?? column) ?? null,
     };
@@ -116,7 +151,9 @@ class ShiftedModule {
 }
 
 export class ModuleSet {
+  /** @type {Map<string, Module>} */
   #modules = new Map();
+  /** @type {Map<string, Plan>} */
   #plans = new Map();
   #links = new ModuleLinks(
     (path) => this.#readable(path).syntax,
@@ -124,6 +161,7 @@ export class ModuleSet {
   );
   #uncompiled;
 
+  /** @param {GivenModule[]} modules */
   constructor(modules) {
     for (const module of modules) this.#modules.set(module.path, new Module(module));
     this.#uncompiled = this.paths;
@@ -133,11 +171,12 @@ export class ModuleSet {
     return [...this.#modules.keys()];
   }
 
+  /** @param {string} path */
   has(path) {
     return this.#modules.has(path);
   }
 
-  /** @returns {Module} */
+  /** @returns {Module} @param {string} path */
   get(path) {
     const module = this.#modules.get(path);
     if (module === undefined) {
@@ -146,7 +185,7 @@ export class ModuleSet {
     return module;
   }
 
-  /** The module behind a stack frame's file, or null. */
+  /** The module behind a stack frame's file, or null. @param {string|undefined} url */
   byUrl(url) {
     if (!url?.startsWith(MODULE_SCHEME)) return null;
     const path = url.slice(MODULE_SCHEME.length);
@@ -156,6 +195,7 @@ export class ModuleSet {
 
   /**
    * All modules that are loaded with the one of `path`, itself among them.
+   * @param {string} path
    * @param {{isNode?: boolean}} [options]  whether packages, and modules that are imported later, are allowed
    */
   graph(path, { isNode = false } = {}) {
@@ -172,6 +212,7 @@ export class ModuleSet {
     return [...found];
   }
 
+  /** @param {string} specifier @param {string} referrer */
   resolve(specifier, referrer) {
     const url = URL.canParse(specifier, MODULE_SCHEME + referrer) ? new URL(specifier, MODULE_SCHEME + referrer) : null;
     const isRelative = /^\.{0,2}\//.test(specifier);
@@ -197,6 +238,7 @@ export class ModuleSet {
   /**
    * How to instantiate the graph under `path`.
    * Throws ModuleError or SyntaxError if a module is missing or cannot be read.
+   * @param {string} path
    * @returns {Plan}
    */
   plan(path) {
@@ -208,35 +250,25 @@ export class ModuleSet {
     return plan;
   }
 
-  /** A module whose text our own reading understands. Throws Unreadable. */
+  /**
+   * A module whose text our own reading understands. Throws Unreadable.
+   * @param {string} path
+   * @returns {ReadableModule}
+   */
   #readable(path) {
     const module = this.get(path);
     if (module.syntax === null) throw new Unreadable();
-    return module;
+    return /** @type {ReadableModule} */ (module);
   }
 
-  /**
-   * @typedef {object} Plan
-   * @property {boolean} isNative  whether V8's loader is needed
-   * @property {string|null} linkError  why the graph cannot be linked: a SyntaxError of the realm
-   * @property {Step[]} steps  the modules in the order of their evaluation
-   *
-   * @typedef {object} Step
-   * @property {Module} module
-   * @property {boolean} isEarly  whether it may be used before it has been evaluated
-   * @property {import("./module_factory.mjs").Factory} factory
-   * @property {import("./module_links.mjs").Binding[]} constants  what it is given as values
-   * @property {[string, import("./module_links.mjs").Binding][]} live  local name -> what it means
-   */
+  /** @param {string} path @returns {Plan} */
   #makePlan(path) {
     const steps = [];
     try {
       const order = this.#links.order(path);
       const early = new Set(order.filter((one) => one.isEarly).map((one) => one.path));
       for (const one of order) {
-        const step = this.#makeStep(one.path, early);
-        if (step.factory === null) throw new Unreadable();
-        steps.push(step);
+        steps.push(this.#makeStep(one.path, early));
       }
     } catch (error) {
       if (error instanceof Unreadable) return { isNative: true, linkError: null, steps: [] };
@@ -246,11 +278,14 @@ export class ModuleSet {
     return { isNative: false, linkError: null, steps };
   }
 
+  /** Throws Unreadable. @param {string} path @param {Set<string>} early @returns {Step} */
   #makeStep(path, early) {
     const module = this.#readable(path);
     const isEarly = early.has(path);
     const names = [];
+    /** @type {Binding[]} */
     const constants = [];
+    /** @type {[string, Binding][]} */
     const live = [];
     this.#links.checkHandedOn(path);
     for (const entry of module.syntax.imports) {
@@ -268,29 +303,43 @@ export class ModuleSet {
       }
     }
     const options = { constants: names, isLive: live.length > 0, isEarly, exports: this.#links.variables(path) };
-    return { module, isEarly, factory: module.factory(options), constants, live };
+    const factory = module.factory(options);
+    if (factory === null) throw new Unreadable();
+    return { module, isEarly, factory, constants, live };
   }
 
-  /** Whether what an import means may change, or come to be, after the importer has been made. */
+  /**
+   * Whether what an import means may change, or come to be, after the importer has been made.
+   * @param {Binding} binding
+   * @param {boolean} isEarly
+   * @param {Set<string>} early
+   */
   #isLive({ path, name }, isEarly, early) {
     if (name === null) return false;
     if (isEarly && early.has(path)) return true;
     return this.#isAssigned(path, name);
   }
 
+  /** @param {string} path @param {string} name */
   #isAssigned(path, name) {
-    const { assigned } = this.get(path).syntax;
+    const { assigned } = /** @type {ModuleSyntax} */ (this.get(path).syntax);
     return assigned.size > 0 && this.#links.variables(path).some(([local, one]) => one === name && assigned.has(local));
   }
 
-  /** Where the modules of one execution are kept, so that a later import finds them again. */
+  /**
+   * Where the modules of one execution are kept, so that a later import finds them again.
+   * @returns {ModuleInstances}
+   */
   newInstances() {
     return { made: new Map(), native: new Map() };
   }
 
   /**
    * Evaluates the graph under `path` in a realm. Exceptions of the modules pass through.
-   * @returns {{namespace: object|Promise<object>, isPending: boolean}} pending where V8's loader is needed
+   * @param {Realm} realm
+   * @param {string} path
+   * @param {ModuleInstances} instances
+   * @returns {{namespace: UserValue, isPending: boolean}} pending where V8's loader is needed
    */
   instantiate(realm, path, { made, native }) {
     const plan = this.plan(path);
@@ -307,7 +356,7 @@ export class ModuleSet {
           started ??= this.#startEarly(realm, steps, made);
           realm.advance(started.get(step));
         } else {
-          made.get(step.module.path).exports = this.#call(realm, step, made);
+          instanceAt(made, step.module.path).exports = this.#call(realm, step, made);
         }
         evaluated += 1;
       }
@@ -315,49 +364,68 @@ export class ModuleSet {
       // What has failed is evaluated anew by whoever imports it again.
       for (let i = evaluated; i < steps.length; i++) made.delete(steps[i].module.path);
     }
-    return { namespace: made.get(path).namespace, isPending: false };
+    return { namespace: instanceAt(made, path).namespace, isPending: false };
   }
 
-  /** Links the early modules: their functions exist, their variables do not yet. @returns {Map<Step, object>} */
+  /**
+   * Links the early modules: their functions exist, their variables do not yet.
+   * @param {Realm} realm
+   * @param {Step[]} steps
+   * @param {ModuleInstances["made"]} made
+   * @returns {Map<Step, UserValue>}
+   */
   #startEarly(realm, steps, made) {
     const started = new Map();
     for (const step of steps) {
       if (!step.isEarly) continue;
       const generator = this.#call(realm, step, made);
-      made.get(step.module.path).exports = realm.advance(generator);
+      instanceAt(made, step.module.path).exports = realm.advance(generator);
       started.set(step, generator);
     }
     return started;
   }
 
+  /** @param {Realm} realm @param {Step} step @param {ModuleInstances["made"]} made */
   #call(realm, { module, factory, constants, live }, made) {
-    const read = ({ path, name }) => {
-      const instance = made.get(path);
-      return name === null ? instance.namespace : instance.exports[name];
-    };
+    /** @param {Binding} binding */
+    const read = (binding) => valueOf(made, binding);
     const scope = live.length === 0 ? undefined : realm.liveScope(live, read);
     return realm.callFactory(factory.script, scope, constants.map(read), realm.dynamicImporter(this, module.path));
   }
 
+  /**
+   * @param {Realm} realm
+   * @param {string} path
+   * @param {boolean} isEarly
+   * @param {ModuleInstances["made"]} made
+   * @returns {ModuleInstance}
+   */
   #newInstance(realm, path, isEarly, made) {
     const links = this.#links;
+    /** @type {object|undefined} */
     let namespace;
     // A namespace may lead back to itself.
-    const isLive = (binding) =>
-      binding.name === null || made.get(binding.path).isEarly || this.#isAssigned(binding.path, binding.name);
+    const isLive = (/** @type {Binding} */ binding) =>
+      binding.name === null || instanceAt(made, binding.path).isEarly || this.#isAssigned(binding.path, binding.name);
     return {
       /** Its own exports, by name; null before it has been linked. */
       exports: null,
       isEarly,
       get namespace() {
-        namespace ??= realm.makeNamespace(links.namespace(path), isLive, (binding) => {
-          const instance = made.get(binding.path);
-          return binding.name === null ? instance.namespace : instance.exports[binding.name];
-        });
+        namespace ??= realm.makeNamespace(links.namespace(path), isLive, (binding) => valueOf(made, binding));
         return namespace;
       },
     };
   }
+}
+
+/** @param {ModuleInstances["made"]} made @param {string} path @returns {ModuleInstance} */
+const instanceAt = (made, path) => /** @type {ModuleInstance} */ (made.get(path));
+
+/** What an import means now. @param {ModuleInstances["made"]} made @param {Binding} binding @returns {UserValue} */
+function valueOf(made, { path, name }) {
+  const instance = instanceAt(made, path);
+  return name === null ? instance.namespace : instance.exports[name];
 }
 
 /** The graph has a module that needs V8's loader. */

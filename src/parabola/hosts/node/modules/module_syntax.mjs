@@ -6,6 +6,7 @@
  * shown from the text; it errs on the safe side.
  */
 import { NAME, OPERAND_KEYWORDS, PUNCTUATOR, STRING, TEMPLATE, tokenize } from "./lexer.mjs";
+/** @import { Tokens } from "./lexer.mjs" */
 
 export class UnsupportedSyntax extends Error {}
 
@@ -36,9 +37,10 @@ const TARGET_ENDS = new Set([",", "]", "}", "="]);
  * @property {Set<string>} assigned  exported variables that may be assigned after evaluation
  */
 
-/** @returns {ModuleSyntax} */
+/** @returns {ModuleSyntax} @param {string} source */
 export function readModuleSyntax(source) {
   const tokens = tokenize(source);
+  /** @type {ModuleSyntax} */
   const syntax = {
     imports: [],
     reexports: [],
@@ -65,7 +67,12 @@ export function readModuleSyntax(source) {
   return syntax;
 }
 
-/** How a token changes the bracket depth; pieces of templates open and close a level too. */
+/**
+ * How a token changes the bracket depth; pieces of templates open and close a level too.
+ * @param {Tokens} tokens
+ * @param {number} i
+ * @returns {number}
+ */
 function bracketStep(tokens, i) {
   if (tokens.kinds[i] !== PUNCTUATOR && tokens.kinds[i] !== TEMPLATE) return 0;
   const mark = tokens.text(i);
@@ -74,12 +81,20 @@ function bracketStep(tokens, i) {
   return (opens ? 1 : 0) - (closes ? 1 : 0);
 }
 
+/** @param {Tokens} tokens @param {number} i */
 function isProperty(tokens, i) {
   const before = i > 0 && tokens.kinds[i - 1] === PUNCTUATOR ? tokens.text(i - 1) : "";
   const after = i + 1 < tokens.length && tokens.kinds[i + 1] === PUNCTUATOR ? tokens.text(i + 1) : "";
   return before === "." || before === "?." || before === "#" || after === ":";
 }
 
+/**
+ * @param {Tokens} tokens
+ * @param {number} start
+ * @param {number} depth
+ * @param {ModuleSyntax} syntax
+ * @returns {number}
+ */
 function readImport(tokens, start, depth, syntax) {
   let i = start + 1;
   if (tokens.text(i) === "(") {
@@ -92,6 +107,7 @@ function readImport(tokens, start, depth, syntax) {
     return i + 1;
   }
   if (depth !== 0) throw new UnsupportedSyntax("import inside a block");
+  /** @type {ModuleSyntax["imports"][number]} */
   const entry = { specifier: "", names: [], namespace: null };
   if (tokens.kinds[i] === NAME) {
     entry.names.push(["default", tokens.text(i)]);
@@ -110,9 +126,11 @@ function readImport(tokens, start, depth, syntax) {
   return finish(tokens, start, i, syntax);
 }
 
+/** @param {Tokens} tokens @param {number} start @param {ModuleSyntax} syntax @returns {number} */
 function readExport(tokens, start, syntax) {
   let i = start + 1;
   if (tokens.text(i) === "{") {
+    /** @type {[string, string][]} */
     const listed = [];
     i = readNames(tokens, i, listed);
     if (tokens.kinds[i] === NAME && tokens.text(i) === "from") {
@@ -133,9 +151,10 @@ function readExport(tokens, start, syntax) {
     return finish(tokens, start, i + 2, syntax);
   }
   const keyword = tokens.text(i);
-  const blank = (token) => syntax.statements.push([tokens.starts[token], tokens.ends[token]]);
+  const blank = (/** @type {number} */ token) => syntax.statements.push([tokens.starts[token], tokens.ends[token]]);
   if (keyword === "default") return readDefault(tokens, start, i, syntax, blank);
   blank(start);
+  /** @type {string[]} */
   const names = [];
   if (keyword === "const" || keyword === "let" || keyword === "var") readDeclared(tokens, i + 1, names);
   else names.push(tokens.text(declaredName(tokens, i) ?? i));
@@ -143,7 +162,12 @@ function readExport(tokens, start, syntax) {
   return start;
 }
 
-/** Where the name stands of the function or class that is declared at `i`; undefined if it has none. */
+/**
+ * Where the name stands of the function or class that is declared at `i`; undefined if it has none.
+ * @param {Tokens} tokens
+ * @param {number} i
+ * @returns {number|undefined}
+ */
 function declaredName(tokens, i) {
   let at = i;
   if (tokens.text(at) === "async" && tokens.text(at + 1) === "function") at += 1;
@@ -155,6 +179,14 @@ function declaredName(tokens, i) {
   return isName ? at : undefined;
 }
 
+/**
+ * @param {Tokens} tokens
+ * @param {number} start
+ * @param {number} i
+ * @param {ModuleSyntax} syntax
+ * @param {(token: number) => void} blank
+ * @returns {number}
+ */
 function readDefault(tokens, start, i, syntax, blank) {
   const next = tokens.text(i + 1);
   const isDeclaration =
@@ -186,7 +218,12 @@ function readDefault(tokens, start, i, syntax, blank) {
   return i;
 }
 
-/** Where the body begins of a class whose heritage is at `i`, or null if that is hard to tell. */
+/**
+ * Where the body begins of a class whose heritage is at `i`, or null if that is hard to tell.
+ * @param {Tokens} tokens
+ * @param {number} i
+ * @returns {number|null}
+ */
 function classBody(tokens, i) {
   for (let depth = 0; i < tokens.length; i++) {
     const mark = tokens.kinds[i] === STRING ? "" : tokens.text(i);
@@ -197,7 +234,12 @@ function classBody(tokens, i) {
   return null;
 }
 
-/** The names that a `const`, `let` or `var` declares whose first declarator is at `i`. */
+/**
+ * The names that a `const`, `let` or `var` declares whose first declarator is at `i`.
+ * @param {Tokens} tokens
+ * @param {number} i
+ * @param {string[]} names
+ */
 function readDeclared(tokens, i, names) {
   for (;;) {
     i = readTarget(tokens, i, names);
@@ -221,7 +263,13 @@ function readDeclared(tokens, i, names) {
   }
 }
 
-/** Reads the name or the pattern at `i` into `names`; returns the index after it. */
+/**
+ * Reads the name or the pattern at `i` into `names`; returns the index after it.
+ * @param {Tokens} tokens
+ * @param {number} i
+ * @param {string[]} names
+ * @returns {number}
+ */
 function readTarget(tokens, i, names) {
   const opener = tokens.kinds[i] === STRING ? "" : tokens.text(i);
   if (opener !== "{" && opener !== "[") {
@@ -246,12 +294,18 @@ function readTarget(tokens, i, names) {
   return end + 1;
 }
 
+/** @param {ModuleSyntax} syntax @param {ModuleSyntax["reexports"][number]} entry */
 function addReexport(syntax, entry) {
   syntax.reexports.push(entry);
   syntax.requests.push(entry.specifier);
 }
 
-/** Reads `{ a, b as c, "d" as e }` from the brace at `i`; returns the index after it. */
+/**
+ * Reads `{ a, b as c, "d" as e }` from the brace at `i`; returns the index after it.
+ * @param {Tokens} tokens
+ * @param {number} i
+ * @param {[string, string][]} names
+ */
 function readNames(tokens, i, names) {
   i += 1;
   while (tokens.text(i) !== "}") {
@@ -269,10 +323,12 @@ function readNames(tokens, i, names) {
   return i + 1;
 }
 
+/** @param {Tokens} tokens @param {number} i */
 function nameOrString(tokens, i) {
   return tokens.kinds[i] === STRING ? stringValue(tokens, i) : tokens.text(i);
 }
 
+/** @param {Tokens} tokens @param {number} i @returns {string} */
 function stringValue(tokens, i) {
   if (tokens.kinds[i] !== STRING) throw new UnsupportedSyntax("a module specifier");
   const text = tokens.text(i);
@@ -281,7 +337,13 @@ function stringValue(tokens, i) {
   return JSON.parse(text);
 }
 
-/** Ends a statement at its last token, together with import attributes and a semicolon. */
+/**
+ * Ends a statement at its last token, together with import attributes and a semicolon.
+ * @param {Tokens} tokens
+ * @param {number} start
+ * @param {number} lastToken
+ * @param {ModuleSyntax} syntax
+ */
 function finish(tokens, start, lastToken, syntax) {
   let i = lastToken;
   const next = i + 1 < tokens.length ? tokens.text(i + 1) : "";
@@ -294,12 +356,17 @@ function finish(tokens, start, lastToken, syntax) {
   return i;
 }
 
-/** Whether `import(` at `i` is a method's name: a body follows its parameter list. */
+/**
+ * Whether `import(` at `i` is a method's name: a body follows its parameter list.
+ * @param {Tokens} tokens
+ * @param {number} i
+ */
 function isMethod(tokens, i) {
   const close = matching(tokens, i + 1);
   return close + 1 < tokens.length && tokens.text(close + 1) === "{" && tokens.kinds[close + 1] === PUNCTUATOR;
 }
 
+/** @param {Tokens} tokens @param {number} i */
 function matching(tokens, i) {
   let depth = 0;
   for (; i < tokens.length; i++) {
@@ -309,8 +376,13 @@ function matching(tokens, i) {
   return i;
 }
 
-/** Where names are called, or tag a template: what a call passes as `this` depends on how the callee is written. */
+/**
+ * Where names are called, or tag a template: what a call passes as `this` depends on how the callee is written.
+ * @param {Tokens} tokens
+ * @param {Set<string>} names
+ */
 function callsOf(tokens, names) {
+  /** @type {[number, number][]} */
   const calls = [];
   if (names.size === 0) return calls;
   for (let i = 0; i + 1 < tokens.length; i++) {
@@ -329,6 +401,8 @@ function callsOf(tokens, names) {
 /**
  * Which of `names` may be assigned inside a function, a block or a pattern. Assignments at the top level run before any
  * importer does, and declarations with an initializer are such assignments.
+ * @param {Tokens} tokens
+ * @param {Set<string>} names
  * @returns {Set<string>}
  */
 function assignedLater(tokens, names) {
@@ -339,7 +413,7 @@ function assignedLater(tokens, names) {
   let patternEnd = -1;
   for (let i = 0; i < tokens.length; i++) {
     depth += bracketStep(tokens, i);
-    if (patterns.has(i)) patternEnd = Math.max(patternEnd, patterns.get(i));
+    patternEnd = Math.max(patternEnd, patterns.get(i) ?? -1);
     if (tokens.kinds[i] !== NAME || !names.has(tokens.text(i))) continue;
     const before = i > 0 ? tokens.text(i - 1) : "";
     if (before === "." || before === "?." || before === "#") continue;
@@ -353,7 +427,11 @@ function assignedLater(tokens, names) {
   return assigned;
 }
 
-/** Bracket groups that are assigned to, as start -> end; top-level declarations are left out. */
+/**
+ * Bracket groups that are assigned to, as start -> end; top-level declarations are left out.
+ * @param {Tokens} tokens
+ * @returns {Map<number, number>}
+ */
 function assignedPatterns(tokens) {
   const patterns = new Map();
   const open = [];
@@ -361,7 +439,7 @@ function assignedPatterns(tokens) {
     const step = bracketStep(tokens, i);
     if (step > 0) open.push(i);
     if (step >= 0) continue;
-    const start = open.pop();
+    const start = /** @type {number} */ (open.pop());
     const opener = tokens.text(start);
     if ((opener !== "[" && opener !== "{") || isMemberAccess(tokens, start)) continue;
     const after = i + 1 < tokens.length ? tokens.text(i + 1) : "";
@@ -374,7 +452,11 @@ function assignedPatterns(tokens) {
   return patterns;
 }
 
-/** Whether the bracket at `i` reads a member of what stands before it. */
+/**
+ * Whether the bracket at `i` reads a member of what stands before it.
+ * @param {Tokens} tokens
+ * @param {number} i
+ */
 function isMemberAccess(tokens, i) {
   if (i === 0 || tokens.text(i) !== "[") return false;
   const before = tokens.text(i - 1);

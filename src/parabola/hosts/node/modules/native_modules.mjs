@@ -1,11 +1,17 @@
 /** Instantiates a module graph with V8's own loader: for cycles, live bindings and whatever factories cannot hold. */
 import vm from "node:vm";
+/** @import { ModuleSet } from "./module_set.mjs" */
+/** @import { Realm } from "../realm.mjs" */
 
 /**
+ * @param {ModuleSet} modules
+ * @param {Realm} realm
+ * @param {string} path
  * @param {Map<string, vm.SourceTextModule>} instances  what this execution has instantiated already
  * @returns {Promise<object>} the namespace of the entry module, evaluated in the realm
  */
 export async function instantiateNatively(modules, realm, path, instances) {
+  /** @param {string} target */
   const load = (target) => {
     let instance = instances.get(target);
     if (instance === undefined) {
@@ -17,7 +23,7 @@ export async function instantiateNatively(modules, realm, path, instances) {
         initializeImportMeta: (meta) => realm.poisonMeta(meta),
         importModuleDynamically: async (specifier) => {
           const found = realm.import(modules, target, specifier);
-          return await found;
+          return /** @type {any} */ (await found);
         },
       });
       instances.set(target, instance);
@@ -31,6 +37,7 @@ export async function instantiateNatively(modules, realm, path, instances) {
   return entry.namespace;
 }
 
+/** @param {string} url */
 function pathOf(url) {
   return url.slice(url.indexOf(":/") + 2);
 }

@@ -10,14 +10,19 @@ for (const [i, c] of [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 
 export class SourceMap {
   #mappings;
+  /** @type {number[][]|undefined} */
   #lines;
 
+  /** @param {{sources: (string|null)[], sourceRoot?: string, mappings: string}} map */
   constructor({ sources, sourceRoot, mappings }) {
     this.sources = sources.map((source) => (sourceRoot ? `${sourceRoot.replace(/\/$/, "")}/${source}` : source));
     this.#mappings = mappings;
   }
 
-  /** @returns {SourceMap|null} null for absent or unreadable text, and for sectioned maps */
+  /**
+   * @param {string|null|undefined} text
+   * @returns {SourceMap|null} null for absent or unreadable text, and for sectioned maps
+   */
   static parse(text) {
     if (!text) return null;
     try {
@@ -57,14 +62,20 @@ export class SourceMap {
   }
 }
 
-/** For each generated line a flat list of (column, source or -1, source line, source column). */
+/**
+ * For each generated line a flat list of (column, source or -1, source line, source column).
+ * @param {string} mappings
+ */
 function decode(mappings) {
+  /** @type {number[][]} */
   const lines = [];
+  /** @type {number[]} */
   let segments = [];
   let column = 0;
   let source = 0;
   let sourceLine = 0;
   let sourceColumn = 0;
+  /** @type {number[]} */
   const fields = [];
   let value = 0;
   let shift = 0;

@@ -1,15 +1,23 @@
 /*
  * The console of the default runtime: each argument is formatted on its own and becomes one message of the line.
  */
-(function (host, api, inspect) {
+/** @import { Level } from "../types/protocol" */
+/** @import { Inspect, RealmApi, RealmHost } from "../types/realm" */
+(function (/** @type {RealmHost} */ host, /** @type {RealmApi} */ api, /** @type {Inspect} */ inspect) {
   "use strict";
   const { install, resets, answer } = api;
   const now = () => answer(host.performanceNow());
+  /** @param {unknown[]} args */
   const format = (args) => args.map((value) => inspect(value));
+  /** @param {Level} level @param {unknown[]} args */
   const write = (level, args) => host.log(level, format(args));
+  /** @type {Map<string, number>} */
   const timers = new Map();
+  /** @param {unknown} name */
   const label = (name) => (name === undefined ? "default" : String(name));
+  /** @param {string} name @param {number} since */
   const elapsed = (name, since) => `${name}: ${now() - since}ms`;
+  /** @param {string} name @param {unknown[]} rest @param {boolean} end */
   const report = (name, rest, end) => {
     const since = timers.get(name);
     if (since === undefined) {
@@ -20,6 +28,7 @@
     host.log("INFO", [elapsed(name, since), ...format(rest)]);
   };
 
+  /** @type {Record<string, (...args: any[]) => void>} */
   const methods = {
     debug: (...args) => write("DEBUG", args),
     error: (...args) => write("ERROR", args),

@@ -5,39 +5,53 @@
  * `host` answers with primitives; errors are described and made here. Result: the handles by which the host acts
  * inside the realm.
  */
-(function (host) {
+/** @import { Raised, UserValue } from "../types/protocol" */
+/** @import { OrRaised, RealmApi, RealmHost, UserFunction } from "../types/realm" */
+(function (/** @type {RealmHost} */ host) {
   "use strict";
   const global = globalThis;
   const { apply, construct, defineProperty } = Reflect;
+  /** @type {Record<string, ErrorConstructor>} */
   const errors = { Error, TypeError, RangeError, SyntaxError, EvalError, ReferenceError };
 
-  /** Puts a global in place the way built-ins are: writable, configurable, not enumerable. */
+  /**
+   * Puts a global in place the way built-ins are: writable, configurable, not enumerable.
+   * @param {string} name
+   * @param {UserFunction|object} value
+   * @param {object} [target]
+   */
   const install = (name, value, target = global) =>
     defineProperty(target, name, { value, writable: true, configurable: true, enumerable: false });
 
+  /** @param {string} type @param {string} message */
   const makeError = (type, message) => new errors[type](message);
 
-  /** The host describes a failure as {type, message, data}; `data` is JSON text. */
+  /** The host describes a failure as {type, message, data}; `data` is JSON text. @param {Raised} failure */
   const raise = (failure) => {
+    /** @type {Error & {data?: unknown}} */
     const error = makeError(failure.type ?? "Error", failure.message);
     if (failure.data !== undefined) error.data = JSON.parse(failure.data);
     return error;
   };
 
+  /** @template T @param {OrRaised<T>} result @returns {T} */
   const answer = (result) => {
-    if (typeof result === "object" && result !== null) throw raise(result);
-    return result;
+    if (typeof result === "object" && result !== null) throw raise(/** @type {Raised} */ (result));
+    return /** @type {T} */ (result);
   };
 
   install("Convex", {
+    /** @param {UserValue[]} args */
     syscall(...args) {
       return answer(host.syscall(args.length, args[0], args[1]));
     },
+    /** @param {UserValue[]} args */
     asyncSyscall(...args) {
       return new Promise((resolve, reject) => {
         host.asyncSyscall(args.length, args[0], args[1], resolve, (failure) => reject(raise(failure)));
       });
     },
+    /** @param {UserValue} op @param {UserValue} input */
     jsSyscall: (op, input) => api.jsSyscall(op, input),
   });
 
@@ -45,6 +59,7 @@
 
   // ---- time -------------------------------------------------------------------------------------------------
   const NativeDate = Date;
+  /** @type {UserFunction} */
   const FrozenDate = function Date(...args) {
     if (new.target === undefined) return new NativeDate(now()).toString();
     if (args.length === 0) return construct(NativeDate, [now()], new.target);
@@ -68,7 +83,7 @@
 
   // Formatters read the clock when no date is given.
   const formatterPrototype = Intl.DateTimeFormat.prototype;
-  const nativeFormat = Object.getOwnPropertyDescriptor(formatterPrototype, "format").get;
+  const nativeFormat = /** @type {Function} */ (Object.getOwnPropertyDescriptor(formatterPrototype, "format")?.get);
   const nativeFormatToParts = formatterPrototype.formatToParts;
   const formats = new WeakMap();
   defineProperty(formatterPrototype, "format", {
@@ -78,16 +93,18 @@
       {
         get format() {
           const format = apply(nativeFormat, this, []);
-          if (!formats.has(format)) formats.set(format, (date) => format(date === undefined ? now() : date));
+          if (!formats.has(format))
+            formats.set(format, (/** @type {UserValue} */ date) => format(date === undefined ? now() : date));
           return formats.get(format);
         },
       },
       "format",
-    ).get,
+    )?.get,
   });
   install(
     "formatToParts",
     {
+      /** @param {UserValue} date */
       formatToParts(date) {
         return apply(nativeFormatToParts, this, [date === undefined ? now() : date]);
       },
@@ -108,6 +125,7 @@
 
   class StrongRef {
     #target;
+    /** @param {UserValue} target */
     constructor(target) {
       if (
         (typeof target !== "object" || target === null) &&
@@ -123,6 +141,7 @@
     }
   }
   class SilentRegistry {
+    /** @param {UserValue} cleanup */
     constructor(cleanup) {
       if (typeof cleanup !== "function") throw new TypeError("FinalizationRegistry: cleanup must be callable");
     }
@@ -131,10 +150,7 @@
       return false;
     }
   }
-  for (const [name, Class] of [
-    ["WeakRef", StrongRef],
-    ["FinalizationRegistry", SilentRegistry],
-  ]) {
+  for (const [name, Class] of Object.entries({ WeakRef: StrongRef, FinalizationRegistry: SilentRegistry })) {
     defineProperty(Class, "name", { value: name, configurable: true });
     defineProperty(Class.prototype, Symbol.toStringTag, { value: name, configurable: true });
     install(name, Class);
@@ -150,7 +166,7 @@
     }.wait,
     Atomics,
   );
-  delete Atomics.waitAsync;
+  delete (/** @type {any} */ (Atomics).waitAsync);
   for (const name of ["compile", "instantiate", "compileStreaming", "instantiateStreaming"]) {
     install(
       name,
@@ -159,7 +175,7 @@
           throw new TypeError(`WebAssembly.${name} is not supported. Use new WebAssembly.Module(bytes) instead.`);
         },
       }[name],
-      WebAssembly,
+      /** @type {any} */ (global).WebAssembly,
     );
   }
 
@@ -199,14 +215,20 @@
   // ---- modules ----------------------------------------------------------------------------------------------
   const { create: createObject, preventExtensions, getPrototypeOf } = Object;
   const nextOfGenerator = getPrototypeOf(function* () {}.prototype).next;
-  const asItIs = (value) => value;
-  /** What a default export is called that has no name. */
+  const asItIs = (/** @type {UserValue} */ value) => value;
+  /** What a default export is called that has no name. @param {UserValue} value */
   const giveDefaultName = (value) => {
     if (typeof value !== "function") return;
     const name = Object.getOwnPropertyDescriptor(value, "name");
     if (name?.value === "$dflt") defineProperty(value, "name", { value: "default", configurable: true });
   };
-  /** A variable of another module; reading it fails only while that has not been evaluated. */
+  /**
+   * A variable of another module; reading it fails only while that has not been evaluated.
+   * @param {string} name
+   * @param {(i: number) => UserValue} read
+   * @param {number} i
+   * @returns {UserValue}
+   */
   const initialized = (name, read, i) => {
     try {
       return read(i);
@@ -215,7 +237,8 @@
     }
   };
 
-  const api = {
+  /** @type {Partial<RealmApi>} */
+  const made = {
     install,
     makeError,
     raise,
@@ -285,9 +308,11 @@
         new Set()[Symbol.iterator](),
         ""[Symbol.iterator](),
         "".matchAll(/x/g),
-        global.Convex,
-      ].map(Object.getPrototypeOf),
+        /** @type {any} */ (global).Convex,
+      ].map((one) => getPrototypeOf(one)),
   };
-  api.resets.push(() => /(?:)/.exec(""));
+  /** Whole when the scripts after this one have added to it. */
+  const api = /** @type {RealmApi} */ (made);
+  api.resets.push(() => void /(?:)/.exec(""));
   return api;
 });

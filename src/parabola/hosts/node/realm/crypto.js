@@ -1,23 +1,36 @@
 /*
  * The crypto interface: randomness comes from the execution's own stream; the algorithms are those of Node.js.
  */
-(function (host, api, crossing, facades, outer) {
+/** @import { UserValue } from "../types/protocol" */
+/** @import { Crossing, Facades, Interfaces, RealmApi, RealmHost, UserFunction } from "../types/realm" */
+(function (
+  /** @type {RealmHost} */ host,
+  /** @type {RealmApi} */ api,
+  /** @type {Crossing} */ crossing,
+  /** @type {Facades} */ facades,
+  /** @type {Interfaces} */ outer,
+) {
   "use strict";
   const { facade } = facades;
   const { install, refuse, notImplemented, DOMException } = api;
+  /** @param {Uint8Array} bytes */
   const randomFill = (bytes) => api.answer(host.randomFill(bytes));
   const { follow, behind, wrap, unwrap } = crossing;
   const { apply, defineProperty } = Reflect;
   const QUOTA = 65536;
-  /** Algorithms that draw randomness by themselves, by operation. */
+  /** Algorithms that draw randomness by themselves, by operation. @type {Record<string, string[]>} */
   const RANDOM = { encrypt: ["RSA-OAEP"], sign: ["RSA-PSS", "ECDSA"] };
 
   const CryptoKey = facade("CryptoKey", outer.CryptoKey, { isAbstract: true });
   const SubtleCrypto = facade("SubtleCrypto", outer.SubtleCrypto, { isAbstract: true });
+  /** @param {object} target @param {string} name @param {UserFunction} value */
   const method = (target, name, value) =>
     defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
 
-  /** A pair of keys comes as an object without a prototype, which could as well be user code's. */
+  /**
+   * A pair of keys comes as an object without a prototype, which could as well be user code's.
+   * @param {UserValue} result
+   */
   const ownKeys = (result) =>
     result instanceof CryptoKey ? result : { publicKey: wrap(result.publicKey), privateKey: wrap(result.privateKey) };
 
@@ -29,6 +42,7 @@
       SubtleCrypto.prototype,
       name,
       {
+        /** @param {UserValue[]} args */
         async [name](...args) {
           if (name === "wrapKey" || name === "unwrapKey") return notImplemented(name, "SubtleCrypto");
           const algorithm = typeof args[0] === "string" ? args[0] : args[0]?.name;
@@ -60,6 +74,7 @@
     get subtle() {
       return subtle;
     }
+    /** @param {UserValue} array */
     getRandomValues(array) {
       if (!integerArrays.some((Class) => array instanceof Class)) {
         throw new DOMException("The data argument must be an integer-type TypedArray", "TypeMismatchError");

@@ -2,16 +2,20 @@
  * Renders a value for the log. The forms are those that apps on the official runtime print, so that log lines and
  * tests over them stay the same: quoted strings, two spaces of indent, objects always over several lines.
  */
+/** @import { UserValue } from "../types/protocol" */
+/** @import { Inspect } from "../types/realm" */
 (function () {
   "use strict";
   const MAX_DEPTH = 5;
   const MAX_STRING = 32768;
   const INDENT = "  ";
+  /** @typedef {(part: UserValue, isKey?: boolean) => string} Inner  renders a part of a value */
+
   const { apply } = Reflect;
   const objectPrototype = Object.prototype;
   const { hasOwnProperty, propertyIsEnumerable, toString: objectToString } = objectPrototype;
-  const mapSize = Object.getOwnPropertyDescriptor(Map.prototype, "size").get;
-  const setSize = Object.getOwnPropertyDescriptor(Set.prototype, "size").get;
+  const mapSize = /** @type {Function} */ (Object.getOwnPropertyDescriptor(Map.prototype, "size")?.get);
+  const setSize = /** @type {Function} */ (Object.getOwnPropertyDescriptor(Set.prototype, "size")?.get);
   const { forEach: mapForEach } = Map.prototype;
   const { forEach: setForEach } = Set.prototype;
   const { valueOf: boxedNumber } = Number.prototype;
@@ -23,11 +27,14 @@
   const { has: weakSetHas } = WeakSet.prototype;
   const { deref } = WeakRef.prototype;
 
+  /** @type {Record<string, string>} */
   const SHORT_ESCAPES = { "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", "'": "\\'", "\\": "\\\\" };
+  /** @param {string} character */
   const escape = (character) =>
     SHORT_ESCAPES[character] ??
     `\\x${character.charCodeAt(0) < 16 ? "0" : ""}${character.charCodeAt(0).toString(16).toUpperCase()}`;
 
+  /** @param {string} text @returns {string} */
   function quote(text) {
     if (text.length > MAX_STRING) {
       const rest = text.length - MAX_STRING;
@@ -36,11 +43,21 @@
     return `'${text.replace(/['\\\x00-\x1f]/g, escape)}'`;
   }
 
+  /** @param {unknown} value @returns {string} */
   const tagOf = (value) => apply(objectToString, value, []);
-  /** The built-in tag, unless the value disguises itself with Symbol.toStringTag. */
+  /**
+   * The built-in tag, unless the value disguises itself with Symbol.toStringTag.
+   * @param {UserValue} value
+   * @param {string} name
+   */
   const isBuiltin = (value, name) => tagOf(value) === `[object ${name}]` && !(Symbol.toStringTag in value);
 
-  /** Whether an intrinsic method accepts the value as its receiver. */
+  /**
+   * Whether an intrinsic method accepts the value as its receiver.
+   * @param {Function} method
+   * @param {unknown} value
+   * @param {unknown[]} args
+   */
   function answers(method, value, ...args) {
     try {
       apply(method, value, args);
@@ -50,12 +67,23 @@
     }
   }
 
+  /** @param {unknown} value */
   const isMap = (value) => answers(mapSize, value) && value instanceof Map;
+  /** @param {unknown} value */
   const isSet = (value) => answers(setSize, value) && value instanceof Set;
+  /** @param {unknown} value */
   const isWeakMap = (value) => answers(weakMapHas, value, weakMapHas) && value instanceof WeakMap;
+  /** @param {unknown} value */
   const isWeakSet = (value) => answers(weakSetHas, value, weakSetHas) && value instanceof WeakSet;
 
-  /** `flat` renders on one line: keys of maps and all that is inside them. */
+  /**
+   * `flat` renders on one line: keys of maps and all that is inside them.
+   * @param {UserValue} value
+   * @param {number} depth
+   * @param {unknown[]} seen
+   * @param {boolean} flat
+   * @returns {string}
+   */
   function inspectWithin(value, depth, seen, flat) {
     switch (typeof value) {
       case "undefined":
@@ -77,19 +105,29 @@
     return inspectObject(value, depth, seen, flat);
   }
 
+  /**
+   * @param {UserValue} value
+   * @param {number} depth
+   * @param {unknown[]} seen
+   * @param {boolean} flat
+   * @returns {string}
+   */
   function inspectObject(value, depth, seen, flat) {
-    const inner = (part, isKey) => inspectWithin(part, depth + 1, [...seen, value], flat || isKey);
+    /** @param {UserValue} part @param {boolean} [isKey] */
+    const inner = (part, isKey) => inspectWithin(part, depth + 1, [...seen, value], flat || isKey === true);
     const margin = flat ? null : `\n${INDENT.repeat(depth)}`;
     if (typeof value === "function") return inspectFunction(value, inner);
     if (isBuiltin(value, "Array")) return inspectArray(value, margin, inner);
     if (isBuiltin(value, "Error")) return inspectError(value, inner);
     if (typeof value.inspect === "function") return value.inspect();
     if (isMap(value)) {
+      /** @type {string[]} */
       const parts = [];
       apply(mapForEach, value, [(item, key) => parts.push(`${inner(key, true)} => ${inner(item)}`)]);
       return collection("Map", apply(mapSize, value, []), parts, margin);
     }
     if (isSet(value)) {
+      /** @type {string[]} */
       const parts = [];
       apply(setForEach, value, [(item) => parts.push(inner(item))]);
       return collection("Set", apply(setSize, value, []), parts, margin);
@@ -104,25 +142,24 @@
     return inspectRecord(value, margin, inner);
   }
 
+  /** @param {UserValue} value */
   function unbox(value) {
-    for (const [name, method] of [
-      ["Number", boxedNumber],
-      ["Boolean", boxedBoolean],
-      ["String", boxedString],
-    ]) {
-      if (isBuiltin(value, name)) return { value: apply(method, value, []) };
-    }
+    if (isBuiltin(value, "Number")) return { value: apply(boxedNumber, value, []) };
+    if (isBuiltin(value, "Boolean")) return { value: apply(boxedBoolean, value, []) };
+    if (isBuiltin(value, "String")) return { value: apply(boxedString, value, []) };
     if (answers(boxedBigint, value)) return { value: apply(boxedBigint, value, []) };
     if (answers(boxedSymbol, value)) return { value: Object(value).valueOf() };
     return undefined;
   }
 
+  /** @param {UserValue} value @param {Inner} inner */
   function inspectFunction(value, inner) {
     const name = typeof value.name === "string" && value.name !== "" ? `: ${value.name}` : " (anonymous)";
     const entries = entriesOf(value, inner);
     return `[Function${name}]${entries.length > 0 ? ` { ${entries.join(", ")} }` : ""}`;
   }
 
+  /** @param {UserValue} value @param {string|null} margin @param {Inner} inner */
   function inspectArray(value, margin, inner) {
     if (value.length === 0) return "[]";
     const entries = entriesOf(value, inner);
@@ -130,6 +167,7 @@
     return isBlock ? `[${block(entries, margin)}]` : `[ ${entries.join(", ")} ]`;
   }
 
+  /** @param {UserValue} value @param {Inner} inner */
   function inspectError(value, inner) {
     const entries = entriesOf(value, inner);
     if ("cause" in value && !apply(propertyIsEnumerable, value, ["cause"])) {
@@ -138,6 +176,7 @@
     return entries.length === 0 ? `[${String(value)}]` : `{ [${String(value)}] ${entries.join(", ")} }`;
   }
 
+  /** @param {UserValue} value @param {string|null} margin @param {Inner} inner */
   function inspectRecord(value, margin, inner) {
     const entries = entriesOf(value, inner);
     const isPlain = Object.getPrototypeOf(value) === objectPrototype;
@@ -152,7 +191,11 @@
     return margin === null ? `${head}{ ${entries.join(", ")} }` : `${head}{${block(entries, margin)}}`;
   }
 
-  /** The rendered own enumerable properties; of an array, every slot first. */
+  /**
+   * The rendered own enumerable properties; of an array, every slot first.
+   * @param {UserValue} value
+   * @param {Inner} inner
+   */
   function entriesOf(value, inner) {
     const entries = [];
     const isArray = isBuiltin(value, "Array");
@@ -172,15 +215,22 @@
     return entries;
   }
 
-  /** One entry a line, between the margins of the enclosing value. */
+  /**
+   * One entry a line, between the margins of the enclosing value.
+   * @param {string[]} entries
+   * @param {string} margin
+   */
   function block(entries, margin) {
     if (entries.length === 0) return "";
     return `${margin}${INDENT}${entries.join(`,${margin}${INDENT}`)}${margin}`;
   }
 
+  /** @param {string} type @param {number} size @param {string[]} entries @param {string|null} margin */
   function collection(type, size, entries, margin) {
     return `${type} (${size}) {${margin === null ? entries.join(", ") : block(entries, margin)}}`;
   }
 
-  return (value) => String(inspectWithin(value, 0, [], false));
+  /** @type {Inspect} */
+  const inspect = (value) => String(inspectWithin(value, 0, [], false));
+  return inspect;
 });

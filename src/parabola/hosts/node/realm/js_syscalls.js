@@ -1,11 +1,17 @@
 /*
  * The syscalls that carry JavaScript objects: files, and the requests and responses of HTTP actions.
  */
-(function (host, api, crossing) {
+/** @import { Raised, UserValue } from "../types/protocol" */
+/** @import { Crossing, RealmApi, RealmHost, Settle } from "../types/realm" */
+(function (/** @type {RealmHost} */ host, /** @type {RealmApi} */ api, /** @type {Crossing} */ crossing) {
   "use strict";
   const { raise, refuse, Response, Blob } = api;
   const { wrap, behind } = crossing;
 
+  /**
+   * @param {(resolve: Settle<UserValue>, reject: Settle<Raised>) => void} start
+   * @returns {Promise<UserValue>}
+   */
   const asPromise = (start) =>
     new Promise((resolve, reject) =>
       start(
@@ -14,7 +20,9 @@
       ),
     );
 
+  /** @type {Record<string, (input: UserValue) => UserValue>} */
   const syscalls = {
+    /** @param {UserValue} input */
     async "storage/storeBlob"({ requestId, version, blob, options }) {
       refuse("storage.store()");
       if (!(blob instanceof Blob)) {
@@ -25,6 +33,7 @@
       const args = JSON.stringify({ requestId, version, options });
       return asPromise((resolve, reject) => host.storeBlob(args, behind.get(blob), resolve, reject));
     },
+    /** @param {UserValue} input */
     async "storage/getBlob"({ requestId, version, storageId }) {
       refuse("storage.get()");
       if (typeof storageId !== "string") {
@@ -33,9 +42,11 @@
       const args = JSON.stringify({ requestId, version, storageId });
       return asPromise((resolve, reject) => host.getBlob(args, resolve, reject));
     },
+    /** @param {UserValue} input */
     requestFromConvexJson({ convexJson }) {
       return wrap(host.makeRequest(JSON.stringify(convexJson)));
     },
+    /** @param {UserValue} input */
     convexJsonFromResponse({ response }) {
       if (!(response instanceof Response)) throw new Error("HTTP actions must return a Response");
       const headerPairs = [...response.headers];

@@ -1,11 +1,16 @@
 /*
  * The performance interface over the execution's clock.
  */
-(function (host, api) {
+/** @import { UserValue } from "../types/protocol" */
+/** @import { RealmApi, RealmHost } from "../types/realm" */
+(function (/** @type {RealmHost} */ host, /** @type {RealmApi} */ api) {
   "use strict";
   const { install, resets, answer } = api;
   const now = () => answer(host.performanceNow());
   const OWN = Symbol("own");
+  /** @typedef {{name: string, entryType: string, startTime: number, duration: number, detail: unknown}} Fields */
+
+  /** @type {PerformanceEntry[]} */
   let entries = [];
   resets.push(() => {
     entries = [];
@@ -13,6 +18,7 @@
 
   class PerformanceEntry {
     #fields;
+    /** @param {symbol} key @param {Fields} fields */
     constructor(key, fields) {
       if (key !== OWN) throw new TypeError("Illegal constructor");
       this.#fields = fields;
@@ -37,12 +43,14 @@
     }
   }
   class PerformanceMark extends PerformanceEntry {
+    /** @param {UserValue} name @param {{startTime?: number, detail?: unknown}} [options] */
     constructor(name, { startTime = now(), detail = null } = {}) {
       super(OWN, { name: `${name}`, entryType: "mark", startTime, duration: 0, detail });
     }
   }
   class PerformanceMeasure extends PerformanceEntry {}
 
+  /** @param {UserValue} mark @returns {number} */
   const timeOf = (mark) => {
     if (typeof mark === "number") return mark;
     const found = entries.findLast((entry) => entry.entryType === "mark" && entry.name === mark);
@@ -50,11 +58,13 @@
       throw new api.DOMException(`The "${mark}" performance mark has not been set`, "SyntaxError");
     return found.startTime;
   };
+  /** @param {string} type @param {string} [name] */
   const remove = (type, name) => {
     entries = entries.filter((entry) => entry.entryType !== type || (name !== undefined && entry.name !== name));
   };
 
   class Performance {
+    /** @param {symbol} key */
     constructor(key) {
       if (key !== OWN) throw new TypeError("Illegal constructor");
     }
@@ -64,11 +74,13 @@
     now() {
       return answer(host.performanceNow());
     }
+    /** @param {UserValue} name @param {{startTime?: number, detail?: unknown}} [options] */
     mark(name, options) {
       const mark = new PerformanceMark(name, options);
       entries.push(mark);
       return mark;
     }
+    /** @param {UserValue} name @param {UserValue} startOrOptions @param {UserValue} endMark */
     measure(name, startOrOptions, endMark) {
       const options =
         typeof startOrOptions === "object" && startOrOptions !== null
@@ -89,17 +101,21 @@
     getEntries() {
       return entries.toSorted((a, b) => a.startTime - b.startTime);
     }
+    /** @param {string} name @param {string} [type] */
     getEntriesByName(name, type) {
       return this.getEntries().filter(
         (entry) => entry.name === name && (type === undefined || entry.entryType === type),
       );
     }
+    /** @param {string} type */
     getEntriesByType(type) {
       return this.getEntries().filter((entry) => entry.entryType === type);
     }
+    /** @param {string} [name] */
     clearMarks(name) {
       remove("mark", name);
     }
+    /** @param {string} [name] */
     clearMeasures(name) {
       remove("measure", name);
     }

@@ -6,34 +6,55 @@
  * values of data properties, compared by generated code, and added properties: assignment makes those enumerable, and
  * the functions that can make others are watched, so the slow question for all keys of an object is hardly ever asked.
  */
-(function (compile) {
+/** @import { UserValue } from "../types/protocol" */
+/** @import { Pristine } from "../types/realm" */
+(function (/** @type {(makeSource: () => string) => UserValue} */ compile) {
   "use strict";
+  /**
+   * @typedef {object} Entry  an object, and how it was
+   * @property {object} object
+   * @property {PropertyKey[]} keys
+   * @property {PropertyKey[]} checked  the keys of properties that may change
+   * @property {unknown[]} values  theirs
+   * @property {PropertyDescriptor[]} descriptors  theirs
+   * @property {object|null} prototype
+   * @property {number} enumerable  how many enumerable properties it had
+   */
   const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty, isExtensible } = Reflect;
   const { includes } = Array.prototype;
   const { getPrototypeOf, keys: enumerableKeys } = Object;
+  /** @param {unknown} value */
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
+  /** @type {Entry[]} */
   const record = [];
+  /** @type {WeakSet<object>} */
   const recorded = new WeakSet();
   let touched = false;
+  /** @type {((object: object) => boolean)[]} */
   let isSame;
 
+  /** @param {unknown} target */
   const watch = (target) => {
     if (isObject(target) && recorded.has(target)) touched = true;
   };
   const watchers = {
+    /** @param {UserValue} target @param {PropertyKey} key @param {PropertyDescriptor} descriptor */
     defineProperty(target, key, descriptor) {
       // Bundles name every function this way. Recorded functions have a name, so a new one shows in its value.
       if (key !== "name" || typeof target !== "function") watch(target);
       return nativeDefine(target, key, descriptor);
     },
+    /** @param {UserValue} target @param {PropertyDescriptorMap} descriptors */
     defineProperties(target, descriptors) {
       watch(target);
       return nativeDefineAll(target, descriptors);
     },
   };
   const { defineProperty: nativeDefine, defineProperties: nativeDefineAll } = Object;
+  /** @param {unknown} value */
   const hidden = (value) => ({ value, writable: true, enumerable: false, configurable: true });
 
+  /** @param {unknown[]} roots */
   function take(...roots) {
     defineProperty(Object, "defineProperty", hidden(watchers.defineProperty));
     defineProperty(Object, "defineProperties", hidden(watchers.defineProperties));
@@ -42,6 +63,7 @@
       "defineProperty",
       hidden(
         {
+          /** @param {UserValue} target @param {PropertyKey} key @param {PropertyDescriptor} descriptor */
           defineProperty(target, key, descriptor) {
             watch(target);
             return defineProperty(target, key, descriptor);
@@ -50,8 +72,9 @@
       ),
     );
     for (const name of ["__defineGetter__", "__defineSetter__"]) {
-      const native = Object.prototype[name];
+      const native = /** @type {any} */ (Object.prototype)[name];
       const watched = {
+        /** @param {PropertyKey} key @param {Function} accessor */
         [name](key, accessor) {
           watch(this);
           return apply(native, this, [key, accessor]);
@@ -63,6 +86,7 @@
     isSame = compile(source)(record.map((entry) => entry.checked))(record.map((entry) => entry.values));
   }
 
+  /** @param {UserValue} object */
   function visit(object) {
     if (!isObject(object) || recorded.has(object)) return;
     recorded.add(object);
@@ -76,10 +100,19 @@
       Object.freeze(object);
       return;
     }
-    const entry = { object, keys, checked: [], values: [], descriptors: [], prototype: getPrototypeOf(object) };
+    /** @type {Entry} */
+    const entry = {
+      object,
+      keys,
+      checked: [],
+      values: [],
+      descriptors: [],
+      prototype: getPrototypeOf(object),
+      enumerable: 0,
+    };
     record.push(entry);
     for (const key of keys) {
-      const descriptor = getOwnPropertyDescriptor(object, key);
+      const descriptor = /** @type {PropertyDescriptor} */ (getOwnPropertyDescriptor(object, key));
       if (!("value" in descriptor)) {
         if (descriptor.configurable) defineProperty(object, key, { configurable: false });
         visit(descriptor.get);
@@ -141,5 +174,7 @@
     return isPristine();
   }
 
-  return { take, isPristine, restore };
+  /** @type {Pristine} */
+  const pristine = { take, isPristine, restore };
+  return pristine;
 });

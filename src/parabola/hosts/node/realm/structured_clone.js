@@ -1,13 +1,18 @@
 /*
  * structuredClone, made of this realm's own objects.
  */
-(function (host, api, crossing) {
+/** @import { UserValue } from "../types/protocol" */
+/** @import { Crossing, RealmApi, RealmHost } from "../types/realm" */
+(function (/** @type {RealmHost} */ host, /** @type {RealmApi} */ api, /** @type {Crossing} */ crossing) {
   "use strict";
   const { install, raise, DOMException } = api;
   const { behind } = crossing;
   const { apply } = Reflect;
+  /** @param {unknown} value @returns {string} */
   const tagOf = (value) => apply(Object.prototype.toString, value, []).slice(8, -1);
+  /** @type {Record<string, ErrorConstructor>} */
   const ERRORS = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
+  /** @param {UserValue} value */
   const refuse = (value) => {
     const text =
       typeof value === "symbol"
@@ -18,10 +23,12 @@
     return new DOMException(`${text} could not be cloned.`, "DataCloneError");
   };
 
+  /** @param {UserValue} value @param {Map<object, unknown>} seen @returns {UserValue} */
   function clone(value, seen) {
     if (typeof value === "symbol" || typeof value === "function") throw refuse(value);
     if (typeof value !== "object" || value === null) return value;
     if (seen.has(value)) return seen.get(value);
+    /** @param {UserValue} copy */
     const keep = (copy) => {
       seen.set(value, copy);
       return copy;
@@ -44,7 +51,11 @@
     if (ArrayBuffer.isView(value)) {
       const buffer = clone(value.buffer, seen);
       return keep(
-        new value.constructor(buffer, value.byteOffset, value instanceof DataView ? value.byteLength : value.length),
+        new /** @type {any} */ (value).constructor(
+          buffer,
+          value.byteOffset,
+          value instanceof DataView ? value.byteLength : /** @type {any} */ (value).length,
+        ),
       );
     }
     if (value instanceof Error) return cloneError(value, keep, seen);
@@ -56,6 +67,7 @@
     return cloneProperties(value, keep({}), seen);
   }
 
+  /** @param {UserValue} value @param {UserValue} copy @param {Map<object, unknown>} seen */
   function cloneProperties(value, copy, seen) {
     for (const key of Object.keys(value)) {
       Object.defineProperty(copy, key, {
@@ -68,6 +80,11 @@
     return copy;
   }
 
+  /**
+   * @param {UserValue} value
+   * @param {(copy: UserValue) => UserValue} keep
+   * @param {Map<object, unknown>} seen
+   */
   function cloneError(value, keep, seen) {
     const copy = keep(Object.create((ERRORS[value.name] ?? Error).prototype));
     for (const key of ["message", "stack", "cause"]) {

@@ -1,22 +1,33 @@
 /*
  * The web interfaces of the default runtime, over those of Node.js.
  */
-(function (host, api, crossing, facades, outer) {
+/** @import { UserValue } from "../types/protocol" */
+/** @import { Class, Crossing, FacadeOptions, Facades, Interfaces, Outer, RealmApi, RealmHost, UserFunction } from "../types/realm" */
+(function (
+  /** @type {RealmHost} */ host,
+  /** @type {RealmApi} */ api,
+  /** @type {Crossing} */ crossing,
+  /** @type {Facades} */ facades,
+  /** @type {Interfaces} */ outer,
+) {
   "use strict";
   const { facade, notImplemented } = facades;
   const { install, raise } = api;
   const { wrap, unwrap, behind, handlers, follow, guard } = crossing;
   const { apply, defineProperty } = Reflect;
 
+  /** @param {string} name @param {Class} Outer @param {FacadeOptions} [options] */
   const expose = (name, Outer, options) => {
     const Face = facade(name, Outer, options);
     install(name, Face);
     return Face;
   };
+  /** @param {string} what */
   const refuse = (what) => {
     const refusal = host.refusal(what);
     if (refusal !== undefined) throw raise(refusal);
   };
+  /** @param {object} target @param {string} name @param {UserFunction} value */
   const method = (target, name, value) =>
     defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
 
@@ -25,20 +36,23 @@
     onConstruct: (face) => Error.captureStackTrace(face, DOMException),
   });
   Object.setPrototypeOf(DOMException.prototype, Error.prototype);
-  const makeFace = handlers.get(outer.DOMException.prototype);
+  const makeFace = /** @type {(object: any, proto: object) => UserValue} */ (
+    handlers.get(outer.DOMException.prototype)
+  );
   handlers.set(outer.DOMException.prototype, (object) => {
-    const face = makeFace(object);
+    const face = makeFace(object, outer.DOMException.prototype);
     Error.captureStackTrace(face);
     return face;
   });
 
   expose("Event", outer.Event);
   const EventTarget = expose("EventTarget", outer.EventTarget);
+  /** @type {WeakMap<object, Function>} */
   const listeners = new WeakMap();
-  /** Listener objects keep one wrapper, so that they can be removed again. */
+  /** Listener objects keep one wrapper, so that they can be removed again. @param {UserValue} value */
   const listener = (value) => {
     if (typeof value !== "object" || value === null) return unwrap(value);
-    if (!listeners.has(value)) listeners.set(value, (event) => value.handleEvent(wrap(event)));
+    if (!listeners.has(value)) listeners.set(value, (/** @type {Event} */ event) => value.handleEvent(wrap(event)));
     return listeners.get(value);
   };
   for (const name of ["addEventListener", "removeEventListener"]) {
@@ -47,6 +61,7 @@
       EventTarget.prototype,
       name,
       {
+        /** @param {UserValue} type @param {UserValue} callback @param {UserValue} options */
         [name](type, callback, options) {
           const object = behind.get(this);
           if (object === undefined) throw new TypeError("Illegal invocation");
@@ -89,15 +104,20 @@
   });
 
   // ---- streams --------------------------------------------------------------------------------------------------
-  /** Gives the host a stream's source or sink: its methods see this realm's controllers. */
-  const streamParts = (names) => (args) =>
+  /**
+   * Gives the host a stream's source or sink: its methods see this realm's controllers.
+   * @param {string[]} names
+   */
+  const streamParts = (names) => (/** @type {UserValue[]} */ args) =>
     args.map((part, i) => {
       if (i > 0 || part === null || typeof part !== "object") return part;
+      /** @type {Record<string, unknown>} */
       const copy = {};
       for (const name of names) {
         const value = part[name];
         if (value === undefined) continue;
-        copy[name] = typeof value === "function" ? (...given) => apply(value, part, given) : value;
+        copy[name] =
+          typeof value === "function" ? (/** @type {unknown[]} */ ...given) => apply(value, part, given) : value;
       }
       return copy;
     });
@@ -138,6 +158,7 @@
   expose("File", outer.File, { parent: Blob });
   expose("FormData", outer.FormData);
   const Headers = expose("Headers", outer.Headers);
+  /** @param {UserValue[]} args */
   const withDuplex = ([input, init]) => {
     const body = init?.body;
     const isStream = typeof body === "object" && body !== null && behind.get(body) instanceof outer.ReadableStream;
@@ -150,8 +171,9 @@
         " ",
       ),
   });
-  /** The length of bodies that are known in full. */
+  /** The length of bodies that are known in full. @type {WeakMap<object, number>} */
   const bodyLengths = new WeakMap();
+  /** @param {UserValue} body */
   const lengthOf = (body) => {
     if (body === null || body === undefined) return undefined;
     if (typeof body === "string") return new TextEncoder().encode(body).length;
@@ -190,10 +212,10 @@
   });
   api.fetch = (input, init) => {
     const [target, options] = withDuplex([input, init]);
-    const given = [unwrap(target), unwrap(options)];
     return new Promise((resolve, reject) => {
       host.fetch(
-        ...given,
+        unwrap(target),
+        unwrap(options),
         (response) => resolve(wrap(response)),
         (error) => reject(wrap(error)),
       );
@@ -201,7 +223,10 @@
   };
 
   // ---- context that follows asynchronous calls -------------------------------------------------------------------
-  /** Storages that were used: Node.js keeps those, and looks at each for every promise, until they are disabled. */
+  /**
+   * Storages that were used: Node.js keeps those, and looks at each for every promise, until they are disabled.
+   * @type {Set<import("node:async_hooks").AsyncLocalStorage<unknown>>}
+   */
   let used = new Set();
   api.resets.push(() => {
     for (const storage of used) storage.disable();
@@ -213,25 +238,31 @@
       used.add(this.#native);
       return this.#native;
     }
+    /** @param {Function} callback */
     static bind(callback) {
       const bound = outer.AsyncLocalStorage.bind(callback);
-      return function (...args) {
-        return apply(bound, this, args);
-      };
+      return /** @type {UserFunction} */ (
+        function (...args) {
+          return apply(bound, this, args);
+        }
+      );
     }
     static snapshot() {
       const snapshot = outer.AsyncLocalStorage.snapshot();
-      return (callback, ...args) => snapshot(callback, ...args);
+      return (/** @type {Function} */ callback, /** @type {unknown[]} */ ...args) => snapshot(callback, ...args);
     }
+    /** @param {unknown} store @param {Function} callback @param {unknown[]} args */
     run(store, callback, ...args) {
       return this.#storage.run(store, callback, ...args);
     }
+    /** @param {Function} callback @param {unknown[]} args */
     exit(callback, ...args) {
       return this.#storage.exit(callback, ...args);
     }
     getStore() {
       return this.#storage.getStore();
     }
+    /** @param {unknown} store */
     enterWith(store) {
       this.#storage.enterWith(store);
     }
@@ -241,18 +272,24 @@
   }
   class AsyncResource {
     #resource;
+    /** @param {UserValue} type */
     constructor(type) {
       this.#resource = new outer.AsyncResource(`${type}`);
     }
+    /** @param {Function} callback @param {string} [type] */
     static bind(callback, type) {
       return new AsyncResource(type ?? callback.name ?? "bound-anonymous-fn").bind(callback);
     }
+    /** @param {Function} callback */
     bind(callback) {
       const resource = this.#resource;
-      return function (...args) {
-        return resource.runInAsyncScope(callback, this, ...args);
-      };
+      return /** @type {UserFunction} */ (
+        function (...args) {
+          return resource.runInAsyncScope(callback, this, ...args);
+        }
+      );
     }
+    /** @param {Function} callback @param {unknown} thisArgument @param {unknown[]} args */
     runInAsyncScope(callback, thisArgument, ...args) {
       return this.#resource.runInAsyncScope(callback, thisArgument, ...args);
     }

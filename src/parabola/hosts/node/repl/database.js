@@ -2,23 +2,30 @@
 import { filterJson, rangeJson, searchJson } from "./expressions.js";
 import { call, callNow, versioned } from "./syscalls.js";
 import { fromJson } from "./values.js";
+/** @import { UserValue } from "../types/protocol" */
 
 /** A query being put together: each step answers a new one, and the last runs it. */
 class Query {
+  /** @type {UserValue} */
   #source;
+  /** @type {object[]} */
   #operators;
+  /** @type {{queryId: number, isDone: boolean}|null} */
   #stream = null;
 
+  /** @param {object} source @param {object[]} [operators] */
   constructor(source, operators = []) {
     this.#source = source;
     this.#operators = operators;
   }
 
+  /** @param {string} name @param {(q: any) => unknown} [range] */
   withIndex(name, range = () => {}) {
     const indexName = `${this.#source.tableName}.${name}`;
     return new Query({ type: "IndexRange", indexName, range: rangeJson(range), order: null }, this.#operators);
   }
 
+  /** @param {string} name @param {(q: any) => unknown} filters */
   withSearchIndex(name, filters) {
     const indexName = `${this.#source.tableName}.${name}`;
     return new Query({ type: "Search", indexName, filters: searchJson(filters) }, this.#operators);
@@ -28,23 +35,28 @@ class Query {
     return this;
   }
 
+  /** @param {"asc"|"desc"} order */
   order(order) {
     return new Query({ ...this.#source, order }, this.#operators);
   }
 
+  /** @param {(q: any) => unknown} predicate */
   filter(predicate) {
     return new Query(this.#source, [...this.#operators, { filter: filterJson(predicate) }]);
   }
 
+  /** @param {number} limit */
   limit(limit) {
     return new Query(this.#source, [...this.#operators, { limit }]);
   }
 
+  /** @param {number} count */
   take(count) {
     return this.limit(count).collect();
   }
 
   async collect() {
+    /** @type {UserValue[]} */
     const documents = [];
     for await (const document of this) documents.push(document);
     return documents;
@@ -66,6 +78,7 @@ class Query {
     return fromJson(await call("1.0/count", { table: this.#source.tableName }));
   }
 
+  /** @param {UserValue} options */
   async paginate({ numItems, cursor, endCursor = null, maximumRowsRead = null, maximumBytesRead }) {
     const limits = { pageSize: numItems, maximumRowsRead, maximumBytesRead };
     const page = await versioned("1.0/queryPage", { query: this.#json(), cursor, endCursor, ...limits });
@@ -101,13 +114,17 @@ class Query {
   }
 }
 
+/** @param {boolean} isSystem */
 function reader(isSystem) {
   return {
+    /** @param {string[]} given */
     async get(...given) {
       const [table, id] = given.length > 1 ? given : [undefined, given[0]];
       return fromJson(await call("1.0/get", { id, isSystem, version: "1.48.0", table }));
     },
+    /** @param {string} tableName */
     query: (tableName) => new Query({ type: "FullTableScan", tableName, order: null }),
+    /** @param {string} table @param {string} idString */
     normalizeId: (table, idString) => callNow("1.0/db/normalizeId", { table, idString }).id,
   };
 }

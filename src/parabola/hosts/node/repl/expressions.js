@@ -2,17 +2,20 @@
 import { toJsonOrUndefined } from "./values.js";
 
 class Expression {
+  /** @param {object} json */
   constructor(json) {
     this.json = json;
   }
 }
 
+/** @param {unknown} given */
 function expressionJson(given) {
   return given instanceof Expression ? given.json : { $literal: toJsonOrUndefined(given) };
 }
 
 const OPERATORS = ["eq", "neq", "lt", "lte", "gt", "gte", "add", "sub", "mul", "div", "mod"];
 
+/** @type {Record<string, (...parts: any[]) => Expression>} */
 const filterBuilder = {
   field: (path) => new Expression({ $field: path }),
   and: (...parts) => new Expression({ $and: parts.map(expressionJson) }),
@@ -25,24 +28,27 @@ for (const name of OPERATORS) {
     new Expression({ [`$${name}`]: [expressionJson(left), expressionJson(right)] });
 }
 
-/** The JSON of a filter: `q => q.eq(q.field("a"), 1)`. */
+/** The JSON of a filter: `q => q.eq(q.field("a"), 1)`. @param {(q: any) => unknown} predicate */
 export function filterJson(predicate) {
   return expressionJson(predicate(filterBuilder));
 }
 
 /** Conditions on fields, collected one after the other. */
 class Conditions {
+  /** @type {object[]} */
   #made = [];
 
+  /** @param {Record<string, string>} types */
   constructor(types) {
     for (const [name, type] of Object.entries(types)) {
-      this[name] = (fieldPath, value) => {
+      /** @type {any} */ (this)[name] = (/** @type {string} */ fieldPath, /** @type {unknown} */ value) => {
         this.#made.push({ type, fieldPath, value: type === "Search" ? value : toJsonOrUndefined(value) });
         return this;
       };
     }
   }
 
+  /** @param {Record<string, string>} types @param {(q: any) => unknown} build */
   static json(types, build) {
     const conditions = new Conditions(types);
     build(conditions);
@@ -50,12 +56,15 @@ class Conditions {
   }
 }
 
-/** The conditions of an index range: `q => q.eq("a", 1).gt("b", 2)`. */
+/** The conditions of an index range: `q => q.eq("a", 1).gt("b", 2)`. @param {(q: any) => unknown} build */
 export function rangeJson(build) {
   return Conditions.json({ eq: "Eq", gt: "Gt", gte: "Gte", lt: "Lt", lte: "Lte" }, build);
 }
 
-/** The conditions of a text search: `q => q.search("body", "words").eq("channel", "c")`. */
+/**
+ * The conditions of a text search: `q => q.search("body", "words").eq("channel", "c")`.
+ * @param {(q: any) => unknown} build
+ */
 export function searchJson(build) {
   return Conditions.json({ search: "Search", eq: "Eq" }, build);
 }

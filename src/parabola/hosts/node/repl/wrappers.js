@@ -5,20 +5,22 @@
 import { database } from "./database.js";
 import { call, marked, versioned } from "./syscalls.js";
 import { fromJson, toJson } from "./values.js";
+/** @import { UserValue } from "../types/protocol" */
 
 const context = {
   db: database,
   auth: { getUserIdentity: () => call("1.0/getUserIdentity", { requestId: "" }) },
   storage: {
-    getUrl: (storageId) => versioned("1.0/storageGetUrl", { requestId: "", storageId }),
-    getMetadata: (storageId) => versioned("1.0/storageGetMetadata", { requestId: "", storageId }),
+    getUrl: (/** @type {string} */ storageId) => versioned("1.0/storageGetUrl", { requestId: "", storageId }),
+    getMetadata: (/** @type {string} */ storageId) => versioned("1.0/storageGetMetadata", { requestId: "", storageId }),
   },
-  runQuery: async (name, args = {}) => {
+  runQuery: async (/** @type {UserValue} */ name, args = {}) => {
     const called = typeof name === "string" && name.startsWith("function://") ? { functionHandle: name } : { name };
     return fromJson(await call("1.0/runUdf", { udfType: "query", args: toJson(args), ...called }));
   },
 };
 
+/** @param {Function} handler @param {string} argsText */
 async function invoke(handler, argsText) {
   try {
     const value = await handler(context, ...JSON.parse(argsText).map(fromJson));
@@ -28,18 +30,19 @@ async function invoke(handler, argsText) {
   }
 }
 
+/** @param {UserValue} definition @param {"isPublic"|"isInternal"} visibility */
 function registered(definition, visibility) {
   const handler = typeof definition === "function" ? definition : definition.handler;
-  const registration = (...args) => handler(...args);
+  const registration = (/** @type {unknown[]} */ ...args) => handler(...args);
   return Object.assign(registration, {
     isQuery: true,
     [visibility]: true,
-    invokeQuery: (argsText) => invoke(handler, argsText),
+    invokeQuery: (/** @type {string} */ argsText) => invoke(handler, argsText),
     exportArgs: () => '{"type":"any"}',
     exportReturns: () => "null",
     _handler: handler,
   });
 }
 
-export const query = (definition) => registered(definition, "isPublic");
-export const internalQuery = (definition) => registered(definition, "isInternal");
+export const query = (/** @type {UserValue} */ definition) => registered(definition, "isPublic");
+export const internalQuery = (/** @type {UserValue} */ definition) => registered(definition, "isInternal");

@@ -1,0 +1,58 @@
+/** What the parts of the host are to each other. Types alone: not in the package. */
+import type { Channel } from "../channel.mjs";
+import type { Invocation } from "../executions/invocation.mjs";
+import type { NodeInvocation } from "../executions/node_invocation.mjs";
+import type { MemoryUse } from "../executions/memory.mjs";
+import type { StepQueue } from "../executions/steps.mjs";
+import type { Realm } from "../realm.mjs";
+import type { RealmPool } from "../realm_pool.mjs";
+import type { StackFrames } from "../stack_frames.mjs";
+import type { UserValue } from "./protocol";
+
+/** The host as a call of the default runtime sees it. */
+export interface InvocationHost {
+  steps: StepQueue;
+  channel: Channel;
+  realms: RealmPool;
+  onEnd(invocation: Invocation): void;
+}
+
+/** The host as a "use node" action sees it. */
+export interface NodeInvocationHost {
+  channel: Channel;
+  stackFrames: StackFrames;
+  importModule(path: string): Promise<UserValue>;
+  onCalls(invocation: NodeInvocation): void;
+  onEnd(invocation: NodeInvocation): void;
+}
+
+/** What runs in steps. */
+export interface Stepped {
+  id: number;
+  /** Nanoseconds of user time in finished steps, and what others have used of the same limit. */
+  userTime: bigint;
+  othersTime: bigint;
+  memory: MemoryUse;
+  isOverMemory: boolean;
+  ended: boolean;
+  isNested: boolean;
+  onUnhandledRejection(reason: UserValue): void;
+  settle(): void;
+  abort(error: unknown): void;
+}
+
+/** The modules that one execution has instantiated: by our own factories, and by V8's loader. */
+export interface ModuleInstances {
+  made: Map<string, ModuleInstance>;
+  native: Map<string, import("node:vm").SourceTextModule>;
+}
+
+export interface ModuleInstance {
+  /** Its own exports, by name; null before it has been linked. */
+  exports: UserValue;
+  isEarly: boolean;
+  readonly namespace: object;
+}
+
+/** A module evaluated in a realm; pending where V8's loader is needed. */
+export type Instantiated = { namespace: UserValue; isPending: boolean };

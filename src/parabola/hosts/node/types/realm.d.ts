@@ -1,0 +1,151 @@
+/** What the host and the scripts of a realm (`realm/*.js`) give each other. Types alone: not in the package. */
+import type { Level, Raised, UserValue } from "./protocol";
+
+/** Work of the host outside of user code; its end is delivered to user code as a step. */
+export interface HostOperation {
+  finish(deliver: () => void): void;
+}
+
+export type Settle<T> = (value: T) => void;
+/** What a function of the host may answer in place of a value of its own kind. */
+export type OrRaised<T> = T | Raised;
+
+/** What the globals of a realm ask of the host. Answers are primitives, or descriptions of failures. */
+export interface RealmHost {
+  now(): OrRaised<number>;
+  performanceNow(): OrRaised<number>;
+  timeOrigin(): OrRaised<number>;
+  random(): OrRaised<number>;
+  randomFill(bytes: Uint8Array): OrRaised<void>;
+  env(name: string): OrRaised<string | undefined>;
+  log(level: Level, messages: ArrayLike<UserValue>): void;
+  syscall(count: number, op: UserValue, args: UserValue): OrRaised<string>;
+  asyncSyscall(count: number, op: UserValue, args: UserValue, resolve: Settle<string>, reject: Settle<Raised>): void;
+  unknownJsSyscall(op: string): Raised;
+  fatal(message: string): Raised;
+  refusal(what: string): Raised | undefined;
+  timerRefusal(what: string): Raised | undefined;
+  fetch(input: UserValue, init: UserValue, resolve: Settle<Response>, reject: Settle<unknown>): void;
+  storeBlob(args: string, blob: Blob, resolve: Settle<UserValue>, reject: Settle<Raised>): void;
+  getBlob(args: string, resolve: Settle<Blob | null>, reject: Settle<Raised>): void;
+  makeRequest(json: string): Request;
+  takeResponse(response: Response): string | null;
+  wholeBodyBytes(): number;
+  setTimer(callback: () => void, delay: number, repeat: boolean): number;
+  clearTimer(id: number): void;
+  beginOperation(name: string, isCounted: boolean): HostOperation;
+  formatStack(error: unknown, callSites: NodeJS.CallSite[]): string;
+  traceFrames(holder: Error, stack: unknown): string;
+}
+
+/** A class whose shape does not matter: a face, or what is behind one. */
+export type Class = (new (...args: any[]) => any) & { [name: string]: any };
+
+/** A function that user code calls as it likes. */
+export type UserFunction = (this: any, ...args: any[]) => any;
+
+/** What the scripts of a realm share, and by what the host acts inside it. */
+export interface RealmApi {
+  // core.js
+  install(name: string, value: UserFunction | object, target?: object): boolean;
+  makeError(type: string, message: string): Error;
+  raise(failure: Raised): Error;
+  answer<T>(result: OrRaised<T>): T;
+  call(target: Function, ...args: unknown[]): UserValue;
+  settle(
+    target: UserValue,
+    method: string,
+    args: unknown[],
+    onFulfilled: (value: UserValue) => void,
+    onRejected: (reason: UserValue) => void,
+  ): void;
+  rejected(message: string): Promise<never>;
+  metaAccess(): never;
+  poisonMeta(meta: object): void;
+  importer(load: (specifier: string) => UserValue): (specifier: UserValue) => Promise<UserValue>;
+  callFactory(
+    make: Function,
+    scope: object | undefined,
+    values: UserValue[],
+    importer: (specifier: UserValue) => Promise<UserValue>,
+  ): UserValue;
+  advance(generator: UserValue): UserValue;
+  liveScope(names: string[], read: (index: number) => UserValue): object;
+  namespace(names: string[], live: boolean[], read: (index: number) => UserValue): object;
+  promisePrototype: object;
+  resets: (() => void)[];
+  reset(): void;
+  hiddenRoots(): object[];
+  // timers.js
+  startTimer(what: string, callback: () => void, delay: UserValue): number;
+  // web.js
+  notImplemented(what: string, name: string): never;
+  refuse(what: string): void;
+  fetch(input: UserValue, init: UserValue): Promise<UserValue>;
+  Request: Class;
+  Response: Class;
+  Blob: Class;
+  DOMException: Class;
+  bodyLengths: WeakMap<object, number>;
+  // js_syscalls.js
+  jsSyscall(op: string, input: UserValue): UserValue;
+}
+
+/** crossing.js */
+export interface Crossing {
+  wrap(value: any): UserValue;
+  unwrap(value: UserValue): any;
+  unwrapCallback(callback: Function): Function;
+  link<F extends object>(face: F, object: object): F;
+  behind: WeakMap<object, any>;
+  handlers: Map<object, (value: any, proto: object) => UserValue>;
+  follow(promise: Promise<any>, name: string, isCounted?: boolean): Promise<UserValue>;
+  guard(work: () => any): UserValue;
+  isObject(value: unknown): boolean;
+}
+
+export interface FacadeOptions {
+  parent?: Class;
+  passive?: PropertyKey[];
+  refused?: PropertyKey[];
+  settled?: PropertyKey[];
+  prepare?: (args: UserValue[]) => UserValue[];
+  onConstruct?: (face: object, args: UserValue[]) => void;
+  isAbstract?: boolean;
+}
+
+/** facades.js */
+export interface Facades {
+  facade(name: string, Outer: Class, options?: FacadeOptions): Class;
+  notImplemented(what: string, name: string): never;
+}
+
+/** pristine.js */
+export interface Pristine {
+  take(...roots: unknown[]): void;
+  isPristine(): boolean;
+  restore(): boolean;
+}
+
+/** The host's own objects (`web_interfaces.mjs`) by which crossing.js recognizes values of the host. */
+export type Outer = typeof import("../web_interfaces.mjs").outer;
+/** The host's classes that the realm has faces of. */
+export type Interfaces = { [name: string]: any };
+
+export type Inspect = (value: unknown) => string;
+
+/** The scripts of a realm: what each is given, and gives. */
+export interface Parts {
+  core(host: RealmHost): RealmApi;
+  inspect(): Inspect;
+  console(host: RealmHost, api: RealmApi, inspect: Inspect): void;
+  timers(host: RealmHost, api: RealmApi): void;
+  crossing(host: RealmHost, outer: Outer): Crossing;
+  facades(host: RealmHost, api: RealmApi, crossing: Crossing, outer: Outer): Facades;
+  web(host: RealmHost, api: RealmApi, crossing: Crossing, facades: Facades, outer: Interfaces): void;
+  crypto(host: RealmHost, api: RealmApi, crossing: Crossing, facades: Facades, outer: Interfaces): void;
+  performance(host: RealmHost, api: RealmApi): void;
+  structured_clone(host: RealmHost, api: RealmApi, crossing: Crossing): void;
+  js_syscalls(host: RealmHost, api: RealmApi, crossing: Crossing): void;
+  pristine(compile: (makeSource: () => string) => UserValue): Pristine;
+}

@@ -72,6 +72,17 @@ async function fromTheHost(): Promise<Record<string, any>> {
     badDigest: await caught(async () => await crypto.subtle.digest("nope", bytes)),
     badStream: await caught(() => new ReadableStream({ type: "nope" } as any)),
     badEvent: await caught(() => new EventTarget().dispatchEvent({} as any)),
+    badReceiver: await caught(async () => await crypto.subtle.digest.call({} as any, "SHA-256", bytes)),
+    badHttpRequest: await caught(() => Convex.jsSyscall("requestFromConvexJson", { convexJson: { url: "nope" } })),
+    noHttpRequest: await caught(() => Convex.jsSyscall("requestFromConvexJson", {})),
+    noHttpResponse: await caught(() => Convex.jsSyscall("convexJsonFromResponse", { response: new Response("") })),
+    badRun: await caught(() => storage.run(1, undefined)),
+    badExit: await caught(() => storage.exit(undefined)),
+    badBind: await caught(() => AsyncLocalStorage.bind(undefined)),
+    badSnapshot: await caught(() => AsyncLocalStorage.snapshot()(undefined)),
+    badScope: await caught(() => new AsyncResource("x").runInAsyncScope(undefined)),
+    badResource: await caught(() => new AsyncResource("x").bind(undefined)()),
+    badResourceBind: await caught(() => AsyncResource.bind((() => undefined as any)())),
     locked: await caught(() => {
       const one = new ReadableStream();
       one.getReader();
@@ -80,6 +91,8 @@ async function fromTheHost(): Promise<Record<string, any>> {
   };
 }
 declare const AsyncLocalStorage: any;
+declare const AsyncResource: any;
+declare const Convex: any;
 
 /** Paths to whatever does not belong to this realm, from the globals and from `roots`. */
 function foreign(roots: Record<string, any>): string[] {

@@ -6,7 +6,7 @@
 (function (/** @type {RealmHost} */ host, /** @type {RealmApi} */ api, /** @type {Crossing} */ crossing) {
   "use strict";
   const { raise, refuse, Response, Blob } = api;
-  const { wrap, behind } = crossing;
+  const { wrap, behind, guard } = crossing;
 
   /**
    * @param {(resolve: Settle<UserValue>, reject: Settle<Raised>) => void} start
@@ -44,7 +44,7 @@
     },
     /** @param {UserValue} input */
     requestFromConvexJson({ convexJson }) {
-      return wrap(host.makeRequest(JSON.stringify(convexJson)));
+      return guard(() => host.makeRequest(JSON.stringify(convexJson) ?? "null"));
     },
     /** @param {UserValue} input */
     convexJsonFromResponse({ response }) {
@@ -53,7 +53,7 @@
       const length = api.bodyLengths.get(response);
       if (length !== undefined && !response.headers.has("content-length"))
         headerPairs.push(["content-length", String(length)]);
-      const streamId = host.takeResponse(behind.get(response));
+      const streamId = guard(() => host.takeResponse(behind.get(response)));
       return { headerPairs, status: response.status, streamId, url: response.url || undefined };
     },
   };

@@ -232,6 +232,11 @@
     for (const storage of used) storage.disable();
     used = new Set();
   });
+  /** Node.js would refuse it with an error of its own realm. @param {UserValue} callback */
+  const callable = (callback) => {
+    if (typeof callback !== "function") throw new TypeError("The callback must be a function");
+    return callback;
+  };
   class AsyncLocalStorage {
     #native = new outer.AsyncLocalStorage();
     get #storage() {
@@ -240,7 +245,7 @@
     }
     /** @param {Function} callback */
     static bind(callback) {
-      const bound = outer.AsyncLocalStorage.bind(callback);
+      const bound = outer.AsyncLocalStorage.bind(callable(callback));
       return /** @type {UserFunction} */ (
         function (...args) {
           return apply(bound, this, args);
@@ -249,15 +254,16 @@
     }
     static snapshot() {
       const snapshot = outer.AsyncLocalStorage.snapshot();
-      return (/** @type {Function} */ callback, /** @type {unknown[]} */ ...args) => snapshot(callback, ...args);
+      return (/** @type {Function} */ callback, /** @type {unknown[]} */ ...args) =>
+        snapshot(callable(callback), ...args);
     }
     /** @param {unknown} store @param {Function} callback @param {unknown[]} args */
     run(store, callback, ...args) {
-      return this.#storage.run(store, callback, ...args);
+      return this.#storage.run(store, callable(callback), ...args);
     }
     /** @param {Function} callback @param {unknown[]} args */
     exit(callback, ...args) {
-      return this.#storage.exit(callback, ...args);
+      return this.#storage.exit(callable(callback), ...args);
     }
     getStore() {
       return this.#storage.getStore();
@@ -283,6 +289,7 @@
     /** @param {Function} callback */
     bind(callback) {
       const resource = this.#resource;
+      callable(callback);
       return /** @type {UserFunction} */ (
         function (...args) {
           return resource.runInAsyncScope(callback, this, ...args);
@@ -291,7 +298,7 @@
     }
     /** @param {Function} callback @param {unknown} thisArgument @param {unknown[]} args */
     runInAsyncScope(callback, thisArgument, ...args) {
-      return this.#resource.runInAsyncScope(callback, thisArgument, ...args);
+      return this.#resource.runInAsyncScope(callable(callback), thisArgument, ...args);
     }
     asyncId() {
       return this.#resource.asyncId();

@@ -16,6 +16,7 @@ from file_storage_driver import HELLO, Storage, storage_server
 from parabola.server.api.file_containment import containment
 from parabola.server.api.upload_turns import UploadTurns
 from parabola.server.http.rules import ServerRules
+from parabola.services.settings import ServiceSettings
 from parabola.values.errors import Overloaded
 
 Usage = namedtuple("Usage", "total used free")
@@ -25,7 +26,9 @@ MEGABYTE = 1024 * 1024
 async def test_a_file_that_is_too_large_is_refused_however_it_is_sent(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:
-    async with storage_server(tmp_path, unused_tcp_port, maximum_file_size=100_000) as storage:
+    async with storage_server(
+        tmp_path, unused_tcp_port, services=ServiceSettings(maximum_file_bytes=100_000)
+    ) as storage:
         await storage.stored(b"x" * 100_000)
 
         async def pieces() -> Any:
@@ -47,7 +50,9 @@ async def test_uploads_leave_room_on_the_disk(
 ) -> None:
     free = 300 * MEGABYTE
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free, 0, free))
-    async with storage_server(tmp_path, unused_tcp_port, minimum_free_disk=280 * MEGABYTE) as storage:
+    async with storage_server(
+        tmp_path, unused_tcp_port, services=ServiceSettings(minimum_free_bytes=280 * MEGABYTE)
+    ) as storage:
         await storage.stored(bytes(19 * MEGABYTE))
         status, answer = await storage.upload(bytes(21 * MEGABYTE))
         assert (status, answer["code"]) == (503, "StorageFull")

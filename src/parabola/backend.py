@@ -41,7 +41,7 @@ from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push, PushResult
 from parabola.services.files.file_places import file_store
 from parabola.services.files.files import Files
-from parabola.services.files.upload_limits import MINIMUM_FREE_BYTES, UploadLimits
+from parabola.services.files.upload_limits import UploadLimits
 from parabola.services.files.upload_tokens import UploadTokens
 from parabola.services.imports.snapshot_import import SnapshotImports
 from parabola.services.jobs.crons import Crons
@@ -77,10 +77,6 @@ class BackendConfig:
     """URL of the object store that keeps files (`s3://bucket/prefix`), else the data directory does."""
     files_origin: str | None = None
     """Where the URLs of stored files begin, if not with `cloud_url`."""
-    maximum_file_size: int | None = None
-    """Bytes of an uploaded file; None: any number."""
-    minimum_free_disk: int = MINIMUM_FREE_BYTES
-    """Bytes that uploads leave free on the disk of the data directory."""
     hosts: HostConfig = field(default_factory=host_programs)
     """Which programs run functions. `functions` takes the place of its settings."""
     database: DatabaseSettings = DatabaseSettings()
@@ -117,7 +113,7 @@ class Backend:
             UploadTokens(config.instance_name, secret, lifetime=settings.upload_url_seconds),
             config.cloud_url,
             directory / "uploads",
-            UploadLimits(directory, config.maximum_file_size, config.minimum_free_disk),
+            UploadLimits(directory, settings.maximum_file_bytes, settings.minimum_free_bytes),
             config.files_origin,
         )
         self.imports = SnapshotImports(database, directory / "imports", lambda: self.files, settings)

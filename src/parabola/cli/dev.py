@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +14,9 @@ from parabola.cli import event_loop
 from parabola.cli.codegen import write_generated
 from parabola.cli.console import console, note, show_failure, show_success
 from parabola.cli.function_lines import lines_of
-from parabola.cli.local_server import LocalServer, ServerOptions
-from parabola.cli.server_options import DataDir, Host, InstanceName, InstanceSecret, Port, PublicDir, SitePort
+from parabola.cli.local_server import LocalServer
+from parabola.cli.server_command import server_command
+from parabola.cli.server_options import ServerOptions, options_from
 from parabola.functions.deployed.deployment import Module
 from parabola.project import Project, ProjectError
 from parabola.services.deploys.analysis import MISSING_VARIABLE
@@ -34,23 +35,18 @@ _LOOK_MS = 1000
 """The longest time between two looks at the files."""
 
 
-def dev(
-    host: Host = "127.0.0.1",
-    port: Port = 3210,
-    site_port: SitePort = 3211,
-    data: DataDir = None,
-    instance_name: InstanceName = None,
-    instance_secret: InstanceSecret = None,
-    public: PublicDir = None,
+def _serve_project(
+    values: Mapping[str, Any],
     project: Annotated[Path, typer.Option(help="The project's directory.")] = Path(),
     run: Annotated[str | None, typer.Option(help="A function to call once after the first push.")] = None,
 ) -> None:
     """Serve this project on this machine, and push its functions again at every save."""
     sources = Project.at(project)
-    options = ServerOptions(
-        host, port, site_port, data or sources.data_dir, instance_name, instance_secret, public=public
-    )
+    options = options_from({**values, "data": values["data"] or sources.data_dir})
     event_loop.run(_dev(sources, options, run))
+
+
+dev = server_command(_serve_project, dev=True)
 
 
 async def _dev(project: Project, options: ServerOptions, run: str | None) -> None:

@@ -16,6 +16,7 @@ from parabola.cli.listening import listen, url_of
 from parabola.cli.process_log import begin_log
 from parabola.cli.process_memory import collect_garbage_rarely, give_memory_back
 from parabola.cli.sealing import seal_process
+from parabola.cli.server_options import ServerOptions
 from parabola.cli.target import RunningServer
 from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.values.errors import BadRequest
@@ -24,55 +25,7 @@ if TYPE_CHECKING:
     from parabola.backend import Backend
     from parabola.server.http.rules import ServerRules
 
-__all__ = ["LocalServer", "RequestOptions", "ServerOptions"]
-
-
-@dataclass(frozen=True)
-class RequestOptions:
-    """What clients may do and for how long; sizes in bytes, times in seconds. See `ServerRules` and
-    `UploadLimits`."""
-
-    files_origin: str | None = None
-    max_file_size: int | None = None
-    min_free_disk: int = 256 * 1024 * 1024
-    uploads_per_url: int = 16
-    max_request_memory: int = 512 * 1024 * 1024
-    header_timeout: float = 60
-    body_timeout: float = 30
-    min_body_rate: int = 240
-    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1")
-
-    def rules(self) -> ServerRules:
-        """The part that the server keeps. Raises `BadRequest` for what is no network or origin."""
-        from parabola.server.http.rules import ServerRules, trusted_networks
-
-        return ServerRules(
-            request_memory=self.max_request_memory,
-            header_seconds=self.header_timeout,
-            body_seconds=self.body_timeout,
-            body_rate=self.min_body_rate,
-            uploads_per_token=self.uploads_per_url,
-            trusted_proxies=trusted_networks(self.trusted_proxies),
-            files_origin=None if self.files_origin is None else self.files_origin.rstrip("/"),
-        )
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """Where to listen, where the data is, who the deployment is. Origins: its public URLs, behind a proxy."""
-
-    host: str
-    port: int
-    site_port: int
-    data_dir: Path
-    instance_name: str | None = None
-    instance_secret: str | None = None
-    cloud_origin: str | None = None
-    site_origin: str | None = None
-    public: Path | None = None
-    file_storage: str | None = None
-    redact_logs_to_client: bool = False
-    requests: RequestOptions = RequestOptions()
+__all__ = ["LocalServer"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +51,7 @@ class LocalServer:
         from parabola.server.http.rules import host_of
 
         seal_process()
-        rules = options.requests.rules()
+        rules = _rules(options)
         if rules.files_host is not None and rules.files_host == host_of(options.cloud_origin or ""):
             raise BadRequest(
                 "--files-origin must be another origin than --cloud-origin, so that files are kept apart.",
@@ -127,9 +80,10 @@ class LocalServer:
                         site_url=site_url,
                         file_storage=options.file_storage,
                         redact_logs_to_client=options.redact_logs_to_client,
-                        files_origin=options.requests.files_origin,
-                        maximum_file_size=options.requests.max_file_size,
-                        minimum_free_disk=options.requests.min_free_disk,
+                        files_origin=options.files_origin,
+                        database=options.database,
+                        functions=options.functions,
+                        services=options.services,
                     )
                 )
             except OSError as error:
@@ -172,6 +126,18 @@ class LocalServer:
         """Wait for Ctrl-C or a termination signal; one that came during the start counts."""
         await asyncio.shield(self.told_to_end)
         console.print("\n  Stopping …", style="dim")
+
+
+def _rules(options: ServerOptions) -> ServerRules:
+    """The server's part of the options. Raises `BadRequest` for what is no network or origin."""
+    from parabola.server.http.rules import ServerRules, trusted_networks
+
+    origin = options.files_origin
+    return ServerRules(
+        **vars(options.server),
+        trusted_proxies=trusted_networks(tuple(options.trusted_proxies.split(","))),
+        files_origin=None if origin is None else origin.rstrip("/"),
+    )
 
 
 def _leave_word(running: RunningServer, data_dir: Path) -> None:

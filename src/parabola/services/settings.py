@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from parabola.values.limits import MIB
+
 __all__ = ["ServiceSettings"]
 
 _HOUR: Final = 3600.0
@@ -31,6 +33,11 @@ class ServiceSettings:
     """How long the archive of an export can be fetched (semantics 13); from 1 minute."""
     imports_seconds: float = 7 * _DAY
     """How long an import waits to be confirmed; from 1 hour."""
+    maximum_file_bytes: int | None = None
+    """Size of an uploaded file; from 1, None: any."""
+    minimum_free_bytes: int = 256 * MIB
+    """What uploads leave free on the disk of the data directory, which the database needs to go on writing,
+    with its log and a checkpoint of it; 0: they may fill it."""
     upload_url_seconds: float = _HOUR
     """How long an upload URL is good (semantics 8); from 1 second."""
     npm_install_seconds: float = 300.0

@@ -144,7 +144,7 @@ MAX_OPERATIONS_PENDING: Final = 1000
 """Operations of an action of full Node.js that have not been answered yet."""
 
 MAX_RESPONSE_SIZE: Final = 20 * MIB
-"""Size in bytes of the body of an HTTP action's response."""
+"""Size in bytes of the body of an HTTP action's response (semantics 10.3)."""
 
 MAX_WHOLE_BODY_SIZE: Final = 20 * MIB
 """Size in bytes of a request's body that is read as a form, or in Python as a whole; streams have none."""

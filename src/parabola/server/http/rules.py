@@ -1,4 +1,4 @@
-"""What an operator may set about requests: memory, patience, files, proxies."""
+"""The rules that every request is held to: the settings, proxies, and the host of files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from parabola.server.http.intake import Intake, Lease
+from parabola.server.settings import ServerSettings
 from parabola.values.errors import BadRequest
 
 __all__ = [
     "INTAKE",
     "LEASE",
     "LOOPBACK",
-    "MEBIBYTE",
     "RULES",
     "Networks",
     "ServerRules",
@@ -26,7 +26,6 @@ __all__ = [
     "trusted_networks",
 ]
 
-MEBIBYTE: Final = 1024 * 1024
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
@@ -59,35 +58,9 @@ def host_of(origin: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class ServerRules:
-    """The rules of one server. Times are seconds, sizes bytes, rates bytes per second."""
+class ServerRules(ServerSettings):
+    """The rules of one server: its settings, whom it believes, and where it serves files."""
 
-    request_memory: int = 512 * MEBIBYTE
-    """What reading from all clients may take at any time (see `Intake`)."""
-    header_seconds: float = 60.0
-    """For the headers of a request, and for the first message of a socket."""
-    body_seconds: float = 30.0
-    """The time over which a client's rate is looked at, and the longest for which it may send nothing."""
-    body_rate: int = 240
-    """What a client must send, or take, on average."""
-    uploads_per_token: int = 16
-    """Uploads with one URL that are received at a time; others wait for their turn."""
-    waiting_uploads: int = 256
-    """Uploads that wait for their turn with one URL; more are refused. One holds a connection, and nothing of
-    its file."""
-    stall_seconds: float = 60.0
-    """How long a client of an HTTP action may neither send nor take anything of a body: then it counts as
-    gone, for it keeps a process from other actions."""
-    silence_seconds: float = 120.0
-    """How long nothing may be heard of a socket's client, which answers a ping every 5 seconds."""
-    queries_per_client: int = 20
-    """Queries of one socket that run at a time (sync-and-http 1.6)."""
-    waiting_mutations: int = 1000
-    """Mutations of one socket that wait; with more it is closed, to come again."""
-    running_actions: int = 1000
-    """The same for actions that run."""
-    shutdown_seconds: float = 5.0
-    """How long a server that ends waits for what clients have started."""
     trusted_proxies: Networks = field(default_factory=lambda: trusted_networks(LOOPBACK))
     """Whose `X-Forwarded-*` headers are believed."""
     files_origin: str | None = None

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from parabola.database.model.errors import StorageFull
+from parabola.services.settings import ServiceSettings
 from parabola.services.threads import in_thread
 from parabola.values.errors import UserError
 from parabola.values.sizes import humanize
 
-__all__ = ["MINIMUM_FREE_BYTES", "FileTooLarge", "UploadLimits"]
+__all__ = ["FileTooLarge", "UploadLimits"]
 
-MINIMUM_FREE_BYTES: Final = 256 * 1024 * 1024
-"""What the database needs to go on writing, with its log and a checkpoint of it."""
 _LOOK_EVERY: Final = 16 * 1024 * 1024
 """Bytes of a file after which the room is looked at again."""
 
@@ -34,7 +33,7 @@ class UploadLimits:
 
     directory: Path | None = None
     maximum_file: int | None = None
-    minimum_free: int = MINIMUM_FREE_BYTES
+    minimum_free: int = ServiceSettings.minimum_free_bytes
 
     async def check(self, size: int) -> None:
         """Raises `FileTooLarge`, or `StorageFull` when `size` bytes would leave too little room."""

@@ -1,0 +1,73 @@
+"""Configuration files: any option of a server but secrets, in TOML, by the name of its flag."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from parabola.cli.option_kinds import FOLDER
+from parabola.cli.server_options import OPTIONS, ServerOption
+from parabola.values.errors import BadRequest
+
+__all__ = ["read_config"]
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The texts of the options in a file, by name; folders are those beside the file.
+
+    Raises `BadRequest`, which names the file, the key and what it takes.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _refused(path, f"it cannot be read: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _refused(path, f"it is no TOML: {error}") from None
+    return {name: _text(path, name, value) for name, value in content.items()}
+
+
+def _text(path: Path, name: str, value: Any) -> Any:
+    option = OPTIONS.get(name)
+    if option is None:
+        near = difflib.get_close_matches(name.replace("_", "-"), OPTIONS, 1)
+        hint = f" Did you mean {near[0]}?" if near else " `parabola serve --help` lists what there is."
+        raise _refused(path, f"there is no option {name}.{hint}")
+    if option.is_secret:
+        raise _refused(
+            path,
+            f"{name} is a secret, which files like this are no place for. "
+            f"Set {option.environment} in the environment instead",
+        )
+    if type(value) not in option.kind.in_file:
+        raise _refused(path, f"{name} is {_shown(value)}; {_wanted(option)}")
+    if isinstance(value, bool):
+        return value
+    try:
+        option.read(str(value))
+    except ValueError as error:
+        raise _refused(path, f"{name} is {_shown(value)}; {error}") from None
+    return str(path.parent / value) if option.kind is FOLDER else str(value)
+
+
+def _wanted(option: ServerOption) -> str:
+    if bool in option.kind.in_file:
+        return "give true or false"
+    if str not in option.kind.in_file:
+        return f"give {option.range}" if option.range else "give a whole number"
+    return "give a text in quotes" if option.kind.in_file == (str,) else f"give {option.range}"
+
+
+def _shown(value: Any) -> str:
+    return (
+        f'"{value}"'
+        if isinstance(value, str)
+        else str(value).lower()
+        if value in (True, False)
+        else str(value)
+    )
+
+
+def _refused(path: Path, why: str) -> BadRequest:
+    return BadRequest(f"{path}: {why}.".replace("?.", "?").replace("..", "."), code="InvalidConfiguration")

@@ -3,6 +3,7 @@
 #   make demo     the tasks example: a server with sample data and a page where two windows follow each other
 #   make test     every check: style, types, layers, tests with the real clients
 #   make test-all the tests on every Python and Node.js that we promise, as far as they are to be had
+#   make test-js  the unit tests of the TypeScript host alone
 #   make lint     style, types and layers alone
 #   make bench    one report of measurements
 #   make clean    remove what the other targets made
@@ -16,7 +17,7 @@ WORKERS ?= 3
 BIN := $(VENV)/bin
 SETUP := $(BIN)/python tools/setup.py
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all test-js lint bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -34,6 +35,9 @@ test-all: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e
 	@$(SETUP) chromium
 	@$(BIN)/python tools/test_all.py
+
+test-js: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q tests/hosts_node/test_units.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -16,6 +16,10 @@ GRAPHS: dict[str, Graph] = {
         "main": 'import { n, add } from "./a.js"; export const f = () => { add(); add(); return n; };',
         "a": "export let n = 0; export function add() { n++; }",
     },
+    "a variable that an arrow function without braces changes": {
+        "main": 'import { n, m, add, set } from "./a.js"; export const f = () => { add(); add(); set(7); return [n, m]; };',
+        "a": "export let n = 0, m = 0; export const add = () => n++, set = async (x) => m = x; n = 5",
+    },
     "every way to assign": {
         "main": """import * as all from "./a.js"; import { a, b, c, d, e } from "./a.js";
             export const f = () => { all.go(); return [a, b, c, d, e, Object.values({ ...all }).length]; };""",

@@ -28,6 +28,8 @@ const codeAt = uncurry(String.prototype.charCodeAt);
 const MAX_CALL_NESTING = 500;
 /** What of a message is left for all but the arguments of one call. */
 const ENVELOPE = 4 * MEBIBYTE;
+/** How many bytes a character of JSON may count for at most, rounded up: in `[0,0]` two make a number of nine. */
+const BYTES_A_CHARACTER = 5;
 /** A text that is shown is cut here. */
 const SHOWN = 200;
 
@@ -47,7 +49,7 @@ export function checkValue(text, largest = limits.valueBytes) {
   const value = read(text);
   const fault = faultOf(value, 0, valueLimits(), isSuspicious(text));
   if (fault !== null) throw new UnsendableValue(describe(fault, value));
-  const size = text.length * 3 > largest ? sizeOf(value) : 0;
+  const size = text.length * BYTES_A_CHARACTER > largest ? sizeOf(value) : 0;
   return { text: oneLine(text, value), size: size > largest ? size : null };
 }
 
@@ -73,7 +75,7 @@ export function checkArguments(text, args) {
       throw new UnsendableValue(describe(fault, value));
     }
     if (suspicious && !isWellFormed(name)) throw new UnsendableValue(fieldText(name));
-    if (isValue && text.length * 3 > most) {
+    if (isValue && text.length * BYTES_A_CHARACTER > most) {
       const size = sizeOf(value);
       if (size > most) throw new UnsendableValue(tooLarge(size, most));
     }

@@ -400,7 +400,8 @@ function callsOf(tokens, names) {
 
 /**
  * Which of `names` may be assigned inside a function, a block or a pattern. Assignments at the top level run before any
- * importer does, and declarations with an initializer are such assignments.
+ * importer does, and declarations with an initializer are such assignments. The body of an arrow function without braces
+ * is taken to go on to the end of its statement.
  * @param {Tokens} tokens
  * @param {Set<string>} names
  * @returns {Set<string>}
@@ -411,16 +412,24 @@ function assignedLater(tokens, names) {
   const patterns = assignedPatterns(tokens);
   let depth = 0;
   let patternEnd = -1;
+  let isInArrow = false;
   for (let i = 0; i < tokens.length; i++) {
     depth += bracketStep(tokens, i);
     patternEnd = Math.max(patternEnd, patterns.get(i) ?? -1);
-    if (tokens.kinds[i] !== NAME || !names.has(tokens.text(i))) continue;
+    if (depth === 0 && tokens.kinds[i] === PUNCTUATOR) {
+      const mark = tokens.text(i);
+      if (mark === "=>") isInArrow ||= i + 1 < tokens.length && tokens.text(i + 1) !== "{";
+      else if (mark === ";") isInArrow = false;
+    }
+    if (tokens.kinds[i] !== NAME) continue;
+    if (isInArrow && depth === 0 && tokens.startsLine(i) && STATEMENTS.has(tokens.text(i))) isInArrow = false;
+    if (!names.has(tokens.text(i))) continue;
     const before = i > 0 ? tokens.text(i - 1) : "";
     if (before === "." || before === "?." || before === "#") continue;
     const after = i + 1 < tokens.length && tokens.kinds[i + 1] !== STRING ? tokens.text(i + 1) : "";
     // In a pattern a target ends an element; what follows "=" is a default value.
     if (i < patternEnd && TARGET_ENDS.has(after) && before !== "=") assigned.add(tokens.text(i));
-    if (depth === 0) continue;
+    if (depth === 0 && !isInArrow) continue;
     if (ASSIGNMENTS.has(after) || before === "++" || before === "--") assigned.add(tokens.text(i));
     if ((after === "of" || after === "in") && (before === "(" || before === "await")) assigned.add(tokens.text(i));
   }

@@ -6,10 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from functions.engine import CallFailed, ScriptedRun, ScriptedWorld, running
 from parabola.functions.calls.calling import RequestContext
 from parabola.functions.calls.execution import Execution
 from parabola.functions.deployed.identity import Identity
+from parabola.functions.deployed.runtimes import host_limits
+from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import InternalServerError, Overloaded
 
 
@@ -242,3 +246,23 @@ async def test_lines_are_known_while_the_action_runs(tmp_path: Path) -> None:
         assert [str(line) for line in (await task).log_lines] == ["[INFO] 'hi'"]
         (completion,) = log.after(entry.timestamp)
         assert (completion.kind, completion.log_lines) == ("Completion", ())
+
+
+@pytest.mark.parametrize(("runtime", "seconds"), [("python", 1800), ("isolate", 1800), ("node", 600)])
+def test_an_action_has_the_time_of_its_runtime(runtime: Any, seconds: int) -> None:
+    assert host_limits(runtime, FunctionSettings()).action_seconds == seconds
+    halved = FunctionSettings(action_seconds=900, node_action_seconds=300)
+    assert host_limits(runtime, halved).action_seconds == seconds / 2
+
+
+async def test_an_action_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    world = action_world()
+
+    @world.action("a:waits")
+    async def waits(run: ScriptedRun, args: dict) -> None:
+        await asyncio.Future()
+
+    async with running(tmp_path, world, settings=FunctionSettings(action_seconds=0.05)) as engine:
+        result = await engine.action("a:waits")
+        assert result.error is not None
+        assert result.error.message == "Function execution timed out (maximum duration: 0.05s)"

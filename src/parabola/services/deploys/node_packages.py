@@ -146,7 +146,7 @@ async def _npm_install(folder: Path, seconds: float, command: list[str], environ
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise _refused(f"npm was not done after {seconds:.0f} seconds.") from None
+        raise _refused(f"npm was not done after {seconds:g} seconds.") from None
     except BaseException:
         process.kill()
         await process.wait()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 
 from parabola.functions.http.http_bodies import RequestFeed, ResponseRelay
+from parabola.functions.processes.host_messages import ResponseChunk, ResponseHead
+from parabola.functions.processes.host_replies import BodyMessage, RequestChunk, RequestEnd
 from parabola.values.limits import MAX_BODY_AHEAD
 
 PIECE = bytes(MAX_BODY_AHEAD // 4)
@@ -38,7 +41,7 @@ class Body:
 
 async def test_a_request_is_read_no_faster_than_its_action_takes_it() -> None:
     body = Body(10)
-    sent: list[Mapping[str, Any]] = []
+    sent: list[BodyMessage] = []
     feed = RequestFeed(body.__aiter__(), sent.append, pytest.fail)
     await settle()
     assert len(sent) == 4
@@ -48,19 +51,21 @@ async def test_a_request_is_read_no_faster_than_its_action_takes_it() -> None:
     for _ in range(9):
         feed.taken(len(PIECE))
         await settle()
-    assert [message["type"] for message in sent] == ["requestChunk"] * 10 + ["requestEnd"]
-    assert b64decode(sent[0]["data"]) == PIECE
+    assert [type(message) for message in sent] == [RequestChunk] * 10 + [RequestEnd]
+    assert isinstance(sent[0], RequestChunk)
+    assert b64decode(sent[0].data) == PIECE
+    assert orjson.loads(sent[-1].encode(7)) == {"type": "requestEnd", "id": 7}
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(), ValueError("not a chunk")])
 async def test_a_body_that_breaks_off_is_not_ended(error: Exception) -> None:
     body = Body(1)
     body.error = error
-    sent: list[Mapping[str, Any]] = []
+    sent: list[BodyMessage] = []
     cuts: list[str] = []
     RequestFeed(body.__aiter__(), sent.append, lambda: cuts.append("cut"))
     await settle()
-    assert [message["type"] for message in sent] == ["requestChunk"]
+    assert [type(message) for message in sent] == [RequestChunk]
     assert cuts == ["cut"]
 
 
@@ -96,9 +101,9 @@ class Client:
         self.got.append(len(data))
 
     def send(self, *sizes: int) -> None:
-        self.relay.put({"type": "responseHead", "status": 200, "headers": [["a", "b"]]})
+        self.relay.put(ResponseHead(1, 200, [("a", "b")]))
         for size in sizes:
-            self.relay.put({"type": "responseChunk", "data": b64encode(bytes(size)).decode()})
+            self.relay.put(ResponseChunk(1, b64encode(bytes(size)).decode()))
 
 
 async def test_what_a_client_has_read_is_reported_when_it_has() -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from parabola.functions.outcomes.failures import MISSING, FunctionFailure, failure_from_host, new_request_id
+from parabola.functions.outcomes.failures import (
+    MISSING,
+    FunctionFailure,
+    HostError,
+    failure_from_host,
+    new_request_id,
+)
 
 BOOM = FunctionFailure("Uncaught Error: boom", ("handler (../convex/ops.ts:41:13)",))
 
@@ -24,21 +30,21 @@ def test_redaction_leaves_the_head() -> None:
 
 
 def test_what_a_host_reports_is_read() -> None:
-    failure = failure_from_host({"message": "m", "frames": ["at f (a:1)", "g (b:2)"], "data": None}, "user")
+    failure = failure_from_host(HostError("m", ["at f (a:1)", "g (b:2)"], None), "user")
     assert failure == FunctionFailure("m", ("f (a:1)", "g (b:2)"), None)
-    assert failure_from_host({"message": "m"}).data is MISSING
-    assert failure_from_host({}, "nonsense").kind == "user"
+    assert failure_from_host(HostError("m")).data is MISSING
+    assert failure_from_host(HostError(), "nonsense").kind == "user"
 
 
 def test_messages_are_cut_at_64_kib() -> None:
-    assert len(failure_from_host({"message": "ü" * 100_000}).message.encode()) == 65536
-    assert failure_from_host({"message": "x" * 65536}).message == "x" * 65536
+    assert len(failure_from_host(HostError("ü" * 100_000)).message.encode()) == 65536
+    assert failure_from_host(HostError("x" * 65536)).message == "x" * 65536
 
 
 def test_timeouts_cannot_be_caught_by_callers() -> None:
-    assert not failure_from_host({"message": "m"}, "timeout").catchable
-    assert not failure_from_host({"message": "m"}, "memory").catchable
-    assert failure_from_host({"message": "m"}, "stuck").catchable
+    assert not failure_from_host(HostError("m"), "timeout").catchable
+    assert not failure_from_host(HostError("m"), "memory").catchable
+    assert failure_from_host(HostError("m"), "stuck").catchable
     assert BOOM.catchable
 
 

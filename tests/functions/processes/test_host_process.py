@@ -16,6 +16,7 @@ import orjson
 import pytest
 
 from functions.pool_hosts import IdleHost
+from parabola.functions.processes.host_messages import Done, Failed
 from parabola.functions.processes.host_process import HostProcess, describe_exit
 from parabola.functions.processes.hosts import HostBundle, HostCommand, HostLost, LoadFailure, Run, RunRequest
 
@@ -40,10 +41,16 @@ async def host(step_limit: float | None = 0.2, command: HostCommand = TINY) -> A
         await process.close()
 
 
-async def failure_of(run: Run) -> Any:
+async def failure_of(run: Run) -> Failed:
     message = await run.next()
-    assert message["type"] == "failed", message
+    assert isinstance(message, Failed), message
     return message
+
+
+async def result_of(run: Run) -> Any:
+    message = await run.next()
+    assert isinstance(message, Done), message
+    return message.result
 
 
 @pytest.mark.parametrize("has_processor", [True, False])
@@ -69,18 +76,17 @@ async def test_a_module_has_a_time_in_which_its_host_can_run(
 async def test_messages_go_both_ways() -> None:
     async with host() as process:
         await process.load(bundle())
-        assert process.info["language"] == "tiny"
+        assert process.info.language == "tiny"
         runs = [process.run(request("echo", n)) for n in range(5)]
-        assert [(await run.next())["result"] for run in runs] == list(range(5))
+        assert [await result_of(run) for run in runs] == list(range(5))
         assert process.runs == {}
 
 
 async def test_a_message_may_be_larger_than_any_buffer() -> None:
     async with host() as process:
-        message = await process.run(request("long")).next()
-        assert len(message["result"]) == 3_000_000
+        assert len(await result_of(process.run(request("long")))) == 3_000_000
         args = "y" * 3_000_000
-        assert (await process.run(request("echo", args)).next())["result"] == args
+        assert await result_of(process.run(request("echo", args))) == args
 
 
 async def test_analysis_is_answered() -> None:
@@ -133,8 +139,8 @@ async def test_the_run_that_ended_the_host_is_blamed_and_its_neighbours_are_not(
         neighbours = [process.run(request("hold")) for _ in range(3)]
         guilty = process.run(request(name))
         failure = await failure_of(guilty)
-        assert failure["kind"] == kind
-        assert failure["error"]["message"].startswith(text)
+        assert failure.kind == kind
+        assert failure.error.message.startswith(text)
         for neighbour in neighbours:
             with pytest.raises(HostLost):
                 await neighbour.next()
@@ -180,17 +186,17 @@ async def test_what_cannot_be_read_fails_the_run_that_it_names_and_nobody_else(w
     async with host() as process:
         neighbour, pid = process.run(request("hold")), process.pid
         failure = await failure_of(process.run(request("raw", UNREADABLE[what])))
-        assert failure["kind"] == "user"
-        assert failure["error"]["message"].startswith("What the function sent could not be read: ")
-        assert (await process.run(request("echo", 1)).next())["result"] == 1
+        assert failure.kind == "user"
+        assert failure.error.message.startswith("What the function sent could not be read: ")
+        assert await result_of(process.run(request("echo", 1))) == 1
         assert (process.pid, list(process.runs)) == (pid, [neighbour.id])
 
 
 async def test_a_message_without_an_end_fails_its_run_and_is_passed_over() -> None:
     async with host() as process:
         failure = await failure_of(process.run(request("endless")))
-        assert "longer than 64 MiB" in failure["error"]["message"]
-        assert (await process.run(request("echo", 1)).next())["result"] == 1
+        assert "longer than 64 MiB" in failure.error.message
+        assert await result_of(process.run(request("echo", 1))) == 1
 
 
 NOISE = [
@@ -213,7 +219,7 @@ async def test_bytes_that_are_no_message_harm_nobody(noise: str, caplog: pytest.
     async with host() as process:
         done = '{"type":"done","id":ID,"result":1,"logs":[],"usage":{}}\n'
         for text in (noise + done, noise * 50 + done):
-            assert (await process.run(request("raw", text)).next())["result"] == 1
+            assert await result_of(process.run(request("raw", text))) == 1
     noted = [record.getMessage() for record in caplog.records if "no message" in record.getMessage()]
     assert len(noted) <= 1
     assert all(len(line) < 1200 and line.isprintable() for line in noted)
@@ -222,7 +228,7 @@ async def test_bytes_that_are_no_message_harm_nobody(noise: str, caplog: pytest.
 async def test_a_message_behind_bytes_that_are_none_is_not_lost() -> None:
     async with host() as process:
         text = 'noise{"type":"done","id":ID,"result":1,"logs":[],"usage":{}}\n'
-        assert (await process.run(request("raw", text)).next())["result"] == 1
+        assert await result_of(process.run(request("raw", text))) == 1
 
 
 @pytest.mark.parametrize(("others", "is_guilty"), [(100, True), (480, False)])
@@ -231,7 +237,7 @@ async def test_a_run_that_took_little_is_not_to_blame_for_a_full_host(others: in
         neighbour = process.run(request("hold"))
         suspect = process.run(request("crowded", others * MEBIBYTE))
         if is_guilty:
-            assert (await failure_of(suspect))["kind"] == "memory"
+            assert (await failure_of(suspect)).kind == "memory"
         else:
             with pytest.raises(HostLost):
                 await suspect.next()
@@ -243,7 +249,7 @@ async def test_a_run_that_took_little_is_not_to_blame_for_a_full_host(others: in
 async def test_a_process_that_grows_without_bound_is_killed(step_limit: float | None) -> None:
     async with host(step_limit, replace(TINY, memory_bytes=256 * MEBIBYTE)) as process:
         failure = await failure_of(process.run(request("greedy")))
-        assert (failure["kind"], failure["error"]["message"]) == (
+        assert (failure.kind, failure.error.message) == (
             "memory",
             "Function execution ran out of memory",
         )
@@ -259,7 +265,7 @@ async def test_nobody_is_blamed_for_a_host_that_was_doing_nothing() -> None:
 async def test_the_only_call_of_an_action_host_is_blamed_for_its_end() -> None:
     async with host(step_limit=None) as process:
         failure = await failure_of(process.run(request("vanish", kind="action")))
-        assert failure["kind"] == "exit"
+        assert failure.kind == "exit"
 
 
 async def test_an_action_may_take_its_time() -> None:

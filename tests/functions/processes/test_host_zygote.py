@@ -6,14 +6,16 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from typing import Any
 
 import orjson
 import pytest
 
 from functions.pool_hosts import settled
+from parabola.functions.processes.host_messages import Done, Failed
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.host_zygote import ForkingSpawner, Zygote
-from parabola.functions.processes.hosts import HostBundle, HostLost, LoadFailure, RunRequest
+from parabola.functions.processes.hosts import HostBundle, HostLost, LoadFailure, Run, RunRequest
 from parabola.host_programs import python_command
 from parabola.values.limits import MIB
 
@@ -56,12 +58,18 @@ async def spawner() -> AsyncIterator[ForkingSpawner]:
     await spawner.close()
 
 
+async def result_of(run: Run) -> Any:
+    message = await run.next()
+    assert isinstance(message, Done), message
+    return message.result
+
+
 async def test_forks_have_everything_loaded(spawner: ForkingSpawner) -> None:
     hosts = await asyncio.gather(*(spawner.spawn(1.0) for _ in range(4)))
     zygote = await spawner.zygote()
     assert len({host.pid for host in hosts} | {zygote.pid}) == 5
     for n, host in enumerate(hosts):
-        assert (await host.run(request("echo", n=n)).next())["result"] == n
+        assert await result_of(host.run(request("echo", n=n))) == n
     await asyncio.gather(*(host.close() for host in hosts))
 
 
@@ -74,17 +82,18 @@ async def test_the_zygote_analyses(spawner: ForkingSpawner) -> None:
 async def test_a_fork_that_ends_itself_is_reported_with_its_exit_code(spawner: ForkingSpawner) -> None:
     host = await spawner.spawn(1.0)
     message = await host.run(request("leave")).next()
-    assert message["type"] == "failed"
-    assert "exit code 11" in message["error"]["message"] or "os._exit" in message["error"]["message"]
+    assert isinstance(message, Failed)
+    assert "exit code 11" in message.error.message or "os._exit" in message.error.message
     await host.close()
 
 
 async def test_a_query_in_a_fork_has_its_bound_of_memory(spawner: ForkingSpawner) -> None:
     host = await spawner.spawn(1.0)
     failure = await host.run(request("fill")).next()
-    assert failure["kind"] == "memory"
-    assert "(maximum memory usage: 512 MB)" in failure["error"]["message"]
-    assert (await host.run(request("echo", n=1)).next())["result"] == 1
+    assert isinstance(failure, Failed)
+    assert failure.kind == "memory"
+    assert "(maximum memory usage: 512 MB)" in failure.error.message
+    assert await result_of(host.run(request("echo", n=1))) == 1
     await host.close()
 
 
@@ -94,8 +103,9 @@ async def test_an_action_that_eats_memory_ends_before_the_machine_is_in_trouble(
     hoarding = host.run(RunRequest("action", "z.py:hoard", b"{}", 0.0, "00" * 16, 0, b"null", "r"))
     failure = await hoarding.next()
     await asyncio.gather(host.close(), spawner.close())
-    assert failure["kind"] == "memory"
-    assert failure["error"]["message"] == "Function execution ran out of memory"
+    assert isinstance(failure, Failed)
+    assert failure.kind == "memory"
+    assert failure.error.message == "Function execution ran out of memory"
 
 
 async def test_closing_a_fork_leaves_no_process_behind(spawner: ForkingSpawner) -> None:
@@ -111,12 +121,12 @@ async def test_a_zygote_that_died_is_replaced_and_its_children_live_on(spawner: 
     child = await spawner.spawn(1.0)
     os.kill(before.pid, signal.SIGKILL)
     await settled(lambda: before.closed)
-    assert (await child.run(request("echo", n=1)).next())["result"] == 1.0
+    assert await result_of(child.run(request("echo", n=1))) == 1.0
     with pytest.raises(HostLost):
         await before.fork(step_limit=1.0)
     other = await spawner.spawn(1.0)
     assert isinstance(other, HostProcess)
-    assert (await other.run(request("echo", n=2)).next())["result"] == 2.0
+    assert await result_of(other.run(request("echo", n=2))) == 2.0
     await asyncio.gather(child.close(), other.close())
 
 

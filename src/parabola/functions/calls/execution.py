@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,23 @@ from parabola.functions.calls.return_values import check_result
 from parabola.functions.deployed.deployment import FunctionSpec
 from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.failures import (
-    MISSING,
     SYSTEM_ERROR_TEXT,
     FunctionFailure,
+    HostError,
     failure_from_host,
 )
 from parabola.functions.outcomes.logs import LogCollector
+from parabola.functions.processes.host_messages import (
+    NO_USAGE,
+    Done,
+    Failed,
+    HostCall,
+    Log,
+    RunMessage,
+    Syscall,
+    Usage,
+)
+from parabola.functions.processes.host_replies import Refusal, Reply
 from parabola.functions.processes.hosts import HostLost, Run, RunRequest
 from parabola.functions.system.registry import SystemContext, SystemHandler
 from parabola.values.encoding import dumps, encode
@@ -140,21 +151,23 @@ class Execution:
         if self.spec.native is not None:
             return await self._run_natively(self.spec.native)
         message = await self._converse()
-        usage = message.get("usage") or {}
+        usage = message.usage or NO_USAGE
         self._take_usage(usage)
-        if lines := message.get("logs"):
-            self._log(lines)
-        if message["type"] == "failed":
-            failure = failure_from_host(message["error"], message.get("kind"))
+        if message.logs:
+            self._log(message.logs)
+        if isinstance(message, Failed):
+            failure = failure_from_host(message.error, message.kind)
             if not failure.catchable and self.depth:
                 raise UncatchableFailure(failure)
             return Outcome(failure=failure)
-        self._warn_unawaited(usage.get("unawaited") or ())
+        self._warn_unawaited(usage.unawaited or ())
         if self.kind == "httpAction":
             return Outcome()  # its response has gone its own way
         try:
-            result = message.get("result")
-            value_json, size = check_result(self.spec, result, tables, in_mutation=self.is_in_mutation)
+            assert type(message) is Done
+            value_json, size = check_result(
+                self.spec, message.result, tables, in_mutation=self.is_in_mutation
+            )
         except CallRefused as refusal:
             return Outcome(failure=refusal.failure)
         if size > LIMIT_WARNING_RATIO * MAX_RESULT_SIZE:
@@ -172,13 +185,13 @@ class Execution:
         try:
             value_json = dumps(await handler(context, self.arguments.value))
         except ConvexError as error:
-            data = {"message": f"Uncaught ConvexError: {error.message}", "data": encode(error.data)}
-            return Outcome(failure=failure_from_host(data))
+            said = HostError(message=f"Uncaught ConvexError: {error.message}", data=encode(error.data))
+            return Outcome(failure=failure_from_host(said))
         except UserError as error:
             return Outcome(failure=FunctionFailure(error.message))
         return Outcome(value_json, None, len(value_json))
 
-    async def _converse(self) -> Mapping[str, Any]:
+    async def _converse(self) -> Done | Failed:
         """Start the run and serve its calls until its last message."""
         attempt = self.attempt
         request = RunRequest(
@@ -205,22 +218,21 @@ class Execution:
         try:
             while True:
                 message = await run.next()
-                kind = message["type"]
-                if kind == "syscall":
+                if isinstance(message, Syscall):
                     if in_action:
-                        self._start_operations(run, message["calls"])
+                        self._start_operations(run, message.calls)
                     else:
-                        if lines := message.get("logs"):
-                            self._log(lines)  # these stand before the lines of functions called now
-                        user_ms = message.get("userMs")
+                        if message.logs:
+                            self._log(message.logs)  # these stand before the lines of functions called now
+                        user_ms = message.user_ms
                         if user_ms is not None:
                             self._take_user_ms(user_ms)
-                        replies = [await self._serve(call) for call in message["calls"]]
+                        replies = [await self._serve(call) for call in message.calls]
                         others = None if user_ms is None else attempt.user_ms - self._user_ms
                         run.reply(replies, self._new_tables(), others)
-                elif kind == "log":
-                    self._log(message["lines"])
-                elif kind in ("done", "failed"):
+                elif isinstance(message, Log):
+                    self._log(message.lines)
+                elif isinstance(message, Done | Failed):
                     return message
                 else:
                     await self.received(message)
@@ -235,7 +247,7 @@ class Execution:
     def started(self, run: Run) -> None:
         """The run has been handed to its host."""
 
-    async def received(self, message: Mapping[str, Any]) -> None:
+    async def received(self, message: RunMessage) -> None:
         """A message that only executions of some kinds expect."""
 
     def _new_tables(self) -> bytes | None:
@@ -248,28 +260,24 @@ class Execution:
         self._told_tables = registry
         return self.around.tables.of(registry)
 
-    async def _serve(self, call: Mapping[str, Any]) -> dict[str, Any]:
+    async def _serve(self, call: HostCall) -> Reply | Refusal:
         """Run one call; errors the author can handle become error replies, faults end the execution."""
-        number = call["call"]
         try:
-            syscall = self.around.syscalls.find(call["op"], self.kind)
-            return {"call": number, "value": await syscall.handler(self, call.get("args") or {})}
+            syscall = self.around.syscalls.find(call.op, self.kind)
+            return Reply(call.call, await syscall.handler(self, call.args or {}))
         except ConvexError as error:
-            return {"call": number, "error": {"message": error.message, "data": encode(error.data)}}
+            return Refusal(call.call, error.message, encode(error.data))
         except NestedFailure as error:
-            reply: dict[str, Any] = {"message": error.message}
-            if error.failure.data is not MISSING:
-                reply["data"] = error.failure.data
-            return {"call": number, "error": reply}
+            return Refusal(call.call, error.message, error.failure.data)
         except UserError as error:
-            return {"call": number, "error": {"message": error.message}}
+            return Refusal(call.call, error.message)
         except (ParabolaError, CallRefused, UncatchableFailure, HostLost, DeadlinePassed):
             raise
         except Exception as error:
-            logger.exception("The operation %s failed", call.get("op"))
+            logger.exception("The operation %s failed", call.op)
             raise InternalServerError(SYSTEM_ERROR_TEXT) from error
 
-    def _start_operations(self, run: Run, calls: list[Mapping[str, Any]]) -> None:
+    def _start_operations(self, run: Run, calls: list[HostCall]) -> None:
         if self._operations is None:
             self._operations = set()
         for call in calls:
@@ -277,19 +285,19 @@ class Execution:
             self._operations.add(task)
             task.add_done_callback(self._operations.discard)
 
-    async def _operate(self, run: Run, call: Mapping[str, Any]) -> None:
+    async def _operate(self, run: Run, call: HostCall) -> None:
         """Serve one call of an action: beside others, and every failure is the action's to handle."""
         async with self._operation_slots():
             try:
                 reply = await self._serve(call)
             except UncatchableFailure as error:
-                reply = {"call": call["call"], "error": {"message": error.failure.text()}}
+                reply = Refusal(call.call, error.failure.text())
             except SystemFault as fault:
                 text = SYSTEM_ERROR_TEXT if isinstance(fault, InternalServerError) else fault.message
-                reply = {"call": call["call"], "error": {"message": text}}
+                reply = Refusal(call.call, text)
             except Exception:
-                logger.exception("The operation %s failed", call.get("op"))
-                reply = {"call": call["call"], "error": {"message": SYSTEM_ERROR_TEXT}}
+                logger.exception("The operation %s failed", call.op)
+                reply = Refusal(call.call, SYSTEM_ERROR_TEXT)
         run.reply([reply])
 
     def _operation_slots(self) -> asyncio.Semaphore:
@@ -297,18 +305,18 @@ class Execution:
             self._slots = asyncio.Semaphore(CONCURRENT_OPERATIONS)
         return self._slots
 
-    def _log(self, lines: list[Mapping[str, Any]]) -> None:
+    def _log(self, lines: list[Any]) -> None:
         kept = self.logs.write(lines)
         if self.on_logs is not None and kept:
             self.on_logs(kept)
 
-    def _take_usage(self, usage: Mapping[str, Any]) -> None:
+    def _take_usage(self, usage: Usage) -> None:
         attempt = self.attempt
-        attempt.used_clock |= bool(usage.get("usedClock"))
-        attempt.used_identity |= bool(usage.get("usedIdentity"))
-        self._take_user_ms(float(usage.get("userMs") or 0.0))
+        attempt.used_clock |= usage.used_clock
+        attempt.used_identity |= usage.used_identity
+        self._take_user_ms(usage.user_ms or 0.0)
         if self.transaction is not None:
-            for name in usage.get("envRead") or ():
+            for name in usage.env_read or ():
                 attempt.around.implicit.environment_variable(self.transaction.read_set, name)
 
     def _take_user_ms(self, user_ms: float) -> None:
@@ -318,8 +326,8 @@ class Execution:
     def _warn_near_limit(self, what: str, actual: int, limit: int, code: str) -> None:
         self.logs.warn(f"{what} (actual: {actual} bytes, limit: {limit} bytes).", code)
 
-    def _warn_unawaited(self, operations: Any) -> None:
-        names = [_operation_name(str(operation)) for operation in operations]
+    def _warn_unawaited(self, operations: Sequence[str]) -> None:
+        names = [_operation_name(operation) for operation in operations]
         if names:
             plural = "" if len(names) == 1 else "s"
             self.logs.warn(

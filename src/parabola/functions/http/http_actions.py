@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,8 @@ from parabola.functions.http.http_bodies import RequestFeed, ResponseRelay, Resp
 from parabola.functions.http.http_routing import HttpRoute
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.outcomes.logs import Level, system_line
+from parabola.functions.processes.host_messages import RequestTaken, ResponseChunk, ResponseHead, RunMessage
+from parabola.functions.processes.host_replies import BodyMessage, ClientGone, ResponseTaken
 from parabola.values.errors import ParabolaError
 from parabola.values.limits import MAX_RESPONSE_SIZE
 from parabola.values.sizes import humanize
@@ -78,14 +80,13 @@ class HttpExecution(Execution):
         if self._body is not None:
             self._feed = RequestFeed(self._body, self._tell, self.client_gone)
         if self.disconnected:
-            self._tell({"type": "clientGone"})
+            self._tell(ClientGone())
 
-    async def received(self, message: Mapping[str, Any]) -> None:
-        kind = message["type"]
-        if kind in ("responseHead", "responseChunk"):
+    async def received(self, message: RunMessage) -> None:
+        if isinstance(message, ResponseHead | ResponseChunk):
             self._relay.put(message)
-        elif kind == "requestTaken" and self._feed is not None:
-            self._feed.taken(int(message["bytes"]))
+        elif isinstance(message, RequestTaken) and self._feed is not None:
+            self._feed.taken(message.bytes)
 
     async def finish_response(self) -> None:
         """Wait until the client has everything, or has gone."""
@@ -97,7 +98,7 @@ class HttpExecution(Execution):
             self.disconnected = True
             self._relay.drop_the_rest()
             self._report("INFO", "The client disconnected.", "info:httpActionClientDisconnect")
-            self._tell({"type": "clientGone"})
+            self._tell(ClientGone())
 
     def close(self) -> None:
         """Move nothing any more."""
@@ -112,11 +113,11 @@ class HttpExecution(Execution):
         self._report("ERROR", TOO_LARGE_TEXT, "error:httpAction")
 
     def _tell_taken(self, count: int) -> None:
-        self._tell({"type": "responseTaken", "bytes": count})
+        self._tell(ResponseTaken(count))
 
-    def _tell(self, message: Mapping[str, Any]) -> None:
+    def _tell(self, message: BodyMessage) -> None:
         if self._run is not None:
-            self._run.send({**message, "id": self._run.id})
+            self._run.send(message)
 
 
 async def run_http_action(

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
+from parabola.functions.processes.host_messages import ResponseChunk, ResponseHead
+from parabola.functions.processes.host_replies import BodyMessage, RequestChunk, RequestEnd
 from parabola.values.limits import MAX_BODY_AHEAD, MAX_RESPONSE_SIZE
 
-Send = Callable[[Mapping[str, Any]], None]
+Send = Callable[[BodyMessage], None]
 
 
 class ResponseSink(Protocol):
@@ -52,14 +54,14 @@ class RequestFeed:
         try:
             async for chunk in self._body:
                 self._ahead += len(chunk)
-                self._send({"type": "requestChunk", "data": base64.b64encode(chunk).decode()})
+                self._send(RequestChunk(base64.b64encode(chunk).decode()))
                 if self._ahead >= MAX_BODY_AHEAD:
                     self._room.clear()
                     await self._room.wait()
         except Exception:  # whatever its carrier calls it: the rest of the body will never come
             self._on_cut()
         else:
-            self._send({"type": "requestEnd"})
+            self._send(RequestEnd())
 
 
 class ResponseRelay:
@@ -79,7 +81,7 @@ class ResponseRelay:
         self._report_taken = report_taken
         self._on_gone = on_gone
         self._on_too_large = on_too_large
-        self._messages: deque[Mapping[str, Any]] = deque()
+        self._messages: deque[ResponseHead | ResponseChunk] = deque()
         self._writing: asyncio.Task[None] | None = None
         self._written = 0
         self._is_open = True
@@ -87,10 +89,10 @@ class ResponseRelay:
         self.status: int | None = None
         """Of the response, once its head has come."""
 
-    def put(self, message: Mapping[str, Any]) -> None:
+    def put(self, message: ResponseHead | ResponseChunk) -> None:
         """A `responseHead` or `responseChunk`."""
-        if message["type"] == "responseHead":
-            self.status = int(message["status"])
+        if isinstance(message, ResponseHead):
+            self.status = message.status
         self._messages.append(message)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
@@ -115,10 +117,10 @@ class ResponseRelay:
         while self._messages:
             message = self._messages.popleft()
             try:
-                if message["type"] == "responseHead":
-                    await self._write_head(message["headers"])
+                if isinstance(message, ResponseHead):
+                    await self._write_head(message.headers)
                 else:
-                    await self._write_chunk(base64.b64decode(message["data"]))
+                    await self._write_chunk(base64.b64decode(message.data))
             except ConnectionError:
                 self._is_open = False
                 self._on_gone()
@@ -126,10 +128,10 @@ class ResponseRelay:
                 self._is_open = False
                 self._error = error
 
-    async def _write_head(self, headers: list[list[str]]) -> None:
+    async def _write_head(self, headers: list[tuple[str, str]]) -> None:
         if self._is_open:
             assert self.status is not None
-            await self._sink.head(self.status, [(name, value) for name, value in headers])
+            await self._sink.head(self.status, headers)
 
     async def _write_chunk(self, data: bytes) -> None:
         try:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
 
+from msgspec import UNSET, Struct
+
 from parabola.values.encoding import decode
 from parabola.values.errors import UserError
 from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES, MAX_RESULT_SIZE
@@ -70,18 +72,31 @@ MAX_FRAME_LENGTH: Final = 1024
 """Characters of one frame."""
 
 
-def failure_from_host(error: dict[str, Any], kind: Any = "user") -> FunctionFailure:
+class HostError(Struct, frozen=True):
+    """What a host says went wrong. Nothing is refused here: what is odd in it is shown as it is, or passed
+    over.
+    """
+
+    message: Any = ""
+    frames: Any = None
+    data: Any = UNSET
+    """Encoded JSON of the data of a `ConvexError`."""
+    file: Any = None
+    line: Any = None
+
+
+def failure_from_host(error: HostError, kind: Any = "user") -> FunctionFailure:
     """Read the `error` of a host's `failed` message. Data that is no value makes it an error without data."""
-    message = str(error.get("message", ""))
+    message = str(error.message)
     if len(message) > MAX_ERROR_MESSAGE_BYTES // 4:
         message = message.encode("utf-8", "replace")[:MAX_ERROR_MESSAGE_BYTES].decode("utf-8", "ignore")
-    frames = error.get("frames")
+    frames = error.frames
     shown = tuple(
         str(frame).strip().removeprefix("at ")[:MAX_FRAME_LENGTH]
         for frame in (frames[:MAX_FRAMES] if isinstance(frames, list) else ())
     )
     known: FailureKind = kind if kind in ("timeout", "memory", "stuck", "exit") else "user"
-    data = error.get("data", MISSING)
+    data = MISSING if error.data is UNSET else error.data
     if data is not MISSING:
         problem = data_problem(data)
         if problem is not None:

@@ -14,7 +14,6 @@ from typing import Any
 
 from parabola.functions.processes.background_tasks import BackgroundTasks
 from parabola.functions.processes.host_losses import HostLosses
-from parabola.functions.processes.host_messages import Message
 from parabola.functions.processes.host_pool import SpawnHost
 from parabola.functions.processes.hosts import HostConnection, HostLost, LoadFailure, Run, RunRequest
 from parabola.functions.settings import FunctionSettings
@@ -130,7 +129,7 @@ class ActionPool:
         self._uses[host] = 0
         return self._begin(host, request)
 
-    async def analyze(self, phase: str, **fields: Any) -> Message:
+    async def analyze(self, phase: str, **fields: Any) -> dict[str, Any]:
         """Analyse on the spare host."""
         if not self._idle:
             self._rest(await self._spawn())

@@ -1,26 +1,47 @@
-"""Reading what a host says: each line is a message of the right shape, or somebody's fault.
+"""What hosts say, as a union of structs told apart by `type` (docs/host-protocol.md, *Host to engine*).
 
-A host runs user code, and user code finds ways to be in what the host writes: half a character, a value a
-thousand levels deep, bytes written past the host. So a line is never trusted. What names a run costs that
-run; what names none is noise.
+Values in them (results, arguments, data of errors) are JSON as it came: whoever uses one judges it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from math import inf
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, get_args
 
-import orjson
+import msgspec
+from msgspec import Meta, Struct
 
-Message = dict[str, Any]
+from parabola.functions.outcomes.failures import FunctionFailure, HostError
 
-HEAD_BYTES: Final = 128
-"""How much of a line is looked at to find out whom it is about."""
+__all__ = [
+    "NO_USAGE",
+    "Analysis",
+    "ChildExited",
+    "Done",
+    "Failed",
+    "Free",
+    "HostCall",
+    "HostMessage",
+    "Importing",
+    "LoadFailed",
+    "Loaded",
+    "Log",
+    "Ready",
+    "RequestTaken",
+    "ResponseChunk",
+    "ResponseEnd",
+    "ResponseHead",
+    "RunMessage",
+    "Stalled",
+    "Syscall",
+    "UnreadableMessage",
+    "Usage",
+    "failed_message",
+    "host_message",
+]
 
-_HEAD: Final = re.compile(rb'\s*\{\s*"type"\s*:\s*"\w{1,32}"\s*,\s*"id"\s*:\s*(\d{1,15})\s*[,}]')
-_BEGIN: Final = b'{"type":"'
+Milliseconds = Annotated[float, Meta(ge=0)]
 
 
 class UnreadableMessage(Exception):
@@ -31,155 +52,244 @@ class UnreadableMessage(Exception):
         self.id = id
 
 
-def read_message(line: bytes) -> Message:
-    """The message in a line. Raises `UnreadableMessage`."""
-    try:
-        message = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise UnreadableMessage(str(error), named_in(line)) from None
-    if type(message) is not dict or type(message.get("type")) is not str:
-        raise UnreadableMessage("it is not an object with a type")
-    return message
+class HostCall(Struct, frozen=True):
+    """One operation that a run asks for. `call` is its number in the run."""
+
+    call: int
+    op: str
+    args: dict[str, Any] | None = None
 
 
-def named_in(line: bytes) -> int | None:
-    """The id of the run that a line is about, as far as its beginning tells: `type` and `id` come first."""
-    found = _HEAD.match(line[:HEAD_BYTES])
-    return None if found is None else int(found[1])
-
-
-def after_noise(line: bytes) -> bytes | None:
-    """What follows bytes that somebody wrote past the host, if it may be a message."""
-    begin = line.find(_BEGIN, 1)
-    return None if begin < 0 else line[begin:]
-
-
-def shown(line: bytes) -> str:
-    """The beginning of a line for the log: one line of printable characters."""
-    return ascii(line[:200].decode("utf-8", "replace"))
-
-
-# --------------------------------------------------------------------------------------- shapes
-
-
-def check_shape(message: Message) -> None:
-    """Raise `UnreadableMessage` unless a message has what its type needs, of the right types.
-
-    Messages of other types and fields that nobody reads are left alone.
+class Usage(Struct, frozen=True, rename="camel"):
+    """What a run has used. `user_ms` is its own time; `env_read` names variables, `*` all of them;
+    `unawaited` are operations that an action has left behind.
     """
-    check = _CHECKS.get(message["type"])
-    if check is not None:
-        id = message.get("id")
-        if type(id) is not int:
-            raise UnreadableMessage(f"a {message['type']} has no id")
-        wrong = check(message)
-        if wrong is not None:
-            raise UnreadableMessage(f"{wrong} of a {message['type']} cannot be that", id)
+
+    user_ms: Milliseconds | None = None
+    used_clock: bool = False
+    used_identity: bool = False
+    env_read: list[str] | None = None
+    unawaited: list[str] | None = None
 
 
-def _syscall(message: Message) -> str | None:
-    calls = message.get("calls")
-    if type(calls) is not list:
-        return "`calls`"
-    for call in calls:
-        if type(call) is not dict or type(call.get("call")) is not int or type(call.get("op")) is not str:
-            return "one of the `calls`"
-        args = call.get("args")
-        if args is not None and type(args) is not dict:
-            return "the arguments"
-    if not _is_time(message.get("userMs")):
-        return "`userMs`"
-    return _logs(message)
+NO_USAGE: Final = Usage()
 
 
-def _logs(message: Message) -> str | None:
-    logs = message.get("logs")
-    return None if logs is None or type(logs) is list else "`logs`"
+class Ready(Struct, frozen=True, rename="camel", tag="ready"):
+    """The first message of a host. One that `tells_of_calm` says `free`."""
+
+    protocol: int = 0
+    language: str = ""
+    pid: int = 0
+    version: str | None = None
+    tells_of_calm: bool = False
 
 
-def _report(message: Message) -> str | None:
-    """What `done` and `failed` share."""
-    usage = message.get("usage")
-    if usage:
-        if type(usage) is not dict:
-            return "`usage`"
-        if not _is_time(usage.get("userMs")):
-            return "`userMs`"
-        if not _are_names(usage.get("envRead")) or not _are_names(usage.get("unawaited")):
-            return "one of the names in `usage`"
-    return _logs(message)
+class Loaded(Struct, frozen=True, tag="loaded"):
+    """The modules have been loaded."""
 
 
-def _failed(message: Message) -> str | None:
-    error = message.get("error")
-    if type(error) is not dict:
-        return "`error`"
-    return _report(message)
+class LoadFailed(Struct, frozen=True, tag="loadFailed"):
+    """The modules cannot be loaded."""
+
+    error: HostError = HostError()
 
 
-def _log(message: Message) -> str | None:
-    return None if type(message.get("lines")) is list else "`lines`"
+class Importing(Struct, frozen=True, tag="importing"):
+    """Which module an analysis comes to."""
+
+    path: str = ""
 
 
-def _response_head(message: Message) -> str | None:
-    status, headers = message.get("status"), message.get("headers")
-    if type(status) is not int or not 200 <= status <= 599:
-        return "`status`"
-    if type(headers) is not list:
-        return "`headers`"
-    for pair in headers:
-        if type(pair) is not list or len(pair) != 2 or not all(type(text) is str for text in pair):
-            return "one of the `headers`"
-        name, value = pair
-        if not _HEADER_NAME.match(name) or not _HEADER_VALUE.match(value):
-            return f"the header {name[:64]!a}"
-    return None
+class Analysis(Struct, frozen=True, tag="analysis"):
+    """What modules define. The result depends on what was asked."""
+
+    id: int
+    result: dict[str, Any]
+
+
+class Syscall(Struct, frozen=True, rename="camel", tag="syscall"):
+    """A run asks for operations. `logs` were written before them, `user_ms` is what it has used so far."""
+
+    id: int
+    calls: list[HostCall]
+    logs: list[Any] | None = None
+    user_ms: Milliseconds | None = None
+
+
+class Log(Struct, frozen=True, tag="log"):
+    """Log lines as they appear."""
+
+    id: int
+    lines: list[Any]
+
+
+class Done(Struct, frozen=True, tag="done"):
+    """A run has come to its end."""
+
+    id: int
+    result: Any = None
+    logs: list[Any] | None = None
+    usage: Usage | None = None
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    """A run has failed, or an analysis is refused. What `kind` says is read by `failure_from_host`."""
+
+    id: int
+    error: HostError
+    kind: Any = "user"
+    logs: list[Any] | None = None
+    usage: Usage | None = None
+
+
+class Free(Struct, frozen=True, tag="free"):
+    """Nothing of an action that has ended can happen any more."""
+
+    id: int
+
+
+class Stalled(Struct, frozen=True, tag="stalled"):
+    """A watchdog in the host asks to be killed because of a run."""
+
+    id: int
+
+
+class ResponseHead(Struct, frozen=True, tag="responseHead"):
+    """The response of an HTTP action begins."""
+
+    id: int
+    status: Annotated[int, Meta(ge=200, le=599)]
+    headers: list[tuple[str, str]]
+
+    def __post_init__(self) -> None:
+        for name, value in self.headers:
+            if not _HEADER_NAME.match(name) or not _HEADER_VALUE.match(value):
+                raise ValueError(f"the header {name[:64]!a}")
 
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _HEADER_VALUE: Final = re.compile(r"[^\x00\r\n]*\Z")
 
 
-def _response_chunk(message: Message) -> str | None:
-    data = message.get("data")
-    return None if type(data) is str and data.isascii() else "`data`"
+class ResponseChunk(Struct, frozen=True, tag="responseChunk"):
+    """A piece of a response, in base64."""
+
+    id: int
+    data: str
+
+    def __post_init__(self) -> None:
+        if not self.data.isascii():
+            raise ValueError("`data`")
 
 
-def _request_taken(message: Message) -> str | None:
-    count = message.get("bytes")
-    return None if type(count) is int and count >= 0 else "`bytes`"
+class ResponseEnd(Struct, frozen=True, tag="responseEnd"):
+    """The response of an HTTP action is whole."""
+
+    id: int
 
 
-def _analysis(message: Message) -> str | None:
-    return None if type(message.get("result")) is dict else "`result`"
+class RequestTaken(Struct, frozen=True, tag="requestTaken"):
+    """An action has read so much of the body of its request."""
+
+    id: int
+    bytes: Annotated[int, Meta(ge=0)]
 
 
-def _id_only(message: Message) -> str | None:
-    return None
+class ChildExited(Struct, frozen=True, rename="camel", tag="childExited"):
+    """A host that a zygote has forked is gone."""
+
+    pid: int
+    exit_code: int | None = None
 
 
-def _is_time(value: Any) -> bool:
-    """Milliseconds, or nothing."""
-    return value is None or (type(value) in _NUMBERS and 0 <= value < inf)
+HostMessage = (
+    Ready
+    | Loaded
+    | LoadFailed
+    | Importing
+    | Analysis
+    | Syscall
+    | Log
+    | Done
+    | Failed
+    | Free
+    | Stalled
+    | ResponseHead
+    | ResponseChunk
+    | ResponseEnd
+    | RequestTaken
+    | ChildExited
+)
 
+RunMessage = Syscall | Log | Done | Failed | ResponseHead | ResponseChunk | RequestTaken
+"""What is said about a run to whoever waits for it."""
 
-def _are_names(names: Any) -> bool:
-    return not names or (type(names) is list and all(type(each) is str for each in names))
-
-
-_NUMBERS: Final = frozenset((int, float))
-
-
-_CHECKS: Final[Mapping[str, Callable[[Message], str | None]]] = {
-    "syscall": _syscall,
-    "log": _log,
-    "done": _report,
-    "failed": _failed,
-    "responseHead": _response_head,
-    "responseChunk": _response_chunk,
-    "responseEnd": _id_only,
-    "requestTaken": _request_taken,
-    "analysis": _analysis,
-    "stalled": _id_only,
-    "free": _id_only,
+_KINDS: Final[dict[str, type[HostMessage]]] = {
+    str(kind.__struct_config__.tag): kind for kind in get_args(HostMessage)
 }
+
+
+def host_message(message: Mapping[str, Any]) -> HostMessage | None:
+    """A parsed message with what its type needs, of the right types. Raises `UnreadableMessage`.
+
+    None for one of a type that nobody reads; fields that nobody reads are passed over.
+    """
+    kind = _KINDS.get(message["type"])
+    if kind is None:
+        return None
+    try:
+        return msgspec.convert(message, kind)
+    except msgspec.ValidationError:
+        pass  # what follows would cost every message
+    try:
+        return msgspec.convert(_mended(message), kind)
+    except msgspec.ValidationError as error:
+        id = message.get("id")
+        if type(id) is not int:
+            raise UnreadableMessage(f"a {message['type']} has no id") from None
+        raise UnreadableMessage(f"{_culprit(str(error))} of a {message['type']} cannot be that", id) from None
+
+
+def failed_message(id: int, failure: FunctionFailure) -> Failed:
+    """A `failed` message made by the engine, for runs whose host cannot speak for itself any more."""
+    return Failed(id, HostError(message=failure.message), failure.kind)
+
+
+def _mended(message: Mapping[str, Any]) -> dict[str, Any]:
+    """The message with what is odd in a harmless way made regular: something empty for nothing, anything for
+    a flag, no error where one is to be.
+    """
+    mended = dict(message)
+    usage = mended.get("usage")
+    if not usage:
+        mended.pop("usage", None)
+    elif type(usage) is dict:
+        flags = {name: bool(usage[name]) for name in ("usedClock", "usedIdentity") if name in usage}
+        nothing = {name: None for name in ("envRead", "unawaited") if not usage.get(name)}
+        mended["usage"] = {**usage, **flags, **nothing}
+    match message["type"]:
+        case "loadFailed" if type(mended.get("error")) is not dict:
+            mended["error"] = {}
+        case "importing":
+            mended["path"] = str(mended.get("path"))
+    return mended
+
+
+_PLACE: Final = re.compile(r"at `\$\.(\w+)([^`]*)`|required field `(\w+)`")
+
+
+def _culprit(text: str) -> str:
+    """Which part of a message is at fault, by what msgspec says of it."""
+    if not text.startswith(("Expected ", "Object ")):
+        return text.partition(" - at ")[0]  # what a check of a struct's own has said
+    found = _PLACE.findall(text)
+    top, rest, _ = found[-1] if found else ("", "", "")
+    top, rest = (top, rest) if top else (found[0][2] if found else "message", "")
+    if top == "calls" and rest:
+        return "the arguments" if re.fullmatch(r"\[\d+\]\.args", rest) else "one of the `calls`"
+    if top == "headers" and rest:
+        return "one of the `headers`"
+    if top == "usage" and rest:
+        return "`userMs`" if rest == ".userMs" else "one of the names in `usage`"
+    return f"`{top}`"

@@ -15,7 +15,6 @@ from typing import Any
 
 from parabola.functions.processes.background_tasks import BackgroundTasks
 from parabola.functions.processes.host_losses import HostLosses
-from parabola.functions.processes.host_messages import Message
 from parabola.functions.processes.hosts import (
     HostConnection,
     HostLost,
@@ -113,7 +112,7 @@ class DeterministicPool:
                     "hosts cannot be started. The server's log tells more."
                 ) from None
 
-    async def analyze(self, phase: str, **fields: Any) -> Message:
+    async def analyze(self, phase: str, **fields: Any) -> dict[str, Any]:
         """Analyse on any ready host."""
         if not self._hosts:
             raise LoadFailure("The host ended while the modules were analysed.")

@@ -16,13 +16,8 @@ from pathlib import Path
 from typing import Protocol, Self, cast
 
 from parabola.functions.outcomes.failures import FunctionFailure
-from parabola.functions.processes.host_messages import (
-    UnreadableMessage,
-    after_noise,
-    named_in,
-    read_message,
-    shown,
-)
+from parabola.functions.processes.host_lines import after_noise, named_in, read_line, shown
+from parabola.functions.processes.host_messages import UnreadableMessage
 from parabola.functions.processes.host_watchdog import (
     ACTIVITY_VARIABLE,
     ActivityFile,
@@ -265,7 +260,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
 
     def _receive_line(self, line: bytes) -> None:
         try:
-            self.receive(read_message(line))
+            self.receive(read_line(line))
         except UnreadableMessage as problem:
             if problem.id is not None:
                 self.unreadable(problem)

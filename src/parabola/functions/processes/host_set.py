@@ -18,7 +18,6 @@ from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, Environment
 from parabola.functions.processes.action_pool import ActionPool
 from parabola.functions.processes.host_losses import HostLosses
-from parabola.functions.processes.host_messages import Message
 from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.functions.processes.host_spawners import (
     InlineHostFactory,
@@ -101,12 +100,12 @@ class EnvironmentHosts:
         """Be ready. Raises `LoadFailure`."""
         await (self.deterministic or self.actions).start()
 
-    async def analyze(self, phase: str, **fields: Any) -> Message:
+    async def analyze(self, phase: str, **fields: Any) -> dict[str, Any]:
         """What the modules define. Raises `LoadFailure`."""
         analyst = await self.spawner.analyst()
         return await (analyst or self.deterministic or self.actions).analyze(phase, **fields)
 
-    async def analyze_modules(self, paths: Sequence[str], take: Callable[[Message], None]) -> None:
+    async def analyze_modules(self, paths: Sequence[str], take: Callable[[object], None]) -> None:
         """Hand what these modules define to `take`, in parts. Raises `LoadFailure`."""
         if self.deterministic is None:  # one after the other: modules of full Node.js share a world
             take(await self.analyze("modules", paths=list(paths)))
@@ -116,7 +115,7 @@ class EnvironmentHosts:
     def version(self) -> str | None:
         """The version of what runs the modules."""
         ready = (self.deterministic or self.actions).processes()
-        return str(ready[0].info.get("version")) if ready else None
+        return str(ready[0].info.version) if ready else None
 
     async def close(self, drain: float, drain_actions: float) -> None:
         """End all hosts."""
@@ -200,14 +199,14 @@ class HostSet:
             raise HostLost
         return await pool.run(request, nested=nested, losses=losses)
 
-    async def analyze(self, environment: Environment, phase: str, **fields: Any) -> Message:
+    async def analyze(self, environment: Environment, phase: str, **fields: Any) -> dict[str, Any]:
         """What the modules of an environment define. Raises `LoadFailure`."""
         if self._failure is not None:
             raise self._failure
         return await self._environments[environment].analyze(phase, **fields)
 
     async def analyze_modules(
-        self, environment: Environment, paths: Sequence[str], take: Callable[[Message], None]
+        self, environment: Environment, paths: Sequence[str], take: Callable[[object], None]
     ) -> None:
         """Hand what these modules of an environment define to `take`, in parts: `modules`, what those depend
         on (`reads`), and the `schema` if it is among them. Raises `LoadFailure`.

@@ -15,7 +15,7 @@ import socket
 
 import orjson
 
-from parabola.functions.processes.host_messages import Message
+from parabola.functions.processes.host_messages import ChildExited, HostMessage
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.hosts import HostBundle, HostCommand, HostLost, LoadFailure
 
@@ -108,21 +108,20 @@ class Zygote(HostProcess):
             if isinstance(error, TimeoutError | LoadFailure):
                 raise HostLost from None
             raise
-        child.pid = int(ready["pid"])
+        child.pid = ready.pid
         if self.closed:
             child.ended(None)
         else:
             self._children[child.pid] = child
         return host
 
-    def receive(self, message: Message) -> None:
-        if message.get("type") == "childExited":
-            pid, code = message.get("pid"), message.get("exitCode")
-            child = self._children.pop(pid, None) if isinstance(pid, int) else None
+    def dispatch(self, message: HostMessage) -> None:
+        if isinstance(message, ChildExited):
+            child = self._children.pop(message.pid, None)
             if child is not None:
-                child.ended(code if isinstance(code, int) else None)
+                child.ended(message.exit_code)
         else:
-            super().receive(message)
+            super().dispatch(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

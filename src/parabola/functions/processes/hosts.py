@@ -22,12 +22,29 @@ import orjson
 
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, Environment, host_limits
-from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
+from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure, HostError
 from parabola.functions.processes.host_messages import (
-    Message,
+    Analysis,
+    Done,
+    Failed,
+    Free,
+    HostMessage,
+    Importing,
+    Loaded,
+    LoadFailed,
+    Log,
+    Ready,
+    RequestTaken,
+    ResponseChunk,
+    ResponseHead,
+    RunMessage,
+    Stalled,
+    Syscall,
     UnreadableMessage,
-    check_shape,
+    failed_message,
+    host_message,
 )
+from parabola.functions.processes.host_replies import BodyMessage, Refusal, Reply
 from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import BadRequest
 from parabola.values.host_limits import HostLimits
@@ -221,12 +238,12 @@ class Run:
         """Loop time at which the run was handed to the host."""
         self.has_spoken = False
         """Whether any message has come of it."""
-        self._inbox: deque[Message] = deque()
+        self._inbox: deque[RunMessage] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
 
-    async def next(self) -> Message:
-        """The next `syscall`, `log`, `done` or `failed` message. Raises `HostLost`."""
+    async def next(self) -> RunMessage:
+        """The next message about the run. Raises `HostLost`."""
         if not self._inbox and self._error is None:
             self._waiter = self.host.loop.create_future()
             try:
@@ -240,14 +257,15 @@ class Run:
 
     def reply(
         self,
-        replies: Sequence[Mapping[str, Any]],
+        replies: Sequence[Reply | Refusal],
         tables_json: bytes | None = None,
         user_ms_used: float | None = None,
     ) -> None:
         """Answer calls of a `syscall` message; `tables_json` when the tables have changed meanwhile,
         `user_ms_used` when other functions may have used more of the time they share.
         """
-        message: dict[str, Any] = {"type": "reply", "id": self.id, "replies": replies}
+        answers = [reply.to_json() for reply in replies]
+        message: dict[str, Any] = {"type": "reply", "id": self.id, "replies": answers}
         if user_ms_used is not None:
             message["userMsUsed"] = user_ms_used
         if tables_json is not None:
@@ -255,20 +273,20 @@ class Run:
         try:
             text = orjson.dumps(message)
         except TypeError:
-            message["replies"] = [_encodable(reply) for reply in replies]
+            message["replies"] = [_encodable(reply).to_json() for reply in replies]
             text = orjson.dumps(message)
         self.host.send(text)
 
-    def send(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: BodyMessage) -> None:
         """Send a message about this run, unless it is over."""
         if self.host.runs.get(self.id) is self:
-            self.host.send(orjson.dumps(message))
+            self.host.send(message.encode(self.id))
 
     def cancel(self) -> None:
         """Stop caring about this run. Safe to call at any time; does nothing once it has ended."""
         self.host.abandon(self)
 
-    def deliver(self, message: Message) -> None:
+    def deliver(self, message: RunMessage) -> None:
         """A message from the host, in order."""
         self.has_spoken = True
         self._inbox.append(message)
@@ -284,25 +302,14 @@ class Run:
             self._waiter.set_result(None)
 
 
-def _encodable(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+def _encodable(reply: Reply | Refusal) -> Reply | Refusal:
     """The reply, or an error in the place of one that no message can hold: only that call has failed."""
     try:
-        orjson.dumps(reply)
+        orjson.dumps(reply.to_json())
     except TypeError:
         logger.exception("The answer of an operation cannot be written")
-        return {"call": reply["call"], "error": {"message": SYSTEM_ERROR_TEXT}}
+        return Refusal(reply.call, SYSTEM_ERROR_TEXT)
     return reply
-
-
-def failed_message(failure: FunctionFailure) -> Message:
-    """A `failed` message made by the engine, for runs whose host cannot speak for itself any more."""
-    return {
-        "type": "failed",
-        "error": {"message": failure.message},
-        "kind": failure.kind,
-        "logs": [],
-        "usage": {},
-    }
 
 
 class HostConnection:
@@ -322,7 +329,7 @@ class HostConnection:
         """The module that an analysis imports now, where the host says so."""
         self._module_began = (0.0, 0.0)
         self._import_seconds = FunctionSettings.import_seconds
-        self.info: Message = {}
+        self.info = Ready()
         """The host's `ready` message."""
         self.ended_by: str | None = None
         """The function that has ended this host, as far as one is known to have, or is suspected."""
@@ -337,8 +344,8 @@ class HostConnection:
         self.on_slow: Callable[[], None] | None = None
         """Called when there is such a run."""
         self._ids = itertools.count(1)
-        self._analyses: dict[int, asyncio.Future[Message]] = {}
-        self._ready: asyncio.Future[Message] = self.loop.create_future()
+        self._analyses: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._ready: asyncio.Future[Ready] = self.loop.create_future()
         self._loaded: asyncio.Future[None] | None = None
 
     # What a carrier provides
@@ -364,14 +371,14 @@ class HostConnection:
 
     # What pools and the deploy service use
 
-    async def ready(self) -> Message:
+    async def ready(self) -> Ready:
         """The host's `ready` message. Raises `LoadFailure` when it ends before it says so."""
         return await asyncio.shield(self._ready)
 
     @property
     def tells_of_calm(self) -> bool:
         """Whether the host says when nothing of a run can happen any more."""
-        return self.info.get("tellsOfCalm") is True
+        return self.info.tells_of_calm
 
     async def load(self, bundle: HostBundle) -> None:
         """Load modules. Raises `LoadFailure` with the author's file and line, or when they are too large."""
@@ -392,7 +399,7 @@ class HostConnection:
         except TimeoutError:
             raise LoadFailure(f"Loading the modules took longer than {seconds:.0f} seconds.") from None
 
-    async def analyze(self, phase: str, **fields: Any) -> Message:
+    async def analyze(self, phase: str, **fields: Any) -> dict[str, Any]:
         """What loaded modules define: the `result` of the `analysis` message. Raises `LoadFailure` when a
         module is refused, takes too long, or ends the host.
         """
@@ -411,8 +418,8 @@ class HostConnection:
                 if self._module_seconds() > seconds:
                     raise TimeoutError
                 await asyncio.wait({future}, timeout=min(ANALYSIS_LOOK_SECONDS, seconds))
-            analysis: Message = future.result()
-            return analysis
+            result: dict[str, Any] = future.result()
+            return result
         except TimeoutError:
             what = "Analysing the modules" if self.importing is None else f"Importing {self.importing}"
             raise LoadFailure(
@@ -466,14 +473,15 @@ class HostConnection:
 
     # What carriers call
 
-    def receive(self, message: Message) -> None:
-        """Dispatch one message of the host; one of the wrong shape fails the run that it names."""
+    def receive(self, message: Mapping[str, Any]) -> None:
+        """Dispatch one message of the host, parsed; one of the wrong shape fails the run that it names."""
         try:
-            check_shape(message)
+            read = host_message(message)
         except UnreadableMessage as problem:
             self.unreadable(problem)
         else:
-            self._dispatch(message)
+            if read is not None:
+                self.dispatch(read)
 
     def unreadable(self, problem: UnreadableMessage) -> None:
         """Something about a run came that cannot be read: that run fails, is not run again, and its host and
@@ -487,48 +495,53 @@ class HostConnection:
         text = UNREADABLE_TEXT.format(why=problem)
         if run is not None:
             self.abandoned = True
-            run.deliver(failed_message(FunctionFailure(text)))
+            run.deliver(failed_message(run.id, FunctionFailure(text)))
             if not self.closed:
                 self.send(orjson.dumps({"type": "cancel", "id": run.id}))
             self._finished()
         elif analysis is not None and not analysis.done():
             analysis.set_exception(LoadFailure(text))
 
-    def _dispatch(self, message: Message) -> None:
-        kind = message["type"]
-        if kind in ("syscall", "log", "responseHead", "responseChunk", "requestTaken"):
-            run = self.runs.get(message["id"])
-            if run is not None:
-                run.deliver(message)
-        elif kind in ("done", "failed"):
-            run = self.runs.pop(message["id"], None)
-            if run is not None:
-                run.deliver(message)
-                self._finished()
-            elif (analysis := self._analyses.get(message["id"])) is not None and not analysis.done():
-                analysis.set_exception(_load_failure(message.get("error")))
-        elif kind == "importing":
-            self._begin_module(str(message.get("path")))
-        elif kind == "analysis":
-            analysis = self._analyses.get(message["id"])
-            if analysis is not None and not analysis.done():
-                analysis.set_result(message["result"])
-        elif kind == "ready":
-            self.info = message
-            if not self._ready.done():
-                self._ready.set_result(message)
-        elif kind == "loaded":
-            if self._loaded is not None and not self._loaded.done():
-                self._loaded.set_result(None)
-        elif kind == "loadFailed":
-            if self._loaded is not None and not self._loaded.done():
-                self._loaded.set_exception(_load_failure(message.get("error")))
-        elif kind == "stalled":
-            self.stalled(message["id"])
-        elif kind == "free" and not self.runs:
-            self.has_calmed_down = True
-            if self.on_calm is not None:
-                self.on_calm()
+    def dispatch(self, message: HostMessage) -> None:
+        """Hand a message to whom it is about."""
+        match message:
+            case Syscall() | Log() | ResponseHead() | ResponseChunk() | RequestTaken():
+                run = self.runs.get(message.id)
+                if run is not None:
+                    run.deliver(message)
+            case Done() | Failed():
+                self._end_of(message)
+            case Importing():
+                self._begin_module(message.path)
+            case Analysis():
+                analysis = self._analyses.get(message.id)
+                if analysis is not None and not analysis.done():
+                    analysis.set_result(message.result)
+            case Ready():
+                self.info = message
+                if not self._ready.done():
+                    self._ready.set_result(message)
+            case Loaded():
+                if self._loaded is not None and not self._loaded.done():
+                    self._loaded.set_result(None)
+            case LoadFailed():
+                if self._loaded is not None and not self._loaded.done():
+                    self._loaded.set_exception(_load_failure(message.error))
+            case Stalled():
+                self.stalled(message.id)
+            case Free() if not self.runs:
+                self.has_calmed_down = True
+                if self.on_calm is not None:
+                    self.on_calm()
+
+    def _end_of(self, message: Done | Failed) -> None:
+        run = self.runs.pop(message.id, None)
+        if run is not None:
+            run.deliver(message)
+            self._finished()
+        elif (analysis := self._analyses.get(message.id)) is not None and not analysis.done():
+            error = message.error if isinstance(message, Failed) else HostError()
+            analysis.set_exception(_load_failure(error))
 
     def stalled(self, run_id: int) -> None:
         """The host asks to be killed because of a run."""
@@ -558,7 +571,7 @@ class HostConnection:
         self.ended_working = bool(runs)
         for run in runs.values():
             if failure is not None and run.id == blamed:
-                run.deliver(failed_message(failure))
+                run.deliver(failed_message(run.id, failure))
             else:
                 run.fail(HostLost(how, suspected=run.id == suspect))
         for future in (self._ready, self._loaded, *self._analyses.values()):
@@ -573,12 +586,10 @@ class HostConnection:
             self.on_finished()
 
 
-def _load_failure(error: Any) -> LoadFailure:
-    if not isinstance(error, dict):
-        error = {}
-    file, line = error.get("file"), error.get("line")
+def _load_failure(error: HostError) -> LoadFailure:
+    file, line = error.file, error.line
     return LoadFailure(
-        str(error.get("message", "")),
+        str(error.message),
         file=file if isinstance(file, str) else None,
         line=line if isinstance(line, int) else None,
     )
@@ -597,7 +608,7 @@ class HostPool(Protocol):
         place. `losses` are the hosts that the call has lost before.
         """
 
-    async def analyze(self, phase: str, **fields: Any) -> Message:
+    async def analyze(self, phase: str, **fields: Any) -> dict[str, Any]:
         """See `HostConnection.analyze`."""
 
     def processes(self) -> list[HostConnection]:

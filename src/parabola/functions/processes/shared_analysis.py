@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from parabola.functions.processes.host_messages import Message
 from parabola.functions.processes.hosts import HostConnection, LoadFailure
 
 __all__ = ["analyze_together"]
@@ -19,7 +18,7 @@ LOOK_SECONDS: Final = 0.25
 
 
 async def analyze_together(
-    hosts: Callable[[], Sequence[HostConnection]], paths: Sequence[str], take: Callable[[Message], None]
+    hosts: Callable[[], Sequence[HostConnection]], paths: Sequence[str], take: Callable[[object], None]
 ) -> None:
     """Hand what the modules of `paths` define to `take`, in parts. `hosts` are those that are ready now.
     Raises `LoadFailure`; what was found until then has been taken.

@@ -35,7 +35,7 @@ from parabola.functions.processes.host_messages import (
     Syscall,
     Usage,
 )
-from parabola.functions.processes.host_replies import Refusal, Reply
+from parabola.functions.processes.host_replies import Refusal, Reply, refusal
 from parabola.functions.processes.hosts import HostLost, Run, RunRequest
 from parabola.functions.system.registry import SystemContext, SystemHandler
 from parabola.values.encoding import dumps, encode
@@ -155,7 +155,7 @@ class Execution:
         self._take_usage(usage)
         if message.logs:
             self._log(message.logs)
-        if isinstance(message, Failed):
+        if type(message) is Failed:
             failure = failure_from_host(message.error, message.kind)
             if not failure.catchable and self.depth:
                 raise UncatchableFailure(failure)
@@ -218,7 +218,7 @@ class Execution:
         try:
             while True:
                 message = await run.next()
-                if isinstance(message, Syscall):
+                if type(message) is Syscall:
                     if in_action:
                         self._start_operations(run, message.calls)
                     else:
@@ -230,10 +230,10 @@ class Execution:
                         replies = [await self._serve(call) for call in message.calls]
                         others = None if user_ms is None else attempt.user_ms - self._user_ms
                         run.reply(replies, self._new_tables(), others)
-                elif isinstance(message, Log):
-                    self._log(message.lines)
-                elif isinstance(message, Done | Failed):
+                elif type(message) is Done or type(message) is Failed:
                     return message
+                elif type(message) is Log:
+                    self._log(message.lines)
                 else:
                     await self.received(message)
         except BaseException:
@@ -264,13 +264,13 @@ class Execution:
         """Run one call; errors the author can handle become error replies, faults end the execution."""
         try:
             syscall = self.around.syscalls.find(call.op, self.kind)
-            return Reply(call.call, await syscall.handler(self, call.args or {}))
+            return {"call": call.call, "value": await syscall.handler(self, call.args or {})}
         except ConvexError as error:
-            return Refusal(call.call, error.message, encode(error.data))
+            return refusal(call.call, error.message, encode(error.data))
         except NestedFailure as error:
-            return Refusal(call.call, error.message, error.failure.data)
+            return refusal(call.call, error.message, error.failure.data)
         except UserError as error:
-            return Refusal(call.call, error.message)
+            return refusal(call.call, error.message)
         except (ParabolaError, CallRefused, UncatchableFailure, HostLost, DeadlinePassed):
             raise
         except Exception as error:
@@ -291,13 +291,13 @@ class Execution:
             try:
                 reply = await self._serve(call)
             except UncatchableFailure as error:
-                reply = Refusal(call.call, error.failure.text())
+                reply = refusal(call.call, error.failure.text())
             except SystemFault as fault:
                 text = SYSTEM_ERROR_TEXT if isinstance(fault, InternalServerError) else fault.message
-                reply = Refusal(call.call, text)
+                reply = refusal(call.call, text)
             except Exception:
                 logger.exception("The operation %s failed", call.op)
-                reply = Refusal(call.call, SYSTEM_ERROR_TEXT)
+                reply = refusal(call.call, SYSTEM_ERROR_TEXT)
         run.reply([reply])
 
     def _operation_slots(self) -> asyncio.Semaphore:

@@ -83,9 +83,9 @@ class HttpExecution(Execution):
             self._tell(ClientGone())
 
     async def received(self, message: RunMessage) -> None:
-        if isinstance(message, ResponseHead | ResponseChunk):
+        if type(message) is ResponseChunk or type(message) is ResponseHead:
             self._relay.put(message)
-        elif isinstance(message, RequestTaken) and self._feed is not None:
+        elif type(message) is RequestTaken and self._feed is not None:
             self._feed.taken(message.bytes)
 
     async def finish_response(self) -> None:

@@ -91,7 +91,7 @@ class ResponseRelay:
 
     def put(self, message: ResponseHead | ResponseChunk) -> None:
         """A `responseHead` or `responseChunk`."""
-        if isinstance(message, ResponseHead):
+        if type(message) is ResponseHead:
             self.status = message.status
         self._messages.append(message)
         if self._writing is None or self._writing.done():
@@ -117,9 +117,9 @@ class ResponseRelay:
         while self._messages:
             message = self._messages.popleft()
             try:
-                if isinstance(message, ResponseHead):
+                if type(message) is ResponseHead:
                     await self._write_head(message.headers)
-                else:
+                elif type(message) is ResponseChunk:
                     await self._write_chunk(base64.b64decode(message.data))
             except ConnectionError:
                 self._is_open = False

@@ -52,7 +52,7 @@ class UnreadableMessage(Exception):
         self.id = id
 
 
-class HostCall(Struct, frozen=True):
+class HostCall(Struct, frozen=True, gc=False):
     """One operation that a run asks for. `call` is its number in the run."""
 
     call: int
@@ -60,7 +60,7 @@ class HostCall(Struct, frozen=True):
     args: dict[str, Any] | None = None
 
 
-class Usage(Struct, frozen=True, rename="camel"):
+class Usage(Struct, frozen=True, gc=False, rename="camel"):
     """What a run has used. `user_ms` is its own time; `env_read` names variables, `*` all of them;
     `unawaited` are operations that an action has left behind.
     """
@@ -75,7 +75,7 @@ class Usage(Struct, frozen=True, rename="camel"):
 NO_USAGE: Final = Usage()
 
 
-class Ready(Struct, frozen=True, rename="camel", tag="ready"):
+class Ready(Struct, frozen=True, gc=False, rename="camel", tag="ready"):
     """The first message of a host. One that `tells_of_calm` says `free`."""
 
     protocol: int = 0
@@ -85,30 +85,30 @@ class Ready(Struct, frozen=True, rename="camel", tag="ready"):
     tells_of_calm: bool = False
 
 
-class Loaded(Struct, frozen=True, tag="loaded"):
+class Loaded(Struct, frozen=True, gc=False, tag="loaded"):
     """The modules have been loaded."""
 
 
-class LoadFailed(Struct, frozen=True, tag="loadFailed"):
+class LoadFailed(Struct, frozen=True, gc=False, tag="loadFailed"):
     """The modules cannot be loaded."""
 
     error: HostError = HostError()
 
 
-class Importing(Struct, frozen=True, tag="importing"):
+class Importing(Struct, frozen=True, gc=False, tag="importing"):
     """Which module an analysis comes to."""
 
     path: str = ""
 
 
-class Analysis(Struct, frozen=True, tag="analysis"):
+class Analysis(Struct, frozen=True, gc=False, tag="analysis"):
     """What modules define. The result depends on what was asked."""
 
     id: int
     result: dict[str, Any]
 
 
-class Syscall(Struct, frozen=True, rename="camel", tag="syscall"):
+class Syscall(Struct, frozen=True, gc=False, rename="camel", tag="syscall"):
     """A run asks for operations. `logs` were written before them, `user_ms` is what it has used so far."""
 
     id: int
@@ -117,14 +117,14 @@ class Syscall(Struct, frozen=True, rename="camel", tag="syscall"):
     user_ms: Milliseconds | None = None
 
 
-class Log(Struct, frozen=True, tag="log"):
+class Log(Struct, frozen=True, gc=False, tag="log"):
     """Log lines as they appear."""
 
     id: int
     lines: list[Any]
 
 
-class Done(Struct, frozen=True, tag="done"):
+class Done(Struct, frozen=True, gc=False, tag="done"):
     """A run has come to its end."""
 
     id: int
@@ -133,7 +133,7 @@ class Done(Struct, frozen=True, tag="done"):
     usage: Usage | None = None
 
 
-class Failed(Struct, frozen=True, tag="failed"):
+class Failed(Struct, frozen=True, gc=False, tag="failed"):
     """A run has failed, or an analysis is refused. What `kind` says is read by `failure_from_host`."""
 
     id: int
@@ -143,19 +143,19 @@ class Failed(Struct, frozen=True, tag="failed"):
     usage: Usage | None = None
 
 
-class Free(Struct, frozen=True, tag="free"):
+class Free(Struct, frozen=True, gc=False, tag="free"):
     """Nothing of an action that has ended can happen any more."""
 
     id: int
 
 
-class Stalled(Struct, frozen=True, tag="stalled"):
+class Stalled(Struct, frozen=True, gc=False, tag="stalled"):
     """A watchdog in the host asks to be killed because of a run."""
 
     id: int
 
 
-class ResponseHead(Struct, frozen=True, tag="responseHead"):
+class ResponseHead(Struct, frozen=True, gc=False, tag="responseHead"):
     """The response of an HTTP action begins."""
 
     id: int
@@ -172,7 +172,7 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _HEADER_VALUE: Final = re.compile(r"[^\x00\r\n]*\Z")
 
 
-class ResponseChunk(Struct, frozen=True, tag="responseChunk"):
+class ResponseChunk(Struct, frozen=True, gc=False, tag="responseChunk"):
     """A piece of a response, in base64."""
 
     id: int
@@ -183,20 +183,20 @@ class ResponseChunk(Struct, frozen=True, tag="responseChunk"):
             raise ValueError("`data`")
 
 
-class ResponseEnd(Struct, frozen=True, tag="responseEnd"):
+class ResponseEnd(Struct, frozen=True, gc=False, tag="responseEnd"):
     """The response of an HTTP action is whole."""
 
     id: int
 
 
-class RequestTaken(Struct, frozen=True, tag="requestTaken"):
+class RequestTaken(Struct, frozen=True, gc=False, tag="requestTaken"):
     """An action has read so much of the body of its request."""
 
     id: int
     bytes: Annotated[int, Meta(ge=0)]
 
 
-class ChildExited(Struct, frozen=True, rename="camel", tag="childExited"):
+class ChildExited(Struct, frozen=True, gc=False, rename="camel", tag="childExited"):
     """A host that a zygote has forked is gone."""
 
     pid: int

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import orjson
 from msgspec import Struct
@@ -14,42 +14,45 @@ from parabola.functions.outcomes.failures import MISSING
 
 __all__ = [
     "BodyMessage",
+    "CallError",
     "ClientGone",
     "Refusal",
     "Reply",
     "RequestChunk",
     "RequestEnd",
     "ResponseTaken",
+    "refusal",
 ]
 
 
-class Reply(Struct, frozen=True):
-    """The answer of one call: something that orjson can encode."""
+class Reply(TypedDict):
+    """The answer of one call: something that orjson can encode. A dictionary, since it is written at once."""
 
     call: int
-    value: Any = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The part of a `reply` message."""
-        return {"call": self.call, "value": self.value}
+    value: Any
 
 
-class Refusal(Struct, frozen=True):
-    """The error of one call; `data` is the encoded data of a `ConvexError`."""
+class CallError(TypedDict):
+    """What user code may catch; `data` is there for a `ConvexError`, encoded."""
 
-    call: int
     message: str
-    data: Any = MISSING
-
-    def to_json(self) -> dict[str, Any]:
-        """The part of a `reply` message."""
-        error = {"message": self.message}
-        if self.data is not MISSING:
-            error["data"] = self.data
-        return {"call": self.call, "error": error}
+    data: NotRequired[Any]
 
 
-class BodyMessage(Struct, frozen=True, tag=True):
+class Refusal(TypedDict):
+    """The error of one call."""
+
+    call: int
+    error: CallError
+
+
+def refusal(call: int, message: str, data: Any = MISSING) -> Refusal:
+    """The error of one call, with the encoded data of a `ConvexError`."""
+    error: CallError = {"message": message} if data is MISSING else {"message": message, "data": data}
+    return {"call": call, "error": error}
+
+
+class BodyMessage(Struct, frozen=True, gc=False, tag=True):
     """A message about the bodies of an HTTP action; which one says its class."""
 
     def encode(self, id: int) -> bytes:
@@ -57,21 +60,21 @@ class BodyMessage(Struct, frozen=True, tag=True):
         return orjson.dumps({"type": self.__struct_config__.tag, "id": id, **asdict(self)})
 
 
-class RequestChunk(BodyMessage, frozen=True, tag="requestChunk"):
+class RequestChunk(BodyMessage, frozen=True, gc=False, tag="requestChunk"):
     """A piece of the request's body, in base64."""
 
     data: str
 
 
-class RequestEnd(BodyMessage, frozen=True, tag="requestEnd"):
+class RequestEnd(BodyMessage, frozen=True, gc=False, tag="requestEnd"):
     """The request's body is whole."""
 
 
-class ClientGone(BodyMessage, frozen=True, tag="clientGone"):
+class ClientGone(BodyMessage, frozen=True, gc=False, tag="clientGone"):
     """The client has disconnected."""
 
 
-class ResponseTaken(BodyMessage, frozen=True, tag="responseTaken"):
+class ResponseTaken(BodyMessage, frozen=True, gc=False, tag="responseTaken"):
     """The client has got so much of the response."""
 
     bytes: int

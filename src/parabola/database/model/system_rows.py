@@ -19,7 +19,7 @@ from parabola.values.errors import InternalServerError
 if TYPE_CHECKING:
     from parabola.database.model.documents import Document, Revision
 
-__all__ = ["SystemRow"]
+__all__ = ["SystemRow", "stored"]
 
 _COMPOSED: Final = (
     inspect.StructType,
@@ -28,6 +28,7 @@ _COMPOSED: Final = (
     inspect.VarTupleType,
     inspect.AnyType,
 )
+_BYTES: Final = (bytes,)
 _SYSTEM_FIELDS: Final = 2
 """`_id` and `_creationTime`, which come first."""
 
@@ -56,53 +57,79 @@ class SystemRow(Struct, frozen=True, kw_only=True):
     def fields(self) -> dict[str, Any]:
         """The fields to be stored, without those that the database adds."""
         plan = _PLANS.get(type(self)) or _plan(type(self))
-        row = dict(zip(plan.names, astuple(self)[_SYSTEM_FIELDS:], strict=False))
-        for name in plan.optional:
-            if row[name] is UNSET:
-                del row[name]
-        for name in plan.composed:
-            if name in row:
-                row[name] = stored(row[name])
+        if not plan.is_plain:
+            return _fields(plan, astuple(self)[_SYSTEM_FIELDS:])
+        row: dict[str, Any] = msgspec.to_builtins(self, builtin_types=_BYTES)
+        del row["_id"]
+        del row["_creationTime"]
         return row
 
 
 class _Plan(NamedTuple):
-    """How rows of one class are written: a mutation writes one, so that nothing is found out again."""
+    """How structs of one class are written: a mutation writes some, so that nothing is found out again."""
 
     names: tuple[str, ...]
     optional: tuple[str, ...]
     """Fields that may be `UNSET`."""
     composed: tuple[str, ...]
     """Fields that may hold structs or sequences."""
+    is_plain: bool
+    """Whether msgspec can write all of it: no `Int64` is in it, nor a sequence, which must become a list."""
+    tag: tuple[str, Any] | None
 
 
-_PLANS: Final[dict[type[SystemRow], _Plan]] = {}
+_PLANS: Final[dict[type[Struct], _Plan]] = {}
 
 
-def _plan(kind: type[SystemRow]) -> _Plan:
-    names, optional, composed = [], [], []
-    for field in inspect.type_info(kind).fields[_SYSTEM_FIELDS:]:  # type: ignore[attr-defined]
-        names.append(field.encode_name)
-        types = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
-        if not field.required and field.default is NODEFAULT:  # so a default of `UNSET` is told
-            optional.append(field.encode_name)
-        if any(isinstance(type, _COMPOSED) for type in types):
-            composed.append(field.encode_name)
-    plan = _PLANS[kind] = _Plan(tuple(names), tuple(optional), tuple(composed))
+def _plan(kind: type[Struct]) -> _Plan:
+    info = inspect.type_info(kind)
+    assert isinstance(info, inspect.StructType)
+    fields = info.fields[_SYSTEM_FIELDS:] if issubclass(kind, SystemRow) else info.fields
+    plan = _PLANS[kind] = _Plan(
+        names=tuple(field.encode_name for field in fields),
+        # That a field's default is `UNSET` is told so:
+        optional=tuple(f.encode_name for f in fields if not f.required and f.default is NODEFAULT),
+        composed=tuple(field.encode_name for field in fields if _is_among(_COMPOSED, field.type)),
+        is_plain=_is_plain(info),
+        tag=None if info.tag_field is None else (info.tag_field, info.tag),
+    )
     return plan
+
+
+def _is_among(kinds: tuple[type[inspect.Type], ...], type: inspect.Type) -> bool:
+    types = type.types if isinstance(type, inspect.UnionType) else (type,)
+    return any(isinstance(each, kinds) for each in types)
+
+
+def _is_plain(type: inspect.Type) -> bool:
+    if isinstance(type, inspect.UnionType):
+        return all(map(_is_plain, type.types))
+    if isinstance(type, inspect.StructType):
+        return all(_is_plain(field.type) for field in type.fields)
+    return not isinstance(type, (*_COMPOSED, inspect.CustomType))
 
 
 def stored(value: Any) -> Any:
     """A struct, or a sequence of such, as part of a row."""
     if isinstance(value, Struct):
-        config = value.__struct_config__
-        fields: dict[str, Any] = {} if config.tag_field is None else {config.tag_field: config.tag}
-        for name, item in zip(value.__struct_encode_fields__, astuple(value), strict=True):
-            if item is not UNSET:
-                fields[name] = stored(item)
-        return fields
+        plan = _PLANS.get(type(value)) or _plan(type(value))
+        if plan.is_plain:
+            return msgspec.to_builtins(value, builtin_types=_BYTES)
+        fields = _fields(plan, astuple(value))
+        return fields if plan.tag is None else {plan.tag[0]: plan.tag[1], **fields}
     if isinstance(value, list | tuple):
         return [stored(item) for item in value]
     if isinstance(value, Mapping):
         return dict(value)
     return value
+
+
+def _fields(plan: _Plan, values: tuple[Any, ...]) -> dict[str, Any]:
+    fields = dict(zip(plan.names, values, strict=False))
+    for name in plan.optional:
+        if fields[name] is UNSET:
+            del fields[name]
+    for name in plan.composed:
+        if name in fields:
+            fields[name] = stored(fields[name])
+    return fields

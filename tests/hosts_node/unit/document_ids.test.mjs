@@ -10,6 +10,17 @@ const randomId = (random) => {
   return { tableNumber, internal, text: encodeId(tableNumber, internal) };
 };
 
+test("ids are those that the engine makes", () => {
+  // Made by `parabola.values.ids.encode_id`.
+  const known = [
+    [1, "000102030405060708090a0b0c0d0e0f", "040020g30g2gc1r81450p30d1r7qke8"],
+    [10001, "fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0", "j57fzzqxzkxznyfryzvfbx7kybrz0nsg"],
+    [0xffffffff, "00".repeat(16), "zzzzzzrf000000000000000000000000005v2"],
+  ];
+  for (const [tableNumber, internal, text] of known)
+    assert.equal(encodeId(tableNumber, Buffer.from(internal, "hex")), text);
+});
+
 test("an id is read as what it was made of", () => {
   forAll(500, (random) => {
     const { tableNumber, internal, text } = randomId(random);

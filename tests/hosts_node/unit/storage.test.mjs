@@ -30,7 +30,9 @@ test("a file travels in parts of 4 MiB, in order, and comes back as it was", asy
         parts.map((_, i) => [i, i === parts.length - 1]),
       );
 
+    let asks = 0;
     const get = async (_op, text) => {
+      asks += 1;
       const { offset, length } = JSON.parse(text);
       return {
         blob: bytesOf(size)
@@ -41,6 +43,7 @@ test("a file travels in parts of 4 MiB, in order, and comes back as it was", asy
       };
     };
     const blob = await getBlob(get, { ...asked, storageId: "id" });
+    assert.equal(asks, Math.max(1, Math.ceil(size / PART)));
     assert.equal(blob.type, "text/plain");
     assert.ok(Buffer.from(await blob.arrayBuffer()).equals(bytesOf(size)));
   }

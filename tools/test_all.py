@@ -17,7 +17,16 @@ ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".test-all"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 NODES = ("20", "22", "24")
-WITH_NODE = ("tests/hosts_node", "tests/conformance", "tests/e2e", "tests/server/api/test_deploy_api.py")
+WITH_NODE = (
+    "tests/hosts_node",
+    "tests/conformance",
+    "tests/e2e",
+    "tests/server/api/test_deploy_api.py",
+    "tests/server/test_official_clients.py",
+    "tests/services/deploys/test_node_packages.py",
+    "tests/test_contents.py",
+    "tests/test_http_streams.py",
+)
 
 
 def run(*command: str | Path, env: dict[str, str] | None = None) -> bool:

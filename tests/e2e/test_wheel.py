@@ -35,7 +35,7 @@ def test_the_wheel_has_everything_the_checkout_has(wheel: Path) -> None:
         if path.is_file() and path.suffix in (".py", ".mjs", ".js", ".typed", ".sql", ".html")
     }
     assert shipped >= sources
-    assert not {name for name in shipped if "/node_modules/" in name or name.endswith(".pyc")}
+    assert not {name for name in shipped if "/node_modules/" in name or name.endswith((".pyc", ".d.ts"))}
 
 
 def test_an_installed_wheel_serves(wheel: Path, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ export class IsolateHost {
   /**
    * Answers a message of the engine; unknown ones belong to later versions of the protocol.
    * @param {FromEngine} message
+   * @returns {void|Promise<void>}
    */
   receive(message) {
     switch (message.type) {

@@ -37,7 +37,8 @@ process.on("uncaughtException", (error) => host.onUncaughtException(error));
 channel.listen(
   (message) => {
     if (message.type === "shutdown") process.exit(0);
-    host.receive(message);
+    // An analysis answers later by itself, failures included.
+    void host.receive(message);
   },
   () => process.exit(0),
 );

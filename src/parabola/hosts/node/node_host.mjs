@@ -65,7 +65,7 @@ export class NodeHost {
     return path !== null && this.#modules.has(path) ? this.#modules.get(path) : null;
   }
 
-  /** @param {FromEngine} message */
+  /** @param {FromEngine} message @returns {void|Promise<void>} */
   receive(message) {
     switch (message.type) {
       case "load":

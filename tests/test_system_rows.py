@@ -16,6 +16,7 @@ from parabola.backend import Backend, BackendConfig
 from parabola.database.model.schema_rows import StoredSchema, ValidationProgress
 from parabola.database.model.shown_rows import JobState, ScheduledJob, StoredFile
 from parabola.database.model.system_rows import SystemRow
+from parabola.database.model.table_rows import IndexRow, TableRow
 from parabola.functions.calls.session_requests import SessionResult
 from parabola.functions.deployed.cron_rows import CronJobLog, CronJobRow, NextRun
 from parabola.functions.deployed.deployment_store import (
@@ -45,12 +46,14 @@ ROWS: dict[str, type[SystemRow]] = {
     "_exports": ExportRecord,
     "_file_storage": StoredFile,
     "_function_handles": FunctionHandle,
+    "_index": IndexRow,
     "_modules": ModuleRow,
     "_scheduled_jobs": ScheduledJob,
     "_schema_validation_progress": ValidationProgress,
     "_schemas": StoredSchema,
     "_session_requests": SessionResult,
     "_snapshot_imports": ImportRow,
+    "_tables": TableRow,
     "_udf_config": DeploymentRow,
 }
 

@@ -17,6 +17,7 @@ import orjson
 from parabola.database.model.indexes import Index
 from parabola.database.model.schema_rows import StoredSchema
 from parabola.database.model.system_tables import INDEXES, SCHEMAS, TABLES, VIRTUAL_TABLES
+from parabola.database.model.table_rows import IndexRow, TableRow, TableState
 from parabola.values.schema.definition import Schema
 
 __all__ = [
@@ -32,8 +33,6 @@ __all__ = [
     "row_of_table",
     "table_of_row",
 ]
-
-TableState = Literal["active", "hidden", "deleting"]
 
 FIRST_USER_TABLE_NUMBER: Final = 10001
 """User tables take the lowest free number from here on (semantics 2.3)."""
@@ -251,58 +250,60 @@ def public_name(name: str) -> str:
 _VIRTUAL_NAMES: Final = {backing: virtual for virtual, backing in VIRTUAL_TABLES.items()}
 
 
-def table_of_row(row: Mapping[str, Any]) -> Table:
+def table_of_row(value: Mapping[str, Any]) -> Table:
     """The table a `_tables` row describes."""
+    row = TableRow.read(value)
     return Table(
-        tablet_id=int(row["tablet"]),
-        name=row["name"],
-        number=int(row["number"]),
-        state=row["state"],
-        namespace=row["namespace"],
-        document_id=row["_id"],
+        tablet_id=int(row.tablet),
+        name=row.name,
+        number=int(row.number),
+        state=row.state,
+        namespace=row.namespace,
+        document_id=row.id,
     )
 
 
 def row_of_table(table: Table) -> dict[str, Any]:
     """The `_tables` row, without system fields."""
-    return {
-        "tablet": float(table.tablet_id),
-        "name": table.name,
-        "number": float(table.number),
-        "state": table.state,
-        "namespace": table.namespace,
-    }
+    row = TableRow(
+        tablet=float(table.tablet_id),
+        name=table.name,
+        number=float(table.number),
+        state=table.state,
+        namespace=table.namespace,
+    )
+    return row.fields()
 
 
-def index_of_row(row: Mapping[str, Any]) -> Index:
+def index_of_row(value: Mapping[str, Any]) -> Index:
     """The index an `_index` row describes."""
+    row = IndexRow.read(value)
     return Index(
-        index_id=int(row["indexId"]),
-        tablet_id=int(row["tablet"]),
-        name=row["name"],
-        fields=tuple(row["fields"]),
-        state=row["state"],
-        staged=row["staged"],
-        kind=row["kind"],
-        options=tuple(sorted((name, _frozen(value)) for name, value in row["options"].items())),
-        document_id=row["_id"],
+        index_id=int(row.index_id),
+        tablet_id=int(row.tablet),
+        name=row.name,
+        fields=row.paths,
+        state=row.state,
+        staged=row.staged,
+        kind=row.kind,
+        options=tuple(sorted((name, _frozen(value)) for name, value in row.options.items())),
+        document_id=row.id,
     )
 
 
 def row_of_index(index: Index) -> dict[str, Any]:
     """The `_index` row, without system fields."""
-    return {
-        "indexId": float(index.index_id),
-        "tablet": float(index.tablet_id),
-        "name": index.name,
-        "fields": list(index.fields),
-        "state": index.state,
-        "staged": index.staged,
-        "kind": index.kind,
-        "options": {
-            name: list(value) if isinstance(value, tuple) else value for name, value in index.options
-        },
-    }
+    row = IndexRow(
+        index_id=float(index.index_id),
+        tablet=float(index.tablet_id),
+        name=index.name,
+        paths=index.fields,
+        state=index.state,
+        staged=index.staged,
+        kind=index.kind,
+        options={name: list(value) if isinstance(value, tuple) else value for name, value in index.options},
+    )
+    return row.fields()
 
 
 def _frozen(value: Any) -> Any:

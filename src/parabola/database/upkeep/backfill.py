@@ -16,6 +16,7 @@ from parabola.database.model.errors import StorageError, StorageFailed
 from parabola.database.model.indexes import Index
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import INDEXES
+from parabola.database.model.tables import index_of_row
 from parabola.values.encoding import loads
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Backfill:
                         raise self._database.persistence.damaged(
                             f'the row "{index.document_id}" of index {index.index_id} is not there'
                         )
-                elif row.value["state"] == "backfilling":
+                elif index_of_row(row.value).state == "backfilling":
                     await tx.patch_system(row.id, {"state": "backfilled"})
 
         await self._database.transact(write, source="index backfill")

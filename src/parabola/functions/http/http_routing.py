@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +32,11 @@ def has_router(deployment: Deployment) -> bool:
     return deployment.module(HTTP_MODULE) is not None
 
 
-def http_prefix(app: Mapping[str, Any]) -> str:
-    """What the paths of an app's routes begin with, by its definition; with a slash at both ends."""
-    name = str(app.get("httpPrefix") or "").strip("/")
+def http_prefix(declared: Any) -> str:
+    """What the paths of an app's routes begin with, by the `httpPrefix` that it declares, if it does; with a
+    slash at both ends.
+    """
+    name = str(declared or "").strip("/")
     return f"/{name}/" if name else "/"
 
 

@@ -38,6 +38,7 @@ from parabola.functions.processes.hosts import (
 )
 from parabola.functions.processes.shared_analysis import analyze_together
 from parabola.functions.settings import FunctionSettings
+from parabola.values.analyzed_modules import ModulesAnalysis, read_modules_analysis
 from parabola.values.errors import Overloaded
 
 logger = logging.getLogger("parabola.host")
@@ -105,10 +106,10 @@ class EnvironmentHosts:
         analyst = await self.spawner.analyst()
         return await (analyst or self.deterministic or self.actions).analyze(phase, **fields)
 
-    async def analyze_modules(self, paths: Sequence[str], take: Callable[[object], None]) -> None:
+    async def analyze_modules(self, paths: Sequence[str], take: Callable[[ModulesAnalysis], None]) -> None:
         """Hand what these modules define to `take`, in parts. Raises `LoadFailure`."""
         if self.deterministic is None:  # one after the other: modules of full Node.js share a world
-            take(await self.analyze("modules", paths=list(paths)))
+            take(read_modules_analysis(await self.analyze("modules", paths=list(paths))))
         else:
             await analyze_together(self.deterministic.processes, paths, take)
 
@@ -205,8 +206,14 @@ class HostSet:
             raise self._failure
         return await self._environments[environment].analyze(phase, **fields)
 
+    async def modules(self, environment: Environment, **fields: Any) -> ModulesAnalysis:
+        """What the modules of an environment define, or those that are asked about. Raises `LoadFailure`, and
+        `BadRequest` for an answer that is none.
+        """
+        return read_modules_analysis(await self.analyze(environment, "modules", **fields))
+
     async def analyze_modules(
-        self, environment: Environment, paths: Sequence[str], take: Callable[[object], None]
+        self, environment: Environment, paths: Sequence[str], take: Callable[[ModulesAnalysis], None]
     ) -> None:
         """Hand what these modules of an environment define to `take`, in parts: `modules`, what those depend
         on (`reads`), and the `schema` if it is among them. Raises `LoadFailure`.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from parabola.functions.processes.hosts import HostConnection, LoadFailure
+from parabola.values.analyzed_modules import ModulesAnalysis, read_modules_analysis
 
 __all__ = ["analyze_together"]
 
@@ -18,7 +19,9 @@ LOOK_SECONDS: Final = 0.25
 
 
 async def analyze_together(
-    hosts: Callable[[], Sequence[HostConnection]], paths: Sequence[str], take: Callable[[object], None]
+    hosts: Callable[[], Sequence[HostConnection]],
+    paths: Sequence[str],
+    take: Callable[[ModulesAnalysis], None],
 ) -> None:
     """Hand what the modules of `paths` define to `take`, in parts. `hosts` are those that are ready now.
     Raises `LoadFailure`; what was found until then has been taken.
@@ -27,7 +30,7 @@ async def analyze_together(
 
     async def work(host: HostConnection) -> None:
         while waiting and not host.closed:
-            take(await host.analyze("modules", paths=waiting.popleft()))
+            take(read_modules_analysis(await host.analyze("modules", paths=waiting.popleft())))
 
     working: dict[HostConnection, asyncio.Task[None]] = {}
     try:

@@ -18,7 +18,7 @@ from parabola.functions.processes.hosts import LoadFailure
 from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition, check_definitions
 from parabola.services.deploys.known_analyses import Found, KnownAnalyses, Surroundings
 from parabola.services.sign_in.auth_providers import parse_auth_providers
-from parabola.values.analyzed_modules import AnalyzedModule, ModulesAnalysis, read_modules_analysis
+from parabola.values.analyzed_modules import AnalyzedModule, ModulesAnalysis
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.schema.definition import Schema
 from parabola.values.validators.builder import validator_from_json
@@ -67,7 +67,7 @@ async def analyse(
         if environment not in candidate.environments():
             continue
         if environment == "python":
-            modules, schema = _parts(read_modules_analysis(await hosts.analyze(environment, "modules")))
+            modules, schema = _parts(await hosts.modules(environment))
         else:
             around = Surroundings(
                 environment,
@@ -96,7 +96,7 @@ def _parts(answer: ModulesAnalysis) -> _Analysed:
 
 
 async def _analyse_javascript(
-    ask: Callable[[Sequence[str], Callable[[object], None]], Awaitable[None]],
+    ask: Callable[[Sequence[str], Callable[[ModulesAnalysis], None]], Awaitable[None]],
     around: Surroundings,
     known: KnownAnalyses,
 ) -> _Analysed:
@@ -112,8 +112,7 @@ async def _analyse_javascript(
         else:
             found[path] = earlier[0]
 
-    def take(result: object) -> None:
-        part = read_modules_analysis(result)
+    def take(part: ModulesAnalysis) -> None:
         new: dict[str, Found] = dict(part.modules)
         if part.schema is not None:
             new[LANGUAGES["typescript"].schema_module] = part.schema
@@ -214,10 +213,10 @@ async def _analyse_component(
         component.path,
     )
 
-    async def ask(paths: Sequence[str], take: Callable[[object], None]) -> None:
+    async def ask(paths: Sequence[str], take: Callable[[ModulesAnalysis], None]) -> None:
         if paths:
             modules = [module.for_host() for module in component.modules]
-            take(await hosts.analyze("isolate", "modules", paths=list(paths), modules=modules))
+            take(await hosts.modules("isolate", paths=list(paths), modules=modules))
 
     try:
         functions, schema = await _analyse_javascript(ask, around, known)

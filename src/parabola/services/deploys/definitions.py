@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from parabola.values.schema.definition import Schema
 
 __all__ = [
+    "Definition",
     "EvaluatedDefinition",
     "PushedDefinition",
     "check_definitions",
@@ -57,23 +59,32 @@ class _Variable(msgspec.Struct):
     optional: bool = False
 
 
-class _Definition(msgspec.Struct, rename="camel"):
-    """What every definition has (deploy-api 7.1)."""
+class Definition(msgspec.Struct, rename="camel"):
+    """What every definition has (deploy-api 7.1), as far as the server reads it."""
 
     definition_type: dict[str, Any]
     child_components: list[_Child]
     http_mounts: dict[str, str]
     exports: _Branch
     env_vars: list[tuple[str, _Variable]] | None = None
+    http_prefix: Any = None
+    """What the paths of the app's HTTP routes begin with."""
 
 
 @dataclass(frozen=True)
 class EvaluatedDefinition:
-    """A definition as its own code describes it, and what its modules contain."""
+    """A definition as its own code describes it, which goes back to the command line whole, and what its
+    modules contain.
+    """
 
     definition: Mapping[str, Any]
     functions: Mapping[str, AnalyzedModule] = field(default_factory=dict)
     schema: Schema | None = None
+
+    @cached_property
+    def shape(self) -> Definition:
+        """What the server reads of the definition. Raises `msgspec.ValidationError` for what is none."""
+        return msgspec.convert(self.definition, Definition)
 
     def with_exports(self) -> EvaluatedDefinition:
         """The same component with its public functions as exports: codegen reads them there."""
@@ -88,7 +99,7 @@ def check_definitions(definitions: Evaluated) -> None:
     """Raise `BadRequest` for what is no definition, and for components that cannot be mounted."""
     for path, evaluated in definitions.items():
         try:
-            shape = msgspec.convert(evaluated.definition, _Definition)
+            shape = evaluated.shape
         except msgspec.ValidationError as error:
             place = f"{path}/convex.config.js" if path else "convex.config.js"
             raise BadRequest(
@@ -111,8 +122,7 @@ def check_runnable(definitions: Evaluated) -> None:
     paths = sorted(path for path in definitions if path != APP_PATH)
     if not paths:
         return
-    app = definitions[APP_PATH].definition
-    names = {child["path"]: child["name"] for child in app["childComponents"]}
+    names = {child.path: child.name for child in definitions[APP_PATH].shape.child_components}
     shown = ", ".join(f"{names[path]} ({path})" if path in names else path for path in paths)
     raise BadRequest(
         f"This app uses components, which Parabola does not run yet: {shown}. Nothing "
@@ -125,8 +135,8 @@ def check_runnable(definitions: Evaluated) -> None:
 def check_variables(definitions: Evaluated, env: Mapping[str, str]) -> None:
     """Raise `BadRequest` when a variable that the app declares as required is not set."""
     app = definitions.get(APP_PATH)
-    declared = (app.definition.get("envVars") if app is not None else None) or ()
-    missing = sorted(name for name, variable in declared if not variable.get("optional") and name not in env)
+    declared = (app.shape.env_vars if app is not None else None) or ()
+    missing = sorted(name for name, variable in declared if not variable.optional and name not in env)
     if missing:
         # The command line finds the names between the colon and the full stop.
         raise BadRequest(
@@ -147,15 +157,15 @@ def mounted(
         raise BadRequest(f"The component {path} uses itself.", code="CyclicImport")
     evaluated = definitions[path]
     children: dict[str, Any] = {}
-    for child in evaluated.definition["childComponents"]:
-        name = child["name"]
+    for child in evaluated.shape.child_components:
+        name = child.name
         if name in children:
             raise BadRequest(
                 f"Two components are called {name}. Give one of them another `name` in `app.use(...)`.",
                 code="TypecheckError",
             )
         below = f"{component_path}/{name}" if component_path else name
-        children[name] = mounted(definitions, child["path"], below, (*above, path))
+        children[name] = mounted(definitions, child.path, below, (*above, path))
     routes = [
         msgspec.to_builtins(route.route)
         for module in evaluated.functions.values()
@@ -168,13 +178,11 @@ def mounted(
         "childComponents": children,
         "httpRoutes": {
             "httpModuleRoutes": routes if "http.js" in evaluated.functions else None,
-            "mounts": sorted(evaluated.definition.get("httpMounts") or ()),
+            "mounts": sorted(evaluated.shape.http_mounts),
         },
         "exports": {}
         if path == APP_PATH
-        else {
-            name: _checked(node, component_path) for name, node in evaluated.definition["exports"]["branch"]
-        },
+        else {name: _checked(node, component_path) for name, node in evaluated.shape.exports.branch},
     }
 
 

@@ -200,7 +200,7 @@ class DeployService:
             )
             if push.language == "typescript":
                 app = definitions.get("")
-                prefix = http_prefix({} if app is None else app.definition)
+                prefix = http_prefix(None if app is None else app.shape.http_prefix)
                 deployment = replace(deployment, http_prefix=prefix)
         except LoadFailure as failure:
             await hosts.close()

@@ -17,7 +17,7 @@ from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
-from parabola.functions.processes.hosts import LoadFailure
+from parabola.functions.processes.host_connection import LoadFailure
 from parabola.host_programs import host_programs
 from parabola.services.deploys.push import Push
 from parabola.services.sign_in.admin_keys import make_admin_key
@@ -190,7 +190,7 @@ async def test_a_function_that_ends_its_process_costs_only_its_own_call(backend:
 
 
 async def test_hosts_killed_from_outside_are_replaced(backend: Backend) -> None:
-    pool = backend.runner.active.hosts._environments["python"].deterministic
+    pool = backend.runner.active.hosts._hosts_of["python"].deterministic
     assert pool is not None
     for _ in range(3):
         calls = [asyncio.create_task(backend.mutation(client_call("tasks:count", {}))) for _ in range(5)]
@@ -278,7 +278,7 @@ async def test_without_a_provider_nobody_can_sign_in(backend: Backend) -> None:
 async def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
     async with opened(tmp_path) as backend:
         await value(backend.action(client_call("tasks:blocking", {"text": "x"})))
-        hosts = backend.runner.active.hosts._environments["python"]
+        hosts = backend.runner.active.hosts._hosts_of["python"]
         pids = [host.pid for host in (*hosts.deterministic.processes(), *hosts.actions.processes())]  # type: ignore
         assert pids
     for pid in pids:

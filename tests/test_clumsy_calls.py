@@ -17,8 +17,8 @@ from client_calls import client_call
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
-from parabola.functions.deployed.runtimes import Environment
-from parabola.functions.processes.hosts import HostConnection
+from parabola.functions.deployed.runtimes import RuntimeName
+from parabola.functions.processes.host_connection import HostConnection
 from parabola.functions.settings import FunctionSettings
 from parabola.services.deploys.push import Push
 
@@ -66,13 +66,13 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
         await opened.close()
 
 
-def hosts(backend: Backend, environment: Environment) -> list[HostConnection]:
-    return backend.runner.active.hosts._environments[environment].deterministic.processes()  # type: ignore
+def hosts(backend: Backend, runtime: RuntimeName) -> list[HostConnection]:
+    return backend.runner.active.hosts._hosts_of[runtime].deterministic.processes()  # type: ignore
 
 
-async def all_ready(backend: Backend, environment: Environment) -> None:
+async def all_ready(backend: Backend, runtime: RuntimeName) -> None:
     async with asyncio.timeout(30):
-        while len(hosts(backend, environment)) < 2:  # noqa: ASYNC110
+        while len(hosts(backend, runtime)) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

@@ -93,7 +93,7 @@ class Deployed:
     def pids(self) -> list[int]:
         """The processes that run queries and mutations."""
         environment = "python" if self.language == "python" else "isolate"
-        pool = self.backend.runner.active.hosts._environments[environment].deterministic
+        pool = self.backend.runner.active.hosts._hosts_of[environment].deterministic
         return [host.pid for host in pool.processes()]  # type: ignore
 
     @asynccontextmanager

@@ -31,8 +31,8 @@ from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_connection import HostBundle, HostCommand, LoadFailure
 from parabola.functions.processes.host_set import HostConfig, HostSet
-from parabola.functions.processes.hosts import HostBundle, HostCommand, LoadFailure
 from parabola.functions.settings import FunctionSettings
 from parabola.host_programs import isolate_command, python_command
 from parabola.server.app import Server
@@ -55,7 +55,7 @@ from parabola.values.errors import (
 from parabola.values.limits import MIB
 from server.fake_backend import Context, FakeBackend
 from server.session_driver import Driver
-from services.snapshot_driver import opened
+from services.archive_driver import opened
 
 TESTS = Path(__file__).parent
 Changed = dict[str, Callable[..., Any]]
@@ -86,10 +86,10 @@ ELSEWHERE = {
         "services/test_session_results.py",
         "_results_seconds=hours",
     ),
-    "services.exports_seconds": ("services/archives/test_snapshot_export.py", "exports_seconds=0"),
+    "services.exports_seconds": ("services/archives/test_exports.py", "exports_seconds=0"),
     "services.imports_seconds": ("services/imports/test_import_restart.py", "imports_seconds=0"),
-    "services.maximum_file_bytes": ("test_upload_limits.py", "maximum_file_bytes=100_000"),
-    "services.minimum_free_bytes": ("test_upload_limits.py", "minimum_free_bytes=280"),
+    "services.max_file_bytes": ("test_upload_limits.py", "max_file_bytes=100_000"),
+    "services.min_free_bytes": ("test_upload_limits.py", "min_free_bytes=280"),
     "server.request_memory": ("server/test_giving_way.py", "request_memory=1024"),
     "server.header_seconds": ("server/http/test_deadlines.py", "header_seconds=0.3"),
     "server.body_seconds": ("server/http/test_deadlines.py", "body_seconds=1.0"),
@@ -118,7 +118,7 @@ def test_the_test_that_changes_a_setting_is_there(setting: str) -> None:
     ast.parse(text)
 
 
-# ------------------------------------------------------------------------ the database
+# The database
 
 
 async def keep(database: Database, texts: list[str]) -> list[str]:
@@ -210,7 +210,7 @@ async def test_everything_stored_is_compared_again_and_again(
     await database.close()
 
 
-# ------------------------------------------------------------------------ functions
+# Functions
 
 
 def waiting_world() -> tuple[ScriptedWorld, asyncio.Event]:
@@ -282,7 +282,7 @@ async def test_how_many_processes_there_are() -> None:
     hosts = HostSet(CountedConfig(settings=settings), DEPLOYED, {})
     await hosts.start()
     await settled(lambda: len(MADE["deterministic"].made) == 3)
-    actions = hosts._environments["python"].actions
+    actions = hosts._hosts_of["python"].actions
     await actions.start()
     assert len(MADE["action"].made) == 2
     assert actions._idle_seconds == 0.05  # type: ignore[attr-defined]
@@ -295,7 +295,7 @@ async def test_one_that_stands_by(spares: int) -> None:
     MADE.update(deterministic=Hosts(), action=Hosts())
     hosts = HostSet(CountedConfig(settings=FunctionSettings(hosts=1, spare_hosts=spares)), DEPLOYED, {})
     await hosts.start()
-    pool: Any = hosts._environments["python"].deterministic
+    pool: Any = hosts._hosts_of["python"].deterministic
     pool._need_spare()
     await asyncio.gather(*pool._tasks._tasks)
     assert len(MADE["deterministic"].made) == 1 + spares
@@ -385,7 +385,7 @@ async def test_the_time_of_a_function_in_every_language(tmp_path: Path) -> None:
         await backend.close()
 
 
-# ------------------------------------------------------------------------ services
+# Services
 
 
 @changes(
@@ -442,7 +442,7 @@ async def test_services_are_handed_their_settings(tmp_path: Path) -> None:
         assert backend.deploys._node_packages._install_seconds == 8.0
 
 
-# ------------------------------------------------------------------------ the server
+# The server
 
 
 @changes("server.waiting_mutations", "server.running_actions")

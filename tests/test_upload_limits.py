@@ -27,7 +27,7 @@ async def test_a_file_that_is_too_large_is_refused_however_it_is_sent(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:
     async with storage_server(
-        tmp_path, unused_tcp_port, services=ServiceSettings(maximum_file_bytes=100_000)
+        tmp_path, unused_tcp_port, services=ServiceSettings(max_file_bytes=100_000)
     ) as storage:
         await storage.stored(b"x" * 100_000)
 
@@ -51,7 +51,7 @@ async def test_uploads_leave_room_on_the_disk(
     free = 300 * MEGABYTE
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free, 0, free))
     async with storage_server(
-        tmp_path, unused_tcp_port, services=ServiceSettings(minimum_free_bytes=280 * MEGABYTE)
+        tmp_path, unused_tcp_port, services=ServiceSettings(min_free_bytes=280 * MEGABYTE)
     ) as storage:
         await storage.stored(bytes(19 * MEGABYTE))
         status, answer = await storage.upload(bytes(21 * MEGABYTE))

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.database.settings import DatabaseSettings
 from parabola.functions.activation import Activation
@@ -35,7 +35,7 @@ from parabola.functions.queries.live_query import LiveQuery
 from parabola.functions.settings import FunctionSettings
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.host_programs import find_node, host_programs, repl_modules
-from parabola.services.archives.snapshot_export import SnapshotExports
+from parabola.services.archives.exports import Exports
 from parabola.services.deploys.deploy import DeployService
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push, PushResult
@@ -43,7 +43,7 @@ from parabola.services.files.file_places import file_store
 from parabola.services.files.files import Files
 from parabola.services.files.upload_limits import UploadLimits
 from parabola.services.files.upload_tokens import UploadTokens
-from parabola.services.imports.snapshot_import import SnapshotImports
+from parabola.services.imports.imports import Imports
 from parabola.services.jobs.crons import Crons
 from parabola.services.jobs.scheduler import Scheduler
 from parabola.services.session_results import SessionResults
@@ -52,11 +52,13 @@ from parabola.services.sign_in.auth import TokenVerifier
 from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.values.errors import ParabolaError
 
+__all__ = ["PACKAGES_FOLDER", "Backend", "BackendConfig", "open_database"]
+
 if TYPE_CHECKING:
     from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
 
-PACKAGES_FOLDER = "node_packages"
+PACKAGES_FOLDER: Final = "node_packages"
 """Where the data directory keeps npm packages of `"use node"` modules."""
 
 
@@ -113,11 +115,11 @@ class Backend:
             UploadTokens(config.instance_name, secret, lifetime=settings.upload_url_seconds),
             config.cloud_url,
             directory / "uploads",
-            UploadLimits(directory, settings.maximum_file_bytes, settings.minimum_free_bytes),
+            UploadLimits(directory, settings.max_file_bytes, settings.min_free_bytes),
             config.files_origin,
         )
-        self.imports = SnapshotImports(database, directory / "imports", lambda: self.files, settings)
-        self.exports = SnapshotExports(database, directory / "exports", lambda: self.files, settings)
+        self.imports = Imports(database, directory / "imports", lambda: self.files, settings)
+        self.exports = Exports(database, directory / "exports", lambda: self.files, settings)
         self.inline_queries = InlineQueries(
             runner, replace(config.hosts, settings=config.functions), runner.instance, repl_modules
         )

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
+from parabola.functions.processes.host_connection import HostCommand, LoadFailure, Purpose
 from parabola.functions.processes.host_set import HostConfig
-from parabola.functions.processes.hosts import HostCommand, LoadFailure, Purpose
 from parabola.functions.settings import FunctionSettings
 from parabola.hosts import node
 from parabola.values.errors import BadRequest
@@ -22,15 +22,15 @@ __all__ = ["find_node", "host_programs", "isolate_command", "node_command", "pyt
 repl_modules: Final = node.repl_modules
 """Name and source of the modules that queries written at a prompt may import."""
 
-MEMORY_TEXT = "Function execution ran out of memory"
+MEMORY_TEXT: Final = "Function execution ran out of memory"
 MEMORY: Final = FunctionSettings.host_memory_bytes
-PYTHON_STEP_GRACE = 0.5
+PYTHON_STEP_GRACE: Final = 0.5
 """A Python host interrupts a step by itself, unless it is stuck in C. What a step has used is known outside
 only as exactly as looks are frequent, and on a busy machine they are not."""
 # Intl and toLocaleString answer the same on every server.
-_NODE_ENVIRONMENT: Mapping[str, str] = {"LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}
+_NODE_ENVIRONMENT: Final[Mapping[str, str]] = {"LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}
 # The order of sets depends on the hashes of strings: it must be the same on every host.
-_PYTHON_ENVIRONMENT: Mapping[str, str] = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
+_PYTHON_ENVIRONMENT: Final[Mapping[str, str]] = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
 
 
 def host_programs() -> HostConfig:
@@ -78,18 +78,18 @@ def node_command(purpose: Purpose, memory: int = MEMORY) -> HostCommand:
 
 
 def _node_command(
-    environment: Literal["isolate", "node"], memory: int, *, compile_later: bool = False
+    runtime: Literal["isolate", "node"], memory: int, *, compile_later: bool = False
 ) -> HostCommand:
     heap_mb = memory // 2 // MIB
     try:
-        argv = node.host_argv(environment, memory_mb=heap_mb, compile_later=compile_later)
+        argv = node.host_argv(runtime, memory_mb=heap_mb, compile_later=compile_later)
     except node.NodeNotFound as error:
         raise LoadFailure(str(error)) from None
     return HostCommand(
-        environment,
+        runtime,
         (*argv, "--fd", "{fd}"),
         _NODE_ENVIRONMENT,
-        memory_text=node.memory_text(environment, heap_mb),
+        memory_text=node.memory_text(runtime, heap_mb),
         heap_bytes=heap_mb * MIB,
         memory_bytes=memory,
     )

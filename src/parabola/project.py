@@ -7,16 +7,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from parabola.values.text_files import NotUtf8, decode_text
 
-__all__ = ["Project", "ProjectError", "SourceFile"]
+__all__ = ["DATA_FOLDER", "Project", "ProjectError", "SourceFile"]
 
-FUNCTIONS_FOLDER = "convex"
-DATA_FOLDER = ".parabola"
-_SEGMENT = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_]{1,64}\Z")
-_TYPESCRIPT = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")
-_SKIPPED_FOLDERS = ("_generated", "__pycache__", "node_modules")
+FUNCTIONS_FOLDER: Final = "convex"
+DATA_FOLDER: Final = ".parabola"
+_SEGMENT: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_]{1,64}\Z")
+_TYPESCRIPT: Final = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")
+_SKIPPED_FOLDERS: Final = ("_generated", "__pycache__", "node_modules")
 
 
 class ProjectError(Exception):

@@ -11,7 +11,7 @@ from parabola.authoring.operations import FinishableStream, FunctionKind
 
 
 class Recorder:
-    """A ``Syscalls`` for tests: ``traffic`` has what was issued, as the reference writes it down."""
+    """A `Syscalls` for tests: `traffic` has what was issued, as the reference writes it down."""
 
     def __init__(self, kind: FunctionKind = "mutation", answers: list[Any] | None = None) -> None:
         self.kind: FunctionKind = kind
@@ -38,7 +38,7 @@ class Recorder:
 
     @property
     def traffic(self) -> list[str]:
-        """``op {args}``, with whole numbers as the reference has them."""
+        """`op {args}`, with whole numbers as the reference has them."""
         lines = [
             f"{op.removeprefix('1.0/')} {json.dumps(_whole(args), separators=(',', ':'))}"
             for op, args in self.calls

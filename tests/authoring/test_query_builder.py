@@ -19,7 +19,7 @@ def query(recorder: Recorder | None = None) -> Query:
 
 
 async def built(make: Any) -> Any:
-    """The query that goes out when ``make`` has chained its calls."""
+    """The query that goes out when `make` has chained its calls."""
     recorder = Recorder("query")
     await make(query(recorder)).collect()
     return recorder.calls[0][1]["query"]

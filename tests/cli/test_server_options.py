@@ -60,7 +60,7 @@ def given_values(
     return got
 
 
-# ------------------------------------------------------------------------ the table
+# The table
 
 
 def test_every_setting_of_every_floor_has_one_option() -> None:
@@ -111,7 +111,7 @@ def test_what_is_no_size_and_no_time_is_refused(kind: Any, text: str) -> None:
         kind.read(text)
 
 
-# ------------------------------------------------------------------------ where values come from
+# Where values come from
 
 
 @every_option
@@ -145,7 +145,7 @@ def test_a_value_reaches_the_place_that_the_table_names(option: ServerOption) ->
     assert found == value
 
 
-# ------------------------------------------------------------------------ what is refused
+# What is refused
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_value_out_of_range_is_refused(option: ServerOption) -> None:
             option.read(f"{number:.0f}")
 
 
-# ------------------------------------------------------------------------ what is told of them
+# What is told of them
 
 
 @pytest.mark.parametrize("command", ["serve", "dev"])

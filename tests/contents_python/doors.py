@@ -12,7 +12,7 @@ from .hostile import CONTENTS, Misshapen, Odd, Slow, hostile, unreadable
 
 
 def content_of(content, value):
-    """A named content, or the value that the test made; ``{"units": [...]}`` is any text in UTF-16."""
+    """A named content, or the value that the test made; `{"units": [...]}` is any text in UTF-16."""
     if content is not None:
         return CONTENTS[content]()
     if isinstance(value, dict) and "units" in value:

@@ -58,7 +58,7 @@ class MemoryReader:
         self.documents = {document["_id"]: document for document in documents}
         self.indexes = dict(INDEXES)
         self.tables = {TABLE.name: TABLE, SECRETS.name: SECRETS}
-        self.namespace = ""
+        self.component = ""
         self.paginated = False
         self.read_set = ReadSet()
         self.chunk = chunk

@@ -29,8 +29,8 @@ from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.engine import FunctionRunner
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_connection import HostConnection, LoadFailure
 from parabola.functions.processes.host_set import HostConfig
-from parabola.functions.processes.hosts import HostConnection, LoadFailure
 from parabola.functions.queries.live_query import LiveQuery
 from parabola.functions.settings import FunctionSettings
 from parabola.values.validators.builder import Validator
@@ -254,7 +254,7 @@ class ScriptedWorld:
                 name=name,
                 kind=function.kind,  # type: ignore[arg-type]
                 visibility=function.visibility,  # type: ignore[arg-type]
-                environment="python",
+                runtime="python",
                 args=function.args,
                 returns=function.returns,
             )
@@ -341,7 +341,7 @@ async def running(
 ) -> AsyncIterator[Engine]:
     """An engine with the functions of `world` deployed, or with what the directory says is deployed."""
     database = await Database.open(SqlitePersistence.open(directory))
-    activation = Activation(database, HostConfig(inline=world.host, settings=settings), {})
+    activation = Activation(database, HostConfig(in_process=world.host, settings=settings), {})
     try:
         runner = await activation.open("test", SECRET)
         engine = Engine(database, activation, runner, world)

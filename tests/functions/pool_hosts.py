@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from parabola.functions.processes.hosts import HostConnection, LoadFailure, Run, RunRequest
+from parabola.functions.processes.host_connection import HostConnection, LoadFailure, Run, RunRequest
 
 
 class IdleHost(HostConnection):

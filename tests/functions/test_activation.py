@@ -12,7 +12,7 @@ from msgspec import convert
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import settled
 from parabola.functions.deployed.deployment import Deployment, Module
-from parabola.functions.processes.hosts import LoadFailure
+from parabola.functions.processes.host_connection import LoadFailure
 from parabola.values.analyzed_modules import AnalyzedModule
 from parabola.values.errors import BadRequest, Overloaded
 
@@ -115,7 +115,7 @@ async def test_a_push_that_fails_changes_nothing(tmp_path: Path) -> None:
 async def test_code_without_a_host_is_refused(tmp_path: Path) -> None:
     world = version_world()
     async with running(tmp_path, world) as engine:
-        object.__setattr__(engine.activation._config, "inline", None)
+        object.__setattr__(engine.activation._config, "in_process", None)
         with pytest.raises(LoadFailure, match="No host is configured for python modules"):
             await engine.activation.prepare(world.deployment())
         assert (await engine.query("d:version")).value == 1.0

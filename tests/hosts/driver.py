@@ -57,7 +57,7 @@ class MiniDatabase:
         return rows
 
     def answer(self, op: str, args: Json) -> Any:
-        """The result of a syscall; raises ``Refused``."""
+        """The result of a syscall; raises `Refused`."""
         name = op.removeprefix("1.0/").replace("/", "_")
         return getattr(self, f"op_{name}")(args)
 
@@ -141,7 +141,7 @@ class MiniDatabase:
 
 
 class Refused(Exception):
-    """A syscall that fails; ``data`` makes it a ConvexError."""
+    """A syscall that fails; `data` makes it a ConvexError."""
 
     def __init__(self, message: str, **data: Any) -> None:
         super().__init__(message)
@@ -206,7 +206,7 @@ def _canonical(json: Any) -> Any:
 
 
 class EngineSide:
-    """Speaks the engine's half of the protocol through ``write``; ``receive`` takes what the host says."""
+    """Speaks the engine's half of the protocol through `write`; `receive` takes what the host says."""
 
     def __init__(self, write: Callable[[Json], None], database: MiniDatabase | None = None) -> None:
         self.database = database or MiniDatabase()
@@ -226,7 +226,7 @@ class EngineSide:
         self.limits: Mapping[str, float] = {}
 
     async def load(self, modules: Mapping[str, str], **fields: Any) -> Json:
-        """Load sources; the ``loaded`` or ``loadFailed`` message."""
+        """Load sources; the `loaded` or `loadFailed` message."""
         self._loading = asyncio.get_running_loop().create_future()
         sources = [{"path": path, "source": textwrap.dedent(text)} for path, text in modules.items()]
         message = {
@@ -243,13 +243,13 @@ class EngineSide:
         return await self._loading
 
     async def serve(self, source: str, **fields: Any) -> None:
-        """Load one module, ``m.py``; its first line has the usual imports, the text begins on the second."""
+        """Load one module, `m.py`; its first line has the usual imports, the text begins on the second."""
         imports = "import asyncio; from parabola import *"
         message = await self.load({"m.py": imports + textwrap.dedent(source)}, **fields)
         assert message["type"] == "loaded", message
 
     async def analyze(self, phase: str = "modules") -> Json:
-        """The ``analysis`` or ``failed`` message."""
+        """The `analysis` or `failed` message."""
         id = next(self._ids)
         self._analyses[id] = asyncio.get_running_loop().create_future()
         self.write({"type": "analyze", "id": id, "phase": phase})
@@ -407,7 +407,7 @@ class HostProcess(EngineSide):
 async def host_process(
     *options: str, limits: Mapping[str, float] | None = None, **env: str
 ) -> AsyncIterator[HostProcess]:
-    """A running host; its process ends with the block. ``limits`` differ from the usual ones."""
+    """A running host; its process ends with the block. `limits` differ from the usual ones."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     with theirs, tempfile.NamedTemporaryFile(delete=False) as activity:

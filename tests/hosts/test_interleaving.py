@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hosts.driver import EngineSide, MiniDatabase
-from parabola.hosts.python.inline import InlineHost
+from parabola.hosts.python.in_process import InProcessHost
 
 SOURCE = """
     @mutation
@@ -29,7 +29,7 @@ SOURCE = """
 
 async def run(chains: list[int], group_sizes: list[int]) -> tuple[Any, list[str]]:
     """The result and the writes in order, when answers come in groups of these sizes."""
-    host = InlineHost(lambda message: engine.receive(message))
+    host = InProcessHost(lambda message: engine.receive(message))
     engine = EngineSide(host.post, MiniDatabase())
     try:
         await engine.ready

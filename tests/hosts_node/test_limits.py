@@ -211,7 +211,7 @@ def post(host: Host, path: str, body: bytes, **fields: Any) -> Json:
 
 
 def test_bodies_of_http_actions(site: Host) -> None:
-    """``response_bytes`` and ``whole_body_bytes``."""
+    """`response_bytes` and `whole_body_bytes`."""
     for path, body, answer in (("/echo", b"12345678", b"12345678"), ("/form", b"a=345678", b"345678")):
         done = site.run("httpAction", "http.js", post(site, path, body))
         assert result(done)["body"] == b64encode(answer).decode()
@@ -224,7 +224,7 @@ def test_bodies_of_http_actions(site: Host) -> None:
 
 @pytest.mark.parametrize(("size", "waits"), [(3, False), (4, True)])
 def test_a_response_that_nobody_takes(site: Host, size: int, waits: bool) -> None:
-    """``body_ahead``."""
+    """`body_ahead`."""
     untaken: list[Json] = []
     site.take = untaken.append  # type: ignore[method-assign]
     run_id = site.start("httpAction", "http.js", post(site, "/echo", b"x" * size, streamResponse=True))

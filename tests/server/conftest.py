@@ -46,7 +46,7 @@ async def http(url: str) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def dial(http: aiohttp.ClientSession) -> AsyncIterator[Dial]:
-    """Opens sockets: ``await dial()``, with the path and options of ``ws_connect``."""
+    """Opens sockets: `await dial()`, with the path and options of `ws_connect`."""
     async with AsyncExitStack() as stack:
 
         async def connect(path: str = "/api/1.48.0/sync", **options: object) -> WireClient:

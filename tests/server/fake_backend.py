@@ -120,7 +120,7 @@ class FakeLiveQuery:
 
 
 class FakeBackend:
-    """Functions are registered by kind: ``backend.queries["messages:list"] = lambda ctx, args: ...``."""
+    """Functions are registered by kind: `backend.queries["messages:list"] = lambda ctx, args: ...`."""
 
     def __init__(self) -> None:
         self.config = FakeConfig()
@@ -144,7 +144,7 @@ class FakeBackend:
         self._running: dict[SessionRequest, asyncio.Future[FunctionResult]] = {}
         self._commit_lock = asyncio.Lock()
 
-    # ------------------------------------------------------------------ the contract
+    # The contract
 
     async def query(self, call: Call, *, ts: int | None = None) -> FunctionResult:
         if ts is not None and ts < self.oldest_ts:
@@ -213,7 +213,7 @@ class FakeBackend:
             raise Unauthenticated("The provided admin key was invalid for this instance", "BadAdminKey")
         return Identity.admin()
 
-    # ------------------------------------------------------------------ how it works
+    # How it works
 
     def snapshot_at(self, ts: int) -> Snapshot:
         return next(snapshot for at, snapshot in reversed(self.history) if at <= ts)

@@ -43,7 +43,7 @@ def value(of: Any, *, journal: str | None = None, ts: int = 0) -> FunctionResult
 
 
 class Driver:
-    """One session and the world around it. ``run`` answers queries; ``auto`` answers them at once."""
+    """One session and the world around it. `run` answers queries; `auto` answers them at once."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Driver:
         self.retries: list[float] = []
         self.closed: Close | None = None
 
-    # ------------------------------------------------------------------ the client speaks
+    # The client speaks
 
     def say(self, type: str, **fields: Any) -> None:
         self.session.receive(decode_client_message(json.dumps({"type": type, **fields})))
@@ -96,7 +96,7 @@ class Driver:
         else:
             self.say("Authenticate", baseVersion=base, **{"tokenType": "User", "value": token, **fields})
 
-    # ------------------------------------------------------------------ the world answers
+    # The world answers
 
     def turn(self) -> None:
         for effect in self.session.advance(Moment(self.durable_ts, self.wall_ns)):
@@ -165,7 +165,7 @@ class Driver:
         self.session.action_finished(self.actions.pop(at), result or FunctionResult())
         self.turn()
 
-    # ------------------------------------------------------------------ what the client has seen
+    # What the client has seen
 
     @property
     def messages(self) -> list[ServerMessage]:

@@ -19,7 +19,7 @@ from parabola.functions.processes.host_set import HostConfig
 from parabola.server.app import Server, create_app
 from parabola.server.http.rules import ServerRules
 from parabola.services.sign_in.admin_keys import make_admin_key
-from parabola.testing.inline_host import InlineHosts
+from parabola.testing.in_process_host import InProcessHosts
 from server.raw_http import RawRequest
 
 SECRET = "cd" * 32
@@ -92,7 +92,7 @@ async def serving(directory: Path, rules: ServerRules | None = None) -> AsyncIte
         data_dir=directory,
         instance_name="every",
         instance_secret=SECRET,
-        hosts=HostConfig(inline=InlineHosts(directory)),
+        hosts=HostConfig(in_process=InProcessHosts(directory)),
     )
     backend = await Backend.open(config)
     server = Server(backend, port=0, site_port=None, rules=rules)

@@ -1,6 +1,6 @@
 """The official clients, unmodified, against the server: npm's and PyPI's.
 
-``PARABOLA_NODE_MODULES`` names the directory with npm's ``convex`` and ``ws``; without it those of the
+`PARABOLA_NODE_MODULES` names the directory with npm's `convex` and `ws`; without it those of the
 end-to-end tests are taken.
 """
 

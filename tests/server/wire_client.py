@@ -1,5 +1,6 @@
 """A client of the sync protocol for tests: says what it is told to, reads what comes, and keeps npm's
-rules."""
+rules.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ctx.auth``: who calls."""
+"""`ctx.auth`: who calls."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Any
 
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 
+__all__ = ["Auth", "BaseAuth", "SyncAuth", "UserIdentity"]
+
 
 class UserIdentity(dict[str, Any]):
-    """The claims of a signed-in caller, as they came: ``identity["email"]``, or ``identity.email``.
+    """The claims of a signed-in caller, as they came: `identity["email"]`, or `identity.email`.
 
-    ``tokenIdentifier``, ``issuer`` and ``subject`` are always there, the others when the token has them
-    (js-runtime 1.10). As attributes they are spelled in snake case, and absent ones are ``None``.
+    `tokenIdentifier`, `issuer` and `subject` are always there, the others when the token has them
+    (js-runtime 1.10). As attributes they are spelled in snake case, and absent ones are `None`.
     """
 
     @property
@@ -43,10 +45,10 @@ class BaseAuth:
 
 
 class Auth(BaseAuth):
-    """``ctx.auth`` in ``async def`` functions."""
+    """`ctx.auth` in `async def` functions."""
 
     def get_user_identity(self) -> Pending[UserIdentity | None]:
-        """The caller's claims, ``None`` when nobody is signed in."""
+        """The caller's claims, `None` when nobody is signed in."""
         return self._get_user_identity()
 
     def sign_jwt(self, claims: dict[str, Any]) -> Pending[str]:
@@ -55,10 +57,10 @@ class Auth(BaseAuth):
 
 
 class SyncAuth(BaseAuth):
-    """``ctx.auth`` in plain ``def`` functions."""
+    """`ctx.auth` in plain `def` functions."""
 
     def get_user_identity(self) -> UserIdentity | None:
-        """The caller's claims, ``None`` when nobody is signed in."""
+        """The caller's claims, `None` when nobody is signed in."""
         return self._wait(self._get_user_identity())
 
     def sign_jwt(self, claims: dict[str, Any]) -> str:

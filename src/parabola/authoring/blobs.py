@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from parabola.authoring.operations import Syscalls
 
+__all__ = ["PART_BYTES", "Blob", "ReadInParts", "SentInParts"]
+
 PART_BYTES: Final = 4 * 1024 * 1024
 """Each part is several times in memory on both sides, as bytes, in base64 and inside a message."""
 

@@ -1,4 +1,4 @@
-"""Calls between functions: the syscalls behind ``run_query``, ``run_mutation`` and ``run_action``."""
+"""Calls between functions: the syscalls behind `run_query`, `run_mutation` and `run_action`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from parabola.authoring.references import function_address
 from parabola.authoring.scheduling import Args, encode_args
 from parabola.values.encoding import encode, normalize, revive
 from parabola.values.errors import BadRequest
+
+__all__ = ["TransactionLimits", "VectorFilter", "action_call", "nested_call", "vector_search"]
 
 
 class TransactionLimits(TypedDict, total=False):
@@ -32,7 +34,7 @@ def nested_call(
     args: Args | None,
     limits: TransactionLimits | None,
 ) -> Pending[Any]:
-    """A call inside the caller's transaction (``1.0/runUdf``)."""
+    """A call inside the caller's transaction (`1.0/runUdf`)."""
     call: dict[str, Any] = {"udfType": kind, "args": encode_args(args), **function_address(function)}
     if limits is not None:
         call["transactionLimits"] = dict(limits)
@@ -63,7 +65,7 @@ def vector_search(
     limit: int | None,
     filter: VectorFilter | None,
 ) -> Pending[list[dict[str, Any]]]:
-    """``1.0/actions/vectorSearch`` (js-runtime 3.6)."""
+    """`1.0/actions/vectorSearch` (js-runtime 3.6)."""
     if not isinstance(vector, (list, tuple)) or not vector:
         raise BadRequest("`vector` must be a non-empty Array in vectorSearch")
     query: dict[str, Any] = {"indexName": f"{table}.{index}"}

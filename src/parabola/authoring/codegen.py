@@ -10,16 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from parabola.authoring.typescript_types import field_paths, key, object_type, string_union, type_of
 from parabola.values.analyzed_modules import AnalyzedFunction, AnalyzedModule
 
 __all__ = ["generate", "generate_beside"]
 
-_HEADER = "/* Written by Parabola from the functions in this folder. Do not edit: it is overwritten. */\n"
+_HEADER: Final = (
+    "/* Written by Parabola from the functions in this folder. Do not edit: it is overwritten. */\n"
+)
 
-_API_JS = """\
+_API_JS: Final = """\
 import { anyApi } from "convex/server";
 
 /** References to the public functions: `api.module.function`. */
@@ -29,7 +31,7 @@ export const api = anyApi;
 export const internal = anyApi;
 """
 
-_SERVER_JS = """\
+_SERVER_JS: Final = """\
 import {
   actionGeneric,
   httpActionGeneric,
@@ -50,7 +52,7 @@ export const httpAction = httpActionGeneric;
 export const env = process.env;
 """
 
-_SERVER_D_TS = """\
+_SERVER_D_TS: Final = """\
 import type {
   ActionBuilder,
   GenericActionCtx,
@@ -96,7 +98,7 @@ export type DatabaseReader = GenericDatabaseReader<DataModel>;
 export type DatabaseWriter = GenericDatabaseWriter<DataModel>;
 """
 
-_DATA_MODEL_FOOT = """
+_DATA_MODEL_FOOT: Final = """
 /** The names of the tables. */
 export type TableNames = TableNamesInDataModel<DataModel>;
 
@@ -107,7 +109,7 @@ export type Doc<TableName extends TableNames> = DocumentByName<DataModel, TableN
 export type Id<TableName extends TableNames | SystemTableNames> = GenericId<TableName>;
 """
 
-_ANY_DATA_MODEL = """\
+_ANY_DATA_MODEL: Final = """\
 import type { AnyDataModel } from "convex/server";
 import type { GenericId } from "convex/values";
 

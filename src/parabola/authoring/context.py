@@ -1,8 +1,8 @@
-"""``ctx``: what a function may do. The class a handler names as its first parameter's type.
+"""`ctx`: what a function may do. The class a handler names as its first parameter's type.
 
 Queries read; mutations also write, schedule and store; actions call other functions and the outside world.
-``async def`` handlers get ``QueryCtx``, ``MutationCtx``, ``ActionCtx``, whose methods are awaited; plain
-``def`` handlers get the ``Sync`` twins, whose methods return results directly. A member that the kind of
+`async def` handlers get `QueryCtx`, `MutationCtx`, `ActionCtx`, whose methods are awaited; plain
+`def` handlers get the `Sync` twins, whose methods return results directly. A member that the kind of
 function must not use does not exist, and asking for it says what to do instead (js-runtime 2.2).
 """
 
@@ -17,6 +17,16 @@ from parabola.authoring.meta import Meta, SyncMeta
 from parabola.authoring.operations import Pending, Syscalls, Wait
 from parabola.authoring.scheduling import Args, Scheduler, SyncScheduler
 from parabola.authoring.storage import Storage, StorageReader, SyncStorage, SyncStorageReader
+
+__all__ = [
+    "ActionCtx",
+    "BaseCtx",
+    "MutationCtx",
+    "QueryCtx",
+    "SyncActionCtx",
+    "SyncMutationCtx",
+    "SyncQueryCtx",
+]
 
 _ABSENT: Final = {
     ("query", "run_mutation"): "A query only reads: make the function a mutation, or call it from an action.",
@@ -54,7 +64,7 @@ class BaseCtx:
 
 
 class QueryCtx(BaseCtx):
-    """The context of queries: ``db`` and ``storage`` for reading, ``auth``, ``meta``, ``run_query``."""
+    """The context of queries: `db` and `storage` for reading, `auth`, `meta`, `run_query`."""
 
     db: DatabaseReader
     storage: StorageReader
@@ -74,7 +84,7 @@ class QueryCtx(BaseCtx):
 
 
 class MutationCtx(QueryCtx):
-    """The context of mutations: everything of queries, and writes, ``scheduler``, ``run_mutation``."""
+    """The context of mutations: everything of queries, and writes, `scheduler`, `run_mutation`."""
 
     db: DatabaseWriter
     storage: Storage
@@ -95,7 +105,7 @@ class MutationCtx(QueryCtx):
     ) -> Pending[Any]:
         """Run a query in the same transaction.
 
-        With ``use_stale_snapshot`` it sees the state before this mutation, and what it reads cannot conflict.
+        With `use_stale_snapshot` it sees the state before this mutation, and what it reads cannot conflict.
         """
         kind = "snapshotQuery" if use_stale_snapshot else "query"
         return nested_call(self._syscalls, kind, function, args, transaction_limits)  # type: ignore[arg-type]
@@ -108,7 +118,7 @@ class MutationCtx(QueryCtx):
 
 
 class ActionCtx(BaseCtx):
-    """The context of actions: ``run_query``, ``run_mutation``, ``run_action``, and what is outside."""
+    """The context of actions: `run_query`, `run_mutation`, `run_action`, and what is outside."""
 
     def __init__(self, syscalls: Syscalls) -> None:
         super().__init__(syscalls)
@@ -138,12 +148,12 @@ class ActionCtx(BaseCtx):
         limit: int | None = None,
         filter: VectorFilter | None = None,
     ) -> Pending[list[dict[str, Any]]]:
-        """The nearest documents: a list of ``{"_id", "_score"}``, best first."""
+        """The nearest documents: a list of `{"_id", "_score"}`, best first."""
         return vector_search(self._syscalls, table, index, vector, limit, filter)
 
 
 class SyncQueryCtx(BaseCtx):
-    """``QueryCtx`` for plain ``def`` functions."""
+    """`QueryCtx` for plain `def` functions."""
 
     db: SyncDatabaseReader
     storage: SyncStorageReader
@@ -164,7 +174,7 @@ class SyncQueryCtx(BaseCtx):
 
 
 class SyncMutationCtx(SyncQueryCtx):
-    """``MutationCtx`` for plain ``def`` functions."""
+    """`MutationCtx` for plain `def` functions."""
 
     db: SyncDatabaseWriter
     storage: SyncStorage
@@ -183,7 +193,7 @@ class SyncMutationCtx(SyncQueryCtx):
         use_stale_snapshot: bool = False,
         transaction_limits: TransactionLimits | None = None,
     ) -> Any:
-        """Run a query in the same transaction, or on the state before it (``use_stale_snapshot``)."""
+        """Run a query in the same transaction, or on the state before it (`use_stale_snapshot`)."""
         kind = "snapshotQuery" if use_stale_snapshot else "query"
         return self._wait(nested_call(self._syscalls, kind, function, args, transaction_limits))  # type: ignore[arg-type]
 
@@ -195,7 +205,7 @@ class SyncMutationCtx(SyncQueryCtx):
 
 
 class SyncActionCtx(BaseCtx):
-    """``ActionCtx`` for plain ``def`` functions; such an action runs in a thread and may block."""
+    """`ActionCtx` for plain `def` functions; such an action runs in a thread and may block."""
 
     def __init__(self, syscalls: Syscalls, wait: Wait) -> None:
         super().__init__(syscalls)
@@ -226,5 +236,5 @@ class SyncActionCtx(BaseCtx):
         limit: int | None = None,
         filter: VectorFilter | None = None,
     ) -> list[dict[str, Any]]:
-        """The nearest documents: a list of ``{"_id", "_score"}``, best first."""
+        """The nearest documents: a list of `{"_id", "_score"}`, best first."""
         return self._wait(vector_search(self._syscalls, table, index, vector, limit, filter))

@@ -1,4 +1,4 @@
-"""Functions that run on a schedule: the builder that ``crons.py`` fills (semantics 7.5).
+"""Functions that run on a schedule: the builder that `crons.py` fills (semantics 7.5).
 
 ::
 
@@ -16,6 +16,8 @@ from typing import Any, Final, Literal
 from parabola.authoring.references import function_name
 from parabola.authoring.scheduling import encode_args
 from parabola.values.errors import BadRequest
+
+__all__ = ["WEEKDAYS", "Args", "CronJob", "Crons", "Json", "Weekday", "cron_jobs"]
 
 WEEKDAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 """In the order in which they are stored: 0 is Sunday (deploy-api 7.2)."""
@@ -90,7 +92,7 @@ class Crons:
         hour_utc: int,
         minute_utc: int | None = None,
     ) -> None:
-        """Every week: ``day_of_week="monday"``."""
+        """Every week: `day_of_week="monday"`."""
         if day_of_week not in WEEKDAYS:
             raise BadRequest('Day of week must be a string like "monday".')
         time = {"hourUTC": _hour(hour_utc), **_minute(minute_utc)}
@@ -113,7 +115,7 @@ class Crons:
         self._add(identifier, function, args, {"day": day, **time, "type": "monthly"})
 
     def cron(self, identifier: str, expression: str, function: Any, args: Args | None = None) -> None:
-        """A cron expression of five fields: ``"15 7 * * *"``."""
+        """A cron expression of five fields: `"15 7 * * *"`."""
         self._add(identifier, function, args, {"cron": expression, "type": "cron"})
 
     def _add(self, identifier: str, function: Any, args: Args | None, schedule: Json) -> None:
@@ -126,7 +128,7 @@ class Crons:
         self.jobs[identifier] = CronJob(function_name(function), [encode_args(args)], schedule)
 
     def export(self) -> Json:
-        """What ``crons.ts`` would export (js-runtime 2.5)."""
+        """What `crons.ts` would export (js-runtime 2.5)."""
         return {
             identifier: {"name": job.name, "args": job.args, "schedule": job.schedule}
             for identifier, job in self.jobs.items()
@@ -134,7 +136,7 @@ class Crons:
 
 
 def cron_jobs() -> Crons:
-    """A builder; ``crons.py`` has one as its attribute ``crons``."""
+    """A builder; `crons.py` has one as its attribute `crons`."""
     return Crons()
 
 

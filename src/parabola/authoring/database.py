@@ -1,4 +1,4 @@
-"""``ctx.db``: documents by id, queries on tables, and, in mutations, writes."""
+"""`ctx.db`: documents by id, queries on tables, and, in mutations, writes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,19 @@ from parabola.values.encoding import encode, normalize
 from parabola.values.errors import BadRequest
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED, CommitTs
 
+__all__ = [
+    "BaseReader",
+    "BaseWriter",
+    "DatabaseReader",
+    "DatabaseVariables",
+    "DatabaseWriter",
+    "Json",
+    "SyncDatabaseReader",
+    "SyncDatabaseWriter",
+    "SyncSystemReader",
+    "SystemReader",
+]
+
 Json = dict[str, Any]
 QueryT = TypeVar("QueryT", bound=BaseQuery)
 
@@ -19,7 +32,7 @@ _WRITES: Final = frozenset({"insert", "patch", "replace", "delete", "vars"})
 
 
 class DatabaseVariables:
-    """``ctx.db.vars``: values that are only known when the mutation commits."""
+    """`ctx.db.vars`: values that are only known when the mutation commits."""
 
     __slots__ = ()
 
@@ -119,10 +132,10 @@ class BaseWriter(BaseReader):
 
 
 class SystemReader(BaseReader):
-    """``ctx.db.system``: the system tables, such as ``_storage`` and ``_scheduled_functions``."""
+    """`ctx.db.system`: the system tables, such as `_storage` and `_scheduled_functions`."""
 
     def get(self, table_or_id: str, id: str | None = None, /) -> Pending[Document | None]:
-        """A document by id, ``None`` when it does not exist."""
+        """A document by id, `None` when it does not exist."""
         return self._get(table_or_id, id)
 
     def query(self, table: str) -> Query:
@@ -130,14 +143,14 @@ class SystemReader(BaseReader):
         return self._query(Query, table)
 
     def normalize_id(self, table: str, id: str) -> Pending[Any]:
-        """The id a string stands for, if it is one of the table; ``None`` otherwise."""
+        """The id a string stands for, if it is one of the table; `None` otherwise."""
         return self._normalize_id(table, id)
 
 
 class DatabaseReader(SystemReader):
-    """``ctx.db`` in queries: ``get``, ``query``, ``normalize_id`` and ``system``.
+    """`ctx.db` in queries: `get`, `query`, `normalize_id` and `system`.
 
-    ``get(id)`` and ``get(table, id)`` are the same, but the second refuses an id of another table.
+    `get(id)` and `get(table, id)` are the same, but the second refuses an id of another table.
     """
 
     @property
@@ -147,14 +160,14 @@ class DatabaseReader(SystemReader):
 
 
 class DatabaseWriter(BaseWriter, DatabaseReader):
-    """``ctx.db`` in mutations: what readers have, and writes, which become true together, at the end."""
+    """`ctx.db` in mutations: what readers have, and writes, which become true together, at the end."""
 
     def insert(self, table: str, value: object) -> Pending[Any]:
         """Add a document (a dict, dataclass or struct); gives its id."""
         return self._insert(table, value)
 
     def patch(self, table_or_id: str, id_or_fields: Any, fields: object = None, /) -> Pending[None]:
-        """Set the given fields and keep the others; a field given as ``UNDEFINED`` is removed."""
+        """Set the given fields and keep the others; a field given as `UNDEFINED` is removed."""
         return self._patch(table_or_id, id_or_fields, fields)
 
     def replace(self, table_or_id: str, id_or_value: Any, value: object = None, /) -> Pending[None]:
@@ -167,10 +180,10 @@ class DatabaseWriter(BaseWriter, DatabaseReader):
 
 
 class SyncSystemReader(BaseReader):
-    """``ctx.db.system`` in plain ``def`` functions."""
+    """`ctx.db.system` in plain `def` functions."""
 
     def get(self, table_or_id: str, id: str | None = None, /) -> Document | None:
-        """A document by id, ``None`` when it does not exist."""
+        """A document by id, `None` when it does not exist."""
         return self._wait(self._get(table_or_id, id))
 
     def query(self, table: str) -> SyncQuery:
@@ -178,12 +191,12 @@ class SyncSystemReader(BaseReader):
         return self._query(SyncQuery, table)
 
     def normalize_id(self, table: str, id: str) -> Any:
-        """The id a string stands for, if it is one of the table; ``None`` otherwise."""
+        """The id a string stands for, if it is one of the table; `None` otherwise."""
         return self._wait(self._normalize_id(table, id))
 
 
 class SyncDatabaseReader(SyncSystemReader):
-    """``ctx.db`` in plain ``def`` queries."""
+    """`ctx.db` in plain `def` queries."""
 
     @property
     def system(self) -> SyncSystemReader:
@@ -192,14 +205,14 @@ class SyncDatabaseReader(SyncSystemReader):
 
 
 class SyncDatabaseWriter(BaseWriter, SyncDatabaseReader):
-    """``ctx.db`` in plain ``def`` mutations."""
+    """`ctx.db` in plain `def` mutations."""
 
     def insert(self, table: str, value: object) -> Any:
         """Add a document (a dict, dataclass or struct); its id."""
         return self._wait(self._insert(table, value))
 
     def patch(self, table_or_id: str, id_or_fields: Any, fields: object = None, /) -> None:
-        """Set the given fields and keep the others; a field given as ``UNDEFINED`` is removed."""
+        """Set the given fields and keep the others; a field given as `UNDEFINED` is removed."""
         self._wait(self._patch(table_or_id, id_or_fields, fields))
 
     def replace(self, table_or_id: str, id_or_value: Any, value: object = None, /) -> None:
@@ -221,7 +234,7 @@ def _table_and_id(method: str, table_or_id: Any, id: Any) -> tuple[str | None, s
 
 
 def _write_target(method: str, table_or_id: Any, id: Any, value: Any) -> tuple[str | None, str, Any]:
-    """Tell ``(id, value)`` from ``(table, id, value)``."""
+    """Tell `(id, value)` from `(table, id, value)`."""
     if value is None:
         table_or_id, id, value = None, table_or_id, id
     if value is None:

@@ -1,4 +1,4 @@
-"""``parabola.env``: the deployment's environment variables, as functions see them."""
+"""`parabola.env`: the deployment's environment variables, as functions see them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Final
 
+__all__ = ["Environment", "env", "variables"]
+
 variables: ContextVar[Callable[[], Mapping[str, str]] | None] = ContextVar("variables", default=None)
 """Gives the variables of the running function; its reads are noted. Set by the host."""
 
 
 class Environment(Mapping[str, str]):
-    """The variables set with ``parabola env set``. Outside a function they are those of the process.
+    """The variables set with `parabola env set`. Outside a function they are those of the process.
 
     A query that reads a variable runs again when the variable changes.
     """

@@ -1,4 +1,4 @@
-"""The ``q`` of ``filter``, ``with_index`` and ``with_search_index`` (js-runtime 3.1)."""
+"""The `q` of `filter`, `with_index` and `with_search_index` (js-runtime 3.1)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from parabola.values.encoding import encode, normalize
 from parabola.values.errors import BadRequest
 from parabola.values.placeholders import UNDEFINED
 
+__all__ = [
+    "Expression",
+    "FilterBuilder",
+    "IndexRangeBuilder",
+    "Json",
+    "SearchFilterBuilder",
+    "VectorFilterBuilder",
+    "encode_operand",
+    "filter_json",
+]
+
 Json = dict[str, Any]
 
 
 def encode_operand(value: Any) -> Any:
-    """The JSON of a value to compare with; ``UNDEFINED`` stands for a missing field."""
+    """The JSON of a value to compare with; `UNDEFINED` stands for a missing field."""
     return {"$undefined": None} if value is UNDEFINED else encode(normalize(value))
 
 
@@ -45,12 +56,12 @@ def _json(operand: Any) -> Json:
 
 
 class FilterBuilder:
-    """The ``q`` of ``.filter(lambda q: ...)``. Operands are expressions or plain values."""
+    """The `q` of `.filter(lambda q: ...)`. Operands are expressions or plain values."""
 
     __slots__ = ()
 
     def field(self, path: str) -> Expression:
-        """The value of a field, nested ones with dots: ``q.field("author.name")``."""
+        """The value of a field, nested ones with dots: `q.field("author.name")`."""
         if not isinstance(path, str):
             raise BadRequest(f"Field paths are strings, found {path!r}.")
         return Expression({"$field": path})
@@ -142,7 +153,7 @@ class _Chain:
 
 
 class IndexRangeBuilder(_Chain):
-    """The ``q`` of ``with_index``: equalities on the first fields, then bounds on the next one."""
+    """The `q` of `with_index`: equalities on the first fields, then bounds on the next one."""
 
     __slots__ = ()
 
@@ -163,7 +174,7 @@ class IndexRangeBuilder(_Chain):
 
 
 class SearchFilterBuilder(_Chain):
-    """The ``q`` of ``with_search_index``: one ``search``, then equalities on filter fields."""
+    """The `q` of `with_search_index`: one `search`, then equalities on filter fields."""
 
     __slots__ = ()
 
@@ -177,7 +188,7 @@ class SearchFilterBuilder(_Chain):
 
 
 class VectorFilterBuilder:
-    """The ``q`` of a vector search filter: ``q.eq`` and ``q.or_`` (js-runtime 3.6)."""
+    """The `q` of a vector search filter: `q.eq` and `q.or_` (js-runtime 3.6)."""
 
     __slots__ = ()
 

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl
 
 from parabola.values.errors import BadRequest
 
+__all__ = ["FormData", "FormFile", "parse_form"]
+
 _PARAMETER: Final = re.compile(r';\s*([^\s=;]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))')
 _ESCAPED: Final = re.compile(r"\\([\"\\])")
 
@@ -27,7 +29,7 @@ class FormFile:
 
 
 class FormData(Mapping[str, str | FormFile]):
-    """The fields of a form by name; of one that is repeated the last. ``pairs`` has them all, in order."""
+    """The fields of a form by name; of one that is repeated the last. `pairs` has them all, in order."""
 
     def __init__(self, pairs: list[tuple[str, str | FormFile]]) -> None:
         self.pairs = pairs
@@ -51,7 +53,7 @@ class FormData(Mapping[str, str | FormFile]):
 
 
 def parse_form(content_type: str, body: bytes) -> FormData:
-    """The form in a body of this type. Raises ``BadRequest`` when it is none."""
+    """The form in a body of this type. Raises `BadRequest` when it is none."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
         try:
@@ -99,7 +101,7 @@ def _field(part: bytes) -> tuple[str, str | FormFile]:
 
 
 def _parameters(header: str) -> dict[str, str]:
-    """``name=value`` behind the semicolons. Browsers write quotes and line breaks in percent signs."""
+    """`name=value` behind the semicolons. Browsers write quotes and line breaks in percent signs."""
     found = {}
     for name, quoted, bare in _PARAMETER.findall(header):
         value = _ESCAPED.sub(r"\1", quoted) if quoted else bare.strip()

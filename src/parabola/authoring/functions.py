@@ -1,4 +1,4 @@
-"""``@query``, ``@mutation``, ``@action`` and their ``internal_`` forms: functions that clients may call.
+"""`@query`, `@mutation`, `@action` and their `internal_` forms: functions that clients may call.
 
 ::
 
@@ -31,6 +31,23 @@ from parabola.values.validators.builder import (
     v,
 )
 
+__all__ = [
+    "ArgsDeclaration",
+    "Function",
+    "FunctionDecorator",
+    "InvalidFunction",
+    "Visibility",
+    "action",
+    "internal_action",
+    "internal_mutation",
+    "internal_query",
+    "module_being_loaded",
+    "mutation",
+    "on_declaration",
+    "parameter_name",
+    "query",
+]
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -47,7 +64,7 @@ on_declaration: ContextVar[Callable[[Function[Any, Any]], None] | None] = Contex
 
 
 class InvalidFunction(BadRequest):
-    """A declaration makes no sense. Change the function at ``file``, ``line``."""
+    """A declaration makes no sense. Change the function at `file`, `line`."""
 
     default_code = "InvalidFunction"
 
@@ -78,7 +95,7 @@ class Function(Generic[P, R]):
         self.reference_name: str | None = (
             _name_outside_hosts(handler) if module_being_loaded.get() is None else None
         )
-        """``"tasks:list"``, once its module is loaded."""
+        """`"tasks:list"`, once its module is loaded."""
         self._declared_args = args
         self._declared_returns = returns
         self._validators: tuple[Validator[Any], Validator[Any] | None] | None = None
@@ -90,7 +107,7 @@ class Function(Generic[P, R]):
         return self.handler(*args, **kwargs)
 
     def __getitem__(self, item: Any) -> Any:
-        """``list[int]`` in a module that has a query called ``list`` means the builtin type."""
+        """`list[int]` in a module that has a query called `list` means the builtin type."""
         shadowed = getattr(builtins, self.handler.__name__, None)
         if isinstance(shadowed, type) and hasattr(shadowed, "__class_getitem__"):
             return shadowed[item]  # type: ignore[index]
@@ -101,7 +118,7 @@ class Function(Generic[P, R]):
 
     @property
     def source(self) -> tuple[str, int]:
-        """File and line of the ``def``."""
+        """File and line of the `def`."""
         code = getattr(inspect.unwrap(self.handler), "__code__", None)
         return (code.co_filename, code.co_firstlineno) if code is not None else ("?", 0)
 
@@ -112,13 +129,13 @@ class Function(Generic[P, R]):
 
     @property
     def returns(self) -> Validator[Any] | None:
-        """What the result must match, ``None`` when nothing was said."""
+        """What the result must match, `None` when nothing was said."""
         return self._resolved()[1]
 
     def _resolved(self) -> tuple[Validator[Any], Validator[Any] | None]:
         """Done late: hints may name what is defined further down in the module.
 
-        Raises ``InvalidFunction`` or ``UnmappableHint``, with file and line.
+        Raises `InvalidFunction` or `UnmappableHint`, with file and line.
         """
         if self._validators is None:
             self._validators = self._resolve()
@@ -180,7 +197,7 @@ class Function(Generic[P, R]):
 
 
 def parameter_name(field: str) -> str:
-    """The parameter an argument is passed to: its name, with ``_`` appended to Python's keywords."""
+    """The parameter an argument is passed to: its name, with `_` appended to Python's keywords."""
     return f"{field}_" if keyword.iskeyword(field) else field
 
 
@@ -191,7 +208,7 @@ def _args_validator(declared: ArgsDeclaration) -> Validator[Any] | None:
 
 
 def _name_outside_hosts(handler: Callable[..., Any]) -> str | None:
-    """The likely name of a function that is imported from a ``convex`` folder without a host."""
+    """The likely name of a function that is imported from a `convex` folder without a host."""
     module = handler.__module__ or ""
     head, _, rest = module.partition(".")
     path = rest if head == "convex" and rest else module
@@ -199,9 +216,9 @@ def _name_outside_hosts(handler: Callable[..., Any]) -> str | None:
 
 
 class FunctionDecorator:
-    """Declares functions of one kind and visibility: bare, or with ``args=`` and ``returns=``.
+    """Declares functions of one kind and visibility: bare, or with `args=` and `returns=`.
 
-    ``args`` is a dict of validators (or ``v.object``), ``returns`` a validator. Without ``args`` both come
+    `args` is a dict of validators (or `v.object`), `returns` a validator. Without `args` both come
     from the type hints of the signature; a function without hints takes anything.
     """
 

@@ -20,6 +20,17 @@ from parabola.authoring.functions import Function
 from parabola.authoring.http_messages import Response
 from parabola.values.errors import BadRequest
 
+__all__ = [
+    "METHODS",
+    "HttpAction",
+    "HttpHandler",
+    "HttpRouter",
+    "Method",
+    "Route",
+    "http_action",
+    "http_router",
+]
+
 METHODS: Final = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 """Methods a route may have; a HEAD request goes to the GET route (js-runtime 2.4)."""
 
@@ -31,16 +42,16 @@ HttpAction = Function[..., Any]
 
 
 def http_action(handler: HttpHandler) -> HttpAction:
-    """Declare a handler for routes: ``async def handler(ctx: ActionCtx, request: Request) -> Response``.
+    """Declare a handler for routes: `async def handler(ctx: ActionCtx, request: Request) -> Response`.
 
-    A plain ``def`` handler gets a ``SyncActionCtx`` and a ``SyncRequest``.
+    A plain `def` handler gets a `SyncActionCtx` and a `SyncRequest`.
     """
     return Function(handler, "httpAction", None)
 
 
 @dataclass(frozen=True)
 class Route:
-    """One route: an exact path, or a prefix shown as ``/prefix/*``."""
+    """One route: an exact path, or a prefix shown as `/prefix/*`."""
 
     path: str
     method: str
@@ -62,7 +73,7 @@ class HttpRouter:
         method: Method,
         handler: HttpAction | HttpHandler | None = None,
     ) -> Any:
-        """Add a route. Without ``handler`` it is a decorator of the handler."""
+        """Add a route. Without `handler` it is a decorator of the handler."""
         if method not in METHODS:
             raise BadRequest(f"'{method}' is not an allowed HTTP method (like GET, POST, PUT etc.)")
         if path is not None and path_prefix is not None:
@@ -104,7 +115,7 @@ class HttpRouter:
         return exact + [Route(f"{prefix}*", method, handler) for (prefix, method), handler in prefixes]
 
     def lookup(self, path: str, method: str) -> Route | None:
-        """The route of a request, ``None`` when there is none."""
+        """The route of a request, `None` when there is none."""
         method = "GET" if method == "HEAD" else method
         handler = self._exact.get((path, method))
         if handler is not None:
@@ -132,5 +143,5 @@ def _check_path(name: str, path: str) -> None:
 
 
 def http_router() -> HttpRouter:
-    """A router; ``http.py`` has one as its attribute ``http``."""
+    """A router; `http.py` has one as its attribute `http`."""
     return HttpRouter()

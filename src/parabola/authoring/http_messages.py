@@ -16,6 +16,19 @@ from parabola.values.limits import MAX_WHOLE_BODY_SIZE
 from parabola.values.sizes import humanize
 from parabola.values.texts import is_well_formed
 
+__all__ = [
+    "WITHOUT_BODY",
+    "Chunks",
+    "HeaderPairs",
+    "Headers",
+    "QueryParameters",
+    "Request",
+    "Response",
+    "SyncRequest",
+    "check_headers",
+    "check_status",
+]
+
 HeaderPairs = Iterable[tuple[str, str]]
 Chunks = Iterable[bytes] | AsyncIterable[bytes]
 
@@ -25,7 +38,7 @@ _HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*\Z")
 
 
 class Headers(Mapping[str, str]):
-    """HTTP headers; names are looked up without regard to case. ``pairs`` has them all, in order."""
+    """HTTP headers; names are looked up without regard to case. `pairs` has them all, in order."""
 
     def __init__(self, headers: Mapping[str, str] | HeaderPairs = ()) -> None:
         items = headers.items() if isinstance(headers, Mapping) else headers
@@ -53,7 +66,7 @@ class Headers(Mapping[str, str]):
 
 
 class QueryParameters(dict[str, str]):
-    """The parameters of a URL by name; of one that is repeated the last. ``pairs`` has them all, in order."""
+    """The parameters of a URL by name; of one that is repeated the last. `pairs` has them all, in order."""
 
     def __init__(self, query: str) -> None:
         self.pairs = parse_qsl(query, keep_blank_values=True)
@@ -65,11 +78,11 @@ class QueryParameters(dict[str, str]):
 
 
 class Request:
-    """A request as an ``async def`` HTTP action receives it.
+    """A request as an `async def` HTTP action receives it.
 
-    The action starts as soon as the headers are there. ``stream`` gives the body as it arrives; the other
+    The action starts as soon as the headers are there. `stream` gives the body as it arrives; the other
     readers wait for all of it, may be used several times, and refuse a body over 20 MiB. All of them raise
-    ``ConnectionError`` when the client goes away before the body is complete.
+    `ConnectionError` when the client goes away before the body is complete.
     """
 
     def __init__(
@@ -153,7 +166,7 @@ class Request:
         return orjson.loads(await self.body())
 
     async def form(self) -> FormData:
-        """The fields of a form: ``multipart/form-data`` or ``application/x-www-form-urlencoded``."""
+        """The fields of a form: `multipart/form-data` or `application/x-www-form-urlencoded`."""
         return parse_form(self.headers.get("content-type", ""), await self.body())
 
     async def is_disconnected(self) -> bool:
@@ -162,7 +175,7 @@ class Request:
 
 
 class SyncRequest:
-    """A request as a plain ``def`` HTTP action receives it: a ``Request`` whose readers just wait."""
+    """A request as a plain `def` HTTP action receives it: a `Request` whose readers just wait."""
 
     def __init__(self, request: Request, wait: Wait) -> None:
         self._request = request
@@ -200,7 +213,7 @@ class SyncRequest:
         return self._wait(self._request.json())
 
     def form(self) -> FormData:
-        """The fields of a form: ``multipart/form-data`` or ``application/x-www-form-urlencoded``."""
+        """The fields of a form: `multipart/form-data` or `application/x-www-form-urlencoded`."""
         return self._wait(self._request.form())
 
     def is_disconnected(self) -> bool:
@@ -209,7 +222,7 @@ class SyncRequest:
 
 
 class Response:
-    """What an HTTP action answers. A ``str`` body is sent as UTF-8 text, ``Response.json`` as JSON.
+    """What an HTTP action answers. A `str` body is sent as UTF-8 text, `Response.json` as JSON.
 
     An iterable of bytes, also an asynchronous one such as a generator, is sent piece by piece, no faster than
     the client reads.
@@ -228,7 +241,7 @@ class Response:
         self.headers = Headers(headers)
         check_headers(self.headers)
         self.chunks: Chunks | None = None
-        """The body in pieces; ``body`` is empty then."""
+        """The body in pieces; `body` is empty then."""
         self.body = b""
         if isinstance(body, (bytes, bytearray)):
             self.body = bytes(body)
@@ -259,14 +272,14 @@ class Response:
 
 
 def check_status(status: Any) -> int:
-    """The status as a plain number. Raises ``BadRequest`` for what is none of a response."""
+    """The status as a plain number. Raises `BadRequest` for what is none of a response."""
     if not isinstance(status, int) or not 200 <= int(status) <= 599:
         raise BadRequest(f"The status of a response is between 200 and 599, not {status!r}.")
     return int(status)
 
 
 def check_headers(headers: Headers) -> None:
-    """Refuse what would end a header early, or be none. Raises ``BadRequest``."""
+    """Refuse what would end a header early, or be none. Raises `BadRequest`."""
     for name, value in headers.pairs:
         if not isinstance(name, str) or not isinstance(value, str):
             raise BadRequest(

@@ -1,4 +1,4 @@
-"""``ctx.meta``: facts about the function, its transaction and its deployment (js-runtime 1.7 and 1.11)."""
+"""`ctx.meta`: facts about the function, its transaction and its deployment (js-runtime 1.7 and 1.11)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.references import function_address
 from parabola.values.int64 import Int64
+
+__all__ = ["BaseMeta", "Json", "Meta", "SyncMeta"]
 
 Json = dict[str, Any]
 
@@ -31,22 +33,22 @@ class BaseMeta:
 
 
 class Meta(BaseMeta):
-    """``ctx.meta`` in ``async def`` functions."""
+    """`ctx.meta` in `async def` functions."""
 
     def get_transaction_metrics(self) -> Pending[Json]:
-        """``{"used", "remaining"}`` for each limit of the transaction (queries and mutations)."""
+        """`{"used", "remaining"}` for each limit of the transaction (queries and mutations)."""
         return self._read("getTransactionMetrics")
 
     def get_function_metadata(self) -> Pending[Json]:
-        """``name`` and ``componentPath`` of the running function."""
+        """`name` and `componentPath` of the running function."""
         return self._read("getFunctionMetadata")
 
     def get_deployment_metadata(self) -> Pending[Json]:
-        """``name``, ``region`` and ``class`` of the deployment."""
+        """`name`, `region` and `class` of the deployment."""
         return self._read("getDeploymentMetadata")
 
     def get_request_metadata(self) -> Pending[Json]:
-        """``ip``, ``userAgent``, ``requestId`` ... of the request (mutations and actions)."""
+        """`ip`, `userAgent`, `requestId` ... of the request (mutations and actions)."""
         return self._read("getRequestMetadata")
 
     def create_function_handle(self, function: Any) -> Pending[str]:
@@ -55,22 +57,22 @@ class Meta(BaseMeta):
 
 
 class SyncMeta(BaseMeta):
-    """``ctx.meta`` in plain ``def`` functions."""
+    """`ctx.meta` in plain `def` functions."""
 
     def get_transaction_metrics(self) -> Json:
-        """``{"used", "remaining"}`` for each limit of the transaction (queries and mutations)."""
+        """`{"used", "remaining"}` for each limit of the transaction (queries and mutations)."""
         return self._wait(self._read("getTransactionMetrics"))
 
     def get_function_metadata(self) -> Json:
-        """``name`` and ``componentPath`` of the running function."""
+        """`name` and `componentPath` of the running function."""
         return self._wait(self._read("getFunctionMetadata"))
 
     def get_deployment_metadata(self) -> Json:
-        """``name``, ``region`` and ``class`` of the deployment."""
+        """`name`, `region` and `class` of the deployment."""
         return self._wait(self._read("getDeploymentMetadata"))
 
     def get_request_metadata(self) -> Json:
-        """``ip``, ``userAgent``, ``requestId`` ... of the request (mutations and actions)."""
+        """`ip`, `userAgent`, `requestId` ... of the request (mutations and actions)."""
         return self._wait(self._read("getRequestMetadata"))
 
     def create_function_handle(self, function: Any) -> str:

@@ -6,6 +6,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
+__all__ = [
+    "SYSCALL_VERSION",
+    "FinishableStream",
+    "FunctionKind",
+    "Operation",
+    "Pending",
+    "Syscalls",
+    "Wait",
+    "async_only",
+]
+
 T = TypeVar("T")
 
 FunctionKind = Literal["query", "mutation", "action", "httpAction"]
@@ -18,8 +29,8 @@ class Operation(Coroutine[Any, Any, T]):
     """A call that was issued when it was made; awaiting it gives its result, once or several times.
 
     It is issued at once, so that an operation nobody awaits still happens, in the order of the program
-    (js-runtime 1.5 and 5.7). It is a coroutine for everybody who asks: ``asyncio.gather``,
-    ``asyncio.create_task`` and ``TaskGroup`` take it.
+    (js-runtime 1.5 and 5.7). It is a coroutine for everybody who asks: `asyncio.gather`,
+    `asyncio.create_task` and `TaskGroup` take it.
     """
 
     __slots__ = ("_convert", "_reply", "_steps")
@@ -56,7 +67,7 @@ class Operation(Coroutine[Any, Any, T]):
 
 
 Pending: TypeAlias = Coroutine[Any, Any, T]
-"""How an ``Operation`` looks to type checkers, which then complain about one that is not awaited."""
+"""How an `Operation` looks to type checkers, which then complain about one that is not awaited."""
 
 
 class Syscalls(Protocol):
@@ -83,16 +94,16 @@ class FinishableStream(Protocol):
     """A stream that can be told that nobody reads it any more."""
 
     def cleanup_args(self) -> dict[str, Any] | None:
-        """Arguments of the ``1.0/queryCleanup`` that is due, ``None`` when none is."""
+        """Arguments of the `1.0/queryCleanup` that is due, `None` when none is."""
 
 
 class Wait(Protocol):
-    """How plain ``def`` functions wait for an operation."""
+    """How plain `def` functions wait for an operation."""
 
     def __call__(self, awaitable: Awaitable[T], /) -> T:
         """The result, once it is there. Other functions run meanwhile."""
 
 
 def async_only(awaitable: Awaitable[Any], /) -> Any:
-    """The ``Wait`` of contexts that belong to ``async def`` functions: they never wait by themselves."""
+    """The `Wait` of contexts that belong to `async def` functions: they never wait by themselves."""
     raise RuntimeError("This context belongs to an `async def` function: await its methods.")

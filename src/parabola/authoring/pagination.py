@@ -1,4 +1,4 @@
-"""``pagination_opts``: the validator of what ``usePaginatedQuery`` sends as ``paginationOpts``."""
+"""`pagination_opts`: the validator of what `usePaginatedQuery` sends as `paginationOpts`."""
 
 from __future__ import annotations
 

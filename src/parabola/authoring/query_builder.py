@@ -21,6 +21,8 @@ from parabola.authoring.query_stream import Document, QueryStream, decode_docume
 from parabola.values.errors import BadRequest
 from parabola.values.limits import MAX_QUERY_OPERATORS
 
+__all__ = ["BaseQuery", "Json", "Order", "PaginationResult", "Query", "SyncQuery"]
+
 """Filters and limits of one query (js-runtime 3.1)."""
 
 Order = Literal["asc", "desc"]
@@ -29,7 +31,7 @@ QueryT = TypeVar("QueryT", bound="BaseQuery")
 
 
 class PaginationResult(TypedDict):
-    """One page, spelled as ``usePaginatedQuery`` expects it, so that a query can return it as it is."""
+    """One page, spelled as `usePaginatedQuery` expects it, so that a query can return it as it is."""
 
     page: list[Document]
     isDone: bool
@@ -39,7 +41,7 @@ class PaginationResult(TypedDict):
 
 
 class BaseQuery:
-    """The chainable part of a query, the same for ``async def`` and plain ``def`` functions."""
+    """The chainable part of a query, the same for `async def` and plain `def` functions."""
 
     def __init__(self, syscalls: Syscalls, table: str, wait: Wait = async_only) -> None:
         self._syscalls = syscalls
@@ -56,7 +58,7 @@ class BaseQuery:
         name: str,
         range: Callable[[IndexRangeBuilder], IndexRangeBuilder] | None = None,
     ) -> QueryT:
-        """Read through an index: ``.with_index("by_channel", lambda q: q.eq("channel", id).gt("sent", t))``.
+        """Read through an index: `.with_index("by_channel", lambda q: q.eq("channel", id).gt("sent", t))`.
 
         Rows come in the order of the index. Equalities must name its first fields in order, bounds the next.
         """
@@ -75,7 +77,7 @@ class BaseQuery:
     def with_search_index(
         self: QueryT, name: str, filter: Callable[[SearchFilterBuilder], SearchFilterBuilder]
     ) -> QueryT:
-        """Full-text search: ``.with_search_index("search_body", lambda q: q.search("body", text))``.
+        """Full-text search: `.with_search_index("search_body", lambda q: q.search("body", text))`.
 
         Rows come in order of relevance.
         """
@@ -90,7 +92,7 @@ class BaseQuery:
         return self._chained()
 
     def order(self: QueryT, order: Order) -> QueryT:
-        """``"asc"`` (the default) or ``"desc"``."""
+        """`"asc"` (the default) or `"desc"`."""
         if self._source["type"] == "Search":
             raise BadRequest("Search queries must always be in relevance order. Can not set order manually.")
         if self._ordered:
@@ -237,18 +239,18 @@ def _built(builder: Any, kind: type[BuilderT], method: str) -> list[Json]:
 
 
 class Query(BaseQuery):
-    """A query in an ``async def`` function: await one of its results, or iterate with ``async for``."""
+    """A query in an `async def` function: await one of its results, or iterate with `async for`."""
 
     async def take(self, n: float) -> list[Document]:
-        """The first ``n`` rows."""
+        """The first `n` rows."""
         return await self._take(n)
 
     async def first(self) -> Document | None:
-        """The first row, ``None`` when there is none."""
+        """The first row, `None` when there is none."""
         return await self._first()
 
     async def unique(self) -> Document | None:
-        """The only row, ``None`` when there is none; an error when there are several."""
+        """The only row, `None` when there is none; an error when there are several."""
         return await self._unique()
 
     async def collect(self) -> list[Document]:
@@ -269,7 +271,7 @@ class Query(BaseQuery):
         maximum_rows_read: float | None = None,
         maximum_bytes_read: float | None = None,
     ) -> PaginationResult:
-        """One page. ``options`` is the ``paginationOpts`` that client libraries send."""
+        """One page. `options` is the `paginationOpts` that client libraries send."""
         return await self._paginate(
             options, num_items, cursor, end_cursor, maximum_rows_read, maximum_bytes_read
         )
@@ -285,18 +287,18 @@ class Query(BaseQuery):
 
 
 class SyncQuery(BaseQuery):
-    """A query in a plain ``def`` function: the same results, returned directly; iterate with ``for``."""
+    """A query in a plain `def` function: the same results, returned directly; iterate with `for`."""
 
     def take(self, n: float) -> list[Document]:
-        """The first ``n`` rows."""
+        """The first `n` rows."""
         return self._wait(self._take(n))
 
     def first(self) -> Document | None:
-        """The first row, ``None`` when there is none."""
+        """The first row, `None` when there is none."""
         return self._wait(self._first())
 
     def unique(self) -> Document | None:
-        """The only row, ``None`` when there is none; an error when there are several."""
+        """The only row, `None` when there is none; an error when there are several."""
         return self._wait(self._unique())
 
     def collect(self) -> list[Document]:
@@ -317,7 +319,7 @@ class SyncQuery(BaseQuery):
         maximum_rows_read: float | None = None,
         maximum_bytes_read: float | None = None,
     ) -> PaginationResult:
-        """One page. ``options`` is the ``paginationOpts`` that client libraries send."""
+        """One page. `options` is the `paginationOpts` that client libraries send."""
         return self._wait(
             self._paginate(options, num_items, cursor, end_cursor, maximum_rows_read, maximum_bytes_read)
         )

@@ -1,22 +1,24 @@
-"""Rows of one query, fetched in batches over ``1.0/queryStreamNext`` (docs/host-protocol.md)."""
+"""Rows of one query, fetched in batches over `1.0/queryStreamNext` (docs/host-protocol.md)."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from parabola.authoring.operations import Syscalls
 from parabola.values.encoding import revive
 
-Document = dict[str, Any]
-"""A document as functions see it: its fields, with ``_id`` and ``_creationTime``."""
+__all__ = ["FIRST_BATCH", "MAX_BATCH", "MUTATION_BATCH", "Document", "QueryStream", "decode_document"]
 
-MAX_BATCH = 1024
+Document = dict[str, Any]
+"""A document as functions see it: its fields, with `_id` and `_creationTime`."""
+
+MAX_BATCH: Final = 1024
 """Rows the engine gives at a time (js-runtime 3.8)."""
-MUTATION_BATCH = 100
+MUTATION_BATCH: Final = 100
 """The same in mutations, where later batches see earlier writes (docs/host-protocol.md)."""
-FIRST_BATCH = 16
-"""Rows an ``async for`` asks for at first: it may well stop early."""
+FIRST_BATCH: Final = 16
+"""Rows an `async for` asks for at first: it may well stop early."""
 
 
 def decode_document(json: Any) -> Document:
@@ -41,7 +43,7 @@ class QueryStream:
         self._done = False
 
     async def next(self) -> Document | None:
-        """The next row, ``None`` after the last."""
+        """The next row, `None` after the last."""
         if not self._rows and not self._done:
             await self._fetch(self._batch)
             self._batch = min(self._batch * 4, self._maximum)
@@ -51,7 +53,7 @@ class QueryStream:
         return decode_document(self._rows.popleft())
 
     async def all(self, limit: int | None = None) -> list[Document]:
-        """Every remaining row, or the first ``limit``."""
+        """Every remaining row, or the first `limit`."""
         documents: list[Document] = []
         while True:
             wanted = self._maximum if limit is None else min(limit - len(documents), self._maximum)
@@ -79,7 +81,7 @@ class QueryStream:
         self._done = bool(answer["done"])
 
     def cleanup_args(self) -> dict[str, Any] | None:
-        """The ``1.0/queryCleanup`` that gives back rows nobody took; ``None`` when there are none."""
+        """The `1.0/queryCleanup` that gives back rows nobody took; `None` when there are none."""
         if self._id is None or not self._rows:
             return None
         self._done = True

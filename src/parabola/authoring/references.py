@@ -1,4 +1,4 @@
-"""References to functions: ``api.tasks.list``, ``internal.jobs.clean``, ``components.mailer.lib.send``."""
+"""References to functions: `api.tasks.list`, `internal.jobs.clean`, `components.mailer.lib.send`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import Any, Final
 
 from parabola.values.errors import BadRequest
 
+__all__ = ["FunctionReference", "api", "components", "function_address", "function_name", "internal"]
+
 _HANDLE_SCHEME: Final = "function://"
 _CHILD: Final = "_reference/childComponent/"
 
 
 class FunctionReference:
-    """A function by name. Attributes lead to modules and then to functions: ``api.admin.users.ban``.
+    """A function by name. Attributes lead to modules and then to functions: `api.admin.users.ban`.
 
-    ``api`` and ``internal`` name the same functions; the two words say what the author expects.
+    `api` and `internal` name the same functions; the two words say what the author expects.
     """
 
     __slots__ = ("_parts", "_root")
@@ -40,10 +42,10 @@ class FunctionReference:
 
 
 def function_address(function: Any) -> dict[str, str]:
-    """How a syscall names a function: by ``name``, ``reference`` or ``functionHandle`` (js-runtime 1.7).
+    """How a syscall names a function: by `name`, `reference` or `functionHandle` (js-runtime 1.7).
 
-    Takes a reference, ``"tasks:list"``, a function handle, or the decorated function itself. Raises
-    ``BadRequest`` for anything else.
+    Takes a reference, `"tasks:list"`, a function handle, or the decorated function itself. Raises
+    `BadRequest` for anything else.
     """
     if isinstance(function, FunctionReference):
         return _reference_address(function)
@@ -62,7 +64,7 @@ def function_address(function: Any) -> dict[str, str]:
 
 
 def function_name(function: Any) -> str:
-    """``"tasks:list"`` for what ``function_address`` takes; component references and handles are refused."""
+    """`"tasks:list"` for what `function_address` takes; component references and handles are refused."""
     address = function_address(function)
     if "name" not in address:
         raise BadRequest(

@@ -1,4 +1,4 @@
-"""``ctx.scheduler``: functions that run later (semantics 7)."""
+"""`ctx.scheduler`: functions that run later (semantics 7)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, S
 from parabola.authoring.references import function_address
 from parabola.values.encoding import encode, normalize
 from parabola.values.errors import BadRequest
+
+__all__ = ["Args", "BaseScheduler", "Scheduler", "SyncScheduler", "encode_args"]
 
 Args = Mapping[str, Any]
 
@@ -65,14 +67,14 @@ class BaseScheduler:
 
 
 class Scheduler(BaseScheduler):
-    """``ctx.scheduler`` in ``async def`` functions. In a mutation nothing is scheduled unless it commits."""
+    """`ctx.scheduler` in `async def` functions. In a mutation nothing is scheduled unless it commits."""
 
     def run_after(self, delay_ms: float | timedelta, function: Any, args: Args | None = None) -> Pending[Any]:
-        """Run a function after a delay, in milliseconds or as a ``timedelta``; gives the job's id."""
+        """Run a function after a delay, in milliseconds or as a `timedelta`; gives the job's id."""
         return self._run_after(delay_ms, function, args)
 
     def run_at(self, timestamp: float | datetime, function: Any, args: Args | None = None) -> Pending[Any]:
-        """Run it at a time: milliseconds since 1970, or a ``datetime`` (UTC unless it says otherwise)."""
+        """Run it at a time: milliseconds since 1970, or a `datetime` (UTC unless it says otherwise)."""
         return self._run_at(timestamp, function, args)
 
     def cancel(self, id: str) -> Pending[None]:
@@ -81,14 +83,14 @@ class Scheduler(BaseScheduler):
 
 
 class SyncScheduler(BaseScheduler):
-    """``ctx.scheduler`` in plain ``def`` functions."""
+    """`ctx.scheduler` in plain `def` functions."""
 
     def run_after(self, delay_ms: float | timedelta, function: Any, args: Args | None = None) -> Any:
-        """Run a mutation or action after a delay, in milliseconds or as a ``timedelta``; the job's id."""
+        """Run a mutation or action after a delay, in milliseconds or as a `timedelta`; the job's id."""
         return self._wait(self._run_after(delay_ms, function, args))
 
     def run_at(self, timestamp: float | datetime, function: Any, args: Args | None = None) -> Any:
-        """Run it at a time: milliseconds since 1970, or a ``datetime`` (UTC unless it says otherwise)."""
+        """Run it at a time: milliseconds since 1970, or a `datetime` (UTC unless it says otherwise)."""
         return self._wait(self._run_at(timestamp, function, args))
 
     def cancel(self, id: str) -> None:

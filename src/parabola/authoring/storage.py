@@ -1,4 +1,4 @@
-"""``ctx.storage``: files (semantics 8)."""
+"""`ctx.storage`: files (semantics 8)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from parabola.authoring.blobs import Blob, ReadInParts, SentInParts
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.values.errors import BadRequest
+
+__all__ = ["BaseStorage", "Storage", "StorageReader", "SyncStorage", "SyncStorageReader"]
 
 
 class BaseStorage:
@@ -58,19 +60,19 @@ class BaseStorage:
 
 
 class StorageReader(BaseStorage):
-    """``ctx.storage`` in queries."""
+    """`ctx.storage` in queries."""
 
     def get_url(self, storage_id: str) -> Pending[str | None]:
-        """A URL to download the file from; ``None`` when there is no such file."""
+        """A URL to download the file from; `None` when there is no such file."""
         return self._of_file("storageGetUrl", storage_id)
 
     def get_metadata(self, storage_id: str) -> Pending[dict[str, Any] | None]:
-        """``storageId``, ``sha256``, ``size`` and ``contentType``; prefer ``ctx.db.system.get``."""
+        """`storageId`, `sha256`, `size` and `contentType`; prefer `ctx.db.system.get`."""
         return self._of_file("storageGetMetadata", storage_id)
 
 
 class Storage(StorageReader):
-    """``ctx.storage`` in mutations and actions."""
+    """`ctx.storage` in mutations and actions."""
 
     def generate_upload_url(self) -> Pending[str]:
         """A URL that takes an upload by POST for one hour."""
@@ -83,30 +85,30 @@ class Storage(StorageReader):
     def store(
         self, content: Blob | bytes, *, content_type: str | None = None, sha256: str | None = None
     ) -> Pending[Any]:
-        """Store a file; gives its id. ``sha256`` (base64) is checked when given."""
+        """Store a file; gives its id. `sha256` (base64) is checked when given."""
         return self._store(content, content_type, sha256)
 
     def get(self, storage_id: str) -> Pending[Blob | None]:
-        """The content of a file, ``None`` when there is no such file."""
+        """The content of a file, `None` when there is no such file."""
         return self._get(storage_id)
 
 
 class SyncStorageReader(BaseStorage):
-    """``ctx.storage`` in plain ``def`` queries."""
+    """`ctx.storage` in plain `def` queries."""
 
     def get_url(self, storage_id: str) -> str | None:
-        """A URL to download the file from; ``None`` when there is no such file."""
+        """A URL to download the file from; `None` when there is no such file."""
         url: str | None = self._wait(self._of_file("storageGetUrl", storage_id))
         return url
 
     def get_metadata(self, storage_id: str) -> dict[str, Any] | None:
-        """``storageId``, ``sha256``, ``size`` and ``contentType``; prefer ``ctx.db.system.get``."""
+        """`storageId`, `sha256`, `size` and `contentType`; prefer `ctx.db.system.get`."""
         metadata: dict[str, Any] | None = self._wait(self._of_file("storageGetMetadata", storage_id))
         return metadata
 
 
 class SyncStorage(SyncStorageReader):
-    """``ctx.storage`` in plain ``def`` mutations and actions."""
+    """`ctx.storage` in plain `def` mutations and actions."""
 
     def generate_upload_url(self) -> str:
         """A URL that takes an upload by POST for one hour."""
@@ -119,9 +121,9 @@ class SyncStorage(SyncStorageReader):
     def store(
         self, content: Blob | bytes, *, content_type: str | None = None, sha256: str | None = None
     ) -> Any:
-        """Store a file; its id. ``sha256`` (base64) is checked when given."""
+        """Store a file; its id. `sha256` (base64) is checked when given."""
         return self._wait(self._store(content, content_type, sha256))
 
     def get(self, storage_id: str) -> Blob | None:
-        """The content of a file, ``None`` when there is no such file."""
+        """The content of a file, `None` when there is no such file."""
         return self._wait(self._get(storage_id))

@@ -11,11 +11,11 @@ import json
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["field_paths", "key", "object_type", "string_union", "type_of"]
 
-_PLAIN = {
+_PLAIN: Final = {
     "null": "null",
     "number": "number",
     "bigint": "bigint",
@@ -25,9 +25,9 @@ _PLAIN = {
     "any": "any",
     "commitTs": 'bigint | import("convex/values").CommitTsPlaceholder',
 }
-_IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
-_WIDTH = 96
-_INDENT = "  "
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
+_WIDTH: Final = 96
+_INDENT: Final = "  "
 
 
 def type_of(validator: Mapping[str, Any], depth: int = 0) -> str:

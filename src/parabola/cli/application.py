@@ -10,6 +10,8 @@ import typer
 import parabola
 from parabola.cli import (
     admin_key,
+    archive_export,
+    archive_import,
     codegen,
     data,
     deploy,
@@ -18,12 +20,12 @@ from parabola.cli import (
     logs,
     run,
     serve,
-    snapshot_export,
-    snapshot_import,
 )
 from parabola.cli.console import show_error
 from parabola.project import ProjectError
 from parabola.values.errors import ParabolaError
+
+__all__ = ["application", "main", "options"]
 
 application = typer.Typer(
     name="parabola",
@@ -41,8 +43,8 @@ application.command("run")(run.run)
 application.command("data")(data.data)
 application.command("logs")(logs.logs)
 application.add_typer(env.env, name="env")
-application.command("import")(snapshot_import.snapshot_import)
-application.command("export")(snapshot_export.snapshot_export)
+application.command("import")(archive_import.archive_import)
+application.command("export")(archive_export.archive_export)
 application.command("codegen")(codegen.codegen)
 application.command("admin-key")(admin_key.admin_key)
 

@@ -17,7 +17,7 @@ from parabola.services.deploys.push import Push, combine
 from parabola.values.analyzed_modules import AnalyzedModule
 
 if TYPE_CHECKING:
-    from parabola.services.deploys.analysis import AnalysedModules
+    from parabola.services.deploys.analysis import AnalyzedModules
 
 __all__ = ["codegen", "write_declarations", "write_generated"]
 
@@ -56,11 +56,11 @@ def write_generated(
             file.write_text(text, encoding="utf-8")
 
 
-async def _analyse(project: Project) -> AnalysedModules:
+async def _analyse(project: Project) -> AnalyzedModules:
+    from parabola.functions.processes.host_connection import LoadFailure
     from parabola.functions.processes.host_set import HostSet
-    from parabola.functions.processes.hosts import LoadFailure
     from parabola.host_programs import host_programs
-    from parabola.services.deploys.analysis import analyse, with_position
+    from parabola.services.deploys.analysis import analyze, with_position
     from parabola.services.deploys.known_analyses import KnownAnalyses
 
     sources = project.python_modules()
@@ -69,7 +69,7 @@ async def _analyse(project: Project) -> AnalysedModules:
     hosts = HostSet(host_programs(), candidate, {"cloudUrl": "", "siteUrl": ""})
     try:
         await hosts.start()
-        return await analyse(hosts, candidate, "python", KnownAnalyses())
+        return await analyze(hosts, candidate, "python", KnownAnalyses())
     except LoadFailure as failure:
         raise with_position(failure) from None
     finally:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["dev"]
 
-_SETTLE_MS = 50
+_SETTLE_MS: Final = 50
 """Saves that come together are one push: editors write a file in several steps."""
-_LOOK_MS = 1000
+_LOOK_MS: Final = 1000
 """The longest time between two looks at the files."""
 
 
@@ -167,7 +167,8 @@ class Follower:
 
     async def _changes(self) -> AsyncIterator[None]:
         """A turn at once, one after each change of a Python file, and one a second for what no notice came
-        of."""
+        of.
+        """
         from watchfiles import Change, awatch
 
         yield

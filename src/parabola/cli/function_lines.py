@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.text import Text
 
@@ -12,7 +12,7 @@ from parabola.values.texts import displayable
 
 __all__ = ["lines_of"]
 
-_COLORS = {"ERROR": "red", "WARN": "yellow", "DEBUG": "dim"}
+_COLORS: Final = {"ERROR": "red", "WARN": "yellow", "DEBUG": "dim"}
 
 
 def lines_of(entry: Mapping[str, Any]) -> Iterator[Text]:

@@ -8,15 +8,16 @@ import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from parabola.values.errors import BadRequest
 
-__all__ = ["Instance"]
+__all__ = ["Instance", "write_private"]
 
-_FILE = "instance.json"
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
-_SECRET = re.compile(r"[0-9a-fA-F]{64}\Z")
-DEFAULT_NAME = "parabola-local"
+_FILE: Final = "instance.json"
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+_SECRET: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
+DEFAULT_NAME: Final = "parabola-local"
 
 
 @dataclass(frozen=True)

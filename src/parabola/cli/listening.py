@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Final
 
 from parabola.values.errors import Conflict
 
 __all__ = ["listen", "url_of"]
 
-_BACKLOG = 1024
+_BACKLOG: Final = 1024
 
 
 def listen(host: str, port: int, option: str) -> socket.socket:

@@ -220,7 +220,7 @@ def _rows() -> Iterator[ServerOption]:
     )
     yield row(
         "max-file-size",
-        "services.maximum_file_bytes",
+        "services.max_file_bytes",
         FILES,
         SIZE,
         "The largest file that may be uploaded, such as 500MB.",
@@ -229,7 +229,7 @@ def _rows() -> Iterator[ServerOption]:
     )
     yield row(
         "min-free-disk",
-        "services.minimum_free_bytes",
+        "services.min_free_bytes",
         FILES,
         SIZE,
         "Uploads are refused when they would leave less of the disk free; 0: never.",

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -17,9 +17,9 @@ from parabola.values.errors import BadRequest, NotFound
 
 __all__ = ["AdminKey", "DeploymentUrl", "RunningServer", "Target"]
 
-URL_VARIABLE = "CONVEX_SELF_HOSTED_URL"
-KEY_VARIABLE = "CONVEX_SELF_HOSTED_ADMIN_KEY"
-_FILE = "server.json"
+URL_VARIABLE: Final = "CONVEX_SELF_HOSTED_URL"
+KEY_VARIABLE: Final = "CONVEX_SELF_HOSTED_ADMIN_KEY"
+_FILE: Final = "server.json"
 
 DeploymentUrl = Annotated[
     str | None,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from random import Random
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from parabola.database.commits.committer import NEXT_ID, Committer
 from parabola.database.commits.subscriptions import Subscriptions
@@ -31,7 +31,7 @@ from parabola.values.errors import OutOfRetention
 
 __all__ = ["CommitListener", "Database"]
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ class Database:
         await add_missing_system_tables(database)
         return database
 
-    # ---- where things stand
+    # Where things stand
 
     @property
     def latest_ts(self) -> int:
@@ -165,7 +165,7 @@ class Database:
         self._committer.next_id += 1
         return self._committer.next_id - 1
 
-    # ---- transactions
+    # Transactions
 
     def begin(
         self,
@@ -250,7 +250,7 @@ class Database:
         """Returns when the commit at `ts` is durable; raises `ConflictError` if it was lost."""
         await self._committer.wait_durable(ts)
 
-    # ---- publication
+    # Publication
 
     def on_commit(self, callback: CommitListener) -> Callable[[], None]:
         """Calls `callback(write_set, ts)` for each commit once it is durable, in order. Returns the undoing.
@@ -273,7 +273,7 @@ class Database:
             except Exception:
                 _log.exception("a commit listener failed")
 
-    # ---- history
+    # History
 
     async def log_after(self, ts: int, limit: int) -> Rows[TailEntry]:
         """The durable changes after a timestamp, by (ts, id), whole commits; about `limit` of them.

@@ -56,8 +56,8 @@ class Access(Enum):
 class Snapshot:
     """The database as of `begin_ts`, plus the pending writes in `overlay`.
 
-    Not safe for use by two tasks at once. `namespace` is the component whose tables names and ids mean; ""
-    is the app. As it stands it is also the `TableNames` of that namespace, its look-ups recorded.
+    Not safe for use by two tasks at once. `component` names that whose tables names and ids mean; ""
+    is the app. As it stands it is also the `TableNames` of that component, its look-ups recorded.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class Snapshot:
         registry: Registry,
         usage: Usage,
         *,
-        namespace: str = "",
+        component: str = "",
     ) -> None:
         self.begin_ts = begin_ts
         self.registry = registry
         self.usage = usage
-        self.namespace = namespace
+        self.component = component
         self.read_set = ReadSet()
         self.overlay = Overlay()
         self.paginated = False
@@ -83,7 +83,7 @@ class Snapshot:
         # Names and numbers whose look-up is in the read set already.
         self._looked_up: set[tuple[str, str | int]] = set()
 
-    # ---- tables and indexes
+    # Tables and indexes
 
     def find_table(self, name: str, access: Access = Access.USER) -> Table | None:
         """The table a name means, or None; raises `BadRequest` for one that is off limits."""
@@ -95,26 +95,26 @@ class Snapshot:
             name = VIRTUAL_TABLES.get(name, name)
         elif access is Access.VIRTUAL:
             raise BadRequest("User tables cannot be accessed with db.system.", "UserTableAccess")
-        table = self._table(name, self.namespace)
-        if table is None and name.startswith("_") and self.namespace:
+        table = self._table(name, self.component)
+        if table is None and name.startswith("_") and self.component:
             return self._table(name, "")
         return table
 
-    def _table(self, name: str, namespace: str) -> Table | None:
-        looked_up = (namespace, name)
+    def _table(self, name: str, component: str) -> Table | None:
+        looked_up = (component, name)
         if looked_up not in self._looked_up:
             self._looked_up.add(looked_up)
-            self.read_set.record(TABLES_BY_NAME, _active_interval(namespace, name))
-        return self.registry.table(name, namespace)
+            self.read_set.record(TABLES_BY_NAME, _active_interval(component, name))
+        return self.registry.table(name, component)
 
     def find_table_by_number(self, number: int) -> Table | None:
-        """The active table of the namespace that has this number, whoever may see it."""
-        namespace = self.namespace
-        looked_up = (namespace, number)
+        """The active table of the component that has this number, whoever may see it."""
+        component = self.component
+        looked_up = (component, number)
         if looked_up not in self._looked_up:
             self._looked_up.add(looked_up)
-            self.read_set.record(TABLES_BY_NUMBER, _active_interval(namespace, float(number)))
-        return self.registry.table_by_number(number, namespace)
+            self.read_set.record(TABLES_BY_NUMBER, _active_interval(component, float(number)))
+        return self.registry.table_by_number(number, component)
 
     def table_name(self, number: int) -> tuple[str, bool] | None:
         """Name of the table with this number, and whether it is a system table (`TableNames`)."""
@@ -161,7 +161,7 @@ class Snapshot:
         assert table is not None
         return table
 
-    # ---- documents
+    # Documents
 
     async def get(self, id: str, *, table: str | None = None, system: bool = False) -> Document | None:
         """The document, or None if it or its table does not exist.
@@ -317,7 +317,7 @@ class Snapshot:
         if not document.table.is_system:
             self.usage.count_read(document.size)
 
-    # ---- queries
+    # Queries
 
     def query(self, query_json: Any, *, system: bool = False) -> QueryStream:
         """A stream of the documents a query selects. Raises at once for a bad shape, index or range.
@@ -387,7 +387,7 @@ class Snapshot:
             internal = legacy_internal_id(text)
             return None if internal is None else encode_id(found.number, internal)
 
-    # ---- views
+    # Views
 
     def snapshot_view(self) -> Snapshot:
         """The same snapshot without pending writes; its reads are not added to this read set.
@@ -395,18 +395,18 @@ class Snapshot:
         For `useStaleSnapshot`: nested reads share the limits but cause no conflict (semantics 5.4).
         """
         return Snapshot(
-            self._database, self.begin_ts, self._begin_registry, self.usage, namespace=self.namespace
+            self._database, self.begin_ts, self._begin_registry, self.usage, component=self.component
         )
 
     @contextmanager
-    def in_namespace(self, namespace: str) -> Iterator[None]:
+    def in_component(self, component: str) -> Iterator[None]:
         """Inside, names and ids mean the tables of another component."""
-        before = self.namespace
-        self.namespace = namespace
+        before = self.component
+        self.component = component
         try:
             yield
         finally:
-            self.namespace = before
+            self.component = before
 
     def metrics(self) -> dict[str, dict[str, float]]:
         """Used and remaining amounts for `getTransactionMetrics`."""
@@ -418,6 +418,6 @@ class Snapshot:
 
 
 @lru_cache(maxsize=4096)
-def _active_interval(namespace: str, name_or_number: str | float) -> Interval:
+def _active_interval(component: str, name_or_number: str | float) -> Interval:
     """Where the row of the active table with this name or number is in its index of `_tables`."""
-    return prefix_interval((namespace, name_or_number, "active"))
+    return prefix_interval((component, name_or_number, "active"))

@@ -81,7 +81,7 @@ class Transaction(Snapshot):
         self._day = int(now_ms // MS_PER_DAY)
         self._next_creation_time = max((begin_ts + 1) / 1e6, now_ms)
 
-    # ---- user writes
+    # User writes
 
     async def insert(self, table: str, value: dict[str, Any]) -> str:
         """Adds a document and returns its id; the table is created with its first document."""
@@ -122,7 +122,7 @@ class Transaction(Snapshot):
             )
         return table
 
-    # ---- the server's own writes
+    # The server's own writes
 
     async def insert_system(self, table: str, value: dict[str, Any]) -> str:
         """Adds a row to a system table, which must exist."""
@@ -157,7 +157,7 @@ class Transaction(Snapshot):
             raise BadRequest(f'Table for ID "{id}" not found', "InvalidArgument")
         return table
 
-    # ---- documents
+    # Documents
 
     async def _insert(
         self, table: Table, fields: dict[str, Any], *, keep_system_fields: bool = False
@@ -249,18 +249,18 @@ class Transaction(Snapshot):
         self._next_creation_time = math.nextafter(time, math.inf)
         return time
 
-    # ---- schemas
+    # Schemas
 
     async def _enforce_schemas(self, table: Table, value: dict[str, Any]) -> None:
         if table.is_system or table.state == "hidden":
             # What is in a hidden table is checked by whoever activates it: ids in it may mean hidden tables.
             return
-        namespace = table.namespace
-        self._record_schemas(namespace)
-        active = self.registry.active_schema(namespace)
+        component = table.component
+        self._record_schemas(component)
+        active = self.registry.active_schema(component)
         if active is not None:
             active.schema.check_document(table.name, value, self)
-        pending = self.registry.pending_schema(namespace)
+        pending = self.registry.pending_schema(component)
         if pending is not None:
             error = pending.schema.mismatch(table.name, value, self)
             if error is not None:
@@ -268,12 +268,12 @@ class Transaction(Snapshot):
                     pending, pending.schema.new_document_error(table.name, error), table.name
                 )
 
-    def _record_schemas(self, namespace: str) -> None:
-        """Makes the transaction depend on every schema of a namespace."""
-        if namespace in self._schemas_read:
+    def _record_schemas(self, component: str) -> None:
+        """Makes the transaction depend on every schema of a component."""
+        if component in self._schemas_read:
             return
-        self._schemas_read.add(namespace)
-        rows = self.registry.table(SCHEMAS, namespace)
+        self._schemas_read.add(component)
+        rows = self.registry.table(SCHEMAS, component)
         if rows is not None:
             self.read_set.record(rows.tablet_id, Interval.everything())
 
@@ -281,7 +281,7 @@ class Transaction(Snapshot):
         """Marks the schema of a push as failed; the push sees why."""
         await self.patch_system(row.document_id, {"state": "failed", "error": error, "tableName": table_name})
 
-    # ---- tables and indexes
+    # Tables and indexes
 
     def create_table(
         self,
@@ -289,23 +289,23 @@ class Transaction(Snapshot):
         *,
         number: int | None = None,
         state: TableState = "active",
-        namespace: str | None = None,
+        component: str | None = None,
     ) -> Table:
         """Adds a table with `by_id` and `by_creation_time`; its number is the lowest free one if not given.
 
         The caller has looked the name up, or the table is hidden. Raises `BadRequest` for a bad name and
         when there are too many tables.
         """
-        namespace = self.namespace if namespace is None else namespace
+        component = self.component if component is None else component
         if not name.startswith("_"):
             check_identifier(name, "InvalidTableName")
             users = sum(not table.is_system for table in self.registry.tables())
             if users >= MAX_TABLES:
                 raise BadRequest(f"Number of tables cannot exceed {MAX_TABLES}.", "TooManyTables")
         if number is None:
-            number = self.registry.free_table_number(namespace)
-        self.read_set.record(TABLES_BY_NUMBER, prefix_interval((namespace, float(number))))
-        table = Table(self._database.new_id(), name, number, state, namespace)
+            number = self.registry.free_table_number(component)
+        self.read_set.record(TABLES_BY_NUMBER, prefix_interval((component, float(number))))
+        table = Table(self._database.new_id(), name, number, state, component)
         self._insert_row(TABLES, row_of_table(table))
         created = self.registry.table_by_tablet(table.tablet_id)
         assert created is not None
@@ -320,8 +320,8 @@ class Transaction(Snapshot):
 
         Raises `BadRequest` while the active schema needs it.
         """
-        self._record_schemas(table.namespace)
-        active = self.registry.active_schema(table.namespace)
+        self._record_schemas(table.component)
+        active = self.registry.active_schema(table.component)
         if active is not None and table.state == "active":
             reason = _reason_to_keep(active, table.name)
             if reason is not None:
@@ -333,7 +333,7 @@ class Transaction(Snapshot):
 
         So an import switches in one transaction: readers see the whole old or the whole new table.
         """
-        present = self._table(table.name, table.namespace)
+        present = self._table(table.name, table.component)
         if present is not None:
             await self._drop(present)
         await self.patch_system(table.document_id, {"state": "active"})
@@ -363,7 +363,7 @@ class Transaction(Snapshot):
         """True if a commit now would write anything."""
         return any(map(is_effective, self.overlay))
 
-    # ---- sub-transactions
+    # Sub-transactions
 
     def savepoint(self) -> Savepoint:
         """The writes so far. Taking one costs nothing, to any depth."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.deployment_store import (
@@ -19,14 +19,16 @@ from parabola.functions.deployed.deployment_store import (
 from parabola.functions.deployed.function_handles import FunctionHandles, load_handles, update_handles
 from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.engine import Active, FunctionRunner
+from parabola.functions.processes.host_connection import LoadFailure
 from parabola.functions.processes.host_set import HostConfig, HostSet
-from parabola.functions.processes.hosts import LoadFailure
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
 
-logger = logging.getLogger("parabola.functions")
+__all__ = ["Activation", "FindProviders", "Write"]
+
+_log: Final = logging.getLogger(__name__)
 
 Write = Callable[["Transaction"], Awaitable[None]]
 FindProviders = Callable[[HostSet, Deployment], Awaitable[Sequence[Mapping[str, Any]]]]
@@ -60,7 +62,7 @@ class Activation:
             await hosts.start()
         except LoadFailure as failure:
             # Data, deploys and everything else can be served all the same.
-            logger.error("What is deployed cannot be run here: %s", failure)
+            _log.error("What is deployed cannot be run here: %s", failure)
             hosts = HostSet.failed(self._config, deployment, failure)
             self._made.append(hosts)
         hosts.warm_actions()
@@ -75,7 +77,7 @@ class Activation:
         return self._runner
 
     async def prepare(self, deployment: Deployment) -> HostSet:
-        """Hosts that have loaded a deployment's modules: ready to analyse them, and to be activated.
+        """Hosts that have loaded a deployment's modules: ready to analyze them, and to be activated.
 
         Raises `LoadFailure`. Whoever does not activate them closes them.
         """

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.database.query.cursors import CursorCodec
 from parabola.functions.calls.actions import run_action
@@ -29,8 +29,8 @@ from parabola.functions.deployed.function_path import FunctionPath
 from parabola.functions.outcomes.execution_log import ExecutionLog
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_connection import HostLost
 from parabola.functions.processes.host_losses import HostLosses
-from parabola.functions.processes.hosts import HostLost
 from parabola.functions.queries.query_cache import QueryCache
 from parabola.functions.settings import FunctionSettings
 from parabola.functions.syscalls import calls as syscall_calls
@@ -42,13 +42,15 @@ from parabola.functions.system.registry import PREFIX
 from parabola.values.errors import InternalServerError
 from parabola.values.limits import LIMIT_WARNING_RATIO
 
+__all__ = ["Active", "FunctionRunner"]
+
 if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
     from parabola.functions.outcomes.logs import LogLine
     from parabola.functions.processes.host_set import HostSet
 
-logger = logging.getLogger("parabola.functions")
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,7 @@ class FunctionRunner:
         try:
             return await execution.run(execution.db)
         except InternalServerError as fault:
-            logger.error("%s failed by a fault of the server: %s", execution.spec.path, fault)
+            _log.error("%s failed by a fault of the server: %s", execution.spec.path, fault)
             return Outcome(failure=FunctionFailure(SYSTEM_ERROR_TEXT, kind="exit"))
         except UncatchableFailure as uncatchable:
             return Outcome(failure=uncatchable.failure)

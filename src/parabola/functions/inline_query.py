@@ -8,30 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from parabola.functions.calls.arguments import EncodedArguments
-from parabola.functions.calls.calling import Call, RequestContext
+from parabola.functions.calls.calling import Call
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
-from parabola.functions.deployed.function_path import parse_path
-from parabola.functions.deployed.runtimes import Environment
+from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.functions.engine import Active
+from parabola.functions.processes.host_connection import Run, RunRequest
 from parabola.functions.processes.host_set import HostConfig, HostSet
-from parabola.functions.processes.hosts import Run, RunRequest
 
 if TYPE_CHECKING:
-    from parabola.functions.deployed.identity import Identity
     from parabola.functions.engine import FunctionRunner
     from parabola.functions.outcomes.results import FunctionResult
     from parabola.functions.processes.host_losses import HostLosses
 
 __all__ = ["InlineQueries"]
 
-WRAPPERS = "_system/repl/"
+WRAPPERS: Final = "_system/repl/"
 """Where the modules are that such a text may import."""
 
 
-class InlineHosts(HostSet):
+class InlineQueryHosts(HostSet):
     """One host for the inline query; what it calls goes to the hosts of the deployment."""
 
     def __init__(
@@ -43,14 +40,14 @@ class InlineHosts(HostSet):
         self._spec = spec
         self._deployed: HostSet | None = None
 
-    def beside(self, deployed: HostSet) -> InlineHosts:
+    def beside(self, deployed: HostSet) -> InlineQueryHosts:
         """The same, with the hosts for everything else."""
         self._deployed = deployed
         return self
 
     async def run(
         self,
-        environment: Environment,
+        runtime: RuntimeName,
         request: RunRequest,
         *,
         nested: bool = False,
@@ -58,8 +55,8 @@ class InlineHosts(HostSet):
     ) -> Run:
         """Start a run where it belongs."""
         if request.path == self._spec.path or self._deployed is None:
-            return await super().run(environment, request, nested=nested, losses=losses)
-        return await self._deployed.run(environment, request, nested=nested, losses=losses)
+            return await super().run(runtime, request, nested=nested, losses=losses)
+        return await self._deployed.run(runtime, request, nested=nested, losses=losses)
 
 
 class InlineQueries:
@@ -78,32 +75,23 @@ class InlineQueries:
         self._config = config
         self._instance = instance
 
-    async def run(
-        self,
-        path: str,
-        source: str,
-        args: EncodedArguments,
-        identity: Identity,
-        *,
-        request: RequestContext | None = None,
-    ) -> FunctionResult:
-        """Run the default export of `source` on what is durable now.
+    async def run(self, call: Call, source: str) -> FunctionResult:
+        """Run the default export of `source` on what is durable now; it may call internal functions.
 
-        `path` is the module's name in texts. Raises `BadRequest` for one that is no path, `LoadFailure` when
-        there is no Node.js.
+        The name that `call` gives is the module's, in texts. Raises `LoadFailure` when there is no Node.js.
         """
-        name = parse_path(path)
+        name = call.name
         spec = FunctionSpec(f"{name.module}.js:default", name, "query", "internal", "isolate")
         module = Module(f"{name.module}.js", "isolate", source)
         base = self._runner.active
         wrappers = [Module(WRAPPERS + name, "isolate", text) for name, text in self._wrappers().items()]
         own = Deployment({each.path: each for each in (*wrappers, module)}, env=base.deployment.env)
-        hosts = InlineHosts(self._config, own, self._instance, spec).beside(base.hosts)
+        hosts = InlineQueryHosts(self._config, own, self._instance, spec).beside(base.hosts)
         try:
             await hosts.start()
             functions = {**base.deployment.functions, name.canonical: spec}
             active = Active(replace(base.deployment, functions=functions), hosts, base.handles)
-            call = Call(name, args, identity, "", False, request or RequestContext())
+            call = replace(call, public_only=False)
             return await self._runner.query(call, ts=self._runner.database.durable_ts, active=active)
         finally:
             await hosts.close()

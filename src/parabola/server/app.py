@@ -1,6 +1,6 @@
 """The server as a whole: every API's routes on the main port, HTTP actions on the site port, start and stop.
 
-A new API is one module with ``routes(backend)`` and one line in ``APIS``.
+A new API is one module with `routes(backend)` and one line in `APIS`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from parabola.server.api import (
+    archives_api,
     deploy_api,
     environment_api,
     http_actions,
@@ -22,7 +23,6 @@ from parabola.server.api import (
     plain_endpoints,
     public_api,
     push_api,
-    snapshot_api,
     storage_api,
     usage_api,
 )
@@ -37,6 +37,17 @@ from parabola.server.http.rules import INTAKE, RULES, ServerRules
 from parabola.server.http.slashes import collapse_slashes
 from parabola.server.sync.server import SyncServer
 
+__all__ = [
+    "APIS",
+    "MAX_HEADER_BYTES",
+    "SYNC_SERVER",
+    "AppBackend",
+    "Server",
+    "create_app",
+    "create_site",
+    "serve",
+]
+
 
 class AppBackend(
     http_actions.ActingBackend,
@@ -45,12 +56,13 @@ class AppBackend(
     push_api.PushedBackend,
     log_api.LoggingBackend,
     inline_query_api.QueryingBackend,
-    snapshot_api.SnapshotBackend,
+    archives_api.SnapshotBackend,
     storage_api.StoringBackend,
     Protocol,
 ):
     """All that the APIs together ask of a backend. That ours has it is checked where the two meet, in
-    ``parabola.cli.local_server``."""
+    `parabola.cli.local_server`.
+    """
 
 
 APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
@@ -60,7 +72,7 @@ APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     deploy_api.routes,
     environment_api.routes,
     log_api.routes,
-    snapshot_api.routes,
+    archives_api.routes,
     inline_query_api.routes,
     usage_api.routes,
     storage_api.routes,
@@ -78,9 +90,9 @@ def create_app(
     rules: ServerRules | None = None,
     intake: Intake | None = None,
 ) -> web.Application:
-    """The main port: API, WebSocket, HTTP actions under ``/http``, and the files of ``public`` if given.
+    """The main port: API, WebSocket, HTTP actions under `/http`, and the files of `public` if given.
 
-    ``intake`` is the budget of what is being read, which ports may share.
+    `intake` is the budget of what is being read, which ports may share.
     """
     app = web.Application(
         middlewares=[cors.answer_preflights, answer_errors, collapse_slashes, separate_files]
@@ -118,7 +130,8 @@ def _set_rules(app: web.Application, rules: ServerRules | None, intake: Intake |
 
 class Server:
     """A backend on its ports. Sockets that already listen may stand for the ports; port 0 takes any free
-    one, and afterwards ``port`` and ``site_port`` say which. ``site_port`` None: no site port."""
+    one, and afterwards `port` and `site_port` say which. `site_port` None: no site port.
+    """
 
     def __init__(
         self,

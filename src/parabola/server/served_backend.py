@@ -10,6 +10,8 @@ from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
 
+__all__ = ["LiveQuery", "ServedBackend", "ServedConfig"]
+
 
 class ServedConfig(Protocol):
     """The part of the configuration that shows on the wire."""
@@ -22,20 +24,23 @@ class ServedConfig(Protocol):
 
 class LiveQuery(Protocol):
     """One holder's subscription to a query: says when its result no longer holds, and what holds at a
-    timestamp."""
+    timestamp.
+    """
 
     def result_at(self, ts: int) -> Awaitable[FunctionResult]:
-        """The result at exactly ``ts``; from then on ``on_invalid`` is called once when a later commit
-        changes what it read, at once if one already has."""
+        """The result at exactly `ts`; from then on `on_invalid` is called once when a later commit
+        changes what it read, at once if one already has.
+        """
         ...
 
     def known_at(self, ts: int) -> FunctionResult | None:
-        """What ``result_at`` would answer if nothing has to be run for it, None otherwise."""
+        """What `result_at` would answer if nothing has to be run for it, None otherwise."""
         ...
 
     def tell_at(self, ts: int, told: Callable[[FunctionResult | BaseException], None]) -> None:
-        """Have ``told`` called once with what ``result_at`` would answer or raise, at once if it is known;
-        not after ``close``."""
+        """Have `told` called once with what `result_at` would answer or raise, at once if it is known;
+        not after `close`.
+        """
         ...
 
     def close(self) -> None:
@@ -44,7 +49,7 @@ class LiveQuery(Protocol):
 
 
 class ServedBackend(Protocol):
-    """The face of ``parabola.backend.Backend`` that the server sees."""
+    """The face of `parabola.backend.Backend` that the server sees."""
 
     @property
     def config(self) -> ServedConfig: ...
@@ -63,8 +68,9 @@ class ServedBackend(Protocol):
         session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
     ) -> FunctionResult:
-        """The same ``session`` takes effect once. ``on_committing`` hears the commit timestamp before it
-        becomes durable."""
+        """The same `session` takes effect once. `on_committing` hears the commit timestamp before it
+        becomes durable.
+        """
         ...
 
     async def action(self, call: Call) -> FunctionResult: ...

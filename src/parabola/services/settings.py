@@ -33,9 +33,9 @@ class ServiceSettings:
     """How long the archive of an export can be fetched (semantics 13); from 1 minute."""
     imports_seconds: float = 7 * _DAY
     """How long an import waits to be confirmed; from 1 hour."""
-    maximum_file_bytes: int | None = None
+    max_file_bytes: int | None = None
     """Size of an uploaded file; from 1, None: any."""
-    minimum_free_bytes: int = 256 * MIB
+    min_free_bytes: int = 256 * MIB
     """What uploads leave free on the disk of the data directory, which the database needs to go on writing,
     with its log and a checkpoint of it; 0: they may fill it."""
     upload_url_seconds: float = _HOUR

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -25,13 +25,13 @@ from parabola.functions.processes.host_set import HostConfig
 from parabola.project import Project, ProjectError
 from parabola.services.deploys.push import Push
 from parabola.testing.http_requests import Answer, request
-from parabola.testing.inline_host import InlineHosts
+from parabola.testing.in_process_host import InProcessHosts
 from parabola.values.encoding import decode, encode, normalize
 from parabola.values.errors import ConvexError, ParabolaError
 
 __all__ = ["FunctionFailed", "InProcessBackend", "open_backend"]
 
-ISSUER = "https://parabola.test"
+ISSUER: Final = "https://parabola.test"
 """The issuer of test users."""
 
 
@@ -52,7 +52,7 @@ async def open_backend(
     """
     folder, push = _read(functions)
     with tempfile.TemporaryDirectory(prefix="parabola-test-") as data_dir:
-        config = BackendConfig(data_dir=Path(data_dir), hosts=HostConfig(inline=InlineHosts(folder)))
+        config = BackendConfig(data_dir=Path(data_dir), hosts=HostConfig(in_process=InProcessHosts(folder)))
         backend = await Backend.open(config)
         try:
             if env:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -17,7 +17,7 @@ from parabola.functions.outcomes.failures import FunctionFailure, new_request_id
 
 __all__ = ["Answer", "request"]
 
-SITE = "http://parabola.test"
+SITE: Final = "http://parabola.test"
 """Where test requests go."""
 
 

@@ -1,14 +1,16 @@
-"""How a value reads in an error text: ``1.0``, ``"x"``, ``{a: [1.0, 2.0]}`` (semantics 4.2)."""
+"""How a value reads in an error text: `1.0`, `"x"`, `{a: [1.0, 2.0]}` (semantics 4.2)."""
 
 from __future__ import annotations
 
 import math
 from base64 import b64encode
-from typing import Any
+from typing import Any, Final
 
 from parabola.values.int64 import Int64
 
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+__all__ = ["display", "display_float", "display_string"]
+
+_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
 
 def display(value: Any) -> str:
@@ -34,7 +36,7 @@ def display(value: Any) -> str:
 
 
 def display_float(number: float) -> str:
-    """``1.0``, ``-0.0``, ``1e16``, ``5e-5``, ``NaN``, ``inf``: the shortest text that reads back the same."""
+    """`1.0`, `-0.0`, `1e16`, `5e-5`, `NaN`, `inf`: the shortest text that reads back the same."""
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):

@@ -1,8 +1,8 @@
 """Values and their JSON forms: what crosses the wire, what is stored, what other formats show.
 
-In the engine a value is ``None``, ``bool``, ``float``, ``Int64``, ``str``, ``bytes``, a list or a dict of
+In the engine a value is `None`, `bool`, `float`, `Int64`, `str`, `bytes`, a list or a dict of
 values. Every number that JSON writes plainly is a float. What JSON cannot say is wrapped in an object with
-one key: ``$integer``, ``$float``, ``$bytes``, and the placeholders ``$commitTs`` and ``$undefined``
+one key: `$integer`, `$float`, `$bytes`, and the placeholders `$commitTs` and `$undefined`
 (semantics 1.1). Object members have no order; whatever is written out has them sorted by name.
 """
 
@@ -56,11 +56,11 @@ Value: TypeAlias = Union[bool, float, Int64, str, bytes, "list[Value]", "dict[st
 JSON: TypeAlias = Any
 """What a JSON parser returns: None, bool, int, float, str, list, dict."""
 
-_INT64 = Struct("<q")
-_FLOAT64 = Struct("<d")
+_INT64: Final = Struct("<q")
+_FLOAT64: Final = Struct("<d")
 
-_UNCHANGED = frozenset((float, bool, type(None)))
-_PLAIN_LEAVES = frozenset((str, bool, type(None)))
+_UNCHANGED: Final = frozenset((float, bool, type(None)))
+_PLAIN_LEAVES: Final = frozenset((str, bool, type(None)))
 
 
 def decode(
@@ -68,9 +68,9 @@ def decode(
 ) -> Value:
     """The value that parsed wire JSON stands for, with every limit of semantics 1.4 enforced.
 
-    ``allow_undefined`` lets ``{"$undefined": null}`` stand anywhere, ``allow_commit_ts`` lets
-    ``{"$commitTs": null}``. Without ``check_size`` the total size is the caller's to check. Raises
-    ``InvalidValue``.
+    `allow_undefined` lets `{"$undefined": null}` stand anywhere, `allow_commit_ts` lets
+    `{"$commitTs": null}`. Without `check_size` the total size is the caller's to check. Raises
+    `InvalidValue`.
     """
     kind = type(json)
     if kind is not dict and kind is not list:
@@ -188,9 +188,9 @@ def _eight_bytes(name: str, payload: Any) -> bytes:
 
 
 def encode(value: Any) -> JSON:
-    """The JSON-able form of a value (``convex_encoded_json``), objects with sorted keys.
+    """The JSON-able form of a value (`convex_encoded_json`), objects with sorted keys.
 
-    Python ints become floats. Raises ``InvalidValue`` for anything that is not a value.
+    Python ints become floats. Raises `InvalidValue` for anything that is not a value.
     """
     kind = type(value)
     if kind is str or value is None or kind is bool:
@@ -243,7 +243,7 @@ def resolve_commit_ts(json: bytes, ts: int) -> bytes:
 
 
 def _is_plain(value: Any) -> bool:
-    """True when ``orjson`` writes exactly what ``encode`` would: it turns NaN into null and keeps ints."""
+    """True when `orjson` writes exactly what `encode` would: it turns NaN into null and keeps ints."""
     kind = type(value)
     if kind is str or value is None or kind is bool:
         return True
@@ -264,14 +264,14 @@ def _is_plain(value: Any) -> bool:
 
 
 def loads(raw: bytes) -> Any:
-    """The value whose canonical JSON ``dumps`` made; nothing is checked again."""
+    """The value whose canonical JSON `dumps` made; nothing is checked again."""
     json = orjson.loads(raw)
     # Only a wrapped form, or a string that begins with a dollar sign, has these two bytes in a row.
     return revive(json) if b'"$' in raw else json
 
 
 def revive(json: Any) -> Any:
-    """What ``loads`` does with JSON that is parsed already: wrapped forms are opened, in place."""
+    """What `loads` does with JSON that is parsed already: wrapped forms are opened, in place."""
     kind = type(json)
     if kind is dict:
         if len(json) == 1:
@@ -291,15 +291,15 @@ def revive(json: Any) -> Any:
     return json
 
 
-FORMATS = ("convex_encoded_json", "convex_json", "json", "convex_clean_json", "export_json")
-"""The names ``encode_as`` knows; the second and fourth are aliases of the ones before them."""
+FORMATS: Final = ("convex_encoded_json", "convex_json", "json", "convex_clean_json", "export_json")
+"""The names `encode_as` knows; the second and fourth are aliases of the ones before them."""
 
 
 def encode_as(value: Any, format: str) -> JSON:
-    """The JSON-able form of a value in one of ``FORMATS`` (semantics 1.1).
+    """The JSON-able form of a value in one of `FORMATS` (semantics 1.1).
 
-    In ``export_json`` an Int64 becomes a Python int, in ``json`` a decimal string. Raises ``BadRequest``
-    with code ``BadFormat`` for another name.
+    In `export_json` an Int64 becomes a Python int, in `json` a decimal string. Raises `BadRequest`
+    with code `BadFormat` for another name.
     """
     if format == "convex_encoded_json" or format == "convex_json":
         return encode(value)

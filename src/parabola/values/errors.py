@@ -25,7 +25,7 @@
         ├── RateLimited            429
         └── InternalServerError    500
 
-``code`` is what programs key on; it never changes its meaning. Sources: semantics 5.2, sync-and-http 2.2.
+`code` is what programs key on; it never changes its meaning. Sources: semantics 5.2, sync-and-http 2.2.
 """
 
 from __future__ import annotations
@@ -34,6 +34,31 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from parabola.values.validators.builder import Validator
+
+__all__ = [
+    "BadRequest",
+    "Conflict",
+    "ConvexError",
+    "Forbidden",
+    "InternalServerError",
+    "InvalidId",
+    "InvalidValidator",
+    "InvalidValue",
+    "NotFound",
+    "OptimisticConcurrencyControlFailure",
+    "OutOfRetention",
+    "Overloaded",
+    "PaginationLimit",
+    "ParabolaError",
+    "RateLimited",
+    "SchemaDefinitionError",
+    "SystemFault",
+    "Unauthenticated",
+    "UnmappableHint",
+    "UnresolvedCommitTs",
+    "UserError",
+    "ValidationError",
+]
 
 
 class ParabolaError(Exception):
@@ -73,7 +98,7 @@ class UnresolvedCommitTs(InvalidValue):
 
 
 class InvalidId(BadRequest):
-    """A string is not a document id. Pass an ``_id`` unchanged, as the server returned it."""
+    """A string is not a document id. Pass an `_id` unchanged, as the server returned it."""
 
     default_code = "InvalidId"
 
@@ -81,7 +106,7 @@ class InvalidId(BadRequest):
 class ValidationError(BadRequest):
     """A value does not match a validator. Change the value at the path that is named, or the validator.
 
-    ``value`` and ``validator`` are the ones at the place that does not match; ``path`` leads there.
+    `value` and `validator` are the ones at the place that does not match; `path` leads there.
     """
 
     default_code = "ValidationError"
@@ -108,9 +133,9 @@ class InvalidValidator(BadRequest):
 
 
 class UnmappableHint(BadRequest):
-    """A type hint has no validator. Change the hint, or declare ``args=`` and ``returns=`` explicitly.
+    """A type hint has no validator. Change the hint, or declare `args=` and `returns=` explicitly.
 
-    ``file`` and ``line`` say where the function that carries the hint begins.
+    `file` and `line` say where the function that carries the hint begins.
     """
 
     default_code = "UnmappableHint"
@@ -170,9 +195,9 @@ class PaginationLimit(UserError):
 
 
 class ConvexError(UserError):
-    """Raise it in a function to tell the client something: ``raise ConvexError({"code": "full"})``.
+    """Raise it in a function to tell the client something: `raise ConvexError({"code": "full"})`.
 
-    ``data`` is any value; clients receive it unchanged, also in production where other texts are redacted
+    `data` is any value; clients receive it unchanged, also in production where other texts are redacted
     (sync-and-http 7.2). A string is its own message.
     """
 

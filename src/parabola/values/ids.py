@@ -6,24 +6,26 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 from hashlib import sha256
 from operator import mul
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from parabola.values.errors import InvalidId
 from parabola.values.limits import INTERNAL_ID_LENGTH, MAX_TABLE_NUMBER
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+__all__ = ["DocumentId", "decode_id", "encode_id", "is_valid_id", "legacy_internal_id", "new_internal_id"]
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 # The digits as `int` reads base 32; every other byte becomes one that it refuses.
-_TO_PYTHON = bytes(
+_TO_PYTHON: Final = bytes(
     b"0123456789abcdefghijklmnopqrstuv"[_ALPHABET.index(chr(byte))] if chr(byte) in _ALPHABET else ord("!")
     for byte in range(256)
 )
-_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_MAX_LEGACY_LENGTH = 24
-_VERSION = 0
+_PAIRS: Final = [high + low for high in _ALPHABET for low in _ALPHABET]
+_BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_MAX_LEGACY_LENGTH: Final = 24
+_VERSION: Final = 0
 # Characters of an id, by the bytes its table number takes.
-_LENGTHS = {1: 31, 2: 32, 3: 34, 4: 36, 5: 37}
-_FOOTER_LENGTH = 2
+_LENGTHS: Final = {1: 31, 2: 32, 3: 34, 4: 36, 5: 37}
+_FOOTER_LENGTH: Final = 2
 
 
 class DocumentId(NamedTuple):
@@ -34,7 +36,7 @@ class DocumentId(NamedTuple):
 
 
 def encode_id(table_number: int, internal: bytes) -> str:
-    """The string form of an id. ``table_number`` is 1 to 2^32 - 1, ``internal`` 16 bytes."""
+    """The string form of an id. `table_number` is 1 to 2^32 - 1, `internal` 16 bytes."""
     if not 0 < table_number <= MAX_TABLE_NUMBER:
         raise ValueError(f"a table number is between 1 and {MAX_TABLE_NUMBER}, not {table_number}")
     if len(internal) != INTERNAL_ID_LENGTH:
@@ -48,7 +50,7 @@ def encode_id(table_number: int, internal: bytes) -> str:
 def decode_id(text: str) -> DocumentId:
     """The parts of an id.
 
-    Raises ``InvalidId`` unless ``text`` is exactly what ``encode_id`` gives for them.
+    Raises `InvalidId` unless `text` is exactly what `encode_id` gives for them.
     """
     length = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     # Before anything else, so that a very long string costs nothing.
@@ -86,7 +88,7 @@ def decode_id(text: str) -> DocumentId:
 
 
 def is_valid_id(text: str) -> bool:
-    """True when ``text`` is an id of some table; the document need not exist."""
+    """True when `text` is an id of some table; the document need not exist."""
     try:
         decode_id(text)
     except InvalidId:
@@ -102,7 +104,7 @@ def new_internal_id(random14: bytes, day: int) -> bytes:
 
 
 def legacy_internal_id(text: str) -> bytes | None:
-    """The internal id that an id of an older form stands for, or None (semantics 2.2, ``normalizeId``).
+    """The internal id that an id of an older form stands for, or None (semantics 2.2, `normalizeId`).
 
     Such ids do not say their table. 22 characters or fewer are base64url of the 16 bytes; more are base62
     of a one and 17 bytes, of which the last two are the day and the others are hashed.

@@ -1,16 +1,18 @@
-"""``Int64``: the 64-bit integer that JavaScript calls bigint, a type of its own beside ``float``."""
+"""`Int64`: the 64-bit integer that JavaScript calls bigint, a type of its own beside `float`."""
 
 from __future__ import annotations
 
 from parabola.values.limits import INT64_MAX, INT64_MIN
 
+__all__ = ["Int64"]
+
 
 class Int64:
     """An immutable signed 64-bit integer; never equal to, nor ordered with, a Python number.
 
-    Convex keeps bigint and number apart everywhere (semantics 1.2), so this is no subclass of ``int``:
-    ``Int64(1) != 1``. Arithmetic takes another ``Int64`` or a Python ``int`` and gives an ``Int64``; a
-    result outside 64 bits raises ``OverflowError``. ``int(x)`` and ``x.value`` give the Python integer.
+    Convex keeps bigint and number apart everywhere (semantics 1.2), so this is no subclass of `int`:
+    `Int64(1) != 1`. Arithmetic takes another `Int64` or a Python `int` and gives an `Int64`; a
+    result outside 64 bits raises `OverflowError`. `int(x)` and `x.value` give the Python integer.
     """
 
     __slots__ = ("value",)

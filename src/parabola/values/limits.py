@@ -1,7 +1,7 @@
 """Every limit on values, documents, names and schemas, with where its number comes from.
 
 A number stands here once; the code and the error texts read it from here. "semantics n" is section n
-of ``docs/reference/semantics.md``. Where Convex's documentation and its server disagree the server's number
+of `docs/reference/semantics.md`. Where Convex's documentation and its server disagree the server's number
 is used, and the other one is named.
 """
 
@@ -10,7 +10,7 @@ from typing import Final
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
-# ---- values (semantics 1.4)
+# Values (semantics 1.4)
 
 MAX_VALUE_SIZE: Final = 32 * MIB
 """Size in bytes of any value, and of a system document."""
@@ -33,22 +33,22 @@ MAX_IDENTIFIER_LENGTH: Final = 64
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 
-# ---- documents (semantics 1.4)
+# Documents (semantics 1.4)
 
 MAX_DOCUMENT_SIZE: Final = 1 * MIB
-"""Size in bytes of one user document, ``_id`` and ``_creationTime`` included."""
+"""Size in bytes of one user document, `_id` and `_creationTime` included."""
 
 MAX_DOCUMENT_NESTING: Final = 16
 """Levels of a stored document, the document itself being the first."""
 
-# ---- ids (semantics 2.1)
+# Ids (semantics 2.1)
 
 INTERNAL_ID_LENGTH: Final = 16
 """Bytes of the part of an id that is unique within its table."""
 
 MAX_TABLE_NUMBER: Final = 2**32 - 1
 
-# ---- schema (semantics 3.1)
+# Schema (semantics 3.1)
 
 MAX_TABLES: Final = 10_000
 """User tables of a deployment."""
@@ -57,7 +57,7 @@ MAX_INDEXES_PER_TABLE: Final = 64
 """Database, search and vector indexes together, staged or not; the documentation says 32."""
 
 MAX_INDEX_FIELDS: Final = 16
-"""Fields of an index with the ``_creationTime`` that is appended, so one less can be declared."""
+"""Fields of an index with the `_creationTime` that is appended, so one less can be declared."""
 
 MAX_FILTER_FIELDS: Final = 16
 """Filter fields of one search or vector index."""
@@ -66,7 +66,7 @@ MIN_VECTOR_DIMENSIONS: Final = 2
 MAX_VECTOR_DIMENSIONS: Final = 4096
 """Dimensions of a vector index (semantics 13)."""
 
-# ---- calls (semantics 5.3 and 13)
+# Calls (semantics 5.3 and 13)
 
 MAX_ARGUMENTS_SIZE: Final = 16 * MIB
 """Size in bytes of a function's arguments."""
@@ -80,7 +80,7 @@ MAX_RESULT_SIZE: Final = 16 * MIB
 MAX_NESTED_CALL_DEPTH: Final = 8
 """Functions calling functions in one execution (semantics 4.3)."""
 
-# ---- one transaction: the function and everything it calls in it (semantics 5.3)
+# One transaction: the function and everything it calls in it (semantics 5.3)
 
 MAX_DOCUMENTS_READ: Final = 32_000
 MAX_BYTES_READ: Final = 16 * MIB
@@ -94,12 +94,12 @@ MAX_SCHEDULED_ARGUMENT_BYTES: Final = 16 * MIB
 LIMIT_WARNING_RATIO: Final = 0.8
 """The share of a limit above which a warning is logged."""
 
-# ---- queries (semantics 3.3 and 6.5)
+# Queries (semantics 3.3 and 6.5)
 
 MAX_QUERY_OPERATORS: Final = 256
 MAX_PAGE_SIZE: Final = 32_000
 
-# ---- logs (semantics 5.3)
+# Logs (semantics 5.3)
 
 MAX_LOG_LINES: Final = 256
 """Lines of one execution: 255 of the user, then one that says the rest is missing (js-runtime 5.9)."""
@@ -107,7 +107,7 @@ MAX_LOG_LINES: Final = 256
 MAX_LOG_LINE_BYTES: Final = 32_768
 """Bytes of one log line; longer ones are cut at a character boundary. The documentation says 4 KiB."""
 
-# ---- time (semantics 4.3 and 13), in seconds
+# Time (semantics 4.3 and 13), in seconds
 
 MAX_USER_TIME: Final = 1.0
 """User code of one query or mutation, database time excluded."""
@@ -127,7 +127,7 @@ MAX_MODULE_TIME: Final = 4.0
 MAX_CONFIG_TIME: Final = 1.0
 """The same for its configuration files: schema.js, auth.config.js, convex.config.js."""
 
-# ---- memory (js-runtime 5.5)
+# Memory (js-runtime 5.5)
 
 MAX_ISOLATE_MEMORY: Final = 64 * MIB
 """What a JavaScript query, mutation or action of the default runtime may hold."""
@@ -135,7 +135,7 @@ MAX_ISOLATE_MEMORY: Final = 64 * MIB
 MAX_SHARED_MEMORY: Final = 512 * MIB
 """What the queries and mutations of one Python process may hold together."""
 
-# ---- actions and HTTP actions (js-runtime 7)
+# Actions and HTTP actions (js-runtime 7)
 
 MAX_OPERATIONS_AT_ONCE: Final = 8
 """Operations of an action of the default JavaScript runtime that run at a time; more wait."""
@@ -149,7 +149,7 @@ MAX_RESPONSE_SIZE: Final = 20 * MIB
 MAX_WHOLE_BODY_SIZE: Final = 20 * MIB
 """Size in bytes of a request's body that is read as a form, or in Python as a whole; streams have none."""
 
-# ---- between the engine and its hosts (docs/host-protocol.md)
+# Between the engine and its hosts (docs/host-protocol.md)
 
 MAX_HOST_MESSAGE_BYTES: Final = 64 * MIB
 """One message, in either direction."""
@@ -157,7 +157,7 @@ MAX_HOST_MESSAGE_BYTES: Final = 64 * MIB
 MAX_BODY_AHEAD: Final = 256 * KIB
 """Bytes of a body that are under way to whoever has not taken them yet."""
 
-# ---- error texts
+# Error texts
 
 MAX_ERROR_MESSAGE_BYTES: Final = 64 * KIB
 """A longer message of a user error is cut."""

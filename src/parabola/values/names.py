@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from parabola.values.errors import BadRequest, InvalidValue
 from parabola.values.limits import MAX_FIELD_NAME_LENGTH, MAX_IDENTIFIER_LENGTH
 
-_PRINTABLE_ASCII = re.compile(r"[ -~]*\Z")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+__all__ = [
+    "check_field_name",
+    "check_identifier",
+    "field_name_problem",
+    "identifier_problem",
+    "is_identifier",
+    "known_names",
+    "remember_name",
+]
+
+_PRINTABLE_ASCII: Final = re.compile(r"[ -~]*\Z")
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 # Names of fields that are known to be fine: the same few come back in every document.
 known_names: set[str] = {"_id", "_creationTime"}
-_MAX_KNOWN_NAMES = 10_000
+_MAX_KNOWN_NAMES: Final = 10_000
 
 
 def field_name_problem(name: str) -> str | None:
-    """Why ``name`` cannot name a field of an object, or None: printable ASCII without a leading ``$`` can."""
+    """Why `name` cannot name a field of an object, or None: printable ASCII without a leading `$` can."""
     if name.startswith("$"):
         return f"Field name {name} starts with '$', which is reserved."
     if len(name) > MAX_FIELD_NAME_LENGTH:
@@ -31,7 +42,7 @@ def field_name_problem(name: str) -> str | None:
 
 
 def check_field_name(name: str) -> None:
-    """Raise ``InvalidValue`` unless ``name`` may name a field of an object; remember it if it may."""
+    """Raise `InvalidValue` unless `name` may name a field of an object; remember it if it may."""
     problem = field_name_problem(name)
     if problem is not None:
         raise InvalidValue(problem, "InvalidFieldName")
@@ -39,14 +50,14 @@ def check_field_name(name: str) -> None:
 
 
 def remember_name(name: str) -> None:
-    """Keep a checked name in ``known_names``, which is emptied rather than let grow without bound."""
+    """Keep a checked name in `known_names`, which is emptied rather than let grow without bound."""
     if len(known_names) >= _MAX_KNOWN_NAMES:
         known_names.clear()
     known_names.add(name)
 
 
 def identifier_problem(name: str) -> str | None:
-    """Why ``name`` is not an identifier, or None. Tables, indexes and declared fields need identifiers."""
+    """Why `name` is not an identifier, or None. Tables, indexes and declared fields need identifiers."""
     if not name:
         return "Identifier cannot be empty"
     first = name[0]
@@ -69,12 +80,12 @@ def identifier_problem(name: str) -> str | None:
 
 
 def is_identifier(name: str) -> bool:
-    """True when ``name`` is an identifier."""
+    """True when `name` is an identifier."""
     return identifier_problem(name) is None
 
 
 def check_identifier(name: str, code: str = "InvalidIdentifier") -> None:
-    """Raise ``BadRequest`` unless ``name`` is an identifier."""
+    """Raise `BadRequest` unless `name` is an identifier."""
     problem = identifier_problem(name)
     if problem is not None:
         raise BadRequest(problem, code)

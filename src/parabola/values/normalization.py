@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,14 +15,16 @@ from parabola.values.names import field_name_problem, known_names, remember_name
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED
 from parabola.values.record_types import struct_tag
 
-MAX_SAFE_INTEGER = 2**53
+__all__ = ["MAX_SAFE_INTEGER", "normalize"]
+
+MAX_SAFE_INTEGER: Final = 2**53
 """Beyond it a float does not tell neighbouring integers apart; the official Python client stops there too."""
 
-_SUPPORTED = (
+_SUPPORTED: Final = (
     "None, bool, int, float, Int64, str, bytes, lists, dicts with str keys, dataclasses and msgspec structs"
 )
-_UNCHANGED = frozenset((float, bool, type(None), Int64, bytes))
-_PLAIN_OF: dict[type, Callable[[Any], Any]] = {
+_UNCHANGED: Final = frozenset((float, bool, type(None), Int64, bytes))
+_PLAIN_OF: Final[dict[type, Callable[[Any], Any]]] = {
     bool: bool,
     float: float.__float__,
     int: int.__int__,
@@ -33,9 +35,9 @@ _PLAIN_OF: dict[type, Callable[[Any], Any]] = {
 def normalize(obj: Any) -> Any:
     """The value a Python object stands for.
 
-    ints become floats, tuples lists, dataclasses and ``msgspec.Struct`` instances objects; members that are
-    ``UNDEFINED`` or ``msgspec.UNSET`` are left out, as JavaScript leaves out ``undefined``. ``COMMIT_TS``
-    passes. Raises ``InvalidValue`` naming the path of anything else, and for a broken limit.
+    ints become floats, tuples lists, dataclasses and `msgspec.Struct` instances objects; members that are
+    `UNDEFINED` or `msgspec.UNSET` are left out, as JavaScript leaves out `undefined`. `COMMIT_TS`
+    passes. Raises `InvalidValue` naming the path of anything else, and for a broken limit.
     """
     try:
         return _normalize(obj, 0)

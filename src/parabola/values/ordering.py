@@ -2,39 +2,41 @@
 
 Across types: undefined < null < Int64 < Float64 < false < true < string < bytes < array < object
 (semantics 1.2). The encoding (semantics 1.3) is self-delimiting, so a key is its parts one after another.
-Python's own ``==`` and ``hash`` must not be used on values: ``True == 1 == 1.0`` and ``-0.0 == 0.0``.
+Python's own `==` and `hash` must not be used on values: `True == 1 == 1.0` and `-0.0 == 0.0`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from struct import Struct
-from typing import Any
+from typing import Any, Final
 
 from parabola.values.int64 import Int64
 from parabola.values.limits import INT64_MAX
 from parabola.values.placeholders import UNDEFINED, CommitTs, Undefined
 
-_UNDEFINED = 0x01
-_NULL = 0x03
-_INT64_ZERO = 0x08
-_FLOAT64 = 0x0D
-_FALSE = 0x0E
-_TRUE = 0x0F
-_STRING = 0x10
-_BYTES = 0x11
-_ARRAY = 0x12
-_OBJECT = 0x15
+__all__ = ["after_all_with", "compare", "decode_key", "encode_key", "equal"]
 
-_FLOAT_KEY = Struct(">Bd")
-_BITS = Struct(">Q")
-_DOUBLE = Struct(">d")
-_SIGN_BIT = 1 << 63
-_ALL_BITS = (1 << 64) - 1
+_UNDEFINED: Final = 0x01
+_NULL: Final = 0x03
+_INT64_ZERO: Final = 0x08
+_FLOAT64: Final = 0x0D
+_FALSE: Final = 0x0E
+_TRUE: Final = 0x0F
+_STRING: Final = 0x10
+_BYTES: Final = 0x11
+_ARRAY: Final = 0x12
+_OBJECT: Final = 0x15
+
+_FLOAT_KEY: Final = Struct(">Bd")
+_BITS: Final = Struct(">Q")
+_DOUBLE: Final = Struct(">d")
+_SIGN_BIT: Final = 1 << 63
+_ALL_BITS: Final = (1 << 64) - 1
 # Tags of integers by width in bytes: the more negative the smaller, the more positive the larger.
-_NEGATIVE_TAG = {8: 0x04, 4: 0x05, 2: 0x06, 1: 0x07}
-_POSITIVE_TAG = {1: 0x09, 2: 0x0A, 4: 0x0B, 8: 0x0C}
-_INTEGER_WIDTH = {tag: width for tags in (_NEGATIVE_TAG, _POSITIVE_TAG) for width, tag in tags.items()}
+_NEGATIVE_TAG: Final = {8: 0x04, 4: 0x05, 2: 0x06, 1: 0x07}
+_POSITIVE_TAG: Final = {1: 0x09, 2: 0x0A, 4: 0x0B, 8: 0x0C}
+_INTEGER_WIDTH: Final = {tag: width for tags in (_NEGATIVE_TAG, _POSITIVE_TAG) for width, tag in tags.items()}
 
 
 def encode_key(values: Iterable[Any]) -> bytes:
@@ -98,9 +100,9 @@ def _encode_name(name: str) -> bytes:
 
 
 def decode_key(key: bytes) -> list[Any]:
-    """The values ``encode_key`` was given; ``COMMIT_TS`` comes back as the largest Int64.
+    """The values `encode_key` was given; `COMMIT_TS` comes back as the largest Int64.
 
-    Raises ``ValueError`` for bytes that no list of values encodes to.
+    Raises `ValueError` for bytes that no list of values encodes to.
     """
     values = []
     position = 0
@@ -180,7 +182,7 @@ def _decode_text(key: bytes, position: int) -> tuple[bytes, int]:
 
 
 def compare(a: Any, b: Any) -> int:
-    """-1, 0 or 1 as ``a`` sorts before, with or after ``b``; either may be ``UNDEFINED`` or ``COMMIT_TS``."""
+    """-1, 0 or 1 as `a` sorts before, with or after `b`; either may be `UNDEFINED` or `COMMIT_TS`."""
     kind = type(a)
     if kind is type(b):
         if kind is str and a.isascii() and b.isascii():
@@ -192,7 +194,7 @@ def compare(a: Any, b: Any) -> int:
 
 
 def equal(a: Any, b: Any) -> bool:
-    """True when the values are the same in the total order: ``-0.0`` and ``0.0`` are not, NaN is itself."""
+    """True when the values are the same in the total order: `-0.0` and `0.0` are not, NaN is itself."""
     kind = type(a)
     if kind is str or kind is bool or a is None:
         return type(b) is kind and bool(a == b)
@@ -202,10 +204,10 @@ def equal(a: Any, b: Any) -> bool:
 
 
 def after_all_with(prefix: bytes) -> bytes | None:
-    """The smallest bytes after every key that begins with the values of the key ``prefix``.
+    """The smallest bytes after every key that begins with the values of the key `prefix`.
 
-    None when ``prefix`` holds no value. A further value begins with its tag, and ``FF`` is none: where a key
-    goes on with ``FF`` the last value of ``prefix`` is another one, which only begins alike. ``"a"`` is
-    ``10 61 00``, and ``"a\\0"`` is ``10 61 00 FF 00``.
+    None when `prefix` holds no value. A further value begins with its tag, and `FF` is none: where a key
+    goes on with `FF` the last value of `prefix` is another one, which only begins alike. `"a"` is
+    `10 61 00`, and `"a\\0"` is `10 61 00 FF 00`.
     """
     return prefix + b"\xff" if prefix else None

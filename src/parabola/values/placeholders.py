@@ -1,8 +1,10 @@
-"""Two stand-ins that are not values: ``UNDEFINED`` (a missing field) and ``COMMIT_TS`` (a time to come)."""
+"""Two stand-ins that are not values: `UNDEFINED` (a missing field) and `COMMIT_TS` (a time to come)."""
 
 from __future__ import annotations
 
 from typing import Final
+
+__all__ = ["COMMIT_TS", "UNDEFINED", "CommitTs", "Undefined"]
 
 
 class Undefined:

@@ -1,4 +1,4 @@
-"""The fields of the classes that stand for objects: ``TypedDict``, dataclasses and ``msgspec.Struct``."""
+"""The fields of the classes that stand for objects: `TypedDict`, dataclasses and `msgspec.Struct`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import dataclasses
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+
+__all__ = ["RecordField", "is_record_type", "is_typed_dict", "record_fields", "struct_tag"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,14 +28,14 @@ def is_record_type(hint: Any) -> bool:
 
 
 def is_typed_dict(hint: Any) -> bool:
-    """True for a ``TypedDict``, of ``typing`` or of ``typing_extensions``."""
+    """True for a `TypedDict`, of `typing` or of `typing_extensions`."""
     return isinstance(hint, type) and issubclass(hint, dict) and hasattr(hint, "__required_keys__")
 
 
 def record_fields(cls: type) -> list[RecordField]:
-    """The fields of such a class, in the order they are written; ``NameError`` when a hint names nothing.
+    """The fields of such a class, in the order they are written; `NameError` when a hint names nothing.
 
-    A field is optional when the class can be made without it: a default, ``NotRequired``, ``total=False``.
+    A field is optional when the class can be made without it: a default, `NotRequired`, `total=False`.
     """
     if is_typed_dict(cls):
         return _typed_dict_fields(cls)

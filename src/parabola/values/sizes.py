@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from parabola.values.display import display
 from parabola.values.errors import BadRequest, InvalidValue
@@ -14,7 +14,19 @@ from parabola.values.limits import (
     MIB,
 )
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+__all__ = [
+    "EXACT_SIZES_FROM",
+    "check_document",
+    "check_value",
+    "humanize",
+    "nesting_of",
+    "size_by_json",
+    "size_of",
+    "too_large",
+    "too_nested",
+]
+
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def size_of(value: Any) -> int:
@@ -51,7 +63,7 @@ def size_of(value: Any) -> int:
     return 9  # Int64, the commit timestamp to come, a Python int
 
 
-EXACT_SIZES_FROM = 4 * MIB
+EXACT_SIZES_FROM: Final = 4 * MIB
 """Bytes from which sizes are worth knowing: 80 % of the smallest limit."""
 
 
@@ -83,7 +95,7 @@ def nesting_of(value: Any) -> int:
 
 
 def check_value(value: Any) -> int:
-    """Raise ``InvalidValue`` if a value is too large or too nested for anything; return its size."""
+    """Raise `InvalidValue` if a value is too large or too nested for anything; return its size."""
     nesting = nesting_of(value)
     if nesting > MAX_VALUE_NESTING:
         raise too_nested(nesting)
@@ -96,8 +108,8 @@ def check_value(value: Any) -> int:
 def check_document(document: dict[str, Any], *, system: bool = False) -> int:
     """Raise unless a document may be stored: size, nesting, underscore fields; return its size.
 
-    ``document`` carries ``_id`` and ``_creationTime``. A system document may be as large as any value.
-    Codes: ``ValueTooLargeError`` and ``InvalidDocumentError``.
+    `document` carries `_id` and `_creationTime`. A system document may be as large as any value.
+    Codes: `ValueTooLargeError` and `InvalidDocumentError`.
     """
     problems = []
     underscored = []
@@ -141,14 +153,14 @@ def _is_deeper(container: Any, levels: int) -> bool:
 
 
 def too_large(size: int, limit: int) -> InvalidValue:
-    """The error for a value of ``size`` bytes where ``limit`` are allowed."""
+    """The error for a value of `size` bytes where `limit` are allowed."""
     return InvalidValue(
         f"Value is too large ({humanize(size)} > maximum size {humanize(limit)})", "ValueTooLargeError"
     )
 
 
 def too_nested(nesting: int) -> InvalidValue:
-    """The error for a value of ``nesting`` levels."""
+    """The error for a value of `nesting` levels."""
     return InvalidValue(
         f"Value is too nested (nested {nesting} levels deep > maximum nesting {MAX_VALUE_NESTING})",
         "TooNestedError",
@@ -156,7 +168,7 @@ def too_nested(nesting: int) -> InvalidValue:
 
 
 def humanize(size: int) -> str:
-    """A number of bytes for people, in binary units with at most two decimals: ``1.5 MiB``, ``16 MiB``."""
+    """A number of bytes for people, in binary units with at most two decimals: `1.5 MiB`, `16 MiB`."""
     number = float(size)
     for unit in _UNITS:
         if number < 1024 or unit == _UNITS[-1]:

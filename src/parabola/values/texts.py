@@ -7,6 +7,8 @@ from typing import Final
 
 from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES
 
+__all__ = ["displayable", "is_well_formed", "repaired", "shortened"]
+
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """All but tabs and new lines."""
 
@@ -29,14 +31,14 @@ def repaired(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def shortened(text: str, maximum_bytes: int = MAX_ERROR_MESSAGE_BYTES) -> str:
+def shortened(text: str, max_bytes: int = MAX_ERROR_MESSAGE_BYTES) -> str:
     """The text, cut where it takes more in UTF-8; halves of characters stay as they are."""
-    if len(text) * 4 <= maximum_bytes:
+    if len(text) * 4 <= max_bytes:
         return text
     encoded = text.encode("utf-8", "surrogatepass")
-    if len(encoded) <= maximum_bytes:
+    if len(encoded) <= max_bytes:
         return text
-    cut = maximum_bytes
+    cut = max_bytes
     while encoded[cut] & 0xC0 == 0x80:  # not within a character
         cut -= 1
     return encoded[:cut].decode("utf-8", "surrogatepass") + " ..."
@@ -44,5 +46,6 @@ def shortened(text: str, maximum_bytes: int = MAX_ERROR_MESSAGE_BYTES) -> str:
 
 def displayable(text: str) -> str:
     """The text with control characters spelled out, such as `\\x1b`: a terminal obeys them, and what a client
-    has sent may be in any error."""
+    has sent may be in any error.
+    """
     return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

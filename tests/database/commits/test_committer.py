@@ -1,5 +1,6 @@
 """Which transactions conflict, in which order commits become visible, and what happens when the disk does not
-play along."""
+play along.
+"""
 
 from __future__ import annotations
 

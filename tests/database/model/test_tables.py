@@ -175,7 +175,7 @@ async def test_there_is_a_bound_on_the_number_of_tables(
 async def test_namespaces_have_tables_and_numbers_of_their_own(database: Database) -> None:
     [outer] = await insert(database, "t", {"where": "app"})
     tx = database.begin(writable=True)
-    with tx.in_namespace("child"):
+    with tx.in_component("child"):
         inner = await tx.insert("t", {"where": "child"})
         assert [d.value["where"] for d in await collect(tx, "t")] == ["child"]
         assert await tx.get(outer) is None

@@ -18,7 +18,7 @@ await withBrowser(async (context) => {
   for (const page of [one, other]) page.on("framenavigated", () => (navigations += 1));
   const source = await readFile(process.env.MODULE, "utf8");
   const changed = source.replace(
-    'await ctx.db.query("tasks").order("desc").take(args.limit ?? 10)',
+    /await ctx\.db\s*\.query\("tasks"\)\s*\.order\("desc"\)\s*\.take\(args\.limit \?\? 10\)/,
     '(await ctx.db.query("tasks").order("desc").take(args.limit ?? 10)).map((t) => ({ ...t, text: t.text.toUpperCase() }))',
   );
   assert.notEqual(changed, source);

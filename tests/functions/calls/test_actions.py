@@ -167,7 +167,7 @@ async def test_an_action_may_run_actions_beyond_the_limit_of_running_ones(tmp_pa
         return 1 + await run.call("1.0/actions/action", inner)
 
     async with running(tmp_path, world) as engine:
-        hosts = engine.runner.active.hosts._environments["python"]
+        hosts = engine.runner.active.hosts._hosts_of["python"]
         hosts.actions._maximum = 1  # type: ignore[attr-defined]
         assert (await engine.action("a:nest", {"depth": 5})).value == 5.0
         too_deep = await engine.action("a:nest", {"depth": 12})

@@ -78,10 +78,10 @@ def test_functions_without_a_visibility_are_public() -> None:
 
 def test_environments_are_those_with_modules_in_a_fixed_order() -> None:
     modules = [Module("c.js", "node", ""), Module("a.py", "python", ""), Module("b.js", "isolate", "")]
-    assert Deployment.of(modules).environments() == ("python", "isolate", "node")
-    assert Deployment.of(modules[:1]).environments() == ("node",)
+    assert Deployment.of(modules).runtimes() == ("python", "isolate", "node")
+    assert Deployment.of(modules[:1]).runtimes() == ("node",)
     assert [m.path for m in Deployment.of(modules).modules_for("isolate")] == ["b.js"]
-    assert Deployment().environments() == ()
+    assert Deployment().runtimes() == ()
 
 
 def test_modules_are_found_with_and_without_extension() -> None:

@@ -13,9 +13,9 @@ from functions.pool_hosts import Hosts, request, settled
 from parabola.functions.calls.execution import Execution
 from parabola.functions.outcomes.failures import MISSING
 from parabola.functions.processes import host_pool
+from parabola.functions.processes.host_connection import HostLost, Run
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.host_pool import DeterministicPool
-from parabola.functions.processes.hosts import HostLost, Run
 
 
 def die(run: Run, *, suspect: Run | None = None) -> None:
@@ -179,7 +179,7 @@ async def test_who_has_lost_a_host_comes_before_those_who_wait() -> None:
     await pool.close()
 
 
-# ------------------------------------------------------------------------ whole calls
+# Whole calls
 
 
 @pytest.mark.parametrize("kind", ["query", "mutation"])

@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 
 from parabola.backend import Backend, BackendConfig
+from parabola.functions.processes.host_connection import HostConnection
 from parabola.functions.processes.host_process import HostProcess
-from parabola.functions.processes.hosts import HostConnection
 from parabola.functions.settings import FunctionSettings
 from parabola.server.app import Server
 from parabola.services.sign_in.admin_keys import make_admin_key

@@ -1,4 +1,4 @@
-"""The PyPI clients: ``python_client.py SCENARIO URL``. They hold the GIL while they wait: run them apart."""
+"""The PyPI clients: `python_client.py SCENARIO URL`. They hold the GIL while they wait: run them apart."""
 
 from __future__ import annotations
 

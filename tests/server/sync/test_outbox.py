@@ -13,7 +13,7 @@ from parabola.server.sync.outbox import JOINED_BYTES, MAX_BYTES, Outbox
 
 
 class Wire:
-    """A transport and its protocol: it takes one write, then is full until ``drain``."""
+    """A transport and its protocol: it takes one write, then is full until `drain`."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []

@@ -1,5 +1,6 @@
 """The rules of the sync protocol, one by one, on the session alone (the numbers are those of sync-and-http
-8)."""
+8).
+"""
 
 from __future__ import annotations
 

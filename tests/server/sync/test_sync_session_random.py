@@ -90,7 +90,7 @@ class Sockets(RuleBasedStateMachine):
         self.effects_of: dict[int, int] = {}
         self.open_socket()
 
-    # ------------------------------------------------------------------ sockets
+    # Sockets
 
     def open_socket(self) -> None:
         self.driver = Driver(run=self.run_query, auto=False)
@@ -134,7 +134,7 @@ class Sockets(RuleBasedStateMachine):
             self.record(*self.assigned)
         self.open_socket()
 
-    # ------------------------------------------------------------------ the client
+    # The client
 
     @rule(path=st.sampled_from(QUERIES))
     def subscribe(self, path: str) -> None:
@@ -167,7 +167,7 @@ class Sockets(RuleBasedStateMachine):
         self.driver.authenticate(self.driver.session._identity, "jwt" if token else None)
         self.read()
 
-    # ------------------------------------------------------------------ the server
+    # The server
 
     @precondition(lambda self: self.driver.tokens)
     @rule()
@@ -253,7 +253,7 @@ class Sockets(RuleBasedStateMachine):
     def run_query(self, query: HeldQuery, ts: int, identity: Identity) -> FunctionResult:
         return value(self.world.answer(str(query.name), ts, identity))
 
-    # ------------------------------------------------------------------ what must hold
+    # What must hold
 
     def read(self) -> None:
         messages = self.driver.messages[self.seen_texts :]

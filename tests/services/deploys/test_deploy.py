@@ -15,12 +15,12 @@ from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
+from parabola.functions.processes.host_connection import LoadFailure
 from parabola.functions.processes.host_set import HostConfig
-from parabola.functions.processes.hosts import LoadFailure
 from parabola.services.deploys import started_push
 from parabola.services.deploys.push import Push
 from parabola.services.deploys.schema_changes import RaceDetected
-from parabola.testing.inline_host import InlineHosts
+from parabola.testing.in_process_host import InProcessHosts
 from parabola.values.errors import BadRequest, Conflict, SchemaDefinitionError
 
 TASKS = """
@@ -65,7 +65,7 @@ def push(*modules: Module, **options: Any) -> Push:
 @contextlib.asynccontextmanager
 async def opened(data_dir: Path) -> AsyncIterator[Backend]:
     backend = await Backend.open(
-        BackendConfig(data_dir=data_dir, hosts=HostConfig(inline=InlineHosts(data_dir)))
+        BackendConfig(data_dir=data_dir, hosts=HostConfig(in_process=InProcessHosts(data_dir)))
     )
     try:
         yield backend

@@ -10,7 +10,7 @@ import pytest
 
 from parabola.functions.deployed.deployment import Module
 from parabola.services.deploys import known_analyses
-from parabola.services.deploys.known_analyses import KnownAnalyses, Surroundings
+from parabola.services.deploys.known_analyses import AnalysisContext, KnownAnalyses
 from parabola.values.analyzed_modules import AnalyzedModule, Reads
 
 
@@ -18,7 +18,7 @@ def modules(**sources: str) -> dict[str, Module]:
     return {f"{name}.js": Module(f"{name}.js", "isolate", source) for name, source in sources.items()}
 
 
-AROUND = Surroundings(
+AROUND = AnalysisContext(
     "isolate",
     modules(a="import './deep.js'", deep="1", other="2"),
     {"READ": "x", "UNREAD": "y"},
@@ -28,7 +28,7 @@ READS = Reads(imports=("a.js", "deep.js"), variables=("READ", "ABSENT"), is_fixe
 FOUND = AnalyzedModule(functions=())
 
 
-def known(around: Surroundings = AROUND, **reads: Any) -> KnownAnalyses:
+def known(around: AnalysisContext = AROUND, **reads: Any) -> KnownAnalyses:
     found = KnownAnalyses()
     found.remember("a.js", FOUND, msgspec.structs.replace(READS, **reads), around)
     return found
@@ -51,13 +51,13 @@ def test_a_module_is_known_while_nothing_it_depends_on_has_changed() -> None:
         replace(AROUND, variables={"READ": "z"}),
         replace(AROUND, variables={}),
         replace(AROUND, variables={"READ": "x", "ABSENT": ""}),
-        replace(AROUND, runtime=("0.1", "24", None)),
-        replace(AROUND, runtime=("0.1", "22", "packages")),
+        replace(AROUND, versions=("0.1", "24", None)),
+        replace(AROUND, versions=("0.1", "22", "packages")),
         replace(AROUND, component="counter"),
-        replace(AROUND, environment="node"),
+        replace(AROUND, runtime="node"),
     ],
 )
-def test_it_is_analysed_again_when_something_has(changed: Surroundings) -> None:
+def test_it_is_analysed_again_when_something_has(changed: AnalysisContext) -> None:
     assert known().find("a.js", changed) is None
 
 

@@ -16,11 +16,11 @@ import pytest
 
 from parabola.backend import Backend
 from parabola.services.imports import hidden as hidden_import
-from parabola.services.imports import snapshot_import
+from parabola.services.imports import imports
 from parabola.services.imports.load import ImportLoad
 from parabola.services.imports.record import ImportRequest
 from parabola.services.settings import ServiceSettings
-from services.snapshot_driver import (
+from services.archive_driver import (
     archive,
     begin_import,
     hidden,
@@ -128,7 +128,7 @@ async def test_a_file_that_was_being_looked_through_is_looked_through_again(
     tmp_path: Path, cut: Cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        cut.before(patch, snapshot_import.SnapshotImports, "_look_through", 1)
+        cut.before(patch, imports.Imports, "_look_through", 1)
         id = await imported_until_cut(cut, tmp_path, lines(*ROWS), "jsonLines", "replace")
     async with opened(cut.copy) as backend:
         record = await reached(backend, id, "waiting_for_confirmation")
@@ -219,7 +219,7 @@ async def test_an_import_that_takes_the_server_down_each_time_is_given_up(
 
     with monkeypatch.context() as patch:
         patch.setattr(ImportLoad, "write_rows", hang)
-        for _ in range(snapshot_import.MAX_ATTEMPTS - 1):  # the cut itself was the first one
+        for _ in range(imports.MAX_ATTEMPTS - 1):  # the cut itself was the first one
             reached_it.clear()
             async with opened(cut.copy):
                 await reached_it.wait()
@@ -229,7 +229,7 @@ async def test_an_import_that_takes_the_server_down_each_time_is_given_up(
             assert hidden(backend) == []
 
 
-# ---- what is cleaned up
+# What is cleaned up
 
 
 async def test_a_hidden_table_that_no_import_fills_is_removed_at_the_start(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from parabola.services.imports.load import ImportLoad
 from parabola.services.imports.record import ImportRecord
 from parabola.values.errors import BadRequest
 from parabola.values.ids import encode_id
-from services.snapshot_driver import (
+from services.archive_driver import (
     archive,
     begin_import,
     documents,
@@ -77,7 +77,7 @@ def said(record: ImportRecord) -> str:
     return text.removeprefix(PREFIX)
 
 
-# ---- readers and writers
+# Readers and writers
 
 
 async def test_readers_see_the_whole_old_or_the_whole_new_tables(backend: Backend) -> None:
@@ -161,7 +161,7 @@ async def test_the_rows_of_an_appended_file_are_seen_one_after_another(backend: 
     assert seen == sorted(seen)
 
 
-# ---- the schema
+# The schema
 
 
 async def test_rows_must_match_the_schema(backend: Backend) -> None:
@@ -262,7 +262,7 @@ async def test_a_push_under_way_fails_over_documents_that_it_does_not_allow(
     assert progress.table_name == "t"
 
 
-# ---- indexes
+# Indexes
 
 
 async def by_n(backend: Backend) -> list[float]:
@@ -338,7 +338,7 @@ async def test_a_table_is_not_replaced_while_its_indexes_are_being_filled(
     )
 
 
-# ---- what stands in the way at the end
+# What stands in the way at the end
 
 
 async def test_nothing_is_left_of_an_import_that_fails_at_the_end(
@@ -373,9 +373,9 @@ async def test_an_import_that_is_cancelled_at_the_end_changes_nothing(
 async def test_faults_are_tried_again_and_in_the_end_given_up(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from parabola.services.imports import snapshot_import
+    from parabola.services.imports import imports
 
-    monkeypatch.setattr(snapshot_import, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(imports, "FIRST_PAUSE_SECONDS", 0)
     attempts = []
 
     async def fail(*_: Any) -> None:

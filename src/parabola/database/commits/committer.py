@@ -34,9 +34,9 @@ from parabola.values.errors import OutOfRetention
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
 
-__all__ = ["Committer"]
+__all__ = ["NEXT_ID", "Committer"]
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 NEXT_ID: Final = "next_id"
 """Instance property: the next number for a tablet or an index."""
@@ -83,7 +83,7 @@ class Committer:
         self._waiting: deque[_Waiting] = deque()
         self._flusher: asyncio.Task[None] | None = None
 
-    # ---- state
+    # State
 
     @property
     def registry(self) -> Registry:
@@ -120,7 +120,7 @@ class Committer:
         self._assigned_ts = max(self._assigned_ts + 1, self.latest_ts + 1, self._clock())
         return self._assigned_ts
 
-    # ---- committing
+    # Committing
 
     async def commit(
         self, tx: Transaction, source: str, on_validated: Callable[[int], None] | None = None
@@ -239,7 +239,7 @@ class Committer:
             source=touched.commit.source,
         )
 
-    # ---- durability
+    # Durability
 
     async def wait_durable(self, ts: int) -> None:
         """Returns when `ts` is durable; raises `ConflictError` if the commit at `ts` was taken back."""

@@ -99,7 +99,7 @@ class Overlay:
             laid_out = self._indexes[index.index_id] = (index, keys)
         return laid_out[1]
 
-    # ---- savepoints
+    # Savepoints
 
     @property
     def position(self) -> int:

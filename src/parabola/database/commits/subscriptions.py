@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
+from typing import Final
 
 from parabola.database.commits.interval_map import IntervalMap
 from parabola.database.commits.write_log import WriteLog
@@ -17,7 +18,7 @@ from parabola.database.model.intervals import Intervals, ReadSet
 
 __all__ = ["Subscriptions", "Token"]
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 
 class Token:

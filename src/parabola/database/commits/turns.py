@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Final
 
-TURNS_BEFORE_LANE = 3
+__all__ = ["CONTENDED", "TURNS_BEFORE_LANE", "Turn", "Turns"]
+
+TURNS_BEFORE_LANE: Final = 3
 """Conflicts after which a mutation takes the commit lane."""
-CONTENDED = 0.3
+CONTENDED: Final = 0.3
 """The share of calls that compete from which a function takes turns at once."""
-_WEIGHT = 0.1
-_MAX_FUNCTIONS = 4096
+_WEIGHT: Final = 0.1
+_MAX_FUNCTIONS: Final = 4096
 
 
 class _Queue:

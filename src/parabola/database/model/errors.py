@@ -19,8 +19,8 @@ __all__ = [
 class ConflictError(OptimisticConcurrencyControlFailure):
     """A commit since the snapshot changed what the transaction had read. Run the whole of it again.
 
-    ``table`` and ``document_id`` name the first document that stood in the way and ``source`` the commit that
-    wrote it (as it was given to ``Database.commit``); all are None where the reason is not one document.
+    `table` and `document_id` name the first document that stood in the way and `source` the commit that
+    wrote it (as it was given to `Database.commit`); all are None where the reason is not one document.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class StorageFailed(StorageError):
 class StorageDamaged(StorageFailed):
     """What the disk gave back is not what was written. Writes are refused; restore a backup.
 
-    ``detail`` says what and where, for whoever runs the server: it is in the text of the exception and in the
+    `detail` says what and where, for whoever runs the server: it is in the text of the exception and in the
     log, and not in the message, which every caller may see.
     """
 

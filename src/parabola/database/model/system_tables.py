@@ -116,7 +116,7 @@ COMPONENT_TABLES: Final = (
     "_schemas",
     "_schema_validation_progress",
 )
-"""What every namespace has for itself; the other tables exist once."""
+"""What every component has for itself; the other tables exist once."""
 
 VIRTUAL_TABLES: Final = {"_storage": "_file_storage", "_scheduled_functions": "_scheduled_jobs"}
 """What `db.system` shows, and the table behind it (semantics 11.1)."""

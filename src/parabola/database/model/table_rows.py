@@ -22,7 +22,7 @@ class TableRow(SystemRow, frozen=True, kw_only=True):
     name: str
     number: float
     state: TableState
-    namespace: str
+    component: str = field(name="namespace")
 
 
 class IndexRow(SystemRow, frozen=True, kw_only=True, rename="camel"):

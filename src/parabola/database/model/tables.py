@@ -46,7 +46,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: `tablet_id` is its own for ever, `name` and `number` are the active one's in a namespace.
+    """One table: `tablet_id` is its own for ever, `name` and `number` are the active one's in a component.
 
     A *hidden* table is being imported and nobody sees it; a *deleting* one waits for its rows to be removed.
     """
@@ -55,7 +55,7 @@ class Table:
     name: str
     number: int
     state: TableState = "active"
-    namespace: str = ""
+    component: str = ""
     document_id: str = ""
 
     @property
@@ -84,7 +84,7 @@ def _parse_schema(text: str) -> Schema:
 class Registry:
     """All tables, indexes and schemas at one timestamp. Never changes; `with_row` makes the next one.
 
-    Look-ups by name or number find *active* tables of one namespace, the root app's unless told otherwise. As
+    Look-ups by name or number find *active* tables of one component, the root app's unless told otherwise. As
     it stands it is also the `TableNames` of the root app.
     """
 
@@ -97,40 +97,40 @@ class Registry:
         self._indexes: dict[int, tuple[Index, ...]] = {}
         self._schemas: dict[str, tuple[SchemaRow, ...]] = {}
 
-    # ---- tables
+    # Tables
 
-    def table(self, name: str, namespace: str = "") -> Table | None:
-        return self._by_name.get((namespace, name))
+    def table(self, name: str, component: str = "") -> Table | None:
+        return self._by_name.get((component, name))
 
-    def table_by_number(self, number: int, namespace: str = "") -> Table | None:
-        return self._by_number.get((namespace, number))
+    def table_by_number(self, number: int, component: str = "") -> Table | None:
+        return self._by_number.get((component, number))
 
     def table_by_tablet(self, tablet_id: int) -> Table | None:
         """The table in whatever state it is."""
         return self._by_tablet.get(tablet_id)
 
-    def tables(self, namespace: str | None = None) -> list[Table]:
-        """All tables in any state, of one namespace or of all, by number."""
-        found = [t for t in self._by_tablet.values() if namespace is None or t.namespace == namespace]
-        return sorted(found, key=lambda table: (table.namespace, table.number, table.tablet_id))
+    def tables(self, component: str | None = None) -> list[Table]:
+        """All tables in any state, of one component or of all, by number."""
+        found = [t for t in self._by_tablet.values() if component is None or t.component == component]
+        return sorted(found, key=lambda table: (table.component, table.number, table.tablet_id))
 
     def table_name(self, number: int) -> tuple[str, bool] | None:
         """Name of the root app's table with this number, and whether it is a system table (`TableNames`)."""
         return self.table_name_in("", number)
 
-    def table_name_in(self, namespace: str, number: int) -> tuple[str, bool] | None:
-        table = self._by_number.get((namespace, number))
+    def table_name_in(self, component: str, number: int) -> tuple[str, bool] | None:
+        table = self._by_number.get((component, number))
         return None if table is None else (public_name(table.name), table.is_system)
 
-    def free_table_number(self, namespace: str = "") -> int:
-        """The lowest number no user table of the namespace holds, in any state."""
-        taken = {table.number for table in self._by_tablet.values() if table.namespace == namespace}
+    def free_table_number(self, component: str = "") -> int:
+        """The lowest number no user table of the component holds, in any state."""
+        taken = {table.number for table in self._by_tablet.values() if table.component == component}
         number = FIRST_USER_TABLE_NUMBER
         while number in taken:
             number += 1
         return number
 
-    # ---- indexes
+    # Indexes
 
     def indexes(self, tablet_id: int) -> tuple[Index, ...]:
         """Every index of a table in any state, `by_id` first."""
@@ -149,22 +149,22 @@ class Registry:
     def index_ids(self) -> Iterable[int]:
         return [index.index_id for indexes in self._indexes.values() for index in indexes]
 
-    # ---- schemas
+    # Schemas
 
-    def active_schema(self, namespace: str = "") -> SchemaRow | None:
-        return self._schema(namespace, "active")
+    def active_schema(self, component: str = "") -> SchemaRow | None:
+        return self._schema(component, "active")
 
-    def pending_schema(self, namespace: str = "") -> SchemaRow | None:
+    def pending_schema(self, component: str = "") -> SchemaRow | None:
         """The schema of the push under way, validated or not."""
-        return self._schema(namespace, "pending") or self._schema(namespace, "validated")
+        return self._schema(component, "pending") or self._schema(component, "validated")
 
-    def _schema(self, namespace: str, state: str) -> SchemaRow | None:
-        for row in self._schemas.get(namespace, ()):
+    def _schema(self, component: str, state: str) -> SchemaRow | None:
+        for row in self._schemas.get(component, ()):
             if row.state == state:
                 return row
         return None
 
-    # ---- change
+    # Change
 
     def with_row(
         self, table: Table, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
@@ -198,14 +198,14 @@ class Registry:
         elif table.name == INDEXES:
             self._change_index(old, new)
         elif table.name == SCHEMAS:
-            self._change_schema(table.namespace, old, new)
+            self._change_schema(table.component, old, new)
 
     def _change_table(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         if old is not None:
             table = table_of_row(old)
             del self._by_tablet[table.tablet_id]
             # Within one transaction an import may have put the new table there before the old one goes.
-            name, number = (table.namespace, table.name), (table.namespace, table.number)
+            name, number = (table.component, table.name), (table.component, table.number)
             if self._by_name.get(name) == table:
                 del self._by_name[name]
             if self._by_number.get(number) == table:
@@ -214,8 +214,8 @@ class Registry:
             table = table_of_row(new)
             self._by_tablet[table.tablet_id] = table
             if table.state == "active":
-                self._by_name[table.namespace, table.name] = table
-                self._by_number[table.namespace, table.number] = table
+                self._by_name[table.component, table.name] = table
+                self._by_number[table.component, table.number] = table
 
     def _change_index(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         for row, present in ((old, False), (new, True)):
@@ -230,16 +230,16 @@ class Registry:
                 self._indexes.pop(index.tablet_id, None)
 
     def _change_schema(
-        self, namespace: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+        self, component: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
     ) -> None:
         row = new or old
         assert row is not None
         changed = StoredSchema.read(row)
-        kept = tuple(r for r in self._schemas.get(namespace, ()) if r.document_id != changed.id)
+        kept = tuple(r for r in self._schemas.get(component, ()) if r.document_id != changed.id)
         state = changed.state
         if new is not None and (state == "pending" or state == "validated" or state == "active"):
             kept = (*kept, SchemaRow(changed.id, state, changed.schema))
-        self._schemas[namespace] = kept
+        self._schemas[component] = kept
 
 
 def public_name(name: str) -> str:
@@ -258,7 +258,7 @@ def table_of_row(value: Mapping[str, Any]) -> Table:
         name=row.name,
         number=int(row.number),
         state=row.state,
-        namespace=row.namespace,
+        component=row.component,
         document_id=row.id,
     )
 
@@ -270,7 +270,7 @@ def row_of_table(table: Table) -> dict[str, Any]:
         name=table.name,
         number=float(table.number),
         state=table.state,
-        namespace=table.namespace,
+        component=table.component,
     )
     return row.fields()
 

@@ -24,7 +24,7 @@ __all__ = ["QueryReader", "QuerySource", "resolve_source"]
 class QueryReader(Protocol):
     """What the query evaluator needs of a transaction."""
 
-    namespace: str
+    component: str
     paginated: bool
     """Whether this function has run a paginated query."""
 

@@ -16,7 +16,7 @@ from parabola.database.query.syntax import Filter, Limit
 from parabola.database.query.virtual_tables import public_document
 from parabola.values.errors import UserError
 
-__all__ = ["QueryStream", "RangeScan"]
+__all__ = ["BATCH", "MAX_BATCH", "Operators", "QueryStream", "RangeScan"]
 
 BATCH: Final = 100
 """Rows fetched at once unless a limit or the caller wants another number (js-runtime 3.8)."""

@@ -70,7 +70,7 @@ class MemoryPersistence:
     async def load(self) -> PersistedState:
         return PersistedState(self.newest_ts, dict(self._properties))
 
-    # ---- reads
+    # Reads
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         entries: list[_Entry] = self._indexes.get(tablet_id, {}).get(id_key(id), [])
@@ -103,7 +103,7 @@ class MemoryPersistence:
         taken = sorted(rows[:end], key=lambda row: (row.ts, row.id))
         return Rows(taken, exhausted=end >= len(rows))
 
-    # ---- writes
+    # Writes
 
     async def ready(self) -> None:
         while not self._whole.is_set():

@@ -71,7 +71,7 @@ from parabola.database.store.write_ahead_log import WriteAheadLog
 
 __all__ = ["SqlitePersistence"]
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 FILE_NAME: Final = "parabola.sqlite3"
 
@@ -209,7 +209,7 @@ class SqlitePersistence:
         properties = dict(self._db.execute(sql.SELECT_PROPERTIES))
         return PersistedState(self.newest_ts, properties)
 
-    # ---- reads
+    # Reads
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         try:
@@ -234,7 +234,7 @@ class SqlitePersistence:
     def size(self, tablet_id: int) -> TableSize:
         return self._sizes.of(tablet_id)
 
-    # ---- writes
+    # Writes
 
     async def ready(self) -> None:
         while not self._writable.is_set():
@@ -466,7 +466,7 @@ class SqlitePersistence:
         finally:
             self._checkpointing = None
 
-    # ---- the end
+    # The end
 
     async def vacuum(
         self,

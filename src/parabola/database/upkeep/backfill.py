@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Backfill"]
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 CHUNK: Final = 200
 """Documents in one step: a few milliseconds of the event loop."""

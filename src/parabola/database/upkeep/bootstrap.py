@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.database.commits.committer import NEXT_ID
 from parabola.database.commits.write_set import Change, document_write
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_missing_system_tables", "first_commit", "load_registry"]
 
-NS_PER_DAY = 86_400_000_000_000
+NS_PER_DAY: Final = 86_400_000_000_000
 
 
 def first_commit(ts: int) -> Commit:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Inspection"]
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 FIRST_SECONDS: Final = 5.0
 """Pause before the first pass: a start has other things to do."""

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-__all__ = ["RunningTime", "seconds_since_boot"]
+__all__ = ["JUMP_SECONDS", "NS_PER_SECOND", "RunningTime", "seconds_since_boot"]
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 NS_PER_SECOND: Final = 1_000_000_000
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
 
-__all__ = ["Retention", "Vacuum"]
+__all__ = ["RUNNING_TIME", "Retention", "Vacuum"]
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 CHUNK: Final = 200
 """Rows removed in one step: a few milliseconds of the event loop."""

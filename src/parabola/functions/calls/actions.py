@@ -13,11 +13,13 @@ from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.hosts import HostLost
+from parabola.functions.processes.host_connection import HostLost
 
 if TYPE_CHECKING:
     from parabola.functions.deployed.deployment import FunctionSpec
     from parabola.functions.engine import FunctionRunner
+
+__all__ = ["execute_action", "run_action"]
 
 
 async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> FunctionResult:
@@ -47,7 +49,7 @@ async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> Func
 
 async def execute_action(runner: FunctionRunner, execution: Execution) -> Outcome:
     """Run an action on its host, within its time."""
-    limit = RUNTIMES[execution.spec.environment].action_seconds(runner.settings)
+    limit = RUNTIMES[execution.spec.runtime].action_seconds(runner.settings)
     try:
         async with asyncio.timeout(limit):
             return await execution.run(runner.database.registry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET, DecodeError, json
 
@@ -33,7 +33,7 @@ class Arguments:
     size: int
 
 
-NO_ARGUMENTS = Arguments({}, b"{}", 2)
+NO_ARGUMENTS: Final = Arguments({}, b"{}", 2)
 
 
 class EncodedArguments:
@@ -124,7 +124,7 @@ def decode_arguments(args: Any, path: str, *, in_mutation: bool = False) -> Argu
 
 def check_arguments(spec: FunctionSpec, arguments: Arguments, tables: TableNames) -> None:
     """Validate arguments against the function's `args`. Raises `CallRefused`."""
-    limit = RUNTIMES[spec.environment].argument_bytes
+    limit = RUNTIMES[spec.runtime].argument_bytes
     if (
         arguments.size > limit
     ):  # of a runtime that takes less than others, which is the one of Node.js actions

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from parabola.functions.processes.host_losses import HostLosses
     from parabola.functions.processes.host_set import HostSet
 
+__all__ = ["Attempt", "wall_clock_ms"]
+
 
 @dataclass(slots=True)
 class Attempt:

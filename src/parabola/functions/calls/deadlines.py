@@ -6,15 +6,17 @@ Time in which this process or the run's host waited for a processor is nobody's 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.processes.host_watchdog import process_waiting_seconds
 
 if TYPE_CHECKING:
-    from parabola.functions.processes.hosts import HostConnection, Run
+    from parabola.functions.processes.host_connection import HostConnection, Run
 
-SLOW_SYSTEM_FAILURE = FunctionFailure(
+__all__ = ["MAX_EXTENSION_SECONDS", "SLOW_SYSTEM_FAILURE", "DeadlinePassed", "Deadlines"]
+
+SLOW_SYSTEM_FAILURE: Final = FunctionFailure(
     "Your request timed out performing too many system operations.", kind="timeout"
 )
 
@@ -23,7 +25,7 @@ class DeadlinePassed(Exception):
     """The run has waited too long; its attempt is over."""
 
 
-MAX_EXTENSION_SECONDS = 60.0
+MAX_EXTENSION_SECONDS: Final = 60.0
 """How far a deadline is moved at most on a machine that is too busy."""
 
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.calls.arguments import Arguments, check_arguments
 from parabola.functions.calls.deadlines import DeadlinePassed
@@ -25,6 +25,7 @@ from parabola.functions.outcomes.failures import (
     failure_from_host,
 )
 from parabola.functions.outcomes.logs import LogCollector
+from parabola.functions.processes.host_connection import HostLost, Run, RunRequest
 from parabola.functions.processes.host_messages import (
     NO_USAGE,
     Done,
@@ -36,7 +37,6 @@ from parabola.functions.processes.host_messages import (
     Usage,
 )
 from parabola.functions.processes.host_replies import Refusal, Reply, refusal
-from parabola.functions.processes.hosts import HostLost, Run, RunRequest
 from parabola.functions.system.registry import SystemContext, SystemHandler
 from parabola.values.encoding import dumps, encode
 from parabola.values.errors import (
@@ -56,9 +56,11 @@ if TYPE_CHECKING:
     from parabola.functions.calls.surroundings import Surroundings
     from parabola.functions.syscalls.streams import OpenStreams
 
-logger = logging.getLogger("parabola.functions")
+__all__ = ["CONCURRENT_OPERATIONS", "Execution", "NestedFailure", "Outcome", "UncatchableFailure"]
 
-CONCURRENT_OPERATIONS = 64
+_log: Final = logging.getLogger(__name__)
+
+CONCURRENT_OPERATIONS: Final = 64
 """Operations of one action running at once; more wait. The official server stops at 8 (js-runtime §7.1)."""
 
 
@@ -208,7 +210,7 @@ class Execution:
             nested=self.depth > 0,
         )
         run = await attempt.hosts.run(
-            self.spec.environment, request, nested=self.depth > 0, losses=attempt.losses
+            self.spec.runtime, request, nested=self.depth > 0, losses=attempt.losses
         )
         self.started(run)
         in_action = self.transaction is None
@@ -252,7 +254,7 @@ class Execution:
 
     def _new_tables(self) -> bytes | None:
         """Table numbers, if this execution's host needs them and has not been told these."""
-        if self.transaction is None or not RUNTIMES[self.spec.environment].answers_normalize_id:
+        if self.transaction is None or not RUNTIMES[self.spec.runtime].answers_normalize_id:
             return None
         registry = self.transaction.registry
         if registry is self._told_tables:
@@ -274,7 +276,7 @@ class Execution:
         except (ParabolaError, CallRefused, UncatchableFailure, HostLost, DeadlinePassed):
             raise
         except Exception as error:
-            logger.exception("The operation %s failed", call.op)
+            _log.exception("The operation %s failed", call.op)
             raise InternalServerError(SYSTEM_ERROR_TEXT) from error
 
     def _start_operations(self, run: Run, calls: list[HostCall]) -> None:
@@ -296,7 +298,7 @@ class Execution:
                 text = SYSTEM_ERROR_TEXT if isinstance(fault, InternalServerError) else fault.message
                 reply = refusal(call.call, text)
             except Exception:
-                logger.exception("The operation %s failed", call.op)
+                _log.exception("The operation %s failed", call.op)
                 reply = refusal(call.call, SYSTEM_ERROR_TEXT)
         run.reply([reply])
 

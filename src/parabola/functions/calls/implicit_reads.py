@@ -7,7 +7,7 @@ it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.indexes import BY_ID, prefix_interval
 from parabola.database.model.intervals import Interval
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from parabola.database.model.intervals import ReadSet
     from parabola.database.model.tables import Registry
 
-DEPLOYMENT_TABLE = "_udf_config"
+__all__ = ["DEPLOYMENT_TABLE", "ENVIRONMENT_INDEX", "ENVIRONMENT_TABLE", "ImplicitReads"]
+
+DEPLOYMENT_TABLE: Final = "_udf_config"
 """A push writes its row; every execution depends on it."""
-ENVIRONMENT_TABLE = "_environment_variables"
-ENVIRONMENT_INDEX = "by_name"
+ENVIRONMENT_TABLE: Final = "_environment_variables"
+ENVIRONMENT_INDEX: Final = "by_name"
 
 
 class ImplicitReads:

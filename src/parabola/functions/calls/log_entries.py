@@ -42,7 +42,7 @@ def completion(
         caller=request.caller,
         user_execution_time=attempt.user_ms / 1000,
         component_path=attempt.component or None,
-        environment="isolate" if spec is None else spec.environment,
+        runtime="isolate" if spec is None else spec.runtime,
         identity_type=attempt.identity.kind,
         **ended,
     )

@@ -16,14 +16,16 @@ from parabola.functions.calls.execution import Outcome
 from parabola.functions.calls.session_requests import SessionRequest, store_result, stored_result
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_connection import HostLost
 from parabola.functions.processes.host_losses import HostLosses
-from parabola.functions.processes.hosts import HostLost
 from parabola.values.encoding import resolve_commit_ts
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
     from parabola.functions.engine import Active, FunctionRunner
+
+__all__ = ["Companion", "CompanionGone", "MutationRequest", "Mutations", "OnCommitting"]
 
 OnCommitting = Callable[[int], None]
 """Hears the commit timestamp before anyone can see the commit."""

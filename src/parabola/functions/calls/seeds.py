@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from typing import Final
 
-SEED_BYTES = 16
-_POOL_SEEDS = 256
+__all__ = ["SEED_BYTES", "SeedSource", "nested_seed"]
+
+SEED_BYTES: Final = 16
+_POOL_SEEDS: Final = 256
 
 
 class SeedSource:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 from msgspec import UNSET, UnsetType
@@ -29,8 +29,19 @@ from parabola.values.encoding import resolve_commit_ts
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
 
-TABLE = "_session_requests"
-INDEX = "by_session"
+__all__ = [
+    "ANSWERED_ALREADY",
+    "INDEX",
+    "TABLE",
+    "SessionRequest",
+    "SessionResult",
+    "call_digest",
+    "store_result",
+    "stored_result",
+]
+
+TABLE: Final = "_session_requests"
+INDEX: Final = "by_session"
 
 
 class SessionResult(SystemRow, frozen=True, kw_only=True, rename="camel"):
@@ -46,7 +57,7 @@ class SessionResult(SystemRow, frozen=True, kw_only=True, rename="camel"):
     """There, and true, where the mutation wrote nothing."""
 
 
-ANSWERED_ALREADY = FunctionFailure(
+ANSWERED_ALREADY: Final = FunctionFailure(
     "A mutation with this session and request id has been run already, with another function, other "
     "arguments or for another user, so its result is not shown here. Nothing was run now. A client must not "
     "use a request id twice in one session; sign in again as the user who sent it to see what became of it."

@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 
 from parabola.functions.deployed.function_path import FunctionPath, parse_path, strip_extension
-from parabola.functions.deployed.runtimes import RUNTIMES, Environment
+from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName
 from parabola.values.analyzed_modules import AnalyzedCron, AnalyzedModule, AnalyzedRoute, Position, UdfType
 
 if TYPE_CHECKING:
@@ -23,10 +23,21 @@ if TYPE_CHECKING:
     from parabola.values.schema.definition import Schema
     from parabola.values.validators.builder import Validator
 
+__all__ = [
+    "KIND_TITLES",
+    "Deployment",
+    "FunctionKind",
+    "FunctionSpec",
+    "Module",
+    "Visibility",
+    "functions_of",
+    "module_hash",
+]
+
 FunctionKind = Literal["query", "mutation", "action", "httpAction"]
 Visibility = Literal["public", "internal"]
 
-KIND_TITLES: Mapping[str, str] = {
+KIND_TITLES: Final[Mapping[str, str]] = {
     "query": "Query",
     "mutation": "Mutation",
     "action": "Action",
@@ -52,7 +63,7 @@ class Module:
     """
 
     path: str
-    environment: Environment
+    runtime: RuntimeName
     source: str
     source_map: str | None = None
     sha256: str = ""
@@ -78,7 +89,7 @@ class FunctionSpec:
     name: FunctionPath
     kind: FunctionKind
     visibility: Visibility
-    environment: Environment
+    runtime: RuntimeName
     args: Validator[Any] | None = None
     returns: Validator[Any] | None = None
     pos: Position | None = None
@@ -117,14 +128,14 @@ class Deployment:
         found = self.modules.get(name)
         return found if found is not None else self._modules_by_name.get(strip_extension(name))
 
-    def environments(self) -> tuple[Environment, ...]:
-        """The environments that have at least one module: one set of hosts is kept for each."""
-        present = {module.environment for module in self.modules.values()}
+    def runtimes(self) -> tuple[RuntimeName, ...]:
+        """The runtimes that have at least one module: one set of hosts is kept for each."""
+        present = {module.runtime for module in self.modules.values()}
         return tuple(name for name in RUNTIMES if name in present)
 
-    def modules_for(self, environment: Environment) -> list[Module]:
-        """The modules that a host of this environment loads, in path order."""
-        return [module for _, module in sorted(self.modules.items()) if module.environment == environment]
+    def modules_for(self, runtime: RuntimeName) -> list[Module]:
+        """The modules that a host of this runtime loads, in path order."""
+        return [module for _, module in sorted(self.modules.items()) if module.runtime == runtime]
 
     @property
     def analyzed_modules(self) -> dict[str, AnalyzedModule]:
@@ -198,7 +209,7 @@ def functions_of(module: Module) -> list[FunctionSpec]:
                 name=FunctionPath(strip_extension(module.path), function.name),
                 kind=_KINDS[function.udf_type],
                 visibility=function.exposure,
-                environment=module.environment,
+                runtime=module.runtime,
                 args=None if args_json is None else validator_from_json(args_json),
                 returns=None if returns_json is None else validator_from_json(returns_json),
                 pos=function.pos,
@@ -207,7 +218,7 @@ def functions_of(module: Module) -> list[FunctionSpec]:
     return specs
 
 
-_KINDS: Mapping[UdfType, FunctionKind] = {"Query": "query", "Mutation": "mutation", "Action": "action"}
+_KINDS: Final[Mapping[UdfType, FunctionKind]] = {"Query": "query", "Mutation": "mutation", "Action": "action"}
 
 
 def _json_of(text: str | None) -> Any:

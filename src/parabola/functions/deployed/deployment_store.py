@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import msgspec
 import orjson
 
 from parabola.database.model.documents import Document
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.deployment import Deployment, Module
-from parabola.functions.deployed.runtimes import Environment
+from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.values.analyzed_modules import read_analyzed_module
 from parabola.values.errors import BadRequest
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
 
 __all__ = [
+    "ENVIRONMENT",
     "EnvironmentVariable",
     "environment_rows",
     "load_deployment",
@@ -35,12 +37,12 @@ __all__ = [
     "system_rows",
 ]
 
-MODULES = "_modules"
-CONFIG = "_udf_config"
-ENVIRONMENT = "_environment_variables"
-AUTH = "_auth"
+MODULES: Final = "_modules"
+CONFIG: Final = "_udf_config"
+ENVIRONMENT: Final = "_environment_variables"
+AUTH: Final = "_auth"
 
-MAX_STORED_BYTES = 11 * 1024 * 1024
+MAX_STORED_BYTES: Final = 11 * 1024 * 1024
 """Compressed bytes of one module: with what surrounds them they must fit into one system document."""
 
 
@@ -48,7 +50,7 @@ class ModuleRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
     """A row of `_modules`: `source` and `source_map` are compressed, `analyzed` is a JSON text."""
 
     path: str
-    environment: Environment
+    runtime: RuntimeName = msgspec.field(name="environment")
     sha256: str
     source: bytes
     source_map: bytes | None
@@ -67,7 +69,7 @@ class ModuleRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
             )
         return cls(
             path=module.path,
-            environment=module.environment,
+            runtime=module.runtime,
             sha256=module.sha256,
             source=source,
             source_map=source_map,
@@ -78,7 +80,7 @@ class ModuleRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
         """The module."""
         return Module(
             path=self.path,
-            environment=self.environment,
+            runtime=self.runtime,
             source=zlib.decompress(self.source).decode(),
             source_map=None if self.source_map is None else zlib.decompress(self.source_map).decode(),
             sha256=self.sha256,
@@ -89,7 +91,7 @@ class ModuleRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
         """Whether it is the row for this module."""
         return (
             self.sha256 == module.sha256
-            and self.environment == module.environment
+            and self.runtime == module.runtime
             and self.analyzed == _analysis_text(module)
         )
 

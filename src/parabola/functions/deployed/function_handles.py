@@ -9,7 +9,7 @@ bringing the function back revives it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.deployment_store import system_rows
@@ -19,8 +19,10 @@ from parabola.values.errors import BadRequest
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
 
-TABLE = "_function_handles"
-SCHEME = "function://"
+__all__ = ["SCHEME", "TABLE", "FunctionHandle", "FunctionHandles", "load_handles", "update_handles"]
+
+TABLE: Final = "_function_handles"
+SCHEME: Final = "function://"
 
 
 class FunctionHandle(SystemRow, frozen=True, kw_only=True):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from parabola.values.errors import BadRequest
 
-EXTENSIONS = (".js", ".py", ".ts", ".tsx", ".jsx", ".mjs")
-_COMPONENT = re.compile(r"[A-Za-z0-9_.]{1,64}\Z")
-_FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+__all__ = ["EXTENSIONS", "FunctionPath", "parse_path", "strip_extension"]
+
+EXTENSIONS: Final = (".js", ".py", ".ts", ".tsx", ".jsx", ".mjs")
+_COMPONENT: Final = re.compile(r"[A-Za-z0-9_.]{1,64}\Z")
+_FUNCTION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 
 
 class FunctionPath(NamedTuple):

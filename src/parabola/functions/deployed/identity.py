@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
 from parabola.values.errors import BadRequest
+
+__all__ = ["NO_IDENTITY", "SYSTEM_IDENTITY", "Identity", "IdentityKind"]
 
 IdentityKind = Literal["none", "user", "admin", "system"]
 
@@ -55,7 +57,8 @@ class Identity:
 
     def require_writable(self) -> Identity:
         """The identity itself. Raises BadRequest (InvalidIdentity) when its attributes cannot be handed to
-        functions: they come from outside, as deep and as large as JSON may be."""
+        functions: they come from outside, as deep and as large as JSON may be.
+        """
         try:
             self.attributes_json  # noqa: B018
         except TypeError as error:
@@ -73,9 +76,10 @@ class Identity:
     @staticmethod
     def admin(acting_as: Mapping[str, Any] | None = None, *, read_only: bool = False) -> Identity:
         """The holder of an admin key, plain or acting as a user. Raises BadRequest as `require_writable`
-        does."""
+        does.
+        """
         return Identity("admin", acting_as, read_only).require_writable()
 
 
-NO_IDENTITY = Identity()
-SYSTEM_IDENTITY = Identity("system")
+NO_IDENTITY: Final = Identity()
+SYSTEM_IDENTITY: Final = Identity("system")

@@ -16,15 +16,15 @@ from parabola.values.limits import MAX_ARGUMENTS_SIZE, MAX_NODE_ARGUMENTS_SIZE
 __all__ = [
     "LANGUAGES",
     "RUNTIMES",
-    "Environment",
     "Language",
     "LanguageRow",
     "Runtime",
+    "RuntimeName",
     "host_limits",
     "runtimes_of",
 ]
 
-Environment: TypeAlias = Literal["python", "isolate", "node"]
+RuntimeName: TypeAlias = Literal["python", "isolate", "node"]
 """Where a module runs: the Python host, the default JavaScript runtime, or full Node.js (`"use node"`)."""
 
 Language: TypeAlias = Literal["python", "typescript"]
@@ -46,7 +46,7 @@ class LanguageRow:
 class Runtime:
     """One kind of host."""
 
-    name: Environment
+    name: RuntimeName
     language: Language
     action_seconds: Callable[[FunctionSettings], float]
     """Which setting is the time of an action (js-runtime §5.5)."""
@@ -68,7 +68,7 @@ LANGUAGES: Final[Mapping[Language, LanguageRow]] = {
     )
 }
 
-RUNTIMES: Final[Mapping[Environment, Runtime]] = {
+RUNTIMES: Final[Mapping[RuntimeName, Runtime]] = {
     row.name: row
     for row in (
         Runtime("python", "python", lambda settings: settings.action_seconds, MAX_ARGUMENTS_SIZE),
@@ -91,17 +91,17 @@ RUNTIMES: Final[Mapping[Environment, Runtime]] = {
 }
 
 
-def runtimes_of(language: Language) -> tuple[Environment, ...]:
+def runtimes_of(language: Language) -> tuple[RuntimeName, ...]:
     """The runtimes of a language, the default one first."""
     return tuple(row.name for row in RUNTIMES.values() if row.language == language)
 
 
-def host_limits(environment: Environment, settings: FunctionSettings) -> HostLimits:
+def host_limits(runtime: RuntimeName, settings: FunctionSettings) -> HostLimits:
     """What a host of a runtime is told to hold its functions to."""
-    runtime = RUNTIMES[environment]
+    row = RUNTIMES[runtime]
     return HostLimits(
         user_seconds=settings.user_seconds,
-        action_seconds=runtime.action_seconds(settings),
-        argument_bytes=runtime.argument_bytes,
+        action_seconds=row.action_seconds(settings),
+        argument_bytes=row.argument_bytes,
         shared_memory=settings.host_memory_bytes // 2,
     )

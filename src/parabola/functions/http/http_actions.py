@@ -33,11 +33,11 @@ from parabola.values.sizes import humanize
 if TYPE_CHECKING:
     from parabola.functions.calls.calling import RequestContext
     from parabola.functions.engine import FunctionRunner
-    from parabola.functions.processes.hosts import Run
+    from parabola.functions.processes.host_connection import Run
 
 __all__ = ["BODYLESS", "HttpActionRequest", "HttpExecution", "ResponseSink", "run_http_action"]
 
-logger = logging.getLogger("parabola.functions")
+_log: Final = logging.getLogger(__name__)
 
 TOO_LARGE_TEXT: Final = (
     f"HttpResponseTooLarge: HTTP actions support responses up to {humanize(MAX_RESPONSE_SIZE)}"
@@ -148,7 +148,7 @@ async def run_http_action(
         name=name,
         kind="httpAction",
         visibility="public",
-        environment=route.module.environment,
+        runtime=route.module.runtime,
     )
     json = {
         "method": request.method,
@@ -171,7 +171,7 @@ async def run_http_action(
         try:
             await execution.finish_response()
         except Exception:
-            logger.exception("The response of %s %s cannot be written", request.method, request.path)
+            _log.exception("The response of %s %s cannot be written", request.method, request.path)
             failure = failure or FunctionFailure(SYSTEM_ERROR_TEXT)
     finally:
         execution.close()

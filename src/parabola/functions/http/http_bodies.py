@@ -16,6 +16,8 @@ from parabola.functions.processes.host_messages import ResponseChunk, ResponseHe
 from parabola.functions.processes.host_replies import BodyMessage, RequestChunk, RequestEnd
 from parabola.values.limits import MAX_BODY_AHEAD, MAX_RESPONSE_SIZE
 
+__all__ = ["RequestFeed", "ResponseRelay", "ResponseSink", "Send"]
+
 Send = Callable[[BodyMessage], None]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from parabola.functions.deployed.deployment import Deployment, Module
 
 __all__ = ["HTTP_MODULE", "HttpRoute", "find_route", "has_router", "http_prefix"]
 
-HTTP_MODULE = "http"
+HTTP_MODULE: Final = "http"
 
 
 @dataclass(frozen=True, slots=True)

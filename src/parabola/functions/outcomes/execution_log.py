@@ -14,6 +14,8 @@ from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.logs import LogLine
 from parabola.functions.settings import FunctionSettings
 
+__all__ = ["ExecutionEntry", "ExecutionLog"]
+
 
 @dataclass(slots=True)  # not frozen: one is made for every call, and frozen ones are slow to make
 class ExecutionEntry:
@@ -34,7 +36,7 @@ class ExecutionEntry:
     component_path: str | None = None
     caller: str = "SyncWorker"
     parent_execution_id: str | None = None
-    environment: str = "isolate"
+    runtime: str = "isolate"
     identity_type: str = "unknown"
     cached_result: bool = False
     usage: dict[str, Any] | None = None
@@ -65,7 +67,7 @@ class ExecutionEntry:
                 error=None if self.error is None else self.error.text(),
                 parentExecutionId=self.parent_execution_id,
                 caller=self.caller,
-                environment=self.environment,
+                environment=self.runtime,
                 identityType=self.identity_type,
                 cachedResult=self.cached_result,
                 userExecutionTime=self.user_execution_time,

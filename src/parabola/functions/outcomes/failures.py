@@ -16,6 +16,21 @@ from parabola.values.errors import UserError
 from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES, MAX_RESULT_SIZE
 from parabola.values.sizes import humanize, size_of
 
+__all__ = [
+    "INVALID_DATA_TEXT",
+    "MAX_FRAMES",
+    "MAX_FRAME_LENGTH",
+    "MISSING",
+    "SYSTEM_ERROR_TEXT",
+    "FailureKind",
+    "FunctionFailure",
+    "HostError",
+    "Missing",
+    "data_problem",
+    "failure_from_host",
+    "new_request_id",
+]
+
 SYSTEM_ERROR_TEXT: Final = "Your request couldn't be completed. Try again later."
 """What anyone may read of a fault that is not the function's (js-runtime §1.4)."""
 

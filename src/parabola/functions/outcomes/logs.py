@@ -7,16 +7,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from parabola.values.limits import MAX_LOG_LINE_BYTES, MAX_LOG_LINES
 
-Level = Literal["DEBUG", "INFO", "LOG", "WARN", "ERROR"]
-LEVEL_NAMES: tuple[Level, ...] = ("DEBUG", "INFO", "LOG", "WARN", "ERROR")
+__all__ = [
+    "LATEST_TIMESTAMP",
+    "LEVEL_NAMES",
+    "OVERFLOW_TEXT",
+    "Level",
+    "LogCollector",
+    "LogLine",
+    "system_line",
+]
 
-LATEST_TIMESTAMP = 2**53
+Level = Literal["DEBUG", "INFO", "LOG", "WARN", "ERROR"]
+LEVEL_NAMES: Final[tuple[Level, ...]] = ("DEBUG", "INFO", "LOG", "WARN", "ERROR")
+
+LATEST_TIMESTAMP: Final = 2**53
 """Milliseconds; a line that claims to be later has no timestamp."""
-OVERFLOW_TEXT = f"Log overflow (maximum {MAX_LOG_LINES}). Remaining log lines omitted."
+OVERFLOW_TEXT: Final = f"Log overflow (maximum {MAX_LOG_LINES}). Remaining log lines omitted."
 
 
 @dataclass(frozen=True, slots=True)

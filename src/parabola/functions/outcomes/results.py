@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from parabola.database.model.intervals import ReadSet
     from parabola.functions.outcomes.logs import LogLine
 
+__all__ = ["KEPT", "FunctionResult"]
+
 T = TypeVar("T")
 
 KEPT: Final = 3000

@@ -10,26 +10,34 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from parabola.functions.processes.background_tasks import BackgroundTasks
+from parabola.functions.processes.host_connection import (
+    HostConnection,
+    HostLost,
+    LoadFailure,
+    Run,
+    RunRequest,
+)
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.host_pool import SpawnHost
-from parabola.functions.processes.hosts import HostConnection, HostLost, LoadFailure, Run, RunRequest
 from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import RateLimited
 
-logger = logging.getLogger("parabola.host")
+__all__ = ["BUSY_SHARE", "CALM_SECONDS", "LOOK_SECONDS", "MAX_RESTLESS", "USES_PER_HOST", "ActionPool"]
 
-LOOK_SECONDS = 10.0
+_log: Final = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 10.0
 """How often idle hosts are looked at."""
-BUSY_SHARE = 0.25
+BUSY_SHARE: Final = 0.25
 """An idle host that uses more of a processor than this is ended: an action left something running there."""
-USES_PER_HOST = 1000
+USES_PER_HOST: Final = 1000
 """An action host is replaced after so many runs, so that what leaks in it stays bounded."""
-CALM_SECONDS = 5.0
+CALM_SECONDS: Final = 5.0
 """How long what an action has left behind (timers, connections) may go on before its process is ended."""
-MAX_RESTLESS = 4
+MAX_RESTLESS: Final = 4
 """Processes with something left behind; of more the oldest is ended at once."""
 
 
@@ -243,7 +251,7 @@ class ActionPool:
         """End a host in which something still runs that nobody waits for; whether it was one."""
         if not rest.is_at_work(time.monotonic()):
             return False
-        logger.warning("An action left something running in its process, which is ended.")
+        _log.warning("An action left something running in its process, which is ended.")
         self._dismiss(rest.host)
         return True
 
@@ -256,7 +264,7 @@ class ActionPool:
         try:
             host = await self._spawn()
         except LoadFailure as failure:
-            logger.warning("A spare action host could not be started: %s", failure)
+            _log.warning("A spare action host could not be started: %s", failure)
             return
         finally:
             self._starting -= 1

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+__all__ = ["BackgroundTasks"]
+
 
 class BackgroundTasks:
     """Background work that is cancelled as one."""

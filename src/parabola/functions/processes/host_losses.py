@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
-from parabola.functions.processes.hosts import HostConnection, HostLost
+from parabola.functions.processes.host_connection import HostConnection, HostLost
 from parabola.values.errors import InternalServerError
+
+__all__ = ["COMPANION_LOSSES", "MAX_CLOSED_HOSTS", "HostLosses", "Lender", "Seclusion"]
 
 MAX_CLOSED_HOSTS: Final = 5
 """Hosts that may be closed under one call, by deployments say, before it is given up."""

@@ -11,34 +11,44 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from parabola.functions.processes.background_tasks import BackgroundTasks
-from parabola.functions.processes.host_losses import HostLosses
-from parabola.functions.processes.hosts import (
+from parabola.functions.processes.host_connection import (
     HostConnection,
     HostLost,
     LoadFailure,
     Run,
     RunRequest,
 )
+from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.waiting_line import WaitingLine
 from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import Overloaded
 
-logger = logging.getLogger("parabola.host")
+__all__ = [
+    "APART_SECONDS",
+    "LENT_HOSTS",
+    "MAX_APART",
+    "MAX_BACKOFF",
+    "SPARE_DELAY",
+    "DeterministicPool",
+    "SpawnHost",
+]
+
+_log: Final = logging.getLogger(__name__)
 
 SpawnHost = Callable[[], Awaitable[HostConnection]]
 """Makes a host that has loaded its modules; raises `LoadFailure`."""
 
-MAX_BACKOFF = 5.0
-SPARE_DELAY = 1.0
+MAX_BACKOFF: Final = 5.0
+SPARE_DELAY: Final = 1.0
 """Seconds from the first run until a spare host is started: a deployment that nobody uses needs none."""
-LENT_HOSTS = 2
+LENT_HOSTS: Final = 2
 """Runs that have a host for themselves at a time; more wait."""
-APART_SECONDS = 60.0
+APART_SECONDS: Final = 60.0
 """How long a function that has ended a host is kept apart from others."""
-MAX_APART = 1000
+MAX_APART: Final = 1000
 """Functions kept apart."""
 
 
@@ -225,7 +235,7 @@ class DeterministicPool:
                 host = await self._spawn()
             except LoadFailure as failure:
                 self._failures += 1
-                logger.warning("A replacement host could not be started: %s", failure)
+                _log.warning("A replacement host could not be started: %s", failure)
                 continue
             if self._closed:
                 await host.close()
@@ -290,7 +300,7 @@ class DeterministicPool:
         try:
             host = await self._spawn()
         except LoadFailure as failure:
-            logger.warning("A spare host could not be started: %s", failure)
+            _log.warning("A spare host could not be started: %s", failure)
             self._spare_is_due = False
             return
         finally:
@@ -338,7 +348,7 @@ class DeterministicPool:
         try:
             host = await self._spawn()
         except LoadFailure as failure:
-            logger.warning("A host could not be started: %s", failure)
+            _log.warning("A host could not be started: %s", failure)
             return
         finally:
             self._apart_starting = False

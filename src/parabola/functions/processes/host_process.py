@@ -13,9 +13,10 @@ import socket
 import tempfile
 import time
 from pathlib import Path
-from typing import Protocol, Self, cast
+from typing import Final, Protocol, Self, cast
 
 from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.processes.host_connection import HostCommand, HostConnection, LoadFailure
 from parabola.functions.processes.host_lines import after_noise, named_in, read_line, shown
 from parabola.functions.processes.host_messages import UnreadableMessage
 from parabola.functions.processes.host_watchdog import (
@@ -26,26 +27,38 @@ from parabola.functions.processes.host_watchdog import (
     process_memory_bytes,
     process_waiting_seconds,
 )
-from parabola.functions.processes.hosts import HostCommand, HostConnection, LoadFailure
 from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.sizes import humanize
 
-logger = logging.getLogger("parabola.host")
+__all__ = [
+    "DESCRIPTOR_VARIABLE",
+    "LAST_WORDS_SECONDS",
+    "LOOK_INTERVAL",
+    "MEMORY_OF_A_CALL",
+    "NOISE_INTERVAL",
+    "TIMEOUT_TEXT",
+    "ChildProcess",
+    "HostProcess",
+    "SpawnedProcess",
+    "describe_exit",
+]
 
-LOOK_INTERVAL = 0.1
+_log: Final = logging.getLogger(__name__)
+
+LOOK_INTERVAL: Final = 0.1
 """Seconds between two looks at a busy host's activity."""
-TIMEOUT_TEXT = "Function execution timed out (maximum duration: {limit})"
-DESCRIPTOR_VARIABLE = "PARABOLA_HOST_FD"
-MEMORY_OF_A_CALL = 64 * 1024 * 1024
+TIMEOUT_TEXT: Final = "Function execution timed out (maximum duration: {limit})"
+DESCRIPTOR_VARIABLE: Final = "PARABOLA_HOST_FD"
+MEMORY_OF_A_CALL: Final = 64 * 1024 * 1024
 """A run that has taken less is not to blame when its host runs out of memory (js-runtime §5.5)."""
-NOISE_INTERVAL = 5.0
+NOISE_INTERVAL: Final = 5.0
 """Seconds between two lines of the log about bytes that a host wrote and that are no message."""
-LAST_WORDS_SECONDS = 0.5
+LAST_WORDS_SECONDS: Final = 0.5
 """How long after its end the last output of an aborted process is waited for."""
-_TAIL_BYTES = 4096
-_MEMORY_SIGNS = ("heap out of memory", "Fatal process out of memory")
+_TAIL_BYTES: Final = 4096
+_MEMORY_SIGNS: Final = ("heap out of memory", "Fatal process out of memory")
 """What V8 says when it ends the process for want of memory; it does so with an abort."""
-_ABORTS = frozenset({-signal.SIGABRT, -signal.SIGTRAP, -signal.SIGILL, 133, 134})
+_ABORTS: Final = frozenset({-signal.SIGABRT, -signal.SIGTRAP, -signal.SIGILL, 133, 134})
 
 
 class ChildProcess(Protocol):
@@ -105,7 +118,7 @@ class SpawnedProcess(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         self._tail = (self._tail + data)[-_TAIL_BYTES:]
-        logger.info("%s: %s", self._name, data.decode("utf-8", "replace").rstrip("\n"))
+        _log.info("%s: %s", self._name, data.decode("utf-8", "replace").rstrip("\n"))
 
     def process_exited(self) -> None:
         if not self._exited.done():
@@ -267,7 +280,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
             elif line.strip():
                 self._note_noise(line)
         except Exception:
-            logger.exception("A message of the %s host was not understood", self.command.language)
+            _log.exception("A message of the %s host was not understood", self.command.language)
             self.unreadable(UnreadableMessage("it was not understood", named_in(line)))
 
     def _skip_line(self) -> None:
@@ -291,7 +304,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._noises += 1
         now = time.monotonic()
         if now >= self._noise_noted + NOISE_INTERVAL:
-            logger.warning(
+            _log.warning(
                 "%s host %d has written what is no message (%d times so far): %s",
                 self.command.language,
                 self.pid,
@@ -386,7 +399,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         suspect = None if self._exonerated else self._suspect()
         self._activity.close()
         if not self._closing:
-            logger.log(
+            _log.log(
                 logging.WARNING, "%s host %d ended (%s)", self.command.language, self.pid, describe_exit(code)
             )
         doing = "loading the modules" if self.importing is None else f"importing {self.importing}"

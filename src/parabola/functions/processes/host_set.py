@@ -1,4 +1,4 @@
-"""All hosts of one deployment: for each environment a pool for queries and mutations, and one for actions.
+"""All hosts of one deployment: for each runtime a pool for queries and mutations, and one for actions.
 
 A new deployment gets new hosts; they are started and have loaded everything before anything is switched, and
 the old ones end when what they were running has finished.
@@ -12,21 +12,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from parabola.functions.deployed.deployment import Deployment
-from parabola.functions.deployed.runtimes import RUNTIMES, Environment
+from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName
 from parabola.functions.processes.action_pool import ActionPool
-from parabola.functions.processes.host_losses import HostLosses
-from parabola.functions.processes.host_pool import DeterministicPool
-from parabola.functions.processes.host_spawners import (
-    InlineHostFactory,
-    InlineSpawner,
-    ProcessSpawner,
-    Spawner,
-    ZygoteSpawner,
-)
-from parabola.functions.processes.hosts import (
+from parabola.functions.processes.host_connection import (
     HostBundle,
     HostCommand,
     HostLost,
@@ -36,12 +27,23 @@ from parabola.functions.processes.hosts import (
     Run,
     RunRequest,
 )
+from parabola.functions.processes.host_losses import HostLosses
+from parabola.functions.processes.host_pool import DeterministicPool
+from parabola.functions.processes.host_spawners import (
+    InProcessHostFactory,
+    InProcessSpawner,
+    ProcessSpawner,
+    Spawner,
+    ZygoteSpawner,
+)
 from parabola.functions.processes.shared_analysis import analyze_together
 from parabola.functions.settings import FunctionSettings
 from parabola.values.analyzed_modules import ModulesAnalysis, read_modules_analysis
 from parabola.values.errors import Overloaded
 
-logger = logging.getLogger("parabola.host")
+__all__ = ["CommandFactory", "HostConfig", "HostSet", "RuntimeHosts"]
+
+_log: Final = logging.getLogger(__name__)
 
 CommandFactory = Callable[[Purpose, int], HostCommand]
 """How to start a host for a purpose, with how much resident memory in bytes."""
@@ -49,22 +51,22 @@ CommandFactory = Callable[[Purpose, int], HostCommand]
 
 @dataclass(frozen=True)
 class HostConfig:
-    """How hosts are made. With `inline`, user code runs in this very process (tests, debuggers)."""
+    """How hosts are made. With `in_process`, user code runs in this very process (tests, debuggers)."""
 
-    commands: Mapping[Environment, CommandFactory] = field(default_factory=dict)
-    inline: InlineHostFactory | None = None
+    commands: Mapping[RuntimeName, CommandFactory] = field(default_factory=dict)
+    in_process: InProcessHostFactory | None = None
     settings: FunctionSettings = FunctionSettings()
     """How many there are, and what their functions may use."""
     packages_directory: Path | None = None
     """Where sets of npm packages are, for `"use node"` modules."""
 
-    def spawner(self, environment: Environment, bundle: HostBundle) -> Spawner:
-        """Where hosts of an environment come from. Raises `LoadFailure` when something is not installed."""
-        if self.inline is not None:
-            return InlineSpawner(self.inline, environment, bundle)
-        factory = self.commands.get(environment)
+    def spawner(self, runtime: RuntimeName, bundle: HostBundle) -> Spawner:
+        """Where hosts of a runtime come from. Raises `LoadFailure` when something is not installed."""
+        if self.in_process is not None:
+            return InProcessSpawner(self.in_process, runtime, bundle)
+        factory = self.commands.get(runtime)
         if factory is None:
-            raise LoadFailure(f"No host is configured for {environment} modules.")
+            raise LoadFailure(f"No host is configured for {runtime} modules.")
         memory, seconds = self.settings.host_memory_bytes, self.settings.user_seconds
         command = factory("deterministic", memory)
         if command.zygote_argv is not None:
@@ -72,16 +74,16 @@ class HostConfig:
         return ProcessSpawner(lambda purpose: factory(purpose, memory), bundle, seconds)
 
 
-class EnvironmentHosts:
-    """The hosts of one environment."""
+class RuntimeHosts:
+    """The hosts of one runtime."""
 
-    def __init__(self, config: HostConfig, spawner: Spawner, environment: Environment) -> None:
+    def __init__(self, config: HostConfig, spawner: Spawner, runtime: RuntimeName) -> None:
         self.spawner = spawner
         self.deterministic: HostPool | None = None
         settings = config.settings
-        if config.inline:
+        if config.in_process:
             settings = replace(settings, hosts=1, spare_hosts=0, spare_action_hosts=0)
-        if RUNTIMES[environment].runs_transactions:
+        if RUNTIMES[runtime].runs_transactions:
             self.deterministic = DeterministicPool(
                 lambda: spawner.spawn("deterministic"),
                 settings.hosts or os.cpu_count() or 1,
@@ -134,7 +136,7 @@ class HostSet:
         self.deployment = deployment
         self._config = config
         self._instance = instance
-        self._environments: dict[Environment, EnvironmentHosts] = {}
+        self._hosts_of: dict[RuntimeName, RuntimeHosts] = {}
         self._warming: set[asyncio.Task[None]] = set()
         self._failure: LoadFailure | None = None
         self.closed = False
@@ -150,17 +152,17 @@ class HostSet:
     async def start(self) -> None:
         """Load everything everywhere. Raises `LoadFailure`; then nothing is left running."""
         try:
-            for environment in self.deployment.environments():
+            for runtime in self.deployment.runtimes():
                 bundle = HostBundle.of(
                     self.deployment,
-                    environment,
+                    runtime,
                     self._instance,
                     self._config.packages_directory,
                     self._config.settings,
                 )
-                spawner = self._config.spawner(environment, bundle)
-                self._environments[environment] = EnvironmentHosts(self._config, spawner, environment)
-            starts = [hosts.start() for hosts in self._environments.values()]
+                spawner = self._config.spawner(runtime, bundle)
+                self._hosts_of[runtime] = RuntimeHosts(self._config, spawner, runtime)
+            starts = [hosts.start() for hosts in self._hosts_of.values()]
             for outcome in await asyncio.gather(*starts, return_exceptions=True):
                 if isinstance(outcome, BaseException):
                     raise outcome
@@ -169,13 +171,11 @@ class HostSet:
             raise
 
     def warm_actions(self) -> None:
-        """Begin to start a spare host for the actions of each environment that registers any."""
-        if self._config.inline is not None:
+        """Begin to start a spare host for the actions of each runtime that registers any."""
+        if self._config.in_process is not None:
             return
-        for name in {
-            spec.environment for spec in self.deployment.functions.values() if spec.kind == "action"
-        }:
-            hosts = self._environments.get(name)
+        for name in {spec.runtime for spec in self.deployment.functions.values() if spec.kind == "action"}:
+            hosts = self._hosts_of.get(name)
             if hosts is not None and hosts.deterministic is not None:
                 task = asyncio.get_running_loop().create_task(_start_quietly(hosts.actions))
                 self._warming.add(task)
@@ -183,7 +183,7 @@ class HostSet:
 
     async def run(
         self,
-        environment: Environment,
+        runtime: RuntimeName,
         request: RunRequest,
         *,
         nested: bool = False,
@@ -192,7 +192,7 @@ class HostSet:
         """Start a run where it belongs. Raises `HostLost` when these hosts have been closed."""
         if self._failure is not None:
             raise Overloaded(f"The deployed functions cannot be run: {self._failure.message}")
-        hosts = self._environments.get(environment)
+        hosts = self._hosts_of.get(runtime)
         if hosts is None:
             raise HostLost
         pool = hosts.deterministic if request.kind in ("query", "mutation") else hosts.actions
@@ -200,32 +200,32 @@ class HostSet:
             raise HostLost
         return await pool.run(request, nested=nested, losses=losses)
 
-    async def analyze(self, environment: Environment, phase: str, **fields: Any) -> dict[str, Any]:
-        """What the modules of an environment define. Raises `LoadFailure`."""
+    async def analyze(self, runtime: RuntimeName, phase: str, **fields: Any) -> dict[str, Any]:
+        """What the modules of a runtime define. Raises `LoadFailure`."""
         if self._failure is not None:
             raise self._failure
-        return await self._environments[environment].analyze(phase, **fields)
+        return await self._hosts_of[runtime].analyze(phase, **fields)
 
-    async def modules(self, environment: Environment, **fields: Any) -> ModulesAnalysis:
-        """What the modules of an environment define, or those that are asked about. Raises `LoadFailure`, and
+    async def modules(self, runtime: RuntimeName, **fields: Any) -> ModulesAnalysis:
+        """What the modules of a runtime define, or those that are asked about. Raises `LoadFailure`, and
         `BadRequest` for an answer that is none.
         """
-        return read_modules_analysis(await self.analyze(environment, "modules", **fields))
+        return read_modules_analysis(await self.analyze(runtime, "modules", **fields))
 
     async def analyze_modules(
-        self, environment: Environment, paths: Sequence[str], take: Callable[[ModulesAnalysis], None]
+        self, runtime: RuntimeName, paths: Sequence[str], take: Callable[[ModulesAnalysis], None]
     ) -> None:
-        """Hand what these modules of an environment define to `take`, in parts: `modules`, what those depend
+        """Hand what these modules of a runtime define to `take`, in parts: `modules`, what those depend
         on (`reads`), and the `schema` if it is among them. Raises `LoadFailure`.
         """
         if self._failure is not None:
             raise self._failure
         if paths:
-            await self._environments[environment].analyze_modules(paths, take)
+            await self._hosts_of[runtime].analyze_modules(paths, take)
 
-    def version(self, environment: Environment) -> str | None:
-        """The version of what runs the modules of an environment."""
-        return self._environments[environment].version()
+    def version(self, runtime: RuntimeName) -> str | None:
+        """The version of what runs the modules of a runtime."""
+        return self._hosts_of[runtime].version()
 
     def variables(self, env: Mapping[str, str]) -> dict[str, str]:
         """What modules may read, `env` and the names of the server."""
@@ -238,7 +238,7 @@ class HostSet:
         for task in self._warming:
             task.cancel()
         await asyncio.gather(*self._warming, return_exceptions=True)
-        await asyncio.gather(*(hosts.close(drain, drain_actions) for hosts in self._environments.values()))
+        await asyncio.gather(*(hosts.close(drain, drain_actions) for hosts in self._hosts_of.values()))
         self.closed = True
 
 
@@ -246,4 +246,4 @@ async def _start_quietly(pool: HostPool) -> None:
     try:
         await pool.start()
     except LoadFailure as failure:
-        logger.warning("A host for actions could not be started: %s", failure)
+        _log.warning("A host for actions could not be started: %s", failure)

@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from parabola.functions.deployed.runtimes import Environment
+from parabola.functions.deployed.runtimes import RuntimeName
+from parabola.functions.processes.host_connection import HostBundle, HostCommand, HostConnection, Purpose
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.host_zygote import ForkingSpawner
-from parabola.functions.processes.hosts import HostBundle, HostCommand, HostConnection, Purpose
 
-InlineHostFactory = Callable[[Environment], HostConnection]
+__all__ = ["InProcessHostFactory", "InProcessSpawner", "ProcessSpawner", "Spawner", "ZygoteSpawner"]
+
+InProcessHostFactory = Callable[[RuntimeName], HostConnection]
 
 
 class Spawner(Protocol):
-    """Makes hosts for one environment of one deployment."""
+    """Makes hosts for one runtime of one deployment."""
 
     async def spawn(self, purpose: Purpose) -> HostConnection:
         """A host that has loaded its modules. Raises `LoadFailure`."""
@@ -69,17 +71,17 @@ class ZygoteSpawner:
         await self._forking.close()
 
 
-class InlineSpawner:
+class InProcessSpawner:
     """Makes hosts inside this process, for tests and debuggers."""
 
-    def __init__(self, factory: InlineHostFactory, environment: Environment, bundle: HostBundle) -> None:
+    def __init__(self, factory: InProcessHostFactory, runtime: RuntimeName, bundle: HostBundle) -> None:
         self._factory = factory
-        self._environment = environment
+        self._runtime = runtime
         self._bundle = bundle
 
     async def spawn(self, purpose: Purpose) -> HostConnection:
         """Make a host and load the modules in it."""
-        return await _load(self._factory(self._environment), self._bundle)
+        return await _load(self._factory(self._runtime), self._bundle)
 
     async def analyst(self) -> None:
         """Analysing is left to the hosts that run."""

@@ -14,9 +14,19 @@ import struct
 import tempfile
 import time
 from dataclasses import dataclass
+from typing import Final
 
-ACTIVITY_VARIABLE = "PARABOLA_ACTIVITY"
-_CELL = struct.Struct("<QQQ")
+__all__ = [
+    "ACTIVITY_VARIABLE",
+    "ActivityFile",
+    "StepWatch",
+    "process_cpu_seconds",
+    "process_memory_bytes",
+    "process_waiting_seconds",
+]
+
+ACTIVITY_VARIABLE: Final = "PARABOLA_ACTIVITY"
+_CELL: Final = struct.Struct("<QQQ")
 
 
 class ActivityFile:

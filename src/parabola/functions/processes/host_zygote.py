@@ -12,14 +12,17 @@ import asyncio
 import os
 import signal
 import socket
+from typing import Final
 
 import orjson
 
+from parabola.functions.processes.host_connection import HostBundle, HostCommand, HostLost, LoadFailure
 from parabola.functions.processes.host_messages import ChildExited, HostMessage
 from parabola.functions.processes.host_process import HostProcess
-from parabola.functions.processes.hosts import HostBundle, HostCommand, HostLost, LoadFailure
 
-FORK_SECONDS = 20.0
+__all__ = ["FORK_SECONDS", "ForkedProcess", "ForkingSpawner", "Zygote"]
+
+FORK_SECONDS: Final = 20.0
 """How long a child may take until it is ready, on a machine with much else to do."""
 
 

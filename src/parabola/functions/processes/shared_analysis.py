@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from parabola.functions.processes.hosts import HostConnection, LoadFailure
+from parabola.functions.processes.host_connection import HostConnection, LoadFailure
 from parabola.values.analyzed_modules import ModulesAnalysis, read_modules_analysis
 
 __all__ = ["analyze_together"]

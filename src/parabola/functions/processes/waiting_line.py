@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+__all__ = ["WaitingLine"]
+
 
 class WaitingLine:
     """Who waits; each `wake` lets the next one look."""

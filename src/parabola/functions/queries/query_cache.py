@@ -33,7 +33,18 @@ if TYPE_CHECKING:
     from parabola.functions.engine import FunctionRunner
     from parabola.functions.queries.live_query import LiveQuery
 
-CLOCK_SECONDS = 17.0
+__all__ = [
+    "CLOCK_SECONDS",
+    "SHARED",
+    "CachedResult",
+    "QueryCache",
+    "QueryFamily",
+    "QueryKey",
+    "QueryRun",
+    "Told",
+]
+
+CLOCK_SECONDS: Final = 17.0
 """A result that saw the clock may be given to others for so long (js-runtime §5.1)."""
 _FOLLOWERS_AT_A_TIME: Final = 50
 """So many are told of a result before others get a turn of the event loop."""
@@ -41,7 +52,7 @@ _FOLLOWERS_AT_A_TIME: Final = 50
 _MAX_SPELLINGS: Final = 8
 """Texts by which one query is known without reading them."""
 
-_log = logging.getLogger("parabola.functions")
+_log: Final = logging.getLogger(__name__)
 
 
 class QueryKey(NamedTuple):
@@ -84,7 +95,7 @@ class CachedResult:
 Told = Callable[[CachedResult | BaseException], None]
 """Hears the result of a query, or why there is none."""
 
-SHARED = ""
+SHARED: Final = ""
 """The slot of a result that did not look at the identity."""
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -23,8 +23,20 @@ from parabola.values.limits import MAX_NESTED_CALL_DEPTH
 if TYPE_CHECKING:
     from parabola.functions.outcomes.results import FunctionResult
 
-FUNCTION_REFERENCE = "_reference/function/"
-CHILD_REFERENCE = "_reference/childComponent/"
+__all__ = [
+    "CHILD_REFERENCE",
+    "FUNCTION_REFERENCE",
+    "SYSCALLS",
+    "called_function",
+    "create_function_handle",
+    "run_action",
+    "run_mutation",
+    "run_query",
+    "run_udf",
+]
+
+FUNCTION_REFERENCE: Final = "_reference/function/"
+CHILD_REFERENCE: Final = "_reference/childComponent/"
 
 
 def called_function(execution: Execution, args: Mapping[str, Any], label: str) -> FunctionPath:
@@ -142,7 +154,7 @@ async def create_function_handle(execution: Execution, args: Mapping[str, Any]) 
     return execution.around.calls.handles.handle(name)
 
 
-SYSCALLS = (
+SYSCALLS: Final = (
     Syscall("1.0/runUdf", run_udf, TRANSACTIONAL),
     Syscall("1.0/actions/query", run_query, ACTIONS),
     Syscall("1.0/actions/mutation", run_mutation, ACTIONS),

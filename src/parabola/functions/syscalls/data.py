@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -14,7 +14,19 @@ from parabola.values.errors import InvalidId, UserError
 if TYPE_CHECKING:
     from parabola.functions.calls.execution import Execution
 
-MUTATIONS = frozenset(
+__all__ = [
+    "MUTATIONS",
+    "SYSCALLS",
+    "count",
+    "get",
+    "insert",
+    "normalize_id",
+    "remove",
+    "replace",
+    "shallow_merge",
+]
+
+MUTATIONS: Final = frozenset(
     {"mutation", "query"}
 )  # a query that writes gets a sentence about it, not an unknown operation
 
@@ -97,7 +109,7 @@ def _document(call: CallArguments, encoded: Any, *, allow_undefined: bool = Fals
     return value
 
 
-SYSCALLS = (
+SYSCALLS: Final = (
     Syscall("1.0/get", get, TRANSACTIONAL),
     Syscall("1.0/insert", insert, MUTATIONS, writes=True),
     Syscall("1.0/shallowMerge", shallow_merge, MUTATIONS, writes=True),

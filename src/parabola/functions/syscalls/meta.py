@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, TRANSACTIONAL, Syscall
 from parabola.values.encoding import encode
@@ -12,6 +12,16 @@ from parabola.values.int64 import Int64
 
 if TYPE_CHECKING:
     from parabola.functions.calls.execution import Execution
+
+__all__ = [
+    "SYSCALLS",
+    "get_deployment_metadata",
+    "get_function_metadata",
+    "get_request_metadata",
+    "get_snapshot_ts",
+    "get_transaction_metrics",
+    "get_user_identity",
+]
 
 
 async def get_user_identity(execution: Execution, args: Mapping[str, Any]) -> Any:
@@ -57,7 +67,7 @@ async def get_snapshot_ts(execution: Execution, args: Mapping[str, Any]) -> Any:
     return encode(Int64(execution.db.begin_ts))
 
 
-SYSCALLS = (
+SYSCALLS: Final = (
     Syscall("1.0/getUserIdentity", get_user_identity, EVERYWHERE),
     Syscall("1.0/getTransactionMetrics", get_transaction_metrics, TRANSACTIONAL),
     Syscall("1.0/getFunctionMetadata", get_function_metadata, EVERYWHERE),

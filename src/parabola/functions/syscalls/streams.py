@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -20,8 +20,20 @@ if TYPE_CHECKING:
     from parabola.database.query.evaluator import QueryStream
     from parabola.functions.calls.execution import Execution
 
-DEFAULT_BATCH = 100
-MAX_BATCH = 1024
+__all__ = [
+    "DEFAULT_BATCH",
+    "MAX_BATCH",
+    "SYSCALLS",
+    "OpenStream",
+    "OpenStreams",
+    "query_cleanup",
+    "query_page",
+    "query_stream_next",
+    "reads_system_table",
+]
+
+DEFAULT_BATCH: Final = 100
+MAX_BATCH: Final = 1024
 """Rows of one batch (js-runtime §3.8)."""
 
 
@@ -125,7 +137,7 @@ async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
     }
 
 
-SYSCALLS = (
+SYSCALLS: Final = (
     Syscall("1.0/queryStreamNext", query_stream_next, TRANSACTIONAL),
     Syscall("1.0/queryCleanup", query_cleanup, TRANSACTIONAL),
     Syscall("1.0/queryPage", query_page, TRANSACTIONAL),

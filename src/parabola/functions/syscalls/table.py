@@ -9,23 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.values.errors import BadRequest, UserError
 
 if TYPE_CHECKING:
     from parabola.functions.calls.execution import Execution
 
+__all__ = [
+    "ACTIONS",
+    "EVERYWHERE",
+    "RESERVED",
+    "TRANSACTIONAL",
+    "CallArguments",
+    "Handler",
+    "Syscall",
+    "SyscallTable",
+    "bad_argument",
+]
+
 Handler = Callable[["Execution", Mapping[str, Any]], Awaitable[Any]]
 """Takes the execution and the arguments; answers with something orjson can encode (documents as
 `orjson.Fragment`).
 """
 
-TRANSACTIONAL = frozenset({"query", "mutation"})
-ACTIONS = frozenset({"action", "httpAction"})
-EVERYWHERE = TRANSACTIONAL | ACTIONS
+TRANSACTIONAL: Final = frozenset({"query", "mutation"})
+ACTIONS: Final = frozenset({"action", "httpAction"})
+EVERYWHERE: Final = TRANSACTIONAL | ACTIONS
 
-RESERVED: Mapping[str, str] = {
+RESERVED: Final[Mapping[str, str]] = {
     "1.0/schedule": "scheduling functions",
     "1.0/actions/schedule": "scheduling functions",
     "1.0/cancel_job": "scheduling functions",
@@ -137,7 +149,7 @@ class CallArguments:
 
 
 def bad_argument(name: str, label: str, cause: str | UserError) -> BadRequest:
-    """``Invalid argument `id` for `db.get`: ...`` (js-runtime §1.4)."""
+    """ "Invalid argument `id` for `db.get`: ..." (js-runtime §1.4)."""
     if isinstance(cause, UserError):
         return BadRequest(f"Invalid argument `{name}` for `{label}`: {cause.message}", code=cause.code)
     return BadRequest(f"Invalid argument `{name}` for `{label}`: {cause}")

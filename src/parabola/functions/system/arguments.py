@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.values.errors import NotFound
 from parabola.values.validators.builder import v
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPONENT", "PAGINATION", "page_answer", "page_options", "require_root"]
 
-PAGINATION = v.object(
+PAGINATION: Final = v.object(
     {
         "cursor": v.union(v.string(), v.null()),
         "numItems": v.number(),
@@ -24,7 +24,7 @@ PAGINATION = v.object(
 )
 """`paginationOpts`."""
 
-COMPONENT = v.optional(v.union(v.string(), v.null()))
+COMPONENT: Final = v.optional(v.union(v.string(), v.null()))
 """`componentId`: null, absent or empty for the app itself."""
 
 

@@ -90,7 +90,7 @@ def _modules(ctx: SystemContext) -> list[Any]:
 
 def _definition(module: Module, analyzed: AnalyzedModule) -> dict[str, Any]:
     return {
-        "environment": module.environment,
+        "environment": module.runtime,
         "functions": [
             {
                 "name": function.name,

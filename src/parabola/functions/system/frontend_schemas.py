@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from parabola.database.model.indexes import Index
 from parabola.database.model.schema_rows import StoredSchema, ValidationProgress
@@ -16,7 +16,7 @@ from parabola.values.validators.builder import v
 
 __all__: list[str] = []
 
-_BACKFILL_STATES = {"backfilling": "in_progress", "backfilled": "backfilled", "enabled": "done"}
+_BACKFILL_STATES: Final = {"backfilling": "in_progress", "backfilled": "backfilled", "enabled": "done"}
 
 
 @system_function("_system/frontend/getSchemas", args=v.object({"componentId": COMPONENT}))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.deployed.deployment import FunctionKind, FunctionSpec
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from parabola.functions.deployed.identity import Identity
     from parabola.values.validators.builder import Validator
 
-PREFIX = "_system/"
+__all__ = [
+    "PREFIX",
+    "SYSTEM_FUNCTIONS",
+    "SystemContext",
+    "SystemFunctions",
+    "SystemHandler",
+    "system_function",
+]
+
+PREFIX: Final = "_system/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ class SystemFunctions:
                 name=name,
                 kind=kind,
                 visibility="internal",
-                environment="python",
+                runtime="python",
                 args=args,
                 native=_in_root(handler),
             )
@@ -86,5 +95,5 @@ def _in_root(handler: SystemHandler) -> SystemHandler:
     return in_root
 
 
-SYSTEM_FUNCTIONS = SystemFunctions()
+SYSTEM_FUNCTIONS: Final = SystemFunctions()
 system_function = SYSTEM_FUNCTIONS.register

@@ -13,22 +13,24 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-Environment = Literal["isolate", "node"]
+__all__ = ["NodeNotFound", "host_argv", "memory_text", "node_executable", "repl_modules"]
+
+RuntimeName = Literal["isolate", "node"]
 """The default runtime, or full Node.js (`"use node"`)."""
 
-ENTRY = Path(__file__).with_name("main.mjs")
+ENTRY: Final = Path(__file__).with_name("main.mjs")
 """The host's program."""
 
-MINIMUM_NODE = 20
+MIN_NODE: Final = 20
 """Oldest major version of Node.js that has all the host uses (module compilation caches, web streams)."""
 
-FLAGS: Sequence[str] = ("--experimental-vm-modules", "--no-warnings")
+FLAGS: Final[Sequence[str]] = ("--experimental-vm-modules", "--no-warnings")
 """What Node.js must be started with."""
 
-MISSING_NODE = (
-    f"TypeScript functions need Node.js {MINIMUM_NODE} or newer, and none was found. "
+MISSING_NODE: Final = (
+    f"TypeScript functions need Node.js {MIN_NODE} or newer, and none was found. "
     "Install it from https://nodejs.org so that `node` is on the PATH, "
     "or run `pip install 'parabola[typescript]'`."
 )
@@ -45,7 +47,7 @@ def node_executable() -> str:
     Raises `NodeNotFound`.
     """
     found = shutil.which("node")
-    if found is not None and (_major_version(found) or 0) >= MINIMUM_NODE:
+    if found is not None and (_major_version(found) or 0) >= MIN_NODE:
         return found
     bundled = _bundled_node()
     if bundled is not None:
@@ -54,7 +56,7 @@ def node_executable() -> str:
 
 
 def host_argv(
-    environment: Environment,
+    runtime: RuntimeName,
     *,
     memory_mb: int | None = None,
     compile_later: bool = False,
@@ -67,14 +69,14 @@ def host_argv(
     """
     memory = [] if memory_mb is None else [f"--max-old-space-size={memory_mb}"]
     later = ["--compile-later"] if compile_later else []
-    return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--environment", environment, *later]
+    return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--environment", runtime, *later]
 
 
-def memory_text(environment: Environment, heap_mb: int) -> str:
+def memory_text(runtime: RuntimeName, heap_mb: int) -> str:
     """What a call is told that used up its host's memory: its own 64 MB, or the whole heap of an action with
     full Node.js (js-runtime §5.5).
     """
-    size = 64 if environment == "isolate" else heap_mb
+    size = 64 if runtime == "isolate" else heap_mb
     return f"JavaScript execution ran out of memory (maximum memory usage: {size} MB)"
 
 

@@ -1,9 +1,9 @@
 /**
  * The activity file: 24 bytes that tell the engine's watchdog whose code this process is executing, and since when.
  *
- * Bytes 0-7: the invocation id, 0 while idle. Bytes 8-15: nanoseconds of CLOCK_MONOTONIC, set back by the time the
- * invocation has used in its earlier steps, so that the watchdog sees its whole user time. Bytes 16-23: bytes of memory
- * that the process used when the step began and that are not the invocation's. All little-endian.
+ * Bytes 0-7: the run id, 0 while idle. Bytes 8-15: nanoseconds of CLOCK_MONOTONIC, set back by the time the
+ * run has used in its earlier steps, so that the watchdog sees its whole user time. Bytes 16-23: bytes of memory
+ * that the process used when the step began and that are not the run's. All little-endian.
  */
 import { openSync, rmSync, writeSync } from "node:fs";
 

@@ -11,17 +11,17 @@ export class CallContext {
   /** @type {AsyncLocalStorage<object|symbol>} */
   #storage = new AsyncLocalStorage();
 
-  /** @template T @param {object|symbol} owner  an invocation, or MODULES @param {() => T} work @returns {T} */
+  /** @template T @param {object|symbol} owner  a run, or MODULES @param {() => T} work @returns {T} */
   run(owner, work) {
     return this.#storage.run(owner, work);
   }
 
   /**
-   * Whether what runs now certainly belongs to somebody else than `invocation`.
-   * @param {object} invocation
+   * Whether what runs now certainly belongs to somebody else than `run`.
+   * @param {object} run
    */
-  isForeignTo(invocation) {
+  isForeignTo(run) {
     const owner = this.#storage.getStore();
-    return owner !== undefined && owner !== invocation;
+    return owner !== undefined && owner !== run;
   }
 }

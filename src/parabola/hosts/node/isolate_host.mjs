@@ -7,7 +7,7 @@ import { realmOfPromise } from "./realm.mjs";
 import { RealmPool } from "./realm_pool.mjs";
 import { TransactionalExecution } from "./executions/transactional_execution.mjs";
 /** @import { Channel } from "./channel.mjs" */
-/** @import { Invocation } from "./executions/invocation.mjs" */
+/** @import { FunctionRun } from "./executions/function_run.mjs" */
 /** @import { StepQueue } from "./executions/steps.mjs" */
 /** @import { Analyze, FromEngine, Load, Run, UserValue } from "./types/protocol" */
 
@@ -22,7 +22,7 @@ const EXECUTIONS = {
 const SPARE_REALMS = 4;
 
 export class IsolateHost {
-  /** @type {Map<number, Invocation>} */
+  /** @type {Map<number, FunctionRun>} */
   #running = new Map();
   #deployment = new Deployment({ deployment: "", modules: [] });
 
@@ -32,9 +32,9 @@ export class IsolateHost {
     this.steps = steps;
     this.compilesLater = compilesLater;
     this.realms = new RealmPool(compilesLater ? 1 : SPARE_REALMS, (work) => steps.onTheHouse(work));
-    this.onEnd = (/** @type {Invocation} */ invocation) => {
-      this.#running.delete(invocation.id);
-      steps.ended(invocation);
+    this.onEnd = (/** @type {FunctionRun} */ run) => {
+      this.#running.delete(run.id);
+      steps.ended(run);
     };
     steps.onIdle = () => this.#useIdleTime();
     steps.memory.inFlight = () => this.#running.values();

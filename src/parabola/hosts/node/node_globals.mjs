@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import { checkArguments, checkName } from "./outgoing_values.mjs";
 import { wellFormed } from "./plain_json.mjs";
 import { getBlob, storeBlob } from "./executions/storage.mjs";
-/** @import { NodeInvocation } from "./executions/node_invocation.mjs" */
+/** @import { NodeRun } from "./executions/node_run.mjs" */
 /** @import { Level, UserValue } from "./types/protocol" */
 
 // Before user code can change them.
@@ -25,10 +25,10 @@ const NO_DATABASE =
   "Database access is only available in queries and mutations; call them with `ctx.runQuery` or `ctx.runMutation`.";
 const DATABASE_OPERATION = /^1\.0\/(?:(?:get|insert|shallowMerge|replace|remove|count|query\w*)$|db\/)/;
 
-/** @param {() => NodeInvocation|null} current  the invocation that runs now */
+/** @param {() => NodeRun|null} current  the run that runs now */
 export function installConvex(current) {
   /** @param {UserValue} requestId */
-  const invocation = (requestId) => {
+  const run = (requestId) => {
     const running = current();
     if (running === null || (requestId !== undefined && requestId !== "" && requestId !== running.requestId)) {
       throw new Error(
@@ -47,7 +47,7 @@ export function installConvex(current) {
           "store() expects a Blob. If you are trying to store a Request, `await request.blob()` will give you the correct input.",
         );
       }
-      const running = invocation(input.requestId);
+      const running = run(input.requestId);
       return storeBlob((op, args) => running.call(op, args), input, input.blob);
     },
     /** @param {UserValue} input */
@@ -55,7 +55,7 @@ export function installConvex(current) {
       if (typeof input.storageId !== "string") {
         throw new Error(`storage.get requires a string storageId but received ${String(input.storageId)}`);
       }
-      const running = invocation(input.requestId);
+      const running = run(input.requestId);
       return getBlob((op, args) => running.call(op, args), input);
     },
   };
@@ -70,7 +70,7 @@ export function installConvex(current) {
       const args = parse(text);
       if (typeof args !== "object" || args === null) throw new TypeError("The arguments of a syscall are an object");
       if (DATABASE_OPERATION.test(op)) throw new Error(NO_DATABASE);
-      return stringify(await invocation(args.requestId).call(checkName(op), checkArguments(text, args)));
+      return stringify(await run(args.requestId).call(checkName(op), checkArguments(text, args)));
     },
     /** @param {string} op @param {UserValue} input */
     jsSyscall(op, input) {
@@ -81,8 +81,8 @@ export function installConvex(current) {
 }
 
 /**
- * Sends what user code logs to the invocation that runs now.
- * @param {() => NodeInvocation|null} current
+ * Sends what user code logs to the run that runs now.
+ * @param {() => NodeRun|null} current
  */
 export function captureConsole(current) {
   let logged = 0;

@@ -8,12 +8,12 @@ import { CallContext, MODULES } from "./call_context.mjs";
 import { describeThrown } from "./failures.mjs";
 import { FunctionLocations } from "./analysis/function_locations.mjs";
 import { CallError } from "./function_path.mjs";
-import { NEVER_RESOLVES } from "./executions/invocation.mjs";
+import { NEVER_RESOLVES } from "./executions/function_run.mjs";
 import { describeFunctions, positionOf } from "./analysis/module_analysis.mjs";
 import { holdTo } from "./limits.mjs";
 import { ModuleSet } from "./modules/module_set.mjs";
 import { captureConsole, installCommonJs, installConvex, replaceEnvironment } from "./node_globals.mjs";
-import { NodeInvocation } from "./executions/node_invocation.mjs";
+import { NodeRun } from "./executions/node_run.mjs";
 import { ModulesFolder } from "./modules/node_modules_folder.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 import { presentCallSites, USER_SCHEME } from "./user_call_sites.mjs";
@@ -24,7 +24,7 @@ const exit = process.exit.bind(process);
 const NEVER_EVALUATED = "What the module awaits at its top level can never come: nothing is pending";
 
 export class NodeHost {
-  /** @type {NodeInvocation|null} */
+  /** @type {NodeRun|null} */
   #current = null;
   /** @type {ModulesFolder|null} */
   #folder = null;
@@ -115,25 +115,25 @@ export class NodeHost {
   /** @param {Run} message */
   #run(message) {
     this.#console.reset();
-    const invocation = (this.#current = new NodeInvocation(message, this));
-    this.#calm.watch(() => invocation.fail({ message: NEVER_RESOLVES }, "stuck"));
-    void this.#context.run(invocation, () => invocation.run());
+    const run = (this.#current = new NodeRun(message, this));
+    this.#calm.watch(() => run.fail({ message: NEVER_RESOLVES }, "stuck"));
+    void this.#context.run(run, () => run.run());
   }
 
-  /** The calls that the engine has to answer are others now. @param {NodeInvocation} invocation */
-  onCalls(invocation) {
-    if (this.#current === invocation) this.#calm.expectsAnswers = invocation.waitsForTheEngine;
+  /** The calls that the engine has to answer are others now. @param {NodeRun} run */
+  onCalls(run) {
+    if (this.#current === run) this.#calm.expectsAnswers = run.waitsForTheEngine;
   }
 
-  /** @param {NodeInvocation} invocation */
-  onEnd(invocation) {
-    if (this.#current !== invocation) return;
+  /** @param {NodeRun} run */
+  onEnd(run) {
+    if (this.#current !== run) return;
     this.#current = null;
     this.#calm.unwatch();
     if (this.#isSpoiled) this.#endProcess();
     else
       this.#calm.whenCalm(
-        () => this.channel.send({ type: "free", id: invocation.id }),
+        () => this.channel.send({ type: "free", id: run.id }),
         () => this.#isSpoiled || this.#current !== null,
       );
   }

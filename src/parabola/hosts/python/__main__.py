@@ -1,4 +1,4 @@
-"""``python -m parabola.hosts.python``: the Python host as a process, on the socket the engine gave it."""
+"""`python -m parabola.hosts.python`: the Python host as a process, on the socket the engine gave it."""
 
 from __future__ import annotations
 

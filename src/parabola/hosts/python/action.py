@@ -1,6 +1,6 @@
 """Actions: each runs in a thread of its own, so that one that blocks holds up nobody.
 
-An ``async def`` action gets an event loop of its own there, a plain ``def`` action just the thread. When the
+An `async def` action gets an event loop of its own there, a plain `def` action just the thread. When the
 handler has returned, what it left running is cancelled (js-runtime 5.7).
 """
 
@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -18,16 +18,18 @@ from parabola.authoring.context import ActionCtx, SyncActionCtx
 from parabola.hosts.python.action_loop import ActionLoop
 from parabola.hosts.python.console import Console
 from parabola.hosts.python.frames import describe_error, type_name
-from parabola.hosts.python.invocation import Invocation, reply_error
+from parabola.hosts.python.function_run import FunctionRun, reply_error
 from parabola.hosts.python.outgoing import UnwritableMessage
 from parabola.hosts.python.transaction import STUCK
 from parabola.values.encoding import dumps
+
+__all__ = ["CLOSING_SECONDS", "Action", "BlockingReply", "Json", "Post", "StuckAction", "block_on"]
 
 Json = dict[str, Any]
 T = TypeVar("T")
 Post = Callable[[Callable[[], None]], None]
 
-CLOSING_SECONDS = 1.0
+CLOSING_SECONDS: Final = 1.0
 """Time for leftover tasks to react to their cancellation."""
 
 
@@ -36,7 +38,7 @@ class StuckAction(Exception):
 
 
 class BlockingReply:
-    """The reply to a syscall of a plain ``def`` action: ``block_on`` waits for it."""
+    """The reply to a syscall of a plain `def` action: `block_on` waits for it."""
 
     def __init__(self) -> None:
         self._arrived = threading.Event()
@@ -63,7 +65,7 @@ class BlockingReply:
 
 
 def block_on(awaitable: Awaitable[T], /) -> T:
-    """Wait in this thread for something that waits for nothing but ``BlockingReply``."""
+    """Wait in this thread for something that waits for nothing but `BlockingReply`."""
     steps = awaitable.__await__()
     while True:
         try:
@@ -74,7 +76,7 @@ def block_on(awaitable: Awaitable[T], /) -> T:
         reply.wait()
 
 
-class Action(Invocation):
+class Action(FunctionRun):
     """One action or HTTP action."""
 
     def __init__(self, *args: Any, post: Post, **options: Any) -> None:

@@ -12,8 +12,8 @@ __all__ = ["ActionLoop"]
 
 
 class ActionLoop(asyncio.SelectorEventLoop):
-    """Calls ``on_stuck`` when it would wait for ever: no callback, no timer, no socket, no other thread, and
-    no operation that ``is_waited_for`` says the engine still has to answer. In doubt it waits.
+    """Calls `on_stuck` when it would wait for ever: no callback, no timer, no socket, no other thread, and
+    no operation that `is_waited_for` says the engine still has to answer. In doubt it waits.
     """
 
     # What asyncio has, and its declarations leave out.

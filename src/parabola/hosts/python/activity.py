@@ -1,4 +1,4 @@
-"""The activity cell: which invocation runs user code now, and since when, for the engine to read."""
+"""The activity cell: which run runs user code now, and since when, for the engine to read."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import struct
 import time
 from typing import Final
 
+__all__ = ["ACTIVITY_VARIABLE", "Activity"]
+
 ACTIVITY_VARIABLE: Final = "PARABOLA_ACTIVITY"
 _CELL: Final = struct.Struct("<QQ")
 _monotonic_ns = time.monotonic_ns  # taken before anything is replaced
 
 
 class Activity:
-    """16 bytes of shared memory: the invocation's id (0: none) and the monotonic ns of its step's start."""
+    """16 bytes of shared memory: the run's id (0: none) and the monotonic ns of its step's start."""
 
     def __init__(self, path: str | None) -> None:
         """Without a path nobody looks, and nothing is written."""
@@ -28,10 +30,10 @@ class Activity:
             finally:
                 os.close(descriptor)
 
-    def begin(self, invocation_id: int) -> None:
-        """User code of the invocation runs from now on."""
+    def begin(self, run_id: int) -> None:
+        """User code of the run runs from now on."""
         if self._cell is not None:
-            _CELL.pack_into(self._cell, 0, invocation_id, _monotonic_ns())
+            _CELL.pack_into(self._cell, 0, run_id, _monotonic_ns())
 
     def end(self) -> None:
         """No user code runs."""

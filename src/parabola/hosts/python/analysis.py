@@ -21,11 +21,22 @@ from parabola.hosts.python.modules import (
 from parabola.hosts.python.refusals import user_files
 from parabola.values.schema.definition import Schema
 
+__all__ = [
+    "Json",
+    "analyze",
+    "analyze_auth",
+    "analyze_module",
+    "analyze_schema",
+    "find_router",
+    "position",
+    "single_object",
+]
+
 Json = dict[str, Any]
 
 
 def analyze(loaded: LoadedModules, phase: str, environment: Mapping[str, str]) -> Json:
-    """The ``result`` of an ``analysis`` message. Raises ``LoadError``."""
+    """The `result` of an `analysis` message. Raises `LoadError`."""
     if phase == "modules":
         modules = {path: analyze_module(loaded, path) for path in sorted(loaded.modules)}
         return {"modules": modules, "schema": analyze_schema(loaded)}
@@ -70,7 +81,7 @@ def _analyzed_function(name: str, function: Function[..., Any], source: SourceMo
 
 
 def position(function: Function[..., Any], source: SourceModule) -> Json | None:
-    """Where the function is defined, counted from 0; ``None`` when that is in another module."""
+    """Where the function is defined, counted from 0; `None` when that is in another module."""
     file, line = function.source
     if user_files.get(file) != source.shown:
         return None
@@ -82,7 +93,7 @@ def _text(json: Any) -> str:
 
 
 def analyze_schema(loaded: LoadedModules) -> Json | None:
-    """The JSON of the schema in ``schema.py``: its attribute ``schema``, or the only ``Schema`` there."""
+    """The JSON of the schema in `schema.py`: its attribute `schema`, or the only `Schema` there."""
     module = loaded.modules.get("schema.py")
     if module is None:
         return None
@@ -94,7 +105,7 @@ def analyze_schema(loaded: LoadedModules) -> Json | None:
 
 
 def find_router(loaded: LoadedModules) -> HttpRouter | None:
-    """The router in ``http.py``: its attribute ``http``, or the only one there."""
+    """The router in `http.py`: its attribute `http`, or the only one there."""
     module = loaded.modules.get("http.py")
     router = None if module is None else single_object(module, "http", HttpRouter)
     return router if isinstance(router, HttpRouter) else None
@@ -149,7 +160,7 @@ def _stored_schedule(schedule: Json) -> Json:
 
 
 class _RequiredVariables(Mapping[str, str]):
-    """Variables as ``auth_config.py`` sees them: one that is not set is an error, however it is asked for."""
+    """Variables as `auth_config.py` sees them: one that is not set is an error, however it is asked for."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -170,7 +181,7 @@ class _RequiredVariables(Mapping[str, str]):
 
 
 def analyze_auth(loaded: LoadedModules, environment: Mapping[str, str]) -> list[Json]:
-    """The providers in ``auth_config.py``: its attribute ``providers``, or ``auth_config["providers"]``."""
+    """The providers in `auth_config.py`: its attribute `providers`, or `auth_config["providers"]`."""
     token = variables.set(lambda: _RequiredVariables(environment))
     try:
         module = loaded.load_auth_config()
@@ -192,7 +203,7 @@ def analyze_auth(loaded: LoadedModules, environment: Mapping[str, str]) -> list[
 
 
 def single_object(module: ModuleType, name: str, kind: type) -> Any:
-    """The attribute ``name`` if it is a ``kind``, else the only ``kind`` in the module, else ``None``."""
+    """The attribute `name` if it is a `kind`, else the only `kind` in the module, else `None`."""
     named = getattr(module, name, None)
     if isinstance(named, kind):
         return named

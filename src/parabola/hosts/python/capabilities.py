@@ -20,6 +20,8 @@ from parabola.hosts.python.frozen_world import confined_world
 from parabola.hosts.python.refusals import CapabilityRefused, refusal_text, user_files
 from parabola.hosts.python.replacements import Replacements
 
+__all__ = ["refuse_capabilities"]
+
 _NETWORK: Final = (
     "socket.__new__", "socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyaddr",
     "socket.gethostbyname", "socket.gethostname", "socket.getnameinfo", "socket.getservbyname",
@@ -120,7 +122,7 @@ def _is_allowed(event: str, args: tuple[Any, ...], frame: FrameType | None) -> b
     """True while a module is imported, and for those who read files as part of the language."""
     if event in ("open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "ctypes.dlopen"):
         if event == "open" and (isinstance(args[0], int) or _is_time_zone(args[0])):
-            return True  # a descriptor that is open already, or what ``zoneinfo`` reads from C
+            return True  # a descriptor that is open already, or what `zoneinfo` reads from C
         if _is_reader(frame):
             return True
     return _is_import(frame)

@@ -1,6 +1,6 @@
 """What a function prints and logs: collected line by line, within the limits of js-runtime 5.9.
 
-``print`` gives level LOG and what it would have written; ``logging`` gives the level of the record. Both find
+`print` gives level LOG and what it would have written; `logging` gives the level of the record. Both find
 their function through the context, so that lines of functions that run side by side do not mix.
 """
 
@@ -19,19 +19,21 @@ from parabola.hosts.python.refusals import user_files
 from parabola.values.host_limits import HostLimits
 from parabola.values.texts import repaired
 
+__all__ = ["Console", "ConsoleHandler", "ConsoleStream", "Level", "console_print", "current_console"]
+
 Level = Literal["DEBUG", "INFO", "LOG", "WARN", "ERROR"]
 
 _wall_clock = time.time  # taken before anything is replaced: time stamps are real in frozen functions too
 
 
 class Console:
-    """The log lines of one invocation, as many and as long as ``limits`` say."""
+    """The log lines of one run, as many and as long as `limits` say."""
 
     __slots__ = ("_count", "_limits", "_on_line", "lines")
 
     def __init__(self, limits: HostLimits, on_line: Callable[[dict[str, Any]], None] | None = None) -> None:
         self.lines: list[dict[str, Any]] = []
-        """Lines to be sent with the result; stays empty when ``on_line`` takes them."""
+        """Lines to be sent with the result; stays empty when `on_line` takes them."""
         self._limits = limits
         self._on_line = on_line
         self._count = 0
@@ -82,7 +84,7 @@ def _cut(messages: tuple[str, ...], budget: int) -> tuple[list[str], bool]:
 def console_print(
     *values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
 ) -> None:
-    """``print`` for user modules: one call, one line of the log."""
+    """`print` for user modules: one call, one line of the log."""
     console = current_console.get()
     if console is None or not (file is None or file is sys.stdout or file is sys.stderr):
         builtins.print(*values, sep=sep, end=end, file=file, flush=flush)
@@ -93,7 +95,7 @@ def console_print(
 
 
 class ConsoleHandler(logging.Handler):
-    """Takes log records of functions. With ``outside``, warnings of everybody else go to stderr."""
+    """Takes log records of functions. With `outside`, warnings of everybody else go to stderr."""
 
     def __init__(self, *, outside: bool = False) -> None:
         super().__init__()
@@ -131,7 +133,7 @@ def _level(number: int) -> Level:
 
 
 class ConsoleStream(io.TextIOBase):
-    """Stands in for ``sys.stdout`` or ``sys.stderr``: what libraries write becomes log lines."""
+    """Stands in for `sys.stdout` or `sys.stderr`: what libraries write becomes log lines."""
 
     def __init__(self, original: TextIO, level: Level) -> None:
         self._original = original

@@ -11,6 +11,8 @@ import orjson
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import encode_message
 
+__all__ = ["Endpoint", "Json", "connect"]
+
 Json = dict[str, Any]
 
 
@@ -26,7 +28,7 @@ class Endpoint(asyncio.Protocol):
         self._corked = False
 
     def send(self, message: Json) -> None:
-        """Send one message; during ``data_received`` it waits for its end. Raises ``UnwritableMessage``."""
+        """Send one message; during `data_received` it waits for its end. Raises `UnwritableMessage`."""
         self._outgoing.append(encode_message(message))
         if not self._corked:
             self._flush()

@@ -1,7 +1,7 @@
 """The event loop of one query or mutation: asyncio's tasks and futures, and nothing from outside.
 
 It has a queue of callbacks and no clock, no sockets and no threads. The host fills it with the answers to
-syscalls and drains it; between two drains nothing of the function runs. So ``asyncio.gather``, task groups,
+syscalls and drains it; between two drains nothing of the function runs. So `asyncio.gather`, task groups,
 locks and queues work as usual, their interleaving is a function of the program alone (js-runtime 1.5), and
 whatever would wait for the outside world is refused (js-runtime 5.2).
 """
@@ -16,6 +16,8 @@ from contextvars import Context
 from typing import Any, Final, NoReturn, TypeVar
 
 from parabola.hosts.python.refusals import refuse
+
+__all__ = ["FunctionLoop"]
 
 T = TypeVar("T")
 
@@ -34,7 +36,7 @@ _AnyLoop: Any = asyncio.AbstractEventLoop
 
 
 class FunctionLoop(_AnyLoop):  # type: ignore[misc]  # most of its methods are made below, by name
-    """Runs the tasks of one function, only while ``drain`` is called."""
+    """Runs the tasks of one function, only while `drain` is called."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._ready: deque[asyncio.Handle] = deque()
@@ -47,7 +49,7 @@ class FunctionLoop(_AnyLoop):  # type: ignore[misc]  # most of its methods are m
     # What the host does
 
     def drain(self) -> None:
-        """Run callbacks until none is left. ``SystemExit`` and the host's own interruptions come through."""
+        """Run callbacks until none is left. `SystemExit` and the host's own interruptions come through."""
         ready = self._ready
         while ready:
             handle = ready.popleft()
@@ -55,7 +57,7 @@ class FunctionLoop(_AnyLoop):  # type: ignore[misc]  # most of its methods are m
                 handle._run()
 
     def enter(self) -> tuple[asyncio.AbstractEventLoop | None, Any]:
-        """Become the running loop of this thread; gives what ``leave`` needs."""
+        """Become the running loop of this thread; gives what `leave` needs."""
         before = asyncio._get_running_loop()
         hooks = sys.get_asyncgen_hooks()
         asyncio._set_running_loop(self)

@@ -1,4 +1,4 @@
-"""Exceptions as the engine reports them: ``Uncaught ValueError: boom`` and user frames (js-runtime 6.1)."""
+"""Exceptions as the engine reports them: `Uncaught ValueError: boom` and user frames (js-runtime 6.1)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,19 @@ from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES, MAX_RESULT_SIZE
 from parabola.values.sizes import humanize, size_of
 from parabola.values.texts import repaired
 
+__all__ = [
+    "MAX_FRAMES",
+    "MAX_NAME",
+    "ResultTooLarge",
+    "code_name",
+    "describe_error",
+    "error_text",
+    "single_cause",
+    "type_name",
+    "uncaught_text",
+    "user_frames",
+]
+
 MAX_FRAMES: Final = 64
 """Frames kept of one error; of a runaway recursion the innermost ones."""
 MAX_NAME: Final = 256
@@ -24,7 +37,7 @@ class ResultTooLarge(UserError):
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
-    """The ``error`` of a ``failed`` message: ``message``, ``frames`` and, for a ``ConvexError``, ``data``.
+    """The `error` of a `failed` message: `message`, `frames` and, for a `ConvexError`, `data`.
 
     Exceptions are user code: what they say of themselves may raise, be anything, or take for ever. So this
     belongs into the function's own time; it answers whatever happens, but for that time's end.
@@ -63,12 +76,12 @@ def single_cause(error: BaseException) -> BaseException:
 
 
 def uncaught_text(error: BaseException) -> str:
-    """``Uncaught Name: message``. What the engine refused reads ``Error``, the same as in other languages."""
+    """`Uncaught Name: message`. What the engine refused reads `Error`, the same as in other languages."""
     return f"Uncaught {error_text(error)}"
 
 
 def error_text(error: BaseException) -> str:
-    """``Name: message``."""
+    """`Name: message`."""
     name = type_name(error)
     if isinstance(error, ParabolaError) and not isinstance(error, ConvexError):
         name = "Error"
@@ -93,7 +106,7 @@ def _said_by(error: BaseException) -> str:
 
 
 def user_frames(traceback: TracebackType | None, files: Mapping[str, str] = user_files) -> list[str]:
-    """``create (convex/tasks.py:12)`` for each frame of user code, innermost first."""
+    """`create (convex/tasks.py:12)` for each frame of user code, innermost first."""
     frames = [
         f"{code_name(frame)} ({files[frame.tb_frame.f_code.co_filename]}:{frame.tb_lineno})"
         for frame in _walk(traceback)

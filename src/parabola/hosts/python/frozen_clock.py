@@ -1,7 +1,7 @@
 """The clock inside queries and mutations: it stands still at the start of the execution (js-runtime 5.1).
 
 Every function here asks the context whether it is called inside a query or mutation; everywhere else it is
-the one it replaces. A mutation's ``perf_counter`` and ``monotonic`` advance, as in the official runtime.
+the one it replaces. A mutation's `perf_counter` and `monotonic` advance, as in the official runtime.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from parabola.hosts.python.frozen_world import FrozenWorld, confined_world, froz
 from parabola.hosts.python.refusals import refuse
 from parabola.hosts.python.replacements import Replacements
 
+__all__ = ["freeze_clock"]
+
 
 def freeze_clock(replacements: Replacements) -> None:
-    """Replace what tells the time in ``time`` and ``datetime``."""
+    """Replace what tells the time in `time` and `datetime`."""
     replace = functools.partial(_replace, replacements)
     replace(time, "time", FrozenWorld.read_clock)
     replace(time, "time_ns", FrozenWorld.read_clock_ns)
@@ -73,7 +75,7 @@ def _replace_in_queries(replacements: Replacements, name: str, frozen: float) ->
 def _replace_default(
     replacements: Replacements, name: str, position: int, default: Callable[[FrozenWorld], Any]
 ) -> None:
-    """Functions that take "now" when the argument at ``position`` is left out."""
+    """Functions that take "now" when the argument at `position` is left out."""
     original = getattr(time, name)
 
     @functools.wraps(original)

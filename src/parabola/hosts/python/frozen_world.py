@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+__all__ = ["FrozenWorld", "confined_world", "frozen_world"]
+
 
 @dataclass
 class FrozenWorld:
@@ -21,7 +23,7 @@ class FrozenWorld:
     used_clock: bool = False
     used_random: bool = False
     numpy_random: Any = field(default=None, repr=False)
-    """The execution's ``numpy.random.RandomState``, made when it is needed."""
+    """The execution's `numpy.random.RandomState`, made when it is needed."""
     _random: random.Random | None = field(default=None, repr=False)
 
     def read_clock(self) -> float:
@@ -48,7 +50,7 @@ class FrozenWorld:
         return self._random
 
     def random_bytes(self, count: int) -> bytes:
-        """What ``os.urandom`` gives here."""
+        """What `os.urandom` gives here."""
         return self.random.randbytes(count)
 
 
@@ -59,6 +61,6 @@ frozen_world: ContextVar[FrozenWorld | None] = ContextVar("frozen_world", defaul
 
 
 def confined_world() -> FrozenWorld | None:
-    """The world of the query or mutation that is running; ``None`` where the outside world is open."""
+    """The world of the query or mutation that is running; `None` where the outside world is open."""
     world = frozen_world.get()
     return world if world is not None and world.is_confined else None

@@ -1,4 +1,4 @@
-"""``os.environ`` inside functions: the deployment's variables; in actions some of the process too."""
+"""`os.environ` inside functions: the deployment's variables; in actions some of the process too."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from parabola.authoring.environment import variables
 from parabola.hosts.python.frozen_world import confined_world
 from parabola.hosts.python.refusals import refuse
 from parabola.hosts.python.replacements import Replacements
+
+__all__ = ["KEPT_VARIABLES", "Inside", "reduce_process_environment", "show_function_environment"]
 
 KEPT_VARIABLES: Final = frozenset(
     {
@@ -28,7 +30,7 @@ def reduce_process_environment() -> None:
 
 
 def show_function_environment(replacements: Replacements) -> None:
-    """Make ``os.environ`` show the variables of the running function."""
+    """Make `os.environ` show the variables of the running function."""
     environ: Any = type(os.environ)
     _replace(replacements, environ, "__getitem__", _get)
     _replace(replacements, environ, "__iter__", _iterate)

@@ -1,4 +1,4 @@
-"""Plain ``def`` functions on an event loop: each runs in a greenlet, and switches away while it waits."""
+"""Plain `def` functions on an event loop: each runs in a greenlet, and switches away while it waits."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
 
+__all__ = ["run_in_greenlet", "wait_in_greenlet"]
+
 T = TypeVar("T")
 
 
 async def run_in_greenlet(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-    """Call ``function``; whenever it calls ``wait_in_greenlet``, this coroutine awaits for it."""
+    """Call `function`; whenever it calls `wait_in_greenlet`, this coroutine awaits for it."""
     runner = greenlet.greenlet(function)
     runner.gr_context = contextvars.copy_context()
     awaited = runner.switch(*args, **kwargs)
@@ -28,7 +30,7 @@ async def run_in_greenlet(function: Callable[..., T], *args: Any, **kwargs: Any)
 
 
 def wait_in_greenlet(awaitable: Awaitable[T], /) -> T:
-    """The result of ``awaitable``, from inside ``run_in_greenlet``."""
+    """The result of `awaitable`, from inside `run_in_greenlet`."""
     parent = greenlet.getcurrent().parent
     if parent is None:
         raise RuntimeError("This context was used outside of the function it was given to.")

@@ -24,14 +24,16 @@ from parabola.hosts.python.analysis import analyze, find_router
 from parabola.hosts.python.console import ConsoleStream
 from parabola.hosts.python.frames import error_text
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
+from parabola.hosts.python.function_run import FunctionRun, RunRequest
 from parabola.hosts.python.http_action import HttpActionRun, handler_found, no_route
 from parabola.hosts.python.import_reads import ImportReads
-from parabola.hosts.python.invocation import Invocation, RunRequest
 from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule, load_modules
 from parabola.hosts.python.outgoing import UnwritableMessage, mended
 from parabola.hosts.python.steps import Steps
 from parabola.hosts.python.transaction import Transaction
 from parabola.values.host_limits import HostLimits
+
+__all__ = ["PROTOCOL_VERSION", "Host", "Json"]
 
 Json = dict[str, Any]
 
@@ -39,7 +41,7 @@ PROTOCOL_VERSION: Final = 1
 
 
 class Host:
-    """One host. All methods are called on one thread; ``post`` calls something there from any thread."""
+    """One host. All methods are called on one thread; `post` calls something there from any thread."""
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class Host:
         """Whether nothing else runs in this process."""
         self.loaded: LoadedModules | None = None
         self.environment: Mapping[str, str] = {}
-        self.invocations: dict[int, Invocation] = {}
+        self.runs: dict[int, FunctionRun] = {}
         self.limits = HostLimits()
         """What functions are held to, as the engine has said with the modules."""
         self._post = post
@@ -65,7 +67,7 @@ class Host:
         self._steps.hold_to(limits.user_seconds, limits.shared_memory)
 
     def send(self, message: Json) -> None:
-        """Send a message. Raises ``UnwritableMessage``."""
+        """Send a message. Raises `UnwritableMessage`."""
         self._carrier(message)
 
     def send_mended(self, message: Json) -> None:
@@ -91,21 +93,21 @@ class Host:
         """Act on a message of the engine. Unknown types are ignored: they belong to later versions."""
         kind = message.get("type")
         if kind == "reply":
-            invocation = self.invocations.get(message["id"])
-            if invocation is not None:
+            run = self.runs.get(message["id"])
+            if run is not None:
                 if (others := message.get("userMsUsed")) is not None:
-                    invocation.others_have_used(others)
-                invocation.receive(message["replies"])
+                    run.others_have_used(others)
+                run.receive(message["replies"])
         elif kind == "run":
             self._run(message)
         elif kind == "cancel":
-            invocation = self.invocations.pop(message["id"], None)
-            if invocation is not None:
-                invocation.cancel()
+            run = self.runs.pop(message["id"], None)
+            if run is not None:
+                run.cancel()
         elif kind in ("requestChunk", "requestEnd", "clientGone", "responseTaken"):
-            invocation = self.invocations.get(message["id"])
-            if isinstance(invocation, HttpActionRun):
-                invocation.receive_part(message)
+            run = self.runs.get(message["id"])
+            if isinstance(run, HttpActionRun):
+                run.receive_part(message)
         elif kind == "load":
             self._load(message)
         elif kind == "analyze":
@@ -113,8 +115,8 @@ class Host:
 
     def close(self) -> None:
         """Cancel what runs and forget the modules."""
-        while self.invocations:
-            self.invocations.popitem()[1].cancel()
+        while self.runs:
+            self.runs.popitem()[1].cancel()
         if self.loaded is not None:
             self.loaded.unload()
 
@@ -181,12 +183,12 @@ class Host:
             for answer in no_route(request.args["request"], request.id):
                 self.send(answer)
             return
-        invocation = self._invocation(request, function)
-        self.invocations[request.id] = invocation
+        run = self._new_run(request, function)
+        self.runs[request.id] = run
         try:
-            invocation.start()
+            run.start()
         except Exception as error:  # such as a thread that cannot be started
-            self.invocations.pop(request.id, None)
+            self.runs.pop(request.id, None)
             self._refuse(request.id, f"The function could not be started: {error}")
 
     def _find(self, request: RunRequest) -> Function[..., Any] | None:
@@ -229,7 +231,7 @@ class Host:
                 return route.handler
         raise LookupError(f"No HttpAction routed for {named}")
 
-    def _invocation(self, request: RunRequest, function: Function[..., Any]) -> Invocation:
+    def _new_run(self, request: RunRequest, function: Function[..., Any]) -> FunctionRun:
         if request.kind in ("query", "mutation"):
             transaction = Transaction(request, function, self.environment, self, steps=self._steps)
             if self.loaded is not None:
@@ -238,12 +240,12 @@ class Host:
         kind = HttpActionRun if request.kind == "httpAction" else Action
         return kind(request, function, self.environment, self, post=self._post)
 
-    def ended(self, invocation: Invocation) -> None:
-        """An invocation is over; its last message comes next."""
-        self.invocations.pop(invocation.id, None)
+    def ended(self, run: FunctionRun) -> None:
+        """A run is over; its last message comes next."""
+        self.runs.pop(run.id, None)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, ConsoleStream):
-                stream.end_of(invocation.console)
+                stream.end_of(run.console)
 
     @property
     def memory_text(self) -> str:

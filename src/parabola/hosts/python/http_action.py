@@ -25,6 +25,8 @@ from parabola.hosts.python.frames import type_name
 from parabola.hosts.python.http_bodies import Exchange, IncomingBody, OutgoingBody
 from parabola.values.sizes import humanize
 
+__all__ = ["PIECE", "TOO_LARGE", "HttpActionRun", "Json", "handler_found", "no_route"]
+
 Json = dict[str, Any]
 
 PIECE: Final = 1024 * 1024

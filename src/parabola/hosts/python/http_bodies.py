@@ -11,13 +11,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+__all__ = ["CLIENT_GONE", "Exchange", "IncomingBody", "OutgoingBody"]
+
 CLIENT_GONE: Final = "The client disconnected before the body of its request was complete."
 
 
 class Exchange:
     """State that one thread changes while the other waits for it.
 
-    ``new_reply`` makes something the action's thread can await, ``settle`` completes it from any thread.
+    `new_reply` makes something the action's thread can await, `settle` completes it from any thread.
     """
 
     def __init__(self, new_reply: Callable[[], Awaitable[Any]], settle: Callable[[Any], None]) -> None:
@@ -54,7 +56,7 @@ class Exchange:
 
 
 class IncomingBody:
-    """The body of a request, in the pieces in which it arrives. ``report_taken`` hears of each one read."""
+    """The body of a request, in the pieces in which it arrives. `report_taken` hears of each one read."""
 
     def __init__(self, exchange: Exchange, report_taken: Callable[[int], None]) -> None:
         self._exchange = exchange
@@ -90,7 +92,7 @@ class IncomingBody:
 
 
 class OutgoingBody:
-    """Counts what of a response is under way: at most ``most`` bytes before the action waits."""
+    """Counts what of a response is under way: at most `most` bytes before the action waits."""
 
     def __init__(self, exchange: Exchange, most: int) -> None:
         self._exchange = exchange

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from parabola.authoring.functions import module_being_loaded
-from parabola.hosts.python.invocation import EVERY_VARIABLE
+from parabola.hosts.python.function_run import EVERY_VARIABLE
+
+__all__ = ["ImportReads"]
 
 
 class ImportReads(Mapping[str, str]):

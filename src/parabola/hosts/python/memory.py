@@ -10,16 +10,18 @@ from typing import Final
 
 from parabola.values.limits import MIB
 
+__all__ = ["MAX_CAUSES", "MemoryLimit"]
+
 MAX_CAUSES: Final = 100
 """Exceptions in a chain whose frames are cleared."""
 
 
 class MemoryLimit:
-    """Makes allocations fail with ``MemoryError`` beyond ``bytes`` more than the loaded host has.
+    """Makes allocations fail with `MemoryError` beyond `bytes` more than the loaded host has.
 
     The limit is in force during steps of user code only, so that the host itself never lacks memory. Linux
     counts private writable memory against RLIMIT_DATA; where a system does not, nothing is limited and the
-    engine's watchdog is what remains. It limits nothing while ``bytes`` are 0.
+    engine's watchdog is what remains. It limits nothing while `bytes` are 0.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """User modules: from source text to loaded functions.
 
-The modules of a deployment form one package, so that ``from .helpers import x`` and ``from . import y``
-work, and ``from convex.helpers import x`` too unless an installed package is called ``convex``. They are
-not files here: code objects carry the names people know (``convex/tasks.py``), and ``linecache`` is filled
+The modules of a deployment form one package, so that `from .helpers import x` and `from . import y`
+work, and `from convex.helpers import x` too unless an installed package is called `convex`. They are
+not files here: code objects carry the names people know (`convex/tasks.py`), and `linecache` is filled
 so that tracebacks show the lines.
 """
 
@@ -25,12 +25,22 @@ from parabola.hosts.python.frames import error_text, user_frames
 from parabola.hosts.python.import_reads import ImportReads
 from parabola.hosts.python.refusals import user_files
 
+__all__ = [
+    "AUTH_CONFIG",
+    "FOLDER",
+    "LoadError",
+    "LoadedModules",
+    "SourceModule",
+    "exported_functions",
+    "load_modules",
+]
+
 FOLDER: Final = "convex"
 AUTH_CONFIG: Final = "auth_config.py"
 
 
 class LoadError(Exception):
-    """The modules cannot be loaded. ``file`` and ``line`` say where, when that is known."""
+    """The modules cannot be loaded. `file` and `line` say where, when that is known."""
 
     def __init__(
         self, message: str, file: str | None = None, line: int | None = None, code: str | None = None
@@ -42,19 +52,19 @@ class LoadError(Exception):
         self.code = code
 
     def to_json(self) -> dict[str, Any]:
-        """The ``error`` of a ``loadFailed`` message."""
+        """The `error` of a `loadFailed` message."""
         place = {"message": self.message, "file": self.file, "line": self.line}
         return place if self.code is None else {**place, "code": self.code}
 
 
 @dataclass(frozen=True)
 class SourceModule:
-    """One file of the ``convex`` folder: ``path`` like ``admin/users.py``."""
+    """One file of the `convex` folder: `path` like `admin/users.py`."""
 
     path: str
     source: str
     file: str | None = None
-    """Where the file really is, for debuggers of inline hosts."""
+    """Where the file really is, for debuggers of in-process hosts."""
 
     @property
     def shown(self) -> str:
@@ -79,14 +89,14 @@ class LoadedModules:
     package: str
     sources: Mapping[str, SourceModule]
     modules: dict[str, ModuleType] = field(default_factory=dict)
-    """By path; ``auth_config.py`` is not among them before it is asked for."""
+    """By path; `auth_config.py` is not among them before it is asked for."""
     functions: dict[str, Function[..., Any]] = field(default_factory=dict)
-    """By name: ``tasks:list``."""
+    """By name: `tasks:list`."""
     finder: _Finder | None = None
     import_reads: ImportReads = field(default_factory=lambda: ImportReads({}))
 
     def load_auth_config(self) -> ModuleType | None:
-        """The module ``auth_config.py``, loaded now; ``None`` when there is none. Raises ``LoadError``."""
+        """The module `auth_config.py`, loaded now; `None` when there is none. Raises `LoadError`."""
         source = self.sources.get(AUTH_CONFIG)
         return None if source is None else _import(self, source)
 
@@ -101,9 +111,9 @@ class LoadedModules:
 
 
 def load_modules(sources: Sequence[SourceModule], import_reads: ImportReads | None = None) -> LoadedModules:
-    """Import all modules and find their functions. Raises ``LoadError`` and leaves nothing behind then.
+    """Import all modules and find their functions. Raises `LoadError` and leaves nothing behind then.
 
-    ``import_reads`` hears of the imports, so that it can tell which functions depend on what modules read.
+    `import_reads` hears of the imports, so that it can tell which functions depend on what modules read.
     """
     python = {source.path: source for source in sources if source.path.endswith(".py")}
     loaded = LoadedModules(_free_package_name(), python)
@@ -133,7 +143,7 @@ def _free_package_name() -> str:
 
 
 def _is_shadowed() -> bool:
-    """True when an installed package, and not one of our deployments, is called ``convex``."""
+    """True when an installed package, and not one of our deployments, is called `convex`."""
     module = sys.modules.get(FOLDER)
     if module is not None:
         return not isinstance(getattr(module.__spec__, "loader", None), _Finder)
@@ -146,7 +156,7 @@ def _is_shadowed() -> bool:
 
 
 def _module_names(package: str, sources: Mapping[str, SourceModule]) -> dict[str, SourceModule | None]:
-    """Dotted name to source; folders without ``__init__.py`` are packages without source."""
+    """Dotted name to source; folders without `__init__.py` are packages without source."""
     names: dict[str, SourceModule | None] = {package: None}
     for source in sources.values():
         parts = source.function_path.split("/")
@@ -213,7 +223,7 @@ class _Finder:
 
 
 def _user_builtins(package: str, import_reads: ImportReads) -> dict[str, Any]:
-    """The builtins of user modules: ``print`` writes to the log, ``import convex.x`` finds the package."""
+    """The builtins of user modules: `print` writes to the log, `import convex.x` finds the package."""
     names = dict(vars(builtins))
     names["print"] = console_print
     is_renamed = package != FOLDER and not _is_shadowed()

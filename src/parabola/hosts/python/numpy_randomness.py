@@ -1,7 +1,7 @@
 """NumPy's own randomness inside queries and mutations, from the execution's seed (js-runtime 5.1).
 
-``numpy.random.default_rng()`` asks the system for a seed and so gets the execution's. The functions of
-``numpy.random`` itself share one generator for the whole process, whose state would carry from one call to
+`numpy.random.default_rng()` asks the system for a seed and so gets the execution's. The functions of
+`numpy.random` itself share one generator for the whole process, whose state would carry from one call to
 the next: inside queries and mutations, and while modules are imported, each execution has one of its own.
 """
 
@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 
+__all__ = ["seed_numpy"]
+
 _NAME: Final = "numpy.random"
 _AROUND: Final = {"seed": "seed", "sample": "random_sample", "ranf": "random_sample"}
 """Functions of the module that are no methods of its generator, and the methods that they call."""
@@ -23,8 +25,9 @@ _installed = False
 
 
 def seed_numpy() -> None:
-    """See to ``numpy.random`` now or when it is imported, which may be inside a function, and once for all:
-    outside of queries, mutations and imports nothing is different."""
+    """See to `numpy.random` now or when it is imported, which may be inside a function, and once for all:
+    outside of queries, mutations and imports nothing is different.
+    """
     global _installed
     if _installed:
         return
@@ -55,7 +58,7 @@ class _Finder:
 
 
 def _give_generators(module: Any) -> None:
-    """Replace what draws from the one generator, which NumPy calls ``mtrand._rand``: its methods, and three
+    """Replace what draws from the one generator, which NumPy calls `mtrand._rand`: its methods, and three
     functions around them.
     """
     shared = module.mtrand._rand

@@ -1,6 +1,6 @@
 """Messages to the engine as JSON, whatever user code has put into them.
 
-What is a value is checked where it is handed in (``values.normalization``). The rest are names, texts and
+What is a value is checked where it is handed in (`values.normalization`). The rest are names, texts and
 numbers that user code may choose: table names, header values, what an exception says. A message that cannot
 be written is its function's mistake, and is reported as such; it never goes missing.
 """
@@ -16,6 +16,8 @@ from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.sizes import humanize
 from parabola.values.texts import is_well_formed, repaired
 
+__all__ = ["MAX_LEVELS", "Json", "UnwritableMessage", "encode_message", "mended"]
+
 Json = dict[str, Any]
 
 MAX_LEVELS: Final = 200
@@ -28,7 +30,7 @@ class UnwritableMessage(BadRequest):
 
 
 def encode_message(message: Json) -> bytes:
-    """The JSON of a message. Raises ``UnwritableMessage``."""
+    """The JSON of a message. Raises `UnwritableMessage`."""
     try:
         text = orjson.dumps(message)
     except Exception as error:
@@ -43,7 +45,8 @@ def encode_message(message: Json) -> bytes:
 
 def mended(message: Json) -> Json:
     """The same message with texts repaired and what cannot be written left out; a report that is too long
-    becomes a failure."""
+    becomes a failure.
+    """
     plain: Json = _plain(message, 0)
     try:
         if len(orjson.dumps(plain)) <= MAX_HOST_MESSAGE_BYTES:

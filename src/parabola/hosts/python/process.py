@@ -18,6 +18,8 @@ from parabola.hosts.python.host import Host
 from parabola.hosts.python.sandbox import sandbox
 from parabola.hosts.python.steps import Steps
 
+__all__ = ["prepare_process", "serve"]
+
 
 def prepare_process() -> None:
     """Make this process a host: its clock, output, logging and environment belong to functions now."""
@@ -37,9 +39,9 @@ def prepare_process() -> None:
 
 
 async def serve(connection: socket.socket, activity_path: str | None, template: Host | None = None) -> None:
-    """Answer messages on the socket until it closes. ``template`` has loaded the modules already.
+    """Answer messages on the socket until it closes. `template` has loaded the modules already.
 
-    ``activity_path`` is that of the activity file.
+    `activity_path` is that of the activity file.
     """
     endpoint = await connect(connection)
     loop = asyncio.get_running_loop()

@@ -9,8 +9,10 @@ from typing import Final, NoReturn
 
 from parabola.values.errors import Forbidden
 
+__all__ = ["CapabilityRefused", "refusal_text", "refuse", "user_files", "user_place"]
+
 user_files: Final[dict[str, str]] = {}
-"""Files of user code: from the name in code objects to the name to show (``convex/tasks.py``)."""
+"""Files of user code: from the name in code objects to the name to show (`convex/tasks.py`)."""
 
 
 class CapabilityRefused(Forbidden):
@@ -20,12 +22,12 @@ class CapabilityRefused(Forbidden):
 
 
 def refuse(what: str) -> NoReturn:
-    """Raise ``CapabilityRefused``; ``what`` was tried, like ``open('notes.txt')`` (js-runtime 5.2)."""
+    """Raise `CapabilityRefused`; `what` was tried, like `open('notes.txt')` (js-runtime 5.2)."""
     raise CapabilityRefused(refusal_text(what, sys._getframe(1)))
 
 
 def refusal_text(what: str, frame: FrameType | None) -> str:
-    """The sentence for something tried at ``frame`` or in a library called by user code there."""
+    """The sentence for something tried at `frame` or in a library called by user code there."""
     place = user_place(frame)
     where = f" (File {place[0]}, line {place[1]}, in {place[2]}.)" if place else ""
     return f"Can't use {what} in queries and mutations. Please consider using an action.{where}"

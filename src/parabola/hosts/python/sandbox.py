@@ -12,6 +12,8 @@ from parabola.hosts.python.numpy_randomness import seed_numpy
 from parabola.hosts.python.replacements import Replacements
 from parabola.hosts.python.seeded_randomness import seed_randomness
 
+__all__ = ["Sandbox", "sandbox"]
+
 
 class Sandbox:
     """Installed while at least one host of this process is open."""

@@ -1,7 +1,7 @@
 """Randomness inside queries and mutations: one stream from the execution's seed (js-runtime 5.1).
 
-``random``, ``uuid``, ``secrets`` and ``os.urandom`` all draw from it, so that an execution can be repeated;
-outside they are what they always were. A ``random.Random`` that is given a seed is deterministic already.
+`random`, `uuid`, `secrets` and `os.urandom` all draw from it, so that an execution can be repeated;
+outside they are what they always were. A `random.Random` that is given a seed is deterministic already.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 
 from parabola.hosts.python.frozen_world import confined_world, frozen_world
 from parabola.hosts.python.replacements import Replacements
+
+__all__ = ["seed_randomness"]
 
 
 def seed_randomness(replacements: Replacements) -> None:

@@ -14,17 +14,19 @@ from parabola.hosts.python.memory import MemoryLimit
 if TYPE_CHECKING:
     from parabola.hosts.python.transaction import Transaction
 
+__all__ = ["REPEAT_SECONDS", "FunctionTimedOut", "Interrupter", "Steps", "timeout_text"]
+
 _cpu_ns = time.thread_time_ns  # taken before anything is replaced
 REPEAT_SECONDS: Final = 0.05
 """A function that swallows the interruption gets another one after this time."""
 
 
 class FunctionTimedOut(BaseException):
-    """The function used up its processor time. Not an ``Exception``: user code is not to catch it."""
+    """The function used up its processor time. Not an `Exception`: user code is not to catch it."""
 
 
 class Interrupter:
-    """Raises ``FunctionTimedOut`` in the main thread when the processor time of a step is used up.
+    """Raises `FunctionTimedOut` in the main thread when the processor time of a step is used up.
 
     The time is the processor's, so a busy machine makes nobody fail; code that sleeps or hangs inside C is
     the business of the engine's watchdog.
@@ -83,7 +85,7 @@ class Steps:
     def run(
         self, transaction: Transaction, events: Sequence[Callable[[], None]], limit: float | None = None
     ) -> None:
-        """Let the events happen, each with everything it sets in motion. Raises ``FunctionTimedOut``."""
+        """Let the events happen, each with everything it sets in motion. Raises `FunctionTimedOut`."""
         usage, loop, interrupter = transaction.usage, transaction.loop, self._interrupter
         self._activity.begin(transaction.id)
         before = loop.enter()
@@ -111,7 +113,7 @@ class Steps:
 
 
 def _drain(drain: Callable[[], None]) -> None:
-    """A function that raises ``SystemExit`` or ``KeyboardInterrupt`` fails with it; the host goes on."""
+    """A function that raises `SystemExit` or `KeyboardInterrupt` fails with it; the host goes on."""
     while True:
         try:
             drain()

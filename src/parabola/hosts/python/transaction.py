@@ -1,7 +1,7 @@
 """Queries and mutations: driven in steps on one thread, everything they see decided by the engine.
 
 A step begins when answers arrive and ends when the function's tasks all wait. In a step the activity cell
-names the invocation, its context variables are set, and the time it takes counts; the syscalls issued in it
+names the run, its context variables are set, and the time it takes counts; the syscalls issued in it
 travel together. Answers are handed over one by one, each followed by everything it sets in motion, so that
 the order of events does not depend on how answers are grouped (js-runtime 1.5).
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -20,28 +20,32 @@ from parabola.authoring.query_builder import BaseQuery
 from parabola.hosts.python.event_loop import FunctionLoop
 from parabola.hosts.python.frames import describe_error, type_name, user_frames
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
+from parabola.hosts.python.function_run import FunctionRun, reply_error
 from parabola.hosts.python.greenlets import run_in_greenlet, wait_in_greenlet
-from parabola.hosts.python.invocation import Invocation, reply_error
 from parabola.hosts.python.outgoing import UnwritableMessage, encode_message
 from parabola.hosts.python.steps import FunctionTimedOut, Steps
 from parabola.values.encoding import dumps
 from parabola.values.errors import BadRequest
 
+__all__ = ["CLOSING_SECONDS", "RETURNED_QUERY", "STUCK", "TOO_MUCH", "Json", "Transaction"]
+
 Json = dict[str, Any]
 
-RETURNED_QUERY = (
+RETURNED_QUERY: Final = (
     "Return value is a Query. Results must be retrieved with "
     "`.collect()`, `.take(n), `.unique()`, or `.first()`."
 )
-STUCK = (
+STUCK: Final = (
     "Returned promise will never resolve: the function waits for something that nothing will ever complete."
 )
-TOO_MUCH = "These operations together are too much for one message: await some of them before the others."
-CLOSING_SECONDS = 0.1
-"""Time for the ``finally`` blocks of a function that is given up."""
+TOO_MUCH: Final = (
+    "These operations together are too much for one message: await some of them before the others."
+)
+CLOSING_SECONDS: Final = 0.1
+"""Time for the `finally` blocks of a function that is given up."""
 
 
-class Transaction(Invocation):
+class Transaction(FunctionRun):
     """One query or mutation."""
 
     def __init__(self, *args: Any, steps: Steps, **options: Any) -> None:
@@ -251,7 +255,7 @@ class Transaction(Invocation):
         self.loop.stray_errors.clear()
 
     def _close(self) -> None:
-        """Take leave of tasks that still wait; their ``finally`` blocks run, without effect."""
+        """Take leave of tasks that still wait; their `finally` blocks run, without effect."""
         self.closed = True
         open_tasks = [task for task in self.loop.tasks if not task.done()]
         if not open_tasks:

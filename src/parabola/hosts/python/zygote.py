@@ -1,8 +1,8 @@
 """The zygote: loads the modules once, and forks a host with everything loaded for each socket it receives.
 
 An action has a process for itself; this way the process costs a fork instead of an interpreter's start and
-all the imports. The engine speaks ``load`` and ``analyze`` over the control socket as to any host, and sends
-``{"type": "fork"}`` with the descriptor of a socket; the child says ``ready`` there.
+all the imports. The engine speaks `load` and `analyze` over the control socket as to any host, and sends
+`{"type": "fork"}` with the descriptor of a socket; the child says `ready` there.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from parabola.hosts.python.activity import Activity
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import encode_message
 from parabola.hosts.python.process import serve
+
+__all__ = ["CHUNK", "MAX_DESCRIPTORS", "Json", "Zygote"]
 
 Json = dict[str, Any]
 
@@ -68,7 +70,7 @@ class Zygote:
         self._control.sendall(encode_message(message) + b"\n")
 
     def _receive(self) -> bool:
-        """Read once; ``False`` at the end of the stream."""
+        """Read once; `False` at the end of the stream."""
         data, descriptors, _, _ = socket.recv_fds(self._control, CHUNK, MAX_DESCRIPTORS)
         if not data and not descriptors:
             return False

@@ -93,9 +93,9 @@ class DeployApi:
             {
                 "config": {"functions": "convex/"},
                 "moduleHashes": [
-                    {"path": module.path, "hash": module.sha256, "environment": module.environment}
+                    {"path": module.path, "hash": module.sha256, "environment": module.runtime}
                     for module in sorted(modules, key=lambda module: module.path)
-                    if module.environment != "python" and module.path not in _NOT_PUSHED
+                    if module.runtime != "python" and module.path not in _NOT_PUSHED
                 ],
                 "udfServerVersion": NPM_VERSION,
             }

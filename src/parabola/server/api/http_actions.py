@@ -1,6 +1,6 @@
-"""HTTP actions: under ``/http`` on the main port, and at the root of the site port (sync-and-http 5).
+"""HTTP actions: under `/http` on the main port, and at the root of the site port (sync-and-http 5).
 
-Both doors lead to ``serve_action``, which cuts their own part off the path. An action runs to its end even
+Both doors lead to `serve_action`, which cuts their own part off the path. An action runs to its end even
 when its client has gone.
 """
 
@@ -35,6 +35,26 @@ from parabola.values.errors import InternalServerError, ParabolaError
 from parabola.values.limits import MAX_BODY_AHEAD
 from parabola.values.texts import repaired
 
+__all__ = [
+    "BODYLESS_STATUSES",
+    "CONNECTION_HEADERS",
+    "MAIN_PREFIX",
+    "METHODS",
+    "NOT_ENABLED",
+    "NO_ROUTE",
+    "WATCH_SECONDS",
+    "ActingBackend",
+    "ActionResponse",
+    "ResponseWriter",
+    "failure_response",
+    "header_pairs",
+    "public_url",
+    "remove_added_headers",
+    "routes",
+    "serve_action",
+    "site_routes",
+]
+
 NOT_ENABLED: Final = "This Convex deployment does not have HTTP actions enabled."
 NO_ROUTE: Final = "No matching routes found"
 MAIN_PREFIX: Final = "/http"
@@ -65,8 +85,9 @@ class ActingBackend(ServedBackend, Protocol):
 
 
 async def serve_action(backend: ActingBackend, request: web.Request, prefix: str = "") -> web.StreamResponse:
-    """Answer one request. What follows ``prefix`` in its path is what routes are matched with, as it stands
-    there: no percent sign is decoded."""
+    """Answer one request. What follows `prefix` in its path is what routes are matched with, as it stands
+    there: no percent sign is decoded.
+    """
     path = request.rel_url.raw_path.removeprefix(prefix) or "/"
     if request.method not in METHODS:
         return web.Response(status=405)
@@ -162,7 +183,8 @@ class ResponseWriter:
 
     async def end(self, *, whole: bool) -> None:
         """The response is over. One that is not whole, by its own account or by the length it told, ends with
-        its connection, so that nobody takes it for one that is."""
+        its connection, so that nobody takes it for one that is.
+        """
         assert self.response is not None
         if (not whole or self._missing) and self._request.transport is not None:
             self._request.transport.close()

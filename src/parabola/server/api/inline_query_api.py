@@ -6,6 +6,8 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from parabola.functions.calls.arguments import EncodedArguments
+from parabola.functions.calls.calling import Call
 from parabola.functions.inline_query import InlineQueries
 from parabola.server.api.deploy_api import admin_and_body
 from parabola.server.api.public_api import result_body
@@ -46,11 +48,11 @@ def routes(backend: QueryingBackend) -> list[web.RouteDef]:
             )
         format = fields["format"] or DEFAULT_FORMAT
         encode_as(None, format)  # refuses a format that does not exist
-        context = request_context(request)
-        result = await backend.inline_queries.run(
-            bundle["path"], bundle["source"], fields["args"], identity, request=context
+        call = Call.of_client(
+            bundle["path"], EncodedArguments(fields["args"]), identity, request=request_context(request)
         )
-        text = result_body(result, format, context)
+        result = await backend.inline_queries.run(call, bundle["source"])
+        text = result_body(result, format, call.request)
         return web.Response(body=text, content_type="application/json")
 
     return [web.post("/api/run_test_function", run_test_function)]

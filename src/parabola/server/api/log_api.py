@@ -22,7 +22,7 @@ from parabola.values.errors import BadRequest
 
 __all__ = ["routes"]
 
-_log: Final = logging.getLogger("parabola.http")
+_log: Final = logging.getLogger(__name__)
 
 LONGEST_POLL_SECONDS: Final = 60.0
 

@@ -11,6 +11,8 @@ from parabola.server.http.credentials import require_admin
 from parabola.server.http.request_body import read_body
 from parabola.server.served_backend import ServedBackend
 
+__all__ = ["MAX_ECHO_BYTES", "MAX_EVENT_BYTES", "RUNNING", "routes"]
+
 MAX_ECHO_BYTES: Final = 64 * 1024 * 1024
 """What `npx convex network-test --speed-test` sends."""
 MAX_EVENT_BYTES: Final = 64 * 1024
@@ -45,7 +47,7 @@ def routes(backend: ServedBackend) -> list[web.RouteDef]:
         return web.json_response({"success": True, "allowedOps": [], "isReadOnly": identity.read_only})
 
     async def debug_event(request: web.Request) -> web.Response:
-        """npm reports long disconnects here when debugging is on; nothing is kept."""
+        """Npm reports long disconnects here when debugging is on; nothing is kept."""
         await read_body(request, MAX_EVENT_BYTES)
         return web.Response()
 

@@ -1,5 +1,6 @@
 """Calling functions over HTTP: one request, one answer, 200 also when the function failed (sync-and-http
-2.1)."""
+2.1).
+"""
 
 from __future__ import annotations
 
@@ -26,9 +27,21 @@ from parabola.values.errors import BadRequest
 from parabola.values.limits import MAX_RESULT_SIZE
 from parabola.values.sizes import humanize
 
+__all__ = [
+    "MAX_BATCH_ANSWER_BYTES",
+    "MAX_BATCH_QUERIES",
+    "FunctionRequest",
+    "PublicApi",
+    "default_format",
+    "read_call",
+    "result_body",
+    "routes",
+    "value_json",
+]
+
 MAX_BATCH_QUERIES: Final = 1000
 MAX_BATCH_ANSWER_BYTES: Final = 4 * MAX_RESULT_SIZE
-_ENCODED = ("convex_encoded_json", "convex_json")
+_ENCODED: Final = ("convex_encoded_json", "convex_json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,7 @@ class PublicApi:
         return await self._run_query(request, identity, await read_json(request))
 
     async def query_by_url(self, request: web.Request) -> web.Response:
-        """The same, all in the URL: ``args`` is JSON text."""
+        """The same, all in the URL: `args` is JSON text."""
         identity = await identify(request, self._backend)
         fields = dict(request.query)
         if "path" not in fields:
@@ -77,7 +90,7 @@ class PublicApi:
         )
 
     async def query_ts(self, request: web.Request) -> web.Response:
-        """The timestamp for a series of ``query_at_ts``."""
+        """The timestamp for a series of `query_at_ts`."""
         return web.json_response({"ts": encode_ts(self._backend.durable_ts)})
 
     async def query_at_ts(self, request: web.Request) -> web.Response:
@@ -138,7 +151,7 @@ class PublicApi:
         return await self._run_any(_wanted(request, identity, await read_json(request)))
 
     async def run(self, request: web.Request) -> web.Response:
-        """Run any function that the caller may see, named by the URL: ``/api/run/messages/list``."""
+        """Run any function that the caller may see, named by the URL: `/api/run/messages/list`."""
         module, slash, name = request.match_info["function"].rpartition("/")
         if not slash or not module or not name:
             raise BadRequest(

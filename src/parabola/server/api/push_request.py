@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from parabola.functions.deployed.deployment import Module
-from parabola.functions.deployed.runtimes import Environment, runtimes_of
+from parabola.functions.deployed.runtimes import RuntimeName, runtimes_of
 from parabola.server.http.json_body import read_object
 from parabola.services.deploys.definitions import PushedDefinition
 from parabola.services.deploys.push import Push, UnchangedModule
@@ -13,8 +13,8 @@ from parabola.values.errors import BadRequest
 
 __all__ = ["read_start_push"]
 
-_ENVIRONMENTS = runtimes_of("typescript")
-_NODE_VERSIONS = ("20", "22", "24")
+_RUNTIMES: Final = runtimes_of("typescript")
+_NODE_VERSIONS: Final = ("20", "22", "24")
 
 
 def read_start_push(body: Any) -> Push:
@@ -83,7 +83,7 @@ def _component(entry: Any) -> PushedDefinition:
     sent = [*(fields["functions"] or []), *([fields["schema"]] if fields["schema"] is not None else [])]
     modules = tuple(_module(each) for each in sent)
     for module in modules:
-        if module.environment != "isolate":
+        if module.runtime != "isolate":
             raise BadRequest(
                 f'{path}/{module.path} begins with "use node": components cannot run in Node.js.',
                 code="InvalidModules",
@@ -95,21 +95,21 @@ def _module(entry: Any) -> Module:
     fields = read_object(
         entry, path=str, source=str, sourceMap=(str, type(None)), environment=(str, type(None))
     )
-    return Module(fields["path"], _environment(fields), fields["source"], fields["sourceMap"])
+    return Module(fields["path"], _runtime(fields), fields["source"], fields["sourceMap"])
 
 
 def _unchanged(entry: Any) -> UnchangedModule:
     fields = read_object(entry, path=str, sha256=str, environment=(str, type(None)))
-    return UnchangedModule(fields["path"], _environment(fields), fields["sha256"])
+    return UnchangedModule(fields["path"], _runtime(fields), fields["sha256"])
 
 
-def _environment(fields: dict[str, Any]) -> Environment:
+def _runtime(fields: dict[str, Any]) -> RuntimeName:
     named = fields["environment"] or "isolate"
-    for environment in _ENVIRONMENTS:
-        if named == environment:
-            return environment
+    for runtime in _RUNTIMES:
+        if named == runtime:
+            return runtime
     raise BadRequest(
-        f"{fields['path']} asks for the environment {named!r}; there are {' and '.join(_ENVIRONMENTS)}.",
+        f"{fields['path']} asks for the runtime {named!r}; there are {' and '.join(_RUNTIMES)}.",
         code="InvalidModules",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from msgspec import to_builtins
@@ -16,10 +16,10 @@ from parabola.values.schema.definition import DatabaseIndex, Schema
 
 __all__ = ["PUSH_TOKEN", "finish_push_json", "schema_change_json", "start_push_json", "wait_for_schema_json"]
 
-PUSH_TOKEN = "parabolaPushToken"
+PUSH_TOKEN: Final = "parabolaPushToken"
 """Unknown fields travel back with every later call of a push: this one says which push is meant."""
 
-_EMPTY_DEFINITION = {
+_EMPTY_DEFINITION: Final = {
     "path": "",
     "definitionType": {"type": "app"},
     "childComponents": [],
@@ -34,7 +34,7 @@ def start_push_json(result: PushResult, token: str, server_version: str) -> dict
     functions = {
         path: module.analyzed
         for path, module in sorted(deployment.modules.items())
-        if module.analyzed and module.environment != "python" and not path.startswith("_deps/")
+        if module.analyzed and module.runtime != "python" and not path.startswith("_deps/")
     }
     pushed = result.definitions.get("")
     definition = _EMPTY_DEFINITION if pushed is None else pushed.definition

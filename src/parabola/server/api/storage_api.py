@@ -31,7 +31,7 @@ _RANGE: Final = re.compile(r"bytes=(.+)\Z")
 _ONE_RANGE: Final = re.compile(r"([0-9]{0,19})-([0-9]{0,19})\Z")
 _CONTENT_TYPE: Final = re.compile(r"[\w!#$&^.+*%'`|~-]+/[\w!#$&^.+*%'`|~-]+\s*(;.*)?\Z", re.ASCII)
 
-_log = logging.getLogger("parabola.http")
+_log: Final = logging.getLogger(__name__)
 
 
 class StoringBackend(ServedBackend, Protocol):

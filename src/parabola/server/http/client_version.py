@@ -1,7 +1,7 @@
 """Which client is speaking, and what that changes: chunks, frame sizes, default formats, refusals.
 
-Read from the path of an npm WebSocket (``/api/1.48.0/sync``) or from the ``Convex-Client`` header of
-everything else (``npm-cli-1.48.0``, ``python-0.8.1``). Specified in sync-and-http 1.1, 1.11, 2.1 and 2.3.
+Read from the path of an npm WebSocket (`/api/1.48.0/sync`) or from the `Convex-Client` header of
+everything else (`npm-cli-1.48.0`, `python-0.8.1`). Specified in sync-and-http 1.1, 1.11, 2.1 and 2.3.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from parabola.values.errors import BadRequest
+
+__all__ = ["MAX_FRAME_BYTES", "ClientVersion", "parse_client_header", "parse_npm_version"]
 
 _SEMVER: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
 _FIRST_CHUNKING_NPM: Final = (1, 28, 0)
@@ -57,7 +59,7 @@ class ClientVersion:
 
 
 def parse_client_header(text: str | None) -> ClientVersion:
-    """The client behind a ``Convex-Client`` header, unknown when there is none. Raises BadRequest."""
+    """The client behind a `Convex-Client` header, unknown when there is none. Raises BadRequest."""
     if text is None:
         return ClientVersion()
     for dash in (at for at, character in enumerate(text) if character == "-" and at > 0):

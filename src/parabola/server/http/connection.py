@@ -20,7 +20,7 @@ __all__ = ["ConnectionRunner"]
 TAKEN_WINDOWS: Final = 2
 """Windows of `body_seconds` after which a client that takes too little of its answer is let go."""
 
-_log = logging.getLogger("parabola.http")
+_log: Final = logging.getLogger(__name__)
 
 
 class Connection(RequestHandler):

@@ -1,6 +1,6 @@
 """Cross-origin access to the API, from anywhere, with credentials (sync-and-http 2.3).
 
-HTTP actions (``/http/...``) and ``/version`` get nothing: an action's headers are exactly what it sets.
+HTTP actions (`/http/...`) and `/version` get nothing: an action's headers are exactly what it sets.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from parabola.server.http.slashes import collapse
+
+__all__ = ["add_headers", "answer_preflights", "is_open"]
 
 _OPEN_PATHS: Final = frozenset(("/", "/instance_name", "/instance_version", "/echo"))
 _METHODS: Final = "GET,POST,OPTIONS,PATCH,DELETE,PUT"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -17,11 +17,21 @@ from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.server.served_backend import ServedBackend
 from parabola.values.errors import BadRequest, Forbidden
 
-SHORTEST_AUTHORIZATION = 7
+__all__ = [
+    "SHORTEST_AUTHORIZATION",
+    "admin_identity",
+    "identify",
+    "require_admin",
+    "require_admin_of_link",
+    "split_admin_header",
+    "user_attributes",
+]
+
+SHORTEST_AUTHORIZATION: Final = 7
 
 
 async def identify(request: web.Request, backend: ServedBackend) -> Identity:
-    """The identity a request states in its ``Authorization`` header, nobody without one.
+    """The identity a request states in its `Authorization` header, nobody without one.
 
     Raises BadRequest for a header that is neither, Unauthenticated for a token or key that is not good.
     """
@@ -45,8 +55,9 @@ async def identify(request: web.Request, backend: ServedBackend) -> Identity:
 
 
 async def require_admin_of_link(request: web.Request, backend: ServedBackend) -> Identity:
-    """As ``require_admin``, for what a browser downloads by following a link: that can carry no header, so
-    the key may also stand in the URL, as ``?adminKey=``. Nowhere else: URLs get into logs and histories."""
+    """As `require_admin`, for what a browser downloads by following a link: that can carry no header, so
+    the key may also stand in the URL, as `?adminKey=`. Nowhere else: URLs get into logs and histories.
+    """
     key = request.query.get("adminKey")
     if key is not None and "Authorization" not in request.headers:
         return backend.check_admin_key(key)
@@ -64,8 +75,9 @@ async def require_admin(request: web.Request, backend: ServedBackend) -> Identit
 
 
 def split_admin_header(text: str) -> tuple[str, dict[str, Any] | None]:
-    """``KEY`` or ``KEY:BASE64(JSON identity)``. The key's name may itself be prefixed, as in
-    ``prod:name|hex``."""
+    """`KEY` or `KEY:BASE64(JSON identity)`. The key's name may itself be prefixed, as in
+    `prod:name|hex`.
+    """
     name, bar, rest = text.partition("|")
     secret, colon, encoded = rest.partition(":") if bar else ("", "", "")
     if not colon:
@@ -82,7 +94,7 @@ def split_admin_header(text: str) -> tuple[str, dict[str, Any] | None]:
 
 
 def admin_identity(backend: ServedBackend, key: str, acting_as: Mapping[str, Any] | None) -> Identity:
-    """The admin behind ``key``, acting as the user with these attributes if there are any."""
+    """The admin behind `key`, acting as the user with these attributes if there are any."""
     admin = backend.check_admin_key(key)
     if not acting_as:
         return admin

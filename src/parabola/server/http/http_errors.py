@@ -1,4 +1,4 @@
-"""What an HTTP request gets when it fails outside a function: ``{"code", "message"}`` and a status
+"""What an HTTP request gets when it fails outside a function: `{"code", "message"}` and a status
 (sync-and-http 2.2).
 
 Routes raise; this is the one place where an error becomes an answer.
@@ -17,9 +17,11 @@ from parabola.server.http.rules import INTAKE, LEASE
 from parabola.values.errors import InternalServerError, ParabolaError
 from parabola.values.texts import repaired, shortened
 
+__all__ = ["MAX_CODE_LENGTH", "answer_errors", "error_response"]
+
 MAX_CODE_LENGTH: Final = 256
 
-_log = logging.getLogger("parabola.http")
+_log: Final = logging.getLogger(__name__)
 
 
 def error_response(error: ParabolaError) -> web.Response:
@@ -40,7 +42,8 @@ def error_response(error: ParabolaError) -> web.Response:
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn what a route raises into its answer; unknown routes and wrong methods answer with an empty
-    body. What a request holds of the server's memory for reading, it gives back here."""
+    body. What a request holds of the server's memory for reading, it gives back here.
+    """
     lease = request[LEASE] = request.app[INTAKE].lease()
     try:
         return await handler(request)

@@ -50,7 +50,8 @@ class Giver(Protocol):
 
 class OneAtATime:
     """Work in threads, one piece after the other, so that the event loop has its turn between them: each
-    holds the interpreter all the time."""
+    holds the interpreter all the time.
+    """
 
     __slots__ = ("_lock",)
 
@@ -65,7 +66,8 @@ class OneAtATime:
 
 class Intake:
     """The memory (bytes) that reading from clients may take at any time, `limit` in all. Those who have
-    waited for `patience` seconds give way to others; `clock` gives seconds."""
+    waited for `patience` seconds give way to others; `clock` gives seconds.
+    """
 
     __slots__ = (
         "_clock",

@@ -14,6 +14,8 @@ from parabola.server.http.rules import INTAKE, LEASE
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
 
+__all__ = ["MAX_BODY_BYTES", "PARSED_AT_ONCE_BYTES", "parse_body", "parse_json", "read_json", "read_object"]
+
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024 + 2000
 """Arguments of 16 MiB and what surrounds them."""
 PARSED_AT_ONCE_BYTES: Final = 256 * 1024
@@ -21,8 +23,9 @@ PARSED_AT_ONCE_BYTES: Final = 256 * 1024
 
 
 async def read_json(request: web.Request, limit: int = MAX_BODY_BYTES, *, compressed: bool = False) -> Any:
-    """The body as parsed JSON, at most ``limit`` bytes of it. Raises BadRequest (BadJsonBody) for anything
-    else, and what ``read_body`` raises."""
+    """The body as parsed JSON, at most `limit` bytes of it. Raises BadRequest (BadJsonBody) for anything
+    else, and what `read_body` raises.
+    """
     kind = request.content_type
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise BadRequest("Expected a request with 'Content-Type: application/json'", code="BadJsonBody")
@@ -35,7 +38,8 @@ async def read_json(request: web.Request, limit: int = MAX_BODY_BYTES, *, compre
 
 async def parse_body(request: web.Request, body: bytes | bytearray) -> Any:
     """The JSON in a body that was read. What parsing it takes counts as read, too; a large one is parsed
-    beside the event loop. Raises BadRequest (BadJsonBody), Overloaded."""
+    beside the event loop. Raises BadRequest (BadJsonBody), Overloaded.
+    """
     lease = request[LEASE]
     if len(body) < PARSED_AT_ONCE_BYTES:
         lease.take(json_weight(body))

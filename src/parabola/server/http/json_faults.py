@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+__all__ = ["json_fault"]
+
 _HALF: Final = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|[c-fC-F][0-9a-fA-F]{2})")
 """An escaped half of a character; clients do not escape whole ones."""
 
 
 def json_fault(text: str | bytes | bytearray, error: Exception) -> str:
-    """The sentence for a text that ``error`` was raised about.
+    """The sentence for a text that `error` was raised about.
 
     A string that was cut in the middle of an emoji reaches us from browsers, and reads as "truncated" there.
     """

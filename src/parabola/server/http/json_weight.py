@@ -20,7 +20,7 @@ _FOUR_BYTES: Final = re.compile(rb"[\xf0-\xff]")
 
 
 def json_weight(text: bytes | bytearray | str) -> int:
-    """An upper bound, in bytes, on what the parsed values of ``text`` take.
+    """An upper bound, in bytes, on what the parsed values of `text` take.
 
     Every value but the first follows a comma or an opening bracket, so counting those three characters (less
     the brackets in which nothing is) bounds the number of values; counting is as fast as memory is read, and
@@ -41,7 +41,8 @@ def json_weight(text: bytes | bytearray | str) -> int:
 
 def _bytes_of_a_character(text: bytes | bytearray) -> int:
     """One character beyond the Basic Multilingual Plane makes every character of its string take four
-    bytes."""
+    bytes.
+    """
     if b"\\u" in text and _ESCAPED_PAIR.search(text):
         return 4
     if not text.isascii():

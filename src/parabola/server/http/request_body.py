@@ -19,7 +19,7 @@ from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest, ParabolaError
 from parabola.values.sizes import humanize
 
-__all__ = ["BodyTooLarge", "arriving", "decoded", "encoding_of", "read_body", "refuse_encoding"]
+__all__ = ["ENCODINGS", "BodyTooLarge", "arriving", "decoded", "encoding_of", "read_body", "refuse_encoding"]
 
 ENCODINGS: Final = ("br", "gzip", "deflate")
 _PIECE_BYTES: Final = 64 * 1024
@@ -217,7 +217,8 @@ class _Waiting:
 
 async def decoded(pieces: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
     """Compressed pieces, decompressed in pieces of bounded size. Raises `BadRequest` for what is not encoded
-    so, and `BodyTooLarge` for what grows beyond all measure."""
+    so, and `BodyTooLarge` for what grows beyond all measure.
+    """
     decoder: Decoder = _Brotli() if encoding == "br" else _Zlib(gzip=encoding == "gzip")
     taken = given = 0
     try:

@@ -11,13 +11,16 @@ from parabola.functions.outcomes.failures import new_request_id
 from parabola.server.http.rules import rules_of
 from parabola.values.texts import repaired
 
+__all__ = ["MAX_TOLD_LENGTH", "forwarded_scheme", "request_context"]
+
 MAX_TOLD_LENGTH: Final = 256
 """Characters of an address or a request id that are taken from a header."""
 
 
 def request_context(request: web.Request, caller: Caller = "HttpApi") -> RequestContext:
     """Request id (the caller's own, if it sends one), client address (behind trusted proxies: the first one
-    forwarded) and user agent."""
+    forwarded) and user agent.
+    """
     forwarded = ""
     if "X-Forwarded-For" in request.headers and rules_of(request).trusts(request.remote):
         forwarded = _header(request, "X-Forwarded-For").partition(",")[0].strip()[:MAX_TOLD_LENGTH]

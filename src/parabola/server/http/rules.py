@@ -45,7 +45,8 @@ def trusted_networks(texts: tuple[str, ...]) -> Networks:
 def host_of(origin: str) -> str | None:
     """What a browser says in `Host` for an origin such as `https://files.my-app.com`; None for no origin.
 
-    Raises `BadRequest` for what is neither."""
+    Raises `BadRequest` for what is neither.
+    """
     if not origin:
         return None
     parts = urlsplit(origin)

@@ -1,15 +1,19 @@
-"""Repeated slashes: clients append ``/api/...`` to the address they were given, which may end with one
-(deploy-api 2.1)."""
+"""Repeated slashes: clients append `/api/...` to the address they were given, which may end with one
+(deploy-api 2.1).
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
-_REPEATED = re.compile(r"/{2,}")
+__all__ = ["collapse", "collapse_slashes"]
+
+_REPEATED: Final = re.compile(r"/{2,}")
 
 
 def collapse(path: str) -> str:
@@ -20,7 +24,7 @@ def collapse(path: str) -> str:
 
 @web.middleware
 async def collapse_slashes(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Route ``//api/x`` as ``/api/x``, without a redirect that clients would not follow."""
+    """Route `//api/x` as `/api/x`, without a redirect that clients would not follow."""
     raw_path = request.rel_url.raw_path
     once = collapse(raw_path)
     if once == raw_path:

@@ -11,10 +11,13 @@ from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.effects import ANONYMOUS, Credential
 from parabola.server.sync.messages import Authenticate
 
+__all__ = ["token_expiry", "verify_authenticate"]
+
 
 async def verify_authenticate(backend: ServedBackend, message: Authenticate) -> Credential:
     """The credential in an Authenticate message. Raises Unauthenticated and what checking a token can
-    raise."""
+    raise.
+    """
     value = message.value or ""
     if message.token_type == "Admin":
         return Credential(admin_identity(backend, value, message.acts_as))

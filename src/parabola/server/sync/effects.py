@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call
@@ -14,12 +14,31 @@ from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.sync.messages import Authenticate
 
+__all__ = [
+    "ANONYMOUS",
+    "POSTPONED",
+    "ClientRequest",
+    "Close",
+    "Credential",
+    "Effect",
+    "Evaluate",
+    "HeldQuery",
+    "Moment",
+    "Postponed",
+    "QueryOutcome",
+    "RetryPostponed",
+    "RunAction",
+    "RunMutation",
+    "Send",
+    "VerifyToken",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """The world as the session may see it now.
 
-    ``durable_ts`` is the newest timestamp that may be shown (ns); ``wall_ns`` the wall clock.
+    `durable_ts` is the newest timestamp that may be shown (ns); `wall_ns` the wall clock.
     """
 
     durable_ts: int
@@ -37,7 +56,7 @@ class Credential:
         return self.expires_at is not None and wall_ns >= self.expires_at * 1e9
 
 
-ANONYMOUS = Credential()
+ANONYMOUS: Final = Credential()
 
 
 class HeldQuery:
@@ -63,7 +82,8 @@ class HeldQuery:
 
 class Postponed:
     """A query that cannot be answered for now, through no fault of its own; it is left out and asked
-    again."""
+    again.
+    """
 
     __slots__ = ()
 
@@ -71,7 +91,7 @@ class Postponed:
         return "POSTPONED"
 
 
-POSTPONED = Postponed()
+POSTPONED: Final = Postponed()
 QueryOutcome: TypeAlias = FunctionResult | Postponed
 
 
@@ -81,14 +101,14 @@ class Send:
 
     parts: Sequence[bytes]
     ends_transition: bool = False
-    """Report back through ``SyncSession.transition_sent`` when this has left."""
+    """Report back through `SyncSession.transition_sent` when this has left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Let go of ``dropped``, then run every one of ``queries`` at exactly ``ts``; answer with ``evaluated``.
+    """Let go of `dropped`, then run every one of `queries` at exactly `ts`; answer with `evaluated`.
 
-    Whatever is in ``queries`` and not yet subscribed is subscribed now, with ``identity`` and its journal.
+    Whatever is in `queries` and not yet subscribed is subscribed now, with `identity` and its journal.
     """
 
     ts: int
@@ -100,7 +120,8 @@ class Evaluate:
 @dataclass(frozen=True, slots=True)
 class ClientRequest:
     """A mutation or action that a client wants, called as the identity that was in force when its message was
-    read."""
+    read.
+    """
 
     request_id: int
     call: Call
@@ -115,37 +136,37 @@ class ClientRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunMutation:
-    """Run it; say ``mutation_committing`` when its timestamp is known, ``mutation_finished`` at its end."""
+    """Run it; say `mutation_committing` when its timestamp is known, `mutation_finished` at its end."""
 
     request: ClientRequest
 
 
 @dataclass(frozen=True, slots=True)
 class RunAction:
-    """Run it beside the others; answer with ``action_finished``."""
+    """Run it beside the others; answer with `action_finished`."""
 
     request: ClientRequest
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyToken:
-    """Check who this is; answer with ``token_accepted`` or ``token_rejected``. Nothing is read meanwhile."""
+    """Check who this is; answer with `token_accepted` or `token_rejected`. Nothing is read meanwhile."""
 
     message: Authenticate
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPostponed:
-    """Call ``retry_postponed`` after ``seconds``."""
+    """Call `retry_postponed` after `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the socket, after what was sent before. ``code`` None: a close frame without a code.
+    """Close the socket, after what was sent before. `code` None: a close frame without a code.
 
-    ``cause`` is for the server's log alone.
+    `cause` is for the server's log alone.
     """
 
     code: int | None

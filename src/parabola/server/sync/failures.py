@@ -8,7 +8,7 @@ here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from aiohttp import WSCloseCode
 
@@ -25,14 +25,26 @@ from parabola.values.errors import (
 from parabola.values.sizes import humanize
 from parabola.values.texts import shortened
 
-MAX_REASON_BYTES = 123
+__all__ = [
+    "INTERNAL",
+    "MAX_REASON_BYTES",
+    "BaseVersionMismatch",
+    "Ending",
+    "InvalidFrame",
+    "MessageTooLarge",
+    "ProtocolViolation",
+    "ending_for",
+    "unreadable",
+]
+
+MAX_REASON_BYTES: Final = 123
 """What fits into a close frame beside its code."""
-INTERNAL = "InternalServerError"
+INTERNAL: Final = "InternalServerError"
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """At most one last message ("fatal" or "auth", with ``text``), then a close frame."""
+    """At most one last message ("fatal" or "auth", with `text`), then a close frame."""
 
     last_message: Literal["fatal", "auth"] | None
     text: str
@@ -70,7 +82,8 @@ class ProtocolViolation(Exception):
 
 def unreadable(error: object) -> BaseException:
     """The error for a message that the WebSocket layer could not read. One that is too long would come again
-    as it is, so its sender is told for good."""
+    as it is, so its sender is told for good.
+    """
     if getattr(error, "code", None) == WSCloseCode.MESSAGE_TOO_BIG:
         return MessageTooLarge(f"The message is longer than {humanize(MAX_BODY_BYTES)}. Send less at a time.")
     return ProtocolViolation(str(error))
@@ -79,7 +92,8 @@ def unreadable(error: object) -> BaseException:
 def ending_for(error: BaseException) -> Ending:
     """The ending that an error calls for; anything unknown is an internal error and shows no detail.
 
-    A text never gives a long message back to whoever sent it."""
+    A text never gives a long message back to whoever sent it.
+    """
     match error:
         case Forbidden() | PaginationLimit():
             return Ending("fatal", shortened(error.message), 1000, _reason(error.code))

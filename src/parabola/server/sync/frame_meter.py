@@ -14,7 +14,8 @@ _LENGTH_BYTES: Final = {126: 2, 127: 8}
 
 class FrameMeter:
     """Follows the frames in what a client sends, without looking into them; whether they make sense is for
-    their reader to say."""
+    their reader to say.
+    """
 
     __slots__ = ("_body", "_ends_message", "_head", "_is_control", "_left")
 

@@ -11,6 +11,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Final, TypeGuard
 
+__all__ = [
+    "DEFLATE_ALONE",
+    "DEFLATE_FROM",
+    "PING_FRAME",
+    "SharedText",
+    "close_frame",
+    "pong_frame",
+    "text_frames",
+]
+
 _FINAL: Final = 0x80
 _DEFLATED: Final = 0x40
 _CONTINUATION: Final = 0x0
@@ -40,9 +50,9 @@ class SharedText(bytes):
 def text_frames(
     parts: Sequence[bytes], *, max_frame_bytes: int | None = None, deflate: bool = False
 ) -> Sequence[bytes]:
-    """The buffers that carry one text message made of ``parts``.
+    """The buffers that carry one text message made of `parts`.
 
-    ``max_frame_bytes`` cuts it into continuation frames; ``deflate`` compresses it where that pays, if the
+    `max_frame_bytes` cuts it into continuation frames; `deflate` compresses it where that pays, if the
     client has agreed to permessage-deflate (RFC 7692).
     """
     size = sum(map(len, parts))
@@ -95,7 +105,8 @@ def _is_worth_sharing(part: bytes) -> TypeGuard[SharedText]:
 def _deflated_parts(parts: Sequence[bytes]) -> list[bytes]:
     """Deflate blocks of each part, one after the other. Nothing refers back across a part, so shared parts
     are ready made; small ones go into stored blocks. The last empty block is left out, as RFC 7692 wants
-    it."""
+    it.
+    """
     deflated = []
     small: list[bytes] = []
     for part in parts:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from parabola.functions.calls.calling import Call
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure, new_request_id
@@ -20,7 +20,9 @@ from parabola.server.served_backend import LiveQuery, ServedBackend
 from parabola.server.sync.effects import POSTPONED, Evaluate, HeldQuery, QueryOutcome
 from parabola.values.errors import ParabolaError, UserError
 
-_log = logging.getLogger("parabola.sync")
+__all__ = ["LiveQueries", "Report", "Spawn"]
+
+_log: Final = logging.getLogger(__name__)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 Report = Callable[[Mapping[int, QueryOutcome] | BaseException], None]
@@ -29,8 +31,8 @@ Report = Callable[[Mapping[int, QueryOutcome] | BaseException], None]
 class LiveQueries:
     """The subscriptions of one socket.
 
-    ``invalidated`` hears the id of a query whose result no longer holds; ``report`` gets the outcomes of each
-    evaluation, or the error that is no query's own. At most ``at_once`` of them run at a time (sync-and-http
+    `invalidated` hears the id of a query whose result no longer holds; `report` gets the outcomes of each
+    evaluation, or the error that is no query's own. At most `at_once` of them run at a time (sync-and-http
     1.6).
     """
 
@@ -53,7 +55,8 @@ class LiveQueries:
 
     def evaluate(self, effect: Evaluate) -> None:
         """Let go of what is dropped, subscribe to what is new, and run the queries at the effect's
-        timestamp."""
+        timestamp.
+        """
         lives = self._lives
         for query_id in effect.dropped:
             live = lives.pop(query_id, None)

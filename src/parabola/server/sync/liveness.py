@@ -10,14 +10,16 @@ from typing import Final
 
 from parabola.server.http.rules import ServerRules
 
+__all__ = ["PING_FRAME_EVERY", "PING_MESSAGE_AFTER", "Liveness"]
+
 PING_MESSAGE_AFTER: Final = 15.0
 PING_FRAME_EVERY: Final = 5.0
 
 
 class Liveness:
-    """What is due on one socket. Say ``sent``, ``heard`` and ``has_spoken``; ask at or after ``deadline``.
+    """What is due on one socket. Say `sent`, `heard` and `has_spoken`; ask at or after `deadline`.
 
-    Of a client that is there something is heard within ``silence`` seconds.
+    Of a client that is there something is heard within `silence` seconds.
     """
 
     __slots__ = ("_first_until", "_heard", "_next_frame", "_sent", "_silence")

@@ -1,7 +1,7 @@
 """Every message of the sync protocol as a type: what a client may say, and what the server may answer.
 
-Decoding a client frame and checking its shape is one step (``decode_client_message``). Values stay what they
-are on the wire: JSON text, of arguments and of results (``msgspec.Raw``).
+Decoding a client frame and checking its shape is one step (`decode_client_message`). Values stay what they
+are on the wire: JSON text, of arguments and of results (`msgspec.Raw`).
 Specified in sync-and-http 1.2 to 1.4.
 """
 
@@ -22,8 +22,48 @@ from parabola.functions.calls.arguments import EncodedArguments
 from parabola.server.http.json_faults import json_fault
 from parabola.values.texts import repaired
 
+__all__ = [
+    "MAX_TS",
+    "PING",
+    "U32",
+    "Action",
+    "ActionResponse",
+    "Add",
+    "AuthError",
+    "Authenticate",
+    "ClientMessage",
+    "ClientStruct",
+    "Connect",
+    "Event",
+    "FatalError",
+    "FunctionCall",
+    "InvalidMessage",
+    "ModifyQuerySet",
+    "Mutation",
+    "MutationResponse",
+    "Ping",
+    "QueryFailed",
+    "QueryRemoved",
+    "QueryUpdated",
+    "Remove",
+    "ServerMessage",
+    "ServerStruct",
+    "StateVersion",
+    "Target",
+    "Transition",
+    "TransitionChunk",
+    "decode_client_message",
+    "decode_server_message",
+    "decode_ts",
+    "decode_whole_message",
+    "encode_server_message",
+    "encode_ts",
+    "json_string",
+    "targets",
+]
+
 U32: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-MAX_TS = 2**63 - 1
+MAX_TS: Final = 2**63 - 1
 
 
 class InvalidMessage(ValueError):
@@ -49,7 +89,7 @@ def decode_ts(text: str) -> int:
     return ts
 
 
-# ------------------------------------------------------------------------------- what a client says
+# What a client says
 
 
 class ClientStruct(Struct, tag_field="type", rename="camel", frozen=True):
@@ -93,7 +133,7 @@ class Remove(ClientStruct, tag="Remove", frozen=True):
 
 
 class ModifyQuerySet(ClientStruct, tag="ModifyQuerySet", frozen=True):
-    """Moves the query set from ``base_version`` to ``new_version``."""
+    """Moves the query set from `base_version` to `new_version`."""
 
     base_version: U32
     new_version: U32
@@ -101,7 +141,7 @@ class ModifyQuerySet(ClientStruct, tag="ModifyQuerySet", frozen=True):
 
 
 class FunctionCall(Target, frozen=True, kw_only=True):
-    """What Mutation and Action share. ``request_id`` counts both together, from 0 for each client object."""
+    """What Mutation and Action share. `request_id` counts both together, from 0 for each client object."""
 
     request_id: U32
 
@@ -115,7 +155,7 @@ class Action(FunctionCall, tag="Action", frozen=True):
 
 
 class Authenticate(ClientStruct, tag="Authenticate", frozen=True):
-    """Change the identity of everything that follows. npm says ``impersonating``, Rust says ``acting_as``."""
+    """Change the identity of everything that follows. npm says `impersonating`, Rust says `acting_as`."""
 
     base_version: U32
     token_type: Literal["User", "Admin", "None"]
@@ -156,8 +196,9 @@ def targets(message: ClientMessage) -> Iterator[tuple[str, Target]]:
 
 
 def decode_whole_message(frame: str | bytes) -> ClientMessage:
-    """As ``decode_client_message``, and the arguments in it are read already: for long ones, beside the event
-    loop."""
+    """As `decode_client_message`, and the arguments in it are read already: for long ones, beside the event
+    loop.
+    """
     message = decode_client_message(frame)
     for _, target in targets(message):
         with suppress(DecodeError):  # who needs them will say so
@@ -182,7 +223,7 @@ def decode_client_message(frame: str | bytes) -> ClientMessage:
     return message
 
 
-# ------------------------------------------------------------------------------- what the server says
+# What the server says
 
 
 class ServerStruct(Struct, tag_field="type", rename="camel", frozen=True):
@@ -207,7 +248,7 @@ class QueryUpdated(ServerStruct, tag="QueryUpdated", frozen=True):
 
 
 class QueryFailed(ServerStruct, tag="QueryFailed", frozen=True):
-    """A query fails now. ``error_data`` is there only for a ConvexError: its presence makes the class."""
+    """A query fails now. `error_data` is there only for a ConvexError: its presence makes the class."""
 
     query_id: int
     error_message: str
@@ -263,7 +304,7 @@ class ActionResponse(ServerStruct, tag="ActionResponse", frozen=True):
 
 
 class AuthError(ServerStruct, tag="AuthError", frozen=True):
-    """The identity was refused (``auth_update_attempted``) or has expired since."""
+    """The identity was refused (`auth_update_attempted`) or has expired since."""
 
     error: str
     base_version: int
@@ -287,7 +328,7 @@ ServerMessage: TypeAlias = (
 _encoder = json.Encoder()
 _server_decoder = json.Decoder(ServerMessage)
 
-PING = _encoder.encode(Ping())
+PING: Final = _encoder.encode(Ping())
 
 
 def encode_server_message(message: ServerMessage) -> bytes:

@@ -1,5 +1,6 @@
 """What is on its way to one client: handed to the transport as fast as that takes it, and kept here
-beyond."""
+beyond.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from typing import Any, Final
 
 from aiohttp.web_protocol import RequestHandler
 
+__all__ = ["JOINED_BYTES", "MAX_BYTES", "Outbox"]
+
 MAX_BYTES: Final = 1024 * 1024
 """While more waits for a client that does not read, nothing should be read from it either."""
 
@@ -18,8 +21,9 @@ JOINED_BYTES: Final = 64 * 1024
 
 
 class Outbox:
-    """Frames in order. ``spawn`` runs the task that waits for a congested transport; ``progress`` is called
-    when frames have left after that."""
+    """Frames in order. `spawn` runs the task that waits for a congested transport; `progress` is called
+    when frames have left after that.
+    """
 
     __slots__ = ("_bytes", "_congested", "_frames", "_progress", "_protocol", "_room", "_spawn", "_transport")
 
@@ -56,7 +60,7 @@ class Outbox:
             await self._room.wait()
 
     def put(self, buffers: Sequence[bytes], sent: Callable[[], None] | None = None) -> None:
-        """Write these buffers after what was put before; ``sent`` is called once the transport has them."""
+        """Write these buffers after what was put before; `sent` is called once the transport has them."""
         if self._congested:
             self._frames.append((buffers, sent))
             self._bytes += sum(map(len, buffers))
@@ -67,7 +71,8 @@ class Outbox:
 
     def put_first(self, buffer: bytes) -> None:
         """Write a control frame before everything that waits; dropped when the client does not read at
-        all."""
+        all.
+        """
         if not self._congested:
             self._write((buffer,))
 
@@ -97,7 +102,8 @@ class Outbox:
 
     async def _drain(self) -> None:
         """Write what waits as the transport takes it. It stays congested until the end, so nothing
-        overtakes."""
+        overtakes.
+        """
         try:
             while True:
                 await self._protocol._drain_helper()

@@ -16,12 +16,14 @@ from parabola.server.sync.failures import BaseVersionMismatch, ProtocolViolation
 from parabola.server.sync.messages import Add, ModifyQuerySet, Remove
 from parabola.server.sync.transition_text import query_pieces, removed_pieces, unwritable
 
+__all__ = ["QuerySet"]
+
 
 class QuerySet:
     """What is held, and what the client has been told of it.
 
-    Messages are taken in at once (``modify``) and applied when the next Transition starts (``begin``); its
-    end (``finish``) says what to tell.
+    Messages are taken in at once (`modify`) and applied when the next Transition starts (`begin`); its
+    end (`finish`) says what to tell.
     """
 
     __slots__ = ("_modifications", "_redacted", "_removed", "_stale", "held", "version")
@@ -37,7 +39,8 @@ class QuerySet:
 
     def modify(self, message: ModifyQuerySet) -> None:
         """Take a message in. Raises BaseVersionMismatch, or ProtocolViolation for a version that does not
-        grow."""
+        grow.
+        """
         if message.base_version != self.version:
             raise BaseVersionMismatch(message.base_version, self.version)
         if message.new_version <= message.base_version:
@@ -56,7 +59,7 @@ class QuerySet:
     def begin(self, *, all_anew: bool) -> tuple[list[HeldQuery], list[int]]:
         """Apply what was taken in; the queries to run, and those to let go of first.
 
-        ``all_anew``: every query is to be subscribed and run again, for another identity. Raises
+        `all_anew`: every query is to be subscribed and run again, for another identity. Raises
         ProtocolViolation for a query that is added twice or removed without being held.
         """
         dropped: list[int] = []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+__all__ = ["RequestIds"]
+
 
 class RequestIds:
-    """A set of numbers kept as sorted, disjoint, non-adjacent ranges ``[start, end)``."""
+    """A set of numbers kept as sorted, disjoint, non-adjacent ranges `[start, end)`."""
 
     __slots__ = ("_ends", "_starts")
 

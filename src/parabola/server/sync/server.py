@@ -15,6 +15,8 @@ from parabola.server.http.rules import ServerRules
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.socket import SyncSocket
 
+__all__ = ["GOODBYE_SECONDS", "MAX_MESSAGE_BYTES", "SyncResponse", "SyncServer"]
+
 MAX_MESSAGE_BYTES: Final = MAX_BODY_BYTES
 """As long as a call over HTTP may be, decompressed."""
 GOODBYE_SECONDS: Final = 1.0
@@ -23,7 +25,8 @@ GOODBYE_SECONDS: Final = 1.0
 
 class SyncResponse(web.WebSocketResponse):
     """A WebSocket that leaves it to its `SyncSocket` to say what is wrong with a message: aiohttp's close
-    frame would make a client come back with the same message, for ever."""
+    frame would make a client come back with the same message, for ever.
+    """
 
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
         return False
@@ -42,12 +45,13 @@ class SyncServer:
         """Set when no client may begin anything any more."""
 
     def routes(self) -> list[web.RouteDef]:
-        """npm clients name their version in the path, all others in a header."""
+        """Npm clients name their version in the path, all others in a header."""
         return [web.get("/api/sync", self.handle), web.get("/api/{version}/sync", self.handle)]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it closes. Raises BadRequest for a client that is too old or does not say
-        what it is."""
+        what it is.
+        """
         version = request.match_info.get("version")
         if version is None:
             client = parse_client_header(request.headers.get("Convex-Client"))
@@ -66,14 +70,15 @@ class SyncServer:
         return response
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work`` to its end, whatever becomes of the socket that started it."""
+        """Run `work` to its end, whatever becomes of the socket that started it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Send every client away, to come back when there is a server again; what they have started is
-        answered before, if that does not take too long."""
+        answered before, if that does not take too long.
+        """
         self.leaving.set()
         for socket in list(self.sockets):
             socket.leave()

@@ -1,7 +1,7 @@
 """The sync protocol of one socket as a state machine: no socket, no clock, no event loop.
 
-Feed it what happened (``receive``, ``invalidate``, ``evaluated``, ``mutation_finished``, ...), then call
-``advance`` with the present moment and carry out the effects it returns, in order. It promises
+Feed it what happened (`receive`, `invalidate`, `evaluated`, `mutation_finished`, ...), then call
+`advance` with the present moment and carry out the effects it returns, in order. It promises
 sync-and-http 8: versions that never jump, results of one Transition from one timestamp, mutations one by
 one, a response before the Transition that covers it and always one such Transition after it.
 """
@@ -76,6 +76,15 @@ from parabola.server.sync.transition_text import (
 )
 from parabola.values.errors import BadRequest, Overloaded, ParabolaError, Unauthenticated
 
+__all__ = [
+    "EXPIRED_TEXT",
+    "FIRST_RETRY_SECONDS",
+    "MAX_RETRY_SECONDS",
+    "MAX_UNSENT_TRANSITIONS",
+    "SyncSession",
+    "shown_request_id",
+]
+
 MAX_UNSENT_TRANSITIONS: Final = 2
 FIRST_RETRY_SECONDS: Final = 3.0
 MAX_RETRY_SECONDS: Final = 60.0
@@ -85,8 +94,8 @@ EXPIRED_TEXT: Final = "Convex token identity expired"
 class SyncSession:
     """One socket's view: what it holds, what it was last told, what it still has coming.
 
-    ``client`` decides whether large Transitions are chunked; ``redacted`` hides error texts and log lines;
-    ``caller`` is what functions may know of the client. The others are how many of a client's mutations may
+    `client` decides whether large Transitions are chunked; `redacted` hides error texts and log lines;
+    `caller` is what functions may know of the client. The others are how many of a client's mutations may
     wait, and how many of its actions run.
     """
 
@@ -159,7 +168,7 @@ class SyncSession:
         self._commit_ts: int | None = None
         self._actions: set[int] = set()
 
-    # ------------------------------------------------------------------ what can happen
+    # What can happen
 
     @property
     def queries(self) -> Mapping[int, HeldQuery]:
@@ -177,7 +186,7 @@ class SyncSession:
         return len(self._inbox)
 
     def token_accepted(self, credential: Credential) -> None:
-        """The token of the last VerifyToken is good: everything from now on is done as ``credential``."""
+        """The token of the last VerifyToken is good: everything from now on is done as `credential`."""
         self._verifying = None
         self._credential = credential
         self._identity += 1
@@ -185,7 +194,8 @@ class SyncSession:
 
     def token_rejected(self, error: BaseException) -> None:
         """The token is not good. An error of the 4xx classes is the client's; others end the socket as
-        faults."""
+        faults.
+        """
         self._verifying = None
         if isinstance(error, ParabolaError) and error.status in (400, 401, 403):
             self._auth_error(error.message, attempted=True)
@@ -198,7 +208,7 @@ class SyncSession:
             self._dirty = True
 
     def evaluated(self, outcomes: Mapping[int, QueryOutcome]) -> None:
-        """The answer to Evaluate: an outcome for each of its queries, by id, all at its ``ts``."""
+        """The answer to Evaluate: an outcome for each of its queries, by id, all at its `ts`."""
         if self._end is not None:
             self._outcomes = outcomes
 
@@ -211,8 +221,9 @@ class SyncSession:
         self._unsent -= 1
 
     def mutation_committing(self, ts: int) -> None:
-        """The running mutation will commit at ``ts``. Must be said before ``ts`` is durable: from then on no
-        Transition may show ``ts`` until the response has been sent."""
+        """The running mutation will commit at `ts`. Must be said before `ts` is durable: from then on no
+        Transition may show `ts` until the response has been sent.
+        """
         self._commit_ts = ts
 
     def mutation_finished(self, result: FunctionResult | BaseException) -> None:
@@ -245,7 +256,8 @@ class SyncSession:
 
     def leave(self) -> None:
         """The server stops: nothing more is begun. What runs is answered, with the Transition that covers it,
-        then the socket closes, and the client brings the rest to the next server."""
+        then the socket closes, and the client brings the rest to the next server.
+        """
         self._leaving = True
         self._inbox.clear()
         self._mutations.clear()
@@ -261,7 +273,7 @@ class SyncSession:
             self._send(AuthError(ending.text, self._sent.identity, False))
         self._close(ending.code, ending.reason, str(error))
 
-    # ------------------------------------------------------------------ what follows from it
+    # What follows from it
 
     def advance(self, moment: Moment) -> list[Effect]:
         """Everything that has to be done now, in order."""
@@ -359,7 +371,7 @@ class SyncSession:
         if self._credential.has_expired(self._moment.wall_ns):
             raise Unauthenticated(EXPIRED_TEXT)
 
-    # ------------------------------------------------------------------ Transitions
+    # Transitions
 
     def _move(self) -> None:
         """Finish the Transition whose results are there; start the next when one is due."""
@@ -408,7 +420,7 @@ class SyncSession:
         else:
             self._postponements = 0
 
-    # ------------------------------------------------------------------ answers
+    # Answers
 
     def _outcome(
         self, request: ClientRequest, result: FunctionResult | BaseException
@@ -433,7 +445,7 @@ class SyncSession:
         self._send(ActionResponse(request.request_id, outcome.succeeded, value, lines, data))
 
     def _answer(self, request: ClientRequest, outcome: FunctionResult) -> tuple[Raw, Raw | UnsetType]:
-        """The ``result`` and ``errorData`` of a response."""
+        """The `result` and `errorData` of a response."""
         failure = outcome.error
         if failure is None:
             return Raw(outcome.value_json), UNSET

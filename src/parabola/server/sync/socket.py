@@ -1,6 +1,6 @@
 """The WebSocket shell around a sync session: reads frames, carries out effects, keeps the connection alive.
 
-All that is decided is decided in ``sync_session``; here are only the socket, the clock and the tasks.
+All that is decided is decided in `sync_session`; here are only the socket, the clock and the tasks.
 Functions that a client has started go on when its socket closes: a mutation that runs is answered on the
 next one.
 """
@@ -53,6 +53,8 @@ from parabola.server.sync.session import SyncSession
 from parabola.server.sync.socket_intake import SocketIntake
 from parabola.values.errors import Overloaded, ParabolaError
 
+__all__ = ["CLOSE_TIMEOUT", "FRAMES_IN_A_ROW", "FULL_WINDOW", "SyncSocket"]
+
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds a client has to answer a close frame."""
 FRAMES_IN_A_ROW: Final = 32
@@ -61,11 +63,11 @@ thousands."""
 FULL_WINDOW: Final = 15
 """The deflate window that shared texts are compressed for; clients that ask for less get plain text."""
 
-_log = logging.getLogger("parabola.sync")
+_log: Final = logging.getLogger(__name__)
 
 
 class SyncSocket:
-    """One client's connection. ``spawn`` runs what must go on without it."""
+    """One client's connection. `spawn` runs what must go on without it."""
 
     __slots__ = (
         "__weakref__",
@@ -182,7 +184,7 @@ class SyncSocket:
             self._session.closed = True
             self._close(Close(1001, "ServerShutdown"))
 
-    # ------------------------------------------------------------------ turns
+    # Turns
 
     async def _read(self, text: str) -> None:
         if self._session.closed:
@@ -211,7 +213,8 @@ class SyncSocket:
 
     def _wake(self) -> None:
         """Take a turn soon: once for all that happens until then, and after everybody has heard of a
-        commit."""
+        commit.
+        """
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._turn)
@@ -243,7 +246,7 @@ class SyncSocket:
             case Close():
                 self._close(effect)
 
-    # ------------------------------------------------------------------ what comes back
+    # What comes back
 
     def _invalidated(self, query_id: int) -> None:
         self._session.invalidate(query_id)
@@ -300,7 +303,7 @@ class SyncSocket:
             self._session.token_accepted(credential)
         self._turn()
 
-    # ------------------------------------------------------------------ the socket
+    # The socket
 
     def _send(self, parts: Sequence[bytes], ends_transition: bool) -> None:
         buffers = text_frames(parts, max_frame_bytes=self._client.max_frame_bytes, deflate=self._deflate)

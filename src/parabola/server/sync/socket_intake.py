@@ -27,7 +27,8 @@ MAX_WAITING_BYTES: Final = 8 * 1024 * 1024
 class SocketIntake:
     """Counts for one socket. `refuse` hears when everybody together holds too much for a message that
     arrives, and when the socket must give way to others; what it raises is for the reader. `running` are the
-    ids of the calls that have begun; who waits for `room` hears when the connection has ended."""
+    ids of the calls that have begun; who waits for `room` hears when the connection has ended.
+    """
 
     __slots__ = (
         "_arrived",
@@ -109,7 +110,8 @@ class SocketIntake:
 
     def has_stalled(self, now: float) -> bool:
         """Whether a message was begun, and comes so slowly that it is not worth waiting for. Ask now and
-        then."""
+        then.
+        """
         pending = self._meter.pending
         if pending == 0 or pending < self._seen:
             self._began, self._seen = None, pending

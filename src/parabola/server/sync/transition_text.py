@@ -12,7 +12,7 @@ import logging
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -23,9 +23,22 @@ from parabola.server.sync.messages import json_string
 from parabola.values.encoding import decode, dumps
 from parabola.values.texts import repaired
 
-_log = logging.getLogger("parabola.sync")
+__all__ = [
+    "CHUNK_BYTES",
+    "Version",
+    "chunk_texts",
+    "error_data_json",
+    "query_pieces",
+    "removed_pieces",
+    "transition_text",
+    "unwritable",
+    "version_text",
+    "visible_log_lines",
+]
 
-CHUNK_BYTES = 5_000_000
+_log: Final = logging.getLogger(__name__)
+
+CHUNK_BYTES: Final = 5_000_000
 """Larger Transitions are cut for clients that take chunks, into pieces of at most this many UTF-8 bytes."""
 
 
@@ -40,7 +53,8 @@ class Version(NamedTuple):
 @lru_cache(maxsize=1024)
 def version_text(version: Version) -> bytes:
     """The wire form of a version. Each is written twice on a socket, and many sockets stand at the same
-    one."""
+    one.
+    """
     ts = base64.b64encode(struct.pack("<Q", version.ts))
     return b'{"querySet":%d,"identity":%d,"ts":"%b"}' % (version.query_set, version.identity, ts)
 
@@ -56,7 +70,8 @@ def query_pieces(query_id: int, result: FunctionResult, redacted: bool) -> tuple
 
 def unwritable(result: FunctionResult) -> FunctionResult:
     """The failure that stands for a result which cannot be written, made once. Call it where that is
-    caught."""
+    caught.
+    """
 
     def make(result: FunctionResult) -> FunctionResult:
         request_id = result.request_id or new_request_id()
@@ -95,7 +110,7 @@ def transition_text(
 
 
 def chunk_texts(text: bytes) -> list[bytes]:
-    """The TransitionChunk messages that together carry ``text``; no cut falls inside a character."""
+    """The TransitionChunk messages that together carry `text`; no cut falls inside a character."""
     cuts = [0]
     while len(text) - cuts[-1] > CHUNK_BYTES:
         cut = cuts[-1] + CHUNK_BYTES
@@ -117,7 +132,7 @@ def error_data_json(data: object) -> bytes:
 
 
 def visible_log_lines(result: FunctionResult, redacted: bool) -> list[str]:
-    """The log lines as a client may see them: ``[LEVEL] text``, none at all with redaction."""
+    """The log lines as a client may see them: `[LEVEL] text`, none at all with redaction."""
     if redacted:
         return []
     return [repaired(str(line)) for line in result.log_lines]

@@ -10,8 +10,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from parabola.database.model.intervals import Interval
 from parabola.database.model.shown_rows import StoredFile
+from parabola.services.archives.archive import ArchiveWriter, export_lines
 from parabola.services.archives.imported_tables import user_tables
-from parabola.services.archives.snapshot_archive import SnapshotWriter, export_lines
 from parabola.services.files.stored_files import FILES, STORAGE, StoredFiles
 from parabola.services.threads import in_thread
 
@@ -37,7 +37,7 @@ async def archive_snapshot(
     `say` hears what is being written. History must be kept meanwhile (`Database.keep_history`).
     """
     tables = sorted(user_tables(registry).values(), key=lambda table: table.name)
-    with closing(await in_thread(SnapshotWriter, path)) as archive:
+    with closing(await in_thread(ArchiveWriter, path)) as archive:
         await in_thread(archive.write_table_numbers, {table.name: table.number for table in tables})
         stored = registry.table(FILES)
         if files is not None and stored is not None:
@@ -50,7 +50,7 @@ async def archive_snapshot(
         await in_thread(archive.close)
 
 
-async def _write_table(database: Database, table: Table, ts: int, archive: SnapshotWriter, name: str) -> None:
+async def _write_table(database: Database, table: Table, ts: int, archive: ArchiveWriter, name: str) -> None:
     with closing(await in_thread(archive.open_table, name)) as file:
         async with aclosing(_documents(database, table, ts)) as chunks:
             async for chunk in chunks:
@@ -66,7 +66,7 @@ def _write_documents(file: IO[bytes], revisions: Sequence[Revision], are_files: 
 
 
 async def _write_files(
-    database: Database, table: Table, ts: int, archive: SnapshotWriter, files: StoredFiles
+    database: Database, table: Table, ts: int, archive: ArchiveWriter, files: StoredFiles
 ) -> None:
     async with aclosing(_documents(database, table, ts)) as chunks:
         async for chunk in chunks:
@@ -74,7 +74,7 @@ async def _write_files(
                 await _write_file(StoredFile.of(revision), archive, files)
 
 
-async def _write_file(row: StoredFile, archive: SnapshotWriter, files: StoredFiles) -> None:
+async def _write_file(row: StoredFile, archive: ArchiveWriter, files: StoredFiles) -> None:
     pieces = files.read(row)
     first = await anext(pieces, b"")
     opening = in_thread(archive.open_stored_file, row.id, row.type, first)

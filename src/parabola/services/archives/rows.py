@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections.abc import Generator
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import orjson
 
@@ -20,13 +20,24 @@ from parabola.values.limits import MAX_DOCUMENT_SIZE
 from parabola.values.names import field_name_problem
 from parabola.values.text_files import UTF_16_MARKS
 
-MAX_JSON_ARRAY_BYTES = 16 * 1024 * 1024
+__all__ = [
+    "MAX_JSON_ARRAY_BYTES",
+    "MAX_LINE_BYTES",
+    "ImportRefused",
+    "Row",
+    "Rows",
+    "read_csv",
+    "read_json_array",
+    "read_json_lines",
+]
+
+MAX_JSON_ARRAY_BYTES: Final = 16 * 1024 * 1024
 """A JSON array is parsed as a whole (semantics 13; the documentation says 8 MiB)."""
 # A document of 1 MiB can be written with every character escaped.
-MAX_LINE_BYTES = 8 * MAX_DOCUMENT_SIZE
+MAX_LINE_BYTES: Final = 8 * MAX_DOCUMENT_SIZE
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_NUMBER = re.compile(r"[+-]?(?:inf|infinity|nan|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.IGNORECASE)
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_NUMBER: Final = re.compile(r"[+-]?(?:inf|infinity|nan|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.IGNORECASE)
 
 Row = dict[str, Any]
 Rows = Generator[Row, None, None]

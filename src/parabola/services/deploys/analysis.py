@@ -13,10 +13,10 @@ import orjson
 
 from parabola._version import __version__
 from parabola.functions.deployed.deployment import Deployment, Module
-from parabola.functions.deployed.runtimes import LANGUAGES, Environment, Language, runtimes_of
-from parabola.functions.processes.hosts import LoadFailure
+from parabola.functions.deployed.runtimes import LANGUAGES, Language, RuntimeName, runtimes_of
+from parabola.functions.processes.host_connection import LoadFailure
 from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition, check_definitions
-from parabola.services.deploys.known_analyses import Found, KnownAnalyses, Surroundings
+from parabola.services.deploys.known_analyses import AnalysisContext, Found, KnownAnalyses
 from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.values.analyzed_modules import AnalyzedModule, ModulesAnalysis
 from parabola.values.errors import BadRequest, UserError
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MISSING_VARIABLE",
-    "AnalysedModules",
-    "analyse",
-    "analyse_auth",
-    "analyse_schema",
+    "AnalyzedModules",
+    "analyze",
+    "analyze_auth",
+    "analyze_definitions",
+    "analyze_schema",
     "with_position",
 ]
 
@@ -39,13 +40,13 @@ __all__ = [
 MISSING_VARIABLE: Final = "AuthConfigMissingEnvironmentVariable"
 _MISSING_VARIABLE_TEXT: Final = re.compile(r"Environment variable \S+ is used in auth config file")
 
-_CYCLE = "Found cyclic definition dependency"
+_CYCLE: Final = "Found cyclic definition dependency"
 
 APP_DEFINITION: Final = "convex.config.js"
 
 
 @dataclass
-class AnalysedModules:
+class AnalyzedModules:
     """The analysis of one language's modules. `schema_json` is None when there is no such file; the providers
     are those of both languages.
     """
@@ -56,34 +57,34 @@ class AnalysedModules:
     auth_providers: Sequence[Mapping[str, Any]] = ()
 
 
-async def analyse(
+async def analyze(
     hosts: HostSet, candidate: Deployment, language: Language, known: KnownAnalyses
-) -> AnalysedModules:
+) -> AnalyzedModules:
     """Analyse every module of `language` about which nothing is `known`. Raises `LoadFailure` or
     `SchemaDefinitionError`.
     """
-    analysed = AnalysedModules()
-    for environment in runtimes_of(language):
-        if environment not in candidate.environments():
+    analysed = AnalyzedModules()
+    for runtime in runtimes_of(language):
+        if runtime not in candidate.runtimes():
             continue
-        if environment == "python":
-            modules, schema = _parts(await hosts.modules(environment))
+        if runtime == "python":
+            modules, schema = _parts(await hosts.modules(runtime))
         else:
-            around = Surroundings(
-                environment,
-                {module.path: module for module in candidate.modules_for(environment)},
+            around = AnalysisContext(
+                runtime,
+                {module.path: module for module in candidate.modules_for(runtime)},
                 hosts.variables(candidate.env),
-                (__version__, hosts.version(environment), candidate.node_packages),
+                (__version__, hosts.version(runtime), candidate.node_packages),
             )
-            ask = partial(hosts.analyze_modules, environment)
-            modules, schema = await _analyse_javascript(ask, around, known)
+            ask = partial(hosts.analyze_modules, runtime)
+            modules, schema = await _analyze_javascript(ask, around, known)
         for path, module in modules.items():
-            _check_functions(path, module, environment)
+            _check_functions(path, module, runtime)
         analysed.modules |= modules
         if schema is not None:
             analysed.schema_json = schema
             analysed.schema = Schema.from_json(schema)
-    analysed.auth_providers = await analyse_auth(hosts, candidate)
+    analysed.auth_providers = await analyze_auth(hosts, candidate)
     return analysed
 
 
@@ -95,16 +96,16 @@ def _parts(answer: ModulesAnalysis) -> _Analysed:
     return dict(answer.modules), answer.schema
 
 
-async def _analyse_javascript(
+async def _analyze_javascript(
     ask: Callable[[Sequence[str], Callable[[ModulesAnalysis], None]], Awaitable[None]],
-    around: Surroundings,
+    around: AnalysisContext,
     known: KnownAnalyses,
 ) -> _Analysed:
     """Ask about the modules that have changed, and take the others as they were found before."""
     found: dict[str, Found] = {}
     asked = []
     for path in sorted(around.modules):
-        if path == APP_DEFINITION or _is_chunk(path, around.environment):
+        if path == APP_DEFINITION or _is_chunk(path, around.runtime):
             continue
         earlier = known.find(path, around)
         if earlier is None:
@@ -122,17 +123,17 @@ async def _analyse_javascript(
 
     await ask(asked, take)
     known.forget_others(around, found)
-    schema = found.get(LANGUAGES["typescript"].schema_module) if around.environment == "isolate" else None
+    schema = found.get(LANGUAGES["typescript"].schema_module) if around.runtime == "isolate" else None
     modules = {path: module for path, module in sorted(found.items()) if isinstance(module, AnalyzedModule)}
     return modules, None if isinstance(schema, AnalyzedModule) else schema
 
 
-def _is_chunk(path: str, environment: Environment) -> bool:
+def _is_chunk(path: str, runtime: RuntimeName) -> bool:
     """Whether a module holds what others share, and nothing to call."""
-    return "_deps/" in path if environment == "node" else path.startswith("_deps/")
+    return "_deps/" in path if runtime == "node" else path.startswith("_deps/")
 
 
-async def analyse_auth(hosts: HostSet, candidate: Deployment) -> list[dict[str, Any]]:
+async def analyze_auth(hosts: HostSet, candidate: Deployment) -> list[dict[str, Any]]:
     """The providers of every auth config file, with the variables that the hosts have.
 
     Raises `LoadFailure` when a file cannot be evaluated or needs a variable that is not set, and `BadRequest`
@@ -144,7 +145,7 @@ async def analyse_auth(hosts: HostSet, candidate: Deployment) -> list[dict[str, 
         if module is None:
             continue
         try:
-            result = await hosts.analyze(module.environment, "auth")
+            result = await hosts.analyze(module.runtime, "auth")
         except LoadFailure as failure:
             if _MISSING_VARIABLE_TEXT.search(failure.message):
                 failure.code = MISSING_VARIABLE
@@ -153,14 +154,14 @@ async def analyse_auth(hosts: HostSet, candidate: Deployment) -> list[dict[str, 
     return providers
 
 
-async def analyse_schema(hosts: HostSet, module: Module) -> Schema | None:
-    """The schema that one module defines, on hosts that have loaded it. Raises what `analyse` raises."""
-    result = await hosts.analyze(module.environment, "schema")
+async def analyze_schema(hosts: HostSet, module: Module) -> Schema | None:
+    """The schema that one module defines, on hosts that have loaded it. Raises what `analyze` raises."""
+    result = await hosts.analyze(module.runtime, "schema")
     schema = result.get("schema")
     return None if schema is None else Schema.from_json(schema)
 
 
-async def analyse_definitions(
+async def analyze_definitions(
     hosts: HostSet,
     candidate: Deployment,
     definitions: Sequence[PushedDefinition],
@@ -174,14 +175,14 @@ async def analyse_definitions(
     """
     if not definitions:
         return {}
-    if "isolate" in candidate.environments():
-        return await _analyse_definitions(hosts, definitions, known)
+    if "isolate" in candidate.runtimes():
+        return await _analyze_definitions(hosts, definitions, known)
     config = definitions[0].module
     async with _hosts_of(Deployment({config.path: config}, env=candidate.env), prepare) as own:
-        return await _analyse_definitions(own, definitions, known)
+        return await _analyze_definitions(own, definitions, known)
 
 
-async def _analyse_definitions(
+async def _analyze_definitions(
     hosts: HostSet, definitions: Sequence[PushedDefinition], known: KnownAnalyses
 ) -> dict[str, EvaluatedDefinition]:
     asked = [{"path": each.path, "module": each.module.for_host()} for each in definitions]
@@ -192,20 +193,20 @@ async def _analyse_definitions(
         raise
     evaluated = {"": EvaluatedDefinition(result["definitions"][""])}
     for each in definitions[1:]:
-        functions, schema = await _analyse_component(hosts, each, known)
+        functions, schema = await _analyze_component(hosts, each, known)
         definition = EvaluatedDefinition(result["definitions"][each.path], functions, schema)
         evaluated[each.path] = definition.with_exports()
     check_definitions(evaluated)
     return evaluated
 
 
-async def _analyse_component(
+async def _analyze_component(
     hosts: HostSet, component: PushedDefinition, known: KnownAnalyses
 ) -> tuple[Mapping[str, AnalyzedModule], Schema | None]:
     """On the hosts of the app, which are handed the component's modules with the question."""
     if not component.modules:
         return {}, None
-    around = Surroundings(
+    around = AnalysisContext(
         "isolate",
         {module.path: module for module in component.modules},
         hosts.variables({}),
@@ -219,7 +220,7 @@ async def _analyse_component(
             take(await hosts.modules("isolate", paths=list(paths), modules=modules))
 
     try:
-        functions, schema = await _analyse_javascript(ask, around, known)
+        functions, schema = await _analyze_javascript(ask, around, known)
         for path, module in functions.items():
             _check_functions(path, module, "isolate")
         return functions, None if schema is None else Schema.from_json(schema)
@@ -239,11 +240,11 @@ async def _hosts_of(
         await hosts.close()
 
 
-def _check_functions(path: str, analyzed: AnalyzedModule, environment: Environment) -> None:
+def _check_functions(path: str, analyzed: AnalyzedModule, runtime: RuntimeName) -> None:
     """Raise `BadRequest` for a function that cannot be: its validators, or where it runs (js-runtime 4.3)."""
     for function in analyzed.functions:
         name = function.name
-        if environment == "node" and function.udf_type != "Action":
+        if runtime == "node" and function.udf_type != "Action":
             raise BadRequest(
                 f"`{name}` defined in `{path}` is a {function.udf_type} function. "
                 "Only actions can be defined in Node.js. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AUDIT_LOG", "check_message", "record_push"]
 
-AUDIT_LOG = "_deployment_audit_log"
-MAX_MESSAGE_BYTES = 1024
+AUDIT_LOG: Final = "_deployment_audit_log"
+MAX_MESSAGE_BYTES: Final = 1024
 """Bytes of the note kept with a push (deploy-api 2.5)."""
 
 

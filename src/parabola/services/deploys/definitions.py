@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -29,7 +29,7 @@ __all__ = [
     "mounted",
 ]
 
-APP_PATH = ""
+APP_PATH: Final = ""
 
 
 @dataclass(frozen=True)

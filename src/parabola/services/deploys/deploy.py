@@ -1,6 +1,6 @@
 """Deploying: a push in three steps, of which only the last one changes what is served (deploy-api 6).
 
-1. `start_push`: load the modules on fresh hosts and analyse them; make the schema pending; begin to fill new
+1. `start_push`: load the modules on fresh hosts and analyze them; make the schema pending; begin to fill new
 indexes. 2. `wait_for_schema`: until the data is known to match and the indexes are filled.
 3. `finish_push`: one transaction switches modules, schema and indexes.
 
@@ -15,18 +15,18 @@ import logging
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.runtimes import LANGUAGES
 from parabola.functions.http.http_routing import http_prefix
-from parabola.functions.processes.hosts import LoadFailure
+from parabola.functions.processes.host_connection import LoadFailure
 from parabola.services.deploys.analysis import (
-    AnalysedModules,
-    analyse,
-    analyse_auth,
-    analyse_definitions,
-    analyse_schema,
+    AnalyzedModules,
+    analyze,
+    analyze_auth,
+    analyze_definitions,
+    analyze_schema,
     with_position,
 )
 from parabola.services.deploys.audit_log import check_message, record_push
@@ -59,10 +59,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DeployService", "SchemaProgress", "StartedPush"]
 
-ATTEMPTS = 5
+ATTEMPTS: Final = 5
 """How often `push` begins again when another push got in between."""
 
-logger = logging.getLogger("parabola.deploy")
+_log: Final = logging.getLogger(__name__)
 
 
 class DeployService:
@@ -166,7 +166,7 @@ class DeployService:
             try:
                 hosts = await self._activation.prepare(candidate)
                 try:
-                    schema = await analyse_schema(hosts, module)
+                    schema = await analyze_schema(hosts, module)
                 finally:
                     await hosts.close()
             except LoadFailure as failure:
@@ -192,10 +192,10 @@ class DeployService:
             except LoadFailure as failure:
                 raise with_position(failure) from None
         try:
-            analysed = await analyse(hosts, candidate, push.language, self._known)
+            analysed = await analyze(hosts, candidate, push.language, self._known)
             deployment = self._assemble(base, candidate, analysed)
             check_crons(deployment)
-            definitions = await analyse_definitions(
+            definitions = await analyze_definitions(
                 hosts, candidate, push.definitions, self._activation.prepare, self._known
             )
             if push.language == "typescript":
@@ -278,7 +278,7 @@ class DeployService:
         """
         check_changes(self._runner.active.deployment.env, changes)
         try:
-            await self._activation.change_environment(changes, analyse_auth)
+            await self._activation.change_environment(changes, analyze_auth)
         except LoadFailure as failure:
             raise with_position(failure) from None
 
@@ -288,13 +288,11 @@ class DeployService:
         """
         active = self._runner.active
         try:
-            providers = await analyse_auth(active.hosts, active.deployment)
+            providers = await analyze_auth(active.hosts, active.deployment)
             if providers != list(active.deployment.auth_providers):
-                await self._activation.change_environment({}, analyse_auth)
+                await self._activation.change_environment({}, analyze_auth)
         except ParabolaError as error:
-            logger.warning(
-                "The auth config goes on as it was, since it cannot be evaluated: %s", error.message
-            )
+            _log.warning("The auth config goes on as it was, since it cannot be evaluated: %s", error.message)
 
     async def close(self) -> None:
         """Give up every push under way."""
@@ -306,13 +304,13 @@ class DeployService:
             try:
                 await self._node_packages.remove_unused(self._activation.packages_in_use)
             except OSError as error:
-                logger.warning("npm packages that nothing uses could not be removed: %s", error)
+                _log.warning("npm packages that nothing uses could not be removed: %s", error)
 
         task = asyncio.get_running_loop().create_task(remove())
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)
 
-    def _assemble(self, base: Deployment, candidate: Deployment, analysed: AnalysedModules) -> Deployment:
+    def _assemble(self, base: Deployment, candidate: Deployment, analysed: AnalyzedModules) -> Deployment:
         """The new deployment: freshly analysed modules, and those of the other language as they were."""
         modules = [
             module if (found := analysed.modules.get(path)) is None else _with_analysis(module, found)
@@ -348,4 +346,4 @@ async def _to_its_end(switching: Coroutine[Any, Any, PushResult]) -> PushResult:
 
 
 def _with_analysis(module: Module, analysed: AnalyzedModule) -> Module:
-    return Module(module.path, module.environment, module.source, module.source_map, module.sha256, analysed)
+    return Module(module.path, module.runtime, module.source, module.source_map, module.sha256, analysed)

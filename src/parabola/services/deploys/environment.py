@@ -16,7 +16,7 @@ MAX_VARIABLES: Final = 512
 MAX_TOTAL_BYTES: Final = 512 * 1024
 BUILT_IN: Final = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")
 
-_NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*\Z")
+_NAME: Final = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*\Z")
 
 
 def check_changes(current: Mapping[str, str], changes: Mapping[str, str | None]) -> None:

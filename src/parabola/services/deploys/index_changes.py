@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index
 from parabola.database.model.tables import Registry
@@ -18,7 +18,7 @@ from parabola.values.schema.definition import DatabaseIndex, IndexDefinition, Sc
 
 __all__ = ["IndexChanges", "NewIndex", "index_changes", "options_of"]
 
-_SYSTEM_INDEXES = (BY_ID, BY_CREATION_TIME)
+_SYSTEM_INDEXES: Final = (BY_ID, BY_CREATION_TIME)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from parabola.functions.deployed.deployment import Module
-from parabola.functions.deployed.runtimes import Environment
+from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.values.analyzed_modules import AnalyzedModule, Reads
 
-__all__ = ["Found", "KnownAnalyses", "Surroundings"]
+__all__ = ["AnalysisContext", "Found", "KnownAnalyses"]
 
 EVERYTHING: Final = "*"
 """Stands for all variables."""
@@ -27,13 +27,13 @@ Found = AnalyzedModule | Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What surrounds the modules of one environment, for a component or (with an empty path) the app."""
+class AnalysisContext:
+    """What surrounds the modules of one runtime, for a component or (with an empty path) the app."""
 
-    environment: Environment
+    runtime: RuntimeName
     modules: Mapping[str, Module]
     variables: Mapping[str, str]
-    runtime: tuple[str | None, ...] = ()
+    versions: tuple[str | None, ...] = ()
     """The versions of what runs the modules, and the packages that they find."""
     component: str = ""
 
@@ -45,10 +45,10 @@ class _Known:
     variables: Mapping[str, str | None]
     is_complete: bool
     """Whether `variables` are all that there are."""
-    runtime: tuple[str | None, ...]
+    versions: tuple[str | None, ...]
 
-    def holds_in(self, around: Surroundings) -> bool:
-        if self.runtime != around.runtime:
+    def holds_in(self, around: AnalysisContext) -> bool:
+        if self.versions != around.versions:
             return False
         for path, sha256 in self.sources.items():
             module = around.modules.get(path)
@@ -63,11 +63,11 @@ class KnownAnalyses:
     """The newest analysis of each module, in memory."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, Environment, str], _Known] = {}
+        self._known: dict[tuple[str, RuntimeName, str], _Known] = {}
 
-    def find(self, path: str, around: Surroundings) -> tuple[Found] | None:
+    def find(self, path: str, around: AnalysisContext) -> tuple[Found] | None:
         """What has been found about a module, in a tuple; `None` when it is to be analysed."""
-        known = self._known.get((around.component, around.environment, path))
+        known = self._known.get((around.component, around.runtime, path))
         return (known.found,) if known is not None and known.holds_in(around) else None
 
     def remember(
@@ -75,10 +75,10 @@ class KnownAnalyses:
         path: str,
         found: Found,
         reads: Reads | None,
-        around: Surroundings,
+        around: AnalysisContext,
     ) -> None:
         """Keep what a host has found, together with what it says that this depends on."""
-        key = (around.component, around.environment, path)
+        key = (around.component, around.runtime, path)
         self._known.pop(key, None)
         if reads is None or not reads.is_fixed:
             return
@@ -89,18 +89,16 @@ class KnownAnalyses:
             {each: around.modules[each].sha256 for each in reads.imports},
             dict(around.variables) if is_complete else {name: around.variables.get(name) for name in names},
             is_complete,
-            around.runtime,
+            around.versions,
         )
         while len(self._known) > MAX_KNOWN:
             del self._known[next(iter(self._known))]
 
-    def forget_others(self, around: Surroundings, paths: Iterable[str]) -> None:
+    def forget_others(self, around: AnalysisContext, paths: Iterable[str]) -> None:
         """A push is through: what is not in it any more is forgotten."""
         kept = set(paths)
         gone = [
-            key
-            for key in self._known
-            if key[:2] == (around.component, around.environment) and key[2] not in kept
+            key for key in self._known if key[:2] == (around.component, around.runtime) and key[2] not in kept
         ]
         for key in gone:
             del self._known[key]

@@ -34,7 +34,7 @@ _REMOVED: Final = "removed-"
 _OURS: Final = ("INSTANCE_", "CONVEX_", "PARABOLA_", "AWS_", "AZURE_", "GOOGLE_")
 """Variables of the server and its object store: scripts of packages are no business of theirs."""
 
-logger = logging.getLogger("parabola.deploy")
+_log: Final = logging.getLogger(__name__)
 
 
 class NodePackages:
@@ -85,7 +85,7 @@ class NodePackages:
                 gone = folder
                 if not folder.name.startswith((_UNFINISHED, _REMOVED)):
                     gone = folder.rename(folder.with_name(f"{_REMOVED}{folder.name}"))
-                    logger.info("Removing the npm packages %s: nothing uses them any more", folder.name)
+                    _log.info("Removing the npm packages %s: nothing uses them any more", folder.name)
                 await in_thread(shutil.rmtree, gone, ignore_errors=True)
 
     async def install(self, packages: Sequence[tuple[str, str]]) -> str | None:
@@ -156,7 +156,7 @@ async def _npm_install(folder: Path, seconds: float, command: list[str], environ
 
 
 def _npm(node: Path) -> tuple[list[str], dict[str, str]]:
-    """npm beside a Node.js. Raises `BadRequest` when there is none."""
+    """Npm beside a Node.js. Raises `BadRequest` when there is none."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     environment["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     if (beside := shutil.which("npm", path=environment["PATH"])) is not None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.function_path import strip_extension
-from parabola.functions.deployed.runtimes import LANGUAGES, RUNTIMES, Environment, Language, runtimes_of
+from parabola.functions.deployed.runtimes import LANGUAGES, RUNTIMES, Language, RuntimeName, runtimes_of
 from parabola.services.deploys.audit_log import check_message
 from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition
 from parabola.values.errors import BadRequest, Conflict
@@ -28,16 +28,16 @@ __all__ = [
     "combine",
 ]
 
-MAX_MODULES = 4096
+MAX_MODULES: Final = 4096
 """User modules of a deployment, shared chunks apart (deploy-api 7.3)."""
-MAX_SOURCE_BYTES = 32 * 1024 * 1024
+MAX_SOURCE_BYTES: Final = 32 * 1024 * 1024
 """Bytes of one module with its source map."""
 
-_ONE_FOR_BOTH: Mapping[str, str] = {
+_ONE_FOR_BOTH: Final[Mapping[str, str]] = {
     "crons": "its jobs may name functions of both languages.",
     "http": "its HTTP actions may call functions of both languages.",
 }
-_SEGMENT = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.]{1,64}\Z")
+_SEGMENT: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.]{1,64}\Z")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class UnchangedModule:
     """
 
     path: str
-    environment: Environment
+    runtime: RuntimeName
     sha256: str
 
 
@@ -73,9 +73,9 @@ class Push:
             _check_path(module.path)
             if module.path in seen:
                 raise BadRequest(f"The push contains {module.path} twice.", code="InvalidModules")
-            if module.environment not in runtimes_of(self.language):
+            if module.runtime not in runtimes_of(self.language):
                 raise BadRequest(
-                    f"{module.path} runs in {module.environment}: no {self.language} push can contain it.",
+                    f"{module.path} runs in {module.runtime}: no {self.language} push can contain it.",
                     code="InvalidModules",
                 )
             seen.add(module.path)
@@ -151,7 +151,7 @@ def combine(current: Deployment, push: Push) -> dict[str, Module]:
     Raises `Conflict` when an unchanged module is not there, and `BadRequest` when two files claim one name.
     """
     mine = runtimes_of(push.language)
-    kept = [module for module in current.modules.values() if module.environment not in mine]
+    kept = [module for module in current.modules.values() if module.runtime not in mine]
     brought = [*push.modules, *(_known(current, module) for module in push.unchanged)]
     _check_collisions(kept, brought)
     combined = {module.path: module for module in (*kept, *brought)}
@@ -167,7 +167,7 @@ def _known(current: Deployment, named: UnchangedModule) -> Module:
     module = current.modules.get(named.path)
     if module is None:
         raise Conflict(f"The server no longer has {named.path}. Push again.", code="MissingExistingModule")
-    if module.environment != named.environment:
+    if module.runtime != named.runtime:
         raise Conflict(
             f"{named.path} runs elsewhere on the server. Push again.", code="ExistingModuleEnvConflict"
         )
@@ -206,7 +206,7 @@ def _check_collisions(kept: Iterable[Module], brought: Sequence[Module]) -> None
 
 def _as_written(module: Module) -> str:
     """A module's path as its author knows it: TypeScript modules arrive compiled, as `.js`."""
-    language = LANGUAGES[RUNTIMES[module.environment].language]
+    language = LANGUAGES[RUNTIMES[module.runtime].language]
     return strip_extension(module.path) + language.written_as
 
 

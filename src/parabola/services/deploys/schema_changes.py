@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -37,9 +37,13 @@ __all__ = [
     "submit_schema",
 ]
 
-_SCHEMAS = "_schemas"
-_KINDS: Mapping[type, IndexKind] = {DatabaseIndex: "database", SearchIndex: "search", VectorIndex: "vector"}
-_KEPT_SECONDS = 3600.0
+_SCHEMAS: Final = "_schemas"
+_KINDS: Final[Mapping[type, IndexKind]] = {
+    DatabaseIndex: "database",
+    SearchIndex: "search",
+    VectorIndex: "vector",
+}
+_KEPT_SECONDS: Final = 3600.0
 """Rows of schemas that failed or were replaced are removed after an hour."""
 
 

@@ -8,7 +8,7 @@ for it.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.indexes import BY_ID
 from parabola.database.model.intervals import Interval
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tables_in_doubt", "validate_schema"]
 
-CHUNK = 200
+CHUNK: Final = 200
 """Documents looked at between two turns of the event loop."""
 
 

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.schema_rows import StoredSchema
 from parabola.services.deploys.definitions import EvaluatedDefinition
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SchemaProgress", "StartedPush", "StartedPushes", "schema_progress"]
 
-ABANDONED_AFTER_SECONDS = 300.0
+ABANDONED_AFTER_SECONDS: Final = 300.0
 """A push that nobody asks about for so long is given up: its hosts end."""
-MAX_STARTED = 4
+MAX_STARTED: Final = 4
 """Pushes that may be under way at once; starting another one gives up the oldest."""
 
-logger = logging.getLogger("parabola.deploy")
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class StartedPushes:
             try:
                 await end()
             except Exception:
-                logger.exception("A push that was given up could not be ended")
+                _log.exception("A push that was given up could not be ended")
 
         task = asyncio.get_running_loop().create_task(run())
         self._ending.add(task)

@@ -33,7 +33,7 @@ SETTLED_SECONDS: Final = 24 * 3600.0
 SWEEP_INTERVAL_SECONDS: Final = 24 * 3600.0
 _UUID_LENGTH: Final = 36
 
-logger = logging.getLogger("parabola.files")
+_log: Final = logging.getLogger(__name__)
 
 
 class FileGarbage:
@@ -77,7 +77,7 @@ class FileGarbage:
                     if stored_at < settled and is_uuid(name[:_UUID_LENGTH]) and not await self._is_owned(key):
                         await self._remove(key)
         except ParabolaError as error:
-            logger.warning("The store of files could not be looked through: %s", error)
+            _log.warning("The store of files could not be looked through: %s", error)
 
     async def _sweep_for_ever(self) -> None:
         settled = self._store.left_before
@@ -118,7 +118,7 @@ class FileGarbage:
         try:
             await self._store.delete(key)
         except ParabolaError as error:
-            logger.warning("The bytes of a deleted file stay until the next look: %s", error)
+            _log.warning("The bytes of a deleted file stay until the next look: %s", error)
 
     async def _is_owned(self, key: str) -> bool:
         storage_id = key.rpartition("/")[2][:_UUID_LENGTH]

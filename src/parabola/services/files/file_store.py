@@ -29,7 +29,8 @@ class FileStore(Protocol):
     @property
     def left_before(self) -> float | None:
         """When the store was opened, if nobody else can be writing there: what is older and owned by no file
-        is garbage at once. Seconds since the epoch, by the clock that stamps what is stored."""
+        is garbage at once. Seconds since the epoch, by the clock that stamps what is stored.
+        """
 
     def new_key(self, name: str) -> str:
         """The key for a file of this name."""

@@ -49,7 +49,8 @@ _READ_AT_ONCE: Final = 40 * 1024 * 1024
 
 class Files:
     """The stored files of a deployment. `cloud_url` is where the URLs of uploads begin, `files_origin` where
-    those of files do, if that is elsewhere."""
+    those of files do, if that is elsewhere.
+    """
 
     def __init__(
         self,
@@ -94,7 +95,8 @@ class Files:
 
     def check_upload_token(self, token: str) -> bytes:
         """What stands for `token`, however it is spelled. Raises `Unauthenticated` unless it allows an upload
-        now."""
+        now.
+        """
         return self._tokens.check(token)
 
     async def check_room(self, announced: int | None) -> None:
@@ -103,7 +105,7 @@ class Files:
 
     def leaving_room(self, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         """`content` of any size, as long as the disk has room for it: what is uploaded to be imported."""
-        return replace(self._limits, maximum_file=None).watch(content)
+        return replace(self._limits, max_file=None).watch(content)
 
     async def upload(
         self, content: AsyncIterable[bytes], content_type: str | None, sha256: bytes | None

@@ -32,19 +32,19 @@ class UploadLimits:
     """`directory` is where uploads are written, None where no disk of ours is. Sizes are in bytes."""
 
     directory: Path | None = None
-    maximum_file: int | None = None
-    minimum_free: int = ServiceSettings.minimum_free_bytes
+    max_file: int | None = None
+    min_free: int = ServiceSettings.min_free_bytes
 
     async def check(self, size: int) -> None:
         """Raises `FileTooLarge`, or `StorageFull` when `size` bytes would leave too little room."""
-        if self.maximum_file is not None and size > self.maximum_file:
+        if self.max_file is not None and size > self.max_file:
             raise FileTooLarge(
-                f"The file is larger than {humanize(self.maximum_file)}, the most that is taken here."
+                f"The file is larger than {humanize(self.max_file)}, the most that is taken here."
             )
-        if self.directory is None or not self.minimum_free:
+        if self.directory is None or not self.min_free:
             return
         free = (await in_thread(shutil.disk_usage, self.directory)).free
-        if free - size < self.minimum_free:
+        if free - size < self.min_free:
             raise StorageFull(
                 "No room for the upload: the server's disk is nearly full. Free some space and try again."
             )
@@ -54,7 +54,7 @@ class UploadLimits:
         size, looked_at = 0, -_LOOK_EVERY
         async for piece in content:
             size += len(piece)
-            if self.maximum_file is not None and size > self.maximum_file:
+            if self.max_file is not None and size > self.max_file:
                 await self.check(size)
             if size - looked_at >= _LOOK_EVERY:
                 looked_at = size

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from parabola.database.model.tables import Table
     from parabola.database.transaction import Transaction
 
-__all__ = ["ImportLoad", "ImportOver", "progress_text", "total_text"]
+__all__ = ["ImportLoad", "ImportOver", "progress_fields", "progress_text", "total_text"]
 
 ROWS_BETWEEN_PAUSES: Final = 32
 PIECE_BYTES: Final = 1024 * 1024

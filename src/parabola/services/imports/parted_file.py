@@ -8,11 +8,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 __all__ = ["PartedFile", "open_parts"]
 
-_BUFFER_BYTES = 256 * 1024
+_BUFFER_BYTES: Final = 256 * 1024
 
 
 class PartedFile(io.RawIOBase):

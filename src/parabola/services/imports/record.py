@@ -30,6 +30,11 @@ __all__ = [
     "ImportRequest",
     "ImportState",
     "Position",
+    "check_table_name",
+    "find_import",
+    "position_field",
+    "state_field",
+    "tables_field",
 ]
 
 IMPORTS: Final = "_snapshot_imports"

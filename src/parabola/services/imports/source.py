@@ -9,6 +9,7 @@ from itertools import islice
 from types import TracebackType
 from typing import IO, Final
 
+from parabola.services.archives.archive import ArchivedTable, ArchiveReader
 from parabola.services.archives.rows import (
     ImportRefused,
     Row,
@@ -17,7 +18,6 @@ from parabola.services.archives.rows import (
     read_json_array,
     read_json_lines,
 )
-from parabola.services.archives.snapshot_archive import ArchivedTable, SnapshotReader
 from parabola.services.files.stored_files import STORAGE
 from parabola.services.imports.plan import Incoming
 from parabola.services.imports.record import ImportRequest, check_table_name
@@ -67,13 +67,13 @@ class ImportSource:
         self.left_out: tuple[str, ...] = ()
         """Paths of components whose data is in the input and cannot be taken."""
         self._open = ExitStack()
-        self._archive: SnapshotReader | None = None
+        self._archive: ArchiveReader | None = None
         with ExitStack() as stack:
             stack.enter_context(file)
             if request.component:
                 raise _no_component(request.component)
             if request.format == "zip":
-                self._archive = stack.enter_context(SnapshotReader(file))
+                self._archive = stack.enter_context(ArchiveReader(file))
                 self.tables = [_archived(self._archive, table) for table in _tables_of(self._archive)]
                 components = {table.component for table in self._archive.contents.tables}
                 self.left_out = tuple(sorted(components - {""}))
@@ -102,7 +102,7 @@ class ImportSource:
         return self._archive.open_file(file)
 
 
-def _tables_of(archive: SnapshotReader) -> list[ArchivedTable]:
+def _tables_of(archive: ArchiveReader) -> list[ArchivedTable]:
     contents = archive.contents
     if not contents.tables and not contents.lists_tables:
         raise ImportRefused(
@@ -122,7 +122,7 @@ def _tables_of(archive: SnapshotReader) -> list[ArchivedTable]:
     return sorted(tables, key=lambda table: (table.name != STORAGE, table.name))
 
 
-def _archived(archive: SnapshotReader, table: ArchivedTable) -> SourceTable:
+def _archived(archive: ArchiveReader, table: ArchivedTable) -> SourceTable:
     return SourceTable(table.name, table.number, lambda _: archive.rows(table))
 
 

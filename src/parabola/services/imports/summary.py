@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 __all__ = ["TableChange", "summary"]
 
-_HEAD = ("table", "create", "delete")
+_HEAD: Final = ("table", "create", "delete")
 
 
 @dataclass(frozen=True)

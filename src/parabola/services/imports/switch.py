@@ -130,7 +130,7 @@ def table_exists(name: str) -> ImportRefused:
     )
 
 
-# ---- indexes
+# Indexes
 
 
 def make_hidden_table(

@@ -29,8 +29,8 @@ ABANDONED_AFTER_SECONDS: Final = 24 * 3600.0
 
 _WRITE_BYTES: Final = 1024 * 1024
 _MANIFEST: Final = "parts.json"
-_TOKEN = re.compile(r"[0-9a-f]{32}\Z")
-_PART = re.compile(r"[0-9]{5}-[0-9a-f]{16}\Z")
+_TOKEN: Final = re.compile(r"[0-9a-f]{32}\Z")
+_PART: Final = re.compile(r"[0-9]{5}-[0-9a-f]{16}\Z")
 
 
 class Uploads:

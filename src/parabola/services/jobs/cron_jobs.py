@@ -64,7 +64,7 @@ MAX_ARGUMENTS: Final = 1024 * 1024
 """Bytes of a job's arguments (semantics 7.5)."""
 MAX_TEXT: Final = 1000
 """Characters of a logged result, and of all logged lines together."""
-logger = logging.getLogger("parabola.scheduler")
+_log: Final = logging.getLogger(__name__)
 
 # A planned run stands when the old schedule would fire this soon: changing a schedule must not skip it.
 _STANDS_FOR: Final = timedelta(seconds=30)
@@ -198,7 +198,7 @@ async def advance(tx: Transaction, job: CronJob, kept: int) -> None:
         skipped = max(0, int((now - last).total_seconds() // seconds))
         following = last + timedelta(seconds=seconds * (skipped + 1))
         if skipped:
-            logger.info(
+            _log.info(
                 "Skipping %d run(s) of %s because multiple scheduled runs are in the past", skipped, job.name
             )
             await _insert_log(tx, job, Canceled(num_canceled=float(skipped)), [], 0.0, kept)

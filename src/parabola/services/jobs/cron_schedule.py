@@ -12,20 +12,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 from cronsim import CronSim, CronSimError
 
 from parabola.values.errors import BadRequest
 
-_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_SECONDS_IN = {"seconds": 1, "minutes": 60, "hours": 3600}
-_NEAREST_WEEKDAY = re.compile(r"^(\d{1,2})W$")
-_BEFORE_LAST_DAY = re.compile(r"^L-(\d{1,2})$")
-_STEPPED = re.compile(r"^(\*|[A-Z0-9]+)/(\d+)$")
+__all__ = ["CalendarSchedule", "IntervalSchedule", "Schedule", "parse_schedule"]
+
+_DAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_SECONDS_IN: Final = {"seconds": 1, "minutes": 60, "hours": 3600}
+_NEAREST_WEEKDAY: Final = re.compile(r"^(\d{1,2})W$")
+_BEFORE_LAST_DAY: Final = re.compile(r"^L-(\d{1,2})$")
+_STEPPED: Final = re.compile(r"^(\*|[A-Z0-9]+)/(\d+)$")
 # Every calendar pattern repeats within 28 years, save for the skipped leap years around 2100.
-_HORIZON_MONTHS = 12 * 40
+_HORIZON_MONTHS: Final = 12 * 40
 
 
 class Schedule(Protocol):

@@ -39,7 +39,7 @@ _BACKOFF_SECONDS: Final = 5.0
 _FAR_FUTURE: Final = 2**63 - 1
 _SOURCE: Final = "crons"
 
-logger = logging.getLogger("parabola.scheduler")
+_log: Final = logging.getLogger(__name__)
 
 
 class Crons:
@@ -111,7 +111,7 @@ class Crons:
             return
         except Exception:
             # Nobody knows what it has done, so it is not run again before its next time.
-            logger.exception("The cron job %s could not be run to its end", job.name)
+            _log.exception("The cron job %s could not be run to its end", job.name)
             outcome = INTERRUPTED_TEXT
         seconds = time.perf_counter() - began
         while True:
@@ -119,7 +119,7 @@ class Crons:
                 await self._end(job.next_run_id, outcome, seconds)
                 return
             except ParabolaError as error:
-                logger.warning("The end of the cron job %s is not yet noted: %s", job.name, error)
+                _log.warning("The end of the cron job %s is not yet noted: %s", job.name, error)
             await asyncio.sleep(_BACKOFF_SECONDS)
 
     async def _end(self, next_run_id: str, result: FunctionResult | str, seconds: float) -> None:

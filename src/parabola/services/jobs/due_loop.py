@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.values.errors import ParabolaError
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Due", "DueLoop"]
 
-LONGEST_SLEEP_SECONDS = 60.0
+LONGEST_SLEEP_SECONDS: Final = 60.0
 """The wall clock may be set while the loop sleeps."""
-FAULT_PAUSE_SECONDS = 1.0
-AHEAD = 4
+FAULT_PAUSE_SECONDS: Final = 1.0
+AHEAD: Final = 4
 """How many times as much as can run at once is fetched by one look."""
 
-logger = logging.getLogger("parabola.scheduler")
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ class DueLoop:
             try:
                 pause = await self._turn()
             except ParabolaError as error:
-                logger.warning("%s: %s", self._name, error)
+                _log.warning("%s: %s", self._name, error)
                 pause = FAULT_PAUSE_SECONDS
             except Exception:
-                logger.exception("%s failed", self._name)
+                _log.exception("%s failed", self._name)
                 pause = FAULT_PAUSE_SECONDS
             # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
@@ -126,7 +126,7 @@ class DueLoop:
         except asyncio.CancelledError:
             raise
         except Exception:
-            logger.exception("%s: a job could not be run", self._name)
+            _log.exception("%s: a job could not be run", self._name)
 
     def _ended(self, id: str, _task: asyncio.Task[None]) -> None:
         self._running.pop(id, None)

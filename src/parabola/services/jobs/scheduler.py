@@ -63,7 +63,7 @@ _LONGEST_PAUSE_SECONDS: Final = 60.0
 _FAR_FUTURE: Final = 2**63 - 1
 _SOURCE: Final = "scheduler"
 
-logger = logging.getLogger("parabola.scheduler")
+_log: Final = logging.getLogger(__name__)
 
 
 class Scheduler:
@@ -184,7 +184,7 @@ class Scheduler:
             return
         except Exception:
             # Nobody knows what it has done, so it is not run again.
-            logger.exception("The scheduled action %s could not be run to its end", job.udf_path)
+            _log.exception("The scheduled action %s could not be run to its end", job.udf_path)
             state = failed_state(INTERRUPTED_TEXT)
         else:
             state = SUCCESS if result.error is None else failed_state(_text(result))
@@ -198,7 +198,7 @@ class Scheduler:
                 await self._end(id, state)
                 return
             except ParabolaError as error:
-                logger.warning("The end of a scheduled action is not yet noted: %s", error)
+                _log.warning("The end of a scheduled action is not yet noted: %s", error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 

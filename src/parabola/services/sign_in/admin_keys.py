@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, hmac
@@ -23,10 +24,10 @@ from parabola.values.errors import Unauthenticated
 
 __all__ = ["AdminClaims", "check_admin_key", "derive_key", "make_admin_key"]
 
-_VERSION = b"\x01"
-_NONCE_BYTES = 12
-_PURPOSE = "admin key"
-_LONGEST_KEY = 1024
+_VERSION: Final = b"\x01"
+_NONCE_BYTES: Final = 12
+_PURPOSE: Final = "admin key"
+_LONGEST_KEY: Final = 1024
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 import orjson
 from joserfc import jws
@@ -32,14 +32,16 @@ from parabola.services.sign_in.auth_providers import (
 from parabola.services.sign_in.key_sets import DocumentCache
 from parabola.values.errors import Unauthenticated
 
-MAX_TOKEN_BYTES = 32 * 1024
-CUSTOM_JWT_LEEWAY_S = 5
-NOT_BEFORE_LEEWAY_S = 60
-"""How far an OIDC issuer's clock may be ahead; the official server does not look at `nbf` of its tokens."""
-_OIDC_ALGORITHMS = ("RS256", "EdDSA")
-_NATURAL_KEY_TYPE = {"RS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
+__all__ = ["CUSTOM_JWT_LEEWAY_S", "MAX_TOKEN_BYTES", "NOT_BEFORE_LEEWAY_S", "TokenVerifier", "VerifiedToken"]
 
-_OIDC_FIELDS = {
+MAX_TOKEN_BYTES: Final = 32 * 1024
+CUSTOM_JWT_LEEWAY_S: Final = 5
+NOT_BEFORE_LEEWAY_S: Final = 60
+"""How far an OIDC issuer's clock may be ahead; the official server does not look at `nbf` of its tokens."""
+_OIDC_ALGORITHMS: Final = ("RS256", "EdDSA")
+_NATURAL_KEY_TYPE: Final = {"RS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
+
+_OIDC_FIELDS: Final = {
     "name": "name",
     "gender": "gender",
     "email": "email",
@@ -57,12 +59,12 @@ _OIDC_FIELDS = {
     "phone_number": "phoneNumber",
     "phone_number_verified": "phoneNumberVerified",
 }
-_NO_TOKEN = (
+_NO_TOKEN: Final = (
     "Could not parse JWT payload: it is not a JSON Web Token, which has three base64-encoded parts separated "
     "by dots."
 )
-_REGISTERED = {"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "fva"}
-_OIDC_PROTOCOL = {
+_REGISTERED: Final = {"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "fva"}
+_OIDC_PROTOCOL: Final = {
     "nonce",
     "auth_time",
     "acr",

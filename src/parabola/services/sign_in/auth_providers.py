@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from parabola.values.errors import BadRequest
 
-_HOST_WITH_TLD = re.compile(r"^([a-z0-9_-]+\.)+[a-z][a-z0-9-]*[a-z0-9]$", re.IGNORECASE)
-_CUSTOM_ALGORITHMS = ("RS256", "ES256")
+__all__ = ["AuthProvider", "CustomJwtProvider", "OidcProvider", "normalize_issuer", "parse_auth_providers"]
+
+_HOST_WITH_TLD: Final = re.compile(r"^([a-z0-9_-]+\.)+[a-z][a-z0-9-]*[a-z0-9]$", re.IGNORECASE)
+_CUSTOM_ALGORITHMS: Final = ("RS256", "ES256")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 import aiohttp
@@ -20,17 +20,29 @@ import orjson
 
 from parabola.values.errors import Overloaded, ParabolaError, Unauthenticated
 
-FETCH_TIMEOUT_S = 10.0
-MAX_DOCUMENT_BYTES = 1 << 20
-DEFAULT_FRESHNESS_S = 300.0
-MAX_FRESHNESS_S = 24 * 3600.0
+__all__ = [
+    "DEFAULT_FRESHNESS_S",
+    "FETCH_TIMEOUT_S",
+    "MAX_DOCUMENT_BYTES",
+    "MAX_FRESHNESS_S",
+    "REFETCH_INTERVAL_S",
+    "DocumentCache",
+    "Fetch",
+    "Fetched",
+    "fetch_over_http",
+]
+
+FETCH_TIMEOUT_S: Final = 10.0
+MAX_DOCUMENT_BYTES: Final = 1 << 20
+DEFAULT_FRESHNESS_S: Final = 300.0
+MAX_FRESHNESS_S: Final = 24 * 3600.0
 # A token that no known key fits may mean the issuer has new keys. At most one early refetch in this time, so
 # that hostile tokens cannot turn the server into a load generator against the issuer, nor against one that is
 # down.
-REFETCH_INTERVAL_S = 10.0
+REFETCH_INTERVAL_S: Final = 10.0
 
-_MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*(\d+)", re.IGNORECASE)
-_KEY_SET_TYPES = ("application/json", "application/jwk-set+json")
+_MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age\s*=\s*(\d+)", re.IGNORECASE)
+_KEY_SET_TYPES: Final = ("application/json", "application/jwk-set+json")
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,17 @@ The construction is described in D. J. Bernstein, "Cryptography in NaCl" and "Ex
 from __future__ import annotations
 
 import struct
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-__all__ = ["open_secretbox"]
+__all__ = ["NONCE_BYTES", "open_secretbox"]
 
-NONCE_BYTES = 24
-TAG_BYTES = 16
-_SIGMA = struct.unpack("<4I", b"expand 32-byte k")
-_QUARTERS = (
+NONCE_BYTES: Final = 24
+TAG_BYTES: Final = 16
+_SIGMA: Final = struct.unpack("<4I", b"expand 32-byte k")
+_QUARTERS: Final = (
     *((0, 4, 8, 12), (5, 9, 13, 1), (10, 14, 2, 6), (15, 3, 7, 11)),  # columns
     *((0, 1, 2, 3), (5, 6, 7, 4), (10, 11, 8, 9), (15, 12, 13, 14)),  # rows
 )

@@ -1,4 +1,4 @@
-"""Decoded arguments made into what a function's hints promise: an ``int``, a dataclass, a struct."""
+"""Decoded arguments made into what a function's hints promise: an `int`, a dataclass, a struct."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NewType, Union, get_args, get_origin
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -16,16 +16,18 @@ from parabola.values.hints.resolution import is_type_alias, resolve_hint, signat
 from parabola.values.record_types import is_record_type, is_typed_dict, record_fields
 from parabola.values.validators.base import TableNames
 
+__all__ = ["Convert", "coerce_arguments"]
+
 Convert = Callable[[Any], Any]
 
 _converters: WeakKeyDictionary[Callable[..., Any], dict[str, Convert]] = WeakKeyDictionary()
 
 
 def coerce_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword arguments to call ``function`` with, from decoded and validated ``arguments``.
+    """The keyword arguments to call `function` with, from decoded and validated `arguments`.
 
-    A parameter hinted ``int`` receives an ``int`` where the number is integral, one hinted with a dataclass
-    or a ``msgspec.Struct`` an instance, also inside lists, dicts and unions. Everything else is passed on.
+    A parameter hinted `int` receives an `int` where the number is integral, one hinted with a dataclass
+    or a `msgspec.Struct` an instance, also inside lists, dicts and unions. Everything else is passed on.
     """
     function = inspect.unwrap(function)
     converters = _converters.get(function)
@@ -53,7 +55,7 @@ def _converters_of(function: Callable[..., Any]) -> dict[str, Convert]:
 
 
 def _converter(hint: Any) -> Convert | None:
-    """What turns a value into what ``hint`` promises; None when every value already is."""
+    """What turns a value into what `hint` promises; None when every value already is."""
     if hint is int:
         return _integer
     origin, members = get_origin(hint), get_args(hint)
@@ -115,7 +117,7 @@ class _EveryTable:
         return _AnyName(), False  # type: ignore[return-value]
 
 
-_EVERY_TABLE: TableNames = _EveryTable()
+_EVERY_TABLE: Final[TableNames] = _EveryTable()
 
 
 def _union_converter(members: tuple[Any, ...]) -> Convert | None:

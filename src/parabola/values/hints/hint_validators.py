@@ -1,10 +1,10 @@
-"""The validator that a single type hint stands for; ``type_hints`` has the table of them."""
+"""The validator that a single type hint stands for; `type_hints` has the table of them."""
 
 from __future__ import annotations
 
 import types
 import typing
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType, Union, get_args, get_origin
 
 from parabola.values.errors import InvalidValidator, UnmappableHint
 from parabola.values.hints.resolution import advice_for, is_type_alias, spelled
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 else:
 
     class Id(str):
-        """The id of a document, in hints: ``Id["tasks"]``. At run time an id is a plain ``str``.
+        """The id of a document, in hints: `Id["tasks"]`. At run time an id is a plain `str`.
 
-        Type checkers see ``Literal["tasks"]``: ids of different tables are different types, each is also a
-        ``str``, and ``typing.cast(Id["tasks"], text)`` makes one of any string.
+        Type checkers see `Literal["tasks"]`: ids of different tables are different types, each is also a
+        `str`, and `typing.cast(Id["tasks"], text)` makes one of any string.
         """
 
         __slots__ = ()
@@ -40,7 +40,7 @@ else:
             return types.GenericAlias(cls, (Literal[table],))
 
 
-_PLAIN: dict[Any, Validator[Any]] = {
+_PLAIN: Final[dict[Any, Validator[Any]]] = {
     str: v.string(),
     float: v.number(),
     int: v.number(),
@@ -58,7 +58,7 @@ _PLAIN: dict[Any, Validator[Any]] = {
 
 
 def validator_from_hint(hint: Any) -> Validator[Any]:
-    """The validator a type hint stands for; raises ``UnmappableHint`` when there is none."""
+    """The validator a type hint stands for; raises `UnmappableHint` when there is none."""
     try:
         return hint_validator(hint)
     except NoValidator as error:
@@ -68,7 +68,7 @@ def validator_from_hint(hint: Any) -> Validator[Any]:
 
 
 class NoValidator(Exception):
-    """No validator stands for ``hint``; becomes an ``UnmappableHint`` where the place is known."""
+    """No validator stands for `hint`; becomes an `UnmappableHint` where the place is known."""
 
     def __init__(self, hint: Any, advice: str | None = None) -> None:
         self.hint = spelled(hint)
@@ -76,9 +76,9 @@ class NoValidator(Exception):
 
 
 def hint_validator(hint: Any, within: tuple[type, ...] = ()) -> Validator[Any]:
-    """The validator a hint stands for; raises ``NoValidator``.
+    """The validator a hint stands for; raises `NoValidator`.
 
-    ``within`` are the record types being taken apart, to see that none contains itself.
+    `within` are the record types being taken apart, to see that none contains itself.
     """
     plain = _PLAIN.get(hint) if isinstance(hint, typing.Hashable) else None
     if plain is not None:

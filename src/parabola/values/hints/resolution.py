@@ -9,9 +9,19 @@ import textwrap
 import types
 import typing
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-_ADVICE = {
+__all__ = [
+    "advice_for",
+    "is_type_alias",
+    "line_of_hint",
+    "resolve_hint",
+    "signature_of",
+    "source_file",
+    "spelled",
+]
+
+_ADVICE: Final = {
     "datetime": "Use a float of milliseconds since 1970, or a str.",
     "date": "Use a str.",
     "time": "Use a str.",
@@ -39,7 +49,7 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def resolve_hint(function: Callable[..., Any], annotation: Any) -> Any:
-    """The hint an annotation of ``function`` spells: strings are evaluated where the function was defined.
+    """The hint an annotation of `function` spells: strings are evaluated where the function was defined.
 
     Each is resolved alone, so that a context type imported for type checkers only does not stand in the way.
     """
@@ -61,7 +71,7 @@ def _is_filled(cell: Any) -> bool:
 
 
 def is_type_alias(hint: Any) -> bool:
-    """True for what ``type X = ...`` makes, of ``typing`` (Python 3.12) or ``typing_extensions``."""
+    """True for what `type X = ...` makes, of `typing` (Python 3.12) or `typing_extensions`."""
     return type(hint).__name__ == "TypeAliasType"
 
 
@@ -98,7 +108,7 @@ def source_file(function: Callable[..., Any]) -> str:
 
 
 def line_of_hint(function: Callable[..., Any], parameter: str) -> int:
-    """The line of a parameter (or ``return``) of a function; without the source, the function's own."""
+    """The line of a parameter (or `return`) of a function; without the source, the function's own."""
     first = function.__code__.co_firstlineno
     try:
         lines, start = inspect.getsourcelines(function)

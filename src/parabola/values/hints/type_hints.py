@@ -1,22 +1,22 @@
-"""Validators from type hints: ``async def create(ctx, text: str, due: float = 0) -> Id["tasks"]``.
+"""Validators from type hints: `async def create(ctx, text: str, due: float = 0) -> Id["tasks"]`.
 
 =====================================  =========================================================
 hint                                   validator
 =====================================  =========================================================
-``str`` ``bool`` ``bytes`` ``None``    ``v.string()`` ``v.boolean()`` ``v.bytes()`` ``v.null()``
-``float`` ``int``                      ``v.number()``; where the hint is ``int`` an integral
-                                       number arrives as an ``int``
-``Int64``                              ``v.int64()``
-``Id["tasks"]``                        ``v.id("tasks")``
-``list[T]`` ``dict[str, T]``           ``v.array(T)`` ``v.record(v.string(), T)``
-``X | Y`` ``T | None``                 ``v.union(...)``
-``Literal["a", 1]``                    ``v.union(v.literal("a"), v.literal(1))``
-``Any`` ``object``                     ``v.any()``
-TypedDict, dataclass, msgspec.Struct   ``v.object({...})``; what may be left out is ``v.optional``
-``Annotated[T, v.int64()]``            the validator it is annotated with
+`str` `bool` `bytes` `None`    `v.string()` `v.boolean()` `v.bytes()` `v.null()`
+`float` `int`                      `v.number()`; where the hint is `int` an integral
+                                       number arrives as an `int`
+`Int64`                              `v.int64()`
+`Id["tasks"]`                        `v.id("tasks")`
+`list[T]` `dict[str, T]`           `v.array(T)` `v.record(v.string(), T)`
+`X | Y` `T | None`                 `v.union(...)`
+`Literal["a", 1]`                    `v.union(v.literal("a"), v.literal(1))`
+`Any` `object`                     `v.any()`
+TypedDict, dataclass, msgspec.Struct   `v.object({...})`; what may be left out is `v.optional`
+`Annotated[T, v.int64()]`            the validator it is annotated with
 =====================================  =========================================================
 
-A parameter with a default becomes ``v.optional``. Anything else is refused with ``UnmappableHint``, when a
+A parameter with a default becomes `v.optional`. Anything else is refused with `UnmappableHint`, when a
 module is loaded rather than when its function is called.
 """
 
@@ -25,7 +25,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 from parabola.values.errors import UnmappableHint
 from parabola.values.hints.coercion import coerce_arguments
@@ -35,7 +35,7 @@ from parabola.values.validators.builder import FieldValidator, ObjectValidator, 
 
 __all__ = ["Id", "coerce_arguments", "validator_from_hint", "validators_from_signature"]
 
-_NO_RESULT = (typing.NoReturn, typing.Never)
+_NO_RESULT: Final = (typing.NoReturn, typing.Never)
 
 
 def validators_from_signature(
@@ -44,8 +44,8 @@ def validators_from_signature(
     """The validators of a function's arguments and of its result, from its signature.
 
     The first parameter is the context and says nothing. A parameter without a hint takes any value. With
-    ``**kwargs`` the arguments are not restricted: None. Without a return hint neither is the result: None.
-    Raises ``UnmappableHint`` naming the parameter, the hint, the file and the line.
+    `**kwargs` the arguments are not restricted: None. Without a return hint neither is the result: None.
+    Raises `UnmappableHint` naming the parameter, the hint, the file and the line.
     """
     function = inspect.unwrap(function)
     parameters = list(signature_of(function).parameters.values())[1:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.values.errors import SchemaDefinitionError
 from parabola.values.limits import (
@@ -23,8 +23,10 @@ from parabola.values.validators.scalars import AnyValidator
 if TYPE_CHECKING:
     from parabola.values.schema.definition import TableDefinition
 
-SYSTEM_FIELDS = ("_id", "_creationTime")
-_RESERVED_INDEX_NAMES = ("by_id", "by_creation_time")
+__all__ = ["SYSTEM_FIELDS", "check_table", "check_table_count", "definition_error", "document_validator"]
+
+SYSTEM_FIELDS: Final = ("_id", "_creationTime")
+_RESERVED_INDEX_NAMES: Final = ("by_id", "by_creation_time")
 
 
 def definition_error(code: str, text: str) -> SchemaDefinitionError:
@@ -63,7 +65,7 @@ def check_table_count(count: int) -> None:
 
 
 def check_table(name: str, table: TableDefinition, schema_validation: bool) -> None:
-    """Raise ``SchemaDefinitionError`` for the first fault of a table: its name, its indexes, their fields."""
+    """Raise `SchemaDefinitionError` for the first fault of a table: its name, its indexes, their fields."""
     if not is_identifier(name):
         raise definition_error(
             "InvalidTableName",

@@ -6,15 +6,15 @@
         "tasks": define_table({"text": v.string(), "done": v.boolean()}).index("by_done", ["done"]),
     })
 
-A ``Schema`` is checked when it is made, whether by ``define_schema`` or from the JSON that npm ``convex``
-emits; every fault in a definition is a ``SchemaDefinitionError`` with a stable code.
+A `Schema` is checked when it is made, whether by `define_schema` or from the JSON that npm `convex`
+emits; every fault in a definition is a `SchemaDefinitionError` with a stable code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from parabola.values.errors import BadRequest, InvalidValidator, ValidationError
 from parabola.values.hints.hint_validators import validator_from_hint
@@ -45,7 +45,7 @@ __all__ = [
 class TableDefinition:
     """One table: the validator of its documents, without system fields, and its indexes.
 
-    ``document_type`` is an object, a union of objects, or any; None stands for a table whose documents are
+    `document_type` is an object, a union of objects, or any; None stands for a table whose documents are
     not described. The methods add an index and return the definition with it.
     """
 
@@ -55,10 +55,10 @@ class TableDefinition:
     vector_indexes: tuple[VectorIndex, ...] = ()
 
     def index(self, name: str, fields: Sequence[str], *, staged: bool = False) -> TableDefinition:
-        """Add an index over ``fields``, in this order; ``_creationTime`` is appended to them.
+        """Add an index over `fields`, in this order; `_creationTime` is appended to them.
 
         A staged index is filled without holding up the push, and cannot be queried before it is declared
-        without ``staged``.
+        without `staged`.
         """
         return replace(
             self, indexes=_staged_last((*self.indexes, DatabaseIndex(name, tuple(fields), staged)))
@@ -67,7 +67,7 @@ class TableDefinition:
     def search_index(
         self, name: str, *, search_field: str, filter_fields: Sequence[str] = (), staged: bool = False
     ) -> TableDefinition:
-        """Add a text index over the string at ``search_field``."""
+        """Add a text index over the string at `search_field`."""
         index = SearchIndex(name, search_field, tuple(filter_fields), staged)
         return replace(self, search_indexes=_staged_last((*self.search_indexes, index)))
 
@@ -80,7 +80,7 @@ class TableDefinition:
         filter_fields: Sequence[str] = (),
         staged: bool = False,
     ) -> TableDefinition:
-        """Add a vector index over the numbers at ``vector_field``, which has ``dimensions`` of them."""
+        """Add a vector index over the numbers at `vector_field`, which has `dimensions` of them."""
         index = VectorIndex(name, vector_field, dimensions, tuple(filter_fields), staged)
         return replace(self, vector_indexes=_staged_last((*self.vector_indexes, index)))
 
@@ -129,10 +129,10 @@ class Schema:
             check_table(name, table, self.schema_validation)
 
     def check_document(self, table: str, document: dict[str, Any], tables: TableNames) -> None:
-        """Raise ``BadRequest`` (``SchemaEnforcementError``) unless ``document`` may be written to ``table``.
+        """Raise `BadRequest` (`SchemaEnforcementError`) unless `document` may be written to `table`.
 
-        Top-level fields that start with ``_`` are not looked at. A table the schema does not name takes
-        anything, and so does every table with ``schema_validation`` off.
+        Top-level fields that start with `_` are not looked at. A table the schema does not name takes
+        anything, and so does every table with `schema_validation` off.
         """
         error = self.mismatch(table, document, tables)
         if error is not None:
@@ -143,7 +143,7 @@ class Schema:
             )
 
     def mismatch(self, table: str, document: dict[str, Any], tables: TableNames) -> ValidationError | None:
-        """Why ``document`` does not belong in ``table``, or None."""
+        """Why `document` does not belong in `table`, or None."""
         if not self.schema_validation:
             return None
         definition = self.tables.get(table)
@@ -173,10 +173,10 @@ class Schema:
 
     @classmethod
     def from_json(cls, json: Any) -> Schema:
-        """The schema a parsed JSON form describes, as npm ``convex`` emits it.
+        """The schema a parsed JSON form describes, as npm `convex` emits it.
 
-        Lists of staged indexes and ``schemaValidation`` (then false) may be absent; an index that already
-        ends with the implicit ``_creationTime`` is not accepted. Raises ``SchemaDefinitionError``.
+        Lists of staged indexes and `schemaValidation` (then false) may be absent; an index that already
+        ends with the implicit `_creationTime` is not accepted. Raises `SchemaDefinitionError`.
         """
         tables: dict[str, TableDefinition] = {}
         for entry in _list(json, "tables", optional=False):
@@ -232,10 +232,10 @@ def _text(json: Any, name: str) -> str:
 
 
 def define_table(document_type: Mapping[str, FieldValidator] | Validator[Any] | type) -> TableDefinition:
-    """A table whose documents look like ``document_type``; do not mention ``_id`` and ``_creationTime``.
+    """A table whose documents look like `document_type`; do not mention `_id` and `_creationTime`.
 
-    It is a dict of validators, an object validator, a union of them, ``v.any()``, or a class whose fields
-    have type hints: a ``TypedDict``, a dataclass, a ``msgspec.Struct``.
+    It is a dict of validators, an object validator, a union of them, `v.any()`, or a class whose fields
+    have type hints: a `TypedDict`, a dataclass, a `msgspec.Struct`.
     """
     if isinstance(document_type, Mapping):
         validator: Validator[Any] = ObjectValidator(document_type)
@@ -247,9 +247,9 @@ def define_table(document_type: Mapping[str, FieldValidator] | Validator[Any] | 
 
 
 def define_schema(tables: Mapping[str, TableDefinition], *, schema_validation: bool = True) -> Schema:
-    """The schema of an app, the ``schema`` of its ``schema.py``.
+    """The schema of an app, the `schema` of its `schema.py`.
 
-    With ``schema_validation=False`` documents are not checked. Raises ``SchemaDefinitionError``.
+    With `schema_validation=False` documents are not checked. Raises `SchemaDefinitionError`.
     """
     for name, table in tables.items():
         if not isinstance(table, TableDefinition):
@@ -259,5 +259,5 @@ def define_schema(tables: Mapping[str, TableDefinition], *, schema_validation: b
     return Schema(dict(tables), schema_validation)
 
 
-ANY_DOCUMENT = TableDefinition(v.any())
+ANY_DOCUMENT: Final = TableDefinition(v.any())
 """A table that takes any document."""

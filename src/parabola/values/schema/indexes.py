@@ -7,10 +7,12 @@ from typing import Any, ClassVar, TypeAlias
 
 from parabola.values.errors import SchemaDefinitionError
 
+__all__ = ["DatabaseIndex", "IndexDefinition", "SearchIndex", "VectorIndex", "member", "texts"]
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseIndex:
-    """An index over ``fields``, without the ``_creationTime`` and ``_id`` that always follow them."""
+    """An index over `fields`, without the `_creationTime` and `_id` that always follow them."""
 
     kind: ClassVar[str] = "database"
 
@@ -20,7 +22,7 @@ class DatabaseIndex:
 
     @property
     def all_fields(self) -> tuple[str, ...]:
-        """The declared fields and ``_creationTime``."""
+        """The declared fields and `_creationTime`."""
         return (*self.fields, "_creationTime")
 
     def to_json(self) -> dict[str, Any]:
@@ -33,7 +35,7 @@ class DatabaseIndex:
 
 @dataclass(frozen=True, slots=True)
 class SearchIndex:
-    """A text index over the string at ``search_field``, which can be narrowed by ``filter_fields``."""
+    """A text index over the string at `search_field`, which can be narrowed by `filter_fields`."""
 
     kind: ClassVar[str] = "search"
 
@@ -61,7 +63,7 @@ class SearchIndex:
 
 @dataclass(frozen=True, slots=True)
 class VectorIndex:
-    """An index over arrays of ``dimensions`` numbers at ``vector_field``, narrowed by ``filter_fields``."""
+    """An index over arrays of `dimensions` numbers at `vector_field`, narrowed by `filter_fields`."""
 
     kind: ClassVar[str] = "vector"
 
@@ -94,11 +96,11 @@ class VectorIndex:
 
 
 IndexDefinition: TypeAlias = DatabaseIndex | SearchIndex | VectorIndex
-"""An index of any kind; ``kind`` says which."""
+"""An index of any kind; `kind` says which."""
 
 
 def member(json: Any, name: str, kind: type) -> Any:
-    """The member of an index's JSON, of this type; raises ``SchemaDefinitionError``."""
+    """The member of an index's JSON, of this type; raises `SchemaDefinitionError`."""
     found = json.get(name)
     if not isinstance(found, kind) or isinstance(found, bool):
         raise SchemaDefinitionError(
@@ -109,7 +111,7 @@ def member(json: Any, name: str, kind: type) -> Any:
 
 
 def texts(json: Any, name: str) -> tuple[str, ...]:
-    """The list of strings at ``name`` of an index's JSON; an absent one is empty."""
+    """The list of strings at `name` of an index's JSON; an absent one is empty."""
     found = json.get(name, [])
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise SchemaDefinitionError(

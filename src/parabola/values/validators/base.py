@@ -1,30 +1,44 @@
 """What every validator is, and the wrapper of optional fields (semantics 4).
 
-Each validator carries two things. ``_accepts`` is a closure made once that only answers yes or no, as fast
-as Python goes, for it runs on every document. ``_mismatch`` runs after a no, walks again with the path in
+Each validator carries two things. `_accepts` is a closure made once that only answers yes or no, as fast
+as Python goes, for it runs on every document. `_mismatch` runs after a no, walks again with the path in
 hand, and makes the error. The two must agree; a property test holds them together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import orjson
 
 from parabola.values.display import display
 from parabola.values.errors import InvalidValidator, ValidationError
 
+__all__ = [
+    "MISSING",
+    "Accepts",
+    "FieldValidator",
+    "Missing",
+    "NoType",
+    "OptionalValidator",
+    "T_co",
+    "TableNames",
+    "Validator",
+    "path_line",
+    "required",
+]
+
 T_co = TypeVar("T_co", covariant=True)
 
 
 class TableNames(Protocol):
-    """Which table a table number stands for, in the namespace where values are checked."""
+    """Which table a table number stands for, in the component where values are checked."""
 
     def table_name(self, number: int) -> tuple[str, bool] | None:
         """The name of an active table and whether it is a system table; None for any other number.
 
-        Where a system table is visible under another name, as ``_storage`` is, that is the name.
+        Where a system table is visible under another name, as `_storage` is, that is the name.
         """
         ...
 
@@ -40,16 +54,16 @@ class NoType:
     """A Python type that no value has, for validators that one type alone cannot decide."""
 
 
-MISSING = Missing()
+MISSING: Final = Missing()
 
 
 class Validator(Generic[T_co]):
-    """A type that values are checked against. Made with ``v``; immutable; equal when the JSON is equal."""
+    """A type that values are checked against. Made with `v`; immutable; equal when the JSON is equal."""
 
     __slots__ = ("_accepts", "_key", "kind")
 
     kind: str
-    """The ``type`` of the JSON form."""
+    """The `type` of the JSON form."""
 
     _accepts: Accepts
     _exact_type: ClassVar[type] = NoType
@@ -61,11 +75,11 @@ class Validator(Generic[T_co]):
         self._key: bytes | None = None
 
     def accepts(self, value: Any, tables: TableNames) -> bool:
-        """True when ``check`` would pass."""
+        """True when `check` would pass."""
         return self._accepts(value, tables)
 
     def check(self, value: Any, tables: TableNames, *, path: str = "") -> None:
-        """Raise ``ValidationError`` unless ``value`` matches; ``path`` is where it stands (``.a[0]``)."""
+        """Raise `ValidationError` unless `value` matches; `path` is where it stands (`.a[0]`)."""
         if not self._accepts(value, tables):
             raise self._mismatch(value, tables, path)
 
@@ -108,7 +122,7 @@ def path_line(path: str) -> str:
 
 
 class OptionalValidator(Generic[T_co]):
-    """``v.optional(x)``: a field of an object that may be absent. It stands nowhere else."""
+    """`v.optional(x)`: a field of an object that may be absent. It stands nowhere else."""
 
     __slots__ = ("inner",)
 
@@ -131,14 +145,14 @@ class OptionalValidator(Generic[T_co]):
 
 
 FieldValidator = Validator[Any] | OptionalValidator[Any]
-"""What may stand as a field of ``v.object``."""
+"""What may stand as a field of `v.object`."""
 
 
 V = TypeVar("V", bound=Validator[Any])
 
 
 def required(validator: V, where: str) -> V:
-    """``validator`` itself; raises ``InvalidValidator`` if it is none, or is ``v.optional``."""
+    """`validator` itself; raises `InvalidValidator` if it is none, or is `v.optional`."""
     if isinstance(validator, Validator):
         return validator
     if isinstance(validator, OptionalValidator):

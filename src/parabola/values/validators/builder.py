@@ -1,4 +1,4 @@
-"""``v``, with which authors write validators, and everything else there is to know of validators.
+"""`v`, with which authors write validators, and everything else there is to know of validators.
 
 ::
 
@@ -57,32 +57,32 @@ class v:
 
     @staticmethod
     def null() -> Validator[None]:
-        """``None``."""
+        """`None`."""
         return _plain.NULL
 
     @staticmethod
     def float64() -> Validator[float]:
-        """A number, also NaN and the infinities. Not an ``Int64``."""
+        """A number, also NaN and the infinities. Not an `Int64`."""
         return _plain.FLOAT64
 
     @staticmethod
     def number() -> Validator[float]:
-        """The same as ``v.float64()``."""
+        """The same as `v.float64()`."""
         return _plain.FLOAT64
 
     @staticmethod
     def int64() -> Validator[Int64]:
-        """An ``Int64``, JavaScript's bigint. Not a number."""
+        """An `Int64`, JavaScript's bigint. Not a number."""
         return _plain.INT64
 
     @staticmethod
     def bigint() -> Validator[Int64]:
-        """The same as ``v.int64()``."""
+        """The same as `v.int64()`."""
         return _plain.INT64
 
     @staticmethod
     def boolean() -> Validator[bool]:
-        """``True`` or ``False``."""
+        """`True` or `False`."""
         return _plain.BOOLEAN
 
     @staticmethod
@@ -102,7 +102,7 @@ class v:
 
     @staticmethod
     def commit_ts() -> Validator[Int64]:
-        """A commit timestamp: an ``Int64``, or the placeholder of one inside a mutation."""
+        """A commit timestamp: an `Int64`, or the placeholder of one inside a mutation."""
         return _plain.COMMIT_TS
 
     commitTs = commit_ts  # as TypeScript spells it
@@ -114,22 +114,22 @@ class v:
 
     @staticmethod
     def literal(value: L) -> LiteralValidator[L]:
-        """This one string, number, boolean or ``Int64``."""
+        """This one string, number, boolean or `Int64`."""
         return LiteralValidator(value)
 
     @staticmethod
     def array(element: Validator[T]) -> ArrayValidator[T]:
-        """An array of elements that match ``element``."""
+        """An array of elements that match `element`."""
         return ArrayValidator(element)
 
     @staticmethod
     def object(fields: Mapping[str, FieldValidator]) -> ObjectValidator:
-        """An object with exactly these fields; wrap those that may be absent in ``v.optional``."""
+        """An object with exactly these fields; wrap those that may be absent in `v.optional`."""
         return ObjectValidator(fields)
 
     @staticmethod
     def record(keys: Validator[str], values: Validator[T]) -> RecordValidator[T]:
-        """An object with any fields, whose names match ``keys`` and whose values match ``values``."""
+        """An object with any fields, whose names match `keys` and whose values match `values`."""
         return RecordValidator(keys, values)
 
     @staticmethod
@@ -139,10 +139,10 @@ class v:
 
     @staticmethod
     def nullable(inner: Validator[T]) -> UnionValidator[T | None]:
-        """What ``inner`` accepts, or ``None``."""
+        """What `inner` accepts, or `None`."""
         return UnionValidator((inner, _plain.NULL))
 
     @staticmethod
     def optional(inner: Validator[T] | OptionalValidator[T]) -> OptionalValidator[T]:
-        """A field of ``v.object`` that may be absent."""
+        """A field of `v.object` that may be absent."""
         return OptionalValidator(inner)

@@ -22,9 +22,11 @@ from parabola.values.validators.base import (
 )
 from parabola.values.validators.scalars import Int64Validator, LiteralValidator
 
+__all__ = ["ArrayValidator", "ObjectValidator", "RecordValidator", "UnionValidator"]
+
 
 class ArrayValidator(Validator[list[T_co]]):
-    """``v.array(e)``: an array all of whose elements match ``e``."""
+    """`v.array(e)`: an array all of whose elements match `e`."""
 
     __slots__ = ("element",)
 
@@ -60,7 +62,7 @@ class ArrayValidator(Validator[list[T_co]]):
 
 
 class RecordValidator(Validator[dict[str, T_co]]):
-    """``v.record(k, w)``: an object with any fields, their names matching ``k`` and their values ``w``."""
+    """`v.record(k, w)`: an object with any fields, their names matching `k` and their values `w`."""
 
     __slots__ = ("keys", "values")
 
@@ -112,7 +114,7 @@ class RecordValidator(Validator[dict[str, T_co]]):
 
 
 class UnionValidator(Validator[T_co]):
-    """``v.union(a, b, ...)``: whatever one of the members accepts; without members, nothing."""
+    """`v.union(a, b, ...)`: whatever one of the members accepts; without members, nothing."""
 
     __slots__ = ("members",)
 
@@ -158,7 +160,7 @@ class UnionValidator(Validator[T_co]):
 
 
 class ObjectValidator(Validator[dict[str, Any]]):
-    """``v.object({...})``: an object with exactly the declared fields, those in ``v.optional`` at will."""
+    """`v.object({...})`: an object with exactly the declared fields, those in `v.optional` at will."""
 
     __slots__ = ("fields",)
 

@@ -1,9 +1,9 @@
-"""Validators from their JSON form, as npm ``convex`` emits it (semantics 4.1)."""
+"""Validators from their JSON form, as npm `convex` emits it (semantics 4.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from parabola.values.encoding import decode
 from parabola.values.errors import InvalidValidator, InvalidValue
@@ -23,16 +23,28 @@ from parabola.values.validators.scalars import (
     ScalarValidator,
 )
 
-NULL: Validator[None] = ScalarValidator("null", "null", type(None))
-FLOAT64: Validator[float] = ScalarValidator("number", "float64", float)
-INT64: Validator[Int64] = Int64Validator("bigint", "int64")
-COMMIT_TS: Validator[Int64] = Int64Validator("commitTs", "commitTs")
-BOOLEAN: Validator[bool] = ScalarValidator("boolean", "boolean", bool)
-STRING: Validator[str] = ScalarValidator("string", "string", str)
-BYTES: Validator[bytes] = ScalarValidator("bytes", "bytes", bytes)
-ANY: Validator[Any] = AnyValidator()
+__all__ = [
+    "ANY",
+    "BOOLEAN",
+    "BYTES",
+    "COMMIT_TS",
+    "FLOAT64",
+    "INT64",
+    "NULL",
+    "STRING",
+    "validator_from_json",
+]
 
-_PLAIN: dict[str, Validator[Any]] = {
+NULL: Final[Validator[None]] = ScalarValidator("null", "null", type(None))
+FLOAT64: Final[Validator[float]] = ScalarValidator("number", "float64", float)
+INT64: Final[Validator[Int64]] = Int64Validator("bigint", "int64")
+COMMIT_TS: Final[Validator[Int64]] = Int64Validator("commitTs", "commitTs")
+BOOLEAN: Final[Validator[bool]] = ScalarValidator("boolean", "boolean", bool)
+STRING: Final[Validator[str]] = ScalarValidator("string", "string", str)
+BYTES: Final[Validator[bytes]] = ScalarValidator("bytes", "bytes", bytes)
+ANY: Final[Validator[Any]] = AnyValidator()
+
+_PLAIN: Final[dict[str, Validator[Any]]] = {
     "null": NULL,
     "number": FLOAT64,
     "bigint": INT64,
@@ -48,7 +60,7 @@ _PLAIN: dict[str, Validator[Any]] = {
 
 
 def validator_from_json(json: Any) -> Validator[Any]:
-    """The validator a parsed JSON form describes; raises ``InvalidValidator`` for anything malformed."""
+    """The validator a parsed JSON form describes; raises `InvalidValidator` for anything malformed."""
     try:
         return _from_json(json)
     except RecursionError:
@@ -110,7 +122,7 @@ def _member(json: Any, name: str, kind: type, where: str) -> Any:
     return member
 
 
-_COMPOSITE: dict[str, Callable[[Any], Validator[Any]]] = {
+_COMPOSITE: Final[dict[str, Callable[[Any], Validator[Any]]]] = {
     "literal": _literal,
     "id": _id,
     "array": _array,

@@ -1,8 +1,8 @@
-"""The check of a function's result, which lets go of system fields that ``returns`` does not mention."""
+"""The check of a function's result, which lets go of system fields that `returns` does not mention."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from parabola.values.validators.base import OptionalValidator, TableNames, Validator
 from parabola.values.validators.containers import (
@@ -12,16 +12,18 @@ from parabola.values.validators.containers import (
     UnionValidator,
 )
 
-SYSTEM_FIELDS = ("_id", "_creationTime")
+__all__ = ["SYSTEM_FIELDS", "returns_value"]
+
+SYSTEM_FIELDS: Final = ("_id", "_creationTime")
 
 
 def returns_value(validator: Validator[Any], value: Any, tables: TableNames) -> Any:
-    """``value`` as the caller shall see it; raises ``ValidationError`` if it does not match.
+    """`value` as the caller shall see it; raises `ValidationError` if it does not match.
 
-    Wherever an object validator leaves out ``_id`` or ``_creationTime`` and the object has it, the field is
-    dropped, so that ``v.array(v.object({"text": v.string()}))`` may describe documents as they were inserted.
+    Wherever an object validator leaves out `_id` or `_creationTime` and the object has it, the field is
+    dropped, so that `v.array(v.object({"text": v.string()}))` may describe documents as they were inserted.
     Everything else is as strict as arguments are. The official server refuses such documents as having an
-    extra field; this is a deliberate difference. ``value`` itself is not changed.
+    extra field; this is a deliberate difference. `value` itself is not changed.
     """
     if validator._accepts(value, tables):
         return value

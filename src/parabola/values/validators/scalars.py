@@ -16,6 +16,8 @@ from parabola.values.ordering import encode_key
 from parabola.values.placeholders import COMMIT_TS
 from parabola.values.validators.base import MISSING, Accepts, T_co, TableNames, Validator, path_line
 
+__all__ = ["AnyValidator", "IdValidator", "Int64Validator", "LiteralValidator", "ScalarValidator"]
+
 
 class ScalarValidator(Validator[T_co]):
     """A type all of whose values have one Python type: null, float64, boolean, string, bytes."""
@@ -36,7 +38,7 @@ class ScalarValidator(Validator[T_co]):
 
 
 class Int64Validator(Validator[Int64]):
-    """``v.int64()`` and ``v.commitTs()``: Int64, and a commit timestamp that is not known yet."""
+    """`v.int64()` and `v.commitTs()`: Int64, and a commit timestamp that is not known yet."""
 
     __slots__ = ("name",)
 
@@ -54,7 +56,7 @@ class Int64Validator(Validator[Int64]):
 
 
 class AnyValidator(Validator[Any]):
-    """``v.any()``: every value."""
+    """`v.any()`: every value."""
 
     __slots__ = ()
 
@@ -66,7 +68,7 @@ class AnyValidator(Validator[Any]):
 
 
 class IdValidator(Validator[str]):
-    """``v.id("t")``: the id of a document of table ``t``, which need not exist (semantics 2.2)."""
+    """`v.id("t")`: the id of a document of table `t`, which need not exist (semantics 2.2)."""
 
     __slots__ = ("table_name",)
 
@@ -120,7 +122,7 @@ def _table_of(value: Any, tables: TableNames) -> tuple[str, bool] | None:
 
 
 class LiteralValidator(Validator[T_co]):
-    """``v.literal(x)``: the one value ``x``, a string, number, boolean or Int64; ``-0.0`` is not ``0.0``."""
+    """`v.literal(x)`: the one value `x`, a string, number, boolean or Int64; `-0.0` is not `0.0`."""
 
     __slots__ = ("value",)
 

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { Refusal } from "./execution.mjs";
 import { fetchOverHttp } from "../fetching.mjs";
-import { Invocation, NEVER_RESOLVES, valueOf } from "./invocation.mjs";
+import { FunctionRun, NEVER_RESOLVES, valueOf } from "./function_run.mjs";
 import { limits } from "../limits.mjs";
 import { LogLines } from "../log_lines.mjs";
 import { OperationQueue } from "./operation_queue.mjs";
@@ -10,12 +10,12 @@ import { writeText } from "../plain_json.mjs";
 import { getBlob, storeBlob } from "./storage.mjs";
 import { Timers } from "./timers.mjs";
 /** @import { Deployment } from "../deployment.mjs" */
-/** @import { InvocationHost } from "../types/host" */
+/** @import { RunHost } from "../types/host" */
 /** @import { EngineAnswer, GetArguments, Raised, Reply, Run, StoreArguments, UserValue } from "../types/protocol" */
 /** @import { HostOperation, Settle } from "../types/realm" */
 /** @import { Instance } from "../realm_pool.mjs" */
 
-export class ActionExecution extends Invocation {
+export class ActionExecution extends FunctionRun {
   allowsDynamicImport = true;
   operations = new OperationQueue();
   /** Aborted when the action has ended: what it left running goes with it. */
@@ -30,7 +30,7 @@ export class ActionExecution extends Invocation {
   /**
    * @param {Deployment} deployment
    * @param {Run} message
-   * @param {InvocationHost} host
+   * @param {RunHost} host
    */
   constructor(deployment, message, host) {
     const logs = new LogLines((line) => host.channel.send({ type: "log", id: message.id, lines: [line] }));

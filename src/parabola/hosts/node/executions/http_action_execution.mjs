@@ -5,12 +5,12 @@ import { getEventListeners } from "node:events";
 import { types } from "node:util";
 import { ActionExecution } from "./action_execution.mjs";
 import { CallError } from "../function_path.mjs";
-import { valueOf } from "./invocation.mjs";
+import { valueOf } from "./function_run.mjs";
 import { limits } from "../limits.mjs";
 import { checkValue, humanize, UnsendableValue } from "../outgoing_values.mjs";
 import { writeJson } from "../plain_json.mjs";
 /** @import { Deployment } from "../deployment.mjs" */
-/** @import { InvocationHost } from "../types/host" */
+/** @import { RunHost } from "../types/host" */
 /** @import { FromHost, GivenRequest, RequestDescription, Run, UserValue } from "../types/protocol" */
 
 /** Bytes of a request that are taken ahead of user code. */
@@ -44,7 +44,7 @@ export class HttpActionExecution extends ActionExecution {
   /**
    * @param {Deployment} deployment
    * @param {Run} message
-   * @param {InvocationHost} host
+   * @param {RunHost} host
    */
   constructor(deployment, message, host) {
     super(deployment, { ...message, path: message.path ?? "http.js" }, host);

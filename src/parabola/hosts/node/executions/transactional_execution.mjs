@@ -2,11 +2,11 @@
 import { CallQueue } from "./call_queue.mjs";
 import { normalizeId } from "../document_ids.mjs";
 import { Refusal } from "./execution.mjs";
-import { Invocation, NEVER_RESOLVES, valueOf } from "./invocation.mjs";
+import { FunctionRun, NEVER_RESOLVES, valueOf } from "./function_run.mjs";
 import { limits } from "../limits.mjs";
 import { QueryStreams, STREAM_END } from "./query_streams.mjs";
 /** @import { Deployment } from "../deployment.mjs" */
-/** @import { InvocationHost } from "../types/host" */
+/** @import { RunHost } from "../types/host" */
 /** @import { Raised, Reply, Run, UserValue } from "../types/protocol" */
 /** @import { HostOperation, Settle } from "../types/realm" */
 
@@ -15,7 +15,7 @@ const ACTION_HINT = "Please consider using an action. See https://docs.convex.de
 /** @param {string} what */
 export const transactionalRefusal = (what) => `Can't use ${what} in queries and mutations. ${ACTION_HINT}`;
 
-export class TransactionalExecution extends Invocation {
+export class TransactionalExecution extends FunctionRun {
   timeoutText = `Function execution timed out (maximum duration: ${limits.userSeconds}s)`;
   #userTimeLimit = BigInt(Math.round(limits.userSeconds * 1e9));
   #calls = new CallQueue();
@@ -31,7 +31,7 @@ export class TransactionalExecution extends Invocation {
   /**
    * @param {Deployment} deployment
    * @param {Run} message
-   * @param {InvocationHost} host
+   * @param {RunHost} host
    */
   constructor(deployment, message, host) {
     super(deployment, message, host, { importPhase: "transaction" });

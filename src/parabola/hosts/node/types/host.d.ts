@@ -1,7 +1,7 @@
 /** What the parts of the host are to each other. Types alone: not in the package. */
 import type { Channel } from "../channel.mjs";
-import type { Invocation } from "../executions/invocation.mjs";
-import type { NodeInvocation } from "../executions/node_invocation.mjs";
+import type { FunctionRun } from "../executions/function_run.mjs";
+import type { NodeRun } from "../executions/node_run.mjs";
 import type { MemoryUse } from "../executions/memory.mjs";
 import type { StepQueue } from "../executions/steps.mjs";
 import type { Realm } from "../realm.mjs";
@@ -10,20 +10,20 @@ import type { StackFrames } from "../stack_frames.mjs";
 import type { UserValue } from "./protocol";
 
 /** The host as a call of the default runtime sees it. */
-export interface InvocationHost {
+export interface RunHost {
   steps: StepQueue;
   channel: Channel;
   realms: RealmPool;
-  onEnd(invocation: Invocation): void;
+  onEnd(run: FunctionRun): void;
 }
 
 /** The host as a "use node" action sees it. */
-export interface NodeInvocationHost {
+export interface NodeRunHost {
   channel: Channel;
   stackFrames: StackFrames;
   importModule(path: string): Promise<UserValue>;
-  onCalls(invocation: NodeInvocation): void;
-  onEnd(invocation: NodeInvocation): void;
+  onCalls(run: NodeRun): void;
+  onEnd(run: NodeRun): void;
 }
 
 /** What runs in steps. */

@@ -12,10 +12,10 @@ from parabola.server.http.credentials import require_admin, require_admin_of_lin
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.http.request_body import arriving, refuse_encoding
 from parabola.server.served_backend import ServedBackend
-from parabola.services.archives.snapshot_export import SnapshotExports
+from parabola.services.archives.exports import Exports
 from parabola.services.files.files import Files
+from parabola.services.imports.imports import Imports
 from parabola.services.imports.record import ImportRequest
-from parabola.services.imports.snapshot_import import SnapshotImports
 from parabola.values.errors import BadRequest, Forbidden
 
 __all__ = ["routes"]
@@ -27,10 +27,10 @@ class SnapshotBackend(ServedBackend, Protocol):
     """A backend that imports and exports."""
 
     @property
-    def imports(self) -> SnapshotImports: ...
+    def imports(self) -> Imports: ...
 
     @property
-    def exports(self) -> SnapshotExports: ...
+    def exports(self) -> Exports: ...
 
     @property
     def files(self) -> Files: ...

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import orjson
 
@@ -23,15 +23,26 @@ from parabola.services.archives.inferred_shape import InferredShape
 from parabola.services.archives.rows import ImportRefused, Rows, read_json_lines
 from parabola.values.encoding import encode_as
 
-UNIFORM = "uniform"
-_COMPONENTS = r"(?P<components>(?:_components/[^/]+/)*)"
-_DOCUMENTS = re.compile(rf"^(?:.*?/)??{_COMPONENTS}(?P<table>[^/]+)/documents\.jsonl$")
-_STORED_FILE = re.compile(rf"^(?:.*?/)??{_COMPONENTS}_storage/(?P<id>[^/.]+)(?:\.[^/]*)?$")
-_SAMPLE_BYTES = 64 * 1024
-_WORTHWHILE = 0.9
+__all__ = [
+    "UNIFORM",
+    "ArchiveContents",
+    "ArchiveReader",
+    "ArchiveWriter",
+    "ArchivedFile",
+    "ArchivedTable",
+    "export_line",
+    "export_lines",
+]
+
+UNIFORM: Final = "uniform"
+_COMPONENTS: Final = r"(?P<components>(?:_components/[^/]+/)*)"
+_DOCUMENTS: Final = re.compile(rf"^(?:.*?/)??{_COMPONENTS}(?P<table>[^/]+)/documents\.jsonl$")
+_STORED_FILE: Final = re.compile(rf"^(?:.*?/)??{_COMPONENTS}_storage/(?P<id>[^/.]+)(?:\.[^/]*)?$")
+_SAMPLE_BYTES: Final = 64 * 1024
+_WORTHWHILE: Final = 0.9
 """Compressing is slow, so it must save a tenth at least."""
 
-_README = """\
+_README: Final = """\
 A snapshot of a deployment: one folder for each table, one document a line in documents.jsonl.
 
 Numbers without a fraction or an exponent are 64-bit integers; numbers with one are floats. Bytes and floats
@@ -72,7 +83,7 @@ class ArchiveContents:
     lists_tables: bool = False
 
 
-class SnapshotReader:
+class ArchiveReader:
     """An archive opened for import. Raises `ImportRefused` for what is not one."""
 
     def __init__(self, file: Path | IO[bytes]) -> None:
@@ -82,7 +93,7 @@ class SnapshotReader:
             raise ImportRefused(f"The file isn't a valid zip archive: {error}. Was it cut short?") from error
         self.contents = self._contents()
 
-    def __enter__(self) -> SnapshotReader:
+    def __enter__(self) -> ArchiveReader:
         return self
 
     def __exit__(
@@ -160,7 +171,7 @@ class SnapshotReader:
                 raise ImportRefused(f"{declaration} cannot be read: {error}") from error
 
 
-class SnapshotWriter:
+class ArchiveWriter:
     """Writes an archive piece by piece; memory holds a document at a time."""
 
     def __init__(self, path: Path) -> None:

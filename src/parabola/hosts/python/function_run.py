@@ -21,13 +21,24 @@ from parabola.values.host_limits import HostLimits
 from parabola.values.sizes import humanize, size_of
 from parabola.values.texts import is_well_formed
 
+__all__ = [
+    "EVERY_VARIABLE",
+    "FunctionRun",
+    "Json",
+    "Outlet",
+    "RecordedVariables",
+    "RunRequest",
+    "Usage",
+    "reply_error",
+]
+
 Json = dict[str, Any]
 
 _SHOWN_OPERATIONS: Final = {"shallowMerge": "patch", "queryPage": "paginate"}
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A ``run`` message (docs/host-protocol.md)."""
+    """A `run` message (docs/host-protocol.md)."""
 
     id: int
     kind: FunctionKind
@@ -80,16 +91,16 @@ class RecordedVariables(Mapping[str, str]):
 
 
 class Outlet(Protocol):
-    """Where an invocation sends its messages: the host."""
+    """Where a run sends its messages: the host."""
 
     def send(self, message: Json) -> None:
-        """Send one message to the engine. Raises ``UnwritableMessage``."""
+        """Send one message to the engine. Raises `UnwritableMessage`."""
 
     def send_mended(self, message: Json) -> None:
         """Send a message, repaired where it cannot be written."""
 
-    def ended(self, invocation: Invocation) -> None:
-        """Told when an invocation is over, before its last message is sent."""
+    def ended(self, run: FunctionRun) -> None:
+        """Told when a run is over, before its last message is sent."""
 
     @property
     def has_its_process(self) -> bool:
@@ -104,10 +115,10 @@ class Outlet(Protocol):
         """What functions are held to."""
 
 
-class Invocation:
-    """The ``Syscalls`` of a running function; subclasses say how its code is driven.
+class FunctionRun:
+    """The `Syscalls` of a running function; subclasses say how its code is driven.
 
-    A syscall that was issued gets a number and stays in ``_pending`` until its reply settles it.
+    A syscall that was issued gets a number and stays in `_pending` until its reply settles it.
     """
 
     def __init__(
@@ -247,7 +258,7 @@ class Invocation:
 
 
 def reply_error(error: Json) -> UserError:
-    """The exception for a syscall that failed: a ``ConvexError`` when it carries data (js-runtime 1.3)."""
+    """The exception for a syscall that failed: a `ConvexError` when it carries data (js-runtime 1.3)."""
     message = str(error.get("message", ""))
     if "data" in error:
         return ConvexError(decode(error["data"]), message)

@@ -2,31 +2,31 @@
 import { CallError, findFunction, parseFunctionPath } from "../function_path.mjs";
 import { describeThrown } from "../failures.mjs";
 import { MessageTooLong } from "../channel.mjs";
-import { failureFields, resultText } from "./invocation.mjs";
+import { failureFields, resultText } from "./function_run.mjs";
 import { limits } from "../limits.mjs";
 import { LogLines } from "../log_lines.mjs";
 import { ownTimer } from "../open_resources.mjs";
 import { humanize, UnsendableValue } from "../outgoing_values.mjs";
 import { writeJson, writeText } from "../plain_json.mjs";
-/** @import { NodeInvocationHost } from "../types/host" */
+/** @import { NodeRunHost } from "../types/host" */
 /** @import { Failure, FailureKind, Reply, Run, UserValue } from "../types/protocol" */
 
 const TOO_MANY =
   "Too many concurrent operations. See https://docs.convex.dev/functions/actions#limits for more information.";
 
-export class NodeInvocation {
+export class NodeRun {
   /**
    * @type {Map<number, {op: string, resolve: (value: UserValue) => void, reject: (error: Error) => void}>}
    */
   #calls = new Map();
   #callNumbers = 0;
   #startedAt = performance.now();
-  /** @type {NodeInvocationHost} */
+  /** @type {NodeRunHost} */
   #host;
   #deadline;
   ended = false;
 
-  /** @param {Run} message @param {NodeInvocationHost} host */
+  /** @param {Run} message @param {NodeRunHost} host */
   constructor(message, host) {
     this.id = message.id;
     this.message = message;

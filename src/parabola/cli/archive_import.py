@@ -16,7 +16,7 @@ from parabola.cli.console import console, show_success
 from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest
 
-__all__ = ["snapshot_import"]
+__all__ = ["archive_import"]
 
 PART_BYTES: Final = 5 * 1024 * 1024
 MAX_PARTS: Final = 9999
@@ -41,7 +41,7 @@ _SUFFIXES: Final = {
 }
 
 
-def snapshot_import(
+def archive_import(
     path: Annotated[Path, typer.Argument(help="The file.", exists=True, dir_okay=False)],
     table: Annotated[
         str | None, typer.Option(help="The table to import into; a zip archive names its own.")

@@ -15,7 +15,7 @@ from parabola.backend import Backend, BackendConfig
 from parabola.functions.processes.host_set import HostConfig
 from parabola.server.app import Server
 from parabola.services.sign_in.admin_keys import make_admin_key
-from parabola.testing.inline_host import InlineHosts
+from parabola.testing.in_process_host import InProcessHosts
 
 SECRET = "cd" * 32
 ENDPOINTS = [
@@ -76,7 +76,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
         data_dir=tmp_path,
         instance_name="happy-animal",
         instance_secret=SECRET,
-        hosts=HostConfig(inline=InlineHosts(tmp_path)),
+        hosts=HostConfig(in_process=InProcessHosts(tmp_path)),
     )
     backend = await Backend.open(config)
     server = Server(backend, port=0, site_port=None)

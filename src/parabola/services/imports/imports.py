@@ -42,16 +42,16 @@ if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
 
-__all__ = ["SnapshotImports"]
+__all__ = ["Imports"]
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 MAX_ATTEMPTS: Final = 5
 """Starts in a row that may get nowhere before an import is given up (semantics 13)."""
 FIRST_PAUSE_SECONDS: Final = 0.5
 
 
-class SnapshotImports:
+class Imports:
     """The imports of one deployment. `directory` holds the uploads; `files` answers file storage, if any."""
 
     def __init__(
@@ -83,7 +83,7 @@ class SnapshotImports:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # ---- what callers do
+    # What callers do
 
     async def start_upload(self) -> str:
         """Begin an upload; its token."""
@@ -144,7 +144,7 @@ class SnapshotImports:
         idle_since = self._database.clock_before(ABANDONED_AFTER_SECONDS) / 1e9
         await in_thread(self.uploads.discard_abandoned, needed, idle_since)
 
-    # ---- the work
+    # The work
 
     def _is_too_old(self, record: ImportRecord) -> bool:
         return record.creation_time < self._database.clock_before(self._kept_seconds) / 1e6
@@ -263,7 +263,7 @@ class SnapshotImports:
         table = self._database.registry.table(name)
         return 0 if table is None else self._database.count_at(table.tablet_id, self._database.latest_ts)
 
-    # ---- records
+    # Records
 
     async def _records(self) -> list[ImportRecord]:
         rows = await system_rows(self._database.begin(), IMPORTS)

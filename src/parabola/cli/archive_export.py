@@ -14,13 +14,13 @@ from parabola.cli.console import console, show_success
 from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest
 
-__all__ = ["snapshot_export"]
+__all__ = ["archive_export"]
 
 POLL_SECONDS: Final = 0.2
 _COPY_BYTES: Final = 1024 * 1024
 
 
-def snapshot_export(
+def archive_export(
     path: Annotated[Path, typer.Option(help="The file to write, or a directory to write it into.")],
     include_file_storage: Annotated[
         bool, typer.Option("--include-file-storage", help="Stored files too.")

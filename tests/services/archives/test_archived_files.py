@@ -15,7 +15,7 @@ import pytest
 from parabola.backend import Backend
 from parabola.database.model.shown_rows import StoredFile
 from parabola.values.errors import BadRequest
-from services.snapshot_driver import (
+from services.archive_driver import (
     archive,
     begin_import,
     exported,

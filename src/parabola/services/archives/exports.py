@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
 
-__all__ = ["FinishedExport", "SnapshotExports"]
+__all__ = ["Exports", "FinishedExport"]
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 MAX_ATTEMPTS: Final = 5
 FIRST_PAUSE_SECONDS: Final = 0.5
@@ -47,7 +47,7 @@ class FinishedExport:
     expires_in: int
 
 
-class SnapshotExports:
+class Exports:
     """The exports of one deployment, one at a time. `directory` holds the archives."""
 
     def __init__(
@@ -128,7 +128,7 @@ class SnapshotExports:
         running = {self._partial(record.id).name for record in records if record.is_running}
         await in_thread(_remove_others, self._directory, kept | running)
 
-    # ---- the work
+    # The work
 
     def _start(self, id: str) -> None:
         self._task = asyncio.get_running_loop().create_task(self._work(id))

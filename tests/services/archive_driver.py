@@ -17,11 +17,11 @@ from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
 from parabola.functions.processes.host_set import HostConfig
-from parabola.services.archives.snapshot_export import FinishedExport
+from parabola.services.archives.exports import FinishedExport
 from parabola.services.deploys.push import Push
 from parabola.services.imports.record import ImportRecord, ImportRequest, find_import
 from parabola.services.settings import ServiceSettings
-from parabola.testing.inline_host import InlineHosts
+from parabola.testing.in_process_host import InProcessHosts
 from parabola.values.errors import NotFound
 
 
@@ -29,7 +29,9 @@ from parabola.values.errors import NotFound
 async def opened(data_dir: Path, services: ServiceSettings = ServiceSettings()) -> AsyncIterator[Backend]:
     """A backend on a data directory."""
     backend = await Backend.open(
-        BackendConfig(data_dir=data_dir, hosts=HostConfig(inline=InlineHosts(data_dir)), services=services)
+        BackendConfig(
+            data_dir=data_dir, hosts=HostConfig(in_process=InProcessHosts(data_dir)), services=services
+        )
     )
     try:
         yield backend
@@ -44,7 +46,7 @@ async def push_schema(backend: Backend, tables: str) -> None:
     await backend.deploy(Push("python", (module,)))
 
 
-# ---- documents
+# Documents
 
 
 async def insert(backend: Backend, table: str, *documents: Mapping[str, Any]) -> list[str]:
@@ -88,7 +90,7 @@ async def call(backend: Backend, function: str, **args: Any) -> Any:
     return result.value
 
 
-# ---- imports
+# Imports
 
 
 def lines(*rows: Mapping[str, Any]) -> bytes:
@@ -162,7 +164,7 @@ async def settled(backend: Backend) -> None:
     await asyncio.gather(*backend.imports._tasks.values())
 
 
-# ---- exports
+# Exports
 
 
 async def exported(backend: Backend, *, include_storage: bool = False) -> FinishedExport:

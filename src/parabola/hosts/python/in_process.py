@@ -18,11 +18,13 @@ from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import encode_message
 from parabola.hosts.python.sandbox import sandbox
 
+__all__ = ["InProcessHost", "Json"]
+
 Json = dict[str, Any]
 
 
-class InlineHost:
-    """A host on the running event loop. ``on_message`` receives each message to the engine, in order."""
+class InProcessHost:
+    """A host on the running event loop. `on_message` receives each message to the engine, in order."""
 
     def __init__(self, on_message: Callable[[Json], None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -42,7 +44,7 @@ class InlineHost:
             self._loop.call_soon(self._receive, orjson.loads(raw))
 
     async def send(self, message: Json | bytes) -> None:
-        """The same as ``post``, for those who await."""
+        """The same as `post`, for those who await."""
         self.post(message)
 
     async def close(self) -> None:

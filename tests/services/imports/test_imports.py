@@ -15,7 +15,7 @@ from parabola.services.imports.record import ImportRequest, ImportState
 from parabola.values.encoding import Int64
 from parabola.values.errors import BadRequest
 from parabola.values.ids import decode_id, encode_id
-from services.snapshot_driver import (
+from services.archive_driver import (
     archive,
     begin_import,
     documents,
@@ -56,7 +56,7 @@ async def failure(backend: Backend, content: bytes, *args: str | None) -> str:
     return text.removeprefix(PREFIX)
 
 
-# ---- formats
+# Formats
 
 
 async def test_json_lines_become_documents(backend: Backend) -> None:
@@ -193,7 +193,7 @@ async def test_an_archive_of_an_empty_deployment_is_one(backend: Backend) -> Non
     assert tables(backend) == {}
 
 
-# ---- what is asked for
+# What is asked for
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_there_are_no_components_to_import_into(backend: Backend) -> None:
         await backend.imports.run(request, await upload(backend, b""))
 
 
-# ---- modes
+# Modes
 
 
 async def test_a_table_with_documents_is_not_imported_into_unless_told(backend: Backend) -> None:
@@ -309,7 +309,7 @@ async def test_an_emptied_table_gives_up_its_number_to_the_ids_of_another(backen
     assert await values(backend, "named") == []
 
 
-# ---- the question before
+# The question before
 
 
 async def test_it_is_asked_before_documents_are_deleted(backend: Backend) -> None:
@@ -395,7 +395,7 @@ async def test_progress_is_told_table_by_table(backend: Backend) -> None:
     ]
 
 
-# ---- ids, times and numbers
+# Ids, times and numbers
 
 
 async def test_ids_and_creation_times_are_kept_where_they_are_given(backend: Backend) -> None:
@@ -480,7 +480,7 @@ async def test_values_of_every_kind_come_in_unchanged(backend: Backend) -> None:
     assert row == {"i": Int64(-3), "f": 2.0, "b": b"\0\1"}
 
 
-# ---- cancelling
+# Cancelling
 
 
 async def test_an_import_that_waits_can_be_cancelled(backend: Backend) -> None:

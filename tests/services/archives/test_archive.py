@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parabola.services.archives.archive import ArchiveReader, ArchiveWriter, export_line
 from parabola.services.archives.rows import ImportRefused, read_csv, read_json_array, read_json_lines
-from parabola.services.archives.snapshot_archive import SnapshotReader, SnapshotWriter, export_line
 from parabola.values.encoding import Int64, dumps
 
 
@@ -104,7 +104,7 @@ def test_an_exported_line_reads_back_without_loss(document):
 
 def test_an_archive_reads_back_with_tables_numbers_components_and_files(tmp_path):
     path = tmp_path / "snapshot.zip"
-    writer = SnapshotWriter(path)
+    writer = ArchiveWriter(path)
     writer.write_table_numbers({"tasks": 10001, "users": 10002})
     with writer.open_table("tasks") as table:
         table.write(export_line({"_id": "x", "n": Int64(5)}))
@@ -115,7 +115,7 @@ def test_an_archive_reads_back_with_tables_numbers_components_and_files(tmp_path
     with writer.open_stored_file("file1", "image/png; x=y", b"png") as file:
         file.write(b"png")
     writer.close()
-    with SnapshotReader(path) as reader:
+    with ArchiveReader(path) as reader:
         tables = {(table.component, table.name): table for table in reader.contents.tables}
         assert set(tables) == {("", "tasks"), ("auth/keys", "inner"), ("", "_storage")}
         assert tables["", "tasks"].number == 10001
@@ -132,7 +132,7 @@ def test_a_leading_directory_is_ignored_and_unknown_system_tables_are_skipped(tm
         archive.writestr("backup/tasks/documents.jsonl", '{"a": 1}\n')
         archive.writestr("backup/_scheduled/documents.jsonl", "{}\n")
         archive.writestr("backup/notes.txt", "hello")
-    with SnapshotReader(path) as reader:
+    with ArchiveReader(path) as reader:
         (table,) = reader.contents.tables
         assert (table.name, table.lossless) == ("tasks", False)
         assert list(reader.rows(table)) == [{"a": 1.0}]
@@ -143,7 +143,7 @@ def test_what_is_no_archive_is_refused(tmp_path, body):
     path = tmp_path / "snapshot.zip"
     path.write_bytes(body)
     with pytest.raises(ImportRefused, match="isn't a valid zip archive"):
-        SnapshotReader(path)
+        ArchiveReader(path)
 
 
 def test_a_damaged_entry_is_refused_when_it_is_read(tmp_path):
@@ -153,13 +153,13 @@ def test_a_damaged_entry_is_refused_when_it_is_read(tmp_path):
     damaged = bytearray(path.read_bytes())
     damaged[60] ^= 0xFF
     path.write_bytes(damaged)
-    with SnapshotReader(path) as reader, pytest.raises(ImportRefused):
+    with ArchiveReader(path) as reader, pytest.raises(ImportRefused):
         list(reader.rows(reader.contents.tables[0]))
 
 
 def test_files_are_compressed_where_that_saves_something(tmp_path):
     path = tmp_path / "snapshot.zip"
-    writer = SnapshotWriter(path)
+    writer = ArchiveWriter(path)
     contents = {"text": b"again and " * 10_000, "random": os.urandom(100_000), "empty": b""}
     for id, content in contents.items():
         with writer.open_stored_file(id, None, content[:1000]) as file:

@@ -7,33 +7,33 @@ from typing import Any
 
 import orjson
 
-from parabola.functions.deployed.runtimes import Environment
-from parabola.functions.processes.hosts import HostConnection, LoadFailure
-from parabola.hosts.python import inline
+from parabola.functions.deployed.runtimes import RuntimeName
+from parabola.functions.processes.host_connection import HostConnection, LoadFailure
+from parabola.hosts.python import in_process
 
-__all__ = ["InlineHosts"]
+__all__ = ["InProcessHosts"]
 
 
-class InlineHosts:
-    """Makes inline hosts for the modules of one functions folder."""
+class InProcessHosts:
+    """Makes in-process hosts for the modules of one functions folder."""
 
     def __init__(self, functions: Path) -> None:
         self._functions = functions.resolve()
 
-    def __call__(self, environment: Environment) -> HostConnection:
-        """A host for an environment. Raises `LoadFailure` for one that needs another process."""
-        if environment != "python":
+    def __call__(self, runtime: RuntimeName) -> HostConnection:
+        """A host for a runtime. Raises `LoadFailure` for one that needs another process."""
+        if runtime != "python":
             raise LoadFailure("Only Python functions can be tested in the test's own process.")
-        return InlineHost(self._functions)
+        return InProcessHost(self._functions)
 
 
-class InlineHost(HostConnection):
+class InProcessHost(HostConnection):
     """Messages are handed over on later turns of the loop, in order, as a pipe would."""
 
     def __init__(self, functions: Path) -> None:
         super().__init__()
         self._functions = functions
-        self._host = inline.InlineHost(self._receive_later)
+        self._host = in_process.InProcessHost(self._receive_later)
 
     def send(self, message: bytes) -> None:
         """Queue a message for the host."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import orjson
 
 from hosts.driver import EngineSide
-from parabola.hosts.python.inline import InlineHost
+from parabola.hosts.python.in_process import InProcessHost
 
 SOURCE = """
     import time, random
@@ -52,7 +52,7 @@ class Said:
 @contextlib.asynccontextmanager
 async def inline_host() -> AsyncIterator[EngineSide]:
     messages: list[dict] = []
-    host = InlineHost(lambda message: engine.receive(message) if not messages else None)
+    host = InProcessHost(lambda message: engine.receive(message) if not messages else None)
     engine = EngineSide(host.post)
     await engine.ready
     try:
@@ -97,7 +97,7 @@ async def test_many_runs_in_flight_on_the_loop_of_the_test() -> None:
 
 async def test_messages_are_taken_as_bytes_too_and_nothing_is_said_after_closing() -> None:
     said = Said()
-    host = InlineHost(said)
+    host = InProcessHost(said)
     modules = [
         {
             "path": "m.py",
@@ -120,7 +120,7 @@ async def test_the_source_may_be_a_real_file_for_debuggers(tmp_path) -> None:
         "from parabola import query\n@query\nasync def f(ctx):\n    raise ValueError(f.source[0])\n"
     )
     said = Said()
-    host = InlineHost(said)
+    host = InProcessHost(said)
     try:
         module = {"path": "m.py", "source": path.read_text(), "file": str(path)}
         host.post({"type": "load", "deployment": "d", "modules": [module]})

@@ -15,7 +15,7 @@ import { writeJson, writeText } from "../plain_json.mjs";
 /** @import { Deployment } from "../deployment.mjs" */
 /** @import { Refusal } from "./execution.mjs" */
 /** @import { ImportPhase } from "./import_execution.mjs" */
-/** @import { InvocationHost } from "../types/host" */
+/** @import { RunHost } from "../types/host" */
 /** @import { LogLines } from "../log_lines.mjs" */
 /** @import { Failure, FailureKind, FunctionKind, Raised, Reply, Run, UserValue } from "../types/protocol" */
 /** @import { Settle } from "../types/realm" */
@@ -30,7 +30,7 @@ export const NEVER_RESOLVES = "Returned promise will never resolve";
 /** What the handler's promise has become, which has not been rejected. @param {Outcome} outcome @returns {UserValue} */
 export const valueOf = (outcome) => /** @type {{value: UserValue}} */ (outcome).value;
 
-export class Invocation extends Execution {
+export class FunctionRun extends Execution {
   /** Nanoseconds of user time in finished steps; of this call alone. */
   userTime = 0n;
   /** What its callers, and what it has called, have used of a time that all of them share. */
@@ -55,7 +55,7 @@ export class Invocation extends Execution {
   /**
    * @param {Deployment} deployment
    * @param {Run} message
-   * @param {InvocationHost} host
+   * @param {RunHost} host
    * @param {{importPhase: ImportPhase, logs?: LogLines}} options
    */
   constructor(deployment, message, host, { importPhase, logs }) {

@@ -1,9 +1,8 @@
 """The engine's side of the host protocol: runs in flight on one host, whatever carries the messages
 (docs/host-protocol.md).
 
-A *host* is whatever runs user code: a Python or Node.js process (`host_process`), or the inline host of tests
-(`host_inline`). A *run* is one execution of one function there. Pools (`host_pool`) decide which host gets a
-run.
+A *host* is whatever runs user code: a Python or Node.js process (`host_process`), or what tests have in their
+own process. A *run* is one execution of one function there. Pools (`host_pool`) decide which host gets a run.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 import orjson
 
 from parabola.functions.deployed.deployment import Deployment
-from parabola.functions.deployed.runtimes import RUNTIMES, Environment, host_limits
+from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName, host_limits
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure, HostError
 from parabola.functions.processes.host_messages import (
     Analysis,
@@ -54,15 +53,30 @@ from parabola.values.sizes import humanize
 if TYPE_CHECKING:
     from parabola.functions.processes.host_losses import HostLosses
 
-PROTOCOL_VERSION = 1
-ANALYSIS_LOOK_SECONDS = 1.0
+__all__ = [
+    "ANALYSIS_LOOK_SECONDS",
+    "PROTOCOL_VERSION",
+    "UNREADABLE_TEXT",
+    "HostBundle",
+    "HostCommand",
+    "HostConnection",
+    "HostLost",
+    "HostPool",
+    "LoadFailure",
+    "Purpose",
+    "Run",
+    "RunRequest",
+]
+
+PROTOCOL_VERSION: Final = 1
+ANALYSIS_LOOK_SECONDS: Final = 1.0
 """How often it is looked how long a module has taken."""
-UNREADABLE_TEXT = (
+UNREADABLE_TEXT: Final = (
     "What the function sent could not be read: {why}. Its result, errors, logs and calls must be well-formed "
     f"text and values, and no message may be longer than {humanize(MAX_HOST_MESSAGE_BYTES)}."
 )
 
-logger = logging.getLogger("parabola.host")
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -120,10 +134,10 @@ class LoadFailure(BadRequest):
 
 @dataclass(frozen=True)
 class HostBundle:
-    """What a host loads: the modules of one environment of a deployment, and what they may read."""
+    """What a host loads: the modules of one runtime of a deployment, and what they may read."""
 
     deployment_id: str
-    environment: Environment
+    runtime: RuntimeName
     modules: tuple[Mapping[str, Any], ...]
     env: Mapping[str, str]
     instance: Mapping[str, str]
@@ -144,7 +158,7 @@ class HostBundle:
         message: dict[str, Any] = {
             "type": "load",
             "deployment": self.deployment_id,
-            "environment": self.environment,
+            "environment": self.runtime,
             "modules": list(self.modules),
             "env": dict(self.env),
             "instance": dict(self.instance),
@@ -158,26 +172,26 @@ class HostBundle:
     @staticmethod
     def of(
         deployment: Deployment,
-        environment: Environment,
+        runtime: RuntimeName,
         instance: Mapping[str, str],
         packages: Path | None = None,
         settings: FunctionSettings = FunctionSettings(),
     ) -> HostBundle:
-        """The part of a deployment that one environment loads."""
-        modules = tuple(module.for_host() for module in deployment.modules_for(environment))
+        """The part of a deployment that one runtime loads."""
+        modules = tuple(module.for_host() for module in deployment.modules_for(runtime))
         node_modules = None
-        installs = RUNTIMES[environment].installs_packages
+        installs = RUNTIMES[runtime].installs_packages
         if installs and packages is not None and deployment.node_packages is not None:
             node_modules = str(packages / deployment.node_packages / "node_modules")
         return HostBundle(
             deployment.id,
-            environment,
+            runtime,
             modules,
             deployment.env,
             instance,
             deployment.pushed_at_ms,
             node_modules,
-            host_limits(environment, settings),
+            host_limits(runtime, settings),
             settings.import_seconds,
         )
 
@@ -306,7 +320,7 @@ def _encodable(reply: Reply | Refusal) -> Reply | Refusal:
     try:
         orjson.dumps(reply)
     except TypeError:
-        logger.exception("The answer of an operation cannot be written")
+        _log.exception("The answer of an operation cannot be written")
         return refusal(reply["call"], SYSTEM_ERROR_TEXT)
     return reply
 
@@ -385,7 +399,7 @@ class HostConnection:
         self._import_seconds = seconds
         if len(message) > MAX_HOST_MESSAGE_BYTES:
             raise LoadFailure(
-                f"The {bundle.environment} modules are too large together: with their source maps they take "
+                f"The {bundle.runtime} modules are too large together: with their source maps they take "
                 f"{humanize(len(message))}, and {humanize(MAX_HOST_MESSAGE_BYTES)} can be loaded. "
                 "Import less into them."
             )
@@ -490,7 +504,7 @@ class HostConnection:
             return
         run, analysis = self.runs.pop(problem.id, None), self._analyses.get(problem.id)
         if run is not None:
-            logger.warning("What %s sent cannot be read: %s", run.request.path, problem)
+            _log.warning("What %s sent cannot be read: %s", run.request.path, problem)
         text = UNREADABLE_TEXT.format(why=problem)
         if run is not None:
             self.abandoned = True
@@ -566,7 +580,7 @@ class HostConnection:
     ) -> None:
         """The host is gone: the blamed run fails with `failure`, the others are `HostLost`.
 
-        `startup` is what those are told who wait for the host to become ready, to load or to analyse. `how`
+        `startup` is what those are told who wait for the host to become ready, to load or to analyze. `how`
         is how the process ended, if it was not closed, and `suspect` the run that may have ended it.
         """
         if self.closed:

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 
 from parabola.backend import Backend
-from parabola.services.archives import archive_snapshot, snapshot_export
+from parabola.services.archives import archive_snapshot, exports
 from parabola.services.settings import ServiceSettings
 from parabola.values.encoding import Int64, dumps
 from parabola.values.errors import BadRequest, NotFound
-from services.snapshot_driver import (
+from services.archive_driver import (
     documents,
     exported,
     finished,
@@ -56,7 +56,7 @@ async def row_of(backend: Backend, id: str) -> dict[str, Any]:
     return dict(row.value)
 
 
-# ---- what is in an archive
+# What is in an archive
 
 
 async def test_an_archive_has_a_folder_for_each_table(backend: Backend) -> None:
@@ -144,7 +144,7 @@ async def test_a_table_that_goes_while_it_is_read_is_exported_as_it_was(
     assert [row["old"] for row in rows(found["t/documents.jsonl"])] == [True]
 
 
-# ---- there and back
+# There and back
 
 
 async def test_a_round_trip_keeps_ids_times_numbers_and_values(backend: Backend, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ async def test_any_document_comes_back_as_it_was(document: dict[str, Any], tmp_p
         ]
 
 
-# ---- one at a time, restarts, expiry
+# One at a time, restarts, expiry
 
 
 async def test_one_export_runs_at_a_time(backend: Backend) -> None:
@@ -216,12 +216,12 @@ async def test_an_export_that_was_interrupted_is_made_anew(
 async def test_faults_are_tried_again_and_in_the_end_given_up(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot_export, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(exports, "FIRST_PAUSE_SECONDS", 0)
 
     async def fail(*_: Any) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(snapshot_export, "archive_snapshot", fail)
+    monkeypatch.setattr(exports, "archive_snapshot", fail)
     id = await backend.exports.request(include_storage=False)
     assert backend.exports._task is not None
     await backend.exports._task

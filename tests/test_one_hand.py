@@ -1,0 +1,143 @@
+"""One hand wrote the package: what no linter has a rule for."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+PACKAGE: Final = Path(__file__).parents[1] / "src" / "parabola"
+SOURCES: Final = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+TREES: Final = {name: ast.parse(path.read_text()) for name, path in SOURCES.items()}
+
+NOT_OUR_WORDS: Final = {
+    "namespace": "component",
+    "invocation": "run",
+    "principal": "identity",
+    "mutex": "turn",
+}
+"""Words of the glossary's middle column that name nothing, and what is said instead."""
+HAS_VARIABLES: Final = re.compile(
+    r"[._]env|implicit_reads|hosts\.python|activation|backend|deploys\.deploy$|deployment_store|sealing|node_packages"
+    r"|host_spawners|host_zygote|host_programs|frontend_deployment|server_options"
+)
+"""Modules in which an environment is one of variables. What runs a module is its runtime."""
+
+
+def words_of(name: str) -> list[str]:
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+
+
+def defined_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.lineno, node.name
+        elif isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.attr
+
+
+def test_one_word_stands_for_one_concept() -> None:
+    """See docs/glossary.md."""
+    found = [
+        f"{module}:{line}: {name} (say {NOT_OUR_WORDS[word]})"
+        for module, tree in TREES.items()
+        for line, name in [(0, module.rpartition(".")[2]), *defined_names(tree)]
+        for word in words_of(name)
+        if word in NOT_OUR_WORDS
+    ]
+    assert found == []
+
+
+def test_an_environment_is_one_of_variables() -> None:
+    found = [
+        f"{module}:{line}: {name} (say runtime)"
+        for module, tree in TREES.items()
+        if not HAS_VARIABLES.search(module)
+        for line, name in defined_names(tree)
+        if "environment" in words_of(name) and "variable" not in name.lower()
+    ]
+    assert found == []
+
+
+def offered(tree: ast.Module) -> list[str] | None:
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if getattr(target, "id", "") == "__all__":
+                return [element.value for element in node.value.elts]  # type: ignore[union-attr]
+    return None
+
+
+def test_a_module_says_what_it_offers_and_others_import_nothing_else() -> None:
+    defines = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    silent = [
+        module
+        for module, tree in TREES.items()
+        if not module.endswith("__main__")
+        and any(isinstance(node, defines) and not node.name.startswith("_") for node in tree.body)
+        and offered(tree) is None
+    ]
+    assert silent == []
+    taken = [
+        f"{module} imports {alias.name} of {node.module}"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in TREES
+        for alias in node.names
+        if f"{node.module}.{alias.name}" not in TREES
+        and (names := offered(TREES[node.module])) is not None
+        and alias.name not in names
+    ]
+    assert taken == []
+
+
+def test_constants_are_final_and_loggers_are_named_after_their_module() -> None:
+    faults = []
+    for module, tree in TREES.items():
+        for node in tree.body:
+            if not isinstance(node, ast.Assign | ast.AnnAssign):
+                continue
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            name, value = ast.unparse(target), ast.unparse(node.value) if node.value else ""
+            annotation = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else ""
+            is_type = re.match(r"TypeVar|ParamSpec", value)
+            is_constant = re.fullmatch(r"_?[A-Z][A-Z0-9_]*", name) and not is_type
+            if is_constant and not re.search("Final|TypeAlias", annotation):
+                faults.append(f"{module}:{node.lineno}: {name} is not Final")
+            is_logger = value.startswith("logging.getLogger")
+            if is_logger and (name, value) != ("_log", "logging.getLogger(__name__)"):
+                faults.append(f"{module}:{node.lineno}: a logger is `_log`, of `__name__`")
+            if re.match(r"_?(MAXIMUM|MINIMUM)_", name):
+                faults.append(f"{module}:{node.lineno}: {name} (say MAX or MIN)")
+    assert faults == []
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_code_in_texts_stands_in_single_backticks_and_headings_are_plain(module: str) -> None:
+    source = SOURCES[module].read_text()
+    inside = {
+        line
+        for node in ast.walk(TREES[module])
+        if isinstance(body := getattr(node, "body", None), list)
+        for statement in body
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        for line in range(statement.lineno, (statement.end_lineno or 0) + 1)
+    }
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
+    texts = {**{line: source.splitlines()[line - 1] for line in inside}, **comments}
+    faults = {line: text for line, text in texts.items() if "``" in text or re.match(r"# ?-{3}", text)}
+    assert faults == {}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -216,3 +219,33 @@ async def test_http_actions_answer_requests(tmp_path: Path) -> None:
         assert (await backend.request("GET", "/nowhere")).status == 404
         with pytest.raises(FunctionFailed, match=r"KeyError: 'nothing here'\n    at broken"):
             await backend.request("GET", "/broken")
+
+
+async def test_what_a_test_reaches_of_the_functions_can_be_measured(folder: Path, tmp_path: Path) -> None:
+    """The measuring looks at the files of functions while they run, which they themselves may not."""
+    script = tmp_path / "measured.py"
+    script.write_text(
+        inspect.cleandoc(
+            f"""
+            import asyncio
+            import coverage
+            from parabola.testing import open_backend
+
+            measurement = coverage.Coverage(data_file=None, include=[{str(folder / "*")!r}])
+
+            async def test():
+                async with open_backend({str(folder)!r}) as backend:
+                    assert await backend.query("functions:who") is None
+
+            measurement.start()
+            asyncio.run(test())
+            measurement.stop()
+            (file,) = measurement.get_data().measured_files()
+            print(file)
+            """
+        )
+    )
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, str(script)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == str(folder / "functions.py"), done.stderr

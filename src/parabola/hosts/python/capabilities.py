@@ -74,9 +74,9 @@ _UNAUDITED: Final = (
 """Looks at the outside world, and changes to the process, that no audit hook hears of."""
 _READABLE_BY: Final = (
     "importlib", "linecache", "zoneinfo", "pkgutil", "tokenize", "zipimport", "inspect", "gettext",
-    "mimetypes",
+    "mimetypes", "coverage",
 )  # fmt: skip
-"""Modules that may read files on behalf of user code."""
+"""Modules that may read files on behalf of user code, or to measure it."""
 _IMPORT_SYSTEM: Final = "<frozen importlib._bootstrap>"
 
 _installed = False

@@ -5,6 +5,7 @@
 #   make test-all the tests on every Python and Node.js that we promise, as far as they are to be had
 #   make test-js  the unit tests of the TypeScript host alone
 #   make lint     style, types and layers alone
+#   make coverage what each module's own tests reach, and whether that has fallen
 #   make bench    one report of measurements
 #   make clean    remove what the other targets made
 
@@ -17,7 +18,7 @@ WORKERS ?= 3
 BIN := $(VENV)/bin
 SETUP := $(BIN)/python tools/setup.py
 
-.PHONY: demo test test-all test-js lint bench clean
+.PHONY: demo test test-all test-js coverage lint bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -38,6 +39,9 @@ test-all: $(VENV)/.installed-dev
 
 test-js: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/hosts_node/test_units.py
+
+coverage: $(VENV)/.installed-dev
+	@$(BIN)/python tools/cover.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -80,6 +80,15 @@ async def test_environment_variables_come_by_name(tmp_path: Path) -> None:
         assert await tool.read("cli/queryEnvironmentVariables:get", name="C") is None
 
 
+async def test_the_public_addresses_are_variables_for_the_command_line_too(tmp_path: Path) -> None:
+    async with admin_tool(tmp_path) as tool:
+        for name, key in (("CONVEX_CLOUD_URL", "cloudUrl"), ("CONVEX_SITE_URL", "siteUrl")):
+            address = tool.engine.runner.instance[key]
+            found = await tool.read("cli/queryEnvironmentVariables:get", name=name)
+            assert found == {"name": name, "value": address}
+        assert await tool.read("cli/queryEnvironmentVariables") == []
+
+
 async def test_a_watched_table_has_another_number_after_each_change(tmp_path: Path) -> None:
     async with admin_tool(tmp_path) as tool:
         before = await tool.read("cli/queryTable", tableName="notes")

@@ -12,13 +12,16 @@ from parabola.server.sync.authentication import token_expiry
 from parabola.values.errors import BadRequest
 
 
-@pytest.mark.parametrize("key", ["name|00ff", "prod:name|00ff", "preview:team:project|00ff", "no-bar"])
+@pytest.mark.parametrize(
+    "key", ["name|00ff", "prod:name|00ff", "preview:team:project|00ff", "no-bar", "00ff", "prod:00ff"]
+)
 def test_a_bare_key_is_a_key(key: str):
     assert split_admin_header(key) == (key, None)
 
 
 def test_an_identity_follows_the_key():
     assert split_admin_header("prod:name|00ff:eyJhIjoxfQ==") == ("prod:name|00ff", {"a": 1})
+    assert split_admin_header("00ff:eyJhIjoxfQ==") == ("00ff", {"a": 1})
 
 
 @pytest.mark.parametrize("identity", ["", "!!", "AAA=", "W10="])

@@ -32,6 +32,15 @@ def test_a_deploy_key_is_an_admin_key_with_a_prefix(prefix: str) -> None:
     check_admin_key(prefix + make_admin_key("my-app", SECRET), "my-app", SECRET)
 
 
+def test_a_key_may_come_without_its_name() -> None:
+    bare = make_admin_key("my-app", SECRET, read_only=True).partition("|")[2]
+    assert check_admin_key(bare, "my-app", SECRET).is_read_only
+    with pytest.raises(Unauthenticated):
+        check_admin_key(flipped(bare), "my-app", SECRET)
+    with pytest.raises(Unauthenticated):
+        check_admin_key(bare, "my-app", "5b" * 32)
+
+
 def test_an_older_key_is_accepted() -> None:
     # The development key that the official server's public repository documents, in the secretbox format.
     claims = check_admin_key(

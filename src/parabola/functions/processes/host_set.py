@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from parabola.functions.deployed.built_in_variables import built_in_variables
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName
 from parabola.functions.processes.action_pool import ActionPool
@@ -229,9 +230,7 @@ class HostSet:
 
     def variables(self, env: Mapping[str, str]) -> dict[str, str]:
         """What modules may read, `env` and the names of the server."""
-        names = {"CONVEX_CLOUD_URL": "cloudUrl", "CONVEX_SITE_URL": "siteUrl"}
-        own = {name: self._instance[key] for name, key in names.items() if key in self._instance}
-        return {**own, **env}
+        return {**built_in_variables(self._instance), **env}
 
     async def close(self, *, drain: float = 0.0, drain_actions: float = 0.0) -> None:
         """End all hosts once they have finished what they run, at the latest after the given seconds."""

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from msgspec import to_builtins
 
+from parabola.functions.deployed.built_in_variables import built_in_variables
 from parabola.functions.deployed.deployment_store import (
     ENVIRONMENT,
     EnvironmentVariable,
@@ -43,7 +44,12 @@ async def environment_variables(ctx: SystemContext, args: dict[str, Any]) -> Any
 
 @system_function("_system/cli/queryEnvironmentVariables:get", args=v.object({"name": v.string()}))
 async def environment_variable(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """One environment variable, or null."""
+    """One environment variable as a function would read it, or null. Command lines from 1.31 to 1.34 ask for
+    the public addresses so, before they push.
+    """
+    own = built_in_variables(ctx.around.instance)
+    if args["name"] in own:
+        return {"name": args["name"], "value": own[args["name"]]}
     for row in await environment_rows(ctx.transaction):
         if row.name == args["name"]:
             return {"name": row.name, "value": row.value}

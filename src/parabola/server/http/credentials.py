@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 SHORTEST_AUTHORIZATION: Final = 7
+_HEX: Final = re.compile("[0-9a-f]+")
 
 
 async def identify(request: web.Request, backend: ServedBackend) -> Identity:
@@ -76,11 +78,11 @@ async def require_admin(request: web.Request, backend: ServedBackend) -> Identit
 
 def split_admin_header(text: str) -> tuple[str, dict[str, Any] | None]:
     """`KEY` or `KEY:BASE64(JSON identity)`. The key's name may itself be prefixed, as in
-    `prod:name|hex`.
+    `prod:name|hex`, or be missing.
     """
-    name, bar, rest = text.partition("|")
-    secret, colon, encoded = rest.partition(":") if bar else ("", "", "")
-    if not colon:
+    name, bar, rest = text.rpartition("|")
+    secret, colon, encoded = rest.partition(":")
+    if not colon or not (bar or _HEX.fullmatch(secret)):
         return text, None
     try:
         attributes = orjson.loads(base64.b64decode(encoded, validate=True))
@@ -90,7 +92,7 @@ def split_admin_header(text: str) -> tuple[str, dict[str, Any] | None]:
         raise BadRequest(
             "The identity behind the admin key is not a base64-encoded JSON object", code="InvalidAdminKey"
         )
-    return f"{name}|{secret}", attributes
+    return f"{name}{bar}{secret}", attributes
 
 
 def admin_identity(backend: ServedBackend, key: str, acting_as: Mapping[str, Any] | None) -> Identity:

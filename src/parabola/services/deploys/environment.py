@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from parabola.functions.deployed.built_in_variables import BUILT_IN_VARIABLES
 from parabola.values.errors import BadRequest
 
 __all__ = ["check_changes"]
@@ -14,7 +15,6 @@ MAX_NAME_LENGTH: Final = 256
 MAX_VALUE_BYTES: Final = 8192
 MAX_VARIABLES: Final = 512
 MAX_TOTAL_BYTES: Final = 512 * 1024
-BUILT_IN: Final = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")
 
 _NAME: Final = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*\Z")
 
@@ -34,7 +34,7 @@ def check_changes(current: Mapping[str, str], changes: Mapping[str, str | None])
                 f'"{name[:40]}…" has {len(name)}.',
                 code="EnvironmentVariableNameTooLong",
             )
-        if name in BUILT_IN:
+        if name in BUILT_IN_VARIABLES:
             raise BadRequest(
                 f'Environment variable with name "{name}" is built-in and cannot be overridden',
                 code="EnvVarNameForbidden",

@@ -54,7 +54,8 @@ def check_admin_key(key: str, instance_name: str, instance_secret: str) -> Admin
     """What `key` says; raises `Unauthenticated` (code `BadAdminKey`) unless it was made for this very
     instance.
 
-    A deploy key's prefix (`prod:`, `dev:`) is passed over.
+    A deploy key's prefix (`prod:`, `dev:`) is passed over. The name may be missing: some tools keep keys
+    without it (deploy-api 3).
     """
     refusal = Unauthenticated(
         "The provided admin key was invalid for this instance. "
@@ -62,7 +63,7 @@ def check_admin_key(key: str, instance_name: str, instance_secret: str) -> Admin
         code="BadAdminKey",
     )
     name, bar, encrypted = key[:_LONGEST_KEY].rpartition("|")
-    if not bar or name.rpartition(":")[2] != instance_name:
+    if bar and name.rpartition(":")[2] != instance_name:
         raise refusal
     try:
         plain = _decrypt(bytes.fromhex(encrypted), bytes.fromhex(instance_secret))

@@ -258,6 +258,17 @@ def test_an_admin_key_opens_the_deployment_it_was_made_for(tmp_path: Path) -> No
         server.close()
 
 
+def test_no_secret_is_made_up_for_an_admin_key(tmp_path: Path) -> None:
+    """A server may have been told its secret, and keep none: a key of another one would open nothing."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for directory in ("data", "missing"):
+        done = parabola("admin-key", "--data", directory, directory=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "The secret of the deployment is not known" in " ".join(done.stderr.split())
+    assert list(tmp_path.rglob("*")) == [data]
+
+
 def test_an_admin_key_can_be_made_from_the_data_directory(served: ServerProcess) -> None:
     key = parabola("admin-key", directory=served.directory).stdout.strip()
     request = urllib.request.Request(

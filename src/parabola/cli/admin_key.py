@@ -9,13 +9,14 @@ import typer
 
 from parabola.cli.instance import Instance
 from parabola.project import DATA_FOLDER
-from parabola.values.errors import NotFound
 
 __all__ = ["admin_key"]
 
 
 def admin_key(
-    instance_name: Annotated[str | None, typer.Option(help="The deployment's instance name.")] = None,
+    instance_name: Annotated[
+        str | None, typer.Option(envvar="INSTANCE_NAME", help="The deployment's instance name.")
+    ] = None,
     instance_secret: Annotated[
         str | None, typer.Option(envvar="INSTANCE_SECRET", help="Its instance secret, 64 hex characters.")
     ] = None,
@@ -23,13 +24,8 @@ def admin_key(
         Path, typer.Option(help="Where name and secret are kept when they are not given.")
     ] = Path(DATA_FOLDER),
 ) -> None:
-    """Print a new admin key of a deployment, from its name and secret."""
+    """Print a new admin key of a deployment, from its name and secret. Nothing is written."""
     from parabola.services.sign_in.admin_keys import make_admin_key
 
-    if instance_secret is None and not data.is_dir():
-        raise NotFound(
-            f"There is no data directory {data} to take the secret from. "
-            "Give --instance-name and --instance-secret, or --data."
-        )
-    instance = Instance.of(data, instance_name, instance_secret)
+    instance = Instance.known(data, instance_name, instance_secret)
     typer.echo(make_admin_key(instance.name, instance.secret))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from parabola.values.errors import BadRequest
+from parabola.values.errors import BadRequest, NotFound
 
 __all__ = ["Instance", "write_private"]
 
@@ -43,22 +43,40 @@ class Instance:
     @classmethod
     def of(cls, data_dir: Path, name: str | None, secret: str | None) -> Instance:
         """What is given, else what is kept in `data_dir`, else a new secret, which is then kept there."""
-        file = data_dir / _FILE
-        try:
-            kept = json.loads(file.read_text()) if file.exists() else {}
-        except ValueError:
-            raise BadRequest(
-                f"{file} is not JSON, so the deployment's secret is not known. Restore it from a backup, "
-                "or remove it to make a new secret; admin keys and upload URLs made with the old one end.",
-                code="InvalidInstanceFile",
-            ) from None
-        instance = cls(
+        kept = _kept(data_dir)
+        made = cls(
             name or kept.get("instanceName", DEFAULT_NAME),
             secret or kept.get("instanceSecret") or secrets.token_hex(32),
         )
         if secret is None and not kept:
-            write_private(file, {"instanceName": instance.name, "instanceSecret": instance.secret})
-        return instance
+            write_private(data_dir / _FILE, {"instanceName": made.name, "instanceSecret": made.secret})
+        return made
+
+    @classmethod
+    def known(cls, data_dir: Path, name: str | None, secret: str | None) -> Instance:
+        """What is given, else what is kept in `data_dir`; nothing is written. Raises `NotFound`."""
+        kept = {} if secret is not None and name is not None else _kept(data_dir)
+        secret = secret or kept.get("instanceSecret")
+        if secret is None:
+            raise NotFound(
+                f"The secret of the deployment is not known: {data_dir / _FILE} is not there. A server that "
+                "was started with INSTANCE_SECRET or --instance-secret keeps none: give the same secret, and "
+                "its --instance-name. Otherwise name its data directory with --data."
+            )
+        return cls(name or kept.get("instanceName", DEFAULT_NAME), secret)
+
+
+def _kept(data_dir: Path) -> dict[str, str]:
+    file = data_dir / _FILE
+    try:
+        kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    except ValueError:
+        raise BadRequest(
+            f"{file} is not JSON, so the deployment's secret is not known. Restore it from a backup, "
+            "or remove it to make a new secret; admin keys and upload URLs made with the old one end.",
+            code="InvalidInstanceFile",
+        ) from None
+    return kept
 
 
 def write_private(file: Path, content: dict[str, object]) -> None:

@@ -420,3 +420,41 @@ async def test_texts_are_forgotten_with_their_query(tmp_path: Path) -> None:
         holder.close()
         await engine.mutation("n:add", {"text": "a"})
         assert (cache._spelled, cache._families) == ({}, {})
+
+
+async def test_who_is_cancelled_with_the_one_who_runs_it_does_not_run_it_again(tmp_path: Path) -> None:
+    world = notes_world()
+    began = asyncio.Event()
+
+    @world.query("n:never")
+    async def never(run: ScriptedRun, args: dict) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    async with running(tmp_path, world) as engine:
+        leader = asyncio.create_task(engine.query("n:never"))
+        await began.wait()
+        waiter = asyncio.create_task(engine.query("n:never"))
+        await asyncio.sleep(0)
+        leader.cancel()
+        waiter.cancel()
+        await asyncio.wait({leader, waiter})
+        assert leader.cancelled()
+        assert waiter.cancelled()
+        assert runs_of(world, "never") == 1
+
+
+async def test_long_arguments_count_and_are_kept_once(tmp_path: Path) -> None:
+    """What the cache may take is said in bytes, whatever they are bytes of."""
+    async with running(tmp_path, notes_world()) as engine:
+        cache = engine.runner.query_cache
+        long = b"x" * 100_000
+        for text in (b'[{"a":"%b"}]' % long, b'[{ "a": "%b"}]' % long):
+            await engine.query("n:all", text)
+        (family,) = cache._families.values()
+        assert family.spellings == []
+        assert family._args is None
+        assert cache._unheld_bytes > 100_000
+        cache._capacity = 50_000
+        await engine.query("n:all", b'[{"b":"%b"}]' % long)
+        assert (cache._families, cache._unheld_bytes) == ({}, 0)

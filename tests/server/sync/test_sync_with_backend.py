@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import uuid
 from collections.abc import AsyncIterator
@@ -160,3 +161,25 @@ async def test_many_clients_under_load_end_up_with_the_same_truth(url: str, seed
         clients = await asyncio.gather(*(live_a_life(number) for number in range(6)))
         for client in clients:
             await client.until(0, float(increments))
+
+
+@pytest.mark.parametrize("depth", [20, 70, 600, *range(920, 945), 1000, 3000])
+async def test_however_deep_its_arguments_are_a_query_is_answered(dial: Dial, depth: int) -> None:
+    """A socket that closes for a fault of the server is opened again, with the same query."""
+    client = await dial()
+    await client.connect()
+    args = '[{"name":%s}]' % ("[" * depth + "]" * depth)
+    await client.socket.send_str(
+        '{"type":"ModifyQuerySet","baseVersion":0,"newVersion":1,"modifications":'
+        f'[{{"type":"Add","queryId":0,"udfPath":"counters:value","args":{args}}}]}}'
+    )
+    while True:
+        message = await client.socket.receive()
+        assert message.type is aiohttp.WSMsgType.TEXT, message
+        told = json.loads(message.data)
+        if told["type"] == "FatalError":  # no message of the protocol is so deep
+            assert depth > 800
+            break
+        if told["type"] == "Transition" and told["modifications"]:
+            assert told["modifications"][0]["type"] == "QueryFailed"
+            break

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from parabola.functions.deployed.deployment import FunctionSpec
     from parabola.values.validators.builder import TableNames
 
-__all__ = ["NO_ARGUMENTS", "Arguments", "EncodedArguments", "check_arguments", "decode_arguments"]
+__all__ = [
+    "NO_ARGUMENTS",
+    "UNREADABLE",
+    "Arguments",
+    "EncodedArguments",
+    "check_arguments",
+    "decode_arguments",
+]
+
+UNREADABLE: Final = (DecodeError, UnicodeError, RecursionError)
+"""Why JSON text cannot be read, though its end was found when the message around it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,7 @@ class EncodedArguments:
         return encoded
 
     def parse(self) -> Any:
-        """What the text says. Raises `msgspec.DecodeError` for a number that is none."""
+        """What the text says. Raises one of `UNREADABLE` for a number that is none, or endless nesting."""
         if self._parsed is UNSET:
             assert self.text is not None
             self._parsed = json.decode(self.text)
@@ -80,7 +90,9 @@ class EncodedArguments:
         if self._decoded is None:
             try:
                 parsed = self.parse()
-            except DecodeError as error:
+            except RecursionError:
+                raise refused(f"Invalid arguments for {path}: they are nested too deeply.") from None
+            except UNREADABLE as error:
                 raise refused(f"Invalid arguments for {path}: {error}") from None
             self._decoded = decode_arguments(parsed, path)
             self._parsed = UNSET if self.text is not None else parsed

@@ -51,6 +51,8 @@ _FOLLOWERS_AT_A_TIME: Final = 50
 
 _MAX_SPELLINGS: Final = 8
 """Texts by which one query is known without reading them."""
+_SMALL_ARGUMENTS: Final = 4096
+"""Bytes of arguments up to which they are kept as they came and as values too, beside canonical text."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -115,11 +117,12 @@ class QueryRun:
 class QueryFamily:
     """One query as asked by everybody: its newest results and the runs in flight."""
 
-    __slots__ = ("args", "key", "results", "runs", "spellings", "uses_identity")
+    __slots__ = ("_args", "key", "results", "runs", "spellings", "uses_identity")
 
     def __init__(self, key: QueryKey, arguments: Arguments) -> None:
         self.key = key
-        self.args = EncodedArguments.of_value(arguments)
+        is_small = len(key.args) <= _SMALL_ARGUMENTS
+        self._args = EncodedArguments.of_value(arguments) if is_small else None
         self.results: dict[str, CachedResult] = {}
         self.runs: dict[tuple[str, int], QueryRun] = {}
         """Runs in flight by slot and timestamp."""
@@ -127,6 +130,16 @@ class QueryFamily:
         """The texts by which it was asked for."""
         self.uses_identity: bool | None = None
         """What the last run showed; `None` before the first."""
+
+    @property
+    def args(self) -> EncodedArguments:
+        """The arguments, for a run."""
+        return self._args or EncodedArguments.of_text(self.key.args)
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it takes beside its results."""
+        return len(self.key.args) + sum(len(spelled.args) for spelled in self.spellings)
 
     def find(self, identity: Identity, ts: int) -> CachedResult | None:
         """A result for this caller that holds at `ts`."""
@@ -199,7 +212,11 @@ class QueryCache:
         family = self._families.get(key)
         if family is None:
             family = QueryFamily(key, arguments)
-        if spelled is not None and len(family.spellings) < _MAX_SPELLINGS:
+        if (
+            spelled is not None
+            and len(spelled.args) <= _SMALL_ARGUMENTS
+            and len(family.spellings) < _MAX_SPELLINGS
+        ):
             family.spellings.append(spelled)
             if key in self._families:
                 self._spelled[spelled] = family
@@ -222,7 +239,8 @@ class QueryCache:
             try:
                 found = await asyncio.shield(run.future)
             except asyncio.CancelledError:
-                if not run.future.cancelled():
+                task = asyncio.current_task()
+                if self._is_closed or not run.future.cancelled() or (task is not None and task.cancelling()):
                     raise
                 continue
             if found.holds_at(ts) and found.is_for(identity):
@@ -318,16 +336,18 @@ class QueryCache:
             return
         del family.runs[run.slot, run.ts]
         run.future.cancel()  # does nothing where it has ended well
-        self._forget_if_empty(family)
         followers, run.followers = run.followers, []
         self._tell(followers[:_FOLLOWERS_AT_A_TIME])
         if len(followers) > _FOLLOWERS_AT_A_TIME:
-            self._spawn(self._tell_the_rest(followers))
+            self._spawn(self._tell_the_rest(family, followers))
+        else:
+            self._forget_if_empty(family)  # not before: those who are told may ask again
 
-    async def _tell_the_rest(self, followers: list[Callable[[], None]]) -> None:
+    async def _tell_the_rest(self, family: QueryFamily, followers: list[Callable[[], None]]) -> None:
         for start in range(_FOLLOWERS_AT_A_TIME, len(followers), _FOLLOWERS_AT_A_TIME):
             await asyncio.sleep(0)
             self._tell(followers[start : start + _FOLLOWERS_AT_A_TIME])
+        self._forget_if_empty(family)
 
     def _tell(self, followers: list[Callable[[], None]]) -> None:
         for follow in followers:
@@ -363,9 +383,7 @@ class QueryCache:
             self._drop(before)
         self._subscribe(cached)
         if cached.invalid_ts is None:
-            self._unheld[cached] = result.size
-            self._unheld_bytes += result.size
-            self._evict()
+            self._let_go(cached)
         return cached
 
     def _subscribe(self, cached: CachedResult) -> None:
@@ -403,11 +421,12 @@ class QueryCache:
         if cached.invalid_ts is not None or cached.result.error is not None or not is_newest:
             self._drop(cached)
         elif cached not in self._unheld:
-            self._unheld[cached] = cached.result.size
-            self._unheld_bytes += cached.result.size
-            self._evict()
+            self._let_go(cached)
 
-    def _evict(self) -> None:
+    def _let_go(self, cached: CachedResult) -> None:
+        """Nobody holds it: it is kept as long as there is room."""
+        size = self._unheld[cached] = cached.result.size + cached.family.weight
+        self._unheld_bytes += size
         while self._unheld_bytes > self._capacity and self._unheld:
             cached = next(iter(self._unheld))
             self._drop(cached)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, field, json
 
-from parabola.functions.calls.arguments import EncodedArguments
+from parabola.functions.calls.arguments import UNREADABLE, EncodedArguments
 from parabola.server.http.json_faults import json_fault
 from parabola.values.texts import repaired
 
@@ -201,7 +201,7 @@ def decode_whole_message(frame: str | bytes) -> ClientMessage:
     """
     message = decode_client_message(frame)
     for _, target in targets(message):
-        with suppress(DecodeError):  # who needs them will say so
+        with suppress(*UNREADABLE):  # who needs them will say so
             target.args.parse()
     return message
 
@@ -213,7 +213,7 @@ def decode_client_message(frame: str | bytes) -> ClientMessage:
     except (DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidMessage(json_fault(frame, error)) from None
     for place, target in targets(message):
-        kind = _KINDS.get(bytes(target.args_json)[:1], "number")
+        kind = _KINDS.get(bytes(memoryview(target.args_json)[:1]), "number")
         if kind != "array":
             raise InvalidMessage(f"Expected `array`, got `{kind}` - at `$.{place}args`")
     if isinstance(message, Connect) and message.max_observed_timestamp is not None:

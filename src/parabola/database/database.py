@@ -11,10 +11,10 @@ from typing import Final, TypeVar
 
 from parabola.database.commits.committer import NEXT_ID, Committer
 from parabola.database.commits.subscriptions import Subscriptions
-from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turns
+from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn, Turns
 from parabola.database.commits.write_set import WriteSet
 from parabola.database.model.documents import Revision
-from parabola.database.model.errors import ConflictError
+from parabola.database.model.errors import ConflictError, TryAgain
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import FIRST_FREE_ID
 from parabola.database.model.tables import Registry
@@ -224,20 +224,44 @@ class Database:
         self, write: Callable[[Transaction], Awaitable[T]], *, source: str
     ) -> tuple[T, int]:
         """Like `transact`; also the commit's timestamp."""
-        table: str | None = None
-        losses = 0
+
+        async def attempt(turn: Turn | None, in_lane: bool) -> tuple[T, int]:
+            tx = self.begin(writable=True)
+            result = await write(tx)
+            end_turn = None if turn is None else (lambda ts: turn.end())
+            return result, await self.commit(tx, source=source, on_validated=end_turn)
+
+        return await self.contend(attempt)
+
+    async def contend(
+        self, attempt: Callable[[Turn | None, bool], Awaitable[T]], function: str | None = None
+    ) -> T:
+        """What `attempt` returns once it has lost no conflict.
+
+        It is called until it raises no `ConflictError`, nor `TryAgain`, after which nothing of it may remain:
+        with the turn that it may end as soon as its commit is validated, or None where nobody competes, and
+        whether it holds the commit lane. A `function` whose calls keep losing waits for its turn from the
+        first attempt on.
+        """
+        turns = self.turns
+        table = None if function is None else turns.contended_table(function)
+        conflicts = 0
         while True:
-            in_lane = losses > TURNS_BEFORE_LANE
-            turn = None if table is None or in_lane else await self.turns.take(table)
-            end_turn = None if turn is None else (lambda ts, turn=turn: turn.end())
+            in_lane = conflicts > TURNS_BEFORE_LANE
+            turn = None if table is None or in_lane else await turns.take(table)
             try:
                 async with self.commit_lane() if in_lane else nullcontext():
-                    tx = self.begin(writable=True)
-                    result = await write(tx)
-                    return result, await self.commit(tx, source=source, on_validated=end_turn)
+                    result = await attempt(turn, in_lane)
+                if function is not None and not conflicts:
+                    turns.observe(function, table if turn is not None and turn.waited else None)
+                return result
             except ConflictError as error:
                 table = error.table or ""
-                losses += 1
+                if function is not None and not conflicts:
+                    turns.observe(function, table)
+                conflicts += 1
+            except TryAgain:
+                pass
             finally:
                 if turn is not None:
                     turn.end()

@@ -12,6 +12,7 @@ __all__ = [
     "StorageError",
     "StorageFailed",
     "StorageFull",
+    "TryAgain",
     "UnusableData",
 ]
 
@@ -35,6 +36,10 @@ class ConflictError(OptimisticConcurrencyControlFailure):
         self.table = table
         self.document_id = document_id
         self.source = source
+
+
+class TryAgain(Exception):
+    """An attempt was lost for a reason that is no conflict; nothing of it remains. See `Database.contend`."""
 
 
 class StorageError(SystemFault):

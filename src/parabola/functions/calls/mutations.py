@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn
-from parabola.database.model.errors import ConflictError
+from parabola.database.commits.turns import Turn
+from parabola.database.model.errors import TryAgain
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.execution import Outcome
 from parabola.functions.calls.session_requests import SessionRequest, store_result, stored_result
@@ -61,7 +60,6 @@ class Mutations:
 
     def __init__(self, runner: FunctionRunner) -> None:
         self._runner = runner
-        self._turns = runner.database.turns
         self._session_runs: dict[SessionRequest, asyncio.Future[None]] = {}
 
     async def run(self, request: MutationRequest) -> FunctionResult:
@@ -80,33 +78,20 @@ class Mutations:
             running.set_result(None)
 
     async def _run(self, request: MutationRequest) -> FunctionResult:
-        runner, turns = self._runner, self._turns
-        function = request.call.name.canonical
-        conflicts = 0
         losses = HostLosses()
-        table = turns.contended_table(function)
-        while True:
-            in_lane = conflicts > TURNS_BEFORE_LANE
-            turn = None if table is None or in_lane else await turns.take(table)
+
+        async def attempt(turn: Turn | None, in_lane: bool) -> FunctionResult:
+            runner = self._runner
             try:
-                async with runner.database.commit_lane() if in_lane else contextlib.nullcontext():
-                    # Who holds the lane must not wait for a switch, whose commit waits for the lane.
-                    active = runner.active if in_lane else await runner.current()
-                    result = await self._attempt(request, active, turn, losses)
-                if not conflicts:
-                    turns.observe(function, table if turn is not None and turn.waited else None)
-                return result
-            except ConflictError as error:
-                table = error.table or ""
-                if not conflicts:
-                    turns.observe(function, table)
-                conflicts += 1
-            except HostLost:
-                pass  # it has been counted
+                # Who holds the lane must not wait for a switch, whose commit waits for the lane.
+                active = runner.active if in_lane else await runner.current()
+                return await self._attempt(request, active, turn, losses)
+            except HostLost:  # it has been counted
+                raise TryAgain from None
             finally:
                 losses.end_try()
-                if turn is not None:
-                    turn.end()
+
+        return await self._runner.database.contend(attempt, request.call.name.canonical)
 
     async def _attempt(
         self, request: MutationRequest, active: Active, turn: Turn | None, losses: HostLosses

@@ -1,9 +1,9 @@
-"""The entries of a call in the execution log, made in one place: they agree on the call's ids and caller."""
+"""The entries of a call in the execution log, made in one place: they agree on whose they are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.outcomes.execution_log import ExecutionEntry
@@ -29,22 +29,8 @@ def completion(
     """The entry of a call that has ended. `spec` is None for a function that was not found; `ended` are the
     fields that tell how it went.
     """
-    request = attempt.request
-    return ExecutionEntry(
-        kind="Completion",
-        udf_type=KIND_TITLES[kind],
-        identifier=identifier,
-        timestamp=log.next_timestamp(),
-        log_lines=log_lines,
-        request_id=request.request_id,
-        execution_id=attempt.execution_id,
-        parent_execution_id=request.parent_execution_id,
-        caller=request.caller,
-        user_execution_time=attempt.user_ms / 1000,
-        component_path=attempt.component or None,
-        runtime="isolate" if spec is None else spec.runtime,
-        identity_type=attempt.identity.kind,
-        **ended,
+    return _entry(
+        log, attempt, spec, kind, identifier, log_lines, user_execution_time=attempt.user_ms / 1000, **ended
     )
 
 
@@ -54,17 +40,35 @@ def progress_log(
     """Puts an action's lines into the execution log as they are written."""
 
     def progress(lines: Sequence[LogLine]) -> None:
-        log.append(
-            ExecutionEntry(
-                kind="Progress",
-                udf_type=KIND_TITLES[spec.kind],
-                identifier=identifier,
-                timestamp=log.next_timestamp(),
-                log_lines=tuple(lines),
-                request_id=attempt.request.request_id,
-                execution_id=attempt.execution_id,
-                component_path=attempt.component or None,
-            )
-        )
+        log.append(_entry(log, attempt, spec, spec.kind, identifier, tuple(lines), entry_kind="Progress"))
 
     return progress
+
+
+def _entry(
+    log: ExecutionLog,
+    attempt: Attempt,
+    spec: FunctionSpec | None,
+    kind: str,
+    identifier: str,
+    log_lines: tuple[LogLine, ...],
+    *,
+    entry_kind: Literal["Completion", "Progress"] = "Completion",
+    **ended: Any,
+) -> ExecutionEntry:
+    request = attempt.request
+    return ExecutionEntry(
+        kind=entry_kind,
+        udf_type=KIND_TITLES[kind],
+        identifier=identifier,
+        timestamp=log.next_timestamp(),
+        log_lines=log_lines,
+        request_id=request.request_id,
+        execution_id=attempt.execution_id,
+        parent_execution_id=request.parent_execution_id,
+        caller=request.caller,
+        component_path=attempt.component or None,
+        runtime="isolate" if spec is None else spec.runtime,
+        identity_type=attempt.identity.kind,
+        **ended,
+    )

@@ -21,6 +21,7 @@ __all__ = [
     "Runtime",
     "RuntimeName",
     "host_limits",
+    "language_of",
     "runtimes_of",
 ]
 
@@ -38,8 +39,13 @@ class LanguageRow:
     extension: str
     schema_module: str
     auth_module: str
+    http_module: str
     written_as: str
     """The endings its authors use, for texts."""
+    analyzed_at_once: bool = False
+    """Its modules are analysed together, not each by itself with what it imports."""
+    pushed_by_npx: bool = False
+    """`npx convex` pushes it, and is told of its modules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,10 @@ class Runtime:
 LANGUAGES: Final[Mapping[Language, LanguageRow]] = {
     row.name: row
     for row in (
-        LanguageRow("python", ".py", "schema.py", "auth_config.py", ".py"),
-        LanguageRow("typescript", ".js", "schema.js", "auth.config.js", ".ts (or .js)"),
+        LanguageRow("python", ".py", "schema.py", "auth_config.py", "http.py", ".py", analyzed_at_once=True),
+        LanguageRow(
+            "typescript", ".js", "schema.js", "auth.config.js", "http.js", ".ts (or .js)", pushed_by_npx=True
+        ),
     )
 }
 
@@ -89,6 +97,11 @@ RUNTIMES: Final[Mapping[RuntimeName, Runtime]] = {
         ),
     )
 }
+
+
+def language_of(runtime: RuntimeName) -> LanguageRow:
+    """The language that a runtime runs."""
+    return LANGUAGES[RUNTIMES[runtime].language]
 
 
 def runtimes_of(language: Language) -> tuple[RuntimeName, ...]:

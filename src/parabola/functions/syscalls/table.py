@@ -1,8 +1,8 @@
 """The operations a running function may ask for: a registry of handlers, and how their arguments are read
 (js-runtime §1).
 
-Each room of operations has its file: `syscall_data` (documents), `syscall_streams` (queries), `syscall_calls`
-(other functions), `syscall_meta` (identity and metadata). Services add theirs with `SyscallTable.register`.
+Operations of one kind have a file: `data` (documents), `streams` (queries), `calls` (other functions), `meta`
+(identity and metadata). Services add theirs with `SyscallTable.register`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from aiohttp import web
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.deployed.npm_version import NPM_VERSION
+from parabola.functions.deployed.runtimes import language_of
 from parabola.server.api.long_polls import news_or_stop
 from parabola.server.api.push_request import read_start_push
 from parabola.server.api.push_response import (
@@ -95,7 +96,7 @@ class DeployApi:
                 "moduleHashes": [
                     {"path": module.path, "hash": module.sha256, "environment": module.runtime}
                     for module in sorted(modules, key=lambda module: module.path)
-                    if module.runtime != "python" and module.path not in _NOT_PUSHED
+                    if language_of(module.runtime).pushed_by_npx and module.path not in _NOT_PUSHED
                 ],
                 "udfServerVersion": NPM_VERSION,
             }

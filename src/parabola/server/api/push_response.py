@@ -9,6 +9,7 @@ import orjson
 from msgspec import to_builtins
 
 from parabola.functions.deployed.deployment import Deployment
+from parabola.functions.deployed.runtimes import language_of
 from parabola.services.deploys.definitions import EvaluatedDefinition, mounted
 from parabola.services.deploys.deploy import SchemaProgress
 from parabola.services.deploys.push import PushResult
@@ -34,7 +35,7 @@ def start_push_json(result: PushResult, token: str, server_version: str) -> dict
     functions = {
         path: module.analyzed
         for path, module in sorted(deployment.modules.items())
-        if module.analyzed and module.runtime != "python" and not path.startswith("_deps/")
+        if module.analyzed and language_of(module.runtime).pushed_by_npx and not path.startswith("_deps/")
     }
     pushed = result.definitions.get("")
     definition = _EMPTY_DEFINITION if pushed is None else pushed.definition
@@ -144,7 +145,9 @@ def analysed_schema_json(schema: Schema | None) -> dict[str, Any] | None:
 
 
 def _routes(deployment: Deployment) -> list[dict[str, Any]] | None:
-    if not any(module.path in ("http.js", "http.py") for module in deployment.modules.values()):
+    if not any(
+        module.path == language_of(module.runtime).http_module for module in deployment.modules.values()
+    ):
         return None
     return [to_builtins(route.route) for _, route in deployment.http_routes]
 

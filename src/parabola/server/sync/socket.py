@@ -1,6 +1,6 @@
 """The WebSocket shell around a sync session: reads frames, carries out effects, keeps the connection alive.
 
-All that is decided is decided in `sync_session`; here are only the socket, the clock and the tasks.
+All that is decided is decided in `session`; here are only the socket, the clock and the tasks.
 Functions that a client has started go on when its socket closes: a mutation that runs is answered on the
 next one.
 """

@@ -67,7 +67,7 @@ async def analyze(
     for runtime in runtimes_of(language):
         if runtime not in candidate.runtimes():
             continue
-        if runtime == "python":
+        if LANGUAGES[language].analyzed_at_once:
             modules, schema = _parts(await hosts.modules(runtime))
         else:
             around = AnalysisContext(

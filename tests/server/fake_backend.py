@@ -85,9 +85,6 @@ class FakeLiveQuery:
         self._arm(ts, reads)
         return result
 
-    def known_at(self, ts: int) -> FunctionResult | None:
-        return None
-
     def tell_at(self, ts: int, told: Callable[[FunctionResult | BaseException], None]) -> None:
         async def tell() -> None:
             try:

@@ -33,10 +33,6 @@ class LiveQuery(Protocol):
         """
         ...
 
-    def known_at(self, ts: int) -> FunctionResult | None:
-        """What `result_at` would answer if nothing has to be run for it, None otherwise."""
-        ...
-
     def tell_at(self, ts: int, told: Callable[[FunctionResult | BaseException], None]) -> None:
         """Have `told` called once with what `result_at` would answer or raise, at once if it is known;
         not after `close`.

@@ -57,23 +57,6 @@ class LiveQuery:
             self._take(cached)
         return cached.result
 
-    def known_at(self, ts: int) -> FunctionResult | None:
-        """The result at exactly `ts` if nothing has to be run for it, as `result_at` would answer; else
-        `None`.
-        """
-        current = self._current
-        if current is not None and current.holds_at(ts):
-            return current.result
-        try:
-            family = self._family()
-        except CallRefused:
-            return None
-        cached = self._cache.known_at(family, self._call.identity, ts)
-        if cached is None or self._closed:
-            return None
-        self._take(cached)
-        return cached.result
-
     def tell_at(self, ts: int, told: Callable[[FunctionResult | BaseException], None]) -> None:
         """Have `told` called once with what `result_at` would answer or raise, at once if it is known; not
         after `close`.

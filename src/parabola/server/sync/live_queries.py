@@ -92,22 +92,14 @@ class LiveQueries:
 
     async def _evaluate_many(self, queries: list[HeldQuery], ts: int) -> None:
         outcomes: dict[int, QueryOutcome] = {}
-        waiting = []
-        for query in queries:
-            live = self._lives.get(query.query_id)
-            known = None if live is None else live.known_at(ts)
-            if known is None:
-                waiting.append(query)
-            else:
-                outcomes[query.query_id] = known
-        rest = iter(waiting)
+        rest = iter(queries)
 
         async def work() -> None:
             for query in rest:
                 outcomes[query.query_id] = await self._outcome(query, ts)
 
         try:
-            await asyncio.gather(*(work() for _ in range(min(len(waiting), self._at_once))))
+            await asyncio.gather(*(work() for _ in range(min(len(queries), self._at_once))))
         except Exception as error:
             self._fail(error)
         else:

@@ -25,6 +25,7 @@ GUIDES = (
     "files.md",
     "scheduling.md",
     "packages.md",
+    "python-types.md",
 )
 GENERATED = {
     "api.js": 'import { anyApi } from "convex/server";\nexport const api = anyApi, internal = anyApi;\n',

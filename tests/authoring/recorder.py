@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable
 from typing import Any
 
+from parabola.authoring.integer_places import NO_INTEGERS
 from parabola.authoring.operations import FinishableStream, FunctionKind
 
 
@@ -16,6 +17,7 @@ class Recorder:
     def __init__(self, kind: FunctionKind = "mutation", answers: list[Any] | None = None) -> None:
         self.kind: FunctionKind = kind
         self.request_id = "req-1" if kind == "action" else ""
+        self.integer_places = NO_INTEGERS
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.streams: list[FinishableStream] = []
         self.answers = list(answers or [])

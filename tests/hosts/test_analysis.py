@@ -50,7 +50,10 @@ def test_functions_with_validators_visibility_and_position() -> None:
         "value": {
             "text": {"fieldType": {"type": "string"}, "optional": False},
             "n": {
-                "fieldType": {"type": "union", "value": [{"type": "number"}, {"type": "null"}]},
+                "fieldType": {
+                    "type": "union",
+                    "value": [{"type": "number", "integer": True}, {"type": "null"}],
+                },
                 "optional": True,
             },
         },

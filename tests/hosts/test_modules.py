@@ -151,11 +151,11 @@ def test_exit_at_import_is_an_error_like_others() -> None:
 
 def test_an_unmappable_hint_has_file_and_line() -> None:
     error = refused(
-        {"a.py": QUERY + "import datetime\n@query\nasync def f(\n    ctx,\n    when: datetime.datetime): ..."}
+        {"a.py": QUERY + "import array\n@query\nasync def f(\n    ctx,\n    when: array.array): ..."}
     )
     assert error.file == "convex/a.py"
     assert error.line == 6
-    assert "`when` of `f` has the type hint `datetime`" in error.message
+    assert "`when` of `f` has the type hint `array`" in error.message
     assert error.message.endswith("in the decorator."), "the place is said once, by file and line"
 
 

@@ -201,7 +201,7 @@ async def test_a_returned_query_is_an_error_that_says_what_to_do(host: HostProce
 
         @query
         async def odd(ctx: QueryCtx):
-            return {"a": {1, 2}}
+            return {"a": object}
     """)
     assert "Return value is a Query. Results must be retrieved with" in (await host.query("m.py:lazy")).error
     assert (await host.query("m.py:forgotten_await")).result is None

@@ -38,7 +38,7 @@ def nested_call(
     call: dict[str, Any] = {"udfType": kind, "args": encode_args(args), **function_address(function)}
     if limits is not None:
         call["transactionLimits"] = dict(limits)
-    return Operation(syscalls.call("1.0/runUdf", call), _result)
+    return Operation(syscalls.call("1.0/runUdf", call), _result_of(syscalls, call))
 
 
 def action_call(
@@ -51,7 +51,7 @@ def action_call(
         "version": SYSCALL_VERSION,
         "requestId": syscalls.request_id,
     }
-    return Operation(syscalls.call(f"1.0/actions/{kind}", call), _result)
+    return Operation(syscalls.call(f"1.0/actions/{kind}", call), _result_of(syscalls, call))
 
 
 VectorFilter = Callable[[VectorFilterBuilder], Expression]
@@ -77,8 +77,9 @@ def vector_search(
     return Operation(syscalls.call("1.0/actions/vectorSearch", args), _results)
 
 
-def _result(json: Any) -> Any:
-    return revive(json)
+def _result_of(syscalls: Syscalls, call: Mapping[str, Any]) -> Callable[[Any], Any]:
+    integers = syscalls.integer_places.in_results(call.get("name"))
+    return revive if integers is None else lambda json: integers(revive(json))
 
 
 def _results(json: Mapping[str, Any]) -> list[dict[str, Any]]:

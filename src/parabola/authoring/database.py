@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 
+from parabola.authoring.integer_places import IntegerPlaces
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.query_builder import BaseQuery, Query, SyncQuery
 from parabola.authoring.query_stream import Document, decode_document
 from parabola.values.encoding import encode, normalize
 from parabola.values.errors import BadRequest
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED, CommitTs
+from parabola.values.validators.integers import Convert
 
 __all__ = [
     "BaseReader",
@@ -68,9 +71,14 @@ class BaseReader:
         if table is not None:
             self._check_table(table)
         args: Json = {"id": id, "isSystem": self._is_system, "version": SYSCALL_VERSION}
+        integers = self._syscalls.integer_places
         if table is not None:
             args["table"] = table
-        return Operation(self._syscalls.call("1.0/get", args), _document_or_none)
+        elif integers.any_documents and not self._is_system:
+            args["withTable"] = True
+            return Operation(self._syscalls.call("1.0/get", args), partial(_document_of_table, integers))
+        convert = None if table is None else integers.in_documents(table)
+        return Operation(self._syscalls.call("1.0/get", args), partial(_document_or_none, convert))
 
     def _normalize_id(self, table: str, id: str) -> Pending[Any]:
         self._check_table(table)
@@ -259,8 +267,14 @@ def _encode_document(method: str, value: object) -> Json:
     return dict(encode(normal))
 
 
-def _document_or_none(json: Any) -> Document | None:
-    return None if json is None else decode_document(json)
+def _document_or_none(integers: Convert | None, json: Any) -> Document | None:
+    return None if json is None else decode_document(json, integers)
+
+
+def _document_of_table(integers: IntegerPlaces, json: Any) -> Document | None:
+    if json is None:
+        return None
+    return decode_document(json["document"], integers.in_documents(json["table"]))
 
 
 def _nothing(_: Any) -> None:

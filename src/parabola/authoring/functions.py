@@ -21,7 +21,7 @@ from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar, overload
 
 from parabola.authoring.operations import FunctionKind
 from parabola.values.errors import BadRequest
-from parabola.values.hints.type_hints import coerce_arguments, validators_from_signature
+from parabola.values.hints.type_hints import coerce_arguments, result_validator, validators_from_signature
 from parabola.values.validators.builder import (
     AnyValidator,
     FieldValidator,
@@ -149,6 +149,8 @@ class Function(Generic[P, R]):
                 raise self._invalid("Args validator must be an object or any")
             if isinstance(args, ObjectValidator):
                 self._check_parameters(args)
+            if returns is None and self.kind != "httpAction":
+                returns = result_validator(self.handler)
         elif self.kind == "httpAction":
             return v.any(), None
         else:
@@ -218,8 +220,8 @@ def _name_outside_hosts(handler: Callable[..., Any]) -> str | None:
 class FunctionDecorator:
     """Declares functions of one kind and visibility: bare, or with `args=` and `returns=`.
 
-    `args` is a dict of validators (or `v.object`), `returns` a validator. Without `args` both come
-    from the type hints of the signature; a function without hints takes anything.
+    `args` is a dict of validators (or `v.object`), `returns` a validator. What is not given comes from the
+    type hints of the signature; a function without hints takes and returns anything.
     """
 
     def __init__(self, kind: FunctionKind, visibility: Visibility) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
+from parabola.authoring.integer_places import IntegerPlaces
+
 __all__ = [
     "SYSCALL_VERSION",
     "FinishableStream",
@@ -74,6 +76,7 @@ class Syscalls(Protocol):
     """What a context needs of whoever runs the function (a host, or a test)."""
 
     kind: FunctionKind
+    integer_places: IntegerPlaces
     request_id: str
     """The run's token in actions, "" elsewhere (js-runtime 1.8)."""
 

@@ -20,6 +20,7 @@ from parabola.authoring.operations import SYSCALL_VERSION, Syscalls, Wait, async
 from parabola.authoring.query_stream import Document, QueryStream, decode_document
 from parabola.values.errors import BadRequest
 from parabola.values.limits import MAX_QUERY_OPERATORS
+from parabola.values.validators.integers import Convert
 
 __all__ = ["BaseQuery", "Json", "Order", "PaginationResult", "Query", "SyncQuery"]
 
@@ -140,10 +141,17 @@ class BaseQuery:
             raise BadRequest(f"Can't construct query with more than {MAX_QUERY_OPERATORS} operators")
         return {"source": self._source, "operators": operators}
 
+    def _open(self, limit: int | None = None) -> QueryStream:
+        return QueryStream(self._syscalls, self._json(limit), self._integers)
+
+    @property
+    def _integers(self) -> Convert | None:
+        return self._syscalls.integer_places.in_documents(self._table)
+
     async def _rows(self, limit: int | None = None) -> list[Document]:
         self._begin()
         try:
-            return await QueryStream(self._syscalls, self._json(limit)).all(limit)
+            return await self._open(limit).all(limit)
         finally:
             self._state = "closed"
 
@@ -169,7 +177,7 @@ class BaseQuery:
     async def _next(self) -> Document | None:
         if self._stream is None:
             self._begin()
-            self._stream = QueryStream(self._syscalls, self._json())
+            self._stream = self._open()
         elif self._state == "closed":
             return None
         document = await self._stream.next()
@@ -214,8 +222,9 @@ class BaseQuery:
             args["maximumBytesRead"] = _whole(maximum_bytes_read)
         args["version"] = SYSCALL_VERSION
         page = await self._syscalls.call("1.0/queryPage", args)
+        integers = self._integers
         return {
-            "page": [decode_document(document) for document in page["page"]],
+            "page": [decode_document(document, integers) for document in page["page"]],
             "isDone": page["isDone"],
             "continueCursor": page["continueCursor"],
             "splitCursor": page.get("splitCursor"),

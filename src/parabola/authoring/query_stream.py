@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from parabola.authoring.operations import Syscalls
 from parabola.values.encoding import revive
+from parabola.values.validators.integers import Convert
 
 __all__ = ["FIRST_BATCH", "MAX_BATCH", "MUTATION_BATCH", "Document", "QueryStream", "decode_document"]
 
@@ -21,19 +22,33 @@ FIRST_BATCH: Final = 16
 """Rows an `async for` asks for at first: it may well stop early."""
 
 
-def decode_document(json: Any) -> Document:
-    """A document from its JSON, which the engine has checked when it was written."""
+def decode_document(json: Any, integers: Convert | None = None) -> Document:
+    """A document from its JSON, which the engine has checked when it was written.
+
+    `integers` makes `int`s of those it has, as `IntegerPlaces` says for its table.
+    """
     document: Document = revive(json)
-    return document
+    return document if integers is None else integers(document)
 
 
 class QueryStream:
     """A cursor over the rows of a query. Rows are told to the engine as read only when they are taken out."""
 
-    __slots__ = ("_batch", "_consumed", "_done", "_id", "_maximum", "_query", "_rows", "_syscalls")
+    __slots__ = (
+        "_batch",
+        "_consumed",
+        "_done",
+        "_id",
+        "_integers",
+        "_maximum",
+        "_query",
+        "_rows",
+        "_syscalls",
+    )
 
-    def __init__(self, syscalls: Syscalls, query: dict[str, Any]) -> None:
+    def __init__(self, syscalls: Syscalls, query: dict[str, Any], integers: Convert | None = None) -> None:
         self._syscalls = syscalls
+        self._integers = integers
         self._query = query
         self._id: int | None = None
         self._rows: deque[Any] = deque()
@@ -50,7 +65,7 @@ class QueryStream:
         if not self._rows:
             return None
         self._consumed += 1
-        return decode_document(self._rows.popleft())
+        return decode_document(self._rows.popleft(), self._integers)
 
     async def all(self, limit: int | None = None) -> list[Document]:
         """Every remaining row, or the first `limit`."""
@@ -60,7 +75,7 @@ class QueryStream:
             if not self._done:
                 await self._fetch(wanted)
             self._consumed += len(self._rows)
-            documents.extend(map(decode_document, self._rows))
+            documents.extend(decode_document(row, self._integers) for row in self._rows)
             self._rows.clear()
             if self._done or (limit is not None and len(documents) >= limit):
                 return documents

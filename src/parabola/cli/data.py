@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.console import console
+from parabola.cli.json_text import json_text
 from parabola.cli.target import AdminKey, DeploymentUrl, Target
 
 __all__ = ["data"]
@@ -84,9 +84,9 @@ def _documents(
 def _print(documents: list[dict[str, Any]], format: Format) -> None:
     if format is Format.jsonl:
         for document in documents:
-            typer.echo(json.dumps(document, ensure_ascii=False))
+            typer.echo(json_text(document))
     elif format is Format.json:
-        typer.echo(json.dumps(documents, indent=2, ensure_ascii=False))
+        typer.echo(json_text(documents, indent=2))
     elif documents:
         _print_table(documents)
 
@@ -99,8 +99,6 @@ def _print_table(documents: list[dict[str, Any]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for document in documents:
-        cells = (
-            json.dumps(document[name], ensure_ascii=False) if name in document else "" for name in columns
-        )
+        cells = (json_text(document[name]) if name in document else "" for name in columns)
         table.add_row(*cells)
     Console(highlight=False, markup=False).print(table)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from parabola.cli.admin_client import AdminClient
+from parabola.cli.json_text import json_text
 from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest
 from parabola.values.text_files import NotUtf8, decode_text
@@ -29,7 +30,7 @@ def run(
     arguments = _object(args, "The arguments")
     user = None if identity is None else _object(identity, "The identity")
     client = AdminClient(Target.find(url, admin_key), user)
-    typer.echo(json.dumps(client.call(_normalize(function), arguments), indent=2, ensure_ascii=False))
+    typer.echo(json_text(client.call(_normalize(function), arguments), indent=2))
 
 
 def _object(text: str, what: str) -> dict[str, Any]:

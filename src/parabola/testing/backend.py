@@ -13,11 +13,12 @@ from typing import Any, Final
 import orjson
 
 from parabola.authoring.http_messages import Headers
+from parabola.authoring.query_stream import decode_document
 from parabola.authoring.references import function_name
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call
-from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
@@ -28,6 +29,7 @@ from parabola.testing.http_requests import Answer, request
 from parabola.testing.in_process_host import InProcessHosts
 from parabola.values.encoding import decode, encode, normalize
 from parabola.values.errors import ConvexError, ParabolaError
+from parabola.values.validators.integers import document_integers, integers_of
 
 __all__ = ["FunctionFailed", "InProcessBackend", "open_backend"]
 
@@ -89,17 +91,17 @@ class InProcessBackend:
 
     async def query(self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """Run a query and return its value. Raises `ConvexError` or `FunctionFailed`."""
-        return _value(await self._backend.query(self._call(function, args, named)))
+        return self._value(function, await self._backend.query(self._call(function, args, named)))
 
     async def mutation(self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """Run a mutation and return its value once it is committed. Raises `ConvexError` or
         `FunctionFailed`.
         """
-        return _value(await self._backend.mutation(self._call(function, args, named)))
+        return self._value(function, await self._backend.mutation(self._call(function, args, named)))
 
     async def action(self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """Run an action and return its value. Raises `ConvexError` or `FunctionFailed`."""
-        return _value(await self._backend.action(self._call(function, args, named)))
+        return self._value(function, await self._backend.action(self._call(function, args, named)))
 
     async def request(
         self,
@@ -138,7 +140,7 @@ class InProcessBackend:
         try:
             while True:
                 changed.clear()
-                yield _value(await live.result_at(self._backend.durable_ts))
+                yield self._value(function, await live.result_at(self._backend.durable_ts))
                 await changed.wait()
         finally:
             live.close()
@@ -153,12 +155,29 @@ class InProcessBackend:
         """All documents of a table, oldest first."""
         source = {"type": "FullTableScan", "tableName": table, "order": "asc"}
         stream = self._backend.database.begin().query({"source": source, "operators": []})
-        return [document.value for document in await stream.collect()]
+        schema = self._deployment.schema
+        definition = None if schema is None else schema.tables.get(table)
+        integers = None if definition is None else document_integers(definition.document_type)
+        return [decode_document(orjson.loads(document.raw), integers) for document in await stream.collect()]
+
+    @property
+    def _deployment(self) -> Deployment:
+        return self._backend.deployment
 
     def _call(self, function: Any, args: Mapping[str, Any] | None, named: Mapping[str, Any]) -> Call:
         encoded = encode(normalize({**(args or {}), **named}))
         assert isinstance(encoded, dict)
         return Call.of_client(function_name(function), EncodedArguments(encoded), self._identity)
+
+    def _value(self, function: Any, result: FunctionResult) -> Any:
+        """What a function of Python would get from the same call."""
+        for line in result.log_lines:
+            print(line, file=sys.stdout)
+        if result.error is not None:
+            raise _failed(result.error)
+        spec = self._deployment.function(function_name(function))
+        integers = None if spec is None or spec.returns is None else integers_of(spec.returns)
+        return result.value if integers is None else integers(result.value)
 
 
 def _read(functions: str | Path) -> tuple[Path, Push]:
@@ -167,14 +186,6 @@ def _read(functions: str | Path) -> tuple[Path, Push]:
         raise ProjectError(f"There are no functions to test: {folder} is not a directory.")
     files = Project(folder.parent, folder).python_modules()
     return folder, Push("python", tuple(Module(file.path, "python", file.source) for file in files))
-
-
-def _value(result: FunctionResult) -> Any:
-    for line in result.log_lines:
-        print(line, file=sys.stdout)
-    if result.error is None:
-        return result.value
-    raise _failed(result.error)
 
 
 def _failed(error: FunctionFailure) -> ParabolaError:

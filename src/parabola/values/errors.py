@@ -9,6 +9,7 @@
     │   │   │   └── UnresolvedCommitTs  the commit timestamp to come, outside of a mutation
     │   │   ├── InvalidId               a string is not a document id
     │   │   ├── ValidationError         a value does not match a validator
+    │   │   │   └── ArgumentMismatch    it does, but not the hint
     │   │   ├── InvalidValidator        a validator is itself malformed
     │   │   ├── UnmappableHint          a type hint has no validator
     │   │   └── SchemaDefinitionError   a schema is itself malformed
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from parabola.values.validators.builder import Validator
 
 __all__ = [
+    "ArgumentMismatch",
     "BadRequest",
     "Conflict",
     "ConvexError",
@@ -124,6 +126,10 @@ class ValidationError(BadRequest):
         self.path = path
         self.value = value
         self.validator = validator
+
+
+class ArgumentMismatch(ValidationError):
+    """An argument passed its validator, and yet is none of what the parameter's type hint stands for."""
 
 
 class InvalidValidator(BadRequest):

@@ -1,8 +1,9 @@
-"""What a Python author hands in (ints, tuples, dataclasses, structs) made into values."""
+"""What a Python author hands in (ints, tuples, sets, times, dataclasses, models) made into values."""
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -10,10 +11,12 @@ import msgspec
 
 from parabola.values.errors import InvalidValue
 from parabola.values.int64 import Int64
+from parabola.values.library_types import library_type_of
 from parabola.values.limits import MAX_ARRAY_LENGTH, MAX_OBJECT_FIELDS, MAX_VALUE_NESTING
 from parabola.values.names import field_name_problem, known_names, remember_name
+from parabola.values.ordering import encode_key
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED
-from parabola.values.record_types import struct_tag
+from parabola.values.record_types import is_model, is_root_model, record_fields, struct_tag
 
 __all__ = ["MAX_SAFE_INTEGER", "normalize"]
 
@@ -21,7 +24,8 @@ MAX_SAFE_INTEGER: Final = 2**53
 """Beyond it a float does not tell neighbouring integers apart; the official Python client stops there too."""
 
 _SUPPORTED: Final = (
-    "None, bool, int, float, Int64, str, bytes, lists, dicts with str keys, dataclasses and msgspec structs"
+    "None, bool, int, float, Int64, str, bytes, lists, tuples, sets, dicts with str keys, dataclasses, "
+    "msgspec structs, Pydantic models, enumerations, datetime, date, time, timedelta, UUID and Decimal"
 )
 _UNCHANGED: Final = frozenset((float, bool, type(None), Int64, bytes))
 _PLAIN_OF: Final[dict[type, Callable[[Any], Any]]] = {
@@ -35,9 +39,11 @@ _PLAIN_OF: Final[dict[type, Callable[[Any], Any]]] = {
 def normalize(obj: Any) -> Any:
     """The value a Python object stands for.
 
-    ints become floats, tuples lists, dataclasses and `msgspec.Struct` instances objects; members that are
-    `UNDEFINED` or `msgspec.UNSET` are left out, as JavaScript leaves out `undefined`. `COMMIT_TS`
-    passes. Raises `InvalidValue` naming the path of anything else, and for a broken limit.
+    ints become floats, tuples lists, sets lists in the order of values, dataclasses, `msgspec.Struct`
+    instances and Pydantic models objects, members of enumerations their values, and the types of
+    `library_types` what is said there. Members that are `UNDEFINED` or `msgspec.UNSET` are left out, as
+    JavaScript leaves out `undefined`. `COMMIT_TS` passes. Raises `InvalidValue` naming the path of anything
+    else, and for a broken limit.
     """
     try:
         return _normalize(obj, 0)
@@ -153,6 +159,19 @@ def _deeper(depth: int) -> int:
     return depth + 1
 
 
+def _normalize_set(items: Any, depth: int) -> list[Any]:
+    """Always the same list for the same set, whatever the order in which Python keeps it."""
+    keyed = {encode_key((value,)): value for value in _normalize_array(list(items), depth)}
+    return [keyed[key] for key in sorted(keyed)]
+
+
+def _normalize_model(obj: Any, kind: Any, depth: int) -> Any:
+    if is_root_model(kind):
+        return _normalize(obj.root, depth)
+    items = [(field.name, getattr(obj, field.attribute)) for field in record_fields(kind)]
+    return _normalize_object([*items, *(obj.model_extra or {}).items()], depth)
+
+
 def _normalize_other(obj: Any, kind: type, depth: int) -> Any:
     if kind is str:
         try:
@@ -162,10 +181,14 @@ def _normalize_other(obj: Any, kind: type, depth: int) -> Any:
         return obj
     if obj is COMMIT_TS:
         return obj
+    if isinstance(obj, enum.Enum):
+        return _normalize(obj.value, depth)
     if isinstance(obj, Mapping):
         return _normalize_object(obj.items(), depth)
     if isinstance(obj, (list, tuple)):
         return _normalize_array(obj, depth)
+    if isinstance(obj, (set, frozenset)):
+        return _normalize_set(obj, depth)
     if isinstance(obj, (bytes, bytearray, memoryview)):
         return bytes(obj)
     for base, plain in _PLAIN_OF.items():
@@ -183,16 +206,20 @@ def _normalize_other(obj: Any, kind: type, depth: int) -> Any:
         return _normalize_object(
             [(field.name, getattr(obj, field.name)) for field in dataclasses.fields(obj)], depth
         )
+    if is_model(kind):
+        return _normalize_model(obj, kind, depth)
+    library = library_type_of(kind)
+    if library is not None:
+        try:
+            return _normalize(library.to_plain(obj), depth)
+        except ValueError as error:
+            raise _Rejected(f"{error}") from None
     raise _Rejected(
         f"{_shown(obj)} of type {kind.__qualname__} is not a supported Convex type", f". {_advice(obj)}"
     )
 
 
 def _advice(obj: Any) -> str:
-    if isinstance(obj, (set, frozenset)):
-        return "Convert it to a list, for example with sorted()."
-    if type(obj).__module__ == "datetime":
-        return "Store a time as a number of milliseconds (t.timestamp() * 1000) or a string (t.isoformat())."
     if hasattr(obj, "__await__"):
         return "Did you forget to await it?"
     if callable(getattr(obj, "collect", None)):

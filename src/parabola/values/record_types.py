@@ -1,13 +1,24 @@
-"""The fields of the classes that stand for objects: `TypedDict`, dataclasses and `msgspec.Struct`."""
+"""The fields of classes that stand for objects: `TypedDict`, dataclass, `msgspec.Struct`, Pydantic model.
+
+Pydantic itself is never imported: its models are known by what they have.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-__all__ = ["RecordField", "is_record_type", "is_typed_dict", "record_fields", "struct_tag"]
+__all__ = [
+    "RecordField",
+    "is_model",
+    "is_record_type",
+    "is_root_model",
+    "is_typed_dict",
+    "record_fields",
+    "struct_tag",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,8 +34,21 @@ class RecordField:
 def is_record_type(hint: Any) -> bool:
     """True for a class whose instances stand for objects with fixed fields."""
     return isinstance(hint, type) and (
-        is_typed_dict(hint) or dataclasses.is_dataclass(hint) or issubclass(hint, msgspec.Struct)
+        is_typed_dict(hint)
+        or dataclasses.is_dataclass(hint)
+        or issubclass(hint, msgspec.Struct)
+        or is_model(hint)
     )
+
+
+def is_model(hint: Any) -> bool:
+    """True for a model of Pydantic (2 or newer)."""
+    return isinstance(hint, type) and hasattr(hint, "__pydantic_fields__") and hasattr(hint, "model_validate")
+
+
+def is_root_model(hint: Any) -> bool:
+    """True for a `RootModel` of Pydantic, which stands for the value of its one field `root`."""
+    return is_model(hint) and bool(getattr(hint, "__pydantic_root_model__", False))
 
 
 def is_typed_dict(hint: Any) -> bool:
@@ -41,6 +65,8 @@ def record_fields(cls: type) -> list[RecordField]:
         return _typed_dict_fields(cls)
     if issubclass(cls, msgspec.Struct):
         return _struct_fields(cls)
+    if is_model(cls):
+        return _model_fields(cls)
     return _dataclass_fields(cls)
 
 
@@ -90,6 +116,22 @@ def _struct_fields(cls: Any) -> list[RecordField]:
     if tag is not None:
         fields.insert(0, RecordField(tag[0], "", Literal[tag[1]], False))
     return fields
+
+
+def _model_fields(cls: Any) -> list[RecordField]:
+    if not getattr(cls, "__pydantic_complete__", True):
+        cls.model_rebuild()
+    fields = []
+    for attribute, info in cls.__pydantic_fields__.items():
+        hint = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+        name = next((alias for alias in _aliases(info) if isinstance(alias, str)), attribute)
+        fields.append(RecordField(name, attribute, hint, not info.is_required()))
+    return fields
+
+
+def _aliases(info: Any) -> list[Any]:
+    alias = info.validation_alias
+    return list(getattr(alias, "choices", [alias]))
 
 
 def struct_tag(cls: Any) -> tuple[str, str | int] | None:

@@ -4,13 +4,28 @@ import decimal
 import enum
 import types
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, Literal, NewType, NoReturn, Optional, TypeVar, Union
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import (  # noqa: UP035
+    Annotated,
+    Any,
+    List,
+    Literal,
+    LiteralString,
+    NamedTuple,
+    NewType,
+    NoReturn,
+    Optional,
+    TypeVar,
+    Union,
+)
 
 import pytest
+from pydantic import AliasChoices, BaseModel, Field, RootModel
 from typing_extensions import TypeAliasType
 from typing_extensions import TypedDict as LaterTypedDict
 
+from parabola.authoring.functions import query
 from parabola.values.encoding import CommitTs, Int64
 from parabola.values.errors import UnmappableHint, UserError
 from parabola.values.hints.type_hints import Id, validator_from_hint, validators_from_signature
@@ -26,6 +41,21 @@ class Color(enum.Enum):
     RED = "red"
 
 
+class Size(enum.IntEnum):
+    SMALL = 1
+    LARGE = 2
+
+
+class Mode(enum.Flag):
+    READ = enum.auto()
+    WRITE = enum.auto()
+
+
+class Pair(NamedTuple):
+    name: str
+    count: int
+
+
 class Plain:
     pass
 
@@ -34,7 +64,7 @@ class Later(LaterTypedDict):
     a: str
 
 
-POINT = v.object({"x": v.number(), "y": v.optional(v.number()), "tags": v.optional(v.array(v.string()))})
+POINT = v.object({"x": v.integer(), "y": v.optional(v.number()), "tags": v.optional(v.array(v.string()))})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +72,7 @@ POINT = v.object({"x": v.number(), "y": v.optional(v.number()), "tags": v.option
     [
         (str, v.string()),
         (float, v.number()),
-        (int, v.number()),
+        (int, v.integer()),
         (bool, v.boolean()),
         (bytes, v.bytes()),
         (None, v.null()),
@@ -55,12 +85,12 @@ POINT = v.object({"x": v.number(), "y": v.optional(v.number()), "tags": v.option
         (list[str], v.array(v.string())),
         (list[Id["tasks"]], v.array(v.id("tasks"))),
         (list, v.array(v.any())),
-        (dict[str, int], v.record(v.string(), v.number())),
+        (dict[str, int], v.record(v.string(), v.integer())),
         (dict[Id["tasks"], list[bool]], v.record(v.id("tasks"), v.array(v.boolean()))),
         (dict, v.record(v.string(), v.any())),
         (str | None, v.union(v.string(), v.null())),
         (Optional[str], v.union(v.string(), v.null())),  # noqa: UP045
-        (Union[str, int], v.union(v.string(), v.number())),  # noqa: UP007
+        (Union[str, int], v.union(v.string(), v.integer())),  # noqa: UP007
         (Id["tasks"] | None, v.union(v.id("tasks"), v.null())),
         (int | float, v.number()),
         (Literal["a"], v.literal("a")),
@@ -82,7 +112,7 @@ POINT = v.object({"x": v.number(), "y": v.optional(v.number()), "tags": v.option
                     "text": v.string(),
                     "owner": v.nullable(v.id("users")),
                     "due": v.optional(v.number()),
-                    "count": v.optional(v.number()),
+                    "count": v.optional(v.integer()),
                 }
             ),
         ),
@@ -95,12 +125,38 @@ POINT = v.object({"x": v.number(), "y": v.optional(v.number()), "tags": v.option
                 {
                     "type": v.literal("circle"),
                     "centerPoint": POINT,
-                    "radius": v.optional(v.number()),
+                    "radius": v.optional(v.integer()),
                     "note": v.optional(v.string()),
                 }
             ),
         ),
         (Counter, v.object({"total": v.int64()})),
+        (datetime.datetime, v.number()),
+        (datetime.timedelta, v.number()),
+        (list[datetime.date], v.array(v.string())),
+        (datetime.time, v.string()),
+        (decimal.Decimal, v.string()),
+        (uuid.UUID, v.string()),
+        (Color, v.literal("red")),
+        (Literal[Color.RED, "green"], v.union(v.literal("red"), v.literal("green"))),
+        (Size, v.union(v.literal(1), v.literal(2))),
+        (Mode, v.integer()),
+        (tuple, v.array(v.any())),
+        (tuple[int, ...], v.array(v.integer())),
+        (tuple[int, str], v.array(v.union(v.integer(), v.string()))),
+        (tuple[float, int], v.array(v.number())),
+        (tuple[()], v.array(v.any())),
+        (Pair, v.array(v.union(v.string(), v.integer()))),
+        (set[str], v.array(v.string())),
+        (frozenset, v.array(v.any())),
+        (Sequence[str], v.array(v.string())),
+        (Iterable[int], v.array(v.integer())),
+        (Mapping[str, float], v.record(v.string(), v.number())),
+        (Mapping, v.record(v.string(), v.any())),
+        (List[int], v.array(v.integer())),  # noqa: UP006
+        (LiteralString, v.string()),
+        (Annotated[int, []], v.integer()),
+        (list[Annotated[int, {}]], v.array(v.integer())),
     ],
 )
 def test_the_validator_of_each_hint(hint, validator):
@@ -110,15 +166,10 @@ def test_the_validator_of_each_hint(hint, validator):
 @pytest.mark.parametrize(
     ("hint", "texts"),
     [
-        (datetime.datetime, ["`datetime`", "milliseconds"]),
-        (list[datetime.date], ["`date`", "Use a str"]),
-        (decimal.Decimal, ["`Decimal`", "str or a float"]),
-        (uuid.UUID, ["`UUID`", "Use a str"]),
-        (tuple[int, str], ["`tuple[int, str]`", "list[T]"]),
-        (set[str], ["`set[str]`", "list[T]"]),
-        (Sequence[str], ["list[T]"]),
-        (Color, ["`Color`", "Literal"]),
-        (Plain, ["`Plain`", "TypedDict, a dataclass or a msgspec.Struct"]),
+        (deque[str], ["`collections.deque[str]`", "list[T]"]),
+        (enum.Enum("Empty", []), ["`Empty`", "no members"]),
+        (enum.Enum("Odd", {"A": (1, 2)}), ["`Odd`", "v.literal() takes"]),
+        (Plain, ["`Plain`", "TypedDict, a dataclass, a msgspec.Struct or a Pydantic model"]),
         (T, ["generic"]),
         (Callable[[], None], ["Callable"]),
         (Id, ['Id["tasks"]']),
@@ -229,7 +280,7 @@ def test_an_unmappable_parameter_is_named_with_file_and_line():
     def plan(
         ctx,
         text: str,
-        when: list[datetime.datetime],
+        when: list[deque[int]],
     ) -> None:
         pass
 
@@ -240,20 +291,70 @@ def test_an_unmappable_parameter_is_named_with_file_and_line():
     assert error.file == __file__
     assert error.line == plan.__code__.co_firstlineno + 3
     assert str(error) == (
-        "Parameter `when` of `plan` has the type hint `list[datetime.datetime]`, in which `datetime` has no "
-        "validator. Use a float of milliseconds since 1970, or a str. Or leave the hint and declare args={...} in "
-        f"the decorator. ({__file__}, line {error.line})"
+        "Parameter `when` of `plan` has the type hint `list[collections.deque[int]]`, in which "
+        "`collections.deque[int]` has no validator. Use list[T]. Or leave the hint and declare args={...} in the "
+        f"decorator. ({__file__}, line {error.line})"
     )
 
 
 def test_an_unmappable_result_is_named():
-    def now(ctx) -> datetime.datetime:
+    def now(ctx) -> bytearray:
         pass
 
     with pytest.raises(UnmappableHint) as info:
         validators_from_signature(now)
-    assert "The result of `now` has the type hint `datetime`, which has no validator." in str(info.value)
+    assert "The result of `now` has the type hint `bytearray`, which has no validator." in str(info.value)
     assert "declare returns=... in the decorator" in str(info.value)
+
+
+class Owner(BaseModel):
+    name: str
+    since: datetime.date | None = None
+
+
+class Listing(BaseModel):
+    title: Annotated[str, Field(min_length=1)]
+    listed_at: datetime.datetime = Field(alias="listedAt")
+    owner: Owner
+    price: Annotated[decimal.Decimal, Field(gt=0)] = decimal.Decimal(1)
+    tags: set[str] = Field(default_factory=set, validation_alias=AliasChoices("tags", "labels"))
+
+
+class Prices(RootModel[list[decimal.Decimal]]):
+    pass
+
+
+def test_a_pydantic_model_is_read_by_its_fields():
+    assert validator_from_hint(Listing) == v.object(
+        {
+            "title": v.string(),
+            "listedAt": v.number(),
+            "owner": v.object({"name": v.string(), "since": v.optional(v.nullable(v.string()))}),
+            "price": v.optional(v.string()),
+            "tags": v.optional(v.array(v.string())),
+        }
+    )
+    assert validator_from_hint(list[Prices]) == v.array(v.array(v.string()))
+
+
+def test_the_return_hint_counts_beside_declared_arguments():
+    @query(args={"n": v.number()})
+    async def half(ctx, n) -> float: ...
+
+    @query(args={"n": v.number()}, returns=v.any())
+    async def anything(ctx, n) -> float: ...
+
+    @query(args={"n": v.number()})
+    async def unsaid(ctx, n): ...
+
+    @query(args={})
+    async def odd(ctx) -> deque[str]: ...
+
+    assert half.returns == v.number()
+    assert anything.returns == v.any()
+    assert unsaid.returns is None
+    with pytest.raises(UnmappableHint, match=r"The result of `odd` has the type hint"):
+        _ = odd.returns
 
 
 def test_a_hint_that_names_nothing_is_refused():

@@ -119,7 +119,7 @@ def test_tables_may_be_described_by_classes():
         size: int = 0
 
     assert define_table(Task) == define_table({"text": v.string(), "due": v.optional(v.number())})
-    assert define_table(Note) == define_table({"text": v.string(), "size": v.optional(v.number())})
+    assert define_table(Note) == define_table({"text": v.string(), "size": v.optional(v.integer())})
 
 
 def test_system_fields_in_a_document_type_are_let_go():

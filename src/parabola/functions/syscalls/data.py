@@ -32,7 +32,7 @@ MUTATIONS: Final = frozenset(
 
 
 async def get(execution: Execution, args: Mapping[str, Any]) -> Any:
-    """One document by id, `None` when there is none."""
+    """One document by id, `None` when there is none; with its table if the host asks for that too."""
     system = bool(args.get("isSystem"))
     call = CallArguments(args, "db.system.get" if system else "db.get")
     document_id = call.string("id")
@@ -40,7 +40,10 @@ async def get(execution: Execution, args: Mapping[str, Any]) -> Any:
         document = await execution.db.get(document_id, table=call.optional_string("table"), system=system)
     except InvalidId as error:
         raise call.bad("id", error) from None
-    return None if document is None else orjson.Fragment(document.raw)
+    if document is None:
+        return None
+    raw = orjson.Fragment(document.raw)
+    return {"table": document.table.name, "document": raw} if args.get("withTable") is True else raw
 
 
 async def insert(execution: Execution, args: Mapping[str, Any]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 import orjson
@@ -17,9 +16,9 @@ from parabola.hosts.python.modules import (
     LoadedModules,
     LoadError,
     SourceModule,
+    single_object,
 )
 from parabola.hosts.python.refusals import user_files
-from parabola.values.schema.definition import Schema
 
 __all__ = [
     "Json",
@@ -29,7 +28,6 @@ __all__ = [
     "analyze_schema",
     "find_router",
     "position",
-    "single_object",
 ]
 
 Json = dict[str, Any]
@@ -94,13 +92,11 @@ def _text(json: Any) -> str:
 
 def analyze_schema(loaded: LoadedModules) -> Json | None:
     """The JSON of the schema in `schema.py`: its attribute `schema`, or the only `Schema` there."""
-    module = loaded.modules.get("schema.py")
-    if module is None:
+    if "schema.py" not in loaded.modules:
         return None
-    schema = single_object(module, "schema", Schema)
+    schema = loaded.schema
     if schema is None:
         raise LoadError("It defines no schema. Write `schema = define_schema({...})`.", "convex/schema.py")
-    assert isinstance(schema, Schema)
     return schema.to_json()
 
 
@@ -200,12 +196,3 @@ def analyze_auth(loaded: LoadedModules, environment: Mapping[str, str]) -> list[
             loaded.sources[AUTH_CONFIG].shown,
         )
     return [dict(entry) for entry in providers]
-
-
-def single_object(module: ModuleType, name: str, kind: type) -> Any:
-    """The attribute `name` if it is a `kind`, else the only `kind` in the module, else `None`."""
-    named = getattr(module, name, None)
-    if isinstance(named, kind):
-        return named
-    found = {id(value): value for value in vars(module).values() if isinstance(value, kind)}
-    return next(iter(found.values())) if len(found) == 1 else None

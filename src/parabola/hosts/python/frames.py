@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from parabola.hosts.python.refusals import user_files
 from parabola.values.encoding import encode, normalize
-from parabola.values.errors import ConvexError, InvalidValue, ParabolaError, UserError
+from parabola.values.errors import ArgumentMismatch, ConvexError, InvalidValue, ParabolaError, UserError
 from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES, MAX_RESULT_SIZE
 from parabola.values.sizes import humanize, size_of
 from parabola.values.texts import repaired
@@ -49,7 +49,8 @@ def describe_error(error: BaseException) -> dict[str, Any]:
 
 
 def _describe(error: BaseException) -> dict[str, Any]:
-    message = str.__str__(error.message) if type(error) is ResultTooLarge else uncaught_text(error)
+    is_ours = type(error) is ResultTooLarge or type(error) is ArgumentMismatch
+    message = str.__str__(error.message) if is_ours else uncaught_text(error)  # type: ignore[attr-defined]
     described: dict[str, Any] = {"message": message, "frames": user_frames(error.__traceback__)}
     if isinstance(error, ConvexError):
         try:

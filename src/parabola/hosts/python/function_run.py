@@ -12,6 +12,7 @@ import msgspec
 
 from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
+from parabola.authoring.integer_places import NO_INTEGERS
 from parabola.authoring.operations import FinishableStream, FunctionKind
 from parabola.hosts.python.console import Console, current_console
 from parabola.hosts.python.frames import ResultTooLarge
@@ -136,6 +137,7 @@ class FunctionRun:
         self.variables: Final = RecordedVariables(environment)
         self.read_by_modules: Callable[[], set[str]] = set
         """Names of variables that the function's module has read before, itself or through others."""
+        self.integer_places = NO_INTEGERS
         self.closed = False
         self._outlet = outlet
         self._calls = itertools.count(1)

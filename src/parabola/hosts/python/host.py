@@ -236,9 +236,13 @@ class Host:
             transaction = Transaction(request, function, self.environment, self, steps=self._steps)
             if self.loaded is not None:
                 transaction.read_by_modules = partial(self.loaded.import_reads.of, function.home)
+                transaction.integer_places = self.loaded.integer_places
             return transaction
         kind = HttpActionRun if request.kind == "httpAction" else Action
-        return kind(request, function, self.environment, self, post=self._post)
+        action = kind(request, function, self.environment, self, post=self._post)
+        if self.loaded is not None:
+            action.integer_places = self.loaded.integer_places
+        return action
 
     def ended(self, run: FunctionRun) -> None:
         """A run is over; its last message comes next."""

@@ -15,15 +15,18 @@ import linecache
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
 
 from parabola.authoring.functions import Function, module_being_loaded, on_declaration
+from parabola.authoring.integer_places import IntegerPlaces
 from parabola.hosts.python.console import console_print
 from parabola.hosts.python.frames import error_text, user_frames
 from parabola.hosts.python.import_reads import ImportReads
 from parabola.hosts.python.refusals import user_files
+from parabola.values.schema.definition import Schema
 
 __all__ = [
     "AUTH_CONFIG",
@@ -33,6 +36,7 @@ __all__ = [
     "SourceModule",
     "exported_functions",
     "load_modules",
+    "single_object",
 ]
 
 FOLDER: Final = "convex"
@@ -94,6 +98,18 @@ class LoadedModules:
     """By name: `tasks:list`."""
     finder: _Finder | None = None
     import_reads: ImportReads = field(default_factory=lambda: ImportReads({}))
+
+    @property
+    def schema(self) -> Schema | None:
+        """The schema in `schema.py`: its attribute `schema`, or the only `Schema` there."""
+        module = self.modules.get("schema.py")
+        schema = None if module is None else single_object(module, "schema", Schema)
+        return schema if isinstance(schema, Schema) else None
+
+    @cached_property
+    def integer_places(self) -> IntegerPlaces:
+        """What the schema and the functions say of integers."""
+        return IntegerPlaces(self.schema, self.functions)
 
     def load_auth_config(self) -> ModuleType | None:
         """The module `auth_config.py`, loaded now; `None` when there is none. Raises `LoadError`."""
@@ -325,3 +341,12 @@ def _load_error(source: SourceModule, error: BaseException) -> LoadError:
         return LoadError(message, source.shown, code=code)
     shown, _, number = frames[0].rpartition("(")[2].rstrip(")").rpartition(":")
     return LoadError(message, shown, int(number), code)
+
+
+def single_object(module: ModuleType, name: str, kind: type) -> Any:
+    """The attribute `name` if it is a `kind`, else the only `kind` in the module, else `None`."""
+    named = getattr(module, name, None)
+    if isinstance(named, kind):
+        return named
+    found = {id(value): value for value in vars(module).values() if isinstance(value, kind)}
+    return next(iter(found.values())) if len(found) == 1 else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import enum
 import types
 import typing
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType, Union, get_args, get_origin
@@ -9,11 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType, Union
 from parabola.values.errors import InvalidValidator, UnmappableHint
 from parabola.values.hints.resolution import advice_for, is_type_alias, spelled
 from parabola.values.int64 import Int64
+from parabola.values.library_types import is_enumeration, library_type_of
 from parabola.values.placeholders import CommitTs
-from parabola.values.record_types import is_record_type, record_fields
+from parabola.values.record_types import is_record_type, is_root_model, record_fields
 from parabola.values.validators.builder import FieldValidator, ObjectValidator, UnionValidator, Validator, v
 
-__all__ = ["Id", "NoValidator", "hint_validator", "validator_from_hint"]
+__all__ = [
+    "ARRAYS",
+    "MAPPINGS",
+    "SETS",
+    "Id",
+    "NoValidator",
+    "hint_validator",
+    "is_named_tuple",
+    "validator_from_hint",
+]
 
 if TYPE_CHECKING:
     # No checker has a type that takes a bare string but `Literal`: to it `Id["tasks"]` is `Literal["tasks"]`.
@@ -43,7 +55,7 @@ else:
 _PLAIN: Final[dict[Any, Validator[Any]]] = {
     str: v.string(),
     float: v.number(),
-    int: v.number(),
+    int: v.integer(),
     bool: v.boolean(),
     bytes: v.bytes(),
     None: v.null(),
@@ -52,9 +64,24 @@ _PLAIN: Final[dict[Any, Validator[Any]]] = {
     CommitTs: v.commit_ts(),
     Any: v.any(),
     object: v.any(),
-    list: v.array(v.any()),
-    dict: v.record(v.string(), v.any()),
+    typing.LiteralString: v.string(),
 }
+
+SETS: Final = frozenset((set, frozenset, collections.abc.Set, collections.abc.MutableSet))
+ARRAYS: Final = frozenset(
+    (
+        list,
+        tuple,
+        *SETS,
+        collections.abc.Iterable,
+        collections.abc.Collection,
+        collections.abc.Sequence,
+        collections.abc.MutableSequence,
+    )
+)
+"""Classes whose instances are written as arrays."""
+MAPPINGS: Final = frozenset((dict, collections.abc.Mapping, collections.abc.MutableMapping))
+"""Classes whose instances are written as objects with any fields."""
 
 
 def validator_from_hint(hint: Any) -> Validator[Any]:
@@ -80,7 +107,10 @@ def hint_validator(hint: Any, within: tuple[type, ...] = ()) -> Validator[Any]:
 
     `within` are the record types being taken apart, to see that none contains itself.
     """
-    plain = _PLAIN.get(hint) if isinstance(hint, typing.Hashable) else None
+    try:
+        plain = None if get_origin(hint) is Annotated else _PLAIN.get(hint)
+    except TypeError:  # what it is made of has no hash
+        plain = None
     if plain is not None:
         return plain
     try:
@@ -94,10 +124,14 @@ def _composite(hint: Any, within: tuple[type, ...]) -> Validator[Any]:
     if origin is Union or origin is types.UnionType:
         return _union([hint_validator(argument, within) for argument in arguments])
     if origin is Literal:
-        return _union([v.null() if value is None else v.literal(value) for value in arguments])
-    if origin is list:
-        return v.array(hint_validator(arguments[0], within))
-    if origin is dict:
+        return _union([_literal_validator(value) for value in arguments])
+    if origin is tuple and arguments and arguments[-1] is not ...:
+        return v.array(_union([hint_validator(argument, within) for argument in arguments]))
+    if origin in ARRAYS or (origin is None and isinstance(hint, type) and hint in ARRAYS):
+        return v.array(hint_validator(arguments[0], within) if arguments else v.any())
+    if origin in MAPPINGS or (origin is None and isinstance(hint, type) and hint in MAPPINGS):
+        if not arguments:
+            return v.record(v.string(), v.any())
         return v.record(hint_validator(arguments[0], within), hint_validator(arguments[1], within))
     if origin is Annotated:
         given = [extra for extra in arguments[1:] if isinstance(extra, Validator)]
@@ -108,6 +142,14 @@ def _composite(hint: Any, within: tuple[type, ...]) -> Validator[Any]:
         return hint_validator(hint.__supertype__, within)
     if is_type_alias(hint):
         return hint_validator(hint.__value__, within)
+    if is_enumeration(hint):
+        return _enumeration_validator(hint)
+    library = library_type_of(hint)
+    if library is not None:
+        return v.string() if library.plain == "string" else v.number()
+    if is_named_tuple(hint):
+        fields = typing.get_type_hints(hint, include_extras=True)
+        return v.array(_union([hint_validator(fields.get(name, Any), within) for name in hint._fields]))
     if is_record_type(hint):
         if hint in within:
             raise NoValidator(hint, "It contains itself, which validators cannot say: use Any or dict there.")
@@ -115,11 +157,32 @@ def _composite(hint: Any, within: tuple[type, ...]) -> Validator[Any]:
     raise NoValidator(hint)
 
 
-def _record_validator(cls: type, within: tuple[type, ...]) -> ObjectValidator:
+def is_named_tuple(hint: Any) -> bool:
+    """True for a class of tuples whose elements have names."""
+    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
+
+
+def _literal_validator(value: Any) -> Validator[Any]:
+    if isinstance(value, enum.Enum):
+        value = value.value
+    return v.null() if value is None else v.literal(value)
+
+
+def _enumeration_validator(hint: Any) -> Validator[Any]:
+    if issubclass(hint, enum.Flag):
+        return v.integer()
+    if not hint.__members__:
+        raise NoValidator(hint, "It has no members.")
+    return _union([_literal_validator(member) for member in hint])
+
+
+def _record_validator(cls: type, within: tuple[type, ...]) -> Validator[Any]:
     try:
         fields = record_fields(cls)
     except Exception as error:
         raise NoValidator(cls, f"Its own hints cannot be evaluated: {error}.") from None
+    if is_root_model(cls):
+        return hint_validator(fields[0].hint, within)
     validators: dict[str, FieldValidator] = {}
     for field in fields:
         inner = hint_validator(field.hint, within)
@@ -131,4 +194,6 @@ def _union(members: list[Validator[Any]]) -> Validator[Any]:
     distinct: dict[Validator[Any], None] = {}
     for member in members:
         distinct.update(dict.fromkeys(member.members if isinstance(member, UnionValidator) else (member,)))
+    if v.number() in distinct:
+        distinct.pop(v.integer(), None)
     return next(iter(distinct)) if len(distinct) == 1 else UnionValidator(tuple(distinct))

@@ -22,19 +22,9 @@ __all__ = [
 ]
 
 _ADVICE: Final = {
-    "datetime": "Use a float of milliseconds since 1970, or a str.",
-    "date": "Use a str.",
-    "time": "Use a str.",
-    "timedelta": "Use a float of milliseconds.",
-    "Decimal": "Use a str or a float.",
-    "UUID": "Use a str.",
     "bytearray": "Use bytes.",
-    "tuple": "Use list[T].",
-    "set": "Use list[T].",
-    "frozenset": "Use list[T].",
-    "Sequence": "Use list[T].",
-    "Iterable": "Use list[T].",
-    "Mapping": "Use dict[str, T] or a TypedDict.",
+    "deque": "Use list[T].",
+    "complex": "Use a TypedDict of two floats.",
     "Id": 'Name the table: Id["tasks"].',
 }
 
@@ -93,10 +83,8 @@ def advice_for(hint: Any) -> str:
         return advice
     if isinstance(hint, typing.TypeVar):
         return "Functions cannot be generic: name a type."
-    if isinstance(hint, type) and hasattr(hint, "__members__"):
-        return "Use Literal[...] with the values."
     if isinstance(hint, type):
-        return "Make it a TypedDict, a dataclass or a msgspec.Struct."
+        return "Make it a TypedDict, a dataclass, a msgspec.Struct or a Pydantic model."
     return (
         "Use str, float, int, bool, bytes, None, Int64, Id[...], list, dict, Literal, a union or a TypedDict."
     )

@@ -4,17 +4,25 @@
 hint                                   validator
 =====================================  =========================================================
 `str` `bool` `bytes` `None`    `v.string()` `v.boolean()` `v.bytes()` `v.null()`
-`float` `int`                      `v.number()`; where the hint is `int` an integral
-                                       number arrives as an `int`
+`float`                              `v.number()`
+`int`                                `v.integer()`, a number without a fraction
 `Int64`                              `v.int64()`
 `Id["tasks"]`                        `v.id("tasks")`
-`list[T]` `dict[str, T]`           `v.array(T)` `v.record(v.string(), T)`
+`list[T]` `tuple[T, ...]` `set[T]`   `v.array(T)`; `Sequence`, `Iterable`, `frozenset` too
+`tuple[T, U]` `NamedTuple`           `v.array(v.union(T, U))`, of this length
+`dict[str, T]` `Mapping[str, T]`     `v.record(v.string(), T)`
 `X | Y` `T | None`                 `v.union(...)`
 `Literal["a", 1]`                    `v.union(v.literal("a"), v.literal(1))`
+an `Enum`                            the union of its members' values; a `Flag` `v.integer()`
+`datetime` `timedelta`               `v.number()`, of milliseconds (since 1970, UTC)
+`date` `time` `UUID` `Decimal`       `v.string()`, as Python writes them
 `Any` `object`                     `v.any()`
-TypedDict, dataclass, msgspec.Struct   `v.object({...})`; what may be left out is `v.optional`
+TypedDict, dataclass, msgspec.Struct,  `v.object({...})`; what may be left out is `v.optional`
+Pydantic model
 `Annotated[T, v.int64()]`            the validator it is annotated with
 =====================================  =========================================================
+
+An argument arrives as what its parameter's hint says: an `int`, a `datetime`, an instance of the class.
 
 A parameter with a default becomes `v.optional`. Anything else is refused with `UnmappableHint`, when a
 module is loaded rather than when its function is called.
@@ -33,7 +41,7 @@ from parabola.values.hints.hint_validators import Id, NoValidator, hint_validato
 from parabola.values.hints.resolution import line_of_hint, resolve_hint, signature_of, source_file, spelled
 from parabola.values.validators.builder import FieldValidator, ObjectValidator, Validator, v
 
-__all__ = ["Id", "coerce_arguments", "validator_from_hint", "validators_from_signature"]
+__all__ = ["Id", "coerce_arguments", "result_validator", "validator_from_hint", "validators_from_signature"]
 
 _NO_RESULT: Final = (typing.NoReturn, typing.Never)
 
@@ -61,7 +69,7 @@ def validators_from_signature(
         if parameter.kind is not parameter.VAR_KEYWORD:
             fields[parameter.name] = _parameter_validator(function, parameter)
     is_open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    return None if is_open else ObjectValidator(fields), _result_validator(function)
+    return None if is_open else ObjectValidator(fields), result_validator(function)
 
 
 def _parameter_validator(function: Callable[..., Any], parameter: inspect.Parameter) -> FieldValidator:
@@ -75,7 +83,12 @@ def _parameter_validator(function: Callable[..., Any], parameter: inspect.Parame
     return validator if parameter.default is parameter.empty else v.optional(validator)
 
 
-def _result_validator(function: Callable[..., Any]) -> Validator[Any] | None:
+def result_validator(function: Callable[..., Any]) -> Validator[Any] | None:
+    """The validator of a function's result, from its return hint; None where there is none.
+
+    Raises `UnmappableHint` naming the hint, the file and the line.
+    """
+    function = inspect.unwrap(function)
     annotation = signature_of(function).return_annotation
     if annotation is inspect.Signature.empty or annotation in _NO_RESULT:
         return None

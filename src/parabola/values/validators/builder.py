@@ -25,6 +25,7 @@ from parabola.values.validators.scalars import (
     AnyValidator,
     IdValidator,
     Int64Validator,
+    IntegerValidator,
     LiteralValidator,
     ScalarValidator,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "FieldValidator",
     "IdValidator",
     "Int64Validator",
+    "IntegerValidator",
     "LiteralValidator",
     "ObjectValidator",
     "OptionalValidator",
@@ -69,6 +71,11 @@ class v:
     def number() -> Validator[float]:
         """The same as `v.float64()`."""
         return _plain.FLOAT64
+
+    @staticmethod
+    def integer() -> Validator[int]:
+        """A number without a fraction, which arrives in Python as an `int`. TypeScript sees a number."""
+        return _plain.INTEGER
 
     @staticmethod
     def int64() -> Validator[Int64]:

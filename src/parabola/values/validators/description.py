@@ -19,6 +19,7 @@ from parabola.values.validators.scalars import (
     AnyValidator,
     IdValidator,
     Int64Validator,
+    IntegerValidator,
     LiteralValidator,
     ScalarValidator,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "COMMIT_TS",
     "FLOAT64",
     "INT64",
+    "INTEGER",
     "NULL",
     "STRING",
     "validator_from_json",
@@ -37,6 +39,7 @@ __all__ = [
 
 NULL: Final[Validator[None]] = ScalarValidator("null", "null", type(None))
 FLOAT64: Final[Validator[float]] = ScalarValidator("number", "float64", float)
+INTEGER: Final[Validator[int]] = IntegerValidator()
 INT64: Final[Validator[Int64]] = Int64Validator("bigint", "int64")
 COMMIT_TS: Final[Validator[Int64]] = Int64Validator("commitTs", "commitTs")
 BOOLEAN: Final[Validator[bool]] = ScalarValidator("boolean", "boolean", bool)
@@ -69,7 +72,7 @@ def validator_from_json(json: Any) -> Validator[Any]:
 
 def _from_json(json: Any) -> Validator[Any]:
     kind = _member(json, "type", str, "a validator")
-    plain = _PLAIN.get(kind)
+    plain = INTEGER if kind == "number" and json.get("integer") is True else _PLAIN.get(kind)
     if plain is not None:
         return plain
     parse = _COMPOSITE.get(kind)

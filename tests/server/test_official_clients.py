@@ -1,8 +1,4 @@
-"""The official clients, unmodified, against the server: npm's and PyPI's.
-
-`PARABOLA_NODE_MODULES` names the directory with npm's `convex` and `ws`; without it those of the
-end-to-end tests are taken.
-"""
+"""The official clients, unmodified, against the server: npm's and PyPI's."""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from node_packages import PACKAGES
 from parabola.server.app import SYNC_SERVER, Server
 from parabola.values.errors import Unauthenticated
 from server.fake_backend import Context, FakeBackend
@@ -22,7 +19,6 @@ from server.fake_backend import Context, FakeBackend
 pytestmark = pytest.mark.e2e
 
 HERE = Path(__file__).parent
-NODE_MODULES = Path(os.environ.get("PARABOLA_NODE_MODULES", HERE.parent / "e2e" / "node_modules"))
 CLIENT_SECONDS = 60
 
 
@@ -56,7 +52,7 @@ def controls(backend: FakeBackend, server: Server) -> FakeBackend:
     return backend
 
 
-@pytest.mark.skipif(not (NODE_MODULES / "convex").is_dir(), reason="the npm packages are not installed")
+@pytest.mark.skipif(not (PACKAGES / "convex").is_dir(), reason="the npm packages are not installed")
 @pytest.mark.parametrize("script", ["http", "live", "optimistic", "reconnect", "pages", "large", "auth"])
 async def test_npm(script: str, url: str, controls: FakeBackend):
     node = shutil.which("node")
@@ -68,7 +64,7 @@ async def run(name: str, *command: str, **environment: str) -> None:
     """Run a client to its end, which must be a good one."""
     process = await asyncio.create_subprocess_exec(
         *command,
-        env={**os.environ, "PARABOLA_NODE_MODULES": str(NODE_MODULES), **environment},
+        env={**os.environ, "PARABOLA_NODE_MODULES": str(PACKAGES), **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -13,6 +13,7 @@ from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.host_programs import find_node
+from parabola.hosts.node import _bundled_node as bundled_node
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push
 from parabola.values.errors import BadRequest
@@ -141,3 +142,16 @@ async def test_a_package_that_cannot_be_had_fails_the_push_and_leaves_nothing(tm
         await packages.install([("nowhere", f"file:{tmp_path / 'nowhere'}")])
     assert caught.value.code == "InvalidExternalPackages"
     assert list(packages.directory.iterdir()) == []
+
+
+async def test_the_wheel_of_node_js_brings_an_npm_that_works(
+    tmp_path: Path, shouter: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the wheel the file `npm` beside `node` cannot find the rest of npm."""
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
+    node = bundled_node()
+    assert node is not None
+    packages = NodePackages(tmp_path / "packages", lambda: Path(node))
+    name = await packages.install([shouter])
+    assert name is not None
+    assert (packages.directory / name / "node_modules" / "tiny-shouter" / "index.js").is_file()

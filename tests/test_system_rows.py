@@ -30,6 +30,7 @@ from parabola.functions.deployed.function_handles import FunctionHandle
 from parabola.services.archives.export_record import ExportRecord
 from parabola.services.deploys.audit_log import AuditEntry
 from parabola.services.imports.record import ImportRow
+from parabola.services.sign_in.signing_keys import SigningKeyRow
 from parabola.values.encoding import Int64, dumps, loads
 from parabola.values.errors import InternalServerError
 
@@ -52,6 +53,7 @@ ROWS: dict[str, type[SystemRow]] = {
     "_schema_validation_progress": ValidationProgress,
     "_schemas": StoredSchema,
     "_session_requests": SessionResult,
+    "_signing_keys": SigningKeyRow,
     "_snapshot_imports": ImportRow,
     "_tables": TableRow,
     "_udf_config": DeploymentRow,

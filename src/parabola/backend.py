@@ -50,6 +50,8 @@ from parabola.services.session_results import SessionResults
 from parabola.services.settings import ServiceSettings
 from parabola.services.sign_in.auth import TokenVerifier
 from parabola.services.sign_in.auth_providers import parse_auth_providers
+from parabola.services.sign_in.key_sets import DocumentCache
+from parabola.services.sign_in.signing_keys import SigningKeys
 from parabola.values.errors import ParabolaError
 
 __all__ = ["PACKAGES_FOLDER", "Backend", "BackendConfig", "open_database"]
@@ -123,7 +125,9 @@ class Backend:
         self.inline_queries = InlineQueries(
             runner, replace(config.hosts, settings=config.functions), runner.instance, repl_modules
         )
-        self._tokens = TokenVerifier(redacted=config.redact_logs_to_client)
+        self.signing_keys = SigningKeys(database, config.cloud_url)
+        documents = DocumentCache(own={self.signing_keys.address: self.signing_keys.key_set})
+        self._tokens = TokenVerifier(documents, redacted=config.redact_logs_to_client)
         self._closing = AsyncExitStack()
 
     @classmethod
@@ -152,6 +156,7 @@ class Backend:
             backend.files.register(runner.syscalls)
             backend.files.start()
             stack.push_async_callback(backend.files.close)
+            backend.signing_keys.register(runner.syscalls)
             backend.scheduler.register(runner.syscalls)
             await backend.scheduler.start()
             stack.push_async_callback(backend.scheduler.close)

@@ -176,7 +176,7 @@ async def test_identity_storage_and_meta() -> None:
         1,
     )
     assert found.email is None
-    await ctx.auth.sign_jwt({"a": 1})
+    await ctx.auth.sign_jwt({"a": 1}, expires_in_seconds=60)
     await ctx.storage.get_url("s1")
     await ctx.storage.get_metadata("s1")
     await ctx.storage.generate_upload_url()
@@ -190,7 +190,7 @@ async def test_identity_storage_and_meta() -> None:
     head = '"requestId":"","version":"1.48.0"'
     assert recorder.traffic == [
         'getUserIdentity {"requestId":""}',
-        f'signJwt {{{head},"claims":{{"a":1}}}}',
+        f'signJwt {{{head},"claims":{{"a":1}},"expiresInSeconds":60}}',
         f'storageGetUrl {{{head},"storageId":"s1"}}',
         f'storageGetMetadata {{{head},"storageId":"s1"}}',
         f"storageGenerateUploadUrl {{{head}}}",

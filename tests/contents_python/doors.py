@@ -135,7 +135,7 @@ DOORS = {
     "blob": lambda ctx, it: ctx.storage.store(Blob(it)),
     "environment": lambda ctx, it: env.get(it) and None,
     "processEnvironment": lambda ctx, it: os.environ.get(it) and None,
-    "claims": lambda ctx, it: ctx.auth.sign_jwt({"it": it}),
+    "claims": lambda ctx, it: ctx.auth.sign_jwt({"it": it}, expires_in_seconds=60),
     "handle": lambda ctx, it: ctx.meta.create_function_handle(it),
     "operation": lambda ctx, it: ctx._syscalls.call(it, {}),
     "arguments": lambda ctx, it: ctx._syscalls.call("1.0/insert", it),

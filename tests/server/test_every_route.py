@@ -48,6 +48,7 @@ OPEN_WITHOUT_BODY = {
     "/version",
     "/instance_version",
     "/instance_name",
+    "/.well-known/jwks.json",
     "/api/query",
     "/api/sync",
     "/api/{version}/sync",

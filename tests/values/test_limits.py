@@ -295,6 +295,9 @@ ELSEWHERE: Mapping[str, tuple[Elsewhere, ...]] = {
             "hosts_node/test_node_actions.py", "test_limits_of_arguments_and_of_operations_at_once", "5 MiB"
         ),
     ),
+    "MAX_TOKEN_SECONDS": (
+        Elsewhere("services/sign_in/test_signing_keys.py", "test_a_token_ends_within_an_hour", "3600"),
+    ),
     "MAX_NESTED_CALL_DEPTH": (
         Elsewhere("functions/calls/test_nested_calls.py", "test_depth_is_limited", "depth limit exceeded"),
     ),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 
-__all__ = ["Auth", "BaseAuth", "SyncAuth", "UserIdentity"]
+__all__ = ["Auth", "BaseAuth", "MutationAuth", "SyncAuth", "SyncMutationAuth", "UserIdentity"]
 
 
 class UserIdentity(dict[str, Any]):
@@ -35,12 +36,22 @@ class BaseAuth:
         self._syscalls = syscalls
         self._wait = wait
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "sign_jwt":
+                raise AttributeError("Only mutations sign tokens: call one with `ctx.run_mutation` for it.")
+            raise AttributeError(f"`ctx.auth` has no attribute {name!r}.")
+
     def _get_user_identity(self) -> Pending[UserIdentity | None]:
         args = {"requestId": self._syscalls.request_id}
         return Operation(self._syscalls.call("1.0/getUserIdentity", args), _identity)
 
-    def _sign_jwt(self, claims: dict[str, Any]) -> Pending[str]:
-        args = {"requestId": self._syscalls.request_id, "version": SYSCALL_VERSION, "claims": claims}
+    def _sign_jwt(self, claims: Mapping[str, Any] | None, expires_in_seconds: float) -> Pending[str]:
+        args: dict[str, Any] = {"requestId": self._syscalls.request_id, "version": SYSCALL_VERSION}
+        if claims is not None:
+            args["claims"] = dict(claims)
+        args["expiresInSeconds"] = expires_in_seconds
         return Operation(self._syscalls.call("1.0/signJwt", args))
 
 
@@ -51,9 +62,20 @@ class Auth(BaseAuth):
         """The caller's claims, `None` when nobody is signed in."""
         return self._get_user_identity()
 
-    def sign_jwt(self, claims: dict[str, Any]) -> Pending[str]:
-        """A token with these claims, signed by the deployment (mutations only)."""
-        return self._sign_jwt(claims)
+
+class MutationAuth(Auth):
+    """`ctx.auth` in mutations, which may also sign tokens."""
+
+    def sign_jwt(self, claims: Mapping[str, Any] | None = None, *, expires_in_seconds: float) -> Pending[str]:
+        """A JSON Web Token with these claims (any JSON), signed with ES256 by the deployment's own key.
+
+        It is valid for `expires_in_seconds`, from 1 to 3600. The server adds `iat`, `exp` and `iss`, which is
+        `CONVEX_CLOUD_URL`; those claims, `nbf` and all that begin with `convex` or `cvx` are not yours to
+        set. Anyone may read the claims, and verify the token with the keys at
+        `{CONVEX_CLOUD_URL}/.well-known/jwks.json`. A token cannot be revoked: keep its life short
+        (js-runtime 1.7).
+        """
+        return self._sign_jwt(claims, expires_in_seconds)
 
 
 class SyncAuth(BaseAuth):
@@ -63,9 +85,15 @@ class SyncAuth(BaseAuth):
         """The caller's claims, `None` when nobody is signed in."""
         return self._wait(self._get_user_identity())
 
-    def sign_jwt(self, claims: dict[str, Any]) -> str:
-        """A token with these claims, signed by the deployment (mutations only)."""
-        return self._wait(self._sign_jwt(claims))
+
+class SyncMutationAuth(SyncAuth):
+    """`ctx.auth` in mutations that are plain `def` functions."""
+
+    def sign_jwt(self, claims: Mapping[str, Any] | None = None, *, expires_in_seconds: float) -> str:
+        """A JSON Web Token with these claims, signed by the deployment, valid for `expires_in_seconds` (1 to
+        3600); see `MutationAuth.sign_jwt`.
+        """
+        return self._wait(self._sign_jwt(claims, expires_in_seconds))
 
 
 def _identity(json: Any) -> UserIdentity | None:

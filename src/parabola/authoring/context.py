@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from parabola.authoring.auth import Auth, SyncAuth
+from parabola.authoring.auth import Auth, MutationAuth, SyncAuth, SyncMutationAuth
 from parabola.authoring.calls import TransactionLimits, VectorFilter, action_call, nested_call, vector_search
 from parabola.authoring.database import DatabaseReader, DatabaseWriter, SyncDatabaseReader, SyncDatabaseWriter
 from parabola.authoring.meta import Meta, SyncMeta
@@ -66,6 +66,7 @@ class BaseCtx:
 class QueryCtx(BaseCtx):
     """The context of queries: `db` and `storage` for reading, `auth`, `meta`, `run_query`."""
 
+    auth: Auth
     db: DatabaseReader
     storage: StorageReader
 
@@ -86,11 +87,13 @@ class QueryCtx(BaseCtx):
 class MutationCtx(QueryCtx):
     """The context of mutations: everything of queries, and writes, `scheduler`, `run_mutation`."""
 
+    auth: MutationAuth
     db: DatabaseWriter
     storage: Storage
 
     def __init__(self, syscalls: Syscalls) -> None:
         super().__init__(syscalls)
+        self.auth = MutationAuth(syscalls)
         self.db = DatabaseWriter(syscalls)
         self.storage = Storage(syscalls)
         self.scheduler = Scheduler(syscalls)
@@ -155,6 +158,7 @@ class ActionCtx(BaseCtx):
 class SyncQueryCtx(BaseCtx):
     """`QueryCtx` for plain `def` functions."""
 
+    auth: SyncAuth
     db: SyncDatabaseReader
     storage: SyncStorageReader
 
@@ -176,11 +180,13 @@ class SyncQueryCtx(BaseCtx):
 class SyncMutationCtx(SyncQueryCtx):
     """`MutationCtx` for plain `def` functions."""
 
+    auth: SyncMutationAuth
     db: SyncDatabaseWriter
     storage: SyncStorage
 
     def __init__(self, syscalls: Syscalls, wait: Wait) -> None:
         super().__init__(syscalls, wait)
+        self.auth = SyncMutationAuth(syscalls, wait)
         self.db = SyncDatabaseWriter(syscalls, wait)
         self.storage = SyncStorage(syscalls, wait)
         self.scheduler = SyncScheduler(syscalls, wait)

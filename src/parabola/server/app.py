@@ -19,6 +19,7 @@ from parabola.server.api import (
     environment_api,
     http_actions,
     inline_query_api,
+    key_set_api,
     log_api,
     plain_endpoints,
     public_api,
@@ -58,6 +59,7 @@ class AppBackend(
     inline_query_api.QueryingBackend,
     archives_api.SnapshotBackend,
     storage_api.StoringBackend,
+    key_set_api.SigningBackend,
     Protocol,
 ):
     """All that the APIs together ask of a backend. That ours has it is checked where the two meet, in
@@ -67,6 +69,7 @@ class AppBackend(
 
 APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     plain_endpoints.routes,
+    key_set_api.routes,
     public_api.routes,
     push_api.routes,
     deploy_api.routes,

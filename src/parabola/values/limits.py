@@ -127,6 +127,9 @@ MAX_MODULE_TIME: Final = 4.0
 MAX_CONFIG_TIME: Final = 1.0
 """The same for its configuration files: schema.js, auth.config.js, convex.config.js."""
 
+MAX_TOKEN_SECONDS: Final = 3600
+"""How long a token of `ctx.auth.signJwt` may be valid (js-runtime 1.7)."""
+
 # Memory (js-runtime 5.5)
 
 MAX_ISOLATE_MEMORY: Final = 64 * MIB

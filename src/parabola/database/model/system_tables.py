@@ -101,6 +101,8 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "_audit_log_config": _table(39),
     "_usage_limits": _table(40),
     "_data_sync_progress": _table(41),
+    # Those of this server alone.
+    "_signing_keys": _table(256),
 }
 
 COMPONENT_TABLES: Final = (

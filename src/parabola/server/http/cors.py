@@ -11,10 +11,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from parabola.server.http.slashes import collapse
+from parabola.services.sign_in.signing_keys import KEY_SET_PATH
 
 __all__ = ["add_headers", "answer_preflights", "is_open"]
 
-_OPEN_PATHS: Final = frozenset(("/", "/instance_name", "/instance_version", "/echo"))
+_OPEN_PATHS: Final = frozenset(("/", "/instance_name", "/instance_version", "/echo", KEY_SET_PATH))
 _METHODS: Final = "GET,POST,OPTIONS,PATCH,DELETE,PUT"
 _MAX_AGE: Final = "86400"
 _VARY: Final = "origin, access-control-request-method, access-control-request-headers"

@@ -12,11 +12,21 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from parabola.services.sign_in.signing_keys import KEY_SET_PATH
 from parabola.values.errors import NotFound
 
 __all__ = ["serve_public"]
 
-_OURS: Final = ("/api/", "/http/", "/version", "/instance_name", "/instance_version", "/echo", "/metrics")
+_OURS: Final = (
+    "/api/",
+    "/http/",
+    "/version",
+    "/instance_name",
+    "/instance_version",
+    "/echo",
+    "/metrics",
+    KEY_SET_PATH,
+)
 
 
 def serve_public(directory: Path) -> Middleware:

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -96,10 +96,17 @@ class _EarlyRefetch:
 class DocumentCache:
     """JSON documents by address, fetched on demand.
 
+    `own` has the documents that this server itself publishes: it may not reach its own public address.
     `fetch` and `clock` (seconds, monotonic) can be replaced for tests.
     """
 
-    def __init__(self, fetch: Fetch = fetch_over_http, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        fetch: Fetch = fetch_over_http,
+        clock: Callable[[], float] = time.monotonic,
+        own: Mapping[str, Callable[[], Awaitable[dict[str, Any]]]] | None = None,
+    ) -> None:
+        self._own = own or {}
         self._fetch = fetch
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
@@ -122,6 +129,8 @@ class DocumentCache:
         """
         if url.startswith("data:"):
             return _parse(url, _data_url_body(url))
+        if (document := self._own.get(url)) is not None:
+            return await document()
         now = self._clock()
         entry = self._entries.get(url)
         task = self._in_flight.get(url)

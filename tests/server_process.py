@@ -37,7 +37,8 @@ class ServerProcess:
     def start(self, **variables: str) -> ServerProcess:
         """Start it, with these environment variables, and wait until it says that it serves."""
         with self.log.open("ab") as log:
-            environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", **variables}
+            own = {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "PARABOLA_SHUTDOWN_SECONDS": "5"}
+            environment = {**os.environ, **own, **variables}
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self.directory,

@@ -15,6 +15,7 @@ from parabola.database.settings import DatabaseSettings
 from parabola.functions.activation import Activation
 from parabola.functions.calls.calling import Call, RequestContext, resolve
 from parabola.functions.calls.refusals import CallRefused
+from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
@@ -174,6 +175,23 @@ class Backend:
     async def close(self) -> None:
         """End the hosts and close the data. What was acknowledged is on disk anyway."""
         await self._closing.aclose()
+
+    # The end
+
+    @property
+    def running(self) -> RunningCalls:
+        """The calls that run now."""
+        return self.runner.running
+
+    def hold_jobs(self) -> None:
+        """Begin no more scheduled functions and crons."""
+        self.scheduler.hold()
+        self.crons.hold()
+
+    async def jobs_idle(self) -> None:
+        """Returns when none of these runs."""
+        await self.scheduler.idle()
+        await self.crons.idle()
 
     # What is deployed
 

@@ -32,6 +32,8 @@ def value_of(option: ServerOption, number: int) -> str:
     """A value that the option takes, another one for each number."""
     if option.kind is SWITCH:
         return ["false", "true"][number % 2]
+    if option.kind.choices:
+        return option.kind.choices[number % len(option.kind.choices)]
     if option.kind in (TEXT, FOLDER):
         return f"value-{number}"
     least = int(option.least or 0)

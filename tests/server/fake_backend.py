@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parabola.functions.calls.calling import Call
+from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
@@ -121,6 +122,7 @@ class FakeBackend:
 
     def __init__(self) -> None:
         self.config = FakeConfig()
+        self.running = RunningCalls()
         self.deployment = Deployment()
         self.durable_ts = 1_000
         self.oldest_ts = 0
@@ -142,6 +144,12 @@ class FakeBackend:
         self._commit_lock = asyncio.Lock()
 
     # The contract
+
+    def hold_jobs(self) -> None:
+        pass
+
+    async def jobs_idle(self) -> None:
+        pass
 
     async def query(self, call: Call, *, ts: int | None = None) -> FunctionResult:
         if ts is not None and ts < self.oldest_ts:

@@ -56,6 +56,8 @@ def _wanted(option: ServerOption) -> str:
         return "give true or false"
     if str not in option.kind.in_file:
         return f"give {option.range}" if option.range else "give a whole number"
+    if option.kind.choices:
+        return f"give {' or '.join(option.kind.choices)}"
     return "give a text in quotes" if option.kind.in_file == (str,) else f"give {option.range}"
 
 

@@ -50,7 +50,7 @@ dev = server_command(_serve_project, dev=True)
 
 
 async def _dev(project: Project, options: ServerOptions, run: str | None) -> None:
-    async with LocalServer.running(options) as server:
+    async with LocalServer.running(options, _say) as server:
         server.introduce()
         told = asyncio.create_task(server.until_told_to_end())
         following = asyncio.create_task(_follow(project, server, run))
@@ -62,6 +62,11 @@ async def _dev(project: Project, options: ServerOptions, run: str | None) -> Non
             await asyncio.gather(following, told, return_exceptions=True)
         if following.done() and not following.cancelled() and (error := following.exception()):
             raise error
+
+
+def _say(event: str, text: str, level: str = "info", **facts: Any) -> None:
+    """What the server does beside following the project."""
+    console.print(f"  {text}", style="yellow" if level == "warning" else "dim", markup=False)
 
 
 def _show_entry(entry: ExecutionEntry) -> None:

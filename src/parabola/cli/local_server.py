@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.cli.console import console, note, show_failure
 from parabola.cli.instance import Instance
 from parabola.cli.listening import listen, url_of
-from parabola.cli.process_log import begin_log
 from parabola.cli.process_memory import collect_garbage_rarely, give_memory_back
 from parabola.cli.sealing import seal_process
+from parabola.cli.server_log import LogFormat, Say, begin_log
 from parabola.cli.server_options import ServerOptions
 from parabola.cli.target import RunningServer
 from parabola.services.sign_in.admin_keys import make_admin_key
@@ -23,9 +23,13 @@ from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from parabola.backend import Backend
+    from parabola.functions.calls.running_calls import RunningCall
     from parabola.server.http.rules import ServerRules
 
 __all__ = ["LocalServer"]
+
+_NAMED: Final = 8
+"""Calls that are named where many may be told of."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,9 @@ class LocalServer:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, options: ServerOptions) -> AsyncIterator[LocalServer]:
-        """Take the ports, open the data, serve; at the end let requests finish, then close the data.
+    async def running(cls, options: ServerOptions, say: Say) -> AsyncIterator[LocalServer]:
+        """Take the ports, open the data, serve; at the end let what runs finish, then close the data. What
+        happens is told to `say`.
 
         Raises a `ParabolaError` that says what is in the way: a port, a data directory in use, a bad secret.
         """
@@ -58,7 +63,7 @@ class LocalServer:
                 code="InvalidFilesOrigin",
             )
         told_to_end = _listen_to_signals()
-        begin_log()
+        begin_log(LogFormat(options.log_format))
         listener = listen(options.host, options.port, "--port")
         try:
             site_listener = listen(options.host, options.site_port, "--site-port")
@@ -105,10 +110,14 @@ class LocalServer:
                     yield cls(backend, url, site_url, options, told_to_end)
                 finally:
                     RunningServer.remove(options.data_dir)
-                    await server.stop()
+                    _say_what_is_waited_for(backend.running.calls, rules.shutdown_seconds, say)
+                    cut = await server.stop()
+                    if cut:
+                        _say_what_was_cut(cut, say)
             finally:
                 giving_back.cancel()
                 await backend.close()
+            say("stopped", "Stopped.")
 
     def introduce(self) -> None:
         """Say where everything is."""
@@ -125,7 +134,6 @@ class LocalServer:
     async def until_told_to_end(self) -> None:
         """Wait for Ctrl-C or a termination signal; one that came during the start counts."""
         await asyncio.shield(self.told_to_end)
-        console.print("\n  Stopping …", style="dim")
 
 
 def _rules(options: ServerOptions) -> ServerRules:
@@ -138,6 +146,46 @@ def _rules(options: ServerOptions) -> ServerRules:
         trusted_proxies=trusted_networks(tuple(options.trusted_proxies.split(","))),
         files_origin=None if origin is None else origin.rstrip("/"),
     )
+
+
+def _say_what_is_waited_for(calls: Sequence[RunningCall], seconds: float, say: Say) -> None:
+    if not calls:
+        say("stopping", "Stopping.")
+        return
+    say(
+        "stopping",
+        f"Stopping. {_counted(calls)} may go on for {seconds:g} seconds: {_names(calls)}. "
+        "A second Ctrl-C or SIGTERM ends at once.",
+        seconds=seconds,
+        calls=[_fields(call) for call in calls],
+    )
+
+
+def _say_what_was_cut(calls: Sequence[RunningCall], say: Say) -> None:
+    say(
+        "cut",
+        f"{_counted(calls)} took too long and {'was' if len(calls) == 1 else 'were'} cut: "
+        f"{_names(calls, with_request=True)}. Give them longer with --shutdown-seconds.",
+        "warning",
+        calls=[_fields(call) for call in calls],
+    )
+
+
+def _counted(calls: Sequence[RunningCall]) -> str:
+    return f"{len(calls)} call{'' if len(calls) == 1 else 's'}"
+
+
+def _names(calls: Sequence[RunningCall], *, with_request: bool = False) -> str:
+    shown = [
+        f"{call.name} [Request ID: {call.request_id}]" if with_request else f"{call.kind} {call.name}"
+        for call in calls[:_NAMED]
+    ]
+    rest = len(calls) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def _fields(call: RunningCall) -> dict[str, str]:
+    return {"function": call.name, "kind": call.kind, "requestId": call.request_id}
 
 
 def _leave_word(running: RunningServer, data_dir: Path) -> None:

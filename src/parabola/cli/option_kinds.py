@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["COUNT", "FOLDER", "PORT", "SIZE", "SWITCH", "TEXT", "TIME", "Kind"]
+__all__ = ["COUNT", "FOLDER", "PORT", "SIZE", "SWITCH", "TEXT", "TIME", "Kind", "choice"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Kind:
     write: Callable[[Any], str] = str
     in_file: tuple[type, ...] = (str,)
     """What stands for it in a configuration file."""
+    choices: tuple[str, ...] = ()
+    """The only values there are, if they can be listed."""
 
 
 _NUMBER: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\Z", re.IGNORECASE)
@@ -69,6 +71,17 @@ def _read_switch(text: str) -> bool:
     if text.lower() in ("false", "0", "no", "off"):
         return False
     raise ValueError("give true or false")
+
+
+def choice(*values: str) -> Kind:
+    """One of a few words."""
+
+    def read(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"give {' or '.join(values)}")
+        return text
+
+    return Kind("|".join(values), read, choices=values)
 
 
 COUNT: Final = Kind("N", _read_count, in_file=(int,))

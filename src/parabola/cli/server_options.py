@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from parabola.cli.option_kinds import COUNT, FOLDER, PORT, SIZE, SWITCH, TEXT, TIME, Kind
+from parabola.cli.option_kinds import COUNT, FOLDER, PORT, SIZE, SWITCH, TEXT, TIME, Kind, choice
+from parabola.cli.server_log import LogFormat
 from parabola.database.settings import DatabaseSettings
 from parabola.functions.settings import FunctionSettings
 from parabola.server.settings import ServerSettings
@@ -41,6 +42,7 @@ class ServerOptions:
     public: Path | None = None
     file_storage: str | None = None
     redact_logs_to_client: bool = False
+    log_format: str = LogFormat.text.value
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     functions: FunctionSettings = field(default_factory=FunctionSettings)
     services: ServiceSettings = field(default_factory=ServiceSettings)
@@ -205,6 +207,15 @@ def _rows() -> Iterator[ServerOption]:
         SWITCH,
         "Hide log lines and the texts of errors from clients, all but the data of a ConvexError.",
         variable="REDACT_LOGS_TO_CLIENT",
+        in_dev=False,
+    )
+
+    yield row(
+        "log-format",
+        "log_format",
+        DEPLOYMENT,
+        choice(*LogFormat),
+        "How the server writes what happens on standard output: lines of text, or JSON.",
         in_dev=False,
     )
 
@@ -622,11 +633,11 @@ def _rows() -> Iterator[ServerOption]:
         3600,
     )
     yield row(
-        "shutdown-time",
+        "shutdown-seconds",
         "server.shutdown_seconds",
         UPKEEP,
         TIME,
-        "How long a server that ends waits for what clients have started.",
+        "How long a server that ends waits for what runs; the rest is cut.",
         0,
         3600,
     )

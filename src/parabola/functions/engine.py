@@ -20,6 +20,7 @@ from parabola.functions.calls.implicit_reads import ImplicitReads
 from parabola.functions.calls.log_entries import completion
 from parabola.functions.calls.mutations import Companion, MutationRequest, Mutations, OnCommitting
 from parabola.functions.calls.refusals import CallRefused
+from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.seeds import SeedSource
 from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.calls.surroundings import Surroundings, TableNumbers
@@ -84,6 +85,7 @@ class FunctionRunner:
         self.log = ExecutionLog(settings.log_entries)
         self.cursors = CursorCodec(instance_name, instance_secret)
         self.deadlines = Deadlines()
+        self.running = RunningCalls()
         self.syscalls = SyscallTable(
             [
                 *syscall_data.SYSCALLS,
@@ -106,6 +108,7 @@ class FunctionRunner:
             implicit=self._implicit,
             tables=TableNumbers(),
             calls=self,
+            running=self.running,
         )
         """What attempts get to know of all this."""
 

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from parabola.functions.calls.running_calls import RunningCall
 from parabola.server.api import (
     archives_api,
     deploy_api,
@@ -27,15 +28,16 @@ from parabola.server.api import (
     storage_api,
     usage_api,
 )
-from parabola.server.api.long_polls import answer_long_polls
 from parabola.server.http import cors
 from parabola.server.http.connection import ConnectionRunner
 from parabola.server.http.files_host import separate_files
 from parabola.server.http.http_errors import answer_errors
 from parabola.server.http.intake import Intake
+from parabola.server.http.open_requests import OPEN_REQUESTS, OpenRequests
 from parabola.server.http.public_files import serve_public
 from parabola.server.http.rules import INTAKE, RULES, ServerRules
 from parabola.server.http.slashes import collapse_slashes
+from parabola.server.shutdown import GOODBYE_SECONDS, shut_down
 from parabola.server.sync.server import SyncServer
 
 __all__ = [
@@ -92,41 +94,46 @@ def create_app(
     public: Path | None = None,
     rules: ServerRules | None = None,
     intake: Intake | None = None,
+    open_requests: OpenRequests | None = None,
 ) -> web.Application:
     """The main port: API, WebSocket, HTTP actions under `/http`, and the files of `public` if given.
 
-    `intake` is the budget of what is being read, which ports may share.
+    `intake` is the budget of what is being read; that and `open_requests` ports may share.
     """
     app = web.Application(
         middlewares=[cors.answer_preflights, answer_errors, collapse_slashes, separate_files]
     )
-    _set_rules(app, rules, intake)
+    _set_rules(app, rules, intake, open_requests)
     if public is not None:
         app.middlewares.append(serve_public(public))
     app.on_response_prepare.extend((cors.add_headers, http_actions.remove_added_headers))
-    answer_long_polls(app)
     app[SYNC_SERVER] = sync = SyncServer(backend, app[RULES], app[INTAKE])
     app.add_routes([*sync.routes(), *(route for api in APIS for route in api(backend))])
-
-    async def send_clients_away(app: web.Application) -> None:
-        await sync.close()
-
-    app.on_shutdown.append(send_clients_away)
     return app
 
 
 def create_site(
-    backend: http_actions.ActingBackend, rules: ServerRules | None = None, intake: Intake | None = None
+    backend: http_actions.ActingBackend,
+    rules: ServerRules | None = None,
+    intake: Intake | None = None,
+    open_requests: OpenRequests | None = None,
 ) -> web.Application:
     """The site port: HTTP actions and nothing else."""
     site = web.Application(middlewares=[answer_errors])
-    _set_rules(site, rules, intake)
+    _set_rules(site, rules, intake, open_requests)
     site.on_response_prepare.append(http_actions.remove_added_headers)
     site.add_routes(http_actions.site_routes(backend))
     return site
 
 
-def _set_rules(app: web.Application, rules: ServerRules | None, intake: Intake | None) -> None:
+def _set_rules(
+    app: web.Application,
+    rules: ServerRules | None,
+    intake: Intake | None,
+    open_requests: OpenRequests | None,
+) -> None:
+    app[OPEN_REQUESTS] = open_requests or OpenRequests()
+    app.on_response_prepare.append(app[OPEN_REQUESTS].begun)
     app[RULES] = rules = rules or ServerRules()
     app[INTAKE] = intake or Intake(rules.request_memory, rules.body_seconds)
 
@@ -155,26 +162,30 @@ class Server:
         self.rules = rules or ServerRules()
         self.intake = Intake(self.rules.request_memory, self.rules.body_seconds)
         self._runners: list[web.AppRunner] = []
+        self._open = OpenRequests()
 
     async def start(self) -> None:
         """Listen. Raises OSError when a port is not to be had, and then listens nowhere."""
         try:
             self.port = await self._listen(
-                create_app(self._backend, self._public, self.rules, self.intake), self._where
+                create_app(self._backend, self._public, self.rules, self.intake, self._open), self._where
             )
             if self._site_where is not None:
                 self.site_port = await self._listen(
-                    create_site(self._backend, self.rules, self.intake), self._site_where
+                    create_site(self._backend, self.rules, self.intake, self._open), self._site_where
                 )
         except BaseException:
             await self.stop()
             raise
 
-    async def stop(self) -> None:
-        """Take no more requests, send the WebSocket clients away, let what runs end, for a few seconds."""
+    async def stop(self) -> list[RunningCall]:
+        """Take no more requests, send the WebSocket clients away, and let what runs end, for as long as the
+        rules say. Then cut the rest, of which the calls are answered: every client is told, in a way that
+        makes none run an action twice.
+        """
         runners, self._runners = self._runners, []
-        for runner in runners:
-            await runner.cleanup()
+        sync = [runner.app[SYNC_SERVER] for runner in runners if SYNC_SERVER in runner.app]
+        return await shut_down(self._backend, runners, self._open, sync, self.rules.shutdown_seconds)
 
     async def _listen(self, app: web.Application, where: int | socket.socket) -> int:
         runner = ConnectionRunner(
@@ -182,7 +193,7 @@ class Server:
             self.rules,
             access_log=None,
             auto_decompress=False,  # what may be compressed, and how far it may grow, is for each endpoint
-            shutdown_timeout=self.rules.shutdown_seconds,
+            shutdown_timeout=GOODBYE_SECONDS,
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
         )

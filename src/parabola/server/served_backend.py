@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from parabola.functions.calls.calling import Call
+from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
@@ -79,6 +80,19 @@ class ServedBackend(Protocol):
 
     async def authenticate(self, token: str) -> Identity:
         """The user a bearer token names. Raises Unauthenticated."""
+        ...
+
+    @property
+    def running(self) -> RunningCalls:
+        """The calls that run now; a server that ends cuts those that take too long."""
+        ...
+
+    def hold_jobs(self) -> None:
+        """Begin no more scheduled functions and crons."""
+        ...
+
+    async def jobs_idle(self) -> None:
+        """Returns when none of these runs."""
         ...
 
     def check_admin_key(self, key: str) -> Identity:

@@ -21,6 +21,7 @@
     │   └── ConvexError            400  thrown on purpose by user code, with data for the client
     └── SystemFault                     nobody's code is wrong: user code cannot catch it
         ├── Overloaded             503
+        ├── ServerShutdown         503
         ├── OptimisticConcurrencyControlFailure  503
         ├── OutOfRetention         503
         ├── RateLimited            429
@@ -54,6 +55,7 @@ __all__ = [
     "ParabolaError",
     "RateLimited",
     "SchemaDefinitionError",
+    "ServerShutdown",
     "SystemFault",
     "Unauthenticated",
     "UnmappableHint",
@@ -225,6 +227,20 @@ class Overloaded(SystemFault):
 
     status = 503
     default_code = "Overloaded"
+
+
+class ServerShutdown(SystemFault):
+    """The server ends, and waits no longer for a call. Its clients find another one, or this one again.
+
+    `can_be_repeated`: nothing of the call took effect, so that clients may send it again by themselves.
+    """
+
+    status = 503
+    default_code = "ServerShutdown"
+
+    def __init__(self, message: str, *, can_be_repeated: bool) -> None:
+        super().__init__(message)
+        self.can_be_repeated = can_be_repeated
 
 
 class OptimisticConcurrencyControlFailure(SystemFault):

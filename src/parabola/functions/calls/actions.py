@@ -14,6 +14,7 @@ from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_connection import HostLost
+from parabola.values.errors import ServerShutdown
 
 if TYPE_CHECKING:
     from parabola.functions.deployed.deployment import FunctionSpec
@@ -58,6 +59,8 @@ async def execute_action(runner: FunctionRunner, execution: Execution) -> Outcom
     except TimeoutError:
         text = f"Function execution timed out (maximum duration: {limit:g}s)"
         return Outcome(failure=FunctionFailure(text, kind="timeout"))
+    except ServerShutdown as cut:
+        return Outcome(failure=FunctionFailure(cut.message, kind="shutdown"))
     except HostLost:
         # Never run again: nobody knows what it has done.
         return Outcome(failure=FunctionFailure("The action's host ended while it was running.", kind="exit"))

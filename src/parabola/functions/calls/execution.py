@@ -214,7 +214,8 @@ class Execution:
         )
         self.started(run)
         in_action = self.transaction is None
-        deadlines = attempt.around.deadlines
+        deadlines, running = attempt.around.deadlines, attempt.around.running
+        running.begin(run, self)
         if not in_action:
             deadlines.watch(run, attempt.deadline)
         try:
@@ -242,6 +243,7 @@ class Execution:
             run.cancel()
             raise
         finally:
+            running.end(run)
             deadlines.forget(run)
             for task in self._operations or ():
                 task.cancel()

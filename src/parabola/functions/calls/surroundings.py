@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from parabola.functions.calls.calling import Call
     from parabola.functions.calls.deadlines import Deadlines
     from parabola.functions.calls.implicit_reads import ImplicitReads
+    from parabola.functions.calls.running_calls import RunningCalls
     from parabola.functions.deployed.function_handles import FunctionHandles
     from parabola.functions.outcomes.results import FunctionResult
     from parabola.functions.syscalls.table import SyscallTable
@@ -69,3 +70,4 @@ class Surroundings:
     implicit: ImplicitReads
     tables: TableNumbers
     calls: Calls
+    running: RunningCalls

@@ -46,7 +46,7 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 
-FailureKind = Literal["user", "timeout", "memory", "stuck", "exit"]
+FailureKind = Literal["user", "timeout", "memory", "stuck", "exit", "shutdown"]
 
 
 @dataclass(frozen=True, slots=True)

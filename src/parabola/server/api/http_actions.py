@@ -31,7 +31,7 @@ from parabola.server.http.request_context import forwarded_scheme, request_conte
 from parabola.server.http.rules import LEASE, rules_of
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.messages import json_string
-from parabola.values.errors import InternalServerError, ParabolaError
+from parabola.values.errors import InternalServerError, ParabolaError, ServerShutdown
 from parabola.values.limits import MAX_BODY_AHEAD
 from parabola.values.texts import repaired
 
@@ -129,6 +129,8 @@ async def serve_action(backend: ActingBackend, request: web.Request, prefix: str
         return web.Response(status=408, headers={"Connection": "close"})  # for a client that has only stalled
     if failure is None:
         return error_response(InternalServerError())
+    if failure.kind == "shutdown":
+        return error_response(ServerShutdown(failure.message, can_be_repeated=False))
     return failure_response(failure, context.request_id, backend.config.redact_logs_to_client)
 
 

@@ -23,7 +23,7 @@ from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.messages import InvalidMessage, decode_ts, encode_ts, json_string
 from parabola.server.sync.transition_text import error_data_json, unwritable, visible_log_lines
 from parabola.values.encoding import encode_as, loads
-from parabola.values.errors import BadRequest
+from parabola.values.errors import BadRequest, ServerShutdown
 from parabola.values.limits import MAX_RESULT_SIZE
 from parabola.values.sizes import humanize
 
@@ -174,6 +174,9 @@ class PublicApi:
         return _json(self._body(await self._backend.run_any(wanted.call), wanted))
 
     def _body(self, result: FunctionResult, wanted: FunctionRequest) -> bytes:
+        error = result.error
+        if error is not None and error.kind == "shutdown":
+            raise ServerShutdown(error.message, can_be_repeated=False)
         redacted = self._backend.config.redact_logs_to_client
         return result_body(result, wanted.format, wanted.call.request, redacted=redacted)
 

@@ -6,6 +6,7 @@ Routes raise; this is the one place where an error becomes an answer.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Final
 
@@ -13,8 +14,9 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from parabola.server.http.open_requests import OPEN_REQUESTS
 from parabola.server.http.rules import INTAKE, LEASE
-from parabola.values.errors import InternalServerError, ParabolaError
+from parabola.values.errors import InternalServerError, ParabolaError, ServerShutdown
 from parabola.values.texts import repaired, shortened
 
 __all__ = ["MAX_CODE_LENGTH", "answer_errors", "error_response"]
@@ -32,7 +34,7 @@ def error_response(error: ParabolaError) -> web.Response:
     code, message = error.code[:MAX_CODE_LENGTH], shortened(error.message)
     body = orjson.dumps({"code": repaired(code), "message": repaired(message)})
     response = web.Response(status=error.status, body=body, content_type="application/json")
-    if error.status == 503:
+    if error.status == 503 and (not isinstance(error, ServerShutdown) or error.can_be_repeated):
         response.headers["Retry-After"] = "1"
     elif error.status == 408:
         response.force_close()
@@ -43,12 +45,16 @@ def error_response(error: ParabolaError) -> web.Response:
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn what a route raises into its answer; unknown routes and wrong methods answer with an empty
     body. What a request holds of the server's memory for reading, it gives back here.
+
+    A request that is cut because the server ends is answered, too.
     """
+    open_requests = request.app[OPEN_REQUESTS]
+    open_requests.enter(request)
     lease = request[LEASE] = request.app[INTAKE].lease()
     try:
         return await handler(request)
     except ParabolaError as error:
-        if error.status >= 500:
+        if error.status >= 500 and not isinstance(error, ServerShutdown):
             _log.error("%s %.200s: %s: %.2000s", request.method, request.path, error.code, error.message)
         return error_response(error)
     except web.HTTPMethodNotAllowed as error:
@@ -59,11 +65,17 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return web.Response(status=error.status, text=error.text, headers=_location(error))
     except ConnectionError:
         raise
+    except asyncio.CancelledError:
+        cut = open_requests.answer_of_cut()
+        if cut is None:
+            raise
+        return error_response(cut)
     except Exception:
         _log.exception("%s %.200s failed", request.method, request.path)
         return error_response(InternalServerError())
     finally:
         lease.release()
+        open_requests.leave(request)
 
 
 def _location(error: web.HTTPException) -> dict[str, str]:

@@ -11,16 +11,15 @@ from aiohttp import WSCloseCode, web
 from parabola.server.http.client_version import parse_client_header, parse_npm_version
 from parabola.server.http.intake import Intake
 from parabola.server.http.json_body import MAX_BODY_BYTES
+from parabola.server.http.open_requests import OPEN_REQUESTS
 from parabola.server.http.rules import ServerRules
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.socket import SyncSocket
 
-__all__ = ["GOODBYE_SECONDS", "MAX_MESSAGE_BYTES", "SyncResponse", "SyncServer"]
+__all__ = ["MAX_MESSAGE_BYTES", "SyncResponse", "SyncServer"]
 
 MAX_MESSAGE_BYTES: Final = MAX_BODY_BYTES
 """As long as a call over HTTP may be, decompressed."""
-GOODBYE_SECONDS: Final = 1.0
-"""How long closing waits for those to say goodbye who are not done."""
 
 
 class SyncResponse(web.WebSocketResponse):
@@ -59,6 +58,7 @@ class SyncServer:
             client = parse_npm_version(version)
         response = SyncResponse(autoclose=False, autoping=False, max_msg_size=MAX_MESSAGE_BYTES)
         await response.prepare(request)
+        request.app[OPEN_REQUESTS].leave(request)  # from here on its socket is what is open
         socket = SyncSocket(self._backend, self.spawn, request, response, client, self._rules, self._intake)
         self.sockets.add(socket)
         if self.leaving.is_set():
@@ -75,23 +75,26 @@ class SyncServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def close(self) -> None:
-        """Send every client away, to come back when there is a server again; what they have started is
-        answered before, if that does not take too long.
+    @property
+    def is_idle(self) -> bool:
+        """True when every client has gone, with an answer to what it has started."""
+        return not self.sockets and not self._tasks
+
+    def leave(self) -> None:
+        """Send every client away as soon as what it has started is answered, to come back when there is a
+        server again.
         """
         self.leaving.set()
         for socket in list(self.sockets):
             socket.leave()
-        await self._until_idle(self._rules.shutdown_seconds)
+
+    def go_away(self) -> None:
+        """Wait for nobody any longer."""
         for socket in list(self.sockets):
             socket.go_away()
-        await self._until_idle(GOODBYE_SECONDS)
+
+    async def close(self) -> None:
+        """End what still runs for clients that are gone."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _until_idle(self, seconds: float) -> None:
-        for _ in range(100):
-            if not self.sockets and not self._tasks:
-                return
-            await asyncio.sleep(seconds / 100)

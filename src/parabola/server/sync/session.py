@@ -74,7 +74,7 @@ from parabola.server.sync.transition_text import (
     unwritable,
     visible_log_lines,
 )
-from parabola.values.errors import BadRequest, Overloaded, ParabolaError, Unauthenticated
+from parabola.values.errors import BadRequest, Overloaded, ParabolaError, ServerShutdown, Unauthenticated
 
 __all__ = [
     "EXPIRED_TEXT",
@@ -229,8 +229,8 @@ class SyncSession:
     def mutation_finished(self, result: FunctionResult | BaseException) -> None:
         """The running mutation has ended; an error other than a user's ends the socket, to be tried again."""
         request, self._running, self._commit_ts = self._running, None, None
-        if request is None or self.closed:
-            return
+        if request is None or self.closed or isinstance(result, ServerShutdown):
+            return  # what the end of the server has cut took no effect: the client brings it to the next one
         outcome = self._outcome(request, result)
         if outcome is None:
             return

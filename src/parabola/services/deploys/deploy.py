@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,6 +83,8 @@ class DeployService:
         self._known = KnownAnalyses()
         self._one_at_a_time = asyncio.Lock()
         self._cleaning: set[asyncio.Task[None]] = set()
+        self.on_pushed: Callable[[PushResult, str | None], None] | None = None
+        """Hears of every push that has taken effect, with its note."""
 
     def start(self) -> None:
         """Remove npm packages that nothing uses: now, and whenever a deployment has been replaced."""
@@ -258,6 +260,8 @@ class DeployService:
 
         await self._activation.activate(started.deployment, started.hosts, write)
         self._pushes.remove(token)
+        if self.on_pushed is not None:
+            self.on_pushed(result, message)
         return result
 
     async def _runnable(self, token: str) -> StartedPush:

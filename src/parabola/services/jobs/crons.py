@@ -24,7 +24,7 @@ from parabola.services.jobs.cron_jobs import (
 )
 from parabola.services.jobs.due_loop import Due, DueLoop
 from parabola.services.settings import ServiceSettings
-from parabola.values.errors import Overloaded, ParabolaError, RateLimited
+from parabola.values.errors import Overloaded, ParabolaError, RateLimited, ServerShutdown
 
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
@@ -57,6 +57,14 @@ class Crons:
             await self._end(row.id, INTERRUPTED_TEXT, 0.0)
         self._loop.start()
 
+    def hold(self) -> None:
+        """Begin no more runs."""
+        self._loop.hold()
+
+    async def idle(self) -> None:
+        """Returns when nothing runs."""
+        await self._loop.idle()
+
     async def close(self) -> None:
         """Stop."""
         await self._loop.close()
@@ -79,6 +87,8 @@ class Crons:
                 await self._run_action(job)
             else:
                 await self._run_mutation(job)
+        except ServerShutdown:  # it stays due
+            return
         except Exception:
             # A fault of the server. The run stays due, and is tried again after a pause.
             await asyncio.sleep(_BACKOFF_SECONDS)

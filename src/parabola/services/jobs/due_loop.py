@@ -61,6 +61,7 @@ class DueLoop:
         self._waiting: dict[str, Work] = {}
         self._changed = asyncio.Event()
         self._closing = False
+        self._holding = False
         self._task: asyncio.Task[None] | None = None
         self._subscription: Token | None = None
 
@@ -71,6 +72,16 @@ class DueLoop:
     def wake(self) -> None:
         """Look again at once."""
         self._changed.set()
+
+    def hold(self) -> None:
+        """Start nothing more; what runs goes on."""
+        self._holding = True
+        self._waiting.clear()
+
+    async def idle(self) -> None:
+        """Returns when nothing runs."""
+        while self._running:
+            await asyncio.wait(self._running.values())
 
     async def close(self) -> None:
         """Start nothing more and stop what runs; the next start begins it again, or finds it interrupted."""
@@ -98,7 +109,7 @@ class DueLoop:
 
     async def _turn(self) -> float:
         """Look once if something could be started, and start it; how many seconds to sleep."""
-        if self._waiting or len(self._running) >= self._concurrency:
+        if self._holding or self._waiting or len(self._running) >= self._concurrency:
             return LONGEST_SLEEP_SECONDS  # the next one that ends sees to it
         snapshot = self._database.begin()
         due = await self._look(snapshot, time.time_ns(), AHEAD * self._concurrency + len(self._running))
@@ -115,7 +126,7 @@ class DueLoop:
         return min(max((due.next_ts - time.time_ns()) / 1e9, 0.0), LONGEST_SLEEP_SECONDS)
 
     def _start_waiting(self) -> None:
-        while self._waiting and len(self._running) < self._concurrency:
+        while self._waiting and not self._holding and len(self._running) < self._concurrency:
             id = next(iter(self._waiting))
             task = self._running[id] = asyncio.create_task(self._attend(self._waiting.pop(id)))
             task.add_done_callback(partial(self._ended, id))

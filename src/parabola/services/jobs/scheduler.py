@@ -39,7 +39,7 @@ from parabola.services.jobs.scheduled_jobs import (
     start_job,
 )
 from parabola.services.settings import ServiceSettings
-from parabola.values.errors import Overloaded, ParabolaError, RateLimited
+from parabola.values.errors import Overloaded, ParabolaError, RateLimited, ServerShutdown
 
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
@@ -106,6 +106,16 @@ class Scheduler:
             loop.start()
         self._cleaner = asyncio.create_task(self._clean_up(), name="scheduler clean-up")
 
+    def hold(self) -> None:
+        """Begin no more jobs."""
+        for loop in self._loops:
+            loop.hold()
+
+    async def idle(self) -> None:
+        """Returns when no job runs."""
+        for loop in self._loops:
+            await loop.idle()
+
     async def close(self) -> None:
         """Stop. Jobs that were running are begun again, or failed, at the next start."""
         if self._cleaner is not None:
@@ -156,6 +166,8 @@ class Scheduler:
                 )
             else:
                 await self._run_mutation(job)
+        except ServerShutdown:  # it stays due
+            return
         except Exception:
             # A fault of the server. Whatever it is, the job must not come up again at once and for ever.
             count = self._faults[job.id] = self._faults.get(job.id, 0) + 1

@@ -1,0 +1,113 @@
+"""What a server says of itself: one event a line, for people or for programs, and never in the way."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parabola.cli.server_log import LogFormat, ServerLog, begin_log, line_of
+from parabola.functions.deployed.deployment import Deployment
+from parabola.functions.outcomes.execution_log import ExecutionEntry
+from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.services.deploys.push import IndexDiff, ModuleDiff, PushResult
+
+FAILED = ExecutionEntry(
+    kind="Completion",
+    udf_type="Mutation",
+    identifier="tasks:create",
+    timestamp=1.0,
+    log_lines=(),
+    request_id="aabb",
+    execution_id="1",
+    error=FunctionFailure("Uncaught ValueError: no", ("create (convex/tasks.py:3)",)),
+)
+
+
+def written(format: LogFormat, *events: tuple[str, str]) -> str:
+    output = io.StringIO()
+    log = ServerLog(format, output)
+    for event, text in events:
+        log.say(event, text)
+    log.close()
+    return output.getvalue()
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text()), max_size=5))
+def test_every_event_is_one_line_of_json(events: list[tuple[str, str]]) -> None:
+    lines = written(LogFormat.json, *events).split("\n")[:-1]
+    assert [(line["event"], line["message"]) for line in map(json.loads, lines)] == events
+
+
+@given(st.text())
+def test_text_holds_nothing_that_a_terminal_obeys_and_no_line_that_looks_like_another(text: str) -> None:
+    first, *more = line_of(LogFormat.text, "error", text, "error", {}).split("\n")
+    assert first[:4].isdigit()
+    assert all(line.startswith("    ") for line in more)
+    assert "\x1b" not in first.join(more)
+
+
+def test_a_failure_is_told_with_its_request(capsys: pytest.CaptureFixture[str]) -> None:
+    output = io.StringIO()
+    log = ServerLog(LogFormat.json, output)
+    log.function_failed(FAILED)
+    log.close()
+    line = json.loads(output.getvalue())
+    assert (line["level"], line["event"], line["function"]) == ("error", "error", "tasks:create")
+    assert line["requestId"] == "aabb"
+    assert line["error"] == "Uncaught ValueError: no\n    at create (convex/tasks.py:3)"
+
+
+def test_a_push_is_told_with_what_it_changes() -> None:
+    output = io.StringIO()
+    log = ServerLog(LogFormat.text, output)
+    result = PushResult(ModuleDiff(added=("a.py",)), IndexDiff(added=({"name": "t.by_x"},)), Deployment())
+    log.pushed(result, "first")
+    log.close()
+    assert "Pushed (first): + module a.py, + index t.by_x; 0 functions are served." in output.getvalue()
+
+
+def test_a_reader_that_takes_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parabola.cli.server_log.MOST_WAITING", 3)
+    gate = threading.Event()
+
+    class Stuck(io.StringIO):
+        def write(self, text: str) -> int:
+            gate.wait()
+            return super().write(text)
+
+    output = Stuck()
+    log = ServerLog(LogFormat.text, output)
+    for number in range(100):
+        log.say("event", str(number))  # would never come back if it waited
+    gate.set()
+    log.close()
+    assert " 0\n" in output.getvalue()
+    assert " 99\n" not in output.getvalue()
+
+
+def test_lines_of_loggers_are_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before = list(root.handlers)
+    for handler in before:
+        root.removeHandler(handler)
+    try:
+        begin_log(LogFormat.json)
+        try:
+            raise KeyError("x")
+        except KeyError:
+            logging.getLogger("parabola.test").exception("it %s", "broke")
+        line: dict[str, Any] = json.loads(capsys.readouterr().err)
+    finally:
+        for handler in list(root.handlers):
+            root.removeHandler(handler)
+        for handler in before:
+            root.addHandler(handler)
+    assert (line["level"], line["message"], line["logger"]) == ("error", "it broke", "parabola.test")
+    assert "KeyError" in line["error"]

@@ -88,6 +88,11 @@ class ServerProcess:
         self._process.send_signal(with_signal)
         return self._process.wait(timeout=START_SECONDS)
 
+    def wait(self) -> int:
+        """Wait until it ends by itself; its exit status."""
+        assert self._process is not None
+        return self._process.wait(timeout=START_SECONDS)
+
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self.terminate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -55,12 +56,14 @@ from parabola.services.sign_in.key_sets import DocumentCache
 from parabola.services.sign_in.signing_keys import SigningKeys
 from parabola.values.errors import ParabolaError
 
-__all__ = ["PACKAGES_FOLDER", "Backend", "BackendConfig", "open_database"]
+__all__ = ["LOOK_SECONDS", "PACKAGES_FOLDER", "Backend", "BackendConfig", "open_database"]
 
 if TYPE_CHECKING:
     from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
 
+LOOK_SECONDS: Final = 1.0
+"""Between two looks for the files of the data directory."""
 PACKAGES_FOLDER: Final = "node_packages"
 """Where the data directory keeps npm packages of `"use node"` modules."""
 
@@ -177,6 +180,12 @@ class Backend:
         await self._closing.aclose()
 
     # The end
+
+    async def until_data_is_lost(self) -> None:
+        """Returns never. Raises `DataDirectoryLost` soon after the data directory was deleted or replaced."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.database.persistence.look_for_files()
 
     @property
     def running(self) -> RunningCalls:

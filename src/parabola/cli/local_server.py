@@ -19,7 +19,7 @@ from parabola.cli.server_log import LogFormat, Say, begin_log
 from parabola.cli.server_options import ServerOptions
 from parabola.cli.target import RunningServer
 from parabola.services.sign_in.admin_keys import make_admin_key
-from parabola.values.errors import BadRequest
+from parabola.values.errors import BadRequest, ParabolaError
 
 if TYPE_CHECKING:
     from parabola.backend import Backend
@@ -99,6 +99,7 @@ class LocalServer:
                 ) from None
             collect_garbage_rarely()
             giving_back = asyncio.create_task(give_memory_back())
+            watching = asyncio.create_task(_watch_data(backend, told_to_end))
             try:
                 server = Server(backend, options.host, listener, site_listener, options.public, rules)
                 await server.start()
@@ -109,13 +110,18 @@ class LocalServer:
                     )
                     yield cls(backend, url, site_url, options, told_to_end)
                 finally:
-                    RunningServer.remove(options.data_dir)
-                    _say_what_is_waited_for(backend.running.calls, rules.shutdown_seconds, say)
-                    cut = await server.stop()
-                    if cut:
+                    is_lost = watching.done()
+                    if is_lost:  # what is there now is another server's
+                        say("stopping", "Stopping at once: the data is gone.", "error")
+                    else:
+                        RunningServer.remove(options.data_dir)
+                        _say_what_is_waited_for(backend.running.calls, rules.shutdown_seconds, say)
+                    cut = await server.stop(at_once=is_lost)
+                    if cut and not is_lost:
                         _say_what_was_cut(cut, say)
             finally:
                 giving_back.cancel()
+                watching.cancel()
                 await backend.close()
             say("stopped", "Stopped.")
 
@@ -132,7 +138,9 @@ class LocalServer:
         console.print()
 
     async def until_told_to_end(self) -> None:
-        """Wait for Ctrl-C or a termination signal; one that came during the start counts."""
+        """Wait for Ctrl-C or a termination signal; one that came during the start counts. Raises
+        `DataDirectoryLost`.
+        """
         await asyncio.shield(self.told_to_end)
 
 
@@ -146,6 +154,15 @@ def _rules(options: ServerOptions) -> ServerRules:
         trusted_proxies=trusted_networks(tuple(options.trusted_proxies.split(","))),
         files_origin=None if origin is None else origin.rstrip("/"),
     )
+
+
+async def _watch_data(backend: Backend, told_to_end: asyncio.Future[None]) -> None:
+    """Ends the server when its data directory is gone."""
+    try:
+        await backend.until_data_is_lost()
+    except ParabolaError as error:
+        if not told_to_end.done():
+            told_to_end.set_exception(error)
 
 
 def _say_what_is_waited_for(calls: Sequence[RunningCall], seconds: float, say: Say) -> None:

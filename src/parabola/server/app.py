@@ -178,14 +178,15 @@ class Server:
             await self.stop()
             raise
 
-    async def stop(self) -> list[RunningCall]:
+    async def stop(self, *, at_once: bool = False) -> list[RunningCall]:
         """Take no more requests, send the WebSocket clients away, and let what runs end, for as long as the
         rules say. Then cut the rest, of which the calls are answered: every client is told, in a way that
-        makes none run an action twice.
+        makes none run an action twice. With `at_once` nothing is waited for.
         """
         runners, self._runners = self._runners, []
         sync = [runner.app[SYNC_SERVER] for runner in runners if SYNC_SERVER in runner.app]
-        return await shut_down(self._backend, runners, self._open, sync, self.rules.shutdown_seconds)
+        seconds = 0 if at_once else self.rules.shutdown_seconds
+        return await shut_down(self._backend, runners, self._open, sync, seconds)
 
     async def _listen(self, app: web.Application, where: int | socket.socket) -> int:
         runner = ConnectionRunner(

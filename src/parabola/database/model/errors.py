@@ -7,6 +7,7 @@ from parabola.values.errors import OptimisticConcurrencyControlFailure, Parabola
 __all__ = [
     "ConflictError",
     "DataDirectoryLocked",
+    "DataDirectoryLost",
     "StorageBusy",
     "StorageDamaged",
     "StorageError",
@@ -62,27 +63,36 @@ class StorageFull(StorageError):
 
 
 class StorageFailed(StorageError):
-    """The disk did not take or confirm a write. Writes are refused until the server is started again."""
-
-    status = 500
-    default_code = "StorageFailed"
-
-
-class StorageDamaged(StorageFailed):
-    """What the disk gave back is not what was written. Writes are refused; restore a backup.
+    """The disk did not take or confirm a write. Writes are refused until the server is started again.
 
     `detail` says what and where, for whoever runs the server: it is in the text of the exception and in the
     log, and not in the message, which every caller may see.
     """
 
-    default_code = "StorageDamaged"
+    status = 500
+    default_code = "StorageFailed"
 
     def __init__(self, message: str, code: str | None = None, *, detail: str = "") -> None:
         super().__init__(message, code)
         self.detail = detail
 
     def __str__(self) -> str:
+        return self.detail or self.message
+
+
+class StorageDamaged(StorageFailed):
+    """What the disk gave back is not what was written. Writes are refused; restore a backup."""
+
+    default_code = "StorageDamaged"
+
+    def __str__(self) -> str:
         return f"{self.message} {self.detail}".rstrip()
+
+
+class DataDirectoryLost(StorageFailed):
+    """The data directory was deleted or replaced under the server. Put it back, then start the server."""
+
+    default_code = "DataDirectoryLost"
 
 
 class DataDirectoryLocked(ParabolaError):

@@ -20,7 +20,8 @@ class DirectoryLock:
     def __init__(self, directory: Path) -> None:
         """Creates the directory if need be. Raises `DataDirectoryLocked` naming the holder."""
         directory.mkdir(parents=True, exist_ok=True)
-        self._file: int | None = os.open(directory / "parabola.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self.path = directory / "parabola.lock"
+        self._file: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._lock(self._file)
         except OSError:

@@ -227,5 +227,8 @@ class MemoryPersistence:
     async def inspect(self, key_of: KeyOf) -> None:
         """Memory is what it is."""
 
+    async def look_for_files(self) -> None:
+        """There are none."""
+
     async def close(self) -> None:
         """There is nothing to close."""

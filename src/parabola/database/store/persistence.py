@@ -176,6 +176,11 @@ class Persistence(Protocol):
         Raises `StorageDamaged` where it differs; then no more writes are taken.
         """
 
+    async def look_for_files(self) -> None:
+        """Sees whether what keeps the data is still in its place. Raises `DataDirectoryLost` where it is not;
+        then no more writes are taken.
+        """
+
     def damaged(self, what: str) -> StorageError:
         """The error to raise where what is stored contradicts itself; no more writes are taken."""
 

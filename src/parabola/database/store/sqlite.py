@@ -32,6 +32,7 @@ from typing import Any, Final
 
 from parabola.database.model.documents import Revision
 from parabola.database.model.errors import (
+    DataDirectoryLost,
     StorageBusy,
     StorageDamaged,
     StorageError,
@@ -43,6 +44,7 @@ from parabola.database.model.intervals import Interval
 from parabola.database.settings import DatabaseSettings
 from parabola.database.store import sqlite_statements as sql
 from parabola.database.store.checksums import Damage, revision_checksum
+from parabola.database.store.data_place import DataPlace
 from parabola.database.store.directory_lock import DirectoryLock
 from parabola.database.store.high_mark import HighMark
 from parabola.database.store.persistence import (
@@ -113,6 +115,7 @@ class SqlitePersistence:
         self._db = self._log.connect()
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="parabola-sync")
         self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="parabola-checkpoint")
+        self._looker = ThreadPoolExecutor(1, thread_name_prefix="parabola-look")
         self._cache = RevisionCache(settings.document_cache_bytes)
         self._next_number = 1
         self._synced_ts = 0
@@ -175,6 +178,7 @@ class SqlitePersistence:
         except sqlite3.OperationalError as error:
             _log.warning("the write-ahead log of %s could not be moved into it yet: %s", self._path, error)
         check_pages(db, self._path)
+        self._place = DataPlace((self._path, self._log.path, self._lock.path))
         self._old_rows = OldRows(db, self._reads.removed_ts)
         self._reads.opened_ts = self._synced_ts = self.newest_ts
         self._mark.advance(self.newest_ts)
@@ -421,19 +425,30 @@ class SqlitePersistence:
         self._commit()
         target = self.newest_ts
         try:
-            await asyncio.get_running_loop().run_in_executor(self._syncer, self._sync, target)
+            lost = await asyncio.get_running_loop().run_in_executor(self._syncer, self._sync, target)
         except OSError as error:
             raise self._failed(
                 f"The disk did not confirm a write ({error.strerror}), so it is not known what it kept."
             ) from error
+        if lost is not None:
+            raise self._stopped(_lost(lost))
         self._synced_ts = max(self._synced_ts, target)
         if self._log.wants_checkpoint and self._checkpointing is None:
             self._checkpointing = asyncio.create_task(self._checkpoint())
 
-    def _sync(self, ts: int) -> None:
-        """Makes everything up to `ts` durable, and remembers that it is."""
+    def _sync(self, ts: int) -> Path | None:
+        """Makes everything up to `ts` durable, and remembers that it is. The file that is lost, if one is."""
         self._log.sync()
-        self._mark.advance(ts)
+        lost = self._place.lost()
+        if lost is None:
+            self._mark.advance(ts)
+        return lost
+
+    async def look_for_files(self) -> None:
+        loop = asyncio.get_running_loop()
+        lost = await loop.run_in_executor(self._looker, self._place.lost)
+        if lost is not None:
+            raise self._stopped(_lost(lost))
 
     def _store_sizes(self) -> None:
         """So that the next start has nothing to add up; it does where there is no room for them."""
@@ -512,10 +527,20 @@ class SqlitePersistence:
     def _let_go(self) -> None:
         self._syncer.shutdown(wait=True)
         self._checkpointer.shutdown(wait=True)
+        self._looker.shutdown(wait=False)
         self._db.close()
         self._log.close()
         self._mark.close()
         self._lock.release()
+
+
+def _lost(file: Path) -> DataDirectoryLost:
+    return DataDirectoryLost(
+        "The server's data is gone, so nothing more is acknowledged. Its log says what to do.",
+        detail=f"The data directory {file.parent} was deleted or replaced while it was in use: {file.name} "
+        "is not the file any more that was opened. Nothing more is acknowledged. Put the directory back as "
+        "it was, or restore a backup, then start the server.",
+    )
 
 
 def is_damage(error: Damage | sqlite3.Error) -> bool:

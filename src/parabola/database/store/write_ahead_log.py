@@ -44,7 +44,7 @@ class WriteAheadLog:
     def __init__(self, path: Path, cache_bytes: int) -> None:
         self._database = path
         self._cache_kib = cache_bytes // KIB
-        self._path = path.with_name(path.name + "-wal")
+        self.path = path.with_name(path.name + "-wal")
         self._file: int | None = None
         self._pages = 0
         self._checkpointer: sqlite3.Connection | None = None
@@ -92,7 +92,7 @@ class WriteAheadLog:
     def _open(self) -> int | None:
         """Our own descriptor of the log, opened again should SQLite have made a new file."""
         try:
-            there = os.stat(self._path)
+            there = os.stat(self.path)
         except FileNotFoundError:
             return None
         if self._file is not None:
@@ -102,8 +102,8 @@ class WriteAheadLog:
             os.close(self._file)
             self._file = None
         # SQLite locks the database and the -shm file, never the log, so closing this one drops no lock.
-        self._file = os.open(self._path, os.O_RDWR)
-        _sync_directory(self._path.parent)
+        self._file = os.open(self.path, os.O_RDWR)
+        _sync_directory(self.path.parent)
         return self._file
 
     def checkpoint(self, mode: Literal["PASSIVE", "RESTART", "TRUNCATE"]) -> bool:

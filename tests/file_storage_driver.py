@@ -60,6 +60,18 @@ async def keep(ctx: MutationCtx, text: str, abort: bool = False) -> str:
         raise ValueError("changed my mind")
     return id
 
+@mutation
+async def metered(ctx: MutationCtx, size: int) -> object:
+    id = await ctx.storage.store(bytes(size))
+    await ctx.storage.get(id)
+    used = await ctx.meta.get_transaction_metrics()
+    names = ("filesWritten", "fileWriteBytes", "filesRead", "fileReadBytes")
+    return [[used[name]["used"], used[name]["remaining"] + used[name]["used"]] for name in names]
+
+@mutation
+async def keep_within(ctx: MutationCtx, limits: dict[str, float]) -> None:
+    await ctx.run_mutation("files:metered", {"size": 10}, transaction_limits=limits)
+
 @query
 async def forbidden(ctx: QueryCtx) -> list[str]:
     return [name for name in dir(ctx.storage) if not name.startswith("_")]

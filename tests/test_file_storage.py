@@ -160,6 +160,37 @@ async def test_each_kind_of_function_has_its_part_of_storage(storage: Storage) -
     assert (await storage.call("query", "row", id=id))["contentType"] == "text/kept"
 
 
+@pytest.mark.parametrize("size", [10, 10 * 2**20])
+async def test_files_of_a_mutation_count_towards_its_limits(storage: Storage, size: int) -> None:
+    """However many parts a file comes in."""
+    size = float(size)
+    most = 256.0 * 2**20
+    assert await storage.call("mutation", "metered", size=size) == [
+        [1.0, 1000.0],
+        [size, most],
+        [1.0, 1000.0],
+        [size, most],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        ({"filesWritten": 0.0}, "Too many files stored by this mutation (limit: 0)"),
+        ({"fileWriteBytes": 9.0}, "Too many bytes stored in files by this mutation (limit: 9 bytes)"),
+        ({"filesRead": 0.0}, "Too many files read by this mutation (limit: 0)"),
+        ({"fileReadBytes": 9.0}, "Too many bytes read from files by this mutation (limit: 9 bytes)"),
+    ],
+)
+async def test_a_nested_mutation_may_be_allowed_fewer_files(
+    storage: Storage, limits: dict[str, float], text: str
+) -> None:
+    refused = await storage.backend.mutation(client_call("files:keep_within", {"limits": limits}))
+    assert refused.error is not None
+    assert text in refused.error.message
+    assert await storage.call("query", "rows") == []
+
+
 async def test_bytes_of_a_mutation_that_did_not_commit_are_removed(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ from parabola.values.int64 import Int64
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED
 from parabola.values.schema.definition import define_schema, define_table
 from parabola.values.validators.builder import v
+from parabola.values.validators.handles import FunctionHandle
 
 __all__ = [
     "COMMIT_TS",
@@ -49,6 +50,7 @@ __all__ = [
     "Document",
     "FormData",
     "FormFile",
+    "FunctionHandle",
     "Headers",
     "HttpRouter",
     "Id",

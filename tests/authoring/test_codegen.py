@@ -54,6 +54,11 @@ def module(*functions: Any) -> AnalyzedModule:
         ({"type": "literal", "value": {"$float": "AAAAAAAA8H8="}}, "number"),
         ({"type": "array", "value": {"type": "union", "value": [STRING, NULL]}}, "Array<string | null>"),
         ({"type": "union", "value": []}, "never"),
+        ({"type": "function"}, 'import("convex/server").FunctionHandle_future<any, any, any>'),
+        (
+            {"type": "function", "fnType": "query", "args": object_of(a=STRING), "returns": NULL},
+            'import("convex/server").FunctionHandle_future<"query", { a: string }, null>',
+        ),
         (
             {"type": "record", "keys": STRING, "values": {"fieldType": NUMBER, "optional": False}},
             "Record<string, number>",

@@ -201,6 +201,10 @@ def test_metrics_have_the_public_names() -> None:
         "databaseQueries",
         "documentsRead",
         "documentsWritten",
+        "fileReadBytes",
+        "fileWriteBytes",
+        "filesRead",
+        "filesWritten",
         "functionsScheduled",
         "scheduledFunctionArgsBytes",
     ]

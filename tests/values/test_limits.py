@@ -254,6 +254,18 @@ DRIVEN: Mapping[str, tuple[Driven, ...]] = {
             " (limit: 16777216 bytes)",
         ),
     ),
+    "MAX_FILES_WRITTEN": (
+        Driven(counted("count_file_write", 1, is_last=True), 1000, "Too many files stored by this mutation"),
+    ),
+    "MAX_FILE_BYTES_WRITTEN": (
+        Driven(at_once("count_file_write", is_last=True), 256 * MIB, "(limit: 268435456 bytes)"),
+    ),
+    "MAX_FILES_READ": (
+        Driven(counted("count_file_read", 1, is_first=True), 1000, "Too many files read by this mutation"),
+    ),
+    "MAX_FILE_BYTES_READ": (
+        Driven(at_once("count_file_read", is_first=True), 256 * MIB, "(limit: 268435456 bytes)"),
+    ),
     "LIMIT_WARNING_RATIO": (
         Driven(warned_of, 12_800, f"Many writes {IN_ONE} (actual: 12801, limit: 16000)."),
     ),

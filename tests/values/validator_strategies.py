@@ -22,6 +22,7 @@ class Tables:
 
 
 TABLES = Tables()
+HANDLE = f"function://{encode_id(545, bytes(16))}"
 TASK_ID, USER_ID, STORAGE_ID, UNKNOWN_ID = (encode_id(n, bytes(16)) for n in (10001, 10002, 540, 10003))
 
 identifiers = st.sampled_from(["a", "b", "c", "_id", "_creationTime"])
@@ -39,6 +40,7 @@ _plain = st.sampled_from(
         v.any(),
         v.commit_ts(),
         v.id("tasks"),
+        v.function("mutation", args={"a": v.string()}),
     ]
 )
 
@@ -69,6 +71,8 @@ def near(draw: st.DrawFn, validator: Validator[Any]) -> Any:
         return Int64(draw(st.integers(-3, 3)))
     if kind == "id":
         return draw(st.sampled_from([TASK_ID, TASK_ID, USER_ID, STORAGE_ID, UNKNOWN_ID, "x"]))
+    if kind == "function":
+        return draw(st.sampled_from([HANDLE, f"{HANDLE}#tasks:done", HANDLE[:-1], "function://", TASK_ID]))
     if kind == "literal":
         return validator.value
     if kind == "array":
@@ -115,6 +119,9 @@ def _accepts(json: Any, value: Any) -> bool:
         if not isinstance(value, str) or not is_valid_id(value):
             return False
         return TABLES.names.get(decode_id(value).table_number, ("",))[0] == json["tableName"]
+    if kind == "function":
+        start, scheme, name = str(value).partition("function://")
+        return isinstance(value, str) and scheme != "" and start == "" and is_valid_id(name.split("#")[0])
     if kind == "literal":
         return equal(value, decode(json["value"]))
     if kind == "union":

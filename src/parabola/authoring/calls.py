@@ -25,6 +25,10 @@ class TransactionLimits(TypedDict, total=False):
     bytesWritten: int
     functionsScheduled: int
     scheduledFunctionArgsBytes: int
+    filesWritten: int
+    fileWriteBytes: int
+    filesRead: int
+    fileReadBytes: int
 
 
 def nested_call(

@@ -7,6 +7,7 @@ from typing import Any
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.references import function_address
 from parabola.values.int64 import Int64
+from parabola.values.validators.handles import FunctionHandle
 
 __all__ = ["BaseMeta", "Json", "Meta", "SyncMeta"]
 
@@ -23,7 +24,7 @@ class BaseMeta:
     def _read(self, op: str) -> Pending[Json]:
         return Operation(self._syscalls.call(f"1.0/{op}", {}))
 
-    def _create_function_handle(self, function: Any) -> Pending[str]:
+    def _create_function_handle(self, function: Any) -> Pending[FunctionHandle]:
         args = {**function_address(function), "version": SYSCALL_VERSION}
         return Operation(self._syscalls.call("1.0/createFunctionHandle", args))
 
@@ -51,7 +52,7 @@ class Meta(BaseMeta):
         """`ip`, `userAgent`, `requestId` ... of the request (mutations and actions)."""
         return self._read("getRequestMetadata")
 
-    def create_function_handle(self, function: Any) -> Pending[str]:
+    def create_function_handle(self, function: Any) -> Pending[FunctionHandle]:
         """A string that names a function across components and may be stored."""
         return self._create_function_handle(function)
 
@@ -75,6 +76,6 @@ class SyncMeta(BaseMeta):
         """`ip`, `userAgent`, `requestId` ... of the request (mutations and actions)."""
         return self._wait(self._read("getRequestMetadata"))
 
-    def create_function_handle(self, function: Any) -> str:
+    def create_function_handle(self, function: Any) -> FunctionHandle:
         """A string that names a function across components and may be stored."""
         return self._wait(self._create_function_handle(function))

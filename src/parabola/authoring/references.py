@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from parabola.values.errors import BadRequest
+from parabola.values.validators.handles import HANDLE_SCHEME
 
 __all__ = ["FunctionReference", "api", "components", "function_address", "function_name", "internal"]
 
-_HANDLE_SCHEME: Final = "function://"
 _CHILD: Final = "_reference/childComponent/"
 
 
@@ -50,7 +50,7 @@ def function_address(function: Any) -> dict[str, str]:
     if isinstance(function, FunctionReference):
         return _reference_address(function)
     if isinstance(function, str):
-        if function.startswith(_HANDLE_SCHEME):
+        if function.startswith(HANDLE_SCHEME):
             return {"functionHandle": function}
         return {"name": _canonical(function)}
     name = getattr(function, "reference_name", None)

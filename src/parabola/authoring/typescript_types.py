@@ -43,6 +43,12 @@ def type_of(validator: Mapping[str, Any], depth: int = 0) -> str:
         return _literal(validator["value"])
     if kind == "id":
         return f"Id<{json.dumps(validator['tableName'])}>"
+    if kind == "function":
+        fn_type = json.dumps(validator["fnType"]) if "fnType" in validator else "any"
+        args, returns = (
+            type_of(validator[part], depth) if part in validator else "any" for part in ("args", "returns")
+        )
+        return f'import("convex/server").FunctionHandle_future<{fn_type}, {args}, {returns}>'
     if kind == "array":
         return f"Array<{type_of(validator['value'], depth)}>"
     if kind == "record":

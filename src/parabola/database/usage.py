@@ -31,6 +31,10 @@ class Limits:
     scheduled_function_args_bytes: int = standard.MAX_SCHEDULED_ARGUMENT_BYTES
     system_documents_written: int = standard.MAX_SYSTEM_DOCUMENTS_WRITTEN
     system_bytes_written: int = standard.MAX_SYSTEM_BYTES_WRITTEN
+    files_written: int = standard.MAX_FILES_WRITTEN
+    file_write_bytes: int = standard.MAX_FILE_BYTES_WRITTEN
+    files_read: int = standard.MAX_FILES_READ
+    file_read_bytes: int = standard.MAX_FILE_BYTES_READ
 
 
 _PUBLIC: Final = {
@@ -41,6 +45,10 @@ _PUBLIC: Final = {
     "documentsWritten": "documents_written",
     "functionsScheduled": "functions_scheduled",
     "scheduledFunctionArgsBytes": "scheduled_function_args_bytes",
+    "filesWritten": "files_written",
+    "fileWriteBytes": "file_write_bytes",
+    "filesRead": "files_read",
+    "fileReadBytes": "file_read_bytes",
 }
 """Names in `transactionLimits` and `getTransactionMetrics`."""
 
@@ -95,6 +103,26 @@ _TEXTS: Final = {
         "Large total size of the arguments of scheduled functions from this mutation"
         " (actual: {used} bytes, limit: {limit} bytes).",
     ),
+    "files_written": (
+        "TooManyFilesWritten",
+        "Too many files stored by this mutation (limit: {limit})",
+        "Many files stored by this mutation (actual: {used}, limit: {limit}).",
+    ),
+    "file_write_bytes": (
+        "TooManyFileBytesWritten",
+        "Too many bytes stored in files by this mutation (limit: {limit} bytes). Use an action",
+        "Many bytes stored in files by this mutation (actual: {used} bytes, limit: {limit} bytes).",
+    ),
+    "files_read": (
+        "TooManyFilesRead",
+        "Too many files read by this mutation (limit: {limit})",
+        "Many files read by this mutation (actual: {used}, limit: {limit}).",
+    ),
+    "file_read_bytes": (
+        "TooManyFileBytesRead",
+        "Too many bytes read from files by this mutation (limit: {limit} bytes). Use an action",
+        "Many bytes read from files by this mutation (actual: {used} bytes, limit: {limit} bytes).",
+    ),
 }
 
 
@@ -113,6 +141,10 @@ class Usage:
         self.system_bytes_written = 0
         self.functions_scheduled = 0
         self.scheduled_function_args_bytes = 0
+        self.files_written = 0
+        self.file_write_bytes = 0
+        self.files_read = 0
+        self.file_read_bytes = 0
 
     def count_read(self, size: int) -> None:
         """One user document of `size` bytes was read. Raises `PaginationLimit`."""
@@ -156,6 +188,24 @@ class Usage:
             raise self._exceeded("functions_scheduled")
         if self.scheduled_function_args_bytes > self.limits.scheduled_function_args_bytes:
             raise self._exceeded("scheduled_function_args_bytes")
+
+    def count_file_write(self, size: int, *, is_last: bool) -> None:
+        """A file, or one part of it, of `size` bytes is to be stored. Raises `PaginationLimit`."""
+        self.files_written += is_last
+        self.file_write_bytes += size
+        if self.files_written > self.limits.files_written:
+            raise self._exceeded("files_written")
+        if self.file_write_bytes > self.limits.file_write_bytes:
+            raise self._exceeded("file_write_bytes")
+
+    def count_file_read(self, size: int, *, is_first: bool) -> None:
+        """A file, or one part of it, of `size` bytes is to be read. Raises `PaginationLimit`."""
+        self.files_read += is_first
+        self.file_read_bytes += size
+        if self.files_read > self.limits.files_read:
+            raise self._exceeded("files_read")
+        if self.file_read_bytes > self.limits.file_read_bytes:
+            raise self._exceeded("file_read_bytes")
 
     @contextmanager
     def tightened(self, transaction_limits: Mapping[str, Any] | None) -> Iterator[None]:
@@ -210,6 +260,10 @@ class Usage:
             and self.system_bytes_written <= limits.system_bytes_written * ratio
             and self.functions_scheduled <= limits.functions_scheduled * ratio
             and self.scheduled_function_args_bytes <= limits.scheduled_function_args_bytes * ratio
+            and self.files_written <= limits.files_written * ratio
+            and self.file_write_bytes <= limits.file_write_bytes * ratio
+            and self.files_read <= limits.files_read * ratio
+            and self.file_read_bytes <= limits.file_read_bytes * ratio
         ):
             return []
         found = []

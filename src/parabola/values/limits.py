@@ -91,6 +91,11 @@ MAX_SYSTEM_DOCUMENTS_WRITTEN: Final = 40_000
 MAX_SYSTEM_BYTES_WRITTEN: Final = 128 * MIB
 MAX_FUNCTIONS_SCHEDULED: Final = 1000
 MAX_SCHEDULED_ARGUMENT_BYTES: Final = 16 * MIB
+MAX_FILES_WRITTEN: Final = 1000
+"""Files that one mutation stores with `ctx.storage.store` (semantics 8); the four numbers are chosen."""
+MAX_FILE_BYTES_WRITTEN: Final = 256 * MIB
+MAX_FILES_READ: Final = 1000
+MAX_FILE_BYTES_READ: Final = 256 * MIB
 LIMIT_WARNING_RATIO: Final = 0.8
 """The share of a limit above which a warning is logged."""
 

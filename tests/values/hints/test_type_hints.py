@@ -30,6 +30,7 @@ from parabola.values.encoding import CommitTs, Int64
 from parabola.values.errors import UnmappableHint, UserError
 from parabola.values.hints.type_hints import Id, validator_from_hint, validators_from_signature
 from parabola.values.validators.builder import v
+from parabola.values.validators.handles import FunctionHandle
 from values.hinted_types import Broken, Circle, Counter, DetailedTask, Line, LooseTask, Point, Task, Tree
 
 Score = NewType("Score", float)
@@ -79,6 +80,8 @@ POINT = v.object({"x": v.integer(), "y": v.optional(v.number()), "tags": v.optio
         (type(None), v.null()),
         (Int64, v.int64()),
         (CommitTs, v.commit_ts()),
+        (FunctionHandle, v.function()),
+        (Annotated[FunctionHandle, v.function("query", args={})], v.function("query", args={})),
         (Any, v.any()),
         (object, v.any()),
         (Id["tasks"], v.id("tasks")),

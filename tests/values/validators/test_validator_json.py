@@ -28,6 +28,19 @@ def test_a_validator_survives_its_json_form(validator):
         (v.any(), {"type": "any"}),
         (v.commitTs(), {"type": "commitTs"}),
         (v.id("t"), {"type": "id", "tableName": "t"}),
+        (v.function(), {"type": "function"}),
+        (
+            v.function("action", args={"n": v.number()}, returns=v.null()),
+            {
+                "type": "function",
+                "fnType": "action",
+                "args": {
+                    "type": "object",
+                    "value": {"n": {"fieldType": {"type": "number"}, "optional": False}},
+                },
+                "returns": {"type": "null"},
+            },
+        ),
         (v.literal("x"), {"type": "literal", "value": "x"}),
         (v.literal(1), {"type": "literal", "value": 1.0}),
         (v.literal(Int64(1)), {"type": "literal", "value": {"$integer": "AQAAAAAAAAA="}}),
@@ -98,3 +111,22 @@ def test_malformed_json_is_refused(json, text):
     with pytest.raises(InvalidValidator) as info:
         validator_from_json(json)
     assert text in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("json", "text"),
+    [
+        ({"type": "function", "fnType": "httpAction"}, "as the type, not 'httpAction'"),
+        ({"type": "function", "args": {"type": "nope"}}, "'nope'"),
+        ({"type": "function", "returns": []}, "a JSON object"),
+    ],
+)
+def test_what_is_no_signature_of_a_function_is_refused(json, text):
+    with pytest.raises(InvalidValidator, match=text):
+        validator_from_json(json)
+
+
+def test_a_signature_of_a_function_is_written_as_one_writes_a_function():
+    with pytest.raises(InvalidValidator, match=r"the result of v\.function\(\)"):
+        v.function(returns=v.optional(v.string()))
+    assert v.function(args={"a": v.optional(v.string())}).args == v.object({"a": v.optional(v.string())})

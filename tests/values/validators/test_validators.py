@@ -6,6 +6,7 @@ from parabola.values.encoding import COMMIT_TS, Int64
 from parabola.values.errors import BadRequest, InvalidValidator, ValidationError
 from parabola.values.validators.builder import v
 from values.validator_strategies import (
+    HANDLE,
     STORAGE_ID,
     TABLES,
     TASK_ID,
@@ -51,6 +52,11 @@ def test_acceptance_as_the_reference_words_it(pair):
         (v.any(), [None, {"x": [1.0]}, COMMIT_TS], []),
         (v.id("tasks"), [TASK_ID], [USER_ID, STORAGE_ID, UNKNOWN_ID, "x", 1.0, TASK_ID.upper()]),
         (v.id("_storage"), [STORAGE_ID], [TASK_ID]),
+        (
+            v.function("query"),
+            [HANDLE, f"{HANDLE}#a/b:c"],
+            [HANDLE[:-1], HANDLE[11:], "function://", "a:b", None],
+        ),
         (v.literal("a"), ["a"], ["b", None]),
         (v.literal(0), [0.0], [-0.0, Int64(0), False]),
         (v.literal(Int64(1)), [Int64(1)], [1.0, True]),

@@ -15,14 +15,14 @@ from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.values.errors import BadRequest
+from parabola.values.validators.handles import HANDLE_SCHEME
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
 
-__all__ = ["SCHEME", "TABLE", "FunctionHandle", "FunctionHandles", "load_handles", "update_handles"]
+__all__ = ["TABLE", "FunctionHandle", "FunctionHandles", "load_handles", "update_handles"]
 
 TABLE: Final = "_function_handles"
-SCHEME: Final = "function://"
 
 
 class FunctionHandle(SystemRow, frozen=True, kw_only=True):
@@ -45,13 +45,13 @@ class FunctionHandles:
         row_id = self._ids.get(name.canonical)
         if row_id is None:
             raise BadRequest(f"Could not find public function for '{name}'.")
-        return f"{SCHEME}{row_id}#{name.canonical}"
+        return f"{HANDLE_SCHEME}{row_id}#{name.canonical}"
 
     def function(self, handle: str) -> FunctionPath:
         """The function behind a handle. Raises `BadRequest`."""
-        if not handle.startswith(SCHEME):
+        if not handle.startswith(HANDLE_SCHEME):
             raise BadRequest(f"Invalid function handle {handle}", code="InvalidFunctionHandle")
-        row_id = handle.removeprefix(SCHEME).partition("#")[0]
+        row_id = handle.removeprefix(HANDLE_SCHEME).partition("#")[0]
         name = self._names.get(row_id)
         if name is None:
             raise BadRequest("Function handle not found", code="FunctionHandleNotFound")

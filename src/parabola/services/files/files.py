@@ -218,9 +218,12 @@ class Files:
             raise call.bad("blob", "expected base64") from None
         content: AsyncIterable[bytes]
         part = args.get("part")
+        is_last = bool(part.get("last")) if isinstance(part, Mapping) else True
+        if execution.transaction is not None:
+            execution.db.usage.count_file_write(len(blob), is_last=is_last)
         if isinstance(part, Mapping):
             upload = f"{execution.attempt.seed} {part.get('upload')}"  # a seed belongs to one run
-            whole = self._partial.add(upload, blob, last=bool(part.get("last")))
+            whole = self._partial.add(upload, blob, last=is_last)
             if whole is None:
                 return None
             content = whole
@@ -254,6 +257,8 @@ class Files:
                 f"The file is {size:,} bytes long, too much to be read at once. Read it by its URL instead.",
                 code="FileTooLarge",
             )
+        if execution.transaction is not None:
+            execution.db.usage.count_file_read(end - start, is_first=start == 0)
         try:
             async with aclosing(await self.open(row, start, end)) as stream:
                 pieces = [piece async for piece in stream]

@@ -15,6 +15,7 @@ from parabola.values.library_types import is_enumeration, library_type_of
 from parabola.values.placeholders import CommitTs
 from parabola.values.record_types import is_record_type, is_root_model, record_fields
 from parabola.values.validators.builder import FieldValidator, ObjectValidator, UnionValidator, Validator, v
+from parabola.values.validators.handles import FunctionHandle
 
 __all__ = [
     "ARRAYS",
@@ -62,6 +63,7 @@ _PLAIN: Final[dict[Any, Validator[Any]]] = {
     type(None): v.null(),
     Int64: v.int64(),
     CommitTs: v.commit_ts(),
+    FunctionHandle: v.function(),
     Any: v.any(),
     object: v.any(),
     typing.LiteralString: v.string(),

@@ -20,6 +20,7 @@ from parabola.values.validators.containers import (
     UnionValidator,
 )
 from parabola.values.validators.description import validator_from_json
+from parabola.values.validators.handles import FunctionType, FunctionValidator
 from parabola.values.validators.returns import returns_value
 from parabola.values.validators.scalars import (
     AnyValidator,
@@ -34,6 +35,7 @@ __all__ = [
     "AnyValidator",
     "ArrayValidator",
     "FieldValidator",
+    "FunctionValidator",
     "IdValidator",
     "Int64Validator",
     "IntegerValidator",
@@ -120,6 +122,20 @@ class v:
         return IdValidator(table_name)
 
     @staticmethod
+    def function(
+        fn_type: FunctionType | None = None,
+        *,
+        args: Validator[Any] | Mapping[str, FieldValidator] | None = None,
+        returns: Validator[Any] | Mapping[str, FieldValidator] | None = None,
+    ) -> FunctionValidator:
+        """A function handle, as `ctx.meta.create_function_handle` gives it; it must be well-formed.
+
+        `fn_type`, `args` and `returns` say in generated types what function it is. No value is checked
+        against them.
+        """
+        return FunctionValidator(fn_type, _object_validator(args), _object_validator(returns))
+
+    @staticmethod
     def literal(value: L) -> LiteralValidator[L]:
         """This one string, number, boolean or `Int64`."""
         return LiteralValidator(value)
@@ -153,3 +169,7 @@ class v:
     def optional(inner: Validator[T] | OptionalValidator[T]) -> OptionalValidator[T]:
         """A field of `v.object` that may be absent."""
         return OptionalValidator(inner)
+
+
+def _object_validator(given: Validator[Any] | Mapping[str, FieldValidator] | None) -> Validator[Any] | None:
+    return given if given is None or not isinstance(given, Mapping) else ObjectValidator(given)

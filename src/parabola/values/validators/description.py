@@ -15,6 +15,7 @@ from parabola.values.validators.containers import (
     RecordValidator,
     UnionValidator,
 )
+from parabola.values.validators.handles import FunctionValidator
 from parabola.values.validators.scalars import (
     AnyValidator,
     IdValidator,
@@ -97,6 +98,15 @@ def _array(json: Any) -> Validator[Any]:
     return ArrayValidator(_from_json(json.get("value")))
 
 
+def _function(json: Any) -> Validator[Any]:
+    args, returns = json.get("args"), json.get("returns")
+    return FunctionValidator(
+        json.get("fnType"),
+        None if args is None else _from_json(args),
+        None if returns is None else _from_json(returns),
+    )
+
+
 def _record(json: Any) -> Validator[Any]:
     values = _field(json.get("values"))
     return RecordValidator(_from_json(json.get("keys")), values)  # type: ignore[arg-type]  # refused there
@@ -128,6 +138,7 @@ def _member(json: Any, name: str, kind: type, where: str) -> Any:
 _COMPOSITE: Final[dict[str, Callable[[Any], Validator[Any]]]] = {
     "literal": _literal,
     "id": _id,
+    "function": _function,
     "array": _array,
     "record": _record,
     "union": _union,

@@ -29,7 +29,9 @@ from parabola.functions.deployed.deployment_store import (
 from parabola.functions.deployed.function_handles import FunctionHandle
 from parabola.services.archives.export_record import ExportRecord
 from parabola.services.deploys.audit_log import AuditEntry
+from parabola.services.files.file_owner import FileOwnerRow
 from parabola.services.imports.record import ImportRow
+from parabola.services.sign_in.known_admin_keys import AdminKeyRow
 from parabola.services.sign_in.signing_keys import SigningKeyRow
 from parabola.values.encoding import Int64, dumps, loads
 from parabola.values.errors import InternalServerError
@@ -38,6 +40,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tools"))
 from keep_release import CONFIG, KEPT
 
 ROWS: dict[str, type[SystemRow]] = {
+    "_admin_keys": AdminKeyRow,
     "_auth": AuthProviderRow,
     "_cron_job_logs": CronJobLog,
     "_cron_jobs": CronJobRow,
@@ -45,6 +48,7 @@ ROWS: dict[str, type[SystemRow]] = {
     "_deployment_audit_log": AuditEntry,
     "_environment_variables": EnvironmentVariable,
     "_exports": ExportRecord,
+    "_file_owner": FileOwnerRow,
     "_file_storage": StoredFile,
     "_function_handles": FunctionHandle,
     "_index": IndexRow,

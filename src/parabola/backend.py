@@ -41,6 +41,7 @@ from parabola.services.archives.exports import Exports
 from parabola.services.deploys.deploy import DeployService
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push, PushResult
+from parabola.services.files.file_owner import owner_of_files
 from parabola.services.files.file_places import file_store
 from parabola.services.files.files import Files
 from parabola.services.files.upload_limits import UploadLimits
@@ -53,6 +54,7 @@ from parabola.services.settings import ServiceSettings
 from parabola.services.sign_in.auth import TokenVerifier
 from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.services.sign_in.key_sets import DocumentCache
+from parabola.services.sign_in.known_admin_keys import AdminKeys
 from parabola.services.sign_in.signing_keys import SigningKeys
 from parabola.values.errors import ParabolaError
 
@@ -102,7 +104,10 @@ class Backend:
         database: Database,
         activation: Activation,
         runner: FunctionRunner,
+        admin_keys: AdminKeys,
+        file_owner: str,
     ) -> None:
+        self.admin_keys = admin_keys
         self.config = config
         self.database = database
         self.activation = activation
@@ -117,7 +122,7 @@ class Backend:
         secret = bytes.fromhex(config.instance_secret)
         self.files = Files(
             database,
-            file_store(config.file_storage, directory / "files", secret),
+            file_store(config.file_storage, directory / "files", file_owner),
             UploadTokens(config.instance_name, secret, lifetime=settings.upload_url_seconds),
             config.cloud_url,
             directory / "uploads",
@@ -153,7 +158,12 @@ class Backend:
             activation = Activation(database, hosts, instance)
             stack.push_async_callback(activation.close)
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
-            backend = cls(config, directory, database, activation, runner)
+            keys = AdminKeys(database, config.instance_name, config.instance_secret)
+            await keys.open()
+            stack.push_async_callback(keys.close)
+            secret = bytes.fromhex(config.instance_secret)
+            owner = "" if config.file_storage is None else await owner_of_files(database, secret)
+            backend = cls(config, directory, database, activation, runner, keys, owner)
             backend.deploys.start()
             stack.push_async_callback(backend.deploys.close)
             await backend.deploys.refresh_auth_providers()
@@ -320,10 +330,10 @@ class Backend:
     # Callers
 
     def check_admin_key(self, key: str) -> Identity:
-        """The administrator behind a key. Raises `Unauthenticated` (code `BadAdminKey`)."""
-        from parabola.services.sign_in.admin_keys import check_admin_key
-
-        claims = check_admin_key(key, self.config.instance_name, self.config.instance_secret)
+        """The administrator behind a key that was not revoked. Raises `Unauthenticated` (code
+        `BadAdminKey`).
+        """
+        claims = self.admin_keys.check(key)
         return SYSTEM_IDENTITY if claims.is_system else Identity.admin(read_only=claims.is_read_only)
 
     async def authenticate(self, token: str) -> Identity:

@@ -278,6 +278,29 @@ def test_an_admin_key_can_be_made_from_the_data_directory(served: ServerProcess)
         assert response.status == 200
 
 
+def test_admin_keys_are_listed_and_revoked(served: ServerProcess) -> None:
+    lost, kept = (
+        parabola("admin-key", "--name", name, directory=served.directory).stdout.strip()
+        for name in ("lost laptop", "kept")
+    )
+    target = ("--url", served.url, "--admin-key")
+    for key in (lost, kept):
+        parabola("data", *target, key, directory=served.directory)
+    listed = parabola("admin-key", "list", directory=served.directory).stdout
+    assert {line[18:].partition("  made ")[0] for line in listed.splitlines()} == {"lost laptop", "kept"}
+    lost_id = next(line.split()[0] for line in listed.splitlines() if "lost laptop" in line)
+    assert parabola("admin-key", "revoke", directory=served.directory).returncode == 1
+    assert parabola("admin-key", "revoke", lost_id, directory=served.directory).returncode == 0
+    refused = parabola("data", *target, lost, directory=served.directory)
+    assert refused.returncode == 1
+    assert "was revoked" in " ".join(refused.stderr.split())
+    assert parabola("data", *target, kept, directory=served.directory).returncode == 0
+    assert parabola("admin-key", "revoke", "--all", directory=served.directory).returncode == 0
+    assert parabola("data", *target, kept, directory=served.directory).returncode == 1
+    new = parabola("admin-key", directory=served.directory).stdout.strip()
+    assert parabola("data", *target, new, directory=served.directory).returncode == 0
+
+
 def test_the_version_is_answered_when_the_server_is_ready(served: ServerProcess) -> None:
     with urllib.request.urlopen(f"{served.url}/version") as response:
         assert response.read().decode() == parabola("--version", directory=served.directory).stdout.strip()

@@ -56,7 +56,8 @@ def project(tmp_path: Path) -> Path:
 
 def test_the_commands_of_the_production_guide_do_what_it_says(project: Path) -> None:
     data = project / ".parabola"
-    serve, admin_key, deploy, export, restore, variables = (*commands(data), ["env", "list"])
+    serve, admin_key, list_keys, revoke_one, revoke_all, deploy, export, restore = commands(data)
+    variables = ["env", "list"]
     server = ServerProcess(project, *serve, "--port", "0", "--site-port", "0").start()
     try:
         printed = subprocess.run(
@@ -81,6 +82,11 @@ def test_the_commands_of_the_production_guide_do_what_it_says(project: Path) -> 
         assert "kept" in (listed := server.cli("data", "notes", *there).stdout)
         assert "too late" not in listed
         assert "COLOUR" in server.cli(*variables, *there).stdout
+
+        server.cli(*revoke_one, *there)
+        assert "made" in server.cli(*list_keys, *there).stdout
+        server.cli(*revoke_all, *there)
+        assert "was revoked" in server.cli(*variables, *there, check=False).stderr
 
         assert server.terminate() == 0
         copy = project / "copy"

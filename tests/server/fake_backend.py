@@ -13,6 +13,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from parabola.functions.calls.calling import Call
@@ -123,6 +124,7 @@ class FakeBackend:
     def __init__(self) -> None:
         self.config = FakeConfig()
         self.running = RunningCalls()
+        self.admin_keys: Any = SimpleNamespace(on_revoked=lambda listener: None, seen=[])
         self.deployment = Deployment()
         self.durable_ts = 1_000
         self.oldest_ts = 0

@@ -41,6 +41,11 @@ class AdminClient:
             raise FunctionFailed(answer["errorMessage"])
         return answer.get("value")
 
+    def get(self, path: str) -> Any:
+        """GET and return the JSON answer. Raises like `post`."""
+        with self.open(path) as response:
+            return json.load(response)
+
     def post(self, path: str, body: Any) -> Any:
         """POST a JSON body and return the JSON answer, None for an empty one. Raises the deployment's own
         error, or says it is not there.

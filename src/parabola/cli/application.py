@@ -46,7 +46,7 @@ application.add_typer(env.env, name="env")
 application.command("import")(archive_import.archive_import)
 application.command("export")(archive_export.archive_export)
 application.command("codegen")(codegen.codegen)
-application.command("admin-key")(admin_key.admin_key)
+application.add_typer(admin_key.admin_key, name="admin-key")
 
 
 def _show_version(wanted: bool) -> None:

@@ -105,6 +105,7 @@ class LocalServer:
                 await server.start()
                 try:
                     key = make_admin_key(instance.name, instance.secret)
+                    backend.admin_keys.own(key)
                     _leave_word(
                         RunningServer.of_this_process(url_of(listener), site_url, key), options.data_dir
                     )

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from parabola.functions.calls.running_calls import RunningCall
 from parabola.server.api import (
+    admin_keys_api,
     archives_api,
     deploy_api,
     environment_api,
@@ -61,6 +62,7 @@ class AppBackend(
     inline_query_api.QueryingBackend,
     archives_api.SnapshotBackend,
     storage_api.StoringBackend,
+    admin_keys_api.KeptKeysBackend,
     key_set_api.SigningBackend,
     Protocol,
 ):
@@ -80,6 +82,7 @@ APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     archives_api.routes,
     inline_query_api.routes,
     usage_api.routes,
+    admin_keys_api.routes,
     storage_api.routes,
     http_actions.routes,
 )
@@ -108,6 +111,7 @@ def create_app(
         app.middlewares.append(serve_public(public))
     app.on_response_prepare.extend((cors.add_headers, http_actions.remove_added_headers))
     app[SYNC_SERVER] = sync = SyncServer(backend, app[RULES], app[INTAKE])
+    backend.admin_keys.on_revoked(sync.check_admins)
     app.add_routes([*sync.routes(), *(route for api in APIS for route in api(backend))])
     return app
 

@@ -103,6 +103,8 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "_data_sync_progress": _table(41),
     # Those of this server alone.
     "_signing_keys": _table(256),
+    "_file_owner": _table(257),
+    "_admin_keys": _table(258),
 }
 
 COMPONENT_TABLES: Final = (

@@ -80,6 +80,11 @@ class SyncServer:
         """True when every client has gone, with an answer to what it has started."""
         return not self.sockets and not self._tasks
 
+    def check_admins(self) -> None:
+        """An admin key was revoked: who came in with one comes in again, if it may."""
+        for socket in list(self.sockets):
+            socket.check_admin()
+
     def leave(self) -> None:
         """Send every client away as soon as what it has started is answered, to come back when there is a
         server again.

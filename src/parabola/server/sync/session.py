@@ -254,6 +254,11 @@ class SyncSession:
             self._answer_action(request, unwritable(outcome))
         self._dirty = True
 
+    def check_admin(self) -> None:
+        """An admin key was revoked: a client that is an admin has to come again, with a key that is good."""
+        if self._credential.identity.is_admin and not self.closed:
+            self._close(1012, "AdminKeyRevoked")
+
     def leave(self) -> None:
         """The server stops: nothing more is begun. What runs is answered, with the Transition that covers it,
         then the socket closes, and the client brings the rest to the next server.

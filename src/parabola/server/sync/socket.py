@@ -173,6 +173,11 @@ class SyncSocket:
         finally:
             self._release()
 
+    def check_admin(self) -> None:
+        """An admin key was revoked, perhaps this client's."""
+        self._session.check_admin()
+        self._turn()
+
     def leave(self) -> None:
         """The server stops: close as soon as what the client has started is answered."""
         self._session.leave()

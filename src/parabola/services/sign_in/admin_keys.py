@@ -1,4 +1,5 @@
-"""Admin keys: made from the instance's name and secret, checked without any state (`deploy-api.md` 3).
+"""Admin keys: made from the instance's name and secret, and read with these (`deploy-api.md` 3). Which of
+them were revoked is another matter (`known_admin_keys`).
 
 A key is `<instance name>|<hex>`. The hex holds a version byte, a nonce and the encrypted claims; whoever
 knows the instance's secret can make one. Keys made by the official generator for the same name and secret are
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from parabola.services.sign_in.secretbox import NONCE_BYTES as SECRETBOX_NONCE_BYTES
 from parabola.services.sign_in.secretbox import open_secretbox
-from parabola.values.errors import Unauthenticated
+from parabola.values.errors import BadRequest, Unauthenticated
 
 __all__ = ["AdminClaims", "check_admin_key", "derive_key", "make_admin_key"]
 
@@ -28,23 +29,41 @@ _VERSION: Final = b"\x01"
 _NONCE_BYTES: Final = 12
 _PURPOSE: Final = "admin key"
 _LONGEST_KEY: Final = 1024
+_LONGEST_NAME: Final = 64
+_NAME_FIELD: Final = 15
+_NAME_TAG: Final = b"\x7a"
+"""A field of our own, which others pass over."""
+_ID_BYTES: Final = 8
 
 
 @dataclass(frozen=True)
 class AdminClaims:
-    """What a key says about its holder. `issued_at`: seconds since the epoch."""
+    """What a key says about its holder. `issued_at`: seconds since the epoch; `key_id` is no secret."""
 
     issued_at: int
+    key_id: str
+    name: str = ""
     is_system: bool = False
     is_read_only: bool = False
 
 
 def make_admin_key(
-    instance_name: str, instance_secret: str, *, read_only: bool = False, system: bool = False
+    instance_name: str,
+    instance_secret: str,
+    *,
+    name: str = "",
+    read_only: bool = False,
+    system: bool = False,
 ) -> str:
-    """A new key for the instance. `instance_secret`: 32 bytes in hex."""
+    """A new key for the instance. `instance_secret`: 32 bytes in hex; `name` says in lists whose it is.
+
+    Raises `BadRequest` for a name that is longer than 64 bytes.
+    """
+    if len(name.encode()) > _LONGEST_NAME:
+        raise BadRequest(f"The name of a key may have {_LONGEST_NAME} bytes, not {len(name.encode())}.")
     claims = b"\x10" + _varint(int(time.time())) + (b"\x22\x00" if system else b"\x18\x00")
     claims += b"\x28\x01" if read_only else b""
+    claims += _NAME_TAG + bytes([len(name.encode())]) + name.encode() if name else b""
     nonce = os.urandom(_NONCE_BYTES)
     key = derive_key(bytes.fromhex(instance_secret), _PURPOSE)
     return f"{instance_name}|{(_VERSION + nonce + AESGCMSIV(key).encrypt(nonce, claims, _VERSION)).hex()}"
@@ -66,14 +85,21 @@ def check_admin_key(key: str, instance_name: str, instance_secret: str) -> Admin
     if bar and name.rpartition(":")[2] != instance_name:
         raise refusal
     try:
-        plain = _decrypt(bytes.fromhex(encrypted), bytes.fromhex(instance_secret))
+        sealed = bytes.fromhex(encrypted)
+        plain = _decrypt(sealed, bytes.fromhex(instance_secret))
         fields = dict(_fields(plain))
     except (ValueError, IndexError, InvalidTag, InvalidSignature):
         raise refusal from None
     if fields.get(1, instance_name.encode()) != instance_name.encode():
         raise refusal
-    issued_at = fields.get(2)
-    return AdminClaims(issued_at if isinstance(issued_at, int) else 0, 4 in fields, bool(fields.get(5)))
+    issued_at, own_name = fields.get(2), fields.get(_NAME_FIELD)
+    return AdminClaims(
+        issued_at if isinstance(issued_at, int) else 0,
+        sealed[1 : 1 + _ID_BYTES].hex(),  # a part of the nonce, which no two keys share
+        own_name.decode("utf-8", "replace") if isinstance(own_name, bytes) else "",
+        4 in fields,
+        bool(fields.get(5)),
+    )
 
 
 def derive_key(secret: bytes, purpose: str) -> bytes:

@@ -102,10 +102,17 @@ def test_data_shows_tables_and_documents(dev: ServerProcess) -> None:
     assert "_creationTime" in table.splitlines()[0]
 
 
-def test_data_of_a_table_without_documents_is_not_an_error(dev: ServerProcess) -> None:
-    done = dev.cli("data", "nothing_here")
-    assert done.stdout == ""
-    assert "There are no documents in this table." in done.stderr
+def test_data_of_a_table_that_does_not_exist_names_those_that_do(dev: ServerProcess) -> None:
+    done = dev.cli("data", "taks", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert 'There is no table "taks". Did you mean `tasks`?' in done.stderr
+
+
+def test_a_function_is_found_by_its_dotted_name_and_a_wrong_one_names_its_like(dev: ServerProcess) -> None:
+    assert dev.cli("run", "tasks.list").stdout == dev.cli("run", "tasks:list").stdout
+    done = dev.cli("run", "tasks:lst", check=False)
+    assert "Could not find function for 'tasks:lst'. Did you mean `tasks:list`" in done.stderr
+    assert "npx" not in done.stderr
 
 
 def test_a_save_is_served_and_a_broken_one_is_not(dev: ServerProcess) -> None:

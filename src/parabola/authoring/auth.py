@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from parabola.authoring.absent import absent, snake_case
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 
 __all__ = ["Auth", "BaseAuth", "MutationAuth", "SyncAuth", "SyncMutationAuth", "UserIdentity"]
@@ -39,9 +40,9 @@ class BaseAuth:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name == "sign_jwt":
+            if snake_case(name) == "sign_jwt":
                 raise AttributeError("Only mutations sign tokens: call one with `ctx.run_mutation` for it.")
-            raise AttributeError(f"`ctx.auth` has no attribute {name!r}.")
+            raise absent(self, "ctx.auth", name)
 
     def _get_user_identity(self) -> Pending[UserIdentity | None]:
         args = {"requestId": self._syscalls.request_id}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from parabola.authoring.absent import absent, snake_case
 from parabola.authoring.auth import Auth, MutationAuth, SyncAuth, SyncMutationAuth
 from parabola.authoring.calls import TransactionLimits, VectorFilter, action_call, nested_call, vector_search
 from parabola.authoring.database import DatabaseReader, DatabaseWriter, SyncDatabaseReader, SyncDatabaseWriter
@@ -55,11 +56,11 @@ class BaseCtx:
         if name.startswith("_"):
             raise AttributeError(name)
         kind = self._syscalls.kind
-        reason = _ABSENT.get(("action" if kind == "httpAction" else kind, name))
+        reason = _ABSENT.get(("action" if kind == "httpAction" else kind, snake_case(name)))
         article = "an" if kind == "action" else "a"
         label = "HTTP action" if kind == "httpAction" else kind
         if reason is None:
-            raise AttributeError(f"`ctx` has no attribute {name!r} in {article} {label}.")
+            raise absent(self, "ctx", name)
         raise AttributeError(f"There is no `ctx.{name}` in {article} {label}. {reason}")
 
 

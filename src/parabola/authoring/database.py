@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from parabola.authoring.absent import absent
 from parabola.authoring.integer_places import IntegerPlaces
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.query_builder import BaseQuery, Query, SyncQuery
@@ -54,6 +55,8 @@ class BaseReader:
         self._is_system = is_system
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         if name in _WRITES:
             where = "a query" if self._syscalls.kind == "query" else "system tables"
             advice = (
@@ -64,7 +67,7 @@ class BaseReader:
             raise AttributeError(
                 f"There is no `db.{name}` in {where}: this database can only be read. {advice}"
             )
-        raise AttributeError(f"`ctx.db` has no attribute {name!r}")
+        raise absent(self, "ctx.db.system" if self._is_system else "ctx.db", name)
 
     def _get(self, table_or_id: str, id: str | None) -> Pending[Document | None]:
         table, id = _table_and_id("get", table_or_id, id)

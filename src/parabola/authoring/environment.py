@@ -7,10 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Final
 
-__all__ = ["Environment", "env", "variables"]
+__all__ = ["Environment", "NotSet", "env", "variables"]
 
 variables: ContextVar[Callable[[], Mapping[str, str]] | None] = ContextVar("variables", default=None)
 """Gives the variables of the running function; its reads are noted. Set by the host."""
+
+
+class NotSet(KeyError):
+    """An environment variable that is not set."""
+
+    def __str__(self) -> str:
+        name = self.args[0]
+        return (
+            f"The environment variable {name} is not set in this deployment. Set it with `parabola env set "
+            f"{name} VALUE`, or read it with `env.get({name!r})` where it may be absent."
+        )
 
 
 class Environment(Mapping[str, str]):
@@ -20,7 +31,10 @@ class Environment(Mapping[str, str]):
     """
 
     def __getitem__(self, name: str) -> str:
-        return _current()[name]
+        try:
+            return _current()[name]
+        except KeyError:
+            raise NotSet(name) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(_current())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from parabola.authoring.absent import absent
 from parabola.values.encoding import encode, normalize
 from parabola.values.errors import BadRequest
 from parabola.values.placeholders import UNDEFINED
@@ -50,6 +51,21 @@ class Expression:
 
     __hash__ = object.__hash__
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name.startswith("_"):
+                raise AttributeError(name)
+            nested = f"{self.json['$field']}.{name}" if "$field" in self.json else name
+            raise AttributeError(
+                f"A filter expression has no attribute {name!r}. A nested field is `q.field({nested!r})`."
+            )
+
+        def __lt__(self, other):
+            raise TypeError("Compare with q.lt, q.lte, q.gt or q.gte in a filter, as in `q.lt(left, right)`.")
+
+        __le__ = __gt__ = __ge__ = __lt__
+
 
 def _json(operand: Any) -> Json:
     return operand.json if isinstance(operand, Expression) else {"$literal": encode_operand(operand)}
@@ -59,6 +75,14 @@ class FilterBuilder:
     """The `q` of `.filter(lambda q: ...)`. Operands are expressions or plain values."""
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise absent(self, "q", name)
+
+        def __getitem__(self, path):
+            raise TypeError(f"In a filter, the value of a field is `q.field({path!r})`.")
 
     def field(self, path: str) -> Expression:
         """The value of a field, nested ones with dots: `q.field("author.name")`."""
@@ -129,6 +153,16 @@ class _Chain:
 
     __slots__ = ("_conditions", "_used")
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise absent(self, "q", name)
+
+        def __getitem__(self, path):
+            raise TypeError(
+                f"A condition on an index is `q.eq({path!r}, value)`, or `gt`, `gte`, `lt`, `lte`."
+            )
+
     def __init__(self, conditions: tuple[Json, ...] = ()) -> None:
         self._conditions = conditions
         self._used = False
@@ -191,6 +225,11 @@ class VectorFilterBuilder:
     """The `q` of a vector search filter: `q.eq` and `q.or_` (js-runtime 3.6)."""
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise absent(self, "q", name)
 
     def eq(self, field: str, value: Any) -> Expression:
         return Expression({"$eq": [{"$field": field}, {"$literal": encode_operand(value)}]})

@@ -21,7 +21,14 @@ from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar, overload
 
 from parabola.authoring.operations import FunctionKind
 from parabola.values.errors import BadRequest
-from parabola.values.hints.type_hints import coerce_arguments, result_validator, validators_from_signature
+from parabola.values.hints.type_hints import (
+    coerce_arguments,
+    context_hint,
+    hinted_validator,
+    result_validator,
+    validators_from_signature,
+)
+from parabola.values.validators.agreement import contradicts, promises_too_much
 from parabola.values.validators.builder import (
     AnyValidator,
     FieldValidator,
@@ -61,6 +68,25 @@ on_declaration: ContextVar[Callable[[Function[Any, Any]], None] | None] = Contex
     "on_declaration", default=None
 )
 """Told about every function as it is declared; set by the host's loader."""
+
+
+_CONTEXTS: Final[Mapping[FunctionKind, str]] = {
+    "query": "QueryCtx",
+    "mutation": "MutationCtx",
+    "action": "ActionCtx",
+    "httpAction": "ActionCtx",
+}
+_EVERY_CONTEXT: Final = frozenset(
+    f"{style}{kind}Ctx" for style in ("", "Sync") for kind in ("Query", "Mutation", "Action")
+)
+_CONTEXTS_OF_OTHERS: Final[Mapping[FunctionKind, frozenset[str]]] = {
+    "query": frozenset(name for name in _EVERY_CONTEXT if "Query" not in name),
+    "mutation": frozenset(
+        name for name in _EVERY_CONTEXT if "Action" in name
+    ),  # what queries may, mutations may
+    "action": frozenset(name for name in _EVERY_CONTEXT if "Action" not in name),
+    "httpAction": frozenset(name for name in _EVERY_CONTEXT if "Action" not in name),
+}
 
 
 class InvalidFunction(BadRequest):
@@ -143,12 +169,14 @@ class Function(Generic[P, R]):
 
     def _resolve(self) -> tuple[Validator[Any], Validator[Any] | None]:
         returns = self._declared_returns
+        self._check_context()
         if self._declared_args is not None:
             args = _args_validator(self._declared_args)
             if args is None:
                 raise self._invalid("Args validator must be an object or any")
             if isinstance(args, ObjectValidator):
                 self._check_parameters(args)
+                self._check_hints(args)
             if returns is None and self.kind != "httpAction":
                 returns = result_validator(self.handler)
         elif self.kind == "httpAction":
@@ -159,6 +187,14 @@ class Function(Generic[P, R]):
             returns = derived_returns if returns is None else returns
         if returns is not None and not isinstance(returns, Validator):
             raise self._invalid(f"`returns` takes a validator such as `v.null()`. Received {returns!r}.")
+        if self._declared_returns is not None:
+            hinted = hinted_validator(self.handler, "return")
+            if hinted is not None and contradicts(self._declared_returns, hinted):
+                raise self._invalid(
+                    f"`{self.handler.__name__}` declares `returns={self._declared_returns}`, but its "
+                    "return hint says "
+                    f"`{hinted}`. Make the two say the same, or leave one of them."
+                )
         return args, returns
 
     def _check_parameters(self, args: ObjectValidator) -> None:
@@ -187,6 +223,39 @@ class Function(Generic[P, R]):
                     f"The argument `{parameter.name}` of `{self.handler.__name__}` is optional: give the "
                     f"parameter a default, like `{parameter.name}=None`."
                 )
+
+    def _check_hints(self, args: ObjectValidator) -> None:
+        """What the validators let pass, the hints must not deny."""
+        for field, declared in args.fields.items():
+            hinted = hinted_validator(self.handler, parameter_name(field))
+            inner = declared.inner if isinstance(declared, OptionalValidator) else declared
+            if hinted is not None and promises_too_much(inner, hinted):
+                raise self._invalid(
+                    f"The argument `{field}` of `{self.handler.__name__}` is `{inner}` in `args`, but "
+                    "the hint of "
+                    f"its parameter says `{hinted}`. Make the two say the same, or leave one of them."
+                )
+
+    def _check_context(self) -> None:
+        name = self.handler.__name__
+        hint = context_hint(self.handler)
+        if hint is None:
+            return
+        right = _CONTEXTS[self.kind]
+        kind = "HTTP action" if self.kind == "httpAction" else self.kind
+        article = "an" if kind == "action" else "a"
+        if hint in _CONTEXTS_OF_OTHERS[self.kind]:
+            raise self._invalid(
+                f"`{name}` is {article} {kind}, which gets a `{right}`, but its hint says `{hint}`. "
+                "Change the hint, "
+                "or the decorator."
+            )
+        if hint not in _EVERY_CONTEXT:
+            raise self._invalid(
+                f"The first parameter of `{name}` is its context, but its hint says `{hint}`. Put the "
+                "context before "
+                f"the arguments: `{name}(ctx: {right}, ...)`."
+            )
 
     def _invalid(self, message: str) -> InvalidFunction:
         file, line = self.source

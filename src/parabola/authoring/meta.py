@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from parabola.authoring.absent import absent
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.references import function_address
 from parabola.values.int64 import Int64
@@ -16,6 +17,11 @@ Json = dict[str, Any]
 
 class BaseMeta:
     """What both styles share."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise absent(self, "ctx.meta", name)
 
     def __init__(self, syscalls: Syscalls, wait: Wait = async_only) -> None:
         self._syscalls = syscalls

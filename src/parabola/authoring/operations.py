@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from parabola.authoring.integer_places import IntegerPlaces
 
@@ -25,6 +25,10 @@ FunctionKind = Literal["query", "mutation", "action", "httpAction"]
 
 SYSCALL_VERSION: Final = "1.48.0"
 """The npm library version whose syscalls are spoken (`js-runtime.md`); the engine keys behaviour on it."""
+
+
+_NOT_YET: Final = "This is an operation under way, not its result."
+_AWAIT: Final = "write `await` in front of it"
 
 
 class Operation(Coroutine[Any, Any, T]):
@@ -66,6 +70,35 @@ class Operation(Coroutine[Any, Any, T]):
     def close(self) -> None:
         if self._steps is not None:
             self._steps.close()
+
+    if not TYPE_CHECKING:  # a checker knows the result, and says by itself that it is not awaited
+
+        def __getattr__(self, name):
+            if name.startswith(("_", "cr_", "gi_", "ag_")):  # what asyncio asks of coroutines
+                raise AttributeError(name)
+            raise AttributeError(f"{_NOT_YET} `.{name}` can only be asked of the result: {_AWAIT}")
+
+        def __getitem__(self, key):
+            raise TypeError(f"{_NOT_YET} {_AWAIT}, as in `(await ctx.db.get(id))[{key!r}]`.")
+
+        def __bool__(self):
+            raise TypeError(f"{_NOT_YET} It is neither true nor false before: {_AWAIT}.")
+
+        def __iter__(self):
+            raise TypeError(f"{_NOT_YET} {_AWAIT} before you go through it.")
+
+        def __len__(self):
+            raise TypeError(f"{_NOT_YET} {_AWAIT} before you ask for its length.")
+
+        def __contains__(self, item):
+            raise TypeError(f"{_NOT_YET} {_AWAIT} before you look into it.")
+
+        def __eq__(self, other):
+            if isinstance(other, Operation):
+                return self is other
+            raise TypeError(f"{_NOT_YET} {_AWAIT} before you compare it.")
+
+        __hash__ = object.__hash__
 
 
 Pending: TypeAlias = Coroutine[Any, Any, T]

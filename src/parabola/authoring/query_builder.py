@@ -7,8 +7,9 @@ A query object is used once: each chained call returns the next one and closes t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypedDict, TypeVar
 
+from parabola.authoring.absent import absent
 from parabola.authoring.filters import (
     Expression,
     FilterBuilder,
@@ -41,8 +42,14 @@ class PaginationResult(TypedDict):
     pageStatus: Literal["SplitRecommended", "SplitRequired"] | None
 
 
+_RESULTS: Final = "`.collect()`, `.take(n)`, `.first()`, `.unique()` or `.paginate(...)`"
+
+
 class BaseQuery:
     """The chainable part of a query, the same for `async def` and plain `def` functions."""
+
+    _ways: ClassVar[str]
+    """How results are got from it, for texts."""
 
     def __init__(self, syscalls: Syscalls, table: str, wait: Wait = async_only) -> None:
         self._syscalls = syscalls
@@ -53,6 +60,20 @@ class BaseQuery:
         self._state: Literal["fresh", "chained", "executing", "closed"] = "fresh"
         self._ordered = False
         self._stream: QueryStream | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise absent(self, "ctx.db.query(...)", name)
+
+        def __getitem__(self, key):
+            raise TypeError(f"A query has no elements before it is run: {self._ways}.")
+
+        def __len__(self):
+            raise TypeError(f"A query has no length before it is run: {self._ways}.")
+
+        def __bool__(self):
+            raise TypeError(f"A query is neither true nor false before it is run: {self._ways}.")
 
     def with_index(
         self: QueryT,
@@ -285,6 +306,18 @@ class Query(BaseQuery):
             options, num_items, cursor, end_cursor, maximum_rows_read, maximum_bytes_read
         )
 
+    _ways = f"write `await` and end it with {_RESULTS}"
+
+    if not TYPE_CHECKING:
+
+        def __await__(self):
+            raise TypeError(f"A query cannot be awaited as it is: {self._ways}.")
+
+        def __iter__(self):
+            raise TypeError(
+                f"A query of an `async def` function is iterated with `async for`; or {self._ways}."
+            )
+
     def __aiter__(self) -> Query:
         return self
 
@@ -332,6 +365,13 @@ class SyncQuery(BaseQuery):
         return self._wait(
             self._paginate(options, num_items, cursor, end_cursor, maximum_rows_read, maximum_bytes_read)
         )
+
+    _ways = f"end it with {_RESULTS}"
+
+    if not TYPE_CHECKING:
+
+        def __aiter__(self):
+            raise TypeError("A query of a plain `def` function is iterated with `for`, not with `async for`.")
 
     def __iter__(self) -> SyncQuery:
         return self

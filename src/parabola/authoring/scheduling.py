@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from parabola.authoring.absent import absent
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.references import function_address
 from parabola.values.encoding import encode, normalize
@@ -27,6 +28,11 @@ def encode_args(args: Any) -> Any:
 
 class BaseScheduler:
     """What both styles share."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise absent(self, "ctx.scheduler", name)
 
     def __init__(self, syscalls: Syscalls, wait: Wait = async_only) -> None:
         self._syscalls = syscalls

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from parabola.authoring.absent import absent, snake_case
 from parabola.authoring.blobs import Blob, ReadInParts, SentInParts
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.values.errors import BadRequest
@@ -19,11 +20,11 @@ class BaseStorage:
         self._wait = wait
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("store", "get", "delete", "generate_upload_url"):
+        if snake_case(name) in ("store", "get", "delete", "generate_upload_url"):
             raise AttributeError(
                 f"There is no `storage.{name}` in a query: files can only be looked up there."
             )
-        raise AttributeError(f"`ctx.storage` has no attribute {name!r}")
+        raise absent(self, "ctx.storage", name)
 
     def _of_file(self, op: str, storage_id: Any) -> Pending[Any]:
         if not isinstance(storage_id, str):

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from parabola.values.texts import displayable
 
-__all__ = ["console", "note", "show_error", "show_failure", "show_success"]
+__all__ = ["console", "note", "show_error", "show_failure", "show_success", "show_warning"]
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -27,6 +27,11 @@ def note(label: str, text: str) -> None:
 def show_success(message: str) -> None:
     """A step of a long-running command that went well, with the time of day."""
     console.print(Text.assemble((f"  {_now()} ", "dim"), ("✓ ", "bold green"), message))
+
+
+def show_warning(message: str) -> None:
+    """Something that went well and is still not as it should be."""
+    console.print(Text.assemble((f"  {_now()} ", "dim"), ("! ", "bold yellow"), displayable(message)))
 
 
 def show_failure(message: str, consequence: str = "") -> None:

@@ -13,6 +13,8 @@ from parabola.cli.admin_client import AdminClient
 from parabola.cli.console import console
 from parabola.cli.json_text import json_text
 from parabola.cli.target import AdminKey, DeploymentUrl, Target
+from parabola.values.errors import BadRequest
+from parabola.values.near_names import did_you_mean
 
 __all__ = ["data"]
 
@@ -50,14 +52,25 @@ def data(
     documents = _documents(client, table, order, limit + 1, encoding)
     _print(documents[:limit], format)
     if not documents:
+        _say_if_unknown(client, table)
         console.print("There are no documents in this table.", style="dim")
     elif len(documents) > limit:
         console.print(f"There are more than {limit} documents; see more with --limit.", style="dim")
 
 
-def _list_tables(client: AdminClient) -> None:
+def _say_if_unknown(client: AdminClient, table: str) -> None:
+    names = _tables(client)
+    if table not in names and not table.startswith("_"):
+        raise BadRequest(f'There is no table "{table}".{did_you_mean(table, names)}')
+
+
+def _tables(client: AdminClient) -> list[str]:
     page = client.call("_system/cli/tables:default", {"paginationOpts": {"cursor": None, "numItems": 10_000}})
-    names = sorted(table["name"] for table in page["page"])
+    return sorted(table["name"] for table in page["page"])
+
+
+def _list_tables(client: AdminClient) -> None:
+    names = _tables(client)
     if not names:
         console.print("There are no tables yet.", style="dim")
     for name in names:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from parabola.cli.admin_client import AdminClient
-from parabola.cli.console import console, show_success
+from parabola.cli.console import console, show_success, show_warning
+from parabola.cli.index_names import index_names, unknown_indexes
 from parabola.cli.push_report import describe
 from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.project import Project
@@ -26,8 +27,9 @@ def deploy(
     """Push the Python modules of [b]convex/[/b]. The push takes effect as a whole or not at all."""
     sources = Project.at(project)
     target = Target.find(url, admin_key, project)
+    modules = sources.python_modules()
     body: dict[str, Any] = {
-        "modules": [{"path": module.path, "source": module.source} for module in sources.python_modules()],
+        "modules": [{"path": module.path, "source": module.source} for module in modules],
         "dryRun": dry_run,
         "message": message,
     }
@@ -35,4 +37,7 @@ def deploy(
         answer = AdminClient(target).post("/api/parabola/push", body)
     for line in describe(answer):
         console.print(f"  {line}", markup=False)
+    shown = {sources.display(module.path): module.source for module in modules}
+    for warning in unknown_indexes(shown, index_names(answer.get("schema"))):
+        show_warning(warning)
     show_success(f"{'Checked against' if dry_run else 'Deployed to'} {target.url}")

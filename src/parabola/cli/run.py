@@ -50,9 +50,10 @@ def _object(text: str, what: str) -> dict[str, Any]:
 
 
 def _normalize(function: str) -> str:
-    """`api.tasks.list` and `convex/tasks.py:list` name `tasks:list` too."""
-    for root in ("api.", "internal."):
-        if function.startswith(root) and ":" not in function:
-            module, _, name = function.removeprefix(root).rpartition(".")
-            return f"{module.replace('.', '/')}:{name}"
+    """`api.tasks.list`, `tasks.list` and `convex/tasks.py:list` name `tasks:list` too."""
+    if ":" not in function and "." in function and not function.endswith((".py", ".ts", ".js")):
+        for root in ("api.", "internal."):
+            function = function.removeprefix(root)
+        module, _, name = function.removeprefix("convex.").rpartition(".")
+        return f"{module.replace('.', '/')}:{name}"
     return function.removeprefix("convex/")

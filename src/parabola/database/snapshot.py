@@ -29,6 +29,7 @@ from parabola.database.store.persistence import Order, Rows
 from parabola.database.usage import Usage
 from parabola.values.errors import BadRequest, InvalidId, OutOfRetention
 from parabola.values.ids import decode_id, encode_id, legacy_internal_id
+from parabola.values.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -139,7 +140,11 @@ class Snapshot:
         self._record_index(table, index_name)
         index = self.registry.index(table, index_name)
         if index is None:
-            raise BadRequest(f"Index {full_name} not found.", "IndexNotFoundError")
+            refusal = BadRequest(f"Index {full_name} not found.", "IndexNotFoundError")
+            refusal.advice = did_you_mean(
+                index_name, (each.name for each in self.registry.indexes(table.tablet_id))
+            )
+            raise refusal
         if not index.is_enabled:
             if index.staged:
                 raise BadRequest(

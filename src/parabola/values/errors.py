@@ -85,6 +85,8 @@ class UserError(ParabolaError):
 
     status = 400
     default_code = "BadRequest"
+    advice: str = ""
+    """A sentence, begun by a space, that goes beyond the official texts: for authors of Python."""
 
 
 class BadRequest(UserError):

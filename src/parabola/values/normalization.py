@@ -220,10 +220,10 @@ def _normalize_other(obj: Any, kind: type, depth: int) -> Any:
 
 
 def _advice(obj: Any) -> str:
-    if hasattr(obj, "__await__"):
-        return "Did you forget to await it?"
     if callable(getattr(obj, "collect", None)):
         return "Did you forget .collect(), .take(n) or .first()?"
+    if hasattr(obj, "__await__"):
+        return "Did you forget to await it?"
     if callable(getattr(obj, "tolist", None)):  # arrays and numbers of NumPy, and what is made like them
         return "Convert it with .tolist()."
     return f"Supported are {_SUPPORTED}."

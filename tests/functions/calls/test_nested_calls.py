@@ -126,7 +126,9 @@ async def test_an_unknown_callee_and_a_malformed_name(tmp_path: Path) -> None:
     async with running(tmp_path, nesting_world()) as engine:
         steps = [{"name": "f:nope"}, {"name": "a b"}]
         unknown, malformed = (await engine.mutation("f:script", {"steps": steps})).value
-        assert unknown["message"].strip() == "Could not find public function for 'f:nope'."
+        assert unknown["message"].startswith(
+            "Could not find public function for 'f:nope'. There is `f:add`, "
+        )
         assert "a b is not a valid path" in malformed["message"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import UNSET, DecodeError, json
 
 from parabola.functions.calls.refusals import refused
-from parabola.functions.deployed.runtimes import RUNTIMES
+from parabola.functions.deployed.runtimes import RUNTIMES, language_of
 from parabola.values.encoding import decode, dumps
 from parabola.values.errors import UserError, ValidationError
 from parabola.values.limits import MAX_ARGUMENTS_SIZE
@@ -149,7 +149,8 @@ def check_arguments(spec: FunctionSpec, arguments: Arguments, tables: TableNames
     try:
         spec.args.check(arguments.value, tables)
     except ValidationError as error:
-        raise refused(f"ArgumentValidationError: {error.message}") from None
+        advice = error.advice if language_of(spec.runtime).is_advised else ""
+        raise refused(f"ArgumentValidationError: {error.message}{advice}") from None
 
 
 def _show(args: Any) -> str:

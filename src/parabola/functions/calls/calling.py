@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from parabola.functions.calls.arguments import Arguments, EncodedArguments
 from parabola.functions.calls.refusals import refused
@@ -14,6 +14,9 @@ from parabola.functions.outcomes.failures import new_request_id
 from parabola.functions.system.registry import PREFIX, SYSTEM_FUNCTIONS
 
 __all__ = ["Call", "Caller", "RequestContext", "resolve"]
+
+
+ASK_NPX: Final = " Did you forget to run `npx convex dev`?"
 
 
 def resolve(
@@ -38,8 +41,11 @@ def resolve(
         spec = deployment.functions.get(name.canonical)
     if spec is None or (public_only and spec.visibility != "public"):
         if untyped:
-            raise refused(f"Could not find function for '{name}'. Did you forget to run `npx convex dev`?")
-        raise refused(f"Could not find public function for '{name}'.")
+            is_advised = deployment.has_advised_authors
+            advice = deployment.near(name, public_only=public_only) if is_advised else ASK_NPX
+            raise refused(f"Could not find function for '{name}'.{advice}")
+        advice = "" if public_only else deployment.near(name)
+        raise refused(f"Could not find public function for '{name}'.", advice)
     if kind is not None and spec.kind != kind:
         raise refused(
             f"Trying to execute {spec.path} as {KIND_TITLES[kind]}, but it is defined as {spec.title}."

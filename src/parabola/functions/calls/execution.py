@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.calls.arguments import Arguments, check_arguments
 from parabola.functions.calls.deadlines import DeadlinePassed
+from parabola.functions.calls.named_tables import check_named_table
 from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.return_values import check_result
 from parabola.functions.deployed.deployment import FunctionSpec
-from parabola.functions.deployed.runtimes import RUNTIMES
+from parabola.functions.deployed.runtimes import RUNTIMES, language_of
 from parabola.functions.outcomes.failures import (
     SYSTEM_ERROR_TEXT,
     FunctionFailure,
@@ -116,6 +117,10 @@ class Execution:
     def kind(self) -> str:
         """`query`, `mutation`, `action` or `httpAction`."""
         return self.spec.kind
+
+    @property
+    def _is_advised(self) -> bool:
+        return language_of(self.spec.runtime).is_advised
 
     @property
     def around(self) -> Surroundings:
@@ -268,13 +273,17 @@ class Execution:
         """Run one call; errors the author can handle become error replies, faults end the execution."""
         try:
             syscall = self.around.syscalls.find(call.op, self.kind)
-            return {"call": call.call, "value": await syscall.handler(self, call.args or {})}
+            args = call.args or {}
+            if self._is_advised:
+                check_named_table(self.attempt.deployment.schema, call.op, args)
+            return {"call": call.call, "value": await syscall.handler(self, args)}
         except ConvexError as error:
             return refusal(call.call, error.message, encode(error.data))
         except NestedFailure as error:
-            return refusal(call.call, error.message, error.failure.data)
+            advice = error.failure.advice if self._is_advised else ""
+            return refusal(call.call, error.failure.text(advice), error.failure.data)
         except UserError as error:
-            return refusal(call.call, error.message)
+            return refusal(call.call, error.message + (error.advice if self._is_advised else ""))
         except (ParabolaError, CallRefused, UncatchableFailure, HostLost, DeadlinePassed):
             raise
         except Exception as error:

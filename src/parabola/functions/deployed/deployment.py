@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import orjson
 
 from parabola.functions.deployed.function_path import FunctionPath, parse_path, strip_extension
-from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName
+from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName, language_of
 from parabola.values.analyzed_modules import AnalyzedCron, AnalyzedModule, AnalyzedRoute, Position, UdfType
+from parabola.values.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from parabola.functions.system.registry import SystemHandler
@@ -132,6 +133,20 @@ class Deployment:
         """The runtimes that have at least one module: one set of hosts is kept for each."""
         present = {module.runtime for module in self.modules.values()}
         return tuple(name for name in RUNTIMES if name in present)
+
+    @property
+    def has_advised_authors(self) -> bool:
+        """Whether some of it is written in a language whose authors are told more than the official texts."""
+        return any(language_of(runtime).is_advised for runtime in self.runtimes())
+
+    def near(self, name: FunctionPath, *, public_only: bool = False) -> str:
+        """Which functions may have been meant by a name that none has: a sentence, begun by a space."""
+        callable_here = (
+            str(spec.name)
+            for spec in self.functions.values()
+            if spec.kind != "httpAction" and (spec.visibility == "public" or not public_only)
+        )
+        return did_you_mean(str(name), callable_here)
 
     def modules_for(self, runtime: RuntimeName) -> list[Module]:
         """The modules that a host of this runtime loads, in path order."""

@@ -46,6 +46,9 @@ class LanguageRow:
     """Its modules are analysed together, not each by itself with what it imports."""
     pushed_by_npx: bool = False
     """`npx convex` pushes it, and is told of its modules."""
+    is_advised: bool = False
+    """Its authors are told more than the official texts, and unknown tables are refused: nothing official
+    says what such functions do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,16 @@ class Runtime:
 LANGUAGES: Final[Mapping[Language, LanguageRow]] = {
     row.name: row
     for row in (
-        LanguageRow("python", ".py", "schema.py", "auth_config.py", "http.py", ".py", analyzed_at_once=True),
+        LanguageRow(
+            "python",
+            ".py",
+            "schema.py",
+            "auth_config.py",
+            "http.py",
+            ".py",
+            analyzed_at_once=True,
+            is_advised=True,
+        ),
         LanguageRow(
             "typescript", ".js", "schema.js", "auth.config.js", "http.js", ".ts (or .js)", pushed_by_npx=True
         ),

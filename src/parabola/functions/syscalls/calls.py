@@ -150,7 +150,9 @@ async def create_function_handle(execution: Execution, args: Mapping[str, Any]) 
         return handle
     spec = execution.attempt.deployment.functions.get(name.canonical)
     if spec is None:
-        raise UserError(f"Could not find public function for '{name}'.")
+        refusal = UserError(f"Could not find public function for '{name}'.")
+        refusal.advice = execution.attempt.deployment.near(name)
+        raise refusal
     return execution.around.calls.handles.handle(name)
 
 

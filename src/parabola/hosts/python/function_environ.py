@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from parabola.authoring.environment import variables
+from parabola.authoring.environment import NotSet, variables
 from parabola.hosts.python.frozen_world import confined_world
 from parabola.hosts.python.refusals import refuse
 from parabola.hosts.python.replacements import Replacements
@@ -59,7 +59,7 @@ def _get(seen: Mapping[str, str], original: Any, environ: Any, name: str) -> str
         return seen[name]
     except KeyError:
         if confined_world() is not None or name not in KEPT_VARIABLES:
-            raise
+            raise NotSet(name) from None
     value: str = original(environ, name)
     return value
 

@@ -13,7 +13,7 @@ import importlib
 import importlib.util
 import linecache
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.machinery import ModuleSpec
@@ -137,12 +137,14 @@ def load_modules(sources: Sequence[SourceModule], import_reads: ImportReads | No
     names = _module_names(loaded.package, python)
     loaded.finder = _Finder(loaded.package, names, loaded.import_reads)
     sys.meta_path.insert(0, loaded.finder)
+    declared: list[Function[..., Any]] = []
     try:
         for path in sorted(python):
             if path != AUTH_CONFIG:
-                loaded.modules[path] = _import(loaded, python[path])
+                loaded.modules[path] = _import(loaded, python[path], declared)
         for path, module in loaded.modules.items():
             _register(loaded, python[path], module)
+        _refuse_unreachable(declared)
     except BaseException:
         loaded.unload()
         raise
@@ -198,7 +200,7 @@ class _Finder:
     ) -> None:
         self._package = package
         self._names = names
-        self._builtins = _user_builtins(package, import_reads)
+        self._builtins = _user_builtins(package, names, import_reads)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name not in self._names:
@@ -238,28 +240,56 @@ class _Finder:
         return None if source is None else source.source
 
 
-def _user_builtins(package: str, import_reads: ImportReads) -> dict[str, Any]:
+def _user_builtins(package: str, ours: Container[str], import_reads: ImportReads) -> dict[str, Any]:
     """The builtins of user modules: `print` writes to the log, `import convex.x` finds the package."""
     names = dict(vars(builtins))
     names["print"] = console_print
     is_renamed = package != FOLDER and not _is_shadowed()
-    names["__import__"] = _importer(package if is_renamed else FOLDER, import_reads)
+    names["__import__"] = _importer(package if is_renamed else FOLDER, package, ours, import_reads)
     return names
 
 
-def _importer(package: str, import_reads: ImportReads) -> Callable[..., Any]:
+def _importer(
+    shown: str, package: str, ours: Container[str], import_reads: ImportReads
+) -> Callable[..., Any]:
+    """`import` of user modules. `shown` is the package that `convex` stands for, `package` the one that has
+    the modules `ours`.
+    """
+
     def import_(
         name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
     ) -> ModuleType:
         if level == 0 and (name == FOLDER or name.startswith(FOLDER + ".")):
-            name = package + name[len(FOLDER) :]
+            name = shown + name[len(FOLDER) :]
         import_reads.imports(globals, name, fromlist, level)
-        return builtins.__import__(name, globals, locals, fromlist, level)
+        try:
+            return builtins.__import__(name, globals, locals, fromlist, level)
+        except ModuleNotFoundError as error:
+            if level == 0 and error.name in (name, name.partition(".")[0]) and f"{package}.{name}" in ours:
+                raise _beside(name, globals, fromlist) from None
+            raise
 
     return import_
 
 
-def _import(loaded: LoadedModules, source: SourceModule) -> ModuleType:
+def _beside(name: str, globals: Any, fromlist: Any) -> ModuleNotFoundError:
+    """What is said to somebody who imports a module of the folder as if it were installed."""
+    inside = (globals or {}).get("__package__") or ""
+    dots = "." * (inside.count(".") + 1)
+    head, _, last = name.rpartition(".")
+    written = (
+        f"from {dots}{name} import {', '.join(fromlist)}" if fromlist else f"from {dots}{head} import {last}"
+    )
+    return ModuleNotFoundError(
+        f"No module named {name!r} is installed; there is one among the functions. Import it with "
+        f"`{written}`.",
+        name=name,
+    )
+
+
+def _import(
+    loaded: LoadedModules, source: SourceModule, all_declared: list[Function[..., Any]] | None = None
+) -> ModuleType:
     declared: list[Function[..., Any]] = []
     token = on_declaration.set(declared.append)
     parts = source.function_path.split("/")
@@ -272,6 +302,8 @@ def _import(loaded: LoadedModules, source: SourceModule) -> ModuleType:
     finally:
         on_declaration.reset(token)
     _refuse_duplicates(declared)
+    if all_declared is not None:
+        all_declared += declared
     return module
 
 
@@ -289,6 +321,28 @@ def _refuse_duplicates(declared: Sequence[Function[..., Any]]) -> None:
                 user_files.get(file, file),
                 line,
             )
+
+
+def _refuse_unreachable(declared: Sequence[Function[..., Any]]) -> None:
+    """A function that no name of a module leads to can never be called: its decorator is a mistake."""
+    for function in declared:
+        if function.kind == "httpAction" or function.reference_name is not None:
+            continue
+        file, line = function.source
+        owner, _, name = function.handler.__qualname__.rpartition(".")
+        where = (
+            f"It stands in the class `{owner}`: move it out of there."
+            if owner and not owner.endswith("<locals>")
+            else "Keep it under a name of its module. Where another decorator stands above, "
+            f"put `@{function.kind}` on top."
+        )
+        raise LoadError(
+            f"`{name}` is declared as a {function.kind}, but no name of a module leads to it, so that "
+            "nobody can "
+            f"call it. {where}",
+            user_files.get(file, file),
+            line,
+        )
 
 
 def exported_functions(module: ModuleType) -> list[tuple[str, Function[..., Any]]]:

@@ -131,7 +131,7 @@ class Transaction(FunctionRun):
         else:
             sync_ctx = (SyncQueryCtx if self.kind == "query" else SyncMutationCtx)(self, wait_in_greenlet)
             result = await run_in_greenlet(self.function.handler, sync_ctx, *positional, **named)
-        if inspect.isawaitable(result):
+        if inspect.isawaitable(result) and not isinstance(result, BaseQuery):
             result = await result
         if isinstance(result, BaseQuery):
             raise BadRequest(RETURNED_QUERY)

@@ -73,4 +73,5 @@ def push_report(result: PushResult) -> dict[str, Any]:
             "disabled": [index["name"] for index in result.indexes.disabled],
         },
         "functions": len(result.deployment.functions),
+        "schema": None if result.deployment.schema is None else result.deployment.schema.to_json(),
     }

@@ -238,12 +238,14 @@ def _existing_target(deployment: Deployment, name: FunctionPath) -> FunctionSpec
     if spec is not None:
         return spec
     module = deployment.module(name.module)
-    if module is None:
-        raise BadRequest(f"Attempted to schedule function at nonexistent path: {name}")
-    raise BadRequest(
-        f"Attempted to schedule function, but no exported function {name.name} found in the file: "
+    refusal = BadRequest(
+        f"Attempted to schedule function at nonexistent path: {name}"
+        if module is None
+        else f"Attempted to schedule function, but no exported function {name.name} found in the file: "
         f"{module.path}. Did you forget to export it?"
     )
+    refusal.advice = deployment.near(name)
+    raise refusal
 
 
 def _check_horizon(due_ms: float, now_ms: float) -> None:

@@ -22,6 +22,10 @@ __all__ = [
 ]
 
 _ADVICE: Final = {
+    **dict.fromkeys(
+        ("QueryCtx", "MutationCtx", "ActionCtx", "SyncQueryCtx", "SyncMutationCtx", "SyncActionCtx"),
+        "The context is the first parameter, and there is only one.",
+    ),
     "bytearray": "Use bytes.",
     "deque": "Use list[T].",
     "complex": "Use a TypedDict of two floats.",

@@ -41,7 +41,15 @@ from parabola.values.hints.hint_validators import Id, NoValidator, hint_validato
 from parabola.values.hints.resolution import line_of_hint, resolve_hint, signature_of, source_file, spelled
 from parabola.values.validators.builder import FieldValidator, ObjectValidator, Validator, v
 
-__all__ = ["Id", "coerce_arguments", "result_validator", "validator_from_hint", "validators_from_signature"]
+__all__ = [
+    "Id",
+    "coerce_arguments",
+    "context_hint",
+    "hinted_validator",
+    "result_validator",
+    "validator_from_hint",
+    "validators_from_signature",
+]
 
 _NO_RESULT: Final = (typing.NoReturn, typing.Never)
 
@@ -93,6 +101,48 @@ def result_validator(function: Callable[..., Any]) -> Validator[Any] | None:
     if annotation is inspect.Signature.empty or annotation in _NO_RESULT:
         return None
     return _signature_validator(function, "return", "The result", annotation, "returns=...")
+
+
+def hinted_validator(function: Callable[..., Any], parameter: str) -> Validator[Any] | None:
+    """The validator of the hint of one parameter (or of `return`); None where there is none."""
+    function = inspect.unwrap(function)
+    signature = signature_of(function)
+    if parameter == "return":
+        annotation = signature.return_annotation
+    elif parameter in signature.parameters:
+        annotation = signature.parameters[parameter].annotation
+    else:
+        return None
+    if annotation is inspect.Signature.empty or annotation in _NO_RESULT:
+        return None
+    try:
+        hint = resolve_hint(function, annotation)
+        if parameter == "return" and get_origin(hint) in (Awaitable, Coroutine):
+            hint = get_args(hint)[-1]
+        return hint_validator(hint)
+    except Exception:  # what names nothing at run time, or what no validator stands for
+        return None
+
+
+def context_hint(function: Callable[..., Any]) -> str | None:
+    """What the hint of the first parameter says: the name of a class of contexts, or the type of a value.
+
+    None without a hint, and for hints that say nothing, cannot be evaluated, or name other classes.
+    """
+    function = inspect.unwrap(function)
+    first = next(iter(signature_of(function).parameters.values()), None)
+    if first is None or first.annotation is first.empty:
+        return None
+    try:
+        hint = resolve_hint(function, first.annotation)
+    except Exception:  # imported for type checkers alone
+        return None
+    if isinstance(hint, type) and hint.__name__.endswith("Ctx"):
+        return hint.__name__
+    try:
+        return None if hint_validator(hint).kind == "any" else spelled(hint)
+    except NoValidator:
+        return None
 
 
 def _signature_validator(

@@ -136,11 +136,13 @@ class Schema:
         """
         error = self.mismatch(table, document, tables)
         if error is not None:
-            raise BadRequest(
+            refusal = BadRequest(
                 f'Failed to insert or update a document in table "{table}" because it does not match '
                 f"the schema: {error}",
                 "SchemaEnforcementError",
             )
+            refusal.advice = error.advice
+            raise refusal
 
     def mismatch(self, table: str, document: dict[str, Any], tables: TableNames) -> ValidationError | None:
         """Why `document` does not belong in `table`, or None."""

@@ -258,7 +258,13 @@ class ObjectValidator(Validator[dict[str, Any]]):
                         path,
                     )
             elif not inner._accepts(value[name], tables):
-                return inner._mismatch(value[name], tables, f"{path}.{name}")
+                error = inner._mismatch(value[name], tables, f"{path}.{name}")
+                if optional and value[name] is None:
+                    error.advice = (
+                        f" `{name}` may be left out, but it is not `None`: do not pass it"
+                        f" (or, in a patch, pass `UNDEFINED`), or declare `{inner}` as `v.nullable({inner})`."
+                    )
+                return error
         extra = min(name for name in value if name not in self.fields)
         return self._field_error(
             f"Object contains extra field `{extra}` that is not in the validator.", value, path

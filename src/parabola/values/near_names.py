@@ -1,0 +1,35 @@
+"""What somebody probably meant by a name that does not exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Final
+
+__all__ = ["did_you_mean"]
+
+_NEAR: Final = 0.6
+"""How alike two names are, from 0 to 1, for one to be taken for the other."""
+_AS_NEAR: Final = 0.1
+"""How much less alike than the likeliest others may be."""
+
+
+def did_you_mean(name: str, known: Iterable[str], listed: int = 10) -> str:
+    """A sentence, begun by a space, with the nearest of `known`, or up to `listed` of them when none is near.
+
+    Empty when nothing is known.
+    """
+    names = sorted(set(known))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=_NEAR)
+    likeness = [difflib.SequenceMatcher(None, each, name).ratio() for each in near]
+    near = [each for each, ratio in zip(near, likeness, strict=True) if ratio >= likeness[0] - _AS_NEAR]
+    if near:
+        return f" Did you mean {_either([f'`{each}`' for each in near])}?"
+    if not names:
+        return ""
+    shown = ", ".join(f"`{each}`" for each in names[:listed])
+    return f" There is {shown}{f' and {len(names) - listed} more' if len(names) > listed else ''}."
+
+
+def _either(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -30,6 +30,9 @@ from parabola.database.upkeep import inspection
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY
+from parabola.functions.outcomes.execution_history import LogSearch
+from parabola.functions.outcomes.execution_log import ExecutionEntry
+from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_connection import HostBundle, HostCommand, LoadFailure
 from parabola.functions.processes.host_set import HostConfig, HostSet
@@ -44,6 +47,7 @@ from parabola.services.deploys.push import Push
 from parabola.services.files.upload_tokens import UploadTokens
 from parabola.services.jobs.cron_jobs import job_logs, log_run
 from parabola.services.settings import ServiceSettings
+from parabola.testing.in_process_host import InProcessHosts
 from parabola.values.errors import (
     BadRequest,
     OutOfRetention,
@@ -353,6 +357,25 @@ async def test_so_many_executions_can_be_read_in_the_log(tmp_path: Path) -> None
         for n in range(5):
             await engine.query("f:waits", {"n": float(n)})
         assert len(engine.runner.log.after(0.0)) == 3
+
+
+@changes("functions.log_history_bytes")
+@pytest.mark.parametrize("most", [FunctionSettings.log_history_bytes, 0])
+async def test_whether_the_log_outlives_the_server(tmp_path: Path, most: int) -> None:
+    config = BackendConfig(
+        data_dir=tmp_path,
+        functions=FunctionSettings(log_history_bytes=most),
+        hosts=HostConfig(in_process=InProcessHosts(tmp_path)),
+    )
+    backend = await Backend.open(config)
+    failed = ExecutionEntry("Completion", "Query", "m:f", 1.0, (), "r", "1", error=FunctionFailure("no"))
+    backend.log.append(failed)
+    await backend.close()
+    backend = await Backend.open(config)
+    found = await backend.search_log(LogSearch(request_id="r"))
+    assert [entry["error"] for entry in found] == (["no\n"] if most else [])
+    assert len(backend.log.after(0)) == len(found)
+    await backend.close()
 
 
 PYTHON = """

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.database.settings import DatabaseSettings
 from parabola.functions.activation import Activation
@@ -29,6 +29,7 @@ from parabola.functions.http.http_actions import (
 )
 from parabola.functions.http.http_routing import HttpRoute
 from parabola.functions.inline_query import InlineQueries
+from parabola.functions.outcomes.execution_history import ExecutionHistory, LogSearch
 from parabola.functions.outcomes.execution_log import ExecutionLog
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks for the files of the data directory."""
+LOG_FOLDER: Final = "logs"
 PACKAGES_FOLDER: Final = "node_packages"
 """Where the data directory keeps npm packages of `"use node"` modules."""
 
@@ -137,6 +139,7 @@ class Backend:
         self.signing_keys = SigningKeys(database, config.cloud_url)
         documents = DocumentCache(own={self.signing_keys.address: self.signing_keys.key_set})
         self._tokens = TokenVerifier(documents, redacted=config.redact_logs_to_client)
+        self._history: ExecutionHistory | None = None
         self._closing = AsyncExitStack()
 
     @classmethod
@@ -163,7 +166,14 @@ class Backend:
             stack.push_async_callback(keys.close)
             secret = bytes.fromhex(config.instance_secret)
             owner = "" if config.file_storage is None else await owner_of_files(database, secret)
+            history = None
+            if config.data_dir is not None and config.functions.log_history_bytes:
+                history = ExecutionHistory(directory / LOG_FOLDER, config.functions.log_history_bytes)
+                stack.callback(history.close)
+                runner.log.restore(history.recent(config.functions.log_entries))
+                runner.log.listen(history.add)
             backend = cls(config, directory, database, activation, runner, keys, owner)
+            backend._history = history
             backend.deploys.start()
             stack.push_async_callback(backend.deploys.close)
             await backend.deploys.refresh_auth_providers()
@@ -236,6 +246,19 @@ class Backend:
     def log(self) -> ExecutionLog:
         """What ran lately."""
         return self.runner.log
+
+    async def search_log(self, wanted: LogSearch) -> list[dict[str, Any]]:
+        """Entries of the log, those of earlier servers on this data too, in their JSON form, oldest first."""
+        found = [] if self._history is None else await asyncio.to_thread(self._history.search, wanted)
+        known = {(entry["executionId"], entry["timestamp"]) for entry in found}
+        for each in self.log.after(0.0):
+            # Those that say nothing are in memory alone; the others too, where no files are kept.
+            is_silent = not each.log_lines and each.error is None
+            if self._history is None or (is_silent and wanted.request_id == each.request_id):
+                entry = each.to_json()
+                if wanted.finds(entry) and (entry["executionId"], entry["timestamp"]) not in known:
+                    found.append(entry)
+        return sorted(found, key=lambda entry: float(entry["timestamp"]))[-wanted.limit :]
 
     @property
     def syscalls(self) -> SyscallTable:

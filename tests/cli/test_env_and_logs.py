@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +153,35 @@ def test_nothing_that_a_terminal_obeys_is_shown(server: ServerProcess) -> None:
         assert r"\x1b[2J is \x9b2J" in shown
         assert r"\x1b]52;c;aGk=\x07" in shown
         assert not any(control in shown for control in "\x1b\x07\x9b")
+
+
+def test_the_log_outlives_the_server_and_finds_a_request(tmp_path: Path) -> None:
+    (tmp_path / "convex").mkdir()
+    (tmp_path / "convex" / "functions.py").write_text(FUNCTIONS)
+    server = ServerProcess(tmp_path, "serve", "--port", "0", "--site-port", "0").start()
+    try:
+        server.cli("deploy")
+        shown = server.cli("run", "functions:broken", check=False).stderr
+        id = shown.partition("[Request ID: ")[2].partition("]")[0]
+        assert f"functions:broken failed [Request ID: {id}]" in server.wait_for_output(id)
+        server.run("functions:noisy")
+        server.terminate()
+        server.start()
+        logged = server.cli("logs", "--history", "10", "--no-follow").stdout
+        assert f"something to mend [Request ID: {id}]" in logged
+        assert "something to read" in logged
+        for pasted in (id, f"[Request ID: {id}] Server Error"):
+            found = server.cli("logs", "--request-id", pasted).stdout
+            assert "something to mend" in found
+            assert "something to read" not in found
+        missing = server.cli("logs", "--request-id", "00", check=False)
+        assert missing.returncode == 1
+        assert "nothing under the request id 00" in missing.stderr
+        errors = server.cli("logs", "--history", "10", "--level", "ERROR", "--no-follow").stdout
+        assert "something to mend" in errors
+        assert "something to read" not in errors
+        noisy = server.cli("logs", "--history", "10", "--function", "functions:noisy", "--no-follow").stdout
+        assert "something to mend" not in noisy
+        assert "something to read" in noisy
+    finally:
+        server.close()

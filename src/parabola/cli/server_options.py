@@ -551,6 +551,15 @@ def _rows() -> Iterator[ServerOption]:
     )
 
     yield row(
+        "log-history",
+        "functions.log_history_bytes",
+        RETENTION,
+        SIZE,
+        "What the log of functions may take in the data directory, where it is kept over restarts; 0: none.",
+        0,
+        TB,
+    )
+    yield row(
         "keep-history",
         "database.history_seconds",
         RETENTION,

@@ -63,3 +63,5 @@ class FunctionSettings:
     """Memory for results of queries that nobody watches (semantics §13); from 0."""
     log_entries: int = 4096
     """Executions whose log can be read (semantics §13: the buffer of log streams); from 1."""
+    log_history_bytes: int = 64 * MIB
+    """What the files may take that keep the log of functions for later; 0: there are none."""

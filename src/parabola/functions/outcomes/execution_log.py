@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,35 @@ class ExecutionEntry:
             )
         return entry
 
+    @staticmethod
+    def from_json(entry: Mapping[str, Any]) -> ExecutionEntry:
+        """The entry that `to_json` has written."""
+        error = entry.get("error")
+        success = entry.get("success")
+        return ExecutionEntry(
+            kind=entry["kind"],
+            udf_type=entry["udfType"],
+            identifier=entry["identifier"],
+            timestamp=entry["timestamp"],
+            log_lines=tuple(map(LogLine.from_json, entry["logLines"])),
+            request_id=entry["requestId"],
+            execution_id=entry["executionId"],
+            execution_time=entry.get("executionTime", 0.0),
+            user_execution_time=entry.get("userExecutionTime", 0.0),
+            error=None if error is None else FunctionFailure(error.removesuffix("\n")),
+            success_status=None if success is None else success["status"],
+            component_path=entry.get("componentPath"),
+            caller=entry.get("caller", "SyncWorker"),
+            parent_execution_id=entry.get("parentExecutionId"),
+            runtime=entry.get("environment", "isolate"),
+            identity_type=entry.get("identityType", "unknown"),
+            cached_result=entry.get("cachedResult", False),
+            usage=entry.get("usageStats"),
+            return_bytes=entry.get("returnBytes"),
+            occ_info=entry.get("occInfo"),
+            will_retry=entry.get("willRetry", False),
+        )
+
 
 class ExecutionLog:
     """The newest entries, and a way to wait for more."""
@@ -89,6 +118,13 @@ class ExecutionLog:
         self._listeners: list[Callable[[ExecutionEntry], None]] = []
         self._ids = itertools.count(1)
         self._last = 0.0
+
+    def restore(self, entries: Sequence[ExecutionEntry]) -> None:
+        """Go on behind entries of an earlier process, oldest first."""
+        self._entries.extend(entries)
+        if entries:
+            self._last = max(entry.timestamp for entry in entries)
+            self._ids = itertools.count(1 + max(_number(entry.execution_id) for entry in entries))
 
     def next_timestamp(self) -> float:
         """The wall clock in seconds, never twice the same and never backwards."""
@@ -147,3 +183,10 @@ class ExecutionLog:
             finally:
                 self._waiting.discard(future)
         return found
+
+
+def _number(execution_id: str) -> int:
+    try:
+        return int(execution_id, 16)
+    except ValueError:
+        return 0

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import logging
 import math
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 from aiohttp import web
 
+from parabola.functions.outcomes.execution_history import LogSearch
 from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
+from parabola.functions.outcomes.logs import LEVEL_NAMES
 from parabola.server.api.long_polls import news_or_stop
 from parabola.server.http.client_version import parse_client_header
 from parabola.server.http.credentials import require_admin
@@ -25,6 +27,8 @@ __all__ = ["routes"]
 _log: Final = logging.getLogger(__name__)
 
 LONGEST_POLL_SECONDS: Final = 60.0
+MOST_ENTRIES: Final = 10_000
+"""What one search answers at most."""
 
 
 class LoggingBackend(ServedBackend, Protocol):
@@ -33,9 +37,13 @@ class LoggingBackend(ServedBackend, Protocol):
     @property
     def log(self) -> ExecutionLog: ...
 
+    async def search_log(self, wanted: LogSearch) -> list[dict[str, Any]]:
+        """Entries of the log in their JSON form, oldest first."""
+        ...
+
 
 def routes(backend: LoggingBackend) -> list[web.RouteDef]:
-    """The endpoints; one knows structured lines, the other is of older readers."""
+    """The endpoints; one stream knows structured lines, the other is of older readers. The search is ours."""
 
     async def stream_function_logs(request: web.Request) -> web.Response:
         await require_admin(request, backend)
@@ -46,7 +54,13 @@ def routes(backend: LoggingBackend) -> list[web.RouteDef]:
         await require_admin(request, backend)
         return await _follow(request, backend.log, structured=False)
 
+    async def search(request: web.Request) -> web.Response:
+        await require_admin(request, backend)
+        entries = await backend.search_log(_wanted(request))
+        return web.Response(body=orjson.dumps({"entries": entries}), content_type="application/json")
+
     return [
+        web.get("/api/parabola/logs", search),
         web.get("/api/stream_function_logs", stream_function_logs),
         web.get("/api/stream_udf_execution", stream_udf_execution),
     ]
@@ -74,6 +88,16 @@ def _text(entry: ExecutionEntry, structured: bool) -> bytes | None:
     except Exception:
         _log.exception("An entry of the log of functions cannot be written")
         return None
+
+
+def _wanted(request: web.Request) -> LogSearch:
+    query = request.query
+    limit, level = query.get("limit", "1000"), query.get("level")
+    if not limit.isdecimal() or not 0 < int(limit) <= MOST_ENTRIES:
+        raise BadRequest(f"The limit must be a number from 1 to {MOST_ENTRIES}", code="BadQueryArgs")
+    if level is not None and level not in LEVEL_NAMES:
+        raise BadRequest(f"The level must be one of {', '.join(LEVEL_NAMES)}", code="BadQueryArgs")
+    return LogSearch(int(limit), query.get("requestId"), query.get("function"), level)
 
 
 def _cursor(request: web.Request) -> float:

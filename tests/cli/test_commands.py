@@ -368,3 +368,41 @@ def test_documents_are_printed_so_that_they_can_be_imported_again(served: Server
     assert lines[1]["infinite"] == rows[1]["infinite"]
     assert lines[1]["text"] == rows[1]["text"]
     assert json.loads(printed["json"]) == lines
+
+
+def test_a_server_leaves_nothing_to_others(tmp_path: Path) -> None:
+    """Not even with a careless umask, and not in a directory that an earlier version has made."""
+    data = tmp_path / ".parabola"
+    data.mkdir(mode=0o755)
+    data.chmod(0o755)
+    (data / "instance.json").write_text(json.dumps({"instanceName": "old", "instanceSecret": SECRET}))
+    (data / "instance.json").chmod(0o644)
+    before = os.umask(0)
+    try:
+        server = ServerProcess(tmp_path, "serve", "--port", "0", "--site-port", "0").start()
+    finally:
+        os.umask(before)
+    try:
+        assert ".parabola could be read by others; now only its owner can" in server.output()
+        open_to_others = [path for path in (data, *data.rglob("*")) if path.stat().st_mode & 0o077]
+        assert open_to_others == []
+        assert (data / ".gitignore").read_text() == "*\n"
+    finally:
+        server.close()
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    from_file = ("--instance-name", "my-app", "--instance-secret-file", "secret")
+    server = ServerProcess(tmp_path, "serve", "--port", "0", "--site-port", "0", *from_file).start()
+    try:
+        key = parabola("admin-key", *from_file, directory=tmp_path).stdout.strip()
+        assert parabola("data", "--url", server.url, "--admin-key", key, directory=tmp_path).returncode == 0
+        assert not (server.data_dir / "instance.json").exists()
+    finally:
+        server.close()
+    twice = parabola("serve", *from_file, "--instance-secret", SECRET, directory=tmp_path)
+    assert twice.returncode == 1
+    assert "The instance secret is given twice" in " ".join(twice.stderr.split())
+    missing = parabola("admin-key", "--instance-secret-file", "no", directory=tmp_path)
+    assert "cannot be read from no: No such file" in " ".join(missing.stderr.split())

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from parabola.cli.config_file import read_config
-from parabola.cli.option_kinds import FOLDER, SIZE, SWITCH, TEXT, TIME
+from parabola.cli.option_kinds import FILE, FOLDER, SIZE, SWITCH, TEXT, TIME
 from parabola.cli.server_command import server_command
 from parabola.cli.server_options import DEFAULTS, OPTIONS, ServerOption, options_from
 from parabola.values.errors import BadRequest
@@ -34,7 +34,7 @@ def value_of(option: ServerOption, number: int) -> str:
         return ["false", "true"][number % 2]
     if option.kind.choices:
         return option.kind.choices[number % len(option.kind.choices)]
-    if option.kind in (TEXT, FOLDER):
+    if option.kind in (TEXT, FILE, FOLDER):
         return f"value-{number}"
     least = int(option.least or 0)
     step = 2**20 if option.kind is SIZE else 1
@@ -135,7 +135,7 @@ def test_a_flag_goes_before_a_variable_and_that_before_the_file(option: ServerOp
     )
     assert got([], {option.environment: of_variable}, file) == read(of_variable)
     if not option.is_secret:
-        assert got([], {}, file) == (tmp_path / of_file if option.kind is FOLDER else read(of_file))
+        assert got([], {}, file) == (tmp_path / of_file if option.kind in (FILE, FOLDER) else read(of_file))
 
 
 @every_option

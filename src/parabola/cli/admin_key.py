@@ -10,7 +10,7 @@ import typer
 
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.console import console, show_success
-from parabola.cli.instance import Instance
+from parabola.cli.instance import Instance, read_secret
 from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.project import DATA_FOLDER
 from parabola.values.errors import BadRequest
@@ -31,6 +31,10 @@ def make_key(
     instance_secret: Annotated[
         str | None, typer.Option(envvar="INSTANCE_SECRET", help="Its instance secret, 64 hex characters.")
     ] = None,
+    instance_secret_file: Annotated[
+        Path | None,
+        typer.Option(envvar="PARABOLA_INSTANCE_SECRET_FILE", help="A file with the secret and nothing else."),
+    ] = None,
     data: Annotated[
         Path, typer.Option(help="Where name and secret are kept when they are not given.")
     ] = Path(DATA_FOLDER),
@@ -43,7 +47,8 @@ def make_key(
         return
     from parabola.services.sign_in.admin_keys import make_admin_key
 
-    instance = Instance.known(data, instance_name, instance_secret)
+    secret = read_secret(instance_secret, instance_secret_file)
+    instance = Instance.known(data, instance_name, secret)
     typer.echo(make_admin_key(instance.name, instance.secret, name=name, read_only=read_only))
 
 

@@ -49,11 +49,18 @@ def write_generated(
         files, folder = generate_beside(python, schema if "schema.py" in python else None), project.functions
     else:
         files, folder = generate(modules, schema), project.generated
-    folder.mkdir(parents=True, exist_ok=True)
+    # They are for whom the functions are for, whatever the process keeps from others (`private_data`).
+    mode = project.functions.stat().st_mode & 0o777
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(mode)
     for name, text in files.items():
         file = folder / name
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
+        is_new = not file.exists()
+        if is_new or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
+        if is_new:
+            file.chmod(mode & 0o666)
 
 
 async def _analyse(project: Project) -> AnalyzedModules:

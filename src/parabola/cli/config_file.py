@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from parabola.cli.option_kinds import FOLDER
+from parabola.cli.option_kinds import FILE, FOLDER
 from parabola.cli.server_options import OPTIONS, ServerOption
 from parabola.values.errors import BadRequest
 
@@ -48,7 +48,7 @@ def _text(path: Path, name: str, value: Any) -> Any:
         option.read(str(value))
     except ValueError as error:
         raise _refused(path, f"{name} is {_shown(value)}; {error}") from None
-    return str(path.parent / value) if option.kind is FOLDER else str(value)
+    return str(path.parent / value) if option.kind in (FILE, FOLDER) else str(value)
 
 
 def _wanted(option: ServerOption) -> str:

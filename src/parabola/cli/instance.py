@@ -12,7 +12,7 @@ from typing import Final
 
 from parabola.values.errors import BadRequest, NotFound
 
-__all__ = ["Instance", "write_private"]
+__all__ = ["Instance", "read_secret", "write_private"]
 
 _FILE: Final = "instance.json"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
@@ -64,6 +64,28 @@ class Instance:
                 "its --instance-name. Otherwise name its data directory with --data."
             )
         return cls(name or kept.get("instanceName", DEFAULT_NAME), secret)
+
+
+def read_secret(secret: str | None, file: Path | None) -> str | None:
+    """The instance secret that is given as it is, or in a file; None if it is not given.
+
+    Raises `BadRequest` for both of them, and for a file that cannot be read.
+    """
+    if file is None:
+        return secret
+    if secret is not None:
+        raise BadRequest(
+            "The instance secret is given twice, as it is and in a file. Give one of --instance-secret and "
+            "--instance-secret-file, or of INSTANCE_SECRET and PARABOLA_INSTANCE_SECRET_FILE.",
+            code="InvalidInstanceSecret",
+        )
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise BadRequest(
+            f"The instance secret cannot be read from {file}: {why}.", code="InvalidInstanceSecret"
+        ) from None
 
 
 def _kept(data_dir: Path) -> dict[str, str]:

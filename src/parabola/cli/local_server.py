@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from parabola.cli.console import console, note, show_failure
-from parabola.cli.instance import Instance
+from parabola.cli.dotenv_lines import read_dotenv
+from parabola.cli.instance import Instance, read_secret
 from parabola.cli.listening import listen, url_of
+from parabola.cli.private_data import make_private
 from parabola.cli.process_memory import collect_garbage_rarely, give_memory_back
 from parabola.cli.sealing import seal_process
 from parabola.cli.server_log import LogFormat, Say, begin_log
@@ -74,8 +77,12 @@ class LocalServer:
             url = options.cloud_origin or url_of(listener)
             site_url = options.site_origin or url_of(site_listener)
             try:
-                options.data_dir.mkdir(parents=True, exist_ok=True)
-                instance = Instance.of(options.data_dir, options.instance_name, options.instance_secret)
+                put_right = make_private(options.data_dir)
+                if put_right is not None:
+                    say("permissions", put_right, "warning")
+                secret = read_secret(options.instance_secret, options.instance_secret_file)
+                instance = Instance.of(options.data_dir, options.instance_name, secret)
+                _take_credentials(options.file_storage_credentials)
                 backend = await Backend.open(
                     BackendConfig(
                         data_dir=options.data_dir,
@@ -155,6 +162,12 @@ def _rules(options: ServerOptions) -> ServerRules:
         trusted_proxies=trusted_networks(tuple(options.trusted_proxies.split(","))),
         files_origin=None if origin is None else origin.rstrip("/"),
     )
+
+
+def _take_credentials(file: Path | None) -> None:
+    """The variables of the object store, which is where its client looks for them."""
+    for name, value in ({} if file is None else read_dotenv(file)).items():
+        os.environ.setdefault(name, value)
 
 
 async def _watch_data(backend: Backend, told_to_end: asyncio.Future[None]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["COUNT", "FOLDER", "PORT", "SIZE", "SWITCH", "TEXT", "TIME", "Kind", "choice"]
+__all__ = ["COUNT", "FILE", "FOLDER", "PORT", "SIZE", "SWITCH", "TEXT", "TIME", "Kind", "choice"]
 
 
 @dataclass(frozen=True)
@@ -90,4 +90,5 @@ SIZE: Final = Kind("SIZE", _read_size, _write_size, (int, str))
 TIME: Final = Kind("TIME", _read_time, _write_time, (int, float, str))
 TEXT: Final = Kind("TEXT", str)
 FOLDER: Final = Kind("FOLDER", Path)
+FILE: Final = Kind("FILE", Path)
 SWITCH: Final = Kind("", _read_switch, lambda value: str(value).lower(), (bool,))

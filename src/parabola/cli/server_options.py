@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from parabola.cli.option_kinds import COUNT, FOLDER, PORT, SIZE, SWITCH, TEXT, TIME, Kind, choice
+from parabola.cli.option_kinds import COUNT, FILE, FOLDER, PORT, SIZE, SWITCH, TEXT, TIME, Kind, choice
 from parabola.cli.server_log import LogFormat
 from parabola.database.settings import DatabaseSettings
 from parabola.functions.settings import FunctionSettings
@@ -35,12 +35,14 @@ class ServerOptions:
     data_dir: Path = Path(".parabola")
     instance_name: str | None = None
     instance_secret: str | None = None
+    instance_secret_file: Path | None = None
     cloud_origin: str | None = None
     site_origin: str | None = None
     files_origin: str | None = None
     trusted_proxies: str = "127.0.0.0/8,::1"
     public: Path | None = None
     file_storage: str | None = None
+    file_storage_credentials: Path | None = None
     redact_logs_to_client: bool = False
     log_format: str = LogFormat.text.value
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
@@ -201,6 +203,14 @@ def _rows() -> Iterator[ServerOption]:
         is_secret=True,
     )
     yield row(
+        "instance-secret-file",
+        "instance_secret_file",
+        DEPLOYMENT,
+        FILE,
+        "A file with the instance secret and nothing else, such as /run/secrets/instance_secret.",
+        unset="none",
+    )
+    yield row(
         "redact-logs-to-client",
         "redact_logs_to_client",
         DEPLOYMENT,
@@ -227,6 +237,15 @@ def _rows() -> Iterator[ServerOption]:
         TEXT,
         "The object store that keeps uploaded files, such as s3://bucket/prefix.",
         unset="the data directory",
+        in_dev=False,
+    )
+    yield row(
+        "file-storage-credentials",
+        "file_storage_credentials",
+        FILES,
+        FILE,
+        "A file like .env with the variables of the object store, such as AWS_ACCESS_KEY_ID.",
+        unset="the environment",
         in_dev=False,
     )
     yield row(

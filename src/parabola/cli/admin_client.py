@@ -6,7 +6,9 @@ import base64
 import json
 import urllib.error
 import urllib.request
-from http.client import HTTPResponse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 from parabola.cli.console import console
@@ -14,13 +16,19 @@ from parabola.cli.target import Target
 from parabola.values.errors import BadRequest, NotFound, UserError
 from parabola.values.texts import displayable
 
-__all__ = ["AdminClient", "FunctionFailed"]
+__all__ = ["AdminClient", "FunctionFailed", "ServerGone"]
 
 
 class FunctionFailed(UserError):
     """The function that was called raised an error."""
 
     default_code = "FunctionFailed"
+
+
+class ServerGone(UserError):
+    """The connection to the server broke while it was answering."""
+
+    default_code = "ServerGone"
 
 
 class AdminClient:
@@ -43,8 +51,7 @@ class AdminClient:
 
     def get(self, path: str) -> Any:
         """GET and return the JSON answer. Raises like `post`."""
-        with self.open(path) as response:
-            return json.load(response)
+        return self._answer(path, "GET", None, {})
 
     def post(self, path: str, body: Any) -> Any:
         """POST a JSON body and return the JSON answer, None for an empty one. Raises the deployment's own
@@ -61,9 +68,34 @@ class AdminClient:
         return self._request(path, "GET", None, {})
 
     def _post(self, path: str, body: bytes, kind: str) -> Any:
-        with self._request(path, "POST", body, {"Content-Type": kind}) as response:
+        return self._answer(path, "POST", body, {"Content-Type": kind})
+
+    def _answer(self, path: str, method: str, body: bytes | None, headers: dict[str, str]) -> Any:
+        """The whole answer, read from JSON; None for an empty one."""
+        with self.broken_connections(), self._request(path, method, body, headers) as response:
+            if response.headers.get("Content-Length") is None and not response.chunked:
+                raise HTTPException("its head was cut off")
             text = response.read()
-        return json.loads(text) if text else None
+        try:
+            return json.loads(text) if text else None
+        except ValueError:
+            raise BadRequest(
+                f"{self._target.url}{path} did not answer with JSON. Is it the address of a deployment?"
+            ) from None
+
+    @contextmanager
+    def broken_connections(self) -> Iterator[None]:
+        """While an answer is read: a server that goes away meanwhile is a `ServerGone`."""
+        try:
+            yield
+        except (OSError, HTTPException) as error:
+            raise self._gone(error) from None
+
+    def _gone(self, error: Exception) -> ServerGone:
+        return ServerGone(
+            f"{self._target.url} went away in the middle of an answer ({_why(error)}). What was asked for "
+            "may have been done. Look at the server, then try again."
+        )
 
     def _request(self, path: str, method: str, body: bytes | None, headers: dict[str, str]) -> HTTPResponse:
         request = urllib.request.Request(
@@ -76,11 +108,21 @@ class AdminClient:
             response: HTTPResponse = urllib.request.urlopen(request)
             return response
         except urllib.error.HTTPError as error:
-            raise _error_of(error, self._target.url + path) from None
+            with self.broken_connections():
+                raise _error_of(error, self._target.url + path) from None
         except urllib.error.URLError as error:
             raise NotFound(
                 f"{self._target.url} does not answer ({error.reason}). Is the server running there?"
             ) from None
+        except (OSError, HTTPException) as error:
+            raise self._gone(error) from None
+        except ValueError:
+            raise BadRequest(f"{self._target.url} is not a URL such as https://my-app.com.") from None
+
+
+def _why(error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or str(error).rstrip(".") or type(error).__name__
 
 
 def _error_of(error: urllib.error.HTTPError, url: str) -> UserError:

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from parabola.cli.admin_client import AdminClient
+from parabola.cli.chosen_target import ChosenTarget, Yes, with_target
 from parabola.cli.console import console, show_success
 from parabola.cli.instance import Instance, read_secret
-from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.project import DATA_FOLDER
 from parabola.values.errors import BadRequest
 
@@ -53,9 +52,10 @@ def make_key(
 
 
 @admin_key.command("list")
-def list_keys(url: DeploymentUrl = None, admin_key: AdminKey = None) -> None:
+@with_target
+def list_keys(target: ChosenTarget) -> None:
     """List the keys that were used, with their ids and names."""
-    keys = AdminClient(Target.find(url, admin_key)).get("/api/parabola/admin_keys")["keys"]
+    keys = target.client().get("/api/parabola/admin_keys")["keys"]
     for key in keys:
         typer.echo(_line(key))
     if not keys:
@@ -63,20 +63,22 @@ def list_keys(url: DeploymentUrl = None, admin_key: AdminKey = None) -> None:
 
 
 @admin_key.command("revoke")
+@with_target
 def revoke_keys(
+    target: ChosenTarget,
     key_id: Annotated[
         str | None, typer.Argument(help="The id of a key, from [b]admin-key list[/b].", show_default=False)
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="All keys that were made until now, whoever has them.")
     ] = False,
-    url: DeploymentUrl = None,
-    admin_key: AdminKey = None,
+    yes: Yes = False,
 ) -> None:
     """Take a key no more, or none of those that there are. The instance's secret stays as it is."""
     if every == (key_id is not None):
         raise BadRequest("Give the id of a key, from `parabola admin-key list`, or --all.")
-    client = AdminClient(Target.find(url, admin_key))
+    target.confirm("revoke every admin key" if every else f"revoke the admin key {key_id}", yes)
+    client = target.client()
     client.post("/api/parabola/admin_keys/revoke", {"all": True} if every else {"keyId": key_id})
     if every:
         show_success("revoked all keys that were made until now; make new ones with: parabola admin-key")

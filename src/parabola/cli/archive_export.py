@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 import time
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from parabola.cli.admin_client import AdminClient
+from parabola.cli.chosen_target import ChosenTarget, with_target
 from parabola.cli.console import console, show_success
-from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest
 
 __all__ = ["archive_export"]
@@ -20,20 +21,20 @@ POLL_SECONDS: Final = 0.2
 _COPY_BYTES: Final = 1024 * 1024
 
 
+@with_target
 def archive_export(
+    target: ChosenTarget,
     path: Annotated[Path, typer.Option(help="The file to write, or a directory to write it into.")],
     include_file_storage: Annotated[
         bool, typer.Option("--include-file-storage", help="Stored files too.")
     ] = False,
-    url: DeploymentUrl = None,
-    admin_key: AdminKey = None,
 ) -> None:
     """Export all tables, as they are at one moment, into a zip archive that [b]import[/b] reads back."""
     if path.exists() and not path.is_dir():
         raise BadRequest(f"{path} is there already. Name another file.")
     if not path.absolute().parent.is_dir():
         raise BadRequest(f"There is no directory {path.parent}.")
-    client = AdminClient(Target.find(url, admin_key))
+    client = target.client()
     client.post(f"/api/export/request/zip?includeStorage={str(include_file_storage).lower()}", {})
     export = _watch(client)
     if export["state"] != "completed":
@@ -66,6 +67,8 @@ def _fetch(client: AdminClient, ts: str, path: Path) -> Path:
                 if announced is not None and file.tell() != int(announced):
                     raise BadRequest("The connection broke before the whole archive was there. Try again.")
             unfinished.rename(path)
+        except (ConnectionError, HTTPException):
+            raise BadRequest("The connection broke before the whole archive was there. Try again.") from None
         except OSError as error:
             raise BadRequest(f"{path} cannot be written: {error}") from None
         finally:

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import typer
 
 from parabola.cli.admin_client import AdminClient
+from parabola.cli.chosen_target import ChosenTarget, with_target
 from parabola.cli.console import console, show_success
-from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest
 
 __all__ = ["archive_import"]
@@ -41,7 +41,9 @@ _SUFFIXES: Final = {
 }
 
 
+@with_target
 def archive_import(
+    target: ChosenTarget,
     path: Annotated[Path, typer.Argument(help="The file.", exists=True, dir_okay=False)],
     table: Annotated[
         str | None, typer.Option(help="The table to import into; a zip archive names its own.")
@@ -59,14 +61,12 @@ def archive_import(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete documents without asking.")] = False,
     component: Annotated[str | None, typer.Option(help="The component to import into.")] = None,
-    url: DeploymentUrl = None,
-    admin_key: AdminKey = None,
 ) -> None:
     """Import CSV, JSON lines, a JSON array, or a zip archive made by [b]export[/b].
 
     Tables change when everything is there, all at once; with [b]--append[/b] document by document.
     """
-    client = AdminClient(Target.find(url, admin_key))
+    client = target.client()
     wanted = {
         "tableName": table,
         "componentPath": component,

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from parabola.cli.admin_client import AdminClient
+from parabola.cli.chosen_target import ChosenTarget, with_target
 from parabola.cli.console import console
 from parabola.cli.json_text import json_text
-from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest
 from parabola.values.near_names import did_you_mean
 
@@ -34,16 +34,16 @@ class Format(StrEnum):
     jsonl = "jsonl"
 
 
+@with_target
 def data(
+    target: ChosenTarget,
     table: Annotated[str | None, typer.Argument(help="A table. Without it: the names of all tables.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many documents at most.")] = 100,
     order: Annotated[Order, typer.Option(help="By creation time.")] = Order.desc,
     format: Annotated[Format, typer.Option(help="How to print documents.")] = Format.pretty,
-    url: DeploymentUrl = None,
-    admin_key: AdminKey = None,
 ) -> None:
     """List the tables, or the documents of one table."""
-    client = AdminClient(Target.find(url, admin_key))
+    client = target.client()
     if table is None:
         _list_tables(client)
         return

@@ -8,25 +8,27 @@ from typing import Annotated, Any
 import typer
 
 from parabola.cli.admin_client import AdminClient
+from parabola.cli.chosen_target import ChosenTarget, Yes, with_target
 from parabola.cli.console import console, show_success, show_warning
 from parabola.cli.index_names import index_names, unknown_indexes
 from parabola.cli.push_report import describe
-from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.project import Project
 
 __all__ = ["deploy"]
 
 
+@with_target
 def deploy(
-    url: DeploymentUrl = None,
-    admin_key: AdminKey = None,
+    chosen: ChosenTarget,
     project: Annotated[Path, typer.Option(help="The project's directory.")] = Path(),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")] = False,
     message: Annotated[str | None, typer.Option(help="A note to keep with this deployment.")] = None,
+    yes: Yes = False,
 ) -> None:
     """Push the Python modules of [b]convex/[/b]. The push takes effect as a whole or not at all."""
     sources = Project.at(project)
-    target = Target.find(url, admin_key, project)
+    target = chosen.find(project)
+    chosen.confirm_over_local("replace the functions", yes or dry_run)
     modules = sources.python_modules()
     body: dict[str, Any] = {
         "modules": [{"path": module.path, "source": module.source} for module in modules],

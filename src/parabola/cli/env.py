@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from parabola.cli.admin_client import AdminClient
+from parabola.cli.chosen_target import ChosenTarget, Yes, with_target
 from parabola.cli.console import console, show_success
 from parabola.cli.dotenv_lines import dotenv_line, read_dotenv
 from parabola.cli.quiet_command import QuietCommand
-from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest, NotFound
 from parabola.values.text_files import NotUtf8, decode_text
 
@@ -27,9 +27,10 @@ Name = Annotated[str, typer.Argument(help="The variable's name.")]
 
 
 @env.command("list")
-def list_variables(url: DeploymentUrl = None, admin_key: AdminKey = None) -> None:
+@with_target
+def list_variables(target: ChosenTarget) -> None:
     """Print all variables as lines of a [b].env[/b] file, which [b]env set --from-file[/b] reads."""
-    variables = _client(url, admin_key).call("_system/cli/queryEnvironmentVariables:default", {})
+    variables = target.client().call("_system/cli/queryEnvironmentVariables:default", {})
     for variable in variables:
         typer.echo(dotenv_line(variable["name"], variable["value"]))
     if not variables:
@@ -37,16 +38,19 @@ def list_variables(url: DeploymentUrl = None, admin_key: AdminKey = None) -> Non
 
 
 @env.command("get")
-def get_variable(name: Name, url: DeploymentUrl = None, admin_key: AdminKey = None) -> None:
+@with_target
+def get_variable(target: ChosenTarget, name: Name) -> None:
     """Print one variable's value."""
-    found = _client(url, admin_key).call("_system/cli/queryEnvironmentVariables:get", {"name": name})
+    found = target.client().call("_system/cli/queryEnvironmentVariables:get", {"name": name})
     if found is None:
         raise NotFound(f"There is no environment variable {name}. Set it with: parabola env set {name} VALUE")
     typer.echo(found["value"])
 
 
 @env.command("set", cls=QuietCommand, context_settings={"ignore_unknown_options": True})
+@with_target
 def set_variable(
+    target: ChosenTarget,
     name: Annotated[
         str | None,
         typer.Argument(help="The variable's name, or [b]NAME=value[/b] in one.", show_default=False),
@@ -57,15 +61,14 @@ def set_variable(
     from_file: Annotated[
         Path | None, typer.Option(help="Set all variables of a [b].env[/b] file instead, or none of them.")
     ] = None,
-    url: DeploymentUrl = None,
-    admin_key: AdminKey = None,
+    yes: Yes = False,
 ) -> None:
     """Set a variable, or many. Queries that read them run again by themselves."""
     if from_file is not None:
         if name is not None:
             raise BadRequest("Give either a variable or --from-file, not both.")
         variables = read_dotenv(from_file)
-        _change(_client(url, admin_key), variables)
+        _set(target, variables, yes)
         show_success(f"set {', '.join(variables) or 'nothing: the file has no variables'}")
         return
     if name is None:
@@ -74,19 +77,28 @@ def set_variable(
     if equals and value is not None:
         raise BadRequest(f"{name} is given two values. Write parabola env set {name} VALUE, or {name}=VALUE.")
     text = rest if equals else _standard_input() if value is None else value
-    _change(_client(url, admin_key), {name: text})
+    _set(target, {name: text}, yes)
     show_success(f"set {name}")
 
 
 @env.command("remove")
-def remove_variable(name: Name, url: DeploymentUrl = None, admin_key: AdminKey = None) -> None:
+@with_target
+def remove_variable(target: ChosenTarget, name: Name, yes: Yes = False) -> None:
     """Remove a variable."""
-    _change(_client(url, admin_key), {name: None})
+    target.confirm(f"remove the variable {name}", yes)
+    _change(target.client(), {name: None})
     show_success(f"removed {name}")
 
 
-def _client(url: str | None, admin_key: str | None) -> AdminClient:
-    return AdminClient(Target.find(url, admin_key))
+def _set(target: ChosenTarget, variables: Mapping[str, str], yes: bool) -> None:
+    """Set variables; it is asked first where values would be replaced elsewhere."""
+    client = target.client()
+    there = client.call("_system/cli/queryEnvironmentVariables:default", {})
+    old = {variable["name"]: variable["value"] for variable in there}
+    replaced = [name for name, value in variables.items() if name in old and old[name] != value]
+    if replaced:
+        target.confirm(f"replace the value of {', '.join(replaced)}", yes)
+    _change(client, variables)
 
 
 def _standard_input() -> str:

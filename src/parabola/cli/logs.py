@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from parabola.cli.admin_client import AdminClient
+from parabola.cli.chosen_target import ChosenTarget, with_target
 from parabola.cli.function_lines import lines_of
-from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import NotFound
 
 __all__ = ["logs"]
@@ -35,7 +35,9 @@ class Level(StrEnum):
     error = "ERROR"
 
 
+@with_target
 def logs(
+    target: ChosenTarget,
     history: Annotated[
         int, typer.Option(min=0, max=_MOST, help="How many of the latest entries to begin with.")
     ] = 0,
@@ -52,11 +54,9 @@ def logs(
     ] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line, successes too.")] = False,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on until Ctrl-C.")] = True,
-    url: DeploymentUrl = None,
-    admin_key: AdminKey = None,
 ) -> None:
     """Print log lines and errors of functions as they come, or from the log that the server keeps."""
-    client = AdminClient(Target.find(url, admin_key))
+    client = target.client()
     given = {"function": function, "level": level and level.value}
     wanted = {name: text for name, text in given.items() if text is not None}
     if request_id is not None:

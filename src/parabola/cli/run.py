@@ -8,28 +8,27 @@ from typing import Annotated, Any
 
 import typer
 
-from parabola.cli.admin_client import AdminClient
+from parabola.cli.chosen_target import ChosenTarget, with_target
 from parabola.cli.json_text import json_text
-from parabola.cli.target import AdminKey, DeploymentUrl, Target
 from parabola.values.errors import BadRequest
 from parabola.values.text_files import NotUtf8, decode_text
 
 __all__ = ["run"]
 
 
+@with_target
 def run(
+    target: ChosenTarget,
     function: Annotated[str, typer.Argument(help="The function, for example [b]tasks:create[/b].")],
     args: Annotated[str, typer.Argument(help='Its arguments as a JSON object: \'{"text": "milk"}\'.')] = "{}",
     identity: Annotated[
         str | None, typer.Option(help="Act as this user: the identity's attributes as a JSON object.")
     ] = None,
-    url: DeploymentUrl = None,
-    admin_key: AdminKey = None,
 ) -> None:
     """Call a query, mutation or action, internal ones too, and print its result as JSON."""
     arguments = _object(args, "The arguments")
     user = None if identity is None else _object(identity, "The identity")
-    client = AdminClient(Target.find(url, admin_key), user)
+    client = target.client(user)
     typer.echo(json_text(client.call(_normalize(function), arguments), indent=2))
 
 

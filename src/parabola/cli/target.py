@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final
-
-import typer
+from typing import Final
 
 from parabola.cli.dotenv_lines import read_dotenv
 from parabola.cli.instance import write_private
 from parabola.project import DATA_FOLDER
 from parabola.values.errors import BadRequest, NotFound
 
-__all__ = ["AdminKey", "DeploymentUrl", "RunningServer", "Target"]
+__all__ = ["KEY_VARIABLE", "URL_VARIABLE", "RunningServer", "Target", "read_key"]
 
 URL_VARIABLE: Final = "CONVEX_SELF_HOSTED_URL"
 KEY_VARIABLE: Final = "CONVEX_SELF_HOSTED_ADMIN_KEY"
 _FILE: Final = "server.json"
-
-DeploymentUrl = Annotated[
-    str | None,
-    typer.Option("--url", help="The deployment's URL. Without it: the server that runs in this project."),
-]
-AdminKey = Annotated[str | None, typer.Option("--admin-key", help="An admin key of that deployment.")]
 
 
 @dataclass(frozen=True)
@@ -34,6 +26,15 @@ class Target:
 
     url: str
     admin_key: str
+    source: str = field(default="--url", compare=False)
+    """What has named it, for people."""
+    local_url: str | None = field(default=None, compare=False)
+    """The server that runs in this project, if one does."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the server that runs here."""
+        return self.local_url is not None and _same(self.url) == _same(self.local_url)
 
     @classmethod
     def find(cls, url: str | None, admin_key: str | None, directory: Path | None = None) -> Target:
@@ -43,22 +44,41 @@ class Target:
         Raises `NotFound` when there is none, saying how to start or name one.
         """
         directory = directory or Path.cwd()
+        in_file = _env_local(directory)
+        variables = {**in_file, **os.environ}
+        running = _running_in(directory)
+        local_url = None if running is None else running.url
+        key = admin_key or variables.get(KEY_VARIABLE)
         if url is not None:
-            key = admin_key or os.environ.get(KEY_VARIABLE) or _env_local(directory).get(KEY_VARIABLE)
+            url = url.rstrip("/")
+            if not key and running is not None and _same(url) == _same(running.url):
+                key = running.admin_key
             if not key:
-                raise BadRequest(f"Give the deployment's admin key too: --admin-key KEY, or {KEY_VARIABLE}.")
-            return cls(url.rstrip("/"), key)
-        variables = {**_env_local(directory), **os.environ}
-        if variables.get(URL_VARIABLE) and (admin_key or variables.get(KEY_VARIABLE)):
-            return cls(variables[URL_VARIABLE].rstrip("/"), admin_key or variables[KEY_VARIABLE])
-        for place in (directory, *directory.resolve().parents):
-            running = RunningServer.read(place / DATA_FOLDER)
-            if running is not None:
-                return cls(running.url, admin_key or running.admin_key)
+                raise BadRequest(
+                    "Give the deployment's admin key too: --admin-key KEY, --admin-key-file FILE, or "
+                    f"{KEY_VARIABLE}."
+                )
+            return cls(url, key, "--url", local_url)
+        if variables.get(URL_VARIABLE) and key:
+            source = URL_VARIABLE if os.environ.get(URL_VARIABLE) else f"{URL_VARIABLE} in .env.local"
+            return cls(variables[URL_VARIABLE].rstrip("/"), key, source, local_url)
+        if running is not None:
+            return cls(running.url, admin_key or running.admin_key, "the server that runs here", local_url)
         raise NotFound(
             "No server is running in this project. Start one with `parabola dev`, "
             f"or name one with --url and --admin-key (or {URL_VARIABLE} and {KEY_VARIABLE})."
         )
+
+
+def read_key(key: str | None, file: Path | None) -> str | None:
+    """An admin key that is given as it is, or in a file; None if it is not given. Raises `BadRequest`."""
+    if file is None or key is not None:
+        return key
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise BadRequest(f"The admin key cannot be read from {file}: {why}.") from None
 
 
 @dataclass(frozen=True)
@@ -94,6 +114,20 @@ class RunningServer:
     def remove(data_dir: Path) -> None:
         """The server ends."""
         (data_dir / _FILE).unlink(missing_ok=True)
+
+
+def _same(url: str) -> str:
+    """One way to write the addresses of this machine."""
+    return url.replace("://localhost", "://127.0.0.1").replace("://[::1]", "://127.0.0.1")
+
+
+def _running_in(directory: Path) -> RunningServer | None:
+    """The server of the project that a directory is in."""
+    for place in (directory, *directory.resolve().parents):
+        running = RunningServer.read(place / DATA_FOLDER)
+        if running is not None:
+            return running
+    return None
 
 
 def _is_alive(pid: int) -> bool:

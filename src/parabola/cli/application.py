@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -21,11 +23,16 @@ from parabola.cli import (
     run,
     serve,
 )
+from parabola.cli.config_file import read_command_options
 from parabola.cli.console import show_error
 from parabola.project import ProjectError
-from parabola.values.errors import ParabolaError
+from parabola.values.errors import BadRequest, ParabolaError
+from parabola.values.near_names import did_you_mean
 
-__all__ = ["application", "main", "options"]
+__all__ = ["VARIABLE_PREFIX", "application", "main", "options"]
+
+VARIABLE_PREFIX: Final = "PARABOLA"
+"""Options that name no variable have `PARABOLA_<COMMAND>_<OPTION>`, which their help shows."""
 
 application = typer.Typer(
     name="parabola",
@@ -55,8 +62,43 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _read_commands(context: typer.Context, path: Path | None) -> Path | None:
+    if path is not None:
+        options = read_command_options(path)
+        _check_names(path, context.command, options)
+        context.default_map = {**(context.default_map or {}), **options}
+    return path
+
+
+def _check_names(path: Path, command: Any, options: Mapping[str, Any]) -> None:
+    """Raise `BadRequest` for what a file says of a command that has no such option."""
+    commands: Mapping[str, Any] = getattr(command, "commands", {})
+    known = {param.name for param in command.params}
+    for name, value in options.items():
+        if name in commands and isinstance(value, dict):
+            _check_names(path, commands[name], value)
+        elif name not in known:
+            flag = name.replace("_", "-")
+            near = did_you_mean(flag, [each.replace("_", "-") for each in (*known, *commands)])
+            raise BadRequest(
+                f"{path}: {command.name} has no option {flag}.{near}", code="InvalidConfiguration"
+            )
+
+
 @application.callback()
 def options(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            envvar="PARABOLA_CONFIG",
+            metavar="FILE",
+            callback=_read_commands,
+            is_eager=True,
+            show_default=False,
+            help="A TOML file with options of commands in tables of their names, such as [b]\\[export][/b].",
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end."),
@@ -70,7 +112,7 @@ def main() -> None:
     traceback.
     """
     try:
-        application()
+        application(auto_envvar_prefix=VARIABLE_PREFIX)
     except (ParabolaError, ProjectError) as error:
         show_error(str(error))
         sys.exit(1)

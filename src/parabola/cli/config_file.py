@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from parabola.cli.option_kinds import FILE, FOLDER
 from parabola.cli.server_options import OPTIONS, ServerOption
 from parabola.values.errors import BadRequest
 
-__all__ = ["read_config"]
+__all__ = ["COMMANDS", "read_command_options", "read_config"]
+
+COMMANDS: Final = frozenset(
+    {"deploy", "run", "data", "logs", "env", "import", "export", "codegen", "admin-key"}
+)
+"""Commands whose options are in a table of that name."""
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -19,13 +25,44 @@ def read_config(path: Path) -> dict[str, Any]:
 
     Raises `BadRequest`, which names the file, the key and what it takes.
     """
+    content = _content(path)
+    return {name: _text(path, name, value) for name, value in content.items() if not _is_command(name, value)}
+
+
+def read_command_options(path: Path) -> dict[str, Any]:
+    """The options of other commands than those that start a server: a table for each, by the names of flags.
+
+    Raises `BadRequest`, which names the file and the key, for secrets.
+    """
+    content = _content(path)
+    return {name: _table(path, value) for name, value in content.items() if _is_command(name, value)}
+
+
+def _is_command(name: str, value: Any) -> bool:
+    return isinstance(value, dict) and name in COMMANDS
+
+
+def _table(path: Path, table: Mapping[str, Any]) -> dict[str, Any]:
+    read: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict):  # a command of a command: [env.set]
+            read[name] = _table(path, value)
+        elif name in ("admin-key", "instance-secret"):
+            raise _refused(
+                path, f"{name} is a secret, which files like this are no place for. Use {name}-file"
+            )
+        else:
+            read[name.replace("-", "_")] = value
+    return read
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise _refused(path, f"it cannot be read: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _refused(path, f"it is no TOML: {error}") from None
-    return {name: _text(path, name, value) for name, value in content.items()}
 
 
 def _text(path: Path, name: str, value: Any) -> Any:

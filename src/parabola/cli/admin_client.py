@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
-from typing import Any
+from typing import Any, Final
 
 from parabola.cli.console import console
 from parabola.cli.target import Target
@@ -17,6 +18,9 @@ from parabola.values.errors import BadRequest, NotFound, UserError
 from parabola.values.texts import displayable
 
 __all__ = ["AdminClient", "FunctionFailed", "ServerGone"]
+
+
+_HEAD: Final = re.compile(r"(\[Request ID: \w+\]) Server Error\n(?=.)")
 
 
 class FunctionFailed(UserError):
@@ -46,7 +50,7 @@ class AdminClient:
         for line in answer.get("logLines", ()):
             console.print(displayable(line), style="dim", markup=False)
         if answer["status"] == "error":
-            raise FunctionFailed(answer["errorMessage"])
+            raise FunctionFailed(_told(answer["errorMessage"]))
         return answer.get("value")
 
     def get(self, path: str) -> Any:
@@ -118,6 +122,12 @@ class AdminClient:
             raise self._gone(error) from None
         except ValueError:
             raise BadRequest(f"{self._target.url} is not a URL such as https://my-app.com.") from None
+
+
+def _told(message: str) -> str:
+    """What went wrong first; the request id, by which the log finds it, last."""
+    found = _HEAD.match(message)
+    return message if found is None else f"{message[found.end() :].rstrip()}\n{found[1]}"
 
 
 def _why(error: Exception) -> str:

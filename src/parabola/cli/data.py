@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.chosen_target import ChosenTarget, with_target
@@ -17,6 +20,11 @@ from parabola.values.errors import BadRequest
 from parabola.values.near_names import did_you_mean
 
 __all__ = ["data"]
+
+WIDEST: Final = 10**6
+"""Columns that no table needs."""
+MOST_INDENT: Final = 24
+"""Columns for the names of fields, at most."""
 
 
 class Order(StrEnum):
@@ -112,6 +120,33 @@ def _print_table(documents: list[dict[str, Any]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for document in documents:
-        cells = (json_text(document[name]) if name in document else "" for name in columns)
+        cells = (_cell(name, document[name]) if name in document else "" for name in columns)
         table.add_row(*cells)
-    Console(highlight=False, markup=False).print(table)
+    output = Console(highlight=False, markup=False)
+    unbounded = output.options.update(max_width=WIDEST)
+    if Measurement.get(output, unbounded, table).maximum <= output.width:
+        output.print(table)
+        return
+    for number, document in enumerate(documents):
+        if number:
+            output.print()
+        _print_record(output, document, columns)
+
+
+def _print_record(output: Console, document: dict[str, Any], columns: list[str]) -> None:
+    """A field a line: for documents that are too wide for a table."""
+    indent = min(max(map(len, document)), MOST_INDENT) + 2
+    for name in columns:
+        if name in document:
+            head = Text(f"{name}: ".ljust(indent), "bold")
+            value = Text(_cell(name, document[name]))
+            for line in value.wrap(output, max(20, output.width - max(indent, len(head)))):
+                output.print(Text.assemble(head, line))
+                head = Text(" " * indent)
+
+
+def _cell(name: str, value: Any) -> str:
+    """A value as JSON; when a document was made, as the local time."""
+    if name == "_creationTime" and isinstance(value, int | float):
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value / 1000))
+    return json_text(value)

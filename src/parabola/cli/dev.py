@@ -12,7 +12,7 @@ import typer
 
 from parabola.cli import event_loop
 from parabola.cli.codegen import write_generated
-from parabola.cli.console import console, note, show_failure, show_success, show_warning
+from parabola.cli.console import console, note, print_hanging, show_failure, show_success, show_warning
 from parabola.cli.function_lines import lines_of
 from parabola.cli.index_names import index_names, unknown_indexes
 from parabola.cli.local_server import LocalServer
@@ -73,7 +73,7 @@ def _say(event: str, text: str, level: str = "info", **facts: Any) -> None:
 def _show_entry(entry: ExecutionEntry) -> None:
     if entry.log_lines or entry.error is not None:
         for line in lines_of(entry.to_json()):
-            console.print(line)
+            print_hanging(console, line, 11)
 
 
 async def _follow(project: Project, server: LocalServer, run: str | None) -> None:

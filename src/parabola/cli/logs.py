@@ -13,6 +13,7 @@ from rich.console import Console
 
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.chosen_target import ChosenTarget, with_target
+from parabola.cli.console import print_hanging
 from parabola.cli.function_lines import lines_of
 from parabola.values.errors import NotFound
 
@@ -113,4 +114,4 @@ def _print(entries: list[dict[str, Any]], jsonl: bool, *, with_success: bool = F
             typer.echo(json.dumps(entry, ensure_ascii=False))
         else:
             for line in lines_of(entry, with_success=with_success, with_id=True):
-                output.print(line)
+                print_hanging(output, line, 11)

@@ -87,6 +87,8 @@ class BackendConfig:
     redact_logs_to_client: bool = False
     file_storage: str | None = None
     """URL of the object store that keeps files (`s3://bucket/prefix`), else the data directory does."""
+    clock: Callable[[], int] = time.time_ns
+    """The wall clock, in nanoseconds since 1970. Tests bring one that they can move."""
     files_origin: str | None = None
     """Where the URLs of stored files begin, if not with `cloud_url`."""
     hosts: HostConfig = field(default_factory=host_programs)
@@ -153,7 +155,7 @@ class Backend:
             directory = config.data_dir
             if directory is None:
                 directory = Path(stack.enter_context(TemporaryDirectory(prefix="parabola-")))
-            database = await open_database(directory, config.database)
+            database = await open_database(directory, config.database, config.clock)
             stack.push_async_callback(database.close)
             instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}
             packages = directory.absolute() / PACKAGES_FOLDER
@@ -274,7 +276,7 @@ class Backend:
 
     def now_ts(self) -> int:
         """The wall clock in nanoseconds, the unit of timestamps."""
-        return time.time_ns()
+        return self.database.now_ts()
 
     def on_commit(self, callback: Callable[[WriteSet, int], None]) -> Callable[[], None]:
         """Call `callback(write_set, ts)` for every commit once it is durable, in the order of timestamps.
@@ -367,14 +369,18 @@ class Backend:
         return Identity.user((await self._tokens.verify(token, providers)).attributes)
 
 
-async def open_database(directory: Path, settings: DatabaseSettings = DatabaseSettings()) -> Database:
+async def open_database(
+    directory: Path,
+    settings: DatabaseSettings = DatabaseSettings(),
+    clock: Callable[[], int] = time.time_ns,
+) -> Database:
     """The database in a directory, made there if there is none."""
     from parabola.database.database import Database
     from parabola.database.store.sqlite import SqlitePersistence
 
     persistence = SqlitePersistence.open(directory, settings)
     try:
-        return await Database.open(persistence, settings=settings)
+        return await Database.open(persistence, clock=clock, settings=settings)
     except BaseException:
         await persistence.close()
         raise

@@ -153,6 +153,10 @@ class Database:
         """The clock, in nanoseconds."""
         return self._clock()
 
+    def now_ms(self) -> float:
+        """The clock in milliseconds, whole as JavaScript's clock is."""
+        return float(self._clock() // 1_000_000)
+
     def clock_before(self, seconds: float) -> int:
         """What the clock showed, at the most, `seconds` of running ago, in ns since 1970 (`RunningTime`).
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from parabola.database.query.cursors import CursorCodec
 from parabola.functions.calls.actions import run_action
-from parabola.functions.calls.attempt import Attempt, wall_clock_ms
+from parabola.functions.calls.attempt import Attempt
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.deadlines import SLOW_SYSTEM_FAILURE, DeadlinePassed, Deadlines
 from parabola.functions.calls.execution import Execution, Outcome, UncatchableFailure
@@ -229,7 +229,7 @@ class FunctionRunner:
             deployment=active.deployment,
             hosts=active.hosts,
             call=call,
-            now_ms=wall_clock_ms(),
+            now_ms=self.database.now_ms(),
             seed=self._seeds.next(),
             execution_id=self.log.next_id(),
             deadline=asyncio.get_running_loop().time() + self.settings.system_seconds,

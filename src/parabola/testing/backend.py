@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +24,10 @@ from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_set import HostConfig
+from parabola.functions.settings import FunctionSettings
 from parabola.project import Project, ProjectError
 from parabola.services.deploys.push import Push
+from parabola.testing.clock import MovableClock
 from parabola.testing.http_requests import Answer, request
 from parabola.testing.in_process_host import InProcessHosts
 from parabola.values.encoding import decode, encode, normalize
@@ -33,6 +36,8 @@ from parabola.values.validators.integers import document_integers, integers_of
 
 __all__ = ["FunctionFailed", "InProcessBackend", "open_backend"]
 
+_UNHURRIED: Final = FunctionSettings(system_seconds=86_400.0, action_seconds=86_400.0)
+"""Somebody may be looking at a function through a debugger."""
 ISSUER: Final = "https://parabola.test"
 """The issuer of test users."""
 
@@ -54,13 +59,15 @@ async def open_backend(
     """
     folder, push = _read(functions)
     with tempfile.TemporaryDirectory(prefix="parabola-test-") as data_dir:
-        config = BackendConfig(data_dir=Path(data_dir), hosts=HostConfig(in_process=InProcessHosts(folder)))
+        clock = MovableClock()
+        hosts = HostConfig(in_process=InProcessHosts(folder), settings=_UNHURRIED)
+        config = BackendConfig(data_dir=Path(data_dir), hosts=hosts, clock=clock)
         backend = await Backend.open(config)
         try:
             if env:
                 await backend.activation.change_environment(dict(env))
             await backend.deploy(push)
-            yield InProcessBackend(backend, Identity.admin())
+            yield InProcessBackend(backend, Identity.admin(), clock)
         finally:
             await backend.close()
 
@@ -72,9 +79,10 @@ class InProcessBackend:
     to standard output.
     """
 
-    def __init__(self, backend: Backend, identity: Identity) -> None:
+    def __init__(self, backend: Backend, identity: Identity, clock: MovableClock) -> None:
         self._backend = backend
         self._identity = identity
+        self._clock = clock
 
     def as_user(self, subject: str, **claims: Any) -> InProcessBackend:
         """The same backend, called by a signed-in user. `claims` are further attributes: `name`, `email`,
@@ -87,7 +95,7 @@ class InProcessBackend:
             "tokenIdentifier": f"{issuer}|{subject}",
             **claims,
         }
-        return InProcessBackend(self._backend, Identity.admin(attributes))
+        return InProcessBackend(self._backend, Identity.admin(attributes), self._clock)
 
     async def query(self, function: Any, args: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         """Run a query and return its value. Raises `ConvexError` or `FunctionFailed`."""
@@ -144,6 +152,35 @@ class InProcessBackend:
                 await changed.wait()
         finally:
             live.close()
+
+    async def settle(self) -> None:
+        """Run what is due: scheduled functions and crons, and what they schedule for at once, to "
+        "their ends.
+        """
+        await self._settle()
+
+    async def advance(self, seconds: float | timedelta) -> None:
+        """Move the clock ahead by `seconds` (at least 0); what becomes due on the way runs, each at its time.
+
+        Functions see the moved time, actions too; what a job schedules for a time on the way is run as well.
+        A cron that is due every minute runs sixty times in an hour.
+        """
+        ahead = seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
+        if ahead < timedelta(0):
+            raise ValueError(f"Time can only be moved ahead, not by {seconds!r}.")
+        until = self._clock() + ahead // timedelta(microseconds=1) * 1000
+        while (following := await self._settle()) is not None and following <= until:
+            self._clock.move_to(following)
+        self._clock.move_to(until)
+        await self._settle()
+
+    async def _settle(self) -> int | None:
+        """Run what is due; when the next thing will be, in nanoseconds since 1970."""
+        while True:
+            before = self._backend.database.latest_ts
+            following = [*await self._backend.scheduler.settle(), await self._backend.crons.settle()]
+            if self._backend.database.latest_ts == before:  # nothing has happened meanwhile
+                return min((ts for ts in following if ts is not None), default=None)
 
     async def insert(self, table: str, document: Mapping[str, Any]) -> str:
         """Put a document into a table, past all functions but not past the schema; its id."""

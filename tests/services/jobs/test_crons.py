@@ -282,7 +282,7 @@ async def test_the_next_time_is_planned_in_the_transaction_of_the_run(backend: B
     await backend.deploy(push(DAILY))
     (job,) = await cron_jobs(backend.database.begin())
     tx = backend.database.begin(writable=True)
-    await advance(tx, job, 5)
+    await advance(tx, job, 5, time.time_ns())
     (planned,) = await cron_jobs(tx)
     assert planned.prev_ts == job.next_ts
     assert planned.next_ts - job.next_ts == 24 * 3600 * 10**9

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from parabola.functions.processes.host_losses import HostLosses
     from parabola.functions.processes.host_set import HostSet
 
-__all__ = ["Attempt", "wall_clock_ms"]
+__all__ = ["Attempt"]
 
 
 @dataclass(slots=True)
@@ -74,8 +73,3 @@ class Attempt:
         """The user's attributes; from now on the result belongs to this identity only."""
         self.used_identity = True
         return self.identity.attributes
-
-
-def wall_clock_ms() -> float:
-    """Milliseconds since the epoch, whole as JavaScript's clock is."""
-    return float(time.time_ns() // 1_000_000)

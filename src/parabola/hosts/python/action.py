@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Final, TypeVar
 
@@ -18,6 +19,7 @@ from parabola.authoring.context import ActionCtx, SyncActionCtx
 from parabola.hosts.python.action_loop import ActionLoop
 from parabola.hosts.python.console import Console
 from parabola.hosts.python.frames import describe_error, type_name
+from parabola.hosts.python.frozen_world import clock_ahead
 from parabola.hosts.python.function_run import FunctionRun, reply_error
 from parabola.hosts.python.outgoing import UnwritableMessage
 from parabola.hosts.python.transaction import STUCK
@@ -31,6 +33,10 @@ Post = Callable[[Callable[[], None]], None]
 
 CLOSING_SECONDS: Final = 1.0
 """Time for leftover tasks to react to their cancellation."""
+
+
+CLOCK_STEP: Final = 0.5
+"""Seconds from which on the engine's clock counts as moved, and not as read a little later."""
 
 
 class StuckAction(Exception):
@@ -84,6 +90,10 @@ class Action(FunctionRun):
         super().__init__(*args, **options)
         self.request_id = self.request.requestId if self.kind == "action" else ""
         self._context = self._make_context()
+        self._began = time.monotonic()
+        ahead = self.request.now / 1000 - time.time()
+        if ahead > CLOCK_STEP:
+            self._context.run(clock_ahead.set, ahead)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[Any] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
@@ -104,6 +114,9 @@ class Action(FunctionRun):
         )
 
     # Syscalls: made in the action's thread, sent in the host's
+
+    def now_ms(self) -> float:
+        return self.request.now + 1000 * (time.monotonic() - self._began)
 
     def _new_reply(self) -> Any:
         return BlockingReply() if self._loop is None else self._loop.create_future()

@@ -77,9 +77,25 @@ _READABLE_BY: Final = (
     "mimetypes", "coverage",
 )  # fmt: skip
 """Modules that may read files on behalf of user code, or to measure it."""
+_DEBUGGERS: Final = (
+    "bdb",
+    "pdb",
+    "_pytest",
+    "IPython",
+    "ipdb",
+    "pudb",
+    "pydevd",
+    "_pydevd_bundle",
+    "debugpy",
+)
+"""Modules through which a developer looks at functions that run in the test's own process."""
 _IMPORT_SYSTEM: Final = "<frozen importlib._bootstrap>"
 
 _installed = False
+
+
+debuggers_allowed = False
+"""Whether a debugger may do what functions may not: in a process that is the developer's own."""
 
 
 def refuse_capabilities(replacements: Replacements) -> None:
@@ -103,7 +119,11 @@ def _refuse_calls(replacements: Replacements, module: Any, name: str, shown: str
     def call(*args: Any, **kwargs: Any) -> Any:
         if confined_world() is not None:
             frame = sys._getframe(1)
-            if not _is_import(frame) and (shown is not None or not _is_reader(frame)):
+            if (
+                not _is_debugger(frame)
+                and not _is_import(frame)
+                and (shown is not None or not _is_reader(frame))
+            ):
                 what = shown or _called(f"{module.__name__}.{name}", args)
                 raise CapabilityRefused(refusal_text(what, frame))
         return original(*args, **kwargs)
@@ -114,7 +134,7 @@ def _refuse_calls(replacements: Replacements, module: Any, name: str, shown: str
 def _audit(event: str, args: tuple[Any, ...]) -> None:
     if event in _REFUSED and confined_world() is not None:
         frame = sys._getframe(1)
-        if not _is_allowed(event, args, frame):
+        if not _is_allowed(event, args, frame) and not _is_debugger(frame):
             raise CapabilityRefused(refusal_text(_shown(event, args), frame))
 
 
@@ -134,6 +154,15 @@ def _is_import(frame: FrameType | None) -> bool:
     """
     while frame is not None and frame.f_code.co_filename not in user_files:
         if frame.f_code.co_filename == _IMPORT_SYSTEM:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _is_debugger(frame: FrameType | None) -> bool:
+    """True for what a debugger does at a breakpoint in user code, and what is typed into it."""
+    while debuggers_allowed and frame is not None and frame.f_code.co_filename not in user_files:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in _DEBUGGERS:
             return True
         frame = frame.f_back
     return False

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from parabola.hosts.python.frozen_world import FrozenWorld, confined_world, frozen_world
+from parabola.hosts.python.frozen_world import FrozenWorld, clock_ahead, confined_world, frozen_world
 from parabola.hosts.python.refusals import refuse
 from parabola.hosts.python.replacements import Replacements
 
@@ -24,8 +24,8 @@ __all__ = ["freeze_clock"]
 def freeze_clock(replacements: Replacements) -> None:
     """Replace what tells the time in `time` and `datetime`."""
     replace = functools.partial(_replace, replacements)
-    replace(time, "time", FrozenWorld.read_clock)
-    replace(time, "time_ns", FrozenWorld.read_clock_ns)
+    replace(time, "time", FrozenWorld.read_clock, 1.0)
+    replace(time, "time_ns", FrozenWorld.read_clock_ns, 1e9)
     for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
         _replace_in_queries(replacements, name, 0.0)
         _replace_in_queries(replacements, f"{name}_ns", 0)
@@ -42,8 +42,13 @@ def freeze_clock(replacements: Replacements) -> None:
 
 
 def _replace(
-    replacements: Replacements, module: Any, name: str, frozen: Callable[[FrozenWorld], Any]
+    replacements: Replacements,
+    module: Any,
+    name: str,
+    frozen: Callable[[FrozenWorld], Any],
+    unit: float = 0.0,
 ) -> None:
+    """`unit` is how many of its units a second has, for a clock that can be ahead of the machine's."""
     original = getattr(module, name, None)  # not every system has every clock
     if original is None:
         return
@@ -52,7 +57,9 @@ def _replace(
     def shim(*args: Any) -> Any:
         world = frozen_world.get()
         if world is None:
-            return original(*args)
+            now = original(*args)
+            ahead = clock_ahead.get() * unit
+            return now + type(now)(ahead) if ahead else now
         if sys._getframe(1).f_globals.get("__name__") == "logging":  # every log record takes the time
             world = dataclasses.replace(world)
         return frozen(world)
@@ -107,7 +114,9 @@ def _replace_constructor(replacements: Replacements, kind: type, name: str, make
     def shim(cls: Any, *args: Any, **kwargs: Any) -> Any:
         world = frozen_world.get()
         if world is None:
-            return original.__get__(None, cls)(*args, **kwargs)
+            now = original.__get__(None, cls)(*args, **kwargs)
+            ahead = clock_ahead.get()
+            return now + datetime.timedelta(seconds=ahead) if ahead else now
         return getattr(cls, make_name)(world.read_clock(), *args, **kwargs)
 
     shim.__name__ = name

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-__all__ = ["FrozenWorld", "confined_world", "frozen_world"]
+__all__ = ["FrozenWorld", "clock_ahead", "confined_world", "frozen_world"]
 
 
 @dataclass
@@ -58,6 +58,10 @@ _Random: Final = random.Random
 
 frozen_world: ContextVar[FrozenWorld | None] = ContextVar("frozen_world", default=None)
 """Set inside queries and mutations and while modules are imported, and there alone."""
+
+
+clock_ahead: ContextVar[float] = ContextVar("clock_ahead", default=0.0)
+"""Seconds by which the clock of an action is ahead of the machine's: tests move the time (`advance`)."""
 
 
 def confined_world() -> FrozenWorld | None:

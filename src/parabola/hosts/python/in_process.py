@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from parabola.hosts.python import capabilities
 from parabola.hosts.python.console import ConsoleHandler
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import encode_message
@@ -34,6 +35,7 @@ class InProcessHost:
         self._handler = ConsoleHandler()
         logging.getLogger().addHandler(self._handler)
         sandbox.open()
+        capabilities.debuggers_allowed = True
         self._loop.call_soon(self._host.say_ready)
 
     def post(self, message: Json | bytes) -> None:

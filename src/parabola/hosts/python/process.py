@@ -35,7 +35,15 @@ def prepare_process() -> None:
         # A timer that an action leaves behind must not end the next one. (A handler: what it starts does not
         # inherit those, as it would inherit that a signal is ignored.)
         signal.signal(number, lambda number, frame: None)
+    sys.breakpointhook = _no_terminal
     sandbox.open()
+
+
+def _no_terminal(*args: object, **options: object) -> None:
+    raise RuntimeError(
+        "breakpoint() has no terminal here: a server runs functions in processes of their own. "
+        "Use it in a test with parabola.testing."
+    )
 
 
 async def serve(connection: socket.socket, activity_path: str | None, template: Host | None = None) -> None:

@@ -255,7 +255,7 @@ class DeployService:
             if self._runner.active.deployment.id != base.id:
                 raise RaceDetected("Another push or a change of the environment came in between. Push again.")
             await activate_schema(tx, started.schema)
-            await update_crons(tx, started.deployment)
+            await update_crons(tx, started.deployment, self._database.now_ts())
             await record_push(tx, result, message)
 
         await self._activation.activate(started.deployment, started.hosts, write)

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -120,9 +119,12 @@ def check_crons(deployment: Deployment) -> None:
             )
 
 
-async def update_crons(tx: Transaction, deployment: Deployment) -> None:
-    """Make the rows say what is deployed. The timing of a job that has not changed is not touched."""
-    now = datetime.now(UTC)
+async def update_crons(tx: Transaction, deployment: Deployment, now_ns: int) -> None:
+    """Make the rows say what is deployed. The timing of a job that has not changed is not touched.
+
+    `now_ns` is the clock, in nanoseconds since 1970.
+    """
+    now = _moment(now_ns)
     existing = {row.name: row for row in await _job_rows(tx)}
     runs = await _next_runs(tx)
     for cron in deployment.crons:
@@ -186,13 +188,13 @@ async def put_back(tx: Transaction, job: CronJob) -> None:
     await tx.patch_system(job.next_run_id, {"state": "pending", "nextTs": Int64(job.next_ts)})
 
 
-async def advance(tx: Transaction, job: CronJob, kept: int) -> None:
+async def advance(tx: Transaction, job: CronJob, kept: int, now_ns: int) -> None:
     """Plan the run after this one. Runs that were missed are skipped: there is no catching up. That is noted
-    in one of the `kept` log rows.
+    in one of the `kept` log rows. `now_ns` is the clock, in nanoseconds since 1970.
     """
-    now = datetime.now(UTC)
-    planned = datetime.fromtimestamp((job.prev_ts or 0) / 1e9, UTC) if job.next_ts == RUNNING else None
-    last = planned or datetime.fromtimestamp(job.next_ts / 1e9, UTC)
+    now = _moment(now_ns)
+    planned = _moment(job.prev_ts or 0) if job.next_ts == RUNNING else None
+    last = planned or _moment(job.next_ts)
     if isinstance(job.schedule, IntervalSchedule):
         seconds = job.schedule.seconds
         skipped = max(0, int((now - last).total_seconds() // seconds))
@@ -201,7 +203,7 @@ async def advance(tx: Transaction, job: CronJob, kept: int) -> None:
             _log.info(
                 "Skipping %d run(s) of %s because multiple scheduled runs are in the past", skipped, job.name
             )
-            await _insert_log(tx, job, Canceled(num_canceled=float(skipped)), [], 0.0, kept)
+            await _insert_log(tx, job, Canceled(num_canceled=float(skipped)), [], 0.0, kept, now_ns)
     else:
         following = job.schedule.next_after(max(now, last))
     await tx.patch_system(
@@ -210,13 +212,13 @@ async def advance(tx: Transaction, job: CronJob, kept: int) -> None:
 
 
 async def log_run(
-    tx: Transaction, job: CronJob, result: FunctionResult | str, seconds: float, kept: int
+    tx: Transaction, job: CronJob, result: FunctionResult | str, seconds: float, kept: int, now_ns: int
 ) -> None:
     """Keep how a run went, and of the ones before so many that there are `kept`; a text stands for an error
-    of the server.
+    of the server. `now_ns` is the clock, in nanoseconds since 1970.
     """
     if isinstance(result, str):
-        await _insert_log(tx, job, Failed(error=result[:MAX_TEXT]), [], seconds, kept)
+        await _insert_log(tx, job, Failed(error=result[:MAX_TEXT]), [], seconds, kept, now_ns)
         return
     if result.error is not None:
         status: Failed | Succeeded = Failed(error=result.error.text()[:MAX_TEXT])
@@ -224,7 +226,7 @@ async def log_run(
         text = result.value_json.decode()
         kind: Literal["default", "truncated"] = "default" if len(text) <= MAX_TEXT else "truncated"
         status = Succeeded(result=LoggedResult(type=kind, value=text[:MAX_TEXT]))
-    await _insert_log(tx, job, status, [str(line) for line in result.log_lines], seconds, kept)
+    await _insert_log(tx, job, status, [str(line) for line in result.log_lines], seconds, kept, now_ns)
 
 
 async def job_logs(tx: Snapshot, name: str) -> list[Document]:
@@ -245,6 +247,7 @@ async def _insert_log(
     lines: list[str],
     seconds: float,
     kept_rows: int,
+    now_ns: int,
 ) -> None:
     kept, room = [], MAX_TEXT
     for line in lines:
@@ -257,7 +260,7 @@ async def _insert_log(
         await tx.delete_system(oldest.id)
     row = CronJobLog(
         name=job.name,
-        ts=Int64(time.time_ns()),
+        ts=Int64(now_ns),
         udf_path=job.path,
         udf_args=job.args,
         status=status,
@@ -315,6 +318,10 @@ def _fires_twice(stored: Mapping[str, Any], now: datetime) -> bool:
     except BadRequest:
         return False  # an older version took what is no schedule
     return schedule.next_after(schedule.next_after(now)) - now < _STANDS_FOR
+
+
+def _moment(ns: int) -> datetime:
+    return datetime.fromtimestamp(ns / 1e9, UTC)
 
 
 def _ns(moment: datetime) -> Int64:

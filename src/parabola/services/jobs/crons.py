@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -65,6 +66,10 @@ class Crons:
         """Returns when nothing runs."""
         await self._loop.idle()
 
+    async def settle(self) -> int | None:
+        """Returns when nothing runs and nothing is due: when the next run is, in ns since 1970."""
+        return await self._loop.settle()
+
     async def close(self) -> None:
         """Stop."""
         await self._loop.close()
@@ -97,12 +102,15 @@ class Crons:
     async def _run_mutation(self, job: CronJob) -> None:
         began = time.perf_counter()
         try:
-            result = await self._runner.mutation(job.call(), companion=_CronRun(job, self._kept))
+            result = await self._runner.mutation(
+                job.call(), companion=_CronRun(job, self._kept, self._database.now_ts)
+            )
         except CompanionGone:
             return
         seconds = time.perf_counter() - began
         if result.error is None:
-            note = partial(log_run, job=job, result=result, seconds=seconds, kept=self._kept)
+            now_ns = self._database.now_ts()
+            note = partial(log_run, job=job, result=result, seconds=seconds, kept=self._kept, now_ns=now_ns)
             await self._database.transact(note, source=_SOURCE)
         else:
             await self._end(job.next_run_id, result, seconds)
@@ -138,8 +146,9 @@ class Crons:
         async def end(tx: Transaction) -> None:
             job = await find_cron_job(tx, next_run_id)
             if job is not None:
-                await log_run(tx, job, result, seconds, self._kept)
-                await advance(tx, job, self._kept)
+                now_ns = self._database.now_ts()
+                await log_run(tx, job, result, seconds, self._kept, now_ns)
+                await advance(tx, job, self._kept, now_ns)
 
         await self._database.transact(end, source=_SOURCE)
 
@@ -162,9 +171,10 @@ async def _put_back(job: CronJob, tx: Transaction) -> None:
 class _CronRun:
     """The run of a mutation: the next one is planned in its own transaction, so that it is exactly once."""
 
-    def __init__(self, job: CronJob, kept: int) -> None:
+    def __init__(self, job: CronJob, kept: int, now_ns: Callable[[], int]) -> None:
         self._job = job
         self._kept = kept
+        self._now_ns = now_ns
 
     async def begin(self, transaction: Transaction) -> None:
         # A push may have changed what is to run, or when it runs next.
@@ -172,4 +182,4 @@ class _CronRun:
             raise CompanionGone
 
     async def finish(self, transaction: Transaction) -> None:
-        await advance(transaction, self._job, self._kept)
+        await advance(transaction, self._job, self._kept, self._now_ns())

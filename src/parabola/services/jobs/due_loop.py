@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -83,6 +82,15 @@ class DueLoop:
         while self._running:
             await asyncio.wait(self._running.values())
 
+    async def settle(self) -> int | None:
+        """Returns when nothing runs and nothing is due: when the next thing will be, in ns since 1970."""
+        while True:
+            due = await self._look(self._database.begin(), self._database.now_ts(), self._concurrency)
+            if not due.work and not self._running and not self._waiting:
+                return due.next_ts
+            self._changed.set()
+            await asyncio.wait(self._running.values() or [asyncio.ensure_future(asyncio.sleep(0))])
+
     async def close(self) -> None:
         """Start nothing more and stop what runs; the next start begins it again, or finds it interrupted."""
         self._closing = True
@@ -112,7 +120,9 @@ class DueLoop:
         if self._holding or self._waiting or len(self._running) >= self._concurrency:
             return LONGEST_SLEEP_SECONDS  # the next one that ends sees to it
         snapshot = self._database.begin()
-        due = await self._look(snapshot, time.time_ns(), AHEAD * self._concurrency + len(self._running))
+        due = await self._look(
+            snapshot, self._database.now_ts(), AHEAD * self._concurrency + len(self._running)
+        )
         self._waiting = {id: run for id, run in due.work if id not in self._running}
         self._start_waiting()
         subscriptions = self._database.subscriptions
@@ -123,7 +133,7 @@ class DueLoop:
         )
         if due.next_ts is None:
             return LONGEST_SLEEP_SECONDS
-        return min(max((due.next_ts - time.time_ns()) / 1e9, 0.0), LONGEST_SLEEP_SECONDS)
+        return min(max((due.next_ts - self._database.now_ts()) / 1e9, 0.0), LONGEST_SLEEP_SECONDS)
 
     def _start_waiting(self) -> None:
         while self._waiting and not self._holding and len(self._running) < self._concurrency:

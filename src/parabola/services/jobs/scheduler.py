@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -116,6 +115,10 @@ class Scheduler:
         for loop in self._loops:
             await loop.idle()
 
+    async def settle(self) -> list[int | None]:
+        """Returns when nothing runs and nothing is due: when the next jobs are, in ns since 1970."""
+        return [await loop.settle() for loop in self._loops]
+
     async def close(self) -> None:
         """Stop. Jobs that were running are begun again, or failed, at the next start."""
         if self._cleaner is not None:
@@ -141,7 +144,7 @@ class Scheduler:
 
     async def _cancel_from_action(self, execution: Execution, args: Mapping[str, Any]) -> None:
         await self._database.transact(
-            lambda tx: cancel_job(tx, str(args.get("id")), _now_ms()), source=_SOURCE
+            lambda tx: cancel_job(tx, str(args.get("id")), self._database.now_ms()), source=_SOURCE
         )
 
     # Running
@@ -179,7 +182,9 @@ class Scheduler:
 
     async def _run_mutation(self, job: ScheduledJob) -> None:
         try:
-            result = await self._runner.mutation(call_of(job), companion=_JobState(job.id))
+            result = await self._runner.mutation(
+                call_of(job), companion=_JobState(job.id, self._database.now_ms)
+            )
         except CompanionGone:
             return
         if result.error is not None:
@@ -220,7 +225,7 @@ class Scheduler:
         async def end(tx: Transaction) -> None:
             job = await current_job(tx, id)
             if job is not None and not job.has_ended:
-                await end_job(tx, job, state, _now_ms())
+                await end_job(tx, job, state, self._database.now_ms())
 
         await self._database.transact(end, source=_SOURCE)
 
@@ -230,7 +235,7 @@ class Scheduler:
         async def postpone(tx: Transaction) -> None:
             current = await current_job(tx, job.id)
             if current is not None and not current.has_ended:
-                await postpone_job(tx, job, time.time_ns() + int(seconds * 1e9))
+                await postpone_job(tx, job, self._database.now_ts() + int(seconds * 1e9))
 
         await self._database.transact(postpone, source=_SOURCE)
 
@@ -258,8 +263,9 @@ async def _start(job: ScheduledJob, tx: Transaction) -> bool:
 class _JobState:
     """The job of a scheduled mutation: it sees itself running, and ends when it commits."""
 
-    def __init__(self, id: str) -> None:
+    def __init__(self, id: str, now_ms: Callable[[], float]) -> None:
         self._id = id
+        self._now_ms = now_ms
 
     async def begin(self, transaction: Transaction) -> None:
         job = await current_job(transaction, self._id)
@@ -270,13 +276,9 @@ class _JobState:
     async def finish(self, transaction: Transaction) -> None:
         job = await current_job(transaction, self._id)
         if job is not None and job.state.type == "inProgress":
-            await end_job(transaction, job, SUCCESS, _now_ms())
+            await end_job(transaction, job, SUCCESS, self._now_ms())
 
 
 def _text(result: FunctionResult) -> str:
     assert result.error is not None
     return result.error.text().rstrip("\n")
-
-
-def _now_ms() -> float:
-    return float(time.time_ns() // 1_000_000)

@@ -253,10 +253,7 @@ async def test_any_function_can_be_run_by_name_alone(backend: Backend) -> None:
     assert await value(backend.run_any(client_call("tasks:blocking", {"text": "b"}, admin))) == 2.0
     missing = await backend.run_any(client_call("tasks:nope", {}, admin))
     assert missing.error is not None
-    assert (
-        missing.error.message
-        == "Could not find function for 'tasks:nope'. Did you forget to run `npx convex dev`?"
-    )
+    assert missing.error.message.startswith("Could not find function for 'tasks:nope'. ")
 
 
 async def test_admin_keys_are_checked(backend: Backend) -> None:

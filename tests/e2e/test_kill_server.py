@@ -52,6 +52,8 @@ SCHEMA = """
 from parabola import define_schema, define_table, v
 schema = define_schema({
     "counters": define_table({"writer": v.number(), "count": v.number()}).index("by_writer", ["writer"]),
+    "entries": define_table(v.any()),
+    "shadows": define_table(v.any()),
 })
 """
 

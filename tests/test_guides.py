@@ -26,6 +26,7 @@ GUIDES = (
     "scheduling.md",
     "packages.md",
     "python-types.md",
+    "typing.md",
 )
 GENERATED = {
     "api.js": 'import { anyApi } from "convex/server";\nexport const api = anyApi, internal = anyApi;\n',

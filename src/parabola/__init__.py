@@ -29,11 +29,11 @@ from parabola.authoring.functions import (
 )
 from parabola.authoring.http import HttpRouter, http_action, http_router
 from parabola.authoring.http_messages import Headers, Request, Response, SyncRequest
-from parabola.authoring.pagination import pagination_opts
-from parabola.authoring.query_builder import PaginationResult
+from parabola.authoring.pagination import PaginationOpts, PaginationResult, pagination_opts
 from parabola.authoring.query_stream import Document
 from parabola.authoring.references import api, components, internal
 from parabola.values.errors import ConvexError
+from parabola.values.hints.documents import Doc, NewDoc, PatchDoc
 from parabola.values.hints.type_hints import Id
 from parabola.values.int64 import Int64
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED
@@ -47,6 +47,7 @@ __all__ = [
     "ActionCtx",
     "Blob",
     "ConvexError",
+    "Doc",
     "Document",
     "FormData",
     "FormFile",
@@ -56,7 +57,10 @@ __all__ = [
     "Id",
     "Int64",
     "MutationCtx",
+    "NewDoc",
+    "PaginationOpts",
     "PaginationResult",
+    "PatchDoc",
     "QueryCtx",
     "Request",
     "Response",

@@ -17,7 +17,7 @@ FUNCTIONS_FOLDER: Final = "convex"
 DATA_FOLDER: Final = ".parabola"
 _SEGMENT: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_]{1,64}\Z")
 _TYPESCRIPT: Final = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")
-_SKIPPED_FOLDERS: Final = ("_generated", "__pycache__", "node_modules")
+_SKIPPED_FOLDERS: Final = ("_generated", "python_generated", "__pycache__", "node_modules")
 
 
 class ProjectError(Exception):
@@ -72,7 +72,15 @@ class Project:
 
     def has_typescript(self) -> bool:
         """True when there are modules that `npx convex` pushes."""
-        return any(not path.name.endswith(".d.ts") for path in self._files(_TYPESCRIPT))
+        return bool(self.typescript_modules())
+
+    def typescript_modules(self) -> list[str]:
+        """The paths of those modules below the functions folder, in order: `lib/tasks.ts`."""
+        return [
+            path.relative_to(self.functions).as_posix()
+            for path in self._files(_TYPESCRIPT)
+            if not path.name.endswith(".d.ts")
+        ]
 
     def display(self, module_path: str) -> str:
         """A module's path as the user knows it: from the project's root."""

@@ -8,6 +8,7 @@ nothing here runs or imports user code, and the output is a pure function of it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -149,14 +150,10 @@ def generate_beside(
     `modules` are the Python ones, `schema` is that of a `schema.py`. The name has two dots, so that the
     bundler of `npx convex` takes the file for no module of its own, while TypeScript modules can import it.
     """
-    foot = "" if schema is None else "\n" + _data_model(schema)
-    identifiers = 'import type { GenericId as Id } from "convex/values";\n' if schema is None else ""
-    declarations = (
-        'import type { FunctionReference } from "convex/server";\n'
-        + identifiers
-        + "\n"
-        + _references(modules)
-    )
+    body = _references(modules)
+    # Where there is no `schema.py`, `npx convex` writes the data model, beside this.
+    foot, model = ("", "./_generated/dataModel.js") if schema is None else ("\n" + _data_model(schema), None)
+    declarations = f"{_imports(body, model, functions=True)}\n{body}"
     return {
         "python.generated.js": _HEADER + _API_JS,
         "python.generated.d.ts": _HEADER + declarations + foot,
@@ -176,12 +173,22 @@ def _references(modules: Mapping[str, AnalyzedModule]) -> str:
 
 def _api_declarations(modules: Mapping[str, AnalyzedModule]) -> str:
     body = _references(modules)
-    imports = ""
-    if "FunctionReference<" in body:
-        imports += 'import type { FunctionReference } from "convex/server";\n'
-    if "Id<" in body:
-        imports += 'import type { Id } from "./dataModel.js";\n'
+    imports = _imports(body, "./dataModel.js")
     return f"{imports}\n{body}" if imports else body
+
+
+def _imports(body: str, model: str | None, *, functions: bool = False) -> str:
+    """The imports that `body` needs; `model` is the module that has `Doc` and `Id`, None for its own."""
+    lines = ""
+    server = [name for name in ("FunctionReference", "WithoutSystemFields") if f"{name}<" in body]
+    if functions and not server:
+        server = ["FunctionReference"]
+    if server:
+        lines += f'import type {{ {", ".join(server)} }} from "convex/server";\n'
+    names = [name for name in ("Doc", "Id") if re.search(rf"\b{name}<", body)]
+    if names and model is not None:
+        lines += f'import type {{ {", ".join(names)} }} from "{model}";\n'
+    return lines
 
 
 @dataclass

@@ -8,7 +8,7 @@ function must not use does not exist, and asking for it says what to do instead 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.authoring.absent import absent, snake_case
 from parabola.authoring.auth import Auth, MutationAuth, SyncAuth, SyncMutationAuth
@@ -52,16 +52,18 @@ class BaseCtx:
     def __init__(self, syscalls: Syscalls) -> None:
         self._syscalls = syscalls
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        kind = self._syscalls.kind
-        reason = _ABSENT.get(("action" if kind == "httpAction" else kind, snake_case(name)))
-        article = "an" if kind == "action" else "a"
-        label = "HTTP action" if kind == "httpAction" else kind
-        if reason is None:
-            raise absent(self, "ctx", name)
-        raise AttributeError(f"There is no `ctx.{name}` in {article} {label}. {reason}")
+    if not TYPE_CHECKING:  # checkers would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            kind = self._syscalls.kind
+            reason = _ABSENT.get(("action" if kind == "httpAction" else kind, snake_case(name)))
+            article = "an" if kind == "action" else "a"
+            label = "HTTP action" if kind == "httpAction" else kind
+            if reason is None:
+                raise absent(self, "ctx", name)
+            raise AttributeError(f"There is no `ctx.{name}` in {article} {label}. {reason}")
 
 
 class QueryCtx(BaseCtx):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from parabola.authoring.absent import absent
 from parabola.authoring.integer_places import IntegerPlaces
@@ -54,20 +54,22 @@ class BaseReader:
         self._wait = wait
         self._is_system = is_system
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name in _WRITES:
-            where = "a query" if self._syscalls.kind == "query" else "system tables"
-            advice = (
-                "Make the function a mutation."
-                if self._syscalls.kind == "query"
-                else "System tables (prefixed with `_`) are read-only."
-            )
-            raise AttributeError(
-                f"There is no `db.{name}` in {where}: this database can only be read. {advice}"
-            )
-        raise absent(self, "ctx.db.system" if self._is_system else "ctx.db", name)
+    if not TYPE_CHECKING:  # checkers would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            if name in _WRITES:
+                where = "a query" if self._syscalls.kind == "query" else "system tables"
+                advice = (
+                    "Make the function a mutation."
+                    if self._syscalls.kind == "query"
+                    else "System tables (prefixed with `_`) are read-only."
+                )
+                raise AttributeError(
+                    f"There is no `db.{name}` in {where}: this database can only be read. {advice}"
+                )
+            raise absent(self, "ctx.db.system" if self._is_system else "ctx.db", name)
 
     def _get(self, table_or_id: str, id: str | None) -> Pending[Document | None]:
         table, id = _table_and_id("get", table_or_id, id)

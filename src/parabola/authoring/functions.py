@@ -15,9 +15,9 @@ import builtins
 import functools
 import inspect
 import keyword
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
-from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, ParamSpec, TypeVar, overload
 
 from parabola.authoring.operations import FunctionKind
 from parabola.values.errors import BadRequest
@@ -38,6 +38,9 @@ from parabola.values.validators.builder import (
     v,
 )
 
+if TYPE_CHECKING:
+    from parabola.authoring.calls import TransactionLimits
+
 __all__ = [
     "ArgsDeclaration",
     "Function",
@@ -57,6 +60,7 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 Visibility = Literal["public", "internal"]
 ArgsDeclaration = Mapping[str, FieldValidator] | Validator[Any]
@@ -100,12 +104,12 @@ class InvalidFunction(BadRequest):
         self.line = line
 
 
-class Function(Generic[P, R]):
+class Function(Generic[P, R_co]):
     """A declared function. Clients call it by name; other functions may call it directly, as a helper."""
 
     def __init__(
         self,
-        handler: Callable[P, R],
+        handler: Callable[P, R_co],
         kind: FunctionKind,
         visibility: Visibility | None,
         args: ArgsDeclaration | None = None,
@@ -129,7 +133,7 @@ class Function(Generic[P, R]):
         if told is not None:
             told(self)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.handler(*args, **kwargs)
 
     def __getitem__(self, item: Any) -> Any:
@@ -138,6 +142,36 @@ class Function(Generic[P, R]):
         if isinstance(shadowed, type) and hasattr(shadowed, "__class_getitem__"):
             return shadowed[item]  # type: ignore[index]
         raise TypeError(f"{self!r} is not subscriptable")
+
+    if TYPE_CHECKING:
+        # How typed contexts see what `run_query` and the rest are given (`typed_contexts.pyi`).
+
+        @overload
+        def _as_query(
+            self: Function[Any, Coroutine[Any, Any, R]],
+            args: Mapping[str, Any] | None = None,
+            /,
+            *,
+            use_stale_snapshot: bool = False,
+            transaction_limits: TransactionLimits | None = None,
+        ) -> Coroutine[Any, Any, R]: ...
+
+        @overload
+        def _as_query(
+            self,
+            args: Mapping[str, Any] | None = None,
+            /,
+            *,
+            use_stale_snapshot: bool = False,
+            transaction_limits: TransactionLimits | None = None,
+        ) -> Coroutine[Any, Any, R_co]: ...
+
+        def _as_query(self, *args: Any, **kwargs: Any) -> Any: ...
+
+        _as_mutation = _as_query
+        _as_action = _as_query
+
+        def _as_job(self, args: Mapping[str, Any] | None = None, /) -> None: ...
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.reference_name or self.handler.__qualname__}>"

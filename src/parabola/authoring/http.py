@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, ParamSpec, TypeVar, overload
 
 from parabola.authoring.functions import Function
 from parabola.authoring.http_messages import Response
@@ -37,11 +37,14 @@ METHODS: Final = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 Method = Literal["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
 
 
+P = ParamSpec("P")
+R = TypeVar("R", bound=Response | Awaitable[Response])
+
 HttpHandler = Callable[..., Response] | Callable[..., Awaitable[Response]]
 HttpAction = Function[..., Any]
 
 
-def http_action(handler: HttpHandler) -> HttpAction:
+def http_action(handler: Callable[P, R]) -> Function[P, R]:
     """Declare a handler for routes: `async def handler(ctx: ActionCtx, request: Request) -> Response`.
 
     A plain `def` handler gets a `SyncActionCtx` and a `SyncRequest`.
@@ -64,6 +67,21 @@ class HttpRouter:
     def __init__(self) -> None:
         self._exact: dict[tuple[str, str], HttpAction] = {}
         self._prefixes: dict[tuple[str, str], HttpAction] = {}
+
+    @overload
+    def route(
+        self, *, path: str | None = None, path_prefix: str | None = None, method: Method, handler: None = None
+    ) -> Callable[[Callable[P, R]], Function[P, R]]: ...
+
+    @overload
+    def route(
+        self,
+        *,
+        path: str | None = None,
+        path_prefix: str | None = None,
+        method: Method,
+        handler: HttpAction | HttpHandler,
+    ) -> HttpAction: ...
 
     def route(
         self,
@@ -95,7 +113,9 @@ class HttpRouter:
     def _add(
         self, path: str | None, prefix: str | None, method: str, handler: HttpAction | HttpHandler
     ) -> HttpAction:
-        action = handler if isinstance(handler, Function) else http_action(handler)
+        action: HttpAction = (
+            handler if isinstance(handler, Function) else Function(handler, "httpAction", None)
+        )
         if action.kind != "httpAction":
             raise BadRequest("The handler of a route is an HTTP action: decorate it with @http_action.")
         routes, key = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.values.schema.definition import Schema
+from parabola.values.schema.documents import resolved
 from parabola.values.validators.integers import Convert, document_integers, integers_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class IntegerPlaces:
         tables = {} if schema is None else schema.tables
         converts = {name: document_integers(table.document_type) for name, table in tables.items()}
         self._documents: Final = {name: each for name, each in converts.items() if each is not None}
+        self._schema = schema
         self._functions = functions
         self._results: dict[str, Convert | None] = {}
 
@@ -45,7 +47,9 @@ class IntegerPlaces:
         if function not in self._results:
             found = self._functions.get(function)
             returns = None if found is None else found.returns
-            self._results[function] = None if returns is None else integers_of(returns)
+            self._results[function] = (
+                None if returns is None else integers_of(resolved(returns, self._schema))
+            )
         return self._results[function]
 
 

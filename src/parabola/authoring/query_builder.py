@@ -7,7 +7,7 @@ A query object is used once: each chained call returns the next one and closes t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 
 from parabola.authoring.absent import absent
 from parabola.authoring.filters import (
@@ -18,28 +18,19 @@ from parabola.authoring.filters import (
     filter_json,
 )
 from parabola.authoring.operations import SYSCALL_VERSION, Syscalls, Wait, async_only
+from parabola.authoring.pagination import PaginationOpts, PaginationResult
 from parabola.authoring.query_stream import Document, QueryStream, decode_document
 from parabola.values.errors import BadRequest
 from parabola.values.limits import MAX_QUERY_OPERATORS
 from parabola.values.validators.integers import Convert
 
-__all__ = ["BaseQuery", "Json", "Order", "PaginationResult", "Query", "SyncQuery"]
+__all__ = ["BaseQuery", "Json", "Order", "Query", "SyncQuery"]
 
 """Filters and limits of one query (js-runtime 3.1)."""
 
 Order = Literal["asc", "desc"]
 Json = dict[str, Any]
 QueryT = TypeVar("QueryT", bound="BaseQuery")
-
-
-class PaginationResult(TypedDict):
-    """One page, spelled as `usePaginatedQuery` expects it, so that a query can return it as it is."""
-
-    page: list[Document]
-    isDone: bool
-    continueCursor: str
-    splitCursor: str | None
-    pageStatus: Literal["SplitRecommended", "SplitRequired"] | None
 
 
 _RESULTS: Final = "`.collect()`, `.take(n)`, `.first()`, `.unique()` or `.paginate(...)`"
@@ -215,7 +206,7 @@ class BaseQuery:
 
     async def _paginate(
         self,
-        options: Mapping[str, Any] | None,
+        options: PaginationOpts | Mapping[str, Any] | None,
         num_items: float | None,
         cursor: str | None,
         end_cursor: str | None,
@@ -293,7 +284,7 @@ class Query(BaseQuery):
 
     async def paginate(
         self,
-        options: Mapping[str, Any] | None = None,
+        options: PaginationOpts | Mapping[str, Any] | None = None,
         *,
         num_items: float | None = None,
         cursor: str | None = None,
@@ -353,7 +344,7 @@ class SyncQuery(BaseQuery):
 
     def paginate(
         self,
-        options: Mapping[str, Any] | None = None,
+        options: PaginationOpts | Mapping[str, Any] | None = None,
         *,
         num_items: float | None = None,
         cursor: str | None = None,

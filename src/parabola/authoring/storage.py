@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parabola.authoring.absent import absent, snake_case
 from parabola.authoring.blobs import Blob, ReadInParts, SentInParts
@@ -19,12 +19,14 @@ class BaseStorage:
         self._syscalls = syscalls
         self._wait = wait
 
-    def __getattr__(self, name: str) -> Any:
-        if snake_case(name) in ("store", "get", "delete", "generate_upload_url"):
-            raise AttributeError(
-                f"There is no `storage.{name}` in a query: files can only be looked up there."
-            )
-        raise absent(self, "ctx.storage", name)
+    if not TYPE_CHECKING:  # checkers would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            if snake_case(name) in ("store", "get", "delete", "generate_upload_url"):
+                raise AttributeError(
+                    f"There is no `storage.{name}` in a query: files can only be looked up there."
+                )
+            raise absent(self, "ctx.storage", name)
 
     def _of_file(self, op: str, storage_id: Any) -> Pending[Any]:
         if not isinstance(storage_id, str):

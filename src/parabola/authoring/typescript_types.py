@@ -25,6 +25,11 @@ _PLAIN: Final = {
     "any": "any",
     "commitTs": 'bigint | import("convex/values").CommitTsPlaceholder',
 }
+_DOCUMENT: Final = {
+    "doc": "Doc<{}>",
+    "new": "WithoutSystemFields<Doc<{}>>",
+    "patch": "Partial<WithoutSystemFields<Doc<{}>>>",
+}
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
 _WIDTH: Final = 96
 _INDENT: Final = "  "
@@ -34,7 +39,8 @@ def type_of(validator: Mapping[str, Any], depth: int = 0) -> str:
     """The TypeScript type of the values that `validator` (JSON form) accepts.
 
     `depth` is the indentation level of the line the type begins on; long object types are broken over lines.
-    Ids become `Id<"table">`, which the file that contains the type has to import.
+    Ids become `Id<"table">`, documents `Doc<"table">` and `WithoutSystemFields<...>`, which the file that
+    contains the type has to import.
     """
     kind = validator["type"]
     if kind in _PLAIN:
@@ -49,6 +55,8 @@ def type_of(validator: Mapping[str, Any], depth: int = 0) -> str:
             type_of(validator[part], depth) if part in validator else "any" for part in ("args", "returns")
         )
         return f'import("convex/server").FunctionHandle_future<{fn_type}, {args}, {returns}>'
+    if kind == "document":
+        return _DOCUMENT[validator["form"]].format(json.dumps(validator["tableName"]))
     if kind == "array":
         return f"Array<{type_of(validator['value'], depth)}>"
     if kind == "record":

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from parabola.authoring.codegen import generate, generate_beside
+from parabola.authoring.python_types.generate import generate_python
+from parabola.authoring.python_types.texts import BESIDE, RUNTIME_MODULES
 from parabola.cli import event_loop
 from parabola.cli.console import show_success
 from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.functions.deployed.function_path import strip_extension
 from parabola.project import Project
 from parabola.services.deploys.push import Push, combine
 from parabola.values.analyzed_modules import AnalyzedModule
@@ -26,7 +29,7 @@ def codegen(
     project: Annotated[Path, typer.Option(help="The project's directory.")] = Path(),
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when it went well.")] = False,
 ) -> None:
-    """Write [b]convex/_generated[/b]: typed references to the functions, for TypeScript and React."""
+    """Write [b]convex/_generated[/b]: the types of functions and tables, for Python, TypeScript and React."""
     sources = Project.at(project)
     write_declarations(sources)
     if not quiet:
@@ -40,15 +43,40 @@ def write_declarations(project: Project) -> None:
 
 
 def write_generated(
-    project: Project, modules: Mapping[str, AnalyzedModule], schema: Mapping[str, Any] | None
+    project: Project,
+    modules: Mapping[str, AnalyzedModule],
+    schema: Mapping[str, Any] | None,
+    *,
+    deployed: Iterable[str] | None = None,
 ) -> None:
-    """Write the files of `_generated` that differ: what stays the same does not disturb a build."""
-    if project.has_typescript():
-        # There `_generated` is what `npx convex` writes; the Python functions are declared beside it.
-        python = {path: module for path, module in modules.items() if path.endswith(".py")}
-        files, folder = generate_beside(python, schema if "schema.py" in python else None), project.functions
-    else:
-        files, folder = generate(modules, schema), project.generated
+    """Write what is generated where it differs: a file that stays the same does not disturb a build.
+
+    `modules` are those of both languages, as far as they are known. `deployed`: the paths of all that are
+    deployed; without a server nothing is known of TypeScript modules and their schema, and what a server has
+    said of them is left as it is.
+    """
+    python = {path: module for path, module in modules.items() if path.endswith(".py")}
+    typescript = project.typescript_modules()
+    if typescript and not python:
+        return  # `npx convex` writes what such a project needs
+    if not typescript:
+        _write(project, project.generated, generate(modules, schema) | generate_python(modules, schema))
+        return
+    # There `_generated` is what `npx convex` writes; the Python functions are declared beside it.
+    _write(project, project.functions, generate_beside(python, schema if "schema.py" in python else None))
+    folder = project.functions / BESIDE
+    known = {strip_extension(path) for path in modules if deployed is None} | set(
+        map(strip_extension, deployed or ())
+    )
+    named = {path: strip_extension(path) for path in typescript}
+    unknown = [path for path, name in named.items() if name not in known and "." not in name]
+    files = generate_python(modules, schema, unknown)
+    if deployed is None and (folder / "server.pyi").exists():
+        files = dict(RUNTIME_MODULES)
+    _write(project, folder, files)
+
+
+def _write(project: Project, folder: Path, files: Mapping[str, str]) -> None:
     # They are for whom the functions are for, whatever the process keeps from others (`private_data`).
     mode = project.functions.stat().st_mode & 0o777
     if not folder.exists():

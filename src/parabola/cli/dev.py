@@ -18,7 +18,7 @@ from parabola.cli.index_names import index_names, unknown_indexes
 from parabola.cli.local_server import LocalServer
 from parabola.cli.server_command import server_command
 from parabola.cli.server_options import ServerOptions, options_from
-from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.project import Project, ProjectError
 from parabola.services.deploys.analysis import MISSING_VARIABLE
 from parabola.services.deploys.push import Push, PushResult
@@ -106,6 +106,8 @@ class Follower:
         """The environment variables with which the last push failed: others may mend it."""
         self.serving: str | None = None
         """Time of day of the last push that succeeded."""
+        self._written: Deployment | None = None
+        """What the generated files have been written from."""
         self.has_pushed = asyncio.Event()
         """Set when the first push is over, whatever came of it."""
 
@@ -140,6 +142,7 @@ class Follower:
         before = self._seen
         self._seen = modules = self._read()
         variables = self._backend.deployment.env
+        self._write_types()
         if modules == before and self._failed_with in (None, variables):
             return
         self._failed_with = None
@@ -161,7 +164,16 @@ class Follower:
         shown = {self._project.display(path): source for path, source in modules.items()}
         for warning in unknown_indexes(shown, index_names(schema)):
             show_warning(warning)
-        write_generated(self._project, deployed.analyzed_modules, schema)
+        self._write_types()
+
+    def _write_types(self) -> None:
+        """What is generated follows what is deployed, by whomever: `npx convex dev` pushes here as well."""
+        deployed = self._backend.deployment
+        if deployed is self._written or self.serving is None:
+            return
+        schema = None if deployed.schema is None else deployed.schema.to_json()
+        write_generated(self._project, deployed.analyzed_modules, schema, deployed=deployed.modules)
+        self._written = deployed
 
     def _read(self) -> dict[str, str] | str:
         try:

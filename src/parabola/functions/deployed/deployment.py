@@ -196,7 +196,7 @@ class Deployment:
         """Assemble a deployment from analysed modules."""
         by_path = {module.path: module for module in modules}
         functions = {
-            spec.name.canonical: spec for module in by_path.values() for spec in functions_of(module)
+            spec.name.canonical: spec for module in by_path.values() for spec in functions_of(module, schema)
         }
         deployment = Deployment(by_path, functions, schema, dict(env or {}), tuple(auth_providers))
         deployment = replace(deployment, node_packages=node_packages, http_prefix=http_prefix)
@@ -209,15 +209,21 @@ class Deployment:
         return replace(self, env=dict(env), id=uuid.uuid4().hex)
 
 
-def functions_of(module: Module) -> list[FunctionSpec]:
-    """The functions that a module registers, from its analysis. Raises `InvalidValidator` for a malformed
-    validator.
+def functions_of(module: Module, schema: Schema | None) -> list[FunctionSpec]:
+    """The functions that a module registers, from its analysis; what their hints say of documents is what
+    `schema` says. Raises `InvalidValidator` for a malformed validator, `UnknownTable`.
     """
+    from parabola.values.schema.documents import UnknownTable, resolved_text
     from parabola.values.validators.builder import validator_from_json
 
     specs: list[FunctionSpec] = []
     for function in () if module.analyzed is None else module.analyzed.functions:
-        args_json, returns_json = _json_of(function.args), _json_of(function.returns)
+        try:
+            args_json = _json_of(resolved_text(function.args, schema))
+            returns_json = _json_of(resolved_text(function.returns, schema))
+        except UnknownTable as error:
+            line = "" if function.pos is None else f"{function.pos.start_lineno + 1}: "
+            raise UnknownTable(f"convex/{module.path}:{line or ' '}{error.message}") from None
         specs.append(
             FunctionSpec(
                 path=f"{module.path}:{function.name}",

@@ -18,6 +18,7 @@ from parabola.functions.deployed.function_path import strip_extension
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.listed_tables import listed_tables
 from parabola.functions.system.registry import SystemContext, system_function
+from parabola.values.schema.documents import resolved_text
 from parabola.values.validators.builder import v
 
 __all__: list[str] = []
@@ -116,8 +117,8 @@ async def api_spec(ctx: SystemContext, args: dict[str, Any]) -> Any:
                     "identifier": f"{strip_extension(path)}.js:{function.name}",
                     "functionType": function.udf_type,
                     "visibility": to_builtins(function.visibility),
-                    "args": _validator(function.args),
-                    "returns": _validator(function.returns),
+                    "args": _validator(resolved_text(function.args, ctx.deployment.schema)),
+                    "returns": _validator(resolved_text(function.returns, ctx.deployment.schema)),
                 }
             )
         for route in module.analyzed.http_routes or ():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import to_builtins
 
@@ -12,7 +12,11 @@ from parabola.functions.deployed.npm_version import NPM_VERSION
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.analyzed_modules import AnalyzedModule
+from parabola.values.schema.documents import resolved_text
 from parabola.values.validators.builder import v
+
+if TYPE_CHECKING:
+    from parabola.values.schema.definition import Schema
 
 __all__: list[str] = []
 
@@ -82,13 +86,13 @@ async def deployment_state(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
 def _modules(ctx: SystemContext) -> list[Any]:
     return [
-        [path, _definition(module, module.analyzed)]
+        [path, _definition(module, module.analyzed, ctx.deployment.schema)]
         for path, module in sorted(ctx.deployment.modules.items())
         if module.analyzed is not None
     ]
 
 
-def _definition(module: Module, analyzed: AnalyzedModule) -> dict[str, Any]:
+def _definition(module: Module, analyzed: AnalyzedModule, schema: Schema | None) -> dict[str, Any]:
     return {
         "environment": module.runtime,
         "functions": [
@@ -97,8 +101,8 @@ def _definition(module: Module, analyzed: AnalyzedModule) -> dict[str, Any]:
                 "lineno": None if function.pos is None else function.pos.start_lineno + 1,  # for people
                 "udfType": function.udf_type,
                 "visibility": to_builtins(function.visibility),
-                "argsValidator": function.args or '{"type":"any"}',
-                "returnsValidator": function.returns or "null",
+                "argsValidator": resolved_text(function.args, schema) or '{"type":"any"}',
+                "returnsValidator": resolved_text(function.returns, schema) or "null",
             }
             for function in analyzed.functions
         ],

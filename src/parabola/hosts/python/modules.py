@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from parabola.authoring.functions import Function, module_being_loaded, on_declaration
 from parabola.authoring.integer_places import IntegerPlaces
+from parabola.authoring.python_types.texts import GENERATED_FOLDERS, RUNTIME_MODULES
 from parabola.hosts.python.console import console_print
 from parabola.hosts.python.frames import error_text, user_frames
 from parabola.hosts.python.import_reads import ImportReads
@@ -189,6 +190,11 @@ def _module_names(package: str, sources: Mapping[str, SourceModule]) -> dict[str
                 f"{source.shown} and {other.shown} are the same module. Rename one of them.", source.shown
             )
         names[name] = source
+    for folder in GENERATED_FOLDERS:  # what is generated is no part of a push: a fresh clone may lack it
+        for file, text in RUNTIME_MODULES.items():
+            generated = SourceModule(f"{folder}/{file}", text)
+            parts = [package, *generated.function_path.removesuffix("/__init__").split("/")]
+            names.setdefault(".".join(parts), generated)
     return names
 
 

@@ -21,6 +21,7 @@ from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.values.analyzed_modules import AnalyzedModule, ModulesAnalysis
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.schema.definition import Schema
+from parabola.values.schema.documents import resolved_text
 from parabola.values.validators.builder import validator_from_json
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def _check_functions(path: str, analyzed: AnalyzedModule, runtime: RuntimeName) 
             if text is None:
                 continue
             try:
-                parsed = orjson.loads(text)
+                parsed = orjson.loads(resolved_text(text, None) or "null")  # which schema, is not known yet
                 if parsed is not None:
                     validator_from_json(parsed)
                     if what == "args" and parsed["type"] not in ("object", "any"):

@@ -6,9 +6,11 @@ import collections.abc
 import enum
 import types
 import typing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType, Union, get_args, get_origin
 
 from parabola.values.errors import InvalidValidator, UnmappableHint
+from parabola.values.hints.documents import document_validator_of
 from parabola.values.hints.resolution import advice_for, is_type_alias, spelled
 from parabola.values.int64 import Int64
 from parabola.values.library_types import is_enumeration, library_type_of
@@ -138,6 +140,9 @@ def _composite(hint: Any, within: tuple[type, ...]) -> Validator[Any]:
     if origin is Annotated:
         given = [extra for extra in arguments[1:] if isinstance(extra, Validator)]
         return given[0] if given else hint_validator(arguments[0], within)
+    document = document_validator_of(hint)
+    if document is not None:
+        return document
     if origin is Id:
         return v.id(get_args(arguments[0])[0])
     if isinstance(hint, NewType):
@@ -152,6 +157,8 @@ def _composite(hint: Any, within: tuple[type, ...]) -> Validator[Any]:
     if is_named_tuple(hint):
         fields = typing.get_type_hints(hint, include_extras=True)
         return v.array(_union([hint_validator(fields.get(name, Any), within) for name in hint._fields]))
+    if origin is not None and is_record_type(origin):
+        return _generic_record_validator(origin, arguments, within)
     if is_record_type(hint):
         if hint in within:
             raise NoValidator(hint, "It contains itself, which validators cannot say: use Any or dict there.")
@@ -178,7 +185,29 @@ def _enumeration_validator(hint: Any) -> Validator[Any]:
     return _union([_literal_validator(member) for member in hint])
 
 
-def _record_validator(cls: type, within: tuple[type, ...]) -> Validator[Any]:
+def _generic_record_validator(
+    origin: Any, arguments: tuple[Any, ...], within: tuple[type, ...]
+) -> Validator[Any]:
+    """`PaginationResult[Note]`: the record with what its type variables stand for."""
+    if origin in within:
+        raise NoValidator(origin, "It contains itself, which validators cannot say: use Any or dict there.")
+    variables = dict(zip(origin.__parameters__, arguments, strict=False))
+    return _record_validator(origin, (*within, origin), variables)
+
+
+def _filled(hint: Any, variables: Mapping[Any, Any]) -> Any:
+    """A hint with its type variables replaced; one that stands for nothing is Any."""
+    if isinstance(hint, typing.TypeVar):
+        return variables.get(hint, Any)
+    parameters = getattr(hint, "__parameters__", ())
+    if not parameters or isinstance(hint, type):
+        return hint
+    return hint[tuple(variables.get(each, Any) for each in parameters)]
+
+
+def _record_validator(
+    cls: type, within: tuple[type, ...], variables: Mapping[Any, Any] = types.MappingProxyType({})
+) -> Validator[Any]:
     try:
         fields = record_fields(cls)
     except Exception as error:
@@ -187,7 +216,7 @@ def _record_validator(cls: type, within: tuple[type, ...]) -> Validator[Any]:
         return hint_validator(fields[0].hint, within)
     validators: dict[str, FieldValidator] = {}
     for field in fields:
-        inner = hint_validator(field.hint, within)
+        inner = hint_validator(_filled(field.hint, variables), within)
         validators[field.name] = v.optional(inner) if field.optional else inner
     return ObjectValidator(validators)
 

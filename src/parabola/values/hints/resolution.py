@@ -30,6 +30,9 @@ _ADVICE: Final = {
     "deque": "Use list[T].",
     "complex": "Use a TypedDict of two floats.",
     "Id": 'Name the table: Id["tasks"].',
+    "Doc": 'Name the table: Doc["tasks"].',
+    "NewDoc": 'Name the table: NewDoc["tasks"].',
+    "PatchDoc": 'Name the table: PatchDoc["tasks"].',
 }
 
 

@@ -8,6 +8,8 @@ hint                                   validator
 `int`                                `v.integer()`, a number without a fraction
 `Int64`                              `v.int64()`
 `Id["tasks"]`                        `v.id("tasks")`
+`Doc["tasks"]` `Doc.tasks`           what the schema says of the table's documents; `NewDoc` without
+                                       system fields, `PatchDoc` any of the fields
 `list[T]` `tuple[T, ...]` `set[T]`   `v.array(T)`; `Sequence`, `Iterable`, `frozenset` too
 `tuple[T, U]` `NamedTuple`           `v.array(v.union(T, U))`, of this length
 `dict[str, T]` `Mapping[str, T]`     `v.record(v.string(), T)`
@@ -18,7 +20,7 @@ an `Enum`                            the union of its members' values; a `Flag` 
 `date` `time` `UUID` `Decimal`       `v.string()`, as Python writes them
 `Any` `object`                     `v.any()`
 TypedDict, dataclass, msgspec.Struct,  `v.object({...})`; what may be left out is `v.optional`
-Pydantic model
+Pydantic model, also generic ones
 `Annotated[T, v.int64()]`            the validator it is annotated with
 =====================================  =========================================================
 

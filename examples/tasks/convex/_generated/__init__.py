@@ -1,0 +1,1 @@
+# Written by Parabola from the functions in this folder. Do not edit: it is overwritten.

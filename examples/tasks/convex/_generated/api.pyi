@@ -1,0 +1,78 @@
+# Written by Parabola from the functions in this folder. Do not edit: it is overwritten.
+# ruff: noqa
+# pyright: reportPrivateUsage=false, reportUnusedImport=false
+"""References to this project's functions: `api.module.function`."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Literal, Never, TypeAlias, TypedDict, overload
+from uuid import UUID
+
+from typing_extensions import NotRequired, ReadOnly
+
+from parabola.authoring.typed_contexts import (
+    ActionReference,
+    ActionReferenceMaybeArgs,
+    Items,
+    MutationReference,
+    MutationReferenceMaybeArgs,
+    QueryReference,
+    QueryReferenceMaybeArgs,
+    Record,
+)
+from parabola import components as components
+from parabola.values.int64 import Int64
+from parabola.values.placeholders import CommitTs
+from .server import Tasks as Tasks
+
+class _SampleLoadArgs(TypedDict):
+    pass
+
+class _TasksListArgs(TypedDict):
+    limit: NotRequired[ReadOnly[float | datetime | timedelta]]
+
+class _TasksPageArgsPaginationOpts(TypedDict):
+    numItems: ReadOnly[float | datetime | timedelta]
+    cursor: ReadOnly[str | date | time | UUID | Decimal | Enum | None]
+    endCursor: NotRequired[ReadOnly[str | date | time | UUID | Decimal | Enum | None]]
+    id: NotRequired[ReadOnly[float | datetime | timedelta]]
+    maximumRowsRead: NotRequired[ReadOnly[float | datetime | timedelta]]
+    maximumBytesRead: NotRequired[ReadOnly[float | datetime | timedelta]]
+
+class _TasksPageArgs(TypedDict):
+    paginationOpts: ReadOnly[_TasksPageArgsPaginationOpts | Record]
+
+class TasksSummaryResult(TypedDict):
+    open: float
+    done: float
+
+class _TasksCreateArgs(TypedDict):
+    text: ReadOnly[str | date | time | UUID | Decimal | Enum]
+
+class _TasksToggleArgs(TypedDict):
+    id: ReadOnly[Literal["tasks"]]
+
+class _api_tasks:
+    clear_completed: MutationReferenceMaybeArgs[_SampleLoadArgs, int]
+    create: MutationReference[_TasksCreateArgs, Literal["tasks"]]
+    list: QueryReferenceMaybeArgs[_TasksListArgs, list[Tasks]]
+    page: QueryReference[_TasksPageArgs, Any]
+    remove: MutationReference[_TasksToggleArgs, None]
+    summary: QueryReferenceMaybeArgs[_SampleLoadArgs, TasksSummaryResult]
+    toggle: MutationReference[_TasksToggleArgs, None]
+
+class _api:
+    tasks: _api_tasks
+
+class _internal_sample:
+    load: MutationReferenceMaybeArgs[_SampleLoadArgs, int]
+
+class _internal:
+    sample: _internal_sample
+
+api: _api
+"""References to the public functions."""
+internal: _internal
+"""References to every function that only other functions may call."""

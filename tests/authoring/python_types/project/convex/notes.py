@@ -149,7 +149,7 @@ async def add(
         },
     )
     await ctx.scheduler.run_after(timedelta(minutes=1), internal.notes.remind, {"note": second, "times": 3})
-    await ctx.scheduler.run_at(datetime.now(UTC), internal_too.notes.clean)
+    await ctx.scheduler.run_at(datetime.now(UTC) + timedelta(hours=1), internal_too.notes.clean)
     job = await ctx.scheduler.run_after(0, internal.notes.clean, {})
     await ctx.scheduler.cancel(job)
     return second

@@ -429,7 +429,7 @@ async def test_jobs(tmp_path: Path) -> None:
         job: Any = SimpleNamespace(name="often", path="work:tick", args=[{}])
         for n in range(4):
             tx = backend.database.begin(writable=True)
-            await log_run(tx, job, f"run {n}", 0.0, backend.crons._kept)
+            await log_run(tx, job, f"run {n}", 0.0, backend.crons._kept, backend.now_ts())
             await backend.database.commit(tx)
         rows = await job_logs(backend.database.begin(), "often")
         assert [row.value["status"]["error"] for row in rows] == ["run 2", "run 3"]

@@ -240,8 +240,8 @@ class ServerShutdown(SystemFault):
     status = 503
     default_code = "ServerShutdown"
 
-    def __init__(self, message: str, *, can_be_repeated: bool) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, code: str | None = None, *, can_be_repeated: bool = False) -> None:
+        super().__init__(message, code)
         self.can_be_repeated = can_be_repeated
 
 

@@ -44,8 +44,7 @@ def resolve(
             is_advised = deployment.has_advised_authors
             advice = deployment.near(name, public_only=public_only) if is_advised else ASK_NPX
             raise refused(f"Could not find function for '{name}'.{advice}")
-        advice = "" if public_only else deployment.near(name)
-        raise refused(f"Could not find public function for '{name}'.", advice)
+        raise refused(f"Could not find public function for '{name}'.")
     if kind is not None and spec.kind != kind:
         raise refused(
             f"Trying to execute {spec.path} as {KIND_TITLES[kind]}, but it is defined as {spec.title}."

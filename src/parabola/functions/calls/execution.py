@@ -119,7 +119,8 @@ class Execution:
         return self.spec.kind
 
     @property
-    def _is_advised(self) -> bool:
+    def is_advised(self) -> bool:
+        """Whether its author is told more than the official texts."""
         return language_of(self.spec.runtime).is_advised
 
     @property
@@ -274,16 +275,15 @@ class Execution:
         try:
             syscall = self.around.syscalls.find(call.op, self.kind)
             args = call.args or {}
-            if self._is_advised:
+            if self.is_advised:
                 check_named_table(self.attempt.deployment.schema, call.op, args)
             return {"call": call.call, "value": await syscall.handler(self, args)}
         except ConvexError as error:
             return refusal(call.call, error.message, encode(error.data))
         except NestedFailure as error:
-            advice = error.failure.advice if self._is_advised else ""
-            return refusal(call.call, error.failure.text(advice), error.failure.data)
+            return refusal(call.call, error.message, error.failure.data)
         except UserError as error:
-            return refusal(call.call, error.message + (error.advice if self._is_advised else ""))
+            return refusal(call.call, error.message + (error.advice if self.is_advised else ""))
         except (ParabolaError, CallRefused, UncatchableFailure, HostLost, DeadlinePassed):
             raise
         except Exception as error:

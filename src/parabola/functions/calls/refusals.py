@@ -15,6 +15,6 @@ class CallRefused(Exception):
         self.failure = failure
 
 
-def refused(message: str, advice: str = "") -> CallRefused:
+def refused(message: str) -> CallRefused:
     """A refusal with a text of the engine's own (no frames)."""
-    return CallRefused(FunctionFailure(message, advice=advice))
+    return CallRefused(FunctionFailure(message))

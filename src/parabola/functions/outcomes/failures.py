@@ -62,19 +62,17 @@ class FunctionFailure:
     data: Any = MISSING
     """Encoded JSON of the `ConvexError`'s data."""
     kind: FailureKind = "user"
-    advice: str = ""
-    """A further sentence for callers that are told more than the official texts."""
 
     @property
     def catchable(self) -> bool:
         """True when a calling function may catch this failure."""
         return self.kind in ("user", "stuck")
 
-    def text(self, advice: str = "") -> str:
+    def text(self) -> str:
         """Message and frames, each on a line of its own: the form in which a caller inside a function sees
-        it. `advice` is appended to the message.
+        it.
         """
-        return "".join([self.message, advice, "\n", *(f"    at {frame}\n" for frame in self.frames)])
+        return "".join([self.message, "\n", *(f"    at {frame}\n" for frame in self.frames)])
 
     def render(self, request_id: str, *, redacted: bool = False) -> str:
         """The text for a client. With redaction (production) only the head remains; `data` is sent beside it

@@ -17,10 +17,12 @@ from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, TRANSACTIONAL, CallArguments, Syscall
+from parabola.functions.system.registry import PREFIX
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.limits import MAX_NESTED_CALL_DEPTH
 
 if TYPE_CHECKING:
+    from parabola.functions.outcomes.failures import FunctionFailure
     from parabola.functions.outcomes.results import FunctionResult
 
 __all__ = [
@@ -77,7 +79,7 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
         given = args.get("args") or {}
         arguments = decode_arguments(given, spec.path, in_mutation=execution.is_in_mutation)
     except CallRefused as refusal:
-        raise NestedFailure(refusal.failure) from None
+        raise _nested_failure(execution, name, refusal.failure) from None
     snapshot = udf_type == "snapshotQuery"
     nested = Execution(
         attempt=attempt,
@@ -101,9 +103,18 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
     return orjson.Fragment(outcome.value_json)
 
 
-def _value_of(execution: Execution, result: FunctionResult) -> Any:
+def _nested_failure(execution: Execution, name: FunctionPath, failure: FunctionFailure) -> NestedFailure:
+    """What a caller is told; where there is no function of this name, advised authors hear what there is."""
+    deployment = execution.attempt.deployment
+    is_missing = name.canonical not in deployment.functions and not name.module.startswith(PREFIX)
+    if is_missing and execution.is_advised:
+        failure = replace(failure, message=failure.message + deployment.near(name))
+    return NestedFailure(failure)
+
+
+def _value_of(execution: Execution, call: Call, result: FunctionResult) -> Any:
     if result.error is not None:
-        raise NestedFailure(result.error)
+        raise _nested_failure(execution, call.name, result.error)
     return orjson.Fragment(result.value_json)
 
 
@@ -121,14 +132,14 @@ def _call_of_action(execution: Execution, args: Mapping[str, Any], label: str) -
 
 async def run_query(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A query in a transaction of its own, at the newest timestamp."""
-    result = await execution.around.calls.query_now(_call_of_action(execution, args, "runQuery"))
-    return _value_of(execution, result)
+    call = _call_of_action(execution, args, "runQuery")
+    return _value_of(execution, call, await execution.around.calls.query_now(call))
 
 
 async def run_mutation(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A mutation in a transaction of its own, committed whatever becomes of the action."""
-    result = await execution.around.calls.mutation(_call_of_action(execution, args, "runMutation"))
-    return _value_of(execution, result)
+    call = _call_of_action(execution, args, "runMutation")
+    return _value_of(execution, call, await execution.around.calls.mutation(call))
 
 
 async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
@@ -138,8 +149,7 @@ async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
             "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
         )
     call = _call_of_action(execution, args, "runAction")
-    result = await execution.around.calls.action(call, execution.depth + 1)
-    return _value_of(execution, result)
+    return _value_of(execution, call, await execution.around.calls.action(call, execution.depth + 1))
 
 
 async def create_function_handle(execution: Execution, args: Mapping[str, Any]) -> Any:
@@ -150,9 +160,8 @@ async def create_function_handle(execution: Execution, args: Mapping[str, Any]) 
         return handle
     spec = execution.attempt.deployment.functions.get(name.canonical)
     if spec is None:
-        refusal = UserError(f"Could not find public function for '{name}'.")
-        refusal.advice = execution.attempt.deployment.near(name)
-        raise refusal
+        advice = execution.attempt.deployment.near(name) if execution.is_advised else ""
+        raise UserError(f"Could not find public function for '{name}'.{advice}")
     return execution.around.calls.handles.handle(name)
 
 

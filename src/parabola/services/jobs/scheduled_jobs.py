@@ -80,7 +80,7 @@ async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str,
     seconds = args.get("ts")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise call.missing("ts") if seconds is None else call.bad("ts", "expected a number of seconds")
-    target = _existing_target(execution.attempt.deployment, name)
+    target = _existing_target(execution, name)
     path = target.path
     due_ms = float(seconds) * 1000
     _check_horizon(due_ms, execution.attempt.now_ms)
@@ -232,20 +232,20 @@ def _lane(spec: FunctionSpec | None) -> str:
     return ACTIONS if spec is not None and spec.kind == "action" else MUTATIONS
 
 
-def _existing_target(deployment: Deployment, name: FunctionPath) -> FunctionSpec:
+def _existing_target(execution: Execution, name: FunctionPath) -> FunctionSpec:
     """The function to run. Raises `BadRequest` when there is no such function."""
+    deployment = execution.attempt.deployment
     spec = deployment.functions.get(name.canonical)
     if spec is not None:
         return spec
     module = deployment.module(name.module)
-    refusal = BadRequest(
-        f"Attempted to schedule function at nonexistent path: {name}"
-        if module is None
-        else f"Attempted to schedule function, but no exported function {name.name} found in the file: "
-        f"{module.path}. Did you forget to export it?"
+    advice = deployment.near(name) if execution.is_advised else ""
+    if module is None:
+        raise BadRequest(f"Attempted to schedule function at nonexistent path: {name}{advice}")
+    raise BadRequest(
+        f"Attempted to schedule function, but no exported function {name.name} found in the file: "
+        f"{module.path}. Did you forget to export it?{advice}"
     )
-    refusal.advice = deployment.near(name)
-    raise refusal
 
 
 def _check_horizon(due_ms: float, now_ms: float) -> None:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 # ruff: noqa: UP037  (the quotes around a table are no quotes around a type)
 import dataclasses
-from typing import NotRequired, Required, TypedDict
+import enum
+from typing import NamedTuple, NotRequired, Required, TypedDict
 
 import msgspec
 
 from parabola.values.encoding import Int64
 from parabola.values.hints.type_hints import Id
+
+
+class Size(enum.IntEnum):
+    SMALL = 1
+    LARGE = 2
+
+
+class Mode(enum.Flag):
+    READ = enum.auto()
+    WRITE = enum.auto()
+
+
+class Pair(NamedTuple):
+    name: str
+    count: int
 
 
 class Task(TypedDict):

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from parabola.authoring.typescript_types import field_paths, key, object_type, string_union, type_of
+from parabola.authoring.field_paths import field_paths
+from parabola.authoring.typescript_types import key, object_type, string_union, type_of
 from parabola.values.analyzed_modules import AnalyzedFunction, AnalyzedModule
 
 __all__ = ["generate", "generate_beside"]
@@ -267,7 +268,7 @@ def _data_model(schema: Mapping[str, Any] | None) -> str:
 def _table_type(table: Mapping[str, Any]) -> str:
     name = table["tableName"]
     document = _with_system_fields(table.get("documentType") or {"type": "any"}, name)
-    paths = sorted(dict.fromkeys(["_id", "_creationTime", *field_paths(document)]))
+    paths = sorted(dict.fromkeys(["_id", "_creationTime", *filter(None, field_paths(document))]))
     indexes = {"by_id": ["_id"], "by_creation_time": ["_creationTime"]}
     for index in table.get("indexes", []):
         fields = list(index["fields"])

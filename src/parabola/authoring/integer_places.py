@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from parabola.values.schema.definition import Schema
 from parabola.values.schema.documents import resolved
+from parabola.values.validators.base import Validator
 from parabola.values.validators.integers import Convert, document_integers, integers_of
 
-if TYPE_CHECKING:
-    from parabola.authoring.functions import Function
-
 __all__ = ["NO_INTEGERS", "IntegerPlaces"]
+
+
+class Returning(Protocol):
+    """A function, as its author's host has it or as the engine does."""
+
+    @property
+    def returns(self) -> Validator[Any] | None: ...
 
 
 class IntegerPlaces:
@@ -21,7 +26,7 @@ class IntegerPlaces:
     Every number crosses from the engine as a float; these are the ones that become `int`s here.
     """
 
-    def __init__(self, schema: Schema | None, functions: Mapping[str, Function[..., Any]]) -> None:
+    def __init__(self, schema: Schema | None, functions: Mapping[str, Returning]) -> None:
         tables = {} if schema is None else schema.tables
         converts = {name: document_integers(table.document_type) for name, table in tables.items()}
         self._documents: Final = {name: each for name, each in converts.items() if each is not None}

@@ -10,10 +10,10 @@ import base64
 import json
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["field_paths", "key", "object_type", "string_union", "type_of"]
+__all__ = ["key", "object_type", "string_union", "type_of"]
 
 _PLAIN: Final = {
     "null": "null",
@@ -94,17 +94,6 @@ def key(name: str) -> str:
 def string_union(names: list[str]) -> str:
     """The union of string literal types, `never` for none."""
     return " | ".join(json.dumps(name) for name in names) or "never"
-
-
-def field_paths(validator: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The dotted paths of every field in a document type, as index and search definitions name them."""
-    if validator["type"] == "union":
-        for member in validator["value"]:
-            yield from field_paths(member, prefix)
-    elif validator["type"] == "object":
-        for name, field in validator["value"].items():
-            yield f"{prefix}{name}"
-            yield from field_paths(field["fieldType"], f"{prefix}{name}.")
 
 
 def _literal(value: Any) -> str:

@@ -10,7 +10,7 @@ import typer
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.chosen_target import ChosenTarget, Yes, with_target
 from parabola.cli.console import console, show_success, show_warning
-from parabola.cli.index_names import index_names, unknown_indexes
+from parabola.cli.index_names import index_warnings
 from parabola.cli.push_report import describe
 from parabola.project import Project
 
@@ -39,7 +39,7 @@ def deploy(
         answer = AdminClient(target).post("/api/parabola/push", body)
     for line in describe(answer):
         console.print(f"  {line}", markup=False)
-    shown = {sources.display(module.path): module.source for module in modules}
-    for warning in unknown_indexes(shown, index_names(answer.get("schema"))):
+    texts = {module.path: module.source for module in modules}
+    for warning in index_warnings(sources, texts, answer.get("schema")):
         show_warning(warning)
     show_success(f"{'Checked against' if dry_run else 'Deployed to'} {target.url}")

@@ -14,7 +14,7 @@ from parabola.cli import event_loop
 from parabola.cli.codegen import write_generated
 from parabola.cli.console import console, note, print_hanging, show_failure, show_success, show_warning
 from parabola.cli.function_lines import lines_of
-from parabola.cli.index_names import index_names, unknown_indexes
+from parabola.cli.index_names import index_warnings
 from parabola.cli.local_server import LocalServer
 from parabola.cli.server_command import server_command
 from parabola.cli.server_options import ServerOptions, options_from
@@ -161,8 +161,7 @@ class Follower:
         show_success(_summary(result, time.perf_counter() - started))
         deployed = result.deployment
         schema = None if deployed.schema is None else deployed.schema.to_json()
-        shown = {self._project.display(path): source for path, source in modules.items()}
-        for warning in unknown_indexes(shown, index_names(schema)):
+        for warning in index_warnings(self._project, modules, schema):
             show_warning(warning)
         self._write_types()
 

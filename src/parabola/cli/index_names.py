@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
+from parabola.project import Project
 from parabola.values.near_names import did_you_mean
 
-__all__ = ["index_names", "unknown_indexes"]
+__all__ = ["index_names", "index_warnings", "unknown_indexes"]
 
 _METHODS: Final = ("with_index", "with_search_index")
 _BUILT_IN: Final = ("by_id", "by_creation_time")
+
+
+def index_warnings(
+    project: Project, modules: Mapping[str, str], schema: Mapping[str, Any] | None
+) -> Iterator[str]:
+    """What to say of the indexes that the modules of a push name: their texts by path, and the JSON of the
+    schema that is deployed with them.
+    """
+    sources = {project.display(path): source for path, source in modules.items()}
+    yield from unknown_indexes(sources, index_names(schema))
 
 
 def index_names(schema: Mapping[str, Sequence[Mapping[str, object]]] | None) -> dict[str, list[str]] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from parabola.cli.secret_files import read_secret_file
 from parabola.values.errors import BadRequest, NotFound
 
 __all__ = ["Instance", "read_secret", "write_private"]
@@ -79,13 +80,7 @@ def read_secret(secret: str | None, file: Path | None) -> str | None:
             "--instance-secret-file, or of INSTANCE_SECRET and PARABOLA_INSTANCE_SECRET_FILE.",
             code="InvalidInstanceSecret",
         )
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise BadRequest(
-            f"The instance secret cannot be read from {file}: {why}.", code="InvalidInstanceSecret"
-        ) from None
+    return read_secret_file(file, "instance secret", "InvalidInstanceSecret")
 
 
 def _kept(data_dir: Path) -> dict[str, str]:

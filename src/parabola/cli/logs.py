@@ -15,6 +15,7 @@ from parabola.cli.admin_client import AdminClient
 from parabola.cli.chosen_target import ChosenTarget, with_target
 from parabola.cli.console import print_hanging
 from parabola.cli.function_lines import lines_of
+from parabola.functions.outcomes.execution_history import LogSearch
 from parabola.values.errors import NotFound
 
 __all__ = ["logs"]
@@ -68,6 +69,7 @@ def logs(
             raise NotFound(f"The log has nothing under the request id {id}. {_HOW_FAR_BACK}")
         _print(found, jsonl, with_success=True)
         return
+    search = LogSearch(function=function, level=level and level.value)
     cursor = _read(client, 0)["newCursor"]
     if history:
         _print(_search(client, history, **wanted), jsonl)
@@ -76,7 +78,7 @@ def logs(
             more = _read(client, cursor)
         except KeyboardInterrupt:
             return
-        _print([entry for entry in more["entries"] if _is_wanted(entry, function, level)], jsonl)
+        _print([entry for entry in more["entries"] if search.finds(entry)], jsonl)
         cursor = more["newCursor"]
 
 
@@ -85,21 +87,6 @@ def _search(client: AdminClient, limit: int, **wanted: str) -> list[dict[str, An
         "entries"
     ]
     return entries
-
-
-def _is_wanted(entry: dict[str, Any], function: str | None, level: Level | None) -> bool:
-    name = entry["identifier"]
-    if function is not None and name != function and not name.startswith(f"{function}:"):
-        return False
-    if level is None or entry.get("error"):
-        return True
-    levels = [each.value for each in Level]
-    lines = [line if isinstance(line, str) else f"[{line['level']}]" for line in entry["logLines"]]
-    return any(
-        levels.index(found) >= levels.index(level.value)
-        for line in lines
-        if (found := line.partition("]")[0].removeprefix("[")) in levels
-    )
 
 
 def _read(client: AdminClient, cursor: float) -> dict[str, Any]:

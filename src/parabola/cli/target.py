@@ -10,6 +10,7 @@ from typing import Final
 
 from parabola.cli.dotenv_lines import read_dotenv
 from parabola.cli.instance import write_private
+from parabola.cli.secret_files import read_secret_file
 from parabola.project import DATA_FOLDER
 from parabola.values.errors import BadRequest, NotFound
 
@@ -74,11 +75,7 @@ def read_key(key: str | None, file: Path | None) -> str | None:
     """An admin key that is given as it is, or in a file; None if it is not given. Raises `BadRequest`."""
     if file is None or key is not None:
         return key
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise BadRequest(f"The admin key cannot be read from {file}: {why}.") from None
+    return read_secret_file(file, "admin key")
 
 
 @dataclass(frozen=True)

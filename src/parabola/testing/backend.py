@@ -8,18 +8,21 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from parabola.authoring.http_messages import Headers
+from parabola.authoring.integer_places import IntegerPlaces
 from parabola.authoring.query_stream import decode_document
 from parabola.authoring.references import function_name
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call
-from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
@@ -32,7 +35,6 @@ from parabola.testing.http_requests import Answer, request
 from parabola.testing.in_process_host import InProcessHosts
 from parabola.values.encoding import decode, encode, normalize
 from parabola.values.errors import ConvexError, ParabolaError
-from parabola.values.validators.integers import document_integers, integers_of
 
 __all__ = ["FunctionFailed", "InProcessBackend", "open_backend"]
 
@@ -192,14 +194,13 @@ class InProcessBackend:
         """All documents of a table, oldest first."""
         source = {"type": "FullTableScan", "tableName": table, "order": "asc"}
         stream = self._backend.database.begin().query({"source": source, "operators": []})
-        schema = self._deployment.schema
-        definition = None if schema is None else schema.tables.get(table)
-        integers = None if definition is None else document_integers(definition.document_type)
+        integers = self._integer_places.in_documents(table)
         return [decode_document(orjson.loads(document.raw), integers) for document in await stream.collect()]
 
-    @property
-    def _deployment(self) -> Deployment:
-        return self._backend.deployment
+    @cached_property
+    def _integer_places(self) -> IntegerPlaces:
+        deployment = self._backend.deployment
+        return IntegerPlaces(deployment.schema, deployment.functions)
 
     def _call(self, function: Any, args: Mapping[str, Any] | None, named: Mapping[str, Any]) -> Call:
         encoded = encode(normalize({**(args or {}), **named}))
@@ -212,8 +213,7 @@ class InProcessBackend:
             print(line, file=sys.stdout)
         if result.error is not None:
             raise _failed(result.error)
-        spec = self._deployment.function(function_name(function))
-        integers = None if spec is None or spec.returns is None else integers_of(spec.returns)
+        integers = self._integer_places.in_results(parse_path(function_name(function)).canonical)
         return result.value if integers is None else integers(result.value)
 
 

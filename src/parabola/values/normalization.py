@@ -16,7 +16,7 @@ from parabola.values.limits import MAX_ARRAY_LENGTH, MAX_OBJECT_FIELDS, MAX_VALU
 from parabola.values.names import field_name_problem, known_names, remember_name
 from parabola.values.ordering import encode_key
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED
-from parabola.values.record_types import is_model, is_root_model, record_fields, struct_tag
+from parabola.values.record_types import is_model, is_root_model, model_names, struct_tag
 
 __all__ = ["MAX_SAFE_INTEGER", "normalize"]
 
@@ -168,7 +168,7 @@ def _normalize_set(items: Any, depth: int) -> list[Any]:
 def _normalize_model(obj: Any, kind: Any, depth: int) -> Any:
     if is_root_model(kind):
         return _normalize(obj.root, depth)
-    items = [(field.name, getattr(obj, field.attribute)) for field in record_fields(kind)]
+    items = [(name, getattr(obj, attribute)) for attribute, name in model_names(kind).items()]
     return _normalize_object([*items, *(obj.model_extra or {}).items()], depth)
 
 

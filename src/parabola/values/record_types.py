@@ -16,6 +16,7 @@ __all__ = [
     "is_record_type",
     "is_root_model",
     "is_typed_dict",
+    "model_names",
     "record_fields",
     "struct_tag",
 ]
@@ -122,11 +123,19 @@ def _model_fields(cls: Any) -> list[RecordField]:
     if not getattr(cls, "__pydantic_complete__", True):
         cls.model_rebuild()
     fields = []
-    for attribute, info in cls.__pydantic_fields__.items():
+    for attribute, name in model_names(cls).items():
+        info = cls.__pydantic_fields__[attribute]
         hint = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-        name = next((alias for alias in _aliases(info) if isinstance(alias, str)), attribute)
         fields.append(RecordField(name, attribute, hint, not info.is_required()))
     return fields
+
+
+def model_names(cls: Any) -> dict[str, str]:
+    """The fields of a Pydantic model: attribute -> name in the object, which is its alias if it has one."""
+    return {
+        attribute: next((alias for alias in _aliases(info) if isinstance(alias, str)), attribute)
+        for attribute, info in cls.__pydantic_fields__.items()
+    }
 
 
 def _aliases(info: Any) -> list[Any]:

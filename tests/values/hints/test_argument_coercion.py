@@ -4,7 +4,7 @@ import enum
 import uuid
 from collections.abc import Sequence
 from datetime import UTC
-from typing import Annotated, Any, Literal, NamedTuple, NewType
+from typing import Annotated, Any, Literal, NewType
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ from parabola.values.hints.type_hints import Id, coerce_arguments, validator_fro
 from parabola.values.ids import encode_id
 from parabola.values.validators.builder import v
 from parabola.values.validators.integers import EVERY_TABLE
-from values.hinted_types import Circle, Counter, DetailedTask, Line, Point, Square, Task
+from values.hinted_types import Circle, Counter, DetailedTask, Line, Mode, Pair, Point, Size, Square, Task
 
 Score = NewType("Score", int)
 Scores = TypeAliasType("Scores", list[int])
@@ -29,21 +29,6 @@ UUID = uuid.UUID(int=5)
 class Color(enum.Enum):
     RED = "red"
     GREEN = "green"
-
-
-class Size(enum.IntEnum):
-    SMALL = 1
-    LARGE = 2
-
-
-class Mode(enum.Flag):
-    READ = enum.auto()
-    WRITE = enum.auto()
-
-
-class Pair(NamedTuple):
-    name: str
-    count: int
 
 
 class Listing(BaseModel):

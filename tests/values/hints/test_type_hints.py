@@ -12,7 +12,6 @@ from typing import (  # noqa: UP035
     List,
     Literal,
     LiteralString,
-    NamedTuple,
     NewType,
     NoReturn,
     Optional,
@@ -31,7 +30,20 @@ from parabola.values.errors import UnmappableHint, UserError
 from parabola.values.hints.type_hints import Id, validator_from_hint, validators_from_signature
 from parabola.values.validators.builder import v
 from parabola.values.validators.handles import FunctionHandle
-from values.hinted_types import Broken, Circle, Counter, DetailedTask, Line, LooseTask, Point, Task, Tree
+from values.hinted_types import (
+    Broken,
+    Circle,
+    Counter,
+    DetailedTask,
+    Line,
+    LooseTask,
+    Mode,
+    Pair,
+    Point,
+    Size,
+    Task,
+    Tree,
+)
 
 Score = NewType("Score", float)
 Names = TypeAliasType("Names", list[str])
@@ -40,21 +52,6 @@ T = TypeVar("T")
 
 class Color(enum.Enum):
     RED = "red"
-
-
-class Size(enum.IntEnum):
-    SMALL = 1
-    LARGE = 2
-
-
-class Mode(enum.Flag):
-    READ = enum.auto()
-    WRITE = enum.auto()
-
-
-class Pair(NamedTuple):
-    name: str
-    count: int
 
 
 class Plain:

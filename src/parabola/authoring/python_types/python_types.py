@@ -19,7 +19,6 @@ __all__ = [
     "Mode",
     "TypeWriter",
     "camel",
-    "field_paths",
     "is_attribute",
     "literal_union",
     "member_names",
@@ -196,20 +195,6 @@ def quoted(text: str) -> str:
 def literal_union(names: Iterable[str]) -> str:
     """A string that is one of `names`."""
     return f"Literal[{', '.join(quoted(name) for name in names)}]"
-
-
-def field_paths(validator: Json, prefix: str = "") -> Iterator[str | None]:
-    """The dotted paths of every field of a document; None where any further one may be."""
-    kind = validator["type"]
-    if kind == "union":
-        for member in validator["value"]:
-            yield from field_paths(member, prefix)
-    elif kind == "object":
-        for name, described in validator["value"].items():
-            yield f"{prefix}{name}"
-            yield from field_paths(described["fieldType"], f"{prefix}{name}.")
-    elif kind in ("any", "record"):
-        yield None
 
 
 def type_at(writer: TypeWriter, validator: Json, path: str, name: str) -> str:

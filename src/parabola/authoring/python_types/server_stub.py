@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from parabola.authoring.field_paths import field_paths
 from parabola.authoring.python_types.python_types import (
     Json,
     TypeWriter,
     camel,
-    field_paths,
     is_attribute,
     literal_union,
     member_names,

@@ -58,8 +58,13 @@ class LogSearch:
         if self.level is None or entry.get("error"):
             return True
         least = LEVEL_NAMES.index(self.level) if self.level in LEVEL_NAMES else 0
-        lines = entry.get("logLines", ())
-        return any(LEVEL_NAMES.index(line["level"]) >= least for line in lines)
+        return any(_rank(line) >= least for line in entry.get("logLines", ()))
+
+
+def _rank(line: dict[str, Any] | str) -> int:
+    """How grave a line is, in either form that entries have: lines with their level, or texts after it."""
+    level = line.partition("]")[0].removeprefix("[") if isinstance(line, str) else line["level"]
+    return LEVEL_NAMES.index(level) if level in LEVEL_NAMES else -1
 
 
 class ExecutionHistory:

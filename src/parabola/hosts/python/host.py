@@ -233,16 +233,15 @@ class Host:
 
     def _new_run(self, request: RunRequest, function: Function[..., Any]) -> FunctionRun:
         if request.kind in ("query", "mutation"):
-            transaction = Transaction(request, function, self.environment, self, steps=self._steps)
+            run: FunctionRun = Transaction(request, function, self.environment, self, steps=self._steps)
             if self.loaded is not None:
-                transaction.read_by_modules = partial(self.loaded.import_reads.of, function.home)
-                transaction.integer_places = self.loaded.integer_places
-            return transaction
-        kind = HttpActionRun if request.kind == "httpAction" else Action
-        action = kind(request, function, self.environment, self, post=self._post)
+                run.read_by_modules = partial(self.loaded.import_reads.of, function.home)
+        else:
+            kind = HttpActionRun if request.kind == "httpAction" else Action
+            run = kind(request, function, self.environment, self, post=self._post)
         if self.loaded is not None:
-            action.integer_places = self.loaded.integer_places
-        return action
+            run.integer_places = self.loaded.integer_places
+        return run
 
     def ended(self, run: FunctionRun) -> None:
         """A run is over; its last message comes next."""

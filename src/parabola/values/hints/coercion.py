@@ -47,17 +47,10 @@ def coerce_arguments(function: Callable[..., Any], arguments: Mapping[str, Any])
     converters = _converters.get(function)
     if converters is None:
         converters = _converters[function] = _converters_of(function)
-    if not converters:
-        return dict(arguments)
-    coerced = dict(arguments)
-    for name, convert in converters.items():
-        if name in coerced:
-            try:
-                coerced[name] = convert(coerced[name])
-            except _Mismatch as mismatch:
-                mismatch.steps.append(f".{name}")
-                raise ArgumentMismatch(mismatch.text()) from mismatch.__cause__
-    return coerced
+    try:
+        return _fields(arguments, converters)
+    except _Mismatch as mismatch:
+        raise ArgumentMismatch(mismatch.text()) from mismatch.__cause__
 
 
 class _Mismatch(Exception):
@@ -282,7 +275,11 @@ def _record_converter(cls: Any) -> Convert | None:
     fields = record_fields(cls)
     converters = {field.name: convert for field in fields if (convert := _converter(field.hint)) is not None}
     if is_typed_dict(cls):
-        return (lambda value: _fields(value, converters)) if converters else None
+        return (
+            (lambda value: _fields(value, converters) if type(value) is dict else value)
+            if converters
+            else None
+        )
     if is_model(cls):
         return _model_converter(cls, converters)
     attributes = {field.name: field.attribute for field in fields if field.attribute}
@@ -329,9 +326,8 @@ def _reasons(error: Any) -> str:
         return str(error)
 
 
-def _fields(value: Any, converters: Mapping[str, Convert]) -> Any:
-    if type(value) is not dict:
-        return value
+def _fields(value: Mapping[str, Any], converters: Mapping[str, Convert]) -> dict[str, Any]:
+    """A copy in which what has a converter is converted."""
     converted = dict(value)
     for name, convert in converters.items():
         if name in converted:

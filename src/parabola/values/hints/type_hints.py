@@ -107,22 +107,17 @@ def result_validator(function: Callable[..., Any]) -> Validator[Any] | None:
 
 def hinted_validator(function: Callable[..., Any], parameter: str) -> Validator[Any] | None:
     """The validator of the hint of one parameter (or of `return`); None where there is none."""
-    function = inspect.unwrap(function)
-    signature = signature_of(function)
-    if parameter == "return":
-        annotation = signature.return_annotation
-    elif parameter in signature.parameters:
-        annotation = signature.parameters[parameter].annotation
-    else:
-        return None
-    if annotation is inspect.Signature.empty or annotation in _NO_RESULT:
-        return None
     try:
-        hint = resolve_hint(function, annotation)
-        if parameter == "return" and get_origin(hint) in (Awaitable, Coroutine):
-            hint = get_args(hint)[-1]
-        return hint_validator(hint)
-    except Exception:  # what names nothing at run time, or what no validator stands for
+        if parameter == "return":
+            return result_validator(function)
+        function = inspect.unwrap(function)
+        found = signature_of(function).parameters.get(parameter)
+        if found is None or found.annotation is found.empty:
+            return None
+        return _signature_validator(
+            function, parameter, f"Parameter `{parameter}`", found.annotation, "args={...}"
+        )
+    except UnmappableHint:
         return None
 
 

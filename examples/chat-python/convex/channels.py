@@ -1,10 +1,13 @@
-from parabola import ConvexError, Document, Id, MutationCtx, QueryCtx, mutation, query
+from collections.abc import Sequence
 
+from parabola import ConvexError, Id, mutation, query
+
+from ._generated.server import Doc, MutationCtx, QueryCtx
 from .members import member_name
 
 
 @query
-async def list(ctx: QueryCtx) -> list[Document]:
+async def list(ctx: QueryCtx) -> Sequence[Doc.channels]:
     await member_name(ctx)
     return await ctx.db.query("channels").with_index("by_name").collect()
 
@@ -20,5 +23,5 @@ async def create(ctx: MutationCtx, name: str) -> Id["channels"]:
     return channel["_id"] if channel else await ctx.db.insert("channels", {"name": name})
 
 
-async def named(ctx: QueryCtx, name: str) -> Document | None:
+async def named(ctx: QueryCtx, name: str) -> Doc.channels | None:
     return await ctx.db.query("channels").with_index("by_name", lambda q: q.eq("name", name)).unique()

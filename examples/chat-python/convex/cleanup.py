@@ -2,7 +2,9 @@
 
 import time
 
-from parabola import MutationCtx, internal, internal_mutation
+from parabola import internal_mutation
+
+from ._generated.server import MutationCtx, internal
 
 BATCH = 200
 

@@ -1,5 +1,6 @@
-from parabola import MutationCtx, mutation
+from parabola import mutation
 
+from ._generated.server import MutationCtx
 from .members import member_name
 
 

@@ -6,7 +6,9 @@ curl http://127.0.0.1:3211/webhook -H "X-Secret: change-me" \\
 
 import hmac
 
-from parabola import ActionCtx, Request, Response, env, http_router, internal
+from parabola import Request, Response, env, http_router
+
+from ._generated.server import ActionCtx, internal
 
 http = http_router()
 
@@ -16,6 +18,8 @@ async def webhook(ctx: ActionCtx, request: Request) -> Response:
     if not hmac.compare_digest(request.headers.get("x-secret", ""), env["WEBHOOK_SECRET"]):
         return Response("wrong secret", status=401)
     said = await request.json()
-    message = {name: str(said[name]) for name in ("channel", "author", "text")}
-    known = await ctx.run_mutation(internal.messages.receive, message)
+    known = await ctx.run_mutation(
+        internal.messages.receive,
+        {"channel": str(said["channel"]), "author": str(said["author"]), "text": str(said["text"])},
+    )
     return Response(status=204) if known else Response("no such channel", status=404)

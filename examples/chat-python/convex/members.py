@@ -1,6 +1,8 @@
 """Who calls. An ordinary module: the others import it."""
 
-from parabola import ConvexError, QueryCtx
+from parabola import ConvexError
+
+from ._generated.server import QueryCtx
 
 
 async def member_name(ctx: QueryCtx) -> str:
@@ -8,4 +10,4 @@ async def member_name(ctx: QueryCtx) -> str:
     identity = await ctx.auth.get_user_identity()
     if identity is None:
         raise ConvexError("Sign in first")
-    return identity.name or identity.subject
+    return str(identity.name or identity.subject)

@@ -2,8 +2,9 @@
 
 import time
 
-from parabola import Id, MutationCtx, QueryCtx, internal, internal_mutation, mutation, query
+from parabola import Id, internal_mutation, mutation, query
 
+from ._generated.server import Doc, MutationCtx, QueryCtx, internal
 from .members import member_name
 
 PATIENCE_MS = 4000
@@ -41,12 +42,12 @@ async def expire(ctx: MutationCtx, id: Id["presence"]) -> None:
         await ctx.db.delete(id)
 
 
-async def clear(ctx: MutationCtx, channel: str, name: str) -> None:
+async def clear(ctx: MutationCtx, channel: Id["channels"], name: str) -> None:
     if row := await found(ctx, channel, name):
         await ctx.db.delete(row["_id"])
 
 
-async def found(ctx: MutationCtx, channel: str, name: str):
+async def found(ctx: QueryCtx, channel: Id["channels"], name: str) -> Doc.presence | None:
     rows = ctx.db.query("presence")
     return await rows.with_index(
         "by_channel_name", lambda q: q.eq("channel", channel).eq("name", name)

@@ -3,7 +3,9 @@
 import re
 from typing import TypedDict
 
-from parabola import ActionCtx, QueryCtx, internal, internal_action, query
+from parabola import internal_action, query
+
+from .python_generated.server import QueryCtx, SyncActionCtx, internal
 
 GOOD = {"good", "great", "love", "lovely", "fast", "happy"}
 BAD = {"bad", "slow", "hate", "broken", "sad"}
@@ -15,7 +17,7 @@ class Mood(TypedDict):
 
 
 @internal_action
-def analyse(ctx: ActionCtx, text: str) -> Mood:
+def analyse(ctx: SyncActionCtx, text: str) -> Mood:
     words = re.findall(r"[a-z]+", text.lower())
     score = sum(word in GOOD for word in words) - sum(word in BAD for word in words)
     return {"score": score, "words": len(words)}

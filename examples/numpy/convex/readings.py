@@ -1,6 +1,8 @@
 """What was measured, in the order in which it came."""
 
-from parabola import MutationCtx, QueryCtx, internal, mutation, query
+from parabola import mutation, query
+
+from ._generated.server import MutationCtx, QueryCtx, internal
 
 
 @mutation

@@ -1,29 +1,13 @@
 """The line through the readings and their moving average: NumPy computes, a document keeps the result."""
 
-from typing import TypedDict
-
 import numpy as np
 
-from parabola import (
-    ActionCtx,
-    MutationCtx,
-    QueryCtx,
-    api,
-    internal,
-    internal_action,
-    internal_mutation,
-    query,
-)
+from parabola import internal_action, internal_mutation, query
+
+from ._generated.server import ActionCtx, Doc, MutationCtx, NewDoc, QueryCtx, api, internal
 
 WINDOW = 3
 """How many readings a moving average is of."""
-
-
-class Trend(TypedDict):
-    readings: float
-    slope: float
-    start: float
-    smooth: list[float]
 
 
 @internal_action
@@ -34,12 +18,17 @@ async def fit(ctx: ActionCtx) -> None:
         return
     slope, start = np.polyfit(np.arange(len(values)), values, deg=1)
     smooth = np.convolve(values, np.ones(WINDOW) / WINDOW, mode="valid")
-    trend = {"readings": len(values), "slope": slope, "start": start, "smooth": smooth.tolist()}
+    trend: NewDoc.trends = {
+        "readings": len(values),
+        "slope": float(slope),
+        "start": float(start),
+        "smooth": smooth.tolist(),
+    }
     await ctx.run_mutation(internal.trends.keep, {"trend": trend})
 
 
 @internal_mutation
-async def keep(ctx: MutationCtx, trend: Trend) -> None:
+async def keep(ctx: MutationCtx, trend: NewDoc.trends) -> None:
     """Replace the trend. One that was computed from fewer readings comes too late."""
     kept = await ctx.db.query("trends").first()
     if kept is None:
@@ -49,7 +38,7 @@ async def keep(ctx: MutationCtx, trend: Trend) -> None:
 
 
 @query
-async def current(ctx: QueryCtx) -> Trend | None:
+async def current(ctx: QueryCtx) -> Doc.trends | None:
     """The line and the average; clients that hold it see every new one."""
     return await ctx.db.query("trends").first()
 
@@ -58,4 +47,4 @@ async def current(ctx: QueryCtx) -> Trend | None:
 async def spread(ctx: QueryCtx) -> float | None:
     """What takes a moment may as well be computed in a query: it is then never behind the readings."""
     values = await ctx.run_query(api.readings.latest)
-    return np.std(values) if values else None
+    return float(np.std(values)) if values else None

@@ -1,6 +1,8 @@
 """Sample data: `parabola run sample:load`."""
 
-from parabola import MutationCtx, internal_mutation
+from parabola import internal_mutation
+
+from ._generated.server import MutationCtx
 
 TASKS = [
     ("Read the README", True),

@@ -1,31 +1,26 @@
 """The task list: what clients may read and change."""
 
-from parabola import Id, MutationCtx, QueryCtx, mutation, pagination_opts, query, v
+from collections.abc import Sequence
 
-task = v.object(
-    {
-        "_id": v.id("tasks"),
-        "_creationTime": v.number(),
-        "text": v.string(),
-        "completed": v.boolean(),
-    }
-)
+from parabola import Id, PaginationOpts, PaginationResult, mutation, query, v
+
+from ._generated.server import Doc, MutationCtx, QueryCtx
 
 
-@query(args={"limit": v.optional(v.number())}, returns=v.array(task))
-async def list(ctx: QueryCtx, limit: float | None = None):
+@query
+async def list(ctx: QueryCtx, limit: float | None = None) -> Sequence[Doc.tasks]:
     """The newest tasks."""
     return await ctx.db.query("tasks").order("desc").take(limit or 10)
 
 
-@query(args={"paginationOpts": pagination_opts})
-async def page(ctx: QueryCtx, paginationOpts):
+@query
+async def page(ctx: QueryCtx, paginationOpts: PaginationOpts) -> PaginationResult[Doc.tasks]:
     """The newest tasks, page by page: what `usePaginatedQuery` asks for."""
     return await ctx.db.query("tasks").order("desc").paginate(paginationOpts)
 
 
 @query(returns=v.object({"open": v.number(), "done": v.number()}))
-async def summary(ctx: QueryCtx):
+async def summary(ctx: QueryCtx) -> dict[str, int]:
     """How many tasks are open and how many are done."""
     return {
         "open": len(await in_state(ctx, completed=False)),
@@ -33,7 +28,7 @@ async def summary(ctx: QueryCtx):
     }
 
 
-@mutation  # no validators here: they are derived from the signature
+@mutation
 async def create(ctx: MutationCtx, text: str) -> Id["tasks"]:
     return await ctx.db.insert("tasks", {"text": text, "completed": False})
 
@@ -60,7 +55,7 @@ async def clear_completed(ctx: MutationCtx) -> int:
     return len(done)
 
 
-async def in_state(ctx: QueryCtx, *, completed: bool):
+async def in_state(ctx: QueryCtx, *, completed: bool) -> Sequence[Doc.tasks]:
     """The tasks that are done, or those that are not: an ordinary function, not callable by clients."""
     return (
         await ctx.db.query("tasks")

@@ -15,6 +15,7 @@ from parabola.cli import event_loop
 from parabola.cli.console import show_success
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.function_path import strip_extension
+from parabola.functions.deployed.runtimes import LANGUAGES
 from parabola.project import Project
 from parabola.services.deploys.push import Push, combine
 from parabola.values.analyzed_modules import AnalyzedModule
@@ -98,7 +99,8 @@ async def _analyse(project: Project) -> AnalyzedModules:
     from parabola.services.deploys.analysis import analyze, with_position
     from parabola.services.deploys.known_analyses import KnownAnalyses
 
-    sources = project.python_modules()
+    # Who signs people in is no part of any type, and may depend on variables that are set on a server.
+    sources = [each for each in project.python_modules() if each.path != LANGUAGES["python"].auth_module]
     push = Push("python", tuple(Module(source.path, "python", source.source) for source in sources))
     candidate = Deployment(modules=combine(Deployment(), push))
     hosts = HostSet(host_programs(), candidate, {"cloudUrl": "", "siteUrl": ""})

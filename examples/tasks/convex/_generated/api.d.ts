@@ -1,6 +1,6 @@
 /* Written by Parabola from the functions in this folder. Do not edit: it is overwritten. */
 import type { FunctionReference } from "convex/server";
-import type { Id } from "./dataModel.js";
+import type { Doc, Id } from "./dataModel.js";
 
 /** References to the public functions: `api.module.function`. */
 export declare const api: {
@@ -8,8 +8,8 @@ export declare const api: {
     list: FunctionReference<
       "query",
       "public",
-      { limit?: number },
-      Array<{ _id: Id<"tasks">; _creationTime: number; text: string; completed: boolean }>
+      { limit?: number | null },
+      Array<Doc<"tasks">>
     >;
     page: FunctionReference<
       "query",
@@ -24,7 +24,13 @@ export declare const api: {
           maximumBytesRead?: number;
         };
       },
-      any
+      {
+        page: Array<Doc<"tasks">>;
+        isDone: boolean;
+        continueCursor: string;
+        splitCursor?: string | null;
+        pageStatus?: "SplitRecommended" | "SplitRequired" | null;
+      }
     >;
     summary: FunctionReference<
       "query",

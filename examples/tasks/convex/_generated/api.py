@@ -1,7 +1,7 @@
 # Written by Parabola from the functions in this folder. Do not edit: it is overwritten.
-"""References to functions. `api.pyi` has their types."""
-
+# fmt: off
 # ruff: noqa
+"""References to functions. `api.pyi` has their types."""
 
 from parabola import api as api
 from parabola import components as components

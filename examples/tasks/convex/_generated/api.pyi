@@ -1,4 +1,5 @@
 # Written by Parabola from the functions in this folder. Do not edit: it is overwritten.
+# fmt: off
 # ruff: noqa
 # pyright: reportPrivateUsage=false, reportUnusedImport=false
 """References to this project's functions: `api.module.function`."""
@@ -31,7 +32,7 @@ class _SampleLoadArgs(TypedDict):
     pass
 
 class _TasksListArgs(TypedDict):
-    limit: NotRequired[ReadOnly[float | datetime | timedelta]]
+    limit: NotRequired[ReadOnly[float | datetime | timedelta | None]]
 
 class _TasksPageArgsPaginationOpts(TypedDict):
     numItems: ReadOnly[float | datetime | timedelta]
@@ -43,6 +44,13 @@ class _TasksPageArgsPaginationOpts(TypedDict):
 
 class _TasksPageArgs(TypedDict):
     paginationOpts: ReadOnly[_TasksPageArgsPaginationOpts | Record]
+
+class TasksPageResult(TypedDict):
+    page: list[Tasks]
+    isDone: bool
+    continueCursor: str
+    splitCursor: NotRequired[str | None]
+    pageStatus: NotRequired[Literal["SplitRecommended"] | Literal["SplitRequired"] | None]
 
 class TasksSummaryResult(TypedDict):
     open: float
@@ -58,7 +66,7 @@ class _api_tasks:
     clear_completed: MutationReferenceMaybeArgs[_SampleLoadArgs, int]
     create: MutationReference[_TasksCreateArgs, Literal["tasks"]]
     list: QueryReferenceMaybeArgs[_TasksListArgs, list[Tasks]]
-    page: QueryReference[_TasksPageArgs, Any]
+    page: QueryReference[_TasksPageArgs, TasksPageResult]
     remove: MutationReference[_TasksToggleArgs, None]
     summary: QueryReferenceMaybeArgs[_SampleLoadArgs, TasksSummaryResult]
     toggle: MutationReference[_TasksToggleArgs, None]

@@ -1,7 +1,7 @@
 # Written by Parabola from the functions in this folder. Do not edit: it is overwritten.
-"""What functions import: contexts, references, hints. `server.pyi` has their types."""
-
+# fmt: off
 # ruff: noqa
+"""What functions import: contexts, references, hints. `server.pyi` has their types."""
 
 from parabola import action as action
 from parabola import ActionCtx as ActionCtx

@@ -1,4 +1,5 @@
 # Written by Parabola from the functions in this folder. Do not edit: it is overwritten.
+# fmt: off
 # ruff: noqa
 # mypy: disable-error-code="override,misc"
 # pyright: reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false

@@ -18,7 +18,6 @@ __all__ = ["api_stub"]
 _HEAD: Final = (
     HEADER
     + """\
-# ruff: noqa
 # pyright: reportPrivateUsage=false, reportUnusedImport=false
 \"\"\"References to this project's functions: `api.module.function`.\"\"\"
 

@@ -25,7 +25,6 @@ __all__ = ["SchemaTypes", "schema_types", "server_stub"]
 _HEAD: Final = (
     HEADER
     + """\
-# ruff: noqa
 # mypy: disable-error-code="override,misc"
 # pyright: reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
 # pyright: reportPrivateUsage=false, reportUnusedImport=false, reportOverlappingOverload=false

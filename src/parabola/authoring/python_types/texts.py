@@ -18,7 +18,11 @@ __all__ = [
     "re_exports",
 ]
 
-HEADER: Final = "# Written by Parabola from the functions in this folder. Do not edit: it is overwritten.\n"
+HEADER: Final = """\
+# Written by Parabola from the functions in this folder. Do not edit: it is overwritten.
+# fmt: off
+# ruff: noqa
+"""
 
 RE_EXPORTED: Final = (
     "COMMIT_TS",
@@ -75,7 +79,6 @@ def re_exports(names: Iterable[str]) -> str:
 _SERVER: Final = (
     HEADER
     + '"""What functions import: contexts, references, hints. `server.pyi` has their types."""\n\n'
-    + "# ruff: noqa\n\n"
     + re_exports(sorted((*RE_EXPORTED, *_MADE), key=str.lower))
     + "from parabola.authoring.database import DatabaseReader as DatabaseReader\n"
     + "from parabola.authoring.database import DatabaseWriter as DatabaseWriter\n"
@@ -86,7 +89,6 @@ _SERVER: Final = (
 _API: Final = (
     HEADER
     + '"""References to functions. `api.pyi` has their types."""\n\n'
-    + "# ruff: noqa\n\n"
     + re_exports(("api", "components", "internal"))
 )
 

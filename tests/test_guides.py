@@ -23,6 +23,7 @@ GUIDES = (
     "signing-in.md",
     "environment-variables.md",
     "files.md",
+    "audit-log.md",
     "scheduling.md",
     "packages.md",
     "python-types.md",
@@ -76,7 +77,7 @@ async def test_the_typescript_code_of_the_guides_can_be_deployed(tmp_path: Path)
         for name, text in GENERATED.items():
             (tmp_path / folder / "_generated" / name).write_text(text)
     shown = [(name, text) for guide in GUIDES for name, text in files(guide) if name.endswith(".ts")]
-    assert len(shown) == len(dict(shown)) == 9
+    assert len(shown) == len(dict(shown)) == 10
     for name, text in shown:
         in_node = text.startswith('"use node"')
         (tmp_path / name.replace("convex/", "convex_node/" if in_node else "convex/")).write_text(text)

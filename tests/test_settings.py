@@ -90,6 +90,7 @@ ELSEWHERE = {
         "services/test_session_results.py",
         "_results_seconds=hours",
     ),
+    "services.audit_lines_seconds": ("services/test_audit_retention.py", "audit_lines_seconds=days"),
     "services.exports_seconds": ("services/archives/test_exports.py", "exports_seconds=0"),
     "services.imports_seconds": ("services/imports/test_import_restart.py", "imports_seconds=0"),
     "services.max_file_bytes": ("test_upload_limits.py", "max_file_bytes=100_000"),

@@ -27,6 +27,7 @@ from parabola.functions.deployed.deployment_store import (
     system_rows,
 )
 from parabola.functions.deployed.function_handles import FunctionHandle
+from parabola.functions.outcomes.audit_lines import AuditRow
 from parabola.services.archives.export_record import ExportRecord
 from parabola.services.deploys.audit_log import AuditEntry
 from parabola.services.files.file_owner import FileOwnerRow
@@ -41,6 +42,7 @@ from keep_release import CONFIG, KEPT
 
 ROWS: dict[str, type[SystemRow]] = {
     "_admin_keys": AdminKeyRow,
+    "_audit_lines": AuditRow,
     "_auth": AuthProviderRow,
     "_cron_job_logs": CronJobLog,
     "_cron_jobs": CronJobRow,

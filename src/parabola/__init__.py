@@ -6,6 +6,7 @@ What an author of functions needs is here::
 """
 
 from parabola._version import __version__ as __version__
+from parabola.authoring.audit import audit_vars
 from parabola.authoring.auth import UserIdentity
 from parabola.authoring.blobs import Blob
 from parabola.authoring.context import (
@@ -71,6 +72,7 @@ __all__ = [
     "UserIdentity",
     "action",
     "api",
+    "audit_vars",
     "components",
     "cron_jobs",
     "define_schema",

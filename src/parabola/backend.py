@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parabola.database.settings import DatabaseSettings
 from parabola.functions.activation import Activation
+from parabola.functions.calls.audit_log import AuditLog
 from parabola.functions.calls.calling import Call, RequestContext, resolve
 from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.running_calls import RunningCalls
@@ -39,6 +40,7 @@ from parabola.functions.settings import FunctionSettings
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.host_programs import find_node, host_programs, repl_modules
 from parabola.services.archives.exports import Exports
+from parabola.services.audit_retention import AuditRetention
 from parabola.services.deploys.deploy import DeployService
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push, PushResult
@@ -123,6 +125,7 @@ class Backend:
         self.scheduler = Scheduler(runner, settings)
         self.crons = Crons(runner, settings)
         self.session_results = SessionResults(database, settings)
+        self.audit_retention = AuditRetention(database, settings)
         secret = bytes.fromhex(config.instance_secret)
         self.files = Files(
             database,
@@ -140,7 +143,9 @@ class Backend:
         )
         self.signing_keys = SigningKeys(database, config.cloud_url)
         documents = DocumentCache(own={self.signing_keys.address: self.signing_keys.key_set})
-        self._tokens = TokenVerifier(documents, redacted=config.redact_logs_to_client)
+        self._tokens = TokenVerifier(
+            documents, lambda: database.now_ms() / 1000, redacted=config.redact_logs_to_client
+        )
         self._history: ExecutionHistory | None = None
         self._closing = AsyncExitStack()
 
@@ -163,6 +168,7 @@ class Backend:
             activation = Activation(database, hosts, instance)
             stack.push_async_callback(activation.close)
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
+            stack.push_async_callback(runner.audit.close)
             keys = AdminKeys(database, config.instance_name, config.instance_secret)
             await keys.open()
             stack.push_async_callback(keys.close)
@@ -190,6 +196,8 @@ class Backend:
             stack.push_async_callback(backend.crons.close)
             backend.session_results.start()
             stack.push_async_callback(backend.session_results.close)
+            backend.audit_retention.start()
+            stack.push_async_callback(backend.audit_retention.close)
             await backend.imports.open()
             stack.push_async_callback(backend.imports.close)
             await backend.exports.open()
@@ -261,6 +269,11 @@ class Backend:
                 if wanted.finds(entry) and (entry["executionId"], entry["timestamp"]) not in known:
                     found.append(entry)
         return sorted(found, key=lambda entry: float(entry["timestamp"]))[-wanted.limit :]
+
+    @property
+    def audit(self) -> AuditLog:
+        """What functions have written with `log.audit(...)`."""
+        return self.runner.audit
 
     @property
     def syscalls(self) -> SyscallTable:

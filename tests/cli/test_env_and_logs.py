@@ -1,4 +1,4 @@
-"""`parabola env` and `parabola logs` against a real server."""
+"""`parabola env`, `parabola logs` and `parabola audit` against a real server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from server_process import ServerProcess
 
 FUNCTIONS = """
-from parabola import QueryCtx, env, query
+from parabola import MutationCtx, QueryCtx, audit_vars, env, mutation, query
 
 @query
 def greeting(ctx: QueryCtx) -> str | None:
@@ -24,6 +24,12 @@ def noisy(ctx: QueryCtx) -> None:
 @query
 def broken(ctx: QueryCtx) -> None:
     raise ValueError("something to mend")
+
+@mutation
+async def remember(ctx: MutationCtx, what: str, fail: bool = False) -> None:
+    await ctx.audit({"action": what, "agent": audit_vars.user_agent})
+    if fail:
+        raise ValueError("after all")
 
 @query
 def obeyed(ctx: QueryCtx) -> None:
@@ -185,3 +191,16 @@ def test_the_log_outlives_the_server_and_finds_a_request(tmp_path: Path) -> None
         assert "something to read" in noisy
     finally:
         server.close()
+
+
+def test_the_audit_log_is_printed_for_people_and_for_programs(server: ServerProcess) -> None:
+    server.run("functions:remember", {"what": "opened"})
+    server.cli("run", "functions:remember", json.dumps({"what": "clo\x9b2Jsed", "fail": True}), check=False)
+    opened, closed = server.cli("audit").stdout.splitlines()
+    assert ' functions:remember {"action": "opened", "agent": ' in opened
+    assert "functions:remember (failed)" in closed
+    assert "\x9b" not in closed
+    entries = [
+        json.loads(line) for line in server.cli("audit", "--limit", "1", "--jsonl").stdout.splitlines()
+    ]
+    assert [(entry["body"]["action"], entry["status"]) for entry in entries] == [("clo\x9b2Jsed", "failure")]

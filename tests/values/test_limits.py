@@ -307,6 +307,15 @@ ELSEWHERE: Mapping[str, tuple[Elsewhere, ...]] = {
             "hosts_node/test_node_actions.py", "test_limits_of_arguments_and_of_operations_at_once", "5 MiB"
         ),
     ),
+    "MAX_AUDIT_LINES": (
+        Elsewhere("functions/outcomes/test_audit_lines.py", "test_there_are_only_so_many_lines", "500"),
+    ),
+    "MAX_AUDIT_LINE_BYTES": (
+        Elsewhere("functions/outcomes/test_audit_lines.py", "test_a_line_is_only_so_long", "100000"),
+    ),
+    "MAX_AUDIT_BYTES": (
+        Elsewhere("functions/outcomes/test_audit_lines.py", "test_all_lines_are_only_so_long", "4000000"),
+    ),
     "MAX_TOKEN_SECONDS": (
         Elsewhere("services/sign_in/test_signing_keys.py", "test_a_token_ends_within_an_hour", "3600"),
     ),

@@ -8,9 +8,11 @@ function must not use does not exist, and asking for it says what to do instead 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.authoring.absent import absent, snake_case
+from parabola.authoring.audit import audit
 from parabola.authoring.auth import Auth, MutationAuth, SyncAuth, SyncMutationAuth
 from parabola.authoring.calls import TransactionLimits, VectorFilter, action_call, nested_call, vector_search
 from parabola.authoring.database import DatabaseReader, DatabaseWriter, SyncDatabaseReader, SyncDatabaseWriter
@@ -80,6 +82,14 @@ class QueryCtx(BaseCtx):
         self.storage = StorageReader(syscalls)
         self.meta = Meta(syscalls)
 
+    def audit(self, body: Mapping[str, Any]) -> Pending[None]:
+        """Write a line into the audit log: JSON, in which `audit_vars` may stand.
+
+        It is durable with the commit of a mutation, and says whether that failed; for a query it is written
+        whenever its result is given to somebody, for an action at once.
+        """
+        return audit(self._syscalls, body)
+
     def run_query(
         self, function: Any, args: Args | None = None, *, transaction_limits: TransactionLimits | None = None
     ) -> Pending[Any]:
@@ -133,6 +143,12 @@ class ActionCtx(BaseCtx):
         self.storage = Storage(syscalls)
         self.meta = Meta(syscalls)
 
+    def audit(self, body: Mapping[str, Any]) -> Pending[None]:
+        """Write a line into the audit log: JSON, in which `audit_vars` may stand; it is durable when this
+        returns.
+        """
+        return audit(self._syscalls, body)
+
     def run_query(self, function: Any, args: Args | None = None) -> Pending[Any]:
         """Run a query on the newest state, in a transaction of its own."""
         return action_call(self._syscalls, "query", function, args)
@@ -172,6 +188,10 @@ class SyncQueryCtx(BaseCtx):
         self.auth = SyncAuth(syscalls, wait)
         self.storage = SyncStorageReader(syscalls, wait)
         self.meta = SyncMeta(syscalls, wait)
+
+    def audit(self, body: Mapping[str, Any]) -> None:
+        """Write a line into the audit log: JSON, in which `audit_vars` may stand; see `QueryCtx.audit`."""
+        self._wait(audit(self._syscalls, body))
 
     def run_query(
         self, function: Any, args: Args | None = None, *, transaction_limits: TransactionLimits | None = None
@@ -223,6 +243,10 @@ class SyncActionCtx(BaseCtx):
         self.scheduler = SyncScheduler(syscalls, wait)
         self.storage = SyncStorage(syscalls, wait)
         self.meta = SyncMeta(syscalls, wait)
+
+    def audit(self, body: Mapping[str, Any]) -> None:
+        """Write a line into the audit log: JSON, in which `audit_vars` may stand; see `QueryCtx.audit`."""
+        self._wait(audit(self._syscalls, body))
 
     def run_query(self, function: Any, args: Args | None = None) -> Any:
         """Run a query on the newest state, in a transaction of its own."""

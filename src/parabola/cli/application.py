@@ -14,6 +14,7 @@ from parabola.cli import (
     admin_key,
     archive_export,
     archive_import,
+    audit,
     codegen,
     data,
     deploy,
@@ -49,6 +50,7 @@ application.command("deploy")(deploy.deploy)
 application.command("run")(run.run)
 application.command("data")(data.data)
 application.command("logs")(logs.logs)
+application.command("audit")(audit.audit)
 application.add_typer(env.env, name="env")
 application.command("import")(archive_import.archive_import)
 application.command("export")(archive_export.archive_export)

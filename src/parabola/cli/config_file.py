@@ -15,7 +15,7 @@ from parabola.values.errors import BadRequest
 __all__ = ["COMMANDS", "read_command_options", "read_config"]
 
 COMMANDS: Final = frozenset(
-    {"deploy", "run", "data", "logs", "env", "import", "export", "codegen", "admin-key"}
+    {"deploy", "run", "data", "logs", "audit", "env", "import", "export", "codegen", "admin-key"}
 )
 """Commands whose options are in a table of that name."""
 

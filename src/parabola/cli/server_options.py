@@ -597,6 +597,15 @@ def _rows() -> Iterator[ServerOption]:
         365 * DAY,
     )
     yield row(
+        "keep-audit-log",
+        "services.audit_lines_seconds",
+        RETENTION,
+        TIME,
+        "How long the lines that functions write into the audit log are kept.",
+        3600,
+        10 * 365 * DAY,
+    )
+    yield row(
         "keep-unchanged-results",
         "services.unchanged_results_seconds",
         RETENTION,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from parabola.database.query.cursors import CursorCodec
 from parabola.functions.calls.actions import run_action
 from parabola.functions.calls.attempt import Attempt
+from parabola.functions.calls.audit_log import AuditLog
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.deadlines import SLOW_SYSTEM_FAILURE, DeadlinePassed, Deadlines
 from parabola.functions.calls.execution import Execution, Outcome, UncatchableFailure
@@ -34,6 +35,7 @@ from parabola.functions.processes.host_connection import HostLost
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.queries.query_cache import QueryCache
 from parabola.functions.settings import FunctionSettings
+from parabola.functions.syscalls import audit as syscall_audit
 from parabola.functions.syscalls import calls as syscall_calls
 from parabola.functions.syscalls import data as syscall_data
 from parabola.functions.syscalls import meta as syscall_meta
@@ -83,6 +85,7 @@ class FunctionRunner:
         self.instance: Mapping[str, str] = instance or {"cloudUrl": "", "siteUrl": ""}
         """Public addresses: `cloudUrl` of the API, `siteUrl` of HTTP actions."""
         self.log = ExecutionLog(settings.log_entries)
+        self.audit = AuditLog(database)
         self.cursors = CursorCodec(instance_name, instance_secret)
         self.deadlines = Deadlines()
         self.running = RunningCalls()
@@ -92,6 +95,7 @@ class FunctionRunner:
                 *syscall_streams.SYSCALLS,
                 *syscall_calls.SYSCALLS,
                 *syscall_meta.SYSCALLS,
+                *syscall_audit.SYSCALLS,
             ]
         )
         self.query_cache = QueryCache(self, database, capacity=settings.query_cache_bytes)
@@ -108,6 +112,7 @@ class FunctionRunner:
             implicit=self._implicit,
             tables=TableNumbers(),
             calls=self,
+            audit=self.audit,
             running=self.running,
         )
         """What attempts get to know of all this."""
@@ -137,6 +142,7 @@ class FunctionRunner:
                 value_json=outcome.value_json,
                 error=outcome.failure,
                 log_lines=self.closing_lines(execution, outcome),
+                audit_lines=attempt.written_audit_lines(),
                 journal=attempt.journal if outcome.failure is None else journal,
                 ts=ts,
                 read_set=transaction.read_set,

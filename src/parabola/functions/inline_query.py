@@ -92,6 +92,8 @@ class InlineQueries:
             functions = {**base.deployment.functions, name.canonical: spec}
             active = Active(replace(base.deployment, functions=functions), hosts, base.handles)
             call = replace(call, public_only=False)
-            return await self._runner.query(call, ts=self._runner.database.durable_ts, active=active)
+            result = await self._runner.query(call, ts=self._runner.database.durable_ts, active=active)
+            self._runner.query_cache.handed_over(result, call)
+            return result
         finally:
             await hosts.close()

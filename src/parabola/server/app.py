@@ -17,6 +17,7 @@ from parabola.functions.calls.running_calls import RunningCall
 from parabola.server.api import (
     admin_keys_api,
     archives_api,
+    audit_api,
     deploy_api,
     environment_api,
     http_actions,
@@ -64,6 +65,7 @@ class AppBackend(
     storage_api.StoringBackend,
     admin_keys_api.KeptKeysBackend,
     key_set_api.SigningBackend,
+    audit_api.AuditedBackend,
     Protocol,
 ):
     """All that the APIs together ask of a backend. That ours has it is checked where the two meet, in
@@ -79,6 +81,7 @@ APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     deploy_api.routes,
     environment_api.routes,
     log_api.routes,
+    audit_api.routes,
     archives_api.routes,
     inline_query_api.routes,
     usage_api.routes,

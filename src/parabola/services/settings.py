@@ -29,6 +29,8 @@ class ServiceSettings:
     """How long a mutation that a client sends again takes no second effect (semantics 13); from 1 hour."""
     unchanged_results_seconds: float = _HOUR
     """The same for mutations that have written nothing; from 1 minute."""
+    audit_lines_seconds: float = 90 * _DAY
+    """How long lines of the audit log are kept; from 1 hour."""
     exports_seconds: float = 14 * _DAY
     """How long the archive of an export can be fetched (semantics 13); from 1 minute."""
     imports_seconds: float = 7 * _DAY

@@ -44,6 +44,9 @@ ISSUER: Final = "https://parabola.test"
 """The issuer of test users."""
 
 
+_ALL_AUDIT_LINES: Final = 100_000
+
+
 class FunctionFailed(ParabolaError):
     """The function that was called raised something other than a `ConvexError`; the message tells where."""
 
@@ -201,6 +204,11 @@ class InProcessBackend:
     def _integer_places(self) -> IntegerPlaces:
         deployment = self._backend.deployment
         return IntegerPlaces(deployment.schema, deployment.functions)
+
+    async def audit_lines(self) -> list[dict[str, Any]]:
+        """What functions wrote with `ctx.audit(...)`, oldest first: `body`, `function`, `status`, ..."""
+        await self._backend.audit.settle()
+        return [row.to_json() for row in await self._backend.audit.newest(_ALL_AUDIT_LINES)]
 
     def _call(self, function: Any, args: Mapping[str, Any] | None, named: Mapping[str, Any]) -> Call:
         encoded = encode(normalize({**(args or {}), **named}))

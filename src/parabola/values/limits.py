@@ -112,6 +112,13 @@ MAX_LOG_LINES: Final = 256
 MAX_LOG_LINE_BYTES: Final = 32_768
 """Bytes of one log line; longer ones are cut at a character boundary. The documentation says 4 KiB."""
 
+# The audit log of functions (js-runtime 9): what one call may write
+
+MAX_AUDIT_LINES: Final = 500
+MAX_AUDIT_LINE_BYTES: Final = 100_000
+"""Bytes of one line as JSON."""
+MAX_AUDIT_BYTES: Final = 4_000_000
+
 # Time (semantics 4.3 and 13), in seconds
 
 MAX_USER_TIME: Final = 1.0

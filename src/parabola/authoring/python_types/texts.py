@@ -40,6 +40,7 @@ RE_EXPORTED: Final = (
     "SyncRequest",
     "UserIdentity",
     "action",
+    "audit_vars",
     "components",
     "cron_jobs",
     "env",

@@ -105,6 +105,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "_signing_keys": _table(256),
     "_file_owner": _table(257),
     "_admin_keys": _table(258),
+    "_audit_lines": _table(259, by_ts=("ts", "position")),
 }
 
 COMPONENT_TABLES: Final = (

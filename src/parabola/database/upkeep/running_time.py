@@ -29,8 +29,8 @@ UNEVEN_NS: Final = NS_PER_SECOND
 SPACING: Final = 0.1
 """Readings may lie so far apart, as a part of their age: that much longer things are kept at the most."""
 
-LONGEST_SECONDS: Final = 30 * 24 * 3600.0
-"""Nobody asks about an age beyond this."""
+LONGEST_SECONDS: Final = 11 * 365 * 24 * 3600.0
+"""Nobody asks about an age beyond this: settings go to ten years."""
 
 
 def seconds_since_boot() -> float:

@@ -10,6 +10,7 @@ from parabola.functions.calls.calling import Call, RequestContext
 from parabola.functions.calls.seeds import nested_seed
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.audit_lines import AuditLine, AuditLines
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
@@ -47,6 +48,8 @@ class Attempt:
     user_ms: float = 0.0
     losses: HostLosses | None = None
     """What the call has cost in hosts before; `None` for actions, which are never run again."""
+    audit_lines: AuditLines | None = None
+    """What its functions have written into the audit log, if they have."""
     _nested: int = 0
 
     @property
@@ -68,6 +71,16 @@ class Attempt:
         """A seed for a nested call, determined by the attempt's own."""
         self._nested += 1
         return nested_seed(self.seed, self._nested)
+
+    def audit(self, function: str, udf_type: str, body: Any) -> AuditLine:
+        """Take a line for the audit log. Raises `BadRequest` as `AuditLines.add` does."""
+        if self.audit_lines is None:
+            self.audit_lines = AuditLines()
+        return self.audit_lines.add(function, udf_type, body)
+
+    def written_audit_lines(self) -> tuple[AuditLine, ...]:
+        """Lines for the audit log so far."""
+        return () if self.audit_lines is None else self.audit_lines.all()
 
     def read_identity(self) -> Mapping[str, Any] | None:
         """The user's attributes; from now on the result belongs to this identity only."""

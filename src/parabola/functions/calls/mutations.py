@@ -116,8 +116,11 @@ class Mutations:
             if request.on_committing is not None:
                 request.on_committing(ts)
 
+        audit, audited = runner.audit, attempt.written_audit_lines()
         if outcome.failure is None:
             try:
+                if audited:
+                    await audit.write_with(transaction, audit.rows(audited, call, "success"))
                 if session is not None:
                     await store_result(transaction, session, call, outcome.value_json, lines)
                 if companion is not None:
@@ -125,7 +128,12 @@ class Mutations:
                 ts = await database.commit(transaction, source=str(call.name), on_validated=validated)
             except BadRequest as error:
                 outcome = Outcome(failure=FunctionFailure(error.message))
+            else:
+                if audited:
+                    audit.written()
         if outcome.failure is not None:
+            if audited:
+                await audit.write(audit.rows(audited, call, "failure"))
             # The failure may tell of what was read, so that must be durable first.
             await database.wait_durable(transaction.begin_ts)
         result = FunctionResult(

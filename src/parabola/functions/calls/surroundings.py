@@ -11,6 +11,7 @@ import orjson
 if TYPE_CHECKING:
     from parabola.database.model.tables import Registry
     from parabola.database.query.cursors import CursorCodec
+    from parabola.functions.calls.audit_log import AuditLog
     from parabola.functions.calls.calling import Call
     from parabola.functions.calls.deadlines import Deadlines
     from parabola.functions.calls.implicit_reads import ImplicitReads
@@ -70,4 +71,5 @@ class Surroundings:
     implicit: ImplicitReads
     tables: TableNumbers
     calls: Calls
+    audit: AuditLog
     running: RunningCalls

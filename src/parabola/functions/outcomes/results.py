@@ -12,6 +12,7 @@ from parabola.functions.outcomes.failures import MISSING, FunctionFailure
 
 if TYPE_CHECKING:
     from parabola.database.model.intervals import ReadSet
+    from parabola.functions.outcomes.audit_lines import AuditLine
     from parabola.functions.outcomes.logs import LogLine
 
 __all__ = ["KEPT", "FunctionResult"]
@@ -32,6 +33,7 @@ class FunctionResult:
     __slots__ = (
         "_digest",
         "_memo",
+        "audit_lines",
         "error",
         "executed_at",
         "journal",
@@ -50,6 +52,7 @@ class FunctionResult:
         value_json: bytes = b"null",
         error: FunctionFailure | None = None,
         log_lines: tuple[LogLine, ...] = (),
+        audit_lines: tuple[AuditLine, ...] = (),
         journal: str | None = None,
         ts: int = 0,
         read_set: ReadSet | None = None,
@@ -61,6 +64,8 @@ class FunctionResult:
         self.value_json = value_json
         self.error = error
         self.log_lines = log_lines
+        self.audit_lines = audit_lines
+        """Of a query: what is written into the audit log for everyone who is given this result."""
         self.journal = journal
         self.ts = ts
         self.read_set = read_set
@@ -109,7 +114,10 @@ class FunctionResult:
     @property
     def size(self) -> int:
         """Bytes to account for when this result is kept: with its place in the cache and its subscription."""
-        return KEPT + len(self.value_json) + sum(64 + sum(map(len, line.messages)) for line in self.log_lines)
+        size = KEPT + len(self.value_json)
+        if self.audit_lines:
+            size += sum(64 + len(line.text) for line in self.audit_lines)
+        return size + sum(64 + sum(map(len, line.messages)) for line in self.log_lines)
 
     def memo(self, key: Any, build: Callable[[FunctionResult], T]) -> T:
         """Something made from this result once, however many clients it is sent to (such as its piece of a

@@ -105,6 +105,7 @@ class LiveQuery:
             self._cache.release(before, self)
         if cached is None:
             return
+        self._cache.handed_over(cached.result, self._call)
         if cached.result.error is None:
             self.journal = cached.result.journal
         if not self._cache.hold(cached, self):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from parabola.database.commits.subscriptions import Token
     from parabola.database.database import Database
     from parabola.functions.engine import FunctionRunner
+    from parabola.functions.outcomes.audit_lines import AuditStatus
     from parabola.functions.queries.live_query import LiveQuery
 
 __all__ = [
@@ -194,7 +195,14 @@ class QueryCache:
         cached = await self.result_at(family, call.identity, ts, call.request)
         if cached.result.error is not None and not cached.holders:
             self._drop(cached)
+        self.handed_over(cached.result, call)
         return cached.result
+
+    def handed_over(self, result: FunctionResult, call: Call) -> None:
+        """A result goes to whoever made `call`: what its query wrote into the audit log is written for it."""
+        if result.audit_lines:
+            status: AuditStatus = "success" if result.error is None else "failure"
+            self._runner.audit.hand_over(result.audit_lines, call, status)
 
     def family(self, call: Call, journal: str | None) -> QueryFamily:
         """The family of a query; a new one is known once something runs for it. Raises `CallRefused` for

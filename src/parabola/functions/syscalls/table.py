@@ -52,7 +52,6 @@ RESERVED: Final[Mapping[str, str]] = {
     "1.0/signJwt": "signing tokens",
     "1.0/getServiceUrl": "platform services",
     "1.0/createServiceToken": "platform services",
-    "1.0/auditLog": "audit logging",
 }
 """Operations that are part of the contract and belong to a service; without the service they are refused by
 name.

@@ -16,7 +16,7 @@ from parabola.database.model.tables import Registry
 from parabola.services.deploys.push import IndexDiff
 from parabola.values.schema.definition import DatabaseIndex, IndexDefinition, Schema, SearchIndex
 
-__all__ = ["IndexChanges", "NewIndex", "index_changes", "options_of"]
+__all__ = ["IndexChanges", "NewIndex", "describe_stored", "index_changes", "options_of"]
 
 _SYSTEM_INDEXES: Final = (BY_ID, BY_CREATION_TIME)
 
@@ -50,12 +50,12 @@ class IndexChanges:
     def diff(self, registry: Registry) -> IndexDiff:
         """The form that the command line shows."""
         new = [describe(new.table, _shape(new.definition), new.definition.staged) for new in self.add]
-        new += [_describe_stored(registry, index) for index in self.pending]
+        new += [describe_stored(registry, index) for index in self.pending]
         return IndexDiff(
             tuple(new),
-            tuple(_describe_stored(registry, index) for index in self.remove),
-            tuple(_describe_stored(registry, index) for index in self.enable),
-            tuple(_describe_stored(registry, index) for index in self.disable),
+            tuple(describe_stored(registry, index) for index in self.remove),
+            tuple(describe_stored(registry, index) for index in self.enable),
+            tuple(describe_stored(registry, index) for index in self.disable),
         )
 
 
@@ -120,7 +120,8 @@ def _shape(definition: IndexDefinition) -> dict[str, Any]:
     return {"name": definition.name, "type": kind, **options_of(definition)}
 
 
-def _describe_stored(registry: Registry, index: Index) -> dict[str, Any]:
+def describe_stored(registry: Registry, index: Index) -> dict[str, Any]:
+    """The same for an index that there is."""
     table = registry.table_by_tablet(index.tablet_id)
     assert table is not None
     shape: dict[str, Any] = {"name": index.name, "type": index.kind}

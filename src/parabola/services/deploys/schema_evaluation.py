@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from parabola.services.deploys.index_changes import index_changes
+from parabola.services.deploys.index_changes import describe_stored, index_changes
 from parabola.services.deploys.schema_validation import tables_in_doubt
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ def _tables(database: Database, schema: Schema | None) -> Iterator[dict[str, Any
 def _indexes(database: Database, schema: Schema | None) -> Iterator[dict[str, Any]]:
     changes = index_changes(database.registry, schema)
     diff = changes.diff(database.registry)
+    unfilled = {
+        describe_stored(database.registry, index)["name"]
+        for index in changes.enable
+        if index.state == "backfilling"
+    }
     for change, indexes in (
         ("added", diff.added),
         ("enabled", diff.enabled),
@@ -56,7 +61,12 @@ def _indexes(database: Database, schema: Schema | None) -> Iterator[dict[str, An
     ):
         for index in indexes:
             documents, _ = _size(database, index["name"].partition(".")[0])
-            yield {**index, "change": change, "needsBackfill": change == "added", "numDocs": documents}
+            # A staged index may be enabled before it has been filled: the push then waits for that.
+            needed = change == "added" or (change == "enabled" and index["name"] in unfilled)
+            # What changes its flag is shown as it will be: nobody waits for what is staged.
+            staged = {"enabled": False, "disabled": True}.get(change, index["staged"])
+            after = {**index, "staged": staged}
+            yield {**after, "change": change, "needsBackfill": needed, "numDocs": documents}
 
 
 def _size(database: Database, name: str) -> tuple[int, int]:

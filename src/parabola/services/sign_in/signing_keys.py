@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -51,15 +50,11 @@ class SigningKeyRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
 
 
 class SigningKeys:
-    """The keys of the deployment at `issuer`, the public address of its API.
+    """The keys of the deployment at `issuer`, the public address of its API."""
 
-    `clock` gives seconds since the epoch.
-    """
-
-    def __init__(self, database: Database, issuer: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, issuer: str) -> None:
         self._database = database
         self._issuer = issuer
-        self._clock = clock
         self._key: ECKey | None = None
         self._making = asyncio.Lock()
 
@@ -89,7 +84,7 @@ class SigningKeys:
                 code="InvalidTokenLifetime",
             )
         key = await self._signing_key()
-        now = math.floor(self._clock())
+        now = math.floor(self._database.now_ms() / 1000)
         told = {**claims, "iss": self._issuer, "iat": now, "exp": now + math.floor(seconds)}
         header = {"alg": ALGORITHM, "typ": "JWT", "kid": key.kid}
         return jws.serialize_compact(header, orjson.dumps(told), key, algorithms=[ALGORITHM])

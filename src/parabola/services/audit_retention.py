@@ -1,0 +1,69 @@
+"""Forgetting lines of the audit log that are older than an operator wants to keep them (js-runtime 1.7)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from parabola.functions.outcomes.audit_lines import AUDIT_LINES
+from parabola.services.settings import ServiceSettings
+from parabola.values.errors import ParabolaError
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.transaction import Transaction
+
+__all__ = ["AuditRetention", "remove_old_lines"]
+
+CLEANING_SECONDS: Final = 3600.0
+"""Between two looks."""
+BATCH: Final = 500
+"""Lines of one transaction."""
+_SOURCE: Final = "audit log retention"
+
+
+class AuditRetention:
+    """Removes old lines from time to time, until closed."""
+
+    def __init__(self, database: Database, settings: ServiceSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, with what is too old already."""
+        self._task = asyncio.create_task(self._run(), name=_SOURCE)
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(ParabolaError):
+                await self.run_once()
+            await asyncio.sleep(CLEANING_SECONDS)
+
+    async def run_once(self) -> None:
+        """Remove all that is too old now."""
+        before_ms = self._database.clock_before(self._settings.audit_lines_seconds) / 1e6
+        while await self._database.transact(partial(remove_old_lines, before_ms=before_ms), source=_SOURCE):
+            pass
+
+
+async def remove_old_lines(tx: Transaction, before_ms: float) -> int:
+    """Remove lines written before a time (ms); how many there were, at most `BATCH`."""
+    source: dict[str, Any] = {
+        "type": "IndexRange",
+        "indexName": f"{AUDIT_LINES}.by_creation_time",
+        "range": [{"type": "Lt", "fieldPath": "_creationTime", "value": before_ms}],
+        "order": "asc",
+    }
+    rows = await tx.query_system({"source": source, "operators": [{"limit": BATCH}]}).collect()
+    for row in rows:
+        await tx.delete_system(row.id)
+    return len(rows)

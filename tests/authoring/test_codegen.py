@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import convert
 
-from parabola.authoring.codegen import generate
+from parabola.authoring.codegen import generate, generate_beside
 from parabola.authoring.typescript_types import type_of
 from parabola.values.analyzed_modules import AnalyzedModule
 
@@ -141,3 +141,32 @@ def test_each_member_of_a_union_of_documents_gets_the_system_fields() -> None:
     text = generate({}, {"schemaValidation": True, "tables": [table]})["dataModel.d.ts"]
     assert '{ _id: Id<"t">; _creationTime: number; a: string } | {' in text
     assert 'fieldPaths: "_creationTime" | "_id" | "a" | "b";' in text
+
+
+DOCUMENTS = {
+    form: {"type": "document", "tableName": "tasks", "form": form} for form in ("doc", "new", "patch")
+}
+
+
+def test_documents_that_hints_name_are_those_of_the_data_model() -> None:
+    modules = {
+        "a.py": module(
+            function("add", "Mutation", args=object_of(task=DOCUMENTS["new"], changes=DOCUMENTS["patch"])),
+            function("all", returns={"type": "array", "value": DOCUMENTS["doc"]}),
+        )
+    }
+    text = generate(modules, None)["api.d.ts"]
+    assert 'import type { FunctionReference, WithoutSystemFields } from "convex/server";' in text
+    assert 'import type { Doc } from "./dataModel.js";' in text
+    assert 'task: WithoutSystemFields<Doc<"tasks">>' in text
+    assert 'changes: Partial<WithoutSystemFields<Doc<"tasks">>>' in text
+    assert 'Array<Doc<"tasks">>' in text
+
+
+@pytest.mark.parametrize("schema", [None, {"tables": [], "schemaValidation": True}])
+def test_beside_typescript_functions_the_data_model_is_that_of_the_schema(schema: Any) -> None:
+    modules = {"a.py": module(function("one", args=object_of(id=STRING), returns=DOCUMENTS["doc"]))}
+    text = generate_beside(modules, schema)["python.generated.d.ts"]
+    imported = 'import type { Doc } from "./_generated/dataModel.js";'
+    assert (imported in text) == (schema is None)
+    assert ("export type Doc<" in text) == (schema is not None)

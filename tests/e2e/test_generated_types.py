@@ -12,7 +12,7 @@ import pytest
 from node_packages import CLIENTS, node_environment
 from parabola.cli.codegen import write_declarations
 from parabola.project import Project
-from tasks_example import ROOT, TASKS, copy_functions
+from tasks_example import ROOT, copy_functions
 
 pytestmark = pytest.mark.e2e
 
@@ -50,13 +50,34 @@ def test_the_page_of_the_readme_is_typed(tmp_path: Path, npm_packages: Path) -> 
     assert done.returncode == 0, done.stdout
 
 
-def test_the_examples_declarations_are_up_to_date(tmp_path: Path) -> None:
-    copy_functions(tmp_path)
-    shutil.rmtree(tmp_path / "convex" / "_generated", ignore_errors=True)
+@pytest.mark.parametrize("example", ["tasks", "chat-python"])
+def test_the_examples_declarations_are_up_to_date(example: str, tmp_path: Path) -> None:
+    functions = ROOT / "examples" / example / "convex"
+    hidden = shutil.ignore_patterns("_generated", "__pycache__")
+    shutil.copytree(functions, tmp_path / "convex", ignore=hidden)
     write_declarations(Project.at(tmp_path))
     for file in (tmp_path / "convex" / "_generated").iterdir():
-        kept = TASKS / "convex" / "_generated" / file.name
-        assert kept.read_text() == file.read_text(), "run `parabola codegen` in examples/tasks"
+        kept = functions / "_generated" / file.name
+        assert kept.read_text() == file.read_text(), f"run `parabola codegen` in examples/{example}"
+
+
+def test_the_page_of_the_chat_is_typed_by_the_functions_it_calls(tmp_path: Path, npm_packages: Path) -> None:
+    for folder in ("chat-web", "chat-python"):
+        hidden = shutil.ignore_patterns("node_modules", "dist", "__pycache__")
+        shutil.copytree(ROOT / "examples" / folder, tmp_path / folder, ignore=hidden)
+    page = tmp_path / "chat-web"
+    (page / "node_modules").symlink_to(npm_packages)
+
+    def compile() -> str:
+        command = [str(npm_packages / ".bin" / "tsc"), "-p", "."]
+        return subprocess.run(
+            command, cwd=page, capture_output=True, text=True, env=node_environment(), check=False
+        ).stdout
+
+    assert compile() == ""
+    messages = page / "src" / "Messages.tsx"
+    messages.write_text(messages.read_text().replace("{message.author}", "{message.autor}"))
+    assert "Did you mean 'author'?" in compile()
 
 
 MOOD = """

@@ -1,15 +1,15 @@
 import { useMutation, useQuery } from "convex/react";
 import { useEffect, useState } from "react";
-import { api, type Channel } from "./api";
+import { api, type Id } from "./api";
 import { Composer } from "./Composer";
 import { Messages } from "./Messages";
 import { session, useName } from "./session";
 
 export function Chat() {
   const name = useName();
-  const channels: Channel[] | undefined = useQuery(api.channels.list);
+  const channels = useQuery(api.channels.list);
   const create = useMutation(api.channels.create);
-  const [chosen, choose] = useState<string>();
+  const [chosen, choose] = useState<Id<"channels">>();
   const [draft, setDraft] = useState("");
   const channel = channels?.find((each) => each._id === chosen) ?? channels?.[0];
 

@@ -1,15 +1,15 @@
 import { useMutation, useQuery } from "convex/react";
 import { ConvexError } from "convex/values";
 import { useRef, useState } from "react";
-import { api } from "./api";
+import { api, type Id } from "./api";
 
 const BEAT_MS = 2000;
 
-export function Composer({ channel, name }: { channel: string; name: string }) {
+export function Composer({ channel, name }: { channel: Id<"channels">; name: string }) {
   const send = useMutation(api.messages.send);
   const beat = useMutation(api.presence.beat);
   const upload = useMutation(api.files.upload);
-  const typing: string[] = useQuery(api.presence.typing, { channel }) ?? [];
+  const typing = useQuery(api.presence.typing, { channel }) ?? [];
   const [text, setText] = useState("");
   const [error, setError] = useState("");
   const lastBeat = useRef(0);
@@ -39,7 +39,7 @@ export function Composer({ channel, name }: { channel: string; name: string }) {
   }
 
   async function attach(file: File) {
-    const url: string = await upload();
+    const url = await upload();
     const headers = { "Content-Type": file.type || "application/octet-stream" };
     const response = await fetch(url, { method: "POST", headers, body: file });
     if (!response.ok) throw new Error(`The upload failed: ${await response.text()}`);

@@ -1,15 +1,15 @@
 import { usePaginatedQuery } from "convex/react";
-import { api, type Message } from "./api";
+import { api, type Id } from "./api";
 
 const PAGE = 15;
 const IMAGE = /\.(png|jpe?g|gif|webp|svg)$/i;
 
-export function Messages({ channel }: { channel: string }) {
+export function Messages({ channel }: { channel: Id<"channels"> }) {
   const { results, status, loadMore } = usePaginatedQuery(api.messages.list, { channel }, { initialNumItems: PAGE });
   // The newest comes first, and the list is drawn from the bottom up: it stays at its end by itself.
   return (
     <ol className="messages" aria-label="Messages">
-      {(results as Message[]).map((message) => (
+      {results.map((message) => (
         <li key={message._id} className={message.kind}>
           <span className="avatar" style={{ "--hue": hue(message.author) } as React.CSSProperties}>
             {message.author[0]}

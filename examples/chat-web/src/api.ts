@@ -1,18 +1,8 @@
-// The functions by their names, which are the same in the Python and the TypeScript version.
+// The functions by their names, which are the same in the Python and the TypeScript version. Their types are those that
+// Parabola has written for the Python one.
 import { anyApi } from "convex/server";
+import type { api as functions } from "../../chat-python/convex/_generated/api";
 
-export const api = anyApi;
+export type { Id } from "../../chat-python/convex/_generated/dataModel";
 
-export interface Channel {
-  _id: string;
-  name: string;
-}
-
-export interface Message {
-  _id: string;
-  _creationTime: number;
-  author: string;
-  kind: "person" | "command" | "webhook";
-  text: string;
-  file?: { name: string; url: string | null };
-}
+export const api = anyApi as unknown as typeof functions;

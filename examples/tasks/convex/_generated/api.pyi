@@ -52,6 +52,9 @@ class TasksPageResult(TypedDict):
     splitCursor: NotRequired[str | None]
     pageStatus: NotRequired[Literal["SplitRecommended"] | Literal["SplitRequired"] | None]
 
+class _TasksSummaryArgs(TypedDict):
+    pass
+
 class TasksSummaryResult(TypedDict):
     open: float
     done: float
@@ -62,13 +65,19 @@ class _TasksCreateArgs(TypedDict):
 class _TasksToggleArgs(TypedDict):
     id: ReadOnly[Literal["tasks"]]
 
+class _TasksRemoveArgs(TypedDict):
+    id: ReadOnly[Literal["tasks"]]
+
+class _TasksClearCompletedArgs(TypedDict):
+    pass
+
 class _api_tasks:
-    clear_completed: MutationReferenceMaybeArgs[_SampleLoadArgs, int]
+    clear_completed: MutationReferenceMaybeArgs[_TasksClearCompletedArgs, int]
     create: MutationReference[_TasksCreateArgs, Literal["tasks"]]
     list: QueryReferenceMaybeArgs[_TasksListArgs, list[Tasks]]
     page: QueryReference[_TasksPageArgs, TasksPageResult]
-    remove: MutationReference[_TasksToggleArgs, None]
-    summary: QueryReferenceMaybeArgs[_SampleLoadArgs, TasksSummaryResult]
+    remove: MutationReference[_TasksRemoveArgs, None]
+    summary: QueryReferenceMaybeArgs[_TasksSummaryArgs, TasksSummaryResult]
     toggle: MutationReference[_TasksToggleArgs, None]
 
 class _api:

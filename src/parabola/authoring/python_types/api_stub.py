@@ -106,7 +106,9 @@ def _reference(writer: TypeWriter, function: AnalyzedFunction, segments: list[st
     if args is None or args["type"] != "object":
         args_type = "Mapping[str, Any]"
     else:
-        args_type = writer.object(args, f"{name}Args", "write")
+        # Called after the function even where a table looks the same: complaints name it.
+        args_type = writer.name(f"_{name}Args")
+        writer.define(args_type, writer.fields(args, f"{name}Args", "write"))
         needs_args = any(not described["optional"] for described in args["value"].values())
     result = "Any" if returns is None else writer.type_of(returns, f"{name}Result", "read")
     kind = f"{function.udf_type}Reference{'' if needs_args else 'MaybeArgs'}"

@@ -1,0 +1,3 @@
+# Written by Parabola from the functions in this folder. Do not edit: it is overwritten.
+# fmt: off
+# ruff: noqa

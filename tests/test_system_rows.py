@@ -19,6 +19,7 @@ from parabola.database.model.system_rows import SystemRow
 from parabola.database.model.table_rows import IndexRow, TableRow
 from parabola.functions.calls.session_requests import SessionResult
 from parabola.functions.deployed.cron_rows import CronJobLog, CronJobRow, NextRun
+from parabola.functions.deployed.deployment_events import DeploymentEvent
 from parabola.functions.deployed.deployment_store import (
     AuthProviderRow,
     DeploymentRow,
@@ -29,7 +30,6 @@ from parabola.functions.deployed.deployment_store import (
 from parabola.functions.deployed.function_handles import FunctionHandle
 from parabola.functions.outcomes.audit_lines import AuditRow
 from parabola.services.archives.export_record import ExportRecord
-from parabola.services.deploys.audit_log import AuditEntry
 from parabola.services.files.file_owner import FileOwnerRow
 from parabola.services.imports.record import ImportRow
 from parabola.services.sign_in.known_admin_keys import AdminKeyRow
@@ -47,7 +47,7 @@ ROWS: dict[str, type[SystemRow]] = {
     "_cron_job_logs": CronJobLog,
     "_cron_jobs": CronJobRow,
     "_cron_next_run": NextRun,
-    "_deployment_audit_log": AuditEntry,
+    "_deployment_audit_log": DeploymentEvent,
     "_environment_variables": EnvironmentVariable,
     "_exports": ExportRecord,
     "_file_owner": FileOwnerRow,

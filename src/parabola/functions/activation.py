@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.deployed.deployment import Deployment
+from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.deployment_store import (
     load_deployment,
     load_environment,
@@ -145,8 +146,13 @@ class Activation:
                     deployment = hosts.deployment = replace(deployment, auth_providers=providers)
                 final = deployment
 
+                before_env = runner.active.deployment.env
+
                 async def write(transaction: Transaction) -> None:
                     await store_environment(transaction, changes)
+                    for name, value in changes.items():
+                        if (action := _variable_event(before_env.get(name), value)) is not None:
+                            await record_event(transaction, action, variable_name=name)
                     await store_auth_providers(transaction, final)
 
                 async with runner.switch():
@@ -196,3 +202,12 @@ class Activation:
         task = asyncio.get_running_loop().create_task(retire())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+
+def _variable_event(before: str | None, after: str | None) -> str | None:
+    """What becomes of a variable, in the words of the audit log; None where nothing does."""
+    if before == after:
+        return None
+    if before is None:
+        return "create_environment_variable"
+    return "delete_environment_variable" if after is None else "update_environment_variable"

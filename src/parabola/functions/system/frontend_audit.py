@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from parabola.functions.deployed.deployment_events import DEPLOYMENT_EVENTS
 from parabola.functions.outcomes.audit_lines import AUDIT_LINES, AuditRow
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.registry import SystemContext, system_function
@@ -35,7 +36,7 @@ async def audit_lines(ctx: SystemContext, args: dict[str, Any]) -> Any:
 )
 async def deployment_events(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """A page of the audit log, newest first."""
-    source = {"type": "FullTableScan", "tableName": "_deployment_audit_log", "order": "desc"}
+    source = {"type": "FullTableScan", "tableName": DEPLOYMENT_EVENTS, "order": "desc"}
     page = await ctx.transaction.paginate_system(
         {"source": source, "operators": []},
         cursor_codec=ctx.around.cursors,

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from parabola.functions.deployed.deployment_events import record_event
 from parabola.services.archives.archive_snapshot import archive_snapshot
 from parabola.services.archives.export_record import EXPORTS, ExportRecord, all_exports, find_export
 from parabola.services.files.durable_files import sync_directory, sync_file
@@ -92,6 +93,7 @@ class Exports:
                 raise BadRequest(
                     "Another export is under way. Wait until it is completed.", code="ExportInProgress"
                 )
+            await record_event(tx, "request_export", include_storage=include_storage)
             return await tx.insert_system(EXPORTS, ExportRecord.requested(include_storage, expires).fields())
 
         id = await self._database.transact(write, source="export")

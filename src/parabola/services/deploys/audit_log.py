@@ -1,21 +1,20 @@
-"""Who changed what: one row of `_deployment_audit_log` for each push (deploy-api 6.8)."""
+"""What is written down of a push (deploy-api 6.8)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
-from parabola.database.model.system_rows import SystemRow
+from parabola.functions.deployed.deployment_events import record_event
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
     from parabola.services.deploys.push import PushResult
 
-__all__ = ["AUDIT_LOG", "check_message", "record_push"]
+__all__ = ["check_message", "record_push"]
 
-AUDIT_LOG: Final = "_deployment_audit_log"
 MAX_MESSAGE_BYTES: Final = 1024
 """Bytes of the note kept with a push (deploy-api 2.5)."""
 
@@ -44,13 +43,6 @@ class PushMetadata(Struct, frozen=True, kw_only=True, rename="camel"):
     schema_changed: bool
 
 
-class AuditEntry(SystemRow, frozen=True, kw_only=True):
-    """A row of `_deployment_audit_log`."""
-
-    action: Literal["push"]
-    metadata: PushMetadata
-
-
 def check_message(message: str | None) -> None:
     """Raise `BadRequest` for a note that is too long."""
     if message is not None and len(message.encode()) > MAX_MESSAGE_BYTES:
@@ -73,4 +65,4 @@ async def record_push(tx: Transaction, result: PushResult, message: str | None) 
         ),
         schema_changed=result.previous_schema != result.next_schema,
     )
-    await tx.insert_system(AUDIT_LOG, AuditEntry(action="push", metadata=metadata).fields())
+    await record_event(tx, "push", **to_builtins(metadata))

@@ -18,7 +18,7 @@ from parabola.services.imports.load import ImportLoad, progress_fields, progress
 from parabola.services.imports.plan import Incoming, plan_tables
 from parabola.services.imports.record import ImportRecord, Position, position_field
 from parabola.services.imports.source import Chunk, SourceTable, incoming_tables, read_chunks
-from parabola.services.imports.switch import completed_fields
+from parabola.services.imports.switch import complete_import
 from parabola.services.threads import in_thread
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class AppendImport:
             skip = position.rows if place == position.place else 0
             position = await self._append(place, skip, position.total)
 
-        async def complete(tx: Transaction, _: ImportRecord) -> None:
-            await tx.patch_system(self.load.id, completed_fields(position.total))
+        async def complete(tx: Transaction, record: ImportRecord) -> None:
+            await complete_import(tx, record, position.total, [table.name for table in incoming])
 
         await self.load.transact(complete)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, prefix_interval
 from parabola.database.model.system_tables import INDEX_BY_TABLET, SCHEMAS
 from parabola.database.snapshot import Access
+from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.services.archives.imported_tables import referenced_tables
 from parabola.services.archives.rows import ImportRefused
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_filled",
     "check_references",
+    "complete_import",
     "completed_fields",
     "make_hidden_table",
     "switch",
@@ -88,8 +90,21 @@ async def _try_to_switch(
         if table.number in numbers or database.count_at(table.tablet_id, tx.begin_ts):
             number = None if table.number in numbers else table.number
             await tx.activate_table(make_hidden_table(database, tx, table.name, number, table))
-    await tx.patch_system(record.id, completed_fields(written))
+    await complete_import(tx, record, written, [table.name for table in tables])
     return True
+
+
+async def complete_import(tx: Transaction, record: ImportRecord, rows: int, tables: Sequence[str]) -> None:
+    """The import is done: note that in its row, and for administrators."""
+    await tx.patch_system(record.id, completed_fields(rows))
+    await record_event(
+        tx,
+        "snapshot_import",
+        format=record.request.format,
+        mode=record.request.mode,
+        tables=sorted(name for name in tables if not name.startswith("_")),
+        num_rows_written=Int64(rows),
+    )
 
 
 def completed_fields(rows: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import UNSET, UnsetType
 
 from parabola.database.model.system_rows import SystemRow
+from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.services.sign_in.admin_keys import AdminClaims, check_admin_key
 from parabola.values.errors import NotFound, ParabolaError, Unauthenticated
@@ -167,6 +168,10 @@ class AdminKeys:
                 if AdminKeyRow.of(document).key_id == row.key_id:
                     await tx.delete_system(AdminKeyRow.of(document).id)
             await tx.insert_system(ADMIN_KEYS, row.fields())
+            if row.key_id == _EVERY_KEY:
+                await record_event(tx, "revoke_all_admin_keys")
+            else:
+                await record_event(tx, "revoke_admin_key", key_id=row.key_id, name=row.name)
 
         await self._database.transact(write, source=_SOURCE)
         self._take(row)

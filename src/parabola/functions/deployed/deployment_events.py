@@ -1,0 +1,28 @@
+"""What administrators did to a deployment: one row of `_deployment_audit_log` for each change, written by the
+transaction that makes it (deploy-api 6.8). Values of variables and keys are never in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from parabola.database.model.system_rows import SystemRow
+
+if TYPE_CHECKING:
+    from parabola.database.transaction import Transaction
+
+__all__ = ["DEPLOYMENT_EVENTS", "DeploymentEvent", "record_event"]
+
+DEPLOYMENT_EVENTS: Final = "_deployment_audit_log"
+
+
+class DeploymentEvent(SystemRow, frozen=True, kw_only=True):
+    """A row of `_deployment_audit_log`; `metadata` is an object that tells about the `action`."""
+
+    action: str
+    metadata: Any
+
+
+async def record_event(tx: Transaction, action: str, **metadata: Any) -> None:
+    """Write down a change in the transaction that makes it. `metadata` holds values as documents do."""
+    await tx.insert_system(DEPLOYMENT_EVENTS, DeploymentEvent(action=action, metadata=metadata).fields())

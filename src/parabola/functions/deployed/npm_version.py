@@ -6,5 +6,5 @@ from typing import Final
 
 __all__ = ["NPM_VERSION"]
 
-NPM_VERSION: Final = "1.48.0"
+NPM_VERSION: Final = "1.49.0"
 """Told to the command line and the dashboard, which compare it with their own."""

@@ -6,6 +6,7 @@
 from parabola import action as action
 from parabola import ActionCtx as ActionCtx
 from parabola import api as api
+from parabola import audit_vars as audit_vars
 from parabola import Blob as Blob
 from parabola import COMMIT_TS as COMMIT_TS
 from parabola import components as components

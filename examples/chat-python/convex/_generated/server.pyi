@@ -65,6 +65,7 @@ from parabola import Response as Response
 from parabola import SyncRequest as SyncRequest
 from parabola import UserIdentity as UserIdentity
 from parabola import action as action
+from parabola import audit_vars as audit_vars
 from parabola import components as components
 from parabola import cron_jobs as cron_jobs
 from parabola import env as env

@@ -7,6 +7,7 @@
 #   make test-js  the unit tests of the TypeScript host alone
 #   make lint     style, types and layers alone
 #   make coverage what each module's own tests reach, and whether that has fallen
+#   make docs     the site of the documentation, in site/; warnings are errors
 #   make bench    one report of measurements
 #   make clean    remove what the other targets made
 
@@ -19,7 +20,7 @@ WORKERS ?= 3
 BIN := $(VENV)/bin
 SETUP := $(BIN)/python tools/setup.py
 
-.PHONY: demo test test-all test-cli-versions test-js coverage lint bench clean
+.PHONY: demo test test-all test-cli-versions test-js coverage lint docs bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -61,12 +62,16 @@ lint: $(VENV)/.installed-dev
 	$(SETUP) run tools/javascript lint
 	$(SETUP) run tools/javascript check-types
 
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "  · open site/index.html"
+
 bench: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .test-all .cli-versions examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules \
+	rm -rf $(VENV) site .test-all .cli-versions examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules \
 		tools/javascript/node_modules
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
@@ -76,7 +81,12 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
 	@echo "  · installing Parabola and its development tools into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,docs]"
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-docs
+
+$(VENV)/.installed-docs: $(VENV)/bin/python pyproject.toml
+	@echo "  · installing Parabola and what makes its documentation into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/bin/python:

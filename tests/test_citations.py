@@ -1,4 +1,4 @@
-"""What the code, the tests and the documentation cite is in `docs/reference/`, and nothing else is.
+"""What code, tests and documentation cite is in `docs/reference/specification/`, and nothing else is.
 
 A citation is the name of a page and its sections: `semantics 6.1`, `js-runtime §5.5`,
 `deploy-api 7.2 to 7.4`, `sync-and-http 1.13 and 1.14`, lists of these, over the ends of lines too. The
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-REFERENCE = ROOT / "docs" / "reference"
+REFERENCE = ROOT / "docs" / "reference" / "specification"
 PAGES = ("semantics", "js-runtime", "deploy-api", "sync-and-http")
 SHORT = {"js": "js-runtime", "sem": "semantics"}
 SUFFIXES = (".py", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".md")
@@ -128,7 +128,7 @@ def test_there_are_citations():
 
 def test_every_section_that_is_cited_is_written():
     wrong = [str(each) for each in citations() if each.section not in written()[each.page]]
-    assert not wrong, "Write the section in docs/reference, or mend the citation"
+    assert not wrong, "Write the section in docs/reference/specification, or mend the citation"
 
 
 def test_every_section_that_is_written_is_cited():

@@ -19,15 +19,15 @@ from tasks_example import ROOT
 
 FILE = re.compile(r"```(?:python|ts)\n(?:#|//) (\S+)\n(.*?)```", re.DOTALL)
 GUIDES = (
-    "http-actions.md",
-    "signing-in.md",
-    "environment-variables.md",
-    "files.md",
-    "audit-log.md",
-    "scheduling.md",
-    "packages.md",
-    "python-types.md",
-    "typing.md",
+    "how-to/http-actions.md",
+    "how-to/signing-in.md",
+    "how-to/environment-variables.md",
+    "how-to/files.md",
+    "how-to/audit-log.md",
+    "how-to/scheduling.md",
+    "how-to/packages.md",
+    "reference/python-types.md",
+    "how-to/typing.md",
 )
 GENERATED = {
     "api.js": 'import { anyApi } from "convex/server";\nexport const api = anyApi, internal = anyApi;\n',

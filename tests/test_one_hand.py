@@ -50,7 +50,7 @@ def defined_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def test_one_word_stands_for_one_concept() -> None:
-    """See docs/glossary.md."""
+    """See docs/reference/glossary.md."""
     found = [
         f"{module}:{line}: {name} (say {NOT_OUR_WORDS[word]})"
         for module, tree in TREES.items()

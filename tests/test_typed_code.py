@@ -17,7 +17,7 @@ SHOWN = re.compile(r"```python\n# (convex/\S+\.py)\n(.*?)```", re.DOTALL)
 EXAMPLES = [folder for folder in sorted((ROOT / "examples").iterdir()) if list(folder.glob("convex/*.py"))]
 PAGES = [
     page
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     if "# convex/" in page.read_text()
 ]
 

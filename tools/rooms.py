@@ -1,6 +1,6 @@
 """The rooms of the house and the imports between them, drawn from the code itself.
 
-    python tools/rooms.py           write the picture into docs/architecture.md
+    python tools/rooms.py           write the picture into docs/explanation/architecture.md
     python tools/rooms.py --check   say whether it is up to date, and whether the contracts name every room
 
 The order of a floor's rooms is that of its contract for import-linter in pyproject.toml; the arrows are the
@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "parabola"
-PAGE = ROOT / "docs" / "architecture.md"
+PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 BEGIN, END = "<!-- rooms: made by tools/rooms.py -->", "<!-- end of rooms -->"
 
 
@@ -155,7 +155,7 @@ def main() -> None:
     if drawn == text:
         return
     if "--check" in sys.argv:
-        sys.exit("The picture in docs/architecture.md is not that of the code. Run: python tools/rooms.py")
+        sys.exit(f"The picture in {PAGE.name} is not that of the code. Run: python tools/rooms.py")
     PAGE.write_text(drawn)
 
 

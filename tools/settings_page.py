@@ -1,6 +1,6 @@
 """The reference of the server's options, drawn from the table that the command has them from.
 
-python tools/settings_page.py           write docs/settings.md
+python tools/settings_page.py           write docs/reference/settings.md
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from parabola.cli.server_options import OPTIONS, ServerOption
 
-PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 HEAD = """# Settings
 
 What an operator may set about a server, as a flag of `parabola serve`, as an environment variable, or in a

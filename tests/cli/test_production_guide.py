@@ -37,7 +37,7 @@ async def add(ctx: MutationCtx, text: str) -> Id["notes"]:
 
 def commands(data: Path) -> list[list[str]]:
     """The arguments of each `parabola` command that the guide shows."""
-    guide = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "how-to" / "production.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
     shown = "".join(text for language, text in blocks if not language)
     lines = shown.replace("\\\n", "").replace("/var/lib/my-app", str(data)).splitlines()

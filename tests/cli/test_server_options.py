@@ -212,4 +212,5 @@ def test_help_lists_every_option_in_eighty_columns(command: str) -> None:
 
 def test_the_reference_is_drawn_from_the_table() -> None:
     drawn = runpy.run_path(str(ROOT / "tools" / "settings_page.py"))["page"]()
-    assert (ROOT / "docs" / "settings.md").read_text() == drawn, "Run: python tools/settings_page.py"
+    page = ROOT / "docs" / "reference" / "settings.md"
+    assert page.read_text() == drawn, "Run: python tools/settings_page.py"

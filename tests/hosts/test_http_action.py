@@ -1,4 +1,4 @@
-"""HTTP actions on a host: requests and responses, whole and in pieces (docs/host-protocol.md)."""
+"""HTTP actions on a host: requests and responses, whole and in pieces (docs/explanation/host-protocol.md)."""
 
 from __future__ import annotations
 

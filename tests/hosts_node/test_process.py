@@ -1,4 +1,4 @@
-"""The process as its engine sees it: messages, the activity file, calls in flight (docs/host-protocol.md)."""
+"""The process as its engine sees it: messages, the activity file, calls in flight (host-protocol.md)."""
 
 from __future__ import annotations
 

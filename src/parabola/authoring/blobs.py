@@ -1,5 +1,5 @@
 """The contents of files on their way between a function and the engine: in parts, since a message has a size
-limit (docs/host-protocol.md, "Files").
+limit (docs/explanation/host-protocol.md, "Files").
 """
 
 from __future__ import annotations

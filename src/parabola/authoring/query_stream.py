@@ -1,4 +1,4 @@
-"""Rows of one query, fetched in batches over `1.0/queryStreamNext` (docs/host-protocol.md)."""
+"""Rows of one query, fetched in batches over `1.0/queryStreamNext` (docs/explanation/host-protocol.md)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Document = dict[str, Any]
 MAX_BATCH: Final = 1024
 """Rows the engine gives at a time (js-runtime 3.8)."""
 MUTATION_BATCH: Final = 100
-"""The same in mutations, where later batches see earlier writes (docs/host-protocol.md)."""
+"""The same in mutations, where later batches see earlier writes (docs/explanation/host-protocol.md)."""
 FIRST_BATCH: Final = 16
 """Rows an `async for` asks for at first: it may well stop early."""
 

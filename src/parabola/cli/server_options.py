@@ -1,7 +1,7 @@
 """The options of the commands that start a server: one row each, from which all else follows.
 
-The flag, the environment variable, the key in a configuration file, `--help` and `docs/settings.md` come from
-here; ranges and what a value changes stand with the fields that it sets.
+The flag, the environment variable, the key in a configuration file, `--help` and `docs/reference/settings.md`
+come from here; ranges and what a value changes stand with the fields that it sets.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ _MODULE: Final = msgspec.json.Decoder(AnalyzedModule)
 
 def read_modules_analysis(result: object) -> ModulesAnalysis:
     """The `result` of an `analysis` message about modules. Raises `BadRequest` (`InvalidModules`) that
-    names module and field when it is not what docs/host-protocol.md says.
+    names module and field when it is not what docs/explanation/host-protocol.md says.
     """
     try:
         answer = msgspec.convert(result, _Answer)

@@ -1,4 +1,4 @@
-"""What a host holds its functions to: the `limits` of a `load` message (docs/host-protocol.md).
+"""What a host holds its functions to: the `limits` of a `load` message (docs/explanation/host-protocol.md).
 
 A host has no number of its own for any of these. Those that an operator may set come from there; the others
 are the limits of Convex, from `parabola.values.limits`.

@@ -1,7 +1,7 @@
 """Every limit on values, documents, names and schemas, with where its number comes from.
 
 A number stands here once; the code and the error texts read it from here. "semantics n" is section n
-of `docs/reference/semantics.md`. Where Convex's documentation and its server disagree the server's number
+of `specification/semantics.md`. Where Convex's documentation and its server disagree the server's number
 is used, and the other one is named.
 """
 
@@ -164,7 +164,7 @@ MAX_RESPONSE_SIZE: Final = 20 * MIB
 MAX_WHOLE_BODY_SIZE: Final = 20 * MIB
 """Size in bytes of a request's body that is read as a form, or in Python as a whole; streams have none."""
 
-# Between the engine and its hosts (docs/host-protocol.md)
+# Between the engine and its hosts (docs/explanation/host-protocol.md)
 
 MAX_HOST_MESSAGE_BYTES: Final = 64 * MIB
 """One message, in either direction."""

@@ -1,6 +1,6 @@
 """The languages functions are written in, and the runtimes that run them: one row each.
 
-A new language is a new host (docs/host-protocol.md), its command (`parabola.host_programs`) and rows here.
+A new language is a new host (host-protocol.md), its command (`parabola.host_programs`) and rows here.
 """
 
 from __future__ import annotations

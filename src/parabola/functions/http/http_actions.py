@@ -1,5 +1,5 @@
 """Running HTTP actions: a request goes in piece by piece, a response comes out piece by piece
-(docs/host-protocol.md, *HTTP actions*).
+(docs/explanation/host-protocol.md, *HTTP actions*).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bodies of HTTP actions on their way between client and host (docs/host-protocol.md, *HTTP actions*).
+"""The bodies of HTTP actions on their way between client and host (host-protocol.md, *HTTP actions*).
 
 Neither side runs ahead of the other: of each body at most `MAX_BODY_AHEAD` bytes are under way that nobody
 has taken yet, so a slow client holds up its action, and a slow action its client, at the cost of that memory.

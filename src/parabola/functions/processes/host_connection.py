@@ -1,5 +1,5 @@
 """The engine's side of the host protocol: runs in flight on one host, whatever carries the messages
-(docs/host-protocol.md).
+(docs/explanation/host-protocol.md).
 
 A *host* is whatever runs user code: a Python or Node.js process (`host_process`), or what tests have in their
 own process. A *run* is one execution of one function there. Pools (`host_pool`) decide which host gets a run.

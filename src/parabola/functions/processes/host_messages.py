@@ -1,4 +1,4 @@
-"""What hosts say, as a union of structs told apart by `type` (docs/host-protocol.md, *Host to engine*).
+"""What hosts say, as a union of structs told apart by `type` (host-protocol.md, *Host to engine*).
 
 Values in them (results, arguments, data of errors) are JSON as it came: whoever uses one judges it.
 """

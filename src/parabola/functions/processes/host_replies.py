@@ -1,5 +1,5 @@
 """What hosts are told about runs under way: answers of operations, and bodies of HTTP actions
-(docs/host-protocol.md, *Engine to host*).
+(docs/explanation/host-protocol.md, *Engine to host*).
 """
 
 from __future__ import annotations

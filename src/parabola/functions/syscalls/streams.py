@@ -1,4 +1,4 @@
-"""Reading queries: streams in batches, and pages (docs/host-protocol.md, js-runtime §3.7, §3.8).
+"""Reading queries: streams in batches, and pages (docs/explanation/host-protocol.md, js-runtime §3.7, §3.8).
 
 A host asks for rows in batches and says how many of the rows it got were really handed to user code. What it
 prefetched in vain is taken back out of the read set and the counters when it cleans the stream up; a stream

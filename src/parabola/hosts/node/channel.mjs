@@ -1,4 +1,4 @@
-/** Newline-delimited JSON over one socket shared with the engine (docs/host-protocol.md). */
+/** Newline-delimited JSON over one socket shared with the engine (docs/explanation/host-protocol.md). */
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { limits, MEBIBYTE } from "./limits.mjs";

@@ -16,7 +16,7 @@ export class Deployment {
   #env;
   #instance;
 
-  /** @param {Omit<Load, "type">} message  (docs/host-protocol.md) */
+  /** @param {Omit<Load, "type">} message  (docs/explanation/host-protocol.md) */
   constructor({ deployment, modules, env = {}, instance = {}, importPhase = {} }) {
     this.id = deployment;
     this.modules = new ModuleSet(modules);

@@ -1,5 +1,5 @@
 /**
- * What functions are held to: the `limits` of the `load` message (docs/host-protocol.md).
+ * What functions are held to: the `limits` of the `load` message (docs/explanation/host-protocol.md).
  *
  * The host has no number of its own for any of these. Nothing runs before the first `load`, so nothing is limited then.
  */

@@ -1,5 +1,5 @@
 /**
- * The Node.js host: runs TypeScript and JavaScript functions for the engine (docs/host-protocol.md).
+ * The Node.js host: runs TypeScript and JavaScript functions for the engine (docs/explanation/host-protocol.md).
  *
  *     node --experimental-vm-modules main.mjs --environment isolate|node [--compile-later] [--fd N]
  *

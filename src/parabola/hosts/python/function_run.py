@@ -39,7 +39,7 @@ _SHOWN_OPERATIONS: Final = {"shallowMerge": "patch", "queryPage": "paginate"}
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A `run` message (docs/host-protocol.md)."""
+    """A `run` message (docs/explanation/host-protocol.md)."""
 
     id: int
     kind: FunctionKind

@@ -1,4 +1,4 @@
-"""The Python host: loads user modules, analyses them, and runs their functions (docs/host-protocol.md).
+"""The Python host: loads user modules, analyses them, and runs their functions (host-protocol.md).
 
 It is fed messages of the engine and sends messages back; whatever carries them (a socket, the engine's own
 process) is somebody else's business.

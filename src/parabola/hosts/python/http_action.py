@@ -1,4 +1,4 @@
-"""HTTP actions: actions that get a request and give a response (docs/host-protocol.md, *HTTP actions*).
+"""HTTP actions: actions that get a request and give a response (host-protocol.md, *HTTP actions*).
 
 Both bodies come and go in pieces, no faster than the other side takes them.
 """

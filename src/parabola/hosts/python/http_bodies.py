@@ -1,6 +1,6 @@
 """The bodies of an HTTP action: what the host's thread receives and the action's thread waits for.
 
-Neither body runs ahead by more than a window (docs/host-protocol.md, *HTTP actions*).
+Neither body runs ahead by more than a window (docs/explanation/host-protocol.md, *HTTP actions*).
 """
 
 from __future__ import annotations

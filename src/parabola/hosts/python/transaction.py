@@ -169,7 +169,7 @@ class Transaction(FunctionRun):
             args = stream.cleanup_args()
             if args is not None:
                 self.call("1.0/queryCleanup", args)
-        self._flush()  # nobody waits for the answer (docs/host-protocol.md)
+        self._flush()  # nobody waits for the answer (docs/explanation/host-protocol.md)
         # Not in a step: its limit on memory makes orjson, which takes eight times a text's length, crash.
         self._finish(self._done(orjson.Fragment(dumps(result))))
 
@@ -199,7 +199,7 @@ class Transaction(FunctionRun):
             self._finish(self._failed(described[0], "user"))
 
     def _flush(self) -> None:
-        """Send what was issued, once everything sent before is answered (docs/host-protocol.md)."""
+        """Send what was issued, once everything sent before is answered (host-protocol.md)."""
         calls = self._outgoing
         if not calls or len(calls) < len(self._pending):
             return

@@ -11,7 +11,7 @@ from parabola.values.validators.base import Accepts, Validator
 __all__ = ["DOCUMENT", "DocumentForm", "DocumentValidator"]
 
 DOCUMENT: Final = "document"
-"""The `type` in the JSON form, which hosts send and clients never see (docs/host-protocol.md)."""
+"""The `type` in the JSON form, which hosts send and clients never see (docs/explanation/host-protocol.md)."""
 
 DocumentForm = Literal["doc", "new", "patch"]
 """A document as it is read; as it is inserted, without system fields; what `patch` takes, any field of it."""

@@ -1,4 +1,4 @@
-/** Answers `analyze` (docs/host-protocol.md). */
+/** Answers `analyze` (docs/explanation/host-protocol.md). */
 import { analyzeAuth, analyzeDefinitions, analyzeSchema } from "./config_analysis.mjs";
 import { analyzeModules } from "./module_analysis.mjs";
 import { AnalysisError, forgetModule } from "./module_evaluation.mjs";

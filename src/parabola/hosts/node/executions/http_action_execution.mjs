@@ -1,5 +1,5 @@
 /**
- * One HTTP action: a request comes in, a response goes out, both of them streams (docs/host-protocol.md).
+ * One HTTP action: a request comes in, a response goes out, both of them streams (docs/explanation/host-protocol.md).
  */
 import { getEventListeners } from "node:events";
 import { types } from "node:util";

@@ -1,7 +1,7 @@
 /**
  * Files that user code stores and reads: JavaScript's Blob on its side, base64 in calls to the engine.
  *
- * Large files travel in parts, since a message has a size limit (docs/host-protocol.md, "Files").
+ * Large files travel in parts, since a message has a size limit (docs/explanation/host-protocol.md, "Files").
  */
 import { randomUUID } from "node:crypto";
 import { checkArguments } from "../outgoing_values.mjs";

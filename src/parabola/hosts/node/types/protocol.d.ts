@@ -1,4 +1,4 @@
-/** The messages between the engine and the Node.js host (docs/host-protocol.md). Types alone: not in the package. */
+/** The messages between the engine and the Node.js host (docs/explanation/host-protocol.md). Types alone: not in the package. */
 
 /** A value that user code made: it may be anything, and do anything when it is looked at. */
 export type UserValue = any;

@@ -185,7 +185,12 @@ def test_an_analysed_module_is_let_go() -> None:
     try:
         host.load([{"path": f"mod{n}.js", "source": source} for n in range(60)])
         assert len(host.analyze("modules")["result"]["modules"]) == 60
-        held = process_memory_bytes(host.process.pid)
+        # The collector comes when it is asked for room, later where the processor is wanted by others.
+        for _ in range(100):
+            held = process_memory_bytes(host.process.pid)
+            if held is None or held < 300_000_000:
+                break
+            host.analyze("modules", paths=["mod0.js"])
         assert held is None or held < 300_000_000, "all modules together hold 480 MB"
     finally:
         host.close()

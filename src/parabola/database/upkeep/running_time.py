@@ -23,9 +23,6 @@ NS_PER_SECOND: Final = 1_000_000_000
 JUMP_SECONDS: Final = 60.0
 """The system clock has jumped when it went so much further, or less far, than the one that counts."""
 
-UNEVEN_NS: Final = NS_PER_SECOND
-"""Two clocks are never read at the same moment, nor do they run alike: less than this is no jump."""
-
 SPACING: Final = 0.1
 """Readings may lie so far apart, as a part of their age: that much longer things are kept at the most."""
 
@@ -45,10 +42,12 @@ class Reading(NamedTuple):
 
     ran: float
     """Seconds the server had run."""
-    ts: int
-    """Every commit until then has this timestamp or an earlier one, every later commit a later one."""
+    newest_ts: int
+    """Every commit until then has this timestamp or an earlier one, every later commit a later one. That is
+    so for the newest commit alone: what the clock showed, it may show again after it was put back.
+    """
     lead: int
-    """What the system clock showed more than that, in ns."""
+    """What the system clock showed more than `ran`, in ns."""
     least_lead: int
     """The least of it, from then to the next reading."""
 
@@ -76,10 +75,6 @@ class RunningTime:
         self._began = counter() - ran
         self._add(ran)
 
-    def _reading(self) -> int:
-        """Every commit until now has this timestamp or an earlier one, every later commit a later one."""
-        return max(self._clock(), self._newest_ts())
-
     def observe(self) -> None:
         """Notes how the clocks stand now. Says so where the system clock has jumped since the last time."""
         counted, shown = self._counter(), self._clock()
@@ -103,7 +98,7 @@ class RunningTime:
         if self._readings:
             last = self._readings[-1]
             self._readings[-1] = last._replace(least_lead=min(last.least_lead, lead))
-        self._readings.append(Reading(ran, max(now, self._newest_ts()), lead, lead))
+        self._readings.append(Reading(ran, self._newest_ts(), lead, lead))
 
     def _thin(self, now: float) -> None:
         """Leaves of old readings only as many as their age asks for."""
@@ -126,14 +121,9 @@ class RunningTime:
         Those at or before it are at least that old. 0 where nobody knows: the server has not run so long.
         """
         then = self._counter() - self._began - seconds
-        later = self._reading()
-        for ran, reading, _, _ in reversed(self._readings):
-            if ran <= then:
-                steady = reading + int((then - ran) * NS_PER_SECOND)
-                went_back = steady - later > UNEVEN_NS
-                return reading if went_back else min(steady, later)
-            later = reading
-        return 0
+        newest = next((each.newest_ts for each in reversed(self._readings) if each.ran <= then), 0)
+        # No commit is earlier than the clock; where it was put back, they follow the newest commit instead.
+        return max(newest, self.clock_before(seconds))
 
     def clock_before(self, seconds: float) -> int:
         """What the system clock showed when the server had run `seconds` less than now, or less than that.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from parabola.functions.calls.arguments import EncodedArguments, decode_argument
 from parabola.functions.calls.calling import resolve
 from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.return_values import check_result
-from parabola.functions.deployed.deployment import Deployment, FunctionSpec
+from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.values.encoding import encode, loads
@@ -67,6 +68,31 @@ def test_the_wrong_kind_is_named() -> None:
 def test_a_name_that_was_typed_gets_advice() -> None:
     text = text_of(lambda: resolve(deployed(), parse_path("m:f"), None, public_only=True, untyped=True))
     assert text == "Could not find function for 'm:f'. Did you forget to run `npx convex dev`?"
+
+
+def test_administrators_alone_hear_which_functions_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = Deployment.of([Module("m.py", "python", "")])
+    deployment = replace(deployment, functions=deployed(spec(visibility="internal")).functions)
+
+    def text(identity: Identity, kind: str | None = None) -> str:
+        public_only = not identity.is_admin
+        return text_of(
+            lambda: resolve(
+                deployment,
+                parse_path("m:ff"),
+                kind,
+                public_only=public_only,
+                untyped=kind is None,
+                identity=identity,
+            )
+        )
+
+    assert text(Identity.admin()) == "Could not find function for 'm:ff'. Did you mean `m:f`?"
+    monkeypatch.setattr(Deployment, "near", None)  # nothing is searched for anybody else
+    for identity in (NO_IDENTITY, Identity.user({"subject": "ann"})):
+        assert text(identity) == "Could not find function for 'm:ff'. Did you forget to run `npx convex dev`?"
+        for kind in ("query", "mutation", "action"):
+            assert text(identity, kind) == "Could not find public function for 'm:ff'."
 
 
 def test_system_functions_are_for_administrators() -> None:

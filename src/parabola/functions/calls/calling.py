@@ -31,7 +31,8 @@ def resolve(
     """Find the function that is called. Internal functions do not exist for clients, by the same text as
     missing ones.
 
-    `kind` is what it is called as, `None` for any. `untyped` calls (`/api/function`) get their own text.
+    `kind` is what it is called as, `None` for any. `untyped` calls (`/api/function`) get their own text, in
+    which administrators alone hear what there is: to others a search would tell names, and be work for free.
     """
     if name.module.startswith(PREFIX):
         if not identity.is_admin:
@@ -41,8 +42,8 @@ def resolve(
         spec = deployment.functions.get(name.canonical)
     if spec is None or (public_only and spec.visibility != "public"):
         if untyped:
-            is_advised = deployment.has_advised_authors
-            advice = deployment.near(name, public_only=public_only) if is_advised else ASK_NPX
+            is_advised = identity.is_admin and deployment.has_advised_authors
+            advice = deployment.near(name) if is_advised else ASK_NPX
             raise refused(f"Could not find function for '{name}'.{advice}")
         raise refused(f"Could not find public function for '{name}'.")
     if kind is not None and spec.kind != kind:

@@ -5,7 +5,6 @@ makes a new one.
 from __future__ import annotations
 
 import hashlib
-import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -117,7 +116,8 @@ class Deployment:
     """What the paths of the app's HTTP routes begin with; it begins and ends with a slash."""
     node_packages: str | None = None
     """Names the folder of npm packages that `"use node"` modules import from outside."""
-    pushed_at_ms: float = field(default_factory=lambda: float(time.time_ns() // 1_000_000))
+    pushed_at_ms: float = 0.0
+    """What the database's clock showed; modules that read the clock while they are imported see it."""
 
     def function(self, path: str | FunctionPath) -> FunctionSpec | None:
         """Find a function by any spelling of its name; raises `BadRequest` for a text that cannot be one."""
@@ -139,13 +139,12 @@ class Deployment:
         """Whether some of it is written in a language whose authors are told more than the official texts."""
         return any(language_of(runtime).is_advised for runtime in self.runtimes())
 
-    def near(self, name: FunctionPath, *, public_only: bool = False) -> str:
-        """Which functions may have been meant by a name that none has: a sentence, begun by a space."""
-        callable_here = (
-            str(spec.name)
-            for spec in self.functions.values()
-            if spec.kind != "httpAction" and (spec.visibility == "public" or not public_only)
-        )
+    def near(self, name: FunctionPath) -> str:
+        """Which functions may have been meant by a name that none has: a sentence, begun by a space.
+
+        Internal ones are among them: it is for authors and administrators, never for clients.
+        """
+        callable_here = (str(spec.name) for spec in self.functions.values() if spec.kind != "httpAction")
         return did_you_mean(str(name), callable_here)
 
     def modules_for(self, runtime: RuntimeName) -> list[Module]:

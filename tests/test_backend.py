@@ -21,6 +21,7 @@ from parabola.functions.processes.host_connection import LoadFailure
 from parabola.host_programs import host_programs
 from parabola.services.deploys.push import Push
 from parabola.services.sign_in.admin_keys import make_admin_key
+from parabola.testing.clock import MovableClock
 from parabola.values.errors import Unauthenticated
 
 SECRET = "4361726e697461732c206c69746572616c6c79206d65616e696e6720226c6974"
@@ -348,3 +349,21 @@ async def test_both_languages_work_in_one_transaction(tmp_path: Path) -> None:
         assert slow.error is not None
         assert slow.error.message == "Function execution timed out (maximum duration: 1s)"
         assert await value(backend.action(client_call("js:count", {}))) == 3.0
+
+
+async def test_what_goes_by_the_clock_goes_by_that_of_the_database(tmp_path: Path) -> None:
+    clock = MovableClock()
+    backend = await Backend.open(BackendConfig(tmp_path, instance_secret=SECRET, clock=clock))
+    try:
+        token = backend.files._tokens.issue()
+        assert backend.files.check_upload_token(token)
+        clock.move_to(clock() + 30 * 86_400_000_000_000)
+        with pytest.raises(Unauthenticated, match="expired"):
+            backend.files.check_upload_token(token)
+        backend.check_admin_key(make_admin_key("parabola", SECRET))
+        [(_, used)] = backend.admin_keys.seen
+        for shown in (used, backend.log.head()):
+            assert shown is not None
+            assert shown * 1e9 == pytest.approx(clock(), abs=60e9)
+    finally:
+        await backend.close()

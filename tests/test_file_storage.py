@@ -279,7 +279,7 @@ def test_a_token_is_good_for_an_hour() -> None:
     with pytest.raises(Unauthenticated, match="expired"):
         tokens.check(token)
     with pytest.raises(Unauthenticated):
-        UploadTokens("other", b"s" * 32).check(token)
+        UploadTokens("other", b"s" * 32, lambda: now[0]).check(token)
 
 
 async def test_what_a_crash_left_behind_is_removed_at_the_next_start(tmp_path: Path) -> None:

@@ -32,6 +32,20 @@ HAS_VARIABLES: Final = re.compile(
 )
 """Modules in which an environment is one of variables. What runs a module is its runtime."""
 
+WALL_CLOCK: Final = re.compile(
+    r"(.*\.)?(time\.(time|time_ns|localtime|gmtime)|(datetime|date)\.(now|utcnow|today))"
+)
+CLOCK_GIVEN: Final = ("parabola.database.database.open", "parabola.backend.open_database")
+"""Where the database gets its clock, which is the machine's if nobody says otherwise."""
+MACHINE_CLOCK: Final = {
+    "parabola.backend": "the configuration, in which the clock of the database is chosen",
+    "parabola.functions.outcomes.logs": "lines of one log, of which the hosts stamp the others",
+    "parabola.server.sync.socket": "compared with what the clocks of clients show",
+    "parabola.services.archives.archive": "the dates of files inside an archive",
+    "parabola.services.sign_in.admin_keys": "keys made by a command, on a machine that may have no database",
+}
+"""Modules that read the machine's clock, and why."""
+
 
 def words_of(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
@@ -141,6 +155,30 @@ def test_code_in_texts_stands_in_single_backticks_and_headings_are_plain(module:
     texts = {**{line: source.splitlines()[line - 1] for line in inside}, **comments}
     faults = {line: text for line, text in texts.items() if "``" in text or re.match(r"# ?-{3}", text)}
     assert faults == {}
+
+
+def test_the_engine_reads_the_databases_clock() -> None:
+    """`Database.now_ts` and what is made of it: tests move that one, and all of it moves together."""
+    faults = []
+    for module, tree in TREES.items():
+        floor = module.split(".")[1] if "." in module else ""
+        if floor not in ("database", "functions", "services", "server", "backend") or module in MACHINE_CLOCK:
+            continue
+        defaults = {
+            id(default)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and f"{module}.{node.name}" in CLOCK_GIVEN
+            for default in [*node.args.defaults, *node.args.kw_defaults]
+        }
+        faults += [
+            f"{module}:{node.lineno}: {ast.unparse(node)}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and WALL_CLOCK.fullmatch(ast.unparse(node))
+            and id(node) not in defaults
+        ]
+    assert faults == []
 
 
 def test_every_module_of_the_rooms_has_a_floor_of_coverage() -> None:

@@ -130,7 +130,12 @@ class Backend:
         self.files = Files(
             database,
             file_store(config.file_storage, directory / "files", file_owner),
-            UploadTokens(config.instance_name, secret, lifetime=settings.upload_url_seconds),
+            UploadTokens(
+                config.instance_name,
+                secret,
+                lambda: database.now_ts() / 1e9,
+                settings.upload_url_seconds,
+            ),
             config.cloud_url,
             directory / "uploads",
             UploadLimits(directory, settings.max_file_bytes, settings.min_free_bytes),
@@ -144,7 +149,7 @@ class Backend:
         self.signing_keys = SigningKeys(database, config.cloud_url)
         documents = DocumentCache(own={self.signing_keys.address: self.signing_keys.key_set})
         self._tokens = TokenVerifier(
-            documents, lambda: database.now_ms() / 1000, redacted=config.redact_logs_to_client
+            documents, lambda: database.now_ts() / 1e9, redacted=config.redact_logs_to_client
         )
         self._history: ExecutionHistory | None = None
         self._closing = AsyncExitStack()

@@ -84,7 +84,7 @@ class FunctionRunner:
         self.instance_name = instance_name
         self.instance: Mapping[str, str] = instance or {"cloudUrl": "", "siteUrl": ""}
         """Public addresses: `cloudUrl` of the API, `siteUrl` of HTTP actions."""
-        self.log = ExecutionLog(settings.log_entries)
+        self.log = ExecutionLog(database.now_ts, settings.log_entries)
         self.audit = AuditLog(database)
         self.cursors = CursorCodec(instance_name, instance_secret)
         self.deadlines = Deadlines()

@@ -85,7 +85,11 @@ class InlineQueries:
         module = Module(f"{name.module}.js", "isolate", source)
         base = self._runner.active
         wrappers = [Module(WRAPPERS + name, "isolate", text) for name, text in self._wrappers().items()]
-        own = Deployment({each.path: each for each in (*wrappers, module)}, env=base.deployment.env)
+        own = Deployment(
+            {each.path: each for each in (*wrappers, module)},
+            env=base.deployment.env,
+            pushed_at_ms=self._runner.database.now_ms(),
+        )
         hosts = InlineQueryHosts(self._config, own, self._instance, spec).beside(base.hosts)
         try:
             await hosts.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -176,7 +177,7 @@ def test_a_directory_that_takes_nothing_harms_nobody(
 
 
 def test_a_log_goes_on_behind_what_an_earlier_one_has_kept() -> None:
-    log = ExecutionLog()
+    log = ExecutionLog(time.time_ns)
     log.restore([failed(5), failed(2**32)])
     assert log.next_timestamp() > 2**32
     assert int(log.next_id(), 16) == 2**32 + 1

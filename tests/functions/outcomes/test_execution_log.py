@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
@@ -18,7 +19,7 @@ def entry(log: ExecutionLog, name: str = "a:b", **more: object) -> ExecutionEntr
 
 
 def test_entries_after_a_cursor_oldest_first() -> None:
-    log = ExecutionLog()
+    log = ExecutionLog(time.time_ns)
     entries = [entry(log, f"a:f{n}") for n in range(5)]
     assert log.after(0) == entries
     assert log.after(entries[2].timestamp) == entries[3:]
@@ -26,13 +27,13 @@ def test_entries_after_a_cursor_oldest_first() -> None:
 
 
 def test_timestamps_never_repeat() -> None:
-    log = ExecutionLog()
+    log = ExecutionLog(time.time_ns)
     stamps = [log.next_timestamp() for _ in range(1000)]
     assert stamps == sorted(set(stamps))
 
 
 def test_the_head_is_behind_everything() -> None:
-    log = ExecutionLog()
+    log = ExecutionLog(time.time_ns)
     assert log.head() > 0
     entry(log)
     head = log.head()
@@ -41,13 +42,13 @@ def test_the_head_is_behind_everything() -> None:
 
 
 def test_old_entries_are_forgotten() -> None:
-    log = ExecutionLog(capacity=3)
+    log = ExecutionLog(time.time_ns, capacity=3)
     entries = [entry(log) for _ in range(5)]
     assert log.after(0) == entries[2:]
 
 
 async def test_who_waits_hears_of_the_next_entry() -> None:
-    log = ExecutionLog()
+    log = ExecutionLog(time.time_ns)
     cursor = log.head()
     waiting = [asyncio.create_task(log.wait_after(cursor, 60)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -56,12 +57,12 @@ async def test_who_waits_hears_of_the_next_entry() -> None:
 
 
 async def test_waiting_ends_without_an_entry() -> None:
-    log = ExecutionLog()
+    log = ExecutionLog(time.time_ns)
     assert await log.wait_after(log.head(), 0.01) == []
 
 
 def test_listeners_hear_of_every_entry_until_they_leave() -> None:
-    log = ExecutionLog()
+    log = ExecutionLog(time.time_ns)
     heard: list[ExecutionEntry] = []
     stop = log.listen(heard.append)
     first = entry(log)
@@ -71,7 +72,7 @@ def test_listeners_hear_of_every_entry_until_they_leave() -> None:
 
 
 def test_the_form_that_tools_read() -> None:
-    log = ExecutionLog()
+    log = ExecutionLog(time.time_ns)
     lines = (LogLine("LOG", ("'x'",), 5),)
     made = ExecutionEntry(
         "Completion", "Query", "a:b", 12.5, lines, "r", "e", 0.5, error=FunctionFailure("no"), return_bytes=3

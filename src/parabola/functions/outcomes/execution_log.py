@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,9 +109,10 @@ class ExecutionEntry:
 
 
 class ExecutionLog:
-    """The newest entries, and a way to wait for more."""
+    """The newest entries, and a way to wait for more. `clock` gives nanoseconds since 1970."""
 
-    def __init__(self, capacity: int = FunctionSettings.log_entries) -> None:
+    def __init__(self, clock: Callable[[], int], capacity: int = FunctionSettings.log_entries) -> None:
+        self._clock = clock
         self._entries: deque[ExecutionEntry] = deque(maxlen=capacity)
         self._waiting: set[asyncio.Future[None]] = set()
         self._listeners: list[Callable[[ExecutionEntry], None]] = []
@@ -127,8 +127,8 @@ class ExecutionLog:
             self._ids = itertools.count(1 + max(_number(entry.execution_id) for entry in entries))
 
     def next_timestamp(self) -> float:
-        """The wall clock in seconds, never twice the same and never backwards."""
-        now = time.time()
+        """The clock in seconds, never twice the same and never backwards."""
+        now = self._clock() / 1e9
         self._last = now if now > self._last else self._last + 1e-6
         return self._last
 

@@ -179,7 +179,8 @@ async def analyze_definitions(
     if "isolate" in candidate.runtimes():
         return await _analyze_definitions(hosts, definitions, known)
     config = definitions[0].module
-    async with _hosts_of(Deployment({config.path: config}, env=candidate.env), prepare) as own:
+    alone = Deployment({config.path: config}, env=candidate.env, pushed_at_ms=candidate.pushed_at_ms)
+    async with _hosts_of(alone, prepare) as own:
         return await _analyze_definitions(own, definitions, known)
 
 

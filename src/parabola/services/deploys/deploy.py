@@ -164,7 +164,7 @@ class DeployService:
         elif (deployed := base.modules.get(path)) is not None and deployed.sha256 == module.sha256:
             schema = base.schema
         else:
-            candidate = Deployment(modules={path: module}, env=base.env)
+            candidate = Deployment(modules={path: module}, env=base.env, pushed_at_ms=self._database.now_ms())
             try:
                 hosts = await self._activation.prepare(candidate)
                 try:
@@ -184,6 +184,7 @@ class DeployService:
             modules=modules,
             env=base.env,
             auth_providers=base.auth_providers,
+            pushed_at_ms=self._database.now_ms(),
             node_packages=base.node_packages if push.language == "python" else None,
         )
         async with self._node_packages.held(push.node_dependencies) as packages:

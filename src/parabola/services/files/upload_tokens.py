@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -29,7 +28,7 @@ class UploadTokens:
         self,
         instance_name: str,
         secret: bytes,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
         lifetime: float = ServiceSettings.upload_url_seconds,
     ) -> None:
         self._lifetime = lifetime

@@ -54,14 +54,20 @@ def make_admin_key(
     name: str = "",
     read_only: bool = False,
     system: bool = False,
+    issued_at: float | None = None,
 ) -> str:
-    """A new key for the instance. `instance_secret`: 32 bytes in hex; `name` says in lists whose it is.
+    """A new key for the instance. `instance_secret`: 32 bytes in hex; `name` says in lists whose it is;
+    `issued_at` is in seconds since the epoch, by the machine's clock if it is not given.
 
     Raises `BadRequest` for a name that is longer than 64 bytes.
     """
     if len(name.encode()) > _LONGEST_NAME:
         raise BadRequest(f"The name of a key may have {_LONGEST_NAME} bytes, not {len(name.encode())}.")
-    claims = b"\x10" + _varint(int(time.time())) + (b"\x22\x00" if system else b"\x18\x00")
+    claims = (
+        b"\x10"
+        + _varint(int(time.time() if issued_at is None else issued_at))
+        + (b"\x22\x00" if system else b"\x18\x00")
+    )
     claims += b"\x28\x01" if read_only else b""
     claims += _NAME_TAG + bytes([len(name.encode())]) + name.encode() if name else b""
     nonce = os.urandom(_NONCE_BYTES)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -95,12 +94,12 @@ class TokenVerifier:
 
     def __init__(
         self,
-        documents: DocumentCache | None = None,
-        clock: Callable[[], float] = time.time,
+        documents: DocumentCache,
+        clock: Callable[[], float],
         *,
         redacted: bool = False,
     ) -> None:
-        self._documents = documents or DocumentCache()
+        self._documents = documents
         self._clock = clock
         self._redacted = redacted
 

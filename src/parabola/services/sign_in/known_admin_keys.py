@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -52,19 +51,12 @@ class AdminKeyRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
 
 
 class AdminKeys:
-    """The keys of one deployment. `clock` gives seconds since the epoch."""
+    """The keys of one deployment."""
 
-    def __init__(
-        self,
-        database: Database,
-        instance_name: str,
-        instance_secret: str,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, database: Database, instance_name: str, instance_secret: str) -> None:
         self._database = database
         self._name = instance_name
         self._secret = instance_secret
-        self._clock = clock
         self._rows: dict[str, AdminKeyRow] = {}
         self._revoked_until = -1.0
         self._last_used: dict[str, float] = {}
@@ -157,6 +149,10 @@ class AdminKeys:
         second = math.floor(self._clock())  # keys say in which second they were issued
         await self._revoke(AdminKeyRow(key_id=_EVERY_KEY, revoked_at=float(second)))
         await asyncio.sleep(max(0.0, second + 1 - self._clock()))
+
+    def _clock(self) -> float:
+        """Seconds since the epoch."""
+        return self._database.now_ts() / 1e9
 
     def on_revoked(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever a key was revoked: whoever came in with one must come in again."""

@@ -46,9 +46,14 @@ class Project:
         if not project.functions.is_dir():
             raise ProjectError(
                 f"There is no {project.functions.name}/ folder in {root.resolve()}. "
-                f"Run this in your project's directory, or begin one with {project.functions.name}/tasks.py."
+                "Run this in your project's directory, or begin one: parabola init"
             )
         return project
+
+    @classmethod
+    def beginning(cls, root: Path) -> Project:
+        """The project that is or will be in `root`, whether or not it has a functions folder."""
+        return cls(root, root / _functions_folder(root))
 
     @property
     def data_dir(self) -> Path:
@@ -113,7 +118,7 @@ def _functions_folder(root: Path) -> str:
     """The folder's name: `functions` of convex.json, as for TypeScript projects, or `convex`."""
     try:
         settings = json.loads(decode_text((root / "convex.json").read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return FUNCTIONS_FOLDER
     except NotUtf8 as error:
         raise ProjectError(f"convex.json {error}") from None

@@ -47,7 +47,7 @@ def test_typescript_is_noticed_declarations_are_not(functions: Path) -> None:
 
 
 def test_a_folder_without_functions_is_told_how_to_begin(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match=r"no convex/ folder in .*begin one with convex/tasks\.py"):
+    with pytest.raises(ProjectError, match=r"no convex/ folder in .*begin one: parabola init"):
         Project.at(tmp_path)
 
 

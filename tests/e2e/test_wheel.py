@@ -32,7 +32,7 @@ def test_the_wheel_has_everything_the_checkout_has(wheel: Path) -> None:
     sources = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*")
-        if path.is_file() and path.suffix in (".py", ".mjs", ".js", ".typed", ".sql", ".html")
+        if path.is_file() and path.suffix in (".py", ".mjs", ".js", ".typed", ".sql", ".html", ".txt")
     }
     assert shipped >= sources
     assert not {name for name in shipped if "/node_modules/" in name or name.endswith((".pyc", ".d.ts"))}
@@ -43,6 +43,15 @@ def test_an_installed_wheel_serves(wheel: Path, tmp_path: Path) -> None:
     venv.create(environment, with_pip=True)
     python = environment / "bin" / "python"
     subprocess.run([str(python), "-m", "pip", "install", "--quiet", str(wheel)], check=True)
+    begun = subprocess.run(
+        [str(python), "-m", "parabola", "init", "begun"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "+ convex/schema.py" in begun.stderr
+    assert "+ convex/_generated" in begun.stderr
     project = tmp_path / "project"
     project.mkdir()
     copy_functions(project)

@@ -20,6 +20,7 @@ from parabola.cli import (
     deploy,
     dev,
     env,
+    init,
     logs,
     run,
     serve,
@@ -44,6 +45,7 @@ application = typer.Typer(
     rich_markup_mode="rich",
 )
 
+application.command("init")(init.init)
 application.command("dev")(dev.dev)
 application.command("serve")(serve.serve)
 application.command("deploy")(deploy.deploy)

@@ -21,6 +21,7 @@ from parabola.database.model.tables import Registry
 from parabola.database.settings import DatabaseSettings
 from parabola.database.store.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
 from parabola.database.transaction import Transaction
+from parabola.database.unique_keys import check_unique_keys, unique_rules
 from parabola.database.upkeep.backfill import Backfill
 from parabola.database.upkeep.bootstrap import add_missing_system_tables, first_commit, load_registry
 from parabola.database.upkeep.inspection import Inspection
@@ -208,10 +209,13 @@ class Database:
         """Commits and returns the timestamp once the commit is durable.
 
         Without writes it returns the begin timestamp, also once that is durable. `source` is told to those
-        who lose against this commit. Raises `ConflictError` (run the whole transaction again) or a
-        `StorageError`; then nothing of it happened. `on_validated` hears the timestamp as soon as it is
+        who lose against this commit. Raises `BadRequest` (`UniqueIndexViolation`) for documents that a unique
+        index does not allow together, `ConflictError` (run the whole transaction again) or a `StorageError`;
+        then nothing of it happened. `on_validated` hears the timestamp as soon as it is
         known, before anyone can see the commit. If the waiting task is cancelled the commit goes on.
         """
+        if len(tx.overlay) and (rules := unique_rules(tx)):
+            await check_unique_keys(tx, rules)
         return await self._committer.commit(tx, source, on_validated)
 
     async def transact(self, write: Callable[[Transaction], Awaitable[T]], *, source: str) -> T:

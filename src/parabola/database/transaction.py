@@ -277,6 +277,14 @@ class Transaction(Snapshot):
         if rows is not None:
             self.read_set.record(rows.tablet_id, Interval.everything())
 
+    def depend_on_schemas(self, table: Table) -> None:
+        """Makes the transaction depend on what is in force for a table."""
+        self._record_schemas(table.component)
+
+    def depend_on_index(self, table: Table, index: Index) -> None:
+        """Makes the transaction depend on the state of an index: on whether it has been filled."""
+        self._record_index(table, index.name)
+
     async def fail_schema(self, row: SchemaRow, error: str, table_name: str | None) -> None:
         """Marks the schema of a push as failed; the push sees why."""
         await self.patch_system(row.document_id, {"state": "failed", "error": error, "tableName": table_name})

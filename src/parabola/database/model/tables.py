@@ -18,7 +18,7 @@ from parabola.database.model.indexes import Index
 from parabola.database.model.schema_rows import StoredSchema
 from parabola.database.model.system_tables import INDEXES, SCHEMAS, TABLES, VIRTUAL_TABLES
 from parabola.database.model.table_rows import IndexRow, TableRow, TableState
-from parabola.values.schema.definition import Schema
+from parabola.values.schema.definition import DatabaseIndex, Schema
 
 __all__ = [
     "FIRST_USER_TABLE_NUMBER",
@@ -75,10 +75,24 @@ class SchemaRow:
     def schema(self) -> Schema:
         return _parse_schema(self.text)
 
+    @property
+    def unique_indexes(self) -> Mapping[str, tuple[DatabaseIndex, ...]]:
+        """The unique indexes of each table that has any."""
+        return _unique_indexes(self.text)
+
 
 @lru_cache(maxsize=16)
 def _parse_schema(text: str) -> Schema:
     return Schema.from_json(orjson.loads(text))
+
+
+@lru_cache(maxsize=16)
+def _unique_indexes(text: str) -> Mapping[str, tuple[DatabaseIndex, ...]]:
+    unique = {
+        name: tuple(index for index in table.indexes if index.unique)
+        for name, table in _parse_schema(text).tables.items()
+    }
+    return {name: indexes for name, indexes in unique.items() if indexes}
 
 
 class Registry:
@@ -157,6 +171,17 @@ class Registry:
     def pending_schema(self, component: str = "") -> SchemaRow | None:
         """The schema of the push under way, validated or not."""
         return self._schema(component, "pending") or self._schema(component, "validated")
+
+    def unique_schemas(self) -> list[tuple[str, SchemaRow]]:
+        """The components and schemas in force, active or on their way, that have unique indexes; the active
+        one of a component comes first.
+        """
+        return [
+            (component, row)
+            for component, rows in self._schemas.items()
+            for row in sorted(rows, key=lambda row: row.state != "active")
+            if row.unique_indexes
+        ]
 
     def _schema(self, component: str, state: str) -> SchemaRow | None:
         for row in self._schemas.get(component, ()):

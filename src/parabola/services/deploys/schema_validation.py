@@ -2,7 +2,8 @@
 
 Writes made meanwhile check themselves against the pending schema, so it is enough that every document is
 looked at once, at whatever timestamp: each chunk is read at a fresh snapshot, and nothing old has to be kept
-for it.
+for it. So it is with unique indexes, once they have been filled: two documents that are alike were both there
+when their index was looked through, or the later one was held against the other when it was written.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.indexes import BY_ID
 from parabola.database.model.intervals import Interval
-from parabola.values.schema.definition import Schema
+from parabola.database.unique_keys import find_duplicates, index_of
+from parabola.values.schema.definition import DatabaseIndex, Schema
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.model.tables import SchemaRow
     from parabola.database.transaction import Transaction
 
-__all__ = ["tables_in_doubt", "validate_schema"]
+__all__ = ["indexes_in_doubt", "tables_in_doubt", "validate_schema"]
 
 CHUNK: Final = 200
 """Documents looked at between two turns of the event loop."""
@@ -39,6 +41,10 @@ async def validate_schema(database: Database, row_id: str) -> None:
         if (error := await _check_table(database, row.schema, table)) is not None:
             await _settle(database, row_id, error, table)
             return
+    for table, definition in indexes_in_doubt(row, active):
+        if (error := await _check_index(database, table, definition)) is not None:
+            await _settle(database, row_id, error, table)
+            return
     await _settle(database, row_id, None, None)
 
 
@@ -54,6 +60,35 @@ def tables_in_doubt(schema: Schema, active: Schema | None) -> list[str]:
         if known is None or known.document_type != table.document_type:
             doubtful.append(name)
     return doubtful
+
+
+def indexes_in_doubt(schema: SchemaRow, active: SchemaRow | None) -> list[tuple[str, DatabaseIndex]]:
+    """Unique indexes, with their tables, of which some documents may be alike: those that are new as such."""
+    known = {} if active is None else active.unique_indexes
+    return [
+        (name, definition)
+        for name, definitions in schema.unique_indexes.items()
+        for definition in definitions
+        if definition not in known.get(name, ())
+    ]
+
+
+async def _check_index(database: Database, name: str, definition: DatabaseIndex) -> str | None:
+    """The text about the first two documents that are alike, or None."""
+    while True:
+        tx = database.begin()
+        table = tx.find_table(name)
+        index = None if table is None else index_of(tx.registry, table, definition)
+        if table is None or index is None:
+            return None  # another push has taken it away, and this one cannot end
+        if index.state != "backfilling":
+            break
+        await database.wait_backfilled()
+        await asyncio.sleep(0)
+    found = await find_duplicates(database, table, definition)
+    if found is None:
+        return None
+    return f'Document with ID "{found.second}" in table "{name}" does not match the schema: {found.reason}'
 
 
 async def _check_table(database: Database, schema: Schema, name: str) -> str | None:

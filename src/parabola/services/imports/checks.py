@@ -1,7 +1,8 @@
 """That imported documents match the schema, also one that is pushed while they are being loaded.
 
 Rows are checked against the schema that is active when loading begins. What else has come into force by the
-end (another schema, tables with other numbers) is held against them once more, before anyone sees them.
+end (another schema, tables with other numbers) is held against them once more, before anyone sees them. So
+are the unique indexes, once those of the hidden tables have been filled.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.indexes import BY_ID
 from parabola.database.model.intervals import Interval
+from parabola.database.unique_keys import find_duplicates, index_of
 from parabola.services.archives.imported_tables import ImportedTables, referenced_tables
 from parabola.services.archives.rows import ImportRefused, Row
 from parabola.services.imports.load import ImportLoad
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.model.tables import Registry, SchemaRow, Table
     from parabola.database.transaction import Transaction
-    from parabola.values.schema.definition import Schema
+    from parabola.values.schema.definition import DatabaseIndex, Schema
 
 __all__ = ["SchemaChecks"]
 
@@ -43,6 +45,7 @@ class SchemaChecks:
         active = database.registry.active_schema()
         self._loading: Schema | None = None if active is None else active.schema
         self._checked: set[_Checked] = set()
+        self._distinct: set[tuple[int, DatabaseIndex]] = set()
 
     def rely_on_loading(self, tables: Iterable[str]) -> None:
         """The tables are empty still: everything that comes into them will have passed `row_check`."""
@@ -87,6 +90,36 @@ class SchemaChecks:
                 raise ImportRefused(f"Could not complete import because schema changed. {error[1]}")
             else:
                 await _fail_push(load, row, *error)
+
+    def uncompared(
+        self, registry: Registry, tables: Iterable[Table]
+    ) -> list[tuple[SchemaRow, Table, DatabaseIndex]]:
+        """Unique indexes of the hidden tables, with the schemas that declare them, that have not been looked
+        through. One that a push is still filling is none of them: that push finds that the table changed.
+        """
+        return [
+            (row, table, definition)
+            for component, row in registry.unique_schemas()
+            for table in tables
+            if table.component == component
+            for definition in row.unique_indexes.get(table.name, ())
+            if (table.tablet_id, definition) not in self._distinct
+            and index_of(registry, table, definition) is not None
+        ]
+
+    async def look_for_duplicates(self, load: ImportLoad, tables: Sequence[Table]) -> None:
+        """Look through the unique indexes that are not known to hold. Raises `ImportRefused` for one of the
+        active schema; one on its way fails.
+        """
+        for row, table, definition in self.uncompared(self._database.registry, tables):
+            found = await find_duplicates(self._database, table, definition)
+            if found is None:
+                self._distinct.add((table.tablet_id, definition))
+                continue
+            text = f'Document with ID "{found.second}" in table "{table.name}" does not match the schema: '
+            if row.state == "active":
+                raise ImportRefused(f"Could not complete import. {text}{found.reason}")
+            await _fail_push(load, row, table.name, text + found.reason)
 
     async def _first_mismatch(self, schema: Schema, tables: Sequence[Table]) -> tuple[str, str] | None:
         """The table and the text about the first document that a schema does not allow, or None."""

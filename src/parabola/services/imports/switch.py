@@ -47,6 +47,7 @@ async def switch(load: ImportLoad, tables: Sequence[Table], checks: SchemaChecks
         await checks.look_through(load, users)
         await load.transact(partial(_add_missing_indexes, load.database, tables))
         await load.database.wait_backfilled()
+        await checks.look_for_duplicates(load, users)
         if await load.transact(partial(_try_to_switch, load.database, tables, checks)):
             return
 
@@ -64,7 +65,7 @@ async def _try_to_switch(
     for schema in schemas_in_force(registry):
         for name in referenced_tables(schema, users):
             tx.find_table(name, Access.SERVER)
-    if checks.unchecked(registry, users):
+    if checks.unchecked(registry, users) or checks.uncompared(registry, users.values()):
         return False
     for table in tables:
         present = tx.find_table(table.name, Access.SERVER)

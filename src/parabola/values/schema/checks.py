@@ -120,6 +120,12 @@ def _check_database_index(table: str, index: DatabaseIndex) -> None:
         raise definition_error(
             "EmptyIndex", f'In table "{table}" {staged}index "{index.name}" must have at least one field.'
         )
+    if index.staged and index.unique:
+        raise definition_error(
+            "StagedIndexUnique",
+            f'In table "{table}" the staged index "{index.name}" cannot be unique: what is in it is '
+            "known only when it is filled. Make it unique when it is not staged any more.",
+        )
     _check_field_paths(index.name, index.fields)
     seen: set[str] = set()
     for field in index.fields:

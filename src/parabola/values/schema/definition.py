@@ -54,15 +54,17 @@ class TableDefinition:
     search_indexes: tuple[SearchIndex, ...] = ()
     vector_indexes: tuple[VectorIndex, ...] = ()
 
-    def index(self, name: str, fields: Sequence[str], *, staged: bool = False) -> TableDefinition:
+    def index(
+        self, name: str, fields: Sequence[str], *, staged: bool = False, unique: bool = False
+    ) -> TableDefinition:
         """Add an index over `fields`, in this order; `_creationTime` is appended to them.
 
         A staged index is filled without holding up the push, and cannot be queried before it is declared
-        without `staged`.
+        without `staged`. No two documents have the same values in a unique index; a document that lacks one
+        of the fields is left out of that, and `None` is a value like others.
         """
-        return replace(
-            self, indexes=_staged_last((*self.indexes, DatabaseIndex(name, tuple(fields), staged)))
-        )
+        index = DatabaseIndex(name, tuple(fields), staged, unique)
+        return replace(self, indexes=_staged_last((*self.indexes, index)))
 
     def search_index(
         self, name: str, *, search_field: str, filter_fields: Sequence[str] = (), staged: bool = False

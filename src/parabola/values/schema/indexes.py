@@ -12,13 +12,18 @@ __all__ = ["DatabaseIndex", "IndexDefinition", "SearchIndex", "VectorIndex", "me
 
 @dataclass(frozen=True, slots=True)
 class DatabaseIndex:
-    """An index over `fields`, without the `_creationTime` and `_id` that always follow them."""
+    """An index over `fields`, without the `_creationTime` and `_id` that always follow them.
+
+    In a `unique` one no two documents have the same values of all of `fields`; one that lacks any of them is
+    like no other.
+    """
 
     kind: ClassVar[str] = "database"
 
     name: str
     fields: tuple[str, ...]
     staged: bool = False
+    unique: bool = False
 
     @property
     def all_fields(self) -> tuple[str, ...]:
@@ -26,11 +31,14 @@ class DatabaseIndex:
         return (*self.fields, "_creationTime")
 
     def to_json(self) -> dict[str, Any]:
-        return {"indexDescriptor": self.name, "fields": list(self.fields)}
+        json = {"indexDescriptor": self.name, "fields": list(self.fields)}
+        return {**json, "unique": True} if self.unique else json
 
     @classmethod
     def from_json(cls, json: Any, staged: bool) -> DatabaseIndex:
-        return cls(member(json, "indexDescriptor", str), texts(json, "fields"), staged)
+        return cls(
+            member(json, "indexDescriptor", str), texts(json, "fields"), staged, json.get("unique") is True
+        )
 
 
 @dataclass(frozen=True, slots=True)

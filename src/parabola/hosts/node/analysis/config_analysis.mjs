@@ -6,6 +6,7 @@ import { limits } from "../limits.mjs";
 import { AnalysisError, evaluateModule } from "./module_evaluation.mjs";
 import { ModuleSet } from "../modules/module_set.mjs";
 import { checkDescription } from "../outgoing_values.mjs";
+import { withUniqueIndexes } from "./unique_indexes.mjs";
 /** @import { Deployment } from "../deployment.mjs" */
 /** @import { ReadEnv } from "../executions/config_execution.mjs" */
 /** @import { GivenDefinition, GivenModule, ModuleText, UserValue } from "../types/protocol" */
@@ -44,7 +45,7 @@ export async function analyzeSchema(deployment, given) {
         "`convex/schema.js` must have a default export of a schema: write `export default defineSchema({...})`.",
       );
     }
-    return checkDescription(schema.export());
+    return withUniqueIndexes(checkDescription(schema.export()), schema.tables);
   });
 }
 

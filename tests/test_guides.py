@@ -28,6 +28,7 @@ GUIDES = (
     "how-to/packages.md",
     "reference/python-types.md",
     "how-to/typing.md",
+    "how-to/unique-indexes.md",
 )
 GENERATED = {
     "api.js": 'import { anyApi } from "convex/server";\nexport const api = anyApi, internal = anyApi;\n',
@@ -77,7 +78,7 @@ async def test_the_typescript_code_of_the_guides_can_be_deployed(tmp_path: Path)
         for name, text in GENERATED.items():
             (tmp_path / folder / "_generated" / name).write_text(text)
     shown = [(name, text) for guide in GUIDES for name, text in files(guide) if name.endswith(".ts")]
-    assert len(shown) == len(dict(shown)) == 10
+    assert len(shown) == len(dict(shown)) == 12
     for name, text in shown:
         in_node = text.startswith('"use node"')
         (tmp_path / name.replace("convex/", "convex_node/" if in_node else "convex/")).write_text(text)
@@ -103,6 +104,7 @@ async def test_the_typescript_code_of_the_guides_can_be_deployed(tmp_path: Path)
         assert (
             await backend.mutation(client_call("alarms:remind", {"text": "tea", "minutes": 1.0}))
         ).error is None
+        assert [index.unique for index in backend.deployment.schema.tables["users"].indexes] == [True]  # type: ignore[union-attr]
         routes = {route.route.path for _, route in backend.deployment.http_routes}
         assert routes == {"/webhook", "/count/*"}
     finally:

@@ -221,6 +221,31 @@ def test_a_schema_can_be_asked_about_alone(bare: Host) -> None:
     assert answer["result"] == {"schema": {"tables": [], "schemaValidation": True}}
 
 
+def test_a_list_of_fields_that_is_marked_makes_its_index_unique(bare: Host) -> None:
+    source = """
+    const unique = (fields) => Object.defineProperty(fields, Symbol.for("parabola.unique"), { value: true });
+    const indexes = [
+      { indexDescriptor: "by_email", fields: unique(["email"]) },
+      { indexDescriptor: "by_name", fields: ["name"] },
+    ];
+    const tables = { users: { export: () => ({ indexes }) }, notes: { export: () => ({ indexes: [] }) } };
+    const schema = {
+      tables,
+      export: () => JSON.stringify({
+        tables: Object.entries(tables).map(([tableName, table]) => ({ tableName, ...table.export() })),
+      }),
+    };
+    export { schema as default };
+    """
+    answer = bare.analyze("schema", module={"path": "schema.js", "source": source})
+    [users, notes] = answer["result"]["schema"]["tables"]
+    assert users["indexes"] == [
+        {"indexDescriptor": "by_email", "fields": ["email"], "unique": True},
+        {"indexDescriptor": "by_name", "fields": ["name"]},
+    ]
+    assert notes == {"tableName": "notes", "indexes": []}
+
+
 def test_identity_providers_read_variables(bare: Host) -> None:
     source = (
         "export { c as default }; const c = { providers: [{ domain: process.env.D, applicationID: 'a' }] };"

@@ -229,6 +229,8 @@ def _summary(result: PushResult, seconds: float) -> str:
         ("~", result.modules.changed),
     ):
         parts += [f"{sign}{name}" for name in names]
-    parts += [f"+index {index['name']}" for index in result.indexes.added]
+    parts += [
+        f"+{'unique ' if index.get('unique') else ''}index {index['name']}" for index in result.indexes.added
+    ]
     parts += [f"−index {index['name']}" for index in result.indexes.removed]
     return "  ".join(parts)

@@ -77,7 +77,8 @@ def text_of(result: FunctionResult) -> str:
 
 
 async def test_functions_are_refused_at_their_end_and_told_the_document(backend: Backend) -> None:
-    await backend.deploy(push(*with_index(UNIQUE)))
+    pushed = await backend.deploy(push(*with_index(UNIQUE)))
+    assert [index["unique"] for index in pushed.indexes.added] == [True]
     one, two = (await add(backend, 1.0)).value, (await add(backend, 2.0)).value
     expected = (
         'Failed to insert or update a document in table "tasks": '
@@ -127,10 +128,17 @@ async def test_a_filled_index_becomes_unique_and_ceases_to_be_without_being_fill
         assert index is not None
         return index.index_id
 
+    async def listed() -> bool:
+        asked = {"tableName": "tasks", "tableNamespace": None}
+        [index] = await call(backend, "_system/frontend/indexes", **asked)
+        return index.get("unique", False)
+
     await backend.deploy(push(*with_index(BY_RANK)))
     await add(backend, 1.0)
     before = index_id()
+    assert not await listed()
     await backend.deploy(push(*with_index(UNIQUE)))
+    assert await listed()
     assert "is unique" in text_of(await add(backend, 1.0))
     await backend.deploy(push(*with_index(BY_RANK)))
     assert (await add(backend, 1.0)).error is None

@@ -183,6 +183,14 @@ class Registry:
             if row.unique_indexes
         ]
 
+    def is_unique(self, table: Table, index: Index) -> bool:
+        """Whether the active schema calls an index unique, and that of this very form."""
+        active = self.active_schema(table.component)
+        return active is not None and any(
+            each.name == index.name and each.all_fields == index.fields
+            for each in active.unique_indexes.get(table.name, ())
+        )
+
     def _schema(self, component: str, state: str) -> SchemaRow | None:
         for row in self._schemas.get(component, ()):
             if row.state == state:

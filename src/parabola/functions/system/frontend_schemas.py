@@ -53,7 +53,7 @@ async def table_mapping(ctx: SystemContext, args: dict[str, Any]) -> Any:
     args=v.object({"tableName": v.string(), "tableNamespace": COMPONENT, "componentId": COMPONENT}),
 )
 async def indexes(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """The declared indexes of a table, with how far those are that are being filled."""
+    """The declared indexes of a table, with how far those are that are being filled; unique ones say so."""
     tx = ctx.transaction
     table = tx.find_table(args["tableName"])
     if table is None:
@@ -62,7 +62,11 @@ async def indexes(ctx: SystemContext, args: dict[str, Any]) -> Any:
     source = {"type": "IndexRange", "indexName": "_index.by_tablet", "range": [condition], "order": "asc"}
     rows = await tx.query_system({"source": source, "operators": []}).collect()
     found = [index_of_row(row.value) for row in rows]
-    return [_index(index) for index in found if index.name not in ("by_id", "by_creation_time")]
+    return [
+        _index(index) | ({"unique": True} if tx.registry.is_unique(table, index) else {})
+        for index in found
+        if index.name not in ("by_id", "by_creation_time")
+    ]
 
 
 def _index(index: Index) -> dict[str, Any]:

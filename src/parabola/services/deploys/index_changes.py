@@ -115,7 +115,9 @@ def describe(table: str, shape: Mapping[str, Any], staged: bool) -> dict[str, An
 
 def _shape(definition: IndexDefinition) -> dict[str, Any]:
     if isinstance(definition, DatabaseIndex):
-        return {"name": definition.name, "type": "database", "fields": list(definition.all_fields)}
+        unique = {"unique": True} if definition.unique else {}
+        fields = list(definition.all_fields)
+        return {"name": definition.name, "type": "database", "fields": fields, **unique}
     kind = "search" if isinstance(definition, SearchIndex) else "vector"
     return {"name": definition.name, "type": kind, **options_of(definition)}
 
@@ -127,6 +129,8 @@ def describe_stored(registry: Registry, index: Index) -> dict[str, Any]:
     shape: dict[str, Any] = {"name": index.name, "type": index.kind}
     if index.kind == "database":
         shape["fields"] = list(index.fields)
+        if registry.is_unique(table, index):
+            shape["unique"] = True
     else:
         shape |= {name: list(value) if isinstance(value, tuple) else value for name, value in index.options}
     return describe(table.name, shape, index.staged)

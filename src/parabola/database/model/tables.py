@@ -88,11 +88,7 @@ def _parse_schema(text: str) -> Schema:
 
 @lru_cache(maxsize=16)
 def _unique_indexes(text: str) -> Mapping[str, tuple[DatabaseIndex, ...]]:
-    unique = {
-        name: tuple(index for index in table.indexes if index.unique)
-        for name, table in _parse_schema(text).tables.items()
-    }
-    return {name: indexes for name, indexes in unique.items() if indexes}
+    return _parse_schema(text).unique_indexes
 
 
 class Registry:
@@ -102,7 +98,7 @@ class Registry:
     it stands it is also the `TableNames` of the root app.
     """
 
-    __slots__ = ("_by_name", "_by_number", "_by_tablet", "_indexes", "_schemas")
+    __slots__ = ("_by_name", "_by_number", "_by_tablet", "_indexes", "_schemas", "_unique_schemas")
 
     def __init__(self) -> None:
         self._by_tablet: dict[int, Table] = {}
@@ -110,6 +106,7 @@ class Registry:
         self._by_number: dict[tuple[str, int], Table] = {}
         self._indexes: dict[int, tuple[Index, ...]] = {}
         self._schemas: dict[str, tuple[SchemaRow, ...]] = {}
+        self._unique_schemas: list[tuple[str, SchemaRow]] | None = None
 
     # Tables
 
@@ -176,12 +173,14 @@ class Registry:
         """The components and schemas in force, active or on their way, that have unique indexes; the active
         one of a component comes first.
         """
-        return [
-            (component, row)
-            for component, rows in self._schemas.items()
-            for row in sorted(rows, key=lambda row: row.state != "active")
-            if row.unique_indexes
-        ]
+        if self._unique_schemas is None:
+            self._unique_schemas = [
+                (component, row)
+                for component, rows in self._schemas.items()
+                for row in sorted(rows, key=lambda row: row.state != "active")
+                if row.unique_indexes
+            ]
+        return self._unique_schemas
 
     def is_unique(self, table: Table, index: Index) -> bool:
         """Whether the active schema calls an index unique, and that of this very form."""
@@ -223,6 +222,7 @@ class Registry:
         copy._by_number = self._by_number.copy() if tables else self._by_number
         copy._indexes = self._indexes.copy() if indexes else self._indexes
         copy._schemas = self._schemas.copy() if schemas else self._schemas
+        copy._unique_schemas = None if schemas else self._unique_schemas
         return copy
 
     def _change(self, table: Table, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:

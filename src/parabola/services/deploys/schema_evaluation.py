@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from parabola.services.deploys.index_changes import describe_stored, index_changes
-from parabola.services.deploys.schema_validation import tables_in_doubt
+from parabola.services.deploys.schema_validation import indexes_in_doubt, tables_in_doubt
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -31,7 +31,9 @@ def _tables(database: Database, schema: Schema | None) -> Iterator[dict[str, Any
     if schema is None:
         return
     active = database.registry.active_schema()
-    doubtful = set(tables_in_doubt(schema, None if active is None else active.schema))
+    enforced = None if active is None else active.schema
+    doubtful = set(tables_in_doubt(schema, enforced))
+    doubtful |= {name for name, _ in indexes_in_doubt(schema, enforced)}
     for name, table in schema.tables.items():
         documents, size = _size(database, name)
         if not schema.schema_validation or table.document_type is None:

@@ -41,7 +41,7 @@ async def validate_schema(database: Database, row_id: str) -> None:
         if (error := await _check_table(database, row.schema, table)) is not None:
             await _settle(database, row_id, error, table)
             return
-    for table, definition in indexes_in_doubt(row, active):
+    for table, definition in indexes_in_doubt(row.schema, None if active is None else active.schema):
         if (error := await _check_index(database, table, definition)) is not None:
             await _settle(database, row_id, error, table)
             return
@@ -62,7 +62,7 @@ def tables_in_doubt(schema: Schema, active: Schema | None) -> list[str]:
     return doubtful
 
 
-def indexes_in_doubt(schema: SchemaRow, active: SchemaRow | None) -> list[tuple[str, DatabaseIndex]]:
+def indexes_in_doubt(schema: Schema, active: Schema | None) -> list[tuple[str, DatabaseIndex]]:
     """Unique indexes, with their tables, of which some documents may be alike: those that are new as such."""
     known = {} if active is None else active.unique_indexes
     return [

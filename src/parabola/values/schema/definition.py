@@ -130,6 +130,15 @@ class Schema:
         for name, table in self.tables.items():
             check_table(name, table, self.schema_validation)
 
+    @property
+    def unique_indexes(self) -> dict[str, tuple[DatabaseIndex, ...]]:
+        """The unique indexes of each table that has any."""
+        unique = {
+            name: tuple(index for index in table.indexes if index.unique)
+            for name, table in self.tables.items()
+        }
+        return {name: indexes for name, indexes in unique.items() if indexes}
+
     def check_document(self, table: str, document: dict[str, Any], tables: TableNames) -> None:
         """Raise `BadRequest` (`SchemaEnforcementError`) unless `document` may be written to `table`.
 

@@ -63,7 +63,7 @@ lint: $(VENV)/.installed-dev
 	$(SETUP) run tools/javascript check-types
 
 docs: $(VENV)/.installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "  · open site/index.html"
 
 bench: $(VENV)/.installed-dev

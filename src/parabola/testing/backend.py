@@ -159,9 +159,7 @@ class InProcessBackend:
             live.close()
 
     async def settle(self) -> None:
-        """Run what is due: scheduled functions and crons, and what they schedule for at once, to "
-        "their ends.
-        """
+        """Run what is due to its end: scheduled functions and crons, and what they schedule for at once."""
         await self._settle()
 
     async def advance(self, seconds: float | timedelta) -> None:

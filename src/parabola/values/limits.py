@@ -31,7 +31,9 @@ MAX_IDENTIFIER_LENGTH: Final = 64
 """Characters of a table, index, function or declared field name (semantics 1.5)."""
 
 INT64_MIN: Final = -(2**63)
+"""The least `Int64`."""
 INT64_MAX: Final = 2**63 - 1
+"""The greatest `Int64`."""
 
 # Documents (semantics 1.4)
 
@@ -63,8 +65,9 @@ MAX_FILTER_FIELDS: Final = 16
 """Filter fields of one search or vector index."""
 
 MIN_VECTOR_DIMENSIONS: Final = 2
+"""Dimensions that a vector index has at least (semantics 13)."""
 MAX_VECTOR_DIMENSIONS: Final = 4096
-"""Dimensions of a vector index (semantics 13)."""
+"""Dimensions that it has at most."""
 
 # Calls (semantics 5.3 and 13)
 
@@ -83,26 +86,38 @@ MAX_NESTED_CALL_DEPTH: Final = 8
 # One transaction: the function and everything it calls in it (semantics 5.3)
 
 MAX_DOCUMENTS_READ: Final = 32_000
+"""Documents read; a write reads the document that it changes, too."""
 MAX_BYTES_READ: Final = 16 * MIB
+"""Bytes of the documents read."""
 MAX_INTERVALS_READ: Final = 4096
+"""Ranges of indexes read: each query and each `get` is one."""
 MAX_DOCUMENTS_WRITTEN: Final = 16_000
+"""Documents inserted, changed and deleted."""
 MAX_BYTES_WRITTEN: Final = 16 * MIB
+"""Bytes of the documents written."""
 MAX_SYSTEM_DOCUMENTS_WRITTEN: Final = 40_000
 MAX_SYSTEM_BYTES_WRITTEN: Final = 128 * MIB
 MAX_FUNCTIONS_SCHEDULED: Final = 1000
+"""Functions scheduled."""
 MAX_SCHEDULED_ARGUMENT_BYTES: Final = 16 * MIB
+"""Bytes of the arguments of the functions scheduled, together."""
 MAX_FILES_WRITTEN: Final = 1000
-"""Files that one mutation stores with `ctx.storage.store` (semantics 8); the four numbers are chosen."""
+"""Files that one mutation stores with `ctx.storage.store` (semantics 8; the four numbers are chosen)."""
 MAX_FILE_BYTES_WRITTEN: Final = 256 * MIB
+"""Bytes of the files that one mutation stores."""
 MAX_FILES_READ: Final = 1000
+"""Files that one mutation reads."""
 MAX_FILE_BYTES_READ: Final = 256 * MIB
+"""Bytes of the files that one mutation reads."""
 LIMIT_WARNING_RATIO: Final = 0.8
 """The share of a limit above which a warning is logged."""
 
 # Queries (semantics 3.3 and 6.5)
 
 MAX_QUERY_OPERATORS: Final = 256
+"""Filters and limits of one query."""
 MAX_PAGE_SIZE: Final = 32_000
+"""Documents of one page of `paginate`."""
 
 # Logs (semantics 5.3)
 
@@ -115,9 +130,11 @@ MAX_LOG_LINE_BYTES: Final = 32_768
 # The audit log of functions (js-runtime 9): what one call may write
 
 MAX_AUDIT_LINES: Final = 500
+"""Lines."""
 MAX_AUDIT_LINE_BYTES: Final = 100_000
 """Bytes of one line as JSON."""
 MAX_AUDIT_BYTES: Final = 4_000_000
+"""Bytes of all lines together, as JSON."""
 
 # Time (semantics 4.3 and 13), in seconds
 

@@ -193,3 +193,48 @@ def test_every_module_of_the_rooms_has_a_floor_of_coverage() -> None:
         if any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
     }
     assert sorted(modules - known) == []
+
+
+def texts_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Every text that code may show, docstrings apart; "\\0" stands for what is filled in."""
+    constants = {
+        ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target): node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    }
+    filled = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    inside = {id(part) for node in filled for part in node.values}
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in filled:
+        parts = (
+            str(part.value)
+            if isinstance(part, ast.Constant)
+            else constants.get(ast.unparse(part.value), "\0")  # type: ignore[attr-defined]
+            for part in node.values
+        )
+        yield node.lineno, "".join(parts)
+    for node in ast.walk(tree):
+        alone = id(node) not in inside and id(node) not in docstrings
+        if alone and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+SMALL: Final = re.compile(r"[a-z0-9`)\"'>\]]\. (?!`?(?:npx|server|api)\b)[`\"']*[a-z]")
+"""A sentence that begins small, unless with the name of a command or a file."""
+ARTICLE: Final = re.compile(r"\ban? [`'\"(]*\0")
+
+
+@pytest.mark.parametrize(
+    "fault", [SMALL, ARTICLE], ids=["a capital after a full stop", "an article that fits"]
+)
+def test_texts_are_sentences(fault: re.Pattern[str]) -> None:
+    """What is filled in after an article wants `with_article`."""
+    found = [
+        f"{module}:{line}: {text!r}"
+        for module, tree in TREES.items()
+        for line, text in texts_of(tree)
+        if fault.search(text)
+    ]
+    assert found == []

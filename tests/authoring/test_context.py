@@ -265,7 +265,7 @@ def test_what_a_kind_must_not_use_does_not_exist_and_says_why() -> None:
         (MutationCtx(Recorder("mutation")).db.system, "insert", "There is no `db.insert` in system tables"),
         (ActionCtx(Recorder("action")), "db", "There is no `ctx.db` in an action. Actions have no database"),
         (ActionCtx(Recorder("action")), "database", "`ctx` has no attribute 'database'. There is `audit`, "),
-        (ActionCtx(Recorder("httpAction")), "db", "There is no `ctx.db` in a HTTP action"),
+        (ActionCtx(Recorder("httpAction")), "db", "There is no `ctx.db` in an HTTP action"),
     ]
     for ctx, name, text in cases:
         with pytest.raises(AttributeError, match=text):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls
+from parabola.values.articles import with_article
 from parabola.values.errors import BadRequest
 
 __all__ = ["AuditVariable", "audit", "audit_vars"]
@@ -72,7 +73,7 @@ def _json(value: Any, place: str, depth: int) -> Any:
     if isinstance(value, list | tuple):
         return [_json(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(value)]
     raise BadRequest(
-        f"A line of the audit log holds what JSON can hold, and `audit_vars`; {place} is a "
-        f"{type(value).__name__}.",
+        f"A line of the audit log holds what JSON can hold, and `audit_vars`; {place} is "
+        f"{with_article(type(value).__name__)}.",
         code="InvalidAuditLog",
     )

@@ -20,6 +20,7 @@ from parabola.authoring.meta import Meta, SyncMeta
 from parabola.authoring.operations import Pending, Syscalls, Wait
 from parabola.authoring.scheduling import Args, Scheduler, SyncScheduler
 from parabola.authoring.storage import Storage, StorageReader, SyncStorage, SyncStorageReader
+from parabola.values.articles import with_article
 
 __all__ = [
     "ActionCtx",
@@ -61,11 +62,10 @@ class BaseCtx:
                 raise AttributeError(name)
             kind = self._syscalls.kind
             reason = _ABSENT.get(("action" if kind == "httpAction" else kind, snake_case(name)))
-            article = "an" if kind == "action" else "a"
             label = "HTTP action" if kind == "httpAction" else kind
             if reason is None:
                 raise absent(self, "ctx", name)
-            raise AttributeError(f"There is no `ctx.{name}` in {article} {label}. {reason}")
+            raise AttributeError(f"There is no `ctx.{name}` in {with_article(label)}. {reason}")
 
 
 class QueryCtx(BaseCtx):

@@ -20,6 +20,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, ParamSpec, TypeVar, overload
 
 from parabola.authoring.operations import FunctionKind
+from parabola.values.articles import with_article
 from parabola.values.errors import BadRequest
 from parabola.values.hints.type_hints import (
     coerce_arguments,
@@ -277,12 +278,10 @@ class Function(Generic[P, R_co]):
             return
         right = _CONTEXTS[self.kind]
         kind = "HTTP action" if self.kind == "httpAction" else self.kind
-        article = "an" if kind == "action" else "a"
         if hint in _CONTEXTS_OF_OTHERS[self.kind]:
             raise self._invalid(
-                f"`{name}` is {article} {kind}, which gets a `{right}`, but its hint says `{hint}`. "
-                "Change the hint, "
-                "or the decorator."
+                f"`{name}` is {with_article(kind)}, which gets {with_article(f'`{right}`')}, but its hint "
+                f"says `{hint}`. Change the hint, or the decorator."
             )
         if hint not in _EVERY_CONTEXT:
             raise self._invalid(

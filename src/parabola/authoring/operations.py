@@ -27,7 +27,7 @@ SYSCALL_VERSION: Final = "1.48.0"
 """The npm library version whose syscalls are spoken (`js-runtime.md`); the engine keys behaviour on it."""
 
 
-_NOT_YET: Final = "This is an operation under way, not its result."
+_NOT_YET: Final = "This is an operation under way, not its result"
 _AWAIT: Final = "write `await` in front of it"
 
 
@@ -76,27 +76,27 @@ class Operation(Coroutine[Any, Any, T]):
         def __getattr__(self, name):
             if name.startswith(("_", "cr_", "gi_", "ag_")):  # what asyncio asks of coroutines
                 raise AttributeError(name)
-            raise AttributeError(f"{_NOT_YET} `.{name}` can only be asked of the result: {_AWAIT}")
+            raise AttributeError(f"{_NOT_YET}. `.{name}` can only be asked of the result: {_AWAIT}")
 
         def __getitem__(self, key):
-            raise TypeError(f"{_NOT_YET} {_AWAIT}, as in `(await ctx.db.get(id))[{key!r}]`.")
+            raise TypeError(f"{_NOT_YET}: {_AWAIT}, as in `(await ctx.db.get(id))[{key!r}]`.")
 
         def __bool__(self):
-            raise TypeError(f"{_NOT_YET} It is neither true nor false before: {_AWAIT}.")
+            raise TypeError(f"{_NOT_YET}. It is neither true nor false before: {_AWAIT}.")
 
         def __iter__(self):
-            raise TypeError(f"{_NOT_YET} {_AWAIT} before you go through it.")
+            raise TypeError(f"{_NOT_YET}: {_AWAIT} before you go through it.")
 
         def __len__(self):
-            raise TypeError(f"{_NOT_YET} {_AWAIT} before you ask for its length.")
+            raise TypeError(f"{_NOT_YET}: {_AWAIT} before you ask for its length.")
 
         def __contains__(self, item):
-            raise TypeError(f"{_NOT_YET} {_AWAIT} before you look into it.")
+            raise TypeError(f"{_NOT_YET}: {_AWAIT} before you look into it.")
 
         def __eq__(self, other):
             if isinstance(other, Operation):
                 return self is other
-            raise TypeError(f"{_NOT_YET} {_AWAIT} before you compare it.")
+            raise TypeError(f"{_NOT_YET}: {_AWAIT} before you compare it.")
 
         __hash__ = object.__hash__
 

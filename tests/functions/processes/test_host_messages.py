@@ -152,7 +152,8 @@ CALL = {"call": 1, "op": "o"}
 def test_a_malformed_message_says_what_is_wrong(message: dict[str, Any], text: str) -> None:
     with pytest.raises(UnreadableMessage) as caught:
         host_message({**message, "id": 7})
-    assert str(caught.value) == f"{text} of a {message['type']} cannot be that"
+    article = "an" if message["type"] == "analysis" else "a"
+    assert str(caught.value) == f"{text} of {article} {message['type']} cannot be that"
     assert caught.value.id == 7
 
 

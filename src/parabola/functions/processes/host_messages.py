@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from parabola.functions.outcomes.failures import FunctionFailure, HostError
+from parabola.values.articles import with_article
 
 __all__ = [
     "NO_USAGE",
@@ -247,8 +248,10 @@ def host_message(message: Mapping[str, Any]) -> HostMessage | None:
     except msgspec.ValidationError as error:
         id = message.get("id")
         if type(id) is not int:
-            raise UnreadableMessage(f"a {message['type']} has no id") from None
-        raise UnreadableMessage(f"{_culprit(str(error))} of a {message['type']} cannot be that", id) from None
+            raise UnreadableMessage(f"{with_article(message['type'])} has no id") from None
+        raise UnreadableMessage(
+            f"{_culprit(str(error))} of {with_article(message['type'])} cannot be that", id
+        ) from None
 
 
 def failed_message(id: int, failure: FunctionFailure) -> Failed:

@@ -18,6 +18,7 @@ from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, TRANSACTIONAL, CallArguments, Syscall
 from parabola.functions.system.registry import PREFIX
+from parabola.values.articles import with_article
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.limits import MAX_NESTED_CALL_DEPTH
 
@@ -67,7 +68,7 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
     if kind not in ("query", "mutation"):
         raise BadRequest(f"Invalid argument `udfType` for `runUdf`: unknown function type {udf_type}")
     if execution.kind == "query" and udf_type != "query":
-        raise BadRequest(f"Cannot call a {KIND_TITLES[kind]} function from a Query function")
+        raise BadRequest(f"Cannot call {with_article(KIND_TITLES[kind])} function from a Query function")
     if execution.depth + 1 > MAX_NESTED_CALL_DEPTH:
         raise BadRequest(
             "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"

@@ -31,6 +31,7 @@ from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule
 from parabola.hosts.python.outgoing import UnwritableMessage, mended
 from parabola.hosts.python.steps import Steps
 from parabola.hosts.python.transaction import Transaction
+from parabola.values.articles import with_article
 from parabola.values.host_limits import HostLimits
 
 __all__ = ["PROTOCOL_VERSION", "Host", "Json"]
@@ -206,8 +207,8 @@ class Host:
             raise LookupError(f'Couldn\'t find "{name}" in module "{module}.py".')
         if function.kind != request.kind:
             raise LookupError(
-                f"Function {request.path} is registered as a {function.kind} but is being run as a "
-                f"{request.kind}."
+                f"Function {request.path} is registered as {_kind(function.kind)} but is being run as "
+                f"{_kind(request.kind)}."
             )
         return function
 
@@ -258,3 +259,7 @@ class Host:
     def _refuse(self, id: int, message: str) -> None:
         failed = {"type": "failed", "id": id, "error": {"message": message}, "kind": "user"}
         self.send_mended({**failed, "logs": [], "usage": {}})
+
+
+def _kind(kind: str) -> str:
+    return with_article("HTTP action" if kind == "httpAction" else kind)

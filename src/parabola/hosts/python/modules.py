@@ -27,6 +27,7 @@ from parabola.hosts.python.console import console_print
 from parabola.hosts.python.frames import error_text, user_frames
 from parabola.hosts.python.import_reads import ImportReads
 from parabola.hosts.python.refusals import user_files
+from parabola.values.articles import with_article
 from parabola.values.schema.definition import Schema
 
 __all__ = [
@@ -343,9 +344,8 @@ def _refuse_unreachable(declared: Sequence[Function[..., Any]]) -> None:
             f"put `@{function.kind}` on top."
         )
         raise LoadError(
-            f"`{name}` is declared as a {function.kind}, but no name of a module leads to it, so that "
-            "nobody can "
-            f"call it. {where}",
+            f"`{name}` is declared as {with_article(function.kind)}, but no name of a module leads to it, so "
+            f"that nobody can call it. {where}",
             user_files.get(file, file),
             line,
         )

@@ -19,6 +19,7 @@ from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDef
 from parabola.services.deploys.known_analyses import AnalysisContext, Found, KnownAnalyses
 from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.values.analyzed_modules import AnalyzedModule, ModulesAnalysis
+from parabola.values.articles import with_article
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.schema.definition import Schema
 from parabola.values.schema.documents import resolved_text
@@ -248,7 +249,7 @@ def _check_functions(path: str, analyzed: AnalyzedModule, runtime: RuntimeName) 
         name = function.name
         if runtime == "node" and function.udf_type != "Action":
             raise BadRequest(
-                f"`{name}` defined in `{path}` is a {function.udf_type} function. "
+                f"`{name}` defined in `{path}` is {with_article(function.udf_type)} function. "
                 "Only actions can be defined in Node.js. "
                 "See https://docs.convex.dev/functions/actions for more details.",
                 code="InvalidModules",

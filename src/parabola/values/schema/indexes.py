@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
+from parabola.values.articles import with_article
 from parabola.values.errors import SchemaDefinitionError
 
 __all__ = ["DatabaseIndex", "IndexDefinition", "SearchIndex", "VectorIndex", "member", "texts"]
@@ -113,7 +114,7 @@ def member(json: Any, name: str, kind: type) -> Any:
     if not isinstance(found, kind) or isinstance(found, bool):
         raise SchemaDefinitionError(
             "Hit an error while evaluating your schema:\n"
-            f"Expected '{name}' of an index to be a {kind.__name__}, found {found!r}"
+            f"Expected '{name}' of an index to be {with_article(kind.__name__)}, found {found!r}"
         )
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from parabola.values.articles import with_article
 from parabola.values.encoding import decode
 from parabola.values.errors import InvalidValidator, InvalidValue
 from parabola.values.int64 import Int64
@@ -131,7 +132,9 @@ def _member(json: Any, name: str, kind: type, where: str) -> Any:
         raise InvalidValidator(f"Expected {where} to be a JSON object, found {json!r}")
     member = json.get(name)
     if not isinstance(member, kind):
-        raise InvalidValidator(f"Expected '{name}' of {where} to be a {kind.__name__}, found {member!r}")
+        raise InvalidValidator(
+            f"Expected '{name}' of {where} to be {with_article(kind.__name__)}, found {member!r}"
+        )
     return member
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import NODEFAULT, UNSET, inspect
 
 from parabola.backend import Backend, BackendConfig
-from parabola.database.model.schema_rows import StoredSchema, ValidationProgress
+from parabola.database.model.schema_rows import StagedValidator, StoredSchema, ValidationProgress
 from parabola.database.model.shown_rows import JobState, ScheduledJob, StoredFile
 from parabola.database.model.system_rows import SystemRow
 from parabola.database.model.table_rows import IndexRow, TableRow
@@ -61,6 +61,7 @@ ROWS: dict[str, type[SystemRow]] = {
     "_session_requests": SessionResult,
     "_signing_keys": SigningKeyRow,
     "_snapshot_imports": ImportRow,
+    "_staged_validators": StagedValidator,
     "_tables": TableRow,
     "_udf_config": DeploymentRow,
 }

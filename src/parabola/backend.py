@@ -44,6 +44,7 @@ from parabola.services.audit_retention import AuditRetention
 from parabola.services.deploys.deploy import DeployService
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push, PushResult
+from parabola.services.deploys.staged_validation import StagedValidation
 from parabola.services.files.file_owner import owner_of_files
 from parabola.services.files.file_places import file_store
 from parabola.services.files.files import Files
@@ -122,6 +123,7 @@ class Backend:
         settings = config.services
         packages = NodePackages(directory / PACKAGES_FOLDER, find_node, settings.npm_install_seconds)
         self.deploys = DeployService(database, runner, activation, packages)
+        self.staged_validation = StagedValidation(database)
         self.scheduler = Scheduler(runner, settings)
         self.crons = Crons(runner, settings)
         self.session_results = SessionResults(database, settings)
@@ -189,6 +191,8 @@ class Backend:
             backend._history = history
             backend.deploys.start()
             stack.push_async_callback(backend.deploys.close)
+            backend.staged_validation.start()
+            stack.push_async_callback(backend.staged_validation.close)
             await backend.deploys.refresh_auth_providers()
             backend.files.register(runner.syscalls)
             backend.files.start()

@@ -16,7 +16,15 @@ from parabola.database.commits.write_set import is_effective
 from parabola.database.model.documents import Document, Revision
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
 from parabola.database.model.intervals import Interval
-from parabola.database.model.system_tables import INDEXES, SCHEMAS, TABLES, TABLES_BY_NUMBER, VIRTUAL_TABLES
+from parabola.database.model.schema_rows import StagedValidator
+from parabola.database.model.system_tables import (
+    INDEXES,
+    SCHEMAS,
+    STAGED_VALIDATORS,
+    TABLES,
+    TABLES_BY_NUMBER,
+    VIRTUAL_TABLES,
+)
 from parabola.database.model.tables import (
     METADATA_TABLES,
     Registry,
@@ -29,7 +37,7 @@ from parabola.database.model.tables import (
 from parabola.database.snapshot import Access, Snapshot
 from parabola.database.usage import Usage
 from parabola.values.encoding import dumps
-from parabola.values.errors import BadRequest, InvalidValue
+from parabola.values.errors import BadRequest, InvalidValue, ValidationError
 from parabola.values.ids import encode_id, new_internal_id
 from parabola.values.limits import MAX_TABLES
 from parabola.values.names import check_identifier
@@ -260,6 +268,9 @@ class Transaction(Snapshot):
         active = self.registry.active_schema(component)
         if active is not None:
             active.schema.check_document(table.name, value, self)
+            staged = active.schema.staged_mismatch(table.name, value, self)
+            if staged is not None:
+                await self._fail_staged(table, staged)
         pending = self.registry.pending_schema(component)
         if pending is not None:
             error = pending.schema.mismatch(table.name, value, self)
@@ -267,6 +278,15 @@ class Transaction(Snapshot):
                 await self.fail_schema(
                     pending, pending.schema.new_document_error(table.name, error), table.name
                 )
+
+    async def _fail_staged(self, table: Table, error: ValidationError) -> None:
+        """Marks the staged validator of a table as failed; the write goes on."""
+        if table.component:
+            return  # components stage nothing yet
+        row = await self.find_system(STAGED_VALIDATORS, "by_table", table.name)
+        if row is not None and StagedValidator.of(row).state != "failed":
+            text = f'New document in table "{table.name}" does not match the staged schema: {error}'
+            await self.patch_system(row.id, {"state": "failed", "error": text})
 
     def _record_schemas(self, component: str) -> None:
         """Makes the transaction depend on every schema of a component."""

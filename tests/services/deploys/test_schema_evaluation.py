@@ -31,8 +31,15 @@ async def test_a_push_that_enables_a_staged_index_waits_for_it_until_it_is_fille
             Index(database.new_id(), table.tablet_id, "by_rank", fields, state=state, staged=True)
         )
         told: list[Any] = []
+
+        def tell(_writes: Any, _ts: int) -> None:
+            # Nothing in it waits, so that it is told as things stand now.
+            with pytest.raises(StopIteration) as caught:
+                schema_evaluation(database, RANKED).send(None)
+            told.append(caught.value.value["indexes"])
+
         # Heard with the commit, before anybody fills the index.
-        database.on_commit(lambda _writes, _ts: told.append(schema_evaluation(database, RANKED)["indexes"]))
+        database.on_commit(tell)
         await database.commit(tx)
         assert told[0] == [
             {
@@ -51,6 +58,6 @@ async def test_new_indexes_need_to_be_filled_staged_or_not(tmp_path: Path) -> No
     async with opened(tmp_path) as database:
         await insert(database, "tasks", {"rank": 1.0}, {"rank": 2.0})
         for schema, staged in ((RANKED, False), (STAGED, True)):
-            (index,) = schema_evaluation(database, schema)["indexes"]
+            (index,) = (await schema_evaluation(database, schema))["indexes"]
             assert (index["change"], index["staged"], index["needsBackfill"]) == ("added", staged, True)
             assert (index["fields"], index["numDocs"]) == (["rank", "_creationTime"], 2)

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from parabola.database.model.system_rows import SystemRow
 
-__all__ = ["StoredSchema", "ValidationProgress"]
+__all__ = ["StagedValidator", "StoredSchema", "ValidationProgress"]
 
 
 class StoredSchema(SystemRow, frozen=True, kw_only=True, rename="camel"):
@@ -18,6 +18,19 @@ class StoredSchema(SystemRow, frozen=True, kw_only=True, rename="camel"):
     schema: str
     error: str | UnsetType = UNSET
     table_name: str | UnsetType | None = UNSET
+
+
+class StagedValidator(SystemRow, frozen=True, kw_only=True, rename="camel"):
+    """A row of `_staged_validators`: one that the active schema stages, and how its documents stand to it.
+
+    `validator` is a JSON text. A row that begins anew is another row, with an id of its own.
+    """
+
+    table_name: str
+    validator: str
+    state: Literal["pending", "valid", "failed"] = "pending"
+    num_docs_validated: float = 0.0
+    error: str | UnsetType = UNSET
 
 
 class ValidationProgress(SystemRow, frozen=True, kw_only=True, rename="camel"):

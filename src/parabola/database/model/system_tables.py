@@ -14,6 +14,7 @@ __all__ = [
     "INDEX_TABLET",
     "SCHEMAS",
     "SCHEMAS_TABLET",
+    "STAGED_VALIDATORS",
     "SYSTEM_TABLES",
     "TABLES",
     "TABLES_BY_NAME",
@@ -26,6 +27,7 @@ __all__ = [
 TABLES: Final = "_tables"
 INDEXES: Final = "_index"
 SCHEMAS: Final = "_schemas"
+STAGED_VALIDATORS: Final = "_staged_validators"
 
 TABLES_TABLET: Final = 1
 INDEX_TABLET: Final = 2
@@ -105,6 +107,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "_signing_keys": _table(256),
     "_file_owner": _table(257),
     "_admin_keys": _table(258),
+    "_staged_validators": _table(260, by_table=("tableName",)),
     "_audit_lines": _table(259, by_ts=("ts", "position")),
 }
 

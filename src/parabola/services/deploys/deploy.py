@@ -173,7 +173,7 @@ class DeployService:
                     await hosts.close()
             except LoadFailure as failure:
                 raise with_position(failure) from None
-        return schema_evaluation(self._database, schema)
+        return await schema_evaluation(self._database, schema)
 
     async def _analyse(
         self, base: Deployment, push: Push

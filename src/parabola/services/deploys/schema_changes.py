@@ -19,6 +19,7 @@ from parabola.database.model.schema_rows import StoredSchema
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.services.deploys.index_changes import index_changes, options_of
 from parabola.services.deploys.push import IndexDiff
+from parabola.services.deploys.staged_validators import stage_validators
 from parabola.values.errors import SystemFault
 from parabola.values.schema.definition import DatabaseIndex, Schema, SearchIndex, VectorIndex
 
@@ -128,6 +129,7 @@ async def activate_schema(tx: Transaction, submitted: SubmittedSchema) -> None:
         await tx.patch_system(index.document_id, {"state": "enabled", "staged": False})
     for index in changes.disable:
         await tx.patch_system(index.document_id, {"state": "backfilled", "staged": True})
+    await stage_validators(tx, submitted.schema)
 
 
 async def abandon_schema(tx: Transaction, submitted: SubmittedSchema) -> None:

@@ -4,47 +4,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from parabola.services.deploys.index_changes import describe_stored, index_changes
 from parabola.services.deploys.schema_validation import indexes_in_doubt, tables_in_doubt
+from parabola.services.deploys.staged_validators import (
+    is_proven,
+    proposed_by,
+    staged_validators,
+    validator_text,
+)
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
+    from parabola.database.model.schema_rows import StagedValidator
     from parabola.values.schema.definition import Schema
 
 __all__ = ["schema_evaluation"]
 
 
-def schema_evaluation(database: Database, schema: Schema | None) -> dict[str, Any]:
+async def schema_evaluation(database: Database, schema: Schema | None) -> dict[str, Any]:
     """The evaluation of the root app as the CLI reads it."""
+    staged = {row.table_name: row for row in await staged_validators(database.begin())}
     return {
         "definitionPath": "",
         "schemaValidation": schema is not None and schema.schema_validation,
-        "tables": list(_tables(database, schema)),
+        "tables": list(_tables(database, schema, staged)),
         "indexes": list(_indexes(database, schema)),
+        "discardedStagedValidators": list(_discarded(database, schema, staged)),
     }
 
 
-def _tables(database: Database, schema: Schema | None) -> Iterator[dict[str, Any]]:
+def _tables(
+    database: Database, schema: Schema | None, staged: Mapping[str, StagedValidator]
+) -> Iterator[dict[str, Any]]:
     if schema is None:
         return
     active = database.registry.active_schema()
     enforced = None if active is None else active.schema
     doubtful = set(tables_in_doubt(schema, enforced))
-    doubtful |= {name for name, _ in indexes_in_doubt(schema, enforced)}
+    alike = {name for name, _ in indexes_in_doubt(schema, enforced)}
+    doubtful |= alike
     for name, table in schema.tables.items():
         documents, size = _size(database, name)
         if not schema.schema_validation or table.document_type is None:
             outcome = "notValidated"
         elif name not in doubtful:
             outcome = "supersetOfEnforced"
+        elif name not in alike and is_proven(schema, name, staged.get(name)):
+            outcome = "supersetOfStagedValidated"
         elif documents == 0:
             outcome = "supersetOfShape"
         else:
             outcome = "mustWalk"
-        yield {"name": name, "outcome": outcome, "numDocs": documents, "sizeBytes": size}
+        prediction: dict[str, Any] = {
+            "name": name,
+            "outcome": outcome,
+            "numDocs": documents,
+            "sizeBytes": size,
+        }
+        if (row := staged.get(name)) is not None:
+            prediction["staged"] = _state(database, row)
+            text = None if table.document_type is None else validator_text(table.document_type)
+            prediction["canSkipAfterStagedValidation"] = text == row.validator
+        yield prediction
+
+
+def _state(database: Database, row: StagedValidator) -> dict[str, Any]:
+    if row.state == "failed":
+        return {"state": "failed", "error": row.error}
+    if row.state == "valid":
+        return {"state": "valid"}
+    total, _ = _size(database, row.table_name)
+    return {"state": "pending", "numDocsValidated": row.num_docs_validated, "totalDocs": total}
+
+
+def _discarded(
+    database: Database, schema: Schema | None, staged: Mapping[str, StagedValidator]
+) -> Iterator[dict[str, Any]]:
+    """Staged validators that a push neither keeps nor makes the types of their tables."""
+    proposed = proposed_by(schema)
+    for name, row in staged.items():
+        table = None if schema is None else schema.tables.get(name)
+        document_type = None if table is None else table.document_type
+        is_applied = document_type is not None and validator_text(document_type) == row.validator
+        if row.state != "failed" and proposed.get(name) != row.validator and not is_applied:
+            yield {"tableName": name, "state": _state(database, row), "replaced": name in proposed}
 
 
 def _indexes(database: Database, schema: Schema | None) -> Iterator[dict[str, Any]]:

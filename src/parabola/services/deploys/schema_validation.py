@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from parabola.database.model.indexes import BY_ID
 from parabola.database.model.intervals import Interval
 from parabola.database.unique_keys import find_duplicates, index_of
+from parabola.services.deploys.staged_validators import is_proven, staged_validators
 from parabola.values.schema.definition import DatabaseIndex, Schema
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ async def validate_schema(database: Database, row_id: str) -> None:
     row = _pending(database.begin(), row_id)
     if row is None:
         return
-    active = database.registry.active_schema()
+    tx = database.begin()
+    active = tx.registry.active_schema()
+    staged = {each.table_name: each for each in await staged_validators(tx)}
     for table in tables_in_doubt(row.schema, None if active is None else active.schema):
+        if is_proven(row.schema, table, staged.get(table)):
+            continue
         if (error := await _check_table(database, row.schema, table)) is not None:
             await _settle(database, row_id, error, table)
             return

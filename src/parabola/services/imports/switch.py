@@ -17,6 +17,7 @@ from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.deployment_store import system_rows
 from parabola.services.archives.imported_tables import referenced_tables
 from parabola.services.archives.rows import ImportRefused
+from parabola.services.deploys.staged_validators import restart_validators
 from parabola.services.files.stored_files import FILES, STORAGE
 from parabola.services.imports.checks import SchemaChecks
 from parabola.services.imports.load import ImportLoad
@@ -84,6 +85,7 @@ async def _try_to_switch(
     written = sum(database.count_at(table.tablet_id, tx.begin_ts) for table in tables)
     for table in tables:
         await tx.activate_table(table)
+    await restart_validators(tx, users)
     for table in going.delete:
         await tx.delete_table(table)
     numbers = {table.number for table in users.values()}

@@ -21,6 +21,7 @@ from parabola.values.hints.hint_validators import validator_from_hint
 from parabola.values.schema.checks import check_table, check_table_count, definition_error, document_validator
 from parabola.values.schema.indexes import DatabaseIndex, IndexDefinition, SearchIndex, VectorIndex
 from parabola.values.validators.builder import (
+    AnyValidator,
     FieldValidator,
     ObjectValidator,
     TableNames,
@@ -53,6 +54,31 @@ class TableDefinition:
     indexes: tuple[DatabaseIndex, ...] = ()
     search_indexes: tuple[SearchIndex, ...] = ()
     vector_indexes: tuple[VectorIndex, ...] = ()
+    staged_type: Validator[Any] | None = None
+    """What documents are to look like next; see `staged`."""
+
+    def staged(self, document_type: Mapping[str, FieldValidator | None] | Validator[Any]) -> TableDefinition:
+        """Propose what documents are to look like next. They are held against it in the background, while the
+        present type is the one that writes are refused by.
+
+        A dict has the fields that change; `None` stands for one that is to go. A table whose type is a union
+        takes a whole validator. When all documents match, a push that makes it the type needs not look at
+        them. Raises `SchemaDefinitionError`.
+        """
+        if self.staged_type is not None:
+            raise definition_error("InvalidSchema", "A table cannot have more than one staged validator.")
+        if isinstance(document_type, Validator):
+            validator = document_type
+        elif isinstance(self.document_type, ObjectValidator | AnyValidator | None):
+            present = self.document_type.fields if isinstance(self.document_type, ObjectValidator) else {}
+            fields = {**present, **document_type}
+            validator = ObjectValidator({name: each for name, each in fields.items() if each is not None})
+        else:
+            raise definition_error(
+                "InvalidSchema",
+                "Changes of fields can be staged for a table of one object. For a union, stage a whole one.",
+            )
+        return replace(self, staged_type=document_validator(validator))
 
     def index(
         self, name: str, fields: Sequence[str], *, staged: bool = False, unique: bool = False
@@ -100,6 +126,7 @@ class TableDefinition:
             **_index_lists("searchIndexes", "stagedSearchIndexes", self.search_indexes),
             **_index_lists("vectorIndexes", "stagedVectorIndexes", self.vector_indexes),
             "documentType": None if self.document_type is None else self.document_type.to_json(),
+            **({} if self.staged_type is None else {"stagedDocumentType": self.staged_type.to_json()}),
         }
 
 
@@ -160,14 +187,16 @@ class Schema:
         if not self.schema_validation:
             return None
         definition = self.tables.get(table)
-        if definition is None or definition.document_type is None:
+        return None if definition is None else _mismatch(definition.document_type, document, tables)
+
+    def staged_mismatch(
+        self, table: str, document: dict[str, Any], tables: TableNames
+    ) -> ValidationError | None:
+        """Why `document` is not what the staged validator of `table` asks for, or None."""
+        if not self.schema_validation:
             return None
-        stripped = {name: item for name, item in document.items() if name[:1] != "_"}
-        try:
-            definition.document_type.check(stripped, tables)
-        except ValidationError as error:
-            return error
-        return None
+        definition = self.tables.get(table)
+        return None if definition is None else _mismatch(definition.staged_type, document, tables)
 
     def existing_document_error(self, table: str, id: str, error: ValidationError) -> str:
         """The text for a stored document that a new schema does not allow."""
@@ -200,10 +229,25 @@ class Schema:
         return cls(tables, json.get("schemaValidation") is True)
 
 
-def _table_from_json(entry: Any) -> TableDefinition:
-    document_type = entry.get("documentType")
+def _mismatch(
+    validator: Validator[Any] | None, document: dict[str, Any], tables: TableNames
+) -> ValidationError | None:
+    if validator is None:
+        return None
+    stripped = {name: item for name, item in document.items() if name[:1] != "_"}
     try:
-        validator = None if document_type is None else validator_from_json(document_type)
+        validator.check(stripped, tables)
+    except ValidationError as error:
+        return error
+    return None
+
+
+def _table_from_json(entry: Any) -> TableDefinition:
+    try:
+        validator, staged_type = (
+            None if json is None else validator_from_json(json)
+            for json in (entry.get("documentType"), entry.get("stagedDocumentType"))
+        )
     except InvalidValidator as error:
         raise definition_error(
             "InvalidSchema", f'In table "{entry.get("tableName")}": {error.message}'
@@ -225,6 +269,7 @@ def _table_from_json(entry: Any) -> TableDefinition:
             for key, staged in (("vectorIndexes", False), ("stagedVectorIndexes", True))
             for index in _list(entry, key)
         ),
+        document_validator(staged_type),
     )
 
 

@@ -42,9 +42,15 @@ def routes(backend: PushedBackend) -> list[web.RouteDef]:
 
 
 def read_push(body: Any) -> Push:
-    """`{modules: [{path, source}], dryRun?, message?}`. Raises `BadRequest` for anything else."""
+    """`{modules: [{path, source}], dryRun?, message?, largeTable?}`. Raises `BadRequest` for others."""
     optional_text, optional_flag = (str, type(None)), (bool, type(None))
-    fields = read_object(body, modules=list, dryRun=optional_flag, message=optional_text)
+    fields = read_object(
+        body,
+        modules=list,
+        dryRun=optional_flag,
+        message=optional_text,
+        largeTable=(int, type(None)),
+    )
     modules = []
     for entry in fields["modules"]:
         module = read_object(entry, path=str, source=str)
@@ -55,7 +61,13 @@ def read_push(body: Any) -> Push:
                 code="InvalidModules",
             )
         modules.append(Module(module["path"], "python", module["source"]))
-    return Push("python", tuple(modules), dry_run=bool(fields["dryRun"]), message=fields["message"])
+    return Push(
+        "python",
+        tuple(modules),
+        dry_run=bool(fields["dryRun"]),
+        message=fields["message"],
+        large_table=fields["largeTable"],
+    )
 
 
 def push_report(result: PushResult) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from parabola.services.deploys.definitions import EvaluatedDefinition, check_run
 from parabola.services.deploys.environment import check_changes
 from parabola.services.deploys.index_changes import index_changes
 from parabola.services.deploys.known_analyses import KnownAnalyses
+from parabola.services.deploys.large_indexes import refuse_large_indexes
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import ModuleDiff, Push, PushResult, combine
 from parabola.services.deploys.schema_changes import (
@@ -124,6 +125,8 @@ class DeployService:
         base = self._runner.active.deployment
         deployment, hosts, definitions = await self._analyse(base, push)
         try:
+            if push.large_table is not None:
+                refuse_large_indexes(schema_evaluation(self._database, deployment.schema), push.large_table)
             submitted = await self._submit(deployment)
         except BaseException:
             await hosts.close()

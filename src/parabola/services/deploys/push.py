@@ -62,6 +62,8 @@ class Push:
     node_dependencies: tuple[tuple[str, str], ...] = ()
     """Name and version of the npm packages that `"use node"` modules import from outside."""
     message: str | None = None
+    large_table: int | None = None
+    """With how many documents a table is so large that an index over it may not be made or removed."""
     definitions: tuple[PushedDefinition, ...] = ()
     """The app's definition and those of its components."""
 

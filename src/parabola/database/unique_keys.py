@@ -1,4 +1,4 @@
-"""Unique indexes: that no two documents have the same values of all fields of one.
+"""Unique indexes: that no two documents have the same values of all fields of one (semantics 3.7).
 
 It is held when a transaction ends, over what it leaves behind, so that it may swap values or replace one
 document by another. What the check reads is read by the transaction: of two that commit the same key at the

@@ -13,6 +13,7 @@ from parabola.authoring.python_types.generate import generate_python
 from parabola.authoring.python_types.texts import BESIDE, RUNTIME_MODULES
 from parabola.cli import event_loop
 from parabola.cli.console import show_success
+from parabola.cli.imported_files import import_from
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.function_path import strip_extension
 from parabola.functions.deployed.runtimes import LANGUAGES
@@ -32,6 +33,7 @@ def codegen(
 ) -> None:
     """Write [b]convex/_generated[/b]: the types of functions and tables, for Python, TypeScript and React."""
     sources = Project.at(project)
+    import_from(sources.root)
     write_declarations(sources)
     if not quiet:
         show_success(f"wrote {sources.generated}")

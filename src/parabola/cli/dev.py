@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -14,6 +15,7 @@ from parabola.cli import event_loop
 from parabola.cli.codegen import write_generated
 from parabola.cli.console import console, note, print_hanging, show_failure, show_success, show_warning
 from parabola.cli.function_lines import lines_of
+from parabola.cli.imported_files import ImportedFiles, Stamp, import_from
 from parabola.cli.index_names import index_warnings
 from parabola.cli.local_server import LocalServer
 from parabola.cli.server_command import server_command
@@ -43,6 +45,7 @@ def _serve_project(
 ) -> None:
     """Serve this project on this machine, and push its functions again at every save."""
     sources = Project.at(project)
+    import_from(sources.root)
     options = options_from({**values, "data": values["data"] or sources.data_dir})
     event_loop.run(_dev(sources, options, run))
 
@@ -94,13 +97,32 @@ async def _follow(project: Project, server: LocalServer, run: str | None) -> Non
         await asyncio.wait({following})
 
 
+@dataclass(frozen=True)
+class _Files:
+    """What is followed: the functions, by path, and what they import from beside them."""
+
+    modules: Mapping[str, str]
+    imported: Mapping[Path, Stamp]
+
+    def changed_beside(self, before: _Files | str | None, root: Path) -> Iterator[str]:
+        """The imported files that differ, as a summary shows them."""
+        if isinstance(before, _Files):
+            was, now = before.imported, self.imported
+            for path in sorted({*was, *now}):
+                if was.get(path) != now.get(path):
+                    sign = "~" if path in was and path in now else "+" if path in now else "−"
+                    shown = path.relative_to(root.resolve()) if path.is_relative_to(root.resolve()) else path
+                    yield f"{sign}{shown}"
+
+
 class Follower:
     """Keeps a deployment equal to the files of a project."""
 
     def __init__(self, project: Project, backend: Backend) -> None:
         self._project = project
         self._backend = backend
-        self._seen: dict[str, str] | str | None = None
+        self._imported = ImportedFiles(project.root, project.functions)
+        self._seen: _Files | str | None = None
         """The files at the last look, or why they could not be read."""
         self._failed_with: Mapping[str, str] | None = None
         """The environment variables with which the last push failed: others may mend it."""
@@ -112,8 +134,9 @@ class Follower:
         """Set when the first push is over, whatever came of it."""
 
     async def follow(self) -> None:
-        """Push, and again whenever a Python file changes, or a variable after a push that failed, until
-        cancelled. A push that is under way gives way to a newer one: its modules may never be done loading.
+        """Push, and again whenever a Python file changes, or one that it imports, or a variable after a push
+        that failed, until cancelled. A push that is under way gives way to a newer one: its modules may never
+        be done loading.
         """
         pushing: asyncio.Task[None] | None = None
         try:
@@ -140,15 +163,16 @@ class Follower:
     async def _push(self) -> None:
         started = time.perf_counter()
         before = self._seen
-        self._seen = modules = self._read()
+        self._seen = files = self._read()
         variables = self._backend.deployment.env
         self._write_types()
-        if modules == before and self._failed_with in (None, variables):
+        if files == before and self._failed_with in (None, variables):
             return
         self._failed_with = None
-        if isinstance(modules, str):
-            show_failure(modules, self._consequence())
+        if isinstance(files, str):
+            show_failure(files, self._consequence())
             return
+        modules = files.modules
         push = Push("python", tuple(Module(path, "python", source) for path, source in modules.items()))
         try:
             result = await self._backend.deploy(push)
@@ -158,7 +182,8 @@ class Follower:
             show_failure(str(error), hint + self._consequence())
             return
         self.serving = time.strftime("%H:%M:%S")
-        show_success(_summary(result, time.perf_counter() - started))
+        beside = files.changed_beside(before, self._project.root)
+        show_success("  ".join([_summary(result, time.perf_counter() - started), *beside]))
         deployed = result.deployment
         schema = None if deployed.schema is None else deployed.schema.to_json()
         for warning in index_warnings(self._project, modules, schema):
@@ -174,9 +199,10 @@ class Follower:
         write_generated(self._project, deployed.analyzed_modules, schema, deployed=deployed.modules)
         self._written = deployed
 
-    def _read(self) -> dict[str, str] | str:
+    def _read(self) -> _Files | str:
         try:
-            return {module.path: module.source for module in self._project.python_modules()}
+            modules = {module.path: module.source for module in self._project.python_modules()}
+            return _Files(modules, self._imported.find(modules.values()))
         except (ProjectError, OSError) as error:
             return str(error)
 

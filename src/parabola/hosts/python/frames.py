@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sysconfig
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+import parabola
 from parabola.hosts.python.refusals import user_files
 from parabola.values.encoding import encode, normalize
 from parabola.values.errors import ArgumentMismatch, ConvexError, InvalidValue, ParabolaError, UserError
@@ -20,12 +24,14 @@ __all__ = [
     "code_name",
     "describe_error",
     "error_text",
+    "frames_beside",
     "single_cause",
     "type_name",
     "uncaught_text",
     "user_frames",
 ]
 
+_INSTALLED: Final = (sysconfig.get_path("stdlib"), str(Path(parabola.__file__).parent))
 MAX_FRAMES: Final = 64
 """Frames kept of one error; of a runaway recursion the innermost ones."""
 MAX_NAME: Final = 256
@@ -114,6 +120,28 @@ def user_frames(traceback: TracebackType | None, files: Mapping[str, str] = user
         if frame.tb_frame.f_code.co_filename in files
     ]
     return frames[::-1][:MAX_FRAMES]
+
+
+def frames_beside(error: BaseException) -> list[str]:
+    """`<module> (shop/prices.py:3)` for frames of modules beside the functions, which nobody has installed;
+    innermost first. A text that is not Python comes before all of them.
+    """
+    places = [
+        (code_name(frame), frame.tb_frame.f_code.co_filename, frame.tb_lineno)
+        for frame in _walk(error.__traceback__)
+    ]
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        places.append(("<module>", error.filename, error.lineno or 1))
+    here = os.getcwd()
+    return [
+        f"{name} ({os.path.relpath(file, here) if file.startswith(here) else file}:{line})"
+        for name, file, line in reversed(places)
+        if os.path.isabs(file) and file not in user_files and not _is_installed(file)
+    ][:MAX_FRAMES]
+
+
+def _is_installed(file: str) -> bool:
+    return file.startswith(_INSTALLED) or "site-packages" in file or "dist-packages" in file
 
 
 def code_name(frame: TracebackType) -> str:

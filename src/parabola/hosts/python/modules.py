@@ -24,7 +24,7 @@ from parabola.authoring.functions import Function, module_being_loaded, on_decla
 from parabola.authoring.integer_places import IntegerPlaces
 from parabola.authoring.python_types.texts import GENERATED_FOLDERS, RUNTIME_MODULES
 from parabola.hosts.python.console import console_print
-from parabola.hosts.python.frames import error_text, user_frames
+from parabola.hosts.python.frames import error_text, frames_beside, user_frames
 from parabola.hosts.python.import_reads import ImportReads
 from parabola.hosts.python.refusals import user_files
 from parabola.values.articles import with_article
@@ -393,7 +393,9 @@ def _load_error(source: SourceModule, error: BaseException) -> LoadError:
         said = str(error).removesuffix(f" ({file}, line {line})")
         return LoadError(said, user_files.get(file, file), line)
     frames = user_frames(error.__traceback__)
-    message = "".join([error_text(error), *(f"\n    at {frame}" for frame in frames)])
+    message = "".join(
+        [error_text(error), *(f"\n    at {frame}" for frame in (*frames_beside(error), *frames))]
+    )
     if isinstance(error, LoadError):
         message = error.message
     code = error.code if isinstance(error, LoadError) else None

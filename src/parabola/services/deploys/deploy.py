@@ -126,7 +126,8 @@ class DeployService:
         deployment, hosts, definitions = await self._analyse(base, push)
         try:
             if push.large_table is not None:
-                refuse_large_indexes(schema_evaluation(self._database, deployment.schema), push.large_table)
+                evaluation = await schema_evaluation(self._database, deployment.schema)
+                refuse_large_indexes(evaluation, push.large_table)
             submitted = await self._submit(deployment)
         except BaseException:
             await hosts.close()

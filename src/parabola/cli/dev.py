@@ -259,4 +259,6 @@ def _summary(result: PushResult, seconds: float) -> str:
         f"+{'unique ' if index.get('unique') else ''}index {index['name']}" for index in result.indexes.added
     ]
     parts += [f"−index {index['name']}" for index in result.indexes.removed]
+    parts += [f"~index {index['name']} (unique now)" for index in result.indexes.unique]
+    parts += [f"~index {index['name']} (not unique any more)" for index in result.indexes.ordinary]
     return "  ".join(parts)

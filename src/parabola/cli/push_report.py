@@ -9,7 +9,7 @@ __all__ = ["describe"]
 
 
 def describe(answer: Mapping[str, Any]) -> Iterator[str]:
-    """Lines about the modules and indexes that a push added or removed (the answer of
+    """Lines about the modules and indexes that a push added, removed or changed (the answer of
     `/api/parabola/push`).
     """
     modules, indexes = answer["modules"], answer["indexes"]
@@ -22,3 +22,7 @@ def describe(answer: Mapping[str, Any]) -> Iterator[str]:
     ):
         for name in names:
             yield f"{sign} {title} {name}"
+    for name in indexes.get("unique", ()):
+        yield f"~ index {name}: unique from now on"
+    for name in indexes.get("ordinary", ()):
+        yield f"~ index {name}: not unique any more"

@@ -87,7 +87,12 @@ class ServerLog:
     def pushed(self, result: PushResult, message: str | None) -> None:
         """A push has taken effect."""
         modules, indexes = vars(result.modules), result.indexes
-        names = {"added": indexes.added, "removed": indexes.removed}
+        names = {
+            "added": indexes.added,
+            "removed": indexes.removed,
+            "unique": indexes.unique,
+            "ordinary": indexes.ordinary,
+        }
         changed = {
             "modules": {name: list(paths) for name, paths in modules.items()},
             "indexes": {name: [index["name"] for index in each] for name, each in names.items()},

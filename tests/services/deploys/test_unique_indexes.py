@@ -10,9 +10,11 @@ import pytest
 
 from client_calls import client_call
 from parabola.backend import Backend
+from parabola.cli.push_report import describe
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_connection import LoadFailure
+from parabola.server.api.push_api import push_report
 from parabola.services.deploys.schema_changes import RaceDetected
 from parabola.values.errors import BadRequest
 from services.deploys.test_deploy import call, opened, push, schema
@@ -137,10 +139,14 @@ async def test_a_filled_index_becomes_unique_and_ceases_to_be_without_being_fill
     await add(backend, 1.0)
     before = index_id()
     assert not await listed()
-    await backend.deploy(push(*with_index(UNIQUE)))
+    pushed = await backend.deploy(push(*with_index(UNIQUE)))
+    assert [index["name"] for index in pushed.indexes.unique] == ["tasks.by_rank"]
+    assert (pushed.indexes.added, pushed.indexes.removed) == ((), ())
+    assert list(describe(push_report(pushed)))[1:] == ["~ index tasks.by_rank: unique from now on"]
     assert await listed()
     assert "is unique" in text_of(await add(backend, 1.0))
-    await backend.deploy(push(*with_index(BY_RANK)))
+    pushed = await backend.deploy(push(*with_index(BY_RANK)))
+    assert list(describe(push_report(pushed)))[1:] == ["~ index tasks.by_rank: not unique any more"]
     assert (await add(backend, 1.0)).error is None
     assert index_id() == before
 

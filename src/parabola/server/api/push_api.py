@@ -83,6 +83,8 @@ def push_report(result: PushResult) -> dict[str, Any]:
             "removed": [index["name"] for index in result.indexes.removed],
             "enabled": [index["name"] for index in result.indexes.enabled],
             "disabled": [index["name"] for index in result.indexes.disabled],
+            "unique": [index["name"] for index in result.indexes.unique],
+            "ordinary": [index["name"] for index in result.indexes.ordinary],
         },
         "functions": len(result.deployment.functions),
         "schema": None if result.deployment.schema is None else result.deployment.schema.to_json(),

@@ -36,7 +36,7 @@ class IndexChanges:
     `add`: declared, nowhere yet. `pending`: declared and already being filled or filled by an earlier push.
     `enable`: staged until now. `disable`: to become staged. `remove`: declared no more. `abandon`: leftovers
     of a push that never ended, not declared by this one. `restage`: pending ones whose staged flag differs
-    from the declaration.
+    from the declaration. `unique` and `ordinary`: enabled ones that become unique, or cease to be.
     """
 
     add: tuple[NewIndex, ...] = ()
@@ -46,6 +46,8 @@ class IndexChanges:
     remove: tuple[Index, ...] = ()
     abandon: tuple[Index, ...] = ()
     restage: tuple[Index, ...] = ()
+    unique: tuple[Index, ...] = ()
+    ordinary: tuple[Index, ...] = ()
 
     def diff(self, registry: Registry) -> IndexDiff:
         """The form that the command line shows."""
@@ -56,6 +58,8 @@ class IndexChanges:
             tuple(describe_stored(registry, index) for index in self.remove),
             tuple(describe_stored(registry, index) for index in self.enable),
             tuple(describe_stored(registry, index) for index in self.disable),
+            tuple(describe_stored(registry, index) for index in self.unique),
+            tuple(describe_stored(registry, index) for index in self.ordinary),
         )
 
 
@@ -70,12 +74,16 @@ def index_changes(registry: Registry, schema: Schema | None) -> IndexChanges:
     enable: list[Index] = []
     disable: list[Index] = []
     restage: list[Index] = []
+    changed: list[tuple[bool, Index]] = []
     for (table, _), definition in declared.items():
         found = _find(registry, table, definition)
         if found is None:
             add.append(NewIndex(table, definition))
             continue
         kept.add(found.index_id)
+        is_unique = isinstance(definition, DatabaseIndex) and definition.unique
+        if found.is_enabled and is_unique != _is_unique(registry, found):
+            changed.append((is_unique, found))
         if found.is_enabled and definition.staged:
             disable.append(found)
         elif not found.is_enabled:
@@ -94,7 +102,14 @@ def index_changes(registry: Registry, schema: Schema | None) -> IndexChanges:
         remove=tuple(index for index in gone if index.is_enabled or index.staged),
         abandon=tuple(index for index in gone if not index.is_enabled and not index.staged),
         restage=tuple(restage),
+        unique=tuple(index for is_unique, index in changed if is_unique),
+        ordinary=tuple(index for is_unique, index in changed if not is_unique),
     )
+
+
+def _is_unique(registry: Registry, index: Index) -> bool:
+    table = registry.table_by_tablet(index.tablet_id)
+    return table is not None and registry.is_unique(table, index)
 
 
 def options_of(definition: IndexDefinition) -> dict[str, Any]:

@@ -117,12 +117,18 @@ class ModuleDiff:
 
 @dataclass(frozen=True)
 class IndexDiff:
-    """Indexes as the command line shows them: `deploy-api.md` 6.4, `Index`."""
+    """Indexes as the command line shows them: `deploy-api.md` 6.4, `Index`.
+
+    `unique` and `ordinary` are there before and after, and become unique or cease to be: the official command
+    line has no word for that.
+    """
 
     added: tuple[Mapping[str, Any], ...] = ()
     removed: tuple[Mapping[str, Any], ...] = ()
     enabled: tuple[Mapping[str, Any], ...] = ()
     disabled: tuple[Mapping[str, Any], ...] = ()
+    unique: tuple[Mapping[str, Any], ...] = ()
+    ordinary: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The wire form."""

@@ -1,4 +1,4 @@
-"""Staged validators: what documents of a table are to look like next, and whether they all do already (semantics 3.6).
+"""Staged validators: what documents are to look like next, and whether they do already (semantics 3.6).
 
 The active schema stages them (`.staged(...)`). A row of each says how far the documents are held against it:
 writes are, from the moment it is there, and fail it where they do not match; the documents from before are

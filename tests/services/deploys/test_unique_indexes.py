@@ -12,12 +12,14 @@ from client_calls import client_call
 from parabola.backend import Backend
 from parabola.cli.push_report import describe
 from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import SYSTEM_IDENTITY
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_connection import LoadFailure
 from parabola.server.api.push_api import push_report
 from parabola.services.deploys.schema_changes import RaceDetected
 from parabola.values.errors import BadRequest
 from services.deploys.test_deploy import call, opened, push, schema
+from services.job_driver import until
 
 FUNCTIONS = """
 from parabola import ActionCtx, MutationCtx, QueryCtx, action, mutation, query
@@ -40,6 +42,14 @@ async def swap(ctx: MutationCtx, a: str, b: str):
 async def nested(ctx: MutationCtx, rank: float):
     await ctx.run_mutation(add, {"rank": rank})
     await ctx.db.insert("tasks", {"text": "y"})
+
+@mutation
+async def later(ctx: MutationCtx, rank: float):
+    await ctx.scheduler.run_after(0, add, {"rank": rank})
+
+@query
+async def jobs(ctx: QueryCtx):
+    return [job["state"]["kind"] for job in await ctx.db.system.query("_scheduled_functions").collect()]
 
 @action
 async def outer(ctx: ActionCtx, rank: float) -> str:
@@ -94,6 +104,18 @@ async def test_functions_are_refused_at_their_end_and_told_the_document(backend:
     for _ in range(2):
         assert (await add(backend, None)).error is None
     assert await call(backend, "tasks:ranks") == [2.0, 1.0, None, None]
+
+
+async def test_a_scheduled_mutation_fails_and_an_administrator_is_refused(backend: Backend) -> None:
+    await backend.deploy(push(*with_index(UNIQUE)))
+    await add(backend, 1.0)
+    await call(backend, "tasks:later", rank=1.0)
+    assert await until(backend, "tasks:jobs", {}, lambda kinds: kinds != ["pending"]) == ["failed"]
+    document = {"rank": 1.0, "text": "x"}
+    asked = {"table": "tasks", "documents": [document], "componentId": None}
+    refused = await backend.mutation(client_call("_system/frontend/addDocument", asked, SYSTEM_IDENTITY))
+    assert "is unique" in text_of(refused)
+    assert await call(backend, "tasks:ranks") == [1.0]
 
 
 async def test_of_those_that_add_the_same_at_once_one_succeeds(backend: Backend) -> None:

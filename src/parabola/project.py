@@ -9,14 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from parabola.values.data_files import is_data_path, written
+from parabola.values.limits import MAX_DATA_BYTES, MAX_DATA_FILE_BYTES
 from parabola.values.text_files import NotUtf8, decode_text
 
-__all__ = ["DATA_FOLDER", "Project", "ProjectError", "SourceFile"]
+__all__ = ["DATA_FOLDER", "DataFiles", "Project", "ProjectError", "SourceFile"]
 
 FUNCTIONS_FOLDER: Final = "convex"
 DATA_FOLDER: Final = ".parabola"
 _SEGMENT: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_]{1,64}\Z")
 _TYPESCRIPT: Final = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")
+_OF_TYPESCRIPT: Final = ("tsconfig.json", "README.md")
+"""What `npx convex` puts beside functions, and nobody reads."""
+_NOT_DATA: Final = (".pyc", ".pyi", ".swp", ".tmp", ".bak")
 _SKIPPED_FOLDERS: Final = ("_generated", "python_generated", "__pycache__", "node_modules")
 
 
@@ -30,6 +35,14 @@ class SourceFile:
 
     path: str
     source: str
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """The data files of a project, as texts (`values/data_files.py`), and a sentence for each left out."""
+
+    files: tuple[SourceFile, ...]
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,32 @@ class Project:
             raise ProjectError(f"The folder {self.display('')} is not there any more. Put it back.")
         return [self._read(path) for path in self._files((".py",)) if not _is_test(path)]
 
+    def data_files(self) -> DataFiles:
+        """The data files beside the modules, in path order, as far as they travel with a push.
+
+        Without Python modules there are none: other functions have no way to read them.
+        """
+        kept: list[SourceFile] = []
+        left_out: list[str] = []
+        total = 0
+        for path in self._all_files() if self._has_python() else ():
+            name = path.relative_to(self.functions).as_posix()
+            if not is_data_path(name) or name in _OF_TYPESCRIPT or path.suffix in _NOT_DATA:
+                continue
+            size = path.stat().st_size
+            if size > MAX_DATA_FILE_BYTES or total + size > MAX_DATA_BYTES:
+                limit = f"{MAX_DATA_FILE_BYTES >> 20} MiB"
+                if size <= MAX_DATA_FILE_BYTES:
+                    limit = f"{MAX_DATA_BYTES >> 20} MiB together"
+                left_out.append(
+                    f"{self.display(name)} is not deployed: data files may have {limit}, and it has {size:,} "
+                    "bytes. Keep it in file storage, or on the server's disk."
+                )
+                continue
+            total += size
+            kept.append(SourceFile(name, written(path.read_bytes())))
+        return DataFiles(tuple(kept), tuple(left_out))
+
     def has_typescript(self) -> bool:
         """True when there are modules that `npx convex` pushes."""
         return bool(self.typescript_modules())
@@ -91,11 +130,17 @@ class Project:
         """A module's path as the user knows it: from the project's root."""
         return f"{self.functions.relative_to(self.root).as_posix()}/{module_path}"
 
+    def _has_python(self) -> bool:
+        return any(not _is_test(path) for path in self._files((".py",)))
+
     def _files(self, endings: tuple[str, ...]) -> Iterator[Path]:
+        return (path for path in self._all_files() if path.suffix in endings)
+
+    def _all_files(self) -> Iterator[Path]:
         for path in sorted(self.functions.rglob("*")):
             folders = path.relative_to(self.functions).parts[:-1]
             hidden = path.name.startswith(".") or any(folder.startswith(".") for folder in folders)
-            if hidden or path.suffix not in endings or any(name in _SKIPPED_FOLDERS for name in folders):
+            if hidden or any(name in _SKIPPED_FOLDERS for name in folders):
                 continue
             if path.is_file():
                 yield path

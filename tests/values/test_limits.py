@@ -399,6 +399,12 @@ ELSEWHERE: Mapping[str, tuple[Elsewhere, ...]] = {
     "MAX_WHOLE_BODY_SIZE": (
         Elsewhere("authoring/test_http.py", "test_a_body_that_is_too_large_is_only_read_in_pieces", "20 MiB"),
     ),
+    "MAX_DATA_FILE_BYTES": (
+        Elsewhere("cli/test_data_files.py", "test_what_is_too_large_is_said_to_stay", "may have 4 MiB"),
+    ),
+    "MAX_DATA_BYTES": (
+        Elsewhere("cli/test_data_files.py", "test_what_is_too_large_is_said_to_stay", "16 MiB together"),
+    ),
     "MAX_HOST_MESSAGE_BYTES": (
         Elsewhere(
             "functions/processes/test_host_process.py",

@@ -40,7 +40,6 @@ application = typer.Typer(
     name="parabola",
     help="The Convex reactive backend, written in Python.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

@@ -103,6 +103,7 @@ async def _analyse(project: Project) -> AnalyzedModules:
 
     # Who signs people in is no part of any type, and may depend on variables that are set on a server.
     sources = [each for each in project.python_modules() if each.path != LANGUAGES["python"].auth_module]
+    sources += project.data_files().files  # modules may read them while they are imported
     push = Push("python", tuple(Module(source.path, "python", source.source) for source in sources))
     candidate = Deployment(modules=combine(Deployment(), push))
     hosts = HostSet(host_programs(), candidate, {"cloudUrl": "", "siteUrl": ""})

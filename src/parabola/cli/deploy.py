@@ -46,8 +46,11 @@ def deploy(
     target = chosen.find(project)
     chosen.confirm_over_local("replace the functions", yes or dry_run)
     modules = sources.python_modules()
+    data = sources.data_files()
+    for sentence in data.left_out:
+        show_warning(sentence)
     body: dict[str, Any] = {
-        "modules": [{"path": module.path, "source": module.source} for module in modules],
+        "modules": [{"path": module.path, "source": module.source} for module in (*modules, *data.files)],
         "dryRun": dry_run,
         "message": message,
         "largeTable": _large_table(),

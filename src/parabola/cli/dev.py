@@ -99,10 +99,13 @@ async def _follow(project: Project, server: LocalServer, run: str | None) -> Non
 
 @dataclass(frozen=True)
 class _Files:
-    """What is followed: the functions, by path, and what they import from beside them."""
+    """What is followed: the functions, by path, what they import from beside them, and their data files."""
 
     modules: Mapping[str, str]
     imported: Mapping[Path, Stamp]
+    data: Mapping[str, str]
+    left_out: tuple[str, ...]
+    """A sentence for each data file that is too large."""
 
     def changed_beside(self, before: _Files | str | None, root: Path) -> Iterator[str]:
         """The imported files that differ, as a summary shows them."""
@@ -173,7 +176,12 @@ class Follower:
             show_failure(files, self._consequence())
             return
         modules = files.modules
-        push = Push("python", tuple(Module(path, "python", source) for path, source in modules.items()))
+        pushed = {**modules, **files.data}
+        push = Push("python", tuple(Module(path, "python", source) for path, source in pushed.items()))
+        for sentence in (
+            files.left_out if not isinstance(before, _Files) or before.left_out != files.left_out else ()
+        ):
+            show_warning(sentence)
         try:
             result = await self._backend.deploy(push)
         except ParabolaError as error:
@@ -202,7 +210,9 @@ class Follower:
     def _read(self) -> _Files | str:
         try:
             modules = {module.path: module.source for module in self._project.python_modules()}
-            return _Files(modules, self._imported.find(modules.values()))
+            data = self._project.data_files()
+            texts = {file.path: file.source for file in data.files}
+            return _Files(modules, self._imported.find(modules.values()), texts, data.left_out)
         except (ProjectError, OSError) as error:
             return str(error)
 

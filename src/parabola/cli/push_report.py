@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from parabola.values.data_files import is_data_path
+
 __all__ = ["describe"]
 
 
@@ -21,7 +23,7 @@ def describe(answer: Mapping[str, Any]) -> Iterator[str]:
         ("-", "index", indexes["removed"]),
     ):
         for name in names:
-            yield f"{sign} {title} {name}"
+            yield f"{sign} {'file' if title == 'module' and is_data_path(name) else title} {name}"
     for name in indexes.get("unique", ()):
         yield f"~ index {name}: unique from now on"
     for name in indexes.get("ordinary", ()):

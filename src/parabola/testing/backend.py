@@ -227,7 +227,8 @@ def _read(functions: str | Path) -> tuple[Path, Push]:
     folder = Path(functions).resolve()
     if not folder.is_dir():
         raise ProjectError(f"There are no functions to test: {folder} is not a directory.")
-    files = Project(folder.parent, folder).python_modules()
+    project = Project(folder.parent, folder)
+    files = [*project.python_modules(), *project.data_files().files]
     return folder, Push("python", tuple(Module(file.path, "python", file.source) for file in files))
 
 

@@ -189,6 +189,14 @@ MAX_HOST_MESSAGE_BYTES: Final = 64 * MIB
 MAX_BODY_AHEAD: Final = 256 * KIB
 """Bytes of a body that are under way to whoever has not taken them yet."""
 
+# Data files beside Python modules
+
+MAX_DATA_FILE_BYTES: Final = 4 * MIB
+"""One data file; a larger one is left out of a push, which says so."""
+
+MAX_DATA_BYTES: Final = 16 * MIB
+"""All data files of a push. Every host holds them in memory."""
+
 # Error texts
 
 MAX_ERROR_MESSAGE_BYTES: Final = 64 * KIB

@@ -27,6 +27,7 @@ from parabola.hosts.python.console import console_print
 from parabola.hosts.python.frames import error_text, frames_beside, user_frames
 from parabola.hosts.python.import_reads import ImportReads
 from parabola.hosts.python.refusals import user_files
+from parabola.hosts.python.resources import DataFolder, Resources
 from parabola.values.articles import with_article
 from parabola.values.schema.definition import Schema
 
@@ -134,10 +135,15 @@ def load_modules(sources: Sequence[SourceModule], import_reads: ImportReads | No
     `import_reads` hears of the imports, so that it can tell which functions depend on what modules read.
     """
     python = {source.path: source for source in sources if source.path.endswith(".py")}
+    data = {source.path: source.source for source in sources if source.path not in python}
     loaded = LoadedModules(_free_package_name(), python)
     loaded.import_reads = import_reads or loaded.import_reads
     names = _module_names(loaded.package, python)
-    loaded.finder = _Finder(loaded.package, names, loaded.import_reads)
+    for path in data:  # a folder of data alone is a package as well
+        parts = path.split("/")[:-1]
+        for depth in range(1, len(parts) + 1):
+            names.setdefault(".".join([loaded.package, *parts[:depth]]), None)
+    loaded.finder = _Finder(loaded.package, names, loaded.import_reads, data)
     sys.meta_path.insert(0, loaded.finder)
     declared: list[Function[..., Any]] = []
     try:
@@ -203,8 +209,13 @@ class _Finder:
     """Finds and runs the modules of one deployment (a finder and loader of the import system)."""
 
     def __init__(
-        self, package: str, names: Mapping[str, SourceModule | None], import_reads: ImportReads
+        self,
+        package: str,
+        names: Mapping[str, SourceModule | None],
+        import_reads: ImportReads,
+        data: Mapping[str, str],
     ) -> None:
+        self._data = data
         self._package = package
         self._names = names
         self._builtins = _user_builtins(package, names, import_reads)
@@ -241,6 +252,11 @@ class _Finder:
         finally:
             module_being_loaded.reset(token)
         _name_functions(source, module)
+
+    def get_resource_reader(self, name: str) -> Resources:
+        """The data files of a package, for `importlib.resources`."""
+        folder = name.removeprefix(self._package).removeprefix(".").replace(".", "/")
+        return Resources(DataFolder(self._data, folder))
 
     def get_source(self, name: str) -> str | None:
         source = self._names.get(name)
@@ -396,6 +412,11 @@ def _load_error(source: SourceModule, error: BaseException) -> LoadError:
     message = "".join(
         [error_text(error), *(f"\n    at {frame}" for frame in (*frames_beside(error), *frames))]
     )
+    if isinstance(error, FileNotFoundError):
+        message += (
+            "\nModules are not files where they run. Data files beside them travel with a push: read one "
+            'with importlib.resources.files(__package__).joinpath("name").read_text().'
+        )
     if isinstance(error, LoadError):
         message = error.message
     code = error.code if isinstance(error, LoadError) else None

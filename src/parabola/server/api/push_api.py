@@ -11,6 +11,7 @@ from parabola.server.http.credentials import require_admin
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.services.deploys.push import Push, PushResult
+from parabola.values.data_files import is_data_path
 from parabola.values.errors import BadRequest, Forbidden
 
 __all__ = ["routes"]
@@ -54,7 +55,7 @@ def read_push(body: Any) -> Push:
     modules = []
     for entry in fields["modules"]:
         module = read_object(entry, path=str, source=str)
-        if not module["path"].endswith(".py"):
+        if not module["path"].endswith(".py") and not is_data_path(module["path"]):
             raise BadRequest(
                 f"{module['path']} is not a Python module. "
                 "TypeScript modules are pushed with `npx convex deploy`.",

@@ -17,6 +17,7 @@ from parabola.functions.deployed.function_path import strip_extension
 from parabola.functions.deployed.runtimes import LANGUAGES, RUNTIMES, Language, RuntimeName, runtimes_of
 from parabola.services.deploys.audit_log import check_message
 from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition
+from parabola.values.data_files import DataFileError, check_data_path, data_of, is_data_path
 from parabola.values.errors import BadRequest, Conflict
 
 __all__ = [
@@ -72,7 +73,7 @@ class Push:
         seen: set[str] = set()
         every: list[Module | UnchangedModule] = [*self.modules, *self.unchanged]
         for module in every:
-            _check_path(module.path)
+            _check_module_path(module)
             if module.path in seen:
                 raise BadRequest(f"The push contains {module.path} twice.", code="InvalidModules")
             if module.runtime not in runtimes_of(self.language):
@@ -216,6 +217,18 @@ def _as_written(module: Module) -> str:
     """A module's path as its author knows it: TypeScript modules arrive compiled, as `.js`."""
     language = LANGUAGES[RUNTIMES[module.runtime].language]
     return strip_extension(module.path) + language.written_as
+
+
+def _check_module_path(module: Module | UnchangedModule) -> None:
+    if module.runtime == "python" and is_data_path(module.path):
+        try:
+            check_data_path(module.path)
+            if isinstance(module, Module):
+                data_of(module.source)
+        except DataFileError as error:
+            raise BadRequest(f"{module.path!r} cannot be deployed: {error}", code="InvalidModules") from None
+    else:
+        _check_path(module.path)
 
 
 def _check_path(path: str) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.chosen_target import ChosenTarget, with_target
+from parabola.cli.completed_names import table_names
 from parabola.cli.console import console
 from parabola.cli.json_text import json_text
 from parabola.values.errors import BadRequest
@@ -45,7 +46,10 @@ class Format(StrEnum):
 @with_target
 def data(
     target: ChosenTarget,
-    table: Annotated[str | None, typer.Argument(help="A table. Without it: the names of all tables.")] = None,
+    table: Annotated[
+        str | None,
+        typer.Argument(help="A table. Without it: the names of all tables.", autocompletion=table_names),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many documents at most.")] = 100,
     order: Annotated[Order, typer.Option(help="By creation time.")] = Order.desc,
     format: Annotated[Format, typer.Option(help="How to print documents.")] = Format.pretty,

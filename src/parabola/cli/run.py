@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from parabola.cli.chosen_target import ChosenTarget, with_target
+from parabola.cli.completed_names import function_names
 from parabola.cli.json_text import json_text
 from parabola.values.errors import BadRequest
 from parabola.values.text_files import NotUtf8, decode_text
@@ -19,7 +20,10 @@ __all__ = ["run"]
 @with_target
 def run(
     target: ChosenTarget,
-    function: Annotated[str, typer.Argument(help="The function, for example [b]tasks:create[/b].")],
+    function: Annotated[
+        str,
+        typer.Argument(help="The function, for example [b]tasks:create[/b].", autocompletion=function_names),
+    ],
     args: Annotated[str, typer.Argument(help='Its arguments as a JSON object: \'{"text": "milk"}\'.')] = "{}",
     identity: Annotated[
         str | None, typer.Option(help="Act as this user: the identity's attributes as a JSON object.")

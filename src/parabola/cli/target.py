@@ -14,7 +14,7 @@ from parabola.cli.secret_files import read_secret_file
 from parabola.project import DATA_FOLDER
 from parabola.values.errors import BadRequest, NotFound
 
-__all__ = ["KEY_VARIABLE", "URL_VARIABLE", "RunningServer", "Target", "read_key"]
+__all__ = ["KEY_VARIABLE", "URL_VARIABLE", "RunningServer", "Target", "read_key", "running_in"]
 
 URL_VARIABLE: Final = "CONVEX_SELF_HOSTED_URL"
 KEY_VARIABLE: Final = "CONVEX_SELF_HOSTED_ADMIN_KEY"
@@ -47,7 +47,7 @@ class Target:
         directory = directory or Path.cwd()
         in_file = _env_local(directory)
         variables = {**in_file, **os.environ}
-        running = _running_in(directory)
+        running = running_in(directory)
         local_url = None if running is None else running.url
         key = admin_key or variables.get(KEY_VARIABLE)
         if url is not None:
@@ -118,7 +118,7 @@ def _same(url: str) -> str:
     return url.replace("://localhost", "://127.0.0.1").replace("://[::1]", "://127.0.0.1")
 
 
-def _running_in(directory: Path) -> RunningServer | None:
+def running_in(directory: Path) -> RunningServer | None:
     """The server of the project that a directory is in."""
     for place in (directory, *directory.resolve().parents):
         running = RunningServer.read(place / DATA_FOLDER)

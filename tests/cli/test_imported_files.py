@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from parabola.cli.imported_files import ImportedFiles
+from parabola.cli.imported_files import ImportedFiles, importing_from
 from server_process import ServerProcess
 
 FUNCTIONS = """
@@ -122,3 +122,14 @@ def test_a_package_that_is_installed_to_be_edited_is_followed(
     files = ImportedFiles(tmp_path / "app", tmp_path / "app/convex").find(["import editable_shop"])
     assert [path.name for path in files] == ["__init__.py"]
     assert json.dumps(os.fspath(next(iter(files)))).endswith('editable_shop/__init__.py"')
+
+
+def test_hosts_import_from_the_project_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for before in (None, "/elsewhere"):
+        monkeypatch.delenv("PYTHONPATH", raising=False)
+        if before is not None:
+            monkeypatch.setenv("PYTHONPATH", before)
+        with importing_from(tmp_path):
+            paths = os.environ["PYTHONPATH"].split(os.pathsep)
+            assert paths == [str(tmp_path.resolve()), *([before] if before else [])]
+        assert os.environ.get("PYTHONPATH") == before

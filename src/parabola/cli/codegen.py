@@ -13,7 +13,7 @@ from parabola.authoring.python_types.generate import generate_python
 from parabola.authoring.python_types.texts import BESIDE, RUNTIME_MODULES
 from parabola.cli import event_loop
 from parabola.cli.console import show_success
-from parabola.cli.imported_files import import_from
+from parabola.cli.imported_files import importing_from
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.function_path import strip_extension
 from parabola.functions.deployed.runtimes import LANGUAGES
@@ -33,7 +33,6 @@ def codegen(
 ) -> None:
     """Write [b]convex/_generated[/b]: the types of functions and tables, for Python, TypeScript and React."""
     sources = Project.at(project)
-    import_from(sources.root)
     write_declarations(sources)
     if not quiet:
         show_success(f"wrote {sources.generated}")
@@ -41,7 +40,8 @@ def codegen(
 
 def write_declarations(project: Project) -> None:
     """Analyse the project's Python modules and write their declarations. Raises `LoadFailure`."""
-    analysed = event_loop.run(_analyse(project))
+    with importing_from(project.root):
+        analysed = event_loop.run(_analyse(project))
     write_generated(project, analysed.modules, analysed.schema_json)
 
 

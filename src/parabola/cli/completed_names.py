@@ -6,7 +6,6 @@ Whoever presses a key waits for it, so there is no answer where the server has n
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,9 +38,14 @@ def _dotted(identifier: str) -> str:
 
 
 def _asked(function: str, args: dict[str, Any]) -> Any:
-    with suppress(Exception):  # of whatever kind: nobody wants to read it while typing
+    before = socket.getdefaulttimeout()
+    try:
         running = running_in(Path.cwd())
-        if running is not None:
-            socket.setdefaulttimeout(_PATIENCE_SECONDS)
-            return AdminClient(Target(running.url, running.admin_key)).call(function, args)
-    return None
+        if running is None:
+            return None
+        socket.setdefaulttimeout(_PATIENCE_SECONDS)
+        return AdminClient(Target(running.url, running.admin_key)).call(function, args)
+    except Exception:  # of whatever kind: nobody wants to read it while typing
+        return None
+    finally:
+        socket.setdefaulttimeout(before)

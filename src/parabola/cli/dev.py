@@ -15,7 +15,7 @@ from parabola.cli import event_loop
 from parabola.cli.codegen import write_generated
 from parabola.cli.console import console, note, print_hanging, show_failure, show_success, show_warning
 from parabola.cli.function_lines import lines_of
-from parabola.cli.imported_files import ImportedFiles, Stamp, import_from
+from parabola.cli.imported_files import ImportedFiles, Stamp, importing_from
 from parabola.cli.index_names import index_warnings
 from parabola.cli.local_server import LocalServer
 from parabola.cli.server_command import server_command
@@ -45,9 +45,9 @@ def _serve_project(
 ) -> None:
     """Serve this project on this machine, and push its functions again at every save."""
     sources = Project.at(project)
-    import_from(sources.root)
     options = options_from({**values, "data": values["data"] or sources.data_dir})
-    event_loop.run(_dev(sources, options, run))
+    with importing_from(sources.root):
+        event_loop.run(_dev(sources, options, run))
 
 
 dev = server_command(_serve_project, dev=True)

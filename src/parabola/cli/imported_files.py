@@ -12,12 +12,12 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ImportedFiles", "Stamp", "import_from"]
+__all__ = ["ImportedFiles", "Stamp", "importing_from"]
 
 Stamp = tuple[int, int]
 """When a file was written, in nanoseconds, and its size in bytes."""
@@ -121,10 +121,18 @@ def _imports(source: str | bytes) -> frozenset[str] | None:
     return frozenset(names)
 
 
-def import_from(root: Path) -> None:
-    """Let the hosts that this process starts import what is beside the functions of a project, wherever the
-    command is run.
+@contextmanager
+def importing_from(root: Path) -> Iterator[None]:
+    """Meanwhile, let the hosts that this process starts import what is beside the functions of a project,
+    wherever the command is run.
     """
+    before = os.environ.get("PYTHONPATH")
     if root.resolve() != Path.cwd():
-        paths = [str(root.resolve()), os.environ.get("PYTHONPATH", "")]
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root.resolve()), before)))
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("PYTHONPATH", None)
+        else:
+            os.environ["PYTHONPATH"] = before

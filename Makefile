@@ -64,7 +64,7 @@ lint: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	@echo "  · open site/index.html"
+	@echo "  · site/ is a site: $(PYTHON) -m http.server --directory site"
 
 bench: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e

@@ -377,8 +377,14 @@ class FunctionDecorator:
 
 
 query: Final = FunctionDecorator("query", "public")
+"""Declare a query: it reads the database, and clients may call it and follow it."""
 mutation: Final = FunctionDecorator("mutation", "public")
+"""Declare a mutation: it reads and writes in one transaction, and clients may call it."""
 action: Final = FunctionDecorator("action", "public")
+"""Declare an action: it may use the network and the clock, and reaches data through other functions."""
 internal_query: Final = FunctionDecorator("query", "internal")
+"""Declare a query that only other functions may call, and administrators."""
 internal_mutation: Final = FunctionDecorator("mutation", "internal")
+"""Declare a mutation that only other functions may call, crons and the scheduler among them."""
 internal_action: Final = FunctionDecorator("action", "internal")
+"""Declare an action that only other functions may call, crons and the scheduler among them."""

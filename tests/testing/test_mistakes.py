@@ -71,6 +71,21 @@ UNKNOWN = 'There is no table "note" in the schema. Did you mean `notes`?'
         ('env["NOPE"]', "The environment variable NOPE is not set in this deployment. Set it with `parabola env set NOPE VALUE`"),
         ('os.environ["NOPE"]', "The environment variable NOPE is not set in this deployment."),
         ('ctx.db.get("x")["text"]', "This is an operation under way, not its result: write `await` in front of it"),
+        ('ctx.db.get("x") + 1', "write `await` in front of it before you compute with it."),
+        ('1 + ctx.db.get("x")', "write `await` in front of it before you compute with it."),
+        ('ctx.db.get("x") < 1', "write `await` in front of it before you compare it."),
+        ('async for _ in ctx.db.get("x"): ...', "write `await` in front of it and go through it with `for`."),
+        ('ctx.db.query("notes").first()["text"]', "write `await` in front of it, as in"),
+        ('ctx.db.query("notes").unique()["text"]', "write `await` in front of it, as in"),
+        ('ctx.db.query("notes").first().text', "can only be asked of the result: write `await` in front of it"),
+        ('for _ in ctx.db.query("notes").collect(): ...', "write `await` in front of it before you go through it."),
+        ('async for _ in ctx.db.query("notes").collect(): ...', "write `await` in front of it and go through it with `for`."),
+        ('len(ctx.db.query("notes").take(3))', "write `await` in front of it before you ask for its length."),
+        ('if not ctx.db.query("notes").first(): ...', "neither true nor false before: write `await` in front of it."),
+        ('ctx.db.query("notes").count() < 3', "write `await` in front of it before you compare it."),
+        ('ctx.db.query("notes").count() + 3', "write `await` in front of it before you compute with it."),
+        ('ctx.db.query("notes").paginate(num_items=3)["page"]', "write `await` in front of it, as in"),
+        ('await ctx.db.insert("notes", {"text": ctx.db.query("notes").first()})', "<an operation under way; write `await` in front of it>"),
         ('ctx.db.get("x").text', "`.text` can only be asked of the result: write `await` in front of it"),
         ('if ctx.db.insert("notes", {"text": ""}): pass', "It is neither true nor false before"),
         ('for x in ctx.db.get("x"): pass', "write `await` in front of it before you go through it"),
@@ -103,6 +118,14 @@ UNKNOWN = 'There is no table "note" in the schema. Did you mean `notes`?'
 )  # fmt: skip
 async def test_a_mistake_is_answered_with_what_to_do(tmp_path: Path, body: str, text: str) -> None:
     assert text in await told(tmp_path, body)
+
+
+async def test_the_sentence_of_a_query_that_is_not_awaited_stands_alone(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Python's own warning of a coroutine would only say the same again, and less of it."""
+    await told(tmp_path, 'len(ctx.db.query("notes").collect())')
+    assert [warning for warning in recwarn if "never awaited" in str(warning.message)] == []
 
 
 async def test_plain_functions_are_told_the_same(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from types import TracebackType
+from inspect import CORO_CREATED, getcoroutinestate
+from types import CoroutineType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from parabola.authoring.integer_places import IntegerPlaces
@@ -35,8 +36,8 @@ class Operation(Coroutine[Any, Any, T]):
     """A call that was issued when it was made; awaiting it gives its result, once or several times.
 
     It is issued at once, so that an operation nobody awaits still happens, in the order of the program
-    (js-runtime 1.5 and 5.7). It is a coroutine for everybody who asks: `asyncio.gather`,
-    `asyncio.create_task` and `TaskGroup` take it.
+    (js-runtime 1.5 and 5.7); only the result of a query begins when it is awaited, and once. It is a
+    coroutine for everybody who asks: `asyncio.gather`, `asyncio.create_task` and `TaskGroup` take it.
     """
 
     __slots__ = ("_convert", "_reply", "_steps")
@@ -71,34 +72,66 @@ class Operation(Coroutine[Any, Any, T]):
         if self._steps is not None:
             self._steps.close()
 
+    def __repr__(self) -> str:
+        return f"<an operation under way; {_AWAIT}>"
+
+    def _give_up(self) -> None:
+        """Close what has not begun, so that Python does not warn of it beside the sentence."""
+        if isinstance(self._reply, CoroutineType) and getcoroutinestate(self._reply) == CORO_CREATED:
+            self._reply.close()
+
     if not TYPE_CHECKING:  # a checker knows the result, and says by itself that it is not awaited
 
         def __getattr__(self, name):
             if name.startswith(("_", "cr_", "gi_", "ag_")):  # what asyncio asks of coroutines
                 raise AttributeError(name)
+            self._give_up()
             raise AttributeError(f"{_NOT_YET}. `.{name}` can only be asked of the result: {_AWAIT}")
 
         def __getitem__(self, key):
+            self._give_up()
             raise TypeError(f"{_NOT_YET}: {_AWAIT}, as in `(await ctx.db.get(id))[{key!r}]`.")
 
         def __bool__(self):
+            self._give_up()
             raise TypeError(f"{_NOT_YET}. It is neither true nor false before: {_AWAIT}.")
 
         def __iter__(self):
+            self._give_up()
             raise TypeError(f"{_NOT_YET}: {_AWAIT} before you go through it.")
 
         def __len__(self):
+            self._give_up()
             raise TypeError(f"{_NOT_YET}: {_AWAIT} before you ask for its length.")
 
         def __contains__(self, item):
+            self._give_up()
             raise TypeError(f"{_NOT_YET}: {_AWAIT} before you look into it.")
 
         def __eq__(self, other):
             if isinstance(other, Operation):
                 return self is other
+            self._give_up()
             raise TypeError(f"{_NOT_YET}: {_AWAIT} before you compare it.")
 
         __hash__ = object.__hash__
+
+        def __aiter__(self):
+            self._give_up()
+            raise TypeError(f"{_NOT_YET}: {_AWAIT} and go through it with `for`.")
+
+        def __lt__(self, other):
+            self._give_up()
+            raise TypeError(f"{_NOT_YET}: {_AWAIT} before you compare it.")
+
+        __le__ = __gt__ = __ge__ = __lt__
+
+        def __add__(self, other):
+            self._give_up()
+            raise TypeError(f"{_NOT_YET}: {_AWAIT} before you compute with it.")
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __or__ = __ror__ = __and__ = __rand__ = __add__
 
 
 Pending: TypeAlias = Coroutine[Any, Any, T]

@@ -6,8 +6,9 @@ A query object is used once: each chained call returns the next one and closes t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar, cast
 
 from parabola.authoring.absent import absent
 from parabola.authoring.filters import (
@@ -17,7 +18,7 @@ from parabola.authoring.filters import (
     SearchFilterBuilder,
     filter_json,
 )
-from parabola.authoring.operations import SYSCALL_VERSION, Syscalls, Wait, async_only
+from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.pagination import PaginationOpts, PaginationResult
 from parabola.authoring.query_stream import Document, QueryStream, decode_document
 from parabola.values.errors import BadRequest
@@ -30,6 +31,7 @@ __all__ = ["BaseQuery", "Json", "Order", "Query", "SyncQuery"]
 
 Order = Literal["asc", "desc"]
 Json = dict[str, Any]
+T = TypeVar("T")
 QueryT = TypeVar("QueryT", bound="BaseQuery")
 
 
@@ -259,30 +261,38 @@ def _built(builder: Any, kind: type[BuilderT], method: str) -> list[Json]:
     return builder.export()
 
 
+def _under_way(method: str, result: Coroutine[Any, Any, T]) -> Operation[T]:
+    """The result of a query as an operation, which tells what uses it that it is to be awaited."""
+    cast(
+        "CoroutineType[Any, Any, T]", result
+    ).__qualname__ = f"Query.{method}"  # what Python warns of when nobody awaits it
+    return Operation(result)
+
+
 class Query(BaseQuery):
     """A query in an `async def` function: await one of its results, or iterate with `async for`."""
 
-    async def take(self, n: float) -> list[Document]:
+    def take(self, n: float) -> Pending[list[Document]]:
         """The first `n` rows."""
-        return await self._take(n)
+        return _under_way("take", self._take(n))
 
-    async def first(self) -> Document | None:
+    def first(self) -> Pending[Document | None]:
         """The first row, `None` when there is none."""
-        return await self._first()
+        return _under_way("first", self._first())
 
-    async def unique(self) -> Document | None:
+    def unique(self) -> Pending[Document | None]:
         """The only row, `None` when there is none; an error when there are several."""
-        return await self._unique()
+        return _under_way("unique", self._unique())
 
-    async def collect(self) -> list[Document]:
+    def collect(self) -> Pending[list[Document]]:
         """All rows."""
-        return await self._rows()
+        return _under_way("collect", self._rows())
 
-    async def count(self) -> int:
+    def count(self) -> Pending[int]:
         """How many documents the table has."""
-        return await self._count()
+        return _under_way("count", self._count())
 
-    async def paginate(
+    def paginate(
         self,
         options: PaginationOpts | Mapping[str, Any] | None = None,
         *,
@@ -291,11 +301,10 @@ class Query(BaseQuery):
         end_cursor: str | None = None,
         maximum_rows_read: float | None = None,
         maximum_bytes_read: float | None = None,
-    ) -> PaginationResult:
+    ) -> Pending[PaginationResult]:
         """One page. `options` is the `paginationOpts` that client libraries send."""
-        return await self._paginate(
-            options, num_items, cursor, end_cursor, maximum_rows_read, maximum_bytes_read
-        )
+        page = self._paginate(options, num_items, cursor, end_cursor, maximum_rows_read, maximum_bytes_read)
+        return _under_way("paginate", page)
 
     _ways = f"write `await` and end it with {_RESULTS}"
 

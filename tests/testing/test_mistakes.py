@@ -67,7 +67,7 @@ UNKNOWN = 'There is no table "note" in the schema. Did you mean `notes`?'
         ('await ctx.db.delete("note", await ctx.db.insert("people", {"name": "a"}))', UNKNOWN),
         ('await ctx.db.query("zzz").collect()', 'There is no table "zzz" in the schema. There is `notes`, `people`.'),
         ('await ctx.db.query("notes").with_index("by_txt").first()', "Index notes.by_txt not found. Did you mean `by_text`?"),
-        ('await ctx.db.insert("notes", {"text": "", "due": None})', "`due` may be left out, but it is not `None`"),
+        ('await ctx.db.insert("notes", {"text": "", "due": None})', "Validator: v.string()\n`due` may be left out, but it is not `None`"),
         ('env["NOPE"]', "The environment variable NOPE is not set in this deployment. Set it with `parabola env set NOPE VALUE`"),
         ('os.environ["NOPE"]', "The environment variable NOPE is not set in this deployment."),
         ('ctx.db.get("x")["text"]', "This is an operation under way, not its result: write `await` in front of it"),

@@ -261,7 +261,7 @@ class ObjectValidator(Validator[dict[str, Any]]):
                 error = inner._mismatch(value[name], tables, f"{path}.{name}")
                 if optional and value[name] is None:
                     error.advice = (
-                        f" `{name}` may be left out, but it is not `None`: do not pass it"
+                        f"\n`{name}` may be left out, but it is not `None`: do not pass it"
                         f" (or, in a patch, pass `UNDEFINED`), or declare `{inner}` as `v.nullable({inner})`."
                     )
                 return error

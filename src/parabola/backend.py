@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from parabola.database.settings import DatabaseSettings
 from parabola.functions.activation import Activation
 from parabola.functions.calls.audit_log import AuditLog
-from parabola.functions.calls.calling import Call, RequestContext, resolve
+from parabola.functions.calls.calling import Call, RequestContext, component_at, resolve
 from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.session_requests import SessionRequest
@@ -332,9 +332,10 @@ class Backend:
 
     async def run_any(self, call: Call) -> FunctionResult:
         """Run a function of whatever kind."""
+        component = component_at(self.deployment, call.component)
         try:
             spec = resolve(
-                self.deployment,
+                component,
                 call.name,
                 None,
                 public_only=call.public_only,

@@ -7,11 +7,9 @@ touches nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from parabola.database.commits.overlay import Overlay
 from parabola.database.model.documents import Document
@@ -53,12 +51,30 @@ class Access(Enum):
         """Whether rows are shown in their public form (`virtual_tables`)."""
         return self is Access.VIRTUAL
 
+    @property
+    def is_server(self) -> bool:
+        """Whether it is the server that reads, for itself or for an administrator."""
+        return self is Access.SERVER
+
+
+class SharedState:
+    """What changes in a transaction as a whole, whichever of its views does it."""
+
+    __slots__ = ("has_chosen_ids", "is_committed", "next_creation_time", "registry")
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.is_committed = False
+        self.has_chosen_ids = False
+        self.next_creation_time = 0.0
+
 
 class Snapshot:
-    """The database as of `begin_ts`, plus the pending writes in `overlay`.
+    """The database as of `begin_ts`, plus the pending writes in `overlay`, as one component sees it.
 
-    Not safe for use by two tasks at once. `component` names that whose tables names and ids mean; ""
-    is the app. As it stands it is also the `TableNames` of that component, its look-ups recorded.
+    Not safe for use by two tasks at once. `component` is the id of that whose tables names and ids mean; ""
+    is the app. It never changes: `view` gives the same snapshot as another component sees it. As it stands it
+    is also the `TableNames` of that component, its look-ups recorded.
     """
 
     def __init__(
@@ -71,7 +87,6 @@ class Snapshot:
         component: str = "",
     ) -> None:
         self.begin_ts = begin_ts
-        self.registry = registry
         self.usage = usage
         self.component = component
         self.read_set = ReadSet()
@@ -80,9 +95,15 @@ class Snapshot:
         """Whether the function under way has run a paginated query."""
         self._database = database
         self._persistence = database.persistence
+        self._shared = SharedState(registry)
         self._begin_registry = registry
         # Names and numbers whose look-up is in the read set already.
         self._looked_up: set[tuple[str, str | int]] = set()
+
+    @property
+    def registry(self) -> Registry:
+        """Tables, indexes and schemas, with what the transaction itself has changed about them."""
+        return self._shared.registry
 
     # Tables and indexes
 
@@ -403,15 +424,15 @@ class Snapshot:
             self._database, self.begin_ts, self._begin_registry, self.usage, component=self.component
         )
 
-    @contextmanager
-    def in_component(self, component: str) -> Iterator[None]:
-        """Inside, names and ids mean the tables of another component."""
-        before = self.component
-        self.component = component
-        try:
-            yield
-        finally:
-            self.component = before
+    def view(self, component: str) -> Self:
+        """The same transaction for one function of a component: reads, writes, limits and savepoints are
+        shared, names and ids mean that component's tables, and no page has been read yet.
+        """
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view.component = component
+        view.paginated = False
+        return view
 
     def metrics(self) -> dict[str, dict[str, float]]:
         """Used and remaining amounts for `getTransactionMetrics`."""

@@ -18,9 +18,11 @@ from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, id_k
 from parabola.database.model.intervals import Interval
 from parabola.database.model.schema_rows import StagedValidator
 from parabola.database.model.system_tables import (
+    COMPONENT_TABLES,
     INDEXES,
     SCHEMAS,
     STAGED_VALIDATORS,
+    SYSTEM_TABLES,
     TABLES,
     TABLES_BY_NUMBER,
     VIRTUAL_TABLES,
@@ -81,13 +83,25 @@ class Transaction(Snapshot):
         self.writable = writable
         self.generation = generation
         """How many times uncommitted state had been rolled back when this transaction began."""
-        self.is_committed = False
         self._random = random
-        self.has_chosen_ids = random is not None
-        """Whether ids come from elsewhere than the system's randomness, so that they may not be new."""
+        self._shared.has_chosen_ids = random is not None
         self._schemas_read: set[str] = set()
         self._day = int(now_ms // MS_PER_DAY)
-        self._next_creation_time = max((begin_ts + 1) / 1e6, now_ms)
+        self._shared.next_creation_time = max((begin_ts + 1) / 1e6, now_ms)
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether it has been handed to the committer."""
+        return self._shared.is_committed
+
+    @is_committed.setter
+    def is_committed(self, value: bool) -> None:
+        self._shared.is_committed = value
+
+    @property
+    def has_chosen_ids(self) -> bool:
+        """Whether ids come from elsewhere than the system's randomness, so that they may not be new."""
+        return self._shared.has_chosen_ids
 
     # User writes
 
@@ -150,7 +164,7 @@ class Transaction(Snapshot):
 
     async def import_document(self, table: Table, value: dict[str, Any]) -> str:
         """Adds a document to a table in any state, keeping `_id` and `_creationTime` where it has them."""
-        self.has_chosen_ids = True
+        self._shared.has_chosen_ids = True
         return (await self._insert(table, value, keep_system_fields=True)).id
 
     def _system_table(self, name: str) -> Table:
@@ -238,7 +252,7 @@ class Transaction(Snapshot):
         stored = pending.old if pending else current.revision if current else None
         self.overlay.put(PendingWrite(id, table, stored, new))
         if table.name in METADATA_TABLES:
-            self.registry = self.registry.with_row(
+            self._shared.registry = self.registry.with_row(
                 table, None if current is None else current.value, None if new is None else new.value
             )
 
@@ -253,8 +267,9 @@ class Transaction(Snapshot):
 
     def _tick(self) -> float:
         """The creation time of the next insert: one step of a double after that of the last one."""
-        time = self._next_creation_time
-        self._next_creation_time = math.nextafter(time, math.inf)
+        shared = self._shared
+        time = shared.next_creation_time
+        shared.next_creation_time = math.nextafter(time, math.inf)
         return time
 
     # Schemas
@@ -265,17 +280,19 @@ class Transaction(Snapshot):
             return
         component = table.component
         self._record_schemas(component)
+        # Ids in a document mean tables of its own component, whoever writes it.
+        names = self if component == self.component else self.view(component)
         active = self.registry.active_schema(component)
         if active is not None:
-            active.schema.check_document(table.name, value, self)
-            staged = active.schema.staged_mismatch(table.name, value, self)
+            active.schema.check_document(table.name, value, names)
+            staged = active.schema.staged_mismatch(table.name, value, names)
             if staged is not None:
                 await self._fail_staged(table, staged)
         pending = self.registry.pending_schema(component)
         if pending is not None:
-            error = pending.schema.mismatch(table.name, value, self)
+            error = pending.schema.mismatch(table.name, value, names)
             if error is not None:
-                await self.fail_schema(
+                await names.fail_schema(
                     pending, pending.schema.new_document_error(table.name, error), table.name
                 )
 
@@ -306,7 +323,7 @@ class Transaction(Snapshot):
         self._record_index(table, index.name)
 
     async def fail_schema(self, row: SchemaRow, error: str, table_name: str | None) -> None:
-        """Marks the schema of a push as failed; the push sees why."""
+        """Marks the schema that a push brings this component as failed; the push sees why."""
         await self.patch_system(row.document_id, {"state": "failed", "error": error, "tableName": table_name})
 
     # Tables and indexes
@@ -364,12 +381,38 @@ class Transaction(Snapshot):
         present = self._table(table.name, table.component)
         if present is not None:
             await self._drop(present)
-        await self.patch_system(table.document_id, {"state": "active"})
+        await self._set_state(table, "active")
 
     async def _drop(self, table: Table) -> None:
         for index in self.registry.indexes(table.tablet_id):
-            await self.delete_system(index.document_id)
-        await self.patch_system(table.document_id, {"state": "deleting"})
+            await self._delete(self._metadata(INDEXES), index.document_id)
+        await self._set_state(table, "deleting")
+
+    async def _set_state(self, table: Table, state: TableState) -> None:
+        await self._patch(self._metadata(TABLES), table.document_id, {"state": state})
+
+    def _metadata(self, name: str) -> Table:
+        """A table that all components share."""
+        table = self.registry.table(name)
+        assert table is not None
+        return table
+
+    def create_namespace(self, component: str) -> None:
+        """Adds the system tables that a component has for itself; others come with their first document."""
+        for name in COMPONENT_TABLES:
+            definition = SYSTEM_TABLES[name]
+            table = self.create_table(name, number=definition.number, component=component)
+            for index, fields in definition.indexes.items():
+                self.create_index(
+                    Index(self._database.new_id(), table.tablet_id, index, (*fields, "_creationTime"))
+                )
+
+    async def delete_namespace(self, component: str) -> None:
+        """Takes all tables of a component away at once; their documents go later, bit by bit."""
+        assert component
+        for table in self.registry.tables(component):
+            if table.state != "deleting":
+                await self._drop(table)
 
     def create_index(self, index: Index) -> Index:
         """Adds an index, maintained by every write that commits later."""
@@ -378,8 +421,7 @@ class Transaction(Snapshot):
 
     def _insert_row(self, table_name: str, row: dict[str, Any]) -> None:
         self._require_writable()
-        table = self.registry.table(table_name)
-        assert table is not None
+        table = self._metadata(table_name)
         id = self._new_id(table)
         value = {**row, "_id": id, "_creationTime": self._tick()}
         self.read_set.record(table.tablet_id, Interval.point(id_key(id)))
@@ -400,7 +442,7 @@ class Transaction(Snapshot):
     def rollback_to(self, savepoint: Savepoint) -> None:
         """Undoes the writes since `savepoint`; reads, counters and the creation clock stay as they are."""
         self.overlay.rollback_to(savepoint.position)
-        self.registry = savepoint.registry
+        self._shared.registry = savepoint.registry
 
 
 def _object(value: Any, function: str) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Activation:
 
             async def change(transaction: Transaction) -> FunctionHandles:
                 await store_deployment(transaction, deployment)
-                handles = await update_handles(transaction, deployment.functions)
+                handles = await update_handles(transaction, deployment)
                 if write is not None:
                     await write(transaction)
                 return handles

@@ -253,8 +253,9 @@ class FunctionRunner:
         """
         execution: Execution | None = None
         try:
-            spec, arguments = attempt.call.resolve(attempt.deployment, kind)
-            execution = Execution(attempt, spec, arguments, transaction)
+            component, spec, arguments = attempt.call.resolve(attempt.deployment, kind)
+            own = transaction if component.is_app else transaction.view(component.id)
+            execution = Execution(attempt, component, spec, arguments, own)
             return execution, await self.execute(execution)
         except CallRefused as refusal:
             return execution, Outcome(failure=refusal.failure)
@@ -280,9 +281,10 @@ class FunctionRunner:
         except DeadlinePassed:
             return Outcome(failure=SLOW_SYSTEM_FAILURE)
 
-    def path_of(self, name: FunctionPath) -> str:
-        """The name of a function with its module's extension, for texts."""
-        spec = self.active.deployment.functions.get(name.canonical)
+    def path_of(self, name: FunctionPath, component: str) -> str:
+        """The name of a function of a component with its module's extension, for texts."""
+        found = self.active.deployment.component_at(component)
+        spec = None if found is None else found.definition.functions.get(name.canonical)
         return f"{name.module}.js:{name.name}" if spec is None else spec.path
 
     # The end of a call

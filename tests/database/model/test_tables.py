@@ -15,7 +15,7 @@ from parabola.database import transaction
 from parabola.database.database import Database
 from parabola.database.model.errors import ConflictError
 from parabola.database.model.indexes import Index
-from parabola.database.model.system_tables import SYSTEM_TABLES
+from parabola.database.model.system_tables import COMPONENT_TABLES, SYSTEM_TABLES
 from parabola.database.model.tables import Registry, Table, row_of_index, row_of_table
 from parabola.values.errors import BadRequest
 from parabola.values.schema.definition import Schema, define_schema, define_table
@@ -175,16 +175,49 @@ async def test_there_is_a_bound_on_the_number_of_tables(
 async def test_namespaces_have_tables_and_numbers_of_their_own(database: Database) -> None:
     [outer] = await insert(database, "t", {"where": "app"})
     tx = database.begin(writable=True)
-    with tx.in_component("child"):
-        inner = await tx.insert("t", {"where": "child"})
-        assert [d.value["where"] for d in await collect(tx, "t")] == ["child"]
-        assert await tx.get(outer) is None
+    child_view = tx.view("child")
+    inner = await child_view.insert("t", {"where": "child"})
+    assert [d.value["where"] for d in await collect(child_view, "t")] == ["child"]
+    assert await child_view.get(outer) is None
     assert [d.value["where"] for d in await collect(tx, "t")] == ["app"]
     assert await tx.get(inner) is None
     await database.commit(tx)
     child = database.registry.table("t", "child")
     assert child is not None
     assert child.number == database.registry.table("t").number  # type: ignore[union-attr]
+
+
+async def test_views_of_a_transaction_share_all_but_what_names_mean(database: Database) -> None:
+    tx = database.begin(writable=True)
+    tx.create_namespace("child")
+    child = tx.view("child")
+    savepoint = tx.savepoint()
+    await child.insert("t", {"n": 1.0})
+    assert tx.registry is child.registry
+    assert tx.registry.table("t", "child") is not None
+    child.paginated = True
+    assert not tx.paginated
+    tx.rollback_to(savepoint)
+    assert await collect(child, "t") == []
+    await child.insert("t", {"n": 2.0})
+    await tx.insert("t", {"n": 3.0})
+    await database.commit(child)
+    assert [d.value["n"] for d in await collect(database.begin().view("child"), "t")] == [2.0]
+    assert [d.value["n"] for d in await collect(database.begin(), "t")] == [3.0]
+
+
+async def test_a_namespace_goes_as_a_whole(database: Database) -> None:
+    tx = database.begin(writable=True)
+    tx.create_namespace("child")
+    await tx.view("child").insert("t", {})
+    await tx.insert("t", {})
+    await database.commit(tx)
+    assert {table.name for table in database.registry.tables("child")} == {"t", *COMPONENT_TABLES}
+    tx = database.begin(writable=True)
+    await tx.delete_namespace("child")
+    await database.commit(tx)
+    assert {table.state for table in database.registry.tables("child")} <= {"deleting"}
+    assert len(await collect(database.begin(), "t")) == 1
 
 
 # Index states

@@ -41,10 +41,12 @@ class JobState(Struct, frozen=True, kw_only=True):
 
 class ScheduledJob(SystemRow, frozen=True, kw_only=True, rename="camel"):
     """A row of `_scheduled_jobs`: a function to be run, with the JSON text of its arguments. Times are
-    milliseconds, `next_ts` nanoseconds.
+    milliseconds, `next_ts` nanoseconds. The row belongs to the component that has scheduled the function,
+    which may be of another one: that at `component_path`.
     """
 
     udf_path: str
+    component_path: str = ""
     args: str
     original_scheduled_ts: float
     state: JobState

@@ -118,13 +118,9 @@ COMPONENT_TABLES: Final = (
     "_cron_jobs",
     "_cron_job_logs",
     "_cron_next_run",
-    "_modules",
-    "_udf_config",
-    "_source_packages",
     "_schemas",
-    "_schema_validation_progress",
 )
-"""What every component has for itself; the other tables exist once."""
+"""What every component has for itself, with the numbers of the app's; the other tables exist once."""
 
 VIRTUAL_TABLES: Final = {"_storage": "_file_storage", "_scheduled_functions": "_scheduled_jobs"}
 """What `db.system` shows, and the table behind it (semantics 11.1)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parabola.database.commits.committer import NEXT_ID
 from parabola.database.commits.write_set import Change, document_write
@@ -12,6 +12,7 @@ from parabola.database.model.documents import Revision
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import (
+    COMPONENT_TABLES,
     FIRST_FREE_ID,
     FIXED_INDEX_IDS,
     INDEX_TABLET,
@@ -136,34 +137,45 @@ async def add_missing_system_tables(database: Database) -> None:
     if not missing:
         return
     tx = database.begin(writable=True)
-    for name, index, fields in missing:
-        table = tx.registry.table(name)
+    for each in missing:
+        table = tx.registry.table(each.table, each.component)
         if table is None:
-            table = tx.create_table(name, number=SYSTEM_TABLES[name].number)
-        if index is not None and tx.registry.index(table, index) is None:
-            tx.create_index(
-                Index(database.new_id(), table.tablet_id, index, (*fields, "_creationTime"), "backfilling")
-            )
+            number = SYSTEM_TABLES[each.table].number
+            table = tx.create_table(each.table, number=number, component=each.component)
+        if each.index_name is not None and tx.registry.index(table, each.index_name) is None:
+            paths = (*each.fields, "_creationTime")
+            tx.create_index(Index(database.new_id(), table.tablet_id, each.index_name, paths, "backfilling"))
     await database.commit(tx, source="upgrade")
     await database.wait_backfilled()
     tx = database.begin(writable=True)
-    for name, index, _ in missing:
-        table = tx.registry.table(name)
-        added = None if table is None or index is None else tx.registry.index(table, index)
+    for each in missing:
+        table = tx.registry.table(each.table, each.component)
+        added = (
+            None if table is None or each.index_name is None else tx.registry.index(table, each.index_name)
+        )
         if added is not None:
             await tx.patch_system(added.document_id, {"state": "enabled"})
     await database.commit(tx, source="upgrade")
 
 
-def _missing(registry: Registry) -> list[tuple[str, str | None, tuple[str, ...]]]:
+class _Missing(NamedTuple):
+    component: str
+    table: str
+    index_name: str | None = None
+    fields: tuple[str, ...] = ()
+
+
+def _missing(registry: Registry) -> list[_Missing]:
     """Tables and indexes that are not there or cannot be used; a missing table comes first without index."""
-    found: list[tuple[str, str | None, tuple[str, ...]]] = []
-    for name, definition in SYSTEM_TABLES.items():
-        table = registry.table(name)
-        if table is None:
-            found.append((name, None, ()))
-        for index_name, fields in definition.indexes.items():
-            index = None if table is None else registry.index(table, index_name)
-            if index is None or not index.is_enabled:
-                found.append((name, index_name, fields))
+    found: list[_Missing] = []
+    components = {table.component for table in registry.tables() if table.state == "active"} - {""}
+    for component in ("", *sorted(components)):
+        for name in COMPONENT_TABLES if component else SYSTEM_TABLES:
+            table = registry.table(name, component)
+            if table is None:
+                found.append(_Missing(component, name))
+            for index_name, fields in SYSTEM_TABLES[name].indexes.items():
+                index = None if table is None else registry.index(table, index_name)
+                if index is None or not index.is_enabled:
+                    found.append(_Missing(component, name, index_name, fields))
     return found

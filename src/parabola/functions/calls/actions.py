@@ -17,6 +17,7 @@ from parabola.functions.processes.host_connection import HostLost
 from parabola.values.errors import ServerShutdown
 
 if TYPE_CHECKING:
+    from parabola.database.database import Database
     from parabola.functions.deployed.deployment import FunctionSpec
     from parabola.functions.engine import FunctionRunner
 
@@ -31,8 +32,8 @@ async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> Func
     spec: FunctionSpec | None = None
     execution: Execution | None = None
     try:
-        spec, arguments = call.resolve(active.deployment, "action")
-        execution = Execution(attempt, spec, arguments, None, depth=depth)
+        component, spec, arguments = call.resolve(active.deployment, "action")
+        execution = Execution(attempt, component, spec, arguments, None, depth=depth)
         execution.on_logs = progress_log(runner.log, attempt, spec, str(spec.name))
         outcome = await execute_action(runner, execution)
     except CallRefused as refusal:
@@ -48,12 +49,25 @@ async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> Func
     return result
 
 
+class _TableNames:
+    """The tables of a component as they are now (`TableNames`)."""
+
+    __slots__ = ("_component", "_database")
+
+    def __init__(self, database: Database, component: str) -> None:
+        self._database = database
+        self._component = component
+
+    def table_name(self, number: int) -> tuple[str, bool] | None:
+        return self._database.registry.table_name_in(self._component, number)
+
+
 async def execute_action(runner: FunctionRunner, execution: Execution) -> Outcome:
     """Run an action on its host, within its time."""
     limit = RUNTIMES[execution.spec.runtime].action_seconds(runner.settings)
     try:
         async with asyncio.timeout(limit):
-            return await execution.run(runner.database.registry)
+            return await execution.run(_TableNames(runner.database, execution.component.id))
     except UncatchableFailure as uncatchable:
         return Outcome(failure=uncatchable.failure)
     except TimeoutError:

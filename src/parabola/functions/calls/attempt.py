@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +63,7 @@ class Attempt:
 
     @property
     def component(self) -> str:
-        """The component whose function was called."""
+        """The path of the component whose function was called."""
         return self.call.component
 
     def next_seed(self) -> str:
@@ -81,8 +80,3 @@ class Attempt:
     def written_audit_lines(self) -> tuple[AuditLine, ...]:
         """Lines for the audit log so far."""
         return () if self.audit_lines is None else self.audit_lines.all()
-
-    def read_identity(self) -> Mapping[str, Any] | None:
-        """The user's attributes; from now on the result belongs to this identity only."""
-        self.used_identity = True
-        return self.identity.attributes

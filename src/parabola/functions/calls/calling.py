@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from parabola.functions.calls.arguments import Arguments, EncodedArguments
 from parabola.functions.calls.refusals import refused
+from parabola.functions.deployed.components import Component
 from parabola.functions.deployed.deployment import KIND_TITLES, Deployment, FunctionSpec
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.outcomes.failures import new_request_id
 from parabola.functions.system.registry import PREFIX, SYSTEM_FUNCTIONS
+from parabola.values.errors import BadRequest
 
-__all__ = ["Call", "Caller", "RequestContext", "resolve"]
+__all__ = ["Call", "Callee", "Caller", "RequestContext", "component_at", "resolve"]
 
 
 ASK_NPX: Final = " Did you forget to run `npx convex dev`?"
 
 
 def resolve(
-    deployment: Deployment,
+    component: Component,
     name: FunctionPath,
     kind: str | None,
     *,
@@ -28,8 +30,8 @@ def resolve(
     untyped: bool = False,
     identity: Identity = NO_IDENTITY,
 ) -> FunctionSpec:
-    """Find the function that is called. Internal functions do not exist for clients, by the same text as
-    missing ones.
+    """Find the function of a component, or of the app, that is called. Internal functions do not exist for
+    clients, by the same text as missing ones.
 
     `kind` is what it is called as, `None` for any. `untyped` calls (`/api/function`) get their own text, in
     which administrators alone hear what there is: to others a search would tell names, and be work for free.
@@ -39,16 +41,17 @@ def resolve(
             raise refused("You do not have permission to perform this operation.")
         spec = SYSTEM_FUNCTIONS.find(name)
     else:
-        spec = deployment.functions.get(name.canonical)
+        spec = component.definition.functions.get(name.canonical)
     if spec is None or (public_only and spec.visibility != "public"):
         if untyped:
-            is_advised = identity.is_admin and deployment.has_advised_authors
-            advice = deployment.near(name) if is_advised else ASK_NPX
-            raise refused(f"Could not find function for '{name}'.{advice}")
-        raise refused(f"Could not find public function for '{name}'.")
+            is_advised = identity.is_admin and component.definition.has_advised_authors
+            advice = component.definition.near(name) if is_advised else ASK_NPX
+            raise refused(f"Could not find function for '{name}'{component.named()}.{advice}")
+        raise refused(f"Could not find public function for '{name}'{component.named()}.")
     if kind is not None and spec.kind != kind:
         raise refused(
-            f"Trying to execute {spec.path} as {KIND_TITLES[kind]}, but it is defined as {spec.title}."
+            f"Trying to execute {spec.path}{component.named()} as {KIND_TITLES[kind]}, "
+            f"but it is defined as {spec.title}."
         )
     return spec
 
@@ -65,10 +68,28 @@ class RequestContext:
     ip: str | None = None
     user_agent: str | None = None
     scheduled_function_id: str | None = None
+    scheduled_by: str = ""
+    """The id of the component that has scheduled the function, if it was; empty for the app."""
     auth_token: str | None = None
     caller: Caller = "SyncWorker"
     parent_execution_id: str | None = None
     """The action that made the call, if one did."""
+
+
+def component_at(deployment: Deployment, path: str) -> Component:
+    """The component at a path, an unmounted one too. Raises `BadRequest` (`ComponentPathNotFound`)."""
+    found = deployment.component_at(path)
+    if found is None:
+        raise BadRequest(f"Component path '{path}' not found", code="ComponentPathNotFound")
+    return found
+
+
+class Callee(NamedTuple):
+    """What a call comes to in a deployment."""
+
+    component: Component
+    spec: FunctionSpec
+    arguments: Arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +104,7 @@ class Call:
     args: EncodedArguments
     identity: Identity = NO_IDENTITY
     component: str = ""
+    """The path of the component whose function it is; empty for the app."""
     public_only: bool = True
     request: RequestContext = field(default_factory=RequestContext)
 
@@ -102,14 +124,15 @@ class Call:
         name = path if isinstance(path, FunctionPath) else parse_path(path)
         return cls(name, args, identity, component, not identity.is_admin, request or RequestContext())
 
-    def resolve(self, deployment: Deployment, kind: str) -> tuple[FunctionSpec, Arguments]:
+    def resolve(self, deployment: Deployment, kind: str) -> Callee:
         """The function in a deployment, and its decoded arguments. Raises `CallRefused`."""
-        if self.component:
-            raise refused(f'There is no component at the path "{self.component}" in this app.')
+        component = deployment.component_at(self.component)
+        if component is None:
+            raise refused(f"Component path '{self.component}' not found")
         if kind != "query" and self.identity.read_only:
             raise refused(
                 f"You do not have permission to perform this operation (Run{KIND_TITLES[kind]}s). "
                 "Use a key that is not read-only."
             )
-        spec = resolve(deployment, self.name, kind, public_only=self.public_only, identity=self.identity)
-        return spec, self.args.decode(spec.path)
+        spec = resolve(component, self.name, kind, public_only=self.public_only, identity=self.identity)
+        return Callee(component, spec, self.args.decode(spec.path))

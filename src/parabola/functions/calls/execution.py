@@ -17,7 +17,9 @@ from parabola.functions.calls.deadlines import DeadlinePassed
 from parabola.functions.calls.named_tables import check_named_table
 from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.return_values import check_result
+from parabola.functions.deployed.components import Component
 from parabola.functions.deployed.deployment import FunctionSpec
+from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.deployed.runtimes import RUNTIMES, language_of
 from parabola.functions.outcomes.failures import (
     SYSTEM_ERROR_TEXT,
@@ -92,9 +94,12 @@ class Outcome:
 
 @dataclass(slots=True)
 class Execution:
-    """One function in one attempt. `transaction` is the attempt's own, or a view of its beginning."""
+    """One function of a component, or of the app, in one attempt. `transaction` is the attempt's own as that
+    component sees it, or its beginning.
+    """
 
     attempt: Attempt
+    component: Component
     spec: FunctionSpec
     arguments: Arguments
     transaction: Transaction | None
@@ -122,6 +127,16 @@ class Execution:
     def is_advised(self) -> bool:
         """Whether its author is told more than the official texts."""
         return language_of(self.spec.runtime).is_advised
+
+    @property
+    def identity(self) -> Identity:
+        """Who calls, as far as the function may know: components do not learn it from those who call them
+        (components 7.4).
+        """
+        attempt = self.attempt
+        if self.component.is_app or self.depth == 0:
+            return attempt.identity
+        return NO_IDENTITY
 
     @property
     def around(self) -> Surroundings:
@@ -187,9 +202,7 @@ class Execution:
     async def _run_natively(self, handler: SystemHandler) -> Outcome:
         """Run a system function in the engine itself."""
         attempt = self.attempt
-        context = SystemContext(
-            self.db, attempt.identity, attempt.deployment, attempt.around, attempt.component
-        )
+        context = SystemContext(self.db, attempt.identity, attempt.deployment, attempt.around, self.component)
         try:
             value_json = dumps(await handler(context, self.arguments.value))
         except ConvexError as error:
@@ -209,11 +222,12 @@ class Execution:
             now_ms=attempt.now_ms,
             seed=attempt.next_seed() if self.depth else attempt.seed,
             snapshot_ts=0 if self.transaction is None else self.transaction.begin_ts,
-            identity_json=attempt.identity.attributes_json,
+            identity_json=self.identity.attributes_json,
             request_id=attempt.request.request_id,
             tables_json=self._new_tables(),
             user_ms_used=attempt.user_ms,
             nested=self.depth > 0,
+            component=None if self.component.is_app else attempt.hosts.component(self.component),
         )
         run = await attempt.hosts.run(
             self.spec.runtime, request, nested=self.depth > 0, losses=attempt.losses
@@ -268,7 +282,7 @@ class Execution:
         if registry is self._told_tables:
             return None
         self._told_tables = registry
-        return self.around.tables.of(registry)
+        return self.around.tables.of(registry, self.component.id)
 
     async def _serve(self, call: HostCall) -> Reply | Refusal:
         """Run one call; errors the author can handle become error replies, faults end the execution."""
@@ -276,7 +290,7 @@ class Execution:
             syscall = self.around.syscalls.find(call.op, self.kind)
             args = call.args or {}
             if self.is_advised:
-                check_named_table(self.attempt.deployment.schema, call.op, args)
+                check_named_table(self.component.definition.schema, call.op, args)
             return {"call": call.call, "value": await syscall.handler(self, args)}
         except ConvexError as error:
             return refusal(call.call, error.message, encode(error.data))
@@ -326,11 +340,13 @@ class Execution:
     def _take_usage(self, usage: Usage) -> None:
         attempt = self.attempt
         attempt.used_clock |= usage.used_clock
-        attempt.used_identity |= usage.used_identity
+        if self.identity is attempt.identity:
+            attempt.used_identity |= usage.used_identity
         self._take_user_ms(usage.user_ms or 0.0)
         if self.transaction is not None:
-            for name in usage.env_read or ():
-                attempt.around.implicit.environment_variable(self.transaction.read_set, name)
+            for read in usage.env_read or ():
+                for name in self.component.app_variables(read):
+                    attempt.around.implicit.environment_variable(self.transaction.read_set, name)
 
     def _take_user_ms(self, user_ms: float) -> None:
         self.attempt.user_ms += max(0.0, user_ms - self._user_ms)

@@ -41,21 +41,25 @@ class Calls(Protocol):
 class TableNumbers:
     """Table numbers by name, for hosts that answer `normalizeId` without asking (js-runtime §1.6)."""
 
-    __slots__ = ("_made",)
+    __slots__ = ("_made", "_registry")
 
     def __init__(self) -> None:
-        self._made: tuple[Registry, bytes] | None = None
+        self._registry: Registry | None = None
+        self._made: dict[str, bytes] = {}
 
-    def of(self, registry: Registry) -> bytes:
-        """As JSON; made once as long as the tables stay the same."""
-        if self._made is None or self._made[0] is not registry:
+    def of(self, registry: Registry, component: str) -> bytes:
+        """As JSON, of a component; made once as long as the tables stay the same."""
+        if self._registry is not registry:
+            self._registry, self._made = registry, {}
+        made = self._made.get(component)
+        if made is None:
             numbers: dict[str, int] = {}
-            for table in registry.tables(""):
-                named = registry.table_name(table.number)
+            for table in registry.tables(component):
+                named = registry.table_name_in(component, table.number)
                 if named is not None:
                     numbers[named[0]] = table.number
-            self._made = (registry, orjson.dumps(numbers))
-        return self._made[1]
+            made = self._made[component] = orjson.dumps(numbers)
+        return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,32 @@
-"""What is deployed: modules, the functions they register, the schema, the environment. Immutable; a push
-makes a new one.
+"""What is deployed: the app's code, the components below it, the environment. Immutable; a push makes a new
+one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from parabola.functions.deployed.function_path import FunctionPath, parse_path, strip_extension
-from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName, language_of
-from parabola.values.analyzed_modules import AnalyzedCron, AnalyzedModule, AnalyzedRoute, Position, UdfType
-from parabola.values.near_names import did_you_mean
+from parabola.functions.deployed.components import APP_ID, Component
+from parabola.functions.deployed.definition import (
+    KIND_TITLES,
+    Definition,
+    FunctionKind,
+    FunctionSpec,
+    Module,
+    Visibility,
+    functions_of,
+    module_hash,
+)
+from parabola.functions.deployed.function_path import FunctionPath, parse_path
+from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName
 
 if TYPE_CHECKING:
-    from parabola.functions.system.registry import SystemHandler
+    from parabola.values.analyzed_modules import AnalyzedCron, AnalyzedModule, AnalyzedRoute
     from parabola.values.schema.definition import Schema
-    from parabola.values.validators.builder import Validator
 
 __all__ = [
     "KIND_TITLES",
@@ -33,73 +38,6 @@ __all__ = [
     "functions_of",
     "module_hash",
 ]
-
-FunctionKind = Literal["query", "mutation", "action", "httpAction"]
-Visibility = Literal["public", "internal"]
-
-KIND_TITLES: Final[Mapping[str, str]] = {
-    "query": "Query",
-    "mutation": "Mutation",
-    "action": "Action",
-    "httpAction": "HttpAction",
-}
-
-
-def module_hash(source: str, source_map: str | None = None) -> str:
-    """Hex SHA-256 over source and source map, the hash by which a push names unchanged modules (deploy-api
-    §5.1).
-    """
-    digest = hashlib.sha256(source.encode())
-    if source_map is not None:
-        digest.update(source_map.encode())
-    return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class Module:
-    """One file of a push. `path` carries its extension: `tasks.py`, `a/b.js`.
-
-    `analyzed` is what the host found on import, `None` for a module that was not looked at.
-    """
-
-    path: str
-    runtime: RuntimeName
-    source: str
-    source_map: str | None = None
-    sha256: str = ""
-    analyzed: AnalyzedModule | None = None
-
-    def __post_init__(self) -> None:
-        if not self.sha256:
-            object.__setattr__(self, "sha256", module_hash(self.source, self.source_map))
-
-    def for_host(self) -> dict[str, Any]:
-        """The form in a host's `load` message."""
-        module: dict[str, Any] = {"path": self.path, "source": self.source}
-        if self.source_map is not None:
-            module["sourceMap"] = self.source_map
-        return module
-
-
-@dataclass(frozen=True)
-class FunctionSpec:
-    """One registered function. `path` is what a host is told to run and what texts show: `tasks.py:list`."""
-
-    path: str
-    name: FunctionPath
-    kind: FunctionKind
-    visibility: Visibility
-    runtime: RuntimeName
-    args: Validator[Any] | None = None
-    returns: Validator[Any] | None = None
-    pos: Position | None = None
-    native: SystemHandler | None = None
-    """Set for system functions, which run inside the engine and not on a host."""
-
-    @property
-    def title(self) -> str:
-        """`Query`, `Mutation` or `Action`."""
-        return KIND_TITLES[self.kind]
 
 
 @dataclass(frozen=True)
@@ -118,67 +56,86 @@ class Deployment:
     """Names the folder of npm packages that `"use node"` modules import from outside."""
     pushed_at_ms: float = 0.0
     """What the database's clock showed; modules that read the clock while they are imported see it."""
+    components: Mapping[str, Component] = field(default_factory=dict)
+    """Every component below the app by its id, unmounted ones among them."""
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    """The names of the app's children by the prefixes at which they are mounted."""
+    children: Mapping[str, str] = field(default_factory=dict)
+    """The ids of the app's children by their names."""
+
+    @cached_property
+    def app(self) -> Component:
+        """The root of the tree of components."""
+        definition = Definition("", self.modules, self.functions, self.schema)
+        return Component(definition=definition, http_prefix="/", mounts=self.mounts, children=self.children)
+
+    def component(self, id: str) -> Component | None:
+        """The component with this id, the app's is empty."""
+        return self.app if id == APP_ID else self.components.get(id)
+
+    def component_at(self, path: str) -> Component | None:
+        """The component at a path, the app's is empty; an unmounted one too."""
+        return self.app if not path else self._by_path.get(path)
+
+    @cached_property
+    def _by_path(self) -> Mapping[str, Component]:
+        return {component.path: component for component in self.components.values()}
+
+    @cached_property
+    def definitions(self) -> Mapping[str, Definition]:
+        """The definitions of the components that are mounted, by their paths; not the app's."""
+        return {
+            each.definition.path: each.definition
+            for each in self.components.values()
+            if each.state == "active"
+        }
 
     def function(self, path: str | FunctionPath) -> FunctionSpec | None:
-        """Find a function by any spelling of its name; raises `BadRequest` for a text that cannot be one."""
+        """Find a function of the app by any spelling of its name; raises `BadRequest` for a text that cannot
+        be one.
+        """
         name = path if isinstance(path, FunctionPath) else parse_path(path)
         return self.functions.get(name.canonical)
 
     def module(self, name: str) -> Module | None:
-        """Find a module by its name with or without an extension."""
-        found = self.modules.get(name)
-        return found if found is not None else self._modules_by_name.get(strip_extension(name))
+        """Find a module of the app by its name with or without an extension."""
+        return self.app.definition.module(name)
 
     def runtimes(self) -> tuple[RuntimeName, ...]:
         """The runtimes that have at least one module: one set of hosts is kept for each."""
-        present = {module.runtime for module in self.modules.values()}
+        definitions = (self.app.definition, *self.definitions.values())
+        present = {name for each in definitions for name in each.runtimes()}
         return tuple(name for name in RUNTIMES if name in present)
 
     @property
     def has_advised_authors(self) -> bool:
-        """Whether some of it is written in a language whose authors are told more than the official texts."""
-        return any(language_of(runtime).is_advised for runtime in self.runtimes())
+        """Whether some of the app is written in a language whose authors are told more than the official
+        texts.
+        """
+        return self.app.definition.has_advised_authors
 
     def near(self, name: FunctionPath) -> str:
-        """Which functions may have been meant by a name that none has: a sentence, begun by a space.
-
-        Internal ones are among them: it is for authors and administrators, never for clients.
-        """
-        callable_here = (str(spec.name) for spec in self.functions.values() if spec.kind != "httpAction")
-        return did_you_mean(str(name), callable_here)
+        """Which functions of the app may have been meant (`Definition.near`)."""
+        return self.app.definition.near(name)
 
     def modules_for(self, runtime: RuntimeName) -> list[Module]:
-        """The modules that a host of this runtime loads, in path order."""
-        return [module for _, module in sorted(self.modules.items()) if module.runtime == runtime]
+        """The app's modules that a host of this runtime loads, in path order."""
+        return self.app.definition.modules_for(runtime)
 
     @property
     def analyzed_modules(self) -> dict[str, AnalyzedModule]:
-        """What each module defines, by path; shared chunks are left out, which define nothing."""
-        return {path: each.analyzed for path, each in self.modules.items() if each.analyzed is not None}
+        """What each module of the app defines (`Definition.analyzed_modules`)."""
+        return self.app.definition.analyzed_modules
 
     @property
     def http_routes(self) -> list[tuple[Module, AnalyzedRoute]]:
-        """Routes of every router, with the module that serves them (deploy-api §7.2)."""
-        return [
-            (module, route)
-            for _, module in sorted(self.modules.items())
-            if module.analyzed is not None
-            for route in module.analyzed.http_routes or ()
-        ]
+        """Routes of the app's router (`Definition.http_routes`)."""
+        return self.app.definition.http_routes
 
     @property
     def crons(self) -> list[AnalyzedCron]:
-        """Cron specifications of every `crons` module (deploy-api §7.2)."""
-        return [
-            cron
-            for _, module in sorted(self.modules.items())
-            if module.analyzed is not None
-            for cron in module.analyzed.cron_specs or ()
-        ]
-
-    @cached_property
-    def _modules_by_name(self) -> Mapping[str, Module]:
-        return {strip_extension(path): module for path, module in self.modules.items()}
+        """Cron specifications of the app (`Definition.crons`)."""
+        return self.app.definition.crons
 
     @staticmethod
     def of(
@@ -192,12 +149,9 @@ class Deployment:
         node_packages: str | None = None,
         http_prefix: str = "/",
     ) -> Deployment:
-        """Assemble a deployment from analysed modules."""
-        by_path = {module.path: module for module in modules}
-        functions = {
-            spec.name.canonical: spec for module in by_path.values() for spec in functions_of(module, schema)
-        }
-        deployment = Deployment(by_path, functions, schema, dict(env or {}), tuple(auth_providers))
+        """Assemble a deployment without components from analysed modules."""
+        app = Definition.of("", modules, schema)
+        deployment = Deployment(app.modules, app.functions, schema, dict(env or {}), tuple(auth_providers))
         deployment = replace(deployment, node_packages=node_packages, http_prefix=http_prefix)
         if id is not None:
             deployment = replace(deployment, id=id)
@@ -206,42 +160,3 @@ class Deployment:
     def with_env(self, env: Mapping[str, str]) -> Deployment:
         """The same code in another environment."""
         return replace(self, env=dict(env), id=uuid.uuid4().hex)
-
-
-def functions_of(module: Module, schema: Schema | None) -> list[FunctionSpec]:
-    """The functions that a module registers, from its analysis; what their hints say of documents is what
-    `schema` says. Raises `InvalidValidator` for a malformed validator, `UnknownTable`.
-    """
-    from parabola.values.schema.documents import UnknownTable, resolved_text
-    from parabola.values.validators.builder import validator_from_json
-
-    specs: list[FunctionSpec] = []
-    for function in () if module.analyzed is None else module.analyzed.functions:
-        try:
-            args_json = _json_of(resolved_text(function.args, schema))
-            returns_json = _json_of(resolved_text(function.returns, schema))
-        except UnknownTable as error:
-            line = "" if function.pos is None else f"{function.pos.start_lineno + 1}: "
-            raise UnknownTable(f"convex/{module.path}:{line or ' '}{error.message}") from None
-        specs.append(
-            FunctionSpec(
-                path=f"{module.path}:{function.name}",
-                name=FunctionPath(strip_extension(module.path), function.name),
-                kind=_KINDS[function.udf_type],
-                visibility=function.exposure,
-                runtime=module.runtime,
-                args=None if args_json is None else validator_from_json(args_json),
-                returns=None if returns_json is None else validator_from_json(returns_json),
-                pos=function.pos,
-            )
-        )
-    return specs
-
-
-_KINDS: Final[Mapping[UdfType, FunctionKind]] = {"Query": "query", "Mutation": "mutation", "Action": "action"}
-
-
-def _json_of(text: str | None) -> Any:
-    """A validator's JSON, or `None` where nothing is declared or anything goes."""
-    parsed = None if text is None else orjson.loads(text)
-    return None if parsed is None or parsed == {"type": "any"} else parsed

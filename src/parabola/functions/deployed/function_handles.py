@@ -8,7 +8,7 @@ bringing the function back revives it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.system_rows import SystemRow
@@ -19,6 +19,7 @@ from parabola.values.validators.handles import HANDLE_SCHEME
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
+    from parabola.functions.deployed.deployment import Deployment
 
 __all__ = ["TABLE", "FunctionHandle", "FunctionHandles", "load_handles", "update_handles"]
 
@@ -34,45 +35,52 @@ class FunctionHandle(SystemRow, frozen=True, kw_only=True):
 
 
 class FunctionHandles:
-    """The live handles: canonical function name <-> row id."""
+    """The live handles: id of a component and canonical function name <-> row id."""
 
-    def __init__(self, ids: Mapping[str, str] | None = None) -> None:
+    def __init__(self, ids: Mapping[tuple[str, str], str] | None = None) -> None:
         self._ids = dict(ids or {})
         self._names = {row_id: name for name, row_id in self._ids.items()}
 
-    def handle(self, name: FunctionPath) -> str:
+    def handle(self, component: str, name: FunctionPath) -> str:
         """The handle of a deployed function."""
-        row_id = self._ids.get(name.canonical)
+        row_id = self._ids.get((component, name.canonical))
         if row_id is None:
             raise BadRequest(f"Could not find public function for '{name}'.")
         return f"{HANDLE_SCHEME}{row_id}#{name.canonical}"
 
-    def function(self, handle: str) -> FunctionPath:
-        """The function behind a handle. Raises `BadRequest`."""
+    def function(self, handle: str) -> tuple[str, FunctionPath]:
+        """The function behind a handle, after the id of its component. Raises `BadRequest`."""
         if not handle.startswith(HANDLE_SCHEME):
             raise BadRequest(f"Invalid function handle {handle}", code="InvalidFunctionHandle")
         row_id = handle.removeprefix(HANDLE_SCHEME).partition("#")[0]
-        name = self._names.get(row_id)
-        if name is None:
+        found = self._names.get(row_id)
+        if found is None:
             raise BadRequest("Function handle not found", code="FunctionHandleNotFound")
-        return parse_path(name)
+        component, name = found
+        return component, parse_path(name)
 
 
 async def load_handles(transaction: Transaction) -> FunctionHandles:
     """Read the live handles."""
     rows = [FunctionHandle.of(row) for row in await system_rows(transaction, TABLE)]
-    return FunctionHandles({row.path: row.id for row in rows if not row.deleted})
+    return FunctionHandles({(row.component, row.path): row.id for row in rows if not row.deleted})
 
 
-async def update_handles(transaction: Transaction, functions: Iterable[str]) -> FunctionHandles:
-    """Make the rows say that exactly `functions` (canonical names) exist."""
-    wanted = set(functions)
-    ids: dict[str, str] = {}
+async def update_handles(transaction: Transaction, deployment: Deployment) -> FunctionHandles:
+    """Make the rows say that exactly the functions of a deployment exist, those of its components too."""
+    wanted = {
+        (component.id, name)
+        for component in (deployment.app, *deployment.components.values())
+        for name in component.definition.functions
+    }
+    ids: dict[tuple[str, str], str] = {}
     for row in [FunctionHandle.of(row) for row in await system_rows(transaction, TABLE)]:
-        if row.deleted == (row.path in wanted):
+        key = (row.component, row.path)
+        if row.deleted == (key in wanted):
             await transaction.patch_system(row.id, {"deleted": not row.deleted})
-        if row.path in wanted:
-            ids[row.path] = row.id
-    for name in sorted(wanted - ids.keys()):
-        ids[name] = await transaction.insert_system(TABLE, FunctionHandle(path=name).fields())
+        if key in wanted:
+            ids[key] = row.id
+    for component, name in sorted(wanted - ids.keys()):
+        row = FunctionHandle(component=component, path=name)
+        ids[component, name] = await transaction.insert_system(TABLE, row.fields())
     return FunctionHandles(ids)

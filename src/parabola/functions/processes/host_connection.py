@@ -57,6 +57,7 @@ __all__ = [
     "ANALYSIS_LOOK_SECONDS",
     "PROTOCOL_VERSION",
     "UNREADABLE_TEXT",
+    "ComponentBundle",
     "HostBundle",
     "HostCommand",
     "HostConnection",
@@ -196,6 +197,31 @@ class HostBundle:
         )
 
 
+@dataclass(frozen=True)
+class ComponentBundle:
+    """What a host must know of a component before it runs a function of it.
+
+    Its modules are those of its definition, which several components may share.
+    """
+
+    id: str
+    definition: str
+    env: Mapping[str, str]
+    modules: tuple[Mapping[str, Any], ...]
+
+    def message(self, *, with_modules: bool) -> bytes:
+        """The `component` message."""
+        message: dict[str, Any] = {
+            "type": "component",
+            "component": self.id,
+            "definition": self.definition,
+            "env": dict(self.env),
+        }
+        if with_modules:
+            message["modules"] = list(self.modules)
+        return orjson.dumps(message)
+
+
 class RunRequest(NamedTuple):
     """One execution to be started on a host. The JSON fields are ready encoded; `path` and `seed` are plain
     ASCII.
@@ -214,6 +240,8 @@ class RunRequest(NamedTuple):
     """What the other functions of the transaction have used of the time they share."""
     nested: bool = False
     """A run in flight waits for this one."""
+    component: ComponentBundle | None = None
+    """The component whose function it is; None for the app."""
 
     def encode(self, run_id: int) -> bytes:
         """The `run` message."""
@@ -222,6 +250,8 @@ class RunRequest(NamedTuple):
             more += b',"userMsUsed":%.3f' % self.user_ms_used
         if self.nested:
             more += b',"nested":true'
+        if self.component is not None:
+            more += b',"component":"%b"' % self.component.id.encode()
         return (
             b'{"type":"run","id":%d,"kind":"%b","path":"%b","args":%b,"now":%d,"seed":"%b","snapshotTs":%d,'
             b'"identity":%b,"requestId":%b%b}'
@@ -356,6 +386,8 @@ class HostConnection:
         """A run that has been executing for long without a break; others there have to wait."""
         self.on_slow: Callable[[], None] | None = None
         """Called when there is such a run."""
+        self._told_components: set[str] = set()
+        self._told_definitions: set[str] = set()
         self._ids = itertools.count(1)
         self._analyses: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ready: asyncio.Future[Ready] = self.loop.create_future()
@@ -464,8 +496,17 @@ class HostConnection:
             self.started_work()
         self.runs[run_id] = run
         self.has_calmed_down = not self.tells_of_calm
+        if request.component is not None and request.component.id not in self._told_components:
+            self._tell_of(request.component)
         self.send(request.encode(run_id))
         return run
+
+    def _tell_of(self, component: ComponentBundle) -> None:
+        """Definitions are loaded where and when a function of theirs is first run."""
+        self._told_components.add(component.id)
+        is_new = component.definition not in self._told_definitions
+        self._told_definitions.add(component.definition)
+        self.send(component.message(with_modules=is_new))
 
     def abandon(self, run: Run) -> None:
         """Cancel a run; nothing of it is delivered any more."""

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from parabola.functions.deployed.built_in_variables import built_in_variables
+from parabola.functions.deployed.components import Component
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName
 from parabola.functions.processes.action_pool import ActionPool
 from parabola.functions.processes.host_connection import (
+    ComponentBundle,
     HostBundle,
     HostCommand,
     HostLost,
@@ -138,6 +140,7 @@ class HostSet:
         self._config = config
         self._instance = instance
         self._hosts_of: dict[RuntimeName, RuntimeHosts] = {}
+        self._components: dict[str, ComponentBundle] = {}
         self._warming: set[asyncio.Task[None]] = set()
         self._failure: LoadFailure | None = None
         self.closed = False
@@ -227,6 +230,17 @@ class HostSet:
     def version(self, runtime: RuntimeName) -> str | None:
         """The version of what runs the modules of a runtime."""
         return self._hosts_of[runtime].version()
+
+    def component(self, component: Component) -> ComponentBundle:
+        """What a host must know of a component of the deployment before it runs a function of it."""
+        bundle = self._components.get(component.id)
+        if bundle is None:
+            definition = component.definition
+            modules = tuple(module.for_host() for _, module in sorted(definition.modules.items()))
+            variables = component.variables(self.deployment.env, self._instance)
+            bundle = ComponentBundle(component.id, definition.path, variables, modules)
+            self._components[component.id] = bundle
+        return bundle
 
     def variables(self, env: Mapping[str, str]) -> dict[str, str]:
         """What modules may read, `env` and the names of the server."""

@@ -215,7 +215,7 @@ class QueryCache:
             family = self._spelled.get(spelled)
             if family is not None:
                 return family
-        arguments = call.args.decode(self._runner.path_of(call.name))
+        arguments = call.args.decode(self._runner.path_of(call.name, call.component))
         key = QueryKey(call.component, call.name, arguments.json, journal, call.public_only)
         family = self._families.get(key)
         if family is None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
@@ -14,13 +14,17 @@ from parabola.functions.calls.arguments import EncodedArguments, decode_argument
 from parabola.functions.calls.calling import Call, resolve
 from parabola.functions.calls.execution import Execution, NestedFailure
 from parabola.functions.calls.refusals import CallRefused
+from parabola.functions.deployed.components import Component
 from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
+from parabola.functions.deployed.identity import NO_IDENTITY
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, TRANSACTIONAL, CallArguments, Syscall
 from parabola.functions.system.registry import PREFIX
 from parabola.values.articles import with_article
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.limits import MAX_NESTED_CALL_DEPTH
+from parabola.values.near_names import did_you_mean
+from parabola.values.validators.handles import HANDLE_SCHEME
 
 if TYPE_CHECKING:
     from parabola.functions.outcomes.failures import FunctionFailure
@@ -30,6 +34,7 @@ __all__ = [
     "CHILD_REFERENCE",
     "FUNCTION_REFERENCE",
     "SYSCALLS",
+    "Called",
     "called_function",
     "create_function_handle",
     "run_action",
@@ -42,21 +47,66 @@ FUNCTION_REFERENCE: Final = "_reference/function/"
 CHILD_REFERENCE: Final = "_reference/childComponent/"
 
 
-def called_function(execution: Execution, args: Mapping[str, Any], label: str) -> FunctionPath:
-    """The function that `name`, `reference` or `functionHandle` stands for."""
+class Called(NamedTuple):
+    """A function that a call names, and whose it is."""
+
+    component: Component
+    name: FunctionPath
+
+
+def called_function(execution: Execution, args: Mapping[str, Any], label: str) -> Called:
+    """The function that `name`, `reference` or `functionHandle` stands for: one of the caller's own
+    component, a public one of its children, or whatever a handle was made for (components 7.1). Raises
+    `BadRequest`.
+    """
     call = CallArguments(args, label)
     if (name := call.optional_string("name")) is not None:
-        return parse_path(name)
+        return Called(execution.component, parse_path(name))
     if (reference := call.optional_string("reference")) is not None:
         if reference.startswith(FUNCTION_REFERENCE):
-            return parse_path(reference.removeprefix(FUNCTION_REFERENCE))
+            return Called(execution.component, parse_path(reference.removeprefix(FUNCTION_REFERENCE)))
         if reference.startswith(CHILD_REFERENCE):
-            child = reference.removeprefix(CHILD_REFERENCE).split("/")[0]
-            raise BadRequest(f"Child component {child} not found", code="InvalidReference")
+            return _function_of_child(execution, reference.removeprefix(CHILD_REFERENCE))
         raise BadRequest(f"Couldn't resolve {reference}", code="InvalidReference")
     if (handle := call.optional_string("functionHandle")) is not None:
-        return execution.around.calls.handles.function(handle)
+        component_id, name_of_handle = execution.around.calls.handles.function(handle)
+        component = execution.attempt.deployment.component(component_id)
+        if component is None or component.state != "active":
+            raise BadRequest("Function handle not found", code="FunctionHandleNotFound")
+        return Called(component, name_of_handle)
     raise BadRequest(f"Invalid arguments for `{label}`: Missing required argument 'name'")
+
+
+def _function_of_child(execution: Execution, reference: str) -> Called:
+    """What `child/module/function` stands for: an export of a child, which nothing but its public functions
+    are.
+    """
+    mount, *way = reference.split("/")
+    in_action = execution.transaction is None
+    child_id = execution.component.children.get(mount)
+    child = None if child_id is None else execution.attempt.deployment.component(child_id)
+    if child is not None and len(way) > 1:
+        spec = child.definition.functions.get(f"{'/'.join(way[:-1])}:{way[-1]}")
+        if spec is not None and spec.visibility == "public":
+            return Called(child, spec.name)
+    if in_action:
+        text = f"Couldn't resolve {'.'.join((mount, *way))}"
+    elif child is None:
+        text = f'Child component "{mount}" not found'
+    else:
+        text = f'Child component "{mount}" does not export {".".join(way)}'
+    if execution.is_advised:
+        text += _exports_near(child, way) if child else did_you_mean(mount, execution.component.children)
+    raise BadRequest(text, code="InvalidReference")
+
+
+def _exports_near(child: Component, way: list[str]) -> str:
+    exports = [
+        name.canonical.replace("/", ".").replace(":", ".")
+        for spec in child.definition.functions.values()
+        if spec.visibility == "public" and (name := spec.name)
+    ]
+    return did_you_mean(".".join(way), exports)
 
 
 async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
@@ -73,30 +123,30 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
         raise BadRequest(
             "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
         )
-    name = called_function(execution, args, "runUdf")
+    called = called_function(execution, args, "runUdf")
+    component, name = called
     attempt, transaction = execution.attempt, execution.db
     try:
-        spec = resolve(attempt.deployment, name, kind, public_only=False)
+        spec = resolve(component, name, kind, public_only=False)
         given = args.get("args") or {}
         arguments = decode_arguments(given, spec.path, in_mutation=execution.is_in_mutation)
     except CallRefused as refusal:
-        raise _nested_failure(execution, name, refusal.failure) from None
-    snapshot = udf_type == "snapshotQuery"
+        raise _nested_failure(execution, called, refusal.failure) from None
+    seen = transaction.snapshot_view() if udf_type == "snapshotQuery" else transaction
     nested = Execution(
         attempt=attempt,
+        component=component,
         spec=spec,
         arguments=arguments,
-        transaction=transaction.snapshot_view() if snapshot else transaction,  # type: ignore[arg-type]
+        transaction=seen.view(component.id),  # type: ignore[arg-type]
         depth=execution.depth + 1,
     )
     savepoint = transaction.savepoint()
-    paginated, transaction.paginated = transaction.paginated, False  # the callee has a page of its own
     try:
         with transaction.usage.tightened(args.get("transactionLimits")):
             outcome = await nested.run(nested.db)
     finally:
-        transaction.paginated = paginated
-        execution.logs.nest(nested.logs.lines(), str(spec.name), attempt.component)
+        execution.logs.nest(nested.logs.lines(), str(spec.name), component.path)
     if outcome.failure is not None:
         if kind == "mutation":
             transaction.rollback_to(savepoint)
@@ -104,28 +154,32 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
     return orjson.Fragment(outcome.value_json)
 
 
-def _nested_failure(execution: Execution, name: FunctionPath, failure: FunctionFailure) -> NestedFailure:
+def _nested_failure(execution: Execution, called: Called, failure: FunctionFailure) -> NestedFailure:
     """What a caller is told; where there is no function of this name, advised authors hear what there is."""
-    deployment = execution.attempt.deployment
-    is_missing = name.canonical not in deployment.functions and not name.module.startswith(PREFIX)
+    name, definition = called.name, called.component.definition
+    is_missing = name.canonical not in definition.functions and not name.module.startswith(PREFIX)
     if is_missing and execution.is_advised:
-        failure = replace(failure, message=failure.message + deployment.near(name))
+        failure = replace(failure, message=failure.message + definition.near(name))
     return NestedFailure(failure)
 
 
-def _value_of(execution: Execution, call: Call, result: FunctionResult) -> Any:
+def _value_of(execution: Execution, called: Called, result: FunctionResult) -> Any:
     if result.error is not None:
-        raise _nested_failure(execution, call.name, result.error)
+        raise _nested_failure(execution, called, result.error)
     return orjson.Fragment(result.value_json)
 
 
-def _call_of_action(execution: Execution, args: Mapping[str, Any], label: str) -> Call:
-    """A call that an action makes: to internal functions too, as its caller, for the same request."""
+def _call_of_action(execution: Execution, called: Called, args: Mapping[str, Any]) -> Call:
+    """A call that an action makes: to internal functions too, for the same request. It is its own caller's
+    within the app alone.
+    """
     attempt = execution.attempt
+    within_app = execution.component.is_app and called.component.is_app
     return Call(
-        called_function(execution, args, label),
+        called.name,
         EncodedArguments(args.get("args") or {}),
-        attempt.identity,
+        attempt.identity if within_app else NO_IDENTITY,
+        called.component.path,
         public_only=False,
         request=replace(attempt.request, caller="Action", parent_execution_id=attempt.execution_id),
     )
@@ -133,14 +187,16 @@ def _call_of_action(execution: Execution, args: Mapping[str, Any], label: str) -
 
 async def run_query(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A query in a transaction of its own, at the newest timestamp."""
-    call = _call_of_action(execution, args, "runQuery")
-    return _value_of(execution, call, await execution.around.calls.query_now(call))
+    called = called_function(execution, args, "runQuery")
+    call = _call_of_action(execution, called, args)
+    return _value_of(execution, called, await execution.around.calls.query_now(call))
 
 
 async def run_mutation(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A mutation in a transaction of its own, committed whatever becomes of the action."""
-    call = _call_of_action(execution, args, "runMutation")
-    return _value_of(execution, call, await execution.around.calls.mutation(call))
+    called = called_function(execution, args, "runMutation")
+    call = _call_of_action(execution, called, args)
+    return _value_of(execution, called, await execution.around.calls.mutation(call))
 
 
 async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
@@ -149,21 +205,22 @@ async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
         raise BadRequest(
             "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
         )
-    call = _call_of_action(execution, args, "runAction")
-    return _value_of(execution, call, await execution.around.calls.action(call, execution.depth + 1))
+    called = called_function(execution, args, "runAction")
+    call = _call_of_action(execution, called, args)
+    result = await execution.around.calls.action(call, execution.depth + 1)
+    return _value_of(execution, called, result)
 
 
 async def create_function_handle(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A string that stands for a function for good, whatever its visibility."""
     handle = args.get("functionHandle")
-    name = called_function(execution, args, "createFunctionHandle")
-    if isinstance(handle, str):
+    if isinstance(handle, str) and handle.startswith(HANDLE_SCHEME):
         return handle
-    spec = execution.attempt.deployment.functions.get(name.canonical)
-    if spec is None:
-        advice = execution.attempt.deployment.near(name) if execution.is_advised else ""
-        raise UserError(f"Could not find public function for '{name}'.{advice}")
-    return execution.around.calls.handles.handle(name)
+    component, name = called_function(execution, args, "createFunctionHandle")
+    if name.canonical not in component.definition.functions:
+        advice = component.definition.near(name) if execution.is_advised else ""
+        raise UserError(f"Could not find public function for '{name}'{component.named()}.{advice}")
+    return execution.around.calls.handles.handle(component.id, name)
 
 
 SYSCALLS: Final = (

@@ -28,8 +28,10 @@ async def get_user_identity(execution: Execution, args: Mapping[str, Any]) -> An
     """The user's attributes, or null. Makes the result belong to this identity."""
     if execution.auth_refusal is not None:
         raise execution.auth_refusal
-    attributes = execution.attempt.read_identity()
-    return None if attributes is None else dict(attributes)
+    identity = execution.identity
+    if identity is execution.attempt.identity:
+        execution.attempt.used_identity = True
+    return None if identity.attributes is None else dict(identity.attributes)
 
 
 async def get_transaction_metrics(execution: Execution, args: Mapping[str, Any]) -> Any:
@@ -39,7 +41,7 @@ async def get_transaction_metrics(execution: Execution, args: Mapping[str, Any])
 
 async def get_function_metadata(execution: Execution, args: Mapping[str, Any]) -> Any:
     """Name and component of the running function."""
-    return {"name": str(execution.spec.name), "componentPath": execution.attempt.component}
+    return {"name": str(execution.spec.name), "componentPath": execution.component.path}
 
 
 async def get_deployment_metadata(execution: Execution, args: Mapping[str, Any]) -> Any:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from parabola.values.errors import NotFound
 from parabola.values.validators.builder import v
 
 if TYPE_CHECKING:
     from parabola.database.query.evaluator import Page
 
-__all__ = ["COMPONENT", "PAGINATION", "page_answer", "page_options", "require_root"]
+__all__ = ["COMPONENT", "PAGINATION", "page_answer", "page_options"]
 
 PAGINATION: Final = v.object(
     {
@@ -46,10 +45,3 @@ def page_answer(page: Page) -> dict[str, Any]:
         "isDone": page.is_done,
         "continueCursor": page.continue_cursor,
     }
-
-
-def require_root(args: dict[str, Any]) -> None:
-    """Raise `NotFound` when the arguments name a component: none is mounted."""
-    component = args.get("componentId")
-    if component:
-        raise NotFound(f'There is no component with the id "{component}".', code="ComponentNotFound")

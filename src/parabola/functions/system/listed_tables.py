@@ -17,4 +17,4 @@ __all__ = ["listed_tables"]
 async def listed_tables(ctx: SystemContext) -> list[Table]:
     """The active tables of the component that is asked, system tables among them, oldest first."""
     tables = [table_of_row(row.value) for row in await system_rows(ctx.transaction, TABLES)]
-    return [table for table in tables if table.state == "active" and table.component == ctx.component]
+    return [table for table in tables if table.state == "active" and table.component == ctx.component.id]

@@ -12,16 +12,17 @@ Paths and results are those of deploy-api §19.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.deployed.deployment import FunctionKind, FunctionSpec
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
-from parabola.functions.system.arguments import require_root
+from parabola.values.errors import NotFound
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.surroundings import Surroundings
+    from parabola.functions.deployed.components import Component
     from parabola.functions.deployed.deployment import Deployment
     from parabola.functions.deployed.identity import Identity
     from parabola.values.validators.builder import Validator
@@ -46,7 +47,7 @@ class SystemContext:
     identity: Identity
     deployment: Deployment
     around: Surroundings
-    component: str = ""
+    component: Component
 
 
 SystemHandler = Callable[[SystemContext, dict[str, Any]], Awaitable[Any]]
@@ -74,7 +75,7 @@ class SystemFunctions:
                 visibility="internal",
                 runtime="python",
                 args=args,
-                native=_in_root(handler),
+                native=_in_component(handler),
             )
             return handler
 
@@ -85,14 +86,19 @@ class SystemFunctions:
         return self._functions.get(name.canonical)
 
 
-def _in_root(handler: SystemHandler) -> SystemHandler:
-    """The handler, refusing to work in a component: none is mounted."""
+def _in_component(handler: SystemHandler) -> SystemHandler:
+    """The handler, working in the component that `componentId` names, an unmounted one too."""
 
-    async def in_root(ctx: SystemContext, args: dict[str, Any]) -> Any:
-        require_root(args)
+    async def in_component(ctx: SystemContext, args: dict[str, Any]) -> Any:
+        id = args.get("componentId")
+        if id and id != ctx.component.id:
+            component = ctx.deployment.component(id)
+            if component is None:
+                raise NotFound(f'There is no component with the id "{id}".', code="ComponentNotFound")
+            ctx = replace(ctx, component=component, transaction=ctx.transaction.view(id))
         return await handler(ctx, args)
 
-    return in_root
+    return in_component
 
 
 SYSTEM_FUNCTIONS: Final = SystemFunctions()

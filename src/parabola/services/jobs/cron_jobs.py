@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from parabola.database.model.documents import Document
     from parabola.database.snapshot import Snapshot
     from parabola.database.transaction import Transaction
-    from parabola.functions.deployed.deployment import Deployment
+    from parabola.functions.deployed.definition import Definition
     from parabola.functions.outcomes.results import FunctionResult
     from parabola.values.analyzed_modules import CronSpec
 
@@ -74,6 +74,7 @@ class CronJob:
     """A job with its next run. Ids are those of the two rows."""
 
     id: str
+    component_path: str
     name: str
     path: str
     args: str
@@ -88,14 +89,15 @@ class CronJob:
         return Call(
             parse_path(self.path),
             EncodedArguments.of_text(self.args.encode()),
+            component=self.component_path,
             public_only=False,
             request=RequestContext(caller="Cron"),
         )
 
 
-def check_crons(deployment: Deployment) -> None:
-    """Refuse a deployment of which some job cannot run. Raises `BadRequest` (`InvalidCron`)."""
-    for cron in deployment.crons:
+def check_crons(definition: Definition) -> None:
+    """Refuse a definition of which some job cannot run. Raises `BadRequest` (`InvalidCron`)."""
+    for cron in definition.crons:
         name, spec = cron.identifier, cron.spec
         parse_schedule(spec.cron_schedule)
         size = len(spec.arguments_text)
@@ -105,7 +107,7 @@ def check_crons(deployment: Deployment) -> None:
                 f"smaller than {humanize(MAX_ARGUMENTS)}. Keep the data in a table and pass its id.",
                 code="InvalidCron",
             )
-        target = deployment.functions.get(parse_path(spec.udf_path).canonical)
+        target = definition.functions.get(parse_path(spec.udf_path).canonical)
         if target is None:
             raise BadRequest(
                 f"The cron job '{name}' schedules a function that does not exist: {spec.udf_path}",
@@ -119,17 +121,18 @@ def check_crons(deployment: Deployment) -> None:
             )
 
 
-async def update_crons(tx: Transaction, deployment: Deployment, now_ns: int) -> None:
-    """Make the rows say what is deployed. The timing of a job that has not changed is not touched.
+async def update_crons(tx: Transaction, definition: Definition, now_ns: int) -> None:
+    """Make the rows of a component say what its definition does. The timing of a job that has not changed is
+    not touched.
 
     `now_ns` is the clock, in nanoseconds since 1970.
     """
     now = _moment(now_ns)
     existing = {row.name: row for row in await _job_rows(tx)}
     runs = await _next_runs(tx)
-    for cron in deployment.crons:
+    for cron in definition.crons:
         row = existing.pop(cron.identifier, None)
-        spec = _stored_spec(cron.spec, deployment)
+        spec = _stored_spec(cron.spec, definition)
         schedule = parse_schedule(spec.cron_schedule)
         if row is None:
             job = CronJobRow(name=cron.identifier, cron_spec=spec)
@@ -162,19 +165,19 @@ async def runs_between(tx: Snapshot, after_ts: int, until_ts: int, limit: int) -
     return [NextRun.of(row) for row in rows]
 
 
-async def cron_jobs(tx: Snapshot) -> list[CronJob]:
-    """Every job, by name."""
+async def cron_jobs(tx: Snapshot, component_path: str = "") -> list[CronJob]:
+    """Every job of a component, by name."""
     runs = await _next_runs(tx)
-    jobs = [_job(row, runs[row.id]) for row in await _job_rows(tx) if row.id in runs]
+    jobs = [_job(row, runs[row.id], component_path) for row in await _job_rows(tx) if row.id in runs]
     return sorted(jobs, key=lambda job: job.name)
 
 
-async def find_cron_job(tx: Snapshot, next_run_id: str) -> CronJob | None:
-    """The job of a next run, None once it is gone."""
+async def find_cron_job(tx: Snapshot, next_run_id: str, component_path: str) -> CronJob | None:
+    """The job of a next run in a component, None once it is gone."""
     document = await tx.get_system(next_run_id)
     run = None if document is None else NextRun.of(document)
     row = None if run is None else await tx.get_system(run.cron_job_id)
-    return None if run is None or row is None else _job(CronJobRow.of(row), run)
+    return None if run is None or row is None else _job(CronJobRow.of(row), run, component_path)
 
 
 async def start_run(tx: Transaction, job: CronJob) -> None:
@@ -280,10 +283,11 @@ async def _next_runs(tx: Snapshot) -> dict[str, NextRun]:
     return {run.cron_job_id: run for run in runs}
 
 
-def _job(row: CronJobRow, run: NextRun) -> CronJob:
+def _job(row: CronJobRow, run: NextRun, component_path: str) -> CronJob:
     spec = row.cron_spec
     return CronJob(
         row.id,
+        component_path,
         row.name,
         spec.udf_path,
         spec.udf_args,
@@ -295,7 +299,7 @@ def _job(row: CronJobRow, run: NextRun) -> CronJob:
     )
 
 
-def _stored_spec(spec: CronSpec, deployment: Deployment) -> StoredCronSpec:
+def _stored_spec(spec: CronSpec, definition: Definition) -> StoredCronSpec:
     """The analysed specification as a row keeps it.
 
     A reference does not say in which language a function is written, so the path is the function's own.
@@ -304,7 +308,7 @@ def _stored_spec(spec: CronSpec, deployment: Deployment) -> StoredCronSpec:
         name: float(value) if isinstance(value, int) else value
         for name, value in parse_schedule(spec.cron_schedule).to_json().items()
     }
-    target = deployment.functions[parse_path(spec.udf_path).canonical]
+    target = definition.functions[parse_path(spec.udf_path).canonical]
     return StoredCronSpec(udf_path=target.path, udf_args=spec.arguments_text, cron_schedule=schedule)
 
 

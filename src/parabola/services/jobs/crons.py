@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from parabola.functions.calls.mutations import CompanionGone
+from parabola.functions.deployed.component_rows import namespaces, recorded_namespaces
 from parabola.functions.deployed.function_path import parse_path
 from parabola.services.jobs.cron_jobs import (
     RUNNING,
@@ -54,8 +55,10 @@ class Crons:
 
     async def start(self) -> None:
         """Close what the end of the last process interrupted, then run what is due."""
-        for row in await runs_between(self._database.begin(), RUNNING - 1, RUNNING, 10_000):
-            await self._end(row.id, INTERRUPTED_TEXT, 0.0)
+        for namespace in namespaces(self._database.registry):
+            view = self._database.begin().view(namespace)
+            for row in await runs_between(view, RUNNING - 1, RUNNING, 10_000):
+                await self._end(namespace, row.id, INTERRUPTED_TEXT, 0.0)
         self._loop.start()
 
     def hold(self) -> None:
@@ -75,23 +78,31 @@ class Crons:
         await self._loop.close()
 
     async def _look(self, snapshot: Snapshot, now: int, most: int) -> Due:
-        rows = await runs_between(snapshot, RUNNING, now, most)
-        later = await runs_between(snapshot, now, _FAR_FUTURE, 1)
+        due: list[tuple[int, str, str]] = []
+        later: list[int] = []
+        for namespace in await recorded_namespaces(snapshot):
+            view = snapshot.view(namespace)
+            due += [(row.due_ns, namespace, row.id) for row in await runs_between(view, RUNNING, now, most)]
+            later += [row.due_ns for row in await runs_between(view, now, _FAR_FUTURE, 1)]
+        due.sort()
         return Due(
-            [(row.id, partial(self._run, row.id)) for row in rows],
-            later[0].due_ns if later else None,
+            [(id, partial(self._run, namespace, id)) for _, namespace, id in due[:most]],
+            min(later, default=None),
         )
 
-    async def _run(self, next_run_id: str) -> None:
+    async def _run(self, namespace: str, next_run_id: str) -> None:
         try:
-            job = await find_cron_job(self._database.begin(), next_run_id)
+            component = self._runner.active.deployment.component(namespace)
+            if component is None:
+                return
+            job = await find_cron_job(self._database.begin().view(namespace), next_run_id, component.path)
             if job is None or job.state != "pending":
                 return
-            spec = self._runner.active.deployment.functions.get(parse_path(job.path).canonical)
+            spec = component.definition.functions.get(parse_path(job.path).canonical)
             if spec is not None and spec.kind == "action":
-                await self._run_action(job)
+                await self._run_action(namespace, job)
             else:
-                await self._run_mutation(job)
+                await self._run_mutation(namespace, job)
         except ServerShutdown:  # it stays due
             return
         except Exception:
@@ -99,25 +110,28 @@ class Crons:
             await asyncio.sleep(_BACKOFF_SECONDS)
             raise
 
-    async def _run_mutation(self, job: CronJob) -> None:
+    async def _run_mutation(self, namespace: str, job: CronJob) -> None:
         began = time.perf_counter()
         try:
             result = await self._runner.mutation(
-                job.call(), companion=_CronRun(job, self._kept, self._database.now_ts)
+                job.call(), companion=_CronRun(namespace, job, self._kept, self._database.now_ts)
             )
         except CompanionGone:
             return
         seconds = time.perf_counter() - began
         if result.error is None:
             now_ns = self._database.now_ts()
-            note = partial(log_run, job=job, result=result, seconds=seconds, kept=self._kept, now_ns=now_ns)
+
+            async def note(tx: Transaction) -> None:
+                await log_run(tx.view(namespace), job, result, seconds, self._kept, now_ns)
+
             await self._database.transact(note, source=_SOURCE)
         else:
-            await self._end(job.next_run_id, result, seconds)
+            await self._end(namespace, job.next_run_id, result, seconds)
 
-    async def _run_action(self, job: CronJob) -> None:
+    async def _run_action(self, namespace: str, job: CronJob) -> None:
         began = time.perf_counter()
-        if not await self._database.transact(partial(_start, job), source=_SOURCE):
+        if not await self._database.transact(partial(_start, namespace, job), source=_SOURCE):
             return
         outcome: FunctionResult | str
         try:
@@ -125,7 +139,7 @@ class Crons:
         except (RateLimited, Overloaded):
             # It has not begun: no host got free for it, or there is none.
             await asyncio.sleep(_BACKOFF_SECONDS)
-            await self._database.transact(partial(_put_back, job), source=_SOURCE)
+            await self._database.transact(partial(_put_back, namespace, job), source=_SOURCE)
             return
         except Exception:
             # Nobody knows what it has done, so it is not run again before its next time.
@@ -134,17 +148,20 @@ class Crons:
         seconds = time.perf_counter() - began
         while True:
             try:
-                await self._end(job.next_run_id, outcome, seconds)
+                await self._end(namespace, job.next_run_id, outcome, seconds)
                 return
             except ParabolaError as error:
                 _log.warning("The end of the cron job %s is not yet noted: %s", job.name, error)
             await asyncio.sleep(_BACKOFF_SECONDS)
 
-    async def _end(self, next_run_id: str, result: FunctionResult | str, seconds: float) -> None:
+    async def _end(
+        self, namespace: str, next_run_id: str, result: FunctionResult | str, seconds: float
+    ) -> None:
         """Plan the next run and keep how this one went, unless the job is gone."""
 
-        async def end(tx: Transaction) -> None:
-            job = await find_cron_job(tx, next_run_id)
+        async def end(root: Transaction) -> None:
+            tx = root.view(namespace)
+            job = await find_cron_job(tx, next_run_id, "")
             if job is not None:
                 now_ns = self._database.now_ts()
                 await log_run(tx, job, result, seconds, self._kept, now_ns)
@@ -153,17 +170,19 @@ class Crons:
         await self._database.transact(end, source=_SOURCE)
 
 
-async def _start(job: CronJob, tx: Transaction) -> bool:
+async def _start(namespace: str, job: CronJob, root: Transaction) -> bool:
     """Mark an action as started, unless something about the job has changed; whether it may run."""
-    if await find_cron_job(tx, job.next_run_id) != job:
+    tx = root.view(namespace)
+    if await find_cron_job(tx, job.next_run_id, job.component_path) != job:
         return False
     await start_run(tx, job)
     return True
 
 
-async def _put_back(job: CronJob, tx: Transaction) -> None:
+async def _put_back(namespace: str, job: CronJob, root: Transaction) -> None:
     """Make the run of an action that did not begin due again."""
-    current = await find_cron_job(tx, job.next_run_id)
+    tx = root.view(namespace)
+    current = await find_cron_job(tx, job.next_run_id, job.component_path)
     if current is not None and current.state == "inProgress":
         await put_back(tx, job)
 
@@ -171,15 +190,17 @@ async def _put_back(job: CronJob, tx: Transaction) -> None:
 class _CronRun:
     """The run of a mutation: the next one is planned in its own transaction, so that it is exactly once."""
 
-    def __init__(self, job: CronJob, kept: int, now_ns: Callable[[], int]) -> None:
+    def __init__(self, namespace: str, job: CronJob, kept: int, now_ns: Callable[[], int]) -> None:
+        self._namespace = namespace
         self._job = job
         self._kept = kept
         self._now_ns = now_ns
 
     async def begin(self, transaction: Transaction) -> None:
         # A push may have changed what is to run, or when it runs next.
-        if await find_cron_job(transaction, self._job.next_run_id) != self._job:
+        view = transaction.view(self._namespace)
+        if await find_cron_job(view, self._job.next_run_id, self._job.component_path) != self._job:
             raise CompanionGone
 
     async def finish(self, transaction: Transaction) -> None:
-        await advance(transaction, self._job, self._kept, self._now_ns())
+        await advance(transaction.view(self._namespace), self._job, self._kept, self._now_ns())

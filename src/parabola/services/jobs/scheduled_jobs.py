@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.execution import Execution
     from parabola.functions.deployed.deployment import Deployment, FunctionSpec
-    from parabola.functions.deployed.function_path import FunctionPath
+    from parabola.functions.syscalls.calls import Called
 
 __all__ = [
     "ACTIONS",
@@ -49,6 +49,7 @@ __all__ = [
     "remove_ended_jobs",
     "schedule_job",
     "start_job",
+    "target_of",
 ]
 
 JOBS: Final = "_scheduled_jobs"
@@ -76,11 +77,11 @@ class CancelsItself(Exception):
 async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str, Any]) -> str:
     """Insert the job that a `schedule` operation asks for; its id. Arguments are validated when it runs."""
     call = CallArguments(args, "scheduler")
-    name = called_function(execution, args, "scheduler")
+    called = called_function(execution, args, "scheduler")
     seconds = args.get("ts")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise call.missing("ts") if seconds is None else call.bad("ts", "expected a number of seconds")
-    target = _existing_target(execution, name)
+    target = _existing_target(execution, called)
     path = target.path
     due_ms = float(seconds) * 1000
     _check_horizon(due_ms, execution.attempt.now_ms)
@@ -94,6 +95,7 @@ async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str,
     is_canceled = parent is not None and parent.state.type == "canceled"
     job = ScheduledJob(
         udf_path=path,
+        component_path=called.component.path,
         args=arguments.json.decode(),
         original_scheduled_ts=due_ms,
         state=CANCELED if is_canceled else PENDING,
@@ -147,7 +149,7 @@ async def end_job(tx: Transaction, job: ScheduledJob, state: JobState, now_ms: f
 
 async def find_job(tx: Snapshot, id: str) -> Document | None:
     """The row of a job. Raises `BadRequest` for an id of anything else."""
-    table = tx.registry.table(JOBS)
+    table = tx.registry.table(JOBS, tx.component)
     assert table is not None
     try:
         number = decode_id(id).table_number
@@ -203,8 +205,7 @@ async def give_lanes(tx: Transaction, deployment: Deployment, limit: int) -> int
     }
     rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
     for row in rows:
-        spec = deployment.functions.get(parse_path(ScheduledJob.of(row).udf_path).canonical)
-        await tx.patch_system(row.id, {"lane": _lane(spec)})
+        await tx.patch_system(row.id, {"lane": _lane(target_of(ScheduledJob.of(row), deployment))})
     return len(rows)
 
 
@@ -213,38 +214,50 @@ def failed_state(error: str) -> JobState:
     return JobState(type="failed", error=error[:MAX_ERROR_CHARACTERS])
 
 
-def call_of(job: ScheduledJob) -> Call:
-    """The call that a job is."""
+def target_of(job: ScheduledJob, deployment: Deployment) -> FunctionSpec | None:
+    """The function that a job is to run, None where it is not there (any more)."""
+    component = deployment.component_at(job.component_path)
+    if component is None:
+        return None
+    return component.definition.functions.get(parse_path(job.udf_path).canonical)
+
+
+def call_of(job: ScheduledJob, scheduled_by: str) -> Call:
+    """The call that a job of a component is."""
     return Call(
         parse_path(job.udf_path),
         EncodedArguments.of_text(job.args.encode()),
+        component=job.component_path,
         public_only=False,
-        request=RequestContext(scheduled_function_id=job.id, caller="Scheduler"),
+        request=RequestContext(scheduled_function_id=job.id, scheduled_by=scheduled_by, caller="Scheduler"),
     )
 
 
 async def _parent_job(execution: Execution, tx: Snapshot) -> ScheduledJob | None:
-    parent = execution.attempt.request.scheduled_function_id
-    return None if parent is None else await current_job(tx, parent)
+    request = execution.attempt.request
+    parent = request.scheduled_function_id
+    return None if parent is None else await current_job(tx.view(request.scheduled_by), parent)
 
 
 def _lane(spec: FunctionSpec | None) -> str:
     return ACTIONS if spec is not None and spec.kind == "action" else MUTATIONS
 
 
-def _existing_target(execution: Execution, name: FunctionPath) -> FunctionSpec:
+def _existing_target(execution: Execution, called: Called) -> FunctionSpec:
     """The function to run. Raises `BadRequest` when there is no such function."""
-    deployment = execution.attempt.deployment
-    spec = deployment.functions.get(name.canonical)
+    component, name = called
+    definition = component.definition
+    spec = definition.functions.get(name.canonical)
     if spec is not None:
         return spec
-    module = deployment.module(name.module)
-    advice = deployment.near(name) if execution.is_advised else ""
+    module = definition.module(name.module)
+    advice = definition.near(name) if execution.is_advised else ""
     if module is None:
-        raise BadRequest(f"Attempted to schedule function at nonexistent path: {name}{advice}")
+        place = f"{component.path} {name}" if component.path else name
+        raise BadRequest(f"Attempted to schedule function at nonexistent path: {place}{advice}")
     raise BadRequest(
         f"Attempted to schedule function, but no exported function {name.name} found in the file: "
-        f"{module.path}. Did you forget to export it?{advice}"
+        f"{module.path}{component.named()}. Did you forget to export it?{advice}"
     )
 
 

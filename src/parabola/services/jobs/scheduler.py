@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parabola.database.model.shown_rows import JobState, ScheduledJob
 from parabola.functions.calls.mutations import CompanionGone
-from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.deployed.component_rows import namespaces, recorded_namespaces
 from parabola.functions.syscalls.table import ACTIONS as IN_ACTIONS
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.services.jobs.due_loop import Due, DueLoop
@@ -36,6 +36,7 @@ from parabola.services.jobs.scheduled_jobs import (
     remove_ended_jobs,
     schedule_job,
     start_job,
+    target_of,
 )
 from parabola.services.settings import ServiceSettings
 from parabola.values.errors import Overloaded, ParabolaError, RateLimited, ServerShutdown
@@ -98,9 +99,12 @@ class Scheduler:
         deployment = self._runner.active.deployment
         while await self._database.transact(lambda tx: give_lanes(tx, deployment, BATCH), source=_SOURCE):
             pass
-        while jobs := await jobs_between(self._database.begin(), ACTIONS, RUNNING - 1, RUNNING, BATCH):
-            for job in jobs:
-                await self._end(job.id, failed_state(INTERRUPTED_TEXT))
+        for namespace in namespaces(self._database.registry):
+            while jobs := await jobs_between(
+                self._database.begin().view(namespace), ACTIONS, RUNNING - 1, RUNNING, BATCH
+            ):
+                for job in jobs:
+                    await self._end(namespace, job.id, failed_state(INTERRUPTED_TEXT))
         for loop in self._loops:
             loop.start()
         self._cleaner = asyncio.create_task(self._clean_up(), name="scheduler clean-up")
@@ -140,35 +144,46 @@ class Scheduler:
             )
 
     async def _schedule_from_action(self, execution: Execution, args: Mapping[str, Any]) -> str:
-        return await self._database.transact(lambda tx: schedule_job(execution, tx, args), source=_SOURCE)
+        namespace = execution.component.id
+        return await self._database.transact(
+            lambda tx: schedule_job(execution, tx.view(namespace), args), source=_SOURCE
+        )
 
     async def _cancel_from_action(self, execution: Execution, args: Mapping[str, Any]) -> None:
+        namespace = execution.component.id
         await self._database.transact(
-            lambda tx: cancel_job(tx, str(args.get("id")), self._database.now_ms()), source=_SOURCE
+            lambda tx: cancel_job(tx.view(namespace), str(args.get("id")), self._database.now_ms()),
+            source=_SOURCE,
         )
 
     # Running
 
     async def _look(self, lane: str, snapshot: Snapshot, now: int, most: int) -> Due:
-        jobs = await jobs_between(snapshot, lane, RUNNING, now, most)
-        later = await jobs_between(snapshot, lane, now, _FAR_FUTURE, 1)
+        jobs: list[tuple[str, ScheduledJob]] = []
+        later: list[int] = []
+        for namespace in await recorded_namespaces(snapshot):
+            view = snapshot.view(namespace)
+            jobs += [(namespace, job) for job in await jobs_between(view, lane, RUNNING, now, most)]
+            coming = await jobs_between(view, lane, now, _FAR_FUTURE, 1)
+            later += [due for job in coming if (due := job.due_ns) is not None]
+        # Those of all components compete by time.
+        jobs.sort(key=lambda found: found[1].due_ns or 0)
         return Due(
-            [(job.id, partial(self._run, job)) for job in jobs],
-            None if not later else later[0].due_ns,
+            [(job.id, partial(self._run, namespace, job)) for namespace, job in jobs[:most]],
+            min(later, default=None),
         )
 
-    async def _run(self, job: ScheduledJob) -> None:
-        spec = self._runner.active.deployment.functions.get(parse_path(job.udf_path).canonical)
+    async def _run(self, namespace: str, job: ScheduledJob) -> None:
+        spec = target_of(job, self._runner.active.deployment)
         try:
             if spec is not None and spec.kind == "action":
-                await self._run_action(job)
+                await self._run_action(namespace, job)
             elif spec is not None and spec.kind == "query":
                 text = "only mutations and actions can be scheduled."
-                await self._end(
-                    job.id, failed_state(f"Unsupported function type: {job.udf_path} is a query; {text}")
-                )
+                refused = failed_state(f"Unsupported function type: {job.udf_path} is a query; {text}")
+                await self._end(namespace, job.id, refused)
             else:
-                await self._run_mutation(job)
+                await self._run_mutation(namespace, job)
         except ServerShutdown:  # it stays due
             return
         except Exception:
@@ -176,28 +191,28 @@ class Scheduler:
             count = self._faults[job.id] = self._faults.get(job.id, 0) + 1
             delay = _FIRST_BACKOFF_SECONDS * 2 ** min(count - 1, 20)
             with contextlib.suppress(ParabolaError):
-                await self._postpone(job, min(delay, _LONGEST_BACKOFF_SECONDS))
+                await self._postpone(namespace, job, min(delay, _LONGEST_BACKOFF_SECONDS))
             raise
         self._faults.pop(job.id, None)
 
-    async def _run_mutation(self, job: ScheduledJob) -> None:
+    async def _run_mutation(self, namespace: str, job: ScheduledJob) -> None:
         try:
             result = await self._runner.mutation(
-                call_of(job), companion=_JobState(job.id, self._database.now_ms)
+                call_of(job, namespace), companion=_JobState(namespace, job.id, self._database.now_ms)
             )
         except CompanionGone:
             return
         if result.error is not None:
-            await self._end(job.id, failed_state(_text(result)))
+            await self._end(namespace, job.id, failed_state(_text(result)))
 
-    async def _run_action(self, job: ScheduledJob) -> None:
-        if not await self._database.transact(partial(_start, job), source=_SOURCE):
+    async def _run_action(self, namespace: str, job: ScheduledJob) -> None:
+        if not await self._database.transact(partial(_start, namespace, job), source=_SOURCE):
             return
         try:
-            result = await self._runner.action(call_of(job))
+            result = await self._runner.action(call_of(job, namespace))
         except (RateLimited, Overloaded):
             # It has not begun: no host got free for it, or there is none.
-            await self._postpone(job, NO_HOST_PAUSE_SECONDS)
+            await self._postpone(namespace, job, NO_HOST_PAUSE_SECONDS)
             return
         except Exception:
             # Nobody knows what it has done, so it is not run again.
@@ -205,34 +220,36 @@ class Scheduler:
             state = failed_state(INTERRUPTED_TEXT)
         else:
             state = SUCCESS if result.error is None else failed_state(_text(result))
-        await self._end_at_last(job.id, state)
+        await self._end_at_last(namespace, job.id, state)
 
-    async def _end_at_last(self, id: str, state: JobState) -> None:
+    async def _end_at_last(self, namespace: str, id: str, state: JobState) -> None:
         """Give an action its last state, however long the database takes none: it must not seem to run on."""
         pause = _FIRST_BACKOFF_SECONDS
         while True:
             try:
-                await self._end(id, state)
+                await self._end(namespace, id, state)
                 return
             except ParabolaError as error:
                 _log.warning("The end of a scheduled action is not yet noted: %s", error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    async def _end(self, id: str, state: JobState) -> None:
+    async def _end(self, namespace: str, id: str, state: JobState) -> None:
         """Give a job its last state, unless it has one already."""
 
-        async def end(tx: Transaction) -> None:
+        async def end(root: Transaction) -> None:
+            tx = root.view(namespace)
             job = await current_job(tx, id)
             if job is not None and not job.has_ended:
                 await end_job(tx, job, state, self._database.now_ms())
 
         await self._database.transact(end, source=_SOURCE)
 
-    async def _postpone(self, job: ScheduledJob, seconds: float) -> None:
+    async def _postpone(self, namespace: str, job: ScheduledJob, seconds: float) -> None:
         """Try a job that has not been run again later, unless it has been cancelled."""
 
-        async def postpone(tx: Transaction) -> None:
+        async def postpone(root: Transaction) -> None:
+            tx = root.view(namespace)
             current = await current_job(tx, job.id)
             if current is not None and not current.has_ended:
                 await postpone_job(tx, job, self._database.now_ts() + int(seconds * 1e9))
@@ -245,14 +262,20 @@ class Scheduler:
         while True:
             with contextlib.suppress(ParabolaError):
                 before_ms = self._database.clock_before(self._settings.finished_jobs_seconds) / 1e6
-                remove = partial(remove_ended_jobs, before_ms=before_ms, limit=BATCH)
-                while await self._database.transact(remove, source=_SOURCE):
-                    pass
+                for namespace in namespaces(self._database.registry):
+                    remove = partial(_forget, namespace, before_ms)
+                    while await self._database.transact(remove, source=_SOURCE):
+                        pass
             await asyncio.sleep(CLEANING_SECONDS)
 
 
-async def _start(job: ScheduledJob, tx: Transaction) -> bool:
+async def _forget(namespace: str, before_ms: float, tx: Transaction) -> int:
+    return await remove_ended_jobs(tx.view(namespace), before_ms, BATCH)
+
+
+async def _start(namespace: str, job: ScheduledJob, root: Transaction) -> bool:
     """Mark an action as started, unless it has been cancelled; whether it may run."""
+    tx = root.view(namespace)
     current = await current_job(tx, job.id)
     if current is None or current.state.type != "pending":
         return False
@@ -263,17 +286,20 @@ async def _start(job: ScheduledJob, tx: Transaction) -> bool:
 class _JobState:
     """The job of a scheduled mutation: it sees itself running, and ends when it commits."""
 
-    def __init__(self, id: str, now_ms: Callable[[], float]) -> None:
+    def __init__(self, namespace: str, id: str, now_ms: Callable[[], float]) -> None:
+        self._namespace = namespace
         self._id = id
         self._now_ms = now_ms
 
     async def begin(self, transaction: Transaction) -> None:
+        transaction = transaction.view(self._namespace)
         job = await current_job(transaction, self._id)
         if job is None or job.state.type != "pending":
             raise CompanionGone
         await start_job(transaction, job, lane=MUTATIONS)
 
     async def finish(self, transaction: Transaction) -> None:
+        transaction = transaction.view(self._namespace)
         job = await current_job(transaction, self._id)
         if job is not None and job.state.type == "inProgress":
             await end_job(transaction, job, SUCCESS, self._now_ms())

@@ -1,0 +1,132 @@
+"""Components as rows of `_components`: one for each mount, kept as long as its namespace (components 5.1).
+
+Definitions are not rows of their own: what a component was given and where its code is stands with the
+component, and the code in `_modules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from parabola.database.model.system_rows import SystemRow
+from parabola.functions.deployed.components import Component, Variable
+from parabola.functions.deployed.deployment_store import system_rows
+
+if TYPE_CHECKING:
+    from parabola.database.model.tables import Registry
+    from parabola.database.snapshot import Snapshot
+    from parabola.database.transaction import Transaction
+    from parabola.functions.deployed.definition import Definition
+
+__all__ = ["ComponentRow", "component_rows", "namespaces", "recorded_namespaces", "store_components"]
+
+COMPONENTS: Final = "_components"
+
+
+class GivenVariable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A variable that an instance was given: a text, or the name of one of the app's."""
+
+    name: str
+    value: str | None = None
+    variable: str | None = None
+
+
+class ComponentRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
+    """A row of `_components`: its id is the component's. `parent` is None below the app."""
+
+    definition_path: str
+    parent: str | None
+    name: str
+    state: Literal["active", "unmounted"]
+    http_prefix: str | None = None
+    mounts: Mapping[str, str] = msgspec.field(default_factory=dict)
+    env: tuple[GivenVariable, ...] = ()
+
+    def given(self) -> dict[str, Variable]:
+        """What it was given for its variables."""
+        return {each.name: Variable(each.value, each.variable) for each in self.env}
+
+    @classmethod
+    def holding(cls, component: Component, parent: str | None) -> ComponentRow:
+        """The row for a component below a parent, None for the app."""
+        return cls(
+            definition_path=component.definition.path,
+            parent=parent,
+            name=component.path.rpartition("/")[2],
+            state=component.state,
+            http_prefix=component.http_prefix,
+            mounts=dict(component.mounts),
+            env=tuple(
+                GivenVariable(name=name, value=given.value, variable=given.name)
+                for name, given in sorted(component.env.items())
+            ),
+        )
+
+
+def namespaces(registry: Registry) -> list[str]:
+    """Whatever has tables of its own: the app, empty, and components by their ids."""
+    return sorted({table.component for table in registry.tables() if table.state == "active"})
+
+
+async def recorded_namespaces(tx: Snapshot) -> list[str]:
+    """The app, empty, and all components by their ids; the reader depends on which there are."""
+    return ["", *(row.id for row in await component_rows(tx))]
+
+
+async def component_rows(tx: Snapshot) -> list[ComponentRow]:
+    """Every component, parents before their children."""
+    return [ComponentRow.of(row) for row in await system_rows(tx, COMPONENTS)]
+
+
+def components_of(rows: list[ComponentRow], definitions: Mapping[str, Definition]) -> dict[str, Component]:
+    """The components that rows describe, by their ids. The code of an unmounted one is nobody's."""
+    from parabola.functions.deployed.definition import Definition
+
+    paths: dict[str, str] = {}
+    waiting = list(rows)
+    while waiting:
+        ready = [row for row in waiting if row.parent is None or row.parent in paths]
+        if not ready:
+            break  # whose parent is gone has no path
+        for row in ready:
+            paths[row.id] = row.name if row.parent is None else f"{paths[row.parent]}/{row.name}"
+        waiting = [row for row in waiting if row.id not in paths]
+    children: dict[str | None, dict[str, str]] = {}
+    for row in rows:
+        if row.state == "active":
+            children.setdefault(row.parent, {})[row.name] = row.id
+    return {
+        row.id: Component(
+            row.id,
+            paths[row.id],
+            definitions.get(row.definition_path, Definition(row.definition_path))
+            if row.state == "active"
+            else Definition(row.definition_path),
+            row.given(),
+            row.http_prefix,
+            row.mounts,
+            children.get(row.id, {}),
+            row.state,
+        )
+        for row in rows
+        if row.id in paths
+    }
+
+
+async def store_components(tx: Transaction, components: Mapping[str, Component]) -> None:
+    """Make the rows say `components`, whose namespaces are there. Rows of others stay as they are."""
+    rows = {row.id: row for row in await component_rows(tx)}
+    table = tx.registry.table(COMPONENTS)
+    assert table is not None
+    ids = {component.path: component.id for component in components.values()}
+    for path in sorted(ids, key=lambda path: path.count("/")):
+        component = components[ids[path]]
+        above = path.rpartition("/")[0]
+        row = ComponentRow.holding(component, ids[above] if above else None)
+        if component.id not in rows:
+            await tx.import_document(table, {**row.fields(), "_id": component.id})
+        elif rows[component.id].fields() != row.fields():
+            await tx.replace_system(component.id, row.fields())

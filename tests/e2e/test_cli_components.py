@@ -1,4 +1,4 @@
-"""Components and the official command line: analysed and typed, and refused by name instead of run."""
+"""Components and the official command line: typed, pushed and called."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ export default defineSchema({ counts });
 """
 COUNTER_FUNCTIONS = """
 import { v } from "convex/values";
-import { internalMutation, mutation } from "../_generated/server";
+import { internalMutation, mutation, query } from "../_generated/server";
 
 export const add = mutation({
   args: { name: v.string() },
@@ -43,15 +43,24 @@ export const add = mutation({
     return 1;
   },
 });
+export const counted = query({
+  args: {},
+  returns: v.number(),
+  handler: async (ctx) => (await ctx.db.query("counts").collect()).length,
+});
 export const reset = internalMutation({ args: {}, handler: async () => null });
 """
 CALLER = """
 import { components } from "./_generated/api";
-import { mutation } from "./_generated/server";
+import { mutation, query } from "./_generated/server";
 
 export const like = mutation({
   args: {},
   handler: async (ctx) => await ctx.runMutation(components.likes.public.count.add, { name: "all" }),
+});
+export const counted = query({
+  args: {},
+  handler: async (ctx) => await ctx.runQuery(components.likes.public.count.counted, {}),
 });
 """
 
@@ -80,18 +89,12 @@ def test_types_are_written_for_a_component(project: ConvexProject) -> None:
     assert {path.name for path in generated.iterdir()} >= {"api.ts", "dataModel.ts", "server.ts"}
 
 
-REFUSED = "This app uses components, which Parabola does not run yet: likes (counter)."
-
-
-def test_a_component_is_refused_by_name_and_nothing_changes(project: ConvexProject) -> None:
-    for command in (("dev", "--once"), ("deploy",)):
-        done = project.convex(*command, "--typecheck", "disable")
-        assert done.status == 1, done.screen
-        assert REFUSED in done.screen
-        assert "Remove their `app.use(...)` from convex.config.ts" in done.screen
-    functions = project.call("_system/cli/modules:apiSpec")
-    assert not [each for each in functions if each.get("identifier", "").startswith("likes")]
-    assert project.call("messages:count") == 0
+def test_a_component_has_tables_of_its_own_and_is_called_in_the_transaction(project: ConvexProject) -> None:
+    project.push()
+    assert project.call("likes:like") == 1
+    assert project.call("likes:like") == 1
+    assert project.call("likes:counted") == 2
+    assert "counts" not in project.ok("data").screen
 
 
 VARIABLES = """

@@ -21,7 +21,7 @@ from parabola.database.model.system_tables import (
     TABLES_BY_NUMBER,
     VIRTUAL_TABLES,
 )
-from parabola.database.model.tables import Registry, Table, public_name
+from parabola.database.model.tables import FIRST_USER_TABLE_NUMBER, Registry, Table, public_name
 from parabola.database.query.virtual_tables import public_document
 from parabola.database.store.persistence import Order, Rows
 from parabola.database.usage import Usage
@@ -138,6 +138,13 @@ class Snapshot:
             self.read_set.record(TABLES_BY_NUMBER, _active_interval(component, float(number)))
         return self.registry.table_by_number(number, component)
 
+    def _table_of_number(self, number: int) -> Table | None:
+        """Like `find_table_by_number`; also a system table that all components share."""
+        table = self.find_table_by_number(number)
+        if table is None and self.component and number < FIRST_USER_TABLE_NUMBER:
+            return self.registry.table_by_number(number)
+        return table
+
     def table_name(self, number: int) -> tuple[str, bool] | None:
         """Name of the table with this number, and whether it is a system table (`TableNames`)."""
         table = self.find_table_by_number(number)
@@ -206,7 +213,7 @@ class Snapshot:
             number = decode_id(id).table_number
         except InvalidId:
             return None
-        table = self.find_table_by_number(number)
+        table = self._table_of_number(number)
         return None if table is None else await self._read(table, id)
 
     async def find_system(self, table_name: str, index_name: str, *values: Any) -> Document | None:
@@ -237,7 +244,7 @@ class Snapshot:
             number = decode_id(id).table_number
         except InvalidId as error:
             raise BadRequest(f"Invalid argument `id` for `{function}`: {error}", "InvalidArgument") from None
-        table = self.find_table_by_number(number)
+        table = self._table_of_number(number) if access.is_server else self.find_table_by_number(number)
         if table is None:
             return None
         if access is Access.USER and table.is_system:

@@ -10,8 +10,8 @@ import pytest
 from client_calls import client_call
 from parabola.backend import Backend
 from parabola.functions.deployed.deployment_events import DEPLOYMENT_EVENTS
-from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.values.errors import BadRequest
 from services.archive_driver import exported, opened, run_import

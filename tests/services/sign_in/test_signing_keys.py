@@ -18,8 +18,8 @@ from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.database.database import Database
 from parabola.functions.deployed.deployment import Module
-from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.deploys.push import Push
 from parabola.services.sign_in.signing_keys import SIGNING_KEYS, SigningKeyRow, SigningKeys
 from parabola.values.errors import BadRequest

@@ -13,7 +13,7 @@ import msgspec
 
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.components import Component, Variable
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 
 if TYPE_CHECKING:
     from parabola.database.model.tables import Registry
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
     from parabola.functions.deployed.definition import Definition
 
-__all__ = ["ComponentRow", "component_rows", "namespaces", "recorded_namespaces", "store_components"]
+__all__ = [
+    "ComponentRow",
+    "component_rows",
+    "components_of",
+    "namespaces",
+    "recorded_namespaces",
+    "store_components",
+]
 
 COMPONENTS: Final = "_components"
 

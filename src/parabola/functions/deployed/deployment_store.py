@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import orjson
 
-from parabola.database.model.documents import Document
 from parabola.database.model.system_rows import SystemRow
+from parabola.functions.deployed.component_rows import component_rows, components_of, store_components
+from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.runtimes import RuntimeName
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.values.analyzed_modules import read_analyzed_module
 from parabola.values.errors import BadRequest
 
@@ -34,7 +37,6 @@ __all__ = [
     "store_auth_providers",
     "store_deployment",
     "store_environment",
-    "system_rows",
 ]
 
 MODULES: Final = "_modules"
@@ -50,6 +52,8 @@ class ModuleRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
     """A row of `_modules`: `source` and `source_map` are compressed, `analyzed` is a JSON text."""
 
     path: str
+    definition: str = ""
+    """The path of the definition whose it is; empty for the app."""
     runtime: RuntimeName = msgspec.field(name="environment")
     sha256: str
     source: bytes
@@ -57,8 +61,8 @@ class ModuleRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
     analyzed: str | None
 
     @classmethod
-    def holding(cls, module: Module) -> ModuleRow:
-        """The row for a module. Raises `BadRequest` when it is too large."""
+    def holding(cls, module: Module, definition: str = "") -> ModuleRow:
+        """The row for a module of a definition. Raises `BadRequest` when it is too large."""
         source = zlib.compress(module.source.encode())
         source_map = None if module.source_map is None else zlib.compress(module.source_map.encode())
         if len(source) + len(source_map or b"") > MAX_STORED_BYTES:
@@ -69,6 +73,7 @@ class ModuleRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
             )
         return cls(
             path=module.path,
+            definition=definition,
             runtime=module.runtime,
             sha256=module.sha256,
             source=source,
@@ -103,6 +108,7 @@ class DeploymentRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
     pushed_at: float | None = None
     node_packages: str | None = None
     http_prefix: str = "/"
+    mounts: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class EnvironmentVariable(SystemRow, frozen=True, kw_only=True):
@@ -118,21 +124,25 @@ class AuthProviderRow(SystemRow, frozen=True, kw_only=True):
     provider: str
 
 
-async def system_rows(tx: Snapshot, table: str) -> list[Document]:
-    """Every row of a small system table, oldest first."""
-    source = {"type": "FullTableScan", "tableName": table, "order": "asc"}
-    return await tx.query_system({"source": source, "operators": []}).collect()
-
-
 async def load_deployment(tx: Snapshot) -> Deployment:
     """What is deployed at the transaction's snapshot; an empty deployment before the first push."""
-    modules = [ModuleRow.of(row).module() for row in await system_rows(tx, MODULES)]
+    by_definition: dict[str, list[Module]] = {}
+    for module in [ModuleRow.of(row) for row in await system_rows(tx, MODULES)]:
+        by_definition.setdefault(module.definition, []).append(module.module())
     configs = [DeploymentRow.of(row) for row in await system_rows(tx, CONFIG)]
     config = configs[0] if configs else DeploymentRow()
     providers = [orjson.loads(AuthProviderRow.of(row).provider) for row in await system_rows(tx, AUTH)]
     active = tx.registry.active_schema()
-    return Deployment.of(
-        modules,
+    rows = await component_rows(tx)
+    schemas = {
+        row.definition_path: tx.registry.active_schema(row.id) for row in rows if row.state == "active"
+    }
+    definitions = {
+        path: Definition.of(path, by_definition.get(path, ()), None if schema is None else schema.schema)
+        for path, schema in schemas.items()
+    }
+    deployment = Deployment.of(
+        by_definition.get("", ()),
         schema=None if active is None else active.schema,
         env=await load_environment(tx),
         auth_providers=providers,
@@ -141,6 +151,9 @@ async def load_deployment(tx: Snapshot) -> Deployment:
         node_packages=config.node_packages,
         http_prefix=config.http_prefix,
     )
+    children = {row.name: row.id for row in rows if row.parent is None and row.state == "active"}
+    components = components_of(rows, definitions)
+    return replace(deployment, components=components, mounts=config.mounts, children=children)
 
 
 async def load_environment(tx: Snapshot) -> dict[str, str]:
@@ -156,15 +169,17 @@ async def environment_rows(tx: Snapshot) -> list[EnvironmentVariable]:
 async def store_deployment(tx: Transaction, deployment: Deployment) -> None:
     """Make the rows say `deployment`; rows that say it already stay as they are."""
     modules = [ModuleRow.of(row) for row in await system_rows(tx, MODULES)]
-    rows = {row.path: row for row in modules}
-    for path, module in deployment.modules.items():
-        row = rows.pop(path, None)
-        if row is None:
-            await tx.insert_system(MODULES, ModuleRow.holding(module).fields())
-        elif not row.says(module):
-            await tx.replace_system(row.id, ModuleRow.holding(module).fields())
+    rows = {(row.definition, row.path): row for row in modules}
+    for definition in (deployment.app.definition, *deployment.definitions.values()):
+        for path, module in definition.modules.items():
+            row = rows.pop((definition.path, path), None)
+            if row is None:
+                await tx.insert_system(MODULES, ModuleRow.holding(module, definition.path).fields())
+            elif not row.says(module):
+                await tx.replace_system(row.id, ModuleRow.holding(module, definition.path).fields())
     for row in rows.values():
         await tx.delete_system(row.id)
+    await store_components(tx, deployment.components)
     await store_auth_providers(tx, deployment)
     for old in await system_rows(tx, CONFIG):
         await tx.delete_system(old.id)
@@ -173,6 +188,7 @@ async def store_deployment(tx: Transaction, deployment: Deployment) -> None:
         pushed_at=deployment.pushed_at_ms,
         node_packages=deployment.node_packages,
         http_prefix=deployment.http_prefix,
+        mounts=deployment.mounts,
     )
     await tx.insert_system(CONFIG, config.fields())
 

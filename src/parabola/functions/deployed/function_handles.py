@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.system_rows import SystemRow
-from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.values.errors import BadRequest
 from parabola.values.validators.handles import HANDLE_SCHEME
 

@@ -8,13 +8,9 @@ import orjson
 from msgspec import to_builtins
 
 from parabola.functions.deployed.built_in_variables import built_in_variables
-from parabola.functions.deployed.deployment_store import (
-    ENVIRONMENT,
-    EnvironmentVariable,
-    environment_rows,
-    system_rows,
-)
+from parabola.functions.deployed.deployment_store import ENVIRONMENT, EnvironmentVariable, environment_rows
 from parabola.functions.deployed.function_path import strip_extension
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.listed_tables import listed_tables
 from parabola.functions.system.registry import SystemContext, system_function

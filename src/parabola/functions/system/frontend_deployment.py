@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import to_builtins
 
 from parabola.functions.deployed.deployment import Module
-from parabola.functions.deployed.deployment_store import ENVIRONMENT, EnvironmentVariable, system_rows
+from parabola.functions.deployed.deployment_store import ENVIRONMENT, EnvironmentVariable
 from parabola.functions.deployed.npm_version import NPM_VERSION
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.analyzed_modules import AnalyzedModule

@@ -8,7 +8,7 @@ from parabola.database.model.indexes import Index
 from parabola.database.model.schema_rows import StoredSchema, ValidationProgress
 from parabola.database.model.system_tables import SCHEMAS
 from parabola.database.model.tables import index_of_row, row_of_index
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.listed_tables import listed_tables
 from parabola.functions.system.registry import SystemContext, system_function

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from parabola.database.model.system_tables import TABLES
 from parabola.database.model.tables import Table, table_of_row
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 
 if TYPE_CHECKING:
     from parabola.functions.system.registry import SystemContext

@@ -16,10 +16,10 @@ export class Deployment {
   #env;
   #instance;
 
-  /** @param {Omit<Load, "type">} message  (docs/explanation/host-protocol.md) */
+  /** @param {Omit<Load, "type"|"modules"> & {modules: GivenModule[]|ModuleSet}} message  (docs/explanation/host-protocol.md) */
   constructor({ deployment, modules, env = {}, instance = {}, importPhase = {} }) {
     this.id = deployment;
-    this.modules = new ModuleSet(modules);
+    this.modules = modules instanceof ModuleSet ? modules : new ModuleSet(modules);
     this.#instance = instance;
     this.#env = { CONVEX_CLOUD_URL: instance.cloudUrl, CONVEX_SITE_URL: instance.siteUrl, ...env };
     /** Clock (milliseconds) and seed of the import phase. */
@@ -29,11 +29,12 @@ export class Deployment {
 
   /**
    * Other modules in the same place, without the app's variables: those of a component.
-   * @param {GivenModule[]} modules
+   * @param {GivenModule[]|ModuleSet} modules
+   * @param {Record<string, string>} env  what may be read beside the addresses
    */
-  withModules(modules) {
+  withModules(modules, env = {}) {
     const importPhase = { now: this.importNow, seed: this.importSeed };
-    return new Deployment({ deployment: this.id, modules, instance: this.#instance, importPhase });
+    return new Deployment({ deployment: this.id, modules, env, instance: this.#instance, importPhase });
   }
 
   /** @param {string} name @returns {string|undefined} */

@@ -1,6 +1,7 @@
 /** The default runtime: each call in a realm of its own, many calls in flight in one process. */
 import { ActionExecution } from "./executions/action_execution.mjs";
 import { Deployment } from "./deployment.mjs";
+import { ModuleSet } from "./modules/module_set.mjs";
 import { HttpActionExecution } from "./executions/http_action_execution.mjs";
 import { holdTo } from "./limits.mjs";
 import { realmOfPromise } from "./realm.mjs";
@@ -9,7 +10,7 @@ import { TransactionalExecution } from "./executions/transactional_execution.mjs
 /** @import { Channel } from "./channel.mjs" */
 /** @import { FunctionRun } from "./executions/function_run.mjs" */
 /** @import { StepQueue } from "./executions/steps.mjs" */
-/** @import { Analyze, FromEngine, Load, Run, UserValue } from "./types/protocol" */
+/** @import { Analyze, FromEngine, Load, MeetComponent, Run, UserValue } from "./types/protocol" */
 
 const EXECUTIONS = {
   query: TransactionalExecution,
@@ -25,6 +26,10 @@ export class IsolateHost {
   /** @type {Map<number, FunctionRun>} */
   #running = new Map();
   #deployment = new Deployment({ deployment: "", modules: [] });
+  /** The code of components, by the paths of their definitions. @type {Map<string, ModuleSet>} */
+  #definitions = new Map();
+  /** The components that have been told of, by their ids. @type {Map<string, Deployment>} */
+  #components = new Map();
 
   /** @param {{channel: Channel, steps: StepQueue, compilesLater: boolean}} parts */
   constructor({ channel, steps, compilesLater }) {
@@ -49,6 +54,8 @@ export class IsolateHost {
     switch (message.type) {
       case "load":
         return this.#load(message);
+      case "component":
+        return this.#meetComponent(message);
       case "analyze":
         return this.#analyze(message);
       case "run":
@@ -72,14 +79,29 @@ export class IsolateHost {
     holdTo(message.limits);
     this.#deployment = new Deployment(message);
     if (!this.compilesLater) while (this.#deployment.modules.compileNext());
-    this.realms.forget((deployment) => deployment === this.#deployment);
+    this.#definitions.clear();
+    this.#components.clear();
+    this.realms.forget((deployment) => this.#isLoaded(deployment));
     this.channel.send({ type: "loaded", deployment: message.deployment });
     this.#useIdleTime();
   }
 
+  /** A component of which functions will be run; the code of its definition comes with the first one. @param {MeetComponent} message */
+  #meetComponent({ component, definition, env, modules }) {
+    if (modules !== undefined) this.#definitions.set(definition, new ModuleSet(modules));
+    const code = /** @type {ModuleSet} */ (this.#definitions.get(definition));
+    this.#components.set(component, this.#deployment.withModules(code, env));
+  }
+
+  /** @param {Deployment} deployment */
+  #isLoaded(deployment) {
+    return deployment === this.#deployment || [...this.#components.values()].includes(deployment);
+  }
+
   /** @param {Run} message */
   #run(message) {
-    const execution = new EXECUTIONS[message.kind](this.#deployment, message, this);
+    const deployment = message.component === undefined ? this.#deployment : this.#components.get(message.component);
+    const execution = new EXECUTIONS[message.kind](/** @type {Deployment} */ (deployment), message, this);
     this.#running.set(message.id, execution);
     execution.start();
   }
@@ -120,7 +142,7 @@ export class IsolateHost {
     const more = () => {
       if (this.steps.isBusy) return;
       const isCurrent = (/** @type {Deployment} */ deployment) =>
-        deployment === this.#deployment && this.steps.memory.hasPlenty();
+        this.#isLoaded(deployment) && this.steps.memory.hasPlenty();
       if (this.#deployment.modules.compileNext() || this.realms.prepareOne(isCurrent)) setImmediate(more);
     };
     setImmediate(more);

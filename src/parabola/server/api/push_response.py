@@ -12,7 +12,8 @@ from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import language_of
 from parabola.services.deploys.definitions import EvaluatedDefinition, mounted
 from parabola.services.deploys.deploy import SchemaProgress
-from parabola.services.deploys.push import PushResult
+from parabola.services.deploys.push import ComponentChange, PushResult
+from parabola.values.analyzed_modules import AnalyzedCron
 from parabola.values.schema.definition import DatabaseIndex, Schema
 
 __all__ = ["PUSH_TOKEN", "finish_push_json", "schema_change_json", "start_push_json", "wait_for_schema_json"]
@@ -69,9 +70,25 @@ def start_push_json(result: PushResult, token: str, server_version: str) -> dict
 def schema_change_json(result: PushResult, token: str) -> dict[str, Any]:
     """What becomes of the indexes, and the token that the CLI sends back."""
     return {
-        "allocatedComponentIds": {},
-        "schemaIds": {"": token},
-        "indexDiffs": {"": result.indexes.to_json()},
+        "allocatedComponentIds": {
+            path: change.id for path, change in result.components.items() if change.difference == "create"
+        },
+        "schemaIds": {
+            "": token,
+            **{
+                path: None if change.next_schema is None else token
+                for path, change in result.components.items()
+                if change.difference != "unmount"
+            },
+        },
+        "indexDiffs": {
+            "": result.indexes.to_json(),
+            **{
+                path: change.indexes.to_json()
+                for path, change in result.components.items()
+                if change.difference != "unmount"
+            },
+        },
         PUSH_TOKEN: token,
     }
 
@@ -83,18 +100,19 @@ def wait_for_schema_json(progress: SchemaProgress) -> dict[str, Any]:
             return {
                 "type": "failed",
                 "error": progress.error,
-                "componentPath": "",
+                "componentPath": progress.component_path,
                 "tableName": progress.table_name,
             }
         case "inProgress":
             return {
                 "type": "inProgress",
                 "components": {
-                    "": {
-                        "schemaValidationComplete": progress.validated,
-                        "indexesComplete": progress.indexes_complete,
-                        "indexesTotal": progress.indexes_total,
+                    path: {
+                        "schemaValidationComplete": part.validated,
+                        "indexesComplete": part.indexes_complete,
+                        "indexesTotal": part.indexes_total,
                     }
+                    for path, part in (progress.components or {"": progress}).items()
                 },
             }
         case state:
@@ -104,25 +122,34 @@ def wait_for_schema_json(progress: SchemaProgress) -> dict[str, Any]:
 def finish_push_json(result: PushResult, before: Deployment, server_version: str) -> dict[str, Any]:
     """What a push changed, for the CLI to print."""
     after = result.deployment
-    schema_changed = result.previous_schema != result.next_schema
+    app = ComponentChange(
+        "",
+        "modify",
+        result.modules,
+        result.indexes,
+        before.crons,
+        after.crons,
+        result.previous_schema,
+        result.next_schema,
+    )
     return {
         "authDiff": _difference(_texts(before.auth_providers), _texts(after.auth_providers)),
-        "definitionDiffs": {"": {}},
+        "definitionDiffs": {"": {}, **{path: {} for path in sorted(after.definitions)}},
         "componentDiffs": {
-            "": {
-                "diffType": {"type": "modify"},
-                "moduleDiff": {"added": list(result.modules.added), "removed": list(result.modules.removed)},
-                "udfConfigDiff": None,
-                "cronDiff": _cron_difference(before, after),
-                "indexDiff": result.indexes.to_json(),
-                "schemaDiff": {
-                    "previous_schema": result.previous_schema,
-                    "next_schema": result.next_schema,
-                }
-                if schema_changed
-                else None,
-            }
+            path: _component_difference(change) for path, change in {"": app, **result.components}.items()
         },
+    }
+
+
+def _component_difference(change: ComponentChange) -> dict[str, Any]:
+    schemas = {"previous_schema": change.previous_schema, "next_schema": change.next_schema}
+    return {
+        "diffType": {"type": change.difference},
+        "moduleDiff": {"added": list(change.modules.added), "removed": list(change.modules.removed)},
+        "udfConfigDiff": None,
+        "cronDiff": _cron_difference(change.crons_before, change.crons),
+        "indexDiff": change.indexes.to_json(),
+        "schemaDiff": schemas if change.previous_schema != change.next_schema else None,
     }
 
 
@@ -160,9 +187,9 @@ def _difference(before: set[str], after: set[str]) -> dict[str, list[str]]:
     return {"added": sorted(after - before), "removed": sorted(before - after)}
 
 
-def _cron_difference(before: Deployment, after: Deployment) -> dict[str, list[str]]:
-    old = {cron.identifier: cron.spec for cron in before.crons}
-    new = {cron.identifier: cron.spec for cron in after.crons}
+def _cron_difference(before: Sequence[AnalyzedCron], after: Sequence[AnalyzedCron]) -> dict[str, list[str]]:
+    old = {cron.identifier: cron.spec for cron in before}
+    new = {cron.identifier: cron.spec for cron in after}
     return {
         "added": sorted(new.keys() - old.keys()),
         "updated": sorted(name for name in new.keys() & old.keys() if new[name] != old[name]),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from parabola.database.model.system_rows import SystemRow
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.values.encoding import Int64
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ __all__ = [
     "EvaluatedDefinition",
     "PushedDefinition",
     "check_definitions",
-    "check_runnable",
     "check_variables",
     "mounted",
 ]
@@ -45,9 +44,19 @@ class PushedDefinition:
     """What the component consists of, `schema.js` among it."""
 
 
+class _Binding(msgspec.Struct):
+    """What a child is given for one of its variables: a text, or a variable of whoever uses it."""
+
+    type: Literal["value", "envVar"]
+    value: str | None = None
+    name: str = ""
+
+
 class _Child(msgspec.Struct):
     name: str
     path: str
+    args: Any = None
+    env: list[tuple[str, _Binding]] | None = None
 
 
 class _Branch(msgspec.Struct):
@@ -115,21 +124,6 @@ def check_definitions(definitions: Evaluated) -> None:
                 )
     if APP_PATH in definitions:
         mounted(definitions)
-
-
-def check_runnable(definitions: Evaluated) -> None:
-    """Raise `BadRequest` where a push needs what Parabola cannot run: components, by their names."""
-    paths = sorted(path for path in definitions if path != APP_PATH)
-    if not paths:
-        return
-    names = {child.path: child.name for child in definitions[APP_PATH].shape.child_components}
-    shown = ", ".join(f"{names[path]} ({path})" if path in names else path for path in paths)
-    raise BadRequest(
-        f"This app uses components, which Parabola does not run yet: {shown}. Nothing "
-        "has changed on the server. Remove their `app.use(...)` from convex.config.ts, and what calls them, "
-        "to deploy the rest.",
-        code="ComponentsNotSupported",
-    )
 
 
 def check_variables(definitions: Evaluated, env: Mapping[str, str]) -> None:

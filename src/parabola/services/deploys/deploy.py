@@ -30,7 +30,8 @@ from parabola.services.deploys.analysis import (
     with_position,
 )
 from parabola.services.deploys.audit_log import check_message, record_push
-from parabola.services.deploys.definitions import EvaluatedDefinition, check_runnable, check_variables
+from parabola.services.deploys.component_tree import ComponentTree, component_tree
+from parabola.services.deploys.definitions import EvaluatedDefinition, check_variables
 from parabola.services.deploys.environment import check_changes
 from parabola.services.deploys.index_changes import index_changes
 from parabola.services.deploys.known_analyses import KnownAnalyses
@@ -46,7 +47,7 @@ from parabola.services.deploys.schema_changes import (
 )
 from parabola.services.deploys.schema_evaluation import schema_evaluation
 from parabola.services.deploys.schema_validation import validate_schema
-from parabola.services.deploys.started_push import SchemaProgress, StartedPush, StartedPushes, schema_progress
+from parabola.services.deploys.started_push import SchemaProgress, StartedPush, StartedPushes, push_progress
 from parabola.services.jobs.cron_jobs import check_crons, update_crons
 from parabola.values.analyzed_modules import AnalyzedModule
 from parabola.values.errors import BadRequest, ParabolaError
@@ -123,25 +124,27 @@ class DeployService:
     async def start_push(self, push: Push) -> StartedPush:
         """Analyse and submit. Raises `LoadFailure`, `BadRequest` or `Conflict`; then nothing has changed."""
         base = self._runner.active.deployment
-        deployment, hosts, definitions = await self._analyse(base, push)
+        deployment, hosts, definitions, tree = await self._analyse(base, push)
         try:
             if push.large_table is not None:
                 evaluation = await schema_evaluation(self._database, deployment.schema)
                 refuse_large_indexes(evaluation, push.large_table)
-            submitted = await self._submit(deployment)
+            schemas = await self._submit(deployment, tree)
         except BaseException:
             await hosts.close()
             raise
-        started = StartedPush(push, base, deployment, hosts, submitted, definitions)
-        if submitted.row_id is not None:
-            started.validation = asyncio.create_task(validate_schema(self._database, submitted.row_id))
+        started = StartedPush(push, base, deployment, hosts, schemas, tree, definitions)
+        for id, submitted in schemas.items():
+            if submitted.row_id is not None:
+                validation = validate_schema(self._database, submitted.row_id, id)
+                started.validations.append(asyncio.create_task(validation))
         self._pushes.add(started)
         return started
 
     async def evaluate_push(self, push: Push) -> PushResult:
         """What a push would change, found out without writing anything. Raises what `start_push` raises."""
         base = self._runner.active.deployment
-        deployment, hosts, definitions = await self._analyse(base, push)
+        deployment, hosts, definitions, _ = await self._analyse(base, push)
         await hosts.close()
         registry = self._database.registry
         active = registry.active_schema()
@@ -181,8 +184,8 @@ class DeployService:
 
     async def _analyse(
         self, base: Deployment, push: Push
-    ) -> tuple[Deployment, HostSet, Mapping[str, EvaluatedDefinition]]:
-        """The deployment that a push asks for, hosts that have loaded it, and its definitions."""
+    ) -> tuple[Deployment, HostSet, Mapping[str, EvaluatedDefinition], ComponentTree]:
+        """The deployment that a push asks for, hosts that have loaded it, its definitions and components."""
         modules = combine(base, push)
         candidate = Deployment(
             modules=modules,
@@ -201,7 +204,7 @@ class DeployService:
         try:
             analysed = await analyze(hosts, candidate, push.language, self._known)
             deployment = self._assemble(base, candidate, analysed)
-            check_crons(deployment)
+            check_crons(deployment.app.definition)
             definitions = await analyze_definitions(
                 hosts, candidate, push.definitions, self._activation.prepare, self._known
             )
@@ -209,6 +212,13 @@ class DeployService:
                 app = definitions.get("")
                 prefix = http_prefix(None if app is None else app.shape.http_prefix)
                 deployment = replace(deployment, http_prefix=prefix)
+                pushed = {each.path: each for each in push.definitions}
+                tree = component_tree(base, pushed, definitions, self._database.now_ms())
+                for definition in tree.definitions():
+                    check_crons(definition)
+            else:
+                tree = ComponentTree(base.components, base.mounts, base.children, {})
+            deployment = tree.put_into(deployment)
         except LoadFailure as failure:
             await hosts.close()
             raise with_position(failure) from None
@@ -216,22 +226,22 @@ class DeployService:
             await hosts.close()
             raise
         hosts.deployment = deployment
-        return deployment, hosts, definitions
+        return deployment, hosts, definitions, tree
 
     async def wait_for_schema(self, token: str, patience: float = 10.0) -> SchemaProgress:
-        """Wait until the second step is over, for at most `patience` seconds; how far it is.
+        """Wait until the second step is over, for at most `patience` seconds; how far it is, by the paths of
+        components. What has failed comes alone.
 
-        Raises `Conflict` when the push is not under way any more, and `BadRequest` when it can never be
-        finished here.
+        Raises `Conflict` when the push is not under way any more.
         """
-        started = await self._runnable(token)
+        started = self._pushes.find(token)
         deadline = time.monotonic() + patience
         changed = asyncio.Event()
         stop = self._database.on_commit(lambda _writes, _ts: changed.set())
         try:
             while True:
                 changed.clear()
-                progress = await schema_progress(self._database, started.schema)
+                progress = await push_progress(self._database, started)
                 remaining = deadline - time.monotonic()
                 if progress.state != "inProgress" or remaining <= 0:
                     return progress
@@ -248,7 +258,7 @@ class DeployService:
         `Conflict` when the push is not under way any more; then nothing has changed.
         """
         check_message(message)
-        started = await self._runnable(token)
+        started = self._pushes.find(token)
         result = started.result()
         if dry_run or (dry_run is None and started.push.dry_run):
             await self._pushes.give_up(token)()
@@ -259,8 +269,13 @@ class DeployService:
         async def write(tx: Transaction) -> None:
             if self._runner.active.deployment.id != base.id:
                 raise RaceDetected("Another push or a change of the environment came in between. Push again.")
-            await activate_schema(tx, started.schema)
-            await update_crons(tx, started.deployment, self._database.now_ts())
+            now_ts = self._database.now_ts()
+            for id, submitted in started.schemas.items():
+                await activate_schema(tx.view(id), submitted)
+            for component in (started.deployment.app, *started.tree.in_order()):
+                await update_crons(tx.view(component.id), component.definition, now_ts)
+            for component in started.tree.unmounted():
+                await update_crons(tx.view(component.id), component.definition, now_ts)
             await record_push(tx, result, message)
 
         await self._activation.activate(started.deployment, started.hosts, write)
@@ -268,16 +283,6 @@ class DeployService:
         if self.on_pushed is not None:
             self.on_pushed(result, message)
         return result
-
-    async def _runnable(self, token: str) -> StartedPush:
-        """The push of a token. One that needs what does not run here is given up and refused."""
-        started = self._pushes.find(token)
-        try:
-            check_runnable(started.definitions)
-        except BadRequest:
-            await self._pushes.give_up(token)()
-            raise
-        return started
 
     async def change_environment(self, changes: dict[str, str | None]) -> None:
         """Set environment variables, or remove those whose value is `None`.
@@ -339,9 +344,21 @@ class DeployService:
             http_prefix=base.http_prefix,
         )
 
-    async def _submit(self, deployment: Deployment) -> SubmittedSchema:
-        database, schema = self._database, deployment.schema
-        return await database.transact(lambda tx: submit_schema(tx, database, schema), source="push")
+    async def _submit(self, deployment: Deployment, tree: ComponentTree) -> dict[str, SubmittedSchema]:
+        """Make the namespaces of new components, and every schema pending in its own."""
+        database = self._database
+
+        async def submit(tx: Transaction) -> dict[str, SubmittedSchema]:
+            for component in tree.created:
+                tx.create_namespace(component.id)
+            return {
+                component.id: await submit_schema(
+                    tx.view(component.id), database, component.definition.schema
+                )
+                for component in (deployment.app, *tree.in_order())
+            }
+
+        return await database.transact(submit, source="push")
 
 
 async def _to_its_end(switching: Coroutine[Any, Any, PushResult]) -> PushResult:

@@ -63,9 +63,9 @@ class IndexChanges:
         )
 
 
-def index_changes(registry: Registry, schema: Schema | None) -> IndexChanges:
-    """Compare the declared indexes with those the root app's tables have. Without a schema none is
-    declared.
+def index_changes(registry: Registry, schema: Schema | None, component: str = "") -> IndexChanges:
+    """Compare the declared indexes with those that the tables of a component have, or of the app. Without a
+    schema none is declared.
     """
     declared = dict(_declared(schema))
     add: list[NewIndex] = []
@@ -76,7 +76,7 @@ def index_changes(registry: Registry, schema: Schema | None) -> IndexChanges:
     restage: list[Index] = []
     changed: list[tuple[bool, Index]] = []
     for (table, _), definition in declared.items():
-        found = _find(registry, table, definition)
+        found = _find(registry, table, definition, component)
         if found is None:
             add.append(NewIndex(table, definition))
             continue
@@ -93,7 +93,7 @@ def index_changes(registry: Registry, schema: Schema | None) -> IndexChanges:
                 pending.append(found)
             if found.staged != definition.staged:
                 restage.append(found)
-    gone = [index for index in _stored(registry) if index.index_id not in kept]
+    gone = [index for index in _stored(registry, component) if index.index_id not in kept]
     return IndexChanges(
         tuple(add),
         tuple(pending),
@@ -158,15 +158,15 @@ def _declared(schema: Schema | None) -> Iterator[tuple[tuple[str, str], IndexDef
                 yield (name, definition.name), definition
 
 
-def _stored(registry: Registry) -> Iterator[Index]:
-    for table in registry.tables(""):
+def _stored(registry: Registry, component: str) -> Iterator[Index]:
+    for table in registry.tables(component):
         if not table.is_system and table.state == "active":
             yield from (i for i in registry.indexes(table.tablet_id) if i.name not in _SYSTEM_INDEXES)
 
 
-def _find(registry: Registry, table_name: str, definition: IndexDefinition) -> Index | None:
+def _find(registry: Registry, table_name: str, definition: IndexDefinition, component: str) -> Index | None:
     """The stored index with exactly this definition, in any state; an enabled one first."""
-    table = registry.table(table_name)
+    table = registry.table(table_name, component)
     if table is None:
         return None
     same: Iterable[Index] = (i for i in registry.indexes(table.tablet_id) if _is_same(i, definition))

@@ -16,11 +16,14 @@ from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.function_path import strip_extension
 from parabola.functions.deployed.runtimes import LANGUAGES, RUNTIMES, Language, RuntimeName, runtimes_of
 from parabola.services.deploys.audit_log import check_message
+from parabola.services.deploys.component_tree import Difference
 from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition
+from parabola.values.analyzed_modules import AnalyzedCron
 from parabola.values.data_files import DataFileError, check_data_path, data_of, is_data_path
 from parabola.values.errors import BadRequest, Conflict
 
 __all__ = [
+    "ComponentChange",
     "IndexDiff",
     "ModuleDiff",
     "Push",
@@ -142,6 +145,20 @@ class IndexDiff:
 
 
 @dataclass(frozen=True)
+class ComponentChange:
+    """What a push does with one component below the app."""
+
+    id: str
+    difference: Difference
+    modules: ModuleDiff
+    indexes: IndexDiff
+    crons_before: Sequence[AnalyzedCron] = ()
+    crons: Sequence[AnalyzedCron] = ()
+    previous_schema: str | None = None
+    next_schema: str | None = None
+
+
+@dataclass(frozen=True)
 class PushResult:
     """What a push has changed (or would change, in a dry run)."""
 
@@ -151,6 +168,8 @@ class PushResult:
     previous_schema: str | None = None
     next_schema: str | None = None
     definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
+    components: Mapping[str, ComponentChange] = field(default_factory=dict)
+    """By their paths."""
 
 
 def combine(current: Deployment, push: Push) -> dict[str, Module]:

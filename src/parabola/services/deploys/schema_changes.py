@@ -16,7 +16,7 @@ import orjson
 
 from parabola.database.model.indexes import Index, IndexKind
 from parabola.database.model.schema_rows import StoredSchema
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.deploys.index_changes import index_changes, options_of
 from parabola.services.deploys.push import IndexDiff
 from parabola.services.deploys.staged_validators import stage_validators
@@ -76,8 +76,8 @@ def schema_text(schema: Schema | None) -> str | None:
 async def submit_schema(tx: Transaction, database: Database, schema: Schema | None) -> SubmittedSchema:
     """Make `schema` the pending one, create the tables it names, and begin to fill its new indexes."""
     text = schema_text(schema)
-    active = tx.registry.active_schema()
-    pending = tx.registry.pending_schema()
+    active = tx.registry.active_schema(tx.component)
+    pending = tx.registry.pending_schema(tx.component)
     row_id: str | None = None
     is_active = active is not None and active.text == text
     if pending is not None and (is_active or pending.text != text):
@@ -92,7 +92,7 @@ async def submit_schema(tx: Transaction, database: Database, schema: Schema | No
     for name in schema.tables if schema is not None else ():
         if tx.find_table(name) is None:
             tx.create_table(name)
-    changes = index_changes(tx.registry, schema)
+    changes = index_changes(tx.registry, schema, tx.component)
     diff = changes.diff(tx.registry)
     for index in changes.abandon:
         await tx.delete_system(index.document_id)
@@ -110,9 +110,9 @@ async def activate_schema(tx: Transaction, submitted: SubmittedSchema) -> None:
 
     Raises `RaceDetected` when it is not validated, or an index not filled: another push replaced it.
     """
-    active = tx.registry.active_schema()
+    active = tx.registry.active_schema(tx.component)
     if submitted.row_id is not None:
-        row = tx.registry.pending_schema()
+        row = tx.registry.pending_schema(tx.component)
         if row is None or row.document_id != submitted.row_id or row.state != "validated":
             raise RaceDetected("Another push replaced this one's schema before it was done. Push again.")
         await tx.patch_system(row.document_id, {"state": "active"})
@@ -120,7 +120,7 @@ async def activate_schema(tx: Transaction, submitted: SubmittedSchema) -> None:
         raise RaceDetected("Another push replaced the schema in the meantime. Push again.")
     if active is not None and (submitted.row_id is not None or submitted.text is None):
         await tx.patch_system(active.document_id, {"state": "overwritten"})
-    changes = index_changes(tx.registry, submitted.schema)
+    changes = index_changes(tx.registry, submitted.schema, tx.component)
     if changes.add or any(index.state == "backfilling" for index in (*changes.pending, *changes.enable)):
         raise RaceDetected("Another push changed the indexes before this one was done. Push again.")
     for index in (*changes.remove, *changes.abandon):
@@ -134,11 +134,11 @@ async def activate_schema(tx: Transaction, submitted: SubmittedSchema) -> None:
 
 async def abandon_schema(tx: Transaction, submitted: SubmittedSchema) -> None:
     """Take back what `submit_schema` has begun; tables stay, they are empty."""
-    pending = tx.registry.pending_schema()
+    pending = tx.registry.pending_schema(tx.component)
     if pending is not None and pending.document_id == submitted.row_id:
         await tx.patch_system(pending.document_id, {"state": "overwritten"})
-    active = tx.registry.active_schema()
-    for index in index_changes(tx.registry, None if active is None else active.schema).abandon:
+    active = tx.registry.active_schema(tx.component)
+    for index in index_changes(tx.registry, None if active is None else active.schema, tx.component).abandon:
         if index.index_id in submitted.index_ids:
             await tx.delete_system(index.document_id)
 

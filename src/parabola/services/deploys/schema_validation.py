@@ -28,29 +28,29 @@ CHUNK: Final = 200
 """Documents looked at between two turns of the event loop."""
 
 
-async def validate_schema(database: Database, row_id: str) -> None:
-    """Look at all data the schema of `_schemas` row `row_id` describes; mark the row validated, or failed
-    with a text.
+async def validate_schema(database: Database, row_id: str, component: str = "") -> None:
+    """Look at all data the schema of `_schemas` row `row_id` of a component describes; mark the row
+    validated, or failed with a text.
 
     Does nothing when the row is not pending (any more).
     """
-    row = _pending(database.begin(), row_id)
+    row = _pending(database.begin().view(component), row_id)
     if row is None:
         return
-    tx = database.begin()
-    active = tx.registry.active_schema()
-    staged = {each.table_name: each for each in await staged_validators(tx)}
+    tx = database.begin().view(component)
+    active = tx.registry.active_schema(component)
+    staged = {} if component else {each.table_name: each for each in await staged_validators(tx)}
     for table in tables_in_doubt(row.schema, None if active is None else active.schema):
         if is_proven(row.schema, table, staged.get(table)):
             continue
-        if (error := await _check_table(database, row.schema, table)) is not None:
-            await _settle(database, row_id, error, table)
+        if (error := await _check_table(database, row.schema, table, component)) is not None:
+            await _settle(database, row_id, error, table, component)
             return
     for table, definition in indexes_in_doubt(row.schema, None if active is None else active.schema):
-        if (error := await _check_index(database, table, definition)) is not None:
-            await _settle(database, row_id, error, table)
+        if (error := await _check_index(database, table, definition, component)) is not None:
+            await _settle(database, row_id, error, table, component)
             return
-    await _settle(database, row_id, None, None)
+    await _settle(database, row_id, None, None, component)
 
 
 def tables_in_doubt(schema: Schema, active: Schema | None) -> list[str]:
@@ -78,10 +78,12 @@ def indexes_in_doubt(schema: Schema, active: Schema | None) -> list[tuple[str, D
     ]
 
 
-async def _check_index(database: Database, name: str, definition: DatabaseIndex) -> str | None:
+async def _check_index(
+    database: Database, name: str, definition: DatabaseIndex, component: str
+) -> str | None:
     """The text about the first two documents that are alike, or None."""
     while True:
-        tx = database.begin()
+        tx = database.begin().view(component)
         table = tx.find_table(name)
         index = None if table is None else index_of(tx.registry, table, definition)
         if table is None or index is None:
@@ -96,18 +98,18 @@ async def _check_index(database: Database, name: str, definition: DatabaseIndex)
     return f'Document with ID "{found.second}" in table "{name}" does not match the schema: {found.reason}'
 
 
-async def _check_table(database: Database, schema: Schema, name: str) -> str | None:
+async def _check_table(database: Database, schema: Schema, name: str, component: str) -> str | None:
     """The text about the first document that does not match, or None."""
     rest: Interval | None = Interval.everything()
     while rest is not None:
-        tx = database.begin()
+        tx = database.begin().view(component)
         table = tx.find_table(name)
         index = None if table is None else tx.registry.index(table, BY_ID)
         if index is None:
             return None
         rows = await tx.scan(index, rest, "asc", CHUNK)
         for _, document in rows:
-            error = schema.mismatch(name, document.value, tx.registry)
+            error = schema.mismatch(name, document.value, tx)
             if error is not None:
                 return schema.existing_document_error(name, document.id, error)
         rest = None if rows.exhausted else rest.after(rows[-1][0])
@@ -115,8 +117,11 @@ async def _check_table(database: Database, schema: Schema, name: str) -> str | N
     return None
 
 
-async def _settle(database: Database, row_id: str, error: str | None, table: str | None) -> None:
-    async def write(tx: Transaction) -> None:
+async def _settle(
+    database: Database, row_id: str, error: str | None, table: str | None, component: str
+) -> None:
+    async def write(root: Transaction) -> None:
+        tx = root.view(component)
         row = _pending(tx, row_id)
         if row is None:
             return
@@ -129,5 +134,5 @@ async def _settle(database: Database, row_id: str, error: str | None, table: str
 
 
 def _pending(tx: Transaction, row_id: str) -> SchemaRow | None:
-    row = tx.registry.pending_schema()
+    row = tx.registry.pending_schema(tx.component)
     return row if row is not None and row.document_id == row_id and row.state == "pending" else None

@@ -7,21 +7,26 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.schema_rows import StoredSchema
+from parabola.functions.deployed.component_rows import component_rows
+from parabola.functions.deployed.components import APP_ID
+from parabola.functions.deployed.definition import Definition
+from parabola.services.deploys.component_tree import ComponentTree
 from parabola.services.deploys.definitions import EvaluatedDefinition
-from parabola.services.deploys.push import ModuleDiff, Push, PushResult
+from parabola.services.deploys.push import ComponentChange, IndexDiff, ModuleDiff, Push, PushResult
 from parabola.services.deploys.schema_changes import SubmittedSchema, abandon_schema
 from parabola.values.errors import Conflict
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
+    from parabola.database.transaction import Transaction
     from parabola.functions.deployed.deployment import Deployment
     from parabola.functions.processes.host_set import HostSet
 
-__all__ = ["SchemaProgress", "StartedPush", "StartedPushes", "schema_progress"]
+__all__ = ["SchemaProgress", "StartedPush", "StartedPushes", "push_progress", "schema_progress"]
 
 ABANDONED_AFTER_SECONDS: Final = 300.0
 """A push that nobody asks about for so long is given up: its hosts end."""
@@ -41,6 +46,10 @@ class SchemaProgress:
     indexes_total: int = 0
     error: str = ""
     table_name: str | None = None
+    component_path: str = ""
+    """That of the schema that has failed."""
+    components: Mapping[str, SchemaProgress] = field(default_factory=dict)
+    """How far the schemas of the components are, by their paths, where nothing has failed."""
 
 
 @dataclass
@@ -51,22 +60,45 @@ class StartedPush:
     base: Deployment
     deployment: Deployment
     hosts: HostSet
-    schema: SubmittedSchema
+    schemas: Mapping[str, SubmittedSchema]
+    """By the ids of the components whose they are, the app's empty."""
+    tree: ComponentTree
     definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     touched: float = field(default_factory=time.monotonic)
-    validation: asyncio.Task[None] | None = None
+    validations: list[asyncio.Task[None]] = field(default_factory=list)
 
     def result(self) -> PushResult:
         """What the push changes."""
         return PushResult(
             modules=ModuleDiff.between(self.base.modules, self.deployment.modules),
-            indexes=self.schema.diff,
+            indexes=self.schemas[APP_ID].diff,
             deployment=self.deployment,
-            previous_schema=self.schema.previous_text,
-            next_schema=self.schema.text,
+            previous_schema=self.schemas[APP_ID].previous_text,
+            next_schema=self.schemas[APP_ID].text,
             definitions=self.definitions,
+            components=self._component_changes(),
         )
+
+    def _component_changes(self) -> dict[str, ComponentChange]:
+        changes: dict[str, ComponentChange] = {}
+        for id, component in self.deployment.components.items():
+            difference = self.tree.differences.get(component.path)
+            if difference is None:
+                continue
+            before, submitted = self.base.component(id), self.schemas.get(id)
+            old = Definition() if before is None else before.definition
+            changes[component.path] = ComponentChange(
+                id,
+                difference,
+                ModuleDiff.between(old.modules, component.definition.modules),
+                IndexDiff() if submitted is None else submitted.diff,
+                old.crons,
+                component.definition.crons,
+                None if submitted is None else submitted.previous_text,
+                None if submitted is None else submitted.text,
+            )
+        return changes
 
 
 class StartedPushes:
@@ -116,11 +148,21 @@ class StartedPushes:
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _end(self, started: StartedPush) -> None:
-        if started.validation is not None:
-            started.validation.cancel()
-            await asyncio.gather(started.validation, return_exceptions=True)
+        for validation in started.validations:
+            validation.cancel()
+        await asyncio.gather(*started.validations, return_exceptions=True)
         await started.hosts.close()
-        await self._database.transact(lambda tx: abandon_schema(tx, started.schema), source="push")
+
+        async def take_back(tx: Transaction) -> None:
+            created = {component.id for component in started.tree.created}
+            recorded = {row.id for row in await component_rows(tx)}
+            for id, submitted in started.schemas.items():
+                if id not in created:
+                    await abandon_schema(tx.view(id), submitted)
+            for id in created - recorded:
+                await tx.delete_namespace(id)
+
+        await self._database.transact(take_back, source="push")
 
     def _look_again(self, token: str, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self._give_up_if_abandoned, token)
@@ -147,12 +189,33 @@ class StartedPushes:
         task.add_done_callback(self._ending.discard)
 
 
-async def schema_progress(database: Database, submitted: SubmittedSchema) -> SchemaProgress:
-    """How far a submitted schema is: its data checked, its indexes filled."""
-    tx = database.begin()
+async def push_progress(database: Database, started: StartedPush) -> SchemaProgress:
+    """How far a push is: the schemas of all its components. The first that has failed stands for all."""
+    parts: dict[str, SchemaProgress] = {}
+    for id, submitted in started.schemas.items():
+        component = started.deployment.component(id)
+        assert component is not None
+        part = await schema_progress(database, submitted, id)
+        if part.state in ("failed", "raceDetected"):
+            return replace(part, component_path=component.path)
+        parts[component.path] = part
+    return SchemaProgress(
+        "complete" if all(part.state == "complete" for part in parts.values()) else "inProgress",
+        all(part.validated for part in parts.values()),
+        sum(part.indexes_complete for part in parts.values()),
+        sum(part.indexes_total for part in parts.values()),
+        components=parts,
+    )
+
+
+async def schema_progress(
+    database: Database, submitted: SubmittedSchema, component: str = ""
+) -> SchemaProgress:
+    """How far a submitted schema of a component is: its data checked, its indexes filled."""
+    tx = database.begin().view(component)
     indexes = [
         index
-        for table in tx.registry.tables("")
+        for table in tx.registry.tables(component)
         for index in tx.registry.indexes(table.tablet_id)
         if index.index_id in submitted.index_ids
     ]

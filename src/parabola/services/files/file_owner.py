@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.shown_rows import StoredFile
 from parabola.database.model.system_rows import SystemRow
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.files.stored_files import FILES
 from parabola.services.sign_in.admin_keys import derive_key
 

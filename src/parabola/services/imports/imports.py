@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.archives.rows import ImportRefused
 from parabola.services.files.stored_files import FILES, STORAGE, StoredFiles
 from parabola.services.imports.append import AppendImport

@@ -14,7 +14,7 @@ from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, pref
 from parabola.database.model.system_tables import INDEX_BY_TABLET, SCHEMAS
 from parabola.database.snapshot import Access
 from parabola.functions.deployed.deployment_events import record_event
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.archives.imported_tables import referenced_tables
 from parabola.services.archives.rows import ImportRefused
 from parabola.services.deploys.staged_validators import restart_validators

@@ -29,8 +29,8 @@ from parabola.functions.deployed.cron_rows import (
     StoredCronSpec,
     Succeeded,
 )
-from parabola.functions.deployed.deployment_store import system_rows
 from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.jobs.cron_schedule import IntervalSchedule, Schedule, parse_schedule
 from parabola.values.encoding import Int64, encode
 from parabola.values.errors import BadRequest

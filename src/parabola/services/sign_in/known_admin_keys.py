@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.deployment_events import record_event
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.sign_in.admin_keys import AdminClaims, check_admin_key
 from parabola.values.errors import NotFound, ParabolaError, Unauthenticated
 

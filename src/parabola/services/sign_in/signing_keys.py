@@ -16,7 +16,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, KeyParameters
 
 from parabola.database.model.system_rows import SystemRow
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.syscalls.table import CallArguments
 from parabola.values.errors import BadRequest
 from parabola.values.limits import MAX_TOKEN_SECONDS

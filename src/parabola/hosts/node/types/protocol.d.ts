@@ -51,6 +51,15 @@ export interface Analyze extends Question {
 
 export type FunctionKind = "query" | "mutation" | "action";
 
+/** A component of which functions will be run, with the code of its definition where that is new to the host. */
+export interface MeetComponent {
+  type: "component";
+  component: string;
+  definition: string;
+  env: Record<string, string>;
+  modules?: GivenModule[];
+}
+
 export interface Run {
   type: "run";
   id: number;
@@ -66,6 +75,8 @@ export interface Run {
   requestId: string;
   tables?: Record<string, number>;
   userMsUsed?: number;
+  /** Whose function it is, where it is not the app's. */
+  component?: string;
   nested?: boolean;
 }
 
@@ -132,7 +143,7 @@ export type OfRequest =
   | { type: "responseTaken"; id: number; bytes: number };
 
 export type FromEngine =
-  Load | Analyze | Run | Reply | { type: "cancel"; id: number } | OfRequest | { type: "shutdown" };
+  Load | MeetComponent | Analyze | Run | Reply | { type: "cancel"; id: number } | OfRequest | { type: "shutdown" };
 
 // ---- host to engine --------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from parabola.database.model.shown_rows import JobState, ScheduledJob, StoredFil
 from parabola.database.model.system_rows import SystemRow
 from parabola.database.model.table_rows import IndexRow, TableRow
 from parabola.functions.calls.session_requests import SessionResult
+from parabola.functions.deployed.component_rows import ComponentRow
 from parabola.functions.deployed.cron_rows import CronJobLog, CronJobRow, NextRun
 from parabola.functions.deployed.deployment_events import DeploymentEvent
 from parabola.functions.deployed.deployment_store import (
@@ -25,9 +26,9 @@ from parabola.functions.deployed.deployment_store import (
     DeploymentRow,
     EnvironmentVariable,
     ModuleRow,
-    system_rows,
 )
 from parabola.functions.deployed.function_handles import FunctionHandle
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.outcomes.audit_lines import AuditRow
 from parabola.services.archives.export_record import ExportRecord
 from parabola.services.files.file_owner import FileOwnerRow
@@ -44,6 +45,7 @@ ROWS: dict[str, type[SystemRow]] = {
     "_admin_keys": AdminKeyRow,
     "_audit_lines": AuditRow,
     "_auth": AuthProviderRow,
+    "_components": ComponentRow,
     "_cron_job_logs": CronJobLog,
     "_cron_jobs": CronJobRow,
     "_cron_next_run": NextRun,
@@ -95,7 +97,7 @@ def strategy(type: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.CustomType() if type.cls is Int64:
             return st.integers(-(2**63), 2**63 - 1).map(Int64)
         case inspect.DictType():
-            return st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2)
+            return st.dictionaries(st.from_regex(r"[a-z]{1,3}", fullmatch=True), st.text(max_size=3), max_size=2)
         case inspect.AnyType():
             return st.just(Int64(7))
     raise AssertionError(type)

@@ -58,4 +58,4 @@ def test_a_table_without_documents_says_so(three: ConvexProject, table: str) -> 
 def test_a_component_that_is_not_there_is_refused(three: ConvexProject) -> None:
     done = three.convex("data", "--component", "counter")
     assert done.status == 1
-    assert 'There is no component at the path "counter" in this app.' in done.told
+    assert "Component path 'counter' not found" in done.told

@@ -81,10 +81,10 @@ def test_a_function_runs_as_somebody(empty: ConvexProject) -> None:
     assert empty.run("messages:whoami", {}, "--identity", '{"name": "Ada"}') == "Ada"
 
 
-def test_components_are_refused(empty: ConvexProject) -> None:
+def test_components_that_are_not_there_are_named(empty: ConvexProject) -> None:
     done = empty.convex("run", "messages:count", "--component", "counter")
     assert done.status == 1
-    assert 'There is no component at the path "counter" in this app.' in done.told
+    assert "Component path 'counter' not found" in done.told
     done = empty.convex("run", "--inline-query", "1", "--component", "counter")
     assert done.status == 1
     assert 'Component path "counter" was not found' in done.told

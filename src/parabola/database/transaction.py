@@ -397,7 +397,7 @@ class Transaction(Snapshot):
         assert table is not None
         return table
 
-    def create_namespace(self, component: str) -> None:
+    def create_component(self, component: str) -> None:
         """Adds the system tables that a component has for itself; others come with their first document."""
         for name in COMPONENT_TABLES:
             definition = SYSTEM_TABLES[name]
@@ -407,7 +407,7 @@ class Transaction(Snapshot):
                     Index(self._database.new_id(), table.tablet_id, index, (*fields, "_creationTime"))
                 )
 
-    async def delete_namespace(self, component: str) -> None:
+    async def delete_component(self, component: str) -> None:
         """Takes all tables of a component away at once; their documents go later, bit by bit."""
         assert component
         for table in self.registry.tables(component):

@@ -108,7 +108,7 @@ async def check_unique_keys(tx: Transaction, rules: list[UniqueRule]) -> None:
                 "UniqueIndexViolation",
             )
         text = f'New document in table "{name}" does not match the schema: {found.reason}'
-        await tx.fail_schema(rule.schema, text, name)
+        await tx.view(rule.table.component).fail_schema(rule.schema, text, name)
 
 
 async def _first_violation(tx: Transaction, rule: UniqueRule) -> Duplicates | None:

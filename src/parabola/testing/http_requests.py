@@ -12,7 +12,7 @@ from parabola.backend import Backend
 from parabola.functions.calls.calling import RequestContext
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.http.http_actions import BODYLESS, HttpActionRequest
-from parabola.functions.http.http_routing import find_route
+from parabola.functions.http.http_routing import Unrouted, find_route
 from parabola.functions.outcomes.failures import FunctionFailure, new_request_id
 
 __all__ = ["Answer", "request"]
@@ -57,7 +57,7 @@ async def request(
 ) -> Answer | FunctionFailure:
     """The answer of the route for `path`, which may have a query; or the failure of its action."""
     route = find_route(backend.deployment, path.partition("?")[0], method)
-    if route is None:
+    if isinstance(route, Unrouted):
         return Answer()
     client = _Collector()
     pairs = tuple((name.lower(), value) for name, value in headers.pairs)

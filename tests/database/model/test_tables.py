@@ -189,7 +189,7 @@ async def test_namespaces_have_tables_and_numbers_of_their_own(database: Databas
 
 async def test_views_of_a_transaction_share_all_but_what_names_mean(database: Database) -> None:
     tx = database.begin(writable=True)
-    tx.create_namespace("child")
+    tx.create_component("child")
     child = tx.view("child")
     savepoint = tx.savepoint()
     await child.insert("t", {"n": 1.0})
@@ -208,13 +208,13 @@ async def test_views_of_a_transaction_share_all_but_what_names_mean(database: Da
 
 async def test_a_namespace_goes_as_a_whole(database: Database) -> None:
     tx = database.begin(writable=True)
-    tx.create_namespace("child")
+    tx.create_component("child")
     await tx.view("child").insert("t", {})
     await tx.insert("t", {})
     await database.commit(tx)
     assert {table.name for table in database.registry.tables("child")} == {"t", *COMPONENT_TABLES}
     tx = database.begin(writable=True)
-    await tx.delete_namespace("child")
+    await tx.delete_component("child")
     await database.commit(tx)
     assert {table.state for table in database.registry.tables("child")} <= {"deleting"}
     assert len(await collect(database.begin(), "t")) == 1

@@ -16,6 +16,7 @@ from parabola.functions.calls.arguments import EncodedArguments, decode_argument
 from parabola.functions.calls.calling import resolve
 from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.return_values import check_result
+from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
@@ -51,22 +52,22 @@ def deployed(*specs: FunctionSpec) -> Deployment:
 
 def test_internal_functions_do_not_exist_for_clients() -> None:
     deployment = deployed(spec(visibility="internal"))
-    missing = text_of(lambda: resolve(deployment, parse_path("m:g"), "query", public_only=True))
-    internal = text_of(lambda: resolve(deployment, parse_path("m:f"), "query", public_only=True))
+    missing = text_of(lambda: resolve(deployment.app, parse_path("m:g"), "query", public_only=True))
+    internal = text_of(lambda: resolve(deployment.app, parse_path("m:f"), "query", public_only=True))
     assert internal == "Could not find public function for 'm:f'."
     assert missing.replace(":g", ":f") == internal
-    assert resolve(deployment, parse_path("m:f"), "query", public_only=False).visibility == "internal"
+    assert resolve(deployment.app, parse_path("m:f"), "query", public_only=False).visibility == "internal"
 
 
 def test_the_wrong_kind_is_named() -> None:
     deployment = deployed(spec("mutation"))
-    assert text_of(lambda: resolve(deployment, parse_path("m:f"), "query", public_only=True)) == (
+    assert text_of(lambda: resolve(deployment.app, parse_path("m:f"), "query", public_only=True)) == (
         "Trying to execute m.js:f as Query, but it is defined as Mutation."
     )
 
 
 def test_a_name_that_was_typed_gets_advice() -> None:
-    text = text_of(lambda: resolve(deployed(), parse_path("m:f"), None, public_only=True, untyped=True))
+    text = text_of(lambda: resolve(deployed().app, parse_path("m:f"), None, public_only=True, untyped=True))
     assert text == "Could not find function for 'm:f'. Did you forget to run `npx convex dev`?"
 
 
@@ -78,7 +79,7 @@ def test_administrators_alone_hear_which_functions_there_are(monkeypatch: pytest
         public_only = not identity.is_admin
         return text_of(
             lambda: resolve(
-                deployment,
+                deployment.app,
                 parse_path("m:ff"),
                 kind,
                 public_only=public_only,
@@ -88,7 +89,7 @@ def test_administrators_alone_hear_which_functions_there_are(monkeypatch: pytest
         )
 
     assert text(Identity.admin()) == "Could not find function for 'm:ff'. Did you mean `m:f`?"
-    monkeypatch.setattr(Deployment, "near", None)  # nothing is searched for anybody else
+    monkeypatch.setattr(Definition, "near", None)  # nothing is searched for anybody else
     for identity in (NO_IDENTITY, Identity.user({"subject": "ann"})):
         assert text(identity) == "Could not find function for 'm:ff'. Did you forget to run `npx convex dev`?"
         for kind in ("query", "mutation", "action"):
@@ -104,7 +105,7 @@ def test_system_functions_are_for_administrators() -> None:
         assert (
             text_of(
                 lambda identity=identity: resolve(
-                    deployed(), name, "query", public_only=False, identity=identity
+                    deployed().app, name, "query", public_only=False, identity=identity
                 )
             )
             == text

@@ -264,7 +264,7 @@ async def test_function_handles_stand_for_functions(engine: Engine) -> None:
     child = await one(
         engine, "1.0/runUdf", {"udfType": "query", "args": {}, "reference": "_reference/childComponent/w/f"}
     )
-    assert child["message"] == "Child component w not found"
+    assert child["message"] == 'Child component "w" not found'
     nothing = await one(engine, "1.0/runUdf", {"udfType": "query", "args": {}})
     assert "Missing required argument 'name'" in nothing["message"]
 

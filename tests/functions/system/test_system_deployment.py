@@ -120,11 +120,11 @@ async def test_the_app_is_the_only_component(tmp_path: Path) -> None:
         assert result.error.message == 'There is no component with the id "other".'
 
 
-async def test_functions_of_a_component_are_refused(tmp_path: Path) -> None:
+async def test_a_component_that_is_not_there_is_named(tmp_path: Path) -> None:
     async with admin_tool(tmp_path) as tool:
         result = await tool.engine.query("n:all", component="counter")
         assert result.error is not None
-        assert result.error.message == 'There is no component at the path "counter" in this app.'
+        assert result.error.message == "Component path 'counter' not found"
 
 
 async def test_the_deployment_describes_itself(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ async def test_whoever_waits_for_news_is_answered_when_the_server_stops(
         assert await response.json() == {"entries": [], "newCursor": cursor}
 
 
-async def test_components_are_analysed_and_not_run(backend: Backend, pusher: Pusher) -> None:
+async def test_components_are_analysed_and_mounted(backend: Backend, pusher: Pusher) -> None:
     await pusher.push({"served.js": query("1")})
     push = push_of({"served.js": query("2")})
     push["appDefinition"]["definition"] = config(
@@ -208,11 +208,20 @@ async def test_components_are_analysed_and_not_run(backend: Backend, pusher: Pus
         "second": "second",
     }
     change = {"adminKey": KEY, "schemaChange": started["schemaChange"], "timeoutMs": 1000, "dryRun": False}
-    refused = await pusher.post("/api/deploy2/wait_for_schema", change, status=400)
-    assert refused["code"] == "ComponentsNotSupported"
-    assert "second (counter)" in refused["message"]
-    await pusher.finish(started, status=409)
-    assert await pusher.one() == 1
+    allocated = started["schemaChange"]["allocatedComponentIds"]
+    assert allocated.keys() == {"first", "second"}
+    assert started["schemaChange"]["indexDiffs"].keys() == {"", "first", "second"}
+    progress = await pusher.post("/api/deploy2/wait_for_schema", change)
+    assert progress == {"type": "complete"}
+    finished = await pusher.finish(started)
+    assert {path: each["diffType"]["type"] for path, each in finished["componentDiffs"].items()} == {
+        "": "modify",
+        "first": "create",
+        "second": "create",
+    }
+    assert await pusher.one() == 2
+    for component_id in allocated.values():
+        assert backend.database.registry.table("counts", component_id) is not None
     evaluated = await pusher.post("/api/deploy2/evaluate_schema", push)
     assert evaluated["newComponentDefinitions"] == ["counter"]
     component = push["componentDefinitions"][0]

@@ -9,7 +9,6 @@ import pytest
 from parabola.services.deploys.definitions import (
     EvaluatedDefinition,
     check_definitions,
-    check_runnable,
     check_variables,
     mounted,
 )
@@ -83,16 +82,6 @@ def test_what_cannot_be_mounted_is_refused(definitions: dict[str, EvaluatedDefin
     with pytest.raises(BadRequest) as caught:
         check_definitions(definitions)
     assert caught.value.code == code
-
-
-def test_an_app_without_components_can_run_and_one_with_them_is_told_which() -> None:
-    check_runnable({})
-    check_runnable({"": evaluated()})
-    with pytest.raises(BadRequest, match=r"likes \(counter\), deep/inside\.") as caught:
-        check_runnable(
-            {"": evaluated(("likes", "counter")), "counter": evaluated(), "deep/inside": evaluated()}
-        )
-    assert caught.value.code == "ComponentsNotSupported"
 
 
 def test_required_variables_must_be_set() -> None:

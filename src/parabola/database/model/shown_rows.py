@@ -46,13 +46,18 @@ class ScheduledJob(SystemRow, frozen=True, kw_only=True, rename="camel"):
     """
 
     udf_path: str
-    component_path: str = ""
+    component_path: str | UnsetType = UNSET
     args: str
     original_scheduled_ts: float
     state: JobState
     lane: str | UnsetType = UNSET
     next_ts: Int64 | UnsetType = UNSET
     completed_ts: float | UnsetType = UNSET
+
+    @property
+    def target_component(self) -> str:
+        """The path of the component whose function it is; empty for the app."""
+        return "" if isinstance(self.component_path, UnsetType) else self.component_path
 
     @property
     def due_ns(self) -> int | None:

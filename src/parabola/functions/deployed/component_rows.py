@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.components import Component, Variable
@@ -23,22 +24,36 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ComponentRow",
+    "MountedChild",
     "component_rows",
     "components_of",
-    "namespaces",
-    "recorded_namespaces",
+    "components_with_tables",
+    "mounted_children",
+    "recorded_components",
     "store_components",
 ]
 
 COMPONENTS: Final = "_components"
 
 
-class GivenVariable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GivenVariable(msgspec.Struct, frozen=True, kw_only=True):
     """A variable that an instance was given: a text, or the name of one of the app's."""
 
     name: str
-    value: str | None = None
-    variable: str | None = None
+    value: str | UnsetType = UNSET
+    variable: str | UnsetType = UNSET
+
+
+class MountedChild(msgspec.Struct, frozen=True, kw_only=True):
+    """A child whose HTTP actions are reached below a prefix."""
+
+    prefix: str
+    name: str
+
+
+def mounted_children(mounts: Mapping[str, str]) -> tuple[MountedChild, ...]:
+    """The names of children by their prefixes, as rows keep them: a prefix may not be the name of a field."""
+    return tuple(MountedChild(prefix=prefix, name=name) for prefix, name in sorted(mounts.items()))
 
 
 class ComponentRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
@@ -48,13 +63,18 @@ class ComponentRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
     parent: str | None
     name: str
     state: Literal["active", "unmounted"]
-    http_prefix: str | None = None
-    mounts: Mapping[str, str] = msgspec.field(default_factory=dict)
-    env: tuple[GivenVariable, ...] = ()
+    http_prefix: str | None
+    mounts: tuple[MountedChild, ...]
+    env: tuple[GivenVariable, ...]
 
     def given(self) -> dict[str, Variable]:
         """What it was given for its variables."""
-        return {each.name: Variable(each.value, each.variable) for each in self.env}
+        return {
+            each.name: Variable(value=each.value)
+            if not isinstance(each.value, UnsetType)
+            else Variable(name=None if isinstance(each.variable, UnsetType) else each.variable)
+            for each in self.env
+        }
 
     @classmethod
     def holding(cls, component: Component, parent: str | None) -> ComponentRow:
@@ -65,20 +85,24 @@ class ComponentRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
             name=component.path.rpartition("/")[2],
             state=component.state,
             http_prefix=component.http_prefix,
-            mounts=dict(component.mounts),
+            mounts=mounted_children(component.mounts),
             env=tuple(
-                GivenVariable(name=name, value=given.value, variable=given.name)
+                GivenVariable(
+                    name=name,
+                    value=UNSET if given.value is None else given.value,
+                    variable=UNSET if given.name is None else given.name,
+                )
                 for name, given in sorted(component.env.items())
             ),
         )
 
 
-def namespaces(registry: Registry) -> list[str]:
+def components_with_tables(registry: Registry) -> list[str]:
     """Whatever has tables of its own: the app, empty, and components by their ids."""
     return sorted({table.component for table in registry.tables() if table.state == "active"})
 
 
-async def recorded_namespaces(tx: Snapshot) -> list[str]:
+async def recorded_components(tx: Snapshot) -> list[str]:
     """The app, empty, and all components by their ids; the reader depends on which there are."""
     return ["", *(row.id for row in await component_rows(tx))]
 
@@ -114,7 +138,7 @@ def components_of(rows: list[ComponentRow], definitions: Mapping[str, Definition
             else Definition(row.definition_path),
             row.given(),
             row.http_prefix,
-            row.mounts,
+            {each.prefix: each.name for each in row.mounts},
             children.get(row.id, {}),
             row.state,
         )

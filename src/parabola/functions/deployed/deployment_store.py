@@ -14,9 +14,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import orjson
+from msgspec import UNSET, UnsetType
 
 from parabola.database.model.system_rows import SystemRow
-from parabola.functions.deployed.component_rows import component_rows, components_of, store_components
+from parabola.functions.deployed.component_rows import (
+    MountedChild,
+    component_rows,
+    components_of,
+    mounted_children,
+    store_components,
+)
 from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.runtimes import RuntimeName
@@ -52,8 +59,8 @@ class ModuleRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
     """A row of `_modules`: `source` and `source_map` are compressed, `analyzed` is a JSON text."""
 
     path: str
-    definition: str = ""
-    """The path of the definition whose it is; empty for the app."""
+    definition: str | UnsetType = UNSET
+    """The path of the definition whose it is, where that is not the app's."""
     runtime: RuntimeName = msgspec.field(name="environment")
     sha256: str
     source: bytes
@@ -73,13 +80,18 @@ class ModuleRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
             )
         return cls(
             path=module.path,
-            definition=definition,
+            definition=definition or UNSET,
             runtime=module.runtime,
             sha256=module.sha256,
             source=source,
             source_map=source_map,
             analyzed=_analysis_text(module),
         )
+
+    @property
+    def definition_path(self) -> str:
+        """The path of the definition whose it is, empty for the app."""
+        return "" if isinstance(self.definition, UnsetType) else self.definition
 
     def module(self) -> Module:
         """The module."""
@@ -108,7 +120,7 @@ class DeploymentRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
     pushed_at: float | None = None
     node_packages: str | None = None
     http_prefix: str = "/"
-    mounts: Mapping[str, str] = msgspec.field(default_factory=dict)
+    mounts: tuple[MountedChild, ...] | UnsetType = UNSET
 
 
 class EnvironmentVariable(SystemRow, frozen=True, kw_only=True):
@@ -128,7 +140,7 @@ async def load_deployment(tx: Snapshot) -> Deployment:
     """What is deployed at the transaction's snapshot; an empty deployment before the first push."""
     by_definition: dict[str, list[Module]] = {}
     for module in [ModuleRow.of(row) for row in await system_rows(tx, MODULES)]:
-        by_definition.setdefault(module.definition, []).append(module.module())
+        by_definition.setdefault(module.definition_path, []).append(module.module())
     configs = [DeploymentRow.of(row) for row in await system_rows(tx, CONFIG)]
     config = configs[0] if configs else DeploymentRow()
     providers = [orjson.loads(AuthProviderRow.of(row).provider) for row in await system_rows(tx, AUTH)]
@@ -153,7 +165,9 @@ async def load_deployment(tx: Snapshot) -> Deployment:
     )
     children = {row.name: row.id for row in rows if row.parent is None and row.state == "active"}
     components = components_of(rows, definitions)
-    return replace(deployment, components=components, mounts=config.mounts, children=children)
+    mounted = () if isinstance(config.mounts, UnsetType) else config.mounts
+    mounts = {each.prefix: each.name for each in mounted}
+    return replace(deployment, components=components, mounts=mounts, children=children)
 
 
 async def load_environment(tx: Snapshot) -> dict[str, str]:
@@ -169,7 +183,7 @@ async def environment_rows(tx: Snapshot) -> list[EnvironmentVariable]:
 async def store_deployment(tx: Transaction, deployment: Deployment) -> None:
     """Make the rows say `deployment`; rows that say it already stay as they are."""
     modules = [ModuleRow.of(row) for row in await system_rows(tx, MODULES)]
-    rows = {(row.definition, row.path): row for row in modules}
+    rows = {(row.definition_path, row.path): row for row in modules}
     for definition in (deployment.app.definition, *deployment.definitions.values()):
         for path, module in definition.modules.items():
             row = rows.pop((definition.path, path), None)
@@ -188,7 +202,7 @@ async def store_deployment(tx: Transaction, deployment: Deployment) -> None:
         pushed_at=deployment.pushed_at_ms,
         node_packages=deployment.node_packages,
         http_prefix=deployment.http_prefix,
-        mounts=deployment.mounts,
+        mounts=mounted_children(deployment.mounts) or UNSET,
     )
     await tx.insert_system(CONFIG, config.fields())
 

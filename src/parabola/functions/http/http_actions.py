@@ -137,11 +137,13 @@ async def run_http_action(
     """
     began = time.perf_counter()
     active = await runner.current()
-    caller = identity if isinstance(identity, Identity) else NO_IDENTITY
+    component = route.component
+    # Components do not learn who calls, whatever the request says.
+    caller = identity if isinstance(identity, Identity) and component.is_app else NO_IDENTITY
     name = FunctionPath(
         strip_extension(route.module.path), f"{request.method} {route.path or route.asked_path}"
     )
-    call = Call(name, EncodedArguments({}), caller, public_only=False, request=context)
+    call = Call(name, EncodedArguments({}), caller, component.path, public_only=False, request=context)
     attempt = runner.attempt(active, call, None)
     spec = FunctionSpec(
         path=route.module.path,
@@ -160,9 +162,9 @@ async def run_http_action(
     }
     asked = {} if route.path is None else {"route": route.path}
     arguments = Arguments({}, orjson.dumps({"request": json, **asked}), 2)
-    execution = HttpExecution(attempt, spec, arguments, None, body=body, sink=sink)
-    execution.auth_refusal = None if isinstance(identity, Identity) else identity
-    identifier = f"{request.method} {request.path}"
+    execution = HttpExecution(attempt, component, spec, arguments, None, body=body, sink=sink)
+    execution.auth_refusal = None if isinstance(identity, Identity) or not component.is_app else identity
+    identifier = f"{request.method} {request.path if component.is_app else route.path or route.asked_path}"
     execution.on_logs = progress_log(runner.log, attempt, spec, identifier)
     if on_start is not None:
         on_start(execution)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from parabola.functions.deployed.components import Component
     from parabola.functions.deployed.deployment import Deployment, Module
 
-__all__ = ["HTTP_MODULE", "HttpRoute", "find_route", "has_router", "http_prefix"]
+__all__ = ["HTTP_MODULE", "HttpRoute", "Unrouted", "find_route", "http_prefix"]
 
 HTTP_MODULE: Final = "http"
 
@@ -18,18 +19,22 @@ class HttpRoute:
     """Where a request goes: to a route of the analysis, or to a router that is asked for its own.
 
     `path` is the route's, with `/*` at its end for a prefix; None where the router is to be asked.
-    `asked_path` is the request's, without the app's prefix: what routers look up.
+    `asked_path` is the request's, without the prefixes before it: what routers look up.
     """
 
+    component: Component
+    """Whose router has it."""
     module: Module
     path: str | None
     method: str
     asked_path: str
 
 
-def has_router(deployment: Deployment) -> bool:
-    """Whether HTTP actions are deployed at all."""
-    return deployment.module(HTTP_MODULE) is not None
+@dataclass(frozen=True, slots=True)
+class Unrouted:
+    """No HTTP action answers a request: a router has no route for it, or there is none to have one."""
+
+    has_router: bool
 
 
 def http_prefix(declared: Any) -> str:
@@ -40,28 +45,55 @@ def http_prefix(declared: Any) -> str:
     return f"/{name}/" if name else "/"
 
 
-def find_route(deployment: Deployment, path: str, method: str) -> HttpRoute | None:
-    """The exact route for a path and method, else the one with the longest matching prefix.
+def find_route(deployment: Deployment, path: str, method: str) -> HttpRoute | Unrouted:
+    """Where a request goes: to an exact route for its path and method, else to the longest prefix among the
+    routes for its method and the components that are mounted, and on in those (components 9.5).
 
-    HEAD is served by GET. The app's `httpPrefix` comes before the paths of its routes. A router with a
-    look-up of its own (Hono and others) decides by itself, also about what it does not have.
+    HEAD is served by GET. The app's `httpPrefix` comes before the paths of its own routes alone. A router
+    with a look-up of its own (Hono and others) decides by itself, also about what it does not have.
     """
-    if not path.startswith(deployment.http_prefix):
-        return None
-    path = "/" + path.removeprefix(deployment.http_prefix)
-    router = deployment.module(HTTP_MODULE)
-    if router is not None and router.analyzed is not None and router.analyzed.own_lookup is True:
-        return HttpRoute(router, None, method, path)
+    component = deployment.app
     wanted = "GET" if method == "HEAD" else method
-    best: HttpRoute | None = None
+    while True:
+        found, longest = _own_route(component, deployment.http_prefix, path, wanted)
+        mount = max((each for each in component.mounts if path.startswith(each)), key=len, default=None)
+        if mount is None or len(mount) <= longest:
+            return found
+        child = deployment.component(component.children.get(component.mounts[mount], ""))
+        if child is None or child.is_app:
+            return found
+        component, path = child, "/" + path.removeprefix(mount)
+
+
+_EXACT: Final = 1 << 30
+"""As long as no prefix."""
+
+
+def _own_route(
+    component: Component, app_prefix: str, path: str, method: str
+) -> tuple[HttpRoute | Unrouted, int]:
+    """What the router of one component makes of a path, and how long the prefix is that has decided it."""
+    router = component.definition.module(HTTP_MODULE)
+    if router is None:
+        return Unrouted(has_router=False), -1
+    before = 0
+    if component.is_app:
+        if not path.startswith(app_prefix):
+            return Unrouted(has_router=True), -1
+        before = len(app_prefix) - 1
+        path = path[before:]
+    if router.analyzed is not None and router.analyzed.own_lookup is True:
+        return HttpRoute(component, router, None, method, path), -1
+    best: HttpRoute | Unrouted = Unrouted(has_router=True)
     longest = -1
-    for module, route in deployment.http_routes:
+    for module, route in component.definition.http_routes:
         route_path = route.route.path
-        if route.route.method != wanted:
+        if route.route.method != method:
             continue
         if route_path == path:
-            return HttpRoute(module, route_path, wanted, path)
+            return HttpRoute(component, module, route_path, method, path), _EXACT
         is_prefix = route_path.endswith("*") and path.startswith(route_path[:-1])
-        if is_prefix and len(route_path) > longest:
-            best, longest = HttpRoute(module, route_path, wanted, path), len(route_path)
-    return best
+        length = before + len(route_path) - 1
+        if is_prefix and length > longest:
+            best, longest = HttpRoute(component, module, route_path, method, path), length
+    return best, longest

@@ -22,7 +22,7 @@ from parabola.functions.http.http_actions import (
     HttpExecution,
     ResponseSink,
 )
-from parabola.functions.http.http_routing import HttpRoute, find_route, has_router
+from parabola.functions.http.http_routing import HttpRoute, Unrouted, find_route
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
 from parabola.server.http.credentials import identify
 from parabola.server.http.http_errors import error_response
@@ -92,11 +92,9 @@ async def serve_action(backend: ActingBackend, request: web.Request, prefix: str
     if request.method not in METHODS:
         return web.Response(status=405)
     deployment = backend.deployment
-    if not has_router(deployment):
-        return web.Response(status=404, text=NOT_ENABLED)
     route = find_route(deployment, path, request.method)
-    if route is None:
-        return web.Response(status=404, text=NO_ROUTE)
+    if isinstance(route, Unrouted):
+        return web.Response(status=404, text=NO_ROUTE if route.has_router else NOT_ENABLED)
     body = _body(request)
     if body is not None:
         announced = request.content_length

@@ -54,14 +54,16 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
         token = request.query.get("token")
         if token is None:
             raise BadRequest("The upload URL has no `token`. Use it as it was given.", code="BadQueryArgs")
-        key = backend.files.check_upload_token(token)
+        allowed = backend.files.check_upload_token(token)
         refuse_encoding(request)
         content_type, digest = _content_type(request), _expected_digest(request)
         await backend.files.check_room(request.content_length)
-        async with turns.one_of(key, rules_of(request)):
+        async with turns.one_of(allowed.key, rules_of(request)):
             request[LEASE].take(_UPLOAD_BYTES)
             try:
-                storage_id = await backend.files.upload(_body(request), content_type, digest)
+                storage_id = await backend.files.upload(
+                    _body(request), content_type, digest, allowed.component
+                )
             except ConnectionError:
                 # Clients go away all the time. One that still listens is told.
                 raise BadRequest(
@@ -78,7 +80,7 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
                 f'Invalid storage path: "{path}". It must be a UUID, as in the URLs of files.',
                 code="InvalidStoragePath",
             ) from None
-        row = await backend.files.find(storage_id)
+        row = await backend.files.find(storage_id, request.query.get("component", ""))
         if row is None:
             raise NotFound(f"File {storage_id} not found", code="FileNotFound")
         size = int(row.size)

@@ -350,7 +350,7 @@ class DeployService:
 
         async def submit(tx: Transaction) -> dict[str, SubmittedSchema]:
             for component in tree.created:
-                tx.create_namespace(component.id)
+                tx.create_component(component.id)
             return {
                 component.id: await submit_schema(
                     tx.view(component.id), database, component.definition.schema

@@ -160,7 +160,7 @@ class StartedPushes:
                 if id not in created:
                     await abandon_schema(tx.view(id), submitted)
             for id in created - recorded:
-                await tx.delete_namespace(id)
+                await tx.delete_component(id)
 
         await self._database.transact(take_back, source="push")
 

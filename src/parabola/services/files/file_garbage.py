@@ -17,6 +17,7 @@ from parabola.database.model.intervals import Interval
 from parabola.database.model.shown_rows import StoredFile
 from parabola.database.model.system_tables import TABLES
 from parabola.database.model.tables import table_of_row
+from parabola.functions.deployed.component_rows import components_with_tables
 from parabola.services.files.file_rows import by_storage_id, is_uuid
 from parabola.services.files.file_store import FileStore
 from parabola.services.files.stored_files import FILES
@@ -122,8 +123,12 @@ class FileGarbage:
 
     async def _is_owned(self, key: str) -> bool:
         storage_id = key.rpartition("/")[2][:_UUID_LENGTH]
-        row = await by_storage_id(self._database.begin(), storage_id)
-        return row is not None and row.key == key
+        snapshot = self._database.begin()
+        for component_id in components_with_tables(snapshot.registry):
+            row = await by_storage_id(snapshot.view(component_id), storage_id)
+            if row is not None and row.key == key:
+                return True
+        return False
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -34,7 +34,7 @@ async def find_file(tx: Snapshot, storage_id: str, label: str) -> StoredFile | N
             "Storage ID should be an Id of '_storage' table, or a UUID string.",
             code="InvalidArgument",
         ) from None
-    table = tx.registry.table(FILES)
+    table = tx.registry.table(FILES, tx.component)
     if table is None or number != table.number:
         raise BadRequest(
             f"Invalid argument `storageId` for `{label}`: Invalid storage ID. Storage ID cannot be an ID on "

@@ -26,7 +26,7 @@ from parabola.services.files.file_store import FileStore
 from parabola.services.files.partial_files import PartialFiles
 from parabola.services.files.stored_files import FILES
 from parabola.services.files.upload_limits import UploadLimits
-from parabola.services.files.upload_tokens import UploadTokens
+from parabola.services.files.upload_tokens import UploadToken, UploadTokens
 from parabola.values.encoding import Int64
 from parabola.values.errors import BadRequest, NotFound
 
@@ -93,10 +93,8 @@ class Files:
 
     # For the server
 
-    def check_upload_token(self, token: str) -> bytes:
-        """What stands for `token`, however it is spelled. Raises `Unauthenticated` unless it allows an upload
-        now.
-        """
+    def check_upload_token(self, token: str) -> UploadToken:
+        """The token that `token` spells. Raises `Unauthenticated` unless it allows an upload now."""
         return self._tokens.check(token)
 
     async def check_room(self, announced: int | None) -> None:
@@ -108,9 +106,15 @@ class Files:
         return replace(self._limits, max_file=None).watch(content)
 
     async def upload(
-        self, content: AsyncIterable[bytes], content_type: str | None, sha256: bytes | None
+        self,
+        content: AsyncIterable[bytes],
+        content_type: str | None,
+        sha256: bytes | None,
+        component: str = "",
     ) -> str:
-        """Store a file; its id. Raises `BadRequest` (`Sha256Mismatch`) when the digest is another one."""
+        """Store a file in a component, by its id, or in the app; the file's id. Raises `BadRequest`
+        (`Sha256Mismatch`) when the digest is another one.
+        """
         row = await self.keep(
             self._limits.watch(content),
             storage_id=str(uuid.uuid4()),
@@ -119,16 +123,19 @@ class Files:
         )
         try:
             return await self._database.transact(
-                lambda tx: tx.insert_system(FILES, row.fields()), source="file upload"
+                lambda tx: tx.view(component).insert_system(FILES, row.fields()), source="file upload"
             )
         except BaseException:
             # Whoever was interrupted may have committed nevertheless: it looks first.
             self._garbage.collect_unless_owned(row.key)
             raise
 
-    async def find(self, storage_id: str) -> StoredFile | None:
-        """The row of a file by the UUID in its URL."""
-        return await by_storage_id(self._database.begin(), storage_id)
+    async def find(self, storage_id: str, component: str = "") -> StoredFile | None:
+        """The row of a file of a component by the UUID in its URL. Whatever is no component has no files."""
+        snapshot = self._database.begin()
+        if snapshot.registry.table(FILES, component) is None:
+            return None
+        return await by_storage_id(snapshot.view(component), storage_id)
 
     async def open(self, row: StoredFile, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """A part of a file's bytes."""
@@ -180,7 +187,10 @@ class Files:
 
     async def _get_url(self, execution: Execution, args: Mapping[str, Any]) -> str | None:
         row = await self._read_row(execution, args, "storage.getUrl")
-        return None if row is None else f"{self._files_url}/api/storage/{row.storage_id}"
+        if row is None:
+            return None
+        component = f"?component={execution.component.id}" if execution.component.id else ""
+        return f"{self._files_url}/api/storage/{row.storage_id}{component}"
 
     async def _get_metadata(self, execution: Execution, args: Mapping[str, Any]) -> Any:
         row = await self._read_row(execution, args, "storage.getMetadata")
@@ -194,7 +204,7 @@ class Files:
         }
 
     async def _generate_upload_url(self, execution: Execution, args: Mapping[str, Any]) -> str:
-        return f"{self._cloud_url}/api/storage/upload?token={self._tokens.issue()}"
+        return f"{self._cloud_url}/api/storage/upload?token={self._tokens.issue(execution.component.id)}"
 
     async def _delete(self, execution: Execution, args: Mapping[str, Any]) -> None:
         storage_id = CallArguments(args, "storage.delete").string("storageId")
@@ -208,7 +218,9 @@ class Files:
         if execution.transaction is not None:
             await delete(execution.db)
         else:
-            await self._database.transact(delete, source="storage.delete")
+            await self._database.transact(
+                lambda tx: delete(tx.view(execution.component.id)), source="storage.delete"
+            )
 
     async def _store_blob(self, execution: Execution, args: Mapping[str, Any]) -> str | None:
         call = CallArguments(args, "storage.store")
@@ -233,7 +245,7 @@ class Files:
         content_type = call.optional_string("contentType") or None  # a Blob of no type says ""
         sha256 = None if digest is None else _digest(digest)
         if execution.transaction is None:
-            return await self.upload(content, content_type, sha256)
+            return await self.upload(content, content_type, sha256, execution.component.id)
         row = await self.keep(
             self._limits.watch(content),
             storage_id=str(uuid.uuid4()),
@@ -272,7 +284,7 @@ class Files:
 
     async def _read_row(self, execution: Execution, args: Mapping[str, Any], label: str) -> StoredFile | None:
         storage_id = CallArguments(args, label).string("storageId")
-        snapshot = execution.transaction or self._database.begin()
+        snapshot = execution.transaction or self._database.begin().view(execution.component.id)
         return await find_file(snapshot, storage_id, label)
 
 

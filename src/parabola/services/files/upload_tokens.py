@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
@@ -15,10 +15,18 @@ from parabola.services.settings import ServiceSettings
 from parabola.services.sign_in.admin_keys import derive_key
 from parabola.values.errors import Unauthenticated
 
-__all__ = ["UploadTokens"]
+__all__ = ["UploadToken", "UploadTokens"]
 
 _PURPOSE: Final = "store file authorization"
 _NONCE_BYTES: Final = 12
+
+
+class UploadToken(NamedTuple):
+    """A token that allows uploads: `key` stands for it, however it was spelled."""
+
+    key: bytes
+    component: str
+    """The id of the component that gets the files; empty for the app."""
 
 
 class UploadTokens:
@@ -36,24 +44,24 @@ class UploadTokens:
         self._name = instance_name.encode()
         self._clock = clock
 
-    def issue(self) -> str:
-        """A token in hex."""
+    def issue(self, component: str = "") -> str:
+        """A token in hex for uploads into a component, by its id, or into the app."""
         nonce = os.urandom(_NONCE_BYTES)
         issued_at = int(self._clock()).to_bytes(8, "big")
-        return (nonce + self._cipher.encrypt(nonce, issued_at, self._name)).hex()
+        return (nonce + self._cipher.encrypt(nonce, issued_at + component.encode(), self._name)).hex()
 
-    def check(self, token: str) -> bytes:
-        """The token itself, however it is spelled.
+    def check(self, token: str) -> UploadToken:
+        """The token that this spells.
 
         Raises `Unauthenticated`: `StorageTokenInvalid`, or `StorageTokenExpired` after its lifetime.
         """
         try:
             raw = bytes.fromhex(token)
-            issued_at = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], self._name)
+            sealed = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], self._name)
         except (ValueError, InvalidTag):
             raise Unauthenticated(
                 "Store File Authorization is not valid. Get a new upload URL.", code="StorageTokenInvalid"
             ) from None
-        if self._clock() - int.from_bytes(issued_at, "big") > self._lifetime:
+        if self._clock() - int.from_bytes(sealed[:8], "big") > self._lifetime:
             raise Unauthenticated("Store File Authorization expired", code="StorageTokenExpired")
-        return raw
+        return UploadToken(raw, sealed[8:].decode())

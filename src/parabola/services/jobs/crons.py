@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from parabola.functions.calls.mutations import CompanionGone
-from parabola.functions.deployed.component_rows import namespaces, recorded_namespaces
+from parabola.functions.deployed.component_rows import components_with_tables, recorded_components
 from parabola.functions.deployed.function_path import parse_path
 from parabola.services.jobs.cron_jobs import (
     RUNNING,
@@ -55,10 +55,10 @@ class Crons:
 
     async def start(self) -> None:
         """Close what the end of the last process interrupted, then run what is due."""
-        for namespace in namespaces(self._database.registry):
-            view = self._database.begin().view(namespace)
+        for component_id in components_with_tables(self._database.registry):
+            view = self._database.begin().view(component_id)
             for row in await runs_between(view, RUNNING - 1, RUNNING, 10_000):
-                await self._end(namespace, row.id, INTERRUPTED_TEXT, 0.0)
+                await self._end(component_id, row.id, INTERRUPTED_TEXT, 0.0)
         self._loop.start()
 
     def hold(self) -> None:
@@ -80,29 +80,31 @@ class Crons:
     async def _look(self, snapshot: Snapshot, now: int, most: int) -> Due:
         due: list[tuple[int, str, str]] = []
         later: list[int] = []
-        for namespace in await recorded_namespaces(snapshot):
-            view = snapshot.view(namespace)
-            due += [(row.due_ns, namespace, row.id) for row in await runs_between(view, RUNNING, now, most)]
+        for component_id in await recorded_components(snapshot):
+            view = snapshot.view(component_id)
+            due += [
+                (row.due_ns, component_id, row.id) for row in await runs_between(view, RUNNING, now, most)
+            ]
             later += [row.due_ns for row in await runs_between(view, now, _FAR_FUTURE, 1)]
         due.sort()
         return Due(
-            [(id, partial(self._run, namespace, id)) for _, namespace, id in due[:most]],
+            [(id, partial(self._run, component_id, id)) for _, component_id, id in due[:most]],
             min(later, default=None),
         )
 
-    async def _run(self, namespace: str, next_run_id: str) -> None:
+    async def _run(self, component_id: str, next_run_id: str) -> None:
         try:
-            component = self._runner.active.deployment.component(namespace)
+            component = self._runner.active.deployment.component(component_id)
             if component is None:
                 return
-            job = await find_cron_job(self._database.begin().view(namespace), next_run_id, component.path)
+            job = await find_cron_job(self._database.begin().view(component_id), next_run_id, component.path)
             if job is None or job.state != "pending":
                 return
             spec = component.definition.functions.get(parse_path(job.path).canonical)
             if spec is not None and spec.kind == "action":
-                await self._run_action(namespace, job)
+                await self._run_action(component_id, job)
             else:
-                await self._run_mutation(namespace, job)
+                await self._run_mutation(component_id, job)
         except ServerShutdown:  # it stays due
             return
         except Exception:
@@ -110,11 +112,11 @@ class Crons:
             await asyncio.sleep(_BACKOFF_SECONDS)
             raise
 
-    async def _run_mutation(self, namespace: str, job: CronJob) -> None:
+    async def _run_mutation(self, component_id: str, job: CronJob) -> None:
         began = time.perf_counter()
         try:
             result = await self._runner.mutation(
-                job.call(), companion=_CronRun(namespace, job, self._kept, self._database.now_ts)
+                job.call(), companion=_CronRun(component_id, job, self._kept, self._database.now_ts)
             )
         except CompanionGone:
             return
@@ -123,15 +125,15 @@ class Crons:
             now_ns = self._database.now_ts()
 
             async def note(tx: Transaction) -> None:
-                await log_run(tx.view(namespace), job, result, seconds, self._kept, now_ns)
+                await log_run(tx.view(component_id), job, result, seconds, self._kept, now_ns)
 
             await self._database.transact(note, source=_SOURCE)
         else:
-            await self._end(namespace, job.next_run_id, result, seconds)
+            await self._end(component_id, job.next_run_id, result, seconds)
 
-    async def _run_action(self, namespace: str, job: CronJob) -> None:
+    async def _run_action(self, component_id: str, job: CronJob) -> None:
         began = time.perf_counter()
-        if not await self._database.transact(partial(_start, namespace, job), source=_SOURCE):
+        if not await self._database.transact(partial(_start, component_id, job), source=_SOURCE):
             return
         outcome: FunctionResult | str
         try:
@@ -139,7 +141,7 @@ class Crons:
         except (RateLimited, Overloaded):
             # It has not begun: no host got free for it, or there is none.
             await asyncio.sleep(_BACKOFF_SECONDS)
-            await self._database.transact(partial(_put_back, namespace, job), source=_SOURCE)
+            await self._database.transact(partial(_put_back, component_id, job), source=_SOURCE)
             return
         except Exception:
             # Nobody knows what it has done, so it is not run again before its next time.
@@ -148,19 +150,19 @@ class Crons:
         seconds = time.perf_counter() - began
         while True:
             try:
-                await self._end(namespace, job.next_run_id, outcome, seconds)
+                await self._end(component_id, job.next_run_id, outcome, seconds)
                 return
             except ParabolaError as error:
                 _log.warning("The end of the cron job %s is not yet noted: %s", job.name, error)
             await asyncio.sleep(_BACKOFF_SECONDS)
 
     async def _end(
-        self, namespace: str, next_run_id: str, result: FunctionResult | str, seconds: float
+        self, component_id: str, next_run_id: str, result: FunctionResult | str, seconds: float
     ) -> None:
         """Plan the next run and keep how this one went, unless the job is gone."""
 
         async def end(root: Transaction) -> None:
-            tx = root.view(namespace)
+            tx = root.view(component_id)
             job = await find_cron_job(tx, next_run_id, "")
             if job is not None:
                 now_ns = self._database.now_ts()
@@ -170,18 +172,18 @@ class Crons:
         await self._database.transact(end, source=_SOURCE)
 
 
-async def _start(namespace: str, job: CronJob, root: Transaction) -> bool:
+async def _start(component_id: str, job: CronJob, root: Transaction) -> bool:
     """Mark an action as started, unless something about the job has changed; whether it may run."""
-    tx = root.view(namespace)
+    tx = root.view(component_id)
     if await find_cron_job(tx, job.next_run_id, job.component_path) != job:
         return False
     await start_run(tx, job)
     return True
 
 
-async def _put_back(namespace: str, job: CronJob, root: Transaction) -> None:
+async def _put_back(component_id: str, job: CronJob, root: Transaction) -> None:
     """Make the run of an action that did not begin due again."""
-    tx = root.view(namespace)
+    tx = root.view(component_id)
     current = await find_cron_job(tx, job.next_run_id, job.component_path)
     if current is not None and current.state == "inProgress":
         await put_back(tx, job)
@@ -190,17 +192,17 @@ async def _put_back(namespace: str, job: CronJob, root: Transaction) -> None:
 class _CronRun:
     """The run of a mutation: the next one is planned in its own transaction, so that it is exactly once."""
 
-    def __init__(self, namespace: str, job: CronJob, kept: int, now_ns: Callable[[], int]) -> None:
-        self._namespace = namespace
+    def __init__(self, component_id: str, job: CronJob, kept: int, now_ns: Callable[[], int]) -> None:
+        self._component_id = component_id
         self._job = job
         self._kept = kept
         self._now_ns = now_ns
 
     async def begin(self, transaction: Transaction) -> None:
         # A push may have changed what is to run, or when it runs next.
-        view = transaction.view(self._namespace)
+        view = transaction.view(self._component_id)
         if await find_cron_job(view, self._job.next_run_id, self._job.component_path) != self._job:
             raise CompanionGone
 
     async def finish(self, transaction: Transaction) -> None:
-        await advance(transaction.view(self._namespace), self._job, self._kept, self._now_ns())
+        await advance(transaction.view(self._component_id), self._job, self._kept, self._now_ns())

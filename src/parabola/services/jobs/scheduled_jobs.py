@@ -95,7 +95,7 @@ async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str,
     is_canceled = parent is not None and parent.state.type == "canceled"
     job = ScheduledJob(
         udf_path=path,
-        component_path=called.component.path,
+        component_path=called.component.path or UNSET,
         args=arguments.json.decode(),
         original_scheduled_ts=due_ms,
         state=CANCELED if is_canceled else PENDING,
@@ -216,7 +216,7 @@ def failed_state(error: str) -> JobState:
 
 def target_of(job: ScheduledJob, deployment: Deployment) -> FunctionSpec | None:
     """The function that a job is to run, None where it is not there (any more)."""
-    component = deployment.component_at(job.component_path)
+    component = deployment.component_at(job.target_component)
     if component is None:
         return None
     return component.definition.functions.get(parse_path(job.udf_path).canonical)
@@ -227,7 +227,7 @@ def call_of(job: ScheduledJob, scheduled_by: str) -> Call:
     return Call(
         parse_path(job.udf_path),
         EncodedArguments.of_text(job.args.encode()),
-        component=job.component_path,
+        component=job.target_component,
         public_only=False,
         request=RequestContext(scheduled_function_id=job.id, scheduled_by=scheduled_by, caller="Scheduler"),
     )

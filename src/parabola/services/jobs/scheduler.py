@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parabola.database.model.shown_rows import JobState, ScheduledJob
 from parabola.functions.calls.mutations import CompanionGone
-from parabola.functions.deployed.component_rows import namespaces, recorded_namespaces
+from parabola.functions.deployed.component_rows import components_with_tables, recorded_components
 from parabola.functions.syscalls.table import ACTIONS as IN_ACTIONS
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.services.jobs.due_loop import Due, DueLoop
@@ -99,12 +99,12 @@ class Scheduler:
         deployment = self._runner.active.deployment
         while await self._database.transact(lambda tx: give_lanes(tx, deployment, BATCH), source=_SOURCE):
             pass
-        for namespace in namespaces(self._database.registry):
+        for component_id in components_with_tables(self._database.registry):
             while jobs := await jobs_between(
-                self._database.begin().view(namespace), ACTIONS, RUNNING - 1, RUNNING, BATCH
+                self._database.begin().view(component_id), ACTIONS, RUNNING - 1, RUNNING, BATCH
             ):
                 for job in jobs:
-                    await self._end(namespace, job.id, failed_state(INTERRUPTED_TEXT))
+                    await self._end(component_id, job.id, failed_state(INTERRUPTED_TEXT))
         for loop in self._loops:
             loop.start()
         self._cleaner = asyncio.create_task(self._clean_up(), name="scheduler clean-up")
@@ -144,15 +144,15 @@ class Scheduler:
             )
 
     async def _schedule_from_action(self, execution: Execution, args: Mapping[str, Any]) -> str:
-        namespace = execution.component.id
+        component_id = execution.component.id
         return await self._database.transact(
-            lambda tx: schedule_job(execution, tx.view(namespace), args), source=_SOURCE
+            lambda tx: schedule_job(execution, tx.view(component_id), args), source=_SOURCE
         )
 
     async def _cancel_from_action(self, execution: Execution, args: Mapping[str, Any]) -> None:
-        namespace = execution.component.id
+        component_id = execution.component.id
         await self._database.transact(
-            lambda tx: cancel_job(tx.view(namespace), str(args.get("id")), self._database.now_ms()),
+            lambda tx: cancel_job(tx.view(component_id), str(args.get("id")), self._database.now_ms()),
             source=_SOURCE,
         )
 
@@ -161,29 +161,29 @@ class Scheduler:
     async def _look(self, lane: str, snapshot: Snapshot, now: int, most: int) -> Due:
         jobs: list[tuple[str, ScheduledJob]] = []
         later: list[int] = []
-        for namespace in await recorded_namespaces(snapshot):
-            view = snapshot.view(namespace)
-            jobs += [(namespace, job) for job in await jobs_between(view, lane, RUNNING, now, most)]
+        for component_id in await recorded_components(snapshot):
+            view = snapshot.view(component_id)
+            jobs += [(component_id, job) for job in await jobs_between(view, lane, RUNNING, now, most)]
             coming = await jobs_between(view, lane, now, _FAR_FUTURE, 1)
             later += [due for job in coming if (due := job.due_ns) is not None]
         # Those of all components compete by time.
         jobs.sort(key=lambda found: found[1].due_ns or 0)
         return Due(
-            [(job.id, partial(self._run, namespace, job)) for namespace, job in jobs[:most]],
+            [(job.id, partial(self._run, component_id, job)) for component_id, job in jobs[:most]],
             min(later, default=None),
         )
 
-    async def _run(self, namespace: str, job: ScheduledJob) -> None:
+    async def _run(self, component_id: str, job: ScheduledJob) -> None:
         spec = target_of(job, self._runner.active.deployment)
         try:
             if spec is not None and spec.kind == "action":
-                await self._run_action(namespace, job)
+                await self._run_action(component_id, job)
             elif spec is not None and spec.kind == "query":
                 text = "only mutations and actions can be scheduled."
                 refused = failed_state(f"Unsupported function type: {job.udf_path} is a query; {text}")
-                await self._end(namespace, job.id, refused)
+                await self._end(component_id, job.id, refused)
             else:
-                await self._run_mutation(namespace, job)
+                await self._run_mutation(component_id, job)
         except ServerShutdown:  # it stays due
             return
         except Exception:
@@ -191,28 +191,28 @@ class Scheduler:
             count = self._faults[job.id] = self._faults.get(job.id, 0) + 1
             delay = _FIRST_BACKOFF_SECONDS * 2 ** min(count - 1, 20)
             with contextlib.suppress(ParabolaError):
-                await self._postpone(namespace, job, min(delay, _LONGEST_BACKOFF_SECONDS))
+                await self._postpone(component_id, job, min(delay, _LONGEST_BACKOFF_SECONDS))
             raise
         self._faults.pop(job.id, None)
 
-    async def _run_mutation(self, namespace: str, job: ScheduledJob) -> None:
+    async def _run_mutation(self, component_id: str, job: ScheduledJob) -> None:
         try:
             result = await self._runner.mutation(
-                call_of(job, namespace), companion=_JobState(namespace, job.id, self._database.now_ms)
+                call_of(job, component_id), companion=_JobState(component_id, job.id, self._database.now_ms)
             )
         except CompanionGone:
             return
         if result.error is not None:
-            await self._end(namespace, job.id, failed_state(_text(result)))
+            await self._end(component_id, job.id, failed_state(_text(result)))
 
-    async def _run_action(self, namespace: str, job: ScheduledJob) -> None:
-        if not await self._database.transact(partial(_start, namespace, job), source=_SOURCE):
+    async def _run_action(self, component_id: str, job: ScheduledJob) -> None:
+        if not await self._database.transact(partial(_start, component_id, job), source=_SOURCE):
             return
         try:
-            result = await self._runner.action(call_of(job, namespace))
+            result = await self._runner.action(call_of(job, component_id))
         except (RateLimited, Overloaded):
             # It has not begun: no host got free for it, or there is none.
-            await self._postpone(namespace, job, NO_HOST_PAUSE_SECONDS)
+            await self._postpone(component_id, job, NO_HOST_PAUSE_SECONDS)
             return
         except Exception:
             # Nobody knows what it has done, so it is not run again.
@@ -220,36 +220,36 @@ class Scheduler:
             state = failed_state(INTERRUPTED_TEXT)
         else:
             state = SUCCESS if result.error is None else failed_state(_text(result))
-        await self._end_at_last(namespace, job.id, state)
+        await self._end_at_last(component_id, job.id, state)
 
-    async def _end_at_last(self, namespace: str, id: str, state: JobState) -> None:
+    async def _end_at_last(self, component_id: str, id: str, state: JobState) -> None:
         """Give an action its last state, however long the database takes none: it must not seem to run on."""
         pause = _FIRST_BACKOFF_SECONDS
         while True:
             try:
-                await self._end(namespace, id, state)
+                await self._end(component_id, id, state)
                 return
             except ParabolaError as error:
                 _log.warning("The end of a scheduled action is not yet noted: %s", error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    async def _end(self, namespace: str, id: str, state: JobState) -> None:
+    async def _end(self, component_id: str, id: str, state: JobState) -> None:
         """Give a job its last state, unless it has one already."""
 
         async def end(root: Transaction) -> None:
-            tx = root.view(namespace)
+            tx = root.view(component_id)
             job = await current_job(tx, id)
             if job is not None and not job.has_ended:
                 await end_job(tx, job, state, self._database.now_ms())
 
         await self._database.transact(end, source=_SOURCE)
 
-    async def _postpone(self, namespace: str, job: ScheduledJob, seconds: float) -> None:
+    async def _postpone(self, component_id: str, job: ScheduledJob, seconds: float) -> None:
         """Try a job that has not been run again later, unless it has been cancelled."""
 
         async def postpone(root: Transaction) -> None:
-            tx = root.view(namespace)
+            tx = root.view(component_id)
             current = await current_job(tx, job.id)
             if current is not None and not current.has_ended:
                 await postpone_job(tx, job, self._database.now_ts() + int(seconds * 1e9))
@@ -262,20 +262,20 @@ class Scheduler:
         while True:
             with contextlib.suppress(ParabolaError):
                 before_ms = self._database.clock_before(self._settings.finished_jobs_seconds) / 1e6
-                for namespace in namespaces(self._database.registry):
-                    remove = partial(_forget, namespace, before_ms)
+                for component_id in components_with_tables(self._database.registry):
+                    remove = partial(_forget, component_id, before_ms)
                     while await self._database.transact(remove, source=_SOURCE):
                         pass
             await asyncio.sleep(CLEANING_SECONDS)
 
 
-async def _forget(namespace: str, before_ms: float, tx: Transaction) -> int:
-    return await remove_ended_jobs(tx.view(namespace), before_ms, BATCH)
+async def _forget(component_id: str, before_ms: float, tx: Transaction) -> int:
+    return await remove_ended_jobs(tx.view(component_id), before_ms, BATCH)
 
 
-async def _start(namespace: str, job: ScheduledJob, root: Transaction) -> bool:
+async def _start(component_id: str, job: ScheduledJob, root: Transaction) -> bool:
     """Mark an action as started, unless it has been cancelled; whether it may run."""
-    tx = root.view(namespace)
+    tx = root.view(component_id)
     current = await current_job(tx, job.id)
     if current is None or current.state.type != "pending":
         return False
@@ -286,20 +286,20 @@ async def _start(namespace: str, job: ScheduledJob, root: Transaction) -> bool:
 class _JobState:
     """The job of a scheduled mutation: it sees itself running, and ends when it commits."""
 
-    def __init__(self, namespace: str, id: str, now_ms: Callable[[], float]) -> None:
-        self._namespace = namespace
+    def __init__(self, component_id: str, id: str, now_ms: Callable[[], float]) -> None:
+        self._component_id = component_id
         self._id = id
         self._now_ms = now_ms
 
     async def begin(self, transaction: Transaction) -> None:
-        transaction = transaction.view(self._namespace)
+        transaction = transaction.view(self._component_id)
         job = await current_job(transaction, self._id)
         if job is None or job.state.type != "pending":
             raise CompanionGone
         await start_job(transaction, job, lane=MUTATIONS)
 
     async def finish(self, transaction: Transaction) -> None:
-        transaction = transaction.view(self._namespace)
+        transaction = transaction.view(self._component_id)
         job = await current_job(transaction, self._id)
         if job is not None and job.state.type == "inProgress":
             await end_job(transaction, job, SUCCESS, self._now_ms())

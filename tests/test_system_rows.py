@@ -97,7 +97,9 @@ def strategy(type: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.CustomType() if type.cls is Int64:
             return st.integers(-(2**63), 2**63 - 1).map(Int64)
         case inspect.DictType():
-            return st.dictionaries(st.from_regex(r"[a-z]{1,3}", fullmatch=True), st.text(max_size=3), max_size=2)
+            return st.dictionaries(
+                st.from_regex(r"[a-z]{1,3}", fullmatch=True), st.text(max_size=3), max_size=2
+            )
         case inspect.AnyType():
             return st.just(Int64(7))
     raise AssertionError(type)

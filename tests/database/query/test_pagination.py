@@ -340,13 +340,6 @@ async def test_a_function_paginates_once() -> None:
     )
 
 
-async def test_components_do_not_paginate() -> None:
-    reader = MemoryReader(numbered(5))
-    reader.component = "counter"
-    with pytest.raises(BadRequest, match=r"^paginate\(\) is only supported in the app\."):
-        await page_of(reader, table_scan())
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

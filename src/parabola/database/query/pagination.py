@@ -73,12 +73,6 @@ async def run_page(
     `BadRequest` as `open_stream` does and for numbers out of range, `PaginationLimit` for a limit that
     strikes before the first row, and a `ConvexError` for a cursor or journal that is not of this query.
     """
-    if tx.component and not access.is_server:
-        raise BadRequest(
-            "paginate() is only supported in the app. "
-            "Learn more at https://docs.convex.dev/components/authoring#pagination",
-            "PaginationUnsupportedInComponents",
-        )
     if tx.paginated:
         raise BadRequest(
             "This query or mutation function ran multiple paginated queries. "

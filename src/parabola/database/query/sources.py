@@ -24,7 +24,6 @@ __all__ = ["QueryReader", "QuerySource", "resolve_source"]
 class QueryReader(Protocol):
     """What the query evaluator needs of a transaction."""
 
-    component: str
     paginated: bool
     """Whether this function has run a paginated query."""
 

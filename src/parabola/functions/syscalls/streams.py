@@ -112,6 +112,12 @@ async def query_cleanup(execution: Execution, args: Mapping[str, Any]) -> Any:
 async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
     """One page of a query. At most one paginated query in each function (js-runtime §3.7)."""
     call = CallArguments(args, "queryPage")
+    if not execution.component.is_app:  # the journal of a query exists once
+        raise BadRequest(
+            "paginate() is only supported in the app. "
+            "Learn more at https://docs.convex.dev/components/authoring#pagination",
+            "PaginationUnsupportedInComponents",
+        )
     query = call.object("query")
     attempt = execution.attempt
     top_level = execution.depth == 0

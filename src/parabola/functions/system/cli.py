@@ -104,7 +104,7 @@ async def query_table(ctx: SystemContext, args: dict[str, Any]) -> Any:
 async def api_spec(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Every function with its validators, and every HTTP route."""
     specification: list[dict[str, Any]] = []
-    for path, module in sorted(ctx.deployment.modules.items()):
+    for path, module in sorted(ctx.component.definition.modules.items()):
         if module.analyzed is None:
             continue
         for function in module.analyzed.functions:
@@ -113,8 +113,8 @@ async def api_spec(ctx: SystemContext, args: dict[str, Any]) -> Any:
                     "identifier": f"{strip_extension(path)}.js:{function.name}",
                     "functionType": function.udf_type,
                     "visibility": to_builtins(function.visibility),
-                    "args": _validator(resolved_text(function.args, ctx.deployment.schema)),
-                    "returns": _validator(resolved_text(function.returns, ctx.deployment.schema)),
+                    "args": _validator(resolved_text(function.args, ctx.component.definition.schema)),
+                    "returns": _validator(resolved_text(function.returns, ctx.component.definition.schema)),
                 }
             )
         for route in module.analyzed.http_routes or ():

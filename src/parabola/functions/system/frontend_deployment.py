@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import to_builtins
 
+from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.deployment_store import ENVIRONMENT, EnvironmentVariable
 from parabola.functions.deployed.npm_version import NPM_VERSION
@@ -27,19 +28,32 @@ _NOTHING: Final = v.object({"componentId": COMPONENT})
 @system_function("_system/frontend/modules:list", args=_NOTHING)
 async def modules(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Every module with what it defines, as pairs of path and definition."""
-    return _modules(ctx)
+    return _modules(ctx.component.definition)
 
 
 @system_function("_system/frontend/modules:listForAllComponents", args=_NOTHING)
 async def modules_of_all_components(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The modules of each component, as pairs of its id (null: the app) and its modules."""
-    return [[None, _modules(ctx)]]
+    every = (ctx.deployment.app, *ctx.deployment.components.values())
+    return [[each.id or None, _modules(each.definition)] for each in every]
 
 
 @system_function("_system/frontend/components:list", args=_NOTHING)
 async def components(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """The app itself: no component is mounted."""
-    return [{"id": "", "name": None, "path": "", "args": {}, "state": "active"}]
+    """The app, with an empty path, and every component, unmounted ones among them (components 10.3)."""
+    deployment = ctx.deployment
+    every = [deployment.app, *sorted(deployment.components.values(), key=lambda each: each.path)]
+    return [
+        {
+            "id": each.id,
+            "name": each.path.rpartition("/")[2] or None,
+            "path": each.path,
+            "args": {},
+            "state": each.state,
+            "httpPrefix": None if each.is_app else each.http_prefix,
+        }
+        for each in every
+    ]
 
 
 @system_function("_system/frontend/listEnvironmentVariables", args=_NOTHING)
@@ -85,10 +99,10 @@ async def deployment_state(ctx: SystemContext, args: dict[str, Any]) -> Any:
     return {"state": "running"}
 
 
-def _modules(ctx: SystemContext) -> list[Any]:
+def _modules(definition: Definition) -> list[Any]:
     return [
-        [path, _definition(module, module.analyzed, ctx.deployment.schema)]
-        for path, module in sorted(ctx.deployment.modules.items())
+        [path, _definition(module, module.analyzed, definition.schema)]
+        for path, module in sorted(definition.modules.items())
         if module.analyzed is not None
     ]
 

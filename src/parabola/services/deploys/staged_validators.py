@@ -15,7 +15,7 @@ import orjson
 
 from parabola.database.model.schema_rows import StagedValidator
 from parabola.database.model.system_tables import STAGED_VALIDATORS
-from parabola.functions.deployed.deployment_store import system_rows
+from parabola.functions.deployed.stored_rows import system_rows
 
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot

@@ -112,7 +112,8 @@ async def query_cleanup(execution: Execution, args: Mapping[str, Any]) -> Any:
 async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
     """One page of a query. At most one paginated query in each function (js-runtime §3.7)."""
     call = CallArguments(args, "queryPage")
-    if not execution.component.is_app:  # the journal of a query exists once
+    # The journal of a client's query exists once. Mutations have none, and components do page in theirs.
+    if execution.kind == "query" and not execution.component.is_app:
         raise BadRequest(
             "paginate() is only supported in the app. "
             "Learn more at https://docs.convex.dev/components/authoring#pagination",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+import zipfile
 from typing import Any
 
 import pytest
@@ -377,6 +378,18 @@ def test_administrators_name_a_component(app: ConvexProject) -> None:
     assert "shallow" in app.ok("data", "notes", "--component", "one/inner").screen
     listed: Any = app.call("_system/frontend/components:list")
     assert {each["path"] for each in listed} == {"", "one", "two", "one/inner", "two/inner"}
+
+
+def test_an_export_has_the_data_of_components(app: ConvexProject) -> None:
+    path = app.directory / "export.zip"
+    app.ok("export", "--path", str(path), "--include-file-storage")
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        notes = archive.read("_components/one/_components/inner/notes/documents.jsonl")
+    assert b"shallow" in notes
+    assert {"_components/one/items/documents.jsonl", "_components/two/items/documents.jsonl"} <= names
+    assert "messages/documents.jsonl" in names
+    assert [name for name in names if name.startswith("_components/two/_storage/")]
 
 
 def test_who_is_unmounted_keeps_his_data_for_his_return(app: ConvexProject) -> None:

@@ -147,7 +147,7 @@ async def test_an_empty_file_is_an_empty_table(backend: Backend) -> None:
         (
             archive({"_components/c/a/documents.jsonl": "{}"}),
             "zip",
-            'There is no component "c" in this deployment',
+            "Data cannot be imported into components yet",
         ),
     ],
 )
@@ -214,9 +214,9 @@ def test_requests_that_make_no_sense_are_refused(
         ImportRequest.of(format, mode, table, component)
 
 
-async def test_there_are_no_components_to_import_into(backend: Backend) -> None:
+async def test_nothing_is_imported_into_components(backend: Backend) -> None:
     request = ImportRequest.of("jsonLines", None, "t", "waitlist")
-    with pytest.raises(BadRequest, match='There is no component "waitlist"'):
+    with pytest.raises(BadRequest, match='nothing was imported into "waitlist"'):
         await backend.imports.run(request, await upload(backend, b""))
 
 

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from parabola.database.model.intervals import Interval
 from parabola.database.model.shown_rows import StoredFile
+from parabola.functions.deployed.component_rows import component_rows, components_of
 from parabola.services.archives.archive import ArchiveWriter, export_lines
 from parabola.services.archives.imported_tables import user_tables
 from parabola.services.files.stored_files import FILES, STORAGE, StoredFiles
@@ -31,27 +32,34 @@ Say = Callable[[str], Awaitable[None]]
 async def archive_snapshot(
     database: Database, registry: Registry, ts: int, path: Path, files: StoredFiles | None, say: Say
 ) -> None:
-    """Write an archive of the tables of users at `ts`, whose registry is given; with stored files if there
-    are `files`.
+    """Write an archive of the tables of users at `ts`, whose registry is given, those of components too; with
+    stored files if there are `files`.
 
     `say` hears what is being written. History must be kept meanwhile (`Database.keep_history`).
     """
-    tables = sorted(user_tables(registry).values(), key=lambda table: table.name)
+    rows = await component_rows(database.begin())
+    paths = {"": "", **{component.id: component.path for component in components_of(rows, {}).values()}}
     with closing(await in_thread(ArchiveWriter, path)) as archive:
-        await in_thread(archive.write_table_numbers, {table.name: table.number for table in tables})
-        stored = registry.table(FILES)
-        if files is not None and stored is not None:
-            await say("Exporting stored files")
-            await _write_table(database, stored, ts, archive, STORAGE)
-            await _write_files(database, stored, ts, archive, files)
-        for table in tables:
-            await say(f'Exporting "{table.name}"')
-            await _write_table(database, table, ts, archive, table.name)
+        for id, component in sorted(paths.items(), key=lambda item: item[1]):
+            place = f' of the component "{component}"' if component else ""
+            tables = sorted(user_tables(registry, id).values(), key=lambda table: table.name)
+            numbers = {table.name: table.number for table in tables}
+            await in_thread(archive.write_table_numbers, numbers, component)
+            stored = registry.table(FILES, id)
+            if files is not None and stored is not None:
+                await say(f"Exporting stored files{place}")
+                await _write_table(database, stored, ts, archive, STORAGE, component)
+                await _write_files(database, stored, ts, archive, files, component)
+            for table in tables:
+                await say(f'Exporting "{table.name}"{place}')
+                await _write_table(database, table, ts, archive, table.name, component)
         await in_thread(archive.close)
 
 
-async def _write_table(database: Database, table: Table, ts: int, archive: ArchiveWriter, name: str) -> None:
-    with closing(await in_thread(archive.open_table, name)) as file:
+async def _write_table(
+    database: Database, table: Table, ts: int, archive: ArchiveWriter, name: str, component: str
+) -> None:
+    with closing(await in_thread(archive.open_table, name, component)) as file:
         async with aclosing(_documents(database, table, ts)) as chunks:
             async for chunk in chunks:
                 await in_thread(_write_documents, file, chunk, table.name == FILES)
@@ -66,18 +74,18 @@ def _write_documents(file: IO[bytes], revisions: Sequence[Revision], are_files: 
 
 
 async def _write_files(
-    database: Database, table: Table, ts: int, archive: ArchiveWriter, files: StoredFiles
+    database: Database, table: Table, ts: int, archive: ArchiveWriter, files: StoredFiles, component: str
 ) -> None:
     async with aclosing(_documents(database, table, ts)) as chunks:
         async for chunk in chunks:
             for revision in chunk:
-                await _write_file(StoredFile.of(revision), archive, files)
+                await _write_file(StoredFile.of(revision), archive, files, component)
 
 
-async def _write_file(row: StoredFile, archive: ArchiveWriter, files: StoredFiles) -> None:
+async def _write_file(row: StoredFile, archive: ArchiveWriter, files: StoredFiles, component: str) -> None:
     pieces = files.read(row)
     first = await anext(pieces, b"")
-    opening = in_thread(archive.open_stored_file, row.id, row.type, first)
+    opening = in_thread(archive.open_stored_file, row.id, row.type, first, component)
     with closing(await opening) as file:
         await in_thread(file.write, first)
         async for piece in pieces:

@@ -51,9 +51,9 @@ class ImportedTables:
         return None if table is None or name in self._gone else table.number
 
 
-def user_tables(registry: Registry) -> dict[str, Table]:
-    """The active tables of users by name."""
-    tables = registry.tables("")
+def user_tables(registry: Registry, component: str = "") -> dict[str, Table]:
+    """The active tables of users in a component, by its id, or in the app, by name."""
+    tables = registry.tables(component)
     return {table.name: table for table in tables if table.state == "active" and not table.is_system}
 
 

@@ -138,7 +138,7 @@ def _single(request: ImportRequest, file: IO[bytes]) -> ReadRows:
 
 def _no_component(path: str) -> ImportRefused:
     return ImportRefused(
-        f'There is no component "{path}" in this deployment, so nothing can be imported into it'
+        f'Data cannot be imported into components yet, so nothing was imported into "{path}"'
     )
 
 

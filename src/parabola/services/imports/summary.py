@@ -58,7 +58,7 @@ def _left_out(components: Sequence[str]) -> tuple[str, ...]:
     one = len(components) == 1
     names = f"component {components[0]}" if one else f"components {', '.join(components)}"
     return (
-        f"The data of the {names} is left out: components do not run here yet.",
+        f"The data of the {names} is left out: it cannot be imported yet.",
         "Keep the archive, so that it can be imported when they do.",
         "",
     )

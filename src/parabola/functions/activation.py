@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from parabola.functions.deployed.component_rows import remove_unrecorded
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.deployment_store import (
@@ -55,6 +56,7 @@ class Activation:
         Code that cannot be loaded (any more) does not keep the server from starting: its calls fail with the
         reason until something else is pushed.
         """
+        await self._database.transact(remove_unrecorded, source="start")
         transaction = self._database.begin()
         deployment = await load_deployment(transaction)
         handles = await load_handles(transaction)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
+import msgspec
 import pytest
 
 from parabola.services.deploys.definitions import (
@@ -92,3 +94,113 @@ def test_required_variables_must_be_set() -> None:
     with pytest.raises(BadRequest, match=r"are not set: A, B\. ") as caught:
         check_variables(app, {})
     assert caught.value.code == "MissingEnvironmentVariables"
+
+
+STRING = ["X", {"value": '{"type":"string"}'}]
+OPTIONAL = ["X", {"value": '{"type":"string"}', "optional": True}]
+LITERALS = [{"type": "literal", "value": "low"}, {"type": "literal", "value": "high"}]
+LEVEL = ["X", {"value": json.dumps({"type": "union", "value": LITERALS})}]
+NUMBER = ["X", {"value": '{"type":"number"}'}]
+
+
+def used(name: str = "kit", env: list[Any] | None = None) -> dict[str, Any]:
+    return {"name": name, "path": "kit", "args": [], "env": env or []}
+
+
+@pytest.mark.parametrize(
+    ("app", "kit", "binding", "code", "text"),
+    [
+        ([], [STRING], [], "TypecheckError", 'Component "kit" is missing required env var "X"'),
+        ([], [], [["X", {"type": "value", "value": "a"}]], "TypecheckError", 'has no env var named "X"'),
+        (
+            [],
+            [LEVEL],
+            [["X", {"type": "value", "value": "a"}]],
+            "TypecheckError",
+            'invalid value for env var "X": "a" is not one of "high", "low"',
+        ),
+        (
+            [],
+            [STRING],
+            [["X", {"type": "envVar", "name": "Y"}]],
+            "TypecheckError",
+            'env var "X" references undeclared parent env var Y',
+        ),
+        (
+            [OPTIONAL],
+            [STRING],
+            [["X", {"type": "envVar", "name": "X"}]],
+            "TypecheckError",
+            'env var "X" is required, but parent env var X is optional',
+        ),
+        (
+            [STRING],
+            [LEVEL],
+            [["X", {"type": "envVar", "name": "X"}]],
+            "TypecheckError",
+            'env var "X" validator is not satisfied by parent env var X validator',
+        ),
+        ([], [NUMBER], [], "InvalidEnvVarDeclaration", "Env var `X` on component kit has a non-string"),
+        ([NUMBER], [], [], "InvalidEnvVarDeclaration", "Env var `X` on the app has a non-string"),
+    ],
+)
+def test_variables_of_components_must_fit(
+    app: list[Any], kit: list[Any], binding: list[Any], code: str, text: str
+) -> None:
+    definitions = {
+        "": evaluated(childComponents=[used(env=binding)], envVars=app),
+        "kit": evaluated(envVars=kit),
+    }
+    with pytest.raises(BadRequest) as caught:
+        check_definitions(definitions)
+    assert caught.value.code == code
+    assert text in caught.value.message
+
+
+def test_what_fits_is_taken_and_codegen_needs_no_variables() -> None:
+    given = [["X", {"type": "envVar", "name": "X"}]]
+    for app, kit in (([LEVEL], [LEVEL]), ([LEVEL], [STRING]), ([OPTIONAL], [OPTIONAL])):
+        child = used(env=given)
+        check_definitions(
+            {"": evaluated(childComponents=[child], envVars=app), "kit": evaluated(envVars=kit)}
+        )
+    nothing_given = {"": evaluated(childComponents=[used()]), "kit": evaluated(envVars=[STRING])}
+    check_definitions(nothing_given, for_codegen=True)
+
+
+def test_a_mount_has_the_name_of_an_identifier() -> None:
+    with pytest.raises(BadRequest, match="cannot be the name of a component") as caught:
+        check_definitions({"": evaluated(childComponents=[used("a-b")]), "kit": evaluated()})
+    assert caught.value.code == "InvalidDefinition"
+
+
+def routed(*paths: str) -> AnalyzedModule:
+    return msgspec.convert(
+        {"functions": [], "httpRoutes": [{"route": {"path": path, "method": "GET"}} for path in paths]},
+        AnalyzedModule,
+    )
+
+
+def test_prefixes_must_lead_somewhere_and_be_nobody_elses() -> None:
+    mounted_at = {"/api/": "_reference/childComponent/kit"}
+    app = evaluated(childComponents=[used()], httpMounts=mounted_at)
+    with pytest.raises(BadRequest, match='Child component "kit" doesn\'t have any HTTP routes'):
+        check_definitions({"": app, "kit": evaluated()})
+    kit = EvaluatedDefinition(evaluated().definition, {"http.js": routed("/x")})
+    check_definitions({"": app, "kit": kit})
+    overlapping = EvaluatedDefinition(app.definition, {"http.js": routed("/api/*")})
+    with pytest.raises(BadRequest, match="Overlap with existing prefix route"):
+        check_definitions({"": overlapping, "kit": kit})
+    wild = evaluated(childComponents=[used()], httpMounts={"/a*/": "_reference/childComponent/kit"})
+    with pytest.raises(BadRequest, match="must begin and end") as caught:
+        check_definitions({"": wild, "kit": kit})
+    assert caught.value.code == "InvalidDefinition"
+
+
+def test_a_function_with_the_name_of_a_folder_is_refused() -> None:
+    component = EvaluatedDefinition(
+        evaluated().definition, {"a.js": module(b="public"), "a/b.js": module(c="public")}
+    )
+    with pytest.raises(BadRequest, match="conflicts with existing export") as caught:
+        component.with_exports()
+    assert caught.value.code == "InvalidExport"

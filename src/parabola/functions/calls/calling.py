@@ -129,6 +129,8 @@ class Call:
         component = deployment.component_at(self.component)
         if component is None:
             raise refused(f"Component path '{self.component}' not found")
+        if self.component and self.public_only:
+            raise refused("Only admin or system users can call functions on non-root components directly")
         if kind != "query" and self.identity.read_only:
             raise refused(
                 f"You do not have permission to perform this operation (Run{KIND_TITLES[kind]}s). "

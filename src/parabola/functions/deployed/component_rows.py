@@ -30,6 +30,7 @@ __all__ = [
     "components_with_tables",
     "mounted_children",
     "recorded_components",
+    "remove_unrecorded",
     "store_components",
 ]
 
@@ -105,6 +106,14 @@ def components_with_tables(registry: Registry) -> list[str]:
 async def recorded_components(tx: Snapshot) -> list[str]:
     """The app, empty, and all components by their ids; the reader depends on which there are."""
     return ["", *(row.id for row in await component_rows(tx))]
+
+
+async def remove_unrecorded(tx: Transaction) -> None:
+    """Take away the tables of components that have no row: the end of the server has cut off their push."""
+    recorded = await recorded_components(tx)
+    for component in components_with_tables(tx.registry):
+        if component not in recorded:
+            await tx.delete_component(component)
 
 
 async def component_rows(tx: Snapshot) -> list[ComponentRow]:

@@ -169,6 +169,8 @@ async def analyze_definitions(
     definitions: Sequence[PushedDefinition],
     prepare: Callable[[Deployment], Awaitable[HostSet]],
     known: KnownAnalyses,
+    *,
+    for_codegen: bool = False,
 ) -> dict[str, EvaluatedDefinition]:
     """What the app and its components are, by their paths. `prepare` makes hosts where the app has none for
     JavaScript.
@@ -178,15 +180,15 @@ async def analyze_definitions(
     if not definitions:
         return {}
     if "isolate" in candidate.runtimes():
-        return await _analyze_definitions(hosts, definitions, known)
+        return await _analyze_definitions(hosts, definitions, known, for_codegen)
     config = definitions[0].module
     alone = Deployment({config.path: config}, env=candidate.env, pushed_at_ms=candidate.pushed_at_ms)
     async with _hosts_of(alone, prepare) as own:
-        return await _analyze_definitions(own, definitions, known)
+        return await _analyze_definitions(own, definitions, known, for_codegen)
 
 
 async def _analyze_definitions(
-    hosts: HostSet, definitions: Sequence[PushedDefinition], known: KnownAnalyses
+    hosts: HostSet, definitions: Sequence[PushedDefinition], known: KnownAnalyses, for_codegen: bool
 ) -> dict[str, EvaluatedDefinition]:
     asked = [{"path": each.path, "module": each.module.for_host()} for each in definitions]
     try:
@@ -199,7 +201,7 @@ async def _analyze_definitions(
         functions, schema = await _analyze_component(hosts, each, known)
         definition = EvaluatedDefinition(result["definitions"][each.path], functions, schema)
         evaluated[each.path] = definition.with_exports()
-    check_definitions(evaluated)
+    check_definitions(evaluated, for_codegen=for_codegen)
     return evaluated
 
 

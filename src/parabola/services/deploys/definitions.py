@@ -1,7 +1,4 @@
-"""What a push says about the app and its components, and what that comes to (deploy-api 7.1 and 7.5). Pure.
-
-Components are analysed, so that types can be generated and mistakes come to light; they do not run yet.
-"""
+"""What a push says about the app and its components, and what that comes to (deploy-api 7.1, 7.5). Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
+import orjson
 
 from parabola.functions.deployed.deployment import Module
 from parabola.values.analyzed_modules import AnalyzedModule
 from parabola.values.errors import BadRequest
+from parabola.values.names import is_identifier
 
 if TYPE_CHECKING:
     from parabola.values.schema.definition import Schema
@@ -65,6 +64,8 @@ class _Branch(msgspec.Struct):
 
 
 class _Variable(msgspec.Struct):
+    value: str = '{"type":"string"}'
+    """The JSON text of its validator."""
     optional: bool = False
 
 
@@ -104,7 +105,7 @@ class EvaluatedDefinition:
 Evaluated = Mapping[str, EvaluatedDefinition]
 
 
-def check_definitions(definitions: Evaluated) -> None:
+def check_definitions(definitions: Evaluated, *, for_codegen: bool = False) -> None:
     """Raise `BadRequest` for what is no definition, and for components that cannot be mounted."""
     for path, evaluated in definitions.items():
         try:
@@ -124,6 +125,141 @@ def check_definitions(definitions: Evaluated) -> None:
                 )
     if APP_PATH in definitions:
         mounted(definitions)
+        check_mounts(definitions, for_codegen=for_codegen)
+
+
+def check_mounts(
+    definitions: Evaluated, path: str = APP_PATH, component_path: str = "", *, for_codegen: bool = False
+) -> None:
+    """Raise `BadRequest` where a child of the definition at `path`, or of one below it, has a name, a prefix
+    or variables that cannot be (components 4.2). `definitions` are checked, and no component is inside
+    itself. For codegen alone, required variables need not be given.
+    """
+    shape = definitions[path].shape
+    declared = _declared_texts(path, shape)
+    for child in shape.child_components:
+        below = f"{component_path}/{child.name}" if component_path else child.name
+        if not is_identifier(child.name):
+            raise BadRequest(
+                f'"{child.name}" cannot be the name of a component: names have letters, digits and '
+                "underscores, at most 64, and begin with a letter. Give it another `name` in `app.use(...)`.",
+                code="InvalidDefinition",
+            )
+        wanted = definitions[child.path].shape
+        _check_bindings(below, child, _declared_texts(child.path, wanted), wanted, declared, shape)
+        if not for_codegen:
+            _check_required(below, child, wanted)
+        check_mounts(definitions, child.path, below, for_codegen=for_codegen)
+    _check_prefixes(definitions, path)
+
+
+def _check_bindings(
+    below: str,
+    child: _Child,
+    wanted: Mapping[str, frozenset[str] | None],
+    wanted_shape: Definition,
+    declared: Mapping[str, frozenset[str] | None],
+    shape: Definition,
+) -> None:
+    optional = {name for name, variable in wanted_shape.env_vars or () if variable.optional}
+    optional_above = {name for name, variable in shape.env_vars or () if variable.optional}
+    given = dict(child.env or ())
+    for name, binding in given.items():
+        if name not in wanted:
+            raise _mistyped(f'Component "{below}" has no env var named "{name}"')
+        texts = wanted[name]
+        if binding.type == "value":
+            if texts is not None and binding.value not in texts:
+                allowed = ", ".join(f'"{text}"' for text in sorted(texts))
+                raise _mistyped(
+                    f'Component "{below}" has an invalid value for env var "{name}": '
+                    f'"{binding.value}" is not one of {allowed}'
+                )
+            continue
+        if binding.name not in declared:
+            raise _mistyped(
+                f'Component "{below}" env var "{name}" references undeclared parent env var {binding.name}'
+            )
+        if binding.name in optional_above and name not in optional:
+            raise _mistyped(
+                f'Component "{below}" env var "{name}" is required, but parent env var {binding.name} is '
+                "optional"
+            )
+        above = declared[binding.name]
+        if texts is not None and (above is None or not above <= texts):
+            raise _mistyped(
+                f'Component "{below}" env var "{name}" validator is not satisfied by parent env var '
+                f"{binding.name} validator"
+            )
+
+
+def _check_required(below: str, child: _Child, wanted: Definition) -> None:
+    given = dict(child.env or ())
+    for name, variable in wanted.env_vars or ():
+        if name not in given and not variable.optional:
+            raise _mistyped(f'Component "{below}" is missing required env var "{name}"')
+
+
+def _declared_texts(path: str, shape: Definition) -> dict[str, frozenset[str] | None]:
+    """The texts that each declared variable may have, None where any will do."""
+    found: dict[str, frozenset[str] | None] = {}
+    for name, variable in shape.env_vars or ():
+        try:
+            found[name] = _texts(orjson.loads(variable.value))
+        except ValueError:
+            whose = f"component {path}" if path else "the app"
+            raise BadRequest(
+                f"Env var `{name}` on {whose} has a non-string validator. Component env vars must be "
+                'declared with `v.string()`, `v.literal("...")`, or a union of those.',
+                code="InvalidEnvVarDeclaration",
+            ) from None
+    return found
+
+
+def _texts(validator: Any) -> frozenset[str] | None:
+    """What a validator of texts accepts, None for any. Raises `ValueError` for one of anything else."""
+    match validator:
+        case {"type": "string"}:
+            return None
+        case {"type": "literal", "value": str(text)}:
+            return frozenset({text})
+        case {"type": "union", "value": list(members)}:
+            parts = [_texts(member) for member in members]
+            return None if None in parts else frozenset().union(*(part for part in parts if part is not None))
+    raise ValueError
+
+
+def _check_prefixes(definitions: Evaluated, path: str) -> None:
+    evaluated = definitions[path]
+    own = {
+        route.route.path[:-1]
+        for module in evaluated.functions.values()
+        for route in module.http_routes or ()
+        if route.route.path.endswith("*")
+    }
+    children = {child.name: child.path for child in evaluated.shape.child_components}
+    for prefix, reference in evaluated.shape.http_mounts.items():
+        if not (prefix.startswith("/") and prefix.endswith("/")) or "*" in prefix or "?" in prefix:
+            raise BadRequest(
+                f'HTTP mount "{prefix}" is invalid: it must begin and end with "/", without "*" or "?".',
+                code="InvalidDefinition",
+            )
+        name = reference.rpartition("/")[2]
+        child = definitions[children[name]] if name in children else None
+        if child is None or not (child.shape.http_mounts or _has_routes(child)):
+            raise _mistyped(
+                f'HTTP mount "{prefix}" is invalid: Child component "{name}" doesn\'t have any HTTP routes.'
+            )
+        if prefix in own:
+            raise _mistyped(f'HTTP mount "{prefix}" is invalid: Overlap with existing prefix route')
+
+
+def _has_routes(evaluated: EvaluatedDefinition) -> bool:
+    return any(module.http_routes is not None for module in evaluated.functions.values())
+
+
+def _mistyped(text: str) -> BadRequest:
+    return BadRequest(text, code="TypecheckError")
 
 
 def check_variables(definitions: Evaluated, env: Mapping[str, str]) -> None:
@@ -196,8 +332,21 @@ def _branch(leaves: Iterator[tuple[list[str], str]]) -> dict[str, Any]:
         for step in way[:-1]:
             # A file and a folder may have one name: what they contain comes together.
             place = place.setdefault(step, {})
+            if isinstance(place, str):
+                raise _collision(reference)
+        if way[-1] in place:
+            raise _collision(reference)
         place[way[-1]] = reference
     return _exports(tree)
+
+
+def _collision(reference: str) -> BadRequest:
+    function = reference.removeprefix("_reference/function/")
+    return BadRequest(
+        f"Path {function} conflicts with existing export: a file exports a function that has the name of a "
+        "folder beside it. Rename one of them.",
+        code="InvalidExport",
+    )
 
 
 def _exports(node: Any) -> dict[str, Any]:

@@ -206,7 +206,12 @@ class DeployService:
             deployment = self._assemble(base, candidate, analysed)
             check_crons(deployment.app.definition)
             definitions = await analyze_definitions(
-                hosts, candidate, push.definitions, self._activation.prepare, self._known
+                hosts,
+                candidate,
+                push.definitions,
+                self._activation.prepare,
+                self._known,
+                for_codegen=push.for_codegen,
             )
             if push.language == "typescript":
                 app = definitions.get("")

@@ -70,6 +70,8 @@ class Push:
     """With how many documents a table is so large that an index over it may not be made or removed."""
     definitions: tuple[PushedDefinition, ...] = ()
     """The app's definition and those of its components."""
+    for_codegen: bool = False
+    """Whether nothing but types is wanted of it: then components need not be given all their variables."""
 
     def __post_init__(self) -> None:
         check_message(self.message)

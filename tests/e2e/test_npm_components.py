@@ -1,4 +1,4 @@
-"""Components from npm, unmodified, in a small app that is pushed by the real command line and used as they say."""
+"""Components from npm as they are, in a small app that the real command line pushes, used as they say."""
 
 from __future__ import annotations
 

@@ -183,9 +183,10 @@ def _say_what_is_waited_for(calls: Sequence[RunningCall], seconds: float, say: S
     if not calls:
         say("stopping", "Stopping.")
         return
+    patience = f"{seconds:g} second" if seconds == 1 else f"{seconds:g} seconds"
     say(
         "stopping",
-        f"Stopping. {_counted(calls)} may go on for {seconds:g} seconds: {_names(calls)}. "
+        f"Stopping. {_counted(calls)} may go on for {patience}: {_names(calls)}. "
         "A second Ctrl-C or SIGTERM ends at once.",
         seconds=seconds,
         calls=[_fields(call) for call in calls],

@@ -37,7 +37,7 @@ from parabola.database.model.tables import (
     row_of_table,
 )
 from parabola.database.snapshot import Access, Snapshot
-from parabola.database.usage import Usage
+from parabola.database.usage import Usage, Written
 from parabola.values.encoding import dumps
 from parabola.values.errors import BadRequest, InvalidValue, ValidationError
 from parabola.values.ids import encode_id, new_internal_id
@@ -62,6 +62,7 @@ class Savepoint(NamedTuple):
 
     position: int
     registry: Registry
+    written: Written
 
 
 class Transaction(Snapshot):
@@ -437,12 +438,15 @@ class Transaction(Snapshot):
 
     def savepoint(self) -> Savepoint:
         """The writes so far. Taking one costs nothing, to any depth."""
-        return Savepoint(self.overlay.position, self.registry)
+        return Savepoint(self.overlay.position, self.registry, self.usage.written())
 
     def rollback_to(self, savepoint: Savepoint) -> None:
-        """Undoes the writes since `savepoint`; reads, counters and the creation clock stay as they are."""
+        """Undoes the writes since `savepoint`, which count no more; reads and the creation clock stay as they
+        are.
+        """
         self.overlay.rollback_to(savepoint.position)
         self._shared.registry = savepoint.registry
+        self.usage.take_back(savepoint.written)
 
 
 def _object(value: Any, function: str) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from parabola.values import limits as standard
 from parabola.values.errors import BadRequest, PaginationLimit
 
-__all__ = ["Limits", "Usage"]
+__all__ = ["Limits", "Usage", "Written"]
 
 READ_ADVICE: Final = (
     "Consider using smaller limits in your queries, paginating your queries, or using indexed queries with a "
@@ -126,6 +126,17 @@ _TEXTS: Final = {
 }
 
 
+class Written(NamedTuple):
+    """How much a transaction has written."""
+
+    documents: int
+    bytes: int
+    system_documents: int
+    system_bytes: int
+    functions_scheduled: int
+    scheduled_arguments_bytes: int
+
+
 class Usage:
     """Counters of one transaction. They only grow: a rolled back sub-transaction gives nothing back."""
 
@@ -179,6 +190,28 @@ class Usage:
             raise self._exceeded("documents_written")
         if self.bytes_written > limits.bytes_written:
             raise self._exceeded("bytes_written")
+
+    def written(self) -> Written:
+        """What has been written so far, for `take_back`."""
+        return Written(
+            self.documents_written,
+            self.bytes_written,
+            self.system_documents_written,
+            self.system_bytes_written,
+            self.functions_scheduled,
+            self.scheduled_function_args_bytes,
+        )
+
+    def take_back(self, before: Written) -> None:
+        """What was written since then has been rolled back, and counts no more; what was read does."""
+        (
+            self.documents_written,
+            self.bytes_written,
+            self.system_documents_written,
+            self.system_bytes_written,
+            self.functions_scheduled,
+            self.scheduled_function_args_bytes,
+        ) = before
 
     def count_scheduled(self, argument_bytes: int) -> None:
         """One function was scheduled. Raises `PaginationLimit`."""

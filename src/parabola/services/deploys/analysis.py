@@ -170,25 +170,30 @@ async def analyze_definitions(
     prepare: Callable[[Deployment], Awaitable[HostSet]],
     known: KnownAnalyses,
     *,
+    app_functions: Mapping[str, AnalyzedModule],
     for_codegen: bool = False,
 ) -> dict[str, EvaluatedDefinition]:
-    """What the app and its components are, by their paths. `prepare` makes hosts where the app has none for
-    JavaScript.
+    """What the app, of which `app_functions` are known, and its components are, by their paths. `prepare`
+    makes hosts where the app has none for JavaScript.
 
     Raises `LoadFailure`, and what is wrong with a component's functions or schema.
     """
     if not definitions:
         return {}
     if "isolate" in candidate.runtimes():
-        return await _analyze_definitions(hosts, definitions, known, for_codegen)
+        return await _analyze_definitions(hosts, definitions, known, app_functions, for_codegen)
     config = definitions[0].module
     alone = Deployment({config.path: config}, env=candidate.env, pushed_at_ms=candidate.pushed_at_ms)
     async with _hosts_of(alone, prepare) as own:
-        return await _analyze_definitions(own, definitions, known, for_codegen)
+        return await _analyze_definitions(own, definitions, known, app_functions, for_codegen)
 
 
 async def _analyze_definitions(
-    hosts: HostSet, definitions: Sequence[PushedDefinition], known: KnownAnalyses, for_codegen: bool
+    hosts: HostSet,
+    definitions: Sequence[PushedDefinition],
+    known: KnownAnalyses,
+    app_functions: Mapping[str, AnalyzedModule],
+    for_codegen: bool,
 ) -> dict[str, EvaluatedDefinition]:
     asked = [{"path": each.path, "module": each.module.for_host()} for each in definitions]
     try:
@@ -196,7 +201,7 @@ async def _analyze_definitions(
     except LoadFailure as failure:
         failure.code = "CyclicImport" if failure.message == _CYCLE else "InvalidConvexConfig"
         raise
-    evaluated = {"": EvaluatedDefinition(result["definitions"][""])}
+    evaluated = {"": EvaluatedDefinition(result["definitions"][""], app_functions)}
     for each in definitions[1:]:
         functions, schema = await _analyze_component(hosts, each, known)
         definition = EvaluatedDefinition(result["definitions"][each.path], functions, schema)

@@ -211,6 +211,7 @@ class DeployService:
                 push.definitions,
                 self._activation.prepare,
                 self._known,
+                app_functions=deployment.analyzed_modules,
                 for_codegen=push.for_codegen,
             )
             if push.language == "typescript":

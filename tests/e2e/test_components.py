@@ -5,11 +5,14 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from e2e.convex_cli import ConvexProject
+from server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e
 
@@ -29,7 +32,7 @@ import { v } from "convex/values";
 import leaf from "../leaf/convex.config";
 
 const component = defineComponent("kit", { env: { LEVEL: v.string(), TONE: v.optional(v.string()) } });
-component.use(leaf, { name: "inner", httpPrefix: "/inner/" });
+component.use(leaf, { name: "inner" });
 export default component;
 """
 KIT_SCHEMA = """
@@ -259,9 +262,11 @@ export const page = query({ args: {}, handler: async (ctx) => await ctx.runQuery
 
 
 @pytest.fixture(scope="module")
-def app(messages: ConvexProject, tmp_path_factory: pytest.TempPathFactory) -> ConvexProject:
-    """The messages project with one component that is mounted twice and has a child."""
-    project = ConvexProject(tmp_path_factory.mktemp("kits"), messages.server)
+def app(tmp_path_factory: pytest.TempPathFactory, npm_packages: Path) -> Iterator[ConvexProject]:
+    """The messages project with a component that is mounted twice and has a child; a server of its own."""
+    directory = tmp_path_factory.mktemp("kits")
+    server = ServerProcess(directory, "serve", "--port", "0", "--site-port", "0").start()
+    project = ConvexProject(directory / "project", server)
     for path, text in {
         "convex.config.ts": APP,
         "kit/convex.config.ts": KIT,
@@ -275,7 +280,8 @@ def app(messages: ConvexProject, tmp_path_factory: pytest.TempPathFactory) -> Co
     }.items():
         project.write(path, text)
     project.push()
-    return project
+    yield project
+    server.close()
 
 
 def test_each_mount_has_tables_of_its_own(app: ConvexProject) -> None:
@@ -374,13 +380,17 @@ def test_components_do_not_paginate(app: ConvexProject) -> None:
 
 
 def test_administrators_name_a_component(app: ConvexProject) -> None:
-    assert "later" in app.ok("run", "lib:names", "--component", "one").output
+    app.call("kits:add", {"to": "one", "name": "seen"})
+    app.call("kits:deep", {"name": "shallow"})
+    assert "seen" in app.ok("run", "lib:names", "--component", "one").output
     assert "shallow" in app.ok("data", "notes", "--component", "one/inner").screen
     listed: Any = app.call("_system/frontend/components:list")
     assert {each["path"] for each in listed} == {"", "one", "two", "one/inner", "two/inner"}
 
 
 def test_an_export_has_the_data_of_components(app: ConvexProject) -> None:
+    app.call("kits:deep", {"name": "shallow"})
+    app.call("kits:keep")
     path = app.directory / "export.zip"
     app.ok("export", "--path", str(path), "--include-file-storage")
     with zipfile.ZipFile(path) as archive:
@@ -393,6 +403,7 @@ def test_an_export_has_the_data_of_components(app: ConvexProject) -> None:
 
 
 def test_who_is_unmounted_keeps_his_data_for_his_return(app: ConvexProject) -> None:
+    app.call("kits:add", {"to": "two", "name": "kept"})
     before = app.call("kits:names")[1]
     handles = app.call("kits:handles")
     app.write("convex.config.ts", APP.replace('name: "two"', 'name: "three"'))

@@ -394,10 +394,12 @@ async def test_what_is_rolled_back_counts_as_written_no_more(database: Database)
     before = tx.metrics()
     savepoint = tx.savepoint()
     await tx.insert("t", {"kept": False})
-    tx.usage.count_scheduled(10)
     assert tx.metrics() != before
     tx.rollback_to(savepoint)
     assert tx.metrics() == before
+    tx.usage.count_scheduled(10)
+    tx.rollback_to(savepoint)
+    assert tx.metrics()["functionsScheduled"]["used"] == 1
 
 
 async def test_savepoints_nest_to_any_depth(database: Database) -> None:

@@ -133,8 +133,6 @@ class Written(NamedTuple):
     bytes: int
     system_documents: int
     system_bytes: int
-    functions_scheduled: int
-    scheduled_arguments_bytes: int
 
 
 class Usage:
@@ -198,19 +196,17 @@ class Usage:
             self.bytes_written,
             self.system_documents_written,
             self.system_bytes_written,
-            self.functions_scheduled,
-            self.scheduled_function_args_bytes,
         )
 
     def take_back(self, before: Written) -> None:
-        """What was written since then has been rolled back, and counts no more; what was read does."""
+        """What was written since then has been rolled back, and counts no more. What was read does, and
+        functions that were scheduled do (semantics 14.23).
+        """
         (
             self.documents_written,
             self.bytes_written,
             self.system_documents_written,
             self.system_bytes_written,
-            self.functions_scheduled,
-            self.scheduled_function_args_bytes,
         ) = before
 
     def count_scheduled(self, argument_bytes: int) -> None:

@@ -113,9 +113,9 @@ def test_a_path_keeps_its_component_for_life(pushes: list[tuple[list[str], list[
             )
             assert tree.differences.get(path) == expected
         assert {each.path for each in tree.in_order()} == mounted
-        assert [each.path for each in tree.created] == sorted(
-            (path for path in mounted if path not in before), key=lambda path: path.count("/")
-        ) or len(tree.created) == len(mounted - before.keys())
+        created = [each.path for each in tree.created]
+        assert set(created) == mounted - before.keys()
+        assert created == sorted(created, key=lambda path: path.count("/")), "parents come first"
         deployment = replace(tree.put_into(deployment), id="d")
         assert set(deployment.children) == set(above)
         for one in above:

@@ -14,13 +14,13 @@ from msgspec import UNSET, UnsetType
 
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.components import Component, Variable
+from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.stored_rows import system_rows
 
 if TYPE_CHECKING:
     from parabola.database.model.tables import Registry
     from parabola.database.snapshot import Snapshot
     from parabola.database.transaction import Transaction
-    from parabola.functions.deployed.definition import Definition
 
 __all__ = [
     "ComponentRow",
@@ -123,8 +123,6 @@ async def component_rows(tx: Snapshot) -> list[ComponentRow]:
 
 def components_of(rows: list[ComponentRow], definitions: Mapping[str, Definition]) -> dict[str, Component]:
     """The components that rows describe, by their ids. The code of an unmounted one is nobody's."""
-    from parabola.functions.deployed.definition import Definition
-
     paths: dict[str, str] = {}
     waiting = list(rows)
     while waiting:

@@ -4,6 +4,7 @@
 #   make test     every check: style, types, layers, tests with the real clients
 #   make test-all the tests on every Python and Node.js that we promise, as far as they are to be had
 #   make test-cli-versions  every minor version of the official command line that is still in use
+#   make test-components  apps with every component from npm that we promise; `make test` takes the ten most used
 #   make test-js  the unit tests of the TypeScript host alone
 #   make lint     style, types and layers alone
 #   make coverage what each module's own tests reach, and whether that has fallen
@@ -20,7 +21,7 @@ WORKERS ?= 3
 BIN := $(VENV)/bin
 SETUP := $(BIN)/python tools/setup.py
 
-.PHONY: demo test test-all test-cli-versions test-js coverage lint docs bench clean
+.PHONY: demo test test-all test-cli-versions test-components test-js coverage lint docs bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.installed
@@ -44,6 +45,13 @@ test-cli-versions: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e
 	@$(SETUP) command-lines all
 	PARABOLA_CLI_VERSIONS=all $(BIN)/python -m pytest -q -n $(WORKERS) tests/e2e/test_cli_versions.py
+
+test-components: $(VENV)/.installed-dev
+	@$(SETUP) npm tests/e2e
+	@$(SETUP) npm tests/e2e/npm_components
+	@$(SETUP) chromium
+	PARABOLA_TEST_COMPONENTS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
+		tests/e2e/test_npm_components.py tests/e2e/npm_components
 
 test-js: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/hosts_node/test_units.py
@@ -72,7 +80,7 @@ bench: $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) site .test-all .cli-versions examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules \
-		tools/javascript/node_modules
+		tests/e2e/npm_components/node_modules tools/javascript/node_modules
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@echo "  · installing Parabola into $(VENV)"

@@ -46,7 +46,7 @@ class ConvexProject:
         self,
         directory: Path,
         server: ServerProcess,
-        project: str = "messages",
+        project: str | Path = "messages",
         packages: Path = PACKAGES,
     ) -> None:
         self.directory = directory

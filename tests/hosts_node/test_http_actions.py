@@ -34,6 +34,14 @@ def test_a_response_has_status_headers_and_body(host: Host) -> None:
     )
 
 
+def test_a_status_without_a_body_leaves_out_one_that_is_given(host: Host) -> None:
+    for status in (204, 205, 304):
+        answer = respond(host, "GET", f"/status/{status}")
+        assert (answer[0], answer[2]) == (status, b"")
+        assert "content-length" not in answer[1]
+    assert respond(host, "GET", "/status/404")[2] == b"nothing"
+
+
 def test_a_request_has_method_url_headers_and_body(host: Host) -> None:
     status, _, body = respond(host, "POST", "/echo", b"ping")
     assert (status, body) == (201, b'{"text":"ping","method":"POST","url":"http://h/echo","header":"1"}')

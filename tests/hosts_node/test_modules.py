@@ -225,16 +225,42 @@ def test_what_does_not_exist_cannot_be_imported(bare: Host) -> None:
         assert error(message)["message"] == text
 
 
-def test_asynchronous_web_assembly_is_refused(bare: Host) -> None:
+TYPES = [0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 127, 127, 1, 127]
+EXPORTS = [3, 2, 1, 0, 7, 7, 1, 3, 97, 100, 100, 0, 0]
+ADDITION = [*TYPES, *EXPORTS, 10, 9, 1, 7, 0, 32, 0, 32, 1, 106, 11]
+"""A module of WebAssembly with one function, `add`."""
+
+
+@pytest.mark.parametrize("kind", ["query", "mutation", "action"])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(await WebAssembly.instantiate(bytes, {})).instance",
+        "await WebAssembly.instantiate(await WebAssembly.compile(bytes.buffer))",
+        "await WebAssembly.compile(bytes).then((m) => WebAssembly.instantiate(m)).finally(() => {})",
+        "(await Promise.all([WebAssembly.instantiate(bytes), WebAssembly.compile(bytes)]))[0].instance",
+    ],
+)
+def test_web_assembly_is_compiled_and_run_everywhere(bare: Host, kind: str, expression: str) -> None:
+    name = kind.capitalize()
+    source = (
+        f"const {kind} = (f) => Object.assign(f, {{ is{name}: true, "
+        f"invoke{name}: async () => JSON.stringify(await f()) }});"
+        f"const f = {kind}(async () => {{ const bytes = new Uint8Array({ADDITION}); "
+        f"const instance = {expression}; return instance.exports.add(2, 3); }}); export {{ f }};"
+    )
+    bare.load([{"path": "main.js", "source": source}])
+    assert bare.run(kind, "main:f")["result"] == 5
+
+
+def test_web_assembly_that_is_none_is_refused_by_name(bare: Host) -> None:
     for name in ("compile", "instantiate"):
-        message = run(
-            bare,
-            main=f"const f = query(() => WebAssembly.{name}(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))); "
-            "export { f };",
-        )
-        assert error(message)["message"].startswith(
-            f"Uncaught TypeError: WebAssembly.{name} is not supported"
-        )
+        body = f"async () => {{ await WebAssembly.{name}(new Uint8Array([0, 97])); }}"
+        message = run(bare, main=f"const f = query({body}); export {{ f }};")
+        assert error(message)["message"].startswith(f"Uncaught CompileError: WebAssembly.{name}(): expected")
+        body = f"async () => {{ await WebAssembly.{name}Streaming(new Uint8Array([0, 97])); }}"
+        message = run(bare, main=f"const f = query({body}); export {{ f }};")
+        assert f"WebAssembly.{name}Streaming is not supported" in error(message)["message"]
 
 
 def test_import_time_has_the_clock_and_the_randomness_of_the_push(bare: Host) -> None:

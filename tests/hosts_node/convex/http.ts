@@ -18,6 +18,14 @@ http.route({
   }),
 });
 http.route({
+  pathPrefix: "/status/",
+  method: "GET",
+  handler: httpAction(async (_ctx, request) => {
+    const status = Number(new URL(request.url).pathname.split("/")[2]);
+    return new Response("nothing", { status });
+  }),
+});
+http.route({
   pathPrefix: "/stream/",
   method: "GET",
   handler: httpAction(async (ctx: any) => {

@@ -167,15 +167,46 @@
     Atomics,
   );
   delete (/** @type {any} */ (Atomics).waitAsync);
-  for (const name of ["compile", "instantiate", "compileStreaming", "instantiateStreaming"]) {
+  // WebAssembly is compiled where it is asked for, so that queries have their answer within microtasks, as officially.
+  const wasm = /** @type {any} */ (global).WebAssembly;
+  const { Module: WasmModule, Instance: WasmInstance } = wasm;
+  /** @param {string} name @param {() => UserValue} work */
+  const asIfNamed = (name, work) => {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof Error)
+        error.message = error.message.replace(/^WebAssembly\.(Module|Instance)\(\)/, `WebAssembly.${name}()`);
+      throw error;
+    }
+  };
+  /** @param {UserValue} source @param {UserValue} imports */
+  const instanceOf = (source, imports) =>
+    imports === undefined ? new WasmInstance(source) : new WasmInstance(source, imports);
+  const compiling = {
+    /** @param {UserValue} source */
+    async compile(source) {
+      return asIfNamed("compile", () => new WasmModule(source));
+    },
+    /** @param {UserValue} source @param {UserValue} imports */
+    async instantiate(source, imports) {
+      return asIfNamed("instantiate", () => {
+        if (source instanceof WasmModule) return instanceOf(source, imports);
+        const module = new WasmModule(source);
+        return { module, instance: instanceOf(module, imports) };
+      });
+    },
+  };
+  for (const [name, compile] of Object.entries(compiling)) install(name, compile, wasm);
+  for (const name of ["compileStreaming", "instantiateStreaming"]) {
     install(
       name,
       {
         async [name]() {
-          throw new TypeError(`WebAssembly.${name} is not supported. Use new WebAssembly.Module(bytes) instead.`);
+          throw new TypeError(`WebAssembly.${name} is not supported. Use WebAssembly.instantiate(bytes) instead.`);
         },
       }[name],
-      /** @type {any} */ (global).WebAssembly,
+      wasm,
     );
   }
 

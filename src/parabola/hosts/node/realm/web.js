@@ -181,9 +181,14 @@
     if (body instanceof Blob) return body.size;
     return body instanceof URLSearchParams ? new TextEncoder().encode(`${body}`).length : undefined;
   };
+  /** Statuses that have no body: one that is given all the same is left out, where Node.js would throw. */
+  const BODILESS = [204, 205, 304];
+  /** @param {UserValue} init */
+  const isBodiless = (init) => BODILESS.includes(Number(init?.status));
   const Response = expose("Response", outer.Response, {
-    onConstruct(face, [body]) {
-      const length = lengthOf(body);
+    prepare: ([body, init]) => [isBodiless(init) ? null : body, init],
+    onConstruct(face, [body, init]) {
+      const length = isBodiless(init) ? undefined : lengthOf(body);
       if (length !== undefined) bodyLengths.set(face, length);
     },
   });

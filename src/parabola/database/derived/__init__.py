@@ -1,0 +1,1 @@
+"""Text and vector indexes: derived from committed documents, read at a timestamp (search 1 and 2)."""

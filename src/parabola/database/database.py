@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from random import Random
 from typing import Final, TypeVar
@@ -13,8 +13,10 @@ from parabola.database.commits.committer import NEXT_ID, Committer
 from parabola.database.commits.subscriptions import Subscriptions
 from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn, Turns
 from parabola.database.commits.write_set import WriteSet
+from parabola.database.derived.derived_indexes import DerivedIndexes
 from parabola.database.model.documents import Revision
 from parabola.database.model.errors import ConflictError, TryAgain
+from parabola.database.model.indexes import Index
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import FIRST_FREE_ID
 from parabola.database.model.tables import Registry
@@ -22,7 +24,7 @@ from parabola.database.settings import DatabaseSettings
 from parabola.database.store.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
 from parabola.database.transaction import Transaction
 from parabola.database.unique_keys import check_unique_keys, unique_rules
-from parabola.database.upkeep.backfill import Backfill
+from parabola.database.upkeep.backfill import Backfill, mark_backfilled
 from parabola.database.upkeep.bootstrap import add_missing_system_tables, first_commit, load_registry
 from parabola.database.upkeep.inspection import Inspection
 from parabola.database.upkeep.running_time import JUMP_SECONDS, NS_PER_SECOND, RunningTime, seconds_since_boot
@@ -69,6 +71,8 @@ class Database:
         self._kept: list[int] = []
         self._clock = clock
         self._listeners: list[CommitListener] = []
+        self.derived = DerivedIndexes(self)
+        """The text and vector indexes."""
         self._committer = Committer(
             persistence,
             latest_ts,
@@ -76,6 +80,7 @@ class Database:
             clock=clock,
             next_id=next_id,
             publish=self._publish,
+            derived=self.derived,
             log_bytes=settings.recent_commits_bytes,
         )
         self.subscriptions = Subscriptions(self._committer.log)
@@ -123,6 +128,7 @@ class Database:
         # What tables and indexes were like before is not known any more.
         database.oldest_ts = state.latest_ts
         database.oldest_document_ts = int(state.properties.get(DOCUMENTS_BEFORE, 0))
+        database.derived.start()
         database._backfill = Backfill(database)
         database._vacuum = Vacuum(database, retention or Retention(documents=settings.history_seconds))
         database._inspection = Inspection(database, settings.inspection_seconds)
@@ -298,7 +304,7 @@ class Database:
         return remove
 
     def _publish(self, write_set: WriteSet) -> None:
-        self.subscriptions.publish(write_set.keys, write_set.ts)
+        self.subscriptions.publish(write_set.keys, write_set.ts, write_set.searched)
         for listener in tuple(self._listeners):
             try:
                 listener(write_set, write_set.ts)
@@ -356,15 +362,21 @@ class Database:
         self.oldest_ts = max(self.oldest_ts, entries_ts)
         self.oldest_document_ts = max(self.oldest_document_ts, documents_ts)
         self._committer.forget_registries_before(self.kept_before(self.oldest_ts))
+        self.derived.forget_before(self.oldest_ts, self.live_indexes())
 
     def live_indexes(self) -> frozenset[int]:
         """Every index that a read within retention may use."""
         return self._committer.known_indexes()
 
+    async def mark_backfilled(self, indexes: Sequence[Index]) -> None:
+        """Stores that these indexes have been filled."""
+        await mark_backfilled(self, indexes)
+
     async def wait_backfilled(self) -> None:
         """Returns when no index waits to be filled."""
         assert self._backfill is not None
         await self._backfill.wait()
+        await self.derived.wait_backfilled()
 
     async def close(self) -> None:
         """Makes everything durable and closes the store. Further commits fail."""
@@ -372,6 +384,7 @@ class Database:
             if service is not None:
                 await service.close()
         await self._committer.close()
+        await self.derived.close()
         await self.persistence.close()
 
 

@@ -15,6 +15,7 @@ from parabola.database.commits.overlay import Overlay
 from parabola.database.model.documents import Document
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
 from parabola.database.model.intervals import Interval, OpenRead, ReadSet
+from parabola.database.model.searches import OpenSearch
 from parabola.database.model.system_tables import (
     INDEX_BY_TABLET,
     TABLES_BY_NAME,
@@ -31,7 +32,14 @@ from parabola.values.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
+    from parabola.database.derived.ranks import Rank
+    from parabola.database.derived.text_index import TextIndex
+    from parabola.database.derived.text_query import TextQuery, TextResult
+    from parabola.database.derived.vector_index import VectorIndex
+    from parabola.database.derived.vector_query import VectorQuery, VectorResult
+    from parabola.database.derived.weights import Weights
     from parabola.database.query.evaluator import Page, QueryStream
+    from parabola.database.query.vector_search import VectorHit
 
 __all__ = ["Access", "Snapshot"]
 
@@ -396,6 +404,75 @@ class Snapshot:
         if not table.is_system:
             self.usage.documents_read -= documents
             self.usage.bytes_read -= size
+
+    # Searches
+
+    async def search_text(
+        self,
+        index: Index,
+        query: TextQuery,
+        limit: int,
+        *,
+        weights: Weights | None = None,
+        after: Rank | None = None,
+        through: Rank | None = None,
+    ) -> TextResult:
+        """The next at most `limit` results of a search, pending writes included.
+
+        Those below `after` and not below `through`, ranked by the weights of an earlier search if given.
+        Records and counts nothing.
+        """
+        structure: TextIndex = await self._structure(index)
+        return await structure.search(
+            query,
+            self.begin_ts,
+            limit,
+            pending=self._pending_entries(index),
+            weights=weights,
+            after=after,
+            through=through,
+        )
+
+    async def vector_search(self, search_json: Any, *, in_transaction: bool) -> list[VectorHit]:
+        """The nearest vectors of an index, best first; see `query.vector_search`.
+
+        Depends on the search if it is a transaction's.
+        """
+        from parabola.database.query.vector_search import run_vector_search
+
+        return await run_vector_search(self, search_json, in_transaction=in_transaction)
+
+    async def search_vectors(self, index: Index, query: VectorQuery, limit: int) -> VectorResult:
+        """The first at most `limit` results, pending writes included; records and counts nothing."""
+        structure: VectorIndex = await self._structure(index)
+        return await structure.search(query, self.begin_ts, limit, pending=self._pending_entries(index))
+
+    async def _structure(self, index: Index) -> Any:
+        self._check_retention()
+        return await self._database.derived.at(index, self.begin_ts)
+
+    def _pending_entries(self, index: Index) -> dict[str, Any]:
+        if not self.overlay.has_writes(index.tablet_id):
+            return {}
+        entry_of = self._database.derived.entry_of(index)
+        return {
+            write.id: None if write.new is None else entry_of(write.new.value)
+            for write in self.overlay.writes(index.tablet_id)
+        }
+
+    async def document(self, table: Table, id: str) -> Document | None:
+        """A document of a table, pending writes included; records and counts nothing."""
+        return await self._current(table, id)
+
+    def open_search(self, table: Table) -> OpenSearch:
+        """Starts a search of a table's documents; counts as one interval read."""
+        if not table.is_system:
+            self.usage.count_intervals(1)
+        return self.read_set.open_search(table.tablet_id)
+
+    def close_search(self, search: OpenSearch) -> None:
+        """What `search` has read is final."""
+        self.read_set.close_search(search)
 
     async def count(self, table: str, *, system: bool = False) -> int:
         """Number of documents in a table, pending writes included; depends on the whole of it."""

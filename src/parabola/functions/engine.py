@@ -40,6 +40,7 @@ from parabola.functions.syscalls import calls as syscall_calls
 from parabola.functions.syscalls import data as syscall_data
 from parabola.functions.syscalls import meta as syscall_meta
 from parabola.functions.syscalls import streams as syscall_streams
+from parabola.functions.syscalls.search import VectorSearches
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.functions.system.registry import PREFIX
 from parabola.values.errors import InternalServerError
@@ -98,6 +99,7 @@ class FunctionRunner:
                 *syscall_audit.SYSCALLS,
             ]
         )
+        VectorSearches(database).register(self.syscalls)
         self.query_cache = QueryCache(self, database, capacity=settings.query_cache_bytes)
         self._mutations = Mutations(self)
         self._seeds = SeedSource()

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from copy import copy
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from parabola.database.commits.commit_lane import CommitLane
 from parabola.database.commits.overlay import PendingWrite
@@ -34,7 +34,7 @@ from parabola.values.errors import OutOfRetention
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
 
-__all__ = ["NEXT_ID", "Committer"]
+__all__ = ["NEXT_ID", "Committer", "DerivedFeed"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -43,6 +43,16 @@ NEXT_ID: Final = "next_id"
 
 PART: Final = 128
 """Documents of a commit that are stored at once; a larger commit gives others a turn in between."""
+
+
+class DerivedFeed(Protocol):
+    """Where what is derived from commits hears of them (`derived`)."""
+
+    def append(self, write_set: WriteSet) -> None:
+        """A commit has been validated; sets its `searched`. It must not wait, nor fail."""
+
+    def take_back(self, kept_ts: int) -> None:
+        """The commits after `kept_ts` are no more."""
 
 
 class _Waiting(NamedTuple):
@@ -63,6 +73,7 @@ class Committer:
         clock: Callable[[], int],
         next_id: int,
         publish: Callable[[WriteSet], None],
+        derived: DerivedFeed,
         log_bytes: int,
     ) -> None:
         self.latest_ts = latest_ts
@@ -75,6 +86,7 @@ class Committer:
         self._persistence = persistence
         self._clock = clock
         self._publish = publish
+        self._derived = derived
         self._assigned_ts = latest_ts
         self._registries: list[tuple[int, Registry]] = [(0, registry)]
         # Newest number of documents of each tablet that was written since the start.
@@ -195,6 +207,7 @@ class Committer:
         self.latest_ts = ts
         if registry is not self.registry:
             self._registries.append((ts, registry))
+        self._derived.append(write_set)
         self.log.append(write_set)
         durable = self._until_durable(ts, write_set)
         if on_validated is not None:
@@ -303,6 +316,7 @@ class Committer:
         self.latest_ts = min(self.latest_ts, kept)
         while len(self._registries) > 1 and self._registries[-1][0] > kept:
             self._registries.pop()
+        self._derived.take_back(kept)
         for commit in self.log.drop_after(kept):
             for tablet_id, delta in commit.deltas.items():
                 self._counts[tablet_id] -= delta

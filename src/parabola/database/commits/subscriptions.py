@@ -8,13 +8,14 @@ The cost of a commit is that of its keys and of the subscriptions it touches, ho
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Final
 
 from parabola.database.commits.interval_map import IntervalMap
 from parabola.database.commits.write_log import WriteLog
 from parabola.database.model.intervals import Intervals, ReadSet
+from parabola.database.model.searches import SearchedChange, SearchRead, SearchWatchers
 
 __all__ = ["Subscriptions", "Token"]
 
@@ -24,11 +25,18 @@ _log: Final = logging.getLogger(__name__)
 class Token:
     """One subscription. `active` until it was invalidated or dropped."""
 
-    __slots__ = ("callback", "reads", "ts")
+    __slots__ = ("callback", "reads", "searches", "ts")
 
-    def __init__(self, reads: dict[int, Intervals], ts: int, callback: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        reads: dict[int, Intervals],
+        searches: Sequence[SearchRead],
+        ts: int,
+        callback: Callable[[int], None],
+    ) -> None:
         # None once no commit can touch it any more.
         self.reads: dict[int, Intervals] | None = reads
+        self.searches = searches
         self.ts = ts
         self.callback: Callable[[int], None] | None = callback
 
@@ -46,6 +54,7 @@ class Subscriptions:
 
     def __init__(self, log: WriteLog) -> None:
         self._holders: dict[int, IntervalMap[Token]] = {}
+        self._watchers: dict[int, SearchWatchers[Token]] = {}
         self._random = Random()
         self._log = log
         self._published_ts = log.start_ts
@@ -63,7 +72,7 @@ class Subscriptions:
         set must not change afterwards.
         """
         reads = read_set.by_index
-        token = Token(reads, ts, callback)
+        token = Token(reads, read_set.searches, ts, callback)
         invalid_ts = self.first_write(read_set, ts)
         if invalid_ts is not None:
             token.reads = None
@@ -76,6 +85,11 @@ class Subscriptions:
                 holders = self._holders[index_id] = IntervalMap(self._random)
             for interval in intervals:
                 holders.add(interval, token)
+        for read in token.searches:
+            watchers = self._watchers.get(read.index_id)
+            if watchers is None:
+                watchers = self._watchers[read.index_id] = read.watchers()
+            watchers.add(read, token)
         return token
 
     def drop(self, token: Token) -> None:
@@ -83,10 +97,13 @@ class Subscriptions:
         token.callback = None
         self._forget(token)
 
-    def publish(self, write_keys: Mapping[int, Iterable[bytes]], ts: int) -> None:
+    def publish(
+        self, write_keys: Mapping[int, Iterable[bytes]], ts: int, searched: Sequence[SearchedChange] = ()
+    ) -> None:
         """Invalidates what a commit touched, which is in the log.
 
-        `write_keys` holds for each index the keys of the old and the new version of every written document.
+        `write_keys` holds for each index the keys of the old and the new version of every written document,
+        `searched` the documents that derived indexes have.
         Commits are published in the order of their timestamps. An error in a callback is logged and does not
         keep the others from being called.
         """
@@ -101,9 +118,26 @@ class Subscriptions:
                     if token.ts < ts and token.reads is not None:
                         touched.append(token)
                         self._forget(token)
+        if searched and self._watchers:
+            touched += self._searching(searched, ts)
         self._published_ts = ts
         for token in touched:
             _fire(token, ts)
+
+    def _searching(self, searched: Sequence[SearchedChange], ts: int) -> list[Token]:
+        """Those whose searches a commit touches; they are forgotten."""
+        touched: list[Token] = []
+        for change in searched:
+            for index_id in change.index_ids:
+                for entry in change.entries(index_id) if index_id in self._watchers else ():
+                    watchers = self._watchers.get(index_id)
+                    if entry is None or watchers is None:
+                        continue
+                    for token in list(watchers.touched(change.id, entry)):
+                        if token.ts < ts and token.reads is not None:
+                            touched.append(token)
+                            self._forget(token)
+        return touched
 
     def first_write(self, read_set: ReadSet, ts: int) -> int | None:
         """Timestamp of the first published commit after `ts` that touched `read_set`; None if there is none.
@@ -124,7 +158,12 @@ class Subscriptions:
                 holders.discard(interval, token)
             if not holders:
                 del self._holders[index_id]
-        token.reads = None
+        for read in token.searches:
+            watchers = self._watchers[read.index_id]
+            watchers.discard(read, token)
+            if not len(watchers):
+                del self._watchers[read.index_id]
+        token.reads, token.searches = None, ()
 
 
 def _fire(token: Token, ts: int) -> None:

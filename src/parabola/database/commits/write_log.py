@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from parabola.database.commits.write_set import WriteSet
+from parabola.database.model.indexes import id_key
 from parabola.database.model.intervals import ReadSet
+from parabola.database.model.searches import SearchedChange, SearchRead
 from parabola.database.settings import DatabaseSettings
 
 __all__ = ["LoggedCommit", "Touched", "WriteLog"]
@@ -26,10 +29,14 @@ class LoggedCommit(NamedTuple):
     keys: dict[int, list[bytes]]
     deltas: dict[int, int]
     weight: int
+    searched: Sequence[SearchedChange] = ()
 
 
 class Touched(NamedTuple):
-    """A commit that wrote into a read set, and the first index and key where it did."""
+    """A commit that wrote into a read set, and the first index and key where it did.
+
+    Of a derived index, which has no keys, it is the document's key in `by_id`.
+    """
 
     commit: LoggedCommit
     index_id: int
@@ -56,8 +63,12 @@ class WriteLog:
         weight = _COMMIT_OVERHEAD + sum(
             [len(key) + _KEY_OVERHEAD for keys in write_set.keys.values() for key in keys]
         )
+        searched = write_set.searched
+        if searched:
+            weight += sum([change.weight for change in searched])
+        deltas = write_set.count_deltas()
         self._commits.append(
-            LoggedCommit(write_set.ts, write_set.source, write_set.keys, write_set.count_deltas(), weight)
+            LoggedCommit(write_set.ts, write_set.source, write_set.keys, deltas, weight, searched)
         )
         self._bytes += weight
         while self._bytes > self._max_bytes or self._commits[0].ts < write_set.ts - self._max_age:
@@ -68,21 +79,23 @@ class WriteLog:
                 break
 
     def first_touching(self, read_set: ReadSet, after_ts: int) -> Touched | None:
-        """The newest commit after a timestamp that wrote a key inside the read set."""
+        """The newest commit after a timestamp that wrote into the read set."""
         reads = None
         for commit in reversed(self._commits):
             if commit.ts <= after_ts:
                 return None
             if reads is None:
-                reads = read_set.by_index
+                reads, searches = read_set.by_index, _by_index(read_set)
             for index_id in commit.keys.keys() & reads.keys():
                 intervals, keys = reads[index_id], commit.keys[index_id]
                 if intervals.contains_any(keys):
                     return Touched(commit, index_id, next(k for k in keys if intervals.contains(k)))
+            if commit.searched and searches and (found := _touched(commit.searched, searches)):
+                return Touched(commit, *found)
         return None
 
     def first_between(self, read_set: ReadSet, after_ts: int, through_ts: int) -> int | None:
-        """The oldest commit after one timestamp and up to another that wrote a key inside the read set."""
+        """The oldest commit after one timestamp and up to another that wrote into the read set."""
         reads = None
         found: int | None = None
         for commit in reversed(self._commits):
@@ -91,10 +104,10 @@ class WriteLog:
             if commit.ts > through_ts:
                 continue
             if reads is None:
-                reads = read_set.by_index
+                reads, searches = read_set.by_index, _by_index(read_set)
             if any(
                 reads[index].contains_any(commit.keys[index]) for index in commit.keys.keys() & reads.keys()
-            ):
+            ) or (commit.searched and searches and _touched(commit.searched, searches)):
                 found = commit.ts
         return found
 
@@ -115,3 +128,25 @@ class WriteLog:
             self._bytes -= commit.weight
             dropped.append(commit)
         return dropped
+
+
+def _by_index(read_set: ReadSet) -> dict[int, list[SearchRead]] | None:
+    """The searches of a read set by their index; None without any."""
+    if not read_set.searches:
+        return None
+    by_index = defaultdict(list)
+    for read in read_set.searches:
+        by_index[read.index_id].append(read)
+    return by_index
+
+
+def _touched(
+    changes: Sequence[SearchedChange], searches: dict[int, list[SearchRead]]
+) -> tuple[int, bytes] | None:
+    """The first index of which a change touches a search, and the key of the document."""
+    for change in changes:
+        for index_id in change.index_ids:
+            for read in searches.get(index_id, ()):
+                if change.touches(read):
+                    return index_id, id_key(change.id)
+    return None

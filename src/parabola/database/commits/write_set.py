@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from parabola.database.commits.overlay import PendingWrite
 from parabola.database.model.documents import Revision
 from parabola.database.model.indexes import id_key
+from parabola.database.model.searches import SearchedChange
 from parabola.database.model.tables import Registry, Table
 from parabola.database.store.persistence import DocumentWrite, EntryChange
 from parabola.values.encoding import dumps
@@ -33,10 +34,11 @@ class Change(NamedTuple):
 class WriteSet:
     """The changes of one commit, and for each index the sorted keys that were removed from it or put into it.
 
-    `source` says who committed, in the words given to `Database.commit`.
+    `source` says who committed, in the words given to `Database.commit`. `searched` are the changes in tables
+    with derived indexes.
     """
 
-    __slots__ = ("changes", "keys", "source", "ts")
+    __slots__ = ("changes", "keys", "searched", "source", "ts")
 
     def __init__(
         self, ts: int, source: str, changes: tuple[Change, ...], writes: Iterable[DocumentWrite]
@@ -44,6 +46,7 @@ class WriteSet:
         self.ts = ts
         self.source = source
         self.changes = changes
+        self.searched: Sequence[SearchedChange] = ()
         self.keys: dict[int, list[bytes]] = {}
         keys = self.keys
         for write in writes:

@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from parabola.database.derived.tokens import words
 from parabola.values.ordering import encode_key
 from parabola.values.placeholders import UNDEFINED
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "MAX_COUNT",
@@ -118,6 +119,8 @@ class VectorDefinition:
 
 def unit_vector(numbers: Sequence[float]) -> NDArray[np.float32] | None:
     """The vector of this direction and length 1, zero for zero; None if a number is not finite."""
+    import numpy as np  # here, as text indexes are known without it
+
     vector = np.array(numbers, dtype=np.float64)
     largest = float(np.abs(vector).max(initial=0.0))
     if not isfinite(largest):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from parabola.database.derived.entries import TextEntry
 from parabola.database.derived.ranks import Rank
@@ -18,15 +18,17 @@ Holder = TypeVar("Holder")
 
 @dataclass(frozen=True, slots=True)
 class TextRead:
-    """One search that was read: by what it ranked, and the rank of the last row it showed.
+    """One search that was read: by what it ranked, and the ranks of the rows it showed.
 
-    `floor` is None if it showed all that there was: then everything that matches could change it.
+    `floor` is that of the last one, None if it showed all that there was: then everything that matches could
+    change it. A later page showed nothing that ranks at or above `ceiling`, where the one before it ended.
     """
 
     index_id: int
     query: TextQuery
     weights: Weights
     floor: Rank | None
+    ceiling: Rank | None = None
 
     def touched_by(self, id: str, entry: TextEntry) -> bool:
         """Whether this version of a document, before or after a write, has or had a place among the rows."""
@@ -35,8 +37,14 @@ class TextRead:
         worth = score(self.query, self.weights, entry)
         if worth is None:
             return False
-        floor = self.floor
-        return floor is None or Rank(worth * (1.0 + _ROUNDING), entry.creation_time, id) >= floor
+        floor, ceiling = self.floor, self.ceiling
+        if floor is not None and Rank(worth * (1.0 + _ROUNDING), entry.creation_time, id) < floor:
+            return False
+        return ceiling is None or Rank(worth * (1.0 - _ROUNDING), entry.creation_time, id) < ceiling
+
+    def watchers(self) -> TextWatchers[Any]:
+        """An empty collection for reads of this kind."""
+        return TextWatchers()
 
 
 class TextWatchers(Generic[Holder]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from parabola.database.derived.entries import VectorEntry
 from parabola.database.derived.ranks import Rank
@@ -32,6 +32,10 @@ class VectorRead:
         if worth is None:
             return False
         return self.floor is None or Rank(worth + _ROUNDING, 0.0, id) >= self.floor
+
+    def watchers(self) -> VectorWatchers[Any]:
+        """An empty collection for reads of this kind."""
+        return VectorWatchers()
 
 
 class VectorWatchers(Generic[Holder]):

@@ -2,7 +2,8 @@
 
 A read set is what a transaction depends on: for each index, the parts of its key space that were looked at,
 whether or not a document was there. A commit that writes a key inside any of them conflicts with the
-transaction and invalidates every subscription that holds the read set (semantics 5.1, 6.1).
+transaction and invalidates every subscription that holds the read set (semantics 5.1, 6.1). What was read of
+derived indexes are the searches (`searches`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from parabola.database.model.searches import OpenSearch, SearchRead
 
 __all__ = ["Interval", "Intervals", "OpenRead", "ReadSet"]
 
@@ -167,24 +170,34 @@ class OpenRead:
 
 
 class ReadSet:
-    """What a transaction read: for each index the intervals of keys it looked at."""
+    """What a transaction read: for each index the intervals of keys it looked at, and its searches."""
 
-    __slots__ = ("_by_index", "_count", "_open")
+    __slots__ = ("_by_index", "_count", "_open", "_open_searches", "_searches")
 
     def __init__(self) -> None:
         self._by_index: dict[int, Intervals] = {}
         self._open: list[OpenRead] = []
+        self._searches: list[SearchRead] = []
+        self._open_searches: list[OpenSearch] = []
         self._count = 0
 
     @property
     def by_index(self) -> dict[int, Intervals]:
         """Index id -> intervals, reads in progress included. Not to be changed by the caller."""
-        return self.copy()._by_index if self._open else self._by_index
+        return self.copy()._by_index if self._open or self._open_searches else self._by_index
+
+    @property
+    def searches(self) -> list[SearchRead]:
+        """The searches, those in progress included. Not to be changed by the caller."""
+        if not self._open_searches:
+            return self._searches
+        under_way = [search.read for search in self._open_searches if search.read is not None]
+        return [*self._searches, *under_way]
 
     @property
     def count(self) -> int:
-        """Number of intervals; a read in progress counts as one."""
-        return self._count + len(self._open)
+        """Number of intervals; a read in progress counts as one, and so does a search."""
+        return self._count + len(self._open) + len(self._searches) + len(self._open_searches)
 
     def record(self, index_id: int, interval: Interval) -> None:
         intervals = self._by_index.get(index_id)
@@ -211,9 +224,35 @@ class ReadSet:
                     self.record(read.index_id, read.interval)
                 return
 
+    def record_search(self, read: SearchRead) -> None:
+        """Adds a search whose results were all read."""
+        self._searches.append(read)
+
+    def open_search(self, tablet_id: int) -> OpenSearch:
+        """Starts a search in a table, whose reading is set anew until `close_search`."""
+        search = OpenSearch(tablet_id)
+        self._open_searches.append(search)
+        return search
+
+    def close_search(self, search: OpenSearch) -> None:
+        """Makes what `search` has read final."""
+        for at, candidate in enumerate(self._open_searches):
+            if candidate is search:
+                del self._open_searches[at]
+                self._record_search(search)
+                return
+
+    def _record_search(self, search: OpenSearch) -> None:
+        if search.read is not None:
+            self._searches.append(search.read)
+        for key in search.keys:
+            self.record(search.tablet_id, Interval.point(key))
+
     def contains(self, index_id: int, key: bytes) -> bool:
         intervals = self._by_index.get(index_id)
         if intervals is not None and intervals.contains(key):
+            return True
+        if any(search.tablet_id == index_id and key in search.keys for search in self._open_searches):
             return True
         return any(
             read.index_id == index_id and read.interval is not None and read.interval.contains(key)
@@ -225,9 +264,12 @@ class ReadSet:
         other = ReadSet()
         other._by_index = {index_id: intervals.copy() for index_id, intervals in self._by_index.items()}
         other._count = self._count
+        other._searches = self._searches.copy()
         for read in self._open:
             if read.interval is not None:
                 other.record(read.index_id, read.interval)
+        for search in self._open_searches:
+            other._record_search(search)
         return other
 
     def merge(self, other: ReadSet) -> None:
@@ -235,9 +277,12 @@ class ReadSet:
         for index_id, intervals in other.by_index.items():
             for interval in intervals:
                 self.record(index_id, interval)
+        self._searches += other.searches
 
     def __eq__(self, other: object) -> bool:
-        return self.by_index == other.by_index if isinstance(other, ReadSet) else NotImplemented
+        if not isinstance(other, ReadSet):
+            return NotImplemented
+        return self.by_index == other.by_index and self.searches == other.searches
 
     __hash__ = None  # type: ignore[assignment]
 

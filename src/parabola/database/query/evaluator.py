@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parabola.database.query.pagination import Page, run_page
+from parabola.database.query.search_scan import open_scan
 from parabola.database.query.sources import QueryReader, resolve_source
 from parabola.database.query.stream import QueryStream
 from parabola.database.query.syntax import parse_query
@@ -23,7 +24,7 @@ def open_stream(tx: QueryReader, query_json: Any, access: Access) -> QueryStream
     """Compiles a query and starts its stream; nothing is read yet but the names of its table and index.
 
     `access` says which tables it may see. Raises `BadRequest` for a malformed query, a table that is off
-    limits, an index that cannot be queried, or a range that does not fit its index.
+    limits, an index that cannot be queried, or a range or search that does not fit its index.
     """
     query = parse_query(query_json, caller="queryStream")
-    return QueryStream(tx, resolve_source(tx, query, access), query.operators)
+    return QueryStream(open_scan(tx, resolve_source(tx, query, access)), query.operators)

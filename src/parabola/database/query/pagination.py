@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from parabola.database.model.documents import Document
-from parabola.database.model.intervals import Interval
 from parabola.database.query.cursors import END, CursorCodec, Position
-from parabola.database.query.sources import QueryReader, QuerySource, resolve_source
-from parabola.database.query.stream import BATCH, MAX_BATCH, Operators, RangeScan
+from parabola.database.query.scans import AnyScan
+from parabola.database.query.search_scan import open_scan
+from parabola.database.query.sources import QueryReader, resolve_source
+from parabola.database.query.stream import BATCH, MAX_BATCH, Operators
 from parabola.database.query.syntax import parse_query
 from parabola.values.errors import BadRequest, PaginationLimit
 from parabola.values.limits import MAX_BYTES_READ, MAX_DOCUMENTS_READ, MAX_PAGE_SIZE
@@ -91,7 +92,7 @@ async def run_page(
     elif journal is not None:
         end = cursor_codec.decode_journal(journal, fingerprint)
 
-    scan = RangeScan(tx, source, _between(source, start, end))
+    scan = open_scan(tx, source, start, end)
     documents: list[Document] = []
     try:
         if end is None:
@@ -102,18 +103,19 @@ async def run_page(
     finally:
         scan.record()
         scan.close()
+    split = scan.split_position
     return Page(
         page=documents,
         is_done=reached == END,
         continue_cursor=cursor_codec.encode(reached, fingerprint),
-        split_cursor=_split_cursor(scan, cursor_codec, fingerprint),
+        split_cursor=None if split is None else cursor_codec.encode(split, fingerprint),
         page_status="SplitRequired" if cut_short else _recommendation(scan, bounds, len(documents)),
         journal=cursor_codec.encode_journal(reached, fingerprint),
     )
 
 
 async def _fill(
-    scan: RangeScan, operators: Operators, bounds: _Bounds, documents: list[Document]
+    scan: AnyScan, operators: Operators, bounds: _Bounds, documents: list[Document]
 ) -> tuple[Position, bool]:
     """Reads until the page is full. The position reached, and whether a limit struck before that."""
     bytes_read = 0
@@ -122,9 +124,9 @@ async def _fill(
             return END, False
         rows_read = len(scan.keys)
         if bounds.rows is not None and rows_read >= bounds.rows:
-            return _position(scan), True
+            return scan.position(), True
         if bounds.bytes is not None and bytes_read >= bounds.bytes:
-            return _position(scan), True
+            return scan.position(), True
         batch = bounds.size - len(documents)
         if operators.has_filter:
             batch = max(batch, BATCH)
@@ -137,14 +139,14 @@ async def _fill(
         except PaginationLimit:
             if not rows_read:
                 raise
-            return _position(scan), True
+            return scan.position(), True
         bytes_read += document.size
         if operators.admit(document):
             documents.append(document)
-    return _position(scan), False
+    return scan.position(), False
 
 
-async def _drain(scan: RangeScan, operators: Operators, documents: list[Document]) -> None:
+async def _drain(scan: AnyScan, operators: Operators, documents: list[Document]) -> None:
     """Reads everything."""
     while not operators.is_full:
         if not await scan.fetch(MAX_BATCH):
@@ -154,30 +156,7 @@ async def _drain(scan: RangeScan, operators: Operators, documents: list[Document
             documents.append(document)
 
 
-def _position(scan: RangeScan) -> Position:
-    return Position(scan.keys[-1])
-
-
-def _between(source: QuerySource, start: Position | None, end: Position | None) -> Interval:
-    """The part of the source's interval after `start` and up to and including `end`."""
-    interval = source.interval
-    if start == END:
-        return Interval(b"", b"")
-    ascending = source.order == "asc"
-    if start is not None and start.after is not None:
-        interval = interval.after(start.after) if ascending else interval.before(start.after)
-    if end is not None and end.after is not None:
-        interval = interval.through(end.after) if ascending else interval.starting_at(end.after)
-    return interval
-
-
-def _split_cursor(scan: RangeScan, codec: CursorCodec, fingerprint: bytes) -> str | None:
-    """The middle of what was scanned, filtered out rows included."""
-    keys = scan.keys
-    return codec.encode(Position(keys[len(keys) // 2]), fingerprint) if len(keys) > 2 else None
-
-
-def _recommendation(scan: RangeScan, bounds: _Bounds, length: int) -> PageStatus | None:
+def _recommendation(scan: AnyScan, bounds: _Bounds, length: int) -> PageStatus | None:
     rows = min(bounds.rows or MAX_DOCUMENTS_READ, MAX_DOCUMENTS_READ)
     size = min(bounds.bytes or MAX_BYTES_READ, MAX_BYTES_READ)
     if len(scan.keys) > SPLIT_SHARE * rows or sum(scan.sizes) > SPLIT_SHARE * size or length > SPLIT_LENGTH:

@@ -1,7 +1,4 @@
-"""Full-text search as a source of a query: its shape and its rules (semantics 9.1, js-runtime 3.5).
-
-There is no search engine yet: a well-formed search is refused with a text that says so.
-"""
+"""Full-text search as a source of a query: its shape and its rules (semantics 9.1, js-runtime 3.5)."""
 
 from __future__ import annotations
 
@@ -39,7 +36,7 @@ SearchExpression = SearchText | SearchEquality
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """A search that obeys every rule: what a search engine is asked."""
+    """A search that obeys every rule."""
 
     text: str
     equalities: tuple[SearchEquality, ...]
@@ -78,6 +75,12 @@ def plan_search(
                     f"which doesn't match the indexed `searchField` {search_field}.",
                     "IncorrectSearchField",
                 )
+            if texts:
+                raise BadRequest(
+                    f"Search query against {index_name} contains multiple search filters against "
+                    f"{search_field}. Only one is allowed.",
+                    "DuplicateSearchFiltersError",
+                )
             texts.append(expression)
         else:
             if expression.field not in filter_fields:
@@ -92,12 +95,6 @@ def plan_search(
             f"Search query against {index_name} does not contain any search filters. "
             f'You must include a search filter like `q.search("{search_field}", searchText)`.',
             "MissingSearchFilterError",
-        )
-    if len(texts) > 1:
-        raise BadRequest(
-            f"Search query against {index_name} contains multiple search filters against {search_field}. "
-            "Only one is allowed.",
-            "DuplicateSearchFiltersError",
         )
     if len(equalities) > MAX_SEARCH_CONDITIONS:
         raise BadRequest(

@@ -1,24 +1,29 @@
-"""From the names in a query to an interval of an index."""
+"""From the names in a query to an interval of an index, or a search of one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from parabola.database.derived.ranks import Rank
+from parabola.database.derived.text_query import TextQuery, TextResult
+from parabola.database.derived.weights import Weights
 from parabola.database.model.documents import Document
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index
 from parabola.database.model.intervals import Interval, OpenRead
+from parabola.database.model.searches import OpenSearch
 from parabola.database.model.tables import Table
 from parabola.database.query.ranges import range_interval
 from parabola.database.query.search_syntax import plan_search
 from parabola.database.query.syntax import Query, Search, TableScan
 from parabola.database.store.persistence import Order, Rows
 from parabola.values.errors import BadRequest
+from parabola.values.ordering import encode_key
 
 if TYPE_CHECKING:
     from parabola.database.snapshot import Access
 
-__all__ = ["QueryReader", "QuerySource", "resolve_source"]
+__all__ = ["QueryReader", "QuerySource", "SearchSource", "resolve_source"]
 
 
 class QueryReader(Protocol):
@@ -44,6 +49,27 @@ class QueryReader(Protocol):
     def close_read(self, read: OpenRead) -> None:
         """The interval of `read` is final."""
 
+    async def search_text(
+        self,
+        index: Index,
+        query: TextQuery,
+        limit: int,
+        *,
+        weights: Weights | None,
+        after: Rank | None,
+        through: Rank | None,
+    ) -> TextResult:
+        """The next at most `limit` results, own writes included; records and counts nothing."""
+
+    async def document(self, table: Table, id: str) -> Document | None:
+        """A document as the transaction sees it; records and counts nothing."""
+
+    def open_search(self, table: Table) -> OpenSearch:
+        """Starts a search whose reading grows. Raises `PaginationLimit` for one read too many."""
+
+    def close_search(self, search: OpenSearch) -> None:
+        """What `search` has read is final."""
+
     def count_document(self, document: Document) -> None:
         """One document was read. Raises `PaginationLimit` if that is too much."""
 
@@ -63,10 +89,20 @@ class QuerySource:
     """Whether rows are shown in their public form."""
 
 
+@dataclass(frozen=True, slots=True)
+class SearchSource:
+    """What a query searches for, and in which index."""
+
+    table: Table
+    index: Index
+    query: TextQuery
+    fields: tuple[str, ...]
+
+
 _BUILT_IN_FIELDS: Final = {BY_ID: (), BY_CREATION_TIME: ("_creationTime",)}
 
 
-def resolve_source(reader: QueryReader, query: Query, access: Access) -> QuerySource:
+def resolve_source(reader: QueryReader, query: Query, access: Access) -> QuerySource | SearchSource:
     """Looks up what a query reads; that the result depends on the look-up is recorded in any case.
 
     Scanning a missing table finds nothing, as does a range of `by_id` or `by_creation_time` on it. Raises
@@ -79,7 +115,7 @@ def resolve_source(reader: QueryReader, query: Query, access: Access) -> QuerySo
         return QuerySource(source.order, fields, found, Interval.everything(), access.is_virtual)
     found = reader.find_index(source.table, source.index, access)
     if isinstance(source, Search):
-        raise _refused_search(source, found)
+        return _search_source(source, found)
     if found is not None and found[1].kind != "database":
         raise BadRequest(
             f"Index {source.name} is not a database index. Use `withSearchIndex` or `vectorSearch` with it.",
@@ -90,13 +126,14 @@ def resolve_source(reader: QueryReader, query: Query, access: Access) -> QuerySo
     return QuerySource(source.order, fields, found, interval, access.is_virtual)
 
 
-def _refused_search(source: Search, found: tuple[Table, Index] | None) -> BadRequest:
-    """Why a search cannot run: a mistake in it, or that there is no search engine yet."""
+def _search_source(source: Search, found: tuple[Table, Index] | None) -> SearchSource:
     if found is None or found[1].kind != "search":
-        return BadRequest(f"Index {source.name} is not a search index", "IndexNotASearchIndexError")
-    options = dict(found[1].options)
-    plan_search(source.name, options["searchField"], options.get("filterFields", ()), source.filters)
-    return BadRequest(
-        f"Search index {source.name} cannot be queried: full-text search is not available yet in Parabola.",
-        "SearchNotAvailable",
+        raise BadRequest(f"Index {source.name} is not a search index", "IndexNotASearchIndexError")
+    table, index = found
+    options = dict(index.options)
+    search_field, filter_fields = options["searchField"], tuple(options.get("filterFields", ()))
+    plan = plan_search(source.name, search_field, filter_fields, source.filters)
+    filters = tuple(
+        (filter_fields.index(equality.field), encode_key([equality.value])) for equality in plan.equalities
     )
+    return SearchSource(table, index, TextQuery.of(plan.text, filters), (search_field, *filter_fields))

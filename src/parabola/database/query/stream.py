@@ -1,7 +1,6 @@
 """A query as a stream of documents, fetched in batches and counted as they are consumed (js-runtime 3.8).
 
-What the stream has read is one interval: from the start of its range to the last document it looked at, and
-the whole range once that has ended. A filter looks at every document, whether it keeps it or not.
+What the stream has read is what its scan has. A filter looks at every document, whether it keeps it or not.
 """
 
 from __future__ import annotations
@@ -10,139 +9,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from parabola.database.model.documents import Document
-from parabola.database.model.intervals import Interval, OpenRead
-from parabola.database.query.sources import QueryReader, QuerySource
+from parabola.database.query.scans import AnyScan
 from parabola.database.query.syntax import Filter, Limit
-from parabola.database.query.virtual_tables import public_document
 from parabola.values.errors import UserError
 
-__all__ = ["BATCH", "MAX_BATCH", "Operators", "QueryStream", "RangeScan"]
+__all__ = ["BATCH", "MAX_BATCH", "Operators", "QueryStream"]
 
 BATCH: Final = 100
 """Rows fetched at once unless a limit or the caller wants another number (js-runtime 3.8)."""
 
 MAX_BATCH: Final = 1024
-
-
-class RangeScan:
-    """The rows of one interval in order, and the read they make: what was consumed and nothing more."""
-
-    def __init__(self, reader: QueryReader, source: QuerySource, interval: Interval | None = None) -> None:
-        """Reads `interval`, which is a part of that of the source, or all of it."""
-        self._reader = reader
-        self._order = source.order
-        self._found = source.found
-        self._virtual = source.virtual
-        self._whole = source.interval if interval is None else interval
-        # What has not been fetched yet; None when nothing is left.
-        self._rest = None if self._found is None or self._whole.is_empty else self._whole
-        self._rows: list[tuple[bytes, Document]] = []
-        self._at = 0
-        self._read: OpenRead | None = None
-        self._closed = False
-        self.keys: list[bytes] = []
-        """Keys of the consumed rows."""
-        self.sizes: list[int] = []
-        self.ended = self._rest is None
-        """Whether the reader has seen that nothing follows; then all of the interval is read."""
-
-    async def fetch(self, limit: int) -> bool:
-        """Makes rows available, at most `limit` new ones; False when the interval has none left."""
-        if self._at < len(self._rows):
-            return True
-        if self._rest is None or self._found is None:
-            self.ended = True
-            return False
-        rows = await self._reader.scan(self._found[1], self._rest, self._order, limit)
-        if rows.exhausted:
-            self._rest = None
-        else:
-            last = rows[-1][0]
-            self._rest = self._rest.after(last) if self._order == "asc" else self._rest.before(last)
-        self._rows, self._at = rows, 0
-        if self._virtual:
-            self._rows = [(key, public_document(document)) for key, document in rows]
-        self.ended = not rows
-        return not self.ended
-
-    @property
-    def available(self) -> int:
-        return len(self._rows) - self._at
-
-    def consume(self) -> Document:
-        """Takes the next available row and counts it. Raises `PaginationLimit` and then has not taken it."""
-        key, document = self._rows[self._at]
-        self._count(document)
-        self._at += 1
-        self.keys.append(key)
-        self.sizes.append(document.size)
-        return document
-
-    def consume_many(self, number: int) -> list[Document]:
-        """Takes that many available rows, or fewer where a limit strikes after the first."""
-        start = self._at
-        taken = self._rows[start : start + number]
-        documents = [document for _, document in taken]
-        count = self._reader.count_document
-        counted = 0
-        try:
-            for document in documents:
-                count(document)
-                counted += 1
-        except UserError:
-            self._uncount(1, documents[counted].size)
-            if not counted:
-                raise
-            del taken[counted:], documents[counted:]
-        self._at += counted
-        self.keys.extend([key for key, _ in taken])
-        self.sizes.extend([document.size for document in documents])
-        return documents
-
-    def record(self) -> None:
-        """Brings the transaction's read set up to date with what was consumed."""
-        if self._closed or self._found is None:
-            return
-        if self.ended:
-            interval = self._whole
-        elif self.keys:
-            last = self.keys[-1]
-            interval = self._whole.through(last) if self._order == "asc" else self._whole.starting_at(last)
-        else:
-            return
-        if self._read is None and not interval.is_empty:
-            self._read = self._reader.open_read(self._found[1])
-        if self._read is not None:
-            self._read.interval = interval
-
-    def rewind(self, consumed: int) -> None:
-        """Leaves only the first `consumed` rows consumed, gives back what was counted for the others."""
-        dropped = len(self.keys) - consumed
-        self._uncount(dropped, sum(self.sizes[consumed:]))
-        del self.keys[consumed:], self.sizes[consumed:]
-        self.ended = False
-        if self._read is not None and not consumed:
-            self._read.interval = None
-        self.record()
-
-    def close(self) -> None:
-        """Nothing more will be consumed nor given back."""
-        self._closed = True
-        self._rows, self._at, self._rest = [], 0, None
-        if self._read is not None:
-            self._reader.close_read(self._read)
-            self._read = None
-
-    def _count(self, document: Document) -> None:
-        try:
-            self._reader.count_document(document)
-        except UserError:
-            self._uncount(1, document.size)
-            raise
-
-    def _uncount(self, documents: int, size: int) -> None:
-        assert self._found is not None
-        self._reader.uncount_documents(self._found[0], documents, size)
 
 
 class Operators:
@@ -190,8 +66,8 @@ class QueryStream:
     caller used all of it; `unconsume` gives back what it did not.
     """
 
-    def __init__(self, reader: QueryReader, source: QuerySource, operators: Sequence[Filter | Limit]) -> None:
-        self._scan = RangeScan(reader, source)
+    def __init__(self, scan: AnyScan, operators: Sequence[Filter | Limit]) -> None:
+        self._scan = scan
         self._operators = Operators(operators)
         self._closed = False
         self._failure: UserError | None = None

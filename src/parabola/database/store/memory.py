@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sortedcontainers import SortedDict  # type: ignore[import-untyped]
@@ -58,6 +59,7 @@ class MemoryPersistence:
     def __init__(self) -> None:
         self.newest_ts = 0
         self.rollbacks = 0
+        self.derived_directory: Path | None = None
         self._numbers = 0
         self._properties: dict[str, bytes] = {}
         self._sizes: dict[int, TableSize] = {}
@@ -89,6 +91,12 @@ class MemoryPersistence:
                         return Rows(found, exhausted=False)
                     found.append((key, entry.revision))
         return Rows(found, exhausted=True)
+
+    async def revision_times(
+        self, tablet_id: int, interval: Interval, ts: int, limit: int
+    ) -> Rows[tuple[bytes, int]]:
+        rows = await self.scan(tablet_id, interval, ts, "asc", limit)
+        return Rows(((key, revision.ts) for key, revision in rows), exhausted=rows.exhausted)
 
     def size(self, tablet_id: int) -> TableSize:
         return self._sizes.get(tablet_id, TableSize(0, 0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -116,6 +117,9 @@ class Persistence(Protocol):
     rollbacks: int
     """How often appended commits were dropped because of a failed write."""
 
+    derived_directory: Path | None
+    """Where derived indexes keep their files; None where nothing outlives the process."""
+
     async def load(self) -> PersistedState: ...
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
@@ -125,6 +129,14 @@ class Persistence(Protocol):
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
         """The next at most `limit` entries of an index as of `ts`, in key order; fewer large ones."""
+
+    async def revision_times(
+        self, tablet_id: int, interval: Interval, ts: int, limit: int
+    ) -> Rows[tuple[bytes, int]]:
+        """The keys in `by_id` of the next at most `limit` documents as of `ts`, and when each was written.
+
+        What `scan` tells, without reading the documents.
+        """
 
     async def ready(self) -> None:
         """Returns when the store takes appends; until the caller's next wait it stays so."""

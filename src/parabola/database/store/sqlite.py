@@ -96,6 +96,9 @@ DAMAGED: Final = (
     "Stored data is damaged, so no more writes are taken. The server's log says what is wrong and what to do."
 )
 
+DERIVED_NAME: Final = "derived"
+"""Where beside the database the files of text and vector indexes are. Nothing is lost with them."""
+
 INSPECTION_PAUSE: Final = 30.0
 """The background check rests so many times as long as it worked."""
 
@@ -108,6 +111,7 @@ class SqlitePersistence:
         self.rollbacks = 0
         self._lock = lock
         self._path = directory / FILE_NAME
+        self.derived_directory: Path | None = directory / DERIVED_NAME
         self._mark = HighMark(directory)
         check_end(self._path, self._mark, newest_ts=None)
         check_length(self._path)
@@ -226,6 +230,14 @@ class SqlitePersistence:
     ) -> Rows[tuple[bytes, Revision]]:
         try:
             return self._reads.scan(index_id, interval, ts, order, limit)
+        except (Damage, sqlite3.DatabaseError) as error:
+            raise self._unreadable(error) from error
+
+    async def revision_times(
+        self, tablet_id: int, interval: Interval, ts: int, limit: int
+    ) -> Rows[tuple[bytes, int]]:
+        try:
+            return self._reads.revision_times(tablet_id, interval, ts, limit)
         except (Damage, sqlite3.DatabaseError) as error:
             raise self._unreadable(error) from error
 

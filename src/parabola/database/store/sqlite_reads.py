@@ -77,6 +77,24 @@ class SqliteReads:
                 del found[limit:]
         return self._with_revisions(index_id, found, exhausted)
 
+    def revision_times(
+        self, tablet_id: int, interval: Interval, ts: int, limit: int
+    ) -> Rows[tuple[bytes, int]]:
+        """The keys of the next at most `limit` documents as of `ts`, and when each was written."""
+        start, end = interval.start, MAX_KEY if interval.end is None else interval.end
+        found: list[tuple[bytes, int]] = self._db.execute(
+            sql.SCAN_LIVE_TIMES, (tablet_id, start, end, ts, limit)
+        ).fetchall()
+        exhausted = len(found) < limit
+        if self.removed_ts.get(tablet_id, self.opened_ts) > ts:
+            past = self._db.execute(
+                sql.SCAN_SUPERSEDED_TIMES, (tablet_id, ts, start, end, ts, limit)
+            ).fetchall()
+            if past:
+                exhausted = exhausted and len(past) < limit and len(found) + len(past) <= limit
+                found = sorted(found + past)[:limit]
+        return Rows(found, exhausted=exhausted)
+
     def _with_revisions(
         self, index_id: int, found: list[tuple[bytes, int, int]], exhausted: bool
     ) -> Rows[tuple[bytes, Revision]]:

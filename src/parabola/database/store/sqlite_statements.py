@@ -95,6 +95,13 @@ SCAN_LIVE: Final = {
     f" ORDER BY key {order} LIMIT ?"
     for order in ("asc", "desc")
 }
+SCAN_LIVE_TIMES: Final = (
+    "SELECT key, ts FROM entry WHERE index_id = ? AND key >= ? AND key < ? AND ts <= ? ORDER BY key LIMIT ?"
+)
+SCAN_SUPERSEDED_TIMES: Final = (
+    "SELECT key, ts FROM superseded WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ?"
+    " AND ts <= ? ORDER BY key LIMIT ?"
+)
 SCAN_REMOVED: Final = {
     order: "SELECT key, revision, size FROM removed_entry"
     " WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ? AND ts <= ?"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from parabola.database.commits.write_set import WriteSet
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
 
-__all__ = ["Backfill"]
+__all__ = ["Backfill", "mark_backfilled"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -101,22 +102,7 @@ class Backfill:
             if persistence.rollbacks == rollbacks:
                 rest = None if rows.exhausted else rest.after(rows[-1][0])
             await asyncio.sleep(0)
-        await self._mark(wanted)
-
-    async def _mark(self, filled: list[Index]) -> None:
-        async def write(tx: Transaction) -> None:
-            for index in filled:
-                row = await tx.get_system(index.document_id)
-                if row is None:
-                    if any(index.index_id == i.index_id for i in tx.registry.indexes(index.tablet_id)):
-                        # Going on would fill it again and again.
-                        raise self._database.persistence.damaged(
-                            f'the row "{index.document_id}" of index {index.index_id} is not there'
-                        )
-                elif index_of_row(row.value).state == "backfilling":
-                    await tx.patch_system(row.id, {"state": "backfilled"})
-
-        await self._database.transact(write, source="index backfill")
+        await mark_backfilled(database, wanted)
 
     async def wait(self) -> None:
         """Returns when no index waits to be filled."""
@@ -129,3 +115,21 @@ class Backfill:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+
+async def mark_backfilled(database: Database, filled: Sequence[Index]) -> None:
+    """Stores that these indexes have been filled; of those that are gone by now nothing."""
+
+    async def write(tx: Transaction) -> None:
+        for index in filled:
+            row = await tx.get_system(index.document_id)
+            if row is None:
+                if any(index.index_id == i.index_id for i in tx.registry.indexes(index.tablet_id)):
+                    # Going on would fill it again and again.
+                    raise database.persistence.damaged(
+                        f'the row "{index.document_id}" of index {index.index_id} is not there'
+                    )
+            elif index_of_row(row.value).state == "backfilling":
+                await tx.patch_system(row.id, {"state": "backfilled"})
+
+    await database.transact(write, source="index backfill")

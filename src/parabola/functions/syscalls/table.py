@@ -48,7 +48,6 @@ RESERVED: Final[Mapping[str, str]] = {
     "1.0/storageDelete": "file storage",
     "1.0/storageStore": "file storage",
     "1.0/storageGet": "file storage",
-    "1.0/actions/vectorSearch": "vector search",
     "1.0/signJwt": "signing tokens",
     "1.0/getServiceUrl": "platform services",
     "1.0/createServiceToken": "platform services",

@@ -147,7 +147,7 @@ async def _create_index(tx: Transaction, database: Database, new: NewIndex) -> I
     definition = new.definition
     table = tx.find_table(new.table)
     assert table is not None
-    has_entries = isinstance(definition, DatabaseIndex) and not await _is_empty(tx, database, table)
+    has_entries = not await _is_empty(tx, database, table)
     options: list[tuple[str, Any]] = [
         (name, tuple(value) if isinstance(value, list) else value)
         for name, value in options_of(definition).items()

@@ -1,0 +1,227 @@
+"""One derived index while the server runs: built from the documents, then fed by the commits that follow.
+
+It is built as of the timestamp `base_ts`, while later commits wait in a queue. What is queued is applied by
+the first search that needs it, or in the background. A search at a timestamp that is not built yet waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from parabola.database.derived.definitions import Definition, open_structure
+from parabola.database.derived.entries import EntryChange
+from parabola.database.model.errors import ConflictError, StorageError, StorageFailed
+from parabola.database.model.indexes import Index, id_key
+from parabola.database.model.intervals import Interval
+from parabola.values.errors import OutOfRetention
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.derived.definitions import Structure
+    from parabola.database.model.documents import Revision
+    from parabola.database.model.searches import SearchedChange
+
+__all__ = ["DerivedIndex"]
+
+_log: Final = logging.getLogger(__name__)
+
+TURN_SECONDS: Final = 0.004
+"""How long documents are taken in before everything else has its turn."""
+ROWS: Final = 200
+"""Documents read at once."""
+TIMES: Final = 10_000
+"""Timestamps of documents read at once."""
+SCAN_SHARE: Final = 0.25
+"""Share of a table from which on missing documents are looked for by reading all of it."""
+RETRY_SECONDS: Final = 1.0
+"""Pause after reading failed."""
+
+
+class DerivedIndex:
+    """A text or vector index of one table. Belongs to the event loop of its database."""
+
+    def __init__(
+        self,
+        database: Database,
+        index: Index,
+        definition: Definition,
+        base_ts: int,
+        directory: Path | None,
+        on_built: Callable[[DerivedIndex], None],
+    ) -> None:
+        self.index = index
+        self.definition = definition
+        self.base_ts = base_ts
+        self.structure: Structure | None = None
+        """What answers searches; None until it is built."""
+        self.is_fed = True
+        """False once the index is declared no more: only older snapshots may still read it."""
+        self._database = database
+        self._directory = directory
+        self._queue: deque[tuple[int, SearchedChange]] = deque()
+        self._on_built = on_built
+        self._build_task = asyncio.get_running_loop().create_task(self._build_until_done())
+
+    # Feeding
+
+    def append(self, ts: int, change: SearchedChange) -> None:
+        """A commit has changed a document of the table."""
+        self._queue.append((ts, change))
+
+    def take_back(self, kept_ts: int) -> None:
+        """The commits after `kept_ts` are no more."""
+        while self._queue and self._queue[-1][0] > kept_ts:
+            self._queue.pop()
+        if self.structure is not None:
+            self.structure.take_back(kept_ts)
+
+    def forget_before(self, ts: int) -> None:
+        """Nobody reads at an earlier timestamp any more."""
+        if self.structure is not None:
+            self.structure.forget_before(ts)
+
+    async def apply(self, through_ts: int) -> None:
+        """Takes in what is queued up to a timestamp, with turns for others in between."""
+        structure = self.structure
+        assert structure is not None
+        queue, index_id = self._queue, self.index.index_id
+        started = time.perf_counter()
+        while queue and queue[0][0] <= through_ts:
+            ts, change = queue.popleft()
+            # All that was committed together, so that no search comes in between.
+            changes = [change]
+            while queue and queue[0][0] == ts:
+                changes.append(queue.popleft()[1])
+            structure.apply(ts, [EntryChange(each.id, each.entries(index_id)[1]) for each in changes])
+            if time.perf_counter() - started > TURN_SECONDS:
+                await asyncio.sleep(0)
+                started = time.perf_counter()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether commits wait to be taken in."""
+        return bool(self._queue)
+
+    # Searching
+
+    async def at(self, ts: int) -> Structure:
+        """What to search as of a timestamp, once it has all commits up to there.
+
+        Raises `OutOfRetention` for a timestamp from before the index was built, and what kept it from being
+        built.
+        """
+        if self.structure is None:
+            await asyncio.shield(self._build_task)
+        if ts < self.base_ts:
+            raise OutOfRetention(
+                "The snapshot that is being read is older than this search index. Run the function again at "
+                "a newer one."
+            )
+        if self._queue and self._queue[0][0] <= ts:
+            await self.apply(ts)
+        assert self.structure is not None
+        return self.structure
+
+    # Building
+
+    async def _build_until_done(self) -> None:
+        while True:
+            try:
+                await self._build()
+            except ConflictError:
+                return  # the commit that made the index was lost, and the index with it
+            except StorageFailed:
+                raise
+            except StorageError:
+                await asyncio.sleep(RETRY_SECONDS)
+            except OutOfRetention:
+                _log.exception("building index %s failed", self.index.name)
+                raise
+            else:
+                self._on_built(self)
+                return
+
+    async def _build(self) -> None:
+        database, tablet_id = self._database, self.index.tablet_id
+        await database.wait_durable(self.base_ts)
+        with database.keep_history(self.base_ts):
+            live: dict[str, int] = {}
+            rest: Interval | None = Interval.everything()
+            while rest is not None:
+                times = await database.persistence.revision_times(tablet_id, rest, self.base_ts, TIMES)
+                live.update((_id_of(key), ts) for key, ts in times)
+                rest = None if times.exhausted else rest.after(times[-1][0])
+                await asyncio.sleep(0)
+            structure, missing = await open_structure(self.definition, self._directory, live, self.base_ts)
+            if len(missing) > SCAN_SHARE * len(live):
+                await self._fill_from_all(structure, set(missing))
+            else:
+                await self._fill_from(structure, missing)
+            structure.filled()
+        self.structure = structure
+
+    async def _fill_from_all(self, structure: Structure, missing: set[str]) -> None:
+        database = self._database
+        rest: Interval | None = Interval.everything()
+        while rest is not None:
+            rows = await database.documents_at(self.index.tablet_id, rest, self.base_ts, ROWS)
+            await self._fill(structure, [row for _, row in rows if row.id in missing])
+            rest = None if rows.exhausted else rest.after(rows[-1][0])
+            await asyncio.sleep(0)
+
+    async def _fill_from(self, structure: Structure, missing: list[str]) -> None:
+        for at in range(0, len(missing), ROWS):
+            found = [
+                await self._database.persistence.get(self.index.tablet_id, id, self.base_ts)
+                for id in missing[at : at + ROWS]
+            ]
+            await self._fill(structure, [revision for revision in found if revision is not None])
+
+    async def _fill(self, structure: Structure, revisions: Iterable[Revision]) -> None:
+        from parabola.values.encoding import loads
+
+        taken: list[tuple[str, int, Any]] = []
+        started = time.perf_counter()
+        for revision in revisions:
+            # Decoded here and not in the revision, where it would stay: most are not asked for again soon.
+            taken.append((revision.id, revision.ts, self.definition.entry(loads(revision.raw))))
+            if time.perf_counter() - started > TURN_SECONDS:
+                structure.fill(taken)
+                taken = []
+                await asyncio.sleep(0)
+                started = time.perf_counter()
+        structure.fill(taken)
+
+    async def tidy(self) -> None:
+        """Seals, saves and rewrites what is due."""
+        if self.structure is not None:
+            await self.structure.tidy(self._database.durable_ts)
+
+    async def wait_built(self) -> None:
+        """Returns when it can be searched, or never will."""
+        await asyncio.wait([self._build_task])
+
+    async def close(self) -> None:
+        """Saves what is not saved yet, if it was built."""
+        self._build_task.cancel()
+        await asyncio.wait([self._build_task])
+        if self.structure is not None:
+            await self.apply(self._database.durable_ts)
+            await self.structure.close(self._database.durable_ts)
+
+    def discard(self) -> None:
+        """Stops building; nothing is kept."""
+        self._build_task.cancel()
+
+
+def _id_of(key: bytes) -> str:
+    """The id that a key of `by_id` is of (`id_key`)."""
+    id = key[1:-1].decode()
+    assert id_key(id) == key
+    return id

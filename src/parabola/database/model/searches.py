@@ -1,0 +1,103 @@
+"""What a search depends on, as commits are held against it: the contract of derived indexes with read sets.
+
+A *derived* index (text or vector) is no set of keys. What a search has read of it is the search itself: a
+commit touches it if a version of a document that it removes or adds could have been among the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from parabola.database.model.documents import Revision
+
+__all__ = ["EntryOf", "OpenSearch", "SearchRead", "SearchWatchers", "SearchedChange"]
+
+HolderT = TypeVar("HolderT")
+
+EntryOf: TypeAlias = Callable[[Mapping[str, Any]], Any]
+"""What a derived index keeps of a document, from its value."""
+
+
+class SearchRead(Protocol):
+    """One search of one derived index, and how far down its results were read."""
+
+    @property
+    def index_id(self) -> int: ...
+
+    def touched_by(self, id: str, entry: Any) -> bool:
+        """Whether a version of a document, added or removed, could change what was read."""
+
+    def watchers(self) -> SearchWatchers[Any]:
+        """An empty collection for reads of this kind."""
+
+
+class SearchWatchers(Protocol[HolderT]):
+    """Many reads of one index and who holds each, arranged so that a write meets those it touches."""
+
+    def add(self, read: Any, holder: HolderT) -> None: ...
+
+    def discard(self, read: Any, holder: HolderT) -> None: ...
+
+    def touched(self, id: str, entry: Any) -> Iterable[HolderT]:
+        """The holders of the reads that a version of a document touches, in any order."""
+
+    def __len__(self) -> int: ...
+
+
+class SearchedChange:
+    """One document's change in a table that has derived indexes. What they keep of it is found when asked."""
+
+    __slots__ = ("_entries", "_entry_of", "id", "new", "old")
+
+    def __init__(
+        self, id: str, old: Revision | None, new: Revision | None, entry_of: Mapping[int, EntryOf]
+    ) -> None:
+        self.id = id
+        self.old = old
+        self.new = new
+        self._entry_of = entry_of
+        self._entries: dict[int, tuple[Any, Any]] | None = None
+
+    @property
+    def index_ids(self) -> Iterable[int]:
+        """The derived indexes of its table."""
+        return self._entry_of.keys()
+
+    @property
+    def weight(self) -> int:
+        """Bytes of the revisions that it holds."""
+        return sum(len(revision.raw) for revision in (self.old, self.new) if revision is not None)
+
+    def entries(self, index_id: int) -> tuple[Any, Any]:
+        """The entries of the old and the new version in an index; None for a version that there is not."""
+        if self._entries is None:
+            self._entries = {}
+        found = self._entries.get(index_id)
+        if found is None:
+            entry_of = self._entry_of[index_id]
+            old = None if self.old is None else entry_of(self.old.value)
+            new = None if self.new is None else entry_of(self.new.value)
+            found = self._entries[index_id] = (old, new)
+        return found
+
+    def touches(self, read: SearchRead) -> bool:
+        """Whether either version could have been among what a search of one of `index_ids` read."""
+        return any(
+            entry is not None and read.touched_by(self.id, entry) for entry in self.entries(read.index_id)
+        )
+
+
+class OpenSearch:
+    """A search whose results are being read. It belongs to its read set from the start, as `OpenRead` does.
+
+    `read` is what it depends on so far; `keys` are those, in the `by_id` index of the tablet, of the
+    documents that were looked at.
+    """
+
+    __slots__ = ("keys", "read", "tablet_id")
+
+    def __init__(self, tablet_id: int) -> None:
+        self.tablet_id = tablet_id
+        self.read: SearchRead | None = None
+        self.keys: list[bytes] = []

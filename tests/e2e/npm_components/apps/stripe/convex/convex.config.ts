@@ -1,0 +1,6 @@
+import { defineApp } from "convex/server";
+import stripe from "@convex-dev/stripe/convex.config.js";
+
+const app = defineApp();
+app.use(stripe);
+export default app;

@@ -22,16 +22,17 @@ APP = "polar"
 SECRET = "a secret"
 VARIABLES = {"POLAR_ORGANIZATION_TOKEN": "polar_oat_1", "POLAR_WEBHOOK_SECRET": SECRET}
 THEN = "2026-01-01T00:00:00Z"
-NEVER = dict.fromkeys(
+UNSET = (
     "canceled_at checkout_id current_meter_period_end current_meter_period_start "
     "customer_cancellation_comment customer_cancellation_reason discount discount_id ended_at ends_at "
-    "modified_at paused_at pending_update resumes_at seats trial_end trial_start trial_interval trial_interval_count".split()
+    "modified_at paused_at pending_update resumes_at seats trial_end trial_start trial_interval "
+    "trial_interval_count"
 )
+NEVER = dict.fromkeys(UNSET.split())
+UNKNOWN = "avatar_url billing_address deleted_at external_id locale modified_at name tax_id billing_name"
 CUSTOMER = {
-    **dict.fromkeys(
-        "avatar_url billing_address deleted_at external_id locale modified_at name tax_id "
-        "billing_name default_payment_method_id".split()
-    ),
+    **dict.fromkeys(UNKNOWN.split()),
+    "default_payment_method_id": None,
     "created_at": THEN,
     "email": "ann@example.com",
     "email_verified": True,

@@ -29,7 +29,7 @@ TEXTS = (
 )
 NUMBER = {
     **dict.fromkeys(TEXTS.split(), ""),
-    **dict.fromkeys("address_sid bundle_sid emergency_address_sid identity_sid trunk_sid".split()),
+    **dict.fromkeys(["address_sid", "bundle_sid", "emergency_address_sid", "identity_sid", "trunk_sid"]),
     "account_sid": "AC1",
     "sid": "PN1",
     "beta": False,
@@ -53,7 +53,7 @@ class Twilio:
         sid = f"SM{len(self.messages)}"
         self.messages[sid] = {
             **dict.fromkeys(
-                "date_sent date_updated error_code error_message messaging_service_sid price".split()
+                ["date_sent", "date_updated", "error_code", "error_message", "messaging_service_sid", "price"]
             ),
             "account_sid": "AC1",
             "api_version": "2010-04-01",

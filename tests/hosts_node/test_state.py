@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hosts_node.driver import Host
+import pytest
+
+from hosts_node.driver import Host, result
 
 PRISTINE = ["undefined"] * 4 + ['{"a":1}', "undefined", "undefined", ""]
 
@@ -35,3 +37,19 @@ def test_a_module_may_ask_to_keep_its_state(host: Host) -> None:
 
 def test_actions_find_fresh_modules_too(host: Host) -> None:
     assert [host.action("actions:counter") for _ in range(2)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "way", ["deleted", "assigned", "accessor", "pinned", "emptied", "frozen", "reparented"]
+)
+def test_globals_that_a_function_deletes_or_replaces_are_there_again(host: Host, way: str) -> None:
+    """Some packages put their own in the place of Date, Math, process and crypto, or take them away."""
+    kinds = {"query": "Query", "mutation": "Mutation", "action": "Action"}
+    before = {kind: result(host.run(kind, f"globals:look{name}")) for kind, name in kinds.items()}
+    for kind, name in kinds.items():
+        changed = host.run(kind, f"globals:change{name}", {"way": way})
+        # Without the built-ins' own methods not even a result can be told.
+        if way != "emptied":
+            assert result(changed) == ""
+        for other, of in kinds.items():
+            assert result(host.run(other, f"globals:look{of}")) == before[other]

@@ -9,6 +9,7 @@ from parabola._version import __version__ as __version__
 from parabola.authoring.audit import audit_vars
 from parabola.authoring.auth import UserIdentity
 from parabola.authoring.blobs import Blob
+from parabola.authoring.components import define_app, define_component
 from parabola.authoring.context import (
     ActionCtx,
     MutationCtx,
@@ -75,6 +76,8 @@ __all__ = [
     "audit_vars",
     "components",
     "cron_jobs",
+    "define_app",
+    "define_component",
     "define_schema",
     "define_table",
     "env",

@@ -13,10 +13,13 @@ from parabola.values.data_files import is_data_path, written
 from parabola.values.limits import MAX_DATA_BYTES, MAX_DATA_FILE_BYTES
 from parabola.values.text_files import NotUtf8, decode_text
 
-__all__ = ["DATA_FOLDER", "DataFiles", "Project", "ProjectError", "SourceFile"]
+__all__ = ["COMPONENTS_CONFIG", "DATA_FOLDER", "DataFiles", "Project", "ProjectError", "SourceFile"]
 
 FUNCTIONS_FOLDER: Final = "convex"
 DATA_FOLDER: Final = ".parabola"
+COMPONENTS_CONFIG: Final = "convex_config.py"
+"""It defines the app or a component: no module of it, and read where a push begins."""
+_COMPONENT_CONFIGS: Final = (COMPONENTS_CONFIG, "convex.config.ts", "convex.config.js")
 _SEGMENT: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_]{1,64}\Z")
 _TYPESCRIPT: Final = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts")
 _OF_TYPESCRIPT: Final = ("tsconfig.json", "README.md")
@@ -35,6 +38,13 @@ class SourceFile:
 
     path: str
     source: str
+    source_map: str | None = None
+    """Of a module that has been compiled."""
+
+    def to_json(self) -> dict[str, str]:
+        """The form in the body of a push."""
+        file = {"path": self.path, "source": self.source}
+        return file if self.source_map is None else {**file, "sourceMap": self.source_map}
 
 
 @dataclass(frozen=True)
@@ -128,6 +138,8 @@ class Project:
 
     def display(self, module_path: str) -> str:
         """A module's path as the user knows it: from the project's root."""
+        if not self.functions.is_relative_to(self.root):
+            return f"{self.functions.name}/{module_path}"
         return f"{self.functions.relative_to(self.root).as_posix()}/{module_path}"
 
     def _has_python(self) -> bool:
@@ -137,10 +149,15 @@ class Project:
         return (path for path in self._all_files() if path.suffix in endings)
 
     def _all_files(self) -> Iterator[Path]:
-        for path in sorted(self.functions.rglob("*")):
+        """The files of the functions; a folder with a component is one of its own."""
+        paths = sorted(self.functions.rglob("*"))
+        components = {path.parent for path in paths if path.name in _COMPONENT_CONFIGS} - {self.functions}
+        for path in paths:
             folders = path.relative_to(self.functions).parts[:-1]
             hidden = path.name.startswith(".") or any(folder.startswith(".") for folder in folders)
             if hidden or any(name in _SKIPPED_FOLDERS for name in folders):
+                continue
+            if path.name == COMPONENTS_CONFIG or not components.isdisjoint(path.parents):
                 continue
             if path.is_file():
                 yield path

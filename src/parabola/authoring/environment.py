@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Final
 
-__all__ = ["Environment", "NotSet", "env", "variables"]
+__all__ = ["ComponentVariables", "Environment", "NotGiven", "NotSet", "env", "variables"]
 
 variables: ContextVar[Callable[[], Mapping[str, str]] | None] = ContextVar("variables", default=None)
 """Gives the variables of the running function; its reads are noted. Set by the host."""
@@ -24,6 +24,24 @@ class NotSet(KeyError):
         )
 
 
+class NotGiven(NotSet):
+    """A variable that a component is not given."""
+
+    def __str__(self) -> str:
+        name = self.args[0]
+        return (
+            f"The variable {name} is not given to this component. Declare it in `define_component(env=...)` "
+            f"and give it in `use(..., env=...)`, or read it with `env.get({name!r})` where it may be absent."
+        )
+
+
+class ComponentVariables(dict[str, str]):
+    """The variables of a component: those that it is given, and nothing of the app's."""
+
+    def __missing__(self, name: str) -> str:
+        raise NotGiven(name)
+
+
 class Environment(Mapping[str, str]):
     """The variables set with `parabola env set`. Outside a function they are those of the process.
 
@@ -33,6 +51,8 @@ class Environment(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         try:
             return _current()[name]
+        except NotSet:
+            raise
         except KeyError:
             raise NotSet(name) from None
 

@@ -16,6 +16,7 @@ from parabola.cli.index_names import index_warnings
 from parabola.cli.push_report import describe
 from parabola.cli.target import Target
 from parabola.project import Project
+from parabola.project_components import collect_components
 from parabola.services.deploys.large_indexes import LARGE_INDEXES
 from parabola.values.errors import BadRequest, UserError
 
@@ -47,10 +48,12 @@ def deploy(
     chosen.confirm_over_local("replace the functions", yes or dry_run)
     modules = sources.python_modules()
     data = sources.data_files()
-    for sentence in data.left_out:
+    components = collect_components(sources)
+    for sentence in (*data.left_out, *components.left_out):
         show_warning(sentence)
     body: dict[str, Any] = {
-        "modules": [{"path": module.path, "source": module.source} for module in (*modules, *data.files)],
+        "modules": [module.to_json() for module in (*modules, *data.files)],
+        "definitions": [each.to_json() for each in components.definitions],
         "dryRun": dry_run,
         "message": message,
         "largeTable": _large_table(),

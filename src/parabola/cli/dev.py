@@ -18,12 +18,14 @@ from parabola.cli.function_lines import lines_of
 from parabola.cli.imported_files import ImportedFiles, Stamp, importing_from
 from parabola.cli.index_names import index_warnings
 from parabola.cli.local_server import LocalServer
+from parabola.cli.push_report import of_components
 from parabola.cli.server_command import server_command
 from parabola.cli.server_options import ServerOptions, options_from
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.project import Project, ProjectError
+from parabola.project_components import FollowedComponents, ProjectComponents
 from parabola.services.deploys.analysis import MISSING_VARIABLE
-from parabola.services.deploys.push import Push, PushResult
+from parabola.services.deploys.push import Push, PushResult, component_differences
 from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ class _Files:
     modules: Mapping[str, str]
     imported: Mapping[Path, Stamp]
     data: Mapping[str, str]
+    components: ProjectComponents
     left_out: tuple[str, ...]
     """A sentence for each data file that is too large."""
 
@@ -125,6 +128,7 @@ class Follower:
         self._project = project
         self._backend = backend
         self._imported = ImportedFiles(project.root, project.functions)
+        self._components = FollowedComponents(project)
         self._seen: _Files | str | None = None
         """The files at the last look, or why they could not be read."""
         self._failed_with: Mapping[str, str] | None = None
@@ -177,7 +181,11 @@ class Follower:
             return
         modules = files.modules
         pushed = {**modules, **files.data}
-        push = Push("python", tuple(Module(path, "python", source) for path, source in pushed.items()))
+        push = Push(
+            "python",
+            tuple(Module(path, "python", source) for path, source in pushed.items()),
+            definitions=files.components.pushed(),
+        )
         for sentence in (
             files.left_out if not isinstance(before, _Files) or before.left_out != files.left_out else ()
         ):
@@ -212,7 +220,9 @@ class Follower:
             modules = {module.path: module.source for module in self._project.python_modules()}
             data = self._project.data_files()
             texts = {file.path: file.source for file in data.files}
-            return _Files(modules, self._imported.find(modules.values()), texts, data.left_out)
+            components = self._components.find()
+            left_out = (*data.left_out, *components.left_out)
+            return _Files(modules, self._imported.find(modules.values()), texts, components, left_out)
         except (ProjectError, OSError) as error:
             return str(error)
 
@@ -271,4 +281,5 @@ def _summary(result: PushResult, seconds: float) -> str:
     parts += [f"−index {index['name']}" for index in result.indexes.removed]
     parts += [f"~index {index['name']} (unique now)" for index in result.indexes.unique]
     parts += [f"~index {index['name']} (not unique any more)" for index in result.indexes.ordinary]
+    parts += of_components(component_differences(result))
     return "  ".join(parts)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from parabola.values.data_files import is_data_path
 
-__all__ = ["describe"]
+__all__ = ["describe", "of_components"]
+
+_COMPONENTS: Final = {
+    "create": "+ component {}",
+    "remount": "+ component {}, with the data it had",
+    "unmount": "- component {}, whose data stays",
+    "modify": "~ component {}",
+}
 
 
 def describe(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -28,3 +35,10 @@ def describe(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"~ index {name}: unique from now on"
     for name in indexes.get("ordinary", ()):
         yield f"~ index {name}: not unique any more"
+    yield from of_components(answer.get("components") or {})
+
+
+def of_components(differences: Mapping[str, str]) -> Iterator[str]:
+    """Lines about what becomes of components, by their paths."""
+    for path, difference in differences.items():
+        yield _COMPONENTS[difference].format(path)

@@ -21,6 +21,7 @@ from parabola.authoring.references import function_name
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call
+from parabola.functions.deployed.components import Component
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.identity import Identity
@@ -28,13 +29,15 @@ from parabola.functions.outcomes.failures import MISSING, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.settings import FunctionSettings
+from parabola.host_programs import isolate_command
 from parabola.project import Project, ProjectError
+from parabola.project_components import collect_components
 from parabola.services.deploys.push import Push
 from parabola.testing.clock import MovableClock
 from parabola.testing.http_requests import Answer, request
 from parabola.testing.in_process_host import InProcessHosts
 from parabola.values.encoding import decode, encode, normalize
-from parabola.values.errors import ConvexError, ParabolaError
+from parabola.values.errors import BadRequest, ConvexError, ParabolaError
 
 __all__ = ["FunctionFailed", "InProcessBackend", "open_backend"]
 
@@ -57,15 +60,20 @@ class FunctionFailed(ParabolaError):
 async def open_backend(
     functions: str | Path = "convex", *, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[InProcessBackend]:
-    """A backend with the functions and the schema of a folder and with empty tables.
+    """A backend with the functions and the schema of a folder, with the components that it uses, and with
+    empty tables. Components in TypeScript need Node.js, and run in processes of their own.
 
     `env`: environment variables of the deployment. Raises a `ParabolaError` with file and line when the
     functions cannot be deployed.
     """
-    folder, push = _read(functions)
+    folder, components, push = _read(functions)
     with tempfile.TemporaryDirectory(prefix="parabola-test-") as data_dir:
         clock = MovableClock()
-        hosts = HostConfig(in_process=InProcessHosts(folder), settings=_UNHURRIED)
+        hosts = HostConfig(
+            commands={"isolate": isolate_command},
+            in_process=InProcessHosts(folder, components),
+            settings=_UNHURRIED,
+        )
         config = BackendConfig(data_dir=Path(data_dir), hosts=hosts, clock=clock)
         backend = await Backend.open(config)
         try:
@@ -185,18 +193,34 @@ class InProcessBackend:
             if self._backend.database.latest_ts == before:  # nothing has happened meanwhile
                 return min((ts for ts in following if ts is not None), default=None)
 
-    async def insert(self, table: str, document: Mapping[str, Any]) -> str:
-        """Put a document into a table, past all functions but not past the schema; its id."""
+    async def insert(self, table: str, document: Mapping[str, Any], *, component: str = "") -> str:
+        """Put a document into a table, past all functions but not past the schema; its id. `component`: the
+        path of the component whose table it is, such as `"mailer"`.
+        """
         value = normalize(dict(document))
         assert isinstance(value, dict)
-        return await self._backend.database.transact(lambda tx: tx.insert(table, value), source="test")
+        id = self._component(component).id
+        return await self._backend.database.transact(
+            lambda tx: tx.view(id).insert(table, value), source="test"
+        )
 
-    async def documents(self, table: str) -> list[dict[str, Any]]:
-        """All documents of a table, oldest first."""
+    async def documents(self, table: str, *, component: str = "") -> list[dict[str, Any]]:
+        """All documents of a table of the app, or of the component at a path, oldest first."""
         source = {"type": "FullTableScan", "tableName": table, "order": "asc"}
-        stream = self._backend.database.begin().query({"source": source, "operators": []})
+        mounted = self._component(component)
+        view = self._backend.database.begin().view(mounted.id)
+        stream = view.query({"source": source, "operators": []})
         integers = self._integer_places.in_documents(table)
+        if component:
+            integers = IntegerPlaces(mounted.definition.schema, {}).in_documents(table)
         return [decode_document(orjson.loads(document.raw), integers) for document in await stream.collect()]
+
+    def _component(self, path: str) -> Component:
+        component = self._backend.deployment.component_at(path)
+        if component is None:
+            there = ", ".join(sorted(each.path for each in self._backend.deployment.components.values()))
+            raise BadRequest(f"There is no component at {path!r}. There are: {there or 'none'}.")
+        return component
 
     @cached_property
     def _integer_places(self) -> IntegerPlaces:
@@ -223,13 +247,19 @@ class InProcessBackend:
         return result.value if integers is None else integers(result.value)
 
 
-def _read(functions: str | Path) -> tuple[Path, Push]:
+def _read(functions: str | Path) -> tuple[Path, Mapping[str, Path], Push]:
     folder = Path(functions).resolve()
     if not folder.is_dir():
         raise ProjectError(f"There are no functions to test: {folder} is not a directory.")
     project = Project(folder.parent, folder)
     files = [*project.python_modules(), *project.data_files().files]
-    return folder, Push("python", tuple(Module(file.path, "python", file.source) for file in files))
+    components = collect_components(project)
+    push = Push(
+        "python",
+        tuple(Module(file.path, "python", file.source) for file in files),
+        definitions=components.pushed(),
+    )
+    return folder, components.folders, push
 
 
 def _failed(error: FunctionFailure) -> ParabolaError:

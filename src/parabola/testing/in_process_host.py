@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,26 @@ __all__ = ["InProcessHosts"]
 
 
 class InProcessHosts:
-    """Makes in-process hosts for the modules of one functions folder."""
+    """Makes in-process hosts for the modules of one functions folder, and of components in Python, whose
+    folders are known by the paths of their definitions.
+    """
 
-    def __init__(self, functions: Path) -> None:
-        self._functions = functions.resolve()
+    def __init__(self, functions: Path, components: Mapping[str, Path] | None = None) -> None:
+        self._folders = {"": functions.resolve(), **(components or {})}
 
     def __call__(self, runtime: RuntimeName) -> HostConnection:
         """A host for a runtime. Raises `LoadFailure` for one that needs another process."""
         if runtime != "python":
             raise LoadFailure("Only Python functions can be tested in the test's own process.")
-        return InProcessHost(self._functions)
+        return InProcessHost(self._folders)
 
 
 class InProcessHost(HostConnection):
     """Messages are handed over on later turns of the loop, in order, as a pipe would."""
 
-    def __init__(self, functions: Path) -> None:
+    def __init__(self, folders: Mapping[str, Path]) -> None:
         super().__init__()
-        self._functions = functions
+        self._folders = folders
         self._host = in_process.InProcessHost(self._receive_later)
 
     def send(self, message: bytes) -> None:
@@ -53,7 +56,9 @@ class InProcessHost(HostConnection):
 
     def _with_files(self, message: dict[str, Any]) -> dict[str, Any]:
         """Say where the modules' files are, so that a debugger stops in them."""
-        if message["type"] == "load":
-            for module in message["modules"]:
-                module["file"] = str(self._functions / module["path"])
+        for part in (message, *message.get("components", ())):
+            folder = self._folders.get(part.get("definition", ""))
+            if folder is not None:
+                for module in part.get("modules", ()):
+                    module["file"] = str(folder / module["path"])
         return message

@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parabola.functions.deployed.components import Component, Variable
-from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.functions.deployed.deployment import Deployment
 from parabola.services.deploys.component_tree import ComponentTree, component_tree
-from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition
-
-CONFIG = Module("convex.config.js", "isolate", "")
+from parabola.services.deploys.definitions import EvaluatedDefinition
 
 
 def definition(*children: dict[str, Any], mounts: dict[str, str] | None = None) -> EvaluatedDefinition:
@@ -30,8 +28,8 @@ def definition(*children: dict[str, Any], mounts: dict[str, str] | None = None) 
 
 
 def tree_of(base: Deployment, evaluated: dict[str, EvaluatedDefinition]) -> ComponentTree:
-    pushed = {path: PushedDefinition(path, CONFIG) for path in evaluated}
-    return component_tree(base, pushed, evaluated, 0.0)
+    placed = {path: replace(each, path=path) for path, each in evaluated.items()}
+    return component_tree(base, placed, 0.0)
 
 
 def by_path(tree: ComponentTree) -> dict[str, Component]:

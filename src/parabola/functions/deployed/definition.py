@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from parabola.functions.system.registry import SystemHandler
     from parabola.values.schema.definition import Schema
     from parabola.values.validators.builder import Validator
+    from parabola.values.validators.integers import Convert
 
 __all__ = [
     "KIND_TITLES",
@@ -100,6 +101,13 @@ class FunctionSpec:
     def title(self) -> str:
         """`Query`, `Mutation` or `Action`."""
         return KIND_TITLES[self.kind]
+
+    @cached_property
+    def returned_integers(self) -> Convert | None:
+        """What makes `int`s of the integers in a result; None where there are none."""
+        from parabola.values.validators.integers import integers_of
+
+        return None if self.returns is None else integers_of(self.returns)
 
 
 @dataclass(frozen=True)

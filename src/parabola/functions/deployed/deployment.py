@@ -25,6 +25,7 @@ from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName
 
 if TYPE_CHECKING:
+    from parabola.functions.deployed.declared_definitions import DeclaredDefinition
     from parabola.values.analyzed_modules import AnalyzedCron, AnalyzedModule, AnalyzedRoute
     from parabola.values.schema.definition import Schema
 
@@ -62,6 +63,10 @@ class Deployment:
     """The names of the app's children by the prefixes at which they are mounted."""
     children: Mapping[str, str] = field(default_factory=dict)
     """The ids of the app's children by their names."""
+    declared: Sequence[DeclaredDefinition] = ()
+    """What pushes of both languages have said of the app and its components."""
+    offered: Mapping[str, Definition] = field(default_factory=dict)
+    """The code of components that are there whether or not they are mounted, by their paths."""
 
     @cached_property
     def app(self) -> Component:
@@ -83,8 +88,8 @@ class Deployment:
 
     @cached_property
     def definitions(self) -> Mapping[str, Definition]:
-        """The definitions of the components that are mounted, by their paths; not the app's."""
-        return {
+        """The definitions of the components that are mounted or offered, by their paths; not the app's."""
+        return dict(self.offered) | {
             each.definition.path: each.definition
             for each in self.components.values()
             if each.state == "active"

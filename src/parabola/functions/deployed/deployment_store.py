@@ -24,6 +24,7 @@ from parabola.functions.deployed.component_rows import (
     mounted_children,
     store_components,
 )
+from parabola.functions.deployed.declared_definitions import declared_definitions, store_declared
 from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.runtimes import RuntimeName
@@ -167,7 +168,20 @@ async def load_deployment(tx: Snapshot) -> Deployment:
     components = components_of(rows, definitions)
     mounted = () if isinstance(config.mounts, UnsetType) else config.mounts
     mounts = {each.prefix: each.name for each in mounted}
-    return replace(deployment, components=components, mounts=mounts, children=children)
+    declared = await declared_definitions(tx)
+    offered = {
+        each.path: Definition.of(each.path, by_definition.get(each.path, ()), each.schema)
+        for each in declared
+        if each.offered is not None
+    }
+    return replace(
+        deployment,
+        components=components,
+        mounts=mounts,
+        children=children,
+        declared=declared,
+        offered=offered,
+    )
 
 
 async def load_environment(tx: Snapshot) -> dict[str, str]:
@@ -194,6 +208,7 @@ async def store_deployment(tx: Transaction, deployment: Deployment) -> None:
     for row in rows.values():
         await tx.delete_system(row.id)
     await store_components(tx, deployment.components)
+    await store_declared(tx, deployment.declared)
     await store_auth_providers(tx, deployment)
     for old in await system_rows(tx, CONFIG):
         await tx.delete_system(old.id)

@@ -153,6 +153,8 @@ class HostBundle:
     which it is. Time in which the host found no processor does not count in an analysis. Each module of the
     default JavaScript runtime has less, by its own host's clock; imports of external packages may take their
     time."""
+    components: tuple[ComponentBundle, ...] = ()
+    """Those that a host is told of with the modules, so that what begins as a copy of it knows them."""
 
     def message(self) -> bytes:
         """The `load` message."""
@@ -168,6 +170,12 @@ class HostBundle:
         }
         if self.node_modules is not None:
             message["nodeModules"] = self.node_modules
+        if self.components:
+            definitions = {each.definition: each for each in self.components}.values()
+            message["components"] = [
+                each.fields(with_modules=any(each is first for first in definitions))
+                for each in self.components
+            ]
         return orjson.dumps(message)
 
     @staticmethod
@@ -211,15 +219,18 @@ class ComponentBundle:
 
     def message(self, *, with_modules: bool) -> bytes:
         """The `component` message."""
-        message: dict[str, Any] = {
-            "type": "component",
+        return orjson.dumps({"type": "component", **self.fields(with_modules=with_modules)})
+
+    def fields(self, *, with_modules: bool) -> dict[str, Any]:
+        """What it consists of; the modules once for each definition."""
+        fields: dict[str, Any] = {
             "component": self.id,
             "definition": self.definition,
             "env": dict(self.env),
         }
         if with_modules:
-            message["modules"] = list(self.modules)
-        return orjson.dumps(message)
+            fields["modules"] = list(self.modules)
+        return fields
 
 
 class RunRequest(NamedTuple):
@@ -440,6 +451,8 @@ class HostConnection:
             async with asyncio.timeout(seconds):
                 await self._ready
                 self.send(message)
+                self._told_components |= {each.id for each in bundle.components}
+                self._told_definitions |= {each.definition for each in bundle.components}
                 await self._loaded
         except TimeoutError:
             raise LoadFailure(f"Loading the modules took longer than {seconds:.0f} seconds.") from None
@@ -507,6 +520,11 @@ class HostConnection:
         is_new = component.definition not in self._told_definitions
         self._told_definitions.add(component.definition)
         self.send(component.message(with_modules=is_new))
+
+    def inherits(self, parent: HostConnection) -> None:
+        """The host has begun as a copy of another one, and knows the components that it knows."""
+        self._told_components |= parent._told_components
+        self._told_definitions |= parent._told_definitions
 
     def abandon(self, run: Run) -> None:
         """Cancel a run; nothing of it is delivered any more."""

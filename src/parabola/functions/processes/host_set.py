@@ -54,7 +54,9 @@ CommandFactory = Callable[[Purpose, int], HostCommand]
 
 @dataclass(frozen=True)
 class HostConfig:
-    """How hosts are made. With `in_process`, user code runs in this very process (tests, debuggers)."""
+    """How hosts are made. With `in_process`, user code for which there is no command runs in this process
+    (tests, debuggers).
+    """
 
     commands: Mapping[RuntimeName, CommandFactory] = field(default_factory=dict)
     in_process: InProcessHostFactory | None = None
@@ -65,9 +67,9 @@ class HostConfig:
 
     def spawner(self, runtime: RuntimeName, bundle: HostBundle) -> Spawner:
         """Where hosts of a runtime come from. Raises `LoadFailure` when something is not installed."""
-        if self.in_process is not None:
-            return InProcessSpawner(self.in_process, runtime, bundle)
         factory = self.commands.get(runtime)
+        if self.in_process is not None and factory is None:
+            return InProcessSpawner(self.in_process, runtime, bundle)
         if factory is None:
             raise LoadFailure(f"No host is configured for {runtime} modules.")
         memory, seconds = self.settings.host_memory_bytes, self.settings.user_seconds
@@ -164,6 +166,8 @@ class HostSet:
                     self._config.packages_directory,
                     self._config.settings,
                 )
+                if runtime == "python":
+                    bundle = replace(bundle, components=self._components_of(runtime))
                 spawner = self._config.spawner(runtime, bundle)
                 self._hosts_of[runtime] = RuntimeHosts(self._config, spawner, runtime)
             starts = [hosts.start() for hosts in self._hosts_of.values()]
@@ -230,6 +234,13 @@ class HostSet:
     def version(self, runtime: RuntimeName) -> str | None:
         """The version of what runs the modules of a runtime."""
         return self._hosts_of[runtime].version()
+
+    def _components_of(self, runtime: RuntimeName) -> tuple[ComponentBundle, ...]:
+        return tuple(
+            self.component(each)
+            for _, each in sorted(self.deployment.components.items())
+            if runtime in each.definition.runtimes()
+        )
 
     def component(self, component: Component) -> ComponentBundle:
         """What a host must know of a component of the deployment before it runs a function of it."""

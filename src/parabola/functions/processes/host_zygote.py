@@ -112,6 +112,7 @@ class Zygote(HostProcess):
                 raise HostLost from None
             raise
         child.pid = ready.pid
+        host.inherits(self)
         if self.closed:
             child.ended(None)
         else:

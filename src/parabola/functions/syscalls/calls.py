@@ -21,6 +21,7 @@ from parabola.functions.deployed.identity import NO_IDENTITY
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, TRANSACTIONAL, CallArguments, Syscall
 from parabola.functions.system.registry import PREFIX
 from parabola.values.articles import with_article
+from parabola.values.encoding import decode, dumps_with_integers
 from parabola.values.errors import BadRequest, UserError
 from parabola.values.limits import MAX_NESTED_CALL_DEPTH
 from parabola.values.near_names import did_you_mean
@@ -151,7 +152,7 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
         if kind == "mutation":
             transaction.rollback_to(savepoint)
         raise NestedFailure(outcome.failure)
-    return orjson.Fragment(outcome.value_json)
+    return orjson.Fragment(_as_returned(execution, called, args, outcome.value_json))
 
 
 def _nested_failure(execution: Execution, called: Called, failure: FunctionFailure) -> NestedFailure:
@@ -163,10 +164,21 @@ def _nested_failure(execution: Execution, called: Called, failure: FunctionFailu
     return NestedFailure(failure)
 
 
-def _value_of(execution: Execution, called: Called, result: FunctionResult) -> Any:
+def _value_of(execution: Execution, called: Called, args: Mapping[str, Any], result: FunctionResult) -> Any:
     if result.error is not None:
         raise _nested_failure(execution, called, result.error)
-    return orjson.Fragment(result.value_json)
+    return orjson.Fragment(_as_returned(execution, called, args, result.value_json))
+
+
+def _as_returned(execution: Execution, called: Called, args: Mapping[str, Any], value_json: bytes) -> bytes:
+    """The result of a call as its caller gets it. A host knows of functions that are called by their names
+    alone which of the numbers that they return are integers.
+    """
+    if args.get("name") is not None or execution.spec.runtime != "python":
+        return value_json
+    spec = called.component.definition.functions.get(called.name.canonical)
+    integers = None if spec is None else spec.returned_integers
+    return value_json if integers is None else dumps_with_integers(integers(decode(orjson.loads(value_json))))
 
 
 def _call_of_action(execution: Execution, called: Called, args: Mapping[str, Any]) -> Call:
@@ -189,14 +201,14 @@ async def run_query(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A query in a transaction of its own, at the newest timestamp."""
     called = called_function(execution, args, "runQuery")
     call = _call_of_action(execution, called, args)
-    return _value_of(execution, called, await execution.around.calls.query_now(call))
+    return _value_of(execution, called, args, await execution.around.calls.query_now(call))
 
 
 async def run_mutation(execution: Execution, args: Mapping[str, Any]) -> Any:
     """A mutation in a transaction of its own, committed whatever becomes of the action."""
     called = called_function(execution, args, "runMutation")
     call = _call_of_action(execution, called, args)
-    return _value_of(execution, called, await execution.around.calls.mutation(call))
+    return _value_of(execution, called, args, await execution.around.calls.mutation(call))
 
 
 async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
@@ -208,7 +220,7 @@ async def run_action(execution: Execution, args: Mapping[str, Any]) -> Any:
     called = called_function(execution, args, "runAction")
     call = _call_of_action(execution, called, args)
     result = await execution.around.calls.action(call, execution.depth + 1)
-    return _value_of(execution, called, result)
+    return _value_of(execution, called, args, result)
 
 
 async def create_function_handle(execution: Execution, args: Mapping[str, Any]) -> Any:

@@ -96,7 +96,8 @@ def analyze_schema(loaded: LoadedModules) -> Json | None:
         return None
     schema = loaded.schema
     if schema is None:
-        raise LoadError("It defines no schema. Write `schema = define_schema({...})`.", "convex/schema.py")
+        shown = loaded.sources["schema.py"].shown
+        raise LoadError("It defines no schema. Write `schema = define_schema({...})`.", shown)
     return schema.to_json()
 
 

@@ -57,9 +57,9 @@ def _get(seen: Mapping[str, str], original: Any, environ: Any, name: str) -> str
     try:
         environ.encodekey(name)  # raises TypeError for what is no name, as it does for everybody
         return seen[name]
-    except KeyError:
+    except KeyError as error:
         if confined_world() is not None or name not in KEPT_VARIABLES:
-            raise NotSet(name) from None
+            raise (error if isinstance(error, NotSet) else NotSet(name)) from None
     value: str = original(environ, name)
     return value
 

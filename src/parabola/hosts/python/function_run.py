@@ -50,6 +50,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     snapshotTs: int = 0
     identity: Any = None
     requestId: str = ""
+    component: str = ""
+    """The id of the component whose function it is; empty for the app."""
     userMsUsed: float = 0.0
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Final
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from parabola.authoring.environment import variables
+from parabola.authoring.environment import ComponentVariables, variables
 from parabola.authoring.functions import Function
 from parabola.hosts.python.action import Action, Post
 from parabola.hosts.python.analysis import analyze, find_router
@@ -27,6 +28,7 @@ from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.function_run import FunctionRun, RunRequest
 from parabola.hosts.python.http_action import HttpActionRun, handler_found, no_route
 from parabola.hosts.python.import_reads import ImportReads
+from parabola.hosts.python.module_sets import ModuleSets, ServedModules, source_modules
 from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule, load_modules
 from parabola.hosts.python.outgoing import UnwritableMessage, mended
 from parabola.hosts.python.steps import Steps
@@ -55,7 +57,11 @@ class Host:
         self.has_its_process = False
         """Whether nothing else runs in this process."""
         self.loaded: LoadedModules | None = None
+        """The app's modules."""
         self.environment: Mapping[str, str] = {}
+        """The app's variables."""
+        self._components = ModuleSets()
+        self._import_phase: Json | None = None
         self.runs: dict[int, FunctionRun] = {}
         self.limits = HostLimits()
         """What functions are held to, as the engine has said with the modules."""
@@ -66,6 +72,12 @@ class Host:
         """Hold functions to these limits."""
         self.limits = limits
         self._steps.hold_to(limits.user_seconds, limits.shared_memory)
+
+    def begin_as(self, template: Host) -> None:
+        """Have what another host has loaded, which a fork has copied."""
+        self.loaded, self.environment = template.loaded, template.environment
+        self._components, self._import_phase = template._components, template._import_phase
+        self.adopt(template.limits)
 
     def send(self, message: Json) -> None:
         """Send a message. Raises `UnwritableMessage`."""
@@ -111,6 +123,8 @@ class Host:
                 run.receive_part(message)
         elif kind == "load":
             self._load(message)
+        elif kind == "component":
+            self._mount(message)
         elif kind == "analyze":
             self._analyze(message)
 
@@ -120,8 +134,17 @@ class Host:
             self.runs.popitem()[1].cancel()
         if self.loaded is not None:
             self.loaded.unload()
+        self._components.clear()
 
     # Modules
+
+    def preload(self) -> None:
+        """Load the modules of all components before a function of theirs is run. What they raise is for
+        whoever runs one.
+        """
+        for component in self._components.mounted():
+            with suppress(LoadError, LookupError):
+                self._components.serve(component, self._load_sources)
 
     def _load(self, message: Json) -> None:
         before, self.loaded = self.loaded, None
@@ -134,20 +157,27 @@ class Host:
         }
         if before is not None:
             before.unload()
-        sources = [
-            SourceModule(module["path"], module["source"], module.get("file"))
-            for module in message["modules"]
-        ]
+        self._components.clear()
+        self._import_phase = message.get("importPhase")
         deployment = message.get("deployment")
         try:
-            reads = ImportReads(self.environment)
-            context = self._import_context(message.get("importPhase"), reads)
-            self.loaded = context.run(load_modules, sources, reads)
+            self.loaded = self._load_sources(source_modules(message["modules"]), self.environment)
         except LoadError as error:
             self.send_mended({"type": "loadFailed", "deployment": deployment, "error": error.to_json()})
             return
+        for component in message.get("components") or ():
+            self._mount(component)
         self._steps.memory.measure()
         self.send({"type": "loaded", "deployment": deployment})
+
+    def _mount(self, message: Json) -> None:
+        if "modules" in message:
+            self._components.define(message["definition"], message["modules"])
+        self._components.mount(message["component"], message["definition"], message.get("env") or {})
+
+    def _load_sources(self, sources: Sequence[SourceModule], environment: Mapping[str, str]) -> LoadedModules:
+        reads = ImportReads(environment)
+        return self._import_context(self._import_phase, reads).run(load_modules, sources, reads)
 
     def _import_context(self, phase: Json | None, reads: ImportReads) -> Context:
         """What modules see while they are imported: the deployment's variables, the push's clock and seed."""
@@ -161,9 +191,14 @@ class Host:
     def _analyze(self, message: Json) -> None:
         id = message["id"]
         try:
-            if self.loaded is None:
+            loaded = self.loaded
+            if (definition := message.get("definition")) is not None:
+                # What a component is given is not known yet: its variables read as not set.
+                self._components.define(definition, message["modules"])
+                loaded = self._components.load(definition, ComponentVariables(), self._load_sources)
+            if loaded is None:
                 raise LoadError("No modules are loaded.")
-            result = analyze(self.loaded, message.get("phase", "modules"), self.environment)
+            result = analyze(loaded, message.get("phase", "modules"), self.environment)
             self.send({"type": "analysis", "id": id, "result": result})
         except LoadError as error:
             self.send_mended({"type": "failed", "id": id, "error": error.to_json(), "kind": "user"})
@@ -176,15 +211,16 @@ class Host:
     def _run(self, message: Json) -> None:
         request = msgspec.convert(message, RunRequest)
         try:
-            function = self._find(request)
-        except LookupError as error:
+            served = self._served(request.component)
+            function = self._find(served.loaded, request)
+        except (LookupError, LoadError) as error:
             self._refuse(request.id, str(error.args[0]))
             return
         if function is None:
             for answer in no_route(request.args["request"], request.id):
                 self.send(answer)
             return
-        run = self._new_run(request, function)
+        run = self._new_run(served, request, function)
         self.runs[request.id] = run
         try:
             run.start()
@@ -192,17 +228,23 @@ class Host:
             self.runs.pop(request.id, None)
             self._refuse(request.id, f"The function could not be started: {error}")
 
-    def _find(self, request: RunRequest) -> Function[..., Any] | None:
+    def _served(self, component: str) -> ServedModules:
+        """The modules of a component, or (an empty id) of the app."""
+        if component:
+            return self._components.serve(component, self._load_sources)
         if self.loaded is None:
             raise LookupError("No modules are loaded.")
+        return ServedModules(self.loaded, self.environment)
+
+    def _find(self, loaded: LoadedModules, request: RunRequest) -> Function[..., Any] | None:
         if request.kind == "httpAction":
-            return self._find_route(request)
+            return self._find_route(loaded, request)
         module, _, name = request.path.partition(":")
         module = module.removesuffix(".py")
         reference = f"{module}:{name or 'default'}".removesuffix(":default")
-        function = self.loaded.functions.get(reference)
+        function = loaded.functions.get(reference)
         if function is None:
-            if f"{module}.py" not in self.loaded.sources:
+            if f"{module}.py" not in loaded.sources:
                 raise LookupError(f"Couldn't find Python module '{module}'. Did you forget to push it?")
             raise LookupError(f'Couldn\'t find "{name}" in module "{module}.py".')
         if function.kind != request.kind:
@@ -212,10 +254,9 @@ class Host:
             )
         return function
 
-    def _find_route(self, request: RunRequest) -> Function[..., Any] | None:
+    def _find_route(self, loaded: LoadedModules, request: RunRequest) -> Function[..., Any] | None:
         """The handler of the route that the engine names, or of the one that the router finds."""
-        assert self.loaded is not None
-        router = find_router(self.loaded)
+        router = find_router(loaded)
         if router is None:
             raise LookupError("This Convex deployment does not have HTTP actions enabled.")
         http, named = request.args["request"], request.args.get("route")
@@ -232,16 +273,17 @@ class Host:
                 return route.handler
         raise LookupError(f"No HttpAction routed for {named}")
 
-    def _new_run(self, request: RunRequest, function: Function[..., Any]) -> FunctionRun:
+    def _new_run(
+        self, served: ServedModules, request: RunRequest, function: Function[..., Any]
+    ) -> FunctionRun:
+        loaded, environment = served.loaded, served.environment
         if request.kind in ("query", "mutation"):
-            run: FunctionRun = Transaction(request, function, self.environment, self, steps=self._steps)
-            if self.loaded is not None:
-                run.read_by_modules = partial(self.loaded.import_reads.of, function.home)
+            run: FunctionRun = Transaction(request, function, environment, self, steps=self._steps)
+            run.read_by_modules = partial(loaded.import_reads.of, function.home)
         else:
             kind = HttpActionRun if request.kind == "httpAction" else Action
-            run = kind(request, function, self.environment, self, post=self._post)
-        if self.loaded is not None:
-            run.integer_places = self.loaded.integer_places
+            run = kind(request, function, environment, self, post=self._post)
+        run.integer_places = loaded.integer_places
         return run
 
     def ended(self, run: FunctionRun) -> None:

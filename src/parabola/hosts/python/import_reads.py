@@ -45,6 +45,13 @@ class ImportReads(Mapping[str, str]):
             ahead += new
         return found
 
+    def hold_in(self, values: Mapping[str, str]) -> bool:
+        """Whether modules that have read these variables would be the same with others."""
+        names = set().union(*self._read.values())
+        if EVERY_VARIABLE in names:
+            return dict(self._values) == dict(values)
+        return all(self._values.get(name) == values.get(name) for name in names)
+
     def __getitem__(self, name: str) -> str:
         self._note({name})
         return self._values[name]

@@ -66,17 +66,19 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class SourceModule:
-    """One file of the `convex` folder: `path` like `admin/users.py`."""
+    """One file of the `convex` folder or of a component's: `path` like `admin/users.py`."""
 
     path: str
     source: str
     file: str | None = None
     """Where the file really is, for debuggers of in-process hosts."""
+    folder: str = FOLDER
+    """The folder it is in, as its author knows it."""
 
     @property
     def shown(self) -> str:
         """The name in error texts."""
-        return f"{FOLDER}/{self.path}"
+        return f"{self.folder}/{self.path}"
 
     @property
     def code_file(self) -> str:

@@ -61,8 +61,7 @@ async def serve(connection: socket.socket, activity_path: str | None, template: 
     steps = Steps(activity, interrupt=True)
     host = Host(endpoint.send, post, steps=steps)
     if template is not None:
-        host.loaded, host.environment = template.loaded, template.environment
-        host.adopt(template.limits)
+        host.begin_as(template)
         steps.memory.measure()
     endpoint.host = host
     host.has_its_process = True

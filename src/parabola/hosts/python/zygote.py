@@ -93,6 +93,7 @@ class Zygote:
             os._exit(0)
         elif message["type"] in ("load", "analyze"):
             self._host.receive(message)
+            self._host.preload()
             gc.collect()
             gc.freeze()  # what is loaded now stays shared between all children
 

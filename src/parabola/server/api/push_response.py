@@ -38,9 +38,12 @@ def start_push_json(result: PushResult, token: str, server_version: str) -> dict
         for path, module in sorted(deployment.modules.items())
         if module.analyzed and language_of(module.runtime).pushed_by_npx and not path.startswith("_deps/")
     }
-    pushed = result.definitions.get("")
+    pushed = result.pushed.get("")
     definition = _EMPTY_DEFINITION if pushed is None else pushed.definition
-    definitions = {**result.definitions, "": EvaluatedDefinition(definition, functions, deployment.schema)}
+    definitions = {
+        **{path: result.definitions[path].for_typescript(path) for path in result.pushed},
+        "": EvaluatedDefinition(definition, functions, deployment.schema),
+    }
     app = mounted(definitions)
     app["httpRoutes"]["httpModuleRoutes"] = _routes(deployment)
     return {

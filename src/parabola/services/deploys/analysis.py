@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,9 +13,10 @@ import orjson
 
 from parabola._version import __version__
 from parabola.functions.deployed.deployment import Deployment, Module
-from parabola.functions.deployed.runtimes import LANGUAGES, Language, RuntimeName, runtimes_of
+from parabola.functions.deployed.runtimes import LANGUAGES, Language, RuntimeName, language_of, runtimes_of
 from parabola.functions.processes.host_connection import LoadFailure
-from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition, check_definitions
+from parabola.services.deploys.combined_definitions import named_children
+from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition
 from parabola.services.deploys.known_analyses import AnalysisContext, Found, KnownAnalyses
 from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.values.analyzed_modules import AnalyzedModule, ModulesAnalysis
@@ -169,45 +170,60 @@ async def analyze_definitions(
     definitions: Sequence[PushedDefinition],
     prepare: Callable[[Deployment], Awaitable[HostSet]],
     known: KnownAnalyses,
-    *,
-    app_functions: Mapping[str, AnalyzedModule],
-    for_codegen: bool = False,
 ) -> dict[str, EvaluatedDefinition]:
-    """What the app, of which `app_functions` are known, and its components are, by their paths. `prepare`
-    makes hosts where the app has none for JavaScript.
+    """What the pushed app and components are, by their paths. `prepare` makes hosts where the app has none
+    for JavaScript.
 
     Raises `LoadFailure`, and what is wrong with a component's functions or schema.
     """
-    if not definitions:
-        return {}
-    if "isolate" in candidate.runtimes():
-        return await _analyze_definitions(hosts, definitions, known, app_functions, for_codegen)
-    config = definitions[0].module
+    configs = [each.module for each in definitions if each.module is not None]
+    if not configs or "isolate" in candidate.runtimes():
+        return await _analyze_definitions(hosts, definitions, known)
+    config = configs[0]
     alone = Deployment({config.path: config}, env=candidate.env, pushed_at_ms=candidate.pushed_at_ms)
     async with _hosts_of(alone, prepare) as own:
-        return await _analyze_definitions(own, definitions, known, app_functions, for_codegen)
+        return await _analyze_definitions(own, definitions, known)
 
 
 async def _analyze_definitions(
-    hosts: HostSet,
-    definitions: Sequence[PushedDefinition],
-    known: KnownAnalyses,
-    app_functions: Mapping[str, AnalyzedModule],
-    for_codegen: bool,
+    hosts: HostSet, definitions: Sequence[PushedDefinition], known: KnownAnalyses
 ) -> dict[str, EvaluatedDefinition]:
-    asked = [{"path": each.path, "module": each.module.for_host()} for each in definitions]
-    try:
-        result = await hosts.analyze("isolate", "app", definitions=asked)
-    except LoadFailure as failure:
-        failure.code = "CyclicImport" if failure.message == _CYCLE else "InvalidConvexConfig"
-        raise
-    evaluated = {"": EvaluatedDefinition(result["definitions"][""], app_functions)}
-    for each in definitions[1:]:
+    declared = await _read_configs(hosts, definitions)
+    evaluated: dict[str, EvaluatedDefinition] = {}
+    for each in definitions:
+        if not each.path:
+            evaluated[each.path] = EvaluatedDefinition(declared[each.path])
+            continue
         functions, schema = await _analyze_component(hosts, each, known)
-        definition = EvaluatedDefinition(result["definitions"][each.path], functions, schema)
+        modules = tuple(
+            module if module.path not in functions else replace(module, analyzed=functions[module.path])
+            for module in each.modules
+        )
+        definition = EvaluatedDefinition(
+            declared[each.path], functions, schema, each.path, modules, each.offered
+        )
         evaluated[each.path] = definition.with_exports()
-    check_definitions(evaluated, for_codegen=for_codegen)
-    return evaluated
+    return named_children(evaluated, {each.path for each in definitions if each.declared is not None})
+
+
+async def _read_configs(
+    hosts: HostSet, definitions: Sequence[PushedDefinition]
+) -> dict[str, Mapping[str, Any]]:
+    """What the configs say: those of TypeScript are evaluated here."""
+    declared = {each.path: each.declared for each in definitions if each.declared is not None}
+    asked = [
+        {"path": each.path, "module": each.module.for_host()}
+        for each in definitions
+        if each.module is not None
+    ]
+    if asked:
+        try:
+            result = await hosts.analyze("isolate", "app", definitions=asked)
+        except LoadFailure as failure:
+            failure.code = "CyclicImport" if failure.message == _CYCLE else "InvalidConvexConfig"
+            raise
+        declared |= result["definitions"]
+    return declared
 
 
 async def _analyze_component(
@@ -216,25 +232,32 @@ async def _analyze_component(
     """On the hosts of the app, which are handed the component's modules with the question."""
     if not component.modules:
         return {}, None
-    around = AnalysisContext(
-        "isolate",
-        {module.path: module for module in component.modules},
-        hosts.variables({}),
-        (__version__, hosts.version("isolate")),
-        component.path,
-    )
-
-    async def ask(paths: Sequence[str], take: Callable[[ModulesAnalysis], None]) -> None:
-        if paths:
-            modules = [module.for_host() for module in component.modules]
-            take(await hosts.modules("isolate", paths=list(paths), modules=modules))
-
+    runtime = component.modules[0].runtime
+    sent = [module.for_host() for module in component.modules]
     try:
-        functions, schema = await _analyze_javascript(ask, around, known)
+        if language_of(runtime).analyzed_at_once:
+            answer = await hosts.modules(runtime, definition=component.path, modules=sent)
+            functions, schema = _parts(answer)
+        else:
+            around = AnalysisContext(
+                runtime,
+                {module.path: module for module in component.modules},
+                hosts.variables({}),
+                (__version__, hosts.version(runtime)),
+                component.path,
+            )
+
+            async def ask(paths: Sequence[str], take: Callable[[ModulesAnalysis], None]) -> None:
+                if paths:
+                    take(await hosts.modules(runtime, paths=list(paths), modules=sent))
+
+            functions, schema = await _analyze_javascript(ask, around, known)
         for path, module in functions.items():
-            _check_functions(path, module, "isolate")
+            _check_functions(path, module, runtime)
         return functions, None if schema is None else Schema.from_json(schema)
     except UserError as error:
+        if isinstance(error, LoadFailure) and language_of(runtime).is_advised:
+            raise  # it names the file, which is one of the component
         refusal = BadRequest(f"In the component {component.path}: {error.message}", code=error.code)
         raise refusal from None
 

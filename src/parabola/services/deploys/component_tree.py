@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from parabola.database.model.system_tables import SYSTEM_TABLES
 from parabola.functions.deployed.components import Component, Variable
-from parabola.functions.deployed.definition import Definition, Module
+from parabola.functions.deployed.definition import Definition
 from parabola.values.ids import encode_id, new_internal_id
 
 if TYPE_CHECKING:
     from parabola.functions.deployed.deployment import Deployment
-    from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition
+    from parabola.services.deploys.definitions import EvaluatedDefinition
 
 __all__ = ["ComponentTree", "Difference", "component_tree"]
 
@@ -63,22 +63,13 @@ class ComponentTree:
 
 def component_tree(
     base: Deployment,
-    pushed: Mapping[str, PushedDefinition],
     evaluated: Mapping[str, EvaluatedDefinition],
     now_ms: float,
 ) -> ComponentTree:
     """The tree that checked definitions describe. A path that has a component keeps its id, whatever
     definition is mounted there. `now_ms` is the clock, in milliseconds since 1970.
     """
-    definitions = {
-        path: Definition.of(
-            path,
-            [_with_analysis(module, evaluated[path]) for module in pushed[path].modules],
-            evaluated[path].schema,
-        )
-        for path in evaluated
-        if path
-    }
+    definitions = {path: each.code() for path, each in evaluated.items() if path}
     components: dict[str, Component] = {}
     differences: dict[str, Difference] = {"": "modify"}
     app = evaluated.get("")
@@ -158,8 +149,3 @@ def _new_id(now_ms: float) -> str:
     return encode_id(
         SYSTEM_TABLES["_components"].number, new_internal_id(os.urandom(14), int(now_ms // MS_PER_DAY))
     )
-
-
-def _with_analysis(module: Module, evaluated: EvaluatedDefinition) -> Module:
-    analysed = evaluated.functions.get(module.path)
-    return module if analysed is None else replace(module, analyzed=analysed)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import orjson
 
+from parabola.functions.deployed.definition import Definition as DeployedDefinition
 from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.function_path import strip_extension
+from parabola.functions.deployed.runtimes import LANGUAGES
 from parabola.values.analyzed_modules import AnalyzedModule
 from parabola.values.errors import BadRequest
 from parabola.values.names import is_identifier
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from parabola.values.schema.definition import Schema
 
 __all__ = [
+    "APP_PATH",
     "Definition",
     "EvaluatedDefinition",
     "PushedDefinition",
@@ -28,19 +32,25 @@ __all__ = [
 ]
 
 APP_PATH: Final = ""
+_HTTP_MODULES: Final = {row.http_module for row in LANGUAGES.values()}
 
 
 @dataclass(frozen=True)
 class PushedDefinition:
-    """A `convex.config.js`. Modules and schema are those of a component: the app's are the push's own.
+    """An app or a component. Modules and schema are those of a component: the app's are the push's own.
 
-    `path` leads from the app's functions to the component's directory; it is empty for the app.
+    `path` leads from the app's functions to the component's directory; it is empty for the app. It is defined
+    by a `convex.config.js`, which `module` is, or by a `convex_config.py`, which has been read already:
+    `declared` is what it says.
     """
 
     path: str
-    module: Module
+    module: Module | None = None
     modules: tuple[Module, ...] = ()
     """What the component consists of, `schema.js` among it."""
+    declared: Mapping[str, Any] | None = None
+    offered: str | None = None
+    """The name under which `convex.config.ts` may use it."""
 
 
 class _Binding(msgspec.Struct):
@@ -90,6 +100,11 @@ class EvaluatedDefinition:
     definition: Mapping[str, Any]
     functions: Mapping[str, AnalyzedModule] = field(default_factory=dict)
     schema: Schema | None = None
+    path: str = ""
+    modules: tuple[Module, ...] = ()
+    """Those of a component, with what they contain."""
+    offered: str | None = None
+    """The name under which `convex.config.ts` may use it."""
 
     @cached_property
     def shape(self) -> Definition:
@@ -99,7 +114,21 @@ class EvaluatedDefinition:
     def with_exports(self) -> EvaluatedDefinition:
         """The same component with its public functions as exports: codegen reads them there."""
         definition = {**self.definition, "exports": _branch(_public_functions(self.functions))}
-        return EvaluatedDefinition(definition, self.functions, self.schema)
+        return replace(self, definition=definition)
+
+    def for_typescript(self, path: str) -> EvaluatedDefinition:
+        """The same as `npx convex` is told of it, which asked about the definition at `path`: where that
+        stands for a component in Python, it is one without children, its modules called as TypeScript's are.
+        """
+        if path == self.path:
+            return self
+        renamed = {f"{strip_extension(name)}.js": module for name, module in self.functions.items()}
+        definition = {**self.definition, "path": path, "childComponents": [], "httpMounts": {}}
+        return replace(self, definition=definition, functions=renamed, path=path).with_exports()
+
+    def code(self) -> DeployedDefinition:
+        """The component's code, as it is deployed."""
+        return DeployedDefinition.of(self.path, self.modules, self.schema)
 
 
 Evaluated = Mapping[str, EvaluatedDefinition]
@@ -307,7 +336,7 @@ def mounted(
         "args": {},
         "childComponents": children,
         "httpRoutes": {
-            "httpModuleRoutes": routes if "http.js" in evaluated.functions else None,
+            "httpModuleRoutes": routes if _HTTP_MODULES & evaluated.functions.keys() else None,
             "mounts": sorted(evaluated.shape.http_mounts),
         },
         "exports": {}
@@ -321,7 +350,7 @@ def _public_functions(modules: Mapping[str, AnalyzedModule]) -> Iterator[tuple[l
     for path, module in sorted(modules.items()):
         for function in module.functions:
             if function.visibility is not None and function.visibility.kind == "public":
-                way = [*path.removesuffix(".js").split("/"), function.name]
+                way = [*strip_extension(path).split("/"), function.name]
                 yield way, f"_reference/function/{path}:{function.name}"
 
 

@@ -15,8 +15,9 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.runtimes import LANGUAGES
 from parabola.functions.http.http_routing import http_prefix
@@ -30,8 +31,14 @@ from parabola.services.deploys.analysis import (
     with_position,
 )
 from parabola.services.deploys.audit_log import check_message, record_push
+from parabola.services.deploys.combined_definitions import (
+    combined_definitions,
+    declared_by,
+    kept_definitions,
+    offered_code,
+)
 from parabola.services.deploys.component_tree import ComponentTree, component_tree
-from parabola.services.deploys.definitions import EvaluatedDefinition, check_variables
+from parabola.services.deploys.definitions import EvaluatedDefinition, check_definitions, check_variables
 from parabola.services.deploys.environment import check_changes
 from parabola.services.deploys.index_changes import index_changes
 from parabola.services.deploys.known_analyses import KnownAnalyses
@@ -65,6 +72,14 @@ ATTEMPTS: Final = 5
 """How often `push` begins again when another push got in between."""
 
 _log: Final = logging.getLogger(__name__)
+
+
+class _AnalysedPush(NamedTuple):
+    deployment: Deployment
+    hosts: HostSet
+    definitions: Mapping[str, EvaluatedDefinition]
+    pushed: Mapping[str, EvaluatedDefinition]
+    tree: ComponentTree
 
 
 class DeployService:
@@ -124,7 +139,7 @@ class DeployService:
     async def start_push(self, push: Push) -> StartedPush:
         """Analyse and submit. Raises `LoadFailure`, `BadRequest` or `Conflict`; then nothing has changed."""
         base = self._runner.active.deployment
-        deployment, hosts, definitions, tree = await self._analyse(base, push)
+        deployment, hosts, definitions, pushed, tree = await self._analyse(base, push)
         try:
             if push.large_table is not None:
                 evaluation = await schema_evaluation(self._database, deployment.schema)
@@ -133,7 +148,7 @@ class DeployService:
         except BaseException:
             await hosts.close()
             raise
-        started = StartedPush(push, base, deployment, hosts, schemas, tree, definitions)
+        started = StartedPush(push, base, deployment, hosts, schemas, tree, definitions, pushed)
         for id, submitted in schemas.items():
             if submitted.row_id is not None:
                 validation = validate_schema(self._database, submitted.row_id, id)
@@ -144,7 +159,7 @@ class DeployService:
     async def evaluate_push(self, push: Push) -> PushResult:
         """What a push would change, found out without writing anything. Raises what `start_push` raises."""
         base = self._runner.active.deployment
-        deployment, hosts, definitions, _ = await self._analyse(base, push)
+        deployment, hosts, definitions, pushed, _ = await self._analyse(base, push)
         await hosts.close()
         registry = self._database.registry
         active = registry.active_schema()
@@ -155,6 +170,7 @@ class DeployService:
             previous_schema=None if active is None else active.text,
             next_schema=schema_text(deployment.schema),
             definitions=definitions,
+            pushed=pushed,
         )
 
     async def evaluate_schema(self, push: Push) -> dict[str, Any]:
@@ -182,17 +198,18 @@ class DeployService:
                 raise with_position(failure) from None
         return await schema_evaluation(self._database, schema)
 
-    async def _analyse(
-        self, base: Deployment, push: Push
-    ) -> tuple[Deployment, HostSet, Mapping[str, EvaluatedDefinition], ComponentTree]:
+    async def _analyse(self, base: Deployment, push: Push) -> _AnalysedPush:
         """The deployment that a push asks for, hosts that have loaded it, its definitions and components."""
         modules = combine(base, push)
+        kept = kept_definitions(base, push.language)
+        brought = {each.path: Definition.of(each.path, each.modules, None) for each in push.definitions}
         candidate = Deployment(
             modules=modules,
             env=base.env,
             auth_providers=base.auth_providers,
             pushed_at_ms=self._database.now_ms(),
             node_packages=base.node_packages if push.language == "python" else None,
+            offered={path: each.code() for path, each in kept.items()} | brought,
         )
         async with self._node_packages.held(push.node_dependencies) as packages:
             if packages is not None:
@@ -205,26 +222,21 @@ class DeployService:
             analysed = await analyze(hosts, candidate, push.language, self._known)
             deployment = self._assemble(base, candidate, analysed)
             check_crons(deployment.app.definition)
-            definitions = await analyze_definitions(
-                hosts,
-                candidate,
-                push.definitions,
-                self._activation.prepare,
-                self._known,
-                app_functions=deployment.analyzed_modules,
-                for_codegen=push.for_codegen,
+            pushed = await analyze_definitions(
+                hosts, candidate, push.definitions, self._activation.prepare, self._known
             )
-            if push.language == "typescript":
-                app = definitions.get("")
-                prefix = http_prefix(None if app is None else app.shape.http_prefix)
-                deployment = replace(deployment, http_prefix=prefix)
-                pushed = {each.path: each for each in push.definitions}
-                tree = component_tree(base, pushed, definitions, self._database.now_ms())
-                for definition in tree.definitions():
-                    check_crons(definition)
-            else:
-                tree = ComponentTree(base.components, base.mounts, base.children, {})
-            deployment = tree.put_into(deployment)
+            definitions = combined_definitions(kept, pushed, deployment.analyzed_modules)
+            check_definitions(definitions, for_codegen=push.for_codegen)
+            app = definitions.get("")
+            tree = component_tree(base, definitions, self._database.now_ms())
+            for definition in tree.definitions():
+                check_crons(definition)
+            deployment = replace(
+                tree.put_into(deployment),
+                http_prefix=http_prefix(None if app is None else app.shape.http_prefix),
+                declared=declared_by(base, push.language, pushed),
+                offered=offered_code(definitions),
+            )
         except LoadFailure as failure:
             await hosts.close()
             raise with_position(failure) from None
@@ -232,7 +244,7 @@ class DeployService:
             await hosts.close()
             raise
         hosts.deployment = deployment
-        return deployment, hosts, definitions, tree
+        return _AnalysedPush(deployment, hosts, definitions, pushed, tree)
 
     async def wait_for_schema(self, token: str, patience: float = 10.0) -> SchemaProgress:
         """Wait until the second step is over, for at most `patience` seconds; how far it is, by the paths of
@@ -347,7 +359,6 @@ class DeployService:
             id=candidate.id,
             pushed_at_ms=candidate.pushed_at_ms,
             node_packages=candidate.node_packages,
-            http_prefix=base.http_prefix,
         )
 
     async def _submit(self, deployment: Deployment, tree: ComponentTree) -> dict[str, SubmittedSchema]:

@@ -30,6 +30,7 @@ __all__ = [
     "PushResult",
     "UnchangedModule",
     "combine",
+    "component_differences",
 ]
 
 MAX_MODULES: Final = 4096
@@ -87,9 +88,10 @@ class Push:
                     code="InvalidModules",
                 )
             seen.add(module.path)
-        parts = [module for each in self.definitions for module in (each.module, *each.modules)]
+        parts = [module for each in self.definitions for module in each.modules]
+        parts += [each.module for each in self.definitions if each.module is not None]
         for part in parts:
-            _check_path(part.path)
+            _check_module_path(part)
         for sent in (*self.modules, *parts):
             size = len(sent.source) + len(sent.source_map or "")
             if size > MAX_SOURCE_BYTES:
@@ -170,8 +172,20 @@ class PushResult:
     previous_schema: str | None = None
     next_schema: str | None = None
     definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
+    """Those of both languages, by their paths."""
+    pushed: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
+    """Those of the push itself, as their code describes them."""
     components: Mapping[str, ComponentChange] = field(default_factory=dict)
     """By their paths."""
+
+
+def component_differences(result: PushResult) -> dict[str, Difference]:
+    """What becomes of the components, by their paths, as far as anything does."""
+    return {
+        path: change.difference
+        for path, change in sorted(result.components.items())
+        if change.difference != "modify" or change.modules != ModuleDiff() or change.indexes != IndexDiff()
+    }
 
 
 def combine(current: Deployment, push: Push) -> dict[str, Module]:

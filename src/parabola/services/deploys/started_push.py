@@ -64,6 +64,7 @@ class StartedPush:
     """By the ids of the components whose they are, the app's empty."""
     tree: ComponentTree
     definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
+    pushed: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     touched: float = field(default_factory=time.monotonic)
     validations: list[asyncio.Task[None]] = field(default_factory=list)
@@ -77,6 +78,7 @@ class StartedPush:
             previous_schema=self.schemas[APP_ID].previous_text,
             next_schema=self.schemas[APP_ID].text,
             definitions=self.definitions,
+            pushed=self.pushed,
             components=self._component_changes(),
         )
 

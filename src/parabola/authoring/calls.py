@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypedDict
 
-from parabola.authoring.filters import Expression, VectorFilterBuilder
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls
 from parabola.authoring.references import function_address
 from parabola.authoring.scheduling import Args, encode_args
-from parabola.values.encoding import encode, normalize, revive
-from parabola.values.errors import BadRequest
+from parabola.values.encoding import revive
 
-__all__ = ["TransactionLimits", "VectorFilter", "action_call", "nested_call", "vector_search"]
+__all__ = ["TransactionLimits", "action_call", "nested_call"]
 
 
 class TransactionLimits(TypedDict, total=False):
@@ -58,33 +56,6 @@ def action_call(
     return Operation(syscalls.call(f"1.0/actions/{kind}", call), _result_of(syscalls, call))
 
 
-VectorFilter = Callable[[VectorFilterBuilder], Expression]
-
-
-def vector_search(
-    syscalls: Syscalls,
-    table: str,
-    index: str,
-    vector: list[float],
-    limit: int | None,
-    filter: VectorFilter | None,
-) -> Pending[list[dict[str, Any]]]:
-    """`1.0/actions/vectorSearch` (js-runtime 3.6)."""
-    if not isinstance(vector, (list, tuple)) or not vector:
-        raise BadRequest("`vector` must be a non-empty Array in vectorSearch")
-    query: dict[str, Any] = {"indexName": f"{table}.{index}"}
-    if limit is not None:
-        query["limit"] = limit
-    query["vector"] = encode(normalize(vector))
-    query["expressions"] = None if filter is None else filter(VectorFilterBuilder()).json
-    args = {"requestId": syscalls.request_id, "version": SYSCALL_VERSION, "query": query}
-    return Operation(syscalls.call("1.0/actions/vectorSearch", args), _results)
-
-
 def _result_of(syscalls: Syscalls, call: Mapping[str, Any]) -> Callable[[Any], Any]:
     integers = syscalls.integer_places.in_results(call.get("name"))
     return revive if integers is None else lambda json: integers(revive(json))
-
-
-def _results(json: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return list(json["results"])

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from parabola.authoring.absent import absent, snake_case
 from parabola.authoring.audit import audit
 from parabola.authoring.auth import Auth, MutationAuth, SyncAuth, SyncMutationAuth
-from parabola.authoring.calls import TransactionLimits, VectorFilter, action_call, nested_call, vector_search
+from parabola.authoring.calls import TransactionLimits, action_call, nested_call
 from parabola.authoring.database import DatabaseReader, DatabaseWriter, SyncDatabaseReader, SyncDatabaseWriter
 from parabola.authoring.meta import Meta, SyncMeta
 from parabola.authoring.operations import Pending, Syscalls, Wait
 from parabola.authoring.scheduling import Args, Scheduler, SyncScheduler
+from parabola.authoring.search import VectorFilter, vector_search
 from parabola.authoring.storage import Storage, StorageReader, SyncStorage, SyncStorageReader
 from parabola.values.articles import with_article
 
@@ -36,12 +37,12 @@ _ABSENT: Final = {
     ("query", "run_mutation"): "A query only reads: make the function a mutation, or call it from an action.",
     ("query", "run_action"): "A query only reads: call actions from an action.",
     ("query", "scheduler"): "A query only reads: schedule from a mutation or an action.",
-    ("query", "vector_search"): "Vector search works in actions.",
+    ("query", "vector_search"): "Here it is `ctx.db.vector_search`, and a part of the transaction.",
     (
         "mutation",
         "run_action",
     ): "A mutation cannot wait for an action: use `ctx.scheduler.run_after(0, ...)`.",
-    ("mutation", "vector_search"): "Vector search works in actions.",
+    ("mutation", "vector_search"): "Here it is `ctx.db.vector_search`, and a part of the transaction.",
     (
         "action",
         "db",

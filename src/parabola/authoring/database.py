@@ -11,6 +11,7 @@ from parabola.authoring.integer_places import IntegerPlaces
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.query_builder import BaseQuery, Query, SyncQuery
 from parabola.authoring.query_stream import Document, decode_document
+from parabola.authoring.search import SearchFilter, VectorFilter, hybrid_search, vector_search
 from parabola.values.encoding import encode, normalize
 from parabola.values.errors import BadRequest
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED, CommitTs
@@ -161,7 +162,7 @@ class SystemReader(BaseReader):
 
 
 class DatabaseReader(SystemReader):
-    """`ctx.db` in queries: `get`, `query`, `normalize_id` and `system`.
+    """`ctx.db` in queries: `get`, `query`, `normalize_id`, `vector_search`, `hybrid_search` and `system`.
 
     `get(id)` and `get(table, id)` are the same, but the second refuses an id of another table.
     """
@@ -170,6 +171,41 @@ class DatabaseReader(SystemReader):
     def system(self) -> SystemReader:
         """The system tables."""
         return SystemReader(self._syscalls, self._wait, is_system=True)
+
+    def vector_search(
+        self,
+        table: str,
+        index: str,
+        *,
+        vector: list[float],
+        limit: int | None = None,
+        filter: VectorFilter | None = None,
+        minimum_score: float | None = None,
+    ) -> Pending[list[dict[str, Any]]]:
+        """The documents whose vectors point the nearest way: a list of `{"_id", "_score"}`, best first.
+
+        A score is a cosine, from -1 to 1. What is found is a part of the transaction: a live query runs again
+        when another document would be among them.
+        """
+        return vector_search(self._syscalls, table, index, vector, limit, filter, minimum_score)
+
+    def hybrid_search(
+        self,
+        table: str,
+        *,
+        search_index: str,
+        search: SearchFilter,
+        vector_index: str,
+        vector: list[float],
+        limit: int | None = None,
+        filter: VectorFilter | None = None,
+    ) -> Pending[list[dict[str, Any]]]:
+        """What a text search and a vector search of a table find, as one list of `{"_id", "_score"}`.
+
+        `search` is that of `with_search_index`, `filter` that of `vector_search`. A document's score comes
+        from its place in either list: 1 / (60 + place), added.
+        """
+        return hybrid_search(self._syscalls, table, search_index, search, vector_index, vector, limit, filter)
 
 
 class DatabaseWriter(BaseWriter, DatabaseReader):
@@ -215,6 +251,43 @@ class SyncDatabaseReader(SyncSystemReader):
     def system(self) -> SyncSystemReader:
         """The system tables."""
         return SyncSystemReader(self._syscalls, self._wait, is_system=True)
+
+    def vector_search(
+        self,
+        table: str,
+        index: str,
+        *,
+        vector: list[float],
+        limit: int | None = None,
+        filter: VectorFilter | None = None,
+        minimum_score: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """The documents whose vectors point the nearest way: a list of `{"_id", "_score"}`, best first.
+
+        A score is a cosine, from -1 to 1. What is found is a part of the transaction: a live query runs again
+        when another document would be among them.
+        """
+        return self._wait(vector_search(self._syscalls, table, index, vector, limit, filter, minimum_score))
+
+    def hybrid_search(
+        self,
+        table: str,
+        *,
+        search_index: str,
+        search: SearchFilter,
+        vector_index: str,
+        vector: list[float],
+        limit: int | None = None,
+        filter: VectorFilter | None = None,
+    ) -> list[dict[str, Any]]:
+        """What a text search and a vector search of a table find, as one list of `{"_id", "_score"}`.
+
+        `search` is that of `with_search_index`, `filter` that of `vector_search`. A document's score comes
+        from its place in either list: 1 / (60 + place), added.
+        """
+        return self._wait(
+            hybrid_search(self._syscalls, table, search_index, search, vector_index, vector, limit, filter)
+        )
 
 
 class SyncDatabaseWriter(BaseWriter, SyncDatabaseReader):

@@ -222,7 +222,7 @@ class SearchFilterBuilder(_Chain):
 
 
 class VectorFilterBuilder:
-    """The `q` of a vector search filter: `q.eq` and `q.or_` (js-runtime 3.6)."""
+    """The `q` of a vector search filter: `q.eq` and `q.or_` (js-runtime 3.6); for `ctx.db` also `q.and_`."""
 
     __slots__ = ()
 
@@ -233,6 +233,9 @@ class VectorFilterBuilder:
 
     def eq(self, field: str, value: Any) -> Expression:
         return Expression({"$eq": [{"$field": field}, {"$literal": encode_operand(value)}]})
+
+    def and_(self, *operands: Expression) -> Expression:
+        return Expression({"$and": [_json(operand) for operand in operands]})
 
     def or_(self, *operands: Expression) -> Expression:
         return Expression({"$or": [_json(operand) for operand in operands]})

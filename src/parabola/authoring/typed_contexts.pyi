@@ -288,6 +288,11 @@ class VectorFilter(Generic[Path]):
     def eq(self, field: Path, value: object) -> Expression: ...
     def or_(self, *operands: Expression) -> Expression: ...
 
+class TransactionalVectorFilter(VectorFilter[Path]):
+    """The same in queries and mutations, where conditions may have to hold together."""
+
+    def and_(self, *operands: Expression) -> Expression: ...
+
 class VectorResult(TypedDict, Generic[Doc]):
     _id: Doc
     _score: float

@@ -442,6 +442,12 @@ class Snapshot:
 
         return await run_vector_search(self, search_json, in_transaction=in_transaction)
 
+    async def hybrid_search(self, search_json: Any) -> list[VectorHit]:
+        """What a text search and a vector search find, as one ranking; see `query.hybrid_search`."""
+        from parabola.database.query.hybrid_search import run_hybrid_search
+
+        return await run_hybrid_search(self, search_json)
+
     async def search_vectors(self, index: Index, query: VectorQuery, limit: int) -> VectorResult:
         """The first at most `limit` results, pending writes included; records and counts nothing."""
         structure: VectorIndex = await self._structure(index)

@@ -57,6 +57,9 @@ ODD = define_schema(
         "vectors": define_table({"vector": v.array(v.float64()), "none": v.union()}).vector_index(
             "near", vector_field="vector", dimensions=2
         ),
+        "articles": define_table({"vector": v.array(v.float64()), "text": v.string(), "lang": v.string()})
+        .search_index("words", search_field="text", filter_fields=["lang"])
+        .vector_index("near", vector_field="vector", dimensions=2, filter_fields=["lang", "text"]),
     }
 )
 MODULES = {
@@ -92,6 +95,25 @@ async def use(ctx: MutationCtx, plain: SyncQueryCtx, acting: ActionCtx, doc: Id[
     rows = ctx.db.query("userNames").with_search_index("search", lambda q: q.search("x.y", "z").eq("n", 1))
     print([row["x"]["y"] for row in await rows.take(3)])
     print(plain.db.query("user_names").first(), await acting.vector_search("vectors", "near", vector=[1, 2]))
+    await acting.vector_search("articles", "near", vector=[1, 2], filter=lambda q: q.eq("lang", "en"))
+    near = await ctx.db.vector_search(
+        "articles",
+        "near",
+        vector=[1, 2],
+        minimum_score=0.5,
+        filter=lambda q: q.and_(q.eq("lang", "en"), q.or_(q.eq("text", "a"), q.eq("text", "b"))),
+    )
+    article = await ctx.db.get(near[0]["_id"])
+    print(near[0]["_score"] + 1, None if article is None else article["text"])
+    both = plain.db.hybrid_search(
+        "articles",
+        search_index="words",
+        search=lambda q: q.search("text", "one two").eq("lang", "en"),
+        vector_index="near",
+        vector=[1, 2],
+        filter=lambda q: q.eq("lang", "en"),
+    )
+    print(plain.db.get(both[0]["_id"]))
 
 
 def hinted(first: Doc.import_, second: Doc.query_ctx, third: Doc.doc) -> str:

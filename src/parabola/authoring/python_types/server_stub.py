@@ -69,6 +69,7 @@ from parabola.authoring.typed_contexts import (
     TypedQueryCtx,
     TypedReader,
     TypedWriter,
+    TransactionalVectorFilter,
     VectorFilter,
     VectorResult,
 )
@@ -301,16 +302,13 @@ def _with_index(indexes: Mapping[str, tuple[str, str]], result: str) -> str:
 
 
 def _with_search_index(table: Mapping[str, Any], result: str) -> str:
-    signatures = []
-    for index in table.get("searchIndexes", []):
-        filters = index.get("filterFields", [])
-        field = f"Literal[{quoted(index['searchField'])}]"
-        filtered = literal_union(filters) if filters else "Never"
-        signatures.append(
+    return _overloaded(
+        [
             f"with_search_index(self, name: Literal[{quoted(index['indexDescriptor'])}], "
-            f"filter: Callable[[Search[{field}, {filtered}]], SearchFilter[{filtered}]]) -> {result}"
-        )
-    return _overloaded(signatures)
+            f"filter: {_text_search(index)}) -> {result}"
+            for index in table.get("searchIndexes", [])
+        ]
+    )
 
 
 def _overloaded(signatures: list[str]) -> str:
@@ -358,7 +356,10 @@ def _reading(types: SchemaTypes, *, is_sync: bool) -> str:
         by_table.append(f"get(self, table: str, id: str, /) -> {found}")
         queries.append(f"query(self, table: str) -> {prefix}AnyTableQuery")
         normalized.append(f"normalize_id(self, table: str, id: str) -> {_result('Any', is_sync)}")
-    return "".join(map(_overloaded, ([*by_id, *by_table], queries, normalized))) or "    pass\n"
+    vectors = _vector_searches(types, is_sync=is_sync, in_transaction=True)
+    hybrids = _hybrid_searches(types, is_sync=is_sync)
+    methods = ([*by_id, *by_table], queries, normalized, vectors, hybrids)
+    return "".join(map(_overloaded, methods)) or "    pass\n"
 
 
 def _writing(types: SchemaTypes, *, is_sync: bool) -> str:
@@ -397,7 +398,8 @@ def _writing(types: SchemaTypes, *, is_sync: bool) -> str:
 
 def _contexts(types: SchemaTypes) -> str:
     searches = {
-        is_sync: _vector_searches(types, is_sync=is_sync) or "    pass\n" for is_sync in (False, True)
+        is_sync: _overloaded(_vector_searches(types, is_sync=is_sync, in_transaction=False)) or "    pass\n"
+        for is_sync in (False, True)
     }
     parts = []
     for prefix, style in (("", "`async def`"), ("Sync", "plain `def`")):
@@ -415,18 +417,45 @@ class {prefix}ActionCtx({prefix}TypedActionCtx):
     return "".join(parts)
 
 
-def _vector_searches(types: SchemaTypes, *, is_sync: bool) -> str:
-    signatures = []
-    for table in types.tables:
-        for index in table.get("vectorIndexes", []):
-            filters = index.get("filterFields", [])
-            filtered = literal_union(filters) if filters else "Never"
-            found = f"list[VectorResult[Literal[{quoted(table['tableName'])}]]]"
-            signatures.append(
-                f"vector_search(self, table: Literal[{quoted(table['tableName'])}], "
-                f"index: Literal[{quoted(index['indexDescriptor'])}], *, vector: list[float], "
-                f"limit: int | None = None, "
-                f"filter: Callable[[VectorFilter[{filtered}]], Expression] | None = None) -> "
-                + _result(found, is_sync)
-            )
-    return _overloaded(signatures)
+def _vector_searches(types: SchemaTypes, *, is_sync: bool, in_transaction: bool) -> list[str]:
+    minimum = "minimum_score: float | None = None, " if in_transaction else ""
+    return [
+        f"vector_search(self, table: Literal[{quoted(table['tableName'])}], "
+        f"index: Literal[{quoted(index['indexDescriptor'])}], *, vector: list[float], "
+        f"limit: int | None = None, {minimum}"
+        f"filter: {_vector_filter(index, in_transaction=in_transaction)} = None) -> "
+        + _result(_vector_results(table), is_sync)
+        for table in types.tables
+        for index in table.get("vectorIndexes", [])
+    ]
+
+
+def _hybrid_searches(types: SchemaTypes, *, is_sync: bool) -> list[str]:
+    return [
+        f"hybrid_search(self, table: Literal[{quoted(table['tableName'])}], *, "
+        f"search_index: Literal[{quoted(text['indexDescriptor'])}], search: {_text_search(text)}, "
+        f"vector_index: Literal[{quoted(index['indexDescriptor'])}], vector: list[float], "
+        f"limit: int | None = None, filter: {_vector_filter(index, in_transaction=True)} = None) -> "
+        + _result(_vector_results(table), is_sync)
+        for table in types.tables
+        for text in table.get("searchIndexes", [])
+        for index in table.get("vectorIndexes", [])
+    ]
+
+
+def _vector_filter(index: Mapping[str, Any], *, in_transaction: bool) -> str:
+    filters = index.get("filterFields", [])
+    builder = "TransactionalVectorFilter" if in_transaction else "VectorFilter"
+    return f"Callable[[{builder}[{literal_union(filters) if filters else 'Never'}]], Expression] | None"
+
+
+def _vector_results(table: Mapping[str, Any]) -> str:
+    return f"list[VectorResult[Literal[{quoted(table['tableName'])}]]]"
+
+
+def _text_search(index: Mapping[str, Any]) -> str:
+    filters = index.get("filterFields", [])
+    filtered = literal_union(filters) if filters else "Never"
+    return (
+        f"Callable[[Search[Literal[{quoted(index['searchField'])}], {filtered}]], SearchFilter[{filtered}]]"
+    )

@@ -23,7 +23,7 @@ from parabola.values.ordering import encode_key
 if TYPE_CHECKING:
     from parabola.database.snapshot import Access
 
-__all__ = ["QueryReader", "QuerySource", "SearchSource", "resolve_source"]
+__all__ = ["QueryReader", "QuerySource", "SearchSource", "resolve_source", "search_source"]
 
 
 class QueryReader(Protocol):
@@ -115,7 +115,7 @@ def resolve_source(reader: QueryReader, query: Query, access: Access) -> QuerySo
         return QuerySource(source.order, fields, found, Interval.everything(), access.is_virtual)
     found = reader.find_index(source.table, source.index, access)
     if isinstance(source, Search):
-        return _search_source(source, found)
+        return search_source(source, found)
     if found is not None and found[1].kind != "database":
         raise BadRequest(
             f"Index {source.name} is not a database index. Use `withSearchIndex` or `vectorSearch` with it.",
@@ -126,7 +126,8 @@ def resolve_source(reader: QueryReader, query: Query, access: Access) -> QuerySo
     return QuerySource(source.order, fields, found, interval, access.is_virtual)
 
 
-def _search_source(source: Search, found: tuple[Table, Index] | None) -> SearchSource:
+def search_source(source: Search, found: tuple[Table, Index] | None) -> SearchSource:
+    """What a search looks for in the index that was found. Raises `BadRequest` for one that does not fit."""
     if found is None or found[1].kind != "search":
         raise BadRequest(f"Index {source.name} is not a search index", "IndexNotASearchIndexError")
     table, index = found

@@ -74,6 +74,8 @@ def crash_copy(directory: Path, to: Path) -> Path:
     for name in ("parabola.sqlite3", "parabola.sqlite3-wal", "parabola.high-mark"):
         if (directory / name).exists():
             shutil.copyfile(directory / name, to / name)
+    if (directory / "derived").exists():
+        shutil.copytree(directory / "derived", to / "derived")
     return to
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-__all__ = ["Rank"]
+__all__ = ["Rank", "may_reach"]
+
+_ROUNDING: Final = 1e-9
+"""How far two computations of one score may be apart, as a share of it."""
 
 
 class Rank(NamedTuple):
@@ -17,3 +20,12 @@ class Rank(NamedTuple):
     score: float
     creation_time: float
     id: str
+
+
+def may_reach(rank: Rank, floor: Rank) -> bool:
+    """Whether a rank is at or above another one, or may be: scores that are nearly equal were perhaps only
+    rounded differently. Equal ones are, and their ties are broken.
+    """
+    if rank.score == floor.score:
+        return rank >= floor
+    return rank.score > floor.score - _ROUNDING * max(1.0, abs(floor.score))

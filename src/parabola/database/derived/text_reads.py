@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from parabola.database.derived.entries import TextEntry
-from parabola.database.derived.ranks import Rank
+from parabola.database.derived.ranks import Rank, may_reach
 from parabola.database.derived.text_query import TextQuery, score
 from parabola.database.derived.weights import Weights
 
 __all__ = ["TextRead", "TextWatchers"]
 
-_ROUNDING: Final = 1e-9
 Holder = TypeVar("Holder")
 
 
@@ -37,10 +36,10 @@ class TextRead:
         worth = score(self.query, self.weights, entry)
         if worth is None:
             return False
-        floor, ceiling = self.floor, self.ceiling
-        if floor is not None and Rank(worth * (1.0 + _ROUNDING), entry.creation_time, id) < floor:
+        rank = Rank(worth, entry.creation_time, id)
+        if self.floor is not None and not may_reach(rank, self.floor):
             return False
-        return ceiling is None or Rank(worth * (1.0 - _ROUNDING), entry.creation_time, id) < ceiling
+        return self.ceiling is None or (rank != self.ceiling and may_reach(self.ceiling, rank))
 
     def watchers(self) -> TextWatchers[Any]:
         """An empty collection for reads of this kind."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from parabola.database.derived.entries import VectorEntry
-from parabola.database.derived.ranks import Rank
+from parabola.database.derived.ranks import Rank, may_reach
 from parabola.database.derived.vector_query import VectorQuery
 
 __all__ = ["VectorRead", "VectorWatchers"]
 
-_ROUNDING: Final = 1e-9
 Holder = TypeVar("Holder")
 
 
@@ -31,7 +30,7 @@ class VectorRead:
         worth = self.query.worth(entry)
         if worth is None:
             return False
-        return self.floor is None or Rank(worth + _ROUNDING, 0.0, id) >= self.floor
+        return self.floor is None or may_reach(Rank(worth, 0.0, id), self.floor)
 
     def watchers(self) -> VectorWatchers[Any]:
         """An empty collection for reads of this kind."""

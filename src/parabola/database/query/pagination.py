@@ -17,7 +17,7 @@ from parabola.database.query.sources import QueryReader, resolve_source
 from parabola.database.query.stream import BATCH, MAX_BATCH, Operators
 from parabola.database.query.syntax import parse_query
 from parabola.values.errors import BadRequest, PaginationLimit
-from parabola.values.limits import MAX_BYTES_READ, MAX_DOCUMENTS_READ, MAX_PAGE_SIZE
+from parabola.values.limits import MAX_BYTES_READ, MAX_PAGE_SIZE
 
 if TYPE_CHECKING:
     from parabola.database.snapshot import Access
@@ -92,7 +92,7 @@ async def run_page(
     elif journal is not None:
         end = cursor_codec.decode_journal(journal, fingerprint)
 
-    scan = open_scan(tx, source, start, end)
+    scan = open_scan(tx, source, start, end, is_page=True)
     documents: list[Document] = []
     try:
         if end is None:
@@ -157,7 +157,7 @@ async def _drain(scan: AnyScan, operators: Operators, documents: list[Document])
 
 
 def _recommendation(scan: AnyScan, bounds: _Bounds, length: int) -> PageStatus | None:
-    rows = min(bounds.rows or MAX_DOCUMENTS_READ, MAX_DOCUMENTS_READ)
+    rows = min(bounds.rows or scan.most, scan.most)
     size = min(bounds.bytes or MAX_BYTES_READ, MAX_BYTES_READ)
     if len(scan.keys) > SPLIT_SHARE * rows or sum(scan.sizes) > SPLIT_SHARE * size or length > SPLIT_LENGTH:
         return "SplitRecommended"

@@ -16,6 +16,7 @@ from parabola.database.query.cursors import END, Position
 from parabola.database.query.sources import QueryReader, QuerySource
 from parabola.database.query.virtual_tables import public_document
 from parabola.values.errors import UserError
+from parabola.values.limits import MAX_DOCUMENTS_READ
 
 __all__ = ["AnyScan", "RangeScan", "Scan"]
 
@@ -24,6 +25,9 @@ KeyT = TypeVar("KeyT")
 
 class Scan(ABC, Generic[KeyT]):
     """Rows that are made available in batches, each with the key that says where it is."""
+
+    most = MAX_DOCUMENTS_READ
+    """Rows that one page should stay well below."""
 
     def __init__(self, reader: QueryReader) -> None:
         self._reader = reader

@@ -37,15 +37,22 @@ def open_scan(
     source: QuerySource | SearchSource,
     start: Position | None = None,
     end: Position | None = None,
+    *,
+    is_page: bool = False,
 ) -> AnyScan:
-    """The rows of a source after one position and up to another."""
+    """The rows of a source after one position and up to another; of a search for a page as many as wanted."""
     if isinstance(source, SearchSource):
-        return SearchScan(reader, source, start, end)
+        return SearchScan(reader, source, start, end, is_page=is_page)
     return RangeScan(reader, source, start, end)
 
 
 class SearchScan(Scan[Rank]):
-    """The results of one search, and the read they make: the search, down to the last result consumed."""
+    """The results of one search, and the read they make: the search, down to the last result consumed.
+
+    Without a page more results than `MAX_SEARCH_RESULTS` are an error when they are asked for.
+    """
+
+    most = MAX_SEARCH_RESULTS
 
     def __init__(
         self,
@@ -53,6 +60,8 @@ class SearchScan(Scan[Rank]):
         source: SearchSource,
         start: Position | None = None,
         end: Position | None = None,
+        *,
+        is_page: bool,
     ) -> None:
         super().__init__(reader)
         self._source = source
@@ -60,16 +69,11 @@ class SearchScan(Scan[Rank]):
         self._through, weights = _decode(end)
         self._weights = self._weights or weights
         self._ceiling = self._after
-        self._is_page = start is not None or end is not None
+        self._is_page = is_page
         self._results: list[Rank] = []
         self._exhausted = not source.query.words or start == END
         self._read: OpenSearch | None = None
         self.ended = self._exhausted
-
-    def for_page(self) -> SearchScan:
-        """The same for a page, which may go on past `MAX_SEARCH_RESULTS`."""
-        self._is_page = True
-        return self
 
     async def fetch(self, limit: int) -> bool:
         if self._at < len(self._rows):

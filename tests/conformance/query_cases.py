@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.case import LANGUAGES, Case, PerLanguage
+from conformance.case import Case, PerLanguage
 from parabola.values.int64 import Int64
 
 NAN = float("nan")
@@ -185,22 +185,6 @@ ENDS = [
              python=r"User tables can(not| only) be accessed")),
 ]  # fmt: skip
 
-TEXTS = [
-    {"name": "0", "text": "hello world", "kind": "a"},
-    {"name": "1", "text": "hello there", "kind": "b"},
-    {"name": "2", "text": "nothing", "kind": "a"},
-]
-NO_SEARCH = dict.fromkeys(LANGUAGES, "full-text search is not available yet")
-SEARCHES = [
-    Case("sem 14.46 last term is a prefix", "queries:search", {"text": "wor"}, ["0"], documents=TEXTS,
-         deviation=NO_SEARCH),
-    Case("sem 14.46 other terms are not", "queries:search", {"text": "hel world"}, ["0"], documents=TEXTS, deviation=NO_SEARCH),
-    Case("js 3.5 equality filter", "queries:search", {"text": "hello", "kind": "b"}, ["1"],
-         documents=TEXTS, deviation=NO_SEARCH),
-    Case("sem 14.47 seventeenth term", "queries:search",
-         {"text": " ".join(f"q{n}" for n in range(16)) + " hello"}, [], documents=TEXTS, deviation=NO_SEARCH),
-]  # fmt: skip
-
 
 def page(item: str, options: dict[str, Any], value: Any = ..., **more: Any) -> Case:
     more.setdefault("documents", NUMBERS)
@@ -219,4 +203,4 @@ PAGES = [
     page("bad number", {"numItems": -1.0}, error="`options.numItems` must be a positive number. Received `-1"),
 ]  # fmt: skip
 
-QUERY_CASES: list[Case] = [*RANGES, *ORDERS, *EXPRESSIONS, *ENDS, *SEARCHES, *PAGES]
+QUERY_CASES: list[Case] = [*RANGES, *ORDERS, *EXPRESSIONS, *ENDS, *PAGES]

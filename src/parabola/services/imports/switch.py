@@ -173,10 +173,9 @@ async def _add_missing_indexes(
         have = {_definition(index) for index in _own_indexes(tx.registry, table)}
         for index in _ready_indexes(tx.registry, present):
             if _definition(index) not in have:
-                added = replace(index, index_id=database.new_id(), tablet_id=table.tablet_id)
-                if index.kind == "database":
-                    added = replace(added, state="backfilling")
-                tx.create_index(added)
+                tx.create_index(
+                    replace(index, index_id=database.new_id(), tablet_id=table.tablet_id, state="backfilling")
+                )
 
 
 async def _match_indexes(tx: Transaction, table: Table, present: Table) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from hashlib import blake2b
+from typing import Final, TypeAlias
 
-__all__ = ["And", "Eq", "FilterExpression", "Or", "fields_of", "matches"]
+__all__ = ["And", "Eq", "FilterExpression", "Or", "filter_key", "matches"]
+
+_LONG_KEY: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,11 @@ def matches(expression: FilterExpression, filters: Sequence[bytes]) -> bool:
     return any(matches(part, filters) for part in expression.parts)
 
 
-def fields_of(expression: FilterExpression) -> Iterator[int]:
-    """The numbers of the filter fields that are asked for."""
-    if isinstance(expression, Eq):
-        yield expression.field
-    else:
-        for part in expression.parts:
-            yield from fields_of(part)
+def filter_key(field: int, key: bytes) -> bytes:
+    """What stands for a value of a field in a segment: a digest where the value is long.
+
+    No key is another one with something behind it. A digest begins with a byte that no value begins with.
+    """
+    if len(key) > _LONG_KEY:
+        key = b"\xff" + blake2b(key, digest_size=16).digest()
+    return bytes((field,)) + key

@@ -33,6 +33,10 @@ class TextQuery:
         found = query_words(text)
         return cls(tuple(dict.fromkeys(found)), found[-1] if found and prefix else None, tuple(filters))
 
+    def concerns(self, term: str) -> bool:
+        """Whether a document may be found by this word of it."""
+        return term in self.words or (self.prefix is not None and term.startswith(self.prefix))
+
     def lets_through(self, filters: tuple[bytes, ...]) -> bool:
         """Whether a document with these values of the filter fields may be shown."""
         return all(filters[field] == key for field, key in self.filters)

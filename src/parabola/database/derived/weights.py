@@ -34,12 +34,14 @@ class Weights:
     is_full: bool = False
     idf: dict[str, float] = field(init=False, repr=False, compare=False)
     unknown_idf: float = field(init=False, repr=False, compare=False)
+    base: float = field(init=False, repr=False, compare=False)
     slope: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         idf = {term: self._idf(frequency) for term, frequency in self.frequencies.items()}
         object.__setattr__(self, "idf", idf)
         object.__setattr__(self, "unknown_idf", self._idf(1))
+        object.__setattr__(self, "base", _K1 * (1.0 - _B))
         object.__setattr__(self, "slope", _K1 * _B / self.average_length)
 
     @property
@@ -58,7 +60,7 @@ class Weights:
 
     def part(self, factor: float, count: int, length: int) -> float:
         """A word's part of the score of a document that has it `count` times among `length` words."""
-        return factor * count / (count + (_K1 * (1.0 - _B) + self.slope * length))
+        return factor * count / (self.slope * length + self.base + count)
 
     def to_bytes(self) -> bytes:
         """Short, for a cursor."""

@@ -143,7 +143,9 @@ class Backend:
             UploadLimits(directory, settings.max_file_bytes, settings.min_free_bytes),
             config.files_origin,
         )
-        self.imports = Imports(database, directory / "imports", lambda: self.files, settings)
+        self.imports = Imports(
+            database, directory / "imports", lambda: self.files, settings, activation.change_components
+        )
         self.exports = Exports(database, directory / "exports", lambda: self.files, settings)
         self.inline_queries = InlineQueries(
             runner, replace(config.hosts, settings=config.functions), runner.instance, repl_modules

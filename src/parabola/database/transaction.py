@@ -288,7 +288,7 @@ class Transaction(Snapshot):
             active.schema.check_document(table.name, value, names)
             staged = active.schema.staged_mismatch(table.name, value, names)
             if staged is not None:
-                await self._fail_staged(table, staged)
+                await names._fail_staged(table, staged)
         pending = self.registry.pending_schema(component)
         if pending is not None:
             error = pending.schema.mismatch(table.name, value, names)
@@ -299,8 +299,6 @@ class Transaction(Snapshot):
 
     async def _fail_staged(self, table: Table, error: ValidationError) -> None:
         """Marks the staged validator of a table as failed; the write goes on."""
-        if table.component:
-            return  # components stage nothing yet
         row = await self.find_system(STAGED_VALIDATORS, "by_table", table.name)
         if row is not None and StagedValidator.of(row).state != "failed":
             text = f'New document in table "{table.name}" does not match the staged schema: {error}'

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
 
-from parabola.functions.deployed.component_rows import remove_unrecorded
+from parabola.functions.deployed.component_rows import component_rows, components_of, remove_unrecorded
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.deployment_store import (
@@ -32,6 +33,7 @@ __all__ = ["Activation", "FindProviders", "Write"]
 
 _log: Final = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Write = Callable[["Transaction"], Awaitable[None]]
 FindProviders = Callable[[HostSet, Deployment], Awaitable[Sequence[Mapping[str, Any]]]]
 
@@ -166,6 +168,21 @@ class Activation:
         hosts.warm_actions()
         self._retire(before.hosts)
         return ts
+
+    async def change_components(self, write: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Add or remove rows of components that run no code: unmounted ones. Answers what `write` answers,
+        which may be called several times. If it raises, nothing has changed.
+        """
+        runner = self._require_runner()
+        async with self._changing, runner.switch():
+            answer, _ = await self._database.transact_at(write, source="components")
+            active = runner.active
+            rows = await component_rows(self._database.begin())
+            found = components_of(rows, active.deployment.definitions)
+            # A push that began before says that something has come in between.
+            changed = replace(active.deployment, components=found, id=uuid4().hex)
+            runner.activate(Active(changed, active.hosts, active.handles))
+        return answer
 
     async def environment(self) -> dict[str, str]:
         """The variables as they are stored."""

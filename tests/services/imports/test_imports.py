@@ -145,9 +145,9 @@ async def test_an_empty_file_is_an_empty_table(backend: Backend) -> None:
         (archive({"notes.txt": "no tables"}), "zip", "The archive has no tables in it"),
         (archive({"a b/documents.jsonl": "{}"}), "zip", "a b isn't a valid table name: Identifier a b has"),
         (
-            archive({"_components/c/a/documents.jsonl": "{}"}),
+            archive({"_components/c d/a/documents.jsonl": "{}"}),
             "zip",
-            "Data cannot be imported into components yet",
+            "c d isn't a valid path of a component: c d Identifier c d has",
         ),
     ],
 )
@@ -160,30 +160,6 @@ async def test_input_that_cannot_be_read_is_refused_before_it_is_confirmed(
     assert state.state == "failed"
     assert state.error_message.startswith(PREFIX + text)
     assert tables(backend) == {}
-
-
-async def test_an_archive_with_components_gives_the_tables_of_the_app_and_says_what_is_left_out(
-    backend: Backend,
-) -> None:
-    content = archive(
-        {
-            "_tables/documents.jsonl": '{"name": "a", "id": 10001}\n',
-            "a/documents.jsonl": '{"n": 1}\n',
-            "_components/c/_tables/documents.jsonl": '{"name": "inside", "id": 10001}\n',
-            "_components/c/inside/documents.jsonl": '{"n": 2}\n',
-            "_components/c/_components/d/deep/documents.jsonl": '{"n": 3}\n',
-            "_components/c/_storage/documents.jsonl": '{"_id": "x"}\n',
-        }
-    )
-    request = ImportRequest.of("zip", "replaceAll")
-    id = await backend.imports.create(request, await upload(backend, content))
-    state = (await reached(backend, id, "waiting_for_confirmation")).state
-    assert "The data of the components c, c/d is left out" in state.message_to_confirm
-    assert state.require_manual_confirmation is True
-    await backend.imports.confirm(id)
-    assert (await reached(backend, id, "completed")).state.num_rows_written == Int64(1)
-    assert await values(backend, "a") == [{"n": 1.0}]
-    assert tables(backend) == {"a": 10001}
 
 
 async def test_an_archive_of_an_empty_deployment_is_one(backend: Backend) -> None:
@@ -205,6 +181,7 @@ async def test_an_archive_of_an_empty_deployment_is_one(backend: Backend) -> Non
         ("csv", None, "_storage", None, "_storage isn't a valid table name: "),
         ("csv", None, "no spaces", None, "no spaces isn't a valid table name: "),
         ("zip", None, "t", None, "A zip archive names its tables itself"),
+        ("csv", None, "t", "a/b-c", "a/b-c isn't a valid path of a component: "),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(
@@ -212,12 +189,6 @@ def test_requests_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(BadRequest, match=text):
         ImportRequest.of(format, mode, table, component)
-
-
-async def test_nothing_is_imported_into_components(backend: Backend) -> None:
-    request = ImportRequest.of("jsonLines", None, "t", "waitlist")
-    with pytest.raises(BadRequest, match='nothing was imported into "waitlist"'):
-        await backend.imports.run(request, await upload(backend, b""))
 
 
 # Modes

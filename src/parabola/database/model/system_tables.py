@@ -119,6 +119,7 @@ COMPONENT_TABLES: Final = (
     "_cron_job_logs",
     "_cron_next_run",
     "_schemas",
+    "_staged_validators",
 )
 """What every component has for itself, with the numbers of the app's; the other tables exist once."""
 

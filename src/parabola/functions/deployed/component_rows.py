@@ -6,7 +6,7 @@ component, and the code in `_modules`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ComponentRow",
     "MountedChild",
+    "component_ids",
     "component_rows",
     "components_of",
     "components_with_tables",
+    "create_unmounted",
     "mounted_children",
     "recorded_components",
+    "remove_components",
     "remove_unrecorded",
     "store_components",
 ]
@@ -152,6 +155,40 @@ def components_of(rows: list[ComponentRow], definitions: Mapping[str, Definition
         for row in rows
         if row.id in paths
     }
+
+
+async def component_ids(tx: Snapshot) -> dict[str, str]:
+    """The ids of all components by their paths, unmounted ones among them; the app's are both empty."""
+    components = components_of(await component_rows(tx), {})
+    return {"": "", **{component.path: component.id for component in components.values()}}
+
+
+async def create_unmounted(tx: Transaction, paths: list[str], ids: Mapping[str, str]) -> dict[str, str]:
+    """Create components for which there is no code yet, with those above them that are not among `ids`; the
+    new ids by their paths, parents first.
+    """
+    made: dict[str, str] = {}
+    for path in paths:
+        names = path.split("/")
+        for end in range(1, len(names) + 1):
+            place = "/".join(names[:end])
+            above = "/".join(names[: end - 1])
+            if place in ids or place in made:
+                continue
+            component = Component(path=place, definition=Definition(place), state="unmounted")
+            row = ComponentRow.holding(component, (made.get(above) or ids.get(above)) or None)
+            made[place] = await tx.insert_system(COMPONENTS, row.fields())
+            tx.create_component(made[place])
+    return made
+
+
+async def remove_components(tx: Transaction, ids: Iterable[str]) -> None:
+    """Remove components with all that is theirs: tables, files, jobs, handles."""
+    gone = set(ids)
+    for row in await component_rows(tx):
+        if row.id in gone:
+            await tx.delete_component(row.id)
+            await tx.delete_system(row.id)
 
 
 async def store_components(tx: Transaction, components: Mapping[str, Component]) -> None:

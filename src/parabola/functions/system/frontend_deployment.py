@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import to_builtins
 
+from parabola.functions.deployed.component_rows import component_rows
 from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.deployment_store import ENVIRONMENT, EnvironmentVariable
@@ -34,6 +35,7 @@ async def modules(ctx: SystemContext, args: dict[str, Any]) -> Any:
 @system_function("_system/frontend/modules:listForAllComponents", args=_NOTHING)
 async def modules_of_all_components(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The modules of each component, as pairs of its id (null: the app) and its modules."""
+    await component_rows(ctx.transaction)
     every = (ctx.deployment.app, *ctx.deployment.components.values())
     return [[each.id or None, _modules(each.definition)] for each in every]
 
@@ -41,6 +43,7 @@ async def modules_of_all_components(ctx: SystemContext, args: dict[str, Any]) ->
 @system_function("_system/frontend/components:list", args=_NOTHING)
 async def components(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The app, with an empty path, and every component, unmounted ones among them (components 10.3)."""
+    await component_rows(ctx.transaction)  # which may come and go without a push
     deployment = ctx.deployment
     every = [deployment.app, *sorted(deployment.components.values(), key=lambda each: each.path)]
     return [

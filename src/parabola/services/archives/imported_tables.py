@@ -25,12 +25,19 @@ __all__ = [
 
 
 class ImportedTables:
-    """Which table an id belongs to once an import is done (a `TableNames`).
+    """Which table of a component, or of the app, an id belongs to once an import is done (a `TableNames`).
 
     `numbers` are those of the imported tables by name; tables that are `deleted` are gone then.
     """
 
-    def __init__(self, registry: Registry, numbers: Mapping[str, int], deleted: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        numbers: Mapping[str, int],
+        deleted: Iterable[str] = (),
+        component: str = "",
+    ) -> None:
+        self._component = component
         self._registry = registry
         self._numbers = dict(numbers)
         self._names = {number: name for name, number in numbers.items()}
@@ -40,14 +47,14 @@ class ImportedTables:
         """Name of the table with this number, and whether it is a system table."""
         if number in self._names:
             return self._names[number], False
-        found = self._registry.table_name(number)
+        found = self._registry.table_name_in(self._component, number)
         return None if found is None or found[0] in self._gone else found
 
     def number_of(self, name: str) -> int | None:
         """The number of a table, or None if there is none of that name."""
         if name in self._numbers:
             return self._numbers[name]
-        table = self._registry.table(name)
+        table = self._registry.table(name, self._component)
         return None if table is None or name in self._gone else table.number
 
 

@@ -39,7 +39,7 @@ async def validate_schema(database: Database, row_id: str, component: str = "") 
         return
     tx = database.begin().view(component)
     active = tx.registry.active_schema(component)
-    staged = {} if component else {each.table_name: each for each in await staged_validators(tx)}
+    staged = {each.table_name: each for each in await staged_validators(tx)}
     for table in tables_in_doubt(row.schema, None if active is None else active.schema):
         if is_proven(row.schema, table, staged.get(table)):
             continue

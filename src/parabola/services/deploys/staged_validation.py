@@ -17,6 +17,7 @@ from parabola.database.model.indexes import BY_ID
 from parabola.database.model.intervals import Interval
 from parabola.database.model.schema_rows import StagedValidator
 from parabola.database.model.system_tables import STAGED_VALIDATORS
+from parabola.functions.deployed.component_rows import recorded_components
 from parabola.services.deploys.staged_validators import staged_validators
 from parabola.values.errors import ParabolaError, ValidationError
 from parabola.values.validators.builder import Validator, validator_from_json
@@ -68,23 +69,29 @@ class StagedValidation:
             self._changed.clear()
             try:
                 while pending := await self._pending():
-                    await self._look_through(pending[0])
+                    await self._look_through(*pending[0])
             except ParabolaError as error:
                 _log.warning("A staged validator could not be held against its table: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 await self._changed.wait()
 
-    async def _pending(self) -> list[StagedValidator]:
-        rows = await staged_validators(self._database.begin())
-        return [row for row in rows if row.state == "pending"]
+    async def _pending(self) -> list[tuple[str, StagedValidator]]:
+        """What is pending, after the id of the component whose it is."""
+        tx = self._database.begin()
+        return [
+            (component, row)
+            for component in await recorded_components(tx)
+            for row in await staged_validators(tx.view(component))
+            if row.state == "pending"
+        ]
 
-    async def _look_through(self, row: StagedValidator) -> None:
+    async def _look_through(self, component: str, row: StagedValidator) -> None:
         validator: Validator[Any] = validator_from_json(orjson.loads(row.validator))
         rest: Interval | None = Interval.everything()
         seen = chunks = 0
         while rest is not None:
-            tx = self._database.begin()
+            tx = self._database.begin().view(component)
             table = tx.find_table(row.table_name)
             index = None if table is None else tx.registry.index(table, BY_ID)
             if index is None:
@@ -93,25 +100,28 @@ class StagedValidation:
             for _, document in rows:
                 value = {name: item for name, item in document.value.items() if name[:1] != "_"}
                 try:
-                    validator.check(value, tx.registry)
+                    validator.check(value, tx)
                 except ValidationError as error:
                     text = (
                         f'Document with ID "{document.id}" in table "{row.table_name}" does not match the '
                         f"staged schema: {error}"
                     )
-                    await self._note(row, {"state": "failed", "error": text})
+                    await self._note(component, row, {"state": "failed", "error": text})
                     return
             seen, chunks = seen + len(rows), chunks + 1
             rest = None if rows.exhausted else rest.after(rows[-1][0])
-            if chunks % _NOTED == 0 and not await self._note(row, {"numDocsValidated": float(seen)}):
+            if chunks % _NOTED == 0 and not await self._note(
+                component, row, {"numDocsValidated": float(seen)}
+            ):
                 return
             await asyncio.sleep(0)
-        await self._note(row, {"state": "valid", "numDocsValidated": float(seen)})
+        await self._note(component, row, {"state": "valid", "numDocsValidated": float(seen)})
 
-    async def _note(self, row: StagedValidator, fields: dict[str, Any]) -> bool:
+    async def _note(self, component: str, row: StagedValidator, fields: dict[str, Any]) -> bool:
         """Write it into the row; False when it is not pending any more."""
 
-        async def write(tx: Transaction) -> bool:
+        async def write(root: Transaction) -> bool:
+            tx = root.view(component)
             present = await tx.get_system(row.id)
             if present is None or StagedValidator.of(present).state != "pending":
                 return False

@@ -7,7 +7,7 @@ very next row: none is missing, none is there twice.
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,9 +34,13 @@ class AppendImport:
     load: ImportLoad
     record: ImportRecord
 
+    _ids: dict[str, str] = field(default_factory=dict)
+    """The ids of the components by their paths."""
+
     async def run(self) -> None:
         """From wherever the import stands to its end. Raises `ImportRefused` and `ImportOver`."""
         incoming = await in_thread(incoming_tables, self.load.source)
+        self._ids = await self.load.make_components()
         await self.load.transact(partial(self._make_tables, incoming))
         position = self.record.position or Position()
         for place in range(position.place, len(self.load.source.tables)):
@@ -44,20 +48,23 @@ class AppendImport:
             position = await self._append(place, skip, position.total)
 
         async def complete(tx: Transaction, record: ImportRecord) -> None:
-            await complete_import(tx, record, position.total, [table.name for table in incoming])
+            await complete_import(tx, record, position.total, self.load.source.tables)
 
         await self.load.transact(complete)
 
     async def _make_tables(self, incoming: list[Incoming], tx: Transaction, record: ImportRecord) -> None:
         """The tables that are not there yet, with the numbers that their ids carry."""
-        for plan in plan_tables(tx.registry, incoming, "Append"):
-            if tx.find_table(plan.name) is None:
-                tx.create_table(plan.name, number=plan.number)
+        for path, id in self._ids.items():
+            view = tx.view(id)
+            mine = [table for table in incoming if table.component == path]
+            for plan in plan_tables(tx.registry, mine, "Append", id):
+                if view.find_table(plan.name) is None:
+                    view.create_table(plan.name, number=plan.number)
 
     async def _append(self, place: int, skip: int, total: int) -> Position:
         """Add the rows of one table but for the first `skip`; `total` rows of all tables are in."""
         load, source = self.load, self.load.source.tables[place]
-        active = load.database.registry.active_schema()
+        active = load.database.registry.active_schema(self._ids[source.component])
         optional = optional_fields(None if active is None else active.schema, source.name)
         position = Position(place, skip, total)
         async with aclosing(read_chunks(source, optional, skip)) as chunks:
@@ -70,7 +77,7 @@ class AppendImport:
         position = Position(place + 1, 0, position.total)
 
         async def finish(tx: Transaction, record: ImportRecord) -> None:
-            fields = progress_fields(record, None, total_text(source.name, rows))
+            fields = progress_fields(record, None, total_text(source.title, rows))
             await tx.patch_system(load.id, {**fields, "position": position_field(position)})
 
         await load.transact(finish)
@@ -79,11 +86,11 @@ class AppendImport:
     async def _write(
         self, source: SourceTable, chunk: Chunk, position: Position, tx: Transaction, record: ImportRecord
     ) -> None:
-        table = tx.find_table(source.name, Access.SERVER)
+        table = tx.view(self._ids[source.component]).find_table(source.name, Access.SERVER)
         if table is None:
-            raise ImportRefused(f"Table `{source.name}` was deleted in the meantime")
+            raise ImportRefused(f"Table `{source.title}` was deleted in the meantime")
         await self.load.write_rows(tx, table, chunk)
         counts = record.counts
         expected = counts[position.place] if position.place < len(counts) else None
-        fields = progress_fields(record, progress_text(source.name, position.rows, expected), None)
+        fields = progress_fields(record, progress_text(source.title, position.rows, expected), None)
         await tx.patch_system(self.load.id, {**fields, "position": position_field(position)})

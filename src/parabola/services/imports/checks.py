@@ -34,15 +34,18 @@ _Checked = tuple[str, frozenset[tuple[str, int | None]]]
 
 
 class SchemaChecks:
-    """Which schemas the hidden tables of one import are known to match.
+    """Which schemas of a component, or of the app, the hidden tables of one import are known to match.
 
     `names` tells which table an id will belong to, given the registry as it is now.
     """
 
-    def __init__(self, database: Database, names: Callable[[Registry], ImportedTables]) -> None:
+    def __init__(
+        self, database: Database, names: Callable[[Registry], ImportedTables], component: str = ""
+    ) -> None:
         self._database = database
         self._names = names
-        active = database.registry.active_schema()
+        self._component = component
+        active = database.registry.active_schema(component)
         self._loading: Schema | None = None if active is None else active.schema
         self._checked: set[_Checked] = set()
         self._distinct: set[tuple[int, DatabaseIndex]] = set()
@@ -50,7 +53,7 @@ class SchemaChecks:
     def rely_on_loading(self, tables: Iterable[str]) -> None:
         """The tables are empty still: everything that comes into them will have passed `row_check`."""
         registry = self._database.registry
-        active = registry.active_schema()
+        active = registry.active_schema(self._component)
         if active is not None and active.schema == self._loading:
             self._checked.add(self._what(active, registry, tables))
 
@@ -69,7 +72,7 @@ class SchemaChecks:
     def unchecked(self, registry: Registry, tables: Iterable[str]) -> list[SchemaRow]:
         """The schemas, active or on their way, that the tables are not known to match."""
         tables = list(tables)
-        rows = (registry.active_schema(), registry.pending_schema())
+        rows = (registry.active_schema(self._component), registry.pending_schema(self._component))
         return [
             row for row in rows if row is not None and self._what(row, registry, tables) not in self._checked
         ]
@@ -89,7 +92,7 @@ class SchemaChecks:
             elif row.state == "active":
                 raise ImportRefused(f"Could not complete import because schema changed. {error[1]}")
             else:
-                await _fail_push(load, row, *error)
+                await _fail_push(load, row, self._component, *error)
 
     def uncompared(
         self, registry: Registry, tables: Iterable[Table]
@@ -119,7 +122,7 @@ class SchemaChecks:
             text = f'Document with ID "{found.second}" in table "{table.name}" does not match the schema: '
             if row.state == "active":
                 raise ImportRefused(f"Could not complete import. {text}{found.reason}")
-            await _fail_push(load, row, table.name, text + found.reason)
+            await _fail_push(load, row, self._component, table.name, text + found.reason)
 
     async def _first_mismatch(self, schema: Schema, tables: Sequence[Table]) -> tuple[str, str] | None:
         """The table and the text about the first document that a schema does not allow, or None."""
@@ -147,9 +150,10 @@ class SchemaChecks:
         return row.text, frozenset((name, names.number_of(name)) for name in referenced)
 
 
-async def _fail_push(load: ImportLoad, row: SchemaRow, table: str, error: str) -> None:
-    async def write(tx: Transaction, _: ImportRecord) -> None:
-        pending = tx.registry.pending_schema()
+async def _fail_push(load: ImportLoad, row: SchemaRow, component: str, table: str, error: str) -> None:
+    async def write(root: Transaction, _: ImportRecord) -> None:
+        tx = root.view(component)
+        pending = tx.registry.pending_schema(component)
         if pending is not None and pending.document_id == row.document_id:
             await tx.fail_schema(pending, error, table)
 

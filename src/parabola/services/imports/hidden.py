@@ -40,18 +40,18 @@ class HiddenImport:
     record: ImportRecord
     tables: dict[int, Table] = field(default_factory=dict)
     """The hidden tables by their places in the input."""
+    _ids: dict[str, str] = field(default_factory=dict)
+    """The ids of the components by their paths."""
 
     async def run(self) -> None:
         """From wherever the import stands to its end. Raises `ImportRefused` and `ImportOver`."""
         incoming = await in_thread(incoming_tables, self.load.source)
+        self._ids = await self.load.make_components()
         await self.load.transact(partial(self._make_tables, incoming))
-        checks = SchemaChecks(self.load.database, self._names)
-        names = [table.name for table in self.tables.values() if not table.is_system]
-        if not any(self._rows_in(table) for table in self.tables.values()):
-            checks.rely_on_loading(names)
+        checks = {id: self._checks(id) for id in self._ids.values()}
         for done, place in enumerate(sorted(self.tables)):
             if done >= len(self.record.checkpoints):
-                await self._fill(place, checks)
+                await self._fill(place, checks[self.tables[place].component])
         await switch(self.load, list(self.tables.values()), checks)
 
     async def _make_tables(self, incoming: list[Incoming], tx: Transaction, record: ImportRecord) -> None:
@@ -59,15 +59,22 @@ class HiddenImport:
             registry = tx.registry
             database, mode = self.load.database, record.request.mode
             made: dict[int, Table] = {}
-            for plan in plan_tables(registry, incoming, mode):
-                if plan.present is not None:
-                    check_filled(registry, plan.present)
-                made[plan.place] = make_hidden_table(database, tx, plan.name, plan.number, plan.present)
-            await check_references(tx, list(made.values()), mode)
-            for place, table in enumerate(self.load.source.tables):
-                if table.is_storage:
-                    number, present = SYSTEM_TABLES[FILES].number, registry.table(FILES)
-                    made[place] = make_hidden_table(database, tx, FILES, number, present)
+            for path, id in self._ids.items():
+                view = tx.view(id)
+                mine = [table for table in incoming if table.component == path]
+                users: dict[int, Table] = {}
+                for plan in plan_tables(registry, mine, mode, id):
+                    if plan.present is not None:
+                        check_filled(registry, plan.present)
+                    users[plan.place] = make_hidden_table(
+                        database, view, plan.name, plan.number, plan.present
+                    )
+                await check_references(view, list(users.values()), mode)
+                made |= users
+                for place, table in enumerate(self.load.source.tables):
+                    if table.is_storage and table.component == path:
+                        number, present = SYSTEM_TABLES[FILES].number, registry.table(FILES, id)
+                        made[place] = make_hidden_table(database, view, FILES, number, present)
             hidden = tuple(HiddenTable(place, table.tablet_id) for place, table in made.items())
             await tx.patch_system(record.id, {"tables": tables_field(hidden)})
             record = replace(record, tables=hidden)
@@ -84,8 +91,8 @@ class HiddenImport:
         database = load.database
         rows = said = self._rows_in(table)
         expected = self.record.counts[place] if place < len(self.record.counts) else None
-        await load.say(progress_text(source.name, rows, expected))
-        active = database.registry.active_schema()
+        await load.say(progress_text(source.title, rows, expected))
+        active = database.registry.active_schema(table.component)
         optional = optional_fields(None if active is None else active.schema, table.name)
         async with aclosing(read_chunks(source, optional, skip=rows)) as chunks:
             async for chunk in chunks:
@@ -99,14 +106,27 @@ class HiddenImport:
                 rows += len(chunk.rows)
                 if rows - said >= PROGRESS_ROWS:
                     said = rows
-                    await load.note(progress_text(source.name, rows, expected))
-        await load.note(progress_text(source.name, rows, expected), checkpoint=total_text(source.name, rows))
+                    await load.note(progress_text(source.title, rows, expected))
+        total = total_text(source.title, rows)
+        await load.note(progress_text(source.title, rows, expected), checkpoint=total)
 
     def _rows_in(self, table: Table) -> int:
         database = self.load.database
         return database.count_at(table.tablet_id, database.latest_ts)
 
-    def _names(self, registry: Registry) -> ImportedTables:
-        numbers = {table.name: table.number for table in self.tables.values() if not table.is_system}
-        gone = leftovers(registry, numbers, self.record.request.mode).delete
-        return ImportedTables(registry, numbers, [table.name for table in gone])
+    def _checks(self, component: str) -> SchemaChecks:
+        """What is known of the tables of a component."""
+        checks = SchemaChecks(self.load.database, partial(self._names, component), component)
+        tables = [table for table in self.tables.values() if table.component == component]
+        if not any(self._rows_in(table) for table in tables):
+            checks.rely_on_loading(table.name for table in tables if not table.is_system)
+        return checks
+
+    def _names(self, component: str, registry: Registry) -> ImportedTables:
+        numbers = {
+            table.name: table.number
+            for table in self.tables.values()
+            if not table.is_system and table.component == component
+        }
+        gone = leftovers(registry, numbers, self.record.request.mode, component).delete
+        return ImportedTables(registry, numbers, [table.name for table in gone], component)

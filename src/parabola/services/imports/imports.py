@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from parabola.functions.deployed.component_rows import component_ids, component_rows, remove_components
 from parabola.functions.deployed.stored_rows import system_rows
+from parabola.services.archives.imported_tables import user_tables
 from parabola.services.archives.rows import ImportRefused
 from parabola.services.files.stored_files import FILES, STORAGE, StoredFiles
 from parabola.services.imports.append import AppendImport
 from parabola.services.imports.hidden import HiddenImport
-from parabola.services.imports.load import ImportLoad, ImportOver
+from parabola.services.imports.load import ChangeComponents, ImportLoad, ImportOver
 from parabola.services.imports.plan import leftovers, plan_tables
 from parabola.services.imports.record import (
     IMPORTS,
@@ -49,10 +51,14 @@ _log: Final = logging.getLogger(__name__)
 MAX_ATTEMPTS: Final = 5
 """Starts in a row that may get nowhere before an import is given up (semantics 13)."""
 FIRST_PAUSE_SECONDS: Final = 0.5
+NOT_THERE: Final = "?"
+"""The id of no component: one that is there once the import is."""
 
 
 class Imports:
-    """The imports of one deployment. `directory` holds the uploads; `files` answers file storage, if any."""
+    """The imports of one deployment. `directory` holds the uploads; `files` answers file storage, if any;
+    `components` changes which components there are.
+    """
 
     def __init__(
         self,
@@ -60,7 +66,9 @@ class Imports:
         directory: Path,
         files: Callable[[], StoredFiles | None],
         settings: ServiceSettings,
+        components: ChangeComponents,
     ) -> None:
+        self._components = components
         self._kept_seconds = settings.imports_seconds
         self.uploads = Uploads(directory)
         self._database = database
@@ -199,7 +207,7 @@ class Imports:
             if record.stage == "uploaded":
                 await self._look_through(record, source)
             else:
-                load = ImportLoad(self._database, record.id, source, self._files())
+                load = ImportLoad(self._database, record.id, source, self._files(), self._components)
                 kind = AppendImport if record.request.mode == "Append" else HiddenImport
                 await kind(load, record).run()
         finally:
@@ -224,12 +232,17 @@ class Imports:
                     rows += len(chunk.rows)
             counts.append(rows)
         incoming = await in_thread(incoming_tables, source)
-        changes = self._changes(record.request, source, counts)
-        plan_tables(self._database.registry, incoming, record.request.mode)
+        ids = await component_ids(self._database.begin())
+        changes = self._changes(record.request, source, counts, ids)
+        created = sorted({table.component for table in source.tables} - ids.keys())
+        for component in sorted({table.component for table in incoming}):
+            mine = [table for table in incoming if table.component == component]
+            id = ids.get(component, NOT_THERE)
+            plan_tables(self._database.registry, mine, record.request.mode, id)
         state = ImportState(
             state="waiting_for_confirmation",
-            message_to_confirm=summary(changes, source.left_out),
-            require_manual_confirmation=bool(source.left_out) or any(change.delete for change in changes),
+            message_to_confirm=summary(changes, created),
+            require_manual_confirmation=any(change.delete for change in changes),
         )
 
         async def write(tx: Transaction) -> None:
@@ -244,23 +257,30 @@ class Imports:
 
         await self._database.transact(write, source="import")
 
-    def _changes(self, request: ImportRequest, source: ImportSource, counts: list[int]) -> list[TableChange]:
-        """What would change. Raises `ImportRefused` for documents that mode RequireEmpty does not allow."""
+    def _changes(
+        self, request: ImportRequest, source: ImportSource, counts: list[int], ids: Mapping[str, str]
+    ) -> list[TableChange]:
+        """What would change, `ids` being those of all components by their paths. Raises `ImportRefused` for
+        documents that mode RequireEmpty does not allow.
+        """
         changes = []
-        names = {table.name for table in source.tables}
         for table, rows in zip(source.tables, counts, strict=True):
-            present = self._documents_in(FILES if table.name == STORAGE else table.name)
+            id = ids.get(table.component, NOT_THERE)
+            present = self._documents_in(FILES if table.name == STORAGE else table.name, id)
             if request.mode == "RequireEmpty" and present:
                 raise table_exists(table.name)
-            changes.append(TableChange(table.name, rows, 0 if request.mode == "Append" else present))
-        others = leftovers(self._database.registry, names, request.mode)
-        for other in sorted((*others.delete, *others.empty), key=lambda other: other.name):
-            if present := self._documents_in(other.name):
-                changes.append(TableChange(other.name, 0, present))
+            changes.append(TableChange(table.title, rows, 0 if request.mode == "Append" else present))
+        for path, id in sorted(ids.items()):
+            names = {table.name for table in source.tables if table.component == path}
+            others = leftovers(self._database.registry, names, request.mode, id)
+            for other in sorted((*others.delete, *others.empty), key=lambda other: other.name):
+                if present := self._documents_in(other.name, id):
+                    title = f"{path}/{other.name}" if path else other.name
+                    changes.append(TableChange(title, 0, present))
         return changes
 
-    def _documents_in(self, name: str) -> int:
-        table = self._database.registry.table(name)
+    def _documents_in(self, name: str, component: str) -> int:
+        table = self._database.registry.table(name, component)
         return 0 if table is None else self._database.count_at(table.tablet_id, self._database.latest_ts)
 
     # Records
@@ -301,12 +321,34 @@ class Imports:
                     if table is not None and table.state == "hidden":
                         await tx.delete_table(table)
                 state = ImportState(state="failed", error_message=text)
-                await tx.patch_system(id, {"state": state_field(state), "tables": None, "position": None})
+                fields = {"tables": None, "position": None, "made": None}
+                await tx.patch_system(id, {"state": state_field(state), **fields})
+                await _take_back(tx, record.made)
             return record
 
-        record = await self._database.transact(write, source="import")
+        present = await self._find(id)
+        if present is not None and present.made:
+            record = await self._components(write)
+        else:
+            record = await self._database.transact(write, source="import")
         await in_thread(self.uploads.discard, record.upload)
         return record
+
+
+async def _take_back(tx: Transaction, made: Sequence[str]) -> None:
+    """Remove components that an import has created, unless they have been mounted or have documents."""
+    if not made:
+        return
+    rows = {row.id: row for row in await component_rows(tx)}
+    gone: set[str] = set()
+    for id in reversed(made):
+        row = rows.get(id)
+        has_children = any(other.parent == id and other.id not in gone for other in rows.values())
+        tables = user_tables(tx.registry, id)
+        is_empty = not has_children and not any([await tx.view(id).count(name) for name in tables])
+        if row is not None and row.state == "unmounted" and is_empty:
+            gone.add(id)
+    await remove_components(tx, gone)
 
 
 async def _existing(tx: Transaction, id: str) -> ImportRecord:

@@ -11,11 +11,12 @@ from binascii import Error as Base64Error
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from parabola.database.model.tables import public_name
+from parabola.functions.deployed.component_rows import component_ids, create_unmounted
 from parabola.services.archives.rows import ImportRefused, Row
 from parabola.services.files.stored_files import StoredFiles
 from parabola.services.imports.record import ImportRecord, ImportState, find_import, state_field
@@ -29,13 +30,20 @@ if TYPE_CHECKING:
     from parabola.database.model.tables import Table
     from parabola.database.transaction import Transaction
 
-__all__ = ["ImportLoad", "ImportOver", "progress_fields", "progress_text", "total_text"]
+__all__ = ["ChangeComponents", "ImportLoad", "ImportOver", "progress_fields", "progress_text", "total_text"]
 
 ROWS_BETWEEN_PAUSES: Final = 32
 PIECE_BYTES: Final = 1024 * 1024
 
 T = TypeVar("T")
+
 Check = Callable[[Row], None]
+
+
+class ChangeComponents(Protocol):
+    """Runs a transaction that creates or removes components, after which what is deployed has them too."""
+
+    async def __call__(self, write: Callable[[Transaction], Awaitable[T]], /) -> T: ...
 
 
 class ImportOver(Exception):
@@ -50,6 +58,28 @@ class ImportLoad:
     id: str
     source: ImportSource
     files: StoredFiles | None
+    components: ChangeComponents
+
+    async def make_components(self) -> dict[str, str]:
+        """Create the components of the input that are not there, unmounted, with those above them; the ids of
+        all of the input's by their paths (components 5.3).
+        """
+        wanted = sorted({table.component for table in self.source.tables})
+
+        async def make(tx: Transaction) -> dict[str, str]:
+            record = await find_import(tx, self.id)
+            if record is None or record.stage != "in_progress":
+                raise ImportOver
+            ids = await component_ids(tx)
+            made = await create_unmounted(tx, [path for path in wanted if path not in ids], ids)
+            if made:
+                await tx.patch_system(self.id, {"made": [*record.made, *made.values()]})
+            return {path: made[path] if path in made else ids[path] for path in wanted}
+
+        ids = await component_ids(self.database.begin())
+        if all(path in ids for path in wanted):
+            return {path: ids[path] for path in wanted}
+        return await self.components(make)
 
     async def transact(self, write: Callable[[Transaction, ImportRecord], Awaitable[T]]) -> T:
         """Run and commit a transaction, provided that the import is still in progress.
@@ -89,7 +119,7 @@ class ImportLoad:
         """
         if not table.is_storage:
             return chunk
-        return Chunk(chunk.first, [await self._stored_file(row) for row in chunk.rows])
+        return Chunk(chunk.first, [await self._stored_file(table, row) for row in chunk.rows])
 
     async def write_rows(
         self, tx: Transaction, table: Table, chunk: Chunk, check: Check | None = None
@@ -106,14 +136,14 @@ class ImportLoad:
             if number % ROWS_BETWEEN_PAUSES == 0:
                 await asyncio.sleep(0)
 
-    async def _stored_file(self, row: Row) -> Row:
+    async def _stored_file(self, table: SourceTable, row: Row) -> Row:
         id = row.get("_id")
         if not isinstance(id, str):
             raise ImportRefused("The archive describes a stored file without an `_id`")
         if self.files is None:
             raise ImportRefused("The archive contains stored files, but this server has no file storage")
         content_type = row.get("contentType")
-        with closing(await in_thread(self.source.stored_file, id)) as file:
+        with closing(await in_thread(self.source.stored_file, table, id)) as file:
             stored = await self.files.keep(
                 _pieces(file),
                 storage_id=_storage_id(row),

@@ -35,11 +35,14 @@ RESERVED_NUMBERS: Final = range(512, 10_000)
 
 @dataclass(frozen=True)
 class Incoming:
-    """A table of the input: its place there, and the number its ids carry if that is known."""
+    """A table of the input: its place there, the path of its component, and the number its ids carry if that
+    is known.
+    """
 
     place: int
     name: str
     number: int | None
+    component: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,15 @@ class Leftovers:
     """Those the schema needs: they stay, without documents."""
 
 
-def plan_tables(registry: Registry, incoming: Sequence[Incoming], mode: ImportMode) -> list[TablePlan]:
-    """The tables to import into, those whose ids fix their number first.
+def plan_tables(
+    registry: Registry, incoming: Sequence[Incoming], mode: ImportMode, component: str = ""
+) -> list[TablePlan]:
+    """The tables of a component, by its id, or of the app to import into, those whose ids fix their number
+    first. All `incoming` ones are its.
 
     Raises `ImportRefused` where numbers conflict.
     """
-    present = user_tables(registry)
+    present = user_tables(registry, component)
     names = {table.name for table in incoming}
     going: Collection[str] = () if mode == "Append" else names
     if mode == "ReplaceAll":
@@ -79,7 +85,7 @@ def plan_tables(registry: Registry, incoming: Sequence[Incoming], mode: ImportMo
         if mode == "Append" and old is not None:
             number = old.number
         elif number is not None:
-            check_number(registry, table.name, number, going)
+            check_number(registry, table.name, number, going, component)
             other = claimed.setdefault(number, table.name)
             if other != table.name:
                 raise ImportRefused(
@@ -92,7 +98,9 @@ def plan_tables(registry: Registry, incoming: Sequence[Incoming], mode: ImportMo
     )
 
 
-def check_number(registry: Registry, name: str, number: int, going: Collection[str]) -> None:
+def check_number(
+    registry: Registry, name: str, number: int, going: Collection[str], component: str = ""
+) -> None:
     """Raise `ImportRefused` if a table other than those that are `going` has the number."""
     if number in RESERVED_NUMBERS:
         raise ImportRefused(
@@ -101,7 +109,7 @@ def check_number(registry: Registry, name: str, number: int, going: Collection[s
         )
     if not 1 <= number <= MAX_TABLE_NUMBER:
         raise ImportRefused(f"Table `{name}` cannot have the number {number}")
-    other = registry.table_by_number(number)
+    other = registry.table_by_number(number, component)
     if other is not None and other.name not in going:
         raise ImportRefused(
             f"New table `{name}` has IDs that conflict with existing table `{other.name}`. "
@@ -116,19 +124,21 @@ def _with_present_number(plan: TablePlan, claimed: Collection[int]) -> TablePlan
     return TablePlan(plan.place, plan.name, plan.present.number, plan.present)
 
 
-def leftovers(registry: Registry, imported: Collection[str], mode: ImportMode) -> Leftovers:
-    """What happens to the tables that are not in the input."""
+def leftovers(
+    registry: Registry, imported: Collection[str], mode: ImportMode, component: str = ""
+) -> Leftovers:
+    """What happens to the tables of a component that are not in the input."""
     if mode != "ReplaceAll":
         return Leftovers()
-    others = [table for name, table in user_tables(registry).items() if name not in imported]
-    needed = {name for schema in schemas_in_force(registry) for name in tables_needed_by(schema)}
+    others = [table for name, table in user_tables(registry, component).items() if name not in imported]
+    needed = {name for schema in schemas_in_force(registry, component) for name in tables_needed_by(schema)}
     return Leftovers(
         delete=tuple(table for table in others if table.name not in needed),
         empty=tuple(table for table in others if table.name in needed),
     )
 
 
-def schemas_in_force(registry: Registry) -> list[Schema]:
-    """The active schema and that of a push under way."""
-    rows = (registry.active_schema(), registry.pending_schema())
+def schemas_in_force(registry: Registry, component: str = "") -> list[Schema]:
+    """The active schema of a component and that of a push under way."""
+    rows = (registry.active_schema(component), registry.pending_schema(component))
     return [row.schema for row in rows if row is not None]

@@ -30,6 +30,7 @@ __all__ = [
     "ImportRequest",
     "ImportState",
     "Position",
+    "check_component_path",
     "check_table_name",
     "find_import",
     "position_field",
@@ -66,6 +67,7 @@ class ImportRequest:
     mode: ImportMode
     table: str | None = None
     component: str = ""
+    """The path of the component that takes the table, or the whole archive; empty for the app."""
 
     @classmethod
     def of(cls, format: Any, mode: Any, table: Any = None, component: Any = None) -> ImportRequest:
@@ -88,6 +90,7 @@ class ImportRequest:
 
     def check(self) -> None:
         """Raise `ImportRefused` unless the request makes sense."""
+        check_component_path(self.component)
         if self.format == "zip":
             if self.table is not None:
                 raise ImportRefused("A zip archive names its tables itself: leave the table out.")
@@ -151,7 +154,7 @@ class _Position(Struct, frozen=True, kw_only=True):
 
 
 class ImportRow(SystemRow, frozen=True, kw_only=True):
-    """A row of `_snapshot_imports` as it is stored."""
+    """A row of `_snapshot_imports` as it is stored. `made` are the ids of components that it has created."""
 
     state: ImportState
     format: _Format
@@ -163,6 +166,7 @@ class ImportRow(SystemRow, frozen=True, kw_only=True):
     counts: tuple[float, ...] | UnsetType | None = UNSET
     tables: tuple[_Hidden, ...] | UnsetType | None = UNSET
     position: _Position | UnsetType | None = UNSET
+    made: tuple[str, ...] | UnsetType | None = UNSET
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,8 @@ class ImportRecord:
     """Rows of each table of the input, known since it was looked through."""
     tables: tuple[HiddenTable, ...] | None = None
     position: Position | None = None
+    made: tuple[str, ...] = ()
+    """Ids of components that the import has created, parents first."""
 
     @property
     def stage(self) -> str:
@@ -216,6 +222,7 @@ class ImportRecord:
             position=Position(int(at.place), int(at.rows), int(at.total))
             if isinstance(at, _Position)
             else None,
+            made=tuple(row.made or ()),
         )
 
     @staticmethod
@@ -255,6 +262,16 @@ def check_table_name(name: str) -> None:
         problem = "names that begin with an underscore belong to the system"
     if problem is not None:
         raise ImportRefused(f"{name} isn't a valid table name: {problem}")
+
+
+def check_component_path(path: str) -> None:
+    """Raise `ImportRefused` unless a component can have this path; the app's is empty."""
+    for name in path.split("/") if path else ():
+        problem = identifier_problem(name)
+        if problem is not None:
+            raise ImportRefused(
+                f"{path} isn't a valid path of a component: {name} {problem}", code="InvalidComponentPath"
+            )
 
 
 async def find_import(tx: Transaction, id: str) -> ImportRecord | None:

@@ -20,7 +20,7 @@ from parabola.services.archives.rows import (
 )
 from parabola.services.files.stored_files import STORAGE
 from parabola.services.imports.plan import Incoming
-from parabola.services.imports.record import ImportRequest, check_table_name
+from parabola.services.imports.record import ImportRequest, check_component_path, check_table_name
 from parabola.services.threads import in_thread
 from parabola.values.errors import InvalidId
 from parabola.values.ids import decode_id
@@ -43,6 +43,15 @@ class SourceTable:
     name: str
     number: int | None
     rows: ReadRows
+    component: str = ""
+    """The path of the component into which it goes; empty for the app."""
+    archived_in: str = ""
+    """The path of the component whose it is in the archive."""
+
+    @property
+    def title(self) -> str:
+        """What it is called for people."""
+        return f"{self.component}/{self.name}" if self.component else self.name
 
     @property
     def is_storage(self) -> bool:
@@ -64,22 +73,17 @@ class ImportSource:
     def __init__(self, request: ImportRequest, file: IO[bytes]) -> None:
         """Takes over `file`. Raises `ImportRefused` for what cannot be an input."""
         self.tables: list[SourceTable] = []
-        self.left_out: tuple[str, ...] = ()
-        """Paths of components whose data is in the input and cannot be taken."""
         self._open = ExitStack()
         self._archive: ArchiveReader | None = None
         with ExitStack() as stack:
             stack.enter_context(file)
-            if request.component:
-                raise _no_component(request.component)
             if request.format == "zip":
                 self._archive = stack.enter_context(ArchiveReader(file))
-                self.tables = [_archived(self._archive, table) for table in _tables_of(self._archive)]
-                components = {table.component for table in self._archive.contents.tables}
-                self.left_out = tuple(sorted(components - {""}))
+                archived = _tables_of(self._archive)
+                self.tables = [_archived(self._archive, table, request.component) for table in archived]
             else:
                 assert request.table is not None
-                self.tables = [SourceTable(request.table, None, _single(request, file))]
+                self.tables = [SourceTable(request.table, None, _single(request, file), request.component)]
             self._open = stack.pop_all()
 
     def __enter__(self) -> ImportSource:
@@ -94,9 +98,11 @@ class ImportSource:
         """Close the file. Whoever reads rows has stopped."""
         self._open.close()
 
-    def stored_file(self, id: str) -> IO[bytes]:
+    def stored_file(self, table: SourceTable, id: str) -> IO[bytes]:
         """The bytes of the stored file with this document id. Raises `ImportRefused` if there is none."""
-        file = None if self._archive is None else self._archive.contents.files.get(("", id))
+        file = None
+        if self._archive is not None:
+            file = self._archive.contents.files.get((table.archived_in, id))
         if self._archive is None or file is None:
             raise ImportRefused(f"The archive describes a stored file {id} but does not contain it")
         return self._archive.open_file(file)
@@ -108,22 +114,21 @@ def _tables_of(archive: ArchiveReader) -> list[ArchivedTable]:
         raise ImportRefused(
             "The archive has no tables in it: each table is a folder with a file documents.jsonl"
         )
-    tables = [table for table in contents.tables if not table.component]
-    if contents.tables and not tables:
-        raise _no_component(contents.tables[0].component)
-    seen: set[str] = set()
-    for table in tables:
-        if table.name in seen:
+    seen: set[tuple[str, str]] = set()
+    for table in contents.tables:
+        if (table.component, table.name) in seen:
             raise ImportRefused(f"The archive has the table {table.name} twice")
-        seen.add(table.name)
+        seen.add((table.component, table.name))
+        check_component_path(table.component)
         if table.name != STORAGE:
             check_table_name(table.name)
     # Files first: documents that name them come to rows that are there.
-    return sorted(tables, key=lambda table: (table.name != STORAGE, table.name))
+    return sorted(contents.tables, key=lambda table: (table.component, table.name != STORAGE, table.name))
 
 
-def _archived(archive: ArchiveReader, table: ArchivedTable) -> SourceTable:
-    return SourceTable(table.name, table.number, lambda _: archive.rows(table))
+def _archived(archive: ArchiveReader, table: ArchivedTable, below: str) -> SourceTable:
+    component = "/".join(part for part in (below, table.component) if part)
+    return SourceTable(table.name, table.number, lambda _: archive.rows(table), component, table.component)
 
 
 def _single(request: ImportRequest, file: IO[bytes]) -> ReadRows:
@@ -134,12 +139,6 @@ def _single(request: ImportRequest, file: IO[bytes]) -> ReadRows:
         return read_json_lines(file) if request.format == "jsonl" else read_json_array(file)
 
     return rows
-
-
-def _no_component(path: str) -> ImportRefused:
-    return ImportRefused(
-        f'Data cannot be imported into components yet, so nothing was imported into "{path}"'
-    )
 
 
 async def read_chunks(
@@ -179,7 +178,12 @@ def incoming_tables(source: ImportSource) -> list[Incoming]:
     Raises `ImportRefused`.
     """
     return [
-        Incoming(place, table.name, _number_in_ids(table) if table.number is None else table.number)
+        Incoming(
+            place,
+            table.name,
+            _number_in_ids(table) if table.number is None else table.number,
+            table.component,
+        )
         for place, table in enumerate(source.tables)
         if not table.is_storage
     ]

@@ -20,10 +20,10 @@ class TableChange:
     delete: int = 0
 
 
-def summary(changes: Iterable[TableChange], left_out: Sequence[str] = ()) -> str:
+def summary(changes: Iterable[TableChange], created: Sequence[str] = ()) -> str:
     """The changes as a table for people, with totals where there is more than one line.
 
-    `left_out` are the components whose data is not taken.
+    `created` are the paths of components that come into being.
     """
     changes = list(changes)
     lines = [(change.table, f"{change.create:,}", f"{change.delete:,}") for change in changes]
@@ -45,20 +45,17 @@ def summary(changes: Iterable[TableChange], left_out: Sequence[str] = ()) -> str
             "",
             *rows,
             "",
-            *_left_out(left_out),
+            *_created(created),
             "Once the import has started, it will run in the background.",
             "Interrupting `npx convex import` will not cancel it.",
         )
     )
 
 
-def _left_out(components: Sequence[str]) -> tuple[str, ...]:
+def _created(components: Sequence[str]) -> tuple[str, ...]:
     if not components:
         return ()
     one = len(components) == 1
-    names = f"component {components[0]}" if one else f"components {', '.join(components)}"
-    return (
-        f"The data of the {names} is left out: it cannot be imported yet.",
-        "Keep the archive, so that it can be imported when they do.",
-        "",
-    )
+    names = f"component {components[0]} is" if one else f"components {', '.join(components)} are"
+    it = "it" if one else "them"
+    return (f"The {names} not there yet: the data waits, unmounted, for a push that mounts {it}.", "")

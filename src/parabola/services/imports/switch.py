@@ -5,7 +5,7 @@ Readers see the whole old or the whole new tables; a mutation under way is run a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, prefix_interval
 from parabola.database.model.system_tables import INDEX_BY_TABLET, SCHEMAS
 from parabola.database.snapshot import Access
+from parabola.functions.deployed.component_rows import recorded_components
 from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.archives.imported_tables import referenced_tables
@@ -21,8 +22,9 @@ from parabola.services.deploys.staged_validators import restart_validators
 from parabola.services.files.stored_files import FILES, STORAGE
 from parabola.services.imports.checks import SchemaChecks
 from parabola.services.imports.load import ImportLoad
-from parabola.services.imports.plan import check_number, leftovers, schemas_in_force
+from parabola.services.imports.plan import Leftovers, check_number, leftovers, schemas_in_force
 from parabola.services.imports.record import ImportMode, ImportRecord, ImportState, state_field
+from parabola.services.imports.source import SourceTable
 from parabola.values.encoding import COMMIT_TS, Int64
 
 if TYPE_CHECKING:
@@ -41,29 +43,65 @@ __all__ = [
 ]
 
 
-async def switch(load: ImportLoad, tables: Sequence[Table], checks: SchemaChecks) -> None:
-    """Show the hidden tables and end the import. Raises `ImportRefused` when something is in the way."""
-    users = [table for table in tables if not table.is_system]
+async def switch(load: ImportLoad, tables: Sequence[Table], checks: Mapping[str, SchemaChecks]) -> None:
+    """Show the hidden tables and end the import; `checks` are those of each component by its id. Raises
+    `ImportRefused` when something is in the way.
+    """
+    users = {
+        id: [table for table in tables if table.component == id and not table.is_system] for id in checks
+    }
     while True:
-        await checks.look_through(load, users)
+        for id, check in checks.items():
+            await check.look_through(load, users[id])
         await load.transact(partial(_add_missing_indexes, load.database, tables))
         await load.database.wait_backfilled()
-        await checks.look_for_duplicates(load, users)
-        if await load.transact(partial(_try_to_switch, load.database, tables, checks)):
+        for id, check in checks.items():
+            await check.look_for_duplicates(load, users[id])
+        if await load.transact(partial(_try_to_switch, load, tables, checks)):
             return
 
 
 async def _try_to_switch(
-    database: Database, tables: Sequence[Table], checks: SchemaChecks, tx: Transaction, record: ImportRecord
+    load: ImportLoad,
+    tables: Sequence[Table],
+    checks: Mapping[str, SchemaChecks],
+    tx: Transaction,
+    record: ImportRecord,
 ) -> bool:
     """True when it is done, False when a push got in between and there is more to prepare."""
     tx.usage.limits = replace(
         tx.usage.limits, system_documents_written=2**31, system_bytes_written=2**40
     )  # every table has rows that change, and there may be thousands of tables
+    database = load.database
+    for id, check in checks.items():
+        mine = [table for table in tables if table.component == id]
+        if not await _is_ready(tx.view(id), mine, check, record.request.mode):
+            return False
+    # Whoever asks for everything to be replaced means every component.
+    everywhere = await recorded_components(tx) if record.request.mode == "ReplaceAll" else list(checks)
+    going: dict[str, Leftovers] = {}
+    for id in sorted({*everywhere, *checks}):
+        users = {table.name: table for table in tables if table.component == id and not table.is_system}
+        going[id] = leftovers(tx.registry, users, record.request.mode, id)
+        await _check_names(tx.view(id), users, going[id], record.request.mode)
+    written = sum(database.count_at(table.tablet_id, tx.begin_ts) for table in tables)
+    for table in tables:
+        await tx.activate_table(table)
+    for id, left in going.items():
+        view = tx.view(id)
+        users = {table.name: table for table in tables if table.component == id and not table.is_system}
+        await restart_validators(view, users)
+        await _clear(database, view, users, left)
+    await complete_import(tx, record, written, load.source.tables)
+    return True
+
+
+async def _is_ready(tx: Transaction, tables: Sequence[Table], checks: SchemaChecks, mode: ImportMode) -> bool:
+    """Whether the tables of a component may be shown, False when there is more to prepare."""
     users = {table.name: table for table in tables if not table.is_system}
     registry = tx.registry
     await system_rows(tx, SCHEMAS)
-    for schema in schemas_in_force(registry):
+    for schema in schemas_in_force(registry, tx.component):
         for name in referenced_tables(schema, users):
             tx.find_table(name, Access.SERVER)
     if checks.unchecked(registry, users) or checks.uncompared(registry, users.values()):
@@ -72,20 +110,26 @@ async def _try_to_switch(
         present = tx.find_table(table.name, Access.SERVER)
         if present is None:
             continue
-        if record.request.mode == "RequireEmpty":
+        if mode == "RequireEmpty":
             await _require_empty(tx, table.name)
         if not await _match_indexes(tx, table, present):
             return False
-    going = leftovers(registry, users, record.request.mode)
+    return True
+
+
+async def _check_names(
+    tx: Transaction, users: Mapping[str, Table], going: Leftovers, mode: ImportMode
+) -> None:
+    """Raise `ImportRefused` if a table of a component cannot take its place after all."""
     gone = {*users, *(table.name for table in (*going.delete, *going.empty))}
     for table in users.values():
         tx.find_table_by_number(table.number)
-        check_number(registry, table.name, table.number, gone)
-    await check_references(tx, list(users.values()), record.request.mode)
-    written = sum(database.count_at(table.tablet_id, tx.begin_ts) for table in tables)
-    for table in tables:
-        await tx.activate_table(table)
-    await restart_validators(tx, users)
+        check_number(tx.registry, table.name, table.number, gone, tx.component)
+    await check_references(tx, list(users.values()), mode)
+
+
+async def _clear(database: Database, tx: Transaction, users: Mapping[str, Table], going: Leftovers) -> None:
+    """Take the tables away that are not in the input; empty those that the schema needs."""
     for table in going.delete:
         await tx.delete_table(table)
     numbers = {table.number for table in users.values()}
@@ -93,11 +137,11 @@ async def _try_to_switch(
         if table.number in numbers or database.count_at(table.tablet_id, tx.begin_ts):
             number = None if table.number in numbers else table.number
             await tx.activate_table(make_hidden_table(database, tx, table.name, number, table))
-    await complete_import(tx, record, written, [table.name for table in tables])
-    return True
 
 
-async def complete_import(tx: Transaction, record: ImportRecord, rows: int, tables: Sequence[str]) -> None:
+async def complete_import(
+    tx: Transaction, record: ImportRecord, rows: int, tables: Sequence[SourceTable]
+) -> None:
     """The import is done: note that in its row, and for administrators."""
     await tx.patch_system(record.id, completed_fields(rows))
     await record_event(
@@ -105,7 +149,8 @@ async def complete_import(tx: Transaction, record: ImportRecord, rows: int, tabl
         "snapshot_import",
         format=record.request.format,
         mode=record.request.mode,
-        tables=sorted(name for name in tables if not name.startswith("_")),
+        tables=sorted(table.title for table in tables if not table.is_storage),
+        component=record.request.component or None,
         num_rows_written=Int64(rows),
     )
 
@@ -113,7 +158,7 @@ async def complete_import(tx: Transaction, record: ImportRecord, rows: int, tabl
 def completed_fields(rows: int) -> dict[str, Any]:
     """The fields of the row of an import that is done."""
     state = ImportState(state="completed", num_rows_written=Int64(rows), timestamp=COMMIT_TS)
-    return {"state": state_field(state), "tables": None, "position": None}
+    return {"state": state_field(state), "tables": None, "position": None, "made": None}
 
 
 async def check_references(tx: Transaction, tables: Sequence[Table], mode: ImportMode) -> None:
@@ -125,7 +170,7 @@ async def check_references(tx: Transaction, tables: Sequence[Table], mode: Impor
         present = tx.find_table(table.name)
         if present is None or present.number == table.number:
             continue
-        for schema in schemas_in_force(tx.registry):
+        for schema in schemas_in_force(tx.registry, tx.component):
             for name in sorted(schema.tables.keys() - imported):
                 if table.name in referenced_tables(schema, [name]) and await tx.count(name):
                     raise ImportRefused(
@@ -167,7 +212,7 @@ async def _add_missing_indexes(
 ) -> None:
     """Begin to fill the indexes that a push has added to the visible tables meanwhile."""
     for table in tables:
-        present = tx.find_table(table.name, Access.SERVER)
+        present = tx.view(table.component).find_table(table.name, Access.SERVER)
         if present is None:
             continue
         have = {_definition(index) for index in _own_indexes(tx.registry, table)}

@@ -39,6 +39,7 @@ from parabola.functions.queries.live_query import LiveQuery
 from parabola.functions.settings import FunctionSettings
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.host_programs import find_node, host_programs, repl_modules
+from parabola.services.administration import Administration
 from parabola.services.archives.exports import Exports
 from parabola.services.audit_retention import AuditRetention
 from parabola.services.deploys.deploy import DeployService
@@ -146,6 +147,7 @@ class Backend:
         self.imports = Imports(
             database, directory / "imports", lambda: self.files, settings, activation.change_components
         )
+        self.administration = Administration(database, activation)
         self.exports = Exports(database, directory / "exports", lambda: self.files, settings)
         self.inline_queries = InlineQueries(
             runner, replace(config.hosts, settings=config.functions), runner.instance, repl_modules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
 import zipfile
@@ -402,6 +403,84 @@ def test_an_export_has_the_data_of_components(app: ConvexProject) -> None:
     assert [name for name in names if name.startswith("_components/two/_storage/")]
 
 
+def component_id(app: ConvexProject, path: str) -> str:
+    listed: Any = app.call("_system/frontend/components:list")
+    [id] = [each["id"] for each in listed if each["path"] == path]
+    return str(id)
+
+
+def refusal(app: ConvexProject, path: str, body: Any) -> tuple[int, str, str]:
+    """Status, code and message of a request that is refused."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        app.post(path, body)
+    answer = json.loads(refused.value.read())
+    return refused.value.code, answer["code"], answer["message"]
+
+
+def test_queries_that_are_not_deployed_run_in_a_component(app: ConvexProject) -> None:
+    app.call("kits:add", {"to": "two", "name": "typed"})
+    source = "return (await ctx.db.query('items').collect()).map((item) => item.name)"
+    assert "typed" in app.ok("run", "--inline-query", source, "--component", "two").output
+    assert "typed" not in app.ok("run", "--inline-query", source, "--component", "one").output
+    level = "return process.env.LEVEL"
+    assert "low" in app.ok("run", "--inline-query", level, "--component", "two").output
+    unknown = {"bundle": {"path": "testQuery.js", "source": ""}, "args": {}, "componentId": "nobody"}
+    assert refusal(app, "/api/run_test_function", unknown)[:2] == (404, "ComponentNotFound")
+
+
+def test_administrators_cancel_jobs_where_they_were_scheduled(app: ConvexProject) -> None:
+    ids = [app.call("kits:schedule", {"name": f"far {n}", "ms": 3_600_000}) for n in range(3)]
+    one = component_id(app, "one")
+    app.post("/api/cancel_job", {"id": ids[0], "componentId": one})
+    assert [app.call("kits:job", {"id": id}) for id in ids] == ["canceled", "pending", "pending"]
+    app.post("/api/cancel_all_jobs", {"componentId": None})
+    app.post("/api/cancel_all_jobs", {"componentId": one, "componentPath": "two", "udfPath": "lib.js:later"})
+    assert app.call("kits:job", {"id": ids[1]}) == "pending"
+    app.post("/api/cancel_all_jobs", {"componentId": one, "componentPath": "one", "udfPath": "lib.js:later"})
+    assert [app.call("kits:job", {"id": id}) for id in ids] == ["canceled"] * 3
+
+
+def test_administrators_look_at_and_delete_tables_of_a_component(app: ConvexProject) -> None:
+    app.call("kits:deep", {"name": "to be deleted"})
+    inner = component_id(app, "one/inner")
+    headers = {"Authorization": f"Convex {app.server.admin_key}"}
+
+    def get(path: str) -> Any:
+        with urllib.request.urlopen(urllib.request.Request(app.server.url + path, headers=headers)) as answer:
+            return json.load(answer)
+
+    assert get(f"/api/shapes2?component={inner}") == {"notes": {"type": "Unknown"}}
+    indexes = get(f"/api/get_indexes?componentId={component_id(app, 'one')}")["indexes"]
+    assert [(each["table"], each["name"], each["backfill"]) for each in indexes] == [
+        ("items", "by_name", {"state": "done"})
+    ]
+    named = {"tableName": "items", "tableNamespace": component_id(app, "one")}
+    assert [each["name"] for each in app.call("_system/frontend/indexes", named)] == ["by_name"]
+    needed = {"tableNames": ["items"], "componentId": component_id(app, "one")}
+    assert "because it appears in the schema" in refusal(app, "/api/delete_tables", needed)[2]
+    app.post("/api/delete_tables", {"tableNames": ["notes"], "componentId": inner})
+    assert get(f"/api/shapes2?component={inner}") == {}
+    page = {"paginationOpts": {"cursor": None, "numItems": 1}}
+    [event] = app.call("_system/frontend/paginatedDeploymentEvents", page)["page"]
+    assert event["metadata"] == {"table_names": ["notes"], "component_id": inner, "component": "one/inner"}
+
+
+def test_an_archive_is_imported_into_components_by_the_command_line(app: ConvexProject) -> None:
+    path = app.directory / "rows.jsonl"
+    path.write_text('{"name": "imported"}\n')
+    app.ok("import", "--component", "two", "--append", "--table", "items", str(path))
+    assert "imported" in app.call("kits:names")[1]
+    refused = app.convex("import", "--component", "two", "--append", "--table", "items", str(path), "--yes")
+    assert refused.status == 0
+    path.write_text('{"other": 1}\n')
+    assert (
+        "does not match"
+        in app.convex(
+            "import", "--component", "two", "--replace", "--yes", "--table", "items", str(path)
+        ).screen
+    )
+
+
 def test_who_is_unmounted_keeps_his_data_for_his_return(app: ConvexProject) -> None:
     app.call("kits:add", {"to": "two", "name": "kept"})
     before = app.call("kits:names")[1]
@@ -412,8 +491,43 @@ def test_who_is_unmounted_keeps_his_data_for_his_return(app: ConvexProject) -> N
     assert [name for name in app.call("kits:names")[1] if name != "tick"] == []
     states: Any = {each["path"]: each["state"] for each in app.call("_system/frontend/components:list")}
     assert states["two"] == states["two/inner"] == "unmounted"
+    # Who was unmounted can be looked at, and not written to but by an import.
+    assert "kept" in app.ok("data", "items", "--component", "two").screen
+    edit = {"table": "items", "documents": [{"name": "x"}], "componentId": component_id(app, "two")}
+    refused = app.post("/api/mutation", {"path": "_system/frontend/addDocument", "args": [edit]})
+    assert "Cannot perform write operations in an unmounted component." in refused["errorMessage"]
+    called = app.convex("run", "lib:names", "--component", "two")
+    assert "Could not find function for 'lib:names' in 'two'" in called.told
+    rows = app.directory / "more.jsonl"
+    rows.write_text('{"name": "meanwhile"}\n')
+    app.ok("import", "--component", "two", "--append", "--table", "items", str(rows))
     app.write("convex.config.ts", APP)
     app.write("kits.ts", CALLER)
     app.push()
-    assert set(before) <= set(app.call("kits:names")[1])
+    assert {*before, "meanwhile"} <= set(app.call("kits:names")[1])
     assert app.call("kits:handles") == handles
+
+
+def test_who_is_deleted_comes_back_as_another(app: ConvexProject) -> None:
+    app.call("kits:add", {"to": "two", "name": "forgotten"})
+    old = component_id(app, "two")
+    inner = component_id(app, "two/inner")
+    assert refusal(app, "/api/delete_component", {"componentId": old}) == (
+        400,
+        "ComponentMustBeUnmounted",
+        "Component must be unmounted before deletion",
+    )
+    app.write("convex.config.ts", APP.replace('name: "two"', 'name: "three"'))
+    app.write("kits.ts", CALLER.replace("{ one, two }", "{ one, three: two }"))
+    app.push()
+    assert refusal(app, "/api/delete_component", {"componentId": "nobody"})[:2] == (404, "ComponentNotFound")
+    app.post("/api/delete_component", {"componentId": old})
+    listed: Any = app.call("_system/frontend/components:list")
+    assert {old, inner}.isdisjoint(each["id"] for each in listed)
+    done = app.convex("data", "items", "--component", "two")
+    assert "Component path 'two' not found" in done.screen
+    app.write("convex.config.ts", APP)
+    app.write("kits.ts", CALLER)
+    assert "Installed component two." in app.push().screen
+    assert component_id(app, "two") != old
+    assert "forgotten" not in app.call("kits:names")[1]

@@ -14,10 +14,12 @@ from parabola.functions.calls.calling import Call
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
 from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.functions.engine import Active
-from parabola.functions.processes.host_connection import Run, RunRequest
+from parabola.functions.processes.host_connection import ComponentBundle, Run, RunRequest
 from parabola.functions.processes.host_set import HostConfig, HostSet
+from parabola.values.errors import NotFound
 
 if TYPE_CHECKING:
+    from parabola.functions.deployed.components import Component
     from parabola.functions.engine import FunctionRunner
     from parabola.functions.outcomes.results import FunctionResult
     from parabola.functions.processes.host_losses import HostLosses
@@ -29,21 +31,33 @@ WRAPPERS: Final = "_system/repl/"
 
 
 class InlineQueryHosts(HostSet):
-    """One host for the inline query; what it calls goes to the hosts of the deployment."""
+    """One host for the inline query; what it calls goes to the hosts of the deployment. `inside` is what its
+    host is told of the component that it runs in, None for the app.
+    """
 
     def __init__(
-        self, config: HostConfig, deployment: Deployment, instance: Mapping[str, str], spec: FunctionSpec
+        self,
+        config: HostConfig,
+        deployment: Deployment,
+        instance: Mapping[str, str],
+        spec: FunctionSpec,
+        inside: ComponentBundle | None,
     ) -> None:
         super().__init__(
             replace(config, settings=replace(config.settings, hosts=1, spare_hosts=0)), deployment, instance
         )
         self._spec = spec
+        self._inside = inside
         self._deployed: HostSet | None = None
 
     def beside(self, deployed: HostSet) -> InlineQueryHosts:
         """The same, with the hosts for everything else."""
         self._deployed = deployed
         return self
+
+    def component(self, component: Component) -> ComponentBundle:
+        """What the deployment's hosts are told of a component."""
+        return super().component(component) if self._deployed is None else self._deployed.component(component)
 
     async def run(
         self,
@@ -55,6 +69,7 @@ class InlineQueryHosts(HostSet):
     ) -> Run:
         """Start a run where it belongs."""
         if request.path == self._spec.path or self._deployed is None:
+            request = request._replace(component=self._inside)
             return await super().run(runtime, request, nested=nested, losses=losses)
         return await self._deployed.run(runtime, request, nested=nested, losses=losses)
 
@@ -75,29 +90,49 @@ class InlineQueries:
         self._config = config
         self._instance = instance
 
-    async def run(self, call: Call, source: str) -> FunctionResult:
-        """Run the default export of `source` on what is durable now; it may call internal functions.
+    async def run(self, call: Call, source: str, component_id: str = "") -> FunctionResult:
+        """Run the default export of `source` on what is durable now, in a component, by its id, or in the
+        app; it may call internal functions.
 
-        The name that `call` gives is the module's, in texts. Raises `LoadFailure` when there is no Node.js.
+        The name that `call` gives is the module's, in texts. Raises `LoadFailure` when there is no Node.js,
+        and `NotFound` where there is no such component.
         """
         name = call.name
         spec = FunctionSpec(f"{name.module}.js:default", name, "query", "internal", "isolate")
         module = Module(f"{name.module}.js", "isolate", source)
         base = self._runner.active
+        component = base.deployment.component(component_id)
+        if component is None:
+            text = f'There is no component with the id "{component_id}".'
+            raise NotFound(text, code="ComponentNotFound")
         wrappers = [Module(WRAPPERS + name, "isolate", text) for name, text in self._wrappers().items()]
         own = Deployment(
             {each.path: each for each in (*wrappers, module)},
             env=base.deployment.env,
             pushed_at_ms=self._runner.database.now_ms(),
         )
-        hosts = InlineQueryHosts(self._config, own, self._instance, spec).beside(base.hosts)
+        inside = None
+        if not component.is_app:
+            modules = tuple(each.for_host() for each in own.modules.values())
+            variables = component.variables(base.deployment.env, self._instance)
+            inside = ComponentBundle(component.id, component.definition.path, variables, modules)
+        hosts = InlineQueryHosts(self._config, own, self._instance, spec, inside).beside(base.hosts)
         try:
             await hosts.start()
-            functions = {**base.deployment.functions, name.canonical: spec}
-            active = Active(replace(base.deployment, functions=functions), hosts, base.handles)
-            call = replace(call, public_only=False)
+            active = Active(_with_function(base.deployment, component, spec), hosts, base.handles)
+            call = replace(call, public_only=False, component=component.path)
             result = await self._runner.query(call, ts=self._runner.database.durable_ts, active=active)
             self._runner.query_cache.handed_over(result, call)
             return result
         finally:
             await hosts.close()
+
+
+def _with_function(deployment: Deployment, component: Component, spec: FunctionSpec) -> Deployment:
+    """A deployment in which one component has one function more."""
+    if component.is_app:
+        return replace(deployment, functions={**deployment.functions, spec.name.canonical: spec})
+    definition = component.definition
+    definition = replace(definition, functions={**definition.functions, spec.name.canonical: spec})
+    changed = replace(component, definition=definition)
+    return replace(deployment, components={**deployment.components, component.id: changed})

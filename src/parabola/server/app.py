@@ -16,6 +16,7 @@ from aiohttp import web
 from parabola.functions.calls.running_calls import RunningCall
 from parabola.server.api import (
     admin_keys_api,
+    administration_api,
     archives_api,
     audit_api,
     deploy_api,
@@ -56,6 +57,7 @@ __all__ = [
 
 class AppBackend(
     http_actions.ActingBackend,
+    administration_api.AdministeredBackend,
     environment_api.ConfigurableBackend,
     deploy_api.DeployableBackend,
     push_api.PushedBackend,
@@ -86,6 +88,7 @@ APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     inline_query_api.routes,
     usage_api.routes,
     admin_keys_api.routes,
+    administration_api.routes,
     storage_api.routes,
     http_actions.routes,
 )

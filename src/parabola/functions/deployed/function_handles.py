@@ -8,7 +8,7 @@ bringing the function back revives it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.system_rows import SystemRow
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
     from parabola.functions.deployed.deployment import Deployment
 
-__all__ = ["TABLE", "FunctionHandle", "FunctionHandles", "load_handles", "update_handles"]
+__all__ = ["TABLE", "FunctionHandle", "FunctionHandles", "load_handles", "remove_handles", "update_handles"]
 
 TABLE: Final = "_function_handles"
 
@@ -64,6 +64,13 @@ async def load_handles(transaction: Transaction) -> FunctionHandles:
     """Read the live handles."""
     rows = [FunctionHandle.of(row) for row in await system_rows(transaction, TABLE)]
     return FunctionHandles({(row.component, row.path): row.id for row in rows if not row.deleted})
+
+
+async def remove_handles(transaction: Transaction, components: Container[str]) -> None:
+    """Forget the handles of components, by their ids, that are gone for good."""
+    for row in [FunctionHandle.of(row) for row in await system_rows(transaction, TABLE)]:
+        if row.component in components:
+            await transaction.delete_system(row.id)
 
 
 async def update_handles(transaction: Transaction, deployment: Deployment) -> FunctionHandles:

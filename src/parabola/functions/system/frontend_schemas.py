@@ -54,7 +54,8 @@ async def table_mapping(ctx: SystemContext, args: dict[str, Any]) -> Any:
 )
 async def indexes(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The declared indexes of a table, with how far those are that are being filled; unique ones say so."""
-    tx = ctx.transaction
+    # Indexes are rows of the app's alone, so that official tools name the tables' component beside them.
+    tx = ctx.transaction.view(args["tableNamespace"]) if args.get("tableNamespace") else ctx.transaction
     table = tx.find_table(args["tableName"])
     if table is None:
         return []

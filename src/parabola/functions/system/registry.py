@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.deployed.deployment import FunctionKind, FunctionSpec
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
-from parabola.values.errors import NotFound
+from parabola.values.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 PREFIX: Final = "_system/"
+UNMOUNTED: Final = (
+    "Cannot perform write operations in an unmounted component. "
+    "Make sure your component is installed in your `convex.config.ts` file."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class SystemFunctions:
                 visibility="internal",
                 runtime="python",
                 args=args,
-                native=_in_component(handler),
+                native=_in_component(handler, writes=kind == "mutation"),
             )
             return handler
 
@@ -86,8 +90,10 @@ class SystemFunctions:
         return self._functions.get(name.canonical)
 
 
-def _in_component(handler: SystemHandler) -> SystemHandler:
-    """The handler, working in the component that `componentId` names, an unmounted one too."""
+def _in_component(handler: SystemHandler, *, writes: bool) -> SystemHandler:
+    """The handler, working in the component that `componentId` names. One that is unmounted can be read
+    (components 5.2).
+    """
 
     async def in_component(ctx: SystemContext, args: dict[str, Any]) -> Any:
         id = args.get("componentId")
@@ -96,6 +102,8 @@ def _in_component(handler: SystemHandler) -> SystemHandler:
             if component is None:
                 raise NotFound(f'There is no component with the id "{id}".', code="ComponentNotFound")
             ctx = replace(ctx, component=component, transaction=ctx.transaction.view(id))
+        if writes and ctx.component.state == "unmounted":
+            raise BadRequest(UNMOUNTED, code="UnmountedComponent")
         return await handler(ctx, args)
 
     return in_component

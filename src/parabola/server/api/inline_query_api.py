@@ -15,7 +15,6 @@ from parabola.server.http.json_body import MAX_BODY_BYTES, read_object
 from parabola.server.http.request_context import request_context
 from parabola.server.served_backend import ServedBackend
 from parabola.values.encoding import encode_as
-from parabola.values.errors import BadRequest
 
 __all__ = ["routes"]
 
@@ -42,16 +41,12 @@ def routes(backend: QueryingBackend) -> list[web.RouteDef]:
             componentId=(str, type(None)),
         )
         bundle = read_object(fields["bundle"], path=str, source=str)
-        if fields["componentId"]:
-            raise BadRequest(
-                "There is no such component: Parabola does not run components yet.", code="ComponentNotFound"
-            )
         format = fields["format"] or DEFAULT_FORMAT
         encode_as(None, format)  # refuses a format that does not exist
         call = Call.of_client(
             bundle["path"], EncodedArguments(fields["args"]), identity, request=request_context(request)
         )
-        result = await backend.inline_queries.run(call, bundle["source"])
+        result = await backend.inline_queries.run(call, bundle["source"], fields["componentId"] or "")
         text = result_body(result, format, call.request)
         return web.Response(body=text, content_type="application/json")
 

@@ -45,11 +45,13 @@ __all__ = [
     "failed_state",
     "give_lanes",
     "jobs_between",
+    "pending_jobs",
     "postpone_job",
     "remove_ended_jobs",
     "schedule_job",
     "start_job",
     "target_of",
+    "unmounted_target",
 ]
 
 JOBS: Final = "_scheduled_jobs"
@@ -178,6 +180,36 @@ async def jobs_between(
     return [ScheduledJob.of(row) for row in rows]
 
 
+async def pending_jobs(
+    tx: Snapshot,
+    limit: int,
+    *,
+    function: str | None = None,
+    target: str | None = None,
+    from_ns: int | None = None,
+    until_ns: int | None = None,
+) -> list[ScheduledJob]:
+    """Jobs that have not begun, the earliest first: all, or those of one function, by its canonical name, of
+    the component at a path, due from one time on and before another.
+    """
+    range_: list[dict[str, Any]] = [
+        {"type": "Gt", "fieldPath": "nextTs", "value": _int64(max(RUNNING, (from_ns or 0) - 1))}
+    ]
+    if until_ns is not None:
+        range_.append({"type": "Lt", "fieldPath": "nextTs", "value": _int64(until_ns)})
+    index = f"{JOBS}.by_next_ts"
+    if function is not None:
+        index = f"{JOBS}.by_udf_path"
+        range_.insert(0, {"type": "Eq", "fieldPath": "udfPath", "value": function})
+    source = {"type": "IndexRange", "indexName": index, "range": range_, "order": "asc"}
+    stream = tx.query_system({"source": source, "operators": []})
+    found: list[ScheduledJob] = []
+    while len(found) < limit and (rows := await stream.next(limit)):
+        jobs = [ScheduledJob.of(row) for row in rows]
+        found += [job for job in jobs if target is None or job.target_component == target]
+    return found[:limit]
+
+
 async def remove_ended_jobs(tx: Transaction, before_ms: float, limit: int) -> int:
     """Remove jobs that ended before a time; how many there were, at most `limit`."""
     source = {
@@ -220,6 +252,17 @@ def target_of(job: ScheduledJob, deployment: Deployment) -> FunctionSpec | None:
     if component is None:
         return None
     return component.definition.functions.get(parse_path(job.udf_path).canonical)
+
+
+def unmounted_target(job: ScheduledJob, deployment: Deployment) -> str | None:
+    """What a job is told whose function is one of a component that has been unmounted (components 5.2)."""
+    component = deployment.component_at(job.target_component)
+    if component is None or component.state != "unmounted":
+        return None
+    module = job.udf_path.partition(":")[0]
+    if module.endswith(".py"):
+        return f"Couldn't find Python module '{module}'. Did you forget to run `parabola dev`?"
+    return f"Couldn't find JavaScript module '{module}'. Did you forget to run `npx convex dev`?"
 
 
 def call_of(job: ScheduledJob, scheduled_by: str) -> Call:

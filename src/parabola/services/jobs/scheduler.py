@@ -37,6 +37,7 @@ from parabola.services.jobs.scheduled_jobs import (
     schedule_job,
     start_job,
     target_of,
+    unmounted_target,
 )
 from parabola.services.settings import ServiceSettings
 from parabola.values.errors import Overloaded, ParabolaError, RateLimited, ServerShutdown
@@ -176,7 +177,9 @@ class Scheduler:
     async def _run(self, component_id: str, job: ScheduledJob) -> None:
         spec = target_of(job, self._runner.active.deployment)
         try:
-            if spec is not None and spec.kind == "action":
+            if (missing := unmounted_target(job, self._runner.active.deployment)) is not None:
+                await self._end(component_id, job.id, failed_state(missing))
+            elif spec is not None and spec.kind == "action":
                 await self._run_action(component_id, job)
             elif spec is not None and spec.kind == "query":
                 text = "only mutations and actions can be scheduled."

@@ -19,6 +19,7 @@ from parabola.database.model.system_rows import SystemRow
 from parabola.database.model.table_rows import IndexRow, TableRow
 from parabola.functions.calls.session_requests import SessionResult
 from parabola.functions.deployed.component_rows import ComponentRow
+from parabola.functions.deployed.declared_definitions import DefinitionRow
 from parabola.functions.deployed.cron_rows import CronJobLog, CronJobRow, NextRun
 from parabola.functions.deployed.deployment_events import DeploymentEvent
 from parabola.functions.deployed.deployment_store import (
@@ -45,6 +46,7 @@ ROWS: dict[str, type[SystemRow]] = {
     "_admin_keys": AdminKeyRow,
     "_audit_lines": AuditRow,
     "_auth": AuthProviderRow,
+    "_component_definitions": DefinitionRow,
     "_components": ComponentRow,
     "_cron_job_logs": CronJobLog,
     "_cron_jobs": CronJobRow,

@@ -17,7 +17,15 @@ from parabola.hosts import node
 from parabola.values.errors import BadRequest
 from parabola.values.limits import MIB
 
-__all__ = ["find_node", "host_programs", "isolate_command", "node_command", "python_command", "repl_modules"]
+__all__ = [
+    "component_bundler",
+    "find_node",
+    "host_programs",
+    "isolate_command",
+    "node_command",
+    "python_command",
+    "repl_modules",
+]
 
 repl_modules: Final = node.repl_modules
 """Name and source of the modules that queries written at a prompt may import."""
@@ -42,6 +50,14 @@ def find_node() -> Path:
     """The Node.js that runs hosts and installs packages. Raises `BadRequest` where there is none."""
     try:
         return Path(node.node_executable())
+    except node.NodeNotFound as error:
+        raise BadRequest(str(error)) from None
+
+
+def component_bundler() -> list[str]:
+    """The program that bundles components in TypeScript. Raises `BadRequest` where there is no Node.js."""
+    try:
+        return node.bundler_argv()
     except node.NodeNotFound as error:
         raise BadRequest(str(error)) from None
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.runtimes import RuntimeName
+from parabola.npm_components import BundledComponents, NpmComponent, bundle_components
 from parabola.project import COMPONENTS_CONFIG, Project, ProjectError, SourceFile
 from parabola.services.deploys.definitions import PushedDefinition
 
@@ -84,7 +85,8 @@ def collect_components(project: Project) -> ProjectComponents:
     """
     if not (project.functions / COMPONENTS_CONFIG).is_file():
         return ProjectComponents()
-    return _collected(project, _without_error(_answer_of_reader(project), project))
+    answer = _without_error(_answer_of_reader(project), project)
+    return _collected(project, answer, bundle_components(project.functions, _npm_components(answer)))
 
 
 class FollowedComponents:
@@ -96,6 +98,8 @@ class FollowedComponents:
         self._project = project
         self._answer: dict[str, Any] | None = None
         self._stamps: Mapping[Path, Stamp | None] = {}
+        self._bundled = BundledComponents()
+        self._bundled_from: Mapping[Path, Stamp | None] = {}
 
     def find(self) -> ProjectComponents:
         """What there is now. Raises what `collect_components` raises."""
@@ -107,7 +111,29 @@ class FollowedComponents:
             before = _stamps([config, *self._stamps])
             self._answer = _answer_of_reader(self._project)
             self._stamps = before | _stamps(Path(file) for file in self._answer["read"])
-        return _collected(self._project, _without_error(self._answer, self._project))
+        answer = _without_error(self._answer, self._project)
+        return _collected(self._project, answer, self._bundle(_npm_components(answer)))
+
+    def _bundle(self, components: list[NpmComponent]) -> BundledComponents:
+        """The components in TypeScript, bundled anew when one of their files has changed."""
+        known = set(self._bundled.paths or ())
+        if set(components) != known or _stamps(self._bundled_from) != self._bundled_from:
+            self._bundled = bundle_components(self._project.functions, components)
+            self._bundled_from = _stamps(_told_apart_by(self._bundled.files))
+        return self._bundled
+
+
+def _told_apart_by(files: Iterable[Path]) -> set[Path]:
+    """The files that change when one of `files` does: of an installed package its `package.json` will do."""
+    told = set()
+    for file in files:
+        parts = file.parts
+        if "node_modules" in parts:
+            place = len(parts) - 1 - parts[::-1].index("node_modules")
+            depth = 2 if parts[place + 1].startswith("@") else 1
+            file = Path(*parts[: place + 1 + depth], "package.json")
+        told.add(file)
+    return told
 
 
 def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp | None]:
@@ -122,7 +148,7 @@ def _stamp(path: Path) -> Stamp | None:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _collected(project: Project, answer: Mapping[str, Any]) -> ProjectComponents:
+def _collected(project: Project, answer: Mapping[str, Any], bundled: BundledComponents) -> ProjectComponents:
     definitions: list[CollectedDefinition] = []
     left_out: list[str] = []
     folders: dict[str, Path] = {}
@@ -135,10 +161,36 @@ def _collected(project: Project, answer: Mapping[str, Any]) -> ProjectComponents
             data = component.data_files()
             left_out += data.left_out
             modules = (*component.python_modules(), *data.files)
-        definitions.append(
-            CollectedDefinition(path, modules, each["definition"], offered=each.get("offered"))
-        )
+        declared = {
+            **each["definition"],
+            "childComponents": [_placed(child, bundled) for child in each["definition"]["childComponents"]],
+        }
+        definitions.append(CollectedDefinition(path, modules, declared, offered=each.get("offered")))
+    definitions += [
+        CollectedDefinition(each.path, each.modules, config=each.config) for each in bundled.definitions
+    ]
     return ProjectComponents(tuple(definitions), tuple(left_out), folders)
+
+
+def _placed(child: Mapping[str, Any], bundled: BundledComponents) -> dict[str, Any]:
+    """A child with the path of its definition, which is known of TypeScript once it has been bundled."""
+    placed = {name: value for name, value in child.items() if name != "typescript"}
+    if "typescript" in child:
+        placed["path"] = bundled.path_of(_npm_component(child["typescript"]))
+    return placed
+
+
+def _npm_components(answer: Mapping[str, Any]) -> list[NpmComponent]:
+    return [
+        _npm_component(child["typescript"])
+        for each in answer["definitions"]
+        for child in each["definition"]["childComponents"]
+        if "typescript" in child
+    ]
+
+
+def _npm_component(named: Mapping[str, str]) -> NpmComponent:
+    return NpmComponent(named["specifier"], named["from"])
 
 
 def _answer_of_reader(project: Project) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from parabola.authoring.component_types import ComponentModules
 from parabola.authoring.field_paths import field_paths
 from parabola.authoring.typescript_types import key, object_type, string_union, type_of
 from parabola.values.analyzed_modules import AnalyzedFunction, AnalyzedModule
@@ -31,6 +32,12 @@ export const api = anyApi;
 
 /** References to every function that only other functions may call. */
 export const internal = anyApi;
+"""
+
+_COMPONENTS_JS: Final = """\
+
+/** References to the functions of the components that are used: `components.name.module.function`. */
+export const components = componentsGeneric();
 """
 
 _SERVER_JS: Final = """\
@@ -129,39 +136,52 @@ export type Id<TableName extends TableNames = TableNames> = GenericId<TableName>
 """
 
 
-def generate(modules: Mapping[str, AnalyzedModule], schema: Mapping[str, Any] | None) -> dict[str, str]:
+def generate(
+    modules: Mapping[str, AnalyzedModule],
+    schema: Mapping[str, Any] | None,
+    components: ComponentModules | None = None,
+) -> dict[str, str]:
     """File name -> text of everything in `_generated`.
 
     `modules`: module path (`tasks.py`, `lib/a.js`) -> analyzed module. `schema`: schema JSON, or None.
+    `components`: those that the app uses.
     """
     return {
-        "api.js": _HEADER + _API_JS,
-        "api.d.ts": _HEADER + _api_declarations(modules),
+        "api.js": _HEADER + _api_js(components or {}),
+        "api.d.ts": _HEADER + _api_declarations(modules, components or {}),
         "dataModel.d.ts": _HEADER + _data_model(schema),
         "server.js": _HEADER + _SERVER_JS,
         "server.d.ts": _HEADER + _SERVER_D_TS,
     }
 
 
+def _api_js(components: ComponentModules) -> str:
+    if not components:
+        return _API_JS
+    return _API_JS.replace("import { anyApi }", "import { anyApi, componentsGeneric }") + _COMPONENTS_JS
+
+
 def generate_beside(
-    modules: Mapping[str, AnalyzedModule], schema: Mapping[str, Any] | None
+    modules: Mapping[str, AnalyzedModule],
+    schema: Mapping[str, Any] | None,
+    components: ComponentModules | None = None,
 ) -> dict[str, str]:
     """The same for a folder that also has TypeScript functions, where `npx convex` writes `_generated`.
 
     `modules` are the Python ones, `schema` is that of a `schema.py`. The name has two dots, so that the
     bundler of `npx convex` takes the file for no module of its own, while TypeScript modules can import it.
     """
-    body = _references(modules)
+    body = _references(modules, components or {})
     # Where there is no `schema.py`, `npx convex` writes the data model, beside this.
     foot, model = ("", "./_generated/dataModel.js") if schema is None else ("\n" + _data_model(schema), None)
     declarations = f"{_imports(body, model, functions=True)}\n{body}"
     return {
-        "python.generated.js": _HEADER + _API_JS,
+        "python.generated.js": _HEADER + _api_js(components or {}),
         "python.generated.d.ts": _HEADER + declarations + foot,
     }
 
 
-def _references(modules: Mapping[str, AnalyzedModule]) -> str:
+def _references(modules: Mapping[str, AnalyzedModule], components: ComponentModules) -> str:
     public = _tree(modules, "public")
     internal = _tree(modules, "internal")
     return (
@@ -169,11 +189,24 @@ def _references(modules: Mapping[str, AnalyzedModule]) -> str:
         f"export declare const api: {public.type()};\n\n"
         "/** References to every function that only other functions may call. */\n"
         f"export declare const internal: {internal.type()};\n"
+    ) + _component_references(components)
+
+
+def _component_references(components: ComponentModules) -> str:
+    if not components:
+        return ""
+    used = _Node()
+    for name, modules in sorted(components.items()):
+        used.children[name] = _tree(modules, "public", of_component=True)
+    return (
+        "\n/** References to the functions of the components that are used: "
+        "`components.name.module.function`. */\n"
+        f"export declare const components: {used.type()};\n"
     )
 
 
-def _api_declarations(modules: Mapping[str, AnalyzedModule]) -> str:
-    body = _references(modules)
+def _api_declarations(modules: Mapping[str, AnalyzedModule], components: ComponentModules) -> str:
+    body = _references(modules, components)
     imports = _imports(body, "./dataModel.js")
     return f"{imports}\n{body}" if imports else body
 
@@ -214,8 +247,10 @@ class _Node:
         return f"{reference} & {branch}" if members else reference
 
 
-def _tree(modules: Mapping[str, AnalyzedModule], visibility: str) -> _Node:
-    """The functions of one visibility: `lib/a.py:f` is the node lib, a, f."""
+def _tree(modules: Mapping[str, AnalyzedModule], visibility: str, *, of_component: bool = False) -> _Node:
+    """The functions of one visibility: `lib/a.py:f` is the node lib, a, f. Those of a component are called
+    from functions alone.
+    """
     root = _Node()
     for path in sorted(modules):
         for function in modules[path].functions:
@@ -224,7 +259,8 @@ def _tree(modules: Mapping[str, AnalyzedModule], visibility: str) -> _Node:
             node = root
             for segment in path.rpartition(".")[0].split("/"):
                 node = node.child(segment)
-            node.child(function.name).function = _reference(function, visibility)
+            shown = "internal" if of_component else visibility
+            node.child(function.name).function = _reference(function, shown)
     return root
 
 

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from parabola.cli import event_loop
-from parabola.cli.codegen import write_generated
+from parabola.cli.codegen import (
+    used_components,
+    write_generated,
+    write_generated_components,
+    write_offered,
+)
 from parabola.cli.console import console, note, print_hanging, show_failure, show_success, show_warning
 from parabola.cli.function_lines import lines_of
 from parabola.cli.imported_files import ImportedFiles, Stamp, importing_from
@@ -173,6 +178,8 @@ class Follower:
         self._seen = files = self._read()
         variables = self._backend.deployment.env
         self._write_types()
+        if isinstance(files, _Files):
+            write_offered(self._project, files.components)
         if files == before and self._failed_with in (None, variables):
             return
         self._failed_with = None
@@ -212,7 +219,15 @@ class Follower:
         if deployed is self._written or self.serving is None:
             return
         schema = None if deployed.schema is None else deployed.schema.to_json()
-        write_generated(self._project, deployed.analyzed_modules, schema, deployed=deployed.modules)
+        write_generated(
+            self._project,
+            deployed.analyzed_modules,
+            schema,
+            deployed=deployed.modules,
+            components=used_components(deployed),
+        )
+        if isinstance(self._seen, _Files):
+            write_generated_components(self._project, self._seen.components, deployed)
         self._written = deployed
 
     def _read(self) -> _Files | str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from parabola.authoring.component_types import ComponentModules
 from parabola.authoring.python_types.python_types import Json, TypeWriter, camel, is_attribute, quoted
 from parabola.authoring.python_types.server_stub import SchemaTypes
 from parabola.authoring.python_types.texts import HEADER
@@ -40,11 +41,14 @@ from parabola.authoring.typed_contexts import (
     QueryReferenceMaybeArgs,
     Record,
 )
-from parabola import components as components
 from parabola.values.int64 import Int64
 from parabola.values.placeholders import CommitTs
 """
 )
+_COMPONENTS: Final = (
+    'components: _components\n"""References to the functions of the components that are used."""\n'
+)
+_UNKNOWN_COMPONENTS: Final = "from parabola import components as components\n"
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -61,11 +65,16 @@ class _Node:
         return self.children.setdefault(name, _Node())
 
 
-def api_stub(types: SchemaTypes, modules: Mapping[str, AnalyzedModule], unknown: Iterable[str] = ()) -> str:
+def api_stub(
+    types: SchemaTypes,
+    modules: Mapping[str, AnalyzedModule],
+    unknown: Iterable[str] = (),
+    components: ComponentModules | None = None,
+) -> str:
     """The text of `api.pyi`, to be made after that of `server.pyi`.
 
     `modules` are those of both languages, `unknown` the paths of modules that nobody has analysed, in which
-    anything may be.
+    anything may be. `components` are those that are used; None where nobody knows.
     """
     writer = TypeWriter(
         set(types.writer.taken) | {"api", "internal", "components"},
@@ -85,6 +94,8 @@ def api_stub(types: SchemaTypes, modules: Mapping[str, AnalyzedModule], unknown:
             for segment in path.rpartition(".")[0].split("/"):
                 node = node.child(segment)
             node.is_open = True
+    if components is not None:
+        trees["components"] = _components_tree(writer, components)
     classes: list[str] = []
     for name, tree in trees.items():
         _write(tree, [name], classes, writer)
@@ -96,7 +107,22 @@ def api_stub(types: SchemaTypes, modules: Mapping[str, AnalyzedModule], unknown:
         f"{_HEAD}{imports}{text}\n"
         'api: _api\n"""References to the public functions."""\n'
         'internal: _internal\n"""References to every function that only other functions may call."""\n'
+        + (_UNKNOWN_COMPONENTS if components is None else _COMPONENTS)
     )
+
+
+def _components_tree(writer: TypeWriter, components: ComponentModules) -> _Node:
+    root = _Node()
+    for name, modules in components.items():
+        for path in sorted(modules):
+            segments = path.rpartition(".")[0].split("/")
+            for function in modules[path].functions:
+                node = root.child(name)
+                for segment in segments:
+                    node = node.child(segment)
+                shown = [camel("components"), name, *segments]
+                node.child(function.name).function = _reference(writer, function, shown)
+    return root
 
 
 def _reference(writer: TypeWriter, function: AnalyzedFunction, segments: list[str]) -> str:

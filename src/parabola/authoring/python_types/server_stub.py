@@ -80,6 +80,7 @@ from parabola.values.placeholders import CommitTs, Undefined
 _REFERENCES: Final = """\
 
 from .api import api as api
+from .api import components as components
 from .api import internal as internal
 """
 

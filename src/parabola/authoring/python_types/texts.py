@@ -41,7 +41,6 @@ RE_EXPORTED: Final = (
     "UserIdentity",
     "action",
     "audit_vars",
-    "components",
     "cron_jobs",
     "env",
     "http_action",
@@ -67,6 +66,7 @@ _MADE: Final = (
     "SyncMutationCtx",
     "SyncQueryCtx",
     "api",
+    "components",
     "internal",
 )
 """What type checkers see in `server.pyi` as the schema makes it."""

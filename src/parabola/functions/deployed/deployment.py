@@ -65,8 +65,8 @@ class Deployment:
     """The ids of the app's children by their names."""
     declared: Sequence[DeclaredDefinition] = ()
     """What pushes of both languages have said of the app and its components."""
-    offered: Mapping[str, Definition] = field(default_factory=dict)
-    """The code of components that are there whether or not they are mounted, by their paths."""
+    brought: Mapping[str, Definition] = field(default_factory=dict)
+    """The code of all components that pushes have brought, mounted or not, by the paths of definitions."""
 
     @cached_property
     def app(self) -> Component:
@@ -88,8 +88,8 @@ class Deployment:
 
     @cached_property
     def definitions(self) -> Mapping[str, Definition]:
-        """The definitions of the components that are mounted or offered, by their paths; not the app's."""
-        return dict(self.offered) | {
+        """The definitions of components, by their paths; not the app's."""
+        return dict(self.brought) | {
             each.definition.path: each.definition
             for each in self.components.values()
             if each.state == "active"

@@ -169,10 +169,10 @@ async def load_deployment(tx: Snapshot) -> Deployment:
     mounted = () if isinstance(config.mounts, UnsetType) else config.mounts
     mounts = {each.prefix: each.name for each in mounted}
     declared = await declared_definitions(tx)
-    offered = {
+    brought = {
         each.path: Definition.of(each.path, by_definition.get(each.path, ()), each.schema)
         for each in declared
-        if each.offered is not None
+        if each.path
     }
     return replace(
         deployment,
@@ -180,7 +180,7 @@ async def load_deployment(tx: Snapshot) -> Deployment:
         mounts=mounts,
         children=children,
         declared=declared,
-        offered=offered,
+        brought=brought,
     )
 
 

@@ -15,13 +15,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-__all__ = ["NodeNotFound", "host_argv", "memory_text", "node_executable", "repl_modules"]
+__all__ = ["NodeNotFound", "bundler_argv", "host_argv", "memory_text", "node_executable", "repl_modules"]
 
 RuntimeName = Literal["isolate", "node"]
 """The default runtime, or full Node.js (`"use node"`)."""
 
 ENTRY: Final = Path(__file__).with_name("main.mjs")
 """The host's program."""
+
+BUNDLER: Final = Path(__file__).parent / "bundling" / "bundle_components.mjs"
+"""The program that bundles components."""
 
 MIN_NODE: Final = 20
 """Oldest major version of Node.js that has all the host uses (module compilation caches, web streams)."""
@@ -70,6 +73,11 @@ def host_argv(
     memory = [] if memory_mb is None else [f"--max-old-space-size={memory_mb}"]
     later = ["--compile-later"] if compile_later else []
     return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--environment", runtime, *later]
+
+
+def bundler_argv() -> list[str]:
+    """The command line of the program that bundles components. Raises `NodeNotFound`."""
+    return [node_executable(), str(BUNDLER)]
 
 
 def memory_text(runtime: RuntimeName, heap_mb: int) -> str:

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OFFERED_FOLDER",
+    "brought_code",
     "combined_definitions",
     "declared_by",
     "kept_definitions",
     "named_children",
-    "offered_code",
 ]
 
 OFFERED_FOLDER: Final = "_python_components"
@@ -76,9 +76,9 @@ def declared_by(base: Deployment, language: Language, pushed: Evaluated) -> tupl
     return (*kept, *brought)
 
 
-def offered_code(definitions: Evaluated) -> dict[str, Definition]:
-    """The code of the components that are offered, by path."""
-    return {each.path: each.code() for each in definitions.values() if each.offered is not None}
+def brought_code(definitions: Evaluated) -> dict[str, Definition]:
+    """The code of components, by path."""
+    return {each.path: each.code() for path, each in definitions.items() if path != APP_PATH}
 
 
 def combined_definitions(

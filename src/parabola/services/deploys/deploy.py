@@ -17,7 +17,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.runtimes import LANGUAGES
 from parabola.functions.http.http_routing import http_prefix
@@ -32,10 +31,10 @@ from parabola.services.deploys.analysis import (
 )
 from parabola.services.deploys.audit_log import check_message, record_push
 from parabola.services.deploys.combined_definitions import (
+    brought_code,
     combined_definitions,
     declared_by,
     kept_definitions,
-    offered_code,
 )
 from parabola.services.deploys.component_tree import ComponentTree, component_tree
 from parabola.services.deploys.definitions import EvaluatedDefinition, check_definitions, check_variables
@@ -202,14 +201,13 @@ class DeployService:
         """The deployment that a push asks for, hosts that have loaded it, its definitions and components."""
         modules = combine(base, push)
         kept = kept_definitions(base, push.language)
-        brought = {each.path: Definition.of(each.path, each.modules, None) for each in push.definitions}
         candidate = Deployment(
             modules=modules,
             env=base.env,
             auth_providers=base.auth_providers,
             pushed_at_ms=self._database.now_ms(),
             node_packages=base.node_packages if push.language == "python" else None,
-            offered={path: each.code() for path, each in kept.items()} | brought,
+            brought=brought_code(kept) | push.code(),
         )
         async with self._node_packages.held(push.node_dependencies) as packages:
             if packages is not None:
@@ -235,7 +233,7 @@ class DeployService:
                 tree.put_into(deployment),
                 http_prefix=http_prefix(None if app is None else app.shape.http_prefix),
                 declared=declared_by(base, push.language, pushed),
-                offered=offered_code(definitions),
+                brought=brought_code(definitions),
             )
         except LoadFailure as failure:
             await hosts.close()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.function_path import strip_extension
 from parabola.functions.deployed.runtimes import LANGUAGES, RUNTIMES, Language, RuntimeName, runtimes_of
@@ -100,6 +101,12 @@ class Push:
                     "Split it, or import less into it.",
                     code="ModuleTooLarge",
                 )
+
+    def code(self) -> dict[str, Definition]:
+        """The code of the components, by the paths of their definitions; nobody has analysed it."""
+        return {
+            each.path: Definition.of(each.path, each.modules, None) for each in self.definitions if each.path
+        }
 
 
 @dataclass(frozen=True)

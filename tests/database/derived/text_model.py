@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from math import log
 
-from parabola.database.derived.entries import EntryChange, TextEntry
+from database.derived.versions import Versions
+from parabola.database.derived.entries import TextEntry
 from parabola.database.derived.ranks import Rank
 from parabola.database.derived.text_query import TextQuery, TextResult, score
 from parabola.database.derived.weights import Weights
@@ -14,40 +15,8 @@ from parabola.database.derived.weights import Weights
 K1, B = 1.2, 0.75
 
 
-class TextModel:
+class TextModel(Versions[TextEntry]):
     """`TextIndex` without segments, files and forgetting."""
-
-    def __init__(self) -> None:
-        self.versions: dict[str, list[tuple[int, TextEntry | None]]] = {}
-        self.times: dict[str, int] = {}
-
-    def apply(self, ts: int, changes: Iterable[EntryChange[TextEntry]]) -> None:
-        for id, entry in changes:
-            self.versions.setdefault(id, []).append((ts, entry))
-
-    def fill(self, entries: Iterable[tuple[str, int, TextEntry]]) -> None:
-        for id, ts, entry in entries:
-            self.times[id] = ts
-            self.versions.setdefault(id, []).insert(0, (0, entry))
-
-    def take_back(self, kept_ts: int) -> None:
-        for versions in self.versions.values():
-            while versions and versions[-1][0] > kept_ts:
-                versions.pop()
-
-    def live(self) -> dict[str, int]:
-        """When each document was written last."""
-        newest = {id: versions[-1] for id, versions in self.versions.items() if versions}
-        return {id: ts or self.times[id] for id, (ts, entry) in newest.items() if entry is not None}
-
-    def at(self, ts: int, pending: Mapping[str, TextEntry | None] = {}) -> Iterator[tuple[str, TextEntry]]:
-        newest = {
-            id: next((entry for since, entry in reversed(versions) if since <= ts), None)
-            for id, versions in self.versions.items()
-        }
-        for id, entry in {**newest, **pending}.items():
-            if entry is not None:
-                yield id, entry
 
     def search(
         self,

@@ -47,20 +47,110 @@ class TextRead:
 
 
 class TextWatchers(Generic[Holder]):
-    """The live reads of one index, each with who holds it."""
+    """The live reads of one index and who holds each, by one of their filters and by their words.
+
+    A write is held against the reads alone that ask for a word of it among documents with its value of a
+    filter field, or among all.
+    """
 
     def __init__(self) -> None:
-        self._reads: dict[tuple[int, int], tuple[TextRead, Holder]] = {}
+        self._groups: dict[tuple[int, bytes] | None, _Group[Holder]] = {}
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._reads)
+        return self._count
 
     def add(self, read: TextRead, holder: Holder) -> None:
-        self._reads[id(read), id(holder)] = read, holder
+        """Again does nothing: a read is that very object."""
+        filter = read.query.filters[0] if read.query.filters else None
+        group = self._groups.get(filter)
+        if group is None:
+            group = self._groups[filter] = _Group()
+        self._count += group.add(read, holder)
 
     def discard(self, read: TextRead, holder: Holder) -> None:
-        self._reads.pop((id(read), id(holder)), None)
+        """Does nothing for what is not there."""
+        filter = read.query.filters[0] if read.query.filters else None
+        group = self._groups.get(filter)
+        if group is not None:
+            self._count -= group.discard(read, holder)
+            if not group.words and not group.prefixes:
+                del self._groups[filter]
 
     def touched(self, id: str, entry: TextEntry) -> set[Holder]:
         """Who holds a read that this version of a document touches."""
-        return {holder for read, holder in self._reads.values() if read.touched_by(id, entry)}
+        holders: set[Holder] = set()
+        for filter in (None, *enumerate(entry.filters)):
+            group = self._groups.get(filter)
+            if group is not None:
+                for read, its_holders in group.concerned(entry):
+                    if not its_holders <= holders and read.touched_by(id, entry):
+                        holders |= its_holders
+        return holders
+
+
+class _Group(Generic[Holder]):
+    """Reads with one filter in common, by each of their words and by their prefixes."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, dict[int, _Held[Holder]]] = {}
+        self.prefixes: dict[str, dict[int, _Held[Holder]]] = {}
+        self._lengths: Counter[int] = Counter()
+
+    def add(self, read: TextRead, holder: Holder) -> bool:
+        """Whether it was not there yet."""
+        held = self._held(read)
+        if held is None:
+            held = _Held(read, set())
+            for word in read.query.words:
+                self.words.setdefault(word, {})[id(read)] = held
+            if (prefix := read.query.prefix) is not None:
+                reads = self.prefixes.setdefault(prefix, {})
+                if not reads:
+                    self._lengths[len(prefix)] += 1
+                reads[id(read)] = held
+        is_new = bool(read.query.words) and holder not in held.holders
+        held.holders.add(holder)
+        return is_new
+
+    def discard(self, read: TextRead, holder: Holder) -> bool:
+        """Whether it was there."""
+        held = self._held(read)
+        if held is None or holder not in held.holders:
+            return False
+        held.holders.discard(holder)
+        if not held.holders:
+            for word in read.query.words:
+                _drop(self.words, word, read)
+            if (prefix := read.query.prefix) is not None:
+                _drop(self.prefixes, prefix, read)
+                if prefix not in self.prefixes:
+                    self._lengths -= Counter({len(prefix): 1})
+        return True
+
+    def _held(self, read: TextRead) -> _Held[Holder] | None:
+        word = next(iter(read.query.words), "")
+        return self.words.get(word, {}).get(id(read))
+
+    def concerned(self, entry: TextEntry) -> Iterable[_Held[Holder]]:
+        """The reads that ask for a word of a document, each once."""
+        found: dict[int, _Held[Holder]] = {}
+        if self.words.keys():
+            for word in entry.terms.keys() & self.words.keys():
+                found |= self.words[word]
+        if self._lengths:
+            begun = {term[:length] for term in entry.terms for length in self._lengths if length < len(term)}
+            for prefix in begun & self.prefixes.keys():
+                found |= self.prefixes[prefix]
+        return found.values()
+
+
+class _Held(NamedTuple, Generic[Holder]):
+    read: TextRead
+    holders: set[Holder]
+
+
+def _drop(reads: dict[str, dict[int, _Held[Holder]]], key: str, read: TextRead) -> None:
+    del reads[key][id(read)]
+    if not reads[key]:
+        del reads[key]

@@ -2,51 +2,53 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator, Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
-from parabola.database.derived.entries import EntryChange, VectorDefinition, VectorEntry
-from parabola.database.derived.ranks import Rank
-from parabola.database.derived.segment_files import SegmentFiles
+import numpy as np
+
+from parabola.database.derived.background import Pauses
+from parabola.database.derived.entries import VectorDefinition, VectorEntry
+from parabola.database.derived.filter_masks import let_through
+from parabola.database.derived.segment_files import SegmentFiles, SegmentParts
+from parabola.database.derived.segmented_index import SegmentedIndex, Sources
+from parabola.database.derived.slots import Slots
+from parabola.database.derived.tiers import Tiers
 from parabola.database.derived.vector_query import VectorQuery, VectorResult
+from parabola.database.derived.vector_scan import ScannedSegment, nearest
+from parabola.database.derived.vector_segment import (
+    MAX_OPEN_SLOTS,
+    OpenVectorSegment,
+    SealedVectorSegment,
+    VectorSegment,
+    merged_parts,
+)
 
 __all__ = ["VectorIndex"]
 
 
-class VectorIndex:
+class VectorIndex(SegmentedIndex[VectorDefinition, VectorEntry, OpenVectorSegment, SealedVectorSegment]):
+    """The documents of one table by a vector each."""
+
+    TIERS: ClassVar = Tiers(MAX_OPEN_SLOTS, 65_536, 128 << 20)
+
     def __init__(self, definition: VectorDefinition, files: SegmentFiles | None = None) -> None:
-        self.definition = definition
-        self.last_ts = 0
-        self._revisions: dict[str, list[tuple[int, VectorEntry | None]]] = {}
+        super().__init__(definition, files)
 
-    @property
-    def slots(self) -> int:
-        return sum(map(len, self._revisions.values()))
+    def _new_segment(self) -> OpenVectorSegment:
+        return OpenVectorSegment(self.definition.dimensions)
 
-    @property
-    def bytes(self) -> int:
-        return 0
+    def _seal(self, parts: SegmentParts, slots: Slots) -> SealedVectorSegment:
+        return SealedVectorSegment(parts, slots)
 
-    def apply(self, ts: int, changes: Iterable[EntryChange[VectorEntry]]) -> None:
-        for id, entry in changes:
-            self._revisions.setdefault(id, []).append((ts, entry))
-        self.last_ts = ts
+    @staticmethod
+    def _merge(sources: Sources[VectorSegment], pauses: Pauses) -> SegmentParts:
+        return merged_parts(sources, pauses)
 
-    def fill(self, entries: Iterable[tuple[str, int, VectorEntry]]) -> None:
-        for id, _, entry in entries:
-            self._revisions.setdefault(id, []).insert(0, (0, entry))
-
-    def filled(self) -> None:
-        pass
-
-    def take_back(self, kept_ts: int) -> None:
-        for revisions in self._revisions.values():
-            while revisions and revisions[-1][0] > kept_ts:
-                revisions.pop()
-        self.last_ts = min(self.last_ts, kept_ts)
-
-    def forget_before(self, ts: int) -> None:
-        pass
+    @staticmethod
+    def _owner(definition: VectorDefinition) -> str:
+        return f"vector 1 {definition!r}"
 
     async def search(
         self,
@@ -55,38 +57,33 @@ class VectorIndex:
         limit: int,
         *,
         pending: Mapping[str, VectorEntry | None] = {},
-        after: Rank | None = None,
-        through: Rank | None = None,
     ) -> VectorResult:
-        ranks = [
-            Rank(worth, 0.0, id)
-            for id, entry in self._at(ts, pending)
-            if (worth := query.worth(entry)) is not None
-        ]
-        below = [rank for rank in ranks if after is None or rank < after]
-        hits = heapq.nlargest(limit, (rank for rank in below if through is None or rank >= through))
-        return VectorResult(hits, len(hits) == len(below))
+        """The nearest documents visible at `ts`, at most `limit`; computed in a worker thread.
 
-    def _at(self, ts: int, pending: Mapping[str, VectorEntry | None]) -> Iterator[tuple[str, VectorEntry]]:
-        for id, revisions in self._revisions.items():
-            if id not in pending:
-                entry = next((entry for since, entry in reversed(revisions) if since <= ts), None)
-                if entry is not None:
-                    yield id, entry
+        `pending` are a transaction's own writes, None for deletions, which it sees in their place. The same
+        documents have the same ranks however they are spread over segments.
+        """
+        segments = [
+            self._scanned(segment, query, ts, segment.slots.slots_at(pending.keys(), ts) if pending else ())
+            for segment in self._segments()
+        ]
+        written = self._new_segment()
         for id, entry in pending.items():
             if entry is not None:
-                yield id, entry
+                written.add(id, 0, 0, entry)
+        segments.append(self._scanned(written, query, ts, ()))
+        return await asyncio.to_thread(nearest, segments, query, limit)
 
-    async def tidy(self, durable_ts: int) -> None:
-        pass
-
-    async def close(self, durable_ts: int) -> None:
-        pass
-
-    @classmethod
-    async def open(
-        cls, definition: VectorDefinition, files: SegmentFiles | None, live: Mapping[str, int], ts: int
-    ) -> tuple[VectorIndex, list[str]]:
-        index = cls(definition, files)
-        index.last_ts = ts
-        return index, list(live)
+    def _scanned(
+        self, segment: VectorSegment, query: VectorQuery, ts: int, hidden: Sequence[int]
+    ) -> ScannedSegment:
+        mask = segment.slots.visible(ts)
+        if hidden:
+            mask = np.ones(len(segment), np.bool_) if mask is None else mask
+            mask[np.array(hidden)] = False
+        if query.filter is not None:
+            filtered = let_through(query.filter, segment)
+            mask = filtered if mask is None else mask & filtered
+        row_slots = segment.row_slots
+        allowed = np.arange(len(row_slots)) if mask is None else np.flatnonzero(mask[row_slots])
+        return ScannedSegment(segment.rows, segment.coarse, row_slots, allowed, segment.slots.ids)

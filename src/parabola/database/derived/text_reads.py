@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from parabola.database.derived.entries import TextEntry
 from parabola.database.derived.ranks import Rank, may_reach
@@ -135,9 +137,8 @@ class _Group(Generic[Holder]):
     def concerned(self, entry: TextEntry) -> Iterable[_Held[Holder]]:
         """The reads that ask for a word of a document, each once."""
         found: dict[int, _Held[Holder]] = {}
-        if self.words.keys():
-            for word in entry.terms.keys() & self.words.keys():
-                found |= self.words[word]
+        for word in entry.terms.keys() & self.words.keys():
+            found |= self.words[word]
         if self._lengths:
             begun = {term[:length] for term in entry.terms for length in self._lengths if length < len(term)}
             for prefix in begun & self.prefixes.keys():

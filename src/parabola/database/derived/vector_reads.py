@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from parabola.database.derived.vector_query import VectorQuery
 __all__ = ["VectorRead", "VectorWatchers"]
 
 Holder = TypeVar("Holder")
+_SINGLE_PRECISION: Final = 1e-4
+"""More than a sum of products of single precision is wrong by."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

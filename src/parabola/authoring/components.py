@@ -212,7 +212,14 @@ def prefix_of(http_prefix: str | None) -> str | None:
 def variables_json(definition: AppDefinition | ComponentDefinition) -> list[tuple[str, dict[str, Any]]]:
     """The declared variables as a push has them (deploy-api 7.1)."""
     return [
-        (name, {"value": _inner(validator), "optional": isinstance(validator, OptionalValidator)})
+        (
+            name,
+            {
+                "type": "value",
+                "value": _inner(validator),
+                "optional": isinstance(validator, OptionalValidator),
+            },
+        )
         for name, validator in definition.variables.items()
     ]
 

@@ -1,0 +1,26 @@
+from ._generated.server import MutationCtx, QueryCtx, env, mutation, query
+from .spelling import words_of
+
+
+@mutation
+async def forbid(ctx: MutationCtx, word: str) -> None:
+    """Forbid a word, however it is written."""
+    for each in words_of(word, env["LANGUAGE"]):
+        await ctx.db.insert("words", {"word": each})
+
+
+@mutation
+async def check(ctx: MutationCtx, text: str) -> list[str]:
+    """The forbidden words of a text. One that has none is counted."""
+    found: list[str] = []
+    for word in words_of(text, env["LANGUAGE"]):
+        if await ctx.db.query("words").with_index("by_word", lambda q: q.eq("word", word)).first():
+            found.append(word)
+    if not found:
+        await ctx.db.insert("passes", {"length": len(text)})
+    return found
+
+
+@query
+async def passed(ctx: QueryCtx) -> int:
+    return len(await ctx.db.query("passes").collect())

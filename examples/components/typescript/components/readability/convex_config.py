@@ -1,0 +1,3 @@
+from parabola import define_component, v
+
+component = define_component("readability", env={"LONG": v.optional(v.string())})

@@ -19,8 +19,8 @@ from parabola.database.model.system_rows import SystemRow
 from parabola.database.model.table_rows import IndexRow, TableRow
 from parabola.functions.calls.session_requests import SessionResult
 from parabola.functions.deployed.component_rows import ComponentRow
-from parabola.functions.deployed.declared_definitions import DefinitionRow
 from parabola.functions.deployed.cron_rows import CronJobLog, CronJobRow, NextRun
+from parabola.functions.deployed.declared_definitions import DefinitionRow
 from parabola.functions.deployed.deployment_events import DeploymentEvent
 from parabola.functions.deployed.deployment_store import (
     AuthProviderRow,

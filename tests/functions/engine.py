@@ -82,6 +82,7 @@ class ScriptedRun:
         self.others_ms = message.get("userMsUsed", 0.0)
         """What the other functions of the transaction have used, as the engine said last."""
         self._calls = itertools.count()
+        self._streams = itertools.count()
         self._replies: dict[int, asyncio.Future[Any]] = {}
 
     async def call(self, op: str, args: Json | None = None) -> Any:
@@ -107,9 +108,8 @@ class ScriptedRun:
 
     async def all(self, table: str) -> list[Json]:
         query = {"source": {"type": "FullTableScan", "tableName": table, "order": None}, "operators": []}
-        answer = await self.call(
-            "1.0/queryStreamNext", {"queryId": 0, "query": query, "batch": 100, "consumed": 0}
-        )
+        stream = {"queryId": next(self._streams), "query": query, "batch": 100, "consumed": 0}
+        answer = await self.call("1.0/queryStreamNext", stream)
         return answer["values"]
 
     def log(self, *messages: str, level: str = "LOG") -> None:

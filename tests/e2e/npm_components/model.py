@@ -1,4 +1,4 @@
-"""A model that answers on the loopback as OpenAI's API does: it says what it was asked, and knows words apart.
+"""A model that answers on the loopback as OpenAI's API does: it says what it was asked, and knows words.
 
 Texts that have words in common have vectors that are near each other.
 """

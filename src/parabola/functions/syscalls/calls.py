@@ -97,7 +97,8 @@ def _function_of_child(execution: Execution, reference: str) -> Called:
     else:
         text = f'Child component "{mount}" does not export {".".join(way)}'
     if execution.is_advised:
-        text += _exports_near(child, way) if child else did_you_mean(mount, execution.component.children)
+        advice = _exports_near(child, way) if child else did_you_mean(mount, execution.component.children)
+        text += advice and f".{advice}"
     raise BadRequest(text, code="InvalidReference")
 
 

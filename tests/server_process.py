@@ -35,7 +35,10 @@ class ServerProcess:
         return self._process.pid
 
     def start(self, **variables: str) -> ServerProcess:
-        """Start it, with these environment variables, and wait until it says that it serves."""
+        """Start it, with these environment variables, and wait until it says that it serves; for `dev` also
+        until the first push is over, whatever came of it.
+        """
+        printed = len(self.output()) if self.log.exists() else 0
         with self.log.open("ab") as log:
             own = {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "PARABOLA_SHUTDOWN_SECONDS": "5"}
             environment = {**os.environ, **own, **variables}
@@ -57,7 +60,13 @@ class ServerProcess:
                 raise AssertionError(f"the server did not start:\n{self.output()}")
             time.sleep(0.02)  # polling another process; nothing is assumed about how long it takes
         self.url, self.admin_key = state["url"], state["adminKey"]
+        if self._command[len(self._program)] == "dev":
+            self.wait_for(lambda: self._has_pushed(printed), "the first push")
         return self
+
+    def _has_pushed(self, since: int) -> bool:
+        words = " ".join(self.output()[since:].split())
+        return " ready in " in words or "Nothing is served until this is mended." in words
 
     def output(self) -> str:
         """What it has printed so far."""

@@ -83,16 +83,17 @@ def test_an_app_in_python_uses_a_component_from_npm_and_one_of_its_own(python_ap
 def test_what_is_generated_types_both_components(python_app: ServerProcess, checker: str) -> None:
     folder = python_app.directory
     assert check(checker, folder, "convex", "components") == []
-    wrong = folder / "wrong.py"
+    wrong = folder / "convex" / "test_wrong.py"  # no module of a push
     wrong.write_text(
-        "from convex._generated.server import MutationCtx, components\n\n\n"
+        "from ._generated.server import MutationCtx, components\n\n\n"
         "async def wrong(ctx: MutationCtx) -> int:\n"
         "    await ctx.run_mutation(components.moderation.words.forbid, {'words': 'x'})\n"
         "    await ctx.run_mutation(components.moderation.words.passed)\n"
         "    await ctx.run_mutation(components.limits.lib.rateLimit, {'name': 1})\n"
         "    return await ctx.run_mutation(components.moderation.words.check, {'text': 'x'})\n"
     )
-    assert {each.line for each in check(checker, folder, "wrong.py")} == {5, 6, 7, 8}
+    assert {each.line for each in check(checker, folder, "convex/test_wrong.py")} == {5, 6, 7, 8}
+    wrong.unlink()
 
 
 def test_a_save_in_a_component_pushes_it_again(python_app: ServerProcess) -> None:

@@ -10,12 +10,13 @@ from ._generated.server import (
     query,
 )
 
+
 @mutation
 async def post(ctx: MutationCtx, author: str, text: str) -> Id["messages"]:
     """What the components write here is kept with the message, or not at all."""
     limit = await ctx.run_mutation(
         components.limits.lib.rateLimit,
-        {"name": "post", "key": author, "config": {"kind": "fixed window", "rate": 3, "period": 60_000}},
+        {"name": "post", "key": author, "config": {"kind": "token bucket", "rate": 3, "period": 3_600_000}},
     )
     if limit["ok"] is False:
         raise ConvexError({"kind": "RateLimited", "retryAfter": limit["retryAfter"]})

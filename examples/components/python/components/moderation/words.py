@@ -12,13 +12,14 @@ async def forbid(ctx: MutationCtx, word: str) -> None:
 @mutation
 async def check(ctx: MutationCtx, text: str) -> list[str]:
     """The forbidden words of a text. One that has none is counted."""
-    found: list[str] = []
-    for word in words_of(text, env["LANGUAGE"]):
-        if await ctx.db.query("words").with_index("by_word", lambda q: q.eq("word", word)).first():
-            found.append(word)
+    found = [word for word in words_of(text, env["LANGUAGE"]) if await is_forbidden(ctx, word)]
     if not found:
         await ctx.db.insert("passes", {"length": len(text)})
     return found
+
+
+async def is_forbidden(ctx: QueryCtx, word: str) -> bool:
+    return await ctx.db.query("words").with_index("by_word", lambda q: q.eq("word", word)).first() is not None
 
 
 @query

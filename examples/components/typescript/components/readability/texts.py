@@ -11,7 +11,8 @@ async def score(ctx: MutationCtx, subject: str, text: str) -> float:
     lengths = [len(words) for words in sentences if words] or [0]
     letters = [len(word) for words in sentences for word in words] or [0]
     long = int(env.get("LONG", "25"))
-    ease = 100.0 - 6.0 * (fmean(letters) - 4.0) - 100.0 * sum(length > long for length in lengths) / len(lengths)
+    share = sum(length > long for length in lengths) / len(lengths)
+    ease = 100.0 - 6.0 * (fmean(letters) - 4.0) - 100.0 * share
     result = round(min(100.0, max(0.0, ease)), 1)
     await ctx.db.insert("scores", {"subject": subject, "score": result, "longest": max(lengths)})
     return result

@@ -531,3 +531,57 @@ def test_who_is_deleted_comes_back_as_another(app: ConvexProject) -> None:
     assert "Installed component two." in app.push().screen
     assert component_id(app, "two") != old
     assert "forgotten" not in app.call("kits:names")[1]
+
+
+BROKEN: dict[str, tuple[dict[str, str], str]] = {
+    "two children of one name": (
+        {"convex.config.ts": APP.replace('name: "two"', 'name: "one"')},
+        'Component "" has multiple child components with the same name: "one"',
+    ),
+    "a name with a hyphen": (
+        {"convex.config.ts": APP.replace('name: "two"', 'name: "a-b"')},
+        '"a-b" cannot be the name of a component',
+    ),
+    "a variable that is not given": (
+        {"convex.config.ts": APP.replace('{ name: "two", env: { LEVEL: "low" } }', '{ name: "two" }')},
+        'Component "two" is missing required env var "LEVEL"',
+    ),
+    "a definition that throws": (
+        {"kit/convex.config.ts": KIT + '\nthrow new Error("no kit today");\n'},
+        "no kit today",
+    ),
+    "a module that throws": (
+        {"kit/broken.ts": 'export const x = 1;\nthrow new Error("broken on purpose");\n'},
+        "broken on purpose",
+    ),
+    "a function with the name of a folder": (
+        {
+            "kit/a.ts": 'import { query } from "./_generated/server";\n'
+            "export const b = query({ args: {}, handler: async () => 1 });\n",
+            "kit/a/b.ts": 'import { query } from "../_generated/server";\n'
+            "export const c = query({ args: {}, handler: async () => 1 });\n",
+        },
+        "conflicts with existing export",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_push_that_cannot_be_is_refused_and_changes_nothing(app: ConvexProject, what: str) -> None:
+    files, text = BROKEN[what]
+    functions = app.directory / "convex"
+    before = app.call("_system/frontend/components:list")
+    kept = {name: (functions / name).read_text() for name in files if (functions / name).exists()}
+    try:
+        for name, content in files.items():
+            app.write(name, content)
+        done = app.convex("dev", "--once", "--typecheck", "disable")
+        assert done.status == 1, done.screen
+        assert text in done.screen
+        assert app.call("_system/frontend/components:list") == before
+        assert app.call("kits:deep", {"name": "shallow"}) == "shallow"
+    finally:
+        for name in files:
+            (functions / name).unlink()
+        for name, content in kept.items():
+            app.write(name, content)

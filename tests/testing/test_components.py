@@ -352,13 +352,13 @@ async def test_a_config_that_makes_no_sense_says_where(
             "convex/convex_config.py",
             "from parabola import define_app\napp = define_app()\n"
             "app.use('../components/leaf')\napp.use('../components/leaf')\n",
-            "Two components are called leaf",
+            'has multiple child components with the same name: "leaf"',
         ),
         (
             "components/leaf/convex_config.py",
             "from parabola import define_component\n"
             "component = define_component('leaf')\ncomponent.use('../kit')\n",
-            "uses itself",
+            "Found cyclic definition dependency",
         ),
         ("components/kit/lib.py", "1 / 0\n", r"components/kit/lib.py:1: ZeroDivisionError"),
         ("components/kit/schema.py", "x = 1\n", r"components/kit/schema.py: It defines no schema"),

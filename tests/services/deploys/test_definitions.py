@@ -67,7 +67,9 @@ def test_internal_functions_are_not_exported() -> None:
 
 def test_two_components_of_one_name_are_refused() -> None:
     definitions = {"": evaluated(("a", "one"), ("a", "two")), "one": evaluated(), "two": evaluated()}
-    with pytest.raises(BadRequest, match="Two components are called a") as caught:
+    with pytest.raises(
+        BadRequest, match=r'Component "" has multiple child components with the same name: "a"\.'
+    ) as caught:
         mounted(definitions)
     assert caught.value.code == "TypecheckError"
 
@@ -75,8 +77,8 @@ def test_two_components_of_one_name_are_refused() -> None:
 @pytest.mark.parametrize(
     ("definitions", "code"),
     [
-        ({"": EvaluatedDefinition({})}, "InvalidConvexConfig"),
-        ({"": evaluated(("a", "nowhere"))}, "InvalidConvexConfig"),
+        ({"": EvaluatedDefinition({})}, "InvalidDefinition"),
+        ({"": evaluated(("a", "nowhere"))}, "TypecheckError"),
         ({"": evaluated(("a", "one")), "one": evaluated(("b", "one"))}, "CyclicImport"),
     ],
 )

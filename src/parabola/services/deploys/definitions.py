@@ -144,14 +144,11 @@ def check_definitions(definitions: Evaluated, *, for_codegen: bool = False) -> N
             raise BadRequest(
                 f"{place} does not define an app or a component: {error}. Export the result of "
                 "`defineApp()` or `defineComponent(...)` as its default.",
-                code="InvalidConvexConfig",
+                code="InvalidDefinition",
             ) from None
         for child in shape.child_components:
             if child.path not in definitions:
-                raise BadRequest(
-                    f"{child.name} uses a component that is not part of the push: {child.path}.",
-                    code="InvalidConvexConfig",
-                )
+                raise _mistyped(f"Component definition not found: {child.path}")
     if APP_PATH in definitions:
         mounted(definitions)
         check_mounts(definitions, for_codegen=for_codegen)
@@ -313,15 +310,17 @@ def mounted(
     Raises `BadRequest` when two of them have one name, or one is inside itself.
     """
     if path in above:
-        raise BadRequest(f"The component {path} uses itself.", code="CyclicImport")
+        raise BadRequest(
+            f"Found cyclic definition dependency: the component {path} is inside itself.", code="CyclicImport"
+        )
     evaluated = definitions[path]
     children: dict[str, Any] = {}
     for child in evaluated.shape.child_components:
         name = child.name
         if name in children:
-            raise BadRequest(
-                f"Two components are called {name}. Give one of them another `name` in `app.use(...)`.",
-                code="TypecheckError",
+            raise _mistyped(
+                f'Component "{path}" has multiple child components with the same name: "{name}". '
+                "Give one of them another `name` in `use(...)`."
             )
         below = f"{component_path}/{name}" if component_path else name
         children[name] = mounted(definitions, child.path, below, (*above, path))

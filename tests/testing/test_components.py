@@ -288,8 +288,8 @@ async def test_http_actions_are_below_the_prefix(backend: InProcessBackend) -> N
 @pytest.mark.parametrize(
     ("part", "text"),
     [
-        (0, 'Child component "on" not found Did you mean `one`?'),
-        (1, 'Child component "one" does not export lib.nams Did you mean `lib.names`?'),
+        (0, 'Child component "on" not found. Did you mean `one`?'),
+        (1, 'Child component "one" does not export lib.nams. Did you mean `lib.names`?'),
         (2, 'Child component "one" does not export lib.later'),
         (3, 'Child component "inner" not found'),
     ],

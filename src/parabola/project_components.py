@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from parabola.functions.deployed.deployment import Module
@@ -96,13 +97,18 @@ class FollowedComponents:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+        self._looking = Lock()
         self._answer: dict[str, Any] | None = None
         self._stamps: Mapping[Path, Stamp | None] = {}
         self._bundled = BundledComponents()
         self._bundled_from: Mapping[Path, Stamp | None] = {}
 
     def find(self) -> ProjectComponents:
-        """What there is now. Raises what `collect_components` raises."""
+        """What there is now. Raises what `collect_components` raises. One thread at a time looks."""
+        with self._looking:
+            return self._find()
+
+    def _find(self) -> ProjectComponents:
         config = self._project.functions.resolve() / COMPONENTS_CONFIG
         if not config.is_file():
             self._answer = None

@@ -31,9 +31,11 @@ items = define_table({"name": v.string(), "size": v.integer()}).index("by_name",
 schema = define_schema({"items": items})
 """
 KIT_FUNCTIONS = """
+import os
+
 from parabola import (
-    ActionCtx, ConvexError, Doc, MutationCtx, QueryCtx, action, components, env, internal, internal_mutation,
-    mutation, query,
+    ActionCtx, ConvexError, Doc, MutationCtx, QueryCtx, action, components, env, internal,
+    internal_mutation, mutation, query,
 )
 from .sizes import size_of
 
@@ -97,6 +99,15 @@ async def deep(ctx: MutationCtx, name: str) -> str:
 @query
 async def not_given(ctx: QueryCtx) -> str:
     return env["SECRET"]
+
+@query
+async def environ(ctx: QueryCtx) -> list[str | None]:
+    return [os.environ.get(name) for name in ("LEVEL", "SECRET")]
+
+@action
+async def keep(ctx: ActionCtx, text: str) -> str | None:
+    id = await ctx.storage.store(text.encode())
+    return await ctx.storage.get_url(id)
 """
 KIT_CRONS = """
 from parabola import cron_jobs, internal
@@ -198,6 +209,14 @@ async def misnamed(ctx: QueryCtx, part: int) -> Any:
 @query
 async def not_given(ctx: QueryCtx) -> str:
     return await ctx.run_query(components.one.lib.not_given)
+
+@query
+async def environ(ctx: QueryCtx) -> list[list[str | None]]:
+    return [await ctx.run_query(each.lib.environ) for each in (components.one, components.two)]
+
+@action
+async def keep(ctx: ActionCtx) -> str | None:
+    return await ctx.run_action(components.two.lib.keep, {"text": "kept"})
 """
 FILES = {
     "convex/convex_config.py": APP_CONFIG,
@@ -262,6 +281,18 @@ async def test_a_variable_that_a_component_is_not_given_is_an_error_that_says_so
 ) -> None:
     with pytest.raises(FunctionFailed, match=r"SECRET is not given to this component.*define_component"):
         await backend.query("app:not_given")
+
+
+async def test_the_environment_of_the_process_shows_what_a_component_was_given(
+    backend: InProcessBackend,
+) -> None:
+    assert await backend.query("app:environ") == [["high", None], ["low", None]]
+
+
+async def test_files_of_a_component_are_its_own(backend: InProcessBackend) -> None:
+    url = await backend.action("app:keep")
+    assert url is not None
+    assert "component=" in url
 
 
 async def test_handles_cross_both_ways_and_bring_back_who_calls(backend: InProcessBackend) -> None:

@@ -44,9 +44,16 @@ class AdminClient:
         if identity is not None:
             self._key += ":" + base64.b64encode(json.dumps(identity).encode()).decode()
 
-    def call(self, path: str, args: dict[str, Any], format: str = "json") -> Any:
-        """Run a function of any kind; its log lines go to standard error. Raises `FunctionFailed`."""
-        answer = self.post("/api/function", {"path": path, "args": args, "format": format})
+    def call(
+        self, path: str, args: dict[str, Any], format: str = "json", component: str | None = None
+    ) -> Any:
+        """Run a function of any kind, of the app or of the component at a path; its log lines go to standard
+        error. Raises `FunctionFailed`.
+        """
+        body = {"path": path, "args": args, "format": format}
+        if component is not None:
+            body["componentPath"] = component
+        answer = self.post("/api/function", body)
         for line in answer.get("logLines", ()):
             console.print(displayable(line), style="dim", markup=False)
         if answer["status"] == "error":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -12,7 +13,6 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from parabola.cli.admin_client import AdminClient
 from parabola.cli.chosen_target import ChosenTarget, with_target
 from parabola.cli.completed_names import table_names
 from parabola.cli.console import console
@@ -26,6 +26,9 @@ WIDEST: Final = 10**6
 """Columns that no table needs."""
 MOST_INDENT: Final = 24
 """Columns for the names of fields, at most."""
+
+Ask = Callable[..., Any]
+"""Calls a function of the component that is looked at: its path, arguments, the format of the answer."""
 
 
 class Order(StrEnum):
@@ -53,52 +56,55 @@ def data(
     limit: Annotated[int, typer.Option(min=1, help="How many documents at most.")] = 100,
     order: Annotated[Order, typer.Option(help="By creation time.")] = Order.desc,
     format: Annotated[Format, typer.Option(help="How to print documents.")] = Format.pretty,
+    component: Annotated[str | None, typer.Option(help="The component whose tables they are.")] = None,
 ) -> None:
     """List the tables, or the documents of one table."""
-    client = target.client()
+    asked = target.client()
+
+    def ask(path: str, args: dict[str, Any], format: str = "json") -> Any:
+        return asked.call(path, args, format, component)
+
     if table is None:
-        _list_tables(client)
+        _list_tables(ask)
         return
     # What is to be read back keeps every type; what is for eyes is plain.
     encoding = "json" if format is Format.pretty else "convex_encoded_json"
-    documents = _documents(client, table, order, limit + 1, encoding)
+    documents = _documents(ask, table, order, limit + 1, encoding)
     _print(documents[:limit], format)
     if not documents:
-        _say_if_unknown(client, table)
+        _say_if_unknown(ask, table)
         console.print("There are no documents in this table.", style="dim")
     elif len(documents) > limit:
         console.print(f"There are more than {limit} documents; see more with --limit.", style="dim")
 
 
-def _say_if_unknown(client: AdminClient, table: str) -> None:
-    names = _tables(client)
+def _say_if_unknown(ask: Ask, table: str) -> None:
+    names = _tables(ask)
     if table not in names and not table.startswith("_"):
         raise BadRequest(f'There is no table "{table}".{did_you_mean(table, names)}')
 
 
-def _tables(client: AdminClient) -> list[str]:
-    page = client.call("_system/cli/tables:default", {"paginationOpts": {"cursor": None, "numItems": 10_000}})
+def _tables(ask: Ask) -> list[str]:
+    page = ask("_system/cli/tables:default", {"paginationOpts": {"cursor": None, "numItems": 10_000}})
     return sorted(table["name"] for table in page["page"])
 
 
-def _list_tables(client: AdminClient) -> None:
-    names = _tables(client)
+def _list_tables(ask: Ask) -> None:
+    names = _tables(ask)
     if not names:
         console.print("There are no tables yet.", style="dim")
     for name in names:
         typer.echo(name)
 
 
-def _documents(
-    client: AdminClient, table: str, order: Order, wanted: int, encoding: str
-) -> list[dict[str, Any]]:
+def _documents(ask: Ask, table: str, order: Order, wanted: int, encoding: str) -> list[dict[str, Any]]:
     """Up to `wanted` documents, page after page: a page may come back short, or empty, before the end."""
     documents: list[dict[str, Any]] = []
     cursor = None
     while len(documents) < wanted:
         options = {"cursor": cursor, "numItems": wanted - len(documents)}
         args = {"table": table, "order": order.value, "paginationOpts": options}
-        page = client.call("_system/cli/tableData:default", args, encoding)
+        page = ask("_system/cli/tableData:default", args, encoding)
         documents += page["page"]
         cursor = page["continueCursor"]
         if page["isDone"]:

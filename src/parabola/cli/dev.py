@@ -154,7 +154,7 @@ class Follower:
         try:
             async for _ in self._changes():
                 if pushing is not None and not pushing.done():
-                    if self._read() == self._seen:
+                    if await asyncio.to_thread(self._read) == self._seen:
                         continue
                     pushing.cancel()
                     await asyncio.wait({pushing})
@@ -175,7 +175,8 @@ class Follower:
     async def _push(self) -> None:
         started = time.perf_counter()
         before = self._seen
-        self._seen = files = self._read()
+        # Not in between calls: a config may take its time, and components from npm are bundled.
+        self._seen = files = await asyncio.to_thread(self._read)
         variables = self._backend.deployment.env
         self._write_types()
         if isinstance(files, _Files):

@@ -28,12 +28,15 @@ def run(
     identity: Annotated[
         str | None, typer.Option(help="Act as this user: the identity's attributes as a JSON object.")
     ] = None,
+    component: Annotated[
+        str | None, typer.Option(help="The component whose function it is, for example [b]mailer/queue[/b].")
+    ] = None,
 ) -> None:
     """Call a query, mutation or action, internal ones too, and print its result as JSON."""
     arguments = _object(args, "The arguments")
     user = None if identity is None else _object(identity, "The identity")
     client = target.client(user)
-    typer.echo(json_text(client.call(_normalize(function), arguments), indent=2))
+    typer.echo(json_text(client.call(_normalize(function), arguments, component=component), indent=2))
 
 
 def _object(text: str, what: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import orjson
 from parabola.functions.deployed.definition import Definition as DeployedDefinition
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.function_path import strip_extension
-from parabola.functions.deployed.runtimes import LANGUAGES
+from parabola.functions.deployed.runtimes import LANGUAGES, Language
 from parabola.values.analyzed_modules import AnalyzedModule
 from parabola.values.errors import BadRequest
 from parabola.values.names import is_identifier
@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 APP_PATH: Final = ""
+MAX_PATH_SEGMENT: Final = 2048
+"""Characters of a part of a definition's path (components 1)."""
 _HTTP_MODULES: Final = {row.http_module for row in LANGUAGES.values()}
 
 
@@ -52,6 +54,33 @@ class PushedDefinition:
     offered: str | None = None
     """The name under which `convex.config.ts` may use it."""
 
+    def check(self) -> None:
+        """Raise `BadRequest` for a path or a declaration that cannot be."""
+        if self.path.startswith("/"):
+            raise BadRequest(
+                f"Component paths must be relative ({self.path} is absolute).", code="InvalidConvexConfig"
+            )
+        if not self.path.isascii() or any(
+            not part or not part.isprintable() or "\\" in part or len(part) > MAX_PATH_SEGMENT
+            for part in self.path.split("/")
+            if self.path
+        ):
+            raise BadRequest(f"{self.path!r} cannot be a component's path.", code="InvalidConvexConfig")
+        if self.offered is not None and not is_identifier(self.offered):
+            raise BadRequest(
+                f'"{self.offered}" cannot be the name of a component that is offered: it has letters, digits '
+                "and underscores. Give it another `name` in `app.offer(...)`.",
+                code="InvalidDefinition",
+            )
+        if self.declared is not None:
+            try:
+                msgspec.convert(self.declared, _DeclaredDefinition)
+            except msgspec.ValidationError as error:
+                raise BadRequest(
+                    f"What {self.path or 'the app'} declares is no definition: {error}.",
+                    code="InvalidConvexConfig",
+                ) from None
+
 
 class _Binding(msgspec.Struct):
     """What a child is given for one of its variables: a text, or a variable of whoever uses it."""
@@ -66,6 +95,22 @@ class _Child(msgspec.Struct):
     path: str
     args: Any = None
     env: list[tuple[str, _Binding]] | None = None
+
+
+class _DeclaredChild(msgspec.Struct, rename="camel"):
+    """A child as a `convex_config.py` declares it: without a name it has its component's own."""
+
+    path: str
+    name: str | None = None
+    env: list[tuple[str, _Binding]] | None = None
+    http_prefix: str | None = None
+
+
+class _DeclaredDefinition(msgspec.Struct, rename="camel"):
+    definition_type: dict[str, Any]
+    child_components: list[_DeclaredChild]
+    env_vars: list[tuple[str, Any]] | None = None
+    http_prefix: str | None = None
 
 
 class _Branch(msgspec.Struct):
@@ -288,16 +333,22 @@ def _mistyped(text: str) -> BadRequest:
     return BadRequest(text, code="TypecheckError")
 
 
-def check_variables(definitions: Evaluated, env: Mapping[str, str]) -> None:
-    """Raise `BadRequest` when a variable that the app declares as required is not set."""
+def check_variables(
+    definitions: Evaluated, env: Mapping[str, str], language: Language = "typescript"
+) -> None:
+    """Raise `BadRequest`, to an author who pushes a language, when a variable that the app requires is not
+    set.
+    """
+    is_python = language == "python"
+    config, command = ("convex_config.py", "parabola") if is_python else ("convex.config.ts", "npx convex")
     app = definitions.get(APP_PATH)
     declared = (app.shape.env_vars if app is not None else None) or ()
     missing = sorted(name for name, variable in declared if not variable.optional and name not in env)
     if missing:
         # The command line finds the names between the colon and the full stop.
         raise BadRequest(
-            f"Environment variables that convex.config.ts requires are not set: {', '.join(missing)}. "
-            "Set them with `npx convex env set`, or declare them as optional.",
+            f"Environment variables that {config} requires are not set: {', '.join(missing)}. "
+            f"Set them with `{command} env set`, or declare them as optional.",
             code="MissingEnvironmentVariables",
         )
 

@@ -227,6 +227,9 @@ class DeployService:
             check_definitions(definitions, for_codegen=push.for_codegen)
             app = definitions.get("")
             tree = component_tree(base, definitions, self._database.now_ms())
+            if not definitions and push.language == "python" and not base.declared:
+                # Whose components they are was not written down by earlier versions.
+                tree = ComponentTree(base.components, base.mounts, base.children, {})
             for definition in tree.definitions():
                 check_crons(definition)
             deployment = replace(
@@ -280,7 +283,7 @@ class DeployService:
             await self._pushes.give_up(token)()
             return result
         base = started.base
-        check_variables(started.definitions, base.env)
+        check_variables(started.definitions, base.env, started.push.language)
 
         async def write(tx: Transaction) -> None:
             if self._runner.active.deployment.id != base.id:

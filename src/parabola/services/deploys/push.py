@@ -89,6 +89,14 @@ class Push:
                     code="InvalidModules",
                 )
             seen.add(module.path)
+        paths: set[str] = set()
+        for definition in self.definitions:
+            definition.check()
+            if definition.path in paths:
+                raise BadRequest(
+                    f"The push defines {definition.path or 'the app'} twice.", code="InvalidConvexConfig"
+                )
+            paths.add(definition.path)
         parts = [module for each in self.definitions for module in each.modules]
         parts += [each.module for each in self.definitions if each.module is not None]
         for part in parts:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress, repeat
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
@@ -26,6 +27,9 @@ from parabola.database.derived.tiers import SegmentSize, Tiers
 __all__ = ["SegmentedIndex", "Sources"]
 
 _log: Final = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 4096
+"""Documents of a file that are looked at before the event loop has its turn."""
 
 
 class Segment(Protocol):
@@ -277,7 +281,7 @@ class SegmentedIndex(ABC, Generic[Definition, AnyEntry, Open, Sealed]):
                 else:
                     self._sealed.append(segment)
                     self._paths[segment] = path
-        return [id for id in live if id not in found]
+        return [] if len(found) == len(live) else [id for id in live if id not in found]
 
     def _opened_segment(self, path: Path, live: Mapping[str, int], found: set[str]) -> Sealed | None:
         """A saved segment, None if there is nothing in it to keep. Adds what lives in it to `found`."""
@@ -287,11 +291,16 @@ class SegmentedIndex(ABC, Generic[Definition, AnyEntry, Open, Sealed]):
         except DamagedSegment as damage:
             _log.warning("A file of a search index is made anew, because %s: %s", damage, path)
             return None
-        pauses = Pauses()
         removed = np.full(len(parts["ts"]), NEVER, np.int64)
-        for slot, (id, ts) in enumerate(zip(SavedIds(parts).all(), parts["ts"].tolist(), strict=True)):
-            if live.get(id) == ts and id not in found:
-                found.add(id)
-                removed[slot] = ALIVE
+        ids, pauses = SavedIds(parts), Pauses()
+        for start in range(0, len(removed), _AT_ONCE):
+            slots = np.arange(start, min(start + _AT_ONCE, len(removed)))
+            here = ids.at(slots)
+            times = np.fromiter(map(live.get, here, repeat(NEVER)), np.int64, len(here))
+            alive = times == parts["ts"][slots]
+            for slot, id in zip(slots[alive].tolist(), compress(here, alive.tolist()), strict=True):
+                if id not in found:
+                    removed[slot] = ALIVE
+                    found.add(id)
             pauses.step()
         return self._seal(parts, Slots.opened(parts, removed)) if (removed == ALIVE).any() else None

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parabola.database.derived.background import Pauses
-from parabola.database.derived.runs import ends, lengths_of, runs
+from parabola.database.derived.runs import ends, runs
 from parabola.database.derived.segment_files import SegmentParts
 
-__all__ = ["ALIVE", "NEVER", "GrowingIds", "SavedIds", "Slots"]
+__all__ = ["ALIVE", "NEVER", "GrowingIds", "SavedIds", "SlotIds", "Slots"]
 
 ALIVE: Final = 2**63 - 1
 """The time of removal of what was not removed."""
@@ -32,6 +32,9 @@ class SlotIds(Protocol):
 
     def newest_first(self, id: str) -> Iterator[int]:
         """The slots of a document, that of the newest revision first."""
+
+    def at(self, slots: NDArray[np.int64]) -> list[str]:
+        """The ids of these slots."""
 
     def columns(self, slots: NDArray[np.int64], pauses: Pauses) -> IdColumns:
         """The ids of these slots as arrays."""
@@ -73,6 +76,9 @@ class GrowingIds:
             yield slot
             slot = self._before[slot]
 
+    def at(self, slots: NDArray[np.int64]) -> list[str]:
+        return [self._ids[slot] for slot in slots.tolist()]
+
     def columns(self, slots: NDArray[np.int64], pauses: Pauses) -> IdColumns:
         encoded, hashes = [], []
         for slot in slots.tolist():
@@ -103,12 +109,14 @@ class SavedIds:
     def __getitem__(self, slot: int) -> str:
         return str(self._ids[self._ends[slot] : self._ends[slot + 1]], "utf-8")
 
-    def all(self) -> Iterator[str]:
-        """The id of each slot."""
-        text, places = str(self._ids, "utf-8"), self._end_array.tolist()
-        if len(text) == len(self._ids):
-            return (text[start:end] for start, end in pairwise(places))
-        return map(self.__getitem__, range(len(self)))
+    def at(self, slots: NDArray[np.int64]) -> list[str]:
+        starts = self._end_array[slots].astype(np.int64)
+        lengths = self._end_array[slots + 1] - starts
+        text = self._id_array[runs(starts, lengths)].tobytes().decode()
+        places = [0, *np.cumsum(lengths).tolist()]
+        if len(text) < places[-1]:  # not all of it is ASCII
+            return [self[slot] for slot in slots.tolist()]
+        return [text[start:end] for start, end in pairwise(places)]
 
     def newest_first(self, id: str) -> Iterator[int]:
         hash = _hash(id)
@@ -128,8 +136,8 @@ class SavedIds:
         return (id for id, is_here in zip(ids, found.tolist(), strict=True) if is_here)
 
     def columns(self, slots: NDArray[np.int64], pauses: Pauses) -> IdColumns:
-        starts = self._end_array[:-1].astype(np.int64)[slots]
-        lengths = lengths_of(self._end_array)[slots]
+        starts = self._end_array[slots].astype(np.int64)
+        lengths = self._end_array[slots + 1] - starts
         hashes = np.empty(len(self), np.uint64)
         hashes[self._order_array] = self.sorted_hashes
         return IdColumns(self._id_array[runs(starts, lengths)], lengths, hashes[slots])

@@ -19,6 +19,8 @@ from parabola.database.derived.weights import Weights
 __all__ = ["SearchedSegment", "rank"]
 
 _SPARSE: Final = 16
+_NO_SLOTS: Final[NDArray[np.int64]] = np.empty(0, np.int64)
+_NO_COUNTS: Final[NDArray[np.float64]] = np.empty(0, np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,53 +52,42 @@ class SearchedSegment:
 
     def found(self, factors: dict[str, float], weights: Weights) -> Found:
         """The documents that have one of the words, with their scores: see `text_query.score`."""
-        chosen: list[tuple[float, Postings]] = []
-        for term in sorted(self.postings.keys() & factors.keys()):
-            postings = self.postings[term]
-            if self.allowed is not None:
-                is_allowed = self.allowed[postings.slots]
-                postings = Postings(postings.slots[is_allowed], postings.counts[is_allowed])
-            if len(postings.slots):
-                chosen.append((factors[term], postings))
-        if not chosen:
-            slots, scores = np.empty(0, np.int64), np.empty(0, np.float64)
-        elif len(chosen) == 1:
-            slots, scores = chosen[0][1].slots.astype(np.int64), self._parts(*chosen[0], weights)
-        elif sum(len(postings.slots) for _, postings in chosen) * _SPARSE < len(self.lengths):
-            slots, scores = self._few(chosen, weights)
+        terms = sorted(self.postings.keys() & factors.keys())
+        chosen = [self.postings[term] for term in terms]
+        slots = np.concatenate([_NO_SLOTS, *(postings.slots for postings in chosen)])
+        counts = np.concatenate([_NO_COUNTS, *(postings.counts for postings in chosen)])
+        factor = np.repeat([factors[term] for term in terms], [len(postings.slots) for postings in chosen])
+        if self.allowed is not None:
+            is_allowed = self.allowed[slots]
+            slots, counts, factor = slots[is_allowed], counts[is_allowed], factor[is_allowed]
+        parts = self._parts(slots, counts, factor, weights)
+        # The parts of a document are added one after another, those of the first word first.
+        if len(terms) == 1:
+            scores: NDArray[np.float64] = parts
+        elif len(slots) * _SPARSE < len(self.lengths):
+            slots, places = np.unique(slots, return_inverse=True)
+            scores = np.bincount(places.reshape(-1), parts, len(slots)).astype(np.float64, copy=False)
         else:
-            slots, scores = self._many(chosen, weights)
-        return Found(scores, self.creation_times[slots], slots, self.ids.__getitem__)
+            totals = np.bincount(slots, parts, len(self.lengths)).astype(np.float64, copy=False)
+            slots = np.flatnonzero(totals)
+            scores = totals[slots]
+        return Found(scores, self.creation_times[slots], slots, self.ids)
 
-    def _parts(self, factor: float, postings: Postings, weights: Weights) -> NDArray[np.float64]:
-        """Each document's part for one word: the same operations as `Weights.part`, for the same bits."""
-        counts = postings.counts.astype(np.float64)
-        scale = self.lengths[postings.slots].astype(np.float64)
+    def _parts(
+        self,
+        slots: NDArray[np.int64],
+        counts: NDArray[np.float64],
+        factor: NDArray[np.float64],
+        weights: Weights,
+    ) -> NDArray[np.float64]:
+        """Each document's part for each word: the same operations as `Weights.part`, for the same bits."""
+        scale = self.lengths[slots].astype(np.float64)
         scale *= weights.slope
         scale += weights.base
         scale += counts
         counts *= factor
         counts /= scale
         return counts
-
-    def _few(
-        self, chosen: Sequence[tuple[float, Postings]], weights: Weights
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        slots, places = np.unique(
-            np.concatenate([postings.slots for _, postings in chosen]), return_inverse=True
-        )
-        parts = np.concatenate([self._parts(factor, postings, weights) for factor, postings in chosen])
-        scores = np.bincount(places.reshape(-1), parts, len(slots)).astype(np.float64)
-        return slots.astype(np.int64), scores
-
-    def _many(
-        self, chosen: Sequence[tuple[float, Postings]], weights: Weights
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        totals = np.zeros(len(self.lengths), np.float64)
-        for factor, postings in chosen:
-            totals[postings.slots] += self._parts(factor, postings, weights)
-        slots = np.flatnonzero(totals)
-        return slots, totals[slots]
 
 
 def rank(

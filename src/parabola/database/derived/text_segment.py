@@ -61,14 +61,14 @@ class OpenTextSegment:
         for field, key in enumerate(entry.filters):
             self._filters.add(filter_key(field, key), slot)
 
-    def postings(self, term: str) -> Postings | None:
+    def postings(self, term: str, place: int = -1) -> Postings | None:
         """The postings of a word, None if no document has or had it."""
         numbers = self._terms.numbers(term)
         return None if numbers is None else Postings(numbers >> 8, (numbers & 0xFF).astype(np.uint8))
 
-    def terms_from(self, prefix: str) -> Iterator[str]:
-        """The words that begin so, in order."""
-        return iter(self._terms.starting_with(prefix))
+    def starting_with(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """The words that begin so, in order; there is no place by which they are found faster."""
+        return ((term, -1) for term in self._terms.starting_with(prefix))
 
     def filtered_slots(self, key: bytes) -> NDArray[Any]:
         numbers = self._filters.numbers(key)
@@ -143,14 +143,16 @@ class SealedTextSegment:
     def __len__(self) -> int:
         return len(self.slots)
 
-    def postings(self, term: str) -> Postings | None:
-        """The postings of a word, None if no document has or had it."""
-        place = self.terms.find(term.encode())
+    def postings(self, term: str, place: int = -1) -> Postings | None:
+        """The postings of a word, None if no document has or had it; at once if its place is known."""
+        if place < 0:
+            place = self.terms.find(term.encode())
         return None if place < 0 else Postings(self.terms.slots(place), self.terms.counts(place))
 
-    def terms_from(self, prefix: str) -> Iterator[str]:
-        """The words that begin so, in order."""
-        return (self.terms.key(place).decode() for place in self.terms.starting_with(prefix.encode()))
+    def starting_with(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """The words that begin so, in order, each with its place."""
+        places = self.terms.starting_with(prefix.encode())
+        return ((self.terms.key(place).decode(), place) for place in places)
 
     def filtered_slots(self, key: bytes) -> NDArray[Any]:
         place = self.filters.find(key)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parabola.database.derived.found import Found, best
+from parabola.database.derived.nth_greatest import nth_greatest
 from parabola.database.derived.slots import SlotIds
 from parabola.database.derived.vector_query import VectorQuery, VectorResult, similarities
 from parabola.database.derived.vector_segment import CoarseRows
@@ -74,7 +75,7 @@ def nearest(segments: Sequence[ScannedSegment], query: VectorQuery, limit: int) 
         bounds = _reduced(bounds, limit, minimum)
     left_out = possible - sum(len(part.rows) for part in bounds)
     found = (_exact(part, query, minimum) for part in bounds)
-    hits, are_all = best(found, limit, None, None)
+    hits, are_all = best(found, limit)
     return VectorResult(hits, are_all and (left_out <= 0 or len(hits) < limit))
 
 
@@ -85,7 +86,7 @@ def _reduced(bounds: Sequence[_Bounds], limit: int, minimum: float) -> list[_Bou
     if limit == 0:
         least = np.inf
     elif len(lows) > limit:
-        least = max(minimum, float(np.partition(lows, len(lows) - limit)[len(lows) - limit]))
+        least = max(minimum, nth_greatest(lows, limit))
     return [part.reaching(least) for part in bounds]
 
 
@@ -128,7 +129,7 @@ def _exact(part: _Bounds, query: VectorQuery, minimum: float) -> Found:
             scores[start:end] = similarities(part.segment.rows[rows[start:end]], query.vector)
     chosen = scores >= minimum
     slots = part.segment.row_slots[rows[chosen]].astype(np.int64)
-    return Found(scores[chosen], np.zeros(len(slots)), slots, part.segment.ids.__getitem__)
+    return Found(scores[chosen], np.zeros(len(slots)), slots, part.segment.ids)
 
 
 def _steps(count: int, size: int) -> Iterator[tuple[int, int]]:

@@ -19,7 +19,7 @@ from benchmarks.file_transfers import transfers
 from benchmarks.floors import EchoServer, sqlite_durable_commits
 from benchmarks.report import Report
 from benchmarks.scheduling import scheduled_calls
-from benchmarks.server_process import Server, free_port
+from benchmarks.server_process import Server, free_port, put_node_of_packages_on_path
 
 
 async def measure(seconds: float, largest: int, file_size: int) -> Report:
@@ -39,6 +39,7 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
                 await rows.mutations(report, server, floors, seconds, module, language)
                 await rows.queries(report, server, floors, seconds, module, language)
                 await rows.notify_latency(report, server, seconds, module, language)
+            await rows.nested_calls(report, server, seconds)
             await scheduled_calls(report, server, seconds)
             await transfers(report, server, Path(folder), file_size)
             await rows.save_to_update(report, server)
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--file-mib", type=int, default=1024, help="size of the file for the storage rows")
     parser.add_argument("--markdown", type=Path, help="also write the report to this file")
     options = parser.parse_args()
+    put_node_of_packages_on_path()
     uvloop.install()
     report = asyncio.run(measure(options.seconds, options.largest, options.file_mib << 20))
     if options.markdown is not None:

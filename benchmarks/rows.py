@@ -138,6 +138,24 @@ async def notify_latency(
             report.add(Row(title, figure, "ms"))
 
 
+async def nested_calls(report: Report, server: Server, seconds: float) -> None:
+    """Calls within a mutation: into a component, beside as many of a function of the app itself."""
+    async with connected(server, 4) as clients:
+        for count in (1, 10, 100):
+            rates: dict[str, list[float]] = {"app": [], "component": []}
+            # By turns, so that whatever else the machine does is shared by both.
+            for where in ("app", "component") * 3:
+
+                async def call(client: int, where: str = where, count: int = count) -> None:
+                    await clients[client].mutation("twin:calls", {"count": count, "where": where})
+
+                rates[where].append(await run_clients(4, seconds / 3, call))
+            inside, own = (percentile(rates[where], 0.5) * count for where in ("component", "app"))
+            calls = "a call" if count == 1 else f"{count} calls"
+            name = f"TypeScript calls a second into a component, {calls} a mutation"
+            report.add(Row(name, inside, "/s", own, "calls in the app"))
+
+
 async def save_to_update(report: Report, server: Server) -> None:
     """From saving a module in an editor to the changed result at a client that watches it."""
     module = server.directory / "convex" / "bench.py"

@@ -17,7 +17,14 @@ import aiohttp
 from parabola.hosts.node import node_executable
 
 APPLICATION = Path(__file__).parent / "app"
+NODE_FOLDER = Path(sys.prefix) / "nodejs"
 NODE_MODULES = Path(__file__).parent.parent / "tests" / "e2e" / "node_modules"
+
+
+def put_node_of_packages_on_path() -> None:
+    """Let every process find the Node.js that `make` has installed because that on the PATH is too old."""
+    if (NODE_FOLDER / "node").exists():
+        os.environ["PATH"] = f"{NODE_FOLDER}{os.pathsep}{os.environ['PATH']}"
 
 
 def free_port() -> int:

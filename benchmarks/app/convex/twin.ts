@@ -1,6 +1,6 @@
 // The functions of bench.py, in TypeScript.
 import { v } from "convex/values";
-import { mutationGeneric as mutation, queryGeneric as query } from "convex/server";
+import { anyApi, componentsGeneric, mutationGeneric as mutation, queryGeneric as query } from "convex/server";
 
 export const insert = mutation({
   args: { channel: v.number(), text: v.string() },
@@ -40,3 +40,15 @@ export const page = query({
 });
 
 export const echo = query({ args: { salt: v.number() }, handler: async (_ctx, { salt }) => salt });
+
+/** Calls of a function that does nothing, here or in a component, one after the other in one mutation. */
+export const same = mutation({ args: { n: v.number() }, handler: async (_ctx, { n }) => n });
+const own = anyApi.twin.same as any;
+const theirs = (componentsGeneric() as any).counter.lib.same;
+export const calls = mutation({
+  args: { count: v.number(), where: v.union(v.literal("app"), v.literal("component")) },
+  handler: async (ctx, { count, where }) => {
+    const target = where === "app" ? own : theirs;
+    for (let n = 0; n < count; n++) await ctx.runMutation(target, { n });
+  },
+});

@@ -12,8 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from parabola.functions.calls.mutations import CompanionGone
-from parabola.functions.deployed.component_rows import components_with_tables, recorded_components
+from parabola.functions.deployed.component_rows import components_with_tables
 from parabola.functions.deployed.function_path import parse_path
+from parabola.services.jobs.component_looks import ComponentLooks, Found
 from parabola.services.jobs.cron_jobs import (
     RUNNING,
     CronJob,
@@ -31,6 +32,7 @@ from parabola.values.errors import Overloaded, ParabolaError, RateLimited, Serve
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
     from parabola.database.transaction import Transaction
+    from parabola.functions.deployed.cron_rows import NextRun
     from parabola.functions.engine import FunctionRunner
     from parabola.functions.outcomes.results import FunctionResult
 
@@ -51,7 +53,9 @@ class Crons:
         self._runner = runner
         self._kept = settings.cron_runs_kept
         self._database = runner.database
-        self._loop = DueLoop(runner.database, self._look, settings.crons_at_once, "crons")
+        self._looks = ComponentLooks(runner.database, _due_runs)
+        self._loop = DueLoop(runner.database, self._look, settings.crons_at_once, "crons", self._looks.forget)
+        self._looks.wake = self._loop.wake
 
     async def start(self) -> None:
         """Close what the end of the last process interrupted, then run what is due."""
@@ -77,19 +81,11 @@ class Crons:
         """Stop."""
         await self._loop.close()
 
-    async def _look(self, snapshot: Snapshot, now: int, most: int) -> Due:
-        due: list[tuple[int, str, str]] = []
-        later: list[int] = []
-        for component_id in await recorded_components(snapshot):
-            view = snapshot.view(component_id)
-            due += [
-                (row.due_ns, component_id, row.id) for row in await runs_between(view, RUNNING, now, most)
-            ]
-            later += [row.due_ns for row in await runs_between(view, now, _FAR_FUTURE, 1)]
-        due.sort()
+    async def _look(self, _: Snapshot, now: int, most: int) -> Due:
+        runs, next_ts = await self._looks.look(now, most)
+        runs.sort(key=lambda found: (found[1].due_ns, found[0], found[1].id))
         return Due(
-            [(id, partial(self._run, component_id, id)) for _, component_id, id in due[:most]],
-            min(later, default=None),
+            [(run.id, partial(self._run, component_id, run.id)) for component_id, run in runs[:most]], next_ts
         )
 
     async def _run(self, component_id: str, next_run_id: str) -> None:
@@ -170,6 +166,11 @@ class Crons:
                 await advance(tx, job, self._kept, now_ns)
 
         await self._database.transact(end, source=_SOURCE)
+
+
+async def _due_runs(view: Snapshot, now: int, most: int) -> Found[NextRun]:
+    due = await runs_between(view, RUNNING, now, most)
+    return Found(due, next((run.due_ns for run in await runs_between(view, now, _FAR_FUTURE, 1)), None))
 
 
 async def _start(component_id: str, job: CronJob, root: Transaction) -> bool:

@@ -51,8 +51,17 @@ among them. What it finds may have changed when it is run.
 class DueLoop:
     """Runs what `look` finds due, at most `concurrency` at a time, each id once at a time."""
 
-    def __init__(self, database: Database, look: Look, concurrency: int, name: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        look: Look,
+        concurrency: int,
+        name: str,
+        forget: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`forget` has the next look look at everything, where looks remember what cannot have changed."""
         self._database = database
+        self._forget = forget
         self._look = look
         self._concurrency = concurrency
         self._name = name
@@ -85,6 +94,7 @@ class DueLoop:
     async def settle(self) -> int | None:
         """Returns when nothing runs and nothing is due: when the next thing will be, in ns since 1970."""
         while True:
+            self._forget()
             due = await self._look(self._database.begin(), self._database.now_ts(), self._concurrency)
             if not due.work and not self._running and not self._waiting:
                 return due.next_ts

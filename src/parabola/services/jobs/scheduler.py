@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parabola.database.model.shown_rows import JobState, ScheduledJob
 from parabola.functions.calls.mutations import CompanionGone
-from parabola.functions.deployed.component_rows import components_with_tables, recorded_components
+from parabola.functions.deployed.component_rows import components_with_tables
 from parabola.functions.syscalls.table import ACTIONS as IN_ACTIONS
 from parabola.functions.syscalls.table import SyscallTable
+from parabola.services.jobs.component_looks import ComponentLooks, Found
 from parabola.services.jobs.due_loop import Due, DueLoop
 from parabola.services.jobs.scheduled_jobs import (
     ACTIONS,
@@ -78,13 +79,17 @@ class Scheduler:
         self._settings = settings
         actions_at_once = max(1, runner.settings.actions_at_once * 3 // 4)
         self._database = runner.database
-        self._loops = [
-            DueLoop(runner.database, partial(self._look, lane), most, f"scheduled {lane}s")
-            for lane, most in (
-                (MUTATIONS, settings.scheduled_mutations_at_once),
-                (ACTIONS, actions_at_once),
+        self._loops: list[DueLoop] = []
+        for lane, most in (
+            (MUTATIONS, settings.scheduled_mutations_at_once),
+            (ACTIONS, actions_at_once),
+        ):
+            looks = ComponentLooks(runner.database, partial(_due_jobs, lane))
+            loop = DueLoop(
+                runner.database, partial(self._look, looks), most, f"scheduled {lane}s", looks.forget
             )
-        ]
+            looks.wake = loop.wake
+            self._loops.append(loop)
         self._faults: dict[str, int] = {}
         self._cleaner: asyncio.Task[None] | None = None
 
@@ -159,19 +164,12 @@ class Scheduler:
 
     # Running
 
-    async def _look(self, lane: str, snapshot: Snapshot, now: int, most: int) -> Due:
-        jobs: list[tuple[str, ScheduledJob]] = []
-        later: list[int] = []
-        for component_id in await recorded_components(snapshot):
-            view = snapshot.view(component_id)
-            jobs += [(component_id, job) for job in await jobs_between(view, lane, RUNNING, now, most)]
-            coming = await jobs_between(view, lane, now, _FAR_FUTURE, 1)
-            later += [due for job in coming if (due := job.due_ns) is not None]
+    async def _look(self, looks: ComponentLooks[ScheduledJob], _: Snapshot, now: int, most: int) -> Due:
+        jobs, next_ts = await looks.look(now, most)
         # Those of all components compete by time.
         jobs.sort(key=lambda found: found[1].due_ns or 0)
         return Due(
-            [(job.id, partial(self._run, component_id, job)) for component_id, job in jobs[:most]],
-            min(later, default=None),
+            [(job.id, partial(self._run, component_id, job)) for component_id, job in jobs[:most]], next_ts
         )
 
     async def _run(self, component_id: str, job: ScheduledJob) -> None:
@@ -270,6 +268,12 @@ class Scheduler:
                     while await self._database.transact(remove, source=_SOURCE):
                         pass
             await asyncio.sleep(CLEANING_SECONDS)
+
+
+async def _due_jobs(lane: str, view: Snapshot, now: int, most: int) -> Found[ScheduledJob]:
+    due = await jobs_between(view, lane, RUNNING, now, most)
+    coming = await jobs_between(view, lane, now, _FAR_FUTURE, 1)
+    return Found(due, next((job.due_ns for job in coming), None))
 
 
 async def _forget(component_id: str, before_ms: float, tx: Transaction) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
@@ -19,8 +19,10 @@ __all__ = ["GrowingPostings", "PostingTable"]
 Key = TypeVar("Key", str, bytes)
 
 _FEW_NEW_KEYS: Final = 512
-_AT_ONCE: Final = 1 << 19
-"""Postings that a merge holds in memory at a time, several times over."""
+_AT_ONCE: Final = 1 << 17
+"""Postings that a merge holds in memory at a time, several times over, and moves in one step of NumPy, which
+keeps the interpreter for a moment.
+"""
 
 
 class GrowingPostings(Generic[Key]):
@@ -85,13 +87,15 @@ class GrowingPostings(Generic[Key]):
             position += 1
         return sorted(found)
 
-    def flat(self, pauses: Pauses) -> tuple[list[Key], NDArray[np.uint32], NDArray[np.int64]]:
+    def flat(
+        self, pauses: Pauses, encode: Callable[[Key], bytes]
+    ) -> tuple[list[bytes], NDArray[np.uint32], NDArray[np.int64]]:
         """All keys, their postings one after another, and how many each has; for one that grows no more."""
-        keys = list(self._numbers)
+        keys: list[bytes] = []
         flat: array[int] = array("I")
         lengths: array[int] = array("q")
-        for key in keys:
-            numbers = self._numbers[key]
+        for key, numbers in self._numbers.items():
+            keys.append(encode(key))
             if isinstance(numbers, int):
                 flat.append(numbers)
                 lengths.append(1)

@@ -11,6 +11,7 @@ import mmap
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from struct import Struct
 from typing import Any, Final, TypeAlias
@@ -40,7 +41,8 @@ class SegmentFiles:
 
     def __init__(self, directory: Path) -> None:
         self.directory: Final = directory
-        self._next_number = 1 + max((_number(path) for path in self._existing()), default=0)
+        # `next` of it is one step, also where two threads write.
+        self._numbers = count(1 + max((_number(path) for path in self._existing()), default=0))
 
     def paths(self) -> list[Path]:
         """The saved segments, oldest first. What a crash left half-written is deleted."""
@@ -60,8 +62,7 @@ class SegmentFiles:
         `owner` is what `read` must be given to get it back.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self.directory / f"{self._next_number:08d}{_SUFFIX}"
-        self._next_number += 1
+        path = self.directory / f"{next(self._numbers):08d}{_SUFFIX}"
         arrays = {name: np.ascontiguousarray(array) for name, array in parts.items()}
         half_written = path.with_suffix(".tmp")
         try:
@@ -165,7 +166,7 @@ def _parts(data: memoryview, owner: str) -> SegmentParts:
         raise DamagedSegment("it is not what was written")
     parts: dict[str, NDArray[Any]] = {}
     for name, (kind, offset, shape) in head["arrays"].items():
-        count = int(np.prod(shape, dtype=np.int64))
-        array = np.frombuffer(data, np.dtype(kind), count, start + offset)
+        size = int(np.prod(shape, dtype=np.int64))
+        array = np.frombuffer(data, np.dtype(kind), size, start + offset)
         parts[name] = array.reshape(shape)
     return parts

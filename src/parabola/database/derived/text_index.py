@@ -29,6 +29,7 @@ from parabola.database.derived.weights import Weights
 
 __all__ = ["TextIndex"]
 
+_WRITES_AT_ONCE: Final = 200
 _MANY_POSTINGS: Final = 20_000
 """A search that has more of them is scored in a worker thread: from here on it takes about a millisecond."""
 
@@ -73,11 +74,12 @@ class TextIndex(SegmentedIndex[TextDefinition, TextEntry, OpenTextSegment, Seale
         those by `weights`, if given; only those below `after`, and not those below `through`, are wanted. The
         same documents have the same ranks however they are spread over segments.
         """
+        written = await _written(query, pending)
+        # From here on nothing is waited for until all that is needed has been taken.
         sight = TextSight(query, ts, weights)
         for segment in self._segments():
             sight.add(segment, segment.slots.slots_at(pending.keys(), ts) if pending else ())
-        if pending:
-            sight.add(_pending_segment(query, pending), ())
+        sight.add(written, ())
         looked_up, is_full = sight.look_up()
         segments = sight.searched()
         arguments = (query, segments, looked_up, limit, weights, is_full, after, through)
@@ -87,11 +89,13 @@ class TextIndex(SegmentedIndex[TextDefinition, TextEntry, OpenTextSegment, Seale
         return rank(*arguments)
 
 
-def _pending_segment(query: TextQuery, pending: Mapping[str, TextEntry | None]) -> OpenTextSegment:
+async def _written(query: TextQuery, pending: Mapping[str, TextEntry | None]) -> OpenTextSegment:
     """A segment of what a transaction has written, with those words alone that the query looks up."""
     segment = OpenTextSegment()
-    for id, entry in pending.items():
+    for number, (id, entry) in enumerate(pending.items(), 1):
         if entry is not None:
-            terms = {term: count for term, count in entry.terms.items() if query.concerns(term)}
+            terms = query.concerned(entry.terms)
             segment.add(id, 0, 0, TextEntry(terms, entry.length, entry.filters, entry.creation_time))
+        if number % _WRITES_AT_ONCE == 0:
+            await asyncio.sleep(0)
     return segment

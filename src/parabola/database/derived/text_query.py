@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,6 +36,13 @@ class TextQuery:
     def concerns(self, term: str) -> bool:
         """Whether a document may be found by this word of it."""
         return term in self.words or (self.prefix is not None and term.startswith(self.prefix))
+
+    def concerned(self, terms: Mapping[str, int]) -> dict[str, int]:
+        """Of the words of a document those that it may be found by, each with how often it has it."""
+        found = {word: terms[word] for word in self.words if word in terms}
+        if (prefix := self.prefix) is not None:
+            found.update([item for item in terms.items() if item[0].startswith(prefix)])
+        return found
 
     def lets_through(self, filters: tuple[bytes, ...]) -> bool:
         """Whether a document with these values of the filter fields may be shown."""

@@ -95,15 +95,15 @@ class OpenTextSegment:
 
     def sealed(self, pauses: Pauses) -> SealedTextSegment:
         """The same as arrays, for one that takes no more documents; the slots are shared."""
-        keys, numbers, lengths = self._terms.flat(pauses)
+        keys, numbers, lengths = self._terms.flat(pauses, str.encode)
         terms = PostingTable.of(
             "term",
-            [key.encode() for key in keys],
+            keys,
             lengths,
             (numbers >> 8).astype(np.int32),
             (numbers & 0xFF).astype(np.uint8),
         )
-        filter_keys, slots, filter_lengths = self._filters.flat(pauses)
+        filter_keys, slots, filter_lengths = self._filters.flat(pauses, bytes)
         filters = PostingTable.of("filter", filter_keys, filter_lengths, slots.astype(np.int32), None)
         return SealedTextSegment(self.slots, terms, filters, self.lengths, self.creation_times, 0)
 

@@ -84,7 +84,7 @@ class TextSight:
             postings = segment.postings(term, place)
             if postings is not None:
                 taken[term] = postings
-                found = found or visible is None or bool(visible[postings.slots].any())
+                found = found or visible is None or _any(visible, postings)
         if not found:
             self._forget(term)
         return found
@@ -120,3 +120,8 @@ class TextSight:
             documents,
             length,
         )
+
+
+def _any(visible: NDArray[np.bool_], postings: Postings) -> bool:
+    """Whether one of these slots is visible: mostly one of the first is."""
+    return bool(visible[postings.slots[:64]].any()) or bool(visible[postings.slots].any())

@@ -119,7 +119,7 @@ class OpenVectorSegment:
 
     def filter_table(self, pauses: Pauses) -> PostingTable:
         """The values of filter fields as arrays, of a segment that takes no more documents."""
-        keys, slots, lengths = self._filters.flat(pauses)
+        keys, slots, lengths = self._filters.flat(pauses, bytes)
         return PostingTable.of("filter", keys, lengths, slots.astype(np.int32), None)
 
 
@@ -166,10 +166,12 @@ def merged_parts(sources: Sequence[tuple[VectorSegment, NDArray[np.int64]]], pau
     row_slots = np.empty(len(rows), np.uint32)
     start = 0
     for (segment, _), new, places in zip(sources, new_slots, chosen, strict=True):
-        end = start + len(places)
-        np.take(segment.rows, places, axis=0, out=rows[start:end])
-        row_slots[start:end] = new[segment.row_slots[places]]
-        start = end
+        row_slots[start : start + len(places)] = new[segment.row_slots[places]]
+        for at in range(0, len(places), _AT_ONCE):
+            some = places[at : at + _AT_ONCE]
+            rows[start : start + len(some)] = segment.rows[some]
+            start += len(some)
+            pauses.step()
     coarse = CoarseRows.of(rows)
     tables = [segment.filter_table(pauses) for segment, _ in sources]
     return {

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference" / "specification"
-PAGES = ("semantics", "js-runtime", "deploy-api", "sync-and-http")
+PAGES = ("semantics", "js-runtime", "deploy-api", "sync-and-http", "search")
 SHORT = {"js": "js-runtime", "sem": "semantics"}
 SUFFIXES = (".py", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".md")
 # What is installed or generated is not ours to check.

@@ -31,6 +31,8 @@ GUIDES = (
     "reference/errors.md",
     "how-to/typing.md",
     "how-to/unique-indexes.md",
+    "how-to/search.md",
+    "how-to/vector-search.md",
     "how-to/schema-changes.md",
     "how-to/pagination.md",
     "how-to/testing.md",
@@ -85,7 +87,7 @@ async def test_the_typescript_code_of_the_guides_can_be_deployed(tmp_path: Path)
         for name, text in GENERATED.items():
             (tmp_path / folder / "_generated" / name).write_text(text)
     shown = [(name, text) for guide in GUIDES for name, text in files(guide) if name.endswith(".ts")]
-    assert len(shown) == len(dict(shown)) == 14
+    assert len(shown) == len(dict(shown)) == 16
     for name, text in shown:
         in_node = text.startswith('"use node"')
         (tmp_path / name.replace("convex/", "convex_node/" if in_node else "convex/")).write_text(text)

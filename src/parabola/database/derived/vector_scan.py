@@ -1,4 +1,4 @@
-"""Scanning: the nearest vectors of all segments as they were at one moment, exactly (search 2.2).
+"""Scanning: the nearest vectors of all segments as they were at one moment, exactly (search 2.1).
 
 First the coarse copies: each row gets bounds between which its score must be. What cannot be among the best
 by these is left out, and the rest, mostly a few hundred rows, is scored in full precision. Scores are the

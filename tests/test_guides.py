@@ -38,6 +38,7 @@ GUIDES = (
     "how-to/testing.md",
     "how-to/live-queries.md",
     "how-to/several-developers.md",
+    "how-to/writing-components.md",
 )
 GENERATED = {
     "api.js": 'import { anyApi } from "convex/server";\nexport const api = anyApi, internal = anyApi;\n',
@@ -71,7 +72,7 @@ async def test_the_python_code_of_a_guide_passes_its_test(
     for round in range(max(map(len, versions.values()))):
         for name, texts in versions.items():
             path = tmp_path / name
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(texts[min(round, len(texts) - 1)])
         names: dict[str, object] = {}
         exec(compile(test, guide, "exec"), names)

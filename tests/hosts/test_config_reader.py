@@ -45,6 +45,9 @@ def root(tmp_path: Path) -> Path:
         tmp_path,
         {
             "project/components/kit/convex_config.py": LIMITER.replace("limiter", "kit"),
+            "project/components/twin/convex_config.py": (
+                LIMITER.replace('"limiter"', '"twin", npm="@some/twin"')
+            ),
             "site-packages/limiter/__init__.py": "",
             "site-packages/limiter/convex_config.py": LIMITER,
             "site-packages/limiter-1.0.dist-info/METADATA": METADATA,
@@ -112,7 +115,8 @@ def test_what_is_offered_is_said_of_its_definition(root: Path) -> None:
         ('app.use("@some/other")', 4, 'There is no component "@some/other"'),
         ('app.use("..")', 4, "is no component: it has no convex_config.py"),
         ('app.use("limits")\n1 / 0', 5, "ZeroDivisionError"),
-        ('app.offer("plain-package")', None, "import it in convex.config.ts"),
+        ('app.offer("plain-package")', 4, "import it in convex.config.ts"),
+        ('app.offer("../components/twin")', 4, "twin is the npm package @some/twin for TypeScript"),
         (
             'app.offer("../components/kit")\napp.offer("limits", name="kit")',
             None,

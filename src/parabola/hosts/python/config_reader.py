@@ -77,6 +77,8 @@ class ConfigReader:
         self._functions = functions.resolve()
         self._modules: dict[Path, ModuleType] = {}
         self._tried: set[Path] = set()
+        self._twins: dict[str, str] = {}
+        """The npm packages that some of them are for TypeScript, by the paths of their definitions."""
         self._found: dict[Path, Json] = {}
         """What is said of the components read so far, by their folders."""
 
@@ -91,10 +93,15 @@ class ConfigReader:
         for each in app.offered:
             child = self._child(each, self._functions)
             if "typescript" in child:
-                raise InvalidDefinition(
-                    f"{each.component} is a TypeScript component: import it in convex.config.ts."
+                raise Misused(
+                    f"{each.component} is a TypeScript component: import it in convex.config.ts.", each.place
                 )
             name = each.name or child["name"]
+            if (twin := self._twins.get(child["path"])) is not None:
+                raise Misused(
+                    f"{name} is the npm package {twin} for TypeScript: use that in convex.config.ts.",
+                    each.place,
+                )
             if name in offered.values():
                 raise InvalidDefinition(f'Two components are offered as "{name}". Give one another `name`.')
             offered[child["path"]] = name
@@ -166,6 +173,8 @@ class ConfigReader:
             raise InvalidDefinition(f"{self._shown(file)} defines the app, which is no component.")
         if folder not in self._found:
             self._found[folder] = {"path": self._path(folder), "folder": str(folder)}
+            if component.npm is not None:
+                self._twins[self._found[folder]["path"]] = component.npm
             children = [self._child(used, folder) for used in component.used]
             type = {"type": "childComponent", "name": component.name, "args": []}
             self._found[folder]["definition"] = self._definition(type, component, children)

@@ -18,7 +18,6 @@ from benchmarks.report import Report, Row
 from parabola.database.derived.entries import (
     EntryChange,
     TextDefinition,
-    TextEntry,
     VectorDefinition,
     VectorEntry,
 )

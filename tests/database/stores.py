@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,9 @@ def crash_copy(directory: Path, to: Path) -> Path:
         if (directory / name).exists():
             shutil.copyfile(directory / name, to / name)
     if (directory / "derived").exists():
-        shutil.copytree(directory / "derived", to / "derived")
+        # While it is copied files come and go, as they do when a process dies.
+        with suppress(shutil.Error):
+            shutil.copytree(directory / "derived", to / "derived")
     return to
 
 

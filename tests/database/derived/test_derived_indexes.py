@@ -10,13 +10,17 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database.searching import NEAR, WORDS, create_indexes, near, rebuilt, words
 from database.stores import Clock, collect, crash_copy, delete, fill, insert, make_room, opened, patch
 from parabola.database.database import Database
+from parabola.database.derived import text_segment, vector_segment
+from parabola.database.derived.text_index import TextIndex
 from parabola.database.derived.text_query import TextQuery
+from parabola.database.derived.tiers import Tiers
+from parabola.database.derived.vector_index import VectorIndex
 from parabola.database.derived.vector_query import VectorQuery
 from parabola.database.model.errors import ConflictError, StorageFailed, StorageFull
 from parabola.database.store.memory import MemoryPersistence
@@ -118,9 +122,20 @@ async def test_an_index_that_is_added_under_writes_holds_every_document(seed: in
     await database.close()
 
 
+@pytest.fixture
+def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments are full after three documents, so that they are saved and merged all the time."""
+    monkeypatch.setattr(text_segment, "MAX_OPEN_SLOTS", 3)
+    monkeypatch.setattr(TextIndex, "TIERS", Tiers(3, 24, 1 << 30))
+    monkeypatch.setattr(vector_segment, "MAX_OPEN_SLOTS", 3)
+    monkeypatch.setattr(VectorIndex, "TIERS", Tiers(3, 24, 1 << 30))
+
+
 @given(st.integers(0, 2**32), st.sampled_from(["closed", "killed", "damaged"]))
-@settings(max_examples=25)
-async def test_after_a_crash_at_any_moment_an_index_is_that_of_the_documents(seed: int, how: str) -> None:
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_after_a_crash_at_any_moment_an_index_is_that_of_the_documents(
+    small_segments: None, seed: int, how: str
+) -> None:
     random = Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "data"
@@ -130,15 +145,19 @@ async def test_after_a_crash_at_any_moment_an_index_is_that_of_the_documents(see
                     await create_indexes(database)
                 else:
                     await agrees(database.begin(writable=True))
-                for _ in range(random.randrange(8)):
+                for _ in range(random.randrange(15)):
                     tx = database.begin(writable=True)
                     await change(tx, random)
                     await database.commit(tx)
                     if random.random() < 0.3:
-                        await asyncio.sleep(0)
+                        await database.derived.settle()
                         await agrees(database.begin(writable=True))
                 if how == "killed":
+                    # While segments are being written and merged, or old ones removed.
+                    tidying = asyncio.create_task(database.derived.settle())
+                    await asyncio.sleep(random.choice((0, 0, 0.001, 0.003, 0.01)))
                     copy = crash_copy(directory, Path(folder) / f"copy{round}")
+                    await tidying
             if how == "killed":
                 directory = copy
             if how == "damaged":

@@ -151,17 +151,21 @@ class DerivedIndexes:
         while True:
             await self._has_work.wait()
             self._has_work.clear()
-            for index in list(self._indexes.values()):
-                if index.structure is None:
-                    continue
-                try:
-                    await index.apply(self._database.latest_ts)
-                    await index.tidy()
-                except OSError as error:
-                    _log.warning("index %s could not be saved: %s", index.index.name, error)
-                except Exception:
-                    _log.exception("looking after index %s failed", index.index.name)
+            await self.settle()
             await asyncio.sleep(REST_SECONDS)
+
+    async def settle(self) -> None:
+        """Takes in all that is queued, and saves and merges what is due."""
+        for index in list(self._indexes.values()):
+            if index.structure is None:
+                continue
+            try:
+                await index.apply(self._database.latest_ts)
+                await index.tidy()
+            except OSError as error:
+                _log.warning("index %s could not be saved: %s", index.index.name, error)
+            except Exception:
+                _log.exception("looking after index %s failed", index.index.name)
 
     def _built(self, index: DerivedIndex) -> None:
         self._has_work.set()

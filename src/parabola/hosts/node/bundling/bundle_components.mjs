@@ -69,7 +69,10 @@ const SHIMS = {
         "export const { AsyncLocalStorage, AsyncResource } = globalThis; " +
         "export default { AsyncLocalStorage, AsyncResource };",
     }));
-    build.onResolve({ filter: /^server-only$/ }, (/** @type {any} */ args) => ({ path: args.path, namespace: "empty" }));
+    build.onResolve({ filter: /^server-only$/ }, (/** @type {any} */ args) => ({
+      path: args.path,
+      namespace: "empty",
+    }));
     build.onLoad({ filter: /.*/, namespace: "empty" }, () => ({ contents: "" }));
     build.onResolve({ filter: /\.wasm$/ }, (/** @type {any} */ args) => {
       if (args.namespace === "wasm") return { path: args.path, namespace: "wasm-bytes" };
@@ -277,7 +280,9 @@ function entryPoints(folder, shown) {
     if (isSkipped) continue;
     const source = fs.readFileSync(file, "utf8");
     if (/^\s*["']use node["'];?\s*$/m.test(source)) {
-      throw new Refusal(`"use node" directive is not supported in components. Remove it from the component at: ${shown}.`);
+      throw new Refusal(
+        `"use node" directive is not supported in components. Remove it from the component at: ${shown}.`,
+      );
     }
     if (/\.tsx?$/.test(name) && !/^\s{0,100}(import|export)/m.test(source)) continue;
     modules.push(file);

@@ -338,6 +338,44 @@ async def test_a_component_that_is_not_there_has_no_documents(backend: InProcess
         await backend.documents("items", component="three")
 
 
+async def test_a_component_of_an_installed_package_is_mounted_by_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "site-packages"
+    config = "import leafpack.convex_config\nfrom parabola import define_app\n\napp = define_app()\n"
+    config += "app.use(leafpack.convex_config, name='one')\n"
+    app = APP.split("@mutation", maxsplit=1)[0] + (
+        "@mutation\nasync def note(ctx: MutationCtx) -> str:\n"
+        "    return await ctx.run_mutation(components.one.lib.note, {'name': 'x'})\n\n"
+        "@mutation\nasync def fail(ctx: MutationCtx) -> None:\n"
+        "    await ctx.run_mutation(components.one.lib.fail)\n"
+    )
+    files = {
+        "project/convex/convex_config.py": config,
+        "project/convex/app.py": app,
+        "site-packages/leafpack/__init__.py": "",
+        "site-packages/leafpack/convex_config.py": FILES["components/leaf/convex_config.py"],
+        "site-packages/leafpack/lib.py": LEAF_FUNCTIONS
+        + "@mutation\nasync def fail(ctx: MutationCtx) -> None:\n    1 / 0\n",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    async with open_backend(tmp_path / "project" / "convex") as backend:
+        assert await backend.mutation("app:note") == "noted x"
+        with pytest.raises(FunctionFailed, match=r"\(site-packages/leafpack/lib.py:\d+\)"):
+            await backend.mutation("app:fail")
+
+
+async def test_a_function_with_the_name_of_a_folder_beside_it_is_refused(tmp_path: Path) -> None:
+    files = {"components/leaf/lib/note.py": LEAF_FUNCTIONS}
+    complaint = r"components/leaf/lib.py:4: Path lib.py:note conflicts with existing export"
+    with pytest.raises(BadRequest, match=complaint):
+        async with open_backend(written(tmp_path, **files)):
+            pass
+
+
 @pytest.mark.parametrize(
     ("path", "text", "complaint"),
     [

@@ -155,6 +155,7 @@ def load_modules(sources: Sequence[SourceModule], import_reads: ImportReads | No
         for path, module in loaded.modules.items():
             _register(loaded, python[path], module)
         _refuse_unreachable(declared)
+        _refuse_hidden(loaded, declared)
     except BaseException:
         loaded.unload()
         raise
@@ -367,6 +368,25 @@ def _refuse_unreachable(declared: Sequence[Function[..., Any]]) -> None:
             user_files.get(file, file),
             line,
         )
+
+
+def _refuse_hidden(loaded: LoadedModules, declared: Sequence[Function[..., Any]]) -> None:
+    """A module in a folder beside a file takes the place of what has its name in that file."""
+    for function in declared:
+        name = function.reference_name
+        if name is None or name in loaded.functions:
+            continue
+        path, _, export = name.partition(":")
+        beside = f"{path}/{export}.py"
+        if beside in loaded.sources:
+            file, line = function.source
+            raise LoadError(
+                f"Path {path}.py:{export} conflicts with existing export: {loaded.sources[beside].shown} has "
+                f"the name of the function `{export}`. Rename one of them.",
+                user_files.get(file, file),
+                line,
+                "InvalidExport",
+            )
 
 
 def exported_functions(module: ModuleType) -> list[tuple[str, Function[..., Any]]]:

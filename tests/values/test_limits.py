@@ -289,6 +289,15 @@ class Elsewhere(NamedTuple):
 
 
 ELSEWHERE: Mapping[str, tuple[Elsewhere, ...]] = {
+    "MAX_SEARCH_WORDS": (
+        Elsewhere("database/derived/test_tokens.py", "test_a_query_has_sixteen_words_at_most", "range(16)"),
+    ),
+    "MAX_SEARCH_WORD_BYTES": (
+        Elsewhere("database/derived/test_tokens.py", "test_a_word_has_thirty_one_bytes_at_most", "32"),
+    ),
+    "MAX_SEARCH_TERMS": (
+        Elsewhere("database/derived/test_text_index.py", "test_a_search_looks_up_sixty_four_words", "64"),
+    ),
     "MAX_ARGUMENTS_SIZE": (
         Elsewhere(
             "functions/calls/test_calling.py",

@@ -119,6 +119,15 @@ MAX_QUERY_OPERATORS: Final = 256
 MAX_PAGE_SIZE: Final = 32_000
 """Documents of one page of `paginate`."""
 
+# Search (semantics 9.1)
+
+MAX_SEARCH_WORDS: Final = 16
+"""Words of a search that are used, repetitions included; more have no effect."""
+MAX_SEARCH_WORD_BYTES: Final = 31
+"""Bytes of a word in UTF-8; longer ones are not found."""
+MAX_SEARCH_TERMS: Final = 64
+"""Different words that one search looks up, those that begin like its last one and its filters included."""
+
 # Logs (semantics 5.3)
 
 MAX_LOG_LINES: Final = 256

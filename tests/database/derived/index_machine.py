@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -20,6 +21,12 @@ from parabola.database.derived.segment_files import SegmentFiles
 Result = TypeVar("Result")
 # Of a number: how often they are asked depends on worker threads, which Hypothesis must not see.
 RANDOMS = st.integers(0, 2**32).map(Random)
+LIVES = settings(
+    max_examples=60,
+    stateful_step_count=30,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # there is little to shrink in random numbers
+)
 IDS = [f"id{number}" for number in range(9)]
 
 

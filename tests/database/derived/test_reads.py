@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from database.derived import test_text_index as texts
-from database.derived import test_vector_index as vectors
+from database.derived import text_model as texts
+from database.derived import vector_model as vectors
+from database.derived.index_machine import IDS
 from database.derived.text_model import TextModel
 from parabola.database.derived.entries import EntryChange
 from parabola.database.derived.text_reads import TextRead, TextWatchers
@@ -20,7 +21,7 @@ RANDOMS = st.integers(0, 2**32).map(Random)
 
 def written(model: Any, random: Random, entry: Any) -> tuple[str, Any, Any]:
     """Writes one document: its id, its old and its new version."""
-    id = random.choice(texts.IDS)
+    id = random.choice(IDS)
     old = dict(model.at(1)).get(id)
     new = None if random.random() < 0.3 else entry(random)
     model.apply(2, [EntryChange(id, new)])
@@ -36,7 +37,7 @@ def touches(read: Any, id: str, *versions: Any) -> bool:
 def test_a_write_touches_a_text_search_if_it_could_change_its_rows(random: Random) -> None:
     model = TextModel()
     entry = lambda random: texts.DEFINITION.entry(texts.document(random))  # noqa: E731
-    model.apply(1, [EntryChange(id, entry(random)) for id in random.sample(texts.IDS, 7)])
+    model.apply(1, [EntryChange(id, entry(random)) for id in random.sample(IDS, 7)])
     query, limit = texts.query(random), random.choice((1, 2, 3, 100))
     before = model.search(query, 1, limit)
     read = TextRead(1, query, before.weights, None if before.exhausted else before.hits[-1])
@@ -56,7 +57,7 @@ def test_a_write_touches_a_text_search_if_it_could_change_its_rows(random: Rando
 def test_a_write_touches_a_page_if_it_could_change_its_rows(random: Random) -> None:
     model = TextModel()
     entry = lambda random: texts.DEFINITION.entry(texts.document(random))  # noqa: E731
-    model.apply(1, [EntryChange(id, entry(random)) for id in random.sample(texts.IDS, 8)])
+    model.apply(1, [EntryChange(id, entry(random)) for id in random.sample(IDS, 8)])
     query = texts.query(random)
     first = model.search(query, 1, 2)
     if len(first.hits) < 2:
@@ -78,7 +79,7 @@ def test_a_write_touches_a_page_if_it_could_change_its_rows(random: Random) -> N
 def test_a_write_touches_a_vector_search_if_it_could_change_its_rows(random: Random) -> None:
     model = vectors.VectorModel()
     entry = lambda random: vectors.DEFINITION.entry(vectors.document(random))  # noqa: E731
-    model.apply(1, [EntryChange(id, entry(random)) for id in random.sample(texts.IDS, 7)])
+    model.apply(1, [EntryChange(id, entry(random)) for id in random.sample(IDS, 7)])
     query, limit = vectors.query(random), random.choice((1, 2, 3, 100))
     before = model.search(query, 1, limit, pending={})
     read = VectorRead(1, query, None if before.exhausted else before.hits[-1])
@@ -103,7 +104,7 @@ def test_a_write_touches_a_vector_search_if_it_could_change_its_rows(random: Ran
 def test_watchers_find_the_text_reads_that_are_touched(random: Random) -> None:
     model = TextModel()
     entry = lambda random: texts.DEFINITION.entry(texts.document(random))  # noqa: E731
-    model.apply(1, [EntryChange(id, entry(random)) for id in texts.IDS])
+    model.apply(1, [EntryChange(id, entry(random)) for id in IDS])
     reads = []
     for _ in range(random.randint(1, 12)):
         query = texts.query(random)
@@ -117,7 +118,7 @@ def test_watchers_find_the_text_reads_that_are_touched(random: Random) -> None:
 def test_watchers_find_the_vector_reads_that_are_touched(random: Random) -> None:
     model = vectors.VectorModel()
     entry = lambda random: vectors.DEFINITION.entry(vectors.document(random))  # noqa: E731
-    model.apply(1, [EntryChange(id, entry(random)) for id in texts.IDS])
+    model.apply(1, [EntryChange(id, entry(random)) for id in IDS])
     reads = []
     for _ in range(random.randint(1, 30)):
         query = vectors.query(random)
@@ -140,7 +141,7 @@ def watch(watchers: Any, reads: list[Any], entry: Any, random: Random) -> None:
             watchers.discard(reads[number], holder)
             held.discard((number, holder))
         assert len(watchers) == len(held)
-        id, version = random.choice(texts.IDS), entry(random)
+        id, version = random.choice(IDS), entry(random)
         expected = {holder for number, holder in held if reads[number].touched_by(id, version)}
         assert set(watchers.touched(id, version)) == expected
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from unicodedata import category, normalize
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from parabola.database.derived.tokens import query_words, words
 
@@ -23,8 +27,6 @@ from parabola.database.derived.tokens import query_words, words
         ("ที่ดี", "ที่ ที่ดี ดี"),
         ("Ⓐ ½ Ⅷ", "ⓐ ½ ⅷ"),
         ("", ""),
-        ("a" * 31 + " " + "b" * 32, "a" * 31),
-        ("é" * 15 + " " + "é" * 16, "é" * 15),
     ],
 )
 def test_a_text_has_these_words(text: str, found: str) -> None:
@@ -40,3 +42,49 @@ def test_queries_use_pairs_alone_of_unspaced_scripts() -> None:
 def test_a_query_has_sixteen_words_at_most() -> None:
     assert query_words(" ".join(map(str, range(20)))) == [str(n) for n in range(16)]
     assert len(query_words("é " * 20)) == 16
+
+
+def test_a_word_has_thirty_one_bytes_at_most() -> None:
+    assert words("a" * 31 + " " + "b" * 32) == ["a" * 31]
+    assert words("é" * 15 + " " + "é" * 16) == ["é" * 15]
+    # They are counted before capitals become small, and of an unspaced script for each pair.
+    assert words("İ" * 15) == ["i̇" * 15]
+    assert words("漢" * 3) == ["漢", "漢漢", "漢", "漢漢", "漢"]
+
+
+SCRIPTS = st.text(
+    st.one_of(
+        st.sampled_from("aB9_'-  \u200d\ufe0f東京かナーｶไทยที่ກາမြန်ខ្មែរ한국हिन्दीİßﬁΣÅé́👍\u200d\ufe0f½Ⓐ²"),
+        st.characters(codec="utf-8"),
+    ),
+    max_size=25,
+)
+
+
+@given(SCRIPTS)
+@example("\ufe0f东")
+@example("a\u0301東")
+def test_words_are_letters_digits_and_marks_in_small_letters(text: str) -> None:
+    for word in words(text):
+        assert len(word) > 0
+        assert not any(c.isspace() or c in "_'-👍\u200d\ufe0f" for c in word)
+        assert not category(word[0]).startswith("M")
+        assert "".join(map(str.lower, word)) == word
+        assert normalize("NFC", word) == word or "i̇" in word or len(word) != len(normalize("NFC", word))
+
+
+@given(SCRIPTS)
+def test_a_text_is_found_by_itself_and_by_what_it_is_composed_of(text: str) -> None:
+    assert set(query_words(text)) <= set(words(text))
+    assert words(normalize("NFD", text)) == words(text)
+    assert query_words(text) == query_words(normalize("NFD", text))
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_texts_in_ascii_are_cut_as_others_are(text: str) -> None:
+    assert [*words(text), "é"] == words(text + " é")
+
+
+@given(SCRIPTS, SCRIPTS)
+def test_what_stands_beside_a_text_does_not_change_its_words(one: str, other: str) -> None:
+    assert words(f"{one} {other}") == words(one) + words(other)

@@ -9,24 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
-from database.derived.index_machine import IDS, IndexMachine
-from database.derived.versions import Versions
+from database.derived.index_machine import IDS, LIVES, IndexMachine
+from database.derived.vector_model import DEFINITION, VectorModel, document, query
 from parabola.database.derived import vector_scan, vector_segment
 from parabola.database.derived.entries import EntryChange, VectorDefinition, VectorEntry
-from parabola.database.derived.filters import And, Eq, FilterExpression, Or
 from parabola.database.derived.ranks import Rank
 from parabola.database.derived.segment_files import SegmentFiles
 from parabola.database.derived.tiers import Tiers
 from parabola.database.derived.vector_index import VectorIndex
-from parabola.database.derived.vector_query import VectorQuery, VectorResult
+from parabola.database.derived.vector_query import VectorQuery
 from parabola.values.errors import BadRequest
-from parabola.values.ordering import encode_key
-from parabola.values.placeholders import UNDEFINED
-
-DEFINITION = VectorDefinition("embedding", 3, ("channel", "author.name"))
-CHANNELS: list[Any] = [1.0, "general", None, "long" * 40, UNDEFINED]
 
 
 @pytest.fixture(autouse=True)
@@ -36,60 +29,6 @@ def small_segments(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(VectorIndex, "TIERS", Tiers(4, 24, 1 << 30))
     monkeypatch.setattr(vector_scan, "_MANY", 5)
     monkeypatch.setattr(vector_scan, "_NUMBERS_AT_ONCE", 9)
-
-
-def numbers(random: Random) -> list[float]:
-    """A vector; many have the same direction, or one that is hardly another."""
-    scale = random.choice((1.0, 1.0, 1e-200, 1e200))
-    return [scale * (random.randint(-1, 1) + random.choice((0.0, 1e-7))) for _ in range(3)]
-
-
-def document(random: Random) -> dict[str, Any]:
-    value: dict[str, Any] = {"_creationTime": 1.0}
-    others = [
-        None,
-        [],
-        [1.0, 2.0],
-        [1.0, 2.0, float("nan")],
-        [1.0, True, 2.0],
-        "no",
-        [float("inf"), 1.0, 1.0],
-    ]
-    value["embedding"] = numbers(random) if random.random() < 0.8 else random.choice(others)
-    if (channel := random.choice(CHANNELS)) is not UNDEFINED:
-        value["channel"] = channel
-    value["author"] = random.choice([{"name": "ann"}, {"name": 1.0}, {}, "nobody"])
-    return value
-
-
-def filter_of(random: Random, depth: int = 0) -> FilterExpression:
-    if depth < 2 and random.random() < 0.5:
-        parts = tuple(filter_of(random, depth + 1) for _ in range(random.randint(0, 3)))
-        return random.choice((And, Or))(parts)
-    if random.random() < 0.5:
-        return Eq(0, encode_key([random.choice(CHANNELS)]))
-    return Eq(1, encode_key([random.choice(["ann", 1.0, UNDEFINED])]))
-
-
-def query(random: Random) -> VectorQuery:
-    return VectorQuery.of(
-        numbers(random),
-        filter_of(random) if random.random() < 0.5 else None,
-        random.choice([None, None, -1.0, 0.0, 0.5, 1.0]),
-    )
-
-
-class VectorModel(Versions[VectorEntry]):
-    def search(
-        self, query: VectorQuery, ts: int, limit: int, *, pending: dict[str, VectorEntry | None]
-    ) -> VectorResult:
-        ranks = [
-            Rank(worth, 0.0, id)
-            for id, entry in self.at(ts, pending)
-            if (worth := query.worth(entry)) is not None
-        ]
-        hits = heapq.nlargest(limit, ranks)
-        return VectorResult(hits, len(hits) == len(ranks))
 
 
 class VectorIndexMachine(IndexMachine):
@@ -124,7 +63,7 @@ class VectorIndexMachine(IndexMachine):
 
 
 TestVectorIndex = VectorIndexMachine.TestCase
-TestVectorIndex.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestVectorIndex.settings = LIVES
 
 
 @pytest.mark.parametrize("kind", ["loose", "clustered", "equal", "one-hot"])

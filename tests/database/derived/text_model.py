@@ -1,18 +1,26 @@
-"""A text index as simply as it can be said: every version of every document, and a look at all of them."""
+"""A text index as simply as it can be said, and random documents and searches for it."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
 from math import log
+from random import Random
+from typing import Any
 
 from database.derived.versions import Versions
-from parabola.database.derived.entries import TextEntry
+from parabola.database.derived.entries import TextDefinition, TextEntry
 from parabola.database.derived.ranks import Rank
 from parabola.database.derived.text_query import TextQuery, TextResult, score
 from parabola.database.derived.weights import Weights
+from parabola.values.ordering import encode_key
+from parabola.values.placeholders import UNDEFINED
 
 K1, B = 1.2, 0.75
+
+DEFINITION = TextDefinition("body", ("channel", "author.name"))
+WORDS = ["a", "ab", "abc", "abd", "b", "ba", "c", "東京", "हिन्दी", "İx", *(f"z{n:02}" for n in range(80))]
+CHANNELS: list[Any] = [1.0, "general", None, "long" * 40]
 
 
 class TextModel(Versions[TextEntry]):
@@ -80,3 +88,25 @@ def worth_of(query: TextQuery, weights: Weights, entry: TextEntry) -> float | No
         total += factor * idf * tf * (K1 + 1) / (tf + K1 * (1 - B + B * entry.length / average))
         has_any = True
     return total if has_any else None
+
+
+def document(random: Random) -> dict[str, Any]:
+    value: dict[str, Any] = {"_creationTime": float(random.randint(1, 3))}
+    if random.random() < 0.9:
+        several = random.choices(WORDS, k=random.choice((0, 1, 2, 3, 5, 40)))
+        value["body"] = " ".join(word for word in several for _ in range(random.choice((1, 1, 2))))
+    if random.random() < 0.8:
+        value["channel"] = random.choice(CHANNELS)
+    if random.random() < 0.8:
+        value["author"] = random.choice([{"name": "ann"}, {"name": 1.0}, {}, "nobody"])
+    return value
+
+
+def query(random: Random) -> TextQuery:
+    text = " ".join(random.choices([*WORDS, "z", "nowhere"], k=random.choice((1, 1, 2, 3))))
+    filters = []
+    if random.random() < 0.4:
+        filters.append((0, encode_key([random.choice([*CHANNELS, UNDEFINED])])))
+    if random.random() < 0.2:
+        filters.append((1, encode_key([random.choice(["ann", UNDEFINED])])))
+    return TextQuery.of(text, filters, prefix=random.random() < 0.8)

@@ -14,7 +14,8 @@ from parabola.database.derived.filters import And, Eq
 from parabola.database.derived.text_query import TextQuery
 from parabola.database.derived.text_scoring import SearchedSegment
 from parabola.database.derived.text_segment import Postings, TextSegment
-from parabola.database.derived.weights import MAX_TERMS, Weights
+from parabola.database.derived.weights import Weights
+from parabola.values.limits import MAX_SEARCH_TERMS
 
 __all__ = ["TextSight"]
 
@@ -56,7 +57,7 @@ class TextSight:
         for term, places in others:
             if term in query.words or not self._take(term, places):
                 continue
-            if weights is None and len(words) == MAX_TERMS - len(query.filters):
+            if weights is None and len(words) == MAX_SEARCH_TERMS - len(query.filters):
                 self._forget(term)
                 return words, True
             words.append(term)

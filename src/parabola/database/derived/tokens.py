@@ -15,16 +15,12 @@ from itertools import groupby, islice, pairwise
 from typing import Final
 from unicodedata import category, normalize
 
-__all__ = ["MAX_QUERY_WORDS", "TOKENIZER_VERSION", "query_words", "words"]
+from parabola.values.limits import MAX_SEARCH_WORD_BYTES, MAX_SEARCH_WORDS
+
+__all__ = ["TOKENIZER_VERSION", "query_words", "words"]
 
 TOKENIZER_VERSION: Final = 1
 """Another number whenever any text gives other words: indexes that were saved with another are rebuilt."""
-
-MAX_QUERY_WORDS: Final = 16
-"""Words of a query that are used, repetitions included."""
-
-MAX_WORD_BYTES: Final = 31
-"""Bytes of a word in UTF-8, before it is put in small letters; longer ones are dropped."""
 
 _ASCII_WORD: Final = re.compile(r"[0-9A-Za-z]+")
 
@@ -32,7 +28,7 @@ _ASCII_WORD: Final = re.compile(r"[0-9A-Za-z]+")
 def words(text: str) -> list[str]:
     """The words of a document's text, in order and with repetitions."""
     if text.isascii():
-        return [word.lower() for word in _ASCII_WORD.findall(text) if len(word) <= MAX_WORD_BYTES]
+        return [word.lower() for word in _ASCII_WORD.findall(text) if len(word) <= MAX_SEARCH_WORD_BYTES]
     return list(_any_words(text, of_query=False))
 
 
@@ -40,10 +36,10 @@ def query_words(text: str) -> list[str]:
     """The first 16 words of what is searched for; of unspaced scripts the pairs alone."""
     if text.isascii():
         matches = (match[0] for match in _ASCII_WORD.finditer(text))
-        found: Iterable[str] = (word.lower() for word in matches if len(word) <= MAX_WORD_BYTES)
+        found: Iterable[str] = (word.lower() for word in matches if len(word) <= MAX_SEARCH_WORD_BYTES)
     else:
         found = _any_words(text, of_query=True)
-    return list(islice(found, MAX_QUERY_WORDS))
+    return list(islice(found, MAX_SEARCH_WORDS))
 
 
 # Runs of the unspaced scripts with the characters that belong to them: iteration and length marks, zero.
@@ -93,7 +89,7 @@ def _any_words(text: str, *, of_query: bool) -> Iterator[str]:
         else:
             parts = _parts(letter_with_marks.findall(word), unspaced, of_query=of_query)
         for part in parts:
-            if len(part.encode()) <= MAX_WORD_BYTES:
+            if len(part.encode()) <= MAX_SEARCH_WORD_BYTES:
                 yield _small(part)
 
 

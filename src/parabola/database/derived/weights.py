@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from math import log
 from typing import Final
 
-__all__ = ["MAX_TERMS", "Weights"]
-
-MAX_TERMS: Final = 64
-"""Different words that one search looks up, its filters counted among them."""
+__all__ = ["Weights"]
 
 _K1: Final = 1.2
 _B: Final = 0.75
-PREFIX_WEIGHT: Final = 0.5
+_PREFIX_WEIGHT: Final = 0.5
 """What a word counts that only begins like the last one searched for."""
 
 
@@ -56,7 +53,7 @@ class Weights:
     def factor(self, term: str, *, is_exact: bool) -> float:
         """What a word is multiplied with."""
         factor = self.idf.get(term, self.unknown_idf) * (_K1 + 1.0)
-        return factor if is_exact else factor * PREFIX_WEIGHT
+        return factor if is_exact else factor * _PREFIX_WEIGHT
 
     def part(self, factor: float, count: int, length: int) -> float:
         """A word's part of the score of a document that has it `count` times among `length` words."""

@@ -86,6 +86,11 @@ class IndexMachine(RuleBasedStateMachine):
             if random.random() < 0.1:
                 self.take_back(random)
             self.index.fill([document])
+            if random.random() < 0.3:  # what was applied, or filled in, already
+                live, current = self.model.live(), dict(self.model.at(self.ts))
+                again = random.choice([*live, document[0]])
+                if again in live and (again == document[0] or live[again] > document[1]):
+                    self.index.fill([(again, live[again], current[again])])
         self.index.filled()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:

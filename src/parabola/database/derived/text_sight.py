@@ -58,7 +58,6 @@ class TextSight:
             if term in query.words or not self._take(term, places):
                 continue
             if weights is None and len(words) == MAX_SEARCH_TERMS - len(query.filters):
-                self._forget(term)
                 return words, True
             words.append(term)
         return words, False
@@ -86,13 +85,7 @@ class TextSight:
             if postings is not None:
                 taken[term] = postings
                 found = found or visible is None or _any(visible, postings)
-        if not found:
-            self._forget(term)
         return found
-
-    def _forget(self, term: str) -> None:
-        for _, _, taken in self._segments:
-            taken.pop(term, None)
 
     def searched(self) -> list[SearchedSegment]:
         """The segments as they are to be scored."""

@@ -138,7 +138,7 @@ def test_what_contradicts_each_other_is_refused(
 
 def test_two_mounts_of_one_name_are_refused_whichever_file_they_are_in() -> None:
     deployment = pushed(Deployment(), "python", {"": app(("kit", "kit")), "kit": component("kit")})
-    with pytest.raises(BadRequest, match="Two components are called kit"):
+    with pytest.raises(BadRequest, match='multiple child components with the same name: "kit"'):
         pushed(deployment, "typescript", {"": app(("kit", "other")), "other": component("other")})
 
 

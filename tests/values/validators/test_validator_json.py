@@ -1,10 +1,19 @@
+from __future__ import annotations
+
+import gc
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from parabola.values.encoding import Int64
 from parabola.values.errors import InvalidValidator
+from parabola.values.validators import description
+from parabola.values.validators.base import Validator
 from parabola.values.validators.builder import v, validator_from_json
+from parabola.values.validators.containers import ArrayValidator, UnionValidator
 from values.validator_strategies import validators
 
 
@@ -130,3 +139,48 @@ def test_a_signature_of_a_function_is_written_as_one_writes_a_function():
     with pytest.raises(InvalidValidator, match=r"the result of v\.function\(\)"):
         v.function(returns=v.optional(v.string()))
     assert v.function(args={"a": v.optional(v.string())}).args == v.object({"a": v.optional(v.string())})
+
+
+@given(st.lists(validators, min_size=1, max_size=6), st.data())
+def test_what_is_shared_is_equal_whatever_else_has_been_read_and_let_go(
+    described: list[Validator[Any]], data: st.DataObject
+) -> None:
+    kept: list[Validator[Any]] = []
+    for validator in described:
+        read = validator_from_json(validator.to_json())
+        assert read == validator
+        assert validator_from_json(validator.to_json()) is read
+        if data.draw(st.booleans()):
+            kept.append(read)
+        elif kept:
+            kept.pop(data.draw(st.integers(0, len(kept) - 1)))
+        del read
+
+
+def test_equal_parts_of_validators_in_use_are_one() -> None:
+    person = {"a": field({"type": "literal", "value": "x"}), "b": field({"type": "string"}, optional=True)}
+    json = {"type": "object", "value": person}
+    one = validator_from_json({"type": "array", "value": json})
+    other = validator_from_json({"type": "union", "value": [json, {"type": "null"}]})
+    assert isinstance(one, ArrayValidator)
+    assert isinstance(other, UnionValidator)
+    assert one.element is other.members[0]
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.0, -0.0), (True, 1.0), ("1", 1.0)])
+def test_literals_that_seem_alike_are_two(one: Any, other: Any) -> None:
+    first, second = (validator_from_json(v.literal(value).to_json()) for value in (one, other))
+    assert first is not second
+
+
+def test_what_is_not_in_use_any_more_is_forgotten() -> None:
+    before = len(description._shared)
+    read = validator_from_json({"type": "array", "value": {"type": "id", "tableName": "nobody_elses"}})
+    assert len(description._shared) == before + 2
+    del read
+    gc.collect()
+    assert len(description._shared) <= before
+
+
+def field(json: dict[str, Any], *, optional: bool = False) -> dict[str, Any]:
+    return {"fieldType": json, "optional": optional}

@@ -78,7 +78,7 @@ def declared_by(base: Deployment, language: Language, pushed: Evaluated) -> tupl
 
 def brought_code(definitions: Evaluated) -> dict[str, Definition]:
     """The code of components, by path."""
-    return {each.path: each.code() for path, each in definitions.items() if path != APP_PATH}
+    return {each.path: each.code for path, each in definitions.items() if path != APP_PATH}
 
 
 def combined_definitions(

@@ -69,7 +69,7 @@ def component_tree(
     """The tree that checked definitions describe. A path that has a component keeps its id, whatever
     definition is mounted there. `now_ms` is the clock, in milliseconds since 1970.
     """
-    definitions = {path: each.code() for path, each in evaluated.items() if path}
+    definitions = {path: each.code for path, each in evaluated.items() if path}
     components: dict[str, Component] = {}
     differences: dict[str, Difference] = {"": "modify"}
     app = evaluated.get("")

@@ -171,6 +171,7 @@ class EvaluatedDefinition:
         definition = {**self.definition, "path": path, "childComponents": [], "httpMounts": {}}
         return replace(self, definition=definition, functions=renamed, path=path).with_exports()
 
+    @cached_property
     def code(self) -> DeployedDefinition:
         """The component's code, as it is deployed."""
         return DeployedDefinition.of(self.path, self.modules, self.schema)

@@ -60,10 +60,13 @@ MISSING: Final = Missing()
 class Validator(Generic[T_co]):
     """A type that values are checked against. Made with `v`; immutable; equal when the JSON is equal."""
 
-    __slots__ = ("_accepts", "_key", "kind")
+    __slots__ = ("__weakref__", "_accepts", "_key", "kind", "parts")
 
     kind: str
     """The `type` of the JSON form."""
+
+    parts: tuple[object, ...]
+    """What it was put together from, where it was read from JSON: it lives as long (`description`)."""
 
     _accepts: Accepts
     _exact_type: ClassVar[type] = NoType
@@ -124,7 +127,9 @@ def path_line(path: str) -> str:
 class OptionalValidator(Generic[T_co]):
     """`v.optional(x)`: a field of an object that may be absent. It stands nowhere else."""
 
-    __slots__ = ("inner",)
+    __slots__ = ("__weakref__", "inner", "parts")
+
+    parts: tuple[object, ...]
 
     def __init__(self, inner: Validator[T_co] | OptionalValidator[T_co]) -> None:
         self.inner: Validator[T_co] = (

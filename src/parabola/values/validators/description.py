@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from parabola.values.articles import with_article
 from parabola.values.encoding import decode
@@ -64,8 +65,30 @@ _PLAIN: Final[dict[str, Validator[Any]]] = {
 }
 
 
+V = TypeVar("V", bound="Validator[Any] | OptionalValidator[Any]")
+
+_shared: Final[WeakValueDictionary[tuple[Any, ...], Any]] = WeakValueDictionary()
+"""What has been read and is in use, by its kind and its parts: functions of an app name the same types again
+and again, and many packages the whole of their documents in every function.
+"""
+
+
+def _once(make: Callable[[], V], kind: str, *key: Any, of: tuple[object, ...] = ()) -> V:
+    """The validator of this kind with this key and these parts, made if it is not there. It keeps its parts,
+    so that nothing else can have their ids.
+    """
+    identity = (kind, *key, *map(id, of))
+    found: V | None = _shared.get(identity)
+    if found is None:
+        found = _shared[identity] = make()
+        found.parts = of
+    return found
+
+
 def validator_from_json(json: Any) -> Validator[Any]:
-    """The validator a parsed JSON form describes; raises `InvalidValidator` for anything malformed."""
+    """The validator a parsed JSON form describes; raises `InvalidValidator` for anything malformed. Equal
+    parts of validators that are in use are one.
+    """
     try:
         return _from_json(json)
     except RecursionError:
@@ -88,43 +111,52 @@ def _literal(json: Any) -> Validator[Any]:
         value: Any = decode(json.get("value"))
     except InvalidValue as error:
         raise InvalidValidator(f"The value of a literal validator is none: {error.message}") from None
-    return LiteralValidator(value)
+    return _once(lambda: LiteralValidator(value), "literal", type(value), repr(value))
 
 
 def _id(json: Any) -> Validator[Any]:
-    return IdValidator(_member(json, "tableName", str, "an id validator"))
+    table = _member(json, "tableName", str, "an id validator")
+    return _once(lambda: IdValidator(table), "id", table)
 
 
 def _array(json: Any) -> Validator[Any]:
-    return ArrayValidator(_from_json(json.get("value")))
+    element = _from_json(json.get("value"))
+    return _once(lambda: ArrayValidator(element), "array", of=(element,))
 
 
 def _function(json: Any) -> Validator[Any]:
-    args, returns = json.get("args"), json.get("returns")
-    return FunctionValidator(
-        json.get("fnType"),
-        None if args is None else _from_json(args),
-        None if returns is None else _from_json(returns),
-    )
+    kind: Any = json.get("fnType")
+    described = json.get("args"), json.get("returns")
+    args, returns = (None if part is None else _from_json(part) for part in described)
+    # A kind that is none, a list perhaps, is refused there.
+    return _once(lambda: FunctionValidator(kind, args, returns), "function", repr(kind), of=(args, returns))
 
 
 def _record(json: Any) -> Validator[Any]:
     values = _field(json.get("values"))
-    return RecordValidator(_from_json(json.get("keys")), values)  # type: ignore[arg-type]  # refused there
+    keys = _from_json(json.get("keys"))
+    # What a record cannot have is refused there.
+    return _once(lambda: RecordValidator(keys, values), "record", of=(keys, values))  # type: ignore[arg-type]
 
 
 def _union(json: Any) -> Validator[Any]:
-    return UnionValidator(tuple(map(_from_json, _member(json, "value", list, "a union validator"))))
+    members = tuple(map(_from_json, _member(json, "value", list, "a union validator")))
+    return _once(lambda: UnionValidator(members), "union", of=members)
 
 
 def _object(json: Any) -> Validator[Any]:
-    fields = _member(json, "value", dict, "an object validator")
-    return ObjectValidator({name: _field(field) for name, field in fields.items()})
+    described = _member(json, "value", dict, "an object validator")
+    fields = {name: _field(field) for name, field in described.items()}
+    return _once(lambda: ObjectValidator(fields), "object", *fields, of=tuple(fields.values()))
 
 
 def _field(json: Any) -> FieldValidator:
     inner = _from_json(_member(json, "fieldType", dict, "a field validator"))
-    return OptionalValidator(inner) if json.get("optional") is True else inner
+    return (
+        _once(lambda: OptionalValidator(inner), "optional", of=(inner,))
+        if json.get("optional") is True
+        else inner
+    )
 
 
 def _member(json: Any, name: str, kind: type, where: str) -> Any:

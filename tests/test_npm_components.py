@@ -164,6 +164,22 @@ def test_what_is_followed_is_bundled_and_read_anew_when_it_changes(
     assert followed.find().definitions == ()
 
 
+def test_what_could_not_be_bundled_is_tried_again_after_a_while(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed = FollowedComponents(Project.at(root))
+    (root / "node_modules").unlink()
+    monkeypatch.setattr("parabola.project_components.RETRY_SECONDS", 3600.0)
+    for _ in range(2):
+        with pytest.raises(ProjectError, match="npm install convex"):
+            followed.find()
+    (root / "node_modules").symlink_to(PACKAGES)
+    with pytest.raises(ProjectError, match="npm install convex"):
+        followed.find()
+    monkeypatch.setattr("parabola.project_components.RETRY_SECONDS", 0.0)
+    assert len(followed.find().definitions) == 3
+
+
 def test_a_push_carries_what_was_collected_as_json(root: Path) -> None:
     collected = collect_components(Project.at(root))
     app, counter, leaf = (each.to_json() for each in collected.definitions)

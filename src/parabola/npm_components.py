@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,14 +42,14 @@ class BundledComponents:
     """The definitions that components consist of, with those that they use."""
 
     definitions: tuple[BundledDefinition, ...] = ()
-    paths: Mapping[NpmComponent, str] | None = None
+    paths: Mapping[NpmComponent, str] = field(default_factory=dict)
     """Those of the components that were asked about."""
     files: tuple[Path, ...] = ()
     """What they were made from."""
 
     def path_of(self, component: NpmComponent) -> str:
         """The path of the definition of a component that was asked about."""
-        return (self.paths or {})[component]
+        return self.paths[component]
 
 
 def bundle_components(functions: Path, components: Iterable[NpmComponent]) -> BundledComponents:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ Stamp = tuple[int, int]
 
 _READER: Final = "parabola.hosts.python.config_reader"
 _READ_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 3.0
+"""After how long something is tried again that has failed."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def collect_components(project: Project) -> ProjectComponents:
 
 class FollowedComponents:
     """The same again and again: the configs are run anew when one of the files that they consist of has
-    changed, and the folders are read each time.
+    changed, and the folders are read each time. What has failed is tried again every few seconds: it may be
+    mended by files that nobody knows of, such as a package that is installed.
     """
 
     def __init__(self, project: Project) -> None:
@@ -100,8 +104,10 @@ class FollowedComponents:
         self._looking = Lock()
         self._answer: dict[str, Any] | None = None
         self._stamps: Mapping[Path, Stamp | None] = {}
-        self._bundled = BundledComponents()
+        self._bundled: BundledComponents | ProjectError = BundledComponents()
         self._bundled_from: Mapping[Path, Stamp | None] = {}
+        self._asked: list[NpmComponent] = []
+        self._failed_at = 0.0
 
     def find(self) -> ProjectComponents:
         """What there is now. Raises what `collect_components` raises. One thread at a time looks."""
@@ -113,20 +119,38 @@ class FollowedComponents:
         if not config.is_file():
             self._answer = None
             return ProjectComponents()
-        if self._answer is None or self._stamps != {path: _stamp(path) for path in self._stamps}:
+        failed = self._answer is not None and "error" in self._answer and self._may_try_again()
+        if self._answer is None or failed or self._stamps != _stamps(self._stamps):
             before = _stamps([config, *self._stamps])
             self._answer = _answer_of_reader(self._project)
             self._stamps = before | _stamps(Path(file) for file in self._answer["read"])
+            if "error" in self._answer:
+                self._failed_at = time.monotonic()
         answer = _without_error(self._answer, self._project)
         return _collected(self._project, answer, self._bundle(_npm_components(answer)))
 
+    def _may_try_again(self) -> bool:
+        return time.monotonic() - self._failed_at >= RETRY_SECONDS
+
     def _bundle(self, components: list[NpmComponent]) -> BundledComponents:
         """The components in TypeScript, bundled anew when one of their files has changed."""
-        known = set(self._bundled.paths or ())
-        if set(components) != known or _stamps(self._bundled_from) != self._bundled_from:
-            self._bundled = bundle_components(self._project.functions, components)
-            self._bundled_from = _stamps(_told_apart_by(self._bundled.files))
-        return self._bundled
+        bundled = self._bundled
+        if isinstance(bundled, ProjectError):
+            is_known = self._asked == components and not self._may_try_again()
+        else:
+            is_known = self._asked == components and _stamps(self._bundled_from) == self._bundled_from
+        if not is_known:
+            self._asked = components
+            try:
+                bundled = self._bundled = bundle_components(self._project.functions, components)
+            except ProjectError as error:
+                bundled = self._bundled = error
+                self._failed_at = time.monotonic()
+            else:
+                self._bundled_from = _stamps(_told_apart_by(bundled.files))
+        if isinstance(bundled, ProjectError):
+            raise bundled
+        return bundled
 
 
 def _told_apart_by(files: Iterable[Path]) -> set[Path]:

@@ -153,3 +153,96 @@ async def test_dev_follows_what_is_pushed_in_typescript(tmp_path: Path, backend:
     (app.functions / "use.py").write_text(USE)
     for checker in CHECKERS:
         assert {one.line for one in check(checker, tmp_path, "convex/use.py")} == {11, 12}
+
+
+CONFIG = """
+from parabola import define_app
+
+app = define_app()
+app.use("../components/kit")
+app.offer("../components/kit", name="shown")
+"""
+KIT = """
+from parabola import define_component, v
+
+component = define_component("kit", env={"MODE": v.optional(v.string())})
+"""
+
+
+def test_components_are_in_what_is_written_for_the_app_and_for_themselves(tmp_path: Path) -> None:
+    app = project(tmp_path, convex_config__py=CONFIG)
+    folder = tmp_path / "components" / "kit"
+    folder.mkdir(parents=True)
+    (folder / "convex_config.py").write_text(KIT)
+    (folder / "tasks.py").write_text(TASKS)
+    write_declarations(app)
+    for files in (written(app, "_generated"), written(app, "../components/kit/_generated")):
+        assert set(files) >= PYTHON
+    assert "add: MutationReference[_ComponentsKitTasksAddArgs, None]" in written(app, "_generated")["api.pyi"]
+    assert "kit: {" in written(app, "_generated")["api.d.ts"]
+    assert "add: MutationReference[_TasksAddArgs, None]" in (folder / "_generated" / "api.pyi").read_text()
+    offered = app.functions / "_python_components" / "shown" / "convex.config.ts"
+    assert "MODE: v.optional(v.string())," in offered.read_text()
+    # What is not offered any more is taken away, with what `npx convex` has written beside it.
+    (offered.parent / "_generated").mkdir()
+    (app.functions / "convex_config.py").write_text(CONFIG.replace("app.offer", "#"))
+    write_declarations(app)
+    assert not offered.parent.exists()
+
+
+async def test_dev_writes_types_of_components_and_pushes_them_when_they_change(tmp_path: Path) -> None:
+    app = project(tmp_path, convex_config__py=CONFIG, notes__py=TASKS)
+    folder = tmp_path / "components" / "kit"
+    folder.mkdir(parents=True)
+    (folder / "convex_config.py").write_text(KIT)
+    (folder / "tasks.py").write_text(TASKS)
+    backend = await Backend.open(BackendConfig(tmp_path / "data"))
+    try:
+        follower = Follower(app, backend)
+        await follower.push()
+        kit = backend.deployment.component_at("kit")
+        assert kit is not None
+        assert set(kit.definition.functions) == {"tasks:add"}
+        assert "_components_kit" in written(app, "_generated")["api.pyi"]
+        assert (folder / "_generated" / "server.pyi").exists()
+        assert (app.functions / "_python_components" / "shown").is_dir()
+        (folder / "tasks.py").write_text(TASKS.replace("def add", "def put"))
+        await follower.push()
+        kit = backend.deployment.component_at("kit")
+        assert kit is not None
+        assert set(kit.definition.functions) == {"tasks:put"}
+        (app.functions / "convex_config.py").unlink()
+        await follower.push()
+        kit = backend.deployment.component_at("kit")
+        assert kit is not None
+        assert kit.state == "unmounted"
+    finally:
+        await backend.close()
+
+
+async def test_a_component_whose_documents_do_not_fit_its_schema_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = project(tmp_path, convex_config__py=CONFIG, notes__py=TASKS)
+    folder = tmp_path / "components" / "kit"
+    folder.mkdir(parents=True)
+    (folder / "convex_config.py").write_text(KIT)
+    (folder / "tasks.py").write_text(TASKS)
+    backend = await Backend.open(BackendConfig(tmp_path / "data"))
+    try:
+        follower = Follower(app, backend)
+        await follower.push()
+        kit = backend.deployment.component_at("kit")
+        assert kit is not None
+        await backend.database.transact(
+            lambda tx: tx.view(kit.id).insert("tasks", {"text": "x"}), source="test"
+        )
+        (folder / "schema.py").write_text(
+            "from parabola import define_schema, define_table, v\n\n"
+            'schema = define_schema({"tasks": define_table({"text": v.number()})})\n'
+        )
+        await follower.push()
+        assert "Schema validation failed in the component kit." in capsys.readouterr().err
+        assert backend.deployment.component_at("kit") == kit
+    finally:
+        await backend.close()

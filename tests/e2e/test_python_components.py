@@ -104,6 +104,31 @@ def test_a_save_in_a_component_pushes_it_again(python_app: ServerProcess) -> Non
     assert asked(python_app, "words:extra", "moderation")["value"] == 7
 
 
+def test_components_are_there_after_a_restart(tmp_path: Path, npm_packages: Path) -> None:
+    shutil.copytree(EXAMPLES / "python", tmp_path, dirs_exist_ok=True, ignore=GENERATED)
+    (tmp_path / "node_modules").symlink_to(PACKAGES)
+    server = ServerProcess(tmp_path, "serve", "--port", "0", "--site-port", "0").start()
+    try:
+        told = server.cli("deploy").stderr
+        assert "+ component limits" in told
+        assert "+ component moderation" in told
+        server.run("messages:post", {"author": "ann", "text": "Before"})
+        server.kill()
+        server.start()
+        server.run("messages:post", {"author": "ann", "text": "After"})
+        assert server.run("messages:checked") == 2
+        assert (
+            server.cli("data", "passes", "--component", "moderation", "--format", "jsonl").stdout.count(
+                "length"
+            )
+            == 2
+        )
+        assert server.cli("run", "words:passed", "--component", "moderation").stdout.strip() == "2"
+        assert "component" not in server.cli("deploy").stderr
+    finally:
+        server.close()
+
+
 def test_an_app_in_typescript_uses_a_component_in_python(typescript_app: ConvexProject) -> None:
     easy = "We like short words. They are easy to read."
     hard = "Notwithstanding aforementioned considerations, incomprehensibilities accumulate interminably."

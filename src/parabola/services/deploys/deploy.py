@@ -120,8 +120,10 @@ class DeployService:
                     while (progress := await self.wait_for_schema(started.token)).state == "inProgress":
                         pass
                     if progress.state == "failed":
+                        where = f" in the component {progress.component_path}" * bool(progress.component_path)
                         raise BadRequest(
-                            f"Schema validation failed.\n{progress.error}", code="SchemaValidationFailed"
+                            f"Schema validation failed{where}.\n{progress.error}",
+                            code="SchemaValidationFailed",
                         )
                     if progress.state == "raceDetected":
                         raise RaceDetected(

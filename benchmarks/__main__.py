@@ -15,6 +15,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks import rows
+from benchmarks.component_pushes import component_pushes
 from benchmarks.file_transfers import transfers
 from benchmarks.floors import EchoServer, sqlite_durable_commits
 from benchmarks.report import Report
@@ -46,6 +47,7 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
             await rows.fan_out(report, server, floors)
             await rows.untouched_subscriptions(report, server, seconds)
             await rows.memory_per_subscription(report, server)
+        await component_pushes(report, Path(folder))
         for count in (1_000, 100_000, 1_000_000):
             if count <= largest:
                 await rows.reads(report, Path(folder), count)

@@ -34,23 +34,24 @@ def free_port() -> int:
 
 
 class Server:
-    """`parabola dev` on a copy of the application in `directory`: both languages are deployed."""
+    """`parabola dev` on a copy of an application in `directory`: both languages are deployed."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, application: Path = APPLICATION) -> None:
         self.directory = directory
+        self._application = application
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._secret = secrets.token_hex(32)
         self._process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Server:
-        shutil.copytree(
-            APPLICATION, self.directory, ignore=shutil.ignore_patterns("_generated", "__pycache__")
-        )
+        ignored = shutil.ignore_patterns("_generated", "__pycache__")
+        shutil.copytree(self._application, self.directory, ignore=ignored)
         (self.directory / "node_modules").symlink_to(NODE_MODULES)
         self._process = self._start()
         await self._wait_until_ready()
-        await asyncio.to_thread(self._push_typescript)
+        if self._application == APPLICATION:
+            await asyncio.to_thread(self.push_typescript)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -83,18 +84,12 @@ class Server:
             stderr=subprocess.DEVNULL,
         )
 
-    def _push_typescript(self) -> None:
-        command = [sys.executable, "-m", "parabola", "admin-key", *self._identity]
-        made = subprocess.run(command, capture_output=True, text=True, check=True)
-        environment = {
-            **os.environ,
-            "CI": "1",
-            "CONVEX_SELF_HOSTED_URL": self.url,
-            "CONVEX_SELF_HOSTED_ADMIN_KEY": made.stdout.strip(),
-        }
+    def push_typescript(self, *options: str) -> None:
+        """Run `npx convex deploy` with these options."""
+        environment = self.environment()
         cli = str(NODE_MODULES / "convex" / "bin" / "main.js")
         subprocess.run(
-            [node_executable(), cli, "deploy", "--typecheck", "disable"],
+            [node_executable(), cli, "deploy", "--typecheck", "disable", *options],
             cwd=self.directory,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -103,11 +98,25 @@ class Server:
             check=True,
         )
 
+    def environment(self) -> dict[str, str]:
+        """What tells the official command line which server is meant."""
+        command = [sys.executable, "-m", "parabola", "admin-key", *self._identity]
+        made = subprocess.run(command, capture_output=True, text=True, check=True)
+        return {
+            **os.environ,
+            "CI": "1",
+            "CONVEX_SELF_HOSTED_URL": self.url,
+            "CONVEX_SELF_HOSTED_ADMIN_KEY": made.stdout.strip(),
+        }
+
     async def _wait_until_ready(self) -> None:
         query = {"path": "bench:echo", "args": {"salt": 1}}
         async with aiohttp.ClientSession() as session:
             for _ in range(600):
                 try:
+                    if self._application != APPLICATION:
+                        async with session.get(f"{self.url}/version"):
+                            return
                     async with session.post(f"{self.url}/api/query", json=query) as answer:
                         if answer.status == 200 and (await answer.json())["status"] == "success":
                             return

@@ -20,6 +20,7 @@ from benchmarks.file_transfers import transfers
 from benchmarks.floors import EchoServer, sqlite_durable_commits
 from benchmarks.report import Report
 from benchmarks.scheduling import scheduled_calls
+from benchmarks.search import text_searches, vector_searches
 from benchmarks.server_process import Server, free_port, put_node_of_packages_on_path
 
 
@@ -51,6 +52,10 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
         for count in (1_000, 100_000, 1_000_000):
             if count <= largest:
                 await rows.reads(report, Path(folder), count)
+        for count in (10_000, 100_000):
+            if count <= largest:
+                await text_searches(report, Path(folder), count)
+                await vector_searches(report, Path(folder), count)
     return report
 
 

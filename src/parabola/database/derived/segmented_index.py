@@ -298,9 +298,10 @@ class SegmentedIndex(ABC, Generic[Definition, AnyEntry, Open, Sealed]):
             here = ids.at(slots)
             times = np.fromiter(map(live.get, here, repeat(NEVER)), np.int64, len(here))
             alive = times == parts["ts"][slots]
-            for slot, id in zip(slots[alive].tolist(), compress(here, alive.tolist()), strict=True):
-                if id not in found:
-                    removed[slot] = ALIVE
-                    found.add(id)
+            new = list(compress(here, alive.tolist()))
+            if not found.isdisjoint(new):
+                alive[alive] = [id not in found for id in new]
+            removed[slots[alive]] = ALIVE
+            found.update(new)
             pauses.step()
         return self._seal(parts, Slots.opened(parts, removed)) if (removed == ALIVE).any() else None

@@ -22,21 +22,26 @@ __all__ = ["TOKENIZER_VERSION", "query_words", "words"]
 TOKENIZER_VERSION: Final = 1
 """Another number whenever any text gives other words: indexes that were saved with another are rebuilt."""
 
-_ASCII_WORD: Final = re.compile(r"[0-9A-Za-z]+")
+_ASCII_WORD: Final = re.compile(r"[0-9a-z]+")
+_LONG_ASCII_WORD: Final = re.compile(rf"[0-9a-z]{{{MAX_SEARCH_WORD_BYTES + 1}}}")
 
 
 def words(text: str) -> list[str]:
     """The words of a document's text, in order and with repetitions."""
-    if text.isascii():
-        return [word.lower() for word in _ASCII_WORD.findall(text) if len(word) <= MAX_SEARCH_WORD_BYTES]
-    return list(_any_words(text, of_query=False))
+    if not text.isascii():
+        return list(_any_words(text, of_query=False))
+    text = text.lower()
+    found: list[str] = _ASCII_WORD.findall(text)
+    if _LONG_ASCII_WORD.search(text) is not None:
+        found = [word for word in found if len(word) <= MAX_SEARCH_WORD_BYTES]
+    return found
 
 
 def query_words(text: str) -> list[str]:
     """The first 16 words of what is searched for; of unspaced scripts the pairs alone."""
     if text.isascii():
-        matches = (match[0] for match in _ASCII_WORD.finditer(text))
-        found: Iterable[str] = (word.lower() for word in matches if len(word) <= MAX_SEARCH_WORD_BYTES)
+        matches = (match[0] for match in _ASCII_WORD.finditer(text.lower()))
+        found: Iterable[str] = (word for word in matches if len(word) <= MAX_SEARCH_WORD_BYTES)
     else:
         found = _any_words(text, of_query=True)
     return list(islice(found, MAX_SEARCH_WORDS))

@@ -220,3 +220,29 @@ async def test_many_own_writes_are_seen() -> None:
     pending = {f"id{n}": None if n % 2 else entry_of(f"other word{n}") for n in range(250)}
     assert len(await ids(index, "some", pending=pending, limit=1000)) == 50
     assert len(await ids(index, "other", pending=pending, limit=1000)) == 125
+
+
+async def test_upkeep_that_is_cancelled_loses_nothing(tmp_path: Path) -> None:
+    index = index_of(*(f"some word{n}" for n in range(40)), files=SegmentFiles(tmp_path))
+    for turns in range(6):
+        tidying = asyncio.ensure_future(index.tidy(index.last_ts))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        tidying.cancel()
+        await asyncio.wait([tidying])
+        assert len(await ids(index, "some")) == 40
+    await index.close(index.last_ts)
+    live = {f"id{n}": n + 1 for n in range(40)}
+    again, missing = await TextIndex.open(DEFINITION, SegmentFiles(tmp_path), live, 40)
+    assert missing == []
+    assert sorted(await ids(again, "some")) == sorted(live)
+
+
+async def test_documents_that_were_filled_in_are_saved_by_the_next_upkeep(tmp_path: Path) -> None:
+    index = TextIndex(DEFINITION, SegmentFiles(tmp_path))
+    index.fill([("id0", 1, entry_of("some word")), ("id1", 1, entry_of("other word"))])
+    index.filled()
+    await index.tidy(1)
+    again, missing = await TextIndex.open(DEFINITION, SegmentFiles(tmp_path), {"id0": 1, "id1": 1}, 1)
+    assert missing == []
+    assert await ids(again, "other") == ["id1"]

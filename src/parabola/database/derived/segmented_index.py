@@ -184,6 +184,9 @@ class SegmentedIndex(ABC, Generic[Definition, AnyEntry, Open, Sealed]):
     def filled(self) -> None:
         """Every document that was there before has been given to `fill`."""
         self._first_writes = None
+        if len(self._filling.slots):  # it is not filled any further: the next `tidy` saves it
+            self._frozen.append(self._filling)
+            self._filling = self._new_segment()
 
     # Files
 

@@ -15,7 +15,14 @@ from parabola.database.derived.postings import GrowingPostings, PostingTable
 from parabola.database.derived.segment_files import SegmentParts
 from parabola.database.derived.slots import ALIVE, Slots
 
-__all__ = ["OpenTextSegment", "Postings", "SealedTextSegment", "TextSegment", "merged_parts"]
+__all__ = [
+    "MAX_OPEN_SLOTS",
+    "OpenTextSegment",
+    "Postings",
+    "SealedTextSegment",
+    "TextSegment",
+    "merged_parts",
+]
 
 MAX_OPEN_SLOTS: Final = 4096
 """Documents of a segment that is not sealed yet: about as many are indexed anew after a crash."""

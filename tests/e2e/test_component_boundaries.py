@@ -1,0 +1,354 @@
+"""What lies between an app and its components, pushed by the official command line: routes, handles, ids."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.convex_cli import ConvexProject
+from server_process import ServerProcess
+
+pytestmark = pytest.mark.e2e
+
+APP = """
+import { defineApp } from "convex/server";
+import box from "./box/convex.config";
+
+const app = defineApp();
+app.use(box, { name: "right", httpPrefix: "/api" });
+app.use(box, { name: "left", httpPrefix: "/api/" });
+app.use(box, { name: "hidden" });
+export default app;
+"""
+BOX = """
+import { defineComponent } from "convex/server";
+import leaf from "../leaf/convex.config";
+
+const component = defineComponent("box");
+component.use(leaf, { name: "inner", httpPrefix: "/gc/" });
+export default component;
+"""
+LEAF = """
+import { defineComponent } from "convex/server";
+
+export default defineComponent("leaf");
+"""
+SCHEMA = """
+import { defineSchema, defineTable } from "convex/server";
+import { v } from "convex/values";
+
+export default defineSchema({ items: defineTable({ name: v.string() }) });
+"""
+BOX_FUNCTIONS = """
+import { createFunctionHandle } from "convex/server";
+import { v } from "convex/values";
+import { internal } from "./_generated/api";
+import { action, internalQuery, mutation, query } from "./_generated/server";
+
+export const add = mutation({
+  args: { name: v.string() },
+  returns: v.string(),
+  handler: async (ctx, args) => await ctx.db.insert("items", args),
+});
+export const secret = internalQuery({
+  args: {},
+  handler: async (ctx) => ({ mine: "behind a handle", met: await ctx.meta.getFunctionMetadata() }),
+});
+export const handle = query({
+  args: {},
+  handler: async () => await createFunctionHandle(internal.lib.secret),
+});
+export const ask = query({
+  args: { handle: v.string(), args: v.any() },
+  handler: async (ctx, { handle, args }) => await ctx.runQuery(handle as any, args),
+});
+export const schedule = mutation({
+  args: { handle: v.string() },
+  handler: async (ctx, { handle }) => { await ctx.scheduler.runAfter(0, handle as any, { name: "job" }); },
+});
+export const jobs = query({
+  args: {},
+  handler: async (ctx) => {
+    const jobs = await ctx.db.system.query("_scheduled_functions").collect();
+    return jobs.map((job) => `${job.name} ${job.state.kind}`);
+  },
+});
+export const keep = action({
+  args: {},
+  handler: async (ctx) => {
+    const id = await ctx.storage.store(new Blob(["stored"]));
+    return { id, url: await ctx.storage.getUrl(id) };
+  },
+});
+"""
+ROUTES = """
+import { httpRouter } from "convex/server";
+import { httpAction } from "./_generated/server";
+
+const http = httpRouter();
+const answer = httpAction(async (ctx, request) => {
+  const who = await ctx.auth.getUserIdentity();
+  const { pathname } = new URL(request.url);
+  return new Response(`NAME ${pathname} ${process.env.CONVEX_SITE_URL} ${who?.name ?? "nobody"}`);
+});
+for (const path of PATHS) {
+  for (const method of ["GET", "POST"] as const) http.route({ path, method, handler: answer });
+}
+PREFIXES
+export default http;
+"""
+APP_PREFIXES = """
+http.route({ pathPrefix: "/api/v2/", method: "GET", handler: answer });
+http.route({ pathPrefix: "/", method: "GET", handler: answer });
+"""
+CALLER = """
+import { createFunctionHandle, getFunctionName } from "convex/server";
+import { v } from "convex/values";
+import { components, internal } from "./_generated/api";
+import { action, internalMutation, internalQuery, mutation, query } from "./_generated/server";
+
+const { left, right } = components;
+export const add = mutation({
+  args: { to: v.string(), name: v.string() },
+  handler: async (ctx, { to, name }): Promise<string> =>
+    to === "app" ? await ctx.db.insert("items", { name }) : await ctx.runMutation(left.lib.add, { name }),
+});
+export const named = query({
+  args: { id: v.id("items") },
+  handler: async (ctx, { id }) => (await ctx.db.get(id))?.name ?? null,
+});
+export const file = query({
+  args: { id: v.id("_storage") },
+  handler: async (ctx, { id }) => await ctx.storage.getUrl(id),
+});
+export const keep = action({
+  args: {},
+  handler: async (ctx): Promise<any> => await ctx.runAction(left.lib.keep),
+});
+export const handle = query({
+  args: {},
+  handler: async (ctx): Promise<string> => await ctx.runQuery(left.lib.handle),
+});
+export const use = query({
+  args: { handle: v.string() },
+  handler: async (ctx, { handle }): Promise<any> => [
+    await ctx.runQuery(handle as any, {}),
+    await ctx.runQuery(right.lib.ask, { handle, args: {} }),
+  ],
+});
+export const page = internalQuery({
+  args: { size: v.number() },
+  handler: async (ctx, { size }) =>
+    (await ctx.db.query("items").paginate({ cursor: null, numItems: size })).page.length,
+});
+export const pageByHandle = query({
+  args: {},
+  handler: async (ctx): Promise<number> => {
+    const handle = await createFunctionHandle(internal.calls.page);
+    return await ctx.runQuery(left.lib.ask, { handle, args: { size: 1 } });
+  },
+});
+export const later = internalMutation({
+  args: { name: v.string() },
+  handler: async (ctx, args) => { await ctx.db.insert("items", args); },
+});
+export const schedule = mutation({
+  args: {},
+  handler: async (ctx) => {
+    const handle = await createFunctionHandle(internal.calls.later);
+    await ctx.runMutation(left.lib.schedule, { handle });
+  },
+});
+export const jobs = query({
+  args: {},
+  handler: async (ctx): Promise<any> => ({
+    app: (await ctx.db.system.query("_scheduled_functions").collect()).length,
+    left: await ctx.runQuery(left.lib.jobs),
+    right: await ctx.runQuery(right.lib.jobs),
+  }),
+});
+const thrown = (what: () => unknown) => {
+  try {
+    return what();
+  } catch (error: any) {
+    return `thrown: ${error.message}`;
+  }
+};
+export const names = query({
+  args: {},
+  handler: async () => {
+    const handle = await createFunctionHandle(internal.calls.later);
+    return {
+      same: (await createFunctionHandle(handle as any)) === handle,
+      ofHandle: thrown(() => getFunctionName(handle as any)),
+      ofComponent: thrown(() => getFunctionName(left.lib.add as any)),
+    };
+  },
+});
+"""
+
+
+def routes(name: str, paths: str, prefixes: str = "") -> str:
+    """An `http.ts` whose routes say who has answered."""
+    return ROUTES.replace("NAME", name).replace("PATHS", paths).replace("PREFIXES", prefixes)
+
+
+BOX_FILES = {
+    "convex.config.ts": BOX,
+    "schema.ts": SCHEMA,
+    "lib.ts": BOX_FUNCTIONS,
+    "http.ts": routes("box", '["/hello", "/exact", "/v2/x"]'),
+}
+APP_ROUTES = routes("app", '["/api/exact"]', APP_PREFIXES)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, npm_packages: Path) -> Iterator[ConvexProject]:
+    """An app with a component that is mounted three times and has a child; a server of its own."""
+    directory = tmp_path_factory.mktemp("boundaries")
+    server = ServerProcess(directory, "serve", "--port", "0", "--site-port", "0").start()
+    project = ConvexProject(directory / "project", server)
+    for file in (project.directory / "convex").glob("*.ts"):
+        file.unlink()
+    for path, text in {
+        "convex.config.ts": APP,
+        "schema.ts": SCHEMA,
+        "http.ts": APP_ROUTES,
+        "calls.ts": CALLER,
+        **{f"box/{name}": text for name, text in BOX_FILES.items()},
+        "leaf/convex.config.ts": LEAF,
+        "leaf/http.ts": routes("leaf", '["/hello"]'),
+    }.items():
+        project.write(path, text)
+    project.push()
+    yield project
+    server.close()
+
+
+def ask(app: ConvexProject, path: str, method: str = "GET", **headers: str) -> tuple[int, list[str]]:
+    """Status and words that an HTTP action answers with."""
+    request = urllib.request.Request(app.server.url + "/http" + path, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read().decode().split(" ")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode().split(" ")
+
+
+def who(app: ConvexProject, path: str, method: str = "GET") -> str | int:
+    """Whose route answers, or the status if nobody's."""
+    status, words = ask(app, path, method)
+    return words[0] if status == 200 else status
+
+
+def test_a_mount_has_its_paths_for_itself(app: ConvexProject) -> None:
+    status, (name, path, site, identity) = ask(app, "/api/hello")
+    assert (status, name, path, identity) == (200, "box", "/api/hello", "nobody")
+    assert site.endswith("/api")
+    assert who(app, "/api/nothing") == 404
+    assert who(app, "/hello") == who(app, "/nothing") == "app"
+    assert who(app, "/hello", "POST") == 404
+
+
+def test_prefixes_add_up(app: ConvexProject) -> None:
+    name, path, site, _ = ask(app, "/api/gc/hello")[1]
+    assert (name, path) == ("leaf", "/api/gc/hello")
+    assert site.endswith("/api/gc")
+    assert who(app, "/gc/hello") == "app"
+
+
+def test_an_exact_route_beats_a_mount_and_a_longer_prefix_does_for_its_method(app: ConvexProject) -> None:
+    assert who(app, "/api/exact") == "app"
+    assert who(app, "/api/v2/x") == "app"
+    assert who(app, "/api/v2/x", "POST") == "box"
+
+
+def test_of_two_mounts_at_one_prefix_the_later_one_counts(app: ConvexProject) -> None:
+    sites: Any = {each["path"]: each["httpPrefix"] for each in app.call("_system/frontend/components:list")}
+    assert sites["left"] == "/api/"
+    assert sites["hidden"] is sites["hidden/inner"] is None
+
+
+def test_a_handle_is_the_same_after_pushes_and_moves_and_reaches_what_names_do_not(
+    app: ConvexProject,
+) -> None:
+    handle = app.call("calls:handle")
+    met = {"name": "lib:secret", "componentPath": "left", "type": "query", "visibility": "internal"}
+    expected = {"mine": "behind a handle", "met": met}
+    assert app.call("calls:use", {"handle": handle}) == [expected, expected]
+    first = app.call("calls:add", {"to": "left", "name": "kept"})
+    moved = app.directory / "convex" / "crate"
+    (app.directory / "convex" / "box").rename(moved)
+    app.edit("convex.config.ts", "./box/", "./crate/")
+    try:
+        app.push()
+        assert app.call("calls:handle") == handle
+        assert app.call("calls:use", {"handle": handle}) == [expected, expected]
+        assert first in app.ok("data", "items", "--component", "left").screen
+        app.edit("crate/lib.ts", "export const secret", "const secret")
+        app.edit("crate/lib.ts", "internal.lib.secret", "internal.lib.secret as any")
+        app.push()
+        missing = app.convex("run", "calls:use", f'{{"handle": "{handle}"}}')
+        assert "Function handle not found" in missing.told
+    finally:
+        moved.rename(app.directory / "convex" / "box")
+        app.write("convex.config.ts", APP)
+        app.write("box/lib.ts", BOX_FUNCTIONS)
+        app.push()
+    assert app.call("calls:handle") == handle
+    assert app.call("calls:use", {"handle": handle})[0] == expected
+
+
+def test_a_handle_has_no_name(app: ConvexProject) -> None:
+    names: Any = app.call("calls:names")
+    assert names["same"] is True
+    assert names["ofHandle"].startswith("thrown:")
+    assert names["ofComponent"].startswith("thrown:")
+
+
+def test_a_job_is_where_it_was_scheduled_wherever_it_leads(app: ConvexProject) -> None:
+    app.call("calls:schedule")
+    app.server.wait_for(lambda: app.call("calls:jobs")["left"] == ["calls.js:later success"])
+    assert app.call("calls:jobs") == {"app": 0, "left": ["calls.js:later success"], "right": []}
+
+
+def test_a_function_of_the_app_may_paginate_behind_a_component(app: ConvexProject) -> None:
+    app.call("calls:add", {"to": "app", "name": "mine"})
+    assert app.call("calls:pageByHandle") == 1
+
+
+def test_an_id_of_a_component_finds_nothing_in_the_app(app: ConvexProject) -> None:
+    """Both tables have one name and one number: only the namespace tells them apart."""
+    own = app.call("calls:add", {"to": "app", "name": "mine"})
+    other = app.call("calls:add", {"to": "left", "name": "theirs"})
+    assert app.call("calls:named", {"id": own}) == "mine"
+    assert app.call("calls:named", {"id": other}) is None
+    kept: Any = app.call("calls:keep")
+    assert app.call("calls:file", {"id": kept["id"]}) is None
+    with urllib.request.urlopen(kept["url"]) as answer:
+        assert answer.read() == b"stored"
+
+
+def test_a_prefix_of_the_app_moves_its_routes_alone(app: ConvexProject) -> None:
+    app.edit("convex.config.ts", "defineApp()", 'defineApp({ httpPrefix: "/app" })')
+    app.push()
+    assert who(app, "/app/api/exact") == who(app, "/app/nothing") == "app"
+    assert who(app, "/api/exact") == "box"
+    assert ask(app, "/app/nothing")[1][2] + "/api" == ask(app, "/api/hello")[1][2]
+    app.write("convex.config.ts", APP)
+    app.push()
+    assert who(app, "/api/exact") == "app"
+
+
+def test_a_route_for_all_that_a_mount_has_is_refused(app: ConvexProject) -> None:
+    app.edit("http.ts", 'pathPrefix: "/api/v2/"', 'pathPrefix: "/api/"')
+    done = app.convex("dev", "--once", "--typecheck", "disable")
+    app.write("http.ts", APP_ROUTES)
+    assert done.status == 1
+    assert "/api/" in done.told
+    assert who(app, "/api/v2/x") == "app"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from parabola.database.derived.nth_greatest import nth_greatest
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.slots import SlotIds
+from parabola.database.derived.slot_ids import SlotIds
 
 __all__ = ["Found", "best"]
 

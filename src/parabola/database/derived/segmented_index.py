@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from parabola.database.derived.background import Pauses
 from parabola.database.derived.entries import EntryChange, TextEntry, VectorEntry
 from parabola.database.derived.segment_files import DamagedSegment, SegmentFiles, SegmentParts
-from parabola.database.derived.slots import ALIVE, NEVER, SavedIds, Slots
+from parabola.database.derived.slot_ids import SavedIds
+from parabola.database.derived.slots import ALIVE, NEVER, Slots
 from parabola.database.derived.tiers import SegmentSize, Tiers
 
 __all__ = ["SegmentedIndex", "Sources"]

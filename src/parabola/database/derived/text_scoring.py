@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from parabola.database.derived.found import Found, best
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.slots import SlotIds
+from parabola.database.derived.slot_ids import SlotIds
 from parabola.database.derived.text_query import TextQuery, TextResult
 from parabola.database.derived.text_segment import Postings
 from parabola.database.derived.weights import Weights

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from parabola.database.derived.found import Found, best
 from parabola.database.derived.nth_greatest import nth_greatest
-from parabola.database.derived.slots import SlotIds
+from parabola.database.derived.slot_ids import SlotIds
 from parabola.database.derived.vector_query import VectorQuery, VectorResult, similarities
 from parabola.database.derived.vector_segment import CoarseRows
 

@@ -246,3 +246,30 @@ async def test_documents_that_were_filled_in_are_saved_by_the_next_upkeep(tmp_pa
     again, missing = await TextIndex.open(DEFINITION, SegmentFiles(tmp_path), {"id0": 1, "id1": 1}, 1)
     assert missing == []
     assert await ids(again, "other") == ["id1"]
+
+
+async def test_segments_of_their_real_size_answer_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    random = Random(5)
+    index, model = index_of(files=SegmentFiles(tmp_path)), TextModel()
+    words = [f"{first}{second}" for first in "abcdefgh" for second in range(60)]
+    for ts in range(1, 12):
+        ids = random.sample(range(9000), 1500)
+        changes = [
+            EntryChange(
+                f"id{id}",
+                entry_of(" ".join(random.choices(words, k=6)) + " common" * random.choice((0, 1, 1)), 1.0),
+            )
+            for id in ids
+        ]
+        for each in (index, model):
+            each.apply(ts, changes)
+        await index.tidy(ts)
+    assert index.slots == 11 * 1500
+    for ts in (3, 11):
+        for text in ("common", "a1", "common a1 b", "c"):
+            for limit in (10, 1024):
+                asked = TextQuery.of(text)
+                assert await index.search(asked, ts, limit) == model.search(asked, ts, limit)

@@ -56,7 +56,8 @@ class SearchedSegment:
         chosen = [self.postings[term] for term in terms]
         slots = np.concatenate([_NO_SLOTS, *(postings.slots for postings in chosen)])
         counts = np.concatenate([_NO_COUNTS, *(postings.counts for postings in chosen)])
-        factor = np.repeat([factors[term] for term in terms], [len(postings.slots) for postings in chosen])
+        lengths = np.array([len(postings.slots) for postings in chosen], np.int64)
+        factor = np.repeat(np.array([factors[term] for term in terms], np.float64), lengths)
         if self.allowed is not None:
             is_allowed = self.allowed[slots]
             slots, counts, factor = slots[is_allowed], counts[is_allowed], factor[is_allowed]

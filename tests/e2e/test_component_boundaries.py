@@ -17,26 +17,35 @@ pytestmark = pytest.mark.e2e
 
 APP = """
 import { defineApp } from "convex/server";
+import { v } from "convex/values";
 import box from "./box/convex.config";
 
-const app = defineApp();
-app.use(box, { name: "right", httpPrefix: "/api" });
-app.use(box, { name: "left", httpPrefix: "/api/" });
+const env = { TONE: v.optional(v.string()) };
+const app = defineApp({ env });
+app.use(box, { name: "right", httpPrefix: "/api", env: { SOUND: "fixed" } });
+app.use(box, { name: "left", httpPrefix: "/api/", env: { SOUND: app.env.TONE } });
 app.use(box, { name: "hidden" });
 export default app;
 """
 BOX = """
 import { defineComponent } from "convex/server";
+import { v } from "convex/values";
 import leaf from "../leaf/convex.config";
 
-const component = defineComponent("box");
-component.use(leaf, { name: "inner", httpPrefix: "/gc/" });
+const component = defineComponent("box", { env: { SOUND: v.optional(v.string()) } });
+component.use(leaf, { name: "inner", httpPrefix: "/gc/", env: { TIMBRE: component.env.SOUND } });
 export default component;
 """
 LEAF = """
 import { defineComponent } from "convex/server";
+import { v } from "convex/values";
 
-export default defineComponent("leaf");
+export default defineComponent("leaf", { env: { TIMBRE: v.optional(v.string()) } });
+"""
+LEAF_FUNCTIONS = """
+import { query } from "./_generated/server";
+
+export const timbre = query({ args: {}, handler: async () => process.env.TIMBRE ?? "unset" });
 """
 SCHEMA = """
 import { defineSchema, defineTable } from "convex/server";
@@ -47,7 +56,7 @@ export default defineSchema({ items: defineTable({ name: v.string() }) });
 BOX_FUNCTIONS = """
 import { createFunctionHandle } from "convex/server";
 import { v } from "convex/values";
-import { internal } from "./_generated/api";
+import { components, internal } from "./_generated/api";
 import { action, internalQuery, mutation, query } from "./_generated/server";
 
 export const add = mutation({
@@ -66,6 +75,13 @@ export const handle = query({
 export const ask = query({
   args: { handle: v.string(), args: v.any() },
   handler: async (ctx, { handle, args }) => await ctx.runQuery(handle as any, args),
+});
+export const sound = query({
+  args: {},
+  handler: async (ctx): Promise<string> => {
+    const count = (await ctx.db.query("items").filter((q) => q.eq(q.field("name"), "beat")).collect()).length;
+    return `${count} ${await ctx.runQuery(components.inner.lib.timbre, {})}`;
+  },
 });
 export const schedule = mutation({
   args: { handle: v.string() },
@@ -140,6 +156,11 @@ export const use = query({
     await ctx.runQuery(handle as any, {}),
     await ctx.runQuery(right.lib.ask, { handle, args: {} }),
   ],
+});
+export const sounds = query({
+  args: {},
+  handler: async (ctx): Promise<string> =>
+    `${await ctx.runQuery(left.lib.sound)}, ${await ctx.runQuery(right.lib.sound)}`,
 });
 export const page = internalQuery({
   args: { size: v.number() },
@@ -222,6 +243,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, npm_packages: Path) -> Iterato
         "calls.ts": CALLER,
         **{f"box/{name}": text for name, text in BOX_FILES.items()},
         "leaf/convex.config.ts": LEAF,
+        "leaf/lib.ts": LEAF_FUNCTIONS,
         "leaf/http.ts": routes("leaf", '["/hello"]'),
     }.items():
         project.write(path, text)
@@ -334,8 +356,23 @@ def test_an_id_of_a_component_finds_nothing_in_the_app(app: ConvexProject) -> No
         assert answer.read() == b"stored"
 
 
+def test_a_live_query_follows_components_and_the_variables_handed_down_to_them(app: ConvexProject) -> None:
+    def change(value: str | None) -> None:
+        app.post("/api/update_environment_variables", {"changes": [{"name": "TONE", "value": value}]})
+
+    with app.start("run", "calls:sounds", "--watch") as watch:
+        place = watch.wait_for("0 unset, 0 fixed")
+        change("soft")
+        place = watch.wait_for("0 soft, 0 fixed", place)
+        app.call("calls:add", {"to": "left", "name": "beat"})
+        place = watch.wait_for("1 soft, 0 fixed", place)
+        change(None)
+        watch.wait_for("1 unset, 0 fixed", place)
+        assert watch.interrupt() in (0, -2, 130)
+
+
 def test_a_prefix_of_the_app_moves_its_routes_alone(app: ConvexProject) -> None:
-    app.edit("convex.config.ts", "defineApp()", 'defineApp({ httpPrefix: "/app" })')
+    app.edit("convex.config.ts", "defineApp({ env })", 'defineApp({ env, httpPrefix: "/app" })')
     app.push()
     assert who(app, "/app/api/exact") == who(app, "/app/nothing") == "app"
     assert who(app, "/api/exact") == "box"

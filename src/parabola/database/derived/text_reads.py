@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from parabola.database.derived.entries import TextEntry
 from parabola.database.derived.ranks import Rank, may_reach
@@ -15,6 +14,8 @@ from parabola.database.derived.weights import Weights
 __all__ = ["TextRead", "TextWatchers"]
 
 Holder = TypeVar("Holder")
+_CLOSE: Final = 1e-6
+"""How close to a floor it is left to the read itself: far more than rounding makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,9 @@ class TextWatchers(Generic[Holder]):
         for filter in (None, *enumerate(entry.filters)):
             group = self._groups.get(filter)
             if group is not None:
-                for read, its_holders in group.concerned(entry):
-                    if not its_holders <= holders and read.touched_by(id, entry):
-                        holders |= its_holders
+                for held in group.concerned(entry):
+                    if not held.holders <= holders and held.read.touched_by(id, entry):
+                        holders |= held.holders
         return holders
 
 
@@ -103,7 +104,7 @@ class _Group(Generic[Holder]):
         """Whether it was not there yet."""
         held = self._held(read)
         if held is None:
-            held = _Held(read, set())
+            held = _Held(read)
             for word in read.query.words:
                 self.words.setdefault(word, {})[id(read)] = held
             if (prefix := read.query.prefix) is not None:
@@ -134,21 +135,46 @@ class _Group(Generic[Holder]):
         word = next(iter(read.query.words), "")
         return self.words.get(word, {}).get(id(read))
 
-    def concerned(self, entry: TextEntry) -> Iterable[_Held[Holder]]:
-        """The reads that ask for a word of a document, each once."""
+    def concerned(self, entry: TextEntry) -> list[_Held[Holder]]:
+        """The reads that ask for a word of a document, each once, without most that it ranks too low for.
+
+        Its score is added up word by word here, which costs less than asking each read: in another order, so
+        what is close is left to the read.
+        """
         found: dict[int, _Held[Holder]] = {}
+        scores: defaultdict[int, float] = defaultdict(float)
+        length = entry.length
         for word in entry.terms.keys() & self.words.keys():
-            found |= self.words[word]
+            count = entry.terms[word]
+            for key, held in self.words[word].items():
+                found[key] = held
+                scores[key] += held.weights.part(held.factors[word], count, length)
         if self._lengths:
-            begun = {term[:length] for term in entry.terms for length in self._lengths if length < len(term)}
-            for prefix in begun & self.prefixes.keys():
-                found |= self.prefixes[prefix]
-        return found.values()
+            for term, count in entry.terms.items():
+                for size in self._lengths:
+                    begun = self.prefixes.get(term[:size]) if size < len(term) else None
+                    if begun is not None:
+                        for key, held in begun.items():
+                            if term not in held.factors:
+                                found[key] = held
+                                factor = held.weights.factor(term, is_exact=False)
+                                scores[key] += held.weights.part(factor, count, length)
+        return [held for key, held in found.items() if scores[key] >= held.least]
 
 
-class _Held(NamedTuple, Generic[Holder]):
-    read: TextRead
-    holders: set[Holder]
+class _Held(Generic[Holder]):
+    """A read, who holds it, what each of its words is multiplied with, and a score below which nothing
+    touches it.
+    """
+
+    __slots__ = ("factors", "holders", "least", "read", "weights")
+
+    def __init__(self, read: TextRead) -> None:
+        self.read = read
+        self.weights = read.weights
+        self.holders: set[Holder] = set()
+        self.factors = {word: read.weights.factor(word, is_exact=True) for word in read.query.words}
+        self.least = 0.0 if read.floor is None else read.floor.score - _CLOSE * max(1.0, read.floor.score)
 
 
 def _drop(reads: dict[str, dict[int, _Held[Holder]]], key: str, read: TextRead) -> None:

@@ -77,6 +77,12 @@ class ProjectComponents:
     folders: Mapping[str, Path] = field(default_factory=dict)
     """Where each component in Python is, by the path of its definition."""
 
+    def python_sources(self) -> Iterator[str]:
+        """The texts of the components' modules in Python."""
+        for each in self.definitions:
+            if each.config is None:
+                yield from (module.source for module in each.modules if module.path.endswith(".py"))
+
     def pushed(self) -> tuple[PushedDefinition, ...]:
         """The definitions, as a push has them."""
         return tuple(each.pushed() for each in self.definitions)

@@ -429,6 +429,27 @@ async def test_a_config_that_makes_no_sense_says_where(
             "component = define_component('leaf')\ncomponent.use('../kit')\n",
             "Found cyclic definition dependency",
         ),
+        (
+            "convex/convex_config.py",
+            "from parabola import define_app\napp = define_app()\n"
+            "app.use('../components/leaf', http_prefix='/x')\n",
+            'HTTP mount "/x/" is invalid: Child component "leaf" doesn\'t have any HTTP routes.',
+        ),
+        (
+            "convex/http.py",
+            KIT_HTTP.replace('path="/hello"', 'path_prefix="/one/"'),
+            'HTTP mount "/one/" is invalid: Overlap with existing prefix route',
+        ),
+        (
+            "convex/convex_config.py",
+            "from parabola import define_app, v\napp = define_app(env={'NEEDED': v.string()})\n",
+            r"that convex_config.py requires are not set: NEEDED. Set them with `parabola env set`",
+        ),
+        (
+            "convex/convex_config.py",
+            "from parabola import define_app, v\napp = define_app(env={'N': v.number()})\n",
+            "Env var `N` on the app has a non-string validator",
+        ),
         ("components/kit/lib.py", "1 / 0\n", r"components/kit/lib.py:1: ZeroDivisionError"),
         ("components/kit/schema.py", "x = 1\n", r"components/kit/schema.py: It defines no schema"),
         (

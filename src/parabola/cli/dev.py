@@ -237,8 +237,9 @@ class Follower:
             data = self._project.data_files()
             texts = {file.path: file.source for file in data.files}
             components = self._components.find()
+            sources = [*modules.values(), *components.python_sources()]
             left_out = (*data.left_out, *components.left_out)
-            return _Files(modules, self._imported.find(modules.values()), texts, components, left_out)
+            return _Files(modules, self._imported.find(sources), texts, components, left_out)
         except (ProjectError, OSError) as error:
             return str(error)
 

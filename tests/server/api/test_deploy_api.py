@@ -340,14 +340,15 @@ async def test_a_push_starts_no_host_for_its_components(
 
 async def test_what_is_no_definition_is_refused(pusher: Pusher) -> None:
     push = push_of({"served.js": query("1")})
-    for source, text in (
-        ("export default { export: () => ({}) };", "convex.config.js does not define an app or a component"),
-        ("export default 1;", "must have exactly one export"),
-        ("export default { export() { throw new Error('no'); } };", "Uncaught Error: no"),
+    other, invalid = "InvalidConvexConfig", "InvalidDefinition"
+    for source, code, text in (
+        ("export default { export: () => ({}) };", invalid, "convex.config.js does not define an app or a"),
+        ("export default 1;", other, "must have exactly one export"),
+        ("export default { export() { throw new Error('no'); } };", other, "Uncaught Error: no"),
     ):
         push["appDefinition"]["definition"] = module("convex.config.js", source)
         refused = await pusher.post("/api/deploy2/start_push", push, status=400)
-        assert refused["code"] == "InvalidConvexConfig"
+        assert refused["code"] == code
         assert text in refused["message"]
 
 

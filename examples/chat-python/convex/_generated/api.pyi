@@ -23,7 +23,6 @@ from parabola.authoring.typed_contexts import (
     QueryReferenceMaybeArgs,
     Record,
 )
-from parabola import components as components
 from parabola.values.int64 import Int64
 from parabola.values.placeholders import CommitTs
 from .server import Channels as Channels
@@ -140,7 +139,12 @@ class _internal:
     messages: _internal_messages
     presence: _internal_presence
 
+class _components:
+    pass
+
 api: _api
 """References to the public functions."""
 internal: _internal
 """References to every function that only other functions may call."""
+components: _components
+"""References to the functions of the components that are used."""

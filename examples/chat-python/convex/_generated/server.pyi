@@ -45,6 +45,7 @@ from parabola.authoring.typed_contexts import (
     TypedQueryCtx,
     TypedReader,
     TypedWriter,
+    TransactionalVectorFilter,
     VectorFilter,
     VectorResult,
 )
@@ -66,7 +67,6 @@ from parabola import SyncRequest as SyncRequest
 from parabola import UserIdentity as UserIdentity
 from parabola import action as action
 from parabola import audit_vars as audit_vars
-from parabola import components as components
 from parabola import cron_jobs as cron_jobs
 from parabola import env as env
 from parabola import http_action as http_action
@@ -80,6 +80,7 @@ from parabola import query as query
 from parabola import v as v
 
 from .api import api as api
+from .api import components as components
 from .api import internal as internal
 
 class Channels(TypedDict):

@@ -23,7 +23,6 @@ from parabola.authoring.typed_contexts import (
     QueryReferenceMaybeArgs,
     Record,
 )
-from parabola import components as components
 from parabola.values.int64 import Int64
 from parabola.values.placeholders import CommitTs
 from .server import Tasks as Tasks
@@ -89,7 +88,12 @@ class _internal_sample:
 class _internal:
     sample: _internal_sample
 
+class _components:
+    pass
+
 api: _api
 """References to the public functions."""
 internal: _internal
 """References to every function that only other functions may call."""
+components: _components
+"""References to the functions of the components that are used."""

@@ -42,6 +42,10 @@ class LanguageRow:
     http_module: str
     written_as: str
     """The endings its authors use, for texts."""
+    config: str
+    """The file that defines the app or a component, as its authors write it."""
+    command: str
+    """The command line that its authors use."""
     analyzed_at_once: bool = False
     """Its modules are analysed together, not each by itself with what it imports."""
     pushed_by_npx: bool = False
@@ -49,6 +53,8 @@ class LanguageRow:
     is_advised: bool = False
     """Its authors are told more than the official texts, and unknown tables are refused: nothing official
     says what such functions do."""
+    has_integers: bool = False
+    """Its functions tell integers from other numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ class Runtime:
     """Queries and mutations too, and not actions alone."""
     installs_packages: bool = False
     """Modules may import packages that the server installs (deploy-api §5.2)."""
+    begins_as_copy: bool = False
+    """Hosts are copies of one that has loaded everything, components too."""
     answers_normalize_id: bool = False
     """The host is told the numbers of tables, and answers `normalizeId` by itself (js-runtime §1.6)."""
 
@@ -79,11 +87,22 @@ LANGUAGES: Final[Mapping[Language, LanguageRow]] = {
             "auth_config.py",
             "http.py",
             ".py",
+            "convex_config.py",
+            "parabola",
             analyzed_at_once=True,
             is_advised=True,
+            has_integers=True,
         ),
         LanguageRow(
-            "typescript", ".js", "schema.js", "auth.config.js", "http.js", ".ts (or .js)", pushed_by_npx=True
+            "typescript",
+            ".js",
+            "schema.js",
+            "auth.config.js",
+            "http.js",
+            ".ts (or .js)",
+            "convex.config.ts",
+            "npx convex",
+            pushed_by_npx=True,
         ),
     )
 }
@@ -91,7 +110,13 @@ LANGUAGES: Final[Mapping[Language, LanguageRow]] = {
 RUNTIMES: Final[Mapping[RuntimeName, Runtime]] = {
     row.name: row
     for row in (
-        Runtime("python", "python", lambda settings: settings.action_seconds, MAX_ARGUMENTS_SIZE),
+        Runtime(
+            "python",
+            "python",
+            lambda settings: settings.action_seconds,
+            MAX_ARGUMENTS_SIZE,
+            begins_as_copy=True,
+        ),
         Runtime(
             "isolate",
             "typescript",

@@ -166,7 +166,7 @@ class HostSet:
                     self._config.packages_directory,
                     self._config.settings,
                 )
-                if runtime == "python":
+                if RUNTIMES[runtime].begins_as_copy:
                     bundle = replace(bundle, components=self._components_of(runtime))
                 spawner = self._config.spawner(runtime, bundle)
                 self._hosts_of[runtime] = RuntimeHosts(self._config, spawner, runtime)

@@ -18,6 +18,7 @@ from parabola.functions.deployed.components import Component
 from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY
+from parabola.functions.deployed.runtimes import language_of
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, TRANSACTIONAL, CallArguments, Syscall
 from parabola.functions.system.registry import PREFIX
 from parabola.values.articles import with_article
@@ -175,7 +176,7 @@ def _as_returned(execution: Execution, called: Called, args: Mapping[str, Any], 
     """The result of a call as its caller gets it. A host knows of functions that are called by their names
     alone which of the numbers that they return are integers.
     """
-    if args.get("name") is not None or execution.spec.runtime != "python":
+    if args.get("name") is not None or not language_of(execution.spec.runtime).has_integers:
         return value_json
     spec = called.component.definition.functions.get(called.name.canonical)
     integers = None if spec is None else spec.returned_integers

@@ -340,16 +340,15 @@ def check_variables(
     """Raise `BadRequest`, to an author who pushes a language, when a variable that the app requires is not
     set.
     """
-    is_python = language == "python"
-    config, command = ("convex_config.py", "parabola") if is_python else ("convex.config.ts", "npx convex")
+    row = LANGUAGES[language]
     app = definitions.get(APP_PATH)
     declared = (app.shape.env_vars if app is not None else None) or ()
     missing = sorted(name for name, variable in declared if not variable.optional and name not in env)
     if missing:
         # The command line finds the names between the colon and the full stop.
         raise BadRequest(
-            f"Environment variables that {config} requires are not set: {', '.join(missing)}. "
-            f"Set them with `{command} env set`, or declare them as optional.",
+            f"Environment variables that {row.config} requires are not set: {', '.join(missing)}. "
+            f"Set them with `{row.command} env set`, or declare them as optional.",
             code="MissingEnvironmentVariables",
         )
 

@@ -481,6 +481,11 @@ def test_an_archive_is_imported_into_components_by_the_command_line(app: ConvexP
     )
 
 
+def crons_of(app: ConvexProject, path: str) -> list[str]:
+    listed: Any = app.call("_system/frontend/listCronJobs", {"componentId": component_id(app, path)})
+    return [each["name"] for each in listed]
+
+
 def test_who_is_unmounted_keeps_his_data_for_his_return(app: ConvexProject) -> None:
     app.call("kits:add", {"to": "two", "name": "kept"})
     before = app.call("kits:names")[1]
@@ -491,6 +496,8 @@ def test_who_is_unmounted_keeps_his_data_for_his_return(app: ConvexProject) -> N
     assert [name for name in app.call("kits:names")[1] if name != "tick"] == []
     states: Any = {each["path"]: each["state"] for each in app.call("_system/frontend/components:list")}
     assert states["two"] == states["two/inner"] == "unmounted"
+    crons = {path: crons_of(app, path) for path in ("one", "two", "three")}
+    assert crons == {"one": ["tick"], "two": [], "three": ["tick"]}
     # Who was unmounted can be looked at, and not written to but by an import.
     assert "kept" in app.ok("data", "items", "--component", "two").screen
     edit = {"table": "items", "documents": [{"name": "x"}], "componentId": component_id(app, "two")}
@@ -505,6 +512,7 @@ def test_who_is_unmounted_keeps_his_data_for_his_return(app: ConvexProject) -> N
     app.write("kits.ts", CALLER)
     app.push()
     assert {*before, "meanwhile"} <= set(app.call("kits:names")[1])
+    assert crons_of(app, "two") == ["tick"]
     assert app.call("kits:handles") == handles
 
 
@@ -545,6 +553,14 @@ BROKEN: dict[str, tuple[dict[str, str], str]] = {
     "a variable that is not given": (
         {"convex.config.ts": APP.replace('{ name: "two", env: { LEVEL: "low" } }', '{ name: "two" }')},
         'Component "two" is missing required env var "LEVEL"',
+    ),
+    "a variable that nobody declares": (
+        {"convex.config.ts": APP.replace('LEVEL: "low"', 'LEVEL: "low", NOPE: "x"')},
+        'Component "two" has no env var named "NOPE"',
+    ),
+    "documents that a new schema does not allow": (
+        {"kit/schema.ts": KIT_SCHEMA.replace("name: v.string()", "name: v.number()")},
+        'Schema validation failed in component "one"',
     ),
     "a definition that throws": (
         {"kit/convex.config.ts": KIT + '\nthrow new Error("no kit today");\n'},

@@ -20,7 +20,7 @@ __all__ = ["SearchedSegment", "rank"]
 
 _SPARSE: Final = 16
 _NO_SLOTS: Final[NDArray[np.int64]] = np.empty(0, np.int64)
-_NO_COUNTS: Final[NDArray[np.float64]] = np.empty(0, np.float64)
+_NO_NUMBERS: Final[NDArray[np.float64]] = np.empty(0, np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,15 +53,24 @@ class SearchedSegment:
     def found(self, factors: dict[str, float], weights: Weights) -> Found:
         """The documents that have one of the words, with their scores: see `text_query.score`."""
         terms = sorted(self.postings.keys() & factors.keys())
-        chosen = [self.postings[term] for term in terms]
-        slots = np.concatenate([_NO_SLOTS, *(postings.slots for postings in chosen)])
-        counts = np.concatenate([_NO_COUNTS, *(postings.counts for postings in chosen)])
-        lengths = np.array([len(postings.slots) for postings in chosen], np.int64)
-        factor = np.repeat(np.array([factors[term] for term in terms], np.float64), lengths)
-        if self.allowed is not None:
-            is_allowed = self.allowed[slots]
-            slots, counts, factor = slots[is_allowed], counts[is_allowed], factor[is_allowed]
-        parts = self._parts(slots, counts, factor, weights)
+        if not terms:
+            return Found(_NO_NUMBERS, _NO_NUMBERS, _NO_SLOTS, self.ids)
+        postings = [self.postings[term] for term in terms]
+        slots = np.concatenate([each.slots for each in postings])
+        counts = np.concatenate([each.counts for each in postings])
+        factor: NDArray[np.float64] | float = factors[terms[0]]
+        if len(terms) > 1:
+            sizes = np.array([len(each.slots) for each in postings], np.int64)
+            factor = np.repeat(np.array([factors[term] for term in terms], np.float64), sizes)
+        # What most documents pass is asked of those that were found, what few pass of every posting.
+        allowed = self.allowed
+        is_asked_first = allowed is not None and 2 * np.count_nonzero(allowed) < len(allowed)
+        if allowed is not None and is_asked_first:
+            chosen = allowed[slots]
+            slots, counts = slots[chosen], counts[chosen]
+            factor = factor if isinstance(factor, float) else factor[chosen]
+        slots = slots.astype(np.int64)
+        parts = self._parts(slots, counts.astype(np.float64), factor, weights)
         # The parts of a document are added one after another, those of the first word first.
         if len(terms) == 1:
             scores: NDArray[np.float64] = parts
@@ -72,13 +81,16 @@ class SearchedSegment:
             totals = np.bincount(slots, parts, len(self.lengths)).astype(np.float64, copy=False)
             slots = np.flatnonzero(totals)
             scores = totals[slots]
+        if allowed is not None and not is_asked_first:
+            chosen = allowed[slots]
+            slots, scores = slots[chosen], scores[chosen]
         return Found(scores, self.creation_times[slots], slots, self.ids)
 
     def _parts(
         self,
         slots: NDArray[np.int64],
         counts: NDArray[np.float64],
-        factor: NDArray[np.float64],
+        factor: NDArray[np.float64] | float,
         weights: Weights,
     ) -> NDArray[np.float64]:
         """Each document's part for each word: the same operations as `Weights.part`, for the same bits."""

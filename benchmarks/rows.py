@@ -139,20 +139,24 @@ async def notify_latency(
 
 
 async def nested_calls(report: Report, server: Server, seconds: float) -> None:
-    """Calls within a mutation: into a component, beside as many of a function of the app itself."""
+    """Calls within a mutation: into a component of the language, beside as many of a function of the app."""
     async with connected(server, 4) as clients:
-        for count in (1, 10, 100):
+        for (language, module), count in itertools.product(
+            (("Python", "bench"), ("TypeScript", "twin")), (1, 10, 100)
+        ):
             rates: dict[str, list[float]] = {"app": [], "component": []}
             # By turns, so that whatever else the machine does is shared by both.
             for where in ("app", "component") * 3:
 
-                async def call(client: int, where: str = where, count: int = count) -> None:
-                    await clients[client].mutation("twin:calls", {"count": count, "where": where})
+                async def call(
+                    client: int, name: str = f"{module}:calls", where: str = where, count: int = count
+                ) -> None:
+                    await clients[client].mutation(name, {"count": count, "where": where})
 
                 rates[where].append(await run_clients(4, seconds / 3, call))
             inside, own = (percentile(rates[where], 0.5) * count for where in ("component", "app"))
             calls = "a call" if count == 1 else f"{count} calls"
-            name = f"TypeScript calls a second into a component, {calls} a mutation"
+            name = f"{language} calls a second into a component, {calls} a mutation"
             report.add(Row(name, inside, "/s", own, "calls in the app"))
 
 

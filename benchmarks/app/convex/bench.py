@@ -1,6 +1,8 @@
 """The functions that the benchmarks call, each with a twin in TypeScript."""
 
-from parabola import Id, MutationCtx, QueryCtx, internal, internal_mutation, mutation, query
+from typing import Literal
+
+from parabola import Id, MutationCtx, QueryCtx, api, components, internal, internal_mutation, mutation, query
 
 
 @mutation
@@ -44,6 +46,19 @@ async def page(ctx: QueryCtx, channel: int, count: int, salt: int) -> list[objec
 @query
 async def echo(ctx: QueryCtx, salt: int) -> int:
     return salt
+
+
+@mutation
+async def same(ctx: MutationCtx, n: int) -> int:
+    return n
+
+
+@mutation
+async def calls(ctx: MutationCtx, count: int, where: Literal["app", "component"]) -> None:
+    """Calls of a function that does nothing, here or in a component, one after the other in one mutation."""
+    target = api.bench.same if where == "app" else components.tally.lib.same
+    for n in range(count):
+        await ctx.run_mutation(target, {"n": n})
 
 
 @mutation

@@ -1,0 +1,3 @@
+from parabola import define_component
+
+component = define_component("tally")

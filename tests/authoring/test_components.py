@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from parabola import define_app, define_component, v
+from parabola import define_app, define_component, env, v
 from parabola.authoring.components import (
     EnvVariable,
     InvalidDefinition,
     given_json,
     variables_json,
 )
+from parabola.authoring.environment import ComponentVariables, NotGiven, NotSet, variables
 from parabola.authoring.offered_components import offered_config
 
 
@@ -108,3 +109,17 @@ def test_what_stands_for_a_component_in_typescript_declares_its_variables() -> N
     assert '    B: v.optional(v.literal("x")),' in text
     assert '    C: v.union(v.literal("p"), v.literal("q\\"")),' in text
     assert 'export default defineComponent("plain");' in offered_config("plain", [])
+
+
+def test_a_variable_that_is_not_there_is_spoken_of_as_a_component_knows_it() -> None:
+    given = ComponentVariables({"A": "x"})
+    token = variables.set(lambda: given)
+    try:
+        assert (env["A"], env.get("B"), list(env), len(env)) == ("x", None, ["A"], 1)
+        with pytest.raises(NotGiven, match="B is not given to this component"):
+            _ = env["B"]
+        variables.set(dict)
+        with pytest.raises(NotSet, match="B is not set in this deployment"):
+            _ = env["B"]
+    finally:
+        variables.reset(token)

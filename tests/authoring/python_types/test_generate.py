@@ -235,3 +235,24 @@ def test_every_validator_has_types_that_python_can_read(validator: Any) -> None:
     schema = define_schema({"t": define_table({"x": validator})}).to_json()
     for name, text in generate_python(modules, schema).items():
         ast.parse(text, name)
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_checkers_know_the_functions_of_components_and_no_others(checker: str, tmp_path: Path) -> None:
+    add = function("add", v.object({"name": v.string()}), v.number(), "Mutation")
+    components = {"kit": {"lib/x.py": module(add)}, "class": {"in.js": module(add)}, "empty": {}}
+    folder = tmp_path / "convex" / "_generated"
+    folder.mkdir(parents=True)
+    for name, text in generate_python({}, None, (), components).items():
+        (folder / name).write_text(text)
+    (tmp_path / "convex" / "app.py").write_text(
+        "from ._generated.server import MutationCtx, components\n\n\n"
+        "async def right(ctx: MutationCtx) -> float:\n"
+        "    await ctx.run_mutation(components['class']['in'].add, {'name': 'x'})\n"
+        "    return await ctx.run_mutation(components.kit.lib.x.add, {'name': 'x'})\n\n\n"
+        "async def wrong(ctx: MutationCtx) -> None:\n"
+        "    await ctx.run_mutation(components.kit.lib.x.add, {'name': 1})\n"
+        "    await ctx.run_query(components.kit.lib.x.add, {'name': 'x'})\n"
+        "    await ctx.run_mutation(components.other.lib.x.add, {'name': 'x'})\n"
+    )
+    assert {each.line for each in check(checker, tmp_path, "convex/app.py")} == {10, 11, 12}

@@ -19,8 +19,7 @@ from parabola.services.deploys.combined_definitions import (
     named_children,
 )
 from parabola.services.deploys.component_tree import component_tree
-from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition, check_definitions
-from parabola.services.deploys.push import Push
+from parabola.services.deploys.definitions import EvaluatedDefinition, check_definitions
 from parabola.values.errors import BadRequest
 
 Definitions = dict[str, EvaluatedDefinition]
@@ -169,28 +168,3 @@ def test_a_child_without_a_name_has_that_of_its_component() -> None:
     assert [each["name"] for each in named[""].definition["childComponents"]] == ["kit", "own", "dist"]
     assert named[""].definition["httpMounts"] == {"/k/": "_reference/childComponent/kit"}
     assert named["kit"] is kit
-
-
-@pytest.mark.parametrize(
-    ("definition", "text"),
-    [
-        (PushedDefinition("/etc", declared={}), r"Component paths must be relative \(/etc is absolute\)"),
-        (PushedDefinition("a//b", declared={}), "cannot be a component's path"),
-        (PushedDefinition("a\nb", declared={}), "cannot be a component's path"),
-        (PushedDefinition("é", declared={}), "cannot be a component's path"),
-        (PushedDefinition("x" * 3000, declared={}), "cannot be a component's path"),
-        (PushedDefinition("kit", declared={"childComponents": 3}), "What kit declares is no definition"),
-        (PushedDefinition("", declared={}), "What the app declares is no definition"),
-        (PushedDefinition("kit", offered="a-b"), "cannot be the name of a component that is offered"),
-    ],
-)
-def test_what_is_no_definition_is_refused_before_anything_is_run(
-    definition: PushedDefinition, text: str
-) -> None:
-    with pytest.raises(BadRequest, match=text):
-        Push("python", (), definitions=(definition,))
-
-
-def test_a_push_defines_nothing_twice() -> None:
-    with pytest.raises(BadRequest, match="The push defines the app twice"):
-        Push("python", (), definitions=(PushedDefinition(""), PushedDefinition("")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from parabola.services.deploys.definitions import (
     EvaluatedDefinition,
+    PushedDefinition,
     check_definitions,
     check_variables,
     mounted,
@@ -206,3 +208,49 @@ def test_a_function_with_the_name_of_a_folder_is_refused() -> None:
     with pytest.raises(BadRequest, match="conflicts with existing export") as caught:
         component.with_exports()
     assert caught.value.code == "InvalidExport"
+
+
+@pytest.mark.parametrize(
+    ("definition", "text"),
+    [
+        (PushedDefinition("/etc", declared={}), r"Component paths must be relative \(/etc is absolute\)"),
+        (PushedDefinition("a//b", declared={}), "cannot be a component's path"),
+        (PushedDefinition("a\nb", declared={}), "cannot be a component's path"),
+        (PushedDefinition("é", declared={}), "cannot be a component's path"),
+        (PushedDefinition("x" * 3000, declared={}), "cannot be a component's path"),
+        (PushedDefinition("kit", declared={"childComponents": 3}), "What kit declares is no definition"),
+        (PushedDefinition("", declared={}), "What the app declares is no definition"),
+        (PushedDefinition("kit", offered="a-b"), "cannot be the name of a component that is offered"),
+    ],
+)
+def test_what_a_push_cannot_define_is_refused_before_anything_is_run(
+    definition: PushedDefinition, text: str
+) -> None:
+    with pytest.raises(BadRequest, match=text):
+        definition.check()
+
+
+def test_what_a_push_can_define_is_taken() -> None:
+    declared = {"definitionType": {"type": "app"}, "childComponents": [{"path": "kit", "httpPrefix": "/k/"}]}
+    for path in ("", "kit", "../node_modules/@some/kit dir/dist"):
+        PushedDefinition(path, declared=declared, offered="kit").check()
+
+
+def test_a_component_in_python_is_told_to_npx_as_one_of_typescript() -> None:
+    python = EvaluatedDefinition(evaluated(("leaf", "leaf")).definition, {"lib.py": module(add="public")})
+    kit = replace(python, path="../kit").with_exports()
+    assert kit.for_typescript("../kit") is kit
+    told = kit.for_typescript("_python_components/kit")
+    assert told.definition["path"] == told.path == "_python_components/kit"
+    assert told.definition["childComponents"] == []
+    assert set(told.functions) == {"lib.js"}
+    leaf = told.definition["exports"]["branch"][0][1]["branch"][0][1]
+    assert leaf == {"type": "leaf", "leaf": "_reference/function/lib.js:add"}
+
+
+def test_authors_are_told_of_missing_variables_in_their_own_words() -> None:
+    app = evaluated(envVars=[["KEY", {"value": '{"type":"string"}', "optional": False}]])
+    for language, words in (("python", "convex_config.py"), ("typescript", "convex.config.ts")):
+        with pytest.raises(BadRequest, match=words):
+            check_variables({"": app}, {}, language)  # type: ignore[arg-type]
+    check_variables({"": app}, {"KEY": "x"}, "python")

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from parabola.functions.deployed.deployment import Deployment, Module
-from parabola.services.deploys.push import MAX_MODULES, ModuleDiff, Push, UnchangedModule, combine
+from parabola.services.deploys.definitions import PushedDefinition
+from parabola.services.deploys.push import (
+    MAX_MODULES,
+    ComponentChange,
+    IndexDiff,
+    ModuleDiff,
+    Push,
+    PushResult,
+    UnchangedModule,
+    combine,
+    component_differences,
+)
 from parabola.values.errors import BadRequest, Conflict
 
 
@@ -105,3 +116,35 @@ def test_the_difference_names_added_removed_and_changed_modules() -> None:
     old = {m.path: m for m in (python("a.py"), python("b.py"), python("c.py"), typescript("_deps/x.js"))}
     new = {m.path: m for m in (python("b.py"), python("c.py", "x = 2"), python("d.py"))}
     assert ModuleDiff.between(old, new) == ModuleDiff(("d.py",), ("a.py",), ("c.py",))
+
+
+def test_a_push_defines_nothing_twice() -> None:
+    with pytest.raises(BadRequest, match="The push defines the app twice"):
+        Push("python", (), definitions=(PushedDefinition(""), PushedDefinition("")))
+
+
+def test_a_module_of_a_component_is_bounded_and_named_as_others_are() -> None:
+    for wrong in (python("a b.py"), python("x.py", "x" * (33 * 1024 * 1024))):
+        with pytest.raises(BadRequest):
+            Push("python", (), definitions=(PushedDefinition("kit", modules=(wrong,)),))
+
+
+def test_the_code_of_components_goes_by_their_paths() -> None:
+    kit = PushedDefinition("../kit", modules=(python("lib.py"),))
+    push = Push("python", (), definitions=(PushedDefinition(""), kit))
+    assert {path: set(each.modules) for path, each in push.code().items()} == {"../kit": {"lib.py"}}
+
+
+def test_components_of_which_nothing_changes_are_not_named() -> None:
+    same, other = ModuleDiff(), ModuleDiff(changed=("lib.py",))
+    result = PushResult(
+        same,
+        IndexDiff(),
+        Deployment(),
+        components={
+            "a": ComponentChange("1", "modify", same, IndexDiff()),
+            "b": ComponentChange("2", "modify", other, IndexDiff()),
+            "c": ComponentChange("3", "unmount", same, IndexDiff()),
+        },
+    )
+    assert component_differences(result) == {"b": "modify", "c": "unmount"}

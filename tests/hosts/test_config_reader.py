@@ -89,6 +89,24 @@ def test_a_package_beside_the_functions_belongs_to_the_project(root: Path) -> No
     assert any(file.endswith("components/kit/convex_config.py") for file in answer["read"])
 
 
+def test_what_is_worked_on_beside_the_project_has_its_name_or_its_place(root: Path) -> None:
+    """A package that is imported is called the same wherever it is; a folder is where it is."""
+    beside = root.parent / "site-packages"
+    beside.rename(root.parent / "work")
+    write(root.parent, {"work/other/part/convex_config.py": LIMITER.replace("limiter", "part")})
+    write(root.parent, {"work/limiter/part/convex_config.py": LIMITER.replace("limiter", "inner")})
+    app = (
+        f"import sys\n\nsys.path.insert(0, {str(root.parent / 'work')!r})\n"
+        "import limiter.part.convex_config as inner\nimport other.part.convex_config as part\n\n"
+        'app.use(inner)\napp.use(part)\napp.use("../../work/limiter")'
+    )
+    assert [child["path"] for child in children(read(root, app))] == [
+        "../site-packages/limiter/part",
+        "../site-packages/other/part",
+        "../../work/limiter",
+    ]
+
+
 @pytest.mark.parametrize("name", ["@some/package", "plain-package"])
 def test_an_npm_package_is_seen_from_the_file_that_names_it(root: Path, name: str) -> None:
     (child,) = children(read(root, f'app.use("{name}")'))

@@ -181,20 +181,28 @@ class ConfigReader:
         return self._found[folder]
 
     def _path(self, folder: Path) -> str:
-        """The path of a definition, the same on every machine."""
-        parts = folder.parts
-        installed = [place for place, part in enumerate(parts) if part in _INSTALLED]
-        if installed or not folder.is_relative_to(self._root):
-            inside = parts[installed[-1] + 1 :] if installed else parts[-1:]
-            return "/".join(("..", "site-packages", *inside))
+        """The path of a definition, the same on every machine: wherever a package is installed, or is worked
+        on beside the project, it has its name.
+        """
+        is_installed = not _INSTALLED.isdisjoint(folder.parts)
+        if is_installed or not folder.is_relative_to(self._root):
+            name = self._package(folder / CONFIG)
+            if name is not None:
+                return "/".join(("..", "site-packages", *name.split(".")))
         return Path(os.path.relpath(folder, self._functions)).as_posix()
+
+    def _package(self, file: Path) -> str | None:
+        """The name of the package that an imported module in a file belongs to."""
+        for name, module in list(sys.modules.items()):
+            package, _, own = name.rpartition(".")
+            if package and own == file.stem and _file_of(module) == file:
+                return package
+        return None
 
     def _run(self, file: Path) -> ModuleType:
         """The module in a file, run once."""
-        for module in (self._modules.get(file), *sys.modules.values()):
-            found = getattr(module, "__file__", None)
-            if isinstance(found, str) and Path(found).name == CONFIG and Path(found).resolve() == file:
-                assert module is not None
+        for module in (*self._modules.values(), *sys.modules.values()):
+            if _file_of(module) == file:
                 return module
         self._tried.add(file)
         spec = importlib.util.spec_from_file_location(f"convex_config_{len(self._modules)}", file)
@@ -219,6 +227,12 @@ class ConfigReader:
 
     def _shown(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else str(path)
+
+
+def _file_of(module: object) -> Path | None:
+    """The file of a module that is a config."""
+    file = getattr(module, "__file__", None)
+    return Path(file).resolve() if isinstance(file, str) and file.endswith(CONFIG) else None
 
 
 def _defined(module: ModuleType, name: str, kind: type[D]) -> D:

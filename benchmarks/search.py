@@ -22,13 +22,13 @@ from parabola.database.derived.entries import (
     VectorEntry,
 )
 from parabola.database.derived.filters import Eq
-from parabola.database.derived.segment_files import SegmentFiles
-from parabola.database.derived.text_index import TextIndex
-from parabola.database.derived.text_query import TextQuery
-from parabola.database.derived.text_reads import TextRead, TextWatchers
-from parabola.database.derived.vector_index import VectorIndex
-from parabola.database.derived.vector_query import VectorQuery
-from parabola.database.derived.vector_reads import VectorRead, VectorWatchers
+from parabola.database.derived.segments.segment_files import SegmentFiles
+from parabola.database.derived.text.text_index import TextIndex
+from parabola.database.derived.text.text_query import TextQuery
+from parabola.database.derived.text.text_reads import TextRead, TextWatchers
+from parabola.database.derived.vectors.vector_index import VectorIndex
+from parabola.database.derived.vectors.vector_query import VectorQuery
+from parabola.database.derived.vectors.vector_reads import VectorRead, VectorWatchers
 from parabola.values.ordering import encode_key
 
 BATCH = 500

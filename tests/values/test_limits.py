@@ -298,6 +298,22 @@ ELSEWHERE: Mapping[str, tuple[Elsewhere, ...]] = {
     "MAX_SEARCH_TERMS": (
         Elsewhere("database/derived/test_text_index.py", "test_a_search_looks_up_sixty_four_words", "64"),
     ),
+    "MAX_SEARCH_CONDITIONS": (
+        Elsewhere("database/query/test_search_query.py", "test_a_wrong_search_says_what_is_wrong", "Max: 8"),
+    ),
+    "MAX_SEARCH_RESULTS": (
+        Elsewhere(
+            "database/query/test_search_scan.py",
+            "test_more_than_1024_results_are_too_many_and_1024_are_not",
+            "1025",
+        ),
+    ),
+    "MAX_VECTOR_RESULTS": (
+        Elsewhere("database/query/test_vector_search.py", "test_a_wrong_search_says_what_is_wrong", "257"),
+    ),
+    "MAX_VECTOR_CONDITIONS": (
+        Elsewhere("database/query/test_vector_search.py", "test_a_wrong_search_says_what_is_wrong", "65"),
+    ),
     "MAX_ARGUMENTS_SIZE": (
         Elsewhere(
             "functions/calls/test_calling.py",

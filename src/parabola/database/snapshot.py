@@ -33,11 +33,11 @@ from parabola.values.near_names import did_you_mean
 if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.derived.ranks import Rank
-    from parabola.database.derived.text_index import TextIndex
-    from parabola.database.derived.text_query import TextQuery, TextResult
-    from parabola.database.derived.vector_index import VectorIndex
-    from parabola.database.derived.vector_query import VectorQuery, VectorResult
-    from parabola.database.derived.weights import Weights
+    from parabola.database.derived.text.text_index import TextIndex
+    from parabola.database.derived.text.text_query import TextQuery, TextResult
+    from parabola.database.derived.text.weights import Weights
+    from parabola.database.derived.vectors.vector_index import VectorIndex
+    from parabola.database.derived.vectors.vector_query import VectorQuery, VectorResult
     from parabola.database.query.evaluator import Page, QueryStream
     from parabola.database.query.vector_search import VectorHit
 

@@ -127,6 +127,14 @@ MAX_SEARCH_WORD_BYTES: Final = 31
 """Bytes of a word in UTF-8; longer ones are not found."""
 MAX_SEARCH_TERMS: Final = 64
 """Different words that one search looks up, those that begin like its last one and its filters included."""
+MAX_SEARCH_CONDITIONS: Final = 8
+"""Equality filters of one text search."""
+MAX_SEARCH_RESULTS: Final = 1024
+"""Results of one text search, but for pages."""
+MAX_VECTOR_RESULTS: Final = 256
+"""Results of a vector search in an action (semantics 9.2)."""
+MAX_VECTOR_CONDITIONS: Final = 64
+"""Conditions in the filter of a vector search."""
 
 # Logs (semantics 5.3)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from parabola.database.derived.entries import EntryChange
-from parabola.database.derived.segment_files import SegmentFiles
+from parabola.database.derived.segments.segment_files import SegmentFiles
 
 Result = TypeVar("Result")
 # Of a number: how often they are asked depends on worker threads, which Hypothesis must not see.

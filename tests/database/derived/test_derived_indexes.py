@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from database.searching import NEAR, WORDS, create_indexes, near, rebuilt, words
 from database.stores import Clock, collect, crash_copy, delete, fill, insert, make_room, opened, patch
 from parabola.database.database import Database
-from parabola.database.derived import text_segment, vector_segment
-from parabola.database.derived.text_index import TextIndex
-from parabola.database.derived.text_query import TextQuery
-from parabola.database.derived.tiers import Tiers
-from parabola.database.derived.vector_index import VectorIndex
-from parabola.database.derived.vector_query import VectorQuery
+from parabola.database.derived.segments.tiers import Tiers
+from parabola.database.derived.text import text_segment
+from parabola.database.derived.text.text_index import TextIndex
+from parabola.database.derived.text.text_query import TextQuery
+from parabola.database.derived.vectors import vector_segment
+from parabola.database.derived.vectors.vector_index import VectorIndex
+from parabola.database.derived.vectors.vector_query import VectorQuery
 from parabola.database.model.errors import ConflictError, StorageFailed, StorageFull
 from parabola.database.store.memory import MemoryPersistence
 from parabola.database.store.sqlite import SqlitePersistence

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.database.derived import nth_greatest as module
-from parabola.database.derived.nth_greatest import nth_greatest
+from parabola.database.derived.segments import nth_greatest as module
+from parabola.database.derived.segments.nth_greatest import nth_greatest
 
 floats = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -13,8 +13,8 @@ from database.derived import vector_model as vectors
 from database.derived.index_machine import IDS
 from database.derived.text_model import TextModel
 from parabola.database.derived.entries import EntryChange
-from parabola.database.derived.text_reads import TextRead, TextWatchers
-from parabola.database.derived.vector_reads import VectorRead, VectorWatchers
+from parabola.database.derived.text.text_reads import TextRead, TextWatchers
+from parabola.database.derived.vectors.vector_reads import VectorRead, VectorWatchers
 
 RANDOMS = st.integers(0, 2**32).map(Random)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parabola.database.derived.segment_files import DamagedSegment, SegmentFiles
+from parabola.database.derived.segments.segment_files import DamagedSegment, SegmentFiles
 
 PARTS = {
     "numbers": np.arange(100, dtype=np.int64),

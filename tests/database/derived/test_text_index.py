@@ -13,13 +13,13 @@ import pytest
 
 from database.derived.index_machine import IDS, LIVES, IndexMachine
 from database.derived.text_model import DEFINITION, TextModel, document, query
-from parabola.database.derived import text_index, text_segment
 from parabola.database.derived.entries import EntryChange, TextDefinition, TextEntry
-from parabola.database.derived.segment_files import SegmentFiles
-from parabola.database.derived.text_index import TextIndex
-from parabola.database.derived.text_query import TextQuery
-from parabola.database.derived.tiers import Tiers
-from parabola.database.derived.weights import Weights
+from parabola.database.derived.segments.segment_files import SegmentFiles
+from parabola.database.derived.segments.tiers import Tiers
+from parabola.database.derived.text import text_index, text_segment
+from parabola.database.derived.text.text_index import TextIndex
+from parabola.database.derived.text.text_query import TextQuery
+from parabola.database.derived.text.weights import Weights
 from parabola.values.ordering import encode_key
 from parabola.values.placeholders import UNDEFINED
 

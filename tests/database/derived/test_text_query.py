@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from database.derived.text_model import worth_of
 from parabola.database.derived.entries import TextEntry
-from parabola.database.derived.text_query import TextQuery, score
-from parabola.database.derived.weights import Weights
+from parabola.database.derived.text.text_query import TextQuery, score
+from parabola.database.derived.text.weights import Weights
 
 words = st.text("abcé東", min_size=1, max_size=4)
 counts = st.integers(1, 300)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.database.derived.tiers import SegmentSize, Tiers
+from parabola.database.derived.segments.tiers import SegmentSize, Tiers
 
 TIERS = Tiers(10, 160, 160 * 100)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parabola.database.derived.tokens import query_words, words
+from parabola.database.derived.text.tokens import query_words, words
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ import pytest
 
 from database.derived.index_machine import IDS, LIVES, IndexMachine
 from database.derived.vector_model import DEFINITION, VectorModel, document, query
-from parabola.database.derived import vector_scan, vector_segment
 from parabola.database.derived.entries import EntryChange, VectorDefinition, VectorEntry
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.segment_files import SegmentFiles
-from parabola.database.derived.tiers import Tiers
-from parabola.database.derived.vector_index import VectorIndex
-from parabola.database.derived.vector_query import VectorQuery
+from parabola.database.derived.segments.segment_files import SegmentFiles
+from parabola.database.derived.segments.tiers import Tiers
+from parabola.database.derived.vectors import vector_scan, vector_segment
+from parabola.database.derived.vectors.vector_index import VectorIndex
+from parabola.database.derived.vectors.vector_query import VectorQuery
 from parabola.values.errors import BadRequest
 
 

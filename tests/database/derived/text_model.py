@@ -11,8 +11,8 @@ from typing import Any
 from database.derived.versions import Versions
 from parabola.database.derived.entries import TextDefinition, TextEntry
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.text_query import TextQuery, TextResult, score
-from parabola.database.derived.weights import Weights
+from parabola.database.derived.text.text_query import TextQuery, TextResult, score
+from parabola.database.derived.text.weights import Weights
 from parabola.values.ordering import encode_key
 from parabola.values.placeholders import UNDEFINED
 

@@ -10,7 +10,7 @@ from database.derived.versions import Versions
 from parabola.database.derived.entries import VectorDefinition, VectorEntry
 from parabola.database.derived.filters import And, Eq, FilterExpression, Or
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.vector_query import VectorQuery, VectorResult
+from parabola.database.derived.vectors.vector_query import VectorQuery, VectorResult
 from parabola.values.ordering import encode_key
 from parabola.values.placeholders import UNDEFINED
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from database.searching import WORDS, create_indexes, words
 from database.stores import collect, delete, insert, patch, take
 from parabola.database.database import Database
-from parabola.database.derived.text_reads import TextRead
+from parabola.database.derived.text.text_reads import TextRead
 from parabola.database.model.errors import ConflictError
 from parabola.database.query.cursors import CursorCodec
 from parabola.database.query.evaluator import Page

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from database.searching import create_indexes, near
 from database.stores import delete, insert, patch
 from parabola.database.database import Database
-from parabola.database.derived.vector_reads import VectorRead
+from parabola.database.derived.vectors.vector_reads import VectorRead
 from parabola.database.model.errors import ConflictError
 from parabola.database.query.vector_search import VectorHit
 from parabola.database.store.memory import MemoryPersistence

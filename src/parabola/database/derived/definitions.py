@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from parabola.database.derived.entries import TextDefinition, VectorDefinition
-from parabola.database.derived.segment_files import SegmentFiles
-from parabola.database.derived.text_index import TextIndex
-from parabola.database.derived.vector_index import VectorIndex
+from parabola.database.derived.segments.segment_files import SegmentFiles
+from parabola.database.derived.text.text_index import TextIndex
+from parabola.database.derived.vectors.vector_index import VectorIndex
 from parabola.database.model.indexes import Index
 
 __all__ = ["Definition", "Structure", "definition_of", "open_structure"]

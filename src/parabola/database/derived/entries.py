@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from parabola.database.derived.tokens import words
+from parabola.database.derived.text.tokens import words
 from parabola.values.ordering import encode_key
 from parabola.values.placeholders import UNDEFINED
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from parabola.database.derived.text_reads import TextRead
-from parabola.database.query.search_scan import MAX_SEARCH_RESULTS
+from parabola.database.derived.text.text_reads import TextRead
 from parabola.database.query.search_syntax import parse_search
 from parabola.database.query.sources import search_source
 from parabola.database.query.syntax import Search
 from parabola.database.query.vector_search import VectorHit, parse_vector_search, run_vector_search
 from parabola.values.errors import BadRequest
+from parabola.values.limits import MAX_SEARCH_RESULTS
 
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot

@@ -10,8 +10,8 @@ from struct import Struct
 from typing import Final
 
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.text_reads import TextRead
-from parabola.database.derived.weights import Weights
+from parabola.database.derived.text.text_reads import TextRead
+from parabola.database.derived.text.weights import Weights
 from parabola.database.model.indexes import id_key
 from parabola.database.model.searches import OpenSearch
 from parabola.database.model.tables import Table
@@ -19,11 +19,9 @@ from parabola.database.query.cursors import END, Position
 from parabola.database.query.scans import AnyScan, RangeScan, Scan
 from parabola.database.query.sources import QueryReader, QuerySource, SearchSource
 from parabola.values.errors import BadRequest
+from parabola.values.limits import MAX_SEARCH_RESULTS
 
-__all__ = ["MAX_SEARCH_RESULTS", "SearchScan", "open_scan"]
-
-MAX_SEARCH_RESULTS: Final = 1024
-"""Results of one search, but for pages (semantics 9.1)."""
+__all__ = ["SearchScan", "open_scan"]
 
 _FIRST: Final = 100
 """Results that are ranked at first; who wants more wants them all."""

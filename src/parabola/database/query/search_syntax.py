@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from parabola.values.encoding import decode
 from parabola.values.errors import BadRequest
+from parabola.values.limits import MAX_SEARCH_CONDITIONS
 
 __all__ = ["SearchEquality", "SearchExpression", "SearchPlan", "SearchText", "parse_search", "plan_search"]
-
-MAX_SEARCH_CONDITIONS: Final = 8
-"""Equality filters of one search (semantics 9.1)."""
 
 
 @dataclass(frozen=True, slots=True)

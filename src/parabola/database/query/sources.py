@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.text_query import TextQuery, TextResult
-from parabola.database.derived.weights import Weights
+from parabola.database.derived.text.text_query import TextQuery, TextResult
+from parabola.database.derived.text.weights import Weights
 from parabola.database.model.documents import Document
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index
 from parabola.database.model.intervals import Interval, OpenRead

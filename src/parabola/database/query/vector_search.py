@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from parabola.database.derived.filters import And, Eq, FilterExpression, Or
 from parabola.values.encoding import decode
 from parabola.values.errors import BadRequest, InvalidValue
-from parabola.values.limits import MAX_DOCUMENTS_READ
+from parabola.values.limits import MAX_DOCUMENTS_READ, MAX_VECTOR_CONDITIONS, MAX_VECTOR_RESULTS
 from parabola.values.ordering import encode_key
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ __all__ = [
 ]
 
 DEFAULT_VECTOR_LIMIT: Final = 10
-MAX_VECTOR_LIMIT: Final = 256
-"""Results that an action may ask for (semantics 9.2)."""
-MAX_VECTOR_CONDITIONS: Final = 64
-"""Conditions of one filter (semantics 9.2)."""
 MAX_DEPTH: Final = 64
 """How deep the parts of a filter may be inside one another."""
 
@@ -87,7 +83,7 @@ def _limit(limit: Any, *, in_transaction: bool) -> int:
     is_whole = type(limit) is int or (type(limit) is float and limit.is_integer())
     if not is_whole or limit < 0:
         raise _bad(f"`limit` must be a non-negative integer, not {limit!r}.")
-    most = MAX_DOCUMENTS_READ if in_transaction else MAX_VECTOR_LIMIT
+    most = MAX_DOCUMENTS_READ if in_transaction else MAX_VECTOR_RESULTS
     if limit > most:
         raise BadRequest(
             f"Vector queries can fetch at most {most} results, requested {int(limit)}.",
@@ -186,8 +182,8 @@ async def run_vector_search(tx: Snapshot, json: Any, *, in_transaction: bool) ->
     if not search.limit:
         return []
 
-    from parabola.database.derived.vector_query import VectorQuery
-    from parabola.database.derived.vector_reads import VectorRead
+    from parabola.database.derived.vectors.vector_query import VectorQuery
+    from parabola.database.derived.vectors.vector_reads import VectorRead
 
     query = VectorQuery.of(search.vector, filter, search.minimum_score)
     if in_transaction:

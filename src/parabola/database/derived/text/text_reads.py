@@ -8,8 +8,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from parabola.database.derived.entries import TextEntry
 from parabola.database.derived.ranks import Rank, may_reach
-from parabola.database.derived.text_query import TextQuery, score
-from parabola.database.derived.weights import Weights
+from parabola.database.derived.text.text_query import TextQuery, score
+from parabola.database.derived.text.weights import Weights
 
 __all__ = ["TextRead", "TextWatchers"]
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parabola.database.derived.background import Pauses
-from parabola.database.derived.runs import ends
-from parabola.database.derived.segment_files import SegmentParts
-from parabola.database.derived.slot_ids import GrowingIds, SavedIds, SlotIds
+from parabola.database.derived.segments.background import Pauses
+from parabola.database.derived.segments.runs import ends
+from parabola.database.derived.segments.segment_files import SegmentParts
+from parabola.database.derived.segments.slot_ids import GrowingIds, SavedIds, SlotIds
 
 __all__ = ["ALIVE", "NEVER", "Slots"]
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from parabola.database.derived.entries import TextEntry
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.tokens import query_words
-from parabola.database.derived.weights import Weights
+from parabola.database.derived.text.tokens import query_words
+from parabola.database.derived.text.weights import Weights
 
 __all__ = ["TextQuery", "TextResult", "score"]
 

@@ -12,12 +12,12 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from parabola.database.derived.background import Pauses
 from parabola.database.derived.entries import VectorEntry
 from parabola.database.derived.filters import filter_key
-from parabola.database.derived.postings import GrowingPostings, PostingTable
-from parabola.database.derived.segment_files import SegmentParts
-from parabola.database.derived.slots import ALIVE, Slots
+from parabola.database.derived.segments.background import Pauses
+from parabola.database.derived.segments.segment_files import SegmentParts
+from parabola.database.derived.segments.slots import ALIVE, Slots
+from parabola.database.derived.text.postings import GrowingPostings, PostingTable
 
 __all__ = [
     "MAX_OPEN_SLOTS",

@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parabola.database.derived.found import Found, best
-from parabola.database.derived.nth_greatest import nth_greatest
-from parabola.database.derived.slot_ids import SlotIds
-from parabola.database.derived.vector_query import VectorQuery, VectorResult, similarities
-from parabola.database.derived.vector_segment import CoarseRows
+from parabola.database.derived.segments.found import Found, best
+from parabola.database.derived.segments.nth_greatest import nth_greatest
+from parabola.database.derived.segments.slot_ids import SlotIds
+from parabola.database.derived.vectors.vector_query import VectorQuery, VectorResult, similarities
+from parabola.database.derived.vectors.vector_segment import CoarseRows
 
 __all__ = ["ScannedSegment", "nearest"]
 

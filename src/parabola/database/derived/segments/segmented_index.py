@@ -18,12 +18,12 @@ from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeAlias, Typ
 import numpy as np
 from numpy.typing import NDArray
 
-from parabola.database.derived.background import Pauses
 from parabola.database.derived.entries import EntryChange, TextEntry, VectorEntry
-from parabola.database.derived.segment_files import DamagedSegment, SegmentFiles, SegmentParts
-from parabola.database.derived.slot_ids import SavedIds
-from parabola.database.derived.slots import ALIVE, NEVER, Slots
-from parabola.database.derived.tiers import SegmentSize, Tiers
+from parabola.database.derived.segments.background import Pauses
+from parabola.database.derived.segments.segment_files import DamagedSegment, SegmentFiles, SegmentParts
+from parabola.database.derived.segments.slot_ids import SavedIds
+from parabola.database.derived.segments.slots import ALIVE, NEVER, Slots
+from parabola.database.derived.segments.tiers import SegmentSize, Tiers
 
 __all__ = ["SegmentedIndex", "Sources"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from parabola.database.derived.entries import VectorEntry
 from parabola.database.derived.filters import And, Eq, FilterExpression
 from parabola.database.derived.ranks import Rank, may_reach
-from parabola.database.derived.vector_query import VectorQuery
+from parabola.database.derived.vectors.vector_query import VectorQuery
 
 __all__ = ["VectorRead", "VectorWatchers"]
 

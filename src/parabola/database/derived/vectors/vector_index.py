@@ -8,16 +8,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from parabola.database.derived.background import Pauses
 from parabola.database.derived.entries import VectorDefinition, VectorEntry
-from parabola.database.derived.filter_masks import let_through
-from parabola.database.derived.segment_files import SegmentFiles, SegmentParts
-from parabola.database.derived.segmented_index import SegmentedIndex, Sources
-from parabola.database.derived.slots import Slots
-from parabola.database.derived.tiers import Tiers
-from parabola.database.derived.vector_query import VectorQuery, VectorResult
-from parabola.database.derived.vector_scan import ScannedSegment, nearest
-from parabola.database.derived.vector_segment import (
+from parabola.database.derived.segments.background import Pauses
+from parabola.database.derived.segments.filter_masks import let_through
+from parabola.database.derived.segments.segment_files import SegmentFiles, SegmentParts
+from parabola.database.derived.segments.segmented_index import SegmentedIndex, Sources
+from parabola.database.derived.segments.slots import Slots
+from parabola.database.derived.segments.tiers import Tiers
+from parabola.database.derived.vectors.vector_query import VectorQuery, VectorResult
+from parabola.database.derived.vectors.vector_scan import ScannedSegment, nearest
+from parabola.database.derived.vectors.vector_segment import (
     MAX_OPEN_SLOTS,
     OpenVectorSegment,
     SealedVectorSegment,

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parabola.database.derived.nth_greatest import nth_greatest
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.slot_ids import SlotIds
+from parabola.database.derived.segments.nth_greatest import nth_greatest
+from parabola.database.derived.segments.slot_ids import SlotIds
 
 __all__ = ["Found", "best"]
 

@@ -9,12 +9,12 @@ from itertools import groupby, repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from parabola.database.derived.filter_masks import let_through
 from parabola.database.derived.filters import And, Eq
-from parabola.database.derived.text_query import TextQuery
-from parabola.database.derived.text_scoring import SearchedSegment
-from parabola.database.derived.text_segment import Postings, TextSegment
-from parabola.database.derived.weights import Weights
+from parabola.database.derived.segments.filter_masks import let_through
+from parabola.database.derived.text.text_query import TextQuery
+from parabola.database.derived.text.text_scoring import SearchedSegment
+from parabola.database.derived.text.text_segment import Postings, TextSegment
+from parabola.database.derived.text.weights import Weights
 from parabola.values.limits import MAX_SEARCH_TERMS
 
 __all__ = ["TextSight"]

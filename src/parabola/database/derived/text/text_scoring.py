@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parabola.database.derived.found import Found, best
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.slot_ids import SlotIds
-from parabola.database.derived.text_query import TextQuery, TextResult
-from parabola.database.derived.text_segment import Postings
-from parabola.database.derived.weights import Weights
+from parabola.database.derived.segments.found import Found, best
+from parabola.database.derived.segments.slot_ids import SlotIds
+from parabola.database.derived.text.text_query import TextQuery, TextResult
+from parabola.database.derived.text.text_segment import Postings
+from parabola.database.derived.text.weights import Weights
 
 __all__ = ["SearchedSegment", "rank"]
 

@@ -11,9 +11,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from parabola.database.derived.background import Pauses
-from parabola.database.derived.runs import runs
-from parabola.database.derived.segment_files import SegmentParts
+from parabola.database.derived.segments.background import Pauses
+from parabola.database.derived.segments.runs import runs
+from parabola.database.derived.segments.segment_files import SegmentParts
 
 __all__ = ["GrowingIds", "IdColumns", "SavedIds", "SlotIds"]
 

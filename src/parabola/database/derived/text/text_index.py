@@ -7,25 +7,25 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 from unicodedata import unidata_version
 
-from parabola.database.derived.background import Pauses
 from parabola.database.derived.entries import TextDefinition, TextEntry
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.segment_files import SegmentFiles, SegmentParts
-from parabola.database.derived.segmented_index import SegmentedIndex, Sources
-from parabola.database.derived.slots import Slots
-from parabola.database.derived.text_query import TextQuery, TextResult
-from parabola.database.derived.text_scoring import rank
-from parabola.database.derived.text_segment import (
+from parabola.database.derived.segments.background import Pauses
+from parabola.database.derived.segments.segment_files import SegmentFiles, SegmentParts
+from parabola.database.derived.segments.segmented_index import SegmentedIndex, Sources
+from parabola.database.derived.segments.slots import Slots
+from parabola.database.derived.segments.tiers import Tiers
+from parabola.database.derived.text.text_query import TextQuery, TextResult
+from parabola.database.derived.text.text_scoring import rank
+from parabola.database.derived.text.text_segment import (
     MAX_OPEN_SLOTS,
     OpenTextSegment,
     SealedTextSegment,
     TextSegment,
     merged_parts,
 )
-from parabola.database.derived.text_sight import TextSight
-from parabola.database.derived.tiers import Tiers
-from parabola.database.derived.tokens import TOKENIZER_VERSION
-from parabola.database.derived.weights import Weights
+from parabola.database.derived.text.text_sight import TextSight
+from parabola.database.derived.text.tokens import TOKENIZER_VERSION
+from parabola.database.derived.text.weights import Weights
 
 __all__ = ["TextIndex"]
 

@@ -10,9 +10,9 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from parabola.database.derived.background import Pauses
-from parabola.database.derived.runs import ends, lengths_of, runs
-from parabola.database.derived.segment_files import SegmentParts
+from parabola.database.derived.segments.background import Pauses
+from parabola.database.derived.segments.runs import ends, lengths_of, runs
+from parabola.database.derived.segments.segment_files import SegmentParts
 
 __all__ = ["GrowingPostings", "PostingTable"]
 

@@ -1,0 +1,1 @@
+"""Segments: what text and vector indexes are made of, in memory and in files."""

@@ -1,0 +1,1 @@
+"""Text indexes: documents by the words in them (search 1)."""

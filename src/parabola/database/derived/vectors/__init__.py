@@ -1,0 +1,1 @@
+"""Vector indexes: documents by the direction of a vector (search 2)."""

@@ -114,16 +114,33 @@ async def test_a_full_disk_is_said_to_be_full(uploads: Uploads, monkeypatch: pyt
 
 
 async def test_what_nobody_needs_is_removed(uploads: Uploads, tmp_path: Path) -> None:
-    needed, old, fresh, abandoned = (uploads.start() for _ in range(4))
-    await uploads.finish(needed, [])
-    await uploads.finish(old, [])
+    needed, old, fresh, abandoned, finished = (uploads.start() for _ in range(5))
+    for token in (needed, old, finished):
+        await uploads.finish(token, [])
     long_ago = os.stat(tmp_path).st_mtime - uploads_module.ABANDONED_AFTER_SECONDS - 60
-    os.utime(tmp_path / "imports" / abandoned, (long_ago, long_ago))
+    for token in (needed, old, abandoned):
+        os.utime(tmp_path / "imports" / token, (long_ago, long_ago))
     uploads.discard_abandoned({needed}, idle_since=long_ago + 30)
+    assert {path.name for path in (tmp_path / "imports").iterdir()} == {needed, fresh, finished}
+    uploads.discard_abandoned({needed}, idle_since=long_ago + 30, is_start=True)
     assert {path.name for path in (tmp_path / "imports").iterdir()} == {needed, fresh}
     uploads.discard(needed)
     uploads.discard("../..")
     assert {path.name for path in (tmp_path / "imports").iterdir()} == {fresh}
+
+
+async def test_who_cleans_up_is_not_alone(
+    uploads: Uploads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import that ends discards its upload while another one begins and looks at all there are."""
+    ending, abandoned = uploads.start(), uploads.start()
+    os.utime(tmp_path / "imports" / abandoned, (0, 0))
+    listed = [tmp_path / "imports" / ending, tmp_path / "imports" / abandoned]
+    uploads.discard(ending)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", lambda _: iter(listed))
+        uploads.discard_abandoned((), idle_since=1)
+    assert list((tmp_path / "imports").iterdir()) == []
 
 
 async def test_a_discarded_upload_cannot_be_read(uploads: Uploads) -> None:

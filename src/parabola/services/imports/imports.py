@@ -79,7 +79,7 @@ class Imports:
         """Go on with what was interrupted; remove what nobody needs any more."""
         records = await self._records()
         await self._database.transact(partial(_drop_strays, records), source="import")
-        await self.clean_up()
+        await self.clean_up(is_start=True)
         for record in records:
             if record.stage in ("uploaded", "in_progress"):
                 self._start(record.id)
@@ -142,15 +142,18 @@ class Imports:
             raise BadRequest(record.state.error_message or "", code="InvalidImport")
         return int(record.state.num_rows_written or 0)
 
-    async def clean_up(self) -> None:
-        """Remove uploads that nobody needs, and imports that were never confirmed."""
+    async def clean_up(self, *, is_start: bool = False) -> None:
+        """Remove uploads that nobody needs, and imports that were never confirmed.
+
+        `is_start`: no import has begun yet, and none is being recorded.
+        """
         records = await self._records()
         for record in records:
             if record.stage == "waiting_for_confirmation" and self._is_too_old(record):
                 await self._fail(record.id, "The import was not confirmed in time. Upload the file again.")
         needed = {record.upload for record in records if not record.is_over}
         idle_since = self._database.clock_before(ABANDONED_AFTER_SECONDS) / 1e9
-        await in_thread(self.uploads.discard_abandoned, needed, idle_since)
+        await in_thread(self.uploads.discard_abandoned, needed, idle_since, is_start=is_start)
 
     # The work
 

@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 from collections.abc import AsyncIterable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -99,18 +100,23 @@ class Uploads:
         if _TOKEN.match(token):
             shutil.rmtree(self._directory / token, ignore_errors=True)
 
-    def discard_abandoned(self, needed: Collection[str], idle_since: float) -> None:
-        """Remove finished uploads that are not `needed`, and those that nobody goes on with.
+    def discard_abandoned(
+        self, needed: Collection[str], idle_since: float, *, is_start: bool = False
+    ) -> None:
+        """Remove the uploads that are not `needed` and that nobody has touched since `idle_since`.
 
-        These are untouched since `idle_since` (seconds since the epoch).
+        That is in seconds since the epoch. `is_start`: nobody works with any yet, so that finished ones go,
+        however young. Later, such a one may be that of an import which is just being recorded.
         """
         if not self._directory.is_dir():
             return
         for directory in self._directory.iterdir():
             if directory.name in needed:
                 continue
-            if (directory / _MANIFEST).exists() or directory.stat().st_mtime < idle_since:
-                shutil.rmtree(directory, ignore_errors=True)
+            with suppress(FileNotFoundError):  # whoever needed it discards it at the same time
+                is_left = is_start and (directory / _MANIFEST).exists()
+                if is_left or directory.stat().st_mtime < idle_since:
+                    shutil.rmtree(directory, ignore_errors=True)
 
     def _find(self, token: str) -> Path:
         directory = self._directory / token

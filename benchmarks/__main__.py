@@ -22,6 +22,8 @@ from benchmarks.report import Report
 from benchmarks.scheduling import scheduled_calls
 from benchmarks.search import text_searches, vector_searches
 from benchmarks.server_process import Server, free_port, put_node_of_packages_on_path
+from benchmarks.transfer.rows import hand_written_transfers, inserts
+from benchmarks.transfer.rows import transfers as bank_transfers
 
 
 async def measure(seconds: float, largest: int, file_size: int) -> Report:
@@ -41,6 +43,10 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
                 await rows.mutations(report, server, floors, seconds, module, language)
                 await rows.queries(report, server, floors, seconds, module, language)
                 await rows.notify_latency(report, server, seconds, module, language)
+            by_hand = await hand_written_transfers(Path(folder), seconds)
+            for language in ("Python", "TypeScript"):
+                await bank_transfers(report, server, by_hand, seconds, language)
+            await inserts(report, server, Path(folder), seconds)
             await rows.nested_calls(report, server, seconds)
             await scheduled_calls(report, server, seconds)
             await transfers(report, server, Path(folder), file_size)

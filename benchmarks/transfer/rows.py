@@ -1,0 +1,187 @@
+"""The rows: transfers a second, alone and contended, what they cost the engine, and inserts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from benchmarks.load import percentile, run_clients
+from benchmarks.report import Report, Row
+from benchmarks.server_process import Server, free_port
+from benchmarks.transfer.accounts import ACCOUNTS, BALANCE, pairs
+from parabola.hosts.node import node_executable
+
+__all__ = ["hand_written_transfers", "inserts", "transfers"]
+
+CLIENTS = 64
+FOLDER = Path(__file__).parent
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Transfers:
+    """Transfers a second, and seconds below which half and 99 of 100 of them took."""
+
+    rate: float
+    median: float
+    slowest: float
+
+
+async def _run(move: Callable[[int, int], Awaitable[None]], seconds: float, *, skewed: bool) -> Transfers:
+    times: list[float] = []
+    chosen: list[Iterator[tuple[int, int]]] = [pairs(client, skewed=skewed) for client in range(CLIENTS)]
+
+    async def once(client: int) -> None:
+        payer, payee = next(chosen[client])
+        started = time.perf_counter()
+        await move(payer, payee)
+        times.append(time.perf_counter() - started)
+
+    rate = await run_clients(CLIENTS, seconds, once)
+    return Transfers(rate, percentile(times, 0.5), percentile(times, 0.99))
+
+
+@asynccontextmanager
+async def _process(command: list[str], url: str) -> AsyncIterator[None]:
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
+    try:
+        async with aiohttp.ClientSession() as session:
+            for _ in range(600):
+                try:
+                    async with session.get(url):
+                        break
+                except aiohttp.ClientConnectionError:
+                    if process.returncode is not None:
+                        raise RuntimeError(f"{command[0]} ended with {process.returncode}") from None
+                    await asyncio.sleep(0.05)
+        yield
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def _check(total: float) -> None:
+    if total != ACCOUNTS * BALANCE:
+        raise RuntimeError(f"money was made or lost: {total} instead of {ACCOUNTS * BALANCE}")
+
+
+async def hand_written_transfers(folder: Path, seconds: float) -> dict[bool, Transfers]:
+    """Those of the server in `hand_written.mjs`, any two accounts (False) and mostly the same few (True)."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [node_executable(), "--no-warnings", str(FOLDER / "hand_written.mjs"), str(port)]
+    results = {}
+    async with (
+        _process([*command, str(folder / "hand_written.sqlite3"), str(ACCOUNTS)], f"{url}/total"),
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+
+        async def move(payer: int, payee: int) -> None:
+            order = {"from": payer, "to": payee, "amount": 1}
+            async with session.post(f"{url}/transfer", json=order) as answer:
+                if answer.status != 200:
+                    raise RuntimeError(await answer.text())
+
+        for skewed in (False, True):
+            results[skewed] = await _run(move, seconds, skewed=skewed)
+            async with session.get(f"{url}/total") as answer:
+                _check((await answer.json())["total"])
+    return results
+
+
+async def transfers(
+    report: Report, server: Server, by_hand: dict[bool, Transfers], seconds: float, language: str
+) -> None:
+    """Those of Parabola, with the functions of one language. None may fail."""
+    module = {"Python": "transfer", "TypeScript": "transfers"}[language]
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def call(kind: str, function: str, **args: Any) -> Any:
+            path = f"{module}:{function}"
+            async with session.post(f"{server.url}/api/{kind}", json={"path": path, "args": args}) as answer:
+                body = await answer.json()
+            if body["status"] != "success":
+                raise RuntimeError(body["errorMessage"])
+            return body["value"]
+
+        async def move(payer: int, payee: int) -> None:
+            await call("mutation", "move", payer=payer, payee=payee, amount=1)
+
+        if await call("query", "count") == 0:
+            for first in range(0, ACCOUNTS, BATCH):
+                await call("mutation", "open", first=first, count=BATCH, balance=BALANCE)
+        alone = None
+        for skewed, what in ((False, "any two of 20,000 accounts"), (True, "mostly the same few (Zipf 1.5)")):
+            started = _cpu_seconds(server.pid)
+            done = await _run(move, seconds, skewed=skewed)
+            cpu = (_cpu_seconds(server.pid) - started) / (done.rate * seconds)
+            floor = by_hand[skewed]
+            name = f"{language} transfers a second, {what}"
+            report.add(Row(name, done.rate, "/s", floor.rate, "Node.js and SQLite"))
+            for share, own, theirs in (
+                ("half of them take no longer than", done.median, floor.median),
+                ("99 of 100", done.slowest, floor.slowest),
+            ):
+                report.add(Row(f"  {share}", own * 1000, "ms", theirs * 1000, "by hand", False))
+            report.add(Row("  processor time of the engine, each", cpu * 1000, "ms"))
+            if alone is not None:
+                report.add(Row("  beside those that do not contend", done.rate, "/s", alone.rate, "uniform"))
+            alone = done
+            total = 0.0
+            for first in range(0, ACCOUNTS, BATCH):
+                total += await call("query", "total", first=first, count=BATCH)
+            _check(total)
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time of one process, its children left out."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def inserts(report: Report, server: Server, folder: Path, seconds: float) -> None:
+    """Inserts over HTTP beside FastAPI and aiosqlite; without a floor where these are not installed."""
+    floor = await _inserts_by_hand(folder, seconds)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        for module, language in (("bench", "Python"), ("twin", "TypeScript")):
+
+            async def insert(client: int, module: str = module) -> None:
+                call = {"path": f"{module}:insert", "args": {"channel": client, "text": "a note"}}
+                async with session.post(f"{server.url}/api/mutation", json=call) as answer:
+                    if (await answer.json())["status"] != "success":
+                        raise RuntimeError(await answer.text())
+
+            rate = await run_clients(CLIENTS, seconds, insert)
+            report.add(Row(f"{language} inserts a second over HTTP", rate, "/s", floor, "FastAPI, aiosqlite"))
+
+
+async def _inserts_by_hand(folder: Path, seconds: float) -> float | None:
+    try:
+        import aiosqlite  # noqa: F401
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        return None
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, str(FOLDER / "hand_written.py"), str(port)]
+    async with (
+        _process([*command, str(folder / "inserts.sqlite3")], f"{url}/docs"),
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+
+        async def insert(client: int) -> None:
+            async with session.post(f"{url}/notes", json={"channel": client, "text": "a note"}) as answer:
+                if answer.status != 200:
+                    raise RuntimeError(await answer.text())
+
+        return await run_clients(CLIENTS, seconds, insert)

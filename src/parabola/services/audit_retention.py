@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.outcomes.audit_lines import AUDIT_LINES
+from parabola.services.retention import Retention
 from parabola.services.settings import ServiceSettings
-from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -24,29 +22,13 @@ BATCH: Final = 500
 _SOURCE: Final = "audit log retention"
 
 
-class AuditRetention:
+class AuditRetention(Retention):
     """Removes old lines from time to time, until closed."""
 
     def __init__(self, database: Database, settings: ServiceSettings) -> None:
+        super().__init__(_SOURCE, CLEANING_SECONDS)
         self._database = database
         self._settings = settings
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin, with what is too old already."""
-        self._task = asyncio.create_task(self._run(), name=_SOURCE)
-
-    async def close(self) -> None:
-        """Stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def _run(self) -> None:
-        while True:
-            with contextlib.suppress(ParabolaError):
-                await self.run_once()
-            await asyncio.sleep(CLEANING_SECONDS)
 
     async def run_once(self) -> None:
         """Remove all that is too old now."""

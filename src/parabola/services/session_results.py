@@ -7,15 +7,13 @@ which the server runs: a clock that jumps must not make a mutation take effect t
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.calls.session_requests import TABLE, SessionResult
+from parabola.services.retention import Retention
 from parabola.services.settings import ServiceSettings
-from parabola.values.errors import ParabolaError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -30,32 +28,16 @@ BATCH: Final = 200
 _SOURCE: Final = "session results"
 
 
-class SessionResults:
+class SessionResults(Retention):
     """Removes old results from time to time, until closed."""
 
     def __init__(self, database: Database, settings: ServiceSettings) -> None:
+        super().__init__(_SOURCE, CLEANING_SECONDS)
         self._database = database
         self._settings = settings
-        self._task: asyncio.Task[None] | None = None
         # Creation time up to which rows were looked at for having changed nothing. What an earlier run has
         # not come to within two hours of its own is left to the end of all results.
         self._looked_at_ms = database.clock_before(2 * settings.unchanged_results_seconds) / 1e6
-
-    def start(self) -> None:
-        """Begin, with what is too old already."""
-        self._task = asyncio.create_task(self._run(), name="session results")
-
-    async def close(self) -> None:
-        """Stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def _run(self) -> None:
-        while True:
-            with contextlib.suppress(ParabolaError):
-                await self.run_once()
-            await asyncio.sleep(CLEANING_SECONDS)
 
     async def run_once(self) -> None:
         """Remove all that is too old now."""

@@ -18,6 +18,7 @@ from parabola.services.deploys.definitions import (
 )
 from parabola.values.analyzed_modules import AnalyzedFunction, AnalyzedModule, Visibility
 from parabola.values.errors import BadRequest
+from parabola.values.validators.builder import v
 
 
 def evaluated(*children: tuple[str, str], **more: Any) -> EvaluatedDefinition:
@@ -246,6 +247,20 @@ def test_a_component_in_python_is_told_to_npx_as_one_of_typescript() -> None:
     assert set(told.functions) == {"lib.js"}
     leaf = told.definition["exports"]["branch"][0][1]["branch"][0][1]
     assert leaf == {"type": "leaf", "leaf": "_reference/function/lib.js:add"}
+
+
+def test_npx_is_told_of_handles_as_texts() -> None:
+    handle = v.union(v.function("query", args={"a": v.string()}), v.null())
+    args = v.object({"type": v.optional(handle), "more": v.array(v.record(v.string(), v.function()))})
+    text = v.union(v.string(), v.null())
+    told = v.object({"type": v.optional(text), "more": v.array(v.record(v.string(), v.string()))})
+    function = AnalyzedFunction(
+        name="add", udf_type="Query", args=json.dumps(args.to_json()), returns=json.dumps(handle.to_json())
+    )
+    kit = EvaluatedDefinition({}, {"lib.py": AnalyzedModule(functions=(function,))}, path="../kit")
+    (said,) = kit.for_typescript("_python_components/kit").functions["lib.js"].functions
+    assert json.loads(said.args or "") == told.to_json()
+    assert json.loads(said.returns or "") == text.to_json()
 
 
 def test_authors_are_told_of_missing_variables_in_their_own_words() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import orjson
+from msgspec import structs
 
 from parabola.functions.deployed.definition import Definition as DeployedDefinition
 from parabola.functions.deployed.deployment import Module
@@ -163,11 +164,15 @@ class EvaluatedDefinition:
 
     def for_typescript(self, path: str) -> EvaluatedDefinition:
         """The same as `npx convex` is told of it, which asked about the definition at `path`: where that
-        stands for a component in Python, it is one without children, its modules called as TypeScript's are.
+        stands for a component in Python, it is one without children, its modules called as TypeScript's are,
+        and its function handles are texts: most versions of the command line know no validator of handles.
         """
         if path == self.path:
             return self
-        renamed = {f"{strip_extension(name)}.js": module for name, module in self.functions.items()}
+        renamed = {
+            f"{strip_extension(name)}.js": _with_handles_as_texts(module)
+            for name, module in self.functions.items()
+        }
         definition = {**self.definition, "path": path, "childComponents": [], "httpMounts": {}}
         return replace(self, definition=definition, functions=renamed, path=path).with_exports()
 
@@ -175,6 +180,32 @@ class EvaluatedDefinition:
     def code(self) -> DeployedDefinition:
         """The component's code, as it is deployed."""
         return DeployedDefinition.of(self.path, self.modules, self.schema)
+
+
+def _with_handles_as_texts(module: AnalyzedModule) -> AnalyzedModule:
+    functions = tuple(
+        structs.replace(each, args=_as_texts(each.args), returns=_as_texts(each.returns))
+        for each in module.functions
+    )
+    return structs.replace(module, functions=functions)
+
+
+def _as_texts(validator: str | None) -> str | None:
+    """The JSON text of a validator, with `v.string()` for each `v.function()` in it."""
+    if validator is None or '"function"' not in validator:
+        return validator
+    return orjson.dumps(_without_handles(orjson.loads(validator))).decode()
+
+
+def _without_handles(json: Any) -> Any:
+    match json:
+        case {"type": "function"}:
+            return {"type": "string"}
+        case dict():
+            return {name: _without_handles(value) for name, value in json.items()}
+        case list():
+            return [_without_handles(value) for value in json]
+    return json
 
 
 Evaluated = Mapping[str, EvaluatedDefinition]

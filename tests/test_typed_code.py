@@ -13,7 +13,7 @@ from parabola.project import Project
 from type_checkers import CHECKERS, check
 
 ROOT = Path(__file__).parents[1]
-SHOWN = re.compile(r"```python\n# (convex/\S+\.py)\n(.*?)```", re.DOTALL)
+SHOWN = re.compile(r"```python\n# ((?:convex|components)/\S+\.py)\n(.*?)```", re.DOTALL)
 EXAMPLES = [folder for folder in sorted((ROOT / "examples").iterdir()) if list(folder.glob("convex/*.py"))]
 PAGES = [
     page

@@ -45,11 +45,11 @@ def test_actions_find_fresh_modules_too(host: Host) -> None:
 def test_globals_that_a_function_deletes_or_replaces_are_there_again(host: Host, way: str) -> None:
     """Some packages put their own in the place of Date, Math, process and crypto, or take them away."""
     kinds = {"query": "Query", "mutation": "Mutation", "action": "Action"}
-    before = {kind: result(host.run(kind, f"globals:look{name}")) for kind, name in kinds.items()}
+    before = {kind: result(host.run(kind, f"changed_globals:look{name}")) for kind, name in kinds.items()}
     for kind, name in kinds.items():
-        changed = host.run(kind, f"globals:change{name}", {"way": way})
+        changed = host.run(kind, f"changed_globals:change{name}", {"way": way})
         # Without the built-ins' own methods not even a result can be told.
         if way != "emptied":
             assert result(changed) == ""
         for other, of in kinds.items():
-            assert result(host.run(other, f"globals:look{of}")) == before[other]
+            assert result(host.run(other, f"changed_globals:look{of}")) == before[other]

@@ -7,11 +7,13 @@ touches nobody.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from parabola.database.commits.overlay import Overlay
+from parabola.database.derived.pending_entries import PendingEntries
 from parabola.database.model.documents import Document
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
 from parabola.database.model.intervals import Interval, OpenRead, ReadSet
@@ -68,13 +70,14 @@ class Access(Enum):
 class SharedState:
     """What changes in a transaction as a whole, whichever of its views does it."""
 
-    __slots__ = ("has_chosen_ids", "is_committed", "next_creation_time", "registry")
+    __slots__ = ("has_chosen_ids", "is_committed", "next_creation_time", "pending_entries", "registry")
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.is_committed = False
         self.has_chosen_ids = False
         self.next_creation_time = 0.0
+        self.pending_entries: PendingEntries | None = None
 
 
 class Snapshot:
@@ -427,7 +430,7 @@ class Snapshot:
             query,
             self.begin_ts,
             limit,
-            pending=self._pending_entries(index),
+            pending=await self._pending_entries(index),
             weights=weights,
             after=after,
             through=through,
@@ -451,20 +454,20 @@ class Snapshot:
     async def search_vectors(self, index: Index, query: VectorQuery, limit: int) -> VectorResult:
         """The first at most `limit` results, pending writes included; records and counts nothing."""
         structure: VectorIndex = await self._structure(index)
-        return await structure.search(query, self.begin_ts, limit, pending=self._pending_entries(index))
+        return await structure.search(query, self.begin_ts, limit, pending=await self._pending_entries(index))
 
     async def _structure(self, index: Index) -> Any:
         self._check_retention()
         return await self._database.derived.at(index, self.begin_ts)
 
-    def _pending_entries(self, index: Index) -> dict[str, Any]:
+    async def _pending_entries(self, index: Index) -> Mapping[str, Any]:
         if not self.overlay.has_writes(index.tablet_id):
             return {}
+        pending = self._shared.pending_entries
+        if pending is None:
+            pending = self._shared.pending_entries = PendingEntries()
         entry_of = self._database.derived.entry_of(index)
-        return {
-            write.id: None if write.new is None else entry_of(write.new.value)
-            for write in self.overlay.writes(index.tablet_id)
-        }
+        return await pending.of(index.index_id, entry_of, self.overlay.writes(index.tablet_id))
 
     async def document(self, table: Table, id: str) -> Document | None:
         """A document of a table, pending writes included; records and counts nothing."""

@@ -9,8 +9,10 @@ from parabola.database.commits.write_log import WriteLog
 from parabola.database.commits.write_set import Change, WriteSet
 from parabola.database.model.documents import Revision
 from parabola.database.model.intervals import Interval, ReadSet
+from parabola.database.model.searches import SearchedChange
 from parabola.database.model.tables import Table
 from parabola.database.store.persistence import DocumentWrite
+from parabola.values.encoding import dumps
 
 TABLE = Table(7, "t", 10001)
 
@@ -69,3 +71,41 @@ def test_counts_can_be_taken_back_to_any_timestamp(kinds: list[str], at: int) ->
     dropped = log.drop_after(at)
     assert [commit.ts for commit in dropped] == list(range(len(kinds), at, -1))
     assert log.first_touching(reading(Interval.everything()), at) is None
+
+
+def searched(ts: int, text: str) -> WriteSet:
+    """A commit whose document an index has, and whose entry is its text."""
+    made = write_set(ts, None, b"k")
+    revision = Revision("id", ts, dumps({"text": text}), 2)
+    made.searched = [SearchedChange("id", None, revision, {1: lambda value: [value["text"]]})]
+    return made
+
+
+def test_what_indexes_keep_of_documents_is_remembered_of_the_newest_published_commits_only() -> None:
+    log = WriteLog(0)
+    text = "x" * 1_000_000
+    commits = [searched(ts, text) for ts in range(1, 21)]
+    first = [commit.searched[0].new_entry(1) for commit in commits]
+    for commit in commits:
+        log.append(commit)
+    log.published(20)
+    kept = [commit.searched[0].new_entry(1) is entry for commit, entry in zip(commits, first, strict=True)]
+    assert kept == [False] * 16 + [True] * 4
+    assert [commit.searched[0].entries(1) for commit in commits] == [(None, [text])] * 20
+    log.drop_after(18)
+    log.append(searched(21, text))
+    log.published(21)
+    assert commits[17].searched[0].new_entry(1) is first[17]
+
+
+def test_what_is_not_published_yet_keeps_what_was_found_for_it() -> None:
+    log = WriteLog(0)
+    commits = [searched(ts, "x" * 3_000_000) for ts in (1, 2, 3)]
+    first = [commit.searched[0].new_entry(1) for commit in commits]
+    for commit in commits:
+        log.append(commit)
+    for ts, kept in ((1, [True] * 3), (2, [False, True, True]), (3, [False, False, True])):
+        log.published(ts)
+        assert [
+            commit.searched[0].new_entry(1) is entry for commit, entry in zip(commits, first, strict=True)
+        ] == kept

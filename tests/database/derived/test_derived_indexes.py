@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+import threading
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,8 +15,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database.searching import NEAR, WORDS, create_indexes, near, rebuilt, words
-from database.stores import Clock, collect, crash_copy, delete, fill, insert, make_room, opened, patch
+from database.stores import (
+    Clock,
+    collect,
+    crash_copy,
+    delete,
+    fill,
+    insert,
+    make_room,
+    opened,
+    patch,
+    take,
+)
 from parabola.database.database import Database
+from parabola.database.derived.derived_index import DerivedIndex
+from parabola.database.derived.entries import TextDefinition
 from parabola.database.derived.segments.tiers import Tiers
 from parabola.database.derived.text import text_segment
 from parabola.database.derived.text.text_index import TextIndex
@@ -300,3 +314,117 @@ async def test_a_store_that_cannot_be_read_fails_the_search_and_not_for_ever(
     monkeypatch.setattr(SqlitePersistence, "revision_times", times)
     async with opened(tmp_path) as database:
         assert len(await collect(database.begin(), words("hello"))) == 1
+
+
+@pytest.mark.parametrize("is_noticed_by", ["the committer", "the building"])
+async def test_a_search_that_waits_for_an_index_whose_commit_is_lost_is_to_be_run_again(
+    monkeypatch: pytest.MonkeyPatch, is_noticed_by: str
+) -> None:
+    lost = asyncio.Event()
+
+    async def build(self: DerivedIndex) -> None:
+        await lost.wait()
+        raise ConflictError("the commit was lost")
+
+    database = await Database.open(MemoryPersistence())
+    monkeypatch.setattr(DerivedIndex, "_build", build)
+    await create_indexes(database)
+    tx = database.begin(writable=True)
+    searches = (collect(tx, words("here")), tx.vector_search(near(1.0, 0.0), in_transaction=True))
+    waiting = asyncio.gather(*searches, return_exceptions=True)
+    await asyncio.sleep(0)
+    if is_noticed_by == "the committer":
+        database.derived.take_back(0)
+    else:
+        lost.set()
+    assert [type(outcome) for outcome in await waiting] == [ConflictError, ConflictError]
+    await database.close()
+
+
+async def test_everybody_else_has_turns_while_one_large_commit_is_taken_in() -> None:
+    """And the searches that wait for it see all of it, those before it nothing."""
+    database = await Database.open(MemoryPersistence())
+    await create_indexes(database)
+    before = database.begin()
+    tx = database.begin(writable=True)
+    for number in range(2000):
+        await tx.insert("t", {"text": f"many n{number} " + "word " * 40, "vector": [1.0, float(number)]})
+    await database.commit(tx)
+    after = database.begin()
+    [index] = [index for index in database.derived._indexes.values() if index.index.name == WORDS]
+    left: list[int] = []
+
+    async def look() -> None:
+        while index.is_behind:
+            left.append(len(index._queue))
+            assert await collect(before, words("many")) == []
+            await asyncio.sleep(0)
+
+    found, _ = await asyncio.gather(collect(after, take(words("many"), 1024)), look())
+    assert len(found) == 1024
+    assert len({*left} - {0, 2000}) > 1
+    await database.close()
+
+
+async def test_words_of_large_texts_are_taken_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When they are filled in, written, searched by their own transaction, and told to live searches."""
+    taken: list[str] = []
+    entry = TextDefinition.entry
+
+    def noted(self: TextDefinition, value: Any) -> Any:
+        taken.append(threading.current_thread().name)
+        return entry(self, value)
+
+    monkeypatch.setattr(TextDefinition, "entry", noted)
+    here = threading.current_thread().name
+    large = {"text": "long " * 10_000}
+    database = await Database.open(MemoryPersistence())
+    await insert(database, "t", large)
+    await create_indexes(database)
+    await database.wait_backfilled()
+    tx = database.begin()
+    assert len(await collect(tx, words("long"))) == 1
+    live = database.subscriptions.subscribe(tx.read_set, tx.begin_ts, lambda ts: None)
+    tx = database.begin(writable=True)
+    await tx.insert("t", large)
+    assert len(await collect(tx, words("long"))) == 2
+    assert len(await collect(tx, words("long"))) == 2
+    await database.commit(tx)
+    assert not live.active
+    await database.derived.settle()
+    # Filled in; twice searched with own writes; published and taken in.
+    assert len(taken) == 3
+    assert here not in taken
+    await database.close()
+
+
+async def test_an_index_that_is_filled_keeps_what_it_has_in_files_and_goes_on_from_them(
+    small_segments: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as database:
+        await insert(database, "t", *({"text": f"a b n{number}"} for number in range(500)))
+    filled: list[int] = []
+    structure_fill = TextIndex.fill
+
+    def counted(self: TextIndex, entries: Any) -> None:
+        entries = list(entries)
+        structure_fill(self, entries)
+        filled.append(len(entries))
+        open_segments.append(len(self._frozen))
+        if len(filled) == 300:
+            enough.set()
+
+    open_segments: list[int] = []
+    enough = asyncio.Event()
+    monkeypatch.setattr(TextIndex, "fill", counted)
+    async with opened(tmp_path) as database:
+        creating = asyncio.create_task(create_indexes(database))
+        await enough.wait()
+        copy = crash_copy(tmp_path, tmp_path / "copy")
+        await creating
+        await database.wait_backfilled()
+    assert max(open_segments) < 80  # three documents each, two hundred at once
+    filled.clear()
+    async with opened(copy) as database:
+        await agrees(database.begin(writable=True))
+    assert 0 < filled.count(1) < 450  # and all at once by the one that it is compared with

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from parabola.database.derived.text import tokens
 from parabola.database.derived.text.tokens import query_words, words
 
 
@@ -88,3 +89,22 @@ def test_texts_in_ascii_are_cut_as_others_are(text: str) -> None:
 @given(SCRIPTS, SCRIPTS)
 def test_what_stands_beside_a_text_does_not_change_its_words(one: str, other: str) -> None:
     assert words(f"{one} {other}") == words(one) + words(other)
+
+
+@given(SCRIPTS, st.integers(1, 12))
+def test_of_a_long_text_to_search_for_no_more_is_looked_at_than_has_the_words_that_count(
+    text: str, size: int
+) -> None:
+    text = text * 6
+    whole = query_words(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_QUERY_LENGTH", size)
+        assert query_words(text) == whole
+
+
+def test_a_text_to_search_for_that_is_a_million_letters_costs_no_more_than_its_beginning() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "normalize", lambda form, text: (seen.append(len(text)), text)[1])
+        seen: list[int] = []
+        assert len(query_words("全文搜索引擎" * 200_000)) == 16
+        assert seen == [1000]

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -32,6 +32,7 @@ from parabola.database.store.persistence import Commit, DocumentWrite, Persisten
 from parabola.values.errors import OutOfRetention
 
 if TYPE_CHECKING:
+    from parabola.database.model.searches import SearchedChange
     from parabola.database.transaction import Transaction
 
 __all__ = ["NEXT_ID", "Committer", "DerivedFeed"]
@@ -53,6 +54,9 @@ class DerivedFeed(Protocol):
 
     def take_back(self, kept_ts: int) -> None:
         """The commits after `kept_ts` are no more."""
+
+    async def prepare(self, searched: Sequence[SearchedChange]) -> None:
+        """Finds out what is asked when these changes are published, with turns for others."""
 
 
 class _Waiting(NamedTuple):
@@ -295,9 +299,17 @@ class Committer:
                         )
                     return
                 else:
+                    await self._prepare(target)
                     self._confirm(min(target, self.latest_ts))
         finally:
             self._flusher = None
+
+    async def _prepare(self, through_ts: int) -> None:
+        """Makes publishing quick where large documents, or many, have to be held against live searches."""
+        for waiting in tuple(self._waiting):
+            write_set = waiting.write_set
+            if waiting.ts <= through_ts and write_set is not None and write_set.searched:
+                await self._derived.prepare(write_set.searched)
 
     def _confirm(self, ts: int) -> None:
         self.durable_ts = max(self.durable_ts, ts)
@@ -305,6 +317,7 @@ class Committer:
             waiting = self._waiting.popleft()
             if waiting.write_set is not None:
                 self._publish(waiting.write_set)
+                self.log.published(waiting.ts)
             if not waiting.done.done():
                 waiting.done.set_result(waiting.ts)
 

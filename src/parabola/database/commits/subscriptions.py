@@ -139,6 +139,10 @@ class Subscriptions:
                             self._forget(token)
         return touched
 
+    def watches(self, index_ids: Iterable[int]) -> bool:
+        """Whether searches of any of these derived indexes are live."""
+        return any(index_id in self._watchers for index_id in index_ids)
+
     def first_write(self, read_set: ReadSet, ts: int) -> int | None:
         """Timestamp of the first published commit after `ts` that touched `read_set`; None if there is none.
 

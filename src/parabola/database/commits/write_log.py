@@ -19,6 +19,10 @@ MAX_AGE: Final = 300 * 10**9
 
 _COMMIT_OVERHEAD: Final = 600
 _KEY_OVERHEAD: Final = 64
+_CHANGE_OVERHEAD: Final = 400
+
+SEARCHED_BYTES: Final = 4 * 1024 * 1024
+"""Documents of so many bytes are remembered with their words, which take about fifteen times as much."""
 
 
 class LoggedCommit(NamedTuple):
@@ -56,6 +60,9 @@ class WriteLog:
         self.start_ts = start_ts
         self._commits: deque[LoggedCommit] = deque()
         self._bytes = 0
+        # The newest commits with documents that derived indexes have, and the weight of these documents.
+        self._searched: deque[tuple[LoggedCommit, int]] = deque()
+        self._searched_bytes = 0
         self._max_age = max_age
         self._max_bytes = max_bytes
 
@@ -64,19 +71,31 @@ class WriteLog:
             [len(key) + _KEY_OVERHEAD for keys in write_set.keys.values() for key in keys]
         )
         searched = write_set.searched
-        if searched:
-            weight += sum([change.weight for change in searched])
+        searched_weight = sum([change.weight + _CHANGE_OVERHEAD for change in searched]) if searched else 0
+        weight += searched_weight
         deltas = write_set.count_deltas()
-        self._commits.append(
-            LoggedCommit(write_set.ts, write_set.source, write_set.keys, deltas, weight, searched)
-        )
+        commit = LoggedCommit(write_set.ts, write_set.source, write_set.keys, deltas, weight, searched)
+        self._commits.append(commit)
         self._bytes += weight
+        if searched:
+            self._searched.append((commit, searched_weight))
+            self._searched_bytes += searched_weight
         while self._bytes > self._max_bytes or self._commits[0].ts < write_set.ts - self._max_age:
             oldest = self._commits.popleft()
             self._bytes -= oldest.weight
             self.start_ts = oldest.ts
             if not self._commits:
                 break
+
+    def published(self, ts: int) -> None:
+        """The commits up to a timestamp are known to all: of those before it only the last few are held
+        against searches again, mostly, and what derived indexes keep of the others is found anew.
+        """
+        while self._searched_bytes > SEARCHED_BYTES and self._searched[0][0].ts < ts:
+            commit, weight = self._searched.popleft()
+            self._searched_bytes -= weight
+            for change in commit.searched:
+                change.release()
 
     def first_touching(self, read_set: ReadSet, after_ts: int) -> Touched | None:
         """The newest commit after a timestamp that wrote into the read set."""
@@ -127,6 +146,8 @@ class WriteLog:
             commit = self._commits.pop()
             self._bytes -= commit.weight
             dropped.append(commit)
+        while self._searched and self._searched[-1][0].ts > ts:
+            self._searched_bytes -= self._searched.pop()[1]
         return dropped
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from parabola.database.derived.definitions import Definition, open_structure
 from parabola.database.derived.entries import EntryChange
+from parabola.database.derived.segments.background import LARGE, Breaks
 from parabola.database.model.errors import ConflictError, StorageError, StorageFailed
 from parabola.database.model.indexes import Index, id_key
 from parabola.database.model.intervals import Interval
@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from parabola.database.model.documents import Revision
     from parabola.database.model.searches import SearchedChange
 
-__all__ = ["DerivedIndex"]
+__all__ = ["DerivedIndex", "take_entries"]
 
 _log: Final = logging.getLogger(__name__)
 
-TURN_SECONDS: Final = 0.004
-"""How long documents are taken in before everything else has its turn."""
 ROWS: Final = 200
 """Documents read at once."""
 TIMES: Final = 10_000
@@ -66,6 +64,7 @@ class DerivedIndex:
         self._directory = directory
         self._queue: deque[tuple[int, SearchedChange]] = deque()
         self._on_built = on_built
+        self._is_lost = False
         self._build_task = asyncio.get_running_loop().create_task(self._build_until_done())
 
     # Feeding
@@ -90,18 +89,20 @@ class DerivedIndex:
         """Takes in what is queued up to a timestamp, with turns for others in between."""
         structure = self.structure
         assert structure is not None
-        queue, index_id = self._queue, self.index.index_id
-        started = time.perf_counter()
+        queue, index_id, breaks = self._queue, self.index.index_id, Breaks()
         while queue and queue[0][0] <= through_ts:
-            ts, change = queue.popleft()
-            # All that was committed together, so that no search comes in between.
-            changes = [change]
-            while queue and queue[0][0] == ts:
-                changes.append(queue.popleft()[1])
-            structure.apply(ts, [EntryChange(each.id, each.entries(index_id)[1]) for each in changes])
-            if time.perf_counter() - started > TURN_SECONDS:
-                await asyncio.sleep(0)
-                started = time.perf_counter()
+            first = queue[0]
+            ts, change = first
+            if change.weight > LARGE:
+                entry = await asyncio.to_thread(change.new_entry, index_id)
+                if not queue or queue[0] is not first:
+                    continue  # taken in by somebody else meanwhile, or taken back
+            else:
+                entry = change.new_entry(index_id)
+            queue.popleft()
+            # For a moment half a commit is there: nobody searches at its timestamp before all of it is.
+            structure.apply(ts, [EntryChange(change.id, entry)])
+            await breaks.step()
 
     @property
     def is_behind(self) -> bool:
@@ -113,11 +114,17 @@ class DerivedIndex:
     async def at(self, ts: int) -> Structure:
         """What to search as of a timestamp, once it has all commits up to there.
 
-        Raises `OutOfRetention` for a timestamp from before the index was built, and what kept it from being
-        built.
+        Raises `OutOfRetention` for a timestamp from before the index was built or when it is dropped
+        meanwhile, `ConflictError` when the commit that made it is lost, and what kept it from being built.
         """
         if self.structure is None:
-            await asyncio.shield(self._build_task)
+            await asyncio.wait([self._build_task])
+            if self._is_lost:
+                raise ConflictError(f"The search index {self.index.name} could not be stored; run it again.")
+            if self._build_task.cancelled():
+                raise OutOfRetention(f"The search index {self.index.name} was dropped; run it again.")
+            self._build_task.result()
+            assert self.structure is not None
         if ts < self.base_ts:
             raise OutOfRetention(
                 "The snapshot that is being read is older than this search index. Run the function again at "
@@ -135,7 +142,8 @@ class DerivedIndex:
             try:
                 await self._build()
             except ConflictError:
-                return  # the commit that made the index was lost, and the index with it
+                self._is_lost = True
+                return
             except StorageFailed:
                 raise
             except StorageError:
@@ -184,19 +192,19 @@ class DerivedIndex:
             await self._fill(structure, [revision for revision in found if revision is not None])
 
     async def _fill(self, structure: Structure, revisions: Iterable[Revision]) -> None:
-        from parabola.values.encoding import loads
-
-        taken: list[tuple[str, int, Any]] = []
-        started = time.perf_counter()
+        breaks = Breaks()
         for revision in revisions:
-            # Decoded here and not in the revision, where it would stay: most are not asked for again soon.
-            taken.append((revision.id, revision.ts, self.definition.entry(loads(revision.raw))))
-            if time.perf_counter() - started > TURN_SECONDS:
-                structure.fill(taken)
-                taken = []
-                await asyncio.sleep(0)
-                started = time.perf_counter()
-        structure.fill(taken)
+            if len(revision.raw) > LARGE:
+                entry = await asyncio.to_thread(self._entry_of, revision)
+            else:
+                entry = self._entry_of(revision)
+            structure.fill([(revision.id, revision.ts, entry)])
+            await breaks.step()
+        # So that neither memory nor what a crash undoes grows with the table.
+        await structure.tidy(self.base_ts)
+
+    def _entry_of(self, revision: Revision) -> Any:
+        return self.definition.entry(revision.decoded())
 
     async def tidy(self) -> None:
         """Seals, saves and rewrites what is due."""
@@ -215,9 +223,22 @@ class DerivedIndex:
             await self.apply(self._database.durable_ts)
             await self.structure.close(self._database.durable_ts)
 
-    def discard(self) -> None:
-        """Stops building; nothing is kept."""
+    def discard(self, *, is_lost: bool = False) -> None:
+        """Stops building; nothing is kept. `is_lost` if the commit that made the index is."""
+        self._is_lost = is_lost
         self._build_task.cancel()
+
+
+async def take_entries(searched: Iterable[SearchedChange]) -> None:
+    """Finds what derived indexes keep of both versions of each document, with turns for others."""
+    breaks = Breaks()
+    for change in searched:
+        index_id = next(iter(change.index_ids))  # of all of them at once
+        if change.weight > LARGE:
+            await asyncio.to_thread(change.entries, index_id)
+        else:
+            change.entries(index_id)
+        await breaks.step()
 
 
 def _id_of(key: bytes) -> str:

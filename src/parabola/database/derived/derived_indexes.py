@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.indexes import Index
@@ -72,11 +72,20 @@ class DerivedIndexes:
         """The commits after `kept_ts` are no more, nor are indexes that they made."""
         for index in list(self._indexes.values()):
             if index.base_ts > kept_ts:
-                index.discard()
+                index.discard(is_lost=True)
                 del self._indexes[index.index.index_id]
             else:
                 index.take_back(kept_ts)
         self._follow(self._database.registry, kept_ts)
+
+    async def prepare(self, searched: Sequence[SearchedChange]) -> None:
+        """Takes the words of changes that live searches are to be told of, which then goes quickly."""
+        watches = self._database.subscriptions.watches
+        watched = [change for change in searched if watches(change.index_ids)]
+        if watched:
+            from parabola.database.derived.derived_index import take_entries
+
+            await take_entries(watched)
 
     # Following the registry
 

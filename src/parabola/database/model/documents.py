@@ -50,6 +50,18 @@ class Revision:
             value = self._value = decoded
         return value
 
+    def decoded(self) -> dict[str, Any]:
+        """Like `value`, which is not kept if it was not there: for those who need it once."""
+        if self._value is not None:
+            return self._value
+        decoded = loads(self.raw)
+        assert isinstance(decoded, dict)
+        return decoded
+
+    def bare(self) -> Revision:
+        """The same with nothing decoded."""
+        return Revision(self.id, self.ts, self.raw, self.size, self.number)
+
     @classmethod
     def pending(cls, value: dict[str, Any], size: int, raw: bytes | None = None) -> Revision:
         """A revision that a transaction has written and not committed. `raw` is `dumps(value)` if known."""

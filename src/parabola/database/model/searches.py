@@ -46,9 +46,11 @@ class SearchWatchers(Protocol[HolderT]):
 
 
 class SearchedChange:
-    """One document's change in a table that has derived indexes. What they keep of it is found when asked."""
+    """One document's change in a table that has derived indexes. What they keep of it is found when asked,
+    and kept until `release`: it takes many times the memory of the document.
+    """
 
-    __slots__ = ("_entries", "_entry_of", "id", "new", "old")
+    __slots__ = ("_entry_of", "_is_released", "_new_entries", "_old_entries", "id", "new", "old")
 
     def __init__(
         self, id: str, old: Revision | None, new: Revision | None, entry_of: Mapping[int, EntryOf]
@@ -57,7 +59,9 @@ class SearchedChange:
         self.old = old
         self.new = new
         self._entry_of = entry_of
-        self._entries: dict[int, tuple[Any, Any]] | None = None
+        self._is_released = False
+        self._old_entries: dict[int, Any] | None = None if old is not None else {}
+        self._new_entries: dict[int, Any] | None = None if new is not None else {}
 
     @property
     def index_ids(self) -> Iterable[int]:
@@ -69,17 +73,37 @@ class SearchedChange:
         """Bytes of the revisions that it holds."""
         return sum(len(revision.raw) for revision in (self.old, self.new) if revision is not None)
 
+    def new_entry(self, index_id: int) -> Any:
+        """The entry of the new version in an index; None if the document was deleted."""
+        entries = self._new_entries
+        if entries is None:
+            assert self.new is not None
+            entries = self._entries_of(self.new)
+            if not self._is_released:
+                self._new_entries = entries
+        return entries.get(index_id)
+
     def entries(self, index_id: int) -> tuple[Any, Any]:
         """The entries of the old and the new version in an index; None for a version that there is not."""
-        if self._entries is None:
-            self._entries = {}
-        found = self._entries.get(index_id)
-        if found is None:
-            entry_of = self._entry_of[index_id]
-            old = None if self.old is None else entry_of(self.old.value)
-            new = None if self.new is None else entry_of(self.new.value)
-            found = self._entries[index_id] = (old, new)
-        return found
+        old = self._old_entries
+        if old is None:
+            assert self.old is not None
+            old = self._entries_of(self.old)
+            if not self._is_released:
+                self._old_entries = old
+        return old.get(index_id), self.new_entry(index_id)
+
+    def _entries_of(self, revision: Revision) -> dict[int, Any]:
+        value = revision.decoded()
+        return {index_id: entry_of(value) for index_id, entry_of in self._entry_of.items()}
+
+    def release(self) -> None:
+        """From here on entries are found anew each time: hardly anyone asks any more."""
+        self._is_released = True
+        if self.old is not None:
+            self.old, self._old_entries = self.old.bare(), None
+        if self.new is not None:
+            self.new, self._new_entries = self.new.bare(), None
 
     def touches(self, read: SearchRead) -> bool:
         """Whether either version could have been among what a search of one of `index_ids` read."""

@@ -88,13 +88,13 @@ class SearchScan(Scan[Rank]):
             document = await self._reader.document(self._source.table, rank.id)
             taken += 1
             if document is None:
-                raise RuntimeError(f"a search found {rank.id}, which is not there")
+                continue  # the transaction has deleted it since it searched
             self._rows.append((rank, document))
             size += document.size
             if size > _BATCH_BYTES:
                 break
         del self._results[:taken]
-        return True
+        return bool(self._rows) or await self.fetch(limit)
 
     async def _search(self, limit: int) -> None:
         consumed = len(self.keys)

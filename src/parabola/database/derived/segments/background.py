@@ -1,14 +1,19 @@
-"""Long work beside the event loop: how a worker thread leaves it its turn."""
+"""Long work in the event loop and beside it: how others get their turn."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Final
 
-__all__ = ["Pauses"]
+__all__ = ["LARGE", "Breaks", "Pauses"]
+
+LARGE: Final = 16 * 1024
+"""Bytes of a document, or of two versions of it, from which on its words are taken in a worker thread."""
 
 _TURN: Final = 0.001
 _PAUSE: Final = 0.0002
+_BREAK_AFTER: Final = 0.004
 
 
 class Pauses:
@@ -26,3 +31,16 @@ class Pauses:
         if time.monotonic() - self._since > _TURN:
             time.sleep(_PAUSE)
             self._since = time.monotonic()
+
+
+class Breaks:
+    """Called between the steps of a loop in the event loop: everything else has its turn every 4 ms."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+
+    async def step(self) -> None:
+        """Lets others run if the last break is long enough ago."""
+        if time.perf_counter() - self._since > _BREAK_AFTER:
+            await asyncio.sleep(0)
+            self._since = time.perf_counter()

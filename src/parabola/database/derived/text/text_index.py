@@ -9,7 +9,7 @@ from unicodedata import unidata_version
 
 from parabola.database.derived.entries import TextDefinition, TextEntry
 from parabola.database.derived.ranks import Rank
-from parabola.database.derived.segments.background import Pauses
+from parabola.database.derived.segments.background import Breaks, Pauses
 from parabola.database.derived.segments.segment_files import SegmentFiles, SegmentParts
 from parabola.database.derived.segments.segmented_index import SegmentedIndex, Sources
 from parabola.database.derived.segments.slots import Slots
@@ -29,7 +29,6 @@ from parabola.database.derived.text.weights import Weights
 
 __all__ = ["TextIndex"]
 
-_WRITES_AT_ONCE: Final = 200
 _MANY_POSTINGS: Final = 20_000
 """A search that has more of them is scored in a worker thread: from here on it takes about a millisecond."""
 
@@ -91,11 +90,10 @@ class TextIndex(SegmentedIndex[TextDefinition, TextEntry, OpenTextSegment, Seale
 
 async def _written(query: TextQuery, pending: Mapping[str, TextEntry | None]) -> OpenTextSegment:
     """A segment of what a transaction has written, with those words alone that the query looks up."""
-    segment = OpenTextSegment()
-    for number, (id, entry) in enumerate(pending.items(), 1):
+    segment, breaks = OpenTextSegment(), Breaks()
+    for id, entry in pending.items():
         if entry is not None:
             terms = query.concerned(entry.terms)
             segment.add(id, 0, 0, TextEntry(terms, entry.length, entry.filters, entry.creation_time))
-        if number % _WRITES_AT_ONCE == 0:
-            await asyncio.sleep(0)
+            await breaks.step()
     return segment

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import groupby, islice, pairwise
+from itertools import groupby, islice
 from typing import Final
 from unicodedata import category, normalize
 
@@ -22,6 +22,8 @@ __all__ = ["TOKENIZER_VERSION", "query_words", "words"]
 TOKENIZER_VERSION: Final = 1
 """Another number whenever any text gives other words: indexes that were saved with another are rebuilt."""
 
+_QUERY_LENGTH: Final = 1000
+"""Characters of a long text to search for that are looked at first: mostly all words that count are there."""
 _ASCII_WORD: Final = re.compile(r"[0-9a-z]+")
 _LONG_ASCII_WORD: Final = re.compile(rf"[0-9a-z]{{{MAX_SEARCH_WORD_BYTES + 1}}}")
 
@@ -39,12 +41,21 @@ def words(text: str) -> list[str]:
 
 def query_words(text: str) -> list[str]:
     """The first 16 words of what is searched for; of unspaced scripts the pairs alone."""
-    if text.isascii():
-        matches = (match[0] for match in _ASCII_WORD.finditer(text.lower()))
-        found: Iterable[str] = (word for word in matches if len(word) <= MAX_SEARCH_WORD_BYTES)
-    else:
-        found = _any_words(text, of_query=True)
-    return list(islice(found, MAX_SEARCH_WORDS))
+    size = _QUERY_LENGTH
+    while size < len(text):
+        # The last word may go on behind the cut, and the one before it have a mark there.
+        found = list(islice(_query_words(text[:size]), MAX_SEARCH_WORDS + 2))
+        if len(found) == MAX_SEARCH_WORDS + 2:
+            return found[:MAX_SEARCH_WORDS]
+        size *= 8
+    return list(islice(_query_words(text), MAX_SEARCH_WORDS))
+
+
+def _query_words(text: str) -> Iterator[str]:
+    if not text.isascii():
+        return _any_words(text, of_query=True)
+    matches = (match[0] for match in _ASCII_WORD.finditer(text.lower()))
+    return (word for word in matches if len(word) <= MAX_SEARCH_WORD_BYTES)
 
 
 # Runs of the unspaced scripts with the characters that belong to them: iteration and length marks, zero.
@@ -92,25 +103,30 @@ def _any_words(text: str, *, of_query: bool) -> Iterator[str]:
         if word.isascii() or unspaced.search(word) is None:
             parts: Iterable[str] = (word,)
         else:
-            parts = _parts(letter_with_marks.findall(word), unspaced, of_query=of_query)
+            letters = (letter[0] for letter in letter_with_marks.finditer(word))
+            parts = _parts(letters, unspaced, of_query=of_query)
         for part in parts:
             if len(part.encode()) <= MAX_SEARCH_WORD_BYTES:
                 yield _small(part)
 
 
-def _parts(letters: list[str], unspaced: re.Pattern[str], *, of_query: bool) -> Iterator[str]:
+def _parts(letters: Iterable[str], unspaced: re.Pattern[str], *, of_query: bool) -> Iterator[str]:
     """What a word with unspaced letters is found by: their pairs and each of them, and the runs between."""
-    for is_unspaced, group in groupby(letters, key=lambda letter: unspaced.match(letter) is not None):
-        run = list(group)
+    for is_unspaced, run in groupby(letters, key=lambda letter: unspaced.match(letter) is not None):
         if not is_unspaced:
             yield "".join(run)
-        elif of_query:
-            yield from (run if len(run) == 1 else (first + second for first, second in pairwise(run)))
-        else:
-            for first, second in pairwise(run):
-                yield first
-                yield first + second
-            yield run[-1]
+            continue
+        before = ""
+        is_alone = True
+        for letter in run:
+            if before:
+                is_alone = False
+                yield before + letter
+            if not of_query:
+                yield letter
+            before = letter
+        if is_alone and of_query:
+            yield before
 
 
 def _small(word: str) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from parabola.database.derived.entries import VectorDefinition, VectorEntry
-from parabola.database.derived.segments.background import Pauses
+from parabola.database.derived.segments.background import Breaks, Pauses
 from parabola.database.derived.segments.filter_masks import let_through
 from parabola.database.derived.segments.segment_files import SegmentFiles, SegmentParts
 from parabola.database.derived.segments.segmented_index import SegmentedIndex, Sources
@@ -63,14 +63,16 @@ class VectorIndex(SegmentedIndex[VectorDefinition, VectorEntry, OpenVectorSegmen
         `pending` are a transaction's own writes, None for deletions, which it sees in their place. The same
         documents have the same ranks however they are spread over segments.
         """
+        written, breaks = self._new_segment(), Breaks()
+        for id, entry in pending.items():
+            if entry is not None:
+                written.add(id, 0, 0, entry)
+                await breaks.step()
+        # From here on nothing is waited for until all that is needed has been taken.
         segments = [
             self._scanned(segment, query, ts, segment.slots.slots_at(pending.keys(), ts) if pending else ())
             for segment in self._segments()
         ]
-        written = self._new_segment()
-        for id, entry in pending.items():
-            if entry is not None:
-                written.add(id, 0, 0, entry)
         segments.append(self._scanned(written, query, ts, ()))
         return await asyncio.to_thread(nearest, segments, query, limit)
 

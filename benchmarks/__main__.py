@@ -18,6 +18,7 @@ from benchmarks import rows
 from benchmarks.component_pushes import component_pushes
 from benchmarks.file_transfers import transfers
 from benchmarks.floors import EchoServer, sqlite_durable_commits
+from benchmarks.live_searches import acknowledged_inserts, live_searches
 from benchmarks.report import Report
 from benchmarks.scheduling import scheduled_calls
 from benchmarks.search import text_searches, vector_searches
@@ -54,10 +55,12 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
             await rows.fan_out(report, server, floors)
             await rows.untouched_subscriptions(report, server, seconds)
             await rows.memory_per_subscription(report, server)
+            await live_searches(report, server)
         await component_pushes(report, Path(folder))
         for count in (1_000, 100_000, 1_000_000):
             if count <= largest:
                 await rows.reads(report, Path(folder), count)
+        await acknowledged_inserts(report, Path(folder))
         for count in (10_000, 100_000):
             if count <= largest:
                 await text_searches(report, Path(folder), count)

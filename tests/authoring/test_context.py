@@ -245,6 +245,8 @@ async def test_actions() -> None:
     ]
     with pytest.raises(BadRequest, match="`vector` must be a non-empty Array"):
         ctx.vector_search("docs", "by_embedding", vector=[])
+    with pytest.raises(BadRequest, match=r"given as `filter` to `vector_search` must return .* not False"):
+        ctx.vector_search("docs", "by_embedding", vector=[0.1], filter=lambda q: False)  # type: ignore[arg-type,return-value]
 
 
 def test_what_a_kind_must_not_use_does_not_exist_and_says_why() -> None:

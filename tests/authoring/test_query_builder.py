@@ -245,6 +245,9 @@ async def test_orders_and_builders_are_used_properly() -> None:
     with pytest.raises(BadRequest, match="must return what it built"):
         query().with_index("i", lambda q: None)  # type: ignore[arg-type,return-value]
 
+    with pytest.raises(BadRequest, match=r"must return what it built: `lambda q: q.search\('field', text\)`"):
+        query().with_search_index("s", lambda q: None)  # type: ignore[arg-type,return-value]
+
     def twice(q: Any) -> Any:
         q.eq("a", 1)
         return q.eq("b", 2)

@@ -255,8 +255,9 @@ BuilderT = TypeVar("BuilderT", IndexRangeBuilder, SearchFilterBuilder)
 
 def _built(builder: Any, kind: type[BuilderT], method: str) -> list[Json]:
     if not isinstance(builder, kind):
+        example = "q.search('field', text)" if kind is SearchFilterBuilder else "q.eq('field', x)"
         raise BadRequest(
-            f"The function given to `{method}` must return what it built: `lambda q: q.eq('field', x)`."
+            f"The function given to `{method}` must return what it built: `lambda q: {example}`."
         )
     return builder.export()
 

@@ -65,8 +65,18 @@ def _vector_query(
     if limit is not None:
         query["limit"] = limit
     query["vector"] = encode(normalize(vector))
-    query["expressions"] = None if filter is None else filter(VectorFilterBuilder()).json
+    query["expressions"] = None if filter is None else _filter_json(method, filter)
     return query
+
+
+def _filter_json(method: str, filter: VectorFilter) -> Json:
+    built = filter(VectorFilterBuilder())
+    if not isinstance(built, Expression):
+        raise BadRequest(
+            f"The function given as `filter` to `{method}` must return what it built: "
+            f"`lambda q: q.eq('field', x)`, not {built!r}."
+        )
+    return built.json
 
 
 def _search(syscalls: Syscalls, op: str, query: Json) -> Pending[list[dict[str, Any]]]:

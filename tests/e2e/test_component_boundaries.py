@@ -64,6 +64,19 @@ export const add = mutation({
   returns: v.string(),
   handler: async (ctx, args) => await ctx.db.insert("items", args),
 });
+let calls = 0;
+export const count = mutation({
+  args: {},
+  returns: v.array(v.number()),
+  handler: async (ctx) => {
+    await ctx.db.insert("items", { name: "counted" });
+    const items = await ctx.db.query("items").filter((q) => q.eq(q.field("name"), "counted")).collect();
+    const globals = [Date, process, crypto].length;
+    delete (globalThis as any).Date;
+    (globalThis as any).crypto = undefined;
+    return [items.length, ++calls, globals];
+  },
+});
 export const secret = internalQuery({
   args: {},
   handler: async (ctx) => ({ mine: "behind a handle", met: await ctx.meta.getFunctionMetadata() }),
@@ -133,6 +146,10 @@ export const add = mutation({
   args: { to: v.string(), name: v.string() },
   handler: async (ctx, { to, name }): Promise<string> =>
     to === "app" ? await ctx.db.insert("items", { name }) : await ctx.runMutation(left.lib.add, { name }),
+});
+export const counts = mutation({
+  args: {},
+  handler: async (ctx): Promise<any> => await Promise.all([1, 2, 3].map(() => ctx.runMutation(left.lib.count))),
 });
 export const named = query({
   args: { id: v.id("items") },
@@ -337,6 +354,12 @@ def test_a_job_is_where_it_was_scheduled_wherever_it_leads(app: ConvexProject) -
     app.call("calls:schedule")
     app.server.wait_for(lambda: app.call("calls:jobs")["left"] == ["calls.js:later success"])
     assert app.call("calls:jobs") == {"app": 0, "left": ["calls.js:later success"], "right": []}
+
+
+def test_calls_at_once_run_one_after_the_other_each_in_a_world_of_its_own(app: ConvexProject) -> None:
+    """Each sees what the one before has written, and neither its variables nor what it did to globals."""
+    for done in (0, 3):
+        assert app.call("calls:counts") == [[done + 1, 1, 3], [done + 2, 1, 3], [done + 3, 1, 3]]
 
 
 def test_a_function_of_the_app_may_paginate_behind_a_component(app: ConvexProject) -> None:

@@ -149,7 +149,8 @@ export const add = mutation({
 });
 export const counts = mutation({
   args: {},
-  handler: async (ctx): Promise<any> => await Promise.all([1, 2, 3].map(() => ctx.runMutation(left.lib.count))),
+  handler: async (ctx): Promise<any> =>
+    await Promise.all([1, 2, 3].map(() => ctx.runMutation(left.lib.count))),
 });
 export const named = query({
   args: { id: v.id("items") },

@@ -309,7 +309,10 @@ class Committer:
         for waiting in tuple(self._waiting):
             write_set = waiting.write_set
             if waiting.ts <= through_ts and write_set is not None and write_set.searched:
-                await self._derived.prepare(write_set.searched)
+                try:
+                    await self._derived.prepare(write_set.searched)
+                except Exception:
+                    _log.exception("preparing a commit's publication failed")
 
     def _confirm(self, ts: int) -> None:
         self.durable_ts = max(self.durable_ts, ts)

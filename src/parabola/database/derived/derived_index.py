@@ -93,7 +93,7 @@ class DerivedIndex:
         while queue and queue[0][0] <= through_ts:
             first = queue[0]
             ts, change = first
-            if change.weight > LARGE:
+            if change.new is not None and len(change.new.raw) > LARGE:
                 entry = await asyncio.to_thread(change.new_entry, index_id)
                 if not queue or queue[0] is not first:
                     continue  # taken in by somebody else meanwhile, or taken back

@@ -8,8 +8,10 @@ from typing import Final
 
 __all__ = ["LARGE", "Breaks", "Pauses"]
 
-LARGE: Final = 16 * 1024
-"""Bytes of a document, or of two versions of it, from which on its words are taken in a worker thread."""
+LARGE: Final = 48 * 1024
+"""Bytes of a document from which on its words are taken in a worker thread. The way there and back costs
+about as much as a vector of 1,536 dimensions (30 kB).
+"""
 
 _TURN: Final = 0.001
 _PAUSE: Final = 0.0002

@@ -73,6 +73,18 @@ async def later(ctx: MutationCtx, name: str) -> None:
 async def schedule(ctx: MutationCtx, name: str) -> str:
     return await ctx.scheduler.run_after(0, internal.lib.later, {"name": name})
 
+@action
+async def think_better_of_it(ctx: ActionCtx) -> list[str]:
+    kept = await ctx.scheduler.run_after(0, internal.lib.later, {"name": "kept"})
+    job = await ctx.scheduler.run_after(0, internal.lib.later, {"name": "never"})
+    await ctx.scheduler.cancel(job)
+    return [kept, job]
+
+@query
+async def states(ctx: QueryCtx) -> dict[str, str]:
+    jobs = await ctx.db.system.query("_scheduled_functions").collect()
+    return {job["_id"]: job["state"]["kind"] for job in jobs}
+
 @mutation
 async def own(ctx: MutationCtx) -> str:
     return await ctx.meta.create_function_handle(internal.lib.later)
@@ -192,6 +204,14 @@ async def mine(ctx: MutationCtx, value: str) -> str:
 async def act(ctx: ActionCtx) -> str:
     return await ctx.run_action(components.two.lib.act, {"name": "acted"})
 
+@action
+async def think_better_of_it(ctx: ActionCtx) -> list[str]:
+    return await ctx.run_action(components.two.lib.think_better_of_it)
+
+@query
+async def states(ctx: QueryCtx) -> dict[str, str]:
+    return await ctx.run_query(components.two.lib.states)
+
 @mutation
 async def deep(ctx: MutationCtx) -> str:
     return await ctx.run_mutation(components.one.lib.deep, {"name": "deep"})
@@ -308,6 +328,15 @@ async def test_actions_children_and_jobs_of_a_component(backend: InProcessBacken
     assert "later job" in (await backend.query("app:names"))[1]
     assert [each["name"] for each in await backend.documents("notes", component="two/inner")] == ["acted"]
     assert [each["name"] for each in await backend.documents("notes", component="one/inner")] == ["deep"]
+
+
+async def test_an_action_of_a_component_cancels_its_jobs(backend: InProcessBackend) -> None:
+    kept, job = await backend.action("app:think_better_of_it")
+    await backend.settle()
+    assert "later kept" in (await backend.query("app:names"))[1]
+    assert "later never" not in (await backend.query("app:names"))[1]
+    states = await backend.query("app:states")
+    assert (states[kept], states[job]) == ("success", "canceled")
 
 
 async def test_http_actions_are_below_the_prefix(backend: InProcessBackend) -> None:

@@ -444,3 +444,51 @@ async def test_a_component_that_is_written_elsewhere_is_nobody_elses_conflict(tm
             assert (await engine.now(live)).value == [[[3.0]]]
         finally:
             live.close()
+
+
+async def test_in_one_component_only_those_conflict_who_read_what_others_write(tmp_path: Path) -> None:
+    """Different documents of it may be written at once, and a stale snapshot is nobody's conflict."""
+    async with running_tree(tmp_path, tree_world(), [0]) as engine:
+        world = engine.world
+        attempts: list[str] = []
+
+        @world.mutation("m:outer")
+        async def outer(run: ScriptedRun, args: Json) -> Any:
+            attempts.append(args["name"])
+            told = await run.call("1.0/runUdf", args["first"])
+            if attempts.count(args["name"]) == 1:  # somebody else commits in between
+                await engine.mutation("m:run", {"steps": [args["meanwhile"]]})
+            await run.insert("t", n=0)
+            return told
+
+        @world.query("m:ids")
+        async def ids(run: ScriptedRun, args: Json) -> list[str]:
+            return [row["_id"] for row in await run.all("t")]
+
+        await redeploy(engine)
+        await engine.mutation("m:run", {"steps": [through(1, *({"do": "insert", "n": n} for n in range(4)))]})
+        child = "_reference/childComponent/c1/m/"
+        call = {"name": "ids", "first": {"udfType": "query", "reference": f"{child}ids", "args": {}}}
+        last = {"do": "insert", "n": 4}
+        told = (await engine.mutation("m:outer", {**call, "meanwhile": through(1, last)})).value
+        assert len(told) == 5
+        assert attempts == ["ids", "ids"]  # it had read the table that the other one wrote to
+
+        attempts.clear()
+        look = {"udfType": "snapshotQuery", "args": {"steps": [{"do": "look"}]}}
+        (component,) = engine.runner.active.deployment.components.values()
+        handle = engine.runner.handles.handle(component.id, parse_path("m:look"))
+        stale = {"name": "stale", "first": {**look, "functionHandle": handle}}
+        assert (await engine.mutation("m:outer", {**stale, "meanwhile": through(1, last)})).error is None
+        assert attempts == ["stale"]
+
+        attempts.clear()
+        remove = {"udfType": "mutation", "reference": f"{child}run"}
+        one, other = told[0], told[1]
+        apart = {
+            "name": "apart",
+            "first": {**remove, "args": {"steps": [{"do": "remove", "id": one}]}},
+            "meanwhile": through(1, {"do": "remove", "id": other}),
+        }
+        assert (await engine.mutation("m:outer", apart)).value == ["removed"]
+        assert attempts == ["apart"]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from e2e.convex_cli import ConvexProject
+from e2e.convex_cli import PATIENCE_SECONDS, ConvexProject
+from server.wire_client import WireClient
 from server_process import ServerProcess
+from token_issuer import TokenIssuer
 
 pytestmark = pytest.mark.e2e
 
@@ -43,9 +49,16 @@ import { v } from "convex/values";
 export default defineComponent("leaf", { env: { TIMBRE: v.optional(v.string()) } });
 """
 LEAF_FUNCTIONS = """
-import { query } from "./_generated/server";
+import { internalQuery, query } from "./_generated/server";
 
 export const timbre = query({ args: {}, handler: async () => process.env.TIMBRE ?? "unset" });
+export const secret = internalQuery({
+  args: {},
+  handler: async (ctx) => (await ctx.meta.getFunctionMetadata()).componentPath,
+});
+"""
+AUTHENTICATION = """
+export default { providers: [{ domain: "ISSUER", applicationID: "app" }] };
 """
 SCHEMA = """
 import { defineSchema, defineTable } from "convex/server";
@@ -123,7 +136,9 @@ const http = httpRouter();
 const answer = httpAction(async (ctx, request) => {
   const who = await ctx.auth.getUserIdentity();
   const { pathname } = new URL(request.url);
-  return new Response(`NAME ${pathname} ${process.env.CONVEX_SITE_URL} ${who?.name ?? "nobody"}`);
+  const { CONVEX_SITE_URL, SOUND, TIMBRE } = process.env;
+  const given = SOUND ?? TIMBRE ?? "unset";
+  return new Response(`NAME ${pathname} ${CONVEX_SITE_URL} ${who?.name ?? "nobody"} ${given}`);
 });
 for (const path of PATHS) {
   for (const method of ["GET", "POST"] as const) http.route({ path, method, handler: answer });
@@ -247,7 +262,17 @@ APP_ROUTES = routes("app", '["/api/exact"]', APP_PREFIXES)
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, npm_packages: Path) -> Iterator[ConvexProject]:
+def issuer() -> Iterator[TokenIssuer]:
+    """Who signs the tokens that the app accepts."""
+    issuer = TokenIssuer()
+    yield issuer
+    issuer.close()
+
+
+@pytest.fixture(scope="module")
+def app(
+    tmp_path_factory: pytest.TempPathFactory, npm_packages: Path, issuer: TokenIssuer
+) -> Iterator[ConvexProject]:
     """An app with a component that is mounted three times and has a child; a server of its own."""
     directory = tmp_path_factory.mktemp("boundaries")
     server = ServerProcess(directory, "serve", "--port", "0", "--site-port", "0").start()
@@ -256,6 +281,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, npm_packages: Path) -> Iterato
         file.unlink()
     for path, text in {
         "convex.config.ts": APP,
+        "auth.config.ts": AUTHENTICATION.replace("ISSUER", issuer.url),
         "schema.ts": SCHEMA,
         "http.ts": APP_ROUTES,
         "calls.ts": CALLER,
@@ -287,7 +313,7 @@ def who(app: ConvexProject, path: str, method: str = "GET") -> str | int:
 
 
 def test_a_mount_has_its_paths_for_itself(app: ConvexProject) -> None:
-    status, (name, path, site, identity) = ask(app, "/api/hello")
+    status, (name, path, site, identity, _) = ask(app, "/api/hello")
     assert (status, name, path, identity) == (200, "box", "/api/hello", "nobody")
     assert site.endswith("/api")
     assert who(app, "/api/nothing") == 404
@@ -296,7 +322,7 @@ def test_a_mount_has_its_paths_for_itself(app: ConvexProject) -> None:
 
 
 def test_prefixes_add_up(app: ConvexProject) -> None:
-    name, path, site, _ = ask(app, "/api/gc/hello")[1]
+    name, path, site, *_ = ask(app, "/api/gc/hello")[1]
     assert (name, path) == ("leaf", "/api/gc/hello")
     assert site.endswith("/api/gc")
     assert who(app, "/gc/hello") == "app"
@@ -311,7 +337,68 @@ def test_an_exact_route_beats_a_mount_and_a_longer_prefix_does_for_its_method(ap
 def test_of_two_mounts_at_one_prefix_the_later_one_counts(app: ConvexProject) -> None:
     sites: Any = {each["path"]: each["httpPrefix"] for each in app.call("_system/frontend/components:list")}
     assert sites["left"] == "/api/"
+    assert ask(app, "/api/hello")[1][-1] == ask(app, "/api/gc/hello")[1][-1] == "unset", "not right: fixed"
     assert sites["hidden"] is sites["hidden/inner"] is None
+
+
+def test_a_component_does_not_know_who_asks_it_over_http(app: ConvexProject, issuer: TokenIssuer) -> None:
+    """The token is good, as the app's own route behind the same server shows."""
+    known = {"Authorization": f"Bearer {issuer.token(name='Ada')}"}
+    assert ask(app, "/any/where", **known)[1][:4:3] == ["app", "Ada"]
+    assert ask(app, "/api/hello", **known)[1][:4] == [
+        "box",
+        "/api/hello",
+        ask(app, "/api/hello")[1][2],
+        "nobody",
+    ]
+    assert ask(app, "/api/gc/hello", **known)[1][:4:3] == ["leaf", "nobody"]
+
+
+def refused(app: ConvexProject, path: str, body: Any, **headers: str) -> tuple[int, str]:
+    """Status and code of a request that is refused."""
+    told = {"Content-Type": "application/json", **headers}
+    request = urllib.request.Request(app.server.url + path, json.dumps(body).encode(), told)
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(request)
+    return answer.value.code, json.loads(answer.value.read())["code"]
+
+
+async def name_a_component(url: str) -> None:
+    """Say to the sync protocol what a client of the app may not: its connection ends."""
+    async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}/api/1.49.0/sync") as socket:
+        client = WireClient(socket)
+        await client.connect()
+        await client.say("Mutation", requestId=0, udfPath="lib:count", args=[{}], componentPath="left")
+        frame = await socket.receive(PATIENCE_SECONDS)
+        while frame.type is not aiohttp.WSMsgType.CLOSE:
+            assert "MutationResponse" not in frame.data
+            frame = await socket.receive(PATIENCE_SECONDS)
+        assert (frame.data, frame.extra) == (1011, "InternalServerError")
+
+
+def test_who_is_no_administrator_calls_no_function_of_a_component(
+    app: ConvexProject, issuer: TokenIssuer
+) -> None:
+    add = {"path": "calls:add", "args": {"to": "app", "name": "x"}, "format": "json"}
+    count = {"path": "lib:count", "args": {}, "format": "json", "componentPath": "left"}
+    before = app.ok("data", "items", "--component", "left").output
+    for who_asks, answer in (
+        ({}, (403, "BadDeployKey")),
+        ({"Authorization": f"Bearer {issuer.token()}"}, (403, "BadDeployKey")),
+        ({"Authorization": "Convex left|0123"}, (401, "BadAdminKey")),
+    ):
+        for body in (add, {**add, "componentPath": ""}, count):
+            assert refused(app, "/api/function", body, **who_asks) == answer
+    asyncio.run(name_a_component(app.server.url))
+    assert app.ok("data", "items", "--component", "left").output == before
+
+
+def test_the_command_line_runs_an_internal_function_at_any_depth(app: ConvexProject) -> None:
+    assert app.run("lib:secret", {}, "--component", "left/inner") == "left/inner"
+    assert app.run("lib:secret", {}, "--component", "hidden/inner") == "hidden/inner"
+    unknown = app.convex("run", "lib:secret", "--component", "left/nobody")
+    assert unknown.status == 1
+    assert "Component path 'left/nobody' not found" in unknown.told
 
 
 def test_a_handle_is_the_same_after_pushes_and_moves_and_reaches_what_names_do_not(
@@ -378,6 +465,13 @@ def test_an_id_of_a_component_finds_nothing_in_the_app(app: ConvexProject) -> No
     assert app.call("calls:file", {"id": kept["id"]}) is None
     with urllib.request.urlopen(kept["url"]) as answer:
         assert answer.read() == b"stored"
+    url, _, component = kept["url"].partition("?component=")
+    ids = {each["path"]: each["id"] for each in app.call("_system/frontend/components:list")}
+    assert component == ids["left"]
+    for elsewhere in (url, f"{url}?component={ids['right']}", f"{url}?component={ids['']}"):
+        with pytest.raises(urllib.error.HTTPError) as missing:
+            urllib.request.urlopen(elsewhere)
+        assert missing.value.code == 404
 
 
 def test_a_live_query_follows_components_and_the_variables_handed_down_to_them(app: ConvexProject) -> None:
@@ -396,11 +490,15 @@ def test_a_live_query_follows_components_and_the_variables_handed_down_to_them(a
 
 
 def test_a_prefix_of_the_app_moves_its_routes_alone(app: ConvexProject) -> None:
+    paths = ("/nothing", "/api/hello", "/api/gc/hello")
+    before = [ask(app, path)[1] for path in paths]
     app.edit("convex.config.ts", "defineApp({ env })", 'defineApp({ env, httpPrefix: "/app" })')
     app.push()
     assert who(app, "/app/api/exact") == who(app, "/app/nothing") == "app"
+    assert who(app, "/nothing") == 404
     assert who(app, "/api/exact") == "box"
-    assert ask(app, "/app/nothing")[1][2] + "/api" == ask(app, "/api/hello")[1][2]
+    moved = ask(app, "/app/nothing")[1]
+    assert [[moved[0], "/nothing", *moved[2:]], *(ask(app, path)[1] for path in paths[1:])] == before
     app.write("convex.config.ts", APP)
     app.push()
     assert who(app, "/api/exact") == "app"
@@ -413,3 +511,29 @@ def test_a_route_for_all_that_a_mount_has_is_refused(app: ConvexProject) -> None
     assert done.status == 1
     assert "/api/" in done.told
     assert who(app, "/api/v2/x") == "app"
+
+
+def test_what_was_imported_before_its_component_is_there_when_it_is_mounted(app: ConvexProject) -> None:
+    """Its place in the archive is that of no component yet; ids stay what they were."""
+    app.call("calls:add", {"to": "left", "name": "archived"})
+    whole, part = app.directory / "whole.zip", app.directory / "part.zip"
+    app.ok("export", "--path", str(whole))
+    with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(part, "w") as moved:
+        for name in archive.namelist():
+            if name.startswith("_components/left/") and "_storage" not in name:
+                moved.writestr(name.replace("/left/", "/later/", 1), archive.read(name))
+        rows = archive.read("_components/left/items/documents.jsonl").decode().splitlines()
+    ids = sorted(json.loads(row)["_id"] for row in rows)
+    assert ids
+    app.ok("import", "--append", "--yes", str(part))
+    states: Any = {each["path"]: each["state"] for each in app.call("_system/frontend/components:list")}
+    assert states["later"] == "unmounted"
+    app.edit("convex.config.ts", "export default", 'app.use(box, { name: "later" });\nexport default')
+    try:
+        assert "Remounted component later." in app.push().screen
+        source = "return (await ctx.db.query('items').collect()).map((item) => item._id)"
+        seen = app.ok("run", "--inline-query", source, "--component", "later").output
+        assert sorted(json.loads(seen)) == ids
+    finally:
+        app.write("convex.config.ts", APP)
+        app.push()

@@ -15,15 +15,27 @@ pytestmark = pytest.mark.e2e
 APP = """
 import { defineApp } from "convex/server";
 import counter from "./counter/convex.config";
+import published from "./published/convex.config.js";
 
 const app = defineApp();
 app.use(counter, { name: "likes" });
+app.use(published);
 export default app;
 """
 COUNTER = """
 import { defineComponent } from "convex/server";
 
 export default defineComponent("counter");
+"""
+PUBLISHED = """
+import { defineComponent } from "convex/server";
+
+export default defineComponent("published");
+"""
+PUBLISHED_FUNCTIONS = """
+import { queryGeneric } from "convex/server";
+
+export const ready = queryGeneric({ args: {}, handler: async () => true });
 """
 COUNTER_SCHEMA = """
 import { defineSchema, defineTable } from "convex/server";
@@ -76,6 +88,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, npm_packages: Path) -> Ite
     project.write("counter/convex.config.ts", COUNTER)
     project.write("counter/schema.ts", COUNTER_SCHEMA)
     project.write("counter/public/count.ts", COUNTER_FUNCTIONS)
+    project.write("published/convex.config.js", PUBLISHED)
+    project.write("published/lib.js", PUBLISHED_FUNCTIONS)
     project.write("likes.ts", CALLER)
     yield project
     server.close()
@@ -91,6 +105,52 @@ def test_types_are_written_for_a_component(project: ConvexProject) -> None:
     assert "{ name: string }" in component
     assert "reset" not in component, "internal functions are not for others"
     assert {path.name for path in generated.iterdir()} >= {"api.ts", "dataModel.ts", "server.ts"}
+
+
+def test_nothing_is_written_for_a_component_as_packages_have_it(project: ConvexProject) -> None:
+    """Its definition is JavaScript: it was built elsewhere. Whoever uses it has its types all the same."""
+    project.ok("codegen", "--typecheck", "disable")
+    published = project.directory / "convex" / "published"
+    assert sorted(path.name for path in published.rglob("*")) == ["convex.config.js", "lib.js"]
+    assert "published" in (project.directory / "convex" / "_generated" / "api.d.ts").read_text()
+    assert (project.directory / "convex" / "counter" / "_generated").is_dir()
+
+
+OUTER = """
+import { defineComponent } from "convex/server";
+import { v } from "convex/values";
+import needy from "../needy/convex.config";
+
+const component = defineComponent("outer", { env: { OFFERED: v.optional(v.string()) } });
+component.use(needy);
+export default component;
+"""
+NEEDY = """
+import { defineComponent } from "convex/server";
+import { v } from "convex/values";
+
+export default defineComponent("needy", { env: { NEEDED: v.string() } });
+"""
+
+
+def test_a_variable_that_a_parent_does_not_give_is_missed_by_a_push_alone(project: ConvexProject) -> None:
+    """Whoever writes a component has its types before each variable of those inside it is given."""
+    project.write("../outer/convex.config.ts", OUTER)
+    project.write("../outer/lib.js", PUBLISHED_FUNCTIONS)
+    project.write("../needy/convex.config.ts", NEEDY)
+    project.write("../needy/lib.js", PUBLISHED_FUNCTIONS)
+    project.ok("codegen", "--component-dir", "outer", "--typecheck", "disable")
+    generated = project.directory / "outer" / "_generated"
+    assert "needy" in (generated / "api.ts").read_text()
+    assert "OFFERED" in (generated / "server.ts").read_text()
+    project.write("convex.config.ts", APP.replace("./counter", "../outer").replace("counter", "outer"))
+    try:
+        done = project.convex("dev", "--once", "--typecheck", "disable")
+        assert done.status == 1
+        assert 'missing required env var "NEEDED"' in done.screen
+        assert 'Component "likes/needy"' in done.screen
+    finally:
+        project.write("convex.config.ts", APP)
 
 
 def test_a_component_has_tables_of_its_own_and_is_called_in_the_transaction(project: ConvexProject) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from e2e.convex_cli import ConvexProject
+from e2e.test_cli_versions import FOLDER as VERSIONS_FOLDER
+from e2e.test_cli_versions import VERSIONS
 from node_packages import PACKAGES
 from server_process import ServerProcess
 from type_checkers import CHECKERS, check
@@ -22,6 +24,7 @@ from type_checkers import CHECKERS, check
 pytestmark = pytest.mark.e2e
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "components"
+OLDEST = VERSIONS_FOLDER / VERSIONS[0]
 GENERATED = shutil.ignore_patterns(
     "node_modules", "*_generated", "python.generated.*", "_python_components", "__pycache__"
 )
@@ -179,5 +182,98 @@ def test_a_component_that_was_not_pushed_is_asked_for(typescript_app: ConvexProj
         done = other.convex("deploy", "--typecheck", "disable", "--yes")
         assert done.status != 0
         assert "convex.config.ts uses the Python component readability" in done.screen
+    finally:
+        server.close()
+
+
+OFFER = """
+from parabola import define_app
+
+app = define_app()
+app.offer("../components/relay")
+"""
+RELAY = """
+from parabola import define_component
+
+component = define_component("relay")
+"""
+RELAY_FUNCTIONS = """
+from typing import Annotated, Any
+
+from parabola import FunctionHandle, v
+
+from ._generated.server import MutationCtx, mutation
+
+Told = Annotated[FunctionHandle, v.function("mutation", args={"text": v.string()}, returns=v.string())]
+
+@mutation
+async def tell(ctx: MutationCtx, told: Told, others: list[FunctionHandle], text: str) -> str:
+    for other in others:
+        await ctx.run_mutation(other, {"text": text})
+    return await ctx.run_mutation(told, {"text": text})
+"""
+RELAY_APP = """
+import { defineApp } from "convex/server";
+import relay from "./_python_components/relay/convex.config";
+
+const app = defineApp();
+app.use(relay);
+export default app;
+"""
+RELAY_CALLER = """
+import { createFunctionHandle } from "convex/server";
+import { v } from "convex/values";
+import { components, internal } from "./_generated/api";
+import { internalMutation, mutation } from "./_generated/server";
+
+export const told = internalMutation({
+  args: { text: v.string() },
+  handler: async (ctx, { text }) => {
+    const before = await ctx.db.query("texts").collect();
+    await ctx.db.insert("texts", { text });
+    return `${text} ${before.length}`;
+  },
+});
+export const tell = mutation({
+  args: {},
+  handler: async (ctx): Promise<string> => {
+    const told = await createFunctionHandle(internal.calls.told);
+    return await ctx.runMutation(components.relay.lib.tell, { told, others: [told], text: "hello" });
+  },
+});
+"""
+
+
+def test_the_oldest_command_line_pushes_an_app_whose_component_in_python_takes_handles(
+    tmp_path: Path, npm_packages: Path
+) -> None:
+    """It has no validator of handles: what it is told about the component has to be what it can read."""
+    packages = OLDEST / "node_modules"
+    if not (packages / "convex").is_dir():
+        pytest.skip("this version is not installed: run `make test-cli-versions`")
+    project = tmp_path / "project"
+    for path, text in {
+        "convex/convex_config.py": OFFER,
+        "convex/convex.config.ts": RELAY_APP,
+        "convex/calls.ts": RELAY_CALLER,
+        "components/relay/convex_config.py": RELAY,
+        "components/relay/lib.py": RELAY_FUNCTIONS,
+        "package.json": '{ "name": "relay", "type": "module", "dependencies": { "convex": "*" } }',
+    }.items():
+        file = tmp_path / "written" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    shutil.copytree(tmp_path / "written", project)
+    server = ServerProcess(project, "dev", "--port", "0", "--site-port", "0").start()
+    try:
+        server.wait_for_output("functions ready")
+        app = ConvexProject(project, server, tmp_path / "written", packages)
+        pushed = app.ok("dev", "--once", "--typecheck", "disable", runner="node")
+        assert "Installed component relay" in pushed.screen
+        assert app.call("calls:tell") == "hello 1"
+        types = (project / "convex" / "_generated" / "api.d.ts").read_text()
+        assert "tell: FunctionReference<" in types
+        assert "Installed" not in app.ok("deploy", "--yes", "--typecheck", "disable", runner="node").screen
+        assert app.call("calls:tell") == "hello 3"
     finally:
         server.close()

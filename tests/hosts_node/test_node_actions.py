@@ -121,8 +121,8 @@ def test_a_process_with_something_left_open_is_never_free(node_host: Host) -> No
 @pytest.mark.parametrize(
     ("left", "args"),
     [
-        ("leftovers:later", {"ms": 50, "quiet": False}),
-        ("leftovers:later", {"ms": 50, "quiet": True}),
+        ("leftovers:later", {"ms": 250, "quiet": False}),
+        ("leftovers:later", {"ms": 250, "quiet": True}),
         ("leftovers:leaves", {"what": "rejection"}),
         ("leftovers:leaves", {"what": "exit"}),
     ],
@@ -131,7 +131,7 @@ def test_what_an_action_left_behind_is_never_charged_to_another(
     node_host: Host, left: str, args: Json
 ) -> None:
     node_host.run("action", left, args)
-    assert node_host.action("leftovers:sleep", {"ms": 400}) == "slept"
+    assert node_host.action("leftovers:sleep", {"ms": 600}) == "slept"
     assert node_host.process.wait(30) == 1
 
 

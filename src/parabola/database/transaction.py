@@ -7,7 +7,6 @@ one that only the schema of a push under way forbids makes that push fail instea
 from __future__ import annotations
 
 import math
-import os
 import random as random_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -40,7 +39,7 @@ from parabola.database.snapshot import Access, Snapshot
 from parabola.database.usage import Usage, Written
 from parabola.values.encoding import dumps
 from parabola.values.errors import BadRequest, InvalidValue, ValidationError
-from parabola.values.ids import encode_id, new_internal_id
+from parabola.values.ids import day_of, new_id
 from parabola.values.limits import MAX_TABLES
 from parabola.values.names import check_identifier
 from parabola.values.placeholders import UNDEFINED
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
     from parabola.database.database import Database
 
 __all__ = ["Savepoint", "Transaction"]
-
-MS_PER_DAY: Final = 86_400_000
 
 _UNDEFINED_JSON: Final = dumps(UNDEFINED)
 """In a document's JSON only an undefined inside it reads like this."""
@@ -87,7 +84,7 @@ class Transaction(Snapshot):
         self._random = random
         self._shared.has_chosen_ids = random is not None
         self._schemas_read: set[str] = set()
-        self._day = int(now_ms // MS_PER_DAY)
+        self._day = day_of(now_ms)
         self._shared.next_creation_time = max((begin_ts + 1) / 1e6, now_ms)
 
     @property
@@ -263,8 +260,7 @@ class Transaction(Snapshot):
 
     def _new_id(self, table: Table) -> str:
         source = self._random
-        random14 = os.urandom(14) if source is None else source.randbytes(14)
-        return encode_id(table.number, new_internal_id(random14, self._day))
+        return new_id(table.number, self._day, None if source is None else source.randbytes(14))
 
     def _tick(self) -> float:
         """The creation time of the next insert: one step of a double after that of the last one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 from hashlib import sha256
@@ -11,7 +12,16 @@ from typing import Final, NamedTuple
 from parabola.values.errors import InvalidId
 from parabola.values.limits import INTERNAL_ID_LENGTH, MAX_TABLE_NUMBER
 
-__all__ = ["DocumentId", "decode_id", "encode_id", "is_valid_id", "legacy_internal_id", "new_internal_id"]
+__all__ = [
+    "DocumentId",
+    "day_of",
+    "decode_id",
+    "encode_id",
+    "is_valid_id",
+    "legacy_internal_id",
+    "new_id",
+    "new_internal_id",
+]
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 # The digits as `int` reads base 32; every other byte becomes one that it refuses.
@@ -23,6 +33,7 @@ _PAIRS: Final = [high + low for high in _ALPHABET for low in _ALPHABET]
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MAX_LEGACY_LENGTH: Final = 24
 _VERSION: Final = 0
+_MS_PER_DAY: Final = 86_400_000
 # Characters of an id, by the bytes its table number takes.
 _LENGTHS: Final = {1: 31, 2: 32, 3: 34, 4: 36, 5: 37}
 _FOOTER_LENGTH: Final = 2
@@ -101,6 +112,18 @@ def new_internal_id(random14: bytes, day: int) -> bytes:
     if len(random14) != INTERNAL_ID_LENGTH - 2:
         raise ValueError(f"a new id takes {INTERNAL_ID_LENGTH - 2} random bytes, not {len(random14)}")
     return random14 + (day & 0xFFFF).to_bytes(2, "big")
+
+
+def new_id(table_number: int, day: int, random14: bytes | None = None) -> str:
+    """A new id of a table, made on a day since 1970-01-01; from the system's randomness unless given."""
+    if random14 is None:
+        random14 = os.urandom(INTERNAL_ID_LENGTH - 2)
+    return encode_id(table_number, new_internal_id(random14, day))
+
+
+def day_of(now_ms: float) -> int:
+    """The day since 1970-01-01 on which a clock shows so many milliseconds."""
+    return int(now_ms // _MS_PER_DAY)
 
 
 def legacy_internal_id(text: str) -> bytes | None:

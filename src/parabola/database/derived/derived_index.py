@@ -58,8 +58,6 @@ class DerivedIndex:
         self.base_ts = base_ts
         self.structure: Structure | None = None
         """What answers searches; None until it is built."""
-        self.is_fed = True
-        """False once the index is declared no more: only older snapshots may still read it."""
         self._database = database
         self._directory = directory
         self._queue: deque[tuple[int, SearchedChange]] = deque()

@@ -120,8 +120,8 @@ class DerivedIndexes:
                 found.index = index
         self._fed = {}
         for index_id, live in self._indexes.items():
-            live.is_fed = index_id in declared
-            if live.is_fed:
+            # Of one that is declared no more older snapshots may still read.
+            if index_id in declared:
                 entry_of, indexes = self._fed.setdefault(live.index.tablet_id, ({}, []))
                 entry_of[index_id] = live.definition.entry
                 indexes.append(live)

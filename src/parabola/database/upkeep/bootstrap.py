@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parabola.database.commits.committer import NEXT_ID
@@ -26,7 +25,7 @@ from parabola.database.model.system_tables import (
 from parabola.database.model.tables import Registry, Table, row_of_index, row_of_table
 from parabola.database.store.persistence import Commit, Persistence
 from parabola.values.encoding import dumps
-from parabola.values.ids import encode_id, new_internal_id
+from parabola.values.ids import new_id
 from parabola.values.sizes import size_of
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class _RowMaker:
         self._time = ts / 1e6
 
     def __call__(self, table_number: int, row: dict[str, Any]) -> dict[str, Any]:
-        id = encode_id(table_number, new_internal_id(os.urandom(14), self._day))
+        id = new_id(table_number, self._day)
         time, self._time = self._time, math.nextafter(self._time, math.inf)
         return {**row, "_id": id, "_creationTime": time}
 

@@ -4,23 +4,20 @@ but for the ids it makes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from parabola.database.model.system_tables import SYSTEM_TABLES
 from parabola.functions.deployed.components import Component, Variable
 from parabola.functions.deployed.definition import Definition
-from parabola.values.ids import encode_id, new_internal_id
+from parabola.values.ids import day_of, new_id
 
 if TYPE_CHECKING:
     from parabola.functions.deployed.deployment import Deployment
     from parabola.services.deploys.definitions import EvaluatedDefinition
 
 __all__ = ["ComponentTree", "Difference", "component_tree"]
-
-MS_PER_DAY: Final = 86_400_000
 
 Difference = Literal["create", "modify", "remount", "unmount"]
 """What becomes of a component, in the words of a push (deploy-api 6.8)."""
@@ -70,6 +67,7 @@ def component_tree(
     definition is mounted there. `now_ms` is the clock, in milliseconds since 1970.
     """
     definitions = {path: each.code for path, each in evaluated.items() if path}
+    number, day = SYSTEM_TABLES["_components"].number, day_of(now_ms)
     components: dict[str, Component] = {}
     differences: dict[str, Difference] = {"": "modify"}
     app = evaluated.get("")
@@ -91,7 +89,7 @@ def component_tree(
             else:
                 child_prefix = None
             env = dict(_given(child.env or (), above))
-            id = _new_id(now_ms) if before is None else before.id
+            id = new_id(number, day) if before is None else before.id
             ids[child.name] = id
             children = add(below, env, child_prefix, child.path)
             components[id] = Component(
@@ -143,9 +141,3 @@ def _given(declared: Any, above: Mapping[str, Variable] | None) -> Iterator[tupl
             yield name, Variable(name=binding.name)
         elif (given := above.get(binding.name)) is not None:
             yield name, given
-
-
-def _new_id(now_ms: float) -> str:
-    return encode_id(
-        SYSTEM_TABLES["_components"].number, new_internal_id(os.urandom(14), int(now_ms // MS_PER_DAY))
-    )

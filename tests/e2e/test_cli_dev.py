@@ -119,6 +119,11 @@ def test_a_saved_file_reaches_open_clients(project: ConvexProject, runner: str) 
         dev.interrupt()
 
 
+def _send_and_clear(project: ConvexProject) -> None:
+    project.call("messages:send", {"channel": "the channel", "body": "soon gone"})
+    project.call("messages:clear")
+
+
 def test_dev_lives_through_mistakes_while_the_deployment_goes_on_serving(fresh: ConvexProject) -> None:
     with fresh.start(*WATCHING) as dev:
         place = dev.wait_for(READY)
@@ -158,5 +163,7 @@ def test_dev_lives_through_mistakes_while_the_deployment_goes_on_serving(fresh: 
         place = dev.wait_for("Schema validation failed", place)
         assert fresh.call("messages:count") == 1
         assert fresh.call("messages:clear") == 1
+        # And at the table a little after that: change it until it has looked, and leave it empty.
+        place = dev.wait_for("Preparing Convex functions", place, lambda: _send_and_clear(fresh))
         dev.wait_for(READY, place)
         dev.interrupt()

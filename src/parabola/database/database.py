@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from copy import copy
 from random import Random
 from typing import Final, TypeVar
 
-from parabola.database.commits.committer import NEXT_ID, Committer
+from parabola.database.commits.committer import NEXT_ID, Committer, Durability
+from parabola.database.commits.local_durability import LocalDurability
+from parabola.database.commits.shared_durability import SharedDurability
 from parabola.database.commits.subscriptions import Subscriptions
 from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn, Turns
 from parabola.database.commits.write_set import WriteSet
 from parabola.database.derived.derived_indexes import DerivedIndexes
 from parabola.database.model.documents import Revision
-from parabola.database.model.errors import ConflictError, TryAgain
+from parabola.database.model.errors import ConflictError, StorageFailed, TryAgain
 from parabola.database.model.indexes import Index
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import FIRST_FREE_ID
 from parabola.database.model.tables import Registry
 from parabola.database.settings import DatabaseSettings
+from parabola.database.shared_log.id_blocks import IdBlocks
+from parabola.database.shared_log.joining import check_place, join
+from parabola.database.shared_log.log import SharedLog
+from parabola.database.shared_log.replica import Replica
 from parabola.database.store.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
 from parabola.database.transaction import Transaction
 from parabola.database.unique_keys import check_unique_keys, unique_rules
@@ -59,8 +66,13 @@ class Database:
         counter: Callable[[], float] = seconds_since_boot,
         ran: bytes | None = None,
         settings: DatabaseSettings = DatabaseSettings(),
+        log: SharedLog | None = None,
     ) -> None:
         self.persistence = persistence
+        self.confirmed = persistence
+        """The store without commits that a shared log does not have yet."""
+        self._shared: SharedDurability | None = None
+        self._ids: IdBlocks | None = None
         self.limits = limits
         self.oldest_ts = 0
         """Reads before this timestamp are refused: what they need may have been removed."""
@@ -82,6 +94,7 @@ class Database:
             publish=self._publish,
             derived=self.derived,
             log_bytes=settings.recent_commits_bytes,
+            durability=self._durability(persistence, log),
         )
         self.subscriptions = Subscriptions(self._committer.log)
         self.running_time = RunningTime(clock, counter, lambda: self.latest_ts, ran)
@@ -89,11 +102,31 @@ class Database:
         self._vacuum: Vacuum | None = None
         self._inspection: Inspection | None = None
 
+    def _durability(
+        self, persistence: Persistence, log: SharedLog | None
+    ) -> Callable[[Committer], Durability]:
+        if log is None:
+            return lambda committer: LocalDurability(committer, persistence)
+        assert isinstance(persistence, Replica)
+        self.confirmed = persistence.confirmed
+        self._ids = IdBlocks(log)
+
+        def shared(committer: Committer) -> Durability:
+            self._shared = SharedDurability(committer, persistence, log, self._fill)
+            return self._shared
+
+        return shared
+
+    async def _fill(self, indexes: Sequence[Index]) -> None:
+        assert self._backfill is not None
+        await self._backfill.fill(indexes)
+
     @classmethod
     async def open(
         cls,
         persistence: Persistence,
         *,
+        log: SharedLog | None = None,
         clock: Callable[[], int] = time.time_ns,
         limits: Limits | None = None,
         counter: Callable[[], float] = seconds_since_boot,
@@ -102,15 +135,25 @@ class Database:
     ) -> Database:
         """Opens the database a store holds, or makes a new one there, and begins to look after it.
 
+        With a `log` it is that of the log, which other nodes share, and the store is this node's copy of it;
+        it returns when everything is here that the log had. Raises `ReplicaLost` where the store is no copy
+        of this log, which then is to be opened again with an empty store.
         `clock` gives nanoseconds since 1970, `counter` seconds that nobody can set. The caches of `settings`
         are the store's.
         """
+        if log is not None:
+            persistence = Replica(persistence)
         state = await persistence.load()
         if state.latest_ts == 0:
             commit = first_commit(clock())
-            persistence.append(commit)
-            await persistence.flush()
+            if isinstance(persistence, Replica) and log is not None:
+                await join(log, persistence, commit)
+            else:
+                persistence.append(commit)
+                await persistence.flush()
             state = await persistence.load()
+        elif isinstance(persistence, Replica) and log is not None:
+            await check_place(log, persistence)
         registry = await load_registry(persistence, state.latest_ts)
         next_id = int(state.properties.get(NEXT_ID, FIRST_FREE_ID))
         _warn_of_clock(state.latest_ts, clock())
@@ -124,6 +167,7 @@ class Database:
             counter=counter,
             ran=state.properties.get(RUNNING_TIME),
             settings=settings,
+            log=log,
         )
         # What tables and indexes were like before is not known any more.
         database.oldest_ts = state.latest_ts
@@ -132,6 +176,11 @@ class Database:
         database._backfill = Backfill(database)
         database._vacuum = Vacuum(database, retention or Retention(documents=settings.history_seconds))
         database._inspection = Inspection(database, settings.inspection_seconds)
+        if database._shared is not None:
+            assert database._ids is not None
+            database._shared.start()
+            await database.catch_up()
+            await database._ids.fill()
         await add_missing_system_tables(database)
         return database
 
@@ -151,6 +200,30 @@ class Database:
     def registry(self) -> Registry:
         """Tables, indexes and schemas as of `latest_ts`."""
         return self._committer.registry
+
+    @property
+    def durable_registry(self) -> Registry:
+        """The same as of `durable_ts`."""
+        return self._committer.registry_at(self._committer.durable_ts)
+
+    @property
+    def saved_ts(self) -> int:
+        """The newest commit that the store's own disk has for certain, and that cannot be taken back."""
+        persistence = self.persistence
+        return persistence.saved_ts if isinstance(persistence, Replica) else self._committer.durable_ts
+
+    @property
+    def fault(self) -> StorageFailed | None:
+        """Why a node of a shared log has ended: what is here is not what the log says. None if it has not."""
+        return self._committer.fault
+
+    async def catch_up(self) -> None:
+        """Returns when everything can be read that any node had acknowledged before the call.
+
+        Without a shared log that is so at once.
+        """
+        if self._shared is not None:
+            await self._shared.catch_up()
 
     def count_at(self, tablet_id: int, ts: int) -> int:
         """Number of documents of a table at a recent timestamp."""
@@ -172,7 +245,9 @@ class Database:
         return self.running_time.clock_before(seconds)
 
     def new_id(self) -> int:
-        """A number no tablet and no index has or had."""
+        """A number no tablet and no index has or had. Raises `TryAgain` when they are to be fetched first."""
+        if self._ids is not None:
+            return self._ids.take()
         self._committer.next_id += 1
         return self._committer.next_id - 1
 
@@ -192,6 +267,8 @@ class Database:
         Raises `OutOfRetention` for a timestamp whose history is gone or that is still to come.
         """
         committer = self._committer
+        if committer.fault is not None:
+            raise copy(committer.fault)
         if ts is None:
             ts = committer.latest_ts if writable else committer.durable_ts
         elif ts < self.oldest_ts:
@@ -206,7 +283,7 @@ class Database:
             now_ms=self._clock() / 1e6 if now_ms is None else now_ms,
             random=random,
             writable=writable,
-            generation=committer.generation,
+            generation=committer.taken_back.generation,
         )
 
     async def commit(
@@ -275,14 +352,23 @@ class Database:
                     turns.observe(function, table)
                 conflicts += 1
             except TryAgain:
-                pass
+                if self._ids is not None:
+                    await self._ids.fill()
             finally:
                 if turn is not None:
                     turn.end()
 
     def commit_lane(self) -> AbstractAsyncContextManager[None]:
         """Inside it only the current task commits: for a mutation that keeps losing against others."""
-        return self._committer.lane.exclusive()
+        lane = self._committer.lane.exclusive()
+        return lane if self._shared is None else _both(lane, self._shared.lane())
+
+    async def confirm_reads(self, tx: Transaction) -> int:
+        """Returns when what a transaction has read is durable; the timestamp at which it was so.
+
+        Raises `ConflictError` if it has read a commit that was lost: then nothing may be told of what it saw.
+        """
+        return await self._committer.confirm_reads(tx)
 
     async def wait_durable(self, ts: int) -> None:
         """Returns when the commit at `ts` is durable; raises `ConflictError` if it was lost."""
@@ -383,9 +469,19 @@ class Database:
         for service in (self._backfill, self._vacuum, self._inspection):
             if service is not None:
                 await service.close()
+        if self._ids is not None:
+            await self._ids.close()
         await self._committer.close()
         await self.derived.close()
         await self.persistence.close()
+
+
+@asynccontextmanager
+async def _both(
+    outer: AbstractAsyncContextManager[None], inner: AbstractAsyncContextManager[None]
+) -> AsyncIterator[None]:
+    async with outer, inner:
+        yield
 
 
 def _warn_of_clock(latest_ts: int, now: int) -> None:

@@ -2,8 +2,10 @@
 
 Three timestamps tell how far things are. A commit is *validated* when no commit since its snapshot wrote what
 it read; then it has its place in the order, `latest_ts` is its timestamp and the next mutation may read it.
-It is *durable* when the store has confirmed it, together with everything before it; then it is acknowledged,
+It is *durable* when that is confirmed, together with everything before it; then it is acknowledged,
 published, and `durable_ts` lets queries see it. So a commit that read one that is lost is always lost too.
+What makes commits durable is the disk (`local_durability`) or a log that several nodes share
+(`shared_durability`).
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ import asyncio
 import logging
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from parabola.database.commits.commit_lane import CommitLane
 from parabola.database.commits.overlay import PendingWrite
+from parabola.database.commits.taken_back import Forgotten, TakenBack
 from parabola.database.commits.write_log import Touched, WriteLog
 from parabola.database.commits.write_set import (
     Change,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from parabola.database.model.searches import SearchedChange
     from parabola.database.transaction import Transaction
 
-__all__ = ["NEXT_ID", "Committer", "DerivedFeed"]
+__all__ = ["NEXT_ID", "Committer", "DerivedFeed", "Durability", "Waiting", "Work", "fail"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -59,10 +62,38 @@ class DerivedFeed(Protocol):
         """Finds out what is asked when these changes are published, with turns for others."""
 
 
-class _Waiting(NamedTuple):
+class Durability(Protocol):
+    """What makes validated commits durable, and tells the committer so."""
+
+    takes_back: bool
+    """Whether commits may be taken back only to be validated and stored once more."""
+
+    def wake(self) -> None:
+        """Somebody waits (`Committer.waiting`): for a commit, or for a timestamp to be durable."""
+
+    async def close(self) -> None:
+        """Returns when nobody waits any more."""
+
+
+class Work(NamedTuple):
+    """What is needed to commit a transaction once more."""
+
+    tx: Transaction
+    writes: list[PendingWrite]
+    source: str
+    on_validated: Callable[[int], None] | None
+
+
+class Waiting(NamedTuple):
+    """Somebody who waits until a timestamp is durable: that of a commit, or just one that was read.
+
+    `work` is that of the commit if it may be needed again.
+    """
+
     ts: int
     write_set: WriteSet | None
     done: asyncio.Future[int]
+    work: Work | None = None
 
 
 class Committer:
@@ -79,14 +110,18 @@ class Committer:
         publish: Callable[[WriteSet], None],
         derived: DerivedFeed,
         log_bytes: int,
+        durability: Callable[[Committer], Durability],
     ) -> None:
         self.latest_ts = latest_ts
         self.durable_ts = latest_ts
         self.lane = CommitLane()
         self.log = WriteLog(latest_ts, max_bytes=log_bytes)
         self.next_id = next_id
-        self.generation = 0
-        """Grows whenever validated commits are taken back because they could not be stored."""
+        self.taken_back = TakenBack()
+        self.waiting: deque[Waiting] = deque()
+        """By timestamp; of those with the same one, a commit is the first."""
+        self.fault: StorageFailed | None = None
+        """Why nothing is read or written any more."""
         self._persistence = persistence
         self._clock = clock
         self._publish = publish
@@ -95,9 +130,7 @@ class Committer:
         self._registries: list[tuple[int, Registry]] = [(0, registry)]
         # Newest number of documents of each tablet that was written since the start.
         self._counts: dict[int, int] = {}
-        self._kept: list[int] = []
-        self._waiting: deque[_Waiting] = deque()
-        self._flusher: asyncio.Task[None] | None = None
+        self._durability = durability(self)
 
     # State
 
@@ -147,23 +180,17 @@ class Committer:
         tx.is_committed = True
         writes = effective_writes(tx.overlay)
         if not writes:
-            self._check_generation(tx)
-            await self.wait_durable(tx.begin_ts)
-            return tx.begin_ts
+            return await self.confirm_reads(tx)
+        work = Work(tx, writes, source, on_validated)
         if len(writes) <= PART:
-            return await (await self._store(tx, writes, source, on_validated))
+            return await (await self._store(work))
         # In a task of its own: no half of it must be left when the one who waits is cancelled.
-        storing = asyncio.get_running_loop().create_task(self._store(tx, writes, source, on_validated))
+        storing = asyncio.get_running_loop().create_task(self._store(work))
         return await (await asyncio.shield(storing))
 
-    async def _store(
-        self,
-        tx: Transaction,
-        writes: list[PendingWrite],
-        source: str,
-        on_validated: Callable[[int], None] | None,
-    ) -> asyncio.Future[int]:
+    async def _store(self, work: Work) -> asyncio.Future[int]:
         """Validates and appends; the result is to be waited for."""
+        tx, writes = work.tx, work.writes
         if tx.has_chosen_ids:
             # What is committed after this check is found by the validation: an insert has read its id.
             for write in writes:
@@ -177,6 +204,13 @@ class Committer:
                 break
             await self.lane.wait_open()
         # From here on no other commit comes in between: what is validated is what is stored.
+        return await self.append(work, asyncio.get_running_loop().create_future())
+
+    async def append(self, work: Work, done: asyncio.Future[int]) -> asyncio.Future[int]:
+        """Validates and appends, where nothing can come in between. `done` gets the timestamp or the failure
+        that comes later, and is returned. Raises `ConflictError` and `StorageError`.
+        """
+        tx, writes, source, on_validated = work
         self._validate(tx)
         ts = self.next_ts()
         registry = _registry_after(self.registry, writes)
@@ -193,9 +227,7 @@ class Committer:
             is_first = not start and registry is not self.registry
             return Commit(ts, tuple(stored[start:]), self._properties() if is_first else {})
 
-        for tablet_id in {write.table.tablet_id for write in writes}:
-            if tablet_id not in self._counts:
-                self._counts[tablet_id] = self._persistence.size(tablet_id).documents
+        self.count_from_now({write.table.tablet_id for write in writes})
         try:
             if len(writes) <= PART:
                 self._persistence.append(take(writes))
@@ -203,9 +235,25 @@ class Committer:
                 parts = (take(writes[at : at + PART]) for at in range(0, len(writes), PART))
                 await self._persistence.append_parts(parts)
         except StorageError as error:
-            self._take_back(error)
+            for waiting in self.take_back(max(self._persistence.newest_ts, self.durable_ts)):
+                fail(waiting, copy(error))
             raise
         write_set = WriteSet(ts, source, tuple(changes), stored)
+        self.take_in(write_set, registry)
+        self._wait(Waiting(ts, write_set, done, work if self._durability.takes_back else None))
+        if on_validated is not None:
+            on_validated(ts)
+        return done
+
+    def count_from_now(self, tablets: Iterable[int]) -> None:
+        """Before a commit is stored that writes to these tablets: what they have until then is known."""
+        for tablet_id in tablets:
+            if tablet_id not in self._counts:
+                self._counts[tablet_id] = self._persistence.size(tablet_id).documents
+
+    def take_in(self, write_set: WriteSet, registry: Registry) -> None:
+        """A stored commit is the newest one, and `registry` is what it made of the tables."""
+        ts = write_set.ts
         for tablet_id, delta in write_set.count_deltas().items():
             self._counts[tablet_id] += delta
         self.latest_ts = ts
@@ -213,27 +261,42 @@ class Committer:
             self._registries.append((ts, registry))
         self._derived.append(write_set)
         self.log.append(write_set)
-        durable = self._until_durable(ts, write_set)
-        if on_validated is not None:
-            on_validated(ts)
-        return durable
 
     def _properties(self) -> dict[str, bytes]:
         return {NEXT_ID: str(self.next_id).encode()}
 
     def _validate(self, tx: Transaction) -> None:
-        self._check_generation(tx)
-        if tx.begin_ts < self.log.start_ts:
+        begin_ts = self._snapshot_of(tx)
+        if begin_ts < self.log.start_ts:
             raise ConflictError(
                 "The transaction took so long that it can no longer be checked; run it again."
             )
-        touched = self.log.first_touching(tx.read_set, tx.begin_ts)
+        touched = self.log.first_touching(tx.read_set, begin_ts)
         if touched is not None:
             raise self._conflict(touched)
 
-    def _check_generation(self, tx: Transaction) -> None:
-        if any(kept < tx.begin_ts for kept in self._kept[tx.generation :]):
-            raise ConflictError("The transaction read writes that could not be stored; run it again.")
+    def _snapshot_of(self, tx: Transaction) -> int:
+        """When that was so what a transaction has read: at its begin, or before what was taken back since."""
+        if self.fault is not None:
+            raise copy(self.fault)
+        taken_back = self.taken_back
+        if tx.generation == taken_back.generation:
+            return tx.begin_ts
+        try:
+            found = taken_back.snapshot_of(tx.read_set, tx.begin_ts, tx.generation)
+        except Forgotten:
+            raise ConflictError(
+                "The transaction took so long that it can no longer be checked; run it again."
+            ) from None
+        if isinstance(found, Touched):
+            lost = self._conflict(found)
+            raise ConflictError(
+                "The transaction read writes that could not be stored; run it again.",
+                table=lost.table,
+                document_id=lost.document_id,
+                source=lost.source,
+            )
+        return found
 
     def _conflict(self, touched: Touched) -> ConflictError:
         registry = self.registry
@@ -258,95 +321,107 @@ class Committer:
 
     # Durability
 
+    async def confirm_reads(self, tx: Transaction) -> int:
+        """Returns when what a transaction has read is durable, and the timestamp at which it was so.
+
+        Raises `ConflictError` if it has read what was taken back.
+        """
+        while True:
+            begin_ts = self._snapshot_of(tx)
+            if begin_ts < tx.begin_ts:
+                # What it has read since may have been of later commits, in their place.
+                self._validate(tx)
+            try:
+                await self.wait_durable(begin_ts)
+            except ConflictError:
+                continue  # taken back meanwhile, what it has read or what it has not
+            return begin_ts
+
     async def wait_durable(self, ts: int) -> None:
         """Returns when `ts` is durable; raises `ConflictError` if the commit at `ts` was taken back."""
         if ts > self.durable_ts:
-            await self._until_durable(ts, None)
+            if self.fault is not None:
+                raise copy(self.fault)
+            waiting = Waiting(ts, None, asyncio.get_running_loop().create_future())
+            self._wait(waiting)
+            await waiting.done
 
-    def _until_durable(self, ts: int, write_set: WriteSet | None) -> asyncio.Future[int]:
-        """Sees to it that `ts` gets durable; the result is `ts` then. `write_set` is published before."""
-        waiting = _Waiting(ts, write_set, asyncio.get_running_loop().create_future())
-        if write_set is None:
+    def _wait(self, waiting: Waiting) -> None:
+        """Sees to it that it gets durable: then the future's result is the timestamp, and the write set has
+        been published.
+        """
+        if waiting.write_set is None:
             # Those who only wait may ask for an older timestamp than the newest commit's.
-            place = bisect_right(self._waiting, ts, key=lambda entry: entry.ts)
-            self._waiting.insert(place, waiting)
+            place = bisect_right(self.waiting, waiting.ts, key=lambda entry: entry.ts)
+            self.waiting.insert(place, waiting)
         else:
-            self._waiting.append(waiting)
-        if self._flusher is None:
-            self._flusher = asyncio.get_running_loop().create_task(self._flush_all())
-        # When the one who waits is cancelled so is this future, but the commit goes on.
-        return waiting.done
+            self.waiting.append(waiting)
+        # When the one who waits is cancelled so is the future, but the commit goes on.
+        self._durability.wake()
 
-    async def _flush_all(self) -> None:
-        try:
-            while self._waiting:
-                target = self.latest_ts
-                try:
-                    await self._persistence.flush()
-                except StorageFailed as error:
-                    # What the store still holds is durable, and nothing more can become so.
-                    self._take_back(error)
-                    self._confirm(self.latest_ts)
-                    return
-                except StorageError as error:
-                    self._take_back(error)
-                except Exception as error:
-                    # A bug. Whether the commits are stored is not known; the next flush will show.
-                    _log.exception("making commits durable failed")
-                    for waiting in self._waiting:
-                        _fail(
-                            waiting, StorageError(f"It is not known whether the write was stored: {error!r}")
-                        )
-                    return
-                else:
-                    await self._prepare(target)
-                    self._confirm(min(target, self.latest_ts))
-        finally:
-            self._flusher = None
-
-    async def _prepare(self, through_ts: int) -> None:
+    async def prepare(self, through_ts: int) -> None:
         """Makes publishing quick where large documents, or many, have to be held against live searches."""
-        for waiting in tuple(self._waiting):
+        for waiting in tuple(self.waiting):
             write_set = waiting.write_set
             if waiting.ts <= through_ts and write_set is not None and write_set.searched:
-                try:
-                    await self._derived.prepare(write_set.searched)
-                except Exception:
-                    _log.exception("preparing a commit's publication failed")
+                await self.prepare_one(write_set)
 
-    def _confirm(self, ts: int) -> None:
+    async def prepare_one(self, write_set: WriteSet) -> None:
+        """The same for one commit, which nobody may wait for."""
+        if write_set.searched:
+            try:
+                await self._derived.prepare(write_set.searched)
+            except Exception:
+                _log.exception("preparing a commit's publication failed")
+
+    def confirm(self, ts: int) -> None:
+        """The commits up to a timestamp are durable: they are published, and who waits for them hears it."""
         self.durable_ts = max(self.durable_ts, ts)
-        while self._waiting and self._waiting[0].ts <= ts:
-            waiting = self._waiting.popleft()
+        while self.waiting and self.waiting[0].ts <= ts:
+            waiting = self.waiting.popleft()
             if waiting.write_set is not None:
-                self._publish(waiting.write_set)
-                self.log.published(waiting.ts)
+                self.publish(waiting.write_set)
             if not waiting.done.done():
                 waiting.done.set_result(waiting.ts)
 
-    def _take_back(self, error: StorageError) -> None:
-        """Undoes every validated commit that the store does not hold, as if it had never been."""
-        kept = max(self._persistence.newest_ts, self.durable_ts)
-        self.generation += 1
-        self._kept.append(kept)
-        self.latest_ts = min(self.latest_ts, kept)
-        while len(self._registries) > 1 and self._registries[-1][0] > kept:
+    def publish(self, write_set: WriteSet) -> None:
+        """Tells a durable commit to whom it concerns."""
+        self._publish(write_set)
+        self.log.published(write_set.ts)
+
+    def take_back(self, kept_ts: int) -> list[Waiting]:
+        """Undoes every validated commit after a timestamp, as if it had never been.
+
+        Those who waited for them, in their order, wait no more: they are to be told, or to be stored again.
+        """
+        self.latest_ts = min(self.latest_ts, kept_ts)
+        while len(self._registries) > 1 and self._registries[-1][0] > kept_ts:
             self._registries.pop()
-        self._derived.take_back(kept)
-        for commit in self.log.drop_after(kept):
+        self._derived.take_back(kept_ts)
+        dropped = self.log.drop_after(kept_ts)
+        for commit in dropped:
             for tablet_id, delta in commit.deltas.items():
                 self._counts[tablet_id] -= delta
-        while self._waiting and self._waiting[-1].ts > kept:
-            waiting = self._waiting.pop()
-            _fail(waiting, copy(error))
+        self.taken_back.add(kept_ts, dropped)
+        taken: list[Waiting] = []
+        while self.waiting and self.waiting[-1].ts > kept_ts:
+            taken.append(self.waiting.pop())
+        taken.reverse()
+        return taken
+
+    def give_up(self, fault: StorageFailed) -> None:
+        """From here on nothing is read or written: what is here is not what it should be."""
+        self.fault = fault
+        while self.waiting:
+            fail(self.waiting.popleft(), copy(fault))
 
     async def close(self) -> None:
         """Returns when everything validated is durable or taken back."""
-        while self._flusher is not None:
-            await asyncio.shield(self._flusher)
+        await self._durability.close()
 
 
-def _fail(waiting: _Waiting, error: StorageError) -> None:
+def fail(waiting: Waiting, error: StorageError | ConflictError) -> None:
+    """Tells somebody that there is nothing to wait for any more."""
     if not waiting.done.done():
         waiting.done.set_exception(error)
         waiting.done.exception()  # it may be that nobody waits any more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from parabola.database.commits.write_set import WriteSet
@@ -12,7 +12,7 @@ from parabola.database.model.intervals import ReadSet
 from parabola.database.model.searches import SearchedChange, SearchRead
 from parabola.database.settings import DatabaseSettings
 
-__all__ = ["LoggedCommit", "Touched", "WriteLog"]
+__all__ = ["LoggedCommit", "Touched", "WriteLog", "newest_touching"]
 
 MAX_AGE: Final = 300 * 10**9
 """Nanoseconds a commit is remembered (semantics 6.1)."""
@@ -99,19 +99,7 @@ class WriteLog:
 
     def first_touching(self, read_set: ReadSet, after_ts: int) -> Touched | None:
         """The newest commit after a timestamp that wrote into the read set."""
-        reads = None
-        for commit in reversed(self._commits):
-            if commit.ts <= after_ts:
-                return None
-            if reads is None:
-                reads, searches = read_set.by_index, _by_index(read_set)
-            for index_id in commit.keys.keys() & reads.keys():
-                intervals, keys = reads[index_id], commit.keys[index_id]
-                if intervals.contains_any(keys):
-                    return Touched(commit, index_id, next(k for k in keys if intervals.contains(k)))
-            if commit.searched and searches and (found := _touched(commit.searched, searches)):
-                return Touched(commit, *found)
-        return None
+        return newest_touching(reversed(self._commits), read_set, after_ts)
 
     def first_between(self, read_set: ReadSet, after_ts: int, through_ts: int) -> int | None:
         """The oldest commit after one timestamp and up to another that wrote into the read set."""
@@ -149,6 +137,23 @@ class WriteLog:
         while self._searched and self._searched[-1][0].ts > ts:
             self._searched_bytes -= self._searched.pop()[1]
         return dropped
+
+
+def newest_touching(commits: Iterable[LoggedCommit], read_set: ReadSet, after_ts: int) -> Touched | None:
+    """The newest of some commits, which come newest first, that wrote into a read set after a timestamp."""
+    reads = None
+    for commit in commits:
+        if commit.ts <= after_ts:
+            return None
+        if reads is None:
+            reads, searches = read_set.by_index, _by_index(read_set)
+        for index_id in commit.keys.keys() & reads.keys():
+            intervals, keys = reads[index_id], commit.keys[index_id]
+            if intervals.contains_any(keys):
+                return Touched(commit, index_id, next(k for k in keys if intervals.contains(k)))
+        if commit.searched and searches and (found := _touched(commit.searched, searches)):
+            return Touched(commit, *found)
+    return None
 
 
 def _by_index(read_set: ReadSet) -> dict[int, list[SearchRead]] | None:

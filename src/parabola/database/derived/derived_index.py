@@ -207,7 +207,7 @@ class DerivedIndex:
     async def tidy(self) -> None:
         """Seals, saves and rewrites what is due."""
         if self.structure is not None:
-            await self.structure.tidy(self._database.durable_ts)
+            await self.structure.tidy(self._database.saved_ts)
 
     async def wait_built(self) -> None:
         """Returns when it can be searched, or never will."""
@@ -218,8 +218,8 @@ class DerivedIndex:
         self._build_task.cancel()
         await asyncio.wait([self._build_task])
         if self.structure is not None:
-            await self.apply(self._database.durable_ts)
-            await self.structure.close(self._database.durable_ts)
+            await self.apply(self._database.saved_ts)
+            await self.structure.close(self._database.saved_ts)
 
     def discard(self, *, is_lost: bool = False) -> None:
         """Stops building; nothing is kept. `is_lost` if the commit that made the index is."""

@@ -140,6 +140,8 @@ class MemoryPersistence:
         self.newest_ts = ts
 
     def _append(self, commit: Commit, undo: list[Callable[[], None]]) -> None:
+        if commit.number is not None:
+            self._numbers = commit.number - 1
         for write in commit.writes:
             self._write(commit.ts, write, undo)
         if commit.properties:
@@ -149,13 +151,13 @@ class MemoryPersistence:
 
     def _write(self, ts: int, write: DocumentWrite, undo: list[Callable[[], None]]) -> None:
         tablet, id, old, new, entries = write
+        self._numbers += 1
         size = self.size(tablet)
         documents = size.documents + (new is not None) - (old is not None)
         total = size.bytes + (new.size if new is not None else 0) - (old.size if old is not None else 0)
         self._sizes[tablet] = TableSize(documents, total)
         undo.append(lambda: self._sizes.update({tablet: size}))
         if new is not None:
-            self._numbers += 1
             new.number = self._numbers
         logged = _Logged(TailEntry(ts, tablet, id, None if new is None else new.raw))
         previous = self._newest.get((tablet, id))

@@ -74,11 +74,15 @@ class DocumentWrite(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One transaction's changes; `properties` are instance properties to set along with them."""
+    """One transaction's changes; `properties` are instance properties to set along with them.
+
+    The revisions of its writes get numbers in a row: from `number` on, or from the store's next one.
+    """
 
     ts: int
     writes: tuple[DocumentWrite, ...]
     properties: dict[str, bytes] = field(default_factory=dict)
+    number: int | None = None
 
 
 class TableSize(NamedTuple):
@@ -111,14 +115,17 @@ class Persistence(Protocol):
     others may be tried again. Reading what is damaged raises `StorageDamaged`, with the same consequence.
     """
 
-    newest_ts: int
-    """The newest commit the store still holds, durable or not."""
+    @property
+    def newest_ts(self) -> int:
+        """The newest commit the store still holds, durable or not."""
 
-    rollbacks: int
-    """How often appended commits were dropped because of a failed write."""
+    @property
+    def rollbacks(self) -> int:
+        """How often appended commits were dropped because of a failed write."""
 
-    derived_directory: Path | None
-    """Where derived indexes keep their files; None where nothing outlives the process."""
+    @property
+    def derived_directory(self) -> Path | None:
+        """Where derived indexes keep their files; None where nothing outlives the process."""
 
     async def load(self) -> PersistedState: ...
 
@@ -148,7 +155,8 @@ class Persistence(Protocol):
         """
 
     async def append_parts(self, parts: Iterable[Commit]) -> None:
-        """Adds one commit in parts of one timestamp, with a turn for other tasks after each.
+        """Adds one commit in parts of one timestamp, with a turn for other tasks after each; or several
+        commits in their order, of which then all are kept or none.
 
         The first part is taken before this waits for the first time; until the last one is added nothing of
         it gets durable, and `ready` and `flush` wait.

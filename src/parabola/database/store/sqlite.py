@@ -296,7 +296,7 @@ class SqlitePersistence:
         deleted: list[tuple[int, bytes]] = []
         removed: list[tuple[Any, ...]] = []
         superseded: list[tuple[Any, ...]] = []
-        number = self._next_number
+        number = self._next_number if commit.number is None else commit.number
         for tablet, id, old, new, entries in commit.writes:
             previous, old_size = (None, 0) if old is None else (old.number, old.size)
             size, raw = (0, None) if new is None else (new.size, new.raw)

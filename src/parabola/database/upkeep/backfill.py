@@ -56,7 +56,9 @@ class Backfill:
         try:
             while (tablet_id := self._next_tablet()) is not None:
                 try:
-                    await self._fill(tablet_id)
+                    filled = await self._fill(tablet_id, self._waiting(tablet_id))
+                    if filled:
+                        await mark_backfilled(self._database, filled)
                 except StorageFailed:
                     return  # it has been said in the log; the next start goes on
                 except StorageError:
@@ -65,7 +67,7 @@ class Backfill:
             self._task = None
 
     def _next_tablet(self) -> int | None:
-        registry = self._database.registry
+        registry = self._database.durable_registry
         for table in registry.tables():
             if self._waiting(table.tablet_id):
                 return table.tablet_id
@@ -74,24 +76,28 @@ class Backfill:
     def _waiting(self, tablet_id: int) -> list[Index]:
         return [
             index
-            for index in self._database.registry.indexes(tablet_id)
+            for index in self._database.durable_registry.indexes(tablet_id)
             if index.state == "backfilling" and index.kind == "database"
         ]
 
-    async def _fill(self, tablet_id: int) -> None:
-        """Fills the indexes of one table that wait for it now, in one pass."""
-        database, persistence = self._database, self._database.persistence
-        wanted = self._waiting(tablet_id)
+    async def fill(self, indexes: Sequence[Index]) -> None:
+        """Returns when these indexes are filled here, of a node on which that may still be under way."""
+        for tablet_id in {index.tablet_id for index in indexes}:
+            await self._fill(tablet_id, [index for index in indexes if index.tablet_id == tablet_id])
+
+    async def _fill(self, tablet_id: int, wanted: list[Index]) -> list[Index]:
+        """Fills some indexes of a table in one pass; those that are not dropped meanwhile are returned."""
+        persistence = self._database.confirmed
         rest: Interval | None = Interval.everything()
         while rest is not None:
             present = {index.index_id for index in self._waiting(tablet_id)}
             wanted = [index for index in wanted if index.index_id in present]
             if not wanted:
-                return
+                return []
             await persistence.ready()
             rollbacks = persistence.rollbacks
             # On the newest state, and no commit comes between: what is stale would stay in the index.
-            rows = await persistence.scan(tablet_id, rest, database.latest_ts, "asc", CHUNK)
+            rows = await persistence.scan(tablet_id, rest, persistence.newest_ts, "asc", CHUNK)
             # Decoded here and not in the revision, where it would stay: most are not asked for again soon.
             values = [loads(revision.raw) for _, revision in rows]
             for index in wanted:
@@ -102,7 +108,7 @@ class Backfill:
             if persistence.rollbacks == rollbacks:
                 rest = None if rows.exhausted else rest.after(rows[-1][0])
             await asyncio.sleep(0)
-        await mark_backfilled(database, wanted)
+        return wanted
 
     async def wait(self) -> None:
         """Returns when no index waits to be filled."""

@@ -102,7 +102,7 @@ class Mutations:
         transaction = database.begin(writable=True)
         attempt = runner.attempt(active, call, transaction, losses=losses)
         if session is not None and (stored := await stored_result(transaction, session, call)) is not None:
-            await database.wait_durable(transaction.begin_ts)
+            await database.confirm_reads(transaction)
             return stored
         if companion is not None:
             await companion.begin(transaction)
@@ -135,7 +135,7 @@ class Mutations:
             if audited:
                 await audit.write(audit.rows(audited, call, "failure"))
             # The failure may tell of what was read, so that must be durable first.
-            await database.wait_durable(transaction.begin_ts)
+            await database.confirm_reads(transaction)
         result = FunctionResult(
             value_json=resolve_commit_ts(outcome.value_json, ts),
             error=outcome.failure,

@@ -1,0 +1,115 @@
+"""The contract of a log that several nodes share: each position is taken once, by one entry.
+
+An entry is a group of commits. Who wants to append says after which entry, by its position *and* its name; so
+a node that does not know the end of the log, or knows one that was lost, appends nothing. An answer may be
+lost: then it is not known whether the entry was appended, and the position shows it, for it is taken by that
+entry, or by another one and so never by that one, or still free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, NamedTuple, Protocol
+
+__all__ = ["FIRST_ID", "LANE_SECONDS", "START", "Appended", "Entry", "Head", "Position", "SharedLog"]
+
+
+class Position(NamedTuple):
+    """An entry's place in the log, counted from 1, and its name: 16 bytes that no other entry has."""
+
+    seq: int
+    name: bytes
+
+
+START: Final = Position(0, b"")
+"""Before the first entry."""
+
+
+class Appended(Enum):
+    """What became of an entry."""
+
+    OURS = "ours"
+    """It is in the log, behind the entry it was to follow."""
+    MOVED = "moved"
+    """It is not: the log does not end where it was thought to, or another node has the lane, or it is closed.
+    """
+    UNKNOWN = "unknown"
+    """Nobody has said. It may be in the log, or come into it yet."""
+
+
+class Entry(NamedTuple):
+    """A group of commits: `ts` is the timestamp of the last one, `node` who appended it."""
+
+    position: Position
+    node: str
+    ts: int
+    payload: bytes
+
+
+class Head(NamedTuple):
+    """The newest entry (`START` without any), and whether the log takes no more."""
+
+    position: Position
+    ts: int
+    is_closed: bool
+
+
+class SharedLog(Protocol):
+    """One node's way to the log. Its calls come from one event loop.
+
+    All but `append` raise `LogUnreachable` when the log does not answer; they may be tried again.
+    """
+
+    node: str
+    """The name of this node in its entries."""
+
+    async def append(self, after: Position, name: bytes, ts: int, payload: bytes) -> Appended:
+        """Appends an entry if the newest one is `after`. Never raises for what the log or the network does.
+
+        The same entry may be sent again to the same position, to find out what became of it.
+        """
+
+    async def entries_after(self, position: Position, limit: int) -> list[Entry]:
+        """The entries after one that was read or appended: at most about `limit` bytes of them, in order, and
+        one at least if there is one.
+
+        Raises `ReplicaForked` where the log does not have that entry, `ReplicaTooOld` where it has forgotten
+        what came next.
+        """
+
+    async def name_at(self, seq: int) -> bytes | None:
+        """The name of the entry at a position; None while it is free."""
+
+    async def head(self) -> Head:
+        """The end of the log."""
+
+    def follow(self, on_news: Callable[[int | None], None]) -> None:
+        """Calls `on_news` soon after each new entry, with its number, or None when it is time to look."""
+
+    async def take_lane(self) -> bool:
+        """Lets only this node append for `LANE_SECONDS`, again if it has the lane already; False while
+        another node has it.
+        """
+
+    async def leave_lane(self) -> None:
+        """Lets others append again."""
+
+    async def set_closed(self, is_closed: bool) -> None:
+        """A closed log takes no entries from anybody."""
+
+    async def reserve_ids(self, count: int) -> int:
+        """The first of `count` numbers in a row that are given to nobody else; from `FIRST_ID` on."""
+
+    def now_ns(self) -> int:
+        """The clock that all nodes go by, as well as it is known here: ns since 1970."""
+
+    async def close(self) -> None:
+        """Lets go of what the log was reached by."""
+
+
+FIRST_ID: Final = 1_000
+"""Numbers of tables and indexes below this are those of the first entry."""
+
+LANE_SECONDS: Final = 2.0
+"""How long the lane is somebody's who does not ask for it again."""

@@ -1,0 +1,183 @@
+"""A shared log in memory: the contract in its plainest form, and a network between that may do its worst.
+
+For tests. `MemoryLogServer` is the log, `MemoryLog` a node's way to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from parabola.database.shared_log.errors import LogUnreachable, ReplicaForked, ReplicaTooOld
+from parabola.database.shared_log.log import FIRST_ID, LANE_SECONDS, START, Appended, Entry, Head, Position
+
+__all__ = ["MemoryLog", "MemoryLogServer", "Network"]
+
+
+@dataclass
+class Network:
+    """What happens to messages: `delay` is the most turns of the event loop that one takes, the others are
+    shares of the appends (`lost` before they arrive, `unanswered`, `late`: arriving after the sender has
+    given up on them) and of all other questions (`failing`).
+    """
+
+    random: Random
+    delay: int = 0
+    lost: float = 0.0
+    unanswered: float = 0.0
+    late: float = 0.0
+    failing: float = 0.0
+
+    async def pass_by(self) -> None:
+        for _ in range(self.random.randint(0, self.delay)):
+            await asyncio.sleep(0)
+
+    async def ask(self) -> None:
+        """On the way of a question. Raises `LogUnreachable` for one that is lost."""
+        await self.pass_by()
+        if self.random.random() < self.failing:
+            raise LogUnreachable("The shared log does not answer.")
+
+
+class MemoryLogServer:
+    """The log itself. `compares_names` can be switched off, to see what goes wrong then."""
+
+    def __init__(self, clock: Callable[[], int], *, compares_names: bool = True) -> None:
+        self.clock = clock
+        self.entries: list[Entry] = []
+        self.forgotten = 0
+        """So many of the oldest entries cannot be read any more."""
+        self.is_closed = False
+        self.lane: str | None = None
+        self.lane_until = 0
+        self.next_id = FIRST_ID
+        self.followers: list[Callable[[int | None], None]] = []
+        self._compares_names = compares_names
+
+    @property
+    def position(self) -> Position:
+        return self.entries[-1].position if self.entries else START
+
+    def append(self, after: Position, entry: Entry) -> bool:
+        """Whether the entry is in the log now because of this."""
+        same = after == self.position if self._compares_names else after.seq == self.position.seq
+        if not same or self.is_closed or not self._may_append(entry.node):
+            return False
+        self.entries.append(entry)
+        for on_news in self.followers:
+            on_news(entry.position.seq)
+        return True
+
+    def _may_append(self, node: str) -> bool:
+        return self.lane in (None, node) or self.lane_until < self.clock()
+
+    def take_lane(self, node: str) -> bool:
+        if not self._may_append(node):
+            return False
+        self.lane, self.lane_until = node, self.clock() + int(LANE_SECONDS * 1e9)
+        return True
+
+    def lose(self, count: int) -> list[Entry]:
+        """A failover with loss: the newest entries were never there. Returns them."""
+        count = min(count, len(self.entries))
+        lost = self.entries[len(self.entries) - count :]
+        del self.entries[len(self.entries) - count :]
+        for on_news in self.followers:
+            on_news(None)
+        return lost
+
+
+class MemoryLog:
+    """One node's way to a `MemoryLogServer`. See `SharedLog`."""
+
+    def __init__(self, server: MemoryLogServer, node: str, network: Network | None = None) -> None:
+        self.node = node
+        self._server = server
+        self._network = Network(Random(0)) if network is None else network
+        self._on_news: Callable[[int | None], None] | None = None
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def append(self, after: Position, name: bytes, ts: int, payload: bytes) -> Appended:
+        network, random = self._network, self._network.random
+        entry = Entry(Position(after.seq + 1, name), self.node, ts, payload)
+        await network.pass_by()
+        if random.random() < network.lost:
+            return Appended.UNKNOWN
+        if random.random() < network.late:
+            task = asyncio.get_running_loop().create_task(self._arrive_late(after, entry))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+            return Appended.UNKNOWN
+        is_ours = self._server.append(after, entry)
+        await network.pass_by()
+        if random.random() < network.unanswered:
+            return Appended.UNKNOWN
+        return Appended.OURS if is_ours else Appended.MOVED
+
+    async def _arrive_late(self, after: Position, entry: Entry) -> None:
+        for _ in range(4):
+            await self._network.pass_by()
+        self._server.append(after, entry)
+
+    async def entries_after(self, position: Position, limit: int) -> list[Entry]:
+        await self._network.ask()
+        server = self._server
+        if position.seq < server.forgotten:
+            raise ReplicaTooOld("The shared log has forgotten entries that this node has not read.")
+        if server.position.seq < position.seq or (
+            position.seq and server.entries[position.seq - 1].position != position
+        ):
+            raise ReplicaForked("The shared log does not have an entry that this node has.")
+        found: list[Entry] = []
+        for entry in server.entries[position.seq :]:
+            if found and limit < len(entry.payload):
+                break
+            limit -= len(entry.payload)
+            found.append(entry)
+        await self._network.pass_by()
+        return found
+
+    async def name_at(self, seq: int) -> bytes | None:
+        await self._network.ask()
+        entries = self._server.entries
+        return entries[seq - 1].position.name if seq <= len(entries) else None
+
+    async def head(self) -> Head:
+        await self._network.ask()
+        entries = self._server.entries
+        return Head(self._server.position, entries[-1].ts if entries else 0, self._server.is_closed)
+
+    def follow(self, on_news: Callable[[int | None], None]) -> None:
+        self._on_news = on_news
+        self._server.followers.append(on_news)
+
+    async def take_lane(self) -> bool:
+        await self._network.ask()
+        return self._server.take_lane(self.node)
+
+    async def leave_lane(self) -> None:
+        await self._network.ask()
+        if self._server.lane == self.node:
+            self._server.lane = None
+
+    async def set_closed(self, is_closed: bool) -> None:
+        await self._network.ask()
+        self._server.is_closed = is_closed
+
+    async def reserve_ids(self, count: int) -> int:
+        await self._network.ask()
+        first = self._server.next_id
+        self._server.next_id += count
+        return first
+
+    def now_ns(self) -> int:
+        return self._server.clock()
+
+    async def close(self) -> None:
+        if self._on_news is not None:
+            self._server.followers.remove(self._on_news)
+            self._on_news = None
+        for task in self._late:
+            task.cancel()

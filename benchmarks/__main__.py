@@ -19,6 +19,7 @@ from benchmarks.component_pushes import component_pushes
 from benchmarks.file_transfers import transfers
 from benchmarks.floors import EchoServer, sqlite_durable_commits
 from benchmarks.live_searches import acknowledged_inserts, live_searches
+from benchmarks.memory_and_start import memory_and_start
 from benchmarks.report import Report
 from benchmarks.scheduling import scheduled_calls
 from benchmarks.search import text_searches, vector_searches
@@ -57,6 +58,7 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
             await rows.memory_per_subscription(report, server)
             await live_searches(report, server)
         await component_pushes(report, Path(folder))
+        await memory_and_start(report, Path(folder), seconds, largest)
         for count in (1_000, 100_000, 1_000_000):
             if count <= largest:
                 await rows.reads(report, Path(folder), count)

@@ -42,7 +42,7 @@ something there.
 
 def page() -> str:
     """The text of the page."""
-    root: Any = typer.main.get_command(application)
+    root: Any = typer.main.get_command(application())
     parts = [HEAD, *_which_deployment(root.commands["run"])]
     parts += _table("option", "variable", (_option(each) for each in root.params))
     for name, command in root.commands.items():

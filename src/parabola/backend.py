@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from parabola.database.settings import DatabaseSettings
-from parabola.functions.activation import Activation
+from parabola.foundation import PACKAGES_FOLDER, BackendConfig, Foundation, open_database
 from parabola.functions.calls.audit_log import AuditLog
 from parabola.functions.calls.calling import Call, RequestContext, component_at, resolve
 from parabola.functions.calls.refusals import CallRefused
@@ -21,7 +16,6 @@ from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
-from parabola.functions.engine import FunctionRunner
 from parabola.functions.http.http_actions import (
     HttpActionRequest,
     HttpExecution,
@@ -34,11 +28,9 @@ from parabola.functions.outcomes.execution_history import ExecutionHistory, LogS
 from parabola.functions.outcomes.execution_log import ExecutionLog
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.queries.live_query import LiveQuery
-from parabola.functions.settings import FunctionSettings
 from parabola.functions.syscalls.table import SyscallTable
-from parabola.host_programs import find_node, host_programs, repl_modules
+from parabola.host_programs import find_node, repl_modules
 from parabola.services.administration import Administration
 from parabola.services.archives.exports import Exports
 from parabola.services.audit_retention import AuditRetention
@@ -55,7 +47,6 @@ from parabola.services.imports.imports import Imports
 from parabola.services.jobs.crons import Crons
 from parabola.services.jobs.scheduler import Scheduler
 from parabola.services.session_results import SessionResults
-from parabola.services.settings import ServiceSettings
 from parabola.services.sign_in.auth import TokenVerifier
 from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.services.sign_in.key_sets import DocumentCache
@@ -67,39 +58,10 @@ __all__ = ["LOOK_SECONDS", "PACKAGES_FOLDER", "Backend", "BackendConfig", "open_
 
 if TYPE_CHECKING:
     from parabola.database.commits.write_set import WriteSet
-    from parabola.database.database import Database
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks for the files of the data directory."""
 LOG_FOLDER: Final = "logs"
-PACKAGES_FOLDER: Final = "node_packages"
-"""Where the data directory keeps npm packages of `"use node"` modules."""
-
-
-@dataclass(frozen=True)
-class BackendConfig:
-    """How a backend is set up. `data_dir=None` keeps everything in a temporary place.
-
-    `instance_secret` is 32 bytes in hex: admin keys, cursors and tokens are made with it.
-    """
-
-    data_dir: Path | None = None
-    instance_name: str = "parabola"
-    instance_secret: str = field(default_factory=lambda: secrets.token_hex(32))
-    cloud_url: str = "http://127.0.0.1:3210"
-    site_url: str = "http://127.0.0.1:3211"
-    redact_logs_to_client: bool = False
-    file_storage: str | None = None
-    """URL of the object store that keeps files (`s3://bucket/prefix`), else the data directory does."""
-    clock: Callable[[], int] = time.time_ns
-    """The wall clock, in nanoseconds since 1970. Tests bring one that they can move."""
-    files_origin: str | None = None
-    """Where the URLs of stored files begin, if not with `cloud_url`."""
-    hosts: HostConfig = field(default_factory=host_programs)
-    """Which programs run functions. `functions` takes the place of its settings."""
-    database: DatabaseSettings = DatabaseSettings()
-    functions: FunctionSettings = FunctionSettings()
-    services: ServiceSettings = ServiceSettings()
 
 
 class Backend:
@@ -108,13 +70,12 @@ class Backend:
     def __init__(
         self,
         config: BackendConfig,
-        directory: Path,
-        database: Database,
-        activation: Activation,
-        runner: FunctionRunner,
+        foundation: Foundation,
         admin_keys: AdminKeys,
         file_owner: str,
     ) -> None:
+        directory, database = foundation.directory, foundation.database
+        activation, runner = foundation.activation, foundation.runner
         self.admin_keys = admin_keys
         self.config = config
         self.database = database
@@ -161,25 +122,18 @@ class Backend:
         self._closing = AsyncExitStack()
 
     @classmethod
-    async def open(cls, config: BackendConfig) -> Backend:
-        """Open the data directory, load what is deployed, start the hosts.
+    async def open(cls, config: BackendConfig, foundation: Foundation | None = None) -> Backend:
+        """Open the data directory, load what is deployed, start the hosts: on a `foundation` that was opened
+        with this configuration, if there is one. It is closed with the backend, and when this fails.
 
         Raises `DataDirectoryLocked` when another server has the directory, `UnusableData` when it cannot be
         read.
         """
         async with AsyncExitStack() as stack:
-            directory = config.data_dir
-            if directory is None:
-                directory = Path(stack.enter_context(TemporaryDirectory(prefix="parabola-")))
-            database = await open_database(directory, config.database, config.clock)
-            stack.push_async_callback(database.close)
-            instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}
-            packages = directory.absolute() / PACKAGES_FOLDER
-            hosts = replace(config.hosts, settings=config.functions, packages_directory=packages)
-            activation = Activation(database, hosts, instance)
-            stack.push_async_callback(activation.close)
-            runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
-            stack.push_async_callback(runner.audit.close)
+            if foundation is None:
+                foundation = await Foundation.open(config)
+            stack.push_async_callback(foundation.close)
+            directory, database, runner = foundation.directory, foundation.database, foundation.runner
             keys = AdminKeys(database, config.instance_name, config.instance_secret)
             await keys.open()
             stack.push_async_callback(keys.close)
@@ -191,7 +145,7 @@ class Backend:
                 stack.callback(history.close)
                 runner.log.restore(history.recent(config.functions.log_entries))
                 runner.log.listen(history.add)
-            backend = cls(config, directory, database, activation, runner, keys, owner)
+            backend = cls(config, foundation, keys, owner)
             backend._history = history
             backend.deploys.start()
             stack.push_async_callback(backend.deploys.close)
@@ -394,20 +348,3 @@ class Backend:
         """
         providers = parse_auth_providers({"providers": list(self.deployment.auth_providers)})
         return Identity.user((await self._tokens.verify(token, providers)).attributes)
-
-
-async def open_database(
-    directory: Path,
-    settings: DatabaseSettings = DatabaseSettings(),
-    clock: Callable[[], int] = time.time_ns,
-) -> Database:
-    """The database in a directory, made there if there is none."""
-    from parabola.database.database import Database
-    from parabola.database.store.sqlite import SqlitePersistence
-
-    persistence = SqlitePersistence.open(directory, settings)
-    try:
-        return await Database.open(persistence, clock=clock, settings=settings)
-    except BaseException:
-        await persistence.close()
-        raise

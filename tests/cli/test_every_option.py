@@ -29,7 +29,7 @@ def commands(group: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
 
 ALL = [
     (path, command, option)
-    for path, command in commands(typer.main.get_command(application))
+    for path, command in commands(typer.main.get_command(application()))
     for option in command.params
     if option.param_type_name == "option" and option.name not in AT_ONCE
 ]
@@ -113,6 +113,6 @@ def test_a_file_says_the_same_unless_it_is_a_secret(
 )
 def test_what_no_command_has_is_refused(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "parabola.toml").write_text(text)
-    done = CliRunner().invoke(application, ["--config", str(tmp_path / "parabola.toml"), "data"])
+    done = CliRunner().invoke(application(), ["--config", str(tmp_path / "parabola.toml"), "data"])
     assert isinstance(done.exception, BadRequest)
     assert why in str(done.exception)

@@ -73,6 +73,6 @@ def test_it_is_one_sentence(command: list[str], words: bytes, tmp_path: Path) ->
     (tmp_path / "rows.jsonl").write_text('{"n": 1}\n')
     arguments = [part.replace("PROJECT", str(tmp_path)) for part in command]
     with server_that_says(words) as url:
-        done = CliRunner().invoke(application, [*arguments, "--url", url, "--admin-key", "a|00"])
+        done = CliRunner().invoke(application(), [*arguments, "--url", url, "--admin-key", "a|00"])
     assert isinstance(done.exception, ParabolaError), done.exception  # which `main` says as it is
     assert url in str(done.exception) or "connection broke" in str(done.exception)

@@ -1,5 +1,5 @@
 """The `parabola` command: one file a command, imported when it is called."""
 
-from parabola.cli.application import main
+from parabola.cli.entry import main
 
 __all__ = ["main"]

@@ -1,62 +1,62 @@
-"""The command's entry point: which commands there are, and how their errors are shown."""
+"""The command line as a whole: which commands there are, each imported only where it is wanted."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 import parabola
-from parabola.cli import (
-    admin_key,
-    archive_export,
-    archive_import,
-    audit,
-    codegen,
-    data,
-    deploy,
-    dev,
-    env,
-    init,
-    logs,
-    run,
-    serve,
-)
 from parabola.cli.config_file import read_command_options
-from parabola.cli.console import show_error
-from parabola.project import ProjectError
-from parabola.values.errors import BadRequest, ParabolaError
+from parabola.values.errors import BadRequest
 from parabola.values.near_names import did_you_mean
 
-__all__ = ["VARIABLE_PREFIX", "application", "main", "options"]
+__all__ = ["COMMANDS", "VARIABLE_PREFIX", "application"]
 
 VARIABLE_PREFIX: Final = "PARABOLA"
 """Options that name no variable have `PARABOLA_<COMMAND>_<OPTION>`, which their help shows."""
 
-application = typer.Typer(
-    name="parabola",
-    help="The Convex reactive backend, written in Python.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
+COMMANDS: Final[Mapping[str, str]] = {
+    "init": "init",
+    "dev": "dev",
+    "serve": "serve",
+    "deploy": "deploy",
+    "run": "run",
+    "data": "data",
+    "logs": "logs",
+    "audit": "audit",
+    "env": "env",
+    "import": "archive_import",
+    "export": "archive_export",
+    "codegen": "codegen",
+    "admin-key": "admin_key",
+}
+"""The commands, in the order of their help, and the module that each is named after in Python."""
 
-application.command("init")(init.init)
-application.command("dev")(dev.dev)
-application.command("serve")(serve.serve)
-application.command("deploy")(deploy.deploy)
-application.command("run")(run.run)
-application.command("data")(data.data)
-application.command("logs")(logs.logs)
-application.command("audit")(audit.audit)
-application.add_typer(env.env, name="env")
-application.command("import")(archive_import.archive_import)
-application.command("export")(archive_export.archive_export)
-application.command("codegen")(codegen.codegen)
-application.add_typer(admin_key.admin_key, name="admin-key")
+
+def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with these commands. Whoever knows which one is wanted saves the time of importing
+    the others.
+    """
+    app = typer.Typer(
+        name="parabola",
+        help="The Convex reactive backend, written in Python.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    app.callback()(_options)
+    for name in names:
+        module = COMMANDS[name]
+        command: Any = getattr(import_module(f"parabola.cli.{module}"), module)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def _show_version(wanted: bool) -> None:
@@ -88,8 +88,7 @@ def _check_names(path: Path, command: Any, options: Mapping[str, Any]) -> None:
             )
 
 
-@application.callback()
-def options(
+def _options(
     config: Annotated[
         Path | None,
         typer.Option(
@@ -108,17 +107,3 @@ def options(
     ] = False,
 ) -> None:
     """The Convex reactive backend, written in Python."""
-
-
-def main() -> None:
-    """Run the command line. A foreseen failure ends with its sentence and status 1, never with a
-    traceback.
-    """
-    try:
-        application(auto_envvar_prefix=VARIABLE_PREFIX)
-    except (ParabolaError, ProjectError) as error:
-        show_error(str(error))
-        sys.exit(1)
-    except BrokenPipeError:  # `parabola data | head`
-        sys.stderr.close()
-        sys.exit(1)

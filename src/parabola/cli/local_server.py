@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from parabola.cli.console import console, note, show_failure
+from parabola._version import __version__
 from parabola.cli.dotenv_lines import read_dotenv
 from parabola.cli.instance import Instance, read_secret
 from parabola.cli.listening import listen, url_of
@@ -21,11 +21,12 @@ from parabola.cli.sealing import seal_process
 from parabola.cli.server_log import LogFormat, Say, begin_log
 from parabola.cli.server_options import ServerOptions
 from parabola.cli.target import RunningServer
-from parabola.services.sign_in.admin_keys import make_admin_key
+from parabola.services.threads import imported
 from parabola.values.errors import BadRequest, ParabolaError
 
 if TYPE_CHECKING:
     from parabola.backend import Backend
+    from parabola.foundation import BackendConfig
     from parabola.functions.calls.running_calls import RunningCall
     from parabola.server.http.rules import ServerRules
 
@@ -53,9 +54,8 @@ class LocalServer:
 
         Raises a `ParabolaError` that says what is in the way: a port, a data directory in use, a bad secret.
         """
-        from parabola.backend import Backend, BackendConfig
         from parabola.database.model.errors import UnusableData
-        from parabola.server.app import Server
+        from parabola.foundation import BackendConfig
         from parabola.server.http.rules import host_of
 
         seal_process()
@@ -83,7 +83,7 @@ class LocalServer:
                 secret = read_secret(options.instance_secret, options.instance_secret_file)
                 instance = Instance.of(options.data_dir, options.instance_name, secret)
                 _take_credentials(options.file_storage_credentials)
-                backend = await Backend.open(
+                backend = await _open(
                     BackendConfig(
                         data_dir=options.data_dir,
                         instance_name=instance.name,
@@ -104,6 +104,9 @@ class LocalServer:
                     f"{f' ({error.filename})' if error.filename else ''}. "
                     "Make it a directory that this user may write to, or choose another one with --data."
                 ) from None
+            from parabola.server.app import Server
+            from parabola.services.sign_in.admin_keys import make_admin_key
+
             collect_garbage_rarely()
             giving_back = asyncio.create_task(give_memory_back())
             watching = asyncio.create_task(_watch_data(backend, told_to_end))
@@ -135,9 +138,9 @@ class LocalServer:
 
     def introduce(self) -> None:
         """Say where everything is."""
-        import parabola
+        from parabola.cli.console import console, note
 
-        console.print(f"\n  [bold]Parabola[/bold] [dim]{parabola.__version__}[/dim]\n")
+        console.print(f"\n  [bold]Parabola[/bold] [dim]{__version__}[/dim]\n")
         note("Deployment", self.url)
         note("HTTP actions", self.site_url)
         if self.options.public is not None:
@@ -150,6 +153,25 @@ class LocalServer:
         `DataDirectoryLost`.
         """
         await asyncio.shield(self.told_to_end)
+
+
+async def _open(config: BackendConfig) -> Backend:
+    """The backend. Its hosts start in processes of their own while most of this one is still being imported.
+
+    Raises what `Backend.open` does.
+    """
+    from parabola.foundation import Foundation
+
+    opening = asyncio.create_task(Foundation.open(config))
+    try:
+        await imported("parabola.backend")
+        await imported("parabola.server.app")
+    except BaseException:
+        await (await opening).close()
+        raise
+    from parabola.backend import Backend
+
+    return await Backend.open(config, await opening)
 
 
 def _rules(options: ServerOptions) -> ServerRules:
@@ -225,6 +247,8 @@ def _leave_word(running: RunningServer, data_dir: Path) -> None:
     try:
         running.write(data_dir)
     except OSError as error:
+        from parabola.cli.console import show_failure
+
         show_failure(
             f"{data_dir} takes no new file: {error.strerror or error}.",
             "Other commands do not find this server; name it with --url and --admin-key.",

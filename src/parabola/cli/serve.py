@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import parabola
-from parabola.cli import event_loop
-from parabola.cli.local_server import LocalServer
 from parabola.cli.server_command import server_command
-from parabola.cli.server_log import LogFormat, ServerLog
-from parabola.cli.server_options import ServerOptions, options_from
-from parabola.project import DATA_FOLDER
+from parabola.cli.serving import serve_with
 
 __all__ = ["serve"]
 
@@ -23,29 +16,7 @@ def _serve(values: Mapping[str, Any]) -> None:
 
     Options come from flags, from environment variables, from a file: in this order.
     """
-    event_loop.run(_until_told_to_end(options_from({**values, "data": values["data"] or Path(DATA_FOLDER)})))
+    serve_with(values)
 
 
 serve = server_command(_serve)
-
-
-async def _until_told_to_end(options: ServerOptions) -> None:
-    log = ServerLog(LogFormat(options.log_format))
-    try:
-        async with LocalServer.running(options, log.say) as server:
-            if sys.stderr.isatty():
-                server.introduce()
-            log.say(
-                "started",
-                f"Parabola {parabola.__version__} serves {server.url}, HTTP actions at {server.site_url}, "
-                f"data in {options.data_dir}.",
-                version=parabola.__version__,
-                url=server.url,
-                siteUrl=server.site_url,
-                data=str(options.data_dir),
-            )
-            server.backend.log.listen(log.function_failed)
-            server.backend.deploys.on_pushed = log.pushed
-            await server.until_told_to_end()
-    finally:
-        log.close()

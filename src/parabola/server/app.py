@@ -32,13 +32,14 @@ from parabola.server.api import (
     usage_api,
 )
 from parabola.server.http import cors
+from parabola.server.http.carried import INTAKE, RULES
 from parabola.server.http.connection import ConnectionRunner
 from parabola.server.http.files_host import separate_files
 from parabola.server.http.http_errors import answer_errors
 from parabola.server.http.intake import Intake
 from parabola.server.http.open_requests import OPEN_REQUESTS, OpenRequests
 from parabola.server.http.public_files import serve_public
-from parabola.server.http.rules import INTAKE, RULES, ServerRules
+from parabola.server.http.rules import ServerRules
 from parabola.server.http.slashes import collapse_slashes
 from parabola.server.shutdown import GOODBYE_SECONDS, shut_down
 from parabola.server.sync.server import SyncServer

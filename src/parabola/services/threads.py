@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import ParamSpec, TypeVar
 
-__all__ = ["in_thread"]
+__all__ = ["imported", "in_thread"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,3 +27,11 @@ async def in_thread(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
         if not task.cancelled():
             task.exception()
         raise
+
+
+async def imported(name: str) -> None:
+    """Returns once a module can be imported at no cost: a server starts without those that are seldom needed,
+    and loads one, with what it imports itself, in a thread.
+    """
+    if name not in sys.modules:
+        await in_thread(import_module, name)

@@ -24,11 +24,11 @@ from parabola.functions.http.http_actions import (
 )
 from parabola.functions.http.http_routing import HttpRoute, Unrouted, find_route
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
+from parabola.server.http.carried import LEASE, rules_of
 from parabola.server.http.credentials import identify
 from parabola.server.http.http_errors import error_response
 from parabola.server.http.request_body import ENCODINGS, arriving, decoded, encoding_of
 from parabola.server.http.request_context import forwarded_scheme, request_context
-from parabola.server.http.rules import LEASE, rules_of
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.messages import json_string
 from parabola.values.errors import InternalServerError, ParabolaError, ServerShutdown

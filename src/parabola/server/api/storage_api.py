@@ -15,8 +15,8 @@ from aiohttp import web
 
 from parabola.server.api.file_containment import containment
 from parabola.server.api.upload_turns import UploadTurns
+from parabola.server.http.carried import LEASE, rules_of
 from parabola.server.http.request_body import arriving, refuse_encoding
-from parabola.server.http.rules import LEASE, rules_of
 from parabola.server.served_backend import ServedBackend
 from parabola.services.files.file_store import PIECE_BYTES
 from parabola.services.files.files import Files

@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from parabola.server.http.rules import rules_of
+from parabola.server.http.carried import rules_of
 
 __all__ = ["separate_files"]
 

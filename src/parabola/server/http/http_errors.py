@@ -14,8 +14,8 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from parabola.server.http.carried import INTAKE, LEASE
 from parabola.server.http.open_requests import OPEN_REQUESTS
-from parabola.server.http.rules import INTAKE, LEASE
 from parabola.values.errors import InternalServerError, ParabolaError, ServerShutdown
 from parabola.values.texts import repaired, shortened
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from parabola.server.http.carried import INTAKE, LEASE
 from parabola.server.http.json_faults import json_fault
 from parabola.server.http.json_weight import json_weight
 from parabola.server.http.request_body import BodyTooLarge, read_body
-from parabola.server.http.rules import INTAKE, LEASE
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
 

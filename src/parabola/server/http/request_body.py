@@ -13,8 +13,8 @@ from typing import Final, Protocol
 import brotli  # type: ignore[import-untyped]
 from aiohttp import web
 
+from parabola.server.http.carried import LEASE, rules_of
 from parabola.server.http.intake import Lease, overloaded
-from parabola.server.http.rules import LEASE, rules_of
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest, ParabolaError
 from parabola.values.sizes import humanize

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from parabola.functions.calls.calling import Caller, RequestContext
 from parabola.functions.outcomes.failures import new_request_id
-from parabola.server.http.rules import rules_of
+from parabola.server.http.carried import rules_of
 from parabola.values.texts import repaired
 
 __all__ = ["MAX_TOLD_LENGTH", "forwarded_scheme", "request_context"]

@@ -8,23 +8,10 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import urlsplit
 
-from aiohttp import web
-
-from parabola.server.http.intake import Intake, Lease
 from parabola.server.settings import ServerSettings
 from parabola.values.errors import BadRequest
 
-__all__ = [
-    "INTAKE",
-    "LEASE",
-    "LOOPBACK",
-    "RULES",
-    "Networks",
-    "ServerRules",
-    "host_of",
-    "rules_of",
-    "trusted_networks",
-]
+__all__ = ["LOOPBACK", "Networks", "ServerRules", "host_of", "trusted_networks"]
 
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 
@@ -83,13 +70,3 @@ class ServerRules(ServerSettings):
         if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
             peer = peer.ipv4_mapped
         return any(peer in network for network in self.trusted_proxies)
-
-
-RULES: Final = web.AppKey("rules", ServerRules)
-INTAKE: Final = web.AppKey("intake", Intake)
-LEASE: Final = web.RequestKey("lease", Lease)
-
-
-def rules_of(request: web.Request) -> ServerRules:
-    """The rules of the server that has received a request."""
-    return request.app[RULES]

@@ -7,7 +7,6 @@ from urllib.parse import unquote, urlsplit
 
 from parabola.services.files.file_directory import FileDirectory
 from parabola.services.files.file_store import FileStore
-from parabola.services.files.object_store import ObjectStore
 
 __all__ = ["file_store"]
 
@@ -21,4 +20,6 @@ def file_store(url: str | None, directory: Path, owner: str) -> FileStore:
         return FileDirectory(directory)
     if urlsplit(url).scheme == "file":
         return FileDirectory(Path(unquote(urlsplit(url).path)) / owner)
+    from parabola.services.files.object_store import ObjectStore  # with the clients of all providers
+
     return ObjectStore(url, owner)

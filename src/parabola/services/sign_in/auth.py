@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +17,6 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeGuard
 
 import orjson
-from joserfc import jws
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import JWKRegistry, Key
 
 from parabola.services.sign_in.auth_providers import (
     AuthProvider,
@@ -29,6 +25,7 @@ from parabola.services.sign_in.auth_providers import (
     normalize_issuer,
 )
 from parabola.services.sign_in.key_sets import DocumentCache
+from parabola.services.threads import imported
 from parabola.values.errors import Unauthenticated
 
 __all__ = ["CUSTOM_JWT_LEEWAY_S", "MAX_TOKEN_BYTES", "NOT_BEFORE_LEEWAY_S", "TokenVerifier", "VerifiedToken"]
@@ -38,7 +35,6 @@ CUSTOM_JWT_LEEWAY_S: Final = 5
 NOT_BEFORE_LEEWAY_S: Final = 60
 """How far an OIDC issuer's clock may be ahead; the official server does not look at `nbf` of its tokens."""
 _OIDC_ALGORITHMS: Final = ("RS256", "EdDSA")
-_NATURAL_KEY_TYPE: Final = {"RS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
 
 _OIDC_FIELDS: Final = {
     "name": "name",
@@ -146,19 +142,23 @@ class TokenVerifier:
         What is known of the set may be old: a key may be missing there, or be an older one of the same name.
         """
         key_id = header.get("kid")
-        keys: list[Key] = []
+        await imported("parabola.services.sign_in.token_signatures")
+        from parabola.services.sign_in.token_signatures import is_signed, usable_keys
+
+        has_keys = False
         for newer_than in (None, self._documents.now):
             document = await self._documents.get(url, key_set=True, newer_than=newer_than)
-            keys = _usable_keys(document, key_id, algorithm)
-            if _is_signed(token, keys, algorithm):
+            keys = usable_keys(document, key_id, algorithm)
+            if is_signed(token, keys, algorithm):
                 return
+            has_keys = bool(keys)
         if key_id is None:
             named = "the JWT may be missing a 'kid' (key ID) header"
         else:
             shown = "" if self._redacted else f" is '{key_id}', and"
             named = f"the JWT's 'kid' (key ID) header{shown} names "
-            named += "a key of the provider" if keys else f"no {algorithm} key of the provider's JWKS"
-        what = "the signature is not valid" if keys else "no key fits it"
+            named += "a key of the provider" if has_keys else f"no {algorithm} key of the provider's JWKS"
+        what = "the signature is not valid" if has_keys else "no key fits it"
         raise _refused(f"Could not decode token: {what}; {named}.")
 
     def _matching_provider(self, claims: dict[str, Any], providers: Sequence[AuthProvider]) -> AuthProvider:
@@ -248,39 +248,6 @@ def _peek(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _base64url(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-
-
-def _is_signed(token: str, keys: Sequence[Key], algorithm: str) -> bool:
-    """Whether one of the keys has made the token's signature."""
-    registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
-    registry.max_header_length = registry.max_payload_length = registry.max_signature_length = MAX_TOKEN_BYTES
-    with warnings.catch_warnings():
-        # The name EdDSA is deprecated in favour of Ed25519, but it is what issuers still write.
-        warnings.simplefilter("ignore", SecurityWarning)
-        for key in keys:
-            try:
-                jws.deserialize_compact(token, key, registry=registry)
-            except (JoseError, ValueError):
-                continue
-            return True
-    return False
-
-
-def _usable_keys(document: dict[str, Any], key_id: object, algorithm: str) -> list[Key]:
-    entries = document.get("keys")
-    keys: list[Key] = []
-    for entry in entries if isinstance(entries, list) else []:
-        if not isinstance(entry, dict) or entry.get("kty") != _NATURAL_KEY_TYPE[algorithm]:
-            continue
-        if key_id is not None and entry.get("kid") is not None and entry["kid"] != key_id:
-            continue
-        if entry.get("use") not in (None, "sig") or entry.get("alg") not in (None, algorithm, "Ed25519"):
-            continue
-        try:
-            keys.append(JWKRegistry.import_key({k: v for k, v in entry.items() if k != "alg"}))
-        except (JoseError, ValueError, TypeError):
-            continue
-    return keys
 
 
 def _base_identity(claims: dict[str, Any]) -> dict[str, Any]:

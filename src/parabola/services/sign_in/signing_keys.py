@@ -11,13 +11,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-from joserfc import jws
-from joserfc.jwk import ECKey, KeyParameters
-
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.syscalls.table import CallArguments
+from parabola.services.threads import imported
 from parabola.values.errors import BadRequest
 from parabola.values.limits import MAX_TOKEN_SECONDS
 
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.execution import Execution
     from parabola.functions.syscalls.table import SyscallTable
+    from parabola.services.sign_in.key_pair import KeyPair
 
 __all__ = ["KEY_SET_PATH", "SIGNING_KEYS", "SigningKeyRow", "SigningKeys"]
 
@@ -33,7 +31,6 @@ SIGNING_KEYS: Final = "_signing_keys"
 KEY_SET_PATH: Final = "/.well-known/jwks.json"
 """Where the public keys are, below the address of the API."""
 
-ALGORITHM: Final = "ES256"
 _RESERVED: Final = frozenset({"iss", "iat", "exp", "nbf"})
 _RESERVED_PREFIXES: Final = ("convex", "cvx")
 
@@ -55,7 +52,7 @@ class SigningKeys:
     def __init__(self, database: Database, issuer: str) -> None:
         self._database = database
         self._issuer = issuer
-        self._key: ECKey | None = None
+        self._key: KeyPair | None = None
         self._making = asyncio.Lock()
 
     @property
@@ -69,7 +66,7 @@ class SigningKeys:
 
     async def key_set(self) -> dict[str, Any]:
         """The public keys, as a JSON Web Key Set."""
-        return {"keys": [(await self._signing_key()).as_dict(private=False)]}
+        return {"keys": [(await self._signing_key()).public_half()]}
 
     async def sign(self, claims: Mapping[str, Any], seconds: float) -> str:
         """A token with `claims` that is valid from now on for `seconds` (1 to 3600).
@@ -86,8 +83,7 @@ class SigningKeys:
         key = await self._signing_key()
         now = math.floor(self._database.now_ms() / 1000)
         told = {**claims, "iss": self._issuer, "iat": now, "exp": now + math.floor(seconds)}
-        header = {"alg": ALGORITHM, "typ": "JWT", "kid": key.kid}
-        return jws.serialize_compact(header, orjson.dumps(told), key, algorithms=[ALGORITHM])
+        return key.sign(told)
 
     async def _sign_jwt(self, execution: Execution, args: Mapping[str, Any]) -> str:
         read = CallArguments(args, "auth.signJwt")
@@ -103,12 +99,15 @@ class SigningKeys:
             name = "expiresInSeconds" if error.code == "InvalidTokenLifetime" else "claims"
             raise read.bad(name, error) from None
 
-    async def _signing_key(self) -> ECKey:
+    async def _signing_key(self) -> KeyPair:
         if self._key is None:
             async with self._making:
                 if self._key is None:
+                    await imported("parabola.services.sign_in.key_pair")
+                    from parabola.services.sign_in.key_pair import KeyPair
+
                     row = await self._database.transact(_stored_key, source="the key that signs tokens")
-                    self._key = ECKey.import_key(row.private_key, _public_fields(row.key_id))
+                    self._key = KeyPair.stored(row.key_id, row.private_key)
         return self._key
 
 
@@ -117,14 +116,12 @@ async def _stored_key(tx: Transaction) -> SigningKeyRow:
     rows = [SigningKeyRow.of(row) for row in await system_rows(tx, SIGNING_KEYS)]
     if rows:
         return rows[-1]
-    key = ECKey.generate_key("P-256", private=True)
-    row = SigningKeyRow(key_id=key.thumbprint(), private_key=key.as_pem(private=True))
+    from parabola.services.sign_in.key_pair import KeyPair
+
+    key_id, private_key = KeyPair.made()
+    row = SigningKeyRow(key_id=key_id, private_key=private_key)
     await tx.insert_system(SIGNING_KEYS, row.fields())
     return row
-
-
-def _public_fields(key_id: str) -> KeyParameters:
-    return {"kid": key_id, "use": "sig", "alg": ALGORITHM}
 
 
 def _check_claims(claims: Mapping[str, Any]) -> None:

@@ -1,0 +1,112 @@
+"""What a backend stands on: its data, and the functions that are deployed there, ready to run.
+
+It is a module of its own so that a server can open it, and with it start processes, while the rest is still
+being imported.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final, Self
+
+from parabola.database.settings import DatabaseSettings
+from parabola.functions.activation import Activation
+from parabola.functions.engine import FunctionRunner
+from parabola.functions.processes.host_set import HostConfig
+from parabola.functions.settings import FunctionSettings
+from parabola.host_programs import host_programs
+from parabola.services.settings import ServiceSettings
+
+__all__ = ["PACKAGES_FOLDER", "BackendConfig", "Foundation", "open_database"]
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+
+PACKAGES_FOLDER: Final = "node_packages"
+"""Where the data directory keeps npm packages of `"use node"` modules."""
+
+
+@dataclass(frozen=True)
+class BackendConfig:
+    """How a backend is set up. `data_dir=None` keeps everything in a temporary place.
+
+    `instance_secret` is 32 bytes in hex: admin keys, cursors and tokens are made with it.
+    """
+
+    data_dir: Path | None = None
+    instance_name: str = "parabola"
+    instance_secret: str = field(default_factory=lambda: secrets.token_hex(32))
+    cloud_url: str = "http://127.0.0.1:3210"
+    site_url: str = "http://127.0.0.1:3211"
+    redact_logs_to_client: bool = False
+    file_storage: str | None = None
+    """URL of the object store that keeps files (`s3://bucket/prefix`), else the data directory does."""
+    clock: Callable[[], int] = time.time_ns
+    """The wall clock, in nanoseconds since 1970. Tests bring one that they can move."""
+    files_origin: str | None = None
+    """Where the URLs of stored files begin, if not with `cloud_url`."""
+    hosts: HostConfig = field(default_factory=host_programs)
+    """Which programs run functions. `functions` takes the place of its settings."""
+    database: DatabaseSettings = DatabaseSettings()
+    functions: FunctionSettings = FunctionSettings()
+    services: ServiceSettings = ServiceSettings()
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """An open data directory, with the hosts of what is deployed in it."""
+
+    directory: Path
+    database: Database
+    activation: Activation
+    runner: FunctionRunner
+    _closing: AsyncExitStack
+
+    @classmethod
+    async def open(cls, config: BackendConfig) -> Self:
+        """Open the data directory, load what is deployed, start the hosts.
+
+        Raises `DataDirectoryLocked` when another server has the directory, `UnusableData` when it cannot be
+        read.
+        """
+        async with AsyncExitStack() as stack:
+            directory = config.data_dir
+            if directory is None:
+                directory = Path(stack.enter_context(TemporaryDirectory(prefix="parabola-")))
+            database = await open_database(directory, config.database, config.clock)
+            stack.push_async_callback(database.close)
+            instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}
+            packages = directory.absolute() / PACKAGES_FOLDER
+            hosts = replace(config.hosts, settings=config.functions, packages_directory=packages)
+            activation = Activation(database, hosts, instance)
+            stack.push_async_callback(activation.close)
+            runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
+            stack.push_async_callback(runner.audit.close)
+            return cls(directory, database, activation, runner, stack.pop_all())
+
+    async def close(self) -> None:
+        """End the hosts and close the data."""
+        await self._closing.aclose()
+
+
+async def open_database(
+    directory: Path,
+    settings: DatabaseSettings = DatabaseSettings(),
+    clock: Callable[[], int] = time.time_ns,
+) -> Database:
+    """The database in a directory, made there if there is none."""
+    from parabola.database.database import Database
+    from parabola.database.store.sqlite import SqlitePersistence
+
+    persistence = SqlitePersistence.open(directory, settings)
+    try:
+        return await Database.open(persistence, clock=clock, settings=settings)
+    except BaseException:
+        await persistence.close()
+        raise

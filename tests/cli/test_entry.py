@@ -1,0 +1,72 @@
+"""What a command imports: a server nothing that explains command lines, and nothing that few servers need."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SEEN_AT_THE_START = """
+import json, sys
+from parabola.cli import entry
+from parabola.cli.local_server import LocalServer
+
+async def tell(server):
+    print(json.dumps(sorted(sys.modules)))
+
+LocalServer.until_told_to_end = tell
+sys.argv = ["parabola", "serve", "--port", "0", "--site-port=0", "--data", sys.argv[1]]
+entry.main()
+"""
+SEEN_BY_A_COMMAND = """
+import json, sys
+from parabola.cli import entry
+
+sys.argv = ["parabola", *sys.argv[1:]]
+try:
+    entry.main()
+except SystemExit:
+    pass
+print(json.dumps(sorted(sys.modules)))
+"""
+OF_COMMAND_LINES = {"typer", "click", "rich", "pydantic"}
+SELDOM_NEEDED = {"joserfc", "obstore", "numpy", "watchfiles", "dotenv", "tomllib"}
+MOST_MODULES = 420
+"""Of Parabola itself, and 900 of all together: what a start takes is mostly their number."""
+
+
+def modules_seen_by(program: str, *arguments: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PARABOLA_")},
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(next(line for line in done.stdout.splitlines() if line.startswith("["))))
+
+
+def test_a_server_starts_without_what_few_servers_need(tmp_path: Path) -> None:
+    modules = modules_seen_by(SEEN_AT_THE_START, str(tmp_path / "data"))
+    assert not modules & (OF_COMMAND_LINES | SELDOM_NEEDED)
+    assert not {name for name in modules if name.startswith("parabola.authoring")}
+    assert sum(name.startswith("parabola.") for name in modules) < MOST_MODULES
+    assert len(modules) < 900
+
+
+@pytest.mark.parametrize(
+    ("arguments", "others"),
+    [
+        (["admin-key", "--help"], {"parabola.cli.dev", "parabola.cli.deploy", "parabola.server.app"}),
+        (["run", "--help"], {"parabola.cli.dev", "parabola.cli.init", "parabola.backend"}),
+    ],
+)
+def test_a_command_does_not_import_the_others(arguments: list[str], others: set[str]) -> None:
+    modules = modules_seen_by(SEEN_BY_A_COMMAND, *arguments)
+    assert "typer" in modules
+    assert not modules & others

@@ -59,7 +59,9 @@ async def write(ctx, n):
 
 @pytest.fixture
 async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
-    opened = await Backend.open(BackendConfig(tmp_path / "data", functions=FunctionSettings(hosts=2)))
+    opened = await Backend.open(
+        BackendConfig(tmp_path / "data", functions=FunctionSettings(hosts=2, least_hosts=2))
+    )
     try:
         yield opened
     finally:

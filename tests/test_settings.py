@@ -20,7 +20,7 @@ import pytest
 from client_calls import client_call
 from database.stores import Clock
 from functions.engine import ScriptedRun, ScriptedWorld, running
-from functions.pool_hosts import Hosts, settled
+from functions.pool_hosts import Hosts, request, settled
 from parabola.backend import Backend, BackendConfig
 from parabola.cli.server_options import DEFAULTS
 from parabola.database.database import Database
@@ -280,13 +280,24 @@ MADE: dict[str, Hosts] = {}
 DEPLOYED = Deployment({"m.py": Module("m.py", "python", "")})
 
 
-@changes("functions.hosts", "functions.spare_action_hosts", "functions.action_idle_seconds")
+@changes(
+    "functions.hosts",
+    "functions.least_hosts",
+    "functions.spare_action_hosts",
+    "functions.action_idle_seconds",
+)
 async def test_how_many_processes_there_are() -> None:
     MADE.update(deterministic=Hosts(), action=Hosts())
-    settings = FunctionSettings(hosts=3, spare_action_hosts=2, action_idle_seconds=0.05)
+    settings = FunctionSettings(hosts=3, least_hosts=2, spare_action_hosts=2, action_idle_seconds=0.05)
     hosts = HostSet(CountedConfig(settings=settings), DEPLOYED, {})
     await hosts.start()
+    await settled(lambda: len(MADE["deterministic"].made) == 2)
+    for _ in range(20):
+        await hosts.run("python", request())
     await settled(lambda: len(MADE["deterministic"].made) == 3)
+    for _ in range(20):
+        await hosts.run("python", request())
+    assert len(MADE["deterministic"].made) == 3
     actions = hosts._hosts_of["python"].actions
     await actions.start()
     assert len(MADE["action"].made) == 2

@@ -13,6 +13,7 @@ class IdleHost(HostConnection):
 
     was_closed = False
     processor = 0.0
+    grown = False
 
     def __init__(self, *, tells_of_calm: bool = False) -> None:
         super().__init__()
@@ -20,6 +21,9 @@ class IdleHost(HostConnection):
 
     def processor_seconds(self) -> float:
         return self.processor
+
+    def has_grown(self) -> bool:
+        return self.grown
 
     def send(self, message: bytes) -> None:
         pass

@@ -427,10 +427,19 @@ def _rows() -> Iterator[ServerOption]:
         "functions.hosts",
         CONCURRENCY,
         COUNT,
-        "Processes for queries and mutations, for each runtime.",
+        "The most processes for queries and mutations, for each runtime.",
         1,
         1024,
         unset="one for each processor",
+    )
+    yield row(
+        "least-host-processes",
+        "functions.least_hosts",
+        CONCURRENCY,
+        COUNT,
+        "How many of them there are while there is little to do.",
+        1,
+        1024,
     )
     yield row(
         "calls-per-host",
@@ -455,7 +464,7 @@ def _rows() -> Iterator[ServerOption]:
         "functions.spare_hosts",
         CONCURRENCY,
         COUNT,
-        "Processes for queries and mutations that stand by, for each runtime in use.",
+        "Processes for queries and mutations that stand by, for each runtime that is in use.",
         0,
         1,
     )

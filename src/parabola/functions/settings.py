@@ -36,13 +36,15 @@ class FunctionSettings:
     processor does not count in the latter."""
 
     hosts: int | None = None
-    """Processes for queries and mutations, for each runtime; from 1, None: one for each processor."""
+    """The most processes for queries and mutations, for each runtime; from 1, None: one a processor."""
+    least_hosts: int = 1
+    """How many of these there are when there is little to do; from 1."""
     calls_per_host: int = 128
     """Queries and mutations in flight in one process; from 1. More wait."""
     call_wait_seconds: float = 15.0
     """How long a query or mutation waits for a process before it is refused; from 0.1."""
     spare_hosts: int = 1
-    """Processes for queries and mutations that stand by, for each runtime that is used; 0 or 1."""
+    """Processes for queries and mutations that stand by, for each runtime that is in use; 0 or 1."""
     actions_at_once: int = 64
     """Actions that run at a time, for each runtime, those that actions have started apart (js-runtime §9);
     from 1. Three quarters of them may be scheduled ones."""

@@ -111,6 +111,90 @@ async def test_a_pool_that_cannot_start_says_so() -> None:
     await opened.close()
 
 
+@asynccontextmanager
+async def small_pool(hosts: Hosts, most: int = 3) -> AsyncIterator[DeterministicPool]:
+    """One host while there is little to do; ten runs in a period are much, and a period is short."""
+    options = {"spares": 1, "busy_runs": 10, "period_seconds": 0.02}
+    opened = DeterministicPool(hosts.spawn, most, least=1, **options)  # type: ignore[arg-type]
+    try:
+        await opened.start()
+        yield opened
+    finally:
+        await opened.close()
+
+
+def living(hosts: Hosts) -> int:
+    return sum(not host.was_closed for host in hosts.made)
+
+
+async def test_there_are_more_hosts_once_all_have_some_runs_and_no_more_than_the_most() -> None:
+    hosts = Hosts()
+    async with small_pool(hosts) as opened:
+        for _ in range(3):
+            hosts.finish(await opened.run(request()))
+        assert len(hosts.made) == 1, "one after the other is nothing that one cannot do"
+        for count in (2, 3):
+            runs = [await opened.run(request()) for _ in range(4 * count)]
+            await settled(lambda count=count: len(opened.processes()) == count)  # type: ignore[misc]
+        await asyncio.gather(*(opened.run(request()) for _ in range(40)))
+        assert len(hosts.made) == 3
+        assert {run.host for run in runs} < set(hosts.made)
+
+
+async def test_a_host_that_is_held_up_gets_help_from_another_one() -> None:
+    hosts = Hosts()
+    async with small_pool(hosts) as opened:
+        slow = await opened.run(request())
+        slow.host.slow_run = slow.id
+        await opened.run(request())
+        await settled(lambda: len(opened.processes()) == 2)
+        assert (await opened.run(request())).host is not slow.host
+
+
+async def test_after_a_busy_time_there_are_few_hosts_again_and_new_ones_for_those_that_have_grown() -> None:
+    hosts = Hosts()
+    async with small_pool(hosts) as opened:
+        runs = [await opened.run(request()) for _ in range(20)]
+        await settled(lambda: len(opened.processes()) > 1)
+        hosts.made[0].grown = True
+        for run in runs:
+            hosts.finish(run)
+        await settled(lambda: hosts.made[0].was_closed and living(hosts) == 1)
+        assert opened.processes() == [hosts.made[-1]]
+        made = len(hosts.made)
+        hosts.made[-1].grown = True
+        for _ in range(3):
+            hosts.finish(await opened.run(request()))
+        await asyncio.sleep(0.1)
+        assert len(hosts.made) == made, "little has been done since, whose memory is not worth a start"
+
+
+async def test_who_runs_when_it_calms_down_goes_on() -> None:
+    hosts = Hosts()
+    async with small_pool(hosts) as opened:
+        runs = [await opened.run(request()) for _ in range(20)]
+        await settled(lambda: len(opened.processes()) > 1)
+        first, last = runs[0], runs[-1]
+        for host in hosts.made:
+            host.grown = True
+        for run in runs[1:-1]:
+            hosts.finish(run)
+        await asyncio.sleep(0.1)
+        assert first.id in first.host.runs
+        assert last.id in last.host.runs
+        hosts.finish(first)
+        hosts.finish(last)
+        await settled(lambda: living(hosts) == 1)
+
+
+async def test_work_that_is_no_run_may_ask_for_all_hosts() -> None:
+    hosts = Hosts()
+    async with small_pool(hosts) as opened:
+        opened.expect_much()
+        await settled(lambda: len(opened.processes()) == 3)
+        await settled(lambda: living(hosts) == 1)
+
+
 async def test_closing_lets_runs_finish_first() -> None:
     hosts = Hosts()
     async with pool(hosts) as opened:

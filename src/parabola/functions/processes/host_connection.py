@@ -425,6 +425,10 @@ class HostConnection:
         """How long the host has waited for a processor so far; `None` where that is not known."""
         return None
 
+    def has_grown(self) -> bool:
+        """Whether it holds so much more memory than before its first run that a new one is worth a start."""
+        return False
+
     # What pools and the deploy service use
 
     async def ready(self) -> Ready:

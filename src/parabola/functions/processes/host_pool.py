@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from parabola.functions.processes.background_tasks import BackgroundTasks
+from parabola.functions.processes.demand import CROWD, PERIOD_SECONDS, Demand
 from parabola.functions.processes.host_connection import (
     HostConnection,
     HostLost,
@@ -53,8 +54,11 @@ MAX_APART: Final = 1000
 
 
 class DeterministicPool:
-    """Runs queries and mutations: the least loaded of `size` hosts gets the next run; a host that dies is
-    replaced, at once if one of the `spares` (0 or 1) stands by.
+    """Runs queries and mutations: the least loaded host gets the next run; a host that dies is replaced, at
+    once if one of the `spares` (0 or 1) stands by, which is so while there are `busy_runs` in a period.
+
+    There are `least` hosts (by default as many as the most) and up to `size` while each has some runs at a
+    time. After a busy time there are `least` again, and in place of those that have grown by then, new ones.
 
     A host has at most `runs_per_host` in flight; more wait their turn here, for `wait_seconds` at most.
     """
@@ -64,12 +68,19 @@ class DeterministicPool:
         spawn: SpawnHost,
         size: int,
         *,
+        least: int | None = None,
         spares: int = 0,
+        busy_runs: int = 1,
+        period_seconds: float = PERIOD_SECONDS,
         runs_per_host: int = FunctionSettings.calls_per_host,
         wait_seconds: float = FunctionSettings.call_wait_seconds,
     ) -> None:
         self._spawn = spawn
         self._size = max(1, size)
+        self._least = self._size if least is None else max(1, min(least, self._size))
+        self._wanted = self._least
+        """How many there are to be now."""
+        self._demand = Demand(self._calm_down, busy_runs, period_seconds)
         self._runs_per_host = runs_per_host
         self._wait_seconds = wait_seconds
         self._spares = spares
@@ -95,7 +106,14 @@ class DeterministicPool:
     async def start(self) -> None:
         """Have one host ready; the others follow by themselves. Raises `LoadFailure`."""
         self._add(await self._spawn())
-        for _ in range(self._size - 1):
+        for _ in range(self._wanted - 1):
+            self._tasks.start(self._replace())
+
+    def expect_much(self) -> None:
+        """Have all hosts from now on: there is work for them that is no run."""
+        self._demand.note_crowd()
+        while self._wanted < self._size:
+            self._wanted += 1
             self._tasks.start(self._replace())
 
     async def run(
@@ -112,6 +130,7 @@ class DeterministicPool:
                 raise HostLost
             host = self._apart_host() if apart else self._shared_host()
             if host is not None and (nested or len(host.runs) < self._runs_per_host):
+                self._demand.count()
                 return host.run(request)
             line = self._line_apart if apart else self._line
             try:
@@ -138,6 +157,7 @@ class DeterministicPool:
             except TimeoutError:
                 pass
         self._closed = True
+        self._demand.close()
         if self._timer is not None:
             self._timer.cancel()
         await self._tasks.cancel()
@@ -188,21 +208,37 @@ class DeterministicPool:
 
     def _shared_host(self) -> HostConnection | None:
         host = min(self._hosts, key=_load, default=None)
-        if host is not None and host.slow_run is not None and len(self._hosts) <= self._size:
+        if host is None:
+            return None
+        if host.slow_run is not None and len(self._hosts) <= self._wanted:
             # All are held up: the one that stands by helps out.
             spare = self._take_spare()
             if spare is not None:
                 self._add(spare)
                 return spare
+        if host.slow_run is not None or len(host.runs) >= CROWD:
+            self._grow()
         return host
+
+    def _grow(self) -> None:
+        """All hosts have something to do: have another one, if there may be more. One is started at a
+        time.
+        """
+        self._demand.note_crowd()
+        if self._wanted < self._size and len(self._hosts) >= self._wanted and not self._closed:
+            self._wanted += 1
+            self._tasks.start(self._replace())
 
     def _add(self, host: HostConnection) -> None:
         ready_at = time.monotonic()
 
         def finished() -> None:
-            if len(self._hosts) > self._size and not host.runs and host in self._hosts:
-                self._hosts.remove(host)  # it has helped out
-                self._dismiss(host)
+            if len(self._hosts) > self._wanted and not host.runs and host in self._hosts:
+                self._hosts.remove(host)  # it has helped out, or was one of many
+                if self._demand.is_busy:
+                    self._dismiss(host)
+                else:
+                    self._end(host)
             self._finished()
 
         def lost() -> None:
@@ -210,7 +246,7 @@ class DeterministicPool:
                 self._hosts.remove(host)
             self._note_offender(host)
             self._finished()
-            if not self._closed and len(self._hosts) < self._size:
+            if not self._closed and len(self._hosts) < self._wanted:
                 # One that a call has ended says nothing about the next one.
                 short_lived = not host.ended_working and time.monotonic() - ready_at <= 1.0
                 self._failures = self._failures + 1 if short_lived else 0
@@ -248,7 +284,7 @@ class DeterministicPool:
             self._line.wake()
         if self._line_apart:
             self._line_apart.wake()
-        if not self._spare_is_due and self._spares and not self._closed:
+        if not self._spare_is_due and self._spares and self._demand.is_busy and not self._closed:
             self._spare_is_due = True
             self._timer = asyncio.get_running_loop().call_later(SPARE_DELAY, self._need_spare)
         if self._empty is not None and not self._empty.done() and not any(h.runs for h in self._all()):
@@ -269,6 +305,41 @@ class DeterministicPool:
         if self._spares and self._spare is None and not host.runs and not self._closed:
             self._stand_by(host)
         else:
+            self._tasks.start(host.close())
+
+    # After a busy time
+
+    def _calm_down(self) -> None:
+        """Give back what the busy time has taken: hosts that are not needed, and what the others hold."""
+        self._wanted = self._least
+        for host in [each for each in self._hosts if not each.runs]:
+            if len(self._hosts) > self._wanted:
+                self._hosts.remove(host)
+                self._end(host)
+            elif host.has_grown():
+                self._tasks.start(self._renew(host))
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            self._end(spare)
+        self._spare_is_due = False
+
+    async def _renew(self, host: HostConnection) -> None:
+        """A new host in the place of one that holds much memory and runs nothing."""
+        try:
+            fresh = await self._spawn()
+        except LoadFailure as failure:
+            _log.warning("A host could not be started in the place of another one: %s", failure)
+            return
+        if self._closed or host.runs or host not in self._hosts:
+            await fresh.close()
+            return
+        self._hosts.remove(host)
+        self._add(fresh)
+        self._end(host)
+
+    def _end(self, host: HostConnection) -> None:
+        host.on_finished = host.on_lost = host.on_slow = None
+        if not host.closed:
             self._tasks.start(host.close())
 
     # The host that stands by

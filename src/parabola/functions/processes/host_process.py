@@ -55,6 +55,8 @@ NOISE_INTERVAL: Final = 5.0
 """Seconds between two lines of the log about bytes that a host wrote and that are no message."""
 LAST_WORDS_SECONDS: Final = 0.5
 """How long after its end the last output of an aborted process is waited for."""
+GROWN_BYTES: Final = 16 * 1024 * 1024
+"""What a host may hold beyond a quarter more than before its first run: it takes that to run anything."""
 _TAIL_BYTES: Final = 4096
 _MEMORY_SIGNS: Final = ("heap out of memory", "Fatal process out of memory")
 """What V8 says when it ends the process for want of memory; it does so with an abort."""
@@ -167,6 +169,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._noises = 0
         self._noise_noted = -NOISE_INTERVAL
         self._look: asyncio.TimerHandle | None = None
+        self._memory_at_first: int | None = None
         self._verdict: tuple[int, FunctionFailure] | None = None
         self._exonerated = False
         self._starved = False
@@ -329,7 +332,13 @@ class HostProcess(HostConnection, asyncio.Protocol):
     def waiting_seconds(self) -> float | None:
         return process_waiting_seconds(self.pid)
 
+    def has_grown(self) -> bool:
+        now, at_first = process_memory_bytes(self.pid), self._memory_at_first
+        return bool(now and at_first and now > at_first * 5 // 4 + GROWN_BYTES)
+
     def started_work(self) -> None:
+        if self._memory_at_first is None:
+            self._memory_at_first = process_memory_bytes(self.pid) or 0
         if self._look is None and (self._step_limit or self.command.memory_bytes):
             self._look = self.loop.call_later(LOOK_INTERVAL, self._look_at_activity)
 

@@ -19,6 +19,7 @@ from parabola.functions.deployed.components import Component
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName
 from parabola.functions.processes.action_pool import ActionPool
+from parabola.functions.processes.demand import BUSY_RUNS
 from parabola.functions.processes.host_connection import (
     ComponentBundle,
     HostBundle,
@@ -39,7 +40,7 @@ from parabola.functions.processes.host_spawners import (
     Spawner,
     ZygoteSpawner,
 )
-from parabola.functions.processes.shared_analysis import analyze_together
+from parabola.functions.processes.shared_analysis import TOGETHER, analyze_together
 from parabola.functions.settings import FunctionSettings
 from parabola.values.analyzed_modules import ModulesAnalysis, read_modules_analysis
 from parabola.values.errors import Overloaded
@@ -84,7 +85,7 @@ class RuntimeHosts:
 
     def __init__(self, config: HostConfig, spawner: Spawner, runtime: RuntimeName) -> None:
         self.spawner = spawner
-        self.deterministic: HostPool | None = None
+        self.deterministic: DeterministicPool | None = None
         settings = config.settings
         if config.in_process:
             settings = replace(settings, hosts=1, spare_hosts=0, spare_action_hosts=0)
@@ -92,7 +93,9 @@ class RuntimeHosts:
             self.deterministic = DeterministicPool(
                 lambda: spawner.spawn("deterministic"),
                 settings.hosts or os.cpu_count() or 1,
+                least=settings.least_hosts,
                 spares=settings.spare_hosts,
+                busy_runs=BUSY_RUNS,
                 runs_per_host=settings.calls_per_host,
                 wait_seconds=settings.call_wait_seconds,
             )
@@ -118,6 +121,8 @@ class RuntimeHosts:
         if self.deterministic is None:  # one after the other: modules of full Node.js share a world
             take(read_modules_analysis(await self.analyze("modules", paths=list(paths))))
         else:
+            if len(paths) > TOGETHER:
+                self.deterministic.expect_much()
             await analyze_together(self.deterministic.processes, paths, take)
 
     def version(self) -> str | None:

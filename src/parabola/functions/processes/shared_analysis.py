@@ -10,7 +10,7 @@ from typing import Final
 from parabola.functions.processes.host_connection import HostConnection, LoadFailure
 from parabola.values.analyzed_modules import ModulesAnalysis, read_modules_analysis
 
-__all__ = ["analyze_together"]
+__all__ = ["TOGETHER", "analyze_together"]
 
 TOGETHER: Final = 8
 """Modules that one host is asked about at a time."""

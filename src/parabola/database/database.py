@@ -176,12 +176,16 @@ class Database:
         database._backfill = Backfill(database)
         database._vacuum = Vacuum(database, retention or Retention(documents=settings.history_seconds))
         database._inspection = Inspection(database, settings.inspection_seconds)
-        if database._shared is not None:
-            assert database._ids is not None
-            database._shared.start()
-            await database.catch_up()
-            await database._ids.fill()
-        await add_missing_system_tables(database)
+        try:
+            if database._shared is not None:
+                assert database._ids is not None
+                database._shared.start()
+                await database.catch_up()
+                await database._ids.fill()
+            await add_missing_system_tables(database)
+        except BaseException:
+            await database.close()
+            raise
         return database
 
     # Where things stand

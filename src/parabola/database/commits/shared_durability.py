@@ -13,6 +13,7 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from typing import Final, TypeVar
 
 from parabola.database.commits.committer import Committer, Waiting, fail
@@ -106,11 +107,15 @@ class SharedDurability:
             self._give_up(_lost(f"Following the shared log failed: {error!r}"))
 
     def _give_up(self, fault: ReplicaLost) -> None:
+        if self._committer.fault is not None:
+            return
         _log.critical("%s", fault)
         self._committer.give_up(fault)
+        if self._moving is not None and self._moving is not asyncio.current_task():
+            self._moving.cancel()
         for _, reached in self._positions:
             if not reached.done():
-                reached.set_exception(fault)
+                reached.set_exception(copy(fault))
                 reached.exception()
         self._positions.clear()
 
@@ -185,6 +190,8 @@ class SharedDurability:
                     waiting.popleft()
             except BaseException:
                 committer.waiting.extend(waiting)  # to be told why
+                if committer.fault is not None:
+                    committer.give_up(committer.fault)
                 raise
         finally:
             replica.open_gate()
@@ -232,13 +239,11 @@ class SharedDurability:
             await self._replica.flush()
         except StorageError as error:
             self._give_up(_lost(f"This node's disk does not take what the shared log says: {error.message}"))
-            if self._moving is not None:
-                self._moving.cancel()
         finally:
             self._saving = None
 
     async def catch_up(self) -> None:
-        """Returns when everything is here that was in the log at the time of the call.
+        """Returns when everything is here that was in the log at the time of the call. Raises `ReplicaLost`.
 
         Who calls while another one's question is on its way joins the next question, with all others who do.
         """
@@ -250,11 +255,20 @@ class SharedDurability:
     async def _ask_head(self) -> Head:
         async with self._head_turn:
             self._next_head = None
-            return await until_reached(self._shared_log.head)
+            before = self._replica.position
+            head = await until_reached(self._shared_log.head)
+            if head.position.seq <= before.seq and head.position != before:
+                # The log has lost what was here before it was asked. To read it says so, or that it is not so.
+                try:
+                    await until_reached(lambda: self._shared_log.entries_after(before, 1))
+                except ReplicaLost as error:
+                    self._give_up(error)
+                    raise
+            return head
 
     async def _wait_position(self, seq: int) -> None:
         if self._committer.fault is not None:
-            raise self._committer.fault
+            raise copy(self._committer.fault)
         if self._replica.position.seq >= seq:
             return
         reached = asyncio.get_running_loop().create_future()

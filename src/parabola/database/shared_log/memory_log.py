@@ -54,6 +54,7 @@ class MemoryLogServer:
         self.lane_until = 0
         self.next_id = FIRST_ID
         self.followers: list[Callable[[int | None], None]] = []
+        self._late: set[asyncio.Task[None]] = set()
         self._compares_names = compares_names
 
     @property
@@ -69,6 +70,18 @@ class MemoryLogServer:
         for on_news in self.followers:
             on_news(entry.position.seq)
         return True
+
+    def append_late(self, after: Position, entry: Entry, network: Network) -> None:
+        """The entry arrives after a while, whatever has become of who sent it."""
+
+        async def arrive() -> None:
+            for _ in range(4):
+                await network.pass_by()
+            self.append(after, entry)
+
+        task = asyncio.get_running_loop().create_task(arrive())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     def _may_append(self, node: str) -> bool:
         return self.lane in (None, node) or self.lane_until < self.clock()
@@ -97,7 +110,6 @@ class MemoryLog:
         self._server = server
         self._network = Network(Random(0)) if network is None else network
         self._on_news: Callable[[int | None], None] | None = None
-        self._late: set[asyncio.Task[None]] = set()
 
     async def append(self, after: Position, name: bytes, ts: int, payload: bytes) -> Appended:
         network, random = self._network, self._network.random
@@ -106,20 +118,13 @@ class MemoryLog:
         if random.random() < network.lost:
             return Appended.UNKNOWN
         if random.random() < network.late:
-            task = asyncio.get_running_loop().create_task(self._arrive_late(after, entry))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
+            self._server.append_late(after, entry, network)
             return Appended.UNKNOWN
         is_ours = self._server.append(after, entry)
         await network.pass_by()
         if random.random() < network.unanswered:
             return Appended.UNKNOWN
         return Appended.OURS if is_ours else Appended.MOVED
-
-    async def _arrive_late(self, after: Position, entry: Entry) -> None:
-        for _ in range(4):
-            await self._network.pass_by()
-        self._server.append(after, entry)
 
     async def entries_after(self, position: Position, limit: int) -> list[Entry]:
         await self._network.ask()
@@ -179,5 +184,3 @@ class MemoryLog:
         if self._on_news is not None:
             self._server.followers.remove(self._on_news)
             self._on_news = None
-        for task in self._late:
-            task.cancel()

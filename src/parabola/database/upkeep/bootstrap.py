@@ -30,6 +30,7 @@ from parabola.values.sizes import size_of
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
+    from parabola.database.transaction import Transaction
 
 __all__ = ["add_missing_system_tables", "first_commit", "load_registry"]
 
@@ -135,26 +136,31 @@ async def add_missing_system_tables(database: Database) -> None:
     missing = _missing(database.registry)
     if not missing:
         return
-    tx = database.begin(writable=True)
-    for each in missing:
-        table = tx.registry.table(each.table, each.component)
-        if table is None:
-            number = SYSTEM_TABLES[each.table].number
-            table = tx.create_table(each.table, number=number, component=each.component)
-        if each.index_name is not None and tx.registry.index(table, each.index_name) is None:
-            paths = (*each.fields, "_creationTime")
-            tx.create_index(Index(database.new_id(), table.tablet_id, each.index_name, paths, "backfilling"))
-    await database.commit(tx, source="upgrade")
+
+    async def create(tx: Transaction) -> None:
+        for each in missing:
+            table = tx.registry.table(each.table, each.component)
+            if table is None:
+                number = SYSTEM_TABLES[each.table].number
+                table = tx.create_table(each.table, number=number, component=each.component)
+            if each.index_name is not None:
+                paths = (*each.fields, "_creationTime")
+                index = Index(database.new_id(), table.tablet_id, each.index_name, paths, "backfilling")
+                tx.depend_on_index(table, index)  # another node may do the same
+                if tx.registry.index(table, each.index_name) is None:
+                    tx.create_index(index)
+
+    async def enable(tx: Transaction) -> None:
+        for each in missing:
+            table = tx.registry.table(each.table, each.component)
+            if table is not None and each.index_name is not None:
+                added = tx.registry.index(table, each.index_name)
+                if added is not None and not added.is_enabled:
+                    await tx.patch_system(added.document_id, {"state": "enabled"})
+
+    await database.transact(create, source="upgrade")
     await database.wait_backfilled()
-    tx = database.begin(writable=True)
-    for each in missing:
-        table = tx.registry.table(each.table, each.component)
-        added = (
-            None if table is None or each.index_name is None else tx.registry.index(table, each.index_name)
-        )
-        if added is not None:
-            await tx.patch_system(added.document_id, {"state": "enabled"})
-    await database.commit(tx, source="upgrade")
+    await database.transact(enable, source="upgrade")
 
 
 class _Missing(NamedTuple):

@@ -1,0 +1,76 @@
+"""Whatever happens to nodes and messages, the log is an order in which everything that was said is right.
+
+And the check can fail: without validation, or with a log that does not compare names, it reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from database.cluster import PAUSES, Cluster, Step
+from parabola.database.commits.committer import Committer
+
+steps = st.tuples(
+    st.sampled_from(["read", "add", "add", "remove", "sum", "first", "search", "count"]), st.integers(0, 3)
+)
+programs = st.lists(st.lists(steps, min_size=1, max_size=4), min_size=1, max_size=4)
+clients = st.lists(programs, min_size=2, max_size=5)
+trouble = st.lists(st.sampled_from(["kill", "hold"]), max_size=3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _without_pauses() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in PAUSES:
+            patch.setattr(module, name, 0)
+        yield
+
+
+@given(clients, trouble, st.integers(0, 2**32))
+@settings(max_examples=40)
+async def test_the_log_is_an_order_in_which_everything_is_right(
+    clients: list[list[list[Step]]], trouble: list[str], seed: int
+) -> None:
+    assert await Cluster(Random(seed)).run(clients, trouble) == []
+
+
+@given(clients, st.lists(st.sampled_from(["kill", "hold", "fork"]), max_size=3), st.integers(0, 2**32))
+@settings(max_examples=40)
+async def test_what_a_failover_lost_is_missing_and_nothing_else_is_wrong(
+    clients: list[list[list[Step]]], trouble: list[str], seed: int
+) -> None:
+    assert await Cluster(Random(seed)).run(clients, [*trouble, "fork"]) == []
+
+
+def some_clients(random: Random) -> list[list[list[Step]]]:
+    kinds = ["add", "add", "remove", "sum", "search"]
+    return [
+        [[(random.choice(kinds), random.randrange(3)) for _ in range(3)] for _ in range(4)] for _ in range(6)
+    ]
+
+
+async def test_without_validation_the_check_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Committer, "_validate", lambda committer, tx: None)
+    faults: list[str] = []
+    for seed in range(20):
+        random = Random(seed)
+        faults += await Cluster(random, patience=2.0).run(some_clients(random), [])
+        if any("saw" in fault for fault in faults):
+            return
+    pytest.fail("nothing was reported")
+
+
+async def test_with_a_log_that_does_not_compare_names_the_check_reports() -> None:
+    faults: list[str] = []
+    for seed in range(40):
+        random = Random(seed)
+        cluster = Cluster(random, compares_names=False, patience=2.0)
+        faults += await cluster.run(some_clients(random), ["fork", "fork", "fork"])
+        if any("saw" in fault for fault in faults):
+            return
+    pytest.fail("nothing was reported")

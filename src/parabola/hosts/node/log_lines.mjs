@@ -48,6 +48,11 @@ export class LogLines {
     for (const line of lines) this.add(line.level, line.messages);
   }
 
+  /** Whether there have been no lines of user code. */
+  get isEmpty() {
+    return this.#userLines === 0;
+  }
+
   /** The lines not taken yet. */
   take() {
     const lines = this.#lines;

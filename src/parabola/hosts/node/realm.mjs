@@ -5,6 +5,8 @@
  * next (realm/pristine.js); a realm that cannot be put right, or in which something may still run, is dropped.
  */
 import { readFileSync } from "node:fs";
+import { types } from "node:util";
+import { promiseHooks } from "node:v8";
 import vm from "node:vm";
 import { describeThrown } from "./failures.mjs";
 import { limits } from "./limits.mjs";
@@ -14,7 +16,7 @@ import { interfaces, outer } from "./web_interfaces.mjs";
 /** @import { Binding } from "./modules/module_links.mjs" */
 /** @import { ModuleSet } from "./modules/module_set.mjs" */
 /** @import { Raised, UserValue } from "./types/protocol" */
-/** @import { OrRaised, Parts, Pristine, RealmApi, RealmHost } from "./types/realm" */
+/** @import { KeptState, KeptStates, Kinds, OrRaised, Parts, Pristine, RealmApi, RealmHost, Register, Variables } from "./types/realm" */
 
 /** @param {string} name */
 const part = (name) =>
@@ -33,8 +35,33 @@ const PARTS = Object.fromEntries(
     "structured_clone",
     "js_syscalls",
     "pristine",
+    "kept_state",
   ].map((name) => [name, part(name)]),
 );
+/** What can be told of an object, whatever its prototype is. @type {Kinds} */
+const KINDS = {
+  isProxy: types.isProxy,
+  isMap: types.isMap,
+  isSet: types.isSet,
+  isRegExp: types.isRegExp,
+  isDate: types.isDate,
+  isTypedArray: types.isTypedArray,
+  isArrayBuffer: types.isArrayBuffer,
+  hasState: (object) =>
+    types.isPromise(object) ||
+    types.isWeakMap(object) ||
+    types.isWeakSet(object) ||
+    types.isGeneratorObject(object) ||
+    types.isArgumentsObject(object) ||
+    types.isMapIterator(object) ||
+    types.isSetIterator(object) ||
+    types.isModuleNamespaceObject(object) ||
+    types.isAnyArrayBuffer(object) ||
+    types.isDataView(object) ||
+    types.isNativeError(object) ||
+    types.isBoxedPrimitive(object) ||
+    types.isExternal(object),
+};
 /**
  * The generated check is the same for all realms: they are all made the same way.
  * @type {vm.Script|undefined}
@@ -74,6 +101,12 @@ export class Realm {
   #pristine;
   /** @type {WeakMap<vm.Script, Function>} */
   #factories = new WeakMap();
+  /** @type {KeptStates} */
+  #states;
+  /** The modules that stay, as their evaluation left them. @type {KeptState|null} */
+  #kept = null;
+  /** Whether a text is of the modules that may stay. @type {(text: string) => boolean} */
+  #isModuleText = () => false;
 
   constructor() {
     // An ordinary global object where Node.js has it: one with interceptors makes every read of a global slow.
@@ -99,6 +132,13 @@ export class Realm {
       pristineCheck ??= new vm.Script(makeSource(), { filename: "realm/pristine-check.js" });
       return pristineCheck.runInContext(this.context);
     });
+    this.#states = run("kept_state")(
+      (text) => this.#isModuleText(text),
+      api,
+      this.#pristine,
+      (object) => crossing.behind.get(object),
+      KINDS,
+    );
     this.#pristine.take(vm.runInContext("globalThis", this.context), ...api.hiddenRoots());
   }
 
@@ -162,15 +202,16 @@ export class Realm {
    * @param {object|undefined} scope
    * @param {UserValue[]} values
    * @param {(specifier: UserValue) => Promise<UserValue>} importer
+   * @param {Register} [register]  what a module calls that is to be kept
    * @returns {UserValue}
    */
-  callFactory(script, scope, values, importer) {
+  callFactory(script, scope, values, importer, register) {
     let make = this.#factories.get(script);
     if (make === undefined) {
       make = /** @type {Function} */ (script.runInContext(this.context));
       this.#factories.set(script, make);
     }
-    return this.#api.callFactory(make, scope, values, importer);
+    return this.#api.callFactory(make, scope, values, importer, register, this.#pristine.watch);
   }
 
   /**
@@ -266,9 +307,68 @@ export class Realm {
     return describeThrown(thrown, this.stackFrames);
   }
 
+  /**
+   * Evaluates modules so that they may stay, if nothing of what they do is left but what they are: no promise, no other change
+   * of the realm.
+   * @template T
+   * @param {(register: Register) => T} evaluate
+   * @param {(text: string) => boolean} isModuleText  whether this is the text of a function of theirs
+   * @param {() => boolean} isSilent  whether they have told nobody of anything
+   * @returns {T} what `evaluate` gives
+   */
+  evaluateToKeep(evaluate, isModuleText, isSilent) {
+    /** @type {Variables[]} */
+    const told = [];
+    let promises = 0;
+    this.#pristine.reparented = false;
+    this.#api.noteProxies(true);
+    const stop = promiseHooks.onInit(() => {
+      promises += 1;
+    });
+    let result;
+    try {
+      result = evaluate((read, assigned) => told.push({ read, assigned }));
+    } finally {
+      /** @type {Function} */ (stop)();
+      this.#api.noteProxies(false);
+    }
+    const isQuiet = promises === 0 && !this.#pristine.reparented && isSilent();
+    if (!isQuiet || this.#api.traces.some((isLeft) => isLeft()) || !this.#pristine.isPristine()) return result;
+    this.#isModuleText = isModuleText;
+    this.#kept = this.#states.take(told);
+    return result;
+  }
+
+  /** Whether the modules in the realm may stay as far as can be seen from their evaluation. */
+  get isKept() {
+    return this.#kept !== null;
+  }
+
+  /** Whether a call has left everything as it was, modules too: then the next one may follow at once. */
+  remains() {
+    this.execution = null;
+    if (this.#kept === null || this.tainted) return false;
+    try {
+      if (this.#pristine.isPristine() && !this.#pristine.touchedOthers && this.#kept.isSame()) {
+        this.#api.reset();
+        return true;
+      }
+    } catch {
+      // An accessor has taken the place of a value.
+    }
+    this.#forget();
+    return false;
+  }
+
+  #forget() {
+    this.#kept = null;
+    this.#pristine.watchAlso(null);
+  }
+
   /** Makes the realm as good as new. @returns false if it must be dropped */
   clean() {
     this.execution = null;
+    if (this.#kept !== null) this.#forget();
     if (this.tainted) return false;
     try {
       if (!this.#pristine.isPristine() && !this.#pristine.restore()) return false;

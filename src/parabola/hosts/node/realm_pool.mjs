@@ -13,6 +13,13 @@ import { Realm } from "./realm.mjs";
 /** @import { UserValue } from "./types/protocol" */
 
 const MAX_IDLE = 64;
+/** A module is evaluated so often before it is kept: to look at all it can reach costs as much as a few evaluations. */
+const BEFORE_KEEPING = 2;
+/** How many calls a kept module must serve at least, in the mean, and how many losses are forgiven. */
+const WORTH = 8;
+const FORGIVEN = 4;
+
+/** @typedef {{evaluated: number, remained: number, lost: number}} Record  what has become of a module's instances */
 
 /** @typedef {Pick<Instance, "realm"|"deployment"|"path"|"phase">} Used  a realm to clean, and what ran in it */
 
@@ -36,6 +43,8 @@ export class RealmPool {
   /** @type {Instance[]} */
   #prepared = [];
   #spares;
+  /** What has become of modules so far, by their paths. @type {WeakMap<Deployment, Map<string, Record>>} */
+  #records = new WeakMap();
 
   /** @type {<T>(work: () => T) => T} */
   #onTheHouse;
@@ -68,7 +77,44 @@ export class RealmPool {
     }
     const realm = this.#onTheHouse(() => this.#take());
     onRealm(realm);
-    return evaluate(realm, deployment, path, phase);
+    return this.#evaluate(realm, deployment, path, phase);
+  }
+
+  /**
+   * @param {Realm} realm
+   * @param {Deployment} deployment
+   * @param {string} path
+   * @param {ImportPhase} phase
+   * @returns {Instance}
+   */
+  #evaluate(realm, deployment, path, phase) {
+    const imported = new ImportExecution(deployment, phase);
+    realm.execution = imported;
+    const { modules } = deployment;
+    const instances = modules.newInstances();
+    const record = this.#record(deployment, path);
+    record.evaluated += 1;
+    const isWorthIt = record.lost < FORGIVEN || record.lost * WORTH < record.remained;
+    const wantsToKeep = phase === "transaction" && record.evaluated > BEFORE_KEEPING && isWorthIt;
+    const plan = wantsToKeep ? this.#onTheHouse(() => modules.keepingPlan(path)) : null;
+    if (plan === null)
+      return { realm, deployment, path, phase, ...modules.instantiate(realm, path, instances), instances, imported };
+    const made = realm.evaluateToKeep(
+      (register) => modules.instantiate(realm, path, instances, { plan, register }),
+      (text) => modules.isTextOf(plan, text),
+      () => imported.logs.isEmpty && imported.fatalFailure === null,
+    );
+    if (!realm.isKept) record.lost += 1;
+    return { realm, deployment, path, phase, ...made, instances, imported };
+  }
+
+  /** @param {Deployment} deployment @param {string} path @returns {Record} */
+  #record(deployment, path) {
+    let records = this.#records.get(deployment);
+    if (records === undefined) this.#records.set(deployment, (records = new Map()));
+    let record = records.get(path);
+    if (record === undefined) records.set(path, (record = { evaluated: 0, remained: 0, lost: 0 }));
+    return record;
   }
 
   /** A realm fit for use, with nothing evaluated in it. */
@@ -89,7 +135,10 @@ export class RealmPool {
   release({ realm, deployment, path, phase, namespace, isPending, instances, imported }) {
     realm.execution = null;
     if (realm.tainted || this.size >= MAX_IDLE) return;
-    if (!isPending && namespace.experimental_reuseContext === true) {
+    const wasKept = realm.isKept;
+    const remains = wasKept && realm.remains();
+    if (wasKept) this.#record(deployment, path)[remains ? "remained" : "lost"] += 1;
+    if (remains || (!isPending && namespace.experimental_reuseContext === true)) {
       this.#prepared.push({ realm, deployment, path, phase, namespace, isPending, instances, imported });
     } else {
       this.#used.push({ realm, deployment, path, phase });
@@ -115,7 +164,7 @@ export class RealmPool {
       return true;
     }
     try {
-      this.#prepared.push(evaluate(realm, deployment, path, phase));
+      this.#prepared.push(this.#evaluate(realm, deployment, path, phase));
     } catch {
       // The call that needs the module meets the same exception, and reports it.
     }
@@ -137,19 +186,4 @@ export class RealmPool {
     this.#prepared = this.#prepared.filter((one) => isCurrent(one.deployment));
     for (const { realm } of stale) if (realm.clean()) this.#clean.push(realm);
   }
-}
-
-/**
- * @param {Realm} realm
- * @param {Deployment} deployment
- * @param {string} path
- * @param {ImportPhase} phase
- * @returns {Instance}
- */
-function evaluate(realm, deployment, path, phase) {
-  const imported = new ImportExecution(deployment, phase);
-  realm.execution = imported;
-  const instances = deployment.modules.newInstances();
-  const { namespace, isPending } = deployment.modules.instantiate(realm, path, instances);
-  return { realm, deployment, path, phase, namespace, isPending, instances, imported };
 }

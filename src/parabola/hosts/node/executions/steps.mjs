@@ -13,6 +13,8 @@ import { MemoryMeter } from "./memory.mjs";
 
 /** Nanoseconds. To ask for processor time costs as much as a short step, which is charged by the clock instead. */
 const SHORT = 2_000_000n;
+/** How long ago it may have been asked for when a step begins that turns out not to be short. */
+const RECENT = 10_000_000n;
 
 /** @typedef {{execution: Stepped, action: () => void}} Step */
 
@@ -27,7 +29,7 @@ export class StepQueue {
   /** @type {Stepped|null} */
   #active = null;
   #startedAt = 0n;
-  /** Processor time as last asked for, less than `SHORT` before the step began. */
+  /** Processor time as last asked for, less than `RECENT` before the step began: so much more may be charged at most. */
   #cpu = { user: 0, system: 0 };
   #cpuAskedAt = 0n;
   /** What the host has done for itself within the step, in nanoseconds by the clock and of the processor. */
@@ -64,8 +66,16 @@ export class StepQueue {
   #elapsed() {
     const elapsed = process.hrtime.bigint() - this.#startedAt - this.#own.elapsed;
     if (elapsed < SHORT) return elapsed;
-    const used = cpuSince(this.#cpu) - this.#own.cpu;
+    const before = this.#cpu;
+    this.#askForCpu(process.hrtime.bigint());
+    const used = BigInt(this.#cpu.user - before.user + this.#cpu.system - before.system) * 1000n - this.#own.cpu;
     return used < elapsed ? used : elapsed;
+  }
+
+  /** @param {bigint} now */
+  #askForCpu(now) {
+    this.#cpu = process.cpuUsage();
+    this.#cpuAskedAt = now;
   }
 
   /**
@@ -125,10 +135,7 @@ export class StepQueue {
     this.#active = step.execution;
     this.#own.elapsed = this.#own.cpu = 0n;
     this.#startedAt = process.hrtime.bigint();
-    if (this.#startedAt - this.#cpuAskedAt >= SHORT) {
-      this.#cpu = process.cpuUsage();
-      this.#cpuAskedAt = this.#startedAt;
-    }
+    if (this.#startedAt - this.#cpuAskedAt >= RECENT) this.#askForCpu(this.#startedAt);
     const others = this.memory.begin(step.execution);
     const used = step.execution.userTime + step.execution.othersTime;
     this.#activity.begin(step.execution.id, this.#startedAt - used, others);

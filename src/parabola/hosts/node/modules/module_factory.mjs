@@ -13,6 +13,7 @@
 import vm from "node:vm";
 import { ColumnShifts } from "./column_shifts.mjs";
 import { DEFAULT, NAMED, UnsupportedSyntax } from "./module_syntax.mjs";
+/** @import { CapturedVariables } from "./captured_variables.mjs" */
 /** @import { ModuleSyntax } from "./module_syntax.mjs" */
 
 /** Stands in for `import` in dynamic imports: as long as the keyword, and no name that a bundler makes. */
@@ -20,12 +21,16 @@ const DYNAMIC_IMPORT = "$imprt";
 const META = "$meta()";
 /** Gives back what it is given: a function that is not called as a member of the scope object. */
 const AS_IT_IS = "$asis";
-const RESERVED = [DYNAMIC_IMPORT, "$meta", AS_IT_IS, "$values", "$live", NAMED, DEFAULT];
+/** What a module that is to be kept calls, if there is need (captured_variables.mjs). */
+export const KEEPING = { register: "$keep", watch: "$watch" };
+const { register: REGISTER, watch: WATCH } = KEEPING;
+const RESERVED = [DYNAMIC_IMPORT, "$meta", AS_IT_IS, "$values", "$live", NAMED, DEFAULT, REGISTER, WATCH];
 
 /**
  * @typedef {object} Factory
  * @property {vm.Script} script  its completion value is `(scope) => factory`, where `scope` has the live imports
  * @property {ColumnShifts|null} shifts  null where all columns are as they were
+ * @property {string} text  of the script
  */
 
 /**
@@ -34,16 +39,17 @@ const RESERVED = [DYNAMIC_IMPORT, "$meta", AS_IT_IS, "$values", "$live", NAMED, 
  * @property {boolean} isLive  whether there are other imports, which are live
  * @property {boolean} isEarly  whether the module may be used before it has been evaluated
  * @property {[string, string][]} exports  its own: local name -> exported name
+ * @property {CapturedVariables|null} captured  what the module is to tell of; null where nobody asks
  */
 
 /**
  * @param {string} source
  * @param {ModuleSyntax} syntax
  * @param {FactoryOptions & {url: string}} options  url: what stack frames show as the file
- * @returns {Factory} the factory is `(values, dynamicImport, meta, asItIs, named) => exports`, or a generator function that yields
- *   the exports first. Exports that may change are accessors.
+ * @returns {Factory} the factory is `(values, dynamicImport, meta, asItIs, named, register, watch) => exports`, or a generator
+ *   function that yields the exports first. Exports that may change are accessors.
  */
-export function compileFactory(source, syntax, { url, constants, isLive, isEarly, exports }) {
+export function compileFactory(source, syntax, { url, constants, isLive, isEarly, exports, captured }) {
   const taken = RESERVED.find((name) => source.includes(name));
   if (taken !== undefined) throw new UnsupportedSyntax(`the reserved name ${taken}`);
   const declared = constants.map((name, i) => `${name}=$values[${i}]`).join(",");
@@ -54,13 +60,22 @@ export function compileFactory(source, syntax, { url, constants, isLive, isEarly
   const head = isLive ? "with($live){" : "";
   const named = `${NAMED}(${DEFAULT});`;
   const prefix =
-    `(function($live){${head}return function${isEarly ? "*" : ""}($values,${DYNAMIC_IMPORT},$meta,${AS_IT_IS},${NAMED}){"use strict";` +
+    `(function($live){${head}return function${isEarly ? "*" : ""}($values,${DYNAMIC_IMPORT},$meta,${AS_IT_IS},${NAMED},${REGISTER},${WATCH}){"use strict";` +
     `${declared === "" ? "" : `const ${declared};`}` +
     `${syntax.unnamed === "hoisted" ? named : ""}${isEarly ? `yield${shown};` : ""}`;
-  const suffix = `\n${syntax.unnamed === "later" ? named : ""}${isEarly ? "" : `return${shown}`}}${isLive ? "}" : ""}})`;
-  const { text, shifts } = rewrite(source, syntax, isLive);
-  const script = new vm.Script(prefix + text + suffix, { filename: url, columnOffset: -prefix.length });
-  return { script, shifts };
+  const told =
+    captured === null
+      ? ""
+      : `${REGISTER}&&${REGISTER}(()=>[${variables(syntax, captured)}],${captured.assigned});${REGISTER}=void 0;`;
+  const suffix = `\n${syntax.unnamed === "later" ? named : ""}${told}${isEarly ? "" : `return${shown}`}}${isLive ? "}" : ""}})`;
+  const { text, shifts } = rewrite(source, syntax, isLive, captured);
+  const whole = prefix + text + suffix;
+  return { script: new vm.Script(whole, { filename: url, columnOffset: -prefix.length }), shifts, text: whole };
+}
+
+/** @param {ModuleSyntax} syntax @param {CapturedVariables} captured */
+function variables(syntax, captured) {
+  return (syntax.unnamed === null ? captured.names : [...captured.names, DEFAULT]).join();
 }
 
 /**
@@ -80,12 +95,14 @@ const edit = (start, end, replacement) => [start, end, replacement];
  * @param {string} source
  * @param {ModuleSyntax} syntax
  * @param {boolean} isLive
+ * @param {CapturedVariables|null} captured
  */
-function rewrite(source, syntax, isLive) {
+function rewrite(source, syntax, isLive, captured) {
   /** @param {string} statement */
   const blank = (statement) => statement.replace(/[^\n\r\u2028\u2029]/g, " ");
   /** @type {Edit[]} */
   const edits = [
+    ...(captured?.insertions ?? []).map(([at, inserted]) => edit(at, at, inserted)),
     ...syntax.statements.map(([start, end]) => edit(start, end, blank(source.slice(start, end)))),
     ...syntax.dynamicImports.map(([start, end]) => edit(start, end, DYNAMIC_IMPORT)),
     ...syntax.metas.map(([start, end]) => edit(start, end, META.padEnd(end - start))),

@@ -5,18 +5,21 @@
  * reading does not understand goes through V8's own module loader, which is slower, leaks, and is always right.
  */
 import vm from "node:vm";
+import { OpaqueModule, readCapturedVariables } from "./captured_variables.mjs";
 import { LexError } from "./lexer.mjs";
-import { compileFactory } from "./module_factory.mjs";
+import { compileFactory, KEEPING } from "./module_factory.mjs";
 import { LinkError, ModuleLinks } from "./module_links.mjs";
 import { readModuleSyntax, UnsupportedSyntax } from "./module_syntax.mjs";
 import { instantiateNatively } from "./native_modules.mjs";
 import { SourceMap } from "./source_maps.mjs";
 /** @import { ModuleInstance, ModuleInstances } from "../types/host" */
+/** @import { CapturedVariables } from "./captured_variables.mjs" */
 /** @import { ColumnShifts } from "./column_shifts.mjs" */
 /** @import { Factory, FactoryOptions } from "./module_factory.mjs" */
 /** @import { Binding } from "./module_links.mjs" */
 /** @import { ModuleSyntax } from "./module_syntax.mjs" */
 /** @import { GivenModule, UserValue } from "../types/protocol" */
+/** @import { Register } from "../types/realm" */
 /** @import { Realm } from "../realm.mjs" */
 /** @import { SourcePositions } from "../stack_frames.mjs" */
 
@@ -27,8 +30,11 @@ const RELATIVE = /["'`](\.{1,2}\/[^"'`\\\s]{1,500})["'`]/g;
 
 export class ModuleError extends Error {}
 
-/** Ends the URL of a module whose calls of live imports have been rewritten: its columns are others. */
-const SHIFTED = "#live";
+/**
+ * End the URL of a module that has been rewritten, so that its columns are others: where live imports are called, and where it
+ * tells of its variables.
+ */
+const SHIFTED = ["#live", "#kept", "#kept-live"];
 
 /**
  * @typedef {Module & {syntax: ModuleSyntax}} ReadableModule
@@ -37,6 +43,7 @@ const SHIFTED = "#live";
  * @property {boolean} isNative  whether V8's loader is needed
  * @property {string|null} linkError  why the graph cannot be linked: a SyntaxError of the realm
  * @property {Step[]} steps  the modules in the order of their evaluation
+ * @property {Set<string>} [texts]  of functions that are known to be in them
  *
  * @typedef {object} Step
  * @property {Module} module
@@ -49,14 +56,16 @@ const SHIFTED = "#live";
 class Module {
   /** The factories by what they were compiled for. @type {Map<string, Factory|null>} */
   #factories = new Map();
-  /** The module as stack frames find it whose columns are shifted. @type {ShiftedModule|null} */
-  shifted = null;
+  /** The module as stack frames find it where its columns are shifted, by the ends of its URL. @type {Map<string, ShiftedModule>} */
+  rewritten = new Map();
   /** @type {ModuleSyntax|null|undefined} */
   #syntax;
   /** @type {readonly string[]|null} */
   #specifiers;
   /** @type {SourceMap|null|undefined} */
   #sourceMap;
+  /** @type {CapturedVariables|null|undefined} */
+  #captured;
 
   /** @param {GivenModule} module */
   constructor({ path, source, sourceMap }) {
@@ -103,8 +112,8 @@ class Module {
    * @param {FactoryOptions} options
    */
   factory(options) {
-    const { constants, isLive, isEarly } = options;
-    const purpose = `${isEarly}:${isLive}:${constants.join()}`;
+    const { constants, isLive, isEarly, captured } = options;
+    const purpose = `${captured !== null}:${isEarly}:${isLive}:${constants.join()}`;
     let factory = this.#factories.get(purpose);
     if (factory === undefined) {
       factory = this.#compile(options);
@@ -117,15 +126,33 @@ class Module {
   #compile(options) {
     const syntax = /** @type {ModuleSyntax} */ (this.syntax);
     const isShifted = options.isLive && syntax.calls.length > 0;
+    const end = options.captured === null ? (isShifted ? "#live" : "") : isShifted ? "#kept-live" : "#kept";
     try {
-      const factory = compileFactory(this.source, syntax, {
-        ...options,
-        url: isShifted ? this.url + SHIFTED : this.url,
-      });
-      if (isShifted) this.shifted ??= new ShiftedModule(this, factory.shifts);
+      const factory = compileFactory(this.source, syntax, { ...options, url: this.url + end });
+      if (end !== "" && !this.rewritten.has(end)) this.rewritten.set(end, new ShiftedModule(this, end, factory.shifts));
       return factory;
     } catch (error) {
       if (error instanceof UnsupportedSyntax || error instanceof SyntaxError) return null;
+      throw error;
+    }
+  }
+
+  /** The module as an analysis finds it whose columns are shifted. */
+  get shifted() {
+    return this.rewritten.get("#live") ?? null;
+  }
+
+  /** The variables that outlive the code that declares them, or null where the text does not tell. */
+  get captured() {
+    if (this.#captured === undefined) this.#captured = this.#readCaptured();
+    return this.#captured;
+  }
+
+  #readCaptured() {
+    try {
+      return readCapturedVariables(this.source, KEEPING);
+    } catch (error) {
+      if (error instanceof OpaqueModule || error instanceof LexError) return null;
       throw error;
     }
   }
@@ -139,10 +166,10 @@ class Module {
 
 /** A module with other columns, for stack frames and positions. */
 class ShiftedModule {
-  /** @param {Module} module @param {ColumnShifts|null} shifts */
-  constructor(module, shifts) {
+  /** @param {Module} module @param {string} end @param {ColumnShifts|null} shifts */
+  constructor(module, end, shifts) {
     this.path = module.path;
-    this.url = module.url + SHIFTED;
+    this.url = module.url + end;
     /** @type {SourcePositions} */
     this.sourceMap = {
       lookup: (line, column) => module.sourceMap?.lookup(line, shifts?.original(line, column) ?? column) ?? null,
@@ -155,6 +182,8 @@ export class ModuleSet {
   #modules = new Map();
   /** @type {Map<string, Plan>} */
   #plans = new Map();
+  /** @type {Map<string, Plan|null>} */
+  #keepingPlans = new Map();
   #links = new ModuleLinks(
     (path) => this.#readable(path).syntax,
     (specifier, referrer) => this.resolve(specifier, referrer),
@@ -189,7 +218,8 @@ export class ModuleSet {
   byUrl(url) {
     if (!url?.startsWith(MODULE_SCHEME)) return null;
     const path = url.slice(MODULE_SCHEME.length);
-    if (path.endsWith(SHIFTED)) return this.#modules.get(path.slice(0, -SHIFTED.length))?.shifted ?? null;
+    const end = SHIFTED.find((one) => path.endsWith(one));
+    if (end !== undefined) return this.#modules.get(path.slice(0, -end.length))?.rewritten.get(end) ?? null;
     return this.#modules.get(path) ?? null;
   }
 
@@ -251,6 +281,46 @@ export class ModuleSet {
   }
 
   /**
+   * How to instantiate the graph under `path` so that its modules tell of their variables; null where one of them cannot.
+   * Throws as `plan` does.
+   * @param {string} path
+   * @returns {Plan|null}
+   */
+  keepingPlan(path) {
+    let plan = this.#keepingPlans.get(path);
+    if (plan === undefined) {
+      plan = this.#makeKeepingPlan(this.plan(path));
+      this.#keepingPlans.set(path, plan);
+    }
+    return plan;
+  }
+
+  /** @param {Plan} plan @returns {Plan|null} */
+  #makeKeepingPlan(plan) {
+    if (plan.isNative || plan.linkError !== null) return null;
+    if (plan.steps.some(({ module, isEarly }) => isEarly || module.captured === null)) return null;
+    try {
+      const steps = plan.steps.map(({ module }) => this.#makeStep(module.path, new Set(), module.captured));
+      return { ...plan, steps, texts: new Set() };
+    } catch (error) {
+      if (error instanceof Unreadable) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * Whether a function with this text may have come from the modules of a plan that `keepingPlan` has made.
+   * @param {Plan} plan
+   * @param {string} text
+   */
+  isTextOf({ steps, texts = new Set() }, text) {
+    if (texts.has(text)) return true;
+    if (!steps.some(({ factory }) => factory.text.includes(text))) return false;
+    texts.add(text);
+    return true;
+  }
+
+  /**
    * A module whose text our own reading understands. Throws Unreadable.
    * @param {string} path
    * @returns {ReadableModule}
@@ -278,8 +348,14 @@ export class ModuleSet {
     return { isNative: false, linkError: null, steps };
   }
 
-  /** Throws Unreadable. @param {string} path @param {Set<string>} early @returns {Step} */
-  #makeStep(path, early) {
+  /**
+   * Throws Unreadable.
+   * @param {string} path
+   * @param {Set<string>} early
+   * @param {CapturedVariables|null} [captured]
+   * @returns {Step}
+   */
+  #makeStep(path, early, captured = null) {
     const module = this.#readable(path);
     const isEarly = early.has(path);
     const names = [];
@@ -302,7 +378,8 @@ export class ModuleSet {
         constants.push({ path: this.#links.target(path, entry.specifier), name: null });
       }
     }
-    const options = { constants: names, isLive: live.length > 0, isEarly, exports: this.#links.variables(path) };
+    const isLive = live.length > 0;
+    const options = { constants: names, isLive, isEarly, exports: this.#links.variables(path), captured };
     const factory = module.factory(options);
     if (factory === null) throw new Unreadable();
     return { module, isEarly, factory, constants, live };
@@ -339,10 +416,11 @@ export class ModuleSet {
    * @param {Realm} realm
    * @param {string} path
    * @param {ModuleInstances} instances
+   * @param {{plan?: Plan, register?: Register}} [options]  a plan of `keepingPlan`, and what its modules
+   *   tell of their variables
    * @returns {{namespace: UserValue, isPending: boolean}} pending where V8's loader is needed
    */
-  instantiate(realm, path, { made, native }) {
-    const plan = this.plan(path);
+  instantiate(realm, path, { made, native }, { plan = this.plan(path), register } = {}) {
     if (plan.isNative) return { namespace: instantiateNatively(this, realm, path, native), isPending: true };
     if (plan.linkError !== null) throw realm.makeError("SyntaxError", plan.linkError);
     const steps = made.size === 0 ? plan.steps : plan.steps.filter(({ module }) => !made.has(module.path));
@@ -356,7 +434,7 @@ export class ModuleSet {
           started ??= this.#startEarly(realm, steps, made);
           realm.advance(started.get(step));
         } else {
-          instanceAt(made, step.module.path).exports = this.#call(realm, step, made);
+          instanceAt(made, step.module.path).exports = this.#call(realm, step, made, register);
         }
         evaluated += 1;
       }
@@ -385,12 +463,18 @@ export class ModuleSet {
     return started;
   }
 
-  /** @param {Realm} realm @param {Step} step @param {ModuleInstances["made"]} made */
-  #call(realm, { module, factory, constants, live }, made) {
+  /**
+   * @param {Realm} realm
+   * @param {Step} step
+   * @param {ModuleInstances["made"]} made
+   * @param {Register} [register]
+   */
+  #call(realm, { module, factory, constants, live }, made, register) {
     /** @param {Binding} binding */
     const read = (binding) => valueOf(made, binding);
     const scope = live.length === 0 ? undefined : realm.liveScope(live, read);
-    return realm.callFactory(factory.script, scope, constants.map(read), realm.dynamicImporter(this, module.path));
+    const importer = realm.dynamicImporter(this, module.path);
+    return realm.callFactory(factory.script, scope, constants.map(read), importer, register);
   }
 
   /**

@@ -5,7 +5,7 @@
 /** @import { Inspect, RealmApi, RealmHost } from "../types/realm" */
 (function (/** @type {RealmHost} */ host, /** @type {RealmApi} */ api, /** @type {Inspect} */ inspect) {
   "use strict";
-  const { install, resets, answer } = api;
+  const { install, resets, traces, answer } = api;
   const now = () => answer(host.performanceNow());
   /** @param {unknown[]} args */
   const format = (args) => args.map((value) => inspect(value));
@@ -52,4 +52,5 @@
   // V8 brings a console of its own, for debuggers.
   install("console", methods);
   resets.push(() => timers.clear());
+  traces.push(() => timers.size > 0);
 });

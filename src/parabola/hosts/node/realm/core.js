@@ -156,6 +156,23 @@
     install(name, Class);
   }
 
+  /** What is behind the proxies that were made while that was asked for. @type {WeakMap<object, object[]>} */
+  const proxies = new WeakMap();
+  const { get: getEntry, set: setEntry } = WeakMap.prototype;
+  let notesProxies = false;
+  const NativeProxy = Proxy;
+  install(
+    "Proxy",
+    new NativeProxy(NativeProxy, {
+      /** @param {UserValue[]} args */
+      construct(_target, args) {
+        const proxy = construct(NativeProxy, args);
+        if (notesProxies) apply(setEntry, proxies, [proxy, [args[0], args[1]]]);
+        return proxy;
+      },
+    }),
+  );
+
   // ---- what would block, or answer at a time of its own ------------------------------------------------------
   install(
     "wait",
@@ -292,8 +309,8 @@
       Object.setPrototypeOf(meta, new Proxy(Object.create(null), poison));
     },
     importer: (load) => (specifier) => new Promise((resolve) => resolve(load(String(specifier)))),
-    callFactory: (make, scope, values, importer) =>
-      apply(make(scope), undefined, [values, importer, metaAccess, asItIs, giveDefaultName]),
+    callFactory: (make, scope, values, importer, register, watch) =>
+      apply(make(scope), undefined, [values, importer, metaAccess, asItIs, giveDefaultName, register, watch]),
     advance: (generator) => apply(nextOfGenerator, generator, []).value,
     /** Names that are read anew each time, the way imports are. */
     liveScope(names, read) {
@@ -323,6 +340,13 @@
       return preventExtensions(namespace);
     },
     promisePrototype: Promise.prototype,
+    noteProxies(value) {
+      notesProxies = value;
+    },
+    /** The target and the handler of a proxy. */
+    partsOfProxy: (proxy) => apply(getEntry, proxies, [proxy]),
+    /** Each says whether something was done that a reset undoes. */
+    traces: [],
     /** Called when the realm is made as good as new. */
     resets: [],
     reset() {

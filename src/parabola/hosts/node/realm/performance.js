@@ -5,7 +5,7 @@
 /** @import { RealmApi, RealmHost } from "../types/realm" */
 (function (/** @type {RealmHost} */ host, /** @type {RealmApi} */ api) {
   "use strict";
-  const { install, resets, answer } = api;
+  const { install, resets, traces, answer } = api;
   const now = () => answer(host.performanceNow());
   const OWN = Symbol("own");
   /** @typedef {{name: string, entryType: string, startTime: number, duration: number, detail: unknown}} Fields */
@@ -15,6 +15,7 @@
   resets.push(() => {
     entries = [];
   });
+  traces.push(() => entries.length > 0);
 
   class PerformanceEntry {
     #fields;

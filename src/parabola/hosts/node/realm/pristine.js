@@ -5,6 +5,8 @@
  * constructors nor carry properties of their own are frozen, and accessors are made permanent. What remains are the
  * values of data properties, compared by generated code, and added properties: assignment makes those enumerable, and
  * the functions that can make others are watched, so the slow question for all keys of an object is hardly ever asked.
+ *
+ * The same watch is kept over the modules that may stay in the realm (kept_state.js).
  */
 /** @import { UserValue } from "../types/protocol" */
 /** @import { Pristine } from "../types/realm" */
@@ -18,11 +20,13 @@
    * @property {unknown[]} values  theirs
    * @property {PropertyDescriptor[]} descriptors  theirs
    * @property {object|null} prototype
-   * @property {number} enumerable  how many enumerable properties it had
+   * @property {number} enumerable  how many enumerable properties it had, by names
+   * @property {number} symbols  how many properties by symbols
    */
   const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty, isExtensible } = Reflect;
   const { includes } = Array.prototype;
-  const { getPrototypeOf, keys: enumerableKeys } = Object;
+  const hasObject = Set.prototype.has;
+  const { getPrototypeOf, keys: enumerableKeys, getOwnPropertySymbols } = Object;
   /** @param {unknown} value */
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
   /** @type {Entry[]} */
@@ -30,18 +34,27 @@
   /** @type {WeakSet<object>} */
   const recorded = new WeakSet();
   let touched = false;
+  /** The objects of modules that may stay, and whether one of them was touched. @type {Set<object>|null} */
+  let others = null;
+  let touchedOthers = false;
+  let reparented = false;
   /** @type {((object: object) => boolean)[]} */
   let isSame;
 
+  const isRecordedBy = WeakSet.prototype.has;
+  /** @param {object} object @returns {boolean} */
+  const isRecorded = (object) => apply(isRecordedBy, recorded, [object]);
   /** @param {unknown} target */
   const watch = (target) => {
-    if (isObject(target) && recorded.has(target)) touched = true;
+    if (!isObject(target)) return;
+    if (isRecorded(target)) touched = true;
+    else if (others !== null && apply(hasObject, others, [target])) touchedOthers = true;
   };
   const watchers = {
     /** @param {UserValue} target @param {PropertyKey} key @param {PropertyDescriptor} descriptor */
     defineProperty(target, key, descriptor) {
       // Bundles name every function this way. Recorded functions have a name, so a new one shows in its value.
-      if (key !== "name" || typeof target !== "function") watch(target);
+      if (key !== "name" || typeof target !== "function" || others !== null) watch(target);
       return nativeDefine(target, key, descriptor);
     },
     /** @param {UserValue} target @param {PropertyDescriptorMap} descriptors */
@@ -82,8 +95,64 @@
       };
       defineProperty(Object.prototype, name, hidden(watched[name]));
     }
+    watchCaptures();
+    watchPrototypes();
     roots.forEach(visit);
     isSame = compile(source)(record.map((entry) => entry.checked))(record.map((entry) => entry.values));
+  }
+
+  /** A stack is put into whatever object is given. */
+  function watchCaptures() {
+    const native = Error.captureStackTrace;
+    /** @type {Function} */
+    const watched = {
+      /** @param {UserValue} target @param {Function} [leftOut] */
+      captureStackTrace(target, leftOut = watched) {
+        watch(target);
+        return native(target, leftOut);
+      },
+    }.captureStackTrace;
+    defineProperty(watched, "length", { value: native.length, configurable: true });
+    defineProperty(Error, "captureStackTrace", hidden(watched));
+  }
+
+  /** Notices objects of one kind that are given the prototype of another. */
+  function watchPrototypes() {
+    const { setPrototypeOf } = Object;
+    const onReflect = {
+      /** @param {UserValue} target @param {object|null} prototype */
+      setPrototypeOf(target, prototype) {
+        reparented = true;
+        return reparent(target, prototype);
+      },
+      /** @param {[Function, ArrayLike<unknown>, Function]} given */
+      construct(...given) {
+        reparented = true;
+        return apply(construct, undefined, given);
+      },
+    };
+    const { construct, setPrototypeOf: reparent } = Reflect;
+    defineProperty(onReflect.construct, "length", { value: 2, configurable: true });
+    defineProperty(Reflect, "setPrototypeOf", hidden(onReflect.setPrototypeOf));
+    defineProperty(Reflect, "construct", hidden(onReflect.construct));
+    const onObject = {
+      /** @param {UserValue} target @param {object|null} prototype */
+      setPrototypeOf(target, prototype) {
+        reparented = true;
+        return setPrototypeOf(target, prototype);
+      },
+    };
+    defineProperty(Object, "setPrototypeOf", hidden(onObject.setPrototypeOf));
+    const { get, set } = /** @type {PropertyDescriptor} */ (getOwnPropertyDescriptor(Object.prototype, "__proto__"));
+    const accessor = {
+      /** @param {object|null} prototype */
+      set __proto__(prototype) {
+        reparented = true;
+        apply(/** @type {Function} */ (set), this, [prototype]);
+      },
+    };
+    const watched = getOwnPropertyDescriptor(accessor, "__proto__")?.set;
+    defineProperty(Object.prototype, "__proto__", { get, set: watched, enumerable: false, configurable: true });
   }
 
   /** @param {UserValue} object */
@@ -109,6 +178,7 @@
       descriptors: [],
       prototype: getPrototypeOf(object),
       enumerable: 0,
+      symbols: 0,
     };
     record.push(entry);
     for (const key of keys) {
@@ -127,6 +197,7 @@
       visit(descriptor.value);
     }
     entry.enumerable = enumerableKeys(object).length;
+    entry.symbols = getOwnPropertySymbols(object).length;
   }
 
   /** The text of functions, one an object, that compare its properties with their recorded values. */
@@ -144,8 +215,9 @@
   function isPristine() {
     if (touched) return false;
     for (let i = 0; i < record.length; i++) {
-      const { object, enumerable, prototype } = record[i];
+      const { object, enumerable, symbols, prototype } = record[i];
       if (enumerableKeys(object).length !== enumerable || !isExtensible(object)) return false;
+      if (getOwnPropertySymbols(object).length !== symbols) return false;
       if (getPrototypeOf(object) !== prototype || !isSame[i](object)) return false;
     }
     return true;
@@ -175,6 +247,25 @@
   }
 
   /** @type {Pristine} */
-  const pristine = { take, isPristine, restore };
+  const pristine = {
+    take,
+    isPristine,
+    restore,
+    watch,
+    isRecorded,
+    watchAlso(objects) {
+      others = objects;
+      touchedOthers = false;
+    },
+    get touchedOthers() {
+      return touchedOthers;
+    },
+    get reparented() {
+      return reparented;
+    },
+    set reparented(value) {
+      reparented = value;
+    },
+  };
   return pristine;
 });

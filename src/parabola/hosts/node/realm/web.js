@@ -237,6 +237,7 @@
     for (const storage of used) storage.disable();
     used = new Set();
   });
+  api.traces.push(() => used.size > 0);
   /** Node.js would refuse it with an error of its own realm. @param {UserValue} callback */
   const callable = (callback) => {
     if (typeof callback !== "function") throw new TypeError("The callback must be a function");

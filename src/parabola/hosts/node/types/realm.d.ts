@@ -68,11 +68,16 @@ export interface RealmApi {
     scope: object | undefined,
     values: UserValue[],
     importer: (specifier: UserValue) => Promise<UserValue>,
+    register: Register | undefined,
+    watch: (object: unknown) => void,
   ): UserValue;
   advance(generator: UserValue): UserValue;
   liveScope(names: string[], read: (index: number) => UserValue): object;
   namespace(names: string[], live: boolean[], read: (index: number) => UserValue): object;
   promisePrototype: object;
+  noteProxies(value: boolean): void;
+  partsOfProxy(proxy: object): object[] | undefined;
+  traces: (() => boolean)[];
   resets: (() => void)[];
   reset(): void;
   hiddenRoots(): object[];
@@ -125,6 +130,44 @@ export interface Pristine {
   take(...roots: unknown[]): void;
   isPristine(): boolean;
   restore(): boolean;
+  /** Notices that an object may have been changed in a way that no comparison shows. */
+  watch(object: unknown): void;
+  /** Whether an object belongs to the realm itself. */
+  isRecorded(object: object): boolean;
+  /** Watches over other objects too, from now on. */
+  watchAlso(objects: Set<object> | null): void;
+  /** Whether one of those was given a property in a way that no comparison shows. */
+  readonly touchedOthers: boolean;
+  /** Whether an object may have a prototype that does not tell its kind. */
+  reparented: boolean;
+}
+
+/** The variables of a scope that outlive its code: how many of them may be assigned, the first ones. */
+export interface Variables {
+  read: () => UserValue[];
+  assigned: number;
+}
+/** What modules call that are to be kept, whenever such a scope comes to be. */
+export type Register = (read: () => UserValue[], assigned: number) => void;
+
+/** kept_state.js */
+export interface KeptState {
+  isSame(): boolean;
+}
+export interface KeptStates {
+  /** What the modules are now that have told of their variables; null where that cannot be told. */
+  take(told: Variables[]): KeptState | null;
+}
+export interface Kinds {
+  isProxy(object: object): boolean;
+  isMap(object: object): boolean;
+  isSet(object: object): boolean;
+  isRegExp(object: object): boolean;
+  isDate(object: object): boolean;
+  isTypedArray(object: object): boolean;
+  isArrayBuffer(object: object): boolean;
+  /** Whether it is of a kind whose state cannot be read without changing it, or that is not compared. */
+  hasState(object: object): boolean;
 }
 
 /** The host's own objects (`web_interfaces.mjs`) by which crossing.js recognizes values of the host. */
@@ -148,4 +191,11 @@ export interface Parts {
   structured_clone(host: RealmHost, api: RealmApi, crossing: Crossing): void;
   js_syscalls(host: RealmHost, api: RealmApi, crossing: Crossing): void;
   pristine(compile: (makeSource: () => string) => UserValue): Pristine;
+  kept_state(
+    isModuleText: (text: string) => boolean,
+    api: RealmApi,
+    pristine: Pristine,
+    behind: (object: object) => object | undefined,
+    kinds: Kinds,
+  ): KeptStates;
 }

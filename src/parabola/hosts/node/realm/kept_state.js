@@ -1,0 +1,366 @@
+/*
+ * Tells whether modules are as their evaluation left them, so that their realm may serve another call as it is.
+ *
+ * The modules have told of every variable that outlives the code that declares it (captured_variables.mjs). From those all
+ * is reached that they can ever come upon; it is written down once, and compared after each call. What has a state that
+ * cannot be looked at, such as a WeakMap or a promise, is a reason not to keep the modules at all.
+ *
+ * Here too properties that no assignment makes are noticed when they are made (pristine.js).
+ */
+/** @import { UserValue } from "../types/protocol" */
+/** @import { KeptState, KeptStates, Kinds, Pristine, RealmApi, Variables } from "../types/realm" */
+(function (
+  /** @type {(text: string) => boolean} */ isModuleText,
+  /** @type {RealmApi} */ api,
+  /** @type {Pristine} */ pristine,
+  /** @type {(object: object) => object|undefined} */ behind,
+  /** @type {Kinds} */ kinds,
+) {
+  "use strict";
+  const { apply, getOwnPropertyDescriptor, getPrototypeOf, isExtensible, ownKeys } = Reflect;
+  const { is, keys: enumerableKeys, getOwnPropertySymbols, isFrozen, hasOwn } = Object;
+  const { isArray } = Array;
+  const { push, includes } = Array.prototype;
+  const objectPrototype = Object.prototype;
+  const textOf = Function.prototype.toString;
+  const timeOf = Date.prototype.getTime;
+  /** @param {object} prototype @param {string} name @returns {Function} */
+  const getter = (prototype, name) => /** @type {Function} */ (getOwnPropertyDescriptor(prototype, name)?.get);
+  const sizeOf = { map: getter(Map.prototype, "size"), set: getter(Set.prototype, "size") };
+  const eachOf = { map: Map.prototype.forEach, set: Set.prototype.forEach };
+  const sourceOf = getter(RegExp.prototype, "source");
+  const flagsOf = getter(RegExp.prototype, "flags");
+  const bufferOf = getter(/** @type {object} */ (getPrototypeOf(Uint8Array.prototype)), "buffer");
+  const Bytes = Uint8Array;
+  /** @type {object} */
+  const statelessFace = /** @type {any} */ (globalThis).TextEncoder.prototype;
+  /** More than this is not compared after each call: bytes, elements and entries of lists and maps, objects. */
+  const MOST = 20_000;
+  /** @param {unknown} value @returns {value is object} */
+  const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
+
+  /** What is found out of sight, or is too much to compare. */
+  class Hidden {}
+
+  /** Everything that the modules of one realm can reach. @implements {KeptState} */
+  class State {
+    /** @type {Set<object>} */
+    #seen = new Set();
+    #size = 0;
+    /** @type {(() => UserValue[])[]} where variables may be assigned, and what those are; they come first */
+    #variables = [];
+    /** @type {UserValue[][]} */
+    #values = [];
+    // Functions with nothing but what every function has, side by side: they are most of what there is.
+    /** @type {Function[]} */
+    #functions = [];
+    /** @type {UserValue[]} */
+    #ofFunctions = [];
+    /** @type {object[]} the prototypes that functions are born with, and their functions */
+    #born = [];
+    // All other objects.
+    /** @type {object[]} */
+    #objects = [];
+    /** @type {(object|null)[]} */
+    #prototypes = [];
+    /** @type {string[][]} */
+    #enumerable = [];
+    /** @type {number[]} how many symbols each has */
+    #symbols = [];
+    /** @type {PropertyKey[][]} the keys of properties with a value that may change */
+    #checked = [];
+    /** @type {UserValue[][]} */
+    #checkedValues = [];
+    /** @type {PropertyKey[][]} the keys of others: these must be there */
+    #others = [];
+    /** @type {UserValue[][]} */
+    #lists = [];
+    /** @type {UserValue[][]} */
+    #elements = [];
+    /** @type {{now: () => UserValue[], then: UserValue[]}[]} what is behind methods: entries, bytes, dates, patterns */
+    #contents = [];
+
+    /** @param {Variables[]} told */
+    constructor(told) {
+      for (let i = 0; i < told.length; i++) {
+        const { read, assigned } = told[i];
+        const values = read();
+        for (let j = 0; j < values.length; j++) this.#visit(values[j]);
+        if (assigned === 0) continue;
+        values.length = assigned;
+        this.#values[this.#values.length] = values;
+        this.#variables[this.#variables.length] = read;
+      }
+    }
+
+    /** Objects whose properties nobody may make unnoticed. */
+    get objects() {
+      return this.#seen;
+    }
+
+    /** @param {number} size */
+    #count(size) {
+      this.#size += size;
+      if (this.#size > MOST) throw new Hidden();
+    }
+
+    /** @param {UserValue} start */
+    #visit(start) {
+      /** @type {UserValue[]} */
+      const ahead = [start];
+      for (let i = 0; i < ahead.length; i++) {
+        const value = ahead[i];
+        if (!isObject(value) || pristine.isRecorded(value) || this.#seen.has(value)) continue;
+        this.#seen.add(value);
+        this.#count(1);
+        const found = this.#take(value);
+        for (let j = 0; j < found.length; j++) ahead[ahead.length] = found[j];
+      }
+    }
+
+    /** Writes an object down. @param {object} object @returns {UserValue[]} where it leads */
+    #take(object) {
+      const parts = api.partsOfProxy(object);
+      if (parts !== undefined) return parts;
+      if (kinds.isProxy(object)) throw new Hidden();
+      if (typeof object === "function") {
+        if (!isModuleText(apply(textOf, object, []))) throw new Hidden();
+      } else this.#look(object);
+      return this.#takeProperties(object);
+    }
+
+    /** Notes what is in an object beside its properties. @param {any} object */
+    #look(object) {
+      if (behind(object) !== undefined) {
+        if (getPrototypeOf(object) !== statelessFace) throw new Hidden();
+      } else if (isArray(object)) this.#takeElements(object);
+      else if (kinds.isMap(object)) this.#takeEntries(object, "map");
+      else if (kinds.isSet(object)) this.#takeEntries(object, "set");
+      else if (kinds.isRegExp(object))
+        this.#takeContents(() => [apply(sourceOf, object, []), apply(flagsOf, object, [])]);
+      else if (kinds.isDate(object)) this.#takeContents(() => [apply(timeOf, object, [])]);
+      else if (kinds.isTypedArray(object)) this.#takeBytes(apply(bufferOf, object, []));
+      else if (kinds.hasState(object) || !this.#isOrdinary(object)) throw new Hidden();
+    }
+
+    /**
+     * Whether all there is of an object are its properties: what classes of the language or of this runtime have made is
+     * known by its prototypes, which nobody has changed so far (`pristine.reparented`).
+     * @param {object} object
+     */
+    #isOrdinary(object) {
+      if (isPrototypeOfClass(object)) return true;
+      for (let at = getPrototypeOf(object); at !== null && at !== objectPrototype; at = getPrototypeOf(at))
+        if (pristine.isRecorded(at)) return false;
+      return true;
+    }
+
+    /** @param {() => UserValue[]} now */
+    #takeContents(now) {
+      this.#contents[this.#contents.length] = { now, then: now() };
+    }
+
+    /** @param {UserValue[]} list */
+    #takeElements(list) {
+      this.#count(list.length);
+      this.#lists[this.#lists.length] = list;
+      const elements = [];
+      for (let i = 0; i < list.length; i++) elements[i] = list[i];
+      this.#elements[this.#elements.length] = elements;
+    }
+
+    /** @param {any} collection @param {"map"|"set"} kind */
+    #takeEntries(collection, kind) {
+      this.#count(apply(sizeOf[kind], collection, []));
+      this.#takeContents(() => {
+        /** @type {UserValue[]} */
+        const entries = [];
+        apply(eachOf[kind], collection, [
+          (/** @type {UserValue} */ value, /** @type {UserValue} */ key) => {
+            entries[entries.length] = key;
+            entries[entries.length] = value;
+          },
+        ]);
+        return entries;
+      });
+      const { then } = this.#contents[this.#contents.length - 1];
+      for (let i = 0; i < then.length; i++) this.#visit(then[i]);
+    }
+
+    /** @param {ArrayBuffer} buffer  which other views may show too */
+    #takeBytes(buffer) {
+      if (!kinds.isArrayBuffer(buffer)) throw new Hidden();
+      const bytes = new Bytes(buffer);
+      this.#count(bytes.length);
+      this.#takeContents(() => {
+        const copy = [];
+        for (let i = 0; i < bytes.length; i++) copy[i] = bytes[i];
+        return copy;
+      });
+    }
+
+    /** @param {any} object @returns {UserValue[]} */
+    #takeProperties(object) {
+      const isFixed = isFrozen(object);
+      if (!isFixed && !isExtensible(object)) throw new Hidden();
+      const isList = isArray(object);
+      /** @type {UserValue[]} */
+      const found = [getPrototypeOf(object)];
+      const all = ownKeys(object);
+      /** @type {PropertyKey[]} */
+      const checked = [];
+      /** @type {UserValue[]} */
+      const values = [];
+      /** @type {PropertyKey[]} */
+      const others = [];
+      // The elements of typed arrays come first.
+      for (let i = kinds.isTypedArray(object) ? object.length : 0; i < all.length; i++) {
+        const key = all[i];
+        const descriptor = /** @type {PropertyDescriptor} */ (getOwnPropertyDescriptor(object, key));
+        if (!("value" in descriptor)) {
+          found[found.length] = descriptor.get;
+          found[found.length] = descriptor.set;
+          others[others.length] = key;
+          continue;
+        }
+        const { value } = descriptor;
+        found[found.length] = value;
+        if (isList && typeof key === "string" && `${Number(key)}` === key) continue;
+        checked[checked.length] = key;
+        values[values.length] = value;
+        // What is inherited, or nothing at all, may have this value too.
+        if (value === undefined || value === "" || value === 0) others[others.length] = key;
+      }
+      if (isFixed) return found;
+      if (typeof object === "function" && this.#isPlain(object, checked)) {
+        const { name, length, prototype } = object;
+        const then = [found[0], name, length, prototype, name === "" || length === 0];
+        this.#functions[this.#functions.length] = object;
+        apply(push, this.#ofFunctions, then);
+        return found;
+      }
+      if (all.length === 1 && checked[0] === "constructor" && found[0] === objectPrototype && isBorn(object)) {
+        apply(push, this.#born, [object, found[1]]);
+        return found;
+      }
+      this.#objects[this.#objects.length] = object;
+      this.#prototypes[this.#prototypes.length] = /** @type {object|null} */ (found[0]);
+      this.#enumerable[this.#enumerable.length] = enumerableKeys(object);
+      this.#symbols[this.#symbols.length] = getOwnPropertySymbols(object).length;
+      this.#checked[this.#checked.length] = checked;
+      this.#checkedValues[this.#checkedValues.length] = values;
+      this.#others[this.#others.length] = others;
+      return found;
+    }
+
+    /** @param {Function} object @param {PropertyKey[]} keys */
+    #isPlain(object, keys) {
+      const most = hasOwn(object, "prototype") ? 3 : 2;
+      return (
+        ownKeys(object).length === most &&
+        keys.length >= most - 1 &&
+        apply(includes, keys, ["name"]) &&
+        apply(includes, keys, ["length"])
+      );
+    }
+
+    /** Whether nothing has changed. */
+    isSame() {
+      const variables = this.#variables;
+      for (let i = 0; i < variables.length; i++) {
+        const then = this.#values[i];
+        const now = variables[i]();
+        for (let j = 0; j < then.length; j++) if (!is(now[j], then[j])) return false;
+      }
+      return this.#areFunctionsSame() && this.#areObjectsSame() && this.#areListsSame() && this.#areContentsSame();
+    }
+
+    #areFunctionsSame() {
+      const functions = this.#functions;
+      const then = this.#ofFunctions;
+      for (let i = 0, j = 0; i < functions.length; i++, j += 5) {
+        const one = functions[i];
+        if (enumerableKeys(one).length !== 0 || getOwnPropertySymbols(one).length !== 0 || !isExtensible(one))
+          return false;
+        if (getPrototypeOf(one) !== then[j] || one.name !== then[j + 1] || one.length !== then[j + 2]) return false;
+        if (one.prototype !== then[j + 3]) return false;
+        if (then[j + 4] && !(hasOwn(one, "name") && hasOwn(one, "length"))) return false;
+      }
+      const born = this.#born;
+      for (let i = 0; i < born.length; i += 2) {
+        const one = born[i];
+        if (enumerableKeys(one).length !== 0 || getOwnPropertySymbols(one).length !== 0 || !isExtensible(one))
+          return false;
+        if (getPrototypeOf(one) !== objectPrototype || one.constructor !== born[i + 1]) return false;
+      }
+      return true;
+    }
+
+    #areObjectsSame() {
+      const objects = this.#objects;
+      for (let i = 0; i < objects.length; i++) {
+        const object = /** @type {any} */ (objects[i]);
+        if (getPrototypeOf(object) !== this.#prototypes[i] || !isExtensible(object)) return false;
+        if (!areSame(enumerableKeys(object), this.#enumerable[i])) return false;
+        if (getOwnPropertySymbols(object).length !== this.#symbols[i]) return false;
+        const others = this.#others[i];
+        for (let j = 0; j < others.length; j++) if (!hasOwn(object, others[j])) return false;
+        const keys = this.#checked[i];
+        const values = this.#checkedValues[i];
+        for (let j = 0; j < keys.length; j++) if (!is(object[keys[j]], values[j])) return false;
+      }
+      return true;
+    }
+
+    #areListsSame() {
+      for (let i = 0; i < this.#lists.length; i++) if (!areSame(this.#lists[i], this.#elements[i])) return false;
+      return true;
+    }
+
+    #areContentsSame() {
+      for (let i = 0; i < this.#contents.length; i++) {
+        const { now, then } = this.#contents[i];
+        if (!areSame(now(), then)) return false;
+      }
+      return true;
+    }
+  }
+
+  /** @param {UserValue[]} now @param {UserValue[]} then */
+  function areSame(now, then) {
+    if (now.length !== then.length) return false;
+    for (let i = 0; i < then.length; i++) if (!is(now[i], then[i])) return false;
+    return true;
+  }
+
+  /** Whether it is the prototype of a function, with nothing but that function in it. @param {any} object */
+  function isBorn(object) {
+    const made = object.constructor;
+    return typeof made === "function" && getOwnPropertyDescriptor(made, "prototype")?.value === object;
+  }
+
+  /** Whether it has been made together with a class, which cannot have another one. @param {object} object */
+  function isPrototypeOfClass(object) {
+    const made = getOwnPropertyDescriptor(object, "constructor")?.value;
+    if (typeof made !== "function" || pristine.isRecorded(made)) return false;
+    const prototype = getOwnPropertyDescriptor(made, "prototype");
+    return (
+      prototype !== undefined && prototype.value === object && prototype.writable === false && !kinds.isProxy(made)
+    );
+  }
+
+  /** @type {KeptStates} */
+  const states = {
+    take(told) {
+      try {
+        const state = new State(told);
+        pristine.watchAlso(state.objects);
+        return state;
+      } catch {
+        // Something is hidden; or a variable has not been initialized, and may be later.
+        return null;
+      }
+    },
+  };
+  return states;
+});

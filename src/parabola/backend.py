@@ -43,6 +43,7 @@ from parabola.services.files.file_places import file_store
 from parabola.services.files.files import Files
 from parabola.services.files.upload_limits import UploadLimits
 from parabola.services.files.upload_tokens import UploadTokens
+from parabola.services.idle_memory import IdleMemory
 from parabola.services.imports.imports import Imports
 from parabola.services.jobs.crons import Crons
 from parabola.services.jobs.scheduler import Scheduler
@@ -90,6 +91,7 @@ class Backend:
         self.crons = Crons(runner, settings)
         self.session_results = SessionResults(database, settings)
         self.audit_retention = AuditRetention(database, settings)
+        self.idle_memory = IdleMemory(database, self.query_cache)
         secret = bytes.fromhex(config.instance_secret)
         self.files = Files(
             database,
@@ -165,6 +167,8 @@ class Backend:
             stack.push_async_callback(backend.session_results.close)
             backend.audit_retention.start()
             stack.push_async_callback(backend.audit_retention.close)
+            backend.idle_memory.start()
+            stack.push_async_callback(backend.idle_memory.close)
             await backend.imports.open()
             stack.push_async_callback(backend.imports.close)
             await backend.exports.open()

@@ -22,7 +22,6 @@ def main() -> None:
     """Run the command line. A foreseen failure ends with its sentence and status 1, never with a
     traceback.
     """
-    gc.disable()  # until it is clear what stays: all that is imported does
     try:
         _run(sys.argv[1:])
     except BrokenPipeError:  # `parabola data | head`
@@ -37,12 +36,14 @@ def main() -> None:
 
 def _run(arguments: Sequence[str]) -> None:
     if arguments and arguments[0] == "serve":
+        gc.disable()  # all that is imported stays; the server enables it (process_memory)
         values = plain_options(arguments[1:], os.environ)
         if values is not None:
             from parabola.cli.serving import serve_with
 
             serve_with(values)
             return
+    gc.enable()
     from parabola.cli.application import COMMANDS, VARIABLE_PREFIX, application
 
     # A file may have options of any command, and completion offers all of them.

@@ -16,14 +16,14 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 """Options of mallopt(3)."""
 _LOOK_SECONDS: Final = 5.0
-_MAX_LOOK_SECONDS: Final = 300.0
+_MAX_LOOK_SECONDS: Final = 60.0
 """Between two looks while what is there is in use."""
-_WORTHWHILE_BYTES: Final = 64 * 1024 * 1024
+_WORTHWHILE_BYTES: Final = 8 * 1024 * 1024
 """What the process must have grown by before free blocks are looked for."""
 
 
 def collect_garbage_rarely() -> None:
-    """What is there now stays; leave it out of collections, and let those be seldom.
+    """What is there now stays; leave it out of collections, which begin now, and let those be seldom.
 
     Full collections of a loaded server took over 100 ms, in which no client was served, and an eighth of its
     processor time. Nearly everything here is freed by reference counts alone.
@@ -31,6 +31,7 @@ def collect_garbage_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 async def give_memory_back() -> None:
@@ -45,6 +46,7 @@ async def give_memory_back() -> None:
         return
     library.mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
     library.mallopt(_M_TRIM_THRESHOLD, 16 * 1024 * 1024)
+    await asyncio.to_thread(library.malloc_trim, 0)  # a start leaves much free
     least = _resident_bytes()
     pause = _LOOK_SECONDS
     while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -42,6 +43,9 @@ from parabola.values.errors import OutOfRetention
 __all__ = ["CommitListener", "Database"]
 
 _log: Final = logging.getLogger(__name__)
+
+FORGOTTEN_AT_A_TIME: Final = 500
+"""Commits that are forgotten before others get a turn of the event loop."""
 
 T = TypeVar("T")
 
@@ -247,6 +251,18 @@ class Database:
         What is kept for a time must not be removed by the clock alone, which may jump.
         """
         return self.running_time.clock_before(seconds)
+
+    async def forget_unused(self, seconds: float) -> None:
+        """Give up memory for what nobody has read since the last call, and for commits if there were none for
+        so long. A transaction that began before those is run again.
+        """
+        await self.persistence.forget_unused()
+        through = self.durable_ts
+        if through < self.clock_before(seconds):
+            are_more = True
+            while are_more:
+                are_more = self._committer.log.forget_through(through, FORGOTTEN_AT_A_TIME)
+                await asyncio.sleep(0)
 
     def new_id(self) -> int:
         """A number no tablet and no index has or had. Raises `TryAgain` when they are to be fetched first."""

@@ -109,3 +109,18 @@ def test_what_is_not_published_yet_keeps_what_was_found_for_it() -> None:
         assert [
             commit.searched[0].new_entry(1) is entry for commit, entry in zip(commits, first, strict=True)
         ] == kept
+
+
+def test_commits_are_forgotten_a_few_at_a_time() -> None:
+    log = WriteLog(5)
+    for ts in range(10, 60, 10):
+        log.append(write_set(ts, None, b"a"))
+    assert log.forget_through(40, 3)
+    assert log.start_ts == 30
+    assert not log.forget_through(40, 3)
+    assert log.start_ts == 40
+    assert log.first_touching(reading(Interval.everything()), 40) is not None
+    assert not log.forget_through(50, 3)
+    assert log.first_touching(reading(Interval.everything()), 50) is None
+    log.append(write_set(60, None, b"a"))
+    assert log.start_ts == 50

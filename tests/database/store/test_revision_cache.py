@@ -35,3 +35,16 @@ def test_revisions_that_were_never_committed_are_forgotten() -> None:
         cache.add(number, revision(number))
     cache.forget_from(7)
     assert [number for number in range(10) if cache.get(number)] == list(range(7))
+
+
+def test_what_was_not_used_in_an_age_is_forgotten_with_the_next() -> None:
+    cache = RevisionCache(100_000)
+    for number in range(10):
+        cache.add(number, revision(number))
+    assert cache.begin_age() == {}
+    assert cache.get(3) is not None
+    assert set(cache.begin_age()) == set(range(10))
+    assert [number for number in range(10) if cache.get(number)] == [3]
+    for _ in range(2):
+        cache.begin_age()
+    assert len(cache) == 0

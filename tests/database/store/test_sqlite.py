@@ -384,3 +384,20 @@ async def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path: Path
     with pytest.raises(UnusableData, match="file is not a database"):
         SqlitePersistence.open(tmp_path)
     assert path.read_bytes() == before
+
+
+async def test_documents_that_are_not_read_any_more_are_forgotten_and_read_again(
+    store: SqlitePersistence,
+) -> None:
+    model = Model()
+    for number in range(1200):
+        commit = model.commit({f"d{number}": (number.to_bytes(2), f"d{number}")})
+        assert commit
+        store.append(commit)
+    await store.flush()
+    assert len(store._cache) == 1200
+    for _ in range(2):
+        await store.forget_unused()
+    assert len(store._cache) == 0
+    found = await store.scan(INDEX, Interval.everything(), store.newest_ts, "asc", 2000)
+    assert len(found) == len(store._cache) == 1200

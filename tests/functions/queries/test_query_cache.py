@@ -458,3 +458,26 @@ async def test_long_arguments_count_and_are_kept_once(tmp_path: Path) -> None:
         cache._capacity = 50_000
         await engine.query("n:all", b'[{"b":"%b"}]' % long)
         assert (cache._families, cache._unheld_bytes) == ({}, 0)
+
+
+async def test_results_that_nobody_has_wanted_for_a_while_are_forgotten(tmp_path: Path) -> None:
+    world = notes_world()
+    async with running(tmp_path, world) as engine:
+        cache = engine.runner.query_cache
+        held = engine.live("n:all", {"i": -1})
+        await engine.now(held)
+        for i in range(200):
+            await engine.query("n:all", {"i": i})
+        await cache.forget_unused()
+        await engine.query("n:all", {"i": 7})
+        assert runs_of(world, "all") == 201, "what was wanted lately is kept"
+        await cache.forget_unused()
+        assert len(cache._families) == 2
+        await engine.query("n:all", {"i": 7})
+        await engine.now(held)
+        assert runs_of(world, "all") == 201
+        await engine.query("n:all", {"i": 8})
+        assert runs_of(world, "all") == 202
+        for _ in range(2):
+            await cache.forget_unused()
+        assert (len(cache._families), cache._unheld_bytes) == (1, 0)

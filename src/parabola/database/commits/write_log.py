@@ -87,6 +87,17 @@ class WriteLog:
             if not self._commits:
                 break
 
+    def forget_through(self, ts: int, at_most: int) -> bool:
+        """Drop the oldest commits up to a timestamp, so many of them; whether there are more."""
+        while self._commits and self._commits[0].ts <= ts:
+            if not at_most:
+                return True
+            at_most -= 1
+            oldest = self._commits.popleft()
+            self._bytes -= oldest.weight
+            self.start_ts = oldest.ts
+        return False
+
     def published(self, ts: int) -> None:
         """The commits up to a timestamp are known to all: of those before it only the last few are held
         against searches again, mostly, and what derived indexes keep of the others is found anew.

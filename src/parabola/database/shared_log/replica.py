@@ -280,6 +280,9 @@ class Replica:
     async def inspect(self, key_of: KeyOf) -> None:
         await self._store.inspect(key_of)
 
+    async def forget_unused(self) -> None:
+        await self._store.forget_unused()
+
     async def look_for_files(self) -> None:
         await self._store.look_for_files()
 

@@ -237,6 +237,9 @@ class MemoryPersistence:
     async def inspect(self, key_of: KeyOf) -> None:
         """Memory is what it is."""
 
+    async def forget_unused(self) -> None:
+        """All that there is is in memory."""
+
     async def look_for_files(self) -> None:
         """There are none."""
 

@@ -196,6 +196,9 @@ class Persistence(Protocol):
         Raises `StorageDamaged` where it differs; then no more writes are taken.
         """
 
+    async def forget_unused(self) -> None:
+        """Give up memory for what has not been read since the last call."""
+
     async def look_for_files(self) -> None:
         """Sees whether what keeps the data is still in its place. Raises `DataDirectoryLost` where it is not;
         then no more writes are taken.

@@ -30,6 +30,9 @@ class RevisionCache:
         self._old: dict[int, Revision] = {}
         self._young_bytes = 0
 
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
     def get(self, number: int) -> Revision | None:
         revision = self._young.get(number)
         if revision is None:
@@ -48,6 +51,11 @@ class RevisionCache:
             self._old = self._young
             self._young = {}
             self._young_bytes = 0
+
+    def begin_age(self) -> dict[int, Revision]:
+        """Forget what has not been used since the last call, and answer it: to free it takes time."""
+        forgotten, self._old, self._young, self._young_bytes = self._old, self._young, {}, 0
+        return forgotten
 
     def forget_from(self, number: int) -> None:
         """Drops every revision with this number or a later one: they were never committed after all."""

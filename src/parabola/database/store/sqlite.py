@@ -99,6 +99,12 @@ DAMAGED: Final = (
 DERIVED_NAME: Final = "derived"
 """Where beside the database the files of text and vector indexes are. Nothing is lost with them."""
 
+FORGOTTEN_AT_A_TIME: Final = 500
+"""Documents of the cache that are freed before others get a turn of the event loop."""
+
+QUIET_REVISIONS: Final = 1000
+"""While fewer documents are read from one age of the cache to the next, pages of the file are not kept."""
+
 INSPECTION_PAUSE: Final = 30.0
 """The background check rests so many times as long as it worked."""
 
@@ -182,6 +188,7 @@ class SqlitePersistence:
         except sqlite3.OperationalError as error:
             _log.warning("the write-ahead log of %s could not be moved into it yet: %s", self._path, error)
         check_pages(db, self._path)
+        db.execute("PRAGMA shrink_memory")  # the check has read all of them
         self._place = DataPlace((self._path, self._log.path, self._lock.path))
         self._old_rows = OldRows(db, self._reads.removed_ts)
         self._reads.opened_ts = self._synced_ts = self.newest_ts
@@ -455,6 +462,16 @@ class SqlitePersistence:
         if lost is None:
             self._mark.advance(ts)
         return lost
+
+    async def forget_unused(self) -> None:
+        forgotten = self._cache.begin_age()
+        is_quiet = len(self._cache) < QUIET_REVISIONS
+        while forgotten:
+            for _ in range(min(FORGOTTEN_AT_A_TIME, len(forgotten))):
+                forgotten.popitem()
+            await asyncio.sleep(0)
+        if is_quiet:
+            self._db.execute("PRAGMA shrink_memory")
 
     async def look_for_files(self) -> None:
         loop = asyncio.get_running_loop()

@@ -55,8 +55,8 @@ NOISE_INTERVAL: Final = 5.0
 """Seconds between two lines of the log about bytes that a host wrote and that are no message."""
 LAST_WORDS_SECONDS: Final = 0.5
 """How long after its end the last output of an aborted process is waited for."""
-GROWN_BYTES: Final = 16 * 1024 * 1024
-"""What a host may hold beyond a quarter more than before its first run: it takes that to run anything."""
+GROWN_BYTES: Final = 3 * 1024 * 1024
+"""What a host may hold beyond a tenth more than before its first run: it takes that to run anything."""
 _TAIL_BYTES: Final = 4096
 _MEMORY_SIGNS: Final = ("heap out of memory", "Fatal process out of memory")
 """What V8 says when it ends the process for want of memory; it does so with an abort."""
@@ -334,7 +334,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
 
     def has_grown(self) -> bool:
         now, at_first = process_memory_bytes(self.pid), self._memory_at_first
-        return bool(now and at_first and now > at_first * 5 // 4 + GROWN_BYTES)
+        return bool(now and at_first and now > at_first * 11 // 10 + GROWN_BYTES)
 
     def started_work(self) -> None:
         if self._memory_at_first is None:

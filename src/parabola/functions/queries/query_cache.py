@@ -50,6 +50,8 @@ CLOCK_SECONDS: Final = 17.0
 _FOLLOWERS_AT_A_TIME: Final = 50
 """So many are told of a result before others get a turn of the event loop."""
 
+_DROPPED_AT_A_TIME: Final = 50
+
 _MAX_SPELLINGS: Final = 8
 """Texts by which one query is known without reading them."""
 _SMALL_ARGUMENTS: Final = 4096
@@ -71,7 +73,7 @@ class QueryKey(NamedTuple):
 class CachedResult:
     """A result and the span of timestamps at which it holds."""
 
-    __slots__ = ("family", "holders", "invalid_ts", "result", "slot", "token")
+    __slots__ = ("age", "family", "holders", "invalid_ts", "result", "slot", "token")
 
     def __init__(self, result: FunctionResult, family: QueryFamily, slot: str) -> None:
         self.result = result
@@ -81,6 +83,8 @@ class CachedResult:
         """The first commit that touches what was read; `None` while there is none."""
         self.holders: set[LiveQuery] = set()
         self.token: Token | None = None
+        self.age = 0
+        """The age of the cache when somebody wanted it last."""
 
     def holds_at(self, ts: int) -> bool:
         """True when a run at `ts` would read the same."""
@@ -179,6 +183,7 @@ class QueryCache:
         self._spelled: dict[QueryKey, QueryFamily] = {}
         self._unheld: OrderedDict[CachedResult, int] = OrderedDict()
         self._unheld_bytes = 0
+        self._age = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
         self.executions = 0
@@ -261,6 +266,7 @@ class QueryCache:
             return None
         if cached in self._unheld:
             self._unheld.move_to_end(cached)
+            cached.age = self._age
         return cached
 
     def tell_at(self, family: QueryFamily, identity: Identity, ts: int, told: Told) -> None:
@@ -433,11 +439,22 @@ class QueryCache:
 
     def _let_go(self, cached: CachedResult) -> None:
         """Nobody holds it: it is kept as long as there is room."""
+        cached.age = self._age
         size = self._unheld[cached] = cached.result.size + cached.family.weight
         self._unheld_bytes += size
         while self._unheld_bytes > self._capacity and self._unheld:
             cached = next(iter(self._unheld))
             self._drop(cached)
+
+    async def forget_unused(self) -> None:
+        """Drop results that nobody holds and nobody has asked for since the last call."""
+        self._age += 1
+        dropped = 0
+        while self._unheld and (oldest := next(iter(self._unheld))).age < self._age - 1:
+            self._drop(oldest)
+            dropped += 1
+            if dropped % _DROPPED_AT_A_TIME == 0:
+                await asyncio.sleep(0)
 
     def _remove_unheld(self, cached: CachedResult) -> None:
         size = self._unheld.pop(cached, None)

@@ -34,11 +34,13 @@ test: lint
 	@$(SETUP) npm tests/e2e
 	@$(SETUP) command-lines oldest
 	@$(SETUP) chromium
+	@$(SETUP) postgres
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-all: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e
 	@$(SETUP) chromium
+	@$(SETUP) postgres
 	@$(BIN)/python tools/test_all.py
 
 test-cli-versions: $(VENV)/.installed-dev
@@ -57,6 +59,7 @@ test-js: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/hosts_node/test_units.py
 
 coverage: $(VENV)/.installed-dev
+	@$(SETUP) postgres
 	@$(BIN)/python tools/cover.py
 
 lint: $(VENV)/.installed-dev

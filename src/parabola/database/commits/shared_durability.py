@@ -249,7 +249,14 @@ class SharedDurability:
         """
         if self._next_head is None:
             self._next_head = asyncio.get_running_loop().create_task(self._ask_head())
-        head = await asyncio.shield(self._next_head)
+        asking = self._next_head
+        try:
+            head = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if asking.cancelled() and (caller is None or not caller.cancelling()):
+                raise _ended() from None
+            raise
         await self._wait_position(head.position.seq)
 
     async def _ask_head(self) -> Head:
@@ -258,7 +265,7 @@ class SharedDurability:
             before = self._replica.position
             head = await until_reached(self._shared_log.head)
             if head.position.seq <= before.seq and head.position != before:
-                # The log has lost what was here before it was asked. To read it says so, or that it is not so.
+                # The log may have lost what was here before it was asked: to read it says so.
                 try:
                     await until_reached(lambda: self._shared_log.entries_after(before, 1))
                 except ReplicaLost as error:
@@ -320,11 +327,17 @@ class SharedDurability:
                 task.cancel()
                 await asyncio.wait([task])
         while committer.waiting:
-            fail(
-                committer.waiting.popleft(),
-                StorageError("The node ends before it is known whether the write is in the shared log."),
-            )
+            fail(committer.waiting.popleft(), _ended())
+        for _, reached in self._positions:
+            if not reached.done():
+                reached.set_exception(_ended())
+                reached.exception()
+        self._positions.clear()
         await self._shared_log.close()
+
+
+def _ended() -> StorageError:
+    return StorageError("The node ends before it is known what the shared log says.")
 
 
 def _lost(what: str) -> ReplicaLost:

@@ -101,6 +101,9 @@ class SharedLog(Protocol):
     async def reserve_ids(self, count: int) -> int:
         """The first of `count` numbers in a row that are given to nobody else; from `FIRST_ID` on."""
 
+    async def forget_before(self, seq: int) -> None:
+        """No node needs the entries before a position any more: they are removed, sooner or later."""
+
     def now_ns(self) -> int:
         """The clock that all nodes go by, as well as it is known here: ns since 1970."""
 

@@ -177,6 +177,10 @@ class MemoryLog:
         self._server.next_id += count
         return first
 
+    async def forget_before(self, seq: int) -> None:
+        await self._network.ask()
+        self._server.forgotten = max(self._server.forgotten, seq - 1)
+
     def now_ns(self) -> int:
         return self._server.clock()
 

@@ -1,0 +1,283 @@
+"""A node's way to a log in PostgreSQL. See `SharedLog` for the contract.
+
+An append is one statement: it moves the head row on if that is where it was thought to be, and inserts the
+entry only then. Nobody holds a lock between two messages, so a node that stops in the middle of anything is
+in nobody's way. Positions are taken once, since of two statements that change a row the second one looks
+again when the first is done; and the log has no gaps, since the row is let go after the entry can be seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from parabola.database.model.errors import UnusableData
+from parabola.database.shared_log.errors import LogUnreachable, ReplicaForked, ReplicaTooOld
+from parabola.database.shared_log.log import LANE_SECONDS, START, Appended, Entry, Head, Position
+from parabola.database.shared_log.postgres.courtesy import Courtesy
+from parabola.database.shared_log.postgres.server_clock import ServerClock
+from parabola.database.shared_log.postgres.session import Connection, Session, refuse_pooler
+from parabola.database.shared_log.postgres.tables import PARTITION, Tables
+
+__all__ = ["PostgresLog"]
+
+_log: Final = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 0.1
+"""The end of the log is looked at so often: a notice may be lost with its connection."""
+
+READ_ENTRIES: Final = 2000
+"""Entries looked at by one read."""
+
+APPEND: Final = """
+WITH moved AS (
+    UPDATE {schema}.head SET seq = seq + 1, batch = $3, ts = $2
+    WHERE seq = $1 AND batch IS NOT DISTINCT FROM $5 AND NOT closed
+        AND (lane IS NULL OR lane = $6 OR lane_until < clock_timestamp())
+    RETURNING seq
+), added AS (
+    INSERT INTO {schema}.log (seq, batch, node, ts, payload)
+    SELECT seq, $3, $6, $2, $4 FROM moved
+    RETURNING seq
+)
+SELECT pg_notify('{channel}', seq::text) FROM added
+"""
+
+READ: Final = """
+SELECT seq, batch, node, ts, CASE WHEN seq > $1 THEN payload END AS payload
+FROM (
+    SELECT *, sum(CASE WHEN seq > $1 THEN octet_length(payload) ELSE 0 END) OVER (ORDER BY seq) AS total
+    FROM (SELECT * FROM {schema}.log WHERE seq >= $1 ORDER BY seq LIMIT $3) AS next
+) AS summed
+WHERE total <= $2 OR seq <= $1 + 1
+ORDER BY seq
+"""
+"""The entry that is known already comes first, without its payload: for its name."""
+
+HEAD: Final = "SELECT seq, batch, ts, closed FROM {schema}.head"
+NAME: Final = "SELECT batch FROM {schema}.log WHERE seq = $1"
+TAKE_LANE: Final = """
+UPDATE {schema}.head SET lane = $1, lane_until = clock_timestamp() + $2 * interval '1 second'
+WHERE lane IS NULL OR lane = $1 OR lane_until < clock_timestamp()
+RETURNING true
+"""
+LEAVE_LANE: Final = "UPDATE {schema}.head SET lane = NULL, lane_until = NULL WHERE lane = $1"
+CLOSE: Final = "UPDATE {schema}.head SET closed = $1"
+RESERVE: Final = """
+UPDATE {schema}.settings SET value = (value::bigint + $1)::text WHERE name = 'next_id'
+RETURNING value::bigint - $1
+"""
+LOOK: Final = "SELECT seq, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM {schema}.head"
+
+
+class PostgresLog:
+    """Two connections: one appends, the other does all the rest. `open` makes one."""
+
+    def __init__(self, url: str, node: str, tables: Tables, clock: Callable[[], int]) -> None:
+        self.node = node
+        self._tables = tables
+        self._channel = f"{tables.schema}_log"
+        self._clock = ServerClock(clock)
+        self._writing = Session(url)
+        self._reading = Session(url, prepare=self._listen)
+        self._courtesy = Courtesy(self._writing, tables.schema)
+        self._on_news: Callable[[int | None], None] | None = None
+        self._polling: asyncio.Task[None] | None = None
+        self._sql = {
+            name: sql.format(schema=tables.schema, channel=self._channel)
+            for name, sql in (
+                ("append", APPEND),
+                ("read", READ),
+                ("head", HEAD),
+                ("name", NAME),
+                ("take_lane", TAKE_LANE),
+                ("leave_lane", LEAVE_LANE),
+                ("close", CLOSE),
+                ("reserve", RESERVE),
+                ("look", LOOK),
+            )
+        }
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        node: str,
+        *,
+        clock: Callable[[], int],
+        schema: str = "parabola",
+        partition: int = PARTITION,
+    ) -> PostgresLog:
+        """The log in a database of PostgreSQL, which is made if there is none.
+
+        `url` may name several hosts: the one that takes writes is used. `clock` is this machine's, in ns
+        since 1970, from which that of the server is told. Raises `UnusableData` for a server that cannot hold
+        a log, `LogUnreachable` where none answers.
+        """
+        await refuse_pooler(url)
+        tables = Tables(schema, partition)
+        log = cls(url, node, tables, clock)
+        making = Session(url)
+        try:
+            await making.run(tables.make)
+            await log._look()
+        except BaseException:
+            await log.close()
+            raise
+        finally:
+            await making.close()
+        return log
+
+    # Appending
+
+    async def append(self, after: Position, name: bytes, ts: int, payload: bytes) -> Appended:
+        arguments = (after.seq, ts, UUID(bytes=name), payload, _uuid(after.name), self.node)
+
+        async def send(connection: Connection) -> bool:
+            row = await connection.fetchrow(self._sql["append"], *arguments)
+            return row is not None
+
+        await self._courtesy.begin()
+        try:
+            is_ours = await self._writing.run(send)
+        except asyncpg.LockNotAvailableError:
+            return Appended.MOVED  # it waited for another one's statement, and is not in the log for certain
+        except (LogUnreachable, UnusableData) as error:
+            _log.warning("it is not known whether entry %d is in the shared log: %s", after.seq + 1, error)
+            return Appended.UNKNOWN
+        await self._courtesy.end(is_ours=is_ours)
+        return Appended.OURS if is_ours else Appended.MOVED
+
+    # Reading
+
+    async def entries_after(self, position: Position, limit: int) -> list[Entry]:
+        async def read(connection: Connection) -> list[Any]:
+            found: list[Any] = await connection.fetch(self._sql["read"], position.seq, limit, READ_ENTRIES)
+            return found
+
+        rows = await self._reading.run(read)
+        known = None
+        if rows and rows[0]["seq"] == position.seq:
+            known = rows.pop(0)
+        if known is not None and known["batch"].bytes != position.name:
+            raise _forked(position)
+        if known is None and position != START:
+            if not rows:
+                raise _forked(position)
+            raise ReplicaTooOld(_TOO_OLD)
+        if rows and rows[0]["seq"] != position.seq + 1:
+            raise ReplicaTooOld(_TOO_OLD)
+        return [
+            Entry(Position(row["seq"], row["batch"].bytes), row["node"], row["ts"], row["payload"])
+            for row in rows
+        ]
+
+    async def name_at(self, seq: int) -> bytes | None:
+        found: UUID | None = await self._reading.run(
+            lambda connection: connection.fetchval(self._sql["name"], seq)
+        )
+        return None if found is None else found.bytes
+
+    async def head(self) -> Head:
+        row: Any = await self._reading.run(lambda connection: connection.fetchrow(self._sql["head"]))
+        name = b"" if row["batch"] is None else row["batch"].bytes
+        return Head(Position(row["seq"], name), row["ts"], row["closed"])
+
+    # News
+
+    def follow(self, on_news: Callable[[int | None], None]) -> None:
+        self._on_news = on_news
+        self._polling = asyncio.get_running_loop().create_task(self._poll())
+
+    async def _listen(self, connection: Connection) -> None:
+        await connection.add_listener(self._channel, self._hear)
+        if self._on_news is not None:
+            self._on_news(None)  # what was told meanwhile nobody has heard
+
+    def _hear(self, connection: object, pid: int, channel: str, payload: object) -> None:
+        if self._on_news is not None:
+            self._on_news(int(str(payload)))
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                seq = await self._look()
+            except LogUnreachable as error:
+                _log.warning("%s", error)
+            except Exception:
+                _log.exception("looking at the shared log failed")
+            else:
+                if self._on_news is not None:
+                    self._on_news(seq)
+
+    async def _look(self) -> int:
+        """The newest position. Also looks at the server's clock, and sees to room for what comes."""
+
+        async def look(connection: Connection) -> int:
+            began = self._clock.here()
+            row = await connection.fetchrow(self._sql["look"])
+            self._clock.observe(began, row[1] * 1000)
+            seq: int = row[0]
+            await self._tables.see_to_partitions(connection, seq)
+            return seq
+
+        return await self._reading.run(look)
+
+    def now_ns(self) -> int:
+        return self._clock.now()
+
+    # The rest
+
+    async def take_lane(self) -> bool:
+        taken: bool | None = await self._reading.run(
+            lambda connection: connection.fetchval(self._sql["take_lane"], self.node, LANE_SECONDS)
+        )
+        return taken is True
+
+    async def leave_lane(self) -> None:
+        await self._reading.run(lambda connection: connection.execute(self._sql["leave_lane"], self.node))
+
+    async def set_closed(self, is_closed: bool) -> None:
+        await self._reading.run(lambda connection: connection.execute(self._sql["close"], is_closed))
+
+    async def reserve_ids(self, count: int) -> int:
+        first: int = await self._reading.run(
+            lambda connection: connection.fetchval(self._sql["reserve"], count)
+        )
+        return first
+
+    async def forget_before(self, seq: int) -> None:
+        await self._reading.run(lambda connection: self._tables.drop_partitions(connection, seq))
+
+    async def close(self) -> None:
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.wait([self._polling])
+        with suppress(LogUnreachable):
+            await self._courtesy.close()
+        await self._writing.close()
+        await self._reading.close()
+
+
+_TOO_OLD: Final = (
+    "The shared log has forgotten entries that this node has not read. Its copy of the data is made anew."
+)
+
+
+def _forked(position: Position) -> ReplicaForked:
+    return ReplicaForked(
+        f"The shared log does not have entry {position.seq} as this node knows it: PostgreSQL has lost what "
+        "it had confirmed, as a failover to an asynchronous standby does. This node's copy of the data is "
+        "made anew from the log."
+    )
+
+
+def _uuid(name: bytes) -> UUID | None:
+    return UUID(bytes=name) if name else None

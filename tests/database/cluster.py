@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ import orjson
 
 from database.nodes import HeldLog, poor_network
 from database.searching import create_indexes, words
-from database.stores import QUIET, collect, create_index, range_of
+from database.stores import QUIET, collect, crash_copy, create_index, range_of
 from parabola.database.commits import shared_durability
 from parabola.database.commits.turns import Turn
 from parabola.database.database import Database
@@ -29,6 +30,7 @@ from parabola.database.shared_log.log import Entry, Position
 from parabola.database.shared_log.memory_log import MemoryLogServer
 from parabola.database.shared_log.payload import decode
 from parabola.database.store.memory import MemoryPersistence
+from parabola.database.store.sqlite import SqlitePersistence
 from parabola.database.transaction import Transaction
 from parabola.values.errors import BadRequest, OutOfRetention
 
@@ -164,11 +166,15 @@ class Node:
     name: str
     database: Database
     log: HeldLog
+    place: Path | None = None
+    """Where its files are, if it has any."""
     live: list[Any] | None = None
     """What the node's live query shows last."""
     is_live: bool = False
     """Whether nothing has touched it since."""
     watching: asyncio.Task[None] | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Of those who find it lost."""
 
 
 @dataclass
@@ -181,6 +187,8 @@ class Cluster:
     network: bool = True
     patience: float = 120.0
     """Seconds after which the cluster is taken to stand still."""
+    directory: Path | None = None
+    """Nodes keep their copies there, and go on from what a crash leaves of them; else in memory."""
     ticks: int = 1_700_000_000 * 10**9
     events: int = 0
     requests: list[Request] = field(default_factory=list)
@@ -225,13 +233,20 @@ class Cluster:
             if self.network:
                 node.log._network = poor_network(self.random)
 
-    async def _node(self, name: str) -> Node:
+    async def _node(self, name: str, left: Path | None = None) -> Node:
+        """A node with what a crash has `left`, or with nothing."""
         log = HeldLog(self.server, name)
         skew = self.random.randrange(-(10**9), 10**9)
-        database = await Database.open(
-            MemoryPersistence(), log=log, retention=QUIET, clock=lambda: self.clock() + skew
-        )
-        return Node(name, database, log)
+        place = left
+        if place is None and self.directory is not None:
+            place = self.directory / f"{self.event()}"
+        store = MemoryPersistence() if place is None else SqlitePersistence.open(place)
+        try:
+            database = await Database.open(store, log=log, retention=QUIET, clock=lambda: self.clock() + skew)
+        except BaseException:
+            await store.close()
+            raise
+        return Node(name, database, log, place)
 
     async def end(self, node: Node, reason: str) -> None:
         """The node's process dies, whatever is on its way."""
@@ -244,24 +259,26 @@ class Cluster:
         await database.close()
 
     async def revive(self, node: Node) -> None:
-        """Another process takes the node's name, with nothing in its hands."""
-        if node.database.fault is None:
-            return
-        dead = node.database
-        await self.end(node, "lost")
-        if node.database is not dead:
-            return
-        while True:
-            fresh = None
-            try:
-                fresh = await self._node(node.name)
-                break
-            except StorageError:
-                continue
-        if self.network:
-            fresh.log._network = poor_network(self.random)
-        node.database, node.log, node.live = fresh.database, fresh.log, None
-        self._watch(node)
+        """Another process takes the node's name, with what is left of its disk if that is any good."""
+        async with node.turn:
+            if node.database.fault is None:
+                return
+            left = None
+            if node.place is not None:
+                left = crash_copy(node.place, node.place.with_name(f"{self.event()}"))
+            await self.end(node, "lost")
+            while True:
+                try:
+                    fresh = await self._node(node.name, left)
+                    break
+                except ReplicaLost:
+                    left = None
+                except StorageError:
+                    continue
+            if self.network:
+                fresh.log._network = poor_network(self.random)
+            node.database, node.log, node.place, node.live = fresh.database, fresh.log, fresh.place, None
+            self._watch(node)
 
     def _watch(self, node: Node) -> None:
         node.watching = asyncio.get_running_loop().create_task(self._follow(node))

@@ -5,7 +5,9 @@ And the check can fail: without validation, or with a log that does not compare 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -45,6 +47,16 @@ async def test_what_a_failover_lost_is_missing_and_nothing_else_is_wrong(
     clients: list[list[list[Step]]], trouble: list[str], seed: int
 ) -> None:
     assert await Cluster(Random(seed)).run(clients, [*trouble, "fork"]) == []
+
+
+@given(clients, st.lists(st.sampled_from(["kill", "kill", "fork"]), max_size=4), st.integers(0, 2**32))
+@settings(max_examples=15)
+async def test_a_node_goes_on_from_what_its_disk_has(
+    clients: list[list[list[Step]]], trouble: list[str], seed: int
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        cluster = Cluster(Random(seed), nodes=2, directory=Path(directory))
+        assert await cluster.run(clients, ["kill", *trouble]) == []
 
 
 def some_clients(random: Random) -> list[list[list[Step]]]:

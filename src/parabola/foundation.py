@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 from parabola.database.settings import DatabaseSettings
 from parabola.functions.activation import Activation
 from parabola.functions.engine import FunctionRunner
+from parabola.functions.processes.host_connection import ExecutedDatabase
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.settings import FunctionSettings
 from parabola.host_programs import host_programs
@@ -83,7 +84,13 @@ class Foundation:
             stack.push_async_callback(database.close)
             instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}
             packages = directory.absolute() / PACKAGES_FOLDER
-            hosts = replace(config.hosts, settings=config.functions, packages_directory=packages)
+            file = database.persistence.file
+            hosts = replace(
+                config.hosts,
+                settings=config.functions,
+                packages_directory=packages,
+                database=None if file is None else ExecutedDatabase(file.absolute(), database.limits),
+            )
             activation = Activation(database, hosts, instance)
             stack.push_async_callback(activation.close)
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))

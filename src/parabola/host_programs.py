@@ -68,7 +68,7 @@ def python_command(purpose: Purpose, memory: int = MEMORY) -> HostCommand:
     Queries and mutations are kept to half of it inside (`HostLimits.shared_memory`); an action that grows
     would otherwise take the machine's memory, and the system would choose whom to end.
     """
-    program = (sys.executable, "-m", "parabola.hosts.python", "--fd", "{fd}")
+    program = (sys.executable, "-m", "parabola.executors", "--fd", "{fd}")
     return HostCommand(
         "python",
         program,

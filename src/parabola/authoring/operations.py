@@ -162,6 +162,10 @@ class Syscalls(Protocol):
 class FinishableStream(Protocol):
     """A stream that can be told that nobody reads it any more."""
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it has begun, and its reader has not come to its end."""
+
     def cleanup_args(self) -> dict[str, Any] | None:
         """Arguments of the `1.0/queryCleanup` that is due, `None` when none is."""
 

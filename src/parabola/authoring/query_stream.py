@@ -95,6 +95,11 @@ class QueryStream:
         self._rows.extend(answer["values"])
         self._done = bool(answer["done"])
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether rows were asked for, and not all of them taken."""
+        return self._id is not None and (bool(self._rows) or not self._done)
+
     def cleanup_args(self) -> dict[str, Any] | None:
         """The `1.0/queryCleanup` that gives back rows nobody took; `None` when there are none."""
         if self._id is None or not self._rows:

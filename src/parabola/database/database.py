@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from copy import copy
 from random import Random
-from typing import Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from parabola.database.commits.committer import NEXT_ID, Committer, Durability
 from parabola.database.commits.local_durability import LocalDurability
@@ -29,6 +29,7 @@ from parabola.database.shared_log.id_blocks import IdBlocks
 from parabola.database.shared_log.joining import check_place, join
 from parabola.database.shared_log.log import SharedLog
 from parabola.database.shared_log.replica import Replica
+from parabola.database.store.commit_tail import CommitTail
 from parabola.database.store.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
 from parabola.database.transaction import Transaction
 from parabola.database.unique_keys import check_unique_keys, unique_rules
@@ -40,7 +41,7 @@ from parabola.database.upkeep.vacuum import RUNNING_TIME, Retention, Vacuum
 from parabola.database.usage import Limits, Usage
 from parabola.values.errors import OutOfRetention
 
-__all__ = ["CommitListener", "Database"]
+__all__ = ["CommitListener", "Database", "ExecutorStart"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -48,6 +49,18 @@ FORGOTTEN_AT_A_TIME: Final = 500
 """Commits that are forgotten before others get a turn of the event loop."""
 
 T = TypeVar("T")
+
+
+class ExecutorStart(NamedTuple):
+    """What an executor has to know to begin a transaction like one of the engine's."""
+
+    tail: CommitTail
+    ts: int
+    registry_ts: int
+    """Names tables, indexes and schemas: those that this commit has made."""
+    creation_time: float
+    """Of the next insert, in milliseconds since 1970."""
+
 
 CommitListener = Callable[[WriteSet, int], None]
 
@@ -83,7 +96,7 @@ class Database:
         self.oldest_document_ts = 0
         """The same for the log and for documents by id, which are kept longer."""
         self.turns = Turns()
-        """Of those who want the same table."""
+        """Of those who want the same document, or the same table."""
         self._kept: list[int] = []
         self._clock = clock
         self._listeners: list[CommitListener] = []
@@ -306,6 +319,19 @@ class Database:
             generation=committer.taken_back.generation,
         )
 
+    def executor_start(self, tx: Transaction) -> ExecutorStart | None:
+        """How another process can run a function on the snapshot of `tx`, which has read and written nothing
+        yet that the function can see. None where only this process can.
+        """
+        tail = self.persistence.commit_tail
+        if tail is None or tx.registry is not tx.began_with or not tx.registry.is_settled(tx.component):
+            return None
+        registry_ts = self._committer.registry_ts_at(tx.begin_ts)
+        # What an index was filled with before it was enabled is in the file, and in no commit.
+        if registry_ts > tail.file_ts:
+            return None
+        return ExecutorStart(tail, tx.begin_ts, registry_ts, tx.next_creation_time)
+
     async def commit(
         self, tx: Transaction, *, source: str = "", on_validated: Callable[[int], None] | None = None
     ) -> int:
@@ -336,47 +362,42 @@ class Database:
     ) -> tuple[T, int]:
         """Like `transact`; also the commit's timestamp."""
 
-        async def attempt(turn: Turn | None, in_lane: bool) -> tuple[T, int]:
+        async def attempt(turn: Turn) -> tuple[T, int]:
             tx = self.begin(writable=True)
             result = await write(tx)
-            end_turn = None if turn is None else (lambda ts: turn.end())
-            return result, await self.commit(tx, source=source, on_validated=end_turn)
+            return result, await self.commit(tx, source=source, on_validated=lambda ts: turn.validated(tx))
 
         return await self.contend(attempt)
 
     async def contend(
-        self, attempt: Callable[[Turn | None, bool], Awaitable[T]], function: str | None = None
+        self,
+        attempt: Callable[[Turn], Awaitable[T]],
+        function: str | None = None,
+        arguments: Callable[[], Mapping[str, Any]] | None = None,
     ) -> T:
         """What `attempt` returns once it has lost no conflict.
 
-        It is called until it raises no `ConflictError`, nor `TryAgain`, after which nothing of it may remain:
-        with the turn that it may end as soon as its commit is validated, or None where nobody competes, and
-        whether it holds the commit lane. A `function` whose calls keep losing waits for its turn from the
-        first attempt on.
+        It is called until it raises no `ConflictError`, nor `TryAgain`, after which nothing of it may remain;
+        with its turn, which it should end as soon as its commit is validated. Calls of a `function` that keep
+        losing wait for their turns from the first attempt on, by what their `arguments` tell.
         """
         turns = self.turns
-        table = None if function is None else turns.contended_table(function)
-        conflicts = 0
+        contender = turns.contender(function, arguments)
         while True:
-            in_lane = conflicts > TURNS_BEFORE_LANE
-            turn = None if table is None or in_lane else await turns.take(table)
+            in_lane = contender.conflicts > TURNS_BEFORE_LANE
+            turn = Turn(turns, contender, in_lane=True) if in_lane else await turns.take(contender)
             try:
                 async with self.commit_lane() if in_lane else nullcontext():
-                    result = await attempt(turn, in_lane)
-                if function is not None and not conflicts:
-                    turns.observe(function, table if turn is not None and turn.waited else None)
+                    result = await attempt(turn)
+                contender.has_committed(waited=turn.waited)
                 return result
             except ConflictError as error:
-                table = error.table or ""
-                if function is not None and not conflicts:
-                    turns.observe(function, table)
-                conflicts += 1
+                contender.has_lost(error.table, error.document_id)
             except TryAgain:
                 if self._ids is not None:
                     await self._ids.fill()
             finally:
-                if turn is not None:
-                    turn.end()
+                turn.end()
 
     def commit_lane(self) -> AbstractAsyncContextManager[None]:
         """Inside it only the current task commits: for a mutation that keeps losing against others."""

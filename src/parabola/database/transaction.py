@@ -46,7 +46,7 @@ from parabola.values.placeholders import UNDEFINED
 from parabola.values.sizes import check_document
 
 if TYPE_CHECKING:
-    from parabola.database.database import Database
+    from parabola.database.database import Database, ExecutorStart
 
 __all__ = ["Savepoint", "Transaction"]
 
@@ -95,6 +95,24 @@ class Transaction(Snapshot):
     @is_committed.setter
     def is_committed(self, value: bool) -> None:
         self._shared.is_committed = value
+
+    @property
+    def next_creation_time(self) -> float:
+        """The creation time of the next insert, in milliseconds since 1970."""
+        return self._shared.next_creation_time
+
+    @next_creation_time.setter
+    def next_creation_time(self, value: float) -> None:
+        self._shared.next_creation_time = value
+
+    def executor_start(self) -> ExecutorStart | None:
+        """See `Database.executor_start`."""
+        return self._database.executor_start(self)
+
+    @property
+    def began_with(self) -> Registry:
+        """Tables, indexes and schemas as of the beginning."""
+        return self._begin_registry
 
     @property
     def has_chosen_ids(self) -> bool:

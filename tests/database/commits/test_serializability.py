@@ -1,7 +1,8 @@
 """Every history is one of the mutations run one after another in timestamp order, crashes included.
 
-Random programs run concurrently, their steps interleaved at random, each over its own transaction; those that
-lose are run again. Then the committed ones are run once more, alone and in order, over a dictionary.
+Random programs run concurrently, their steps interleaved at random, each over its own transaction, on the
+database itself or on an executor's view of it; those that lose are run again. Then the committed ones are run
+once more, alone and in order, over a dictionary.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,6 +19,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from database.executor_driver import ExecutorDriver, executors_of, hand_over
 from database.stores import collect, crash_copy, create_index, opened, range_of
 from parabola.database.database import Database
 from parabola.database.model.errors import ConflictError
@@ -102,14 +105,19 @@ def replay(state: dict[float, float], program: list[tuple[str, int]]) -> list[An
     return seen
 
 
-async def run_until_committed(database: Database, run: Run, random: Random) -> None:
+async def run_until_committed(
+    database: Database, run: Run, random: Random, executors: Sequence[ExecutorDriver] = ()
+) -> None:
     async def pause() -> None:
         for _ in range(random.randrange(3)):
             await asyncio.sleep(0)
 
     while True:
         tx = database.begin(writable=True)
-        await perform(tx, run, pause)
+        own = random.choice(executors).begin(tx) if executors else None
+        await perform(tx if own is None else own.db, run, pause)
+        if own is not None:
+            hand_over(own, tx)
         await pause()
 
         def note(ts: int) -> None:
@@ -133,17 +141,18 @@ async def state_of(database: Database) -> dict[float, float]:
     return state
 
 
-@given(programs, st.integers(0, 2**32))
-@settings(max_examples=60)
+@given(programs, st.integers(0, 2**32), st.sampled_from([0, 2]))
+@settings(max_examples=120)
 async def test_concurrent_mutations_equal_a_serial_run_in_timestamp_order(
-    programs: list[list[tuple[str, int]]], seed: int
+    programs: list[list[tuple[str, int]]], seed: int, executors: int
 ) -> None:
     random = Random(seed)
     with tempfile.TemporaryDirectory() as directory:
         async with opened(Path(directory)) as database:
             await create_index(database, "t", "by_slot", "slot")
             runs = [Run(program) for program in programs]
-            await asyncio.gather(*(run_until_committed(database, run, random) for run in runs))
+            with executors_of(database, executors) as beside:
+                await asyncio.gather(*(run_until_committed(database, run, random, beside) for run in runs))
             state: dict[float, float] = {}
             for run in sorted(runs, key=in_order):
                 assert replay(state, run.program) == run.seen
@@ -157,10 +166,10 @@ def in_order(run: Run) -> tuple[int, bool]:
     return run.ts, not run.wrote
 
 
-@given(programs, st.integers(0, 2**32), st.integers(0, 40))
-@settings(max_examples=60)
+@given(programs, st.integers(0, 2**32), st.integers(0, 40), st.sampled_from([0, 2]))
+@settings(max_examples=80)
 async def test_a_crash_loses_no_acknowledged_commit_and_leaves_no_half_of_one(
-    programs: list[list[tuple[str, int]]], seed: int, crash_at: int
+    programs: list[list[tuple[str, int]]], seed: int, crash_at: int, executors: int
 ) -> None:
     random = Random(seed)
     with tempfile.TemporaryDirectory() as directory:
@@ -169,12 +178,15 @@ async def test_a_crash_loses_no_acknowledged_commit_and_leaves_no_half_of_one(
         async with opened(Path(directory) / "data") as database:
             await create_index(database, "t", "by_slot", "slot")
             base_ts = database.latest_ts
-            tasks = [asyncio.create_task(run_until_committed(database, run, random)) for run in runs]
-            for _ in range(crash_at):
-                await asyncio.sleep(0)
-            crash_copy(Path(directory) / "data", copy)
-            acknowledged = [run for run in runs if run.acknowledged]
-            await asyncio.gather(*tasks)
+            with executors_of(database, executors) as beside:
+                tasks = [
+                    asyncio.create_task(run_until_committed(database, run, random, beside)) for run in runs
+                ]
+                for _ in range(crash_at):
+                    await asyncio.sleep(0)
+                crash_copy(Path(directory) / "data", copy)
+                acknowledged = [run for run in runs if run.acknowledged]
+                await asyncio.gather(*tasks)
         async with opened(copy) as recovered:
             survived_ts = recovered.latest_ts
             assert survived_ts >= base_ts

@@ -1,12 +1,25 @@
-"""Turns of mutations that compete for a table."""
+"""Turns of mutations that compete for documents and tables."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
-from parabola.database.commits.turns import CONTENDED, Turns
+from parabola.database.commits.turns import CONTENDED, Contender, Place, Turns
+
+
+def contender(turns: Turns, *places: Place) -> Contender:
+    found = turns.contender(None)
+    found.places = set(places)
+    return found
+
+
+A, B, C = Place("t", "a"), Place("t", "b"), Place("t", "c")
 
 
 async def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
@@ -14,7 +27,7 @@ async def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
     order: list[int] = []
 
     async def take(number: int) -> None:
-        turn = await turns.take("t")
+        turn = await turns.take(contender(turns, A))
         order.append(number)
         await asyncio.sleep(0)
         turn.end()
@@ -25,64 +38,159 @@ async def test_turns_are_given_in_the_order_they_were_asked_for() -> None:
     assert turns._queues == {}
 
 
-async def test_tables_do_not_wait_for_each_other() -> None:
+async def test_places_do_not_wait_for_each_other() -> None:
     turns = Turns()
-    one = await turns.take("a")
-    two = await turns.take("b")
-    assert not one.waited
-    assert not two.waited
+    held = [await turns.take(contender(turns, place)) for place in (A, B, Place("t"))]
+    assert not any(turn.waited for turn in held)
 
 
-async def test_who_gives_up_waiting_passes_the_turn_on() -> None:
+async def test_nobody_waits_for_ever_who_wants_several_places() -> None:
     turns = Turns()
-    first = await turns.take("t")
-    impatient = asyncio.create_task(turns.take("t"))
-    patient = asyncio.create_task(turns.take("t"))
+    pairs = [(A, B), (B, A), (B, C), (C, A), (A, C), (C, B)] * 5
+    done = 0
+
+    async def hold(pair: tuple[Place, Place]) -> None:
+        nonlocal done
+        turn = await turns.take(contender(turns, *pair))
+        await asyncio.sleep(0)
+        turn.end()
+        done += 1
+
+    await asyncio.gather(*map(hold, pairs))
+    assert done == len(pairs)
+    assert turns._queues == {}
+
+
+@pytest.mark.parametrize("given", [False, True])
+async def test_who_gives_up_waiting_passes_on_what_it_had(given: bool) -> None:
+    turns = Turns()
+    first = await turns.take(contender(turns, B))
+    impatient = asyncio.create_task(turns.take(contender(turns, A, B)))
+    patient = asyncio.create_task(turns.take(contender(turns, A, B)))
     await asyncio.sleep(0)
-    first.end()
+    if given:
+        first.end()
     impatient.cancel()
+    await asyncio.gather(impatient, return_exceptions=True)
+    first.end()
     assert (await patient).waited
+
+
+def lose(turns: Turns, table: str, document: str, function: str = "m:f", **arguments: Any) -> None:
+    """A call that lost once, and then committed."""
+    call = calling(turns, function, **arguments)
+    call.has_lost(table, document)
+    call.has_written({document})
+    call.has_committed(waited=True)
+
+
+def commit(turns: Turns, *written: str, function: str = "m:f", **arguments: Any) -> None:
+    call = calling(turns, function, **arguments)
+    call.has_written(set(written))
+    call.has_committed(waited=False)
+
+
+def calling(turns: Turns, function: str = "m:f", **arguments: Any) -> Contender:
+    def given() -> Mapping[str, Any]:
+        return arguments
+
+    return turns.contender(function, given)
 
 
 def test_a_function_that_competes_often_takes_turns_from_the_start() -> None:
     turns = Turns()
     for _ in range(3):
-        turns.observe("m:f", "t")
-    assert turns.contended_table("m:f") is None
+        lose(turns, "t", "a")
+    assert calling(turns).places == set()
     for _ in range(3):
-        turns.observe("m:f", "t")
-    assert turns.contended_table("m:f") == "t"
-    assert turns.contended_table("m:g") is None
+        lose(turns, "t", "a")
+    assert calling(turns).places == {A}
+    assert calling(turns, "m:g").places == set()
 
 
 def test_a_function_that_competes_no_more_is_forgotten() -> None:
     turns = Turns()
     for _ in range(100):
-        turns.observe("m:f", "t")
-    assert turns._functions["m:f"][0] > CONTENDED
+        lose(turns, "t", "a")
+    assert turns._functions["m:f"].share > CONTENDED
     for _ in range(100):
-        turns.observe("m:f", None)
+        commit(turns, "z")
     assert turns._functions == {}
-    turns.observe("m:g", None)
+    commit(turns, function="m:g")
     assert turns._functions == {}
 
 
-async def test_most_attempts_at_a_hot_row_succeed(tmp_path: Path) -> None:
+def test_a_document_is_guessed_by_the_argument_that_means_it() -> None:
+    turns = Turns()
+    for number in range(60):
+        # Everybody pays `a` or `b` the same amount; who pays never matters.
+        payee = "ab"[number % 2]
+        lose(turns, "t", payee, payer=number, payee=payee, amount=1)
+    assert calling(turns, payer=0, payee="a", amount=1).places == {A}
+    assert calling(turns, payer=99, payee="b", amount=1).places == {B}
+    assert calling(turns, payer=99, payee="c", amount=1).places == set()
+    assert calling(turns, payer=99, payee="a", amount=7).places == {A}
+
+
+def test_what_was_guessed_wrongly_is_guessed_no_more() -> None:
+    turns = Turns()
+    for _ in range(20):
+        lose(turns, "t", "a", key=1)
+    assert calling(turns, key=1).places == {A}
+    for _ in range(3):
+        lose(turns, "t", "b", key=2)
+        commit(turns, "c", key=1)
+    assert calling(turns, key=1).places == set()
+
+
+def test_who_loses_at_one_document_after_the_other_waits_for_the_table() -> None:
+    turns = Turns()
+    for number in range(30):
+        call = calling(turns)
+        call.has_lost("t", f"{number}")
+        assert len(call.places) <= 2
+        call.has_lost("t", f"{number + 1}")
+        call.has_lost("t", f"{number + 2}")
+        assert call.places == {Place("t")}
+    assert calling(turns).places == {Place("t")}
+
+
+async def most_succeed(tmp_path: Path, world: ScriptedWorld, calls: list[dict[str, Any]]) -> None:
+    async with running(tmp_path, world) as engine:
+        for number in range(4):
+            assert (await engine.mutation("h:open", {"number": number})).error is None
+        world.runs.clear()
+
+        async def client(mine: list[dict[str, Any]]) -> None:
+            for args in mine:
+                assert (await engine.mutation("h:count", args)).error is None
+
+        await asyncio.gather(*(client(calls[start::16]) for start in range(16)))
+        rows = sum([row["n"] for row in (await engine.query("h:all", {})).value])
+        assert rows == len(calls)
+        assert len(world.runs) < 1.5 * len(calls)
+
+
+def counters() -> ScriptedWorld:
     world = ScriptedWorld()
+
+    @world.mutation("h:open")
+    async def open(run: ScriptedRun, args: dict) -> None:
+        await run.insert("counters", number=args["number"], n=0)
 
     @world.mutation("h:count")
     async def count(run: ScriptedRun, args: dict) -> None:
-        rows = await run.all("counters")
-        if rows:
-            await run.call("1.0/shallowMerge", {"id": rows[0]["_id"], "value": {"n": rows[0]["n"] + 1}})
-        else:
-            await run.insert("counters", n=1)
+        for row in await run.all("counters"):
+            if row["number"] == args.get("number", row["number"]):
+                await run.call("1.0/shallowMerge", {"id": row["_id"], "value": {"n": row["n"] + 1}})
+                return
 
-    async with running(tmp_path, world) as engine:
+    @world.query("h:all")
+    async def all(run: ScriptedRun, args: dict) -> Any:
+        return await run.all("counters")
 
-        async def client() -> None:
-            for _ in range(20):
-                assert (await engine.mutation("h:count")).error is None
+    return world
 
-        await asyncio.gather(*(client() for _ in range(16)))
-        assert len(world.runs) < 2 * 320
+
+async def test_most_attempts_at_a_hot_row_succeed(tmp_path: Path) -> None:
+    await most_succeed(tmp_path, counters(), [{}] * 320)

@@ -27,6 +27,7 @@ from parabola.database.commits.write_set import (
     WriteSet,
     document_write,
     effective_writes,
+    is_settled,
     resolved,
 )
 from parabola.database.model.errors import ConflictError, StorageError, StorageFailed
@@ -146,6 +147,15 @@ class Committer:
             return registries[-1][1]
         return registries[max(0, bisect_right(registries, ts, key=lambda entry: entry[0]) - 1)][1]
 
+    def registry_ts_at(self, ts: int) -> int:
+        """The commit that made the registry as of a timestamp within retention; 0 for one from before the
+        start.
+        """
+        registries = self._registries
+        if registries[-1][0] <= ts:
+            return registries[-1][0]
+        return registries[max(0, bisect_right(registries, ts, key=lambda entry: entry[0]) - 1)][0]
+
     def forget_registries_before(self, ts: int) -> None:
         """Drops what only reads before `ts` would need."""
         while len(self._registries) > 1 and self._registries[1][0] <= ts:
@@ -216,10 +226,17 @@ class Committer:
         registry = _registry_after(self.registry, writes)
         changes: list[Change] = []
         stored: list[DocumentWrite] = []
+        is_known = registry is tx.began_with
 
         def take(part: list[PendingWrite]) -> Commit:
             start = len(stored)
-            for id, table, old, new in part:
+            for write in part:
+                id, table, old, new, entries = write
+                if entries is not None and is_known and (new is None or is_settled(new.revision)):
+                    revision = None if new is None else new.revision.at(ts)
+                    changes.append(Change(table, id, old, revision))
+                    stored.append(DocumentWrite(table.tablet_id, id, old, revision, entries))
+                    continue
                 revision, value = (None, None) if new is None else resolved(new.revision, ts)
                 change = Change(table, id, old, revision)
                 changes.append(change)

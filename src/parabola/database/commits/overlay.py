@@ -11,17 +11,22 @@ from parabola.database.model.documents import Document, Revision
 from parabola.database.model.indexes import Index
 from parabola.database.model.intervals import Interval
 from parabola.database.model.tables import Table
+from parabola.database.store.persistence import EntryChange
 
 __all__ = ["Overlay", "PendingWrite"]
 
 
 class PendingWrite(NamedTuple):
-    """What a transaction did to one document in all: `old` is the stored revision, `new` what it is to be."""
+    """What a transaction did to one document in all: `old` is the stored revision, `new` what it is to be.
+
+    `entries` are its keys in the indexes of the table as the transaction sees them, where they are known.
+    """
 
     id: str
     table: Table
     old: Revision | None
     new: Document | None
+    entries: tuple[EntryChange, ...] | None = None
 
 
 class Overlay:

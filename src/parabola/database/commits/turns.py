@@ -1,109 +1,269 @@
-"""Turns for transactions that compete: those that want the same table run one after the other.
+"""Turns for transactions that compete: those that want the same document run one after the other.
 
-Without this, everyone who wants a hot row would run at once and one of them would win each round. A mutation
-that lost tries again in its turn; and a function that keeps losing takes its turn from the start. A turn ends
-with the commit's validation, long before the disk has confirmed it, since the next one may read it then. A
-mutation that loses even so is given the commit lane (`Database.commit_lane`), in which it cannot lose:
-contention never makes a mutation fail, it only makes it wait.
+Without this, everyone who wants a hot document would run at once and one of them would win each round. A
+mutation that lost tries again in its turn at what it lost; and calls of a function that keeps losing take
+their turns from the start, at what calls with such arguments have written before. A turn ends with the
+commit's validation, long before the disk has confirmed it, since the next one may read it then. A mutation
+that loses even so is given the commit lane (`Database.commit_lane`), in which it cannot lose: contention
+never makes a mutation fail, it only makes it wait.
+
+A guess may be wrong: then a call has waited for nothing, or runs twice. What is guessed is what has turned
+out right: by a value of one argument (`payer` was 7), or by the function alone. Functions that lose at one
+document after the other, such as those that read whole tables, take turns at the table.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-__all__ = ["CONTENDED", "TURNS_BEFORE_LANE", "Turn", "Turns"]
+if TYPE_CHECKING:
+    from parabola.database.transaction import Transaction
+
+__all__ = ["CONTENDED", "TURNS_BEFORE_LANE", "Contender", "Place", "Turn", "Turns"]
 
 TURNS_BEFORE_LANE: Final = 3
 """Conflicts after which a mutation takes the commit lane."""
 CONTENDED: Final = 0.3
 """The share of calls that compete from which a function takes turns at once."""
+LIKELY: Final = 0.85
+"""The share of right guesses from which a guess is acted upon."""
+_FIRST: Final = 0.9
+_WRONG: Final = 0.3
 _WEIGHT: Final = 0.1
 _MAX_FUNCTIONS: Final = 4096
+_MAX_GUESSES: Final = 4096
+"""Guesses of one function."""
+_MAX_TEXT: Final = 64
+"""Characters of an argument by which something is guessed: an id has fewer."""
+
+
+class Place(NamedTuple):
+    """What is competed for: a document, or (no id) a whole table."""
+
+    table: str
+    document_id: str = ""
+
+
+class _Guess:
+    """Where calls of one kind will write, and how often that was right lately."""
+
+    __slots__ = ("place", "share")
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.share = _FIRST
+
+    def was(self, right: bool) -> None:
+        self.share += ((1.0 if right else 0.0) - self.share) * _WEIGHT
+
+
+class _Function:
+    """How calls of one function compete."""
+
+    __slots__ = ("guesses", "share", "spread", "table")
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        """Of its calls that have competed."""
+        self.spread = 0.0
+        """Of its losses with a turn at documents."""
+        self.table = ""
+        self.guesses: dict[tuple[str, Any], _Guess] = {}
+        """By the name and the value of an argument; by an empty name for all calls."""
 
 
 class _Queue:
-    """Those who want one table: one of them has the turn."""
+    """Those who want one place: one of them has the turn."""
 
-    __slots__ = ("taken", "waiting")
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self.taken = False
         self.waiting: deque[asyncio.Future[None]] = deque()
 
 
 class Turn:
     """Permission to try. Give it back with `end`, once or more often."""
 
-    __slots__ = ("_ended", "_table", "_turns", "waited")
+    __slots__ = ("_contender", "_places", "_turns", "in_lane", "waited")
 
-    def __init__(self, turns: Turns, table: str, waited: bool) -> None:
+    def __init__(self, turns: Turns, contender: Contender, *, in_lane: bool = False) -> None:
         self._turns = turns
-        self._table = table
-        self._ended = False
-        self.waited = waited
+        self._contender = contender
+        self._places: list[Place] = []
+        self.in_lane = in_lane
+        """Whether the commit lane is held: nobody else commits."""
+        self.waited = False
         """True when others were before."""
+
+    def validated(self, tx: Transaction) -> None:
+        """The commit has its place in the order: the next one may read it."""
+        self.end()
+        self._contender.has_written({write.id for write in tx.overlay})
 
     def end(self) -> None:
         """Let the next one try."""
-        if not self._ended:
-            self._ended = True
-            self._turns._next(self._table)
+        places, self._places = self._places, []
+        for place in places:
+            self._turns.pass_on(place)
+
+
+class Contender:
+    """One call that is tried until it has committed: what it has lost at, and what it waits for."""
+
+    __slots__ = ("_arguments", "_function", "_known", "_names", "_turns", "conflicts", "places")
+
+    def __init__(
+        self, turns: Turns, function: str | None, arguments: Callable[[], Mapping[str, Any]] | None
+    ) -> None:
+        self._turns = turns
+        self._function = function
+        self._arguments = arguments
+        self._names: tuple[tuple[str, Any], ...] | None = None
+        self._known = None if function is None else turns.function(function)
+        self.conflicts = 0
+        self.places: set[Place] = set() if self._known is None else self._guessed(self._known)
+
+    def _guessed(self, known: _Function) -> set[Place]:
+        """Where it will probably compete."""
+        if known.share < CONTENDED:
+            return set()
+        if known.spread > 0.5:
+            return {Place(known.table)}
+        found = (known.guesses.get(kind) for kind in self._kinds())
+        return {guess.place for guess in found if guess is not None and guess.share >= LIKELY}
+
+    def _kinds(self) -> tuple[tuple[str, Any], ...]:
+        """By what its writes may be guessed."""
+        if self._names is None:
+            arguments = {} if self._arguments is None else self._arguments()
+            self._names = (
+                ("", None),
+                *(
+                    (name, value)
+                    for name, value in arguments.items()
+                    if isinstance(value, int | float) or (isinstance(value, str) and len(value) <= _MAX_TEXT)
+                ),
+            )
+        return self._names
+
+    def has_lost(self, table: str | None, document_id: str | None) -> None:
+        """It has lost a conflict, at this document as far as that is known."""
+        place = Place(table or "", document_id or "")
+        if self._function is not None:
+            known = self._known = self._turns.function(self._function, make=True)
+            assert known is not None
+            if not self.conflicts:
+                known.share += (1 - known.share) * _WEIGHT
+            elif self.places:
+                known.spread += (1 - known.spread) * _WEIGHT
+            known.table = place.table
+            self._learn(known, place)
+        self.conflicts += 1
+        # One more place each time; then, where that does not help, the table as a whole.
+        if self.conflicts < TURNS_BEFORE_LANE and place.document_id:
+            self.places = {each for each in self.places if each.document_id} | {place}
+        else:
+            self.places = {Place(place.table)}
+
+    def _learn(self, known: _Function, place: Place) -> None:
+        for kind in self._kinds():
+            guess = known.guesses.get(kind)
+            if guess is not None and guess.share >= _WRONG:
+                guess.was(guess.place == place)
+                continue
+            if guess is None and len(known.guesses) >= _MAX_GUESSES:
+                del known.guesses[next(iter(known.guesses))]
+            known.guesses[kind] = _Guess(place)
+
+    def has_committed(self, *, waited: bool) -> None:
+        """It has committed; `waited` for others before the last attempt."""
+        known = self._known
+        if known is None:
+            return
+        if self.conflicts:
+            known.spread -= known.spread * _WEIGHT
+        elif waited:
+            known.share += (1 - known.share) * _WEIGHT
+        else:
+            known.share -= known.share * _WEIGHT
+            if known.share < 0.01 and self._function is not None:
+                self._turns.forget(self._function)
+
+    def has_written(self, ids: set[str]) -> None:
+        """Which documents it has written: what was guessed is compared with that."""
+        known = self._known
+        if known is not None and known.share >= CONTENDED:
+            for kind in self._kinds():
+                guess = known.guesses.get(kind)
+                if guess is not None:
+                    guess.was(guess.place.document_id in ids)
 
 
 class Turns:
-    """A queue for each contended table, and which functions compete. What is not contended costs nothing."""
+    """A queue for each contended place, and which functions compete. What is not contended costs nothing."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, _Queue] = {}
-        self._functions: dict[str, tuple[float, str]] = {}
+        self._queues: dict[Place, _Queue] = {}
+        self._functions: dict[str, _Function] = {}
 
-    def contended_table(self, function: str) -> str | None:
-        """The table this function should take a turn for from the start, if it is one of those."""
-        known = self._functions.get(function)
-        return known[1] if known is not None and known[0] >= CONTENDED else None
+    def contender(
+        self, function: str | None, arguments: Callable[[], Mapping[str, Any]] | None = None
+    ) -> Contender:
+        """Somebody who is about to try. What calls of a `function` compete for is remembered, by their
+        `arguments`.
+        """
+        return Contender(self, function, arguments)
 
-    def observe(self, function: str, table: str | None) -> None:
-        """A call has competed for a table, or (`None`) has not."""
-        known = self._functions.get(function)
-        if table is None:
-            if known is None:
-                return
-            share = known[0] * (1 - _WEIGHT)
-            if share < 0.01:
-                del self._functions[function]
-            else:
-                self._functions[function] = (share, known[1])
-            return
-        share = 0.0 if known is None else known[0]
-        if known is None and len(self._functions) >= _MAX_FUNCTIONS:
-            self._functions.pop(next(iter(self._functions)))
-        self._functions[function] = (share + (1 - share) * _WEIGHT, table)
+    def function(self, name: str, *, make: bool = False) -> _Function | None:
+        """What is known of a function."""
+        known = self._functions.get(name)
+        if known is None and make:
+            if len(self._functions) >= _MAX_FUNCTIONS:
+                del self._functions[next(iter(self._functions))]
+            known = self._functions[name] = _Function()
+        return known
 
-    async def take(self, table: str) -> Turn:
-        """Wait until everyone who came before for this table has had a turn."""
-        queue = self._queues.get(table)
-        if queue is None:
-            queue = self._queues[table] = _Queue()
-        if not queue.taken:
-            queue.taken = True
-            return Turn(self, table, waited=False)
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.waiting.append(waiter)
+    def forget(self, name: str) -> None:
+        """A function competes no more."""
+        self._functions.pop(name, None)
+
+    async def take(self, contender: Contender) -> Turn:
+        """Wait until everyone who came before for these places has had a turn."""
+        turn = Turn(self, contender)
         try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self._next(table)  # the turn had just been given to the one who does not want it any more
+            # In one order for all: nobody waits for somebody who waits for him.
+            for place in sorted(contender.places):
+                await self._take(place, turn)
+        except BaseException:
+            turn.end()
             raise
-        return Turn(self, table, waited=True)
+        return turn
 
-    def _next(self, table: str) -> None:
-        queue = self._queues[table]
+    async def _take(self, place: Place, turn: Turn) -> None:
+        queue = self._queues.get(place)
+        if queue is None:
+            self._queues[place] = _Queue()
+        else:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            queue.waiting.append(waiter)
+            turn.waited = True
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self.pass_on(place)  # the turn had just been given to who does not want it any more
+                raise
+        turn._places.append(place)
+
+    def pass_on(self, place: Place) -> None:
+        """The turn at a place is over."""
+        queue = self._queues[place]
         while queue.waiting:
             waiter = queue.waiting.popleft()
             if not waiter.done():
                 waiter.set_result(None)
                 return
-        del self._queues[table]
+        del self._queues[place]

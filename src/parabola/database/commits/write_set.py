@@ -15,7 +15,15 @@ from parabola.values.encoding import dumps
 from parabola.values.int64 import Int64
 from parabola.values.placeholders import COMMIT_TS
 
-__all__ = ["Change", "WriteSet", "document_write", "effective_writes", "is_effective", "resolved"]
+__all__ = [
+    "Change",
+    "WriteSet",
+    "document_write",
+    "effective_writes",
+    "is_effective",
+    "is_settled",
+    "resolved",
+]
 
 _COMMIT_TS_JSON: Final = dumps(COMMIT_TS)
 """In a document's JSON only the placeholder itself reads like this: in a string the quotes are escaped, and
@@ -80,6 +88,11 @@ def is_effective(write: PendingWrite) -> bool:
     if old is None:
         return new is not None
     return new is None or new.raw != old.raw
+
+
+def is_settled(revision: Revision) -> bool:
+    """Whether a pending revision is committed as it stands, whenever that is."""
+    return _COMMIT_TS_JSON not in revision.raw
 
 
 def resolved(revision: Revision, ts: int) -> tuple[Revision, dict[str, Any]]:

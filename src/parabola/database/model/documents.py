@@ -58,6 +58,10 @@ class Revision:
         assert isinstance(decoded, dict)
         return decoded
 
+    def at(self, ts: int) -> Revision:
+        """The same as the commit at `ts` stores it, with nothing decoded."""
+        return Revision(self.id, ts, self.raw, self.size)
+
     def bare(self) -> Revision:
         """The same with nothing decoded."""
         return Revision(self.id, self.ts, self.raw, self.size, self.number)

@@ -98,7 +98,15 @@ class Registry:
     it stands it is also the `TableNames` of the root app.
     """
 
-    __slots__ = ("_by_name", "_by_number", "_by_tablet", "_indexes", "_schemas", "_unique_schemas")
+    __slots__ = (
+        "_by_name",
+        "_by_number",
+        "_by_tablet",
+        "_indexes",
+        "_schemas",
+        "_settled",
+        "_unique_schemas",
+    )
 
     def __init__(self) -> None:
         self._by_tablet: dict[int, Table] = {}
@@ -107,6 +115,7 @@ class Registry:
         self._indexes: dict[int, tuple[Index, ...]] = {}
         self._schemas: dict[str, tuple[SchemaRow, ...]] = {}
         self._unique_schemas: list[tuple[str, SchemaRow]] | None = None
+        self._settled: dict[str, bool] = {}
 
     # Tables
 
@@ -182,6 +191,20 @@ class Registry:
             ]
         return self._unique_schemas
 
+    def is_settled(self, component: str = "") -> bool:
+        """Whether the documents of a component are held to its active schema and to nothing else: no other
+        schema is being pushed, and none is staged.
+        """
+        settled = self._settled.get(component)
+        if settled is None:
+            active = self.active_schema(component)
+            staged = () if active is None else active.schema.tables.values()
+            settled = self.pending_schema(component) is None and not any(
+                table.staged_type is not None for table in staged
+            )
+            self._settled[component] = settled
+        return settled
+
     def is_unique(self, table: Table, index: Index) -> bool:
         """Whether the active schema calls an index unique, and that of this very form."""
         active = self.active_schema(table.component)
@@ -223,6 +246,7 @@ class Registry:
         copy._indexes = self._indexes.copy() if indexes else self._indexes
         copy._schemas = self._schemas.copy() if schemas else self._schemas
         copy._unique_schemas = None if schemas else self._unique_schemas
+        copy._settled = {} if schemas else self._settled
         return copy
 
     def _change(self, table: Table, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:

@@ -17,6 +17,7 @@ from sortedcontainers import SortedDict  # type: ignore[import-untyped]
 from parabola.database.model.documents import Revision
 from parabola.database.model.indexes import id_key
 from parabola.database.model.intervals import Interval
+from parabola.database.store.commit_tail import CommitTail
 from parabola.database.store.persistence import (
     DOCUMENTS_BEFORE,
     NO_PROPERTIES,
@@ -60,6 +61,8 @@ class MemoryPersistence:
         self.newest_ts = 0
         self.rollbacks = 0
         self.derived_directory: Path | None = None
+        self.file: Path | None = None
+        self.commit_tail: CommitTail | None = None
         self._numbers = 0
         self._properties: dict[str, bytes] = {}
         self._sizes: dict[int, TableSize] = {}

@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from parabola.database.model.documents import Revision
 from parabola.database.model.errors import StorageError
 from parabola.database.model.intervals import Interval
 
+if TYPE_CHECKING:
+    from parabola.database.store.commit_tail import CommitTail
+
 __all__ = [
     "DOCUMENTS_BEFORE",
     "NO_PROPERTIES",
     "Commit",
+    "DocumentReads",
     "DocumentWrite",
     "EntryChange",
     "KeyOf",
@@ -107,7 +111,22 @@ class TailEntry(NamedTuple):
     raw: bytes | None
 
 
-class Persistence(Protocol):
+class DocumentReads(Protocol):
+    """The reading of documents at a timestamp."""
+
+    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        """The document as of `ts`, or None."""
+
+    async def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        """The next at most `limit` entries of an index as of `ts`, in key order; fewer large ones."""
+
+    def damaged(self, what: str) -> StorageError:
+        """The error to raise where what is stored contradicts itself; no more writes are taken."""
+
+
+class Persistence(DocumentReads, Protocol):
     """A store. Calls come from one event loop; only `flush`, `ready` and `close` really wait on SQLite.
 
     A failed write raises a `StorageError`. Then everything appended after `newest_ts` is gone and `rollbacks`
@@ -127,15 +146,13 @@ class Persistence(Protocol):
     def derived_directory(self) -> Path | None:
         """Where derived indexes keep their files; None where nothing outlives the process."""
 
+    file: Path | None
+    """The file that executors open; None where no other process can read the store."""
+
+    commit_tail: CommitTail | None
+    """What executors are told; None where no other process can read the store."""
+
     async def load(self) -> PersistedState: ...
-
-    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
-        """The document as of `ts`, or None."""
-
-    async def scan(
-        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
-    ) -> Rows[tuple[bytes, Revision]]:
-        """The next at most `limit` entries of an index as of `ts`, in key order; fewer large ones."""
 
     async def revision_times(
         self, tablet_id: int, interval: Interval, ts: int, limit: int
@@ -203,8 +220,5 @@ class Persistence(Protocol):
         """Sees whether what keeps the data is still in its place. Raises `DataDirectoryLost` where it is not;
         then no more writes are taken.
         """
-
-    def damaged(self, what: str) -> StorageError:
-        """The error to raise where what is stored contradicts itself; no more writes are taken."""
 
     async def close(self) -> None: ...

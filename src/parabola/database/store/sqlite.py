@@ -44,6 +44,7 @@ from parabola.database.model.intervals import Interval
 from parabola.database.settings import DatabaseSettings
 from parabola.database.store import sqlite_statements as sql
 from parabola.database.store.checksums import Damage, revision_checksum
+from parabola.database.store.commit_tail import CommitTail
 from parabola.database.store.data_place import DataPlace
 from parabola.database.store.directory_lock import DirectoryLock
 from parabola.database.store.high_mark import HighMark
@@ -117,6 +118,7 @@ class SqlitePersistence:
         self.rollbacks = 0
         self._lock = lock
         self._path = directory / FILE_NAME
+        self.file: Path | None = self._path
         self.derived_directory: Path | None = directory / DERIVED_NAME
         self._mark = HighMark(directory)
         check_end(self._path, self._mark, newest_ts=None)
@@ -176,7 +178,7 @@ class SqlitePersistence:
         db.executescript(sql.CREATE)
         self._upgrade()
         self._sizes = TableSizes(db)
-        self._reads = SqliteReads(db, self._cache, self._sizes)
+        self._reads = SqliteReads(db, self._cache, self._sizes.__contains__)
         self._recall()
         check_newest(db, self._path)
         check_end(self._path, self._mark, self.newest_ts)
@@ -193,6 +195,8 @@ class SqlitePersistence:
         self._old_rows = OldRows(db, self._reads.removed_ts)
         self._reads.opened_ts = self._synced_ts = self.newest_ts
         self._mark.advance(self.newest_ts)
+        self._tail = CommitTail(self.newest_ts)
+        self.commit_tail: CommitTail | None = self._tail
 
     def _upgrade(self) -> None:
         db = self._db
@@ -271,6 +275,7 @@ class SqlitePersistence:
         except sqlite3.Error as error:
             raise self._rolled_back(error) from error
         self.newest_ts = commit.ts
+        self._tail.append(commit)
 
     async def append_parts(self, parts: Iterable[Commit]) -> None:
         self._writable.clear()
@@ -281,6 +286,7 @@ class SqlitePersistence:
             for part in parts:
                 self._check_fault()
                 self._append(part)
+                self._tail.append(part)
                 ts = part.ts
                 await asyncio.sleep(0)
             self._check_fault()
@@ -371,6 +377,7 @@ class SqlitePersistence:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._rolled_back(error) from error
+        self._tail.handed_over(self.newest_ts)
 
     def _rolled_back(self, error: sqlite3.Error) -> StorageError:
         """Drops the open SQL transaction, and says why."""
@@ -397,6 +404,7 @@ class SqlitePersistence:
         self._recall()
         if self._fault is not None:
             self.newest_ts = self._synced_ts
+        self._tail.take_back(self.newest_ts)
         _log.error("a write to %s failed and was undone: %s", self._path, error)
 
     def _failed(self, what: str) -> StorageFailed:

@@ -6,6 +6,7 @@ Everything here raises `Damage` or `sqlite3.DatabaseError` for what cannot be re
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from struct import error as StructError
 from typing import Final
 from zlib import crc32
@@ -19,7 +20,6 @@ from parabola.database.store import sqlite_statements as sql
 from parabola.database.store.checksums import PLACE, Damage, RevisionRow, check_revision
 from parabola.database.store.persistence import Order, Rows, TailEntry
 from parabola.database.store.revision_cache import RevisionCache
-from parabola.database.store.table_sizes import TableSizes
 
 __all__ = ["SqliteReads"]
 
@@ -33,10 +33,12 @@ MAX_KEY: Final = b"\xff"
 class SqliteReads:
     """The reads of one connection. See `Persistence` for what they answer."""
 
-    def __init__(self, db: sqlite3.Connection, cache: RevisionCache, sizes: TableSizes) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, cache: RevisionCache, is_tablet: Callable[[int], bool]
+    ) -> None:
         self._db = db
         self._cache = cache
-        self._sizes = sizes
+        self._is_tablet = is_tablet
         self.removed_ts: dict[int, int] = {}
         """For each index the newest commit that removed a key from it; those from before the start may be
         missing."""
@@ -69,7 +71,7 @@ class SqliteReads:
         found = db.execute(sql.SCAN_LIVE[order], (index_id, start, end, ts, limit)).fetchall()
         exhausted = len(found) < limit
         if self.removed_ts.get(index_id, self.opened_ts) > ts:
-            history = sql.SCAN_SUPERSEDED if index_id in self._sizes else sql.SCAN_REMOVED
+            history = sql.SCAN_SUPERSEDED if self._is_tablet(index_id) else sql.SCAN_REMOVED
             past = db.execute(history[order], (index_id, ts, start, end, ts, limit)).fetchall()
             if past:
                 found = sorted(found + past, reverse=order == "desc")

@@ -23,7 +23,7 @@ from parabola.database.model.system_tables import (
     TABLES_TABLET,
 )
 from parabola.database.model.tables import Registry, Table, row_of_index, row_of_table
-from parabola.database.store.persistence import Commit, Persistence
+from parabola.database.store.persistence import Commit, DocumentReads
 from parabola.values.encoding import dumps
 from parabola.values.ids import new_id
 from parabola.values.sizes import size_of
@@ -84,7 +84,7 @@ class _RowMaker:
         return {**row, "_id": id, "_creationTime": time}
 
 
-async def load_registry(persistence: Persistence, ts: int) -> Registry:
+async def load_registry(persistence: DocumentReads, ts: int) -> Registry:
     """The registry as of `ts`, from the rows of the metadata tables.
 
     Raises `StorageDamaged` where these contradict themselves: with a table or an index less, what is stored
@@ -113,11 +113,11 @@ async def load_registry(persistence: Persistence, ts: int) -> Registry:
     return registry
 
 
-async def _rows(persistence: Persistence, tablet_id: int, ts: int) -> list[dict[str, Any]]:
+async def _rows(persistence: DocumentReads, tablet_id: int, ts: int) -> list[dict[str, Any]]:
     return [revision.value for _, revision in await _entries(persistence, tablet_id, ts)]
 
 
-async def _entries(persistence: Persistence, index_id: int, ts: int) -> list[tuple[bytes, Revision]]:
+async def _entries(persistence: DocumentReads, index_id: int, ts: int) -> list[tuple[bytes, Revision]]:
     entries: list[tuple[bytes, Revision]] = []
     interval = Interval.everything()
     while True:

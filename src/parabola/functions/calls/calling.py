@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
-from parabola.functions.calls.arguments import Arguments, EncodedArguments
+from parabola.functions.calls.arguments import UNREADABLE, Arguments, EncodedArguments
 from parabola.functions.calls.refusals import refused
 from parabola.functions.deployed.components import Component
 from parabola.functions.deployed.deployment import KIND_TITLES, Deployment, FunctionSpec
@@ -123,6 +124,15 @@ class Call:
         """
         name = path if isinstance(path, FunctionPath) else parse_path(path)
         return cls(name, args, identity, component, not identity.is_admin, request or RequestContext())
+
+    def named_arguments(self) -> Mapping[str, Any]:
+        """The arguments by their names, encoded; nothing where they are of no such form."""
+        try:
+            parsed = self.args.parse()
+        except UNREADABLE:
+            return {}
+        given = parsed[0] if isinstance(parsed, list) and parsed else parsed
+        return given if isinstance(given, dict) else {}
 
     def resolve(self, deployment: Deployment, kind: str) -> Callee:
         """The function in a deployment, and its decoded arguments. Raises `CallRefused`."""

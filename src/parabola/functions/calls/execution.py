@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from parabola.database.transaction_state import TransactionState, absorb, depend_on_everything
 from parabola.functions.calls.arguments import Arguments, check_arguments
 from parabola.functions.calls.deadlines import DeadlinePassed
 from parabola.functions.calls.named_tables import check_named_table
@@ -31,6 +32,7 @@ from parabola.functions.outcomes.logs import LogCollector
 from parabola.functions.processes.host_connection import HostLost, Run, RunRequest
 from parabola.functions.processes.host_messages import (
     NO_USAGE,
+    Again,
     Done,
     Failed,
     HostCall,
@@ -174,6 +176,8 @@ class Execution:
         if self.spec.native is not None:
             return await self._run_natively(self.spec.native)
         message = await self._converse()
+        if self.transaction is not None and message.state is not None:
+            self._absorb(message.state)
         usage = message.usage or NO_USAGE
         self._take_usage(usage)
         if message.logs:
@@ -213,7 +217,24 @@ class Execution:
         return Outcome(value_json, None, len(value_json))
 
     async def _converse(self) -> Done | Failed:
-        """Start the run and serve its calls until its last message."""
+        """Run the function on a host until its last message: on the host's own transaction where that can be,
+        and again on the engine's where it turns out that it cannot.
+        """
+        if self.depth == 0 and self.transaction is not None and self.kind in ("query", "mutation"):
+            hosts, path = self.attempt.hosts, self.spec.path
+            if path not in hosts.needs_engine:
+                message = await self._run_on_host(executed=True)
+                if not isinstance(message, Again):
+                    return message
+                hosts.needs_engine.add(path)
+        message = await self._run_on_host(executed=False)
+        assert not isinstance(message, Again)
+        return message
+
+    async def _run_on_host(self, *, executed: bool) -> Done | Failed | Again:
+        """Start the run and serve its calls until its last message. With `executed` the host may do what it
+        can by itself.
+        """
         attempt = self.attempt
         request = RunRequest(
             kind=self.kind,
@@ -228,6 +249,7 @@ class Execution:
             user_ms_used=attempt.user_ms,
             nested=self.depth > 0,
             component=None if self.component.is_app else attempt.hosts.component(self.component),
+            start=self.db.executor_start() if executed else None,
         )
         run = await attempt.hosts.run(
             self.spec.runtime, request, nested=self.depth > 0, losses=attempt.losses
@@ -245,6 +267,9 @@ class Execution:
                     if in_action:
                         self._start_operations(run, message.calls)
                     else:
+                        if message.state is not None:
+                            self._absorb(message.state)
+                            run.is_executed = False
                         if message.logs:
                             self._log(message.logs)  # these stand before the lines of functions called now
                         user_ms = message.user_ms
@@ -253,7 +278,9 @@ class Execution:
                         replies = [await self._serve(call) for call in message.calls]
                         others = None if user_ms is None else attempt.user_ms - self._user_ms
                         run.reply(replies, self._new_tables(), others)
-                elif type(message) is Done or type(message) is Failed:
+                elif type(message) is Done or type(message) is Failed or type(message) is Again:
+                    if run.is_executed and not isinstance(message, Again) and message.state is None:
+                        depend_on_everything(self.db)  # its host has ended, and what it read is not known
                     return message
                 elif type(message) is Log:
                     self._log(message.lines)
@@ -267,6 +294,12 @@ class Execution:
             deadlines.forget(run)
             for task in self._operations or ():
                 task.cancel()
+
+    def _absorb(self, state: TransactionState) -> None:
+        try:
+            absorb(self.db, state)
+        except ValueError as error:
+            raise InternalServerError(f"{self.spec.path} cannot be committed: {error}") from error
 
     def started(self, run: Run) -> None:
         """The run has been handed to its host."""

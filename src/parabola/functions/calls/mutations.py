@@ -80,21 +80,22 @@ class Mutations:
     async def _run(self, request: MutationRequest) -> FunctionResult:
         losses = HostLosses()
 
-        async def attempt(turn: Turn | None, in_lane: bool) -> FunctionResult:
+        async def attempt(turn: Turn) -> FunctionResult:
             runner = self._runner
             try:
                 # Who holds the lane must not wait for a switch, whose commit waits for the lane.
-                active = runner.active if in_lane else await runner.current()
+                active = runner.active if turn.in_lane else await runner.current()
                 return await self._attempt(request, active, turn, losses)
             except HostLost:  # it has been counted
                 raise TryAgain from None
             finally:
                 losses.end_try()
 
-        return await self._runner.database.contend(attempt, request.call.name.canonical)
+        call = request.call
+        return await self._runner.database.contend(attempt, call.name.canonical, call.named_arguments)
 
     async def _attempt(
-        self, request: MutationRequest, active: Active, turn: Turn | None, losses: HostLosses
+        self, request: MutationRequest, active: Active, turn: Turn, losses: HostLosses
     ) -> FunctionResult:
         """One attempt. Raises `ConflictError` and `HostLost`, after which nothing of it remains."""
         runner, database = self._runner, self._runner.database
@@ -111,8 +112,7 @@ class Mutations:
         ts = transaction.begin_ts
 
         def validated(ts: int) -> None:
-            if turn is not None:
-                turn.end()
+            turn.validated(transaction)
             if request.on_committing is not None:
                 request.on_committing(ts)
 

@@ -71,6 +71,8 @@ class Runtime:
     """Queries and mutations too, and not actions alone."""
     installs_packages: bool = False
     """Modules may import packages that the server installs (deploy-api §5.2)."""
+    executes: bool = False
+    """Its hosts run the transactions of queries and mutations by themselves as far as they can."""
     begins_as_copy: bool = False
     """Hosts are copies of one that has loaded everything, components too."""
     answers_normalize_id: bool = False
@@ -115,6 +117,7 @@ RUNTIMES: Final[Mapping[RuntimeName, Runtime]] = {
             "python",
             lambda settings: settings.action_seconds,
             MAX_ARGUMENTS_SIZE,
+            executes=True,
             begins_as_copy=True,
         ),
         Runtime(

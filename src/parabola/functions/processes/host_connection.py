@@ -12,7 +12,7 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
@@ -23,6 +23,7 @@ from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName, host_limits
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure, HostError
 from parabola.functions.processes.host_messages import (
+    Again,
     Analysis,
     Done,
     Failed,
@@ -51,6 +52,8 @@ from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.sizes import humanize
 
 if TYPE_CHECKING:
+    from parabola.database.database import ExecutorStart
+    from parabola.database.usage import Limits
     from parabola.functions.processes.host_losses import HostLosses
 
 __all__ = [
@@ -58,6 +61,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "UNREADABLE_TEXT",
     "ComponentBundle",
+    "ExecutedDatabase",
     "HostBundle",
     "HostCommand",
     "HostConnection",
@@ -134,6 +138,19 @@ class LoadFailure(BadRequest):
 
 
 @dataclass(frozen=True)
+class ExecutedDatabase:
+    """The database as executors open it."""
+
+    file: Path
+    limits: Limits
+    """What one transaction may use."""
+
+    def fields(self) -> dict[str, Any]:
+        """For the `load` message."""
+        return {"file": str(self.file), "limits": asdict(self.limits)}
+
+
+@dataclass(frozen=True)
 class HostBundle:
     """What a host loads: the modules of one runtime of a deployment, and what they may read."""
 
@@ -153,6 +170,8 @@ class HostBundle:
     which it is. Time in which the host found no processor does not count in an analysis. Each module of the
     default JavaScript runtime has less, by its own host's clock; imports of external packages may take their
     time."""
+    database: ExecutedDatabase | None = None
+    """What transactions that the host executes itself are run on; None where it is not to."""
     components: tuple[ComponentBundle, ...] = ()
     """Those that a host is told of with the modules, so that what begins as a copy of it knows them."""
 
@@ -170,6 +189,8 @@ class HostBundle:
         }
         if self.node_modules is not None:
             message["nodeModules"] = self.node_modules
+        if self.database is not None:
+            message["database"] = self.database.fields()
         if self.components:
             definitions = {each.definition: each for each in self.components}.values()
             message["components"] = [
@@ -185,6 +206,7 @@ class HostBundle:
         instance: Mapping[str, str],
         packages: Path | None = None,
         settings: FunctionSettings = FunctionSettings(),
+        database: ExecutedDatabase | None = None,
     ) -> HostBundle:
         """The part of a deployment that one runtime loads."""
         modules = tuple(module.for_host() for module in deployment.modules_for(runtime))
@@ -202,6 +224,7 @@ class HostBundle:
             node_modules,
             host_limits(runtime, settings),
             settings.import_seconds,
+            database if RUNTIMES[runtime].executes else None,
         )
 
 
@@ -253,9 +276,11 @@ class RunRequest(NamedTuple):
     """A run in flight waits for this one."""
     component: ComponentBundle | None = None
     """The component whose function it is; None for the app."""
+    start: ExecutorStart | None = None
+    """How a host that executes begins the transaction itself; None where it is not to."""
 
-    def encode(self, run_id: int) -> bytes:
-        """The `run` message."""
+    def encode(self, run_id: int, *, executed: bool = False) -> bytes:
+        """The `run` message; `executed` by the host itself."""
         more = b"" if self.tables_json is None else b',"tables":%b' % self.tables_json
         if self.user_ms_used:
             more += b',"userMsUsed":%.3f' % self.user_ms_used
@@ -263,6 +288,12 @@ class RunRequest(NamedTuple):
             more += b',"nested":true'
         if self.component is not None:
             more += b',"component":"%b"' % self.component.id.encode()
+        if executed and self.start is not None:
+            start = self.start
+            more += b',"transaction":{"registryTs":%d,"creationTime":%b}' % (
+                start.registry_ts,
+                orjson.dumps(start.creation_time),
+            )
         return (
             b'{"type":"run","id":%d,"kind":"%b","path":"%b","args":%b,"now":%d,"seed":"%b","snapshotTs":%d,'
             b'"identity":%b,"requestId":%b%b}'
@@ -283,7 +314,17 @@ class RunRequest(NamedTuple):
 class Run:
     """One execution in flight on one host: messages come out of `next`, replies go in through `reply`."""
 
-    __slots__ = ("_error", "_inbox", "_waiter", "has_spoken", "host", "id", "request", "started")
+    __slots__ = (
+        "_error",
+        "_inbox",
+        "_waiter",
+        "has_spoken",
+        "host",
+        "id",
+        "is_executed",
+        "request",
+        "started",
+    )
 
     def __init__(self, host: HostConnection, run_id: int, request: RunRequest, started: float) -> None:
         self.host = host
@@ -293,6 +334,8 @@ class Run:
         """Loop time at which the run was handed to the host."""
         self.has_spoken = False
         """Whether any message has come of it."""
+        self.is_executed = False
+        """Whether the host does what the function does with the database."""
         self._inbox: deque[RunMessage] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
@@ -399,6 +442,9 @@ class HostConnection:
         """Called when there is such a run."""
         self._told_components: set[str] = set()
         self._told_definitions: set[str] = set()
+        # The commits that a host which executes has heard of.
+        self._told_ts = -1
+        self._told_generation = -1
         self._ids = itertools.count(1)
         self._analyses: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ready: asyncio.Future[Ready] = self.loop.create_future()
@@ -515,8 +561,23 @@ class HostConnection:
         self.has_calmed_down = not self.tells_of_calm
         if request.component is not None and request.component.id not in self._told_components:
             self._tell_of(request.component)
-        self.send(request.encode(run_id))
+        run.is_executed = (
+            self.info.executes and request.start is not None and self._tell_commits(request.start)
+        )
+        self.send(request.encode(run_id, executed=run.is_executed))
         return run
+
+    def _tell_commits(self, start: ExecutorStart) -> bool:
+        """See to it that the host can read at a timestamp; False where it cannot yet."""
+        tail = start.tail
+        told = tail.since(self._told_generation, self._told_ts, start.ts)
+        if told is None:
+            return False
+        text, self._told_ts = told
+        self._told_generation = tail.generation
+        if text:
+            self.send(text)
+        return True
 
     def _tell_of(self, component: ComponentBundle) -> None:
         """Definitions are loaded where and when a function of theirs is first run."""
@@ -583,7 +644,7 @@ class HostConnection:
         # Told apart by `type(...) is`: for classes of structs `isinstance` takes several times as long.
         if type(message) is Syscall:
             self._deliver(message)
-        elif type(message) is Done or type(message) is Failed:
+        elif type(message) is Done or type(message) is Failed or type(message) is Again:
             self._end_of(message)
         else:
             self._dispatch_rarer(message)
@@ -620,7 +681,7 @@ class HostConnection:
         if run is not None:
             run.deliver(message)
 
-    def _end_of(self, message: Done | Failed) -> None:
+    def _end_of(self, message: Done | Failed | Again) -> None:
         run = self.runs.pop(message.id, None)
         if run is not None:
             run.deliver(message)

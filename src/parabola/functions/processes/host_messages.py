@@ -12,11 +12,13 @@ from typing import Annotated, Any, Final, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from parabola.database.transaction_state import TransactionState
 from parabola.functions.outcomes.failures import FunctionFailure, HostError
 from parabola.values.articles import with_article
 
 __all__ = [
     "NO_USAGE",
+    "Again",
     "Analysis",
     "ChildExited",
     "Done",
@@ -84,6 +86,8 @@ class Ready(Struct, frozen=True, gc=False, rename="camel", tag="ready"):
     pid: int = 0
     version: str | None = None
     tells_of_calm: bool = False
+    executes: bool = False
+    """It can run the transaction of a function itself."""
 
 
 class Loaded(Struct, frozen=True, gc=False, tag="loaded"):
@@ -116,6 +120,8 @@ class Syscall(Struct, frozen=True, gc=False, rename="camel", tag="syscall"):
     calls: list[HostCall]
     logs: list[Any] | None = None
     user_ms: Milliseconds | None = None
+    state: TransactionState | None = None
+    """What the host has done in the transaction so far; from here on the engine does it."""
 
 
 class Log(Struct, frozen=True, gc=False, tag="log"):
@@ -132,6 +138,7 @@ class Done(Struct, frozen=True, gc=False, tag="done"):
     result: Any = None
     logs: list[Any] | None = None
     usage: Usage | None = None
+    state: TransactionState | None = None
 
 
 class Failed(Struct, frozen=True, gc=False, tag="failed"):
@@ -142,6 +149,15 @@ class Failed(Struct, frozen=True, gc=False, tag="failed"):
     kind: Any = "user"
     logs: list[Any] | None = None
     usage: Usage | None = None
+    state: TransactionState | None = None
+
+
+class Again(Struct, frozen=True, gc=False, tag="again"):
+    """A run has come to what the host cannot do for it: it is to be run again on a transaction of the
+    engine's.
+    """
+
+    id: int
 
 
 class Free(Struct, frozen=True, gc=False, tag="free"):
@@ -214,6 +230,7 @@ HostMessage = (
     | Log
     | Done
     | Failed
+    | Again
     | Free
     | Stalled
     | ResponseHead
@@ -223,7 +240,7 @@ HostMessage = (
     | ChildExited
 )
 
-RunMessage = Syscall | Log | Done | Failed | ResponseHead | ResponseChunk | RequestTaken
+RunMessage = Syscall | Log | Done | Failed | Again | ResponseHead | ResponseChunk | RequestTaken
 """What is said about a run to whoever waits for it."""
 
 _KINDS: Final[dict[str, type[HostMessage]]] = {

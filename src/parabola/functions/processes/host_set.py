@@ -22,6 +22,7 @@ from parabola.functions.processes.action_pool import ActionPool
 from parabola.functions.processes.demand import BUSY_RUNS
 from parabola.functions.processes.host_connection import (
     ComponentBundle,
+    ExecutedDatabase,
     HostBundle,
     HostCommand,
     HostLost,
@@ -63,6 +64,8 @@ class HostConfig:
     in_process: InProcessHostFactory | None = None
     settings: FunctionSettings = FunctionSettings()
     """How many there are, and what their functions may use."""
+    database: ExecutedDatabase | None = None
+    """What hosts execute transactions on, where they can."""
     packages_directory: Path | None = None
     """Where sets of npm packages are, for `"use node"` modules."""
 
@@ -150,6 +153,8 @@ class HostSet:
         self._components: dict[str, ComponentBundle] = {}
         self._warming: set[asyncio.Task[None]] = set()
         self._failure: LoadFailure | None = None
+        self.needs_engine: set[str] = set()
+        """Paths of functions that no host can execute by itself, as has turned out."""
         self.closed = False
         """True once all its processes have ended."""
 
@@ -170,6 +175,7 @@ class HostSet:
                     self._instance,
                     self._config.packages_directory,
                     self._config.settings,
+                    self._config.database,
                 )
                 if RUNTIMES[runtime].begins_as_copy:
                     bundle = replace(bundle, components=self._components_of(runtime))

@@ -10,6 +10,7 @@ import sys
 from typing import Final
 
 from parabola.hosts.python.activity import ACTIVITY_VARIABLE
+from parabola.hosts.python.executor import Executor
 from parabola.hosts.python.process import prepare_process, serve
 from parabola.hosts.python.zygote import Zygote
 
@@ -17,8 +18,8 @@ DESCRIPTOR_VARIABLE: Final = "PARABOLA_HOST_FD"
 HASH_SEED: Final = "PYTHONHASHSEED"
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Serve until the engine closes the socket."""
+def main(argv: list[str] | None = None, executor: Executor | None = None) -> None:
+    """Serve until the engine closes the socket. `executor` runs transactions in this process."""
     parser = argparse.ArgumentParser(prog="python -m parabola.hosts.python", description=__doc__)
     parser.add_argument(
         "--fd", type=int, default=os.environ.get(DESCRIPTOR_VARIABLE), help="inherited socket"
@@ -36,9 +37,9 @@ def main(argv: list[str] | None = None) -> None:
     activity = os.environ.get(ACTIVITY_VARIABLE)
     prepare_process()
     if options.zygote:
-        Zygote(connection, activity).serve()
+        Zygote(connection, activity, executor).serve()
     else:
-        asyncio.run(serve(connection, activity))
+        asyncio.run(serve(connection, activity, executor=executor))
     # Threads of user code may still run and must not hold up the end.
     sys.stdout.flush()
     sys.stderr.flush()

@@ -23,6 +23,7 @@ from parabola.authoring.functions import Function
 from parabola.hosts.python.action import Action, Post
 from parabola.hosts.python.analysis import analyze, find_router
 from parabola.hosts.python.console import ConsoleStream
+from parabola.hosts.python.executor import Executor
 from parabola.hosts.python.frames import error_text
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.function_run import FunctionRun, RunRequest
@@ -52,8 +53,10 @@ class Host:
         post: Post,
         *,
         steps: Steps | None = None,
+        executor: Executor | None = None,
     ) -> None:
         self._carrier = send
+        self._executor = executor
         self.has_its_process = False
         """Whether nothing else runs in this process."""
         self.loaded: LoadedModules | None = None
@@ -99,6 +102,7 @@ class Host:
                 "language": "python",
                 "pid": os.getpid(),
                 "version": platform.python_version(),
+                "executes": self._executor is not None,
             }
         )
 
@@ -113,6 +117,9 @@ class Host:
                 run.receive(message["replies"])
         elif kind == "run":
             self._run(message)
+        elif kind == "commits":
+            if self._executor is not None:
+                self._executor.take_commits(message)
         elif kind == "cancel":
             run = self.runs.pop(message["id"], None)
             if run is not None:
@@ -149,6 +156,8 @@ class Host:
     def _load(self, message: Json) -> None:
         before, self.loaded = self.loaded, None
         self.adopt(msgspec.convert(message.get("limits") or {}, HostLimits))
+        if self._executor is not None:
+            self._executor.adopt(message.get("database"))
         instance = message.get("instance") or {}
         self.environment = {
             "CONVEX_CLOUD_URL": instance.get("cloudUrl", ""),
@@ -221,6 +230,11 @@ class Host:
                 self.send(answer)
             return
         run = self._new_run(served, request, function)
+        if isinstance(run, Transaction) and "transaction" in message and self._executor is not None:
+            run.own = self._executor.begin(message)
+            if run.own is None:
+                self.send({"type": "again", "id": request.id})
+                return
         self.runs[request.id] = run
         try:
             run.start()

@@ -13,6 +13,7 @@ import time
 from parabola.hosts.python.activity import Activity
 from parabola.hosts.python.console import ConsoleHandler, ConsoleStream
 from parabola.hosts.python.endpoint import connect
+from parabola.hosts.python.executor import Executor
 from parabola.hosts.python.function_environ import reduce_process_environment
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.sandbox import sandbox
@@ -46,10 +47,15 @@ def _no_terminal(*args: object, **options: object) -> None:
     )
 
 
-async def serve(connection: socket.socket, activity_path: str | None, template: Host | None = None) -> None:
+async def serve(
+    connection: socket.socket,
+    activity_path: str | None,
+    template: Host | None = None,
+    executor: Executor | None = None,
+) -> None:
     """Answer messages on the socket until it closes. `template` has loaded the modules already.
 
-    `activity_path` is that of the activity file.
+    `activity_path` is that of the activity file. `executor` runs transactions in this process.
     """
     endpoint = await connect(connection)
     loop = asyncio.get_running_loop()
@@ -59,7 +65,7 @@ async def serve(connection: socket.socket, activity_path: str | None, template: 
 
     activity = Activity(activity_path)
     steps = Steps(activity, interrupt=True)
-    host = Host(endpoint.send, post, steps=steps)
+    host = Host(endpoint.send, post, steps=steps, executor=executor)
     if template is not None:
         host.begin_as(template)
         steps.memory.measure()

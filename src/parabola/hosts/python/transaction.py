@@ -18,6 +18,7 @@ import orjson
 from parabola.authoring.context import MutationCtx, QueryCtx, SyncMutationCtx, SyncQueryCtx
 from parabola.authoring.query_builder import BaseQuery
 from parabola.hosts.python.event_loop import FunctionLoop
+from parabola.hosts.python.executor import OwnTransaction, Served
 from parabola.hosts.python.frames import describe_error, type_name, user_frames
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.function_run import FunctionRun, reply_error
@@ -41,6 +42,8 @@ STUCK: Final = (
 TOO_MUCH: Final = (
     "These operations together are too much for one message: await some of them before the others."
 )
+STEPS_IN_A_TURN: Final = 64
+"""Steps of one function that lives on answers from its own process, before other functions have a turn."""
 CLOSING_SECONDS: Final = 0.1
 """Time for the `finally` blocks of a function that is given up."""
 
@@ -62,6 +65,12 @@ class Transaction(FunctionRun):
         self._failures: list[asyncio.Future[Any]] = []
         self._main: asyncio.Task[Any] | None = None
         self._timeout: FunctionTimedOut | None = None
+        self.own: OwnTransaction | None = None
+        """The transaction, as long as it is run in this process."""
+        self._held: list[Json] = []
+        """Answers from here to calls that were made together with some that the engine serves."""
+        self._answers: list[Json] | None = None
+        """Answers from here that the function has not been given yet."""
         self._noted_unawaited = False
 
     # Syscalls
@@ -92,13 +101,28 @@ class Transaction(FunctionRun):
             self._main = self.loop.create_task(self._run(), context=self._context)
 
         self._step([begin])
+        self._go_on()
 
     def others_have_used(self, milliseconds: float) -> None:
         self._others_ms = milliseconds
 
     def receive(self, replies: list[Json]) -> None:
         if not self.closed:
+            if self._held:
+                replies, self._held = self._held + replies, []
             self._step([self._settler(reply) for reply in replies])
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Give the function the answers from here, with turns for others now and then."""
+        for _ in range(STEPS_IN_A_TURN):
+            answers, self._answers = self._answers, None
+            if answers is None or self.closed:
+                return
+            self._step([self._settler(reply) for reply in answers])
+        if (answers := self._answers) is not None:
+            self._answers = None
+            asyncio.get_running_loop().call_soon(self.receive, answers)
 
     def _settler(self, reply: Json) -> Callable[[], None]:
         def settle() -> None:
@@ -170,6 +194,8 @@ class Transaction(FunctionRun):
             if args is not None:
                 self.call("1.0/queryCleanup", args)
         self._flush()  # nobody waits for the answer (docs/explanation/host-protocol.md)
+        if self.closed:
+            return
         # Not in a step: its limit on memory makes orjson, which takes eight times a text's length, crash.
         self._finish(self._done(orjson.Fragment(dumps(result))))
 
@@ -204,7 +230,23 @@ class Transaction(FunctionRun):
         if not calls or len(calls) < len(self._pending):
             return
         self._outgoing = []
+        state: Json | None = None
+        if self.own is not None:
+            try:
+                served = self.own.serve(encode_message({"calls": calls}))
+            except UnwritableMessage:
+                served = Served([], calls)
+            if served is None or (served.rest and any(stream.is_under_way for stream in self._streams)):
+                self._begin_again()  # a query cannot be gone on with elsewhere
+                return
+            if not served.rest:
+                self._answers = served.replies
+                return
+            self._held, calls = served.replies, served.rest
+            state = self._hand_over(self.own)
         message: Json = {"type": "syscall", "id": self.id, "calls": calls}
+        if state is not None:
+            message["state"] = state
         if any(call["op"] == "1.0/runUdf" for call in calls):
             message["userMs"] = self.usage.user_ns / 1e6
             if self.console.lines:
@@ -213,6 +255,20 @@ class Transaction(FunctionRun):
             self._outlet.send(message)
         except UnwritableMessage:
             self._flush_writable(message)
+
+    def _hand_over(self, own: OwnTransaction) -> Json:
+        """From here on the engine runs the transaction."""
+        self.own = None
+        state = own.state()
+        own.close()
+        return state
+
+    def _begin_again(self) -> None:
+        """Nothing of the run remains; the engine runs it on a transaction of its own."""
+        self._close()
+        self._forget()
+        self._outlet.ended(self)
+        self._outlet.send({"type": "again", "id": self.id})
 
     def _flush_writable(self, message: Json) -> None:
         """Send what can be sent; the other calls fail, as if the engine had refused them."""
@@ -237,12 +293,17 @@ class Transaction(FunctionRun):
 
     def cancel(self) -> None:
         self._close()
+        if self.own is not None:
+            self.own.close()
+            self.own = None
 
     def _finish(self, message: Json) -> None:
         self._close()
         self._forget()
         self._outlet.ended(self)
         message["logs"] = self.console.lines
+        if self.own is not None:
+            message["state"] = self._hand_over(self.own)
         self._outlet.send_mended(message)
 
     def _forget(self) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Final
 import orjson
 
 from parabola.hosts.python.activity import Activity
+from parabola.hosts.python.executor import Executor
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import encode_message
 from parabola.hosts.python.process import serve
@@ -35,10 +36,13 @@ MAX_DESCRIPTORS: Final = 64
 class Zygote:
     """Serves the control socket; never runs a function itself."""
 
-    def __init__(self, control: socket.socket, activity_path: str | None) -> None:
+    def __init__(
+        self, control: socket.socket, activity_path: str | None, executor: Executor | None = None
+    ) -> None:
         self._control = control
         self._activity_path = activity_path
-        self._host = Host(self._send, lambda call: call())
+        self._executor = executor
+        self._host = Host(self._send, lambda call: call(), executor=executor)
         self._buffer = b""
         self._forks: deque[Json] = deque()
         self._children: set[int] = set()
@@ -114,7 +118,7 @@ class Zygote:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._control.close()
-        asyncio.run(serve(socket.socket(fileno=descriptor), activity_path, self._host))
+        asyncio.run(serve(socket.socket(fileno=descriptor), activity_path, self._host, self._executor))
         sys.stdout.flush()
         sys.stderr.flush()
 

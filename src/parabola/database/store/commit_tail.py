@@ -1,0 +1,153 @@
+"""The newest commits as executors are told of them: what their view of the file does not hold yet.
+
+An executor (docs/explanation/executors.md) reads the same file over a connection of its own, and sees what
+was last handed to the operating system when it looked. What has been appended since then it gets as a
+*tail*, in the order of the commits, each once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import orjson
+
+from parabola.database.store.persistence import Commit
+from parabola.values.limits import MIB
+
+__all__ = ["CommitTail"]
+
+MAX_WRITES: Final = 64
+"""Documents of a commit that is told; executors wait until a larger one is in the file."""
+
+KEPT_COMMITS: Final = 2048
+KEPT_BYTES: Final = 4 * MIB
+"""What is kept of commits that are in the file, for executors that have heard of those before."""
+
+_OVERHEAD: Final = 400
+
+
+class _Told:
+    """One commit: its text is made for the first executor that needs it."""
+
+    __slots__ = ("commit", "text", "ts", "weight")
+
+    def __init__(self, ts: int, commit: Commit | None) -> None:
+        self.ts = ts
+        self.commit = commit
+        """None for one that is too large to be told."""
+        self.text: bytes | None = None
+        self.weight = _OVERHEAD
+        if commit is not None:
+            self.weight += sum(0 if write.new is None else 2 * len(write.new.raw) for write in commit.writes)
+
+
+class CommitTail:
+    """The tail of one store. Nothing is kept before the first executor asks."""
+
+    def __init__(self, newest_ts: int) -> None:
+        self.file_ts = newest_ts
+        """The newest commit that whoever opens the file sees."""
+        self.generation = 0
+        """How often commits have been taken back: what was told before may never have been."""
+        self._newest_ts = newest_ts
+        self._known_after = newest_ts
+        """Every later commit is in `_told`."""
+        self._told: deque[_Told] = deque()
+        self._bytes = 0
+        self._is_wanted = False
+
+    def append(self, commit: Commit) -> None:
+        """A commit has been added to the store; of one in parts, each part."""
+        self._newest_ts = commit.ts
+        if not self._is_wanted:
+            self._known_after = commit.ts
+            return
+        told = self._told
+        if told and told[-1].ts == commit.ts:
+            told[-1].commit = None  # a further part of a large one
+            return
+        latest = _Told(commit.ts, commit if len(commit.writes) <= MAX_WRITES else None)
+        told.append(latest)
+        self._bytes += latest.weight
+        while (len(told) > KEPT_COMMITS or self._bytes > KEPT_BYTES) and told[0].ts <= self.file_ts:
+            oldest = told.popleft()
+            self._bytes -= oldest.weight
+            self._known_after = oldest.ts
+
+    def handed_over(self, ts: int) -> None:
+        """The commits up to `ts` are in the file."""
+        self.file_ts = ts
+
+    def take_back(self, kept_ts: int) -> None:
+        """The commits after `kept_ts` are no more; nothing that is told is in doubt."""
+        self.generation += 1
+        self._told.clear()
+        self._bytes = 0
+        self._newest_ts = self._known_after = self.file_ts = kept_ts
+
+    def since(self, generation: int, covered_ts: int, ts: int) -> tuple[bytes, int] | None:
+        """What an executor must be told that knows the commits up to `covered_ts`, so that it can read at
+        `ts`: a message (empty for nothing), and up to where it knows them then. None where it cannot be
+        told; then nobody but the store itself can read there yet.
+        """
+        self._is_wanted = True
+        if ts > self._newest_ts:
+            return None
+        if generation == self.generation and covered_ts >= ts:
+            return b"", covered_ts
+        told = self._told
+        after = covered_ts if generation == self.generation else -1
+        new: list[_Told] = []
+        if after >= self._known_after:
+            for each in reversed(told):
+                if each.ts <= after:
+                    break
+                new.append(each)
+            if any(each.commit is None for each in new):
+                after = -1
+        if after < self._known_after:
+            after = self.file_ts
+            if after < self._known_after:
+                return None
+            new = []
+            for each in reversed(told):
+                if each.ts <= after:
+                    break
+                new.append(each)
+            if any(each.commit is None for each in new):
+                return None
+        new.reverse()
+        text = b'{"type":"commits","generation":%d,"after":%d,"commits":[%b]}' % (
+            self.generation,
+            after,
+            b",".join([_text(each) for each in new]),
+        )
+        return text, new[-1].ts if new else after
+
+
+def _text(told: _Told) -> bytes:
+    if told.text is None:
+        assert told.commit is not None
+        told.text = orjson.dumps(
+            [
+                told.ts,
+                [
+                    [
+                        tablet_id,
+                        id,
+                        None if new is None else [new.number, new.size, new.raw.decode()],
+                        [
+                            [
+                                index_id,
+                                None if old_key is None else old_key.decode("latin-1"),
+                                None if new_key is None else new_key.decode("latin-1"),
+                            ]
+                            for index_id, old_key, new_key in entries
+                        ],
+                    ]
+                    for tablet_id, id, _, new, entries in told.commit.writes
+                ],
+            ]
+        )
+    return told.text

@@ -1,0 +1,219 @@
+"""Reading a store from another process: the file as it was at some moment, and the commits since then."""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from parabola.database.model.documents import Revision
+from parabola.database.model.errors import StorageDamaged, StorageError
+from parabola.database.model.indexes import id_key
+from parabola.database.model.intervals import Interval
+from parabola.database.store import sqlite_statements as sql
+from parabola.database.store.persistence import Order, Rows
+from parabola.database.store.revision_cache import RevisionCache
+from parabola.database.store.sqlite_reads import SqliteReads
+from parabola.values.limits import KIB
+
+__all__ = ["Tail", "TailedReads"]
+
+BUSY_SECONDS: Final = 0.2
+
+Version = tuple[int, Revision | None]
+"""What a key leads to from a commit on; None where it leads nowhere any more."""
+
+
+class Tail:
+    """Commits in ascending order, as versions of the keys that they touched."""
+
+    def __init__(self) -> None:
+        self._versions: dict[int, dict[bytes, list[Version]]] = {}
+        self._keys: dict[int, list[bytes]] = {}
+        """The keys of `_versions` of each index, sorted."""
+        self._commits: deque[tuple[int, list[tuple[int, bytes]]]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._commits)
+
+    def add(self, ts: int, writes: Sequence[Any]) -> Iterator[Revision]:
+        """Takes a commit as `CommitTail` tells it; answers its new revisions."""
+        touched: list[tuple[int, bytes]] = []
+        self._commits.append((ts, touched))
+        for _, id, new, entries in writes:
+            revision = None
+            if new is not None:
+                number, size, raw = new
+                revision = Revision(id, ts, raw.encode(), size, number)
+                yield revision
+            for index_id, old, now in entries:
+                if old is not None and old != now:
+                    self._put(index_id, old.encode("latin-1"), (ts, None), touched)
+                if now is not None:
+                    self._put(index_id, now.encode("latin-1"), (ts, revision), touched)
+
+    def _put(self, index_id: int, key: bytes, version: Version, touched: list[tuple[int, bytes]]) -> None:
+        index = self._versions.get(index_id)
+        if index is None:
+            index = self._versions[index_id] = {}
+            self._keys[index_id] = []
+        versions = index.get(key)
+        if versions is None:
+            index[key] = [version]
+            insort(self._keys[index_id], key)
+        else:
+            versions.append(version)
+        touched.append((index_id, key))
+
+    def forget_through(self, ts: int) -> None:
+        """Drops the commits up to a timestamp: the file holds them."""
+        if self._commits and self._commits[-1][0] <= ts:
+            self.clear()
+            return
+        while self._commits and self._commits[0][0] <= ts:
+            _, touched = self._commits.popleft()
+            for index_id, key in touched:
+                index = self._versions[index_id]
+                versions = index[key]
+                del versions[0]
+                if not versions:
+                    del index[key]
+                    keys = self._keys[index_id]
+                    del keys[bisect_left(keys, key)]
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._versions.clear()
+        self._keys.clear()
+        self._commits.clear()
+
+    def at(self, index_id: int, key: bytes, ts: int) -> Version | None:
+        """The newest version of a key as of `ts`; None where no commit up to then has touched it."""
+        index = self._versions.get(index_id)
+        versions = None if index is None else index.get(key)
+        if versions is not None:
+            for version in reversed(versions):
+                if version[0] <= ts:
+                    return version
+        return None
+
+    def between(self, index_id: int, interval: Interval) -> list[bytes]:
+        """The keys in an interval that any commit has touched, in order."""
+        keys = self._keys.get(index_id)
+        if not keys:
+            return []
+        low = bisect_left(keys, interval.start)
+        return keys[low : len(keys) if interval.end is None else bisect_left(keys, interval.end)]
+
+
+class TailedReads:
+    """The reads of a `Persistence` over a read-only connection, completed by a tail.
+
+    `is_tablet` tells the ids of tables' own indexes from others. What is read must be covered: `covered_ts`
+    is the newest commit that is known, from the file or from the tail.
+    """
+
+    derived_directory: Path | None = None
+
+    def __init__(self, path: Path, cache_bytes: int, is_tablet: Callable[[int], bool]) -> None:
+        self.covered_ts = 0
+        self.file_ts = 0
+        self._tail = Tail()
+        self._cache = RevisionCache(cache_bytes)
+        self._db = sqlite3.connect(
+            f"file:{quote(str(path))}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+            timeout=BUSY_SECONDS,
+        )
+        self._db.execute(f"PRAGMA cache_size = -{cache_bytes // KIB}")
+        self._reads = SqliteReads(self._db, self._cache, is_tablet)
+
+    @property
+    def tail_length(self) -> int:
+        """Commits that are held in memory."""
+        return len(self._tail)
+
+    def look_again(self) -> None:
+        """Sees the file as it is now; what it holds need not be held in memory any more."""
+        self.let_go()
+        db = self._db
+        db.execute("BEGIN")
+        row = db.execute(sql.SELECT_LAST_REVISION).fetchone()
+        self.file_ts = self._reads.opened_ts = 0 if row is None else row[1]
+        self._tail.forget_through(self.file_ts)
+        self.covered_ts = max(self.covered_ts, self.file_ts)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether the file is held as it was at some moment."""
+        return self._db.in_transaction
+
+    def let_go(self) -> None:
+        """Does not hold the file as it was any more: its log could not begin anew."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+
+    def take(self, commits: Sequence[Any]) -> None:
+        """Takes the next commits; those that are known already are passed over."""
+        for ts, writes in commits:
+            if ts > self.covered_ts:
+                for revision in self._tail.add(ts, writes):
+                    assert revision.number is not None
+                    self._cache.add(revision.number, revision)
+                self.covered_ts = ts
+
+    def forget(self) -> None:
+        """Nothing that was told is certain any more."""
+        self.let_go()
+        self._tail.clear()
+        self._cache.forget_from(0)
+        self.covered_ts = self.file_ts = 0
+
+    # What a transaction reads
+
+    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        version = self._tail.at(tablet_id, id_key(id), ts)
+        return self._reads.get(tablet_id, id, ts) if version is None else version[1]
+
+    async def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        while True:
+            rows = self._reads.scan(index_id, interval, ts, order, limit)
+            if rows.exhausted:
+                covered, rest = interval, None
+            elif order == "asc":
+                covered, rest = interval.through(rows[-1][0]), interval.after(rows[-1][0])
+            else:
+                covered, rest = interval.starting_at(rows[-1][0]), interval.before(rows[-1][0])
+            touched = self._tail.between(index_id, covered)
+            if touched:
+                merged = dict(rows)
+                for key in touched:
+                    version = self._tail.at(index_id, key, ts)
+                    if version is None:
+                        continue
+                    if version[1] is None:
+                        merged.pop(key, None)
+                    else:
+                        merged[key] = version[1]
+                rows = Rows(sorted(merged.items(), reverse=order == "desc"), exhausted=rest is None)
+            if rows or rest is None:
+                if len(rows) > limit:
+                    rows = Rows(rows[:limit], exhausted=False)
+                return rows
+            interval = rest  # all of it has been removed since
+
+    def damaged(self, what: str) -> StorageError:
+        return StorageDamaged(what)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._db.close()

@@ -1,0 +1,1 @@
+"""Executors: transactions beside the code (docs/explanation/executors.md)."""

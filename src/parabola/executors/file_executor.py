@@ -1,0 +1,147 @@
+"""Transactions on the database's file, read over a connection of this process, for the engine to commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from parabola.database.model.tables import Registry
+from parabola.database.store.tailed_reads import TailedReads
+from parabola.database.transaction import Transaction
+from parabola.database.upkeep.bootstrap import load_registry
+from parabola.database.usage import Limits, Usage
+from parabola.executors.own_transaction import OwnTransaction
+from parabola.values.errors import ParabolaError
+from parabola.values.limits import MIB
+
+__all__ = ["FileExecutor", "Json", "run_now"]
+
+_log: Final = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+CACHE_BYTES: Final = 16 * MIB
+LOOK_SECONDS: Final = 0.25
+"""How long the file is held as it was at most; then its log may begin anew."""
+LONGEST_TAIL: Final = 1000
+"""Commits that are held in memory before the file is looked at again."""
+
+
+class FileExecutor:
+    """See `parabola.hosts.python.executor.Executor`.
+
+    It opens the file with the first transaction, since a process that forks must not have done so.
+    """
+
+    oldest_ts: Final = 0
+    """The engine knows what may still be read; it says so when it takes a transaction over."""
+
+    def __init__(self) -> None:
+        self.persistence: TailedReads | None = None
+        self._file: Path | None = None
+        self._limits = Limits()
+        self._registry: Registry | None = None
+        self._registry_ts = -1
+        self._generation = -1
+        self._open = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def adopt(self, database: Json | None) -> None:
+        self._file = None if database is None else Path(database["file"])
+        if database is not None:
+            self._limits = Limits(**database["limits"])
+
+    def take_commits(self, message: Json) -> None:
+        reads = self._opened()
+        if message["generation"] != self._generation:
+            self._generation = message["generation"]
+            self._registry_ts = -1
+            reads.forget()
+        if reads.covered_ts < message["after"] or reads.tail_length > LONGEST_TAIL:
+            reads.look_again()
+        reads.take(message["commits"])
+
+    def _opened(self) -> TailedReads:
+        if self.persistence is None:
+            if self._file is None:
+                raise LookupError("no database has been named")
+            self.persistence = TailedReads(self._file, CACHE_BYTES, self._is_tablet)
+        return self.persistence
+
+    def begin(self, run: Json) -> OwnTransaction | None:
+        try:
+            return self._begin(run)
+        except (sqlite3.Error, ParabolaError, LookupError, OSError):
+            _log.debug("a transaction cannot be executed here", exc_info=True)
+            return None
+
+    def _begin(self, run: Json) -> OwnTransaction:
+        reads, ts, start = self._opened(), run["snapshotTs"], run["transaction"]
+        is_new = start["registryTs"] != self._registry_ts
+        if is_new or not reads.is_looking:
+            reads.look_again()
+        self._watch()
+        registry = self._registry
+        if is_new or registry is None:
+            registry = run_now(load_registry(reads, ts))
+            self._registry, self._registry_ts = registry, start["registryTs"]
+        tx = Transaction(
+            self,  # type: ignore[arg-type]  # as far as reading and writing documents needs it
+            ts,
+            registry,
+            Usage(self._limits),
+            now_ms=run["now"],
+            writable=run["kind"] == "mutation",
+        )
+        tx.next_creation_time = start["creationTime"]
+        if component := run.get("component"):
+            tx = tx.view(component)
+        self._open += 1
+        return OwnTransaction(tx, run["kind"], self._ended)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.persistence is not None:
+            self.persistence.close()
+            self.persistence = None
+
+    def _is_tablet(self, index_id: int) -> bool:
+        return self._registry is None or self._registry.table_by_tablet(index_id) is not None
+
+    def _ended(self) -> None:
+        self._open -= 1
+
+    def _watch(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Not to hold up the log: see the newest of the file, or nothing while nobody reads."""
+        self._timer = None
+        reads = self.persistence
+        if reads is None:
+            return
+        if self._open:
+            reads.look_again()
+            self._watch()
+        else:
+            reads.let_go()
+
+
+def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    coroutine.close()
+    raise RuntimeError("this must not wait")

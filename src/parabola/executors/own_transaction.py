@@ -1,0 +1,110 @@
+"""One transaction in the process of its function: which operations it serves, and what the engine is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+
+import orjson
+
+from parabola.database.transaction import Transaction
+from parabola.database.transaction_state import state_of
+from parabola.functions.calls.named_tables import check_named_table
+from parabola.functions.processes.host_replies import refusal
+from parabola.functions.syscalls import data, streams
+from parabola.functions.syscalls.streams import OpenStreams, reads_system_table
+from parabola.hosts.python.executor import Served
+from parabola.values.encoding import encode
+from parabola.values.errors import ConvexError, UserError
+
+__all__ = ["Json", "OwnTransaction"]
+
+_log: Final = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+_Handler = Callable[[Any, Mapping[str, Any]], Coroutine[Any, Any, Any]]
+
+_HANDLERS: Final[dict[str, _Handler]] = {
+    "1.0/get": data.get,
+    "1.0/insert": data.insert,
+    "1.0/shallowMerge": data.shallow_merge,
+    "1.0/replace": data.replace,
+    "1.0/remove": data.remove,
+    "1.0/queryStreamNext": streams.query_stream_next,
+    "1.0/queryCleanup": streams.query_cleanup,
+}
+_WRITES: Final = frozenset({"1.0/insert", "1.0/shallowMerge", "1.0/replace", "1.0/remove"})
+
+
+class OwnTransaction:
+    """See `parabola.hosts.python.executor.OwnTransaction`. To the operations it is an execution."""
+
+    def __init__(self, tx: Transaction, kind: str, on_end: Callable[[], None]) -> None:
+        self.db = tx
+        self.kind = kind
+        self.streams: OpenStreams | None = None
+        self._on_end = on_end
+        active = tx.registry.active_schema(tx.component)
+        self._schema = None if active is None else active.schema
+
+    def serve(self, message: bytes) -> Served | None:
+        calls = orjson.loads(message)["calls"]
+        replies: list[Any] = []
+        for at, call in enumerate(calls):
+            if not self._can_serve(call["op"], call["args"]):
+                return Served(_as_sent(replies), calls[at:])
+            try:
+                replies.append(self._reply(call))
+            except Exception:
+                _log.debug("%s cannot be served here", call["op"], exc_info=True)
+                return None
+        return Served(_as_sent(replies), [])
+
+    def _can_serve(self, op: str, args: Mapping[str, Any]) -> bool:
+        """What depends on documents of ordinary tables alone."""
+        if op not in _HANDLERS or (op in _WRITES and self.kind == "query"):
+            return False
+        if op == "1.0/get":
+            return not args.get("isSystem")
+        if op == "1.0/insert":
+            # A new table has a number that only the engine can give.
+            name = args.get("table")
+            return isinstance(name, str) and self.db.registry.table(name, self.db.component) is not None
+        if op == "1.0/queryStreamNext" and (query := args.get("query")) is not None:
+            source = query.get("source") if isinstance(query, dict) else None
+            is_search = not isinstance(source, dict) or source.get("type") not in (
+                "FullTableScan",
+                "IndexRange",
+            )
+            return not is_search and not reads_system_table(query)
+        return True
+
+    def _reply(self, call: Json) -> Any:
+        op, args = call["op"], call["args"]
+        try:
+            check_named_table(self._schema, op, args)
+            handling = _HANDLERS[op](self, args)
+            try:
+                handling.send(None)
+            except StopIteration as stop:
+                return {"call": call["call"], "value": stop.value}
+            handling.close()
+        except ConvexError as error:
+            return refusal(call["call"], error.message, encode(error.data))
+        except UserError as error:
+            return refusal(call["call"], error.message + error.advice)
+        raise RuntimeError(f"{op} waits")
+
+    def state(self) -> Json:
+        return state_of(self.db)
+
+    def close(self) -> None:
+        self._on_end()
+
+
+def _as_sent(replies: list[Any]) -> list[Json]:
+    """As they would arrive over a socket: nothing is shared with the function."""
+    sent: list[Json] = orjson.loads(orjson.dumps(replies))
+    return sent

@@ -1,0 +1,44 @@
+"""Who runs transactions beside the code, where a host has somebody (host-protocol.md, *Executors*)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+__all__ = ["Executor", "Json", "OwnTransaction", "Served"]
+
+Json = dict[str, Any]
+
+
+class Served(NamedTuple):
+    """What has become of calls: the answers of the first ones, and the rest, which the engine is to serve."""
+
+    replies: list[Json]
+    rest: list[Json]
+
+
+class OwnTransaction(Protocol):
+    """The transaction of one run, in this process."""
+
+    def serve(self, message: bytes) -> Served | None:
+        """Answer the `calls` of a message in their order, up to the first one that only the engine can serve.
+        None where that cannot go on from here: then the run has to begin again with the engine.
+        """
+
+    def state(self) -> Json:
+        """What has been read and written, for the engine."""
+
+    def close(self) -> None:
+        """It is over, or the engine's from now on."""
+
+
+class Executor(Protocol):
+    """Begins transactions in this process."""
+
+    def adopt(self, database: Json | None) -> None:
+        """`database` of a `load` message: what there is to read."""
+
+    def take_commits(self, message: Json) -> None:
+        """A `commits` message."""
+
+    def begin(self, run: Json) -> OwnTransaction | None:
+        """The transaction of a `run` message that says how to begin it; None where that fails."""

@@ -1,0 +1,71 @@
+"""Executors in the process of a test, driven as a host is: told of commits, asked to begin, handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+import orjson
+
+from parabola.database.database import Database
+from parabola.database.transaction import Transaction
+from parabola.database.transaction_state import TransactionState, absorb
+from parabola.database.usage import Limits
+from parabola.executors.file_executor import FileExecutor
+from parabola.executors.own_transaction import OwnTransaction
+
+
+class ExecutorDriver:
+    """One executor, and what it has heard of."""
+
+    def __init__(self, database: Database) -> None:
+        file = database.persistence.file
+        assert file is not None
+        self.executor = FileExecutor()
+        self.executor.adopt({"file": str(file), "limits": msgspec.to_builtins(Limits())})
+        self._generation = self._covered = -1
+
+    def begin(self, tx: Transaction, component: str = "") -> OwnTransaction | None:
+        """The same transaction there; None where only the database itself can run it now."""
+        start = tx.executor_start()
+        if start is None:
+            return None
+        told = start.tail.since(self._generation, self._covered, start.ts)
+        if told is None:
+            return None
+        text, self._covered = told
+        self._generation = start.tail.generation
+        if text:
+            self.executor.take_commits(orjson.loads(text))
+        own = self.executor.begin(
+            {
+                "kind": "mutation" if tx.writable else "query",
+                "snapshotTs": start.ts,
+                "now": start.creation_time,
+                "component": component,
+                "transaction": {"registryTs": start.registry_ts, "creationTime": start.creation_time},
+            }
+        )
+        assert own is not None
+        return own
+
+    def close(self) -> None:
+        self.executor.close()
+
+
+@contextmanager
+def executors_of(database: Database, number: int) -> Iterator[Sequence[ExecutorDriver]]:
+    drivers = [ExecutorDriver(database) for _ in range(number)]
+    try:
+        yield drivers
+    finally:
+        for driver in drivers:
+            driver.close()
+
+
+def hand_over(own: OwnTransaction, tx: Transaction) -> None:
+    """What has happened there becomes a part of `tx`, by way of a message."""
+    state = orjson.loads(orjson.dumps(own.state()))
+    own.close()
+    absorb(tx, msgspec.convert(state, TransactionState))

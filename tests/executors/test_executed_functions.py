@@ -1,0 +1,202 @@
+"""Functions of Python whose transactions run in their hosts: what goes to the engine, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from client_calls import client_call
+from parabola.backend import Backend, BackendConfig
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_connection import Run
+from parabola.services.deploys.push import Push
+from parabola.values.encoding import encode
+
+ADMIN = Identity.admin()
+
+SOURCE = """
+from parabola import MutationCtx, QueryCtx, internal, mutation, query
+
+@mutation
+async def open(ctx: MutationCtx, number: int) -> None:
+    await ctx.db.insert("accounts", {"number": number, "balance": 100})
+
+@mutation
+async def move(ctx: MutationCtx, payer: int, payee: int, amount: float) -> None:
+    source = await ctx.db.query("accounts").with_index("by_number", lambda q: q.eq("number", payer)).unique()
+    target = await ctx.db.query("accounts").with_index("by_number", lambda q: q.eq("number", payee)).unique()
+    await ctx.db.patch(source["_id"], {"balance": source["balance"] - amount})
+    await ctx.db.patch(target["_id"], {"balance": target["balance"] + amount})
+
+@query
+async def total(ctx: QueryCtx) -> float:
+    return sum([account["balance"] async for account in ctx.db.query("accounts")])
+
+@query
+async def total_or_worse(ctx: QueryCtx, loop: bool) -> float:
+    balances = [account["balance"] async for account in ctx.db.query("accounts")]
+    if loop:
+        while True:
+            pass
+    raise ValueError(f"{len(balances)} accounts")
+
+@mutation
+async def open_then_count(ctx: MutationCtx, number: int) -> int:
+    await ctx.db.insert("accounts", {"number": number, "balance": 100})
+    count = await ctx.run_query("bank:count", {})
+    await ctx.db.insert("accounts", {"number": number + 1, "balance": 100})
+    return count + len(await ctx.db.query("accounts").collect())
+
+@query
+async def count(ctx: QueryCtx) -> int:
+    return len(await ctx.db.query("accounts").collect())
+
+@mutation
+async def count_between_rows(ctx: MutationCtx) -> list[int]:
+    counts = []
+    async for account in ctx.db.query("accounts"):
+        counts.append(await ctx.run_query("bank:count", {}))
+        await ctx.db.delete(account["_id"])
+    return counts
+
+@mutation
+async def note(ctx: MutationCtx, text: str) -> int:
+    await ctx.db.insert("notes", {"text": text})
+    await ctx.db.insert("notes", {"text": text})
+    return len(await ctx.db.query("notes").collect())
+
+@mutation
+async def open_many(ctx: MutationCtx, count: int) -> None:
+    for number in range(count):
+        await ctx.db.insert("accounts", {"number": number, "balance": 1})
+
+@query
+async def writes(ctx: QueryCtx) -> None:
+    await ctx._syscalls.call("1.0/insert", {"table": "accounts", "value": {}})
+"""
+
+SCHEMA = """
+from parabola import define_schema, define_table, v
+
+schema = define_schema({
+    "accounts": define_table({"number": v.number(), "balance": v.number()}).index("by_number", ["number"]),
+}, schema_validation=False)
+"""
+
+
+class Messages(Counter[str]):
+    """How many messages of which kind hosts have sent about runs."""
+
+
+@pytest.fixture
+def messages(monkeypatch: pytest.MonkeyPatch) -> Messages:
+    counted, deliver = Messages(), Run.deliver
+
+    def count(run: Run, message: Any) -> None:
+        counted[type(message).__name__] += 1
+        deliver(run, message)
+
+    monkeypatch.setattr(Run, "deliver", count)
+    return counted
+
+
+@pytest_asyncio.fixture
+async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
+    backend = await Backend.open(BackendConfig(tmp_path_factory.mktemp("bank")))
+    modules = (Module("bank.py", "python", SOURCE), Module("schema.py", "python", SCHEMA))
+    try:
+        await backend.deploy(Push("python", modules))
+        yield backend
+    finally:
+        await backend.close()
+
+
+async def call(backend: Backend, function: str, **args: Any) -> FunctionResult:
+    return await backend.run_any(client_call(f"bank:{function}", encode(args), ADMIN))
+
+
+async def value(backend: Backend, function: str, **args: Any) -> Any:
+    result = await call(backend, function, **args)
+    assert result.error is None, result.error.text()
+    return result.value
+
+
+async def test_a_transfer_is_one_message_of_the_host(backend: Backend, messages: Messages) -> None:
+    for number in (1, 2):
+        await value(backend, "open", number=number)
+    messages.clear()
+    await value(backend, "move", payer=1, payee=2, amount=30)
+    assert messages == {"Done": 1}
+    assert await value(backend, "total") == 200
+    assert messages == {"Done": 2}
+
+
+async def test_transfers_at_once_lose_nothing(backend: Backend) -> None:
+    for number in range(4):
+        await value(backend, "open", number=number)
+    moves = [(n % 4, (n + 1 + n // 4 % 3) % 4) for n in range(60)]
+    await asyncio.gather(*(value(backend, "move", payer=a, payee=b, amount=1) for a, b in moves))
+    assert await value(backend, "total") == 400
+
+
+async def test_the_engine_goes_on_where_a_host_cannot(backend: Backend, messages: Messages) -> None:
+    await value(backend, "open", number=0)
+    messages.clear()
+    assert await value(backend, "open_then_count", number=1) == 2 + 3
+    assert messages["Again"] == 0
+    assert await value(backend, "count") == 3
+    # The first document of a table, which only the engine can make.
+    assert await value(backend, "note", text="a") == 2
+    assert messages["Again"] == 0
+
+
+async def test_a_function_in_the_middle_of_a_query_begins_again_with_the_engine(
+    backend: Backend, messages: Messages
+) -> None:
+    await value(backend, "open_many", count=3)
+    messages.clear()
+    assert await value(backend, "count_between_rows") == [3, 2, 1]
+    assert messages["Again"] == 1
+    assert backend.runner.active.hosts.needs_engine == {"bank.py:count_between_rows"}
+    await value(backend, "open_many", count=2)
+    messages.clear()
+    assert await value(backend, "count_between_rows") == [2, 1]
+    assert messages["Again"] == 0
+
+
+@pytest.mark.parametrize("loop", [False, True], ids=["raises", "never ends"])
+async def test_a_failure_depends_on_what_was_read(backend: Backend, loop: bool) -> None:
+    await value(backend, "open", number=1)
+    result = await call(backend, "total_or_worse", loop=loop)
+    assert result.error is not None
+    assert result.read_set is not None
+    [table] = [table for table in backend.database.registry.tables("") if table.name == "accounts"]
+    indexes = {index.index_id for index in backend.database.registry.indexes(table.tablet_id)}
+    assert indexes & result.read_set.by_index.keys()
+
+
+async def test_many_operations_leave_others_their_turns(backend: Backend) -> None:
+    many = asyncio.create_task(value(backend, "open_many", count=4000))
+    await asyncio.gather(*(value(backend, "count") for _ in range(4)))
+    await many
+    assert await value(backend, "count") == 4000
+
+
+async def test_limits_are_those_of_the_engine(backend: Backend) -> None:
+    result = await call(backend, "open_many", count=16_001)
+    assert result.error is not None
+    assert "Too many writes in a single function execution (limit: 16000)" in result.error.text()
+    assert await value(backend, "count") == 0
+
+
+async def test_a_query_that_writes_is_refused_as_by_the_engine(backend: Backend) -> None:
+    result = await call(backend, "writes")
+    assert result.error is not None
+    assert "A query cannot write" in result.error.text()

@@ -121,12 +121,9 @@ def absorb(tx: Transaction, state: TransactionState) -> None:
     Raises `ForeignWrite` for writes into what is no table of the function's component.
     """
     for index_id, bounds in state.reads:
-        ends = iter(bounds)
-        for start, end in zip(ends, ends, strict=True):
-            if start is None:
-                raise ForeignWrite("an interval without a start")
-            interval = Interval(start.encode("latin-1"), None if end is None else end.encode("latin-1"))
-            tx.read_set.record(index_id, interval)
+        starts = [start.encode("latin-1") for start in bounds[::2] if start is not None]
+        ends = [None if end is None else end.encode("latin-1") for end in bounds[1::2]]
+        tx.read_set.record_all(index_id, starts, ends)
     usage = tx.usage
     for name, number in zip(COUNTERS, state.used, strict=True):
         setattr(usage, name, getattr(usage, name) + number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -24,10 +25,12 @@ from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.seeds import SeedSource
 from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.calls.starting_line import StartingLine
 from parabola.functions.calls.surroundings import Surroundings, TableNumbers
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec
 from parabola.functions.deployed.function_handles import FunctionHandles
 from parabola.functions.deployed.function_path import FunctionPath
+from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.execution_log import ExecutionLog
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
@@ -105,6 +108,8 @@ class FunctionRunner:
         self._seeds = SeedSource()
         self._implicit = ImplicitReads(database.registry)
         self._switching: asyncio.Event | None = None
+        self._has_executors = database.persistence.commit_tail is not None
+        self._starting_line = StartingLine(settings.hosts or os.cpu_count() or 1, settings.call_wait_seconds)
         self.around = Surroundings(
             instance_name=instance_name,
             instance=self.instance,
@@ -282,6 +287,13 @@ class FunctionRunner:
             return Outcome(failure=uncatchable.failure)
         except DeadlinePassed:
             return Outcome(failure=SLOW_SYSTEM_FAILURE)
+
+    def starting_line(self, active: Active, call: Call) -> StartingLine | None:
+        """Where a mutation waits before it begins; None for one whose transaction the engine runs."""
+        spec = active.deployment.functions.get(call.name.canonical)
+        if spec is None or call.component or not self._has_executors or not RUNTIMES[spec.runtime].executes:
+            return None
+        return None if spec.path in active.hosts.needs_engine else self._starting_line
 
     def path_of(self, name: FunctionPath, component: str) -> str:
         """The name of a function of a component with its module's extension, for texts."""

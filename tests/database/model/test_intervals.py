@@ -131,6 +131,17 @@ def test_a_read_set_keeps_indexes_apart_and_counts_their_intervals(items: list[t
     assert read_set.count == sum(len(intervals) for intervals in read_set.by_index.values())
 
 
+@given(st.lists(st.tuples(st.integers(1, 3), st.lists(intervals, max_size=4)), max_size=4))
+def test_recording_many_at_once_is_recording_each(groups: list[tuple[int, list[Interval]]]) -> None:
+    at_once = ReadSet()
+    for index_id, items in groups:
+        at_once.record_all(index_id, [item.start for item in items], [item.end for item in items])
+    each = record([(index_id, item) for index_id, items in groups for item in items])
+    assert at_once.count == each.count
+    for index_id in (1, 2, 3):
+        assert at_once.by_index.get(index_id, Intervals()) == each.by_index.get(index_id, Intervals())
+
+
 @given(reads, reads)
 def test_merging_read_sets_is_reading_both(
     one: list[tuple[int, Interval]], two: list[tuple[int, Interval]]

@@ -209,6 +209,16 @@ class ReadSet:
         intervals.add(interval)
         self._count += len(intervals) - before
 
+    def record_all(self, index_id: int, starts: list[bytes], ends: list[bytes | None]) -> None:
+        """Adds the intervals between these bounds, pair by pair."""
+        if index_id not in self._by_index and _are_apart(starts, ends):
+            intervals = self._by_index[index_id] = Intervals()
+            intervals._starts, intervals._ends = starts, ends
+            self._count += len(starts)
+            return
+        for start, end in zip(starts, ends, strict=True):
+            self.record(index_id, Interval(start, end))
+
     def open(self, index_id: int) -> OpenRead:
         """Starts a read whose interval is set, widened or trimmed until `close`."""
         read = OpenRead(index_id)
@@ -288,3 +298,15 @@ class ReadSet:
 
     def __repr__(self) -> str:
         return f"ReadSet({self.by_index!r})"
+
+
+def _are_apart(starts: list[bytes], ends: list[bytes | None]) -> bool:
+    """Whether the intervals between these bounds are as `Intervals` has them: ascending, none that touches
+    the next one or is empty.
+    """
+    reach: bytes | None = b""
+    for at, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        if reach is None or (at and reach >= start) or (end is not None and end <= start):
+            return False
+        reach = end
+    return bool(starts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -100,14 +101,18 @@ class Mutations:
         """One attempt. Raises `ConflictError` and `HostLost`, after which nothing of it remains."""
         runner, database = self._runner, self._runner.database
         call, session, companion = request.call, request.session, request.companion
-        transaction = database.begin(writable=True)
-        attempt = runner.attempt(active, call, transaction, losses=losses)
-        if session is not None and (stored := await stored_result(transaction, session, call)) is not None:
-            await database.confirm_reads(transaction)
-            return stored
-        if companion is not None:
-            await companion.begin(transaction)
-        execution, outcome = await runner.run("mutation", attempt, transaction, losses)
+        line = runner.starting_line(active, call)
+        async with nullcontext() if line is None else line.place(first=turn.waited):
+            transaction = database.begin(writable=True)
+            attempt = runner.attempt(active, call, transaction, losses=losses)
+            if session is not None:
+                stored = await stored_result(transaction, session, call)
+                if stored is not None:
+                    await database.confirm_reads(transaction)
+                    return stored
+            if companion is not None:
+                await companion.begin(transaction)
+            execution, outcome = await runner.run("mutation", attempt, transaction, losses)
         lines = runner.closing_lines(execution, outcome)
         ts = transaction.begin_ts
 

@@ -1,0 +1,48 @@
+"""Where mutations wait until a host can begin with them.
+
+Executors (docs/explanation/executors.md) run one function after the other, so that what waits in a host has
+begun its transaction for nothing: the older a snapshot, the more commits it has to be checked against, and
+the more often it is lost. So a mutation that is to be executed begins when its turn at a host is near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from parabola.functions.processes.waiting_line import WaitingLine
+from parabola.values.errors import Overloaded
+
+__all__ = ["PLACES_OF_A_HOST", "StartingLine"]
+
+PLACES_OF_A_HOST: Final = 4
+"""Transactions under way in an executor: one runs, one is about to, and others come to an end or go on in the
+engine."""
+
+
+class StartingLine:
+    """The line before the hosts of one runtime."""
+
+    def __init__(self, hosts: int, wait_seconds: float) -> None:
+        self._free = PLACES_OF_A_HOST * hosts
+        self._wait_seconds = wait_seconds
+        self._line = WaitingLine()
+
+    @asynccontextmanager
+    async def place(self, *, first: bool) -> AsyncIterator[None]:
+        """Inside, a function may run. `first`: others wait for this one. Raises `Overloaded`."""
+        while not self._free:
+            try:
+                await self._line.wait(self._wait_seconds, first=first)
+            except TimeoutError:
+                raise Overloaded(
+                    f"No host became free within {self._wait_seconds:g} seconds: there is too much to do, or "
+                    "hosts cannot be started. The server's log tells more."
+                ) from None
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+            self._line.wake()

@@ -43,7 +43,10 @@ _PYTHON_ENVIRONMENT: Final[Mapping[str, str]] = {"PYTHONHASHSEED": "0", "PYTHONU
 
 def host_programs() -> HostConfig:
     """Hosts as processes of their own: Python, and Node.js where a deployment needs it."""
-    return HostConfig(commands={"python": python_command, "isolate": isolate_command, "node": node_command})
+    return HostConfig(
+        commands={"python": python_command, "isolate": isolate_command, "node": node_command},
+        relay=(sys.executable, "-m", "parabola.executors.relay", "--fd", "{fd}"),
+    )
 
 
 def find_node() -> Path:

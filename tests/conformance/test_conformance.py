@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import MISSING
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import decode, dumps, encode
 
@@ -44,19 +46,33 @@ def typescript_push() -> Push:
 PUSHES = {"python": python_push, "typescript": typescript_push}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=LANGUAGES)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[*LANGUAGES, "typescript by executors"])
 async def deployed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[str, Backend]]:
-    language = request.param
+    language = request.param.split(" ")[0]
     push = PUSHES[language]()
     backend = await Backend.open(BackendConfig(tmp_path_factory.mktemp(language)))
     try:
         await backend.deploy(push)
         await backend.change_environment({"GREETING": "hello"})
+        if language != request.param:
+            await by_executors(backend)
         yield language, backend
     finally:
         await backend.close()
+
+
+async def by_executors(backend: Backend) -> None:
+    """Let hosts execute transactions that do so only when there is much to do."""
+    hosts = backend.runner.active.hosts._hosts_of["isolate"]
+    pool = hosts.deterministic
+    assert isinstance(pool, DeterministicPool)
+    assert not pool.executes
+    while len(pool.processes()) < pool._size:
+        await asyncio.sleep(0.05)
+    await pool._renew(hosts.spawner.execute)
+    assert pool.executes
 
 
 async def call(backend: Backend, language: str, function: str, args: Any) -> FunctionResult:

@@ -51,7 +51,7 @@ async def takes(ctx, **given):
 
 @mutation_of
 async def waits(ctx):
-    return await ctx.db.get("waits")
+    return await ctx.db.system.get("waits")
 
 
 @query_of

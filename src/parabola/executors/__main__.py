@@ -6,4 +6,4 @@ from parabola.executors.file_executor import FileExecutor
 from parabola.hosts.python.__main__ import main
 
 if __name__ == "__main__":
-    main(executor=FileExecutor())
+    main(executor=FileExecutor(is_advised=True))

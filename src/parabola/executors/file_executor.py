@@ -41,7 +41,9 @@ class FileExecutor:
     oldest_ts: Final = 0
     """The engine knows what may still be read; it says so when it takes a transaction over."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_advised: bool = False) -> None:
+        """`is_advised` says whether authors of the functions are told more than the official texts."""
+        self._is_advised = is_advised
         self.persistence: TailedReads | None = None
         self._file: Path | None = None
         self._limits = Limits()
@@ -102,7 +104,7 @@ class FileExecutor:
         if component := run.get("component"):
             tx = tx.view(component)
         self._open += 1
-        return OwnTransaction(tx, run["kind"], self._ended)
+        return OwnTransaction(tx, run["kind"], self._ended, is_advised=self._is_advised)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -30,7 +30,6 @@ from parabola.functions.calls.surroundings import Surroundings, TableNumbers
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec
 from parabola.functions.deployed.function_handles import FunctionHandles
 from parabola.functions.deployed.function_path import FunctionPath
-from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.execution_log import ExecutionLog
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
@@ -108,7 +107,6 @@ class FunctionRunner:
         self._seeds = SeedSource()
         self._implicit = ImplicitReads(database.registry)
         self._switching: asyncio.Event | None = None
-        self._has_executors = database.persistence.commit_tail is not None
         self._starting_line = StartingLine(settings.hosts or os.cpu_count() or 1, settings.call_wait_seconds)
         self.around = Surroundings(
             instance_name=instance_name,
@@ -291,7 +289,7 @@ class FunctionRunner:
     def starting_line(self, active: Active, call: Call) -> StartingLine | None:
         """Where a mutation waits before it begins; None for one whose transaction the engine runs."""
         spec = active.deployment.functions.get(call.name.canonical)
-        if spec is None or call.component or not self._has_executors or not RUNTIMES[spec.runtime].executes:
+        if spec is None or call.component or not active.hosts.executes(spec.runtime):
             return None
         return None if spec.path in active.hosts.needs_engine else self._starting_line
 

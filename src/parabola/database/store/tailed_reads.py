@@ -160,6 +160,10 @@ class TailedReads:
         if self._db.in_transaction:
             self._db.execute("COMMIT")
 
+    def _look(self) -> None:
+        if not self._db.in_transaction:
+            self.look_again()  # else each statement would see another moment
+
     def take(self, commits: Sequence[Any]) -> None:
         """Takes the next commits; those that are known already are passed over."""
         for ts, writes in commits:
@@ -180,11 +184,15 @@ class TailedReads:
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         version = self._tail.at(tablet_id, id_key(id), ts)
-        return self._reads.get(tablet_id, id, ts) if version is None else version[1]
+        if version is not None:
+            return version[1]
+        self._look()
+        return self._reads.get(tablet_id, id, ts)
 
     async def scan(
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
+        self._look()
         while True:
             rows = self._reads.scan(index_id, interval, ts, order, limit)
             if rows.exhausted:

@@ -125,6 +125,7 @@ RUNTIMES: Final[Mapping[RuntimeName, Runtime]] = {
             "typescript",
             lambda settings: settings.action_seconds,
             MAX_ARGUMENTS_SIZE,
+            executes=True,
             answers_normalize_id=True,
         ),
         Runtime(

@@ -165,6 +165,11 @@ class ActionPool:
         while self._waiting:
             self._wake()
 
+    @property
+    def executes(self) -> bool:
+        """Actions have no transactions of their own."""
+        return False
+
     def processes(self) -> list[HostConnection]:
         """All hosts, whatever they do."""
         return [*self._busy, *self._restless, *(rest.host for rest in self._idle)]

@@ -761,5 +761,9 @@ class HostPool(Protocol):
     def processes(self) -> list[HostConnection]:
         """The hosts that are ready."""
 
+    @property
+    def executes(self) -> bool:
+        """Whether its hosts execute transactions by themselves."""
+
     async def close(self, *, drain: float = 0.0) -> None:
         """Let what is in flight finish for at most `drain` seconds, then end the hosts."""

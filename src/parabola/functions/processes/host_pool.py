@@ -45,6 +45,9 @@ SpawnHost = Callable[[], Awaitable[HostConnection]]
 MAX_BACKOFF: Final = 5.0
 SPARE_DELAY: Final = 1.0
 """Seconds from the first run until a spare host is started: a deployment that nobody uses needs none."""
+BUSY_RUNS: Final = 200
+BUSY_SECONDS: Final = 2.0
+"""So many runs in so short a time are much to do."""
 LENT_HOSTS: Final = 2
 """Runs that have a host for themselves at a time; more wait."""
 APART_SECONDS: Final = 60.0
@@ -74,8 +77,12 @@ class DeterministicPool:
         period_seconds: float = PERIOD_SECONDS,
         runs_per_host: int = FunctionSettings.calls_per_host,
         wait_seconds: float = FunctionSettings.call_wait_seconds,
+        execute: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._spawn = spawn
+        self._execute = execute
+        self._runs_counted = 0
+        self._counted_since = 0.0
         self._size = max(1, size)
         self._least = self._size if least is None else max(1, min(least, self._size))
         self._wanted = self._least
@@ -94,6 +101,7 @@ class DeterministicPool:
         self._offenders: dict[str, float] = {}
         """Those functions, by when they are forgotten."""
         self._lent: set[HostConnection] = set()
+        self._retiring: set[HostConnection] = set()
         self._places = asyncio.Semaphore(LENT_HOSTS)
         self._line = WaitingLine()
         self._line_apart = WaitingLine()
@@ -124,6 +132,8 @@ class DeterministicPool:
         """
         if losses is not None and losses.alone is not None:
             return (await losses.alone.host(self)).run(request)
+        if self._execute is not None:
+            self._count_run(self._execute)
         apart = self._offenders and self._is_kept_apart(request.path)
         while True:
             if self._closed:
@@ -140,6 +150,53 @@ class DeterministicPool:
                     f"No host became free within {self._wait_seconds:g} seconds: there is too much to do, or "
                     "hosts cannot be started. The server's log tells more."
                 ) from None
+
+    def _count_run(self, execute: Callable[[], Awaitable[bool]]) -> None:
+        """With much to do hosts are to execute transactions, which costs a process more."""
+        self._runs_counted += 1
+        if self._runs_counted >= BUSY_RUNS:
+            now = time.monotonic()
+            is_busy = now - self._counted_since <= BUSY_SECONDS
+            self._runs_counted, self._counted_since = 0, now
+            if is_busy:
+                self._execute = None
+                self._tasks.start(self._renew(execute))
+
+    async def _renew(self, execute: Callable[[], Awaitable[bool]]) -> None:
+        """Replace the hosts by ones that execute, one after the other."""
+        try:
+            if not await execute():
+                return
+            for old in list(self._hosts):
+                new = await self._spawn()
+                if self._closed:
+                    await new.close()
+                    return
+                self._add(new)
+                self._retire(old)
+        except LoadFailure as failure:
+            _log.warning("Hosts that execute transactions could not be started: %s", failure)
+
+    def _retire(self, host: HostConnection) -> None:
+        """Give a host no more runs, and end it with its last one."""
+        if host not in self._hosts:
+            return
+        self._hosts.remove(host)
+        self._retiring.add(host)
+
+        def finished() -> None:
+            self._finished()
+            if not host.runs:
+                gone()
+                self._tasks.start(host.close())
+
+        def gone() -> None:
+            self._retiring.discard(host)
+            host.on_finished = host.on_lost = host.on_slow = None
+
+        host.on_finished, host.on_lost, host.on_slow = finished, gone, None
+        if not host.runs:
+            finished()
 
     async def analyze(self, phase: str, **fields: Any) -> dict[str, Any]:
         """Analyse on any ready host."""
@@ -169,6 +226,11 @@ class DeterministicPool:
     def processes(self) -> list[HostConnection]:
         """The ready hosts that anybody may use."""
         return list(self._hosts)
+
+    @property
+    def executes(self) -> bool:
+        """Whether its hosts execute transactions by themselves."""
+        return any(host.info.executes for host in self._hosts)
 
     # A host for one call alone (host_losses)
 
@@ -204,7 +266,7 @@ class DeterministicPool:
 
     def _all(self) -> list[HostConnection]:
         single = [host for host in (self._spare, self._apart) if host is not None]
-        return [*self._hosts, *single, *self._lent]
+        return [*self._hosts, *single, *self._lent, *self._retiring]
 
     def _shared_host(self) -> HostConnection | None:
         host = min(self._hosts, key=_load, default=None)

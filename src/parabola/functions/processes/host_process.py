@@ -39,6 +39,7 @@ __all__ = [
     "TIMEOUT_TEXT",
     "ChildProcess",
     "HostProcess",
+    "Relay",
     "SpawnedProcess",
     "describe_exit",
 ]
@@ -150,6 +151,13 @@ class SpawnedProcess(asyncio.SubprocessProtocol):
             self._transport.close()
 
 
+class Relay(Protocol):
+    """Stands between hosts and the engine."""
+
+    def between(self, host_end: socket.socket) -> socket.socket:
+        """Takes over the socket of a host; what is answered takes its place. Raises `OSError`."""
+
+
 class HostProcess(HostConnection, asyncio.Protocol):
     """One host process. Deterministic hosts have a step limit; action hosts (`step_limit=None`) have none."""
 
@@ -199,8 +207,10 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._activity.close()
 
     @classmethod
-    async def spawn(cls, command: HostCommand, *, step_limit: float | None = None) -> Self:
-        """Start a host process; it may not be ready yet when this returns."""
+    async def spawn(
+        cls, command: HostCommand, *, step_limit: float | None = None, relay: Relay | None = None
+    ) -> Self:
+        """Start a host process, behind a relay if one is given; it may not be ready yet when this returns."""
         host = cls(command, step_limit=step_limit)
         ours, theirs = socket.socketpair()
         try:
@@ -216,6 +226,8 @@ class HostProcess(HostConnection, asyncio.Protocol):
                 ACTIVITY_VARIABLE: host._activity.path,
             }
             argv = [part.replace("{fd}", str(descriptor)) for part in host.program()]
+            if relay is not None:
+                ours = relay.between(ours)
             host._process = await SpawnedProcess.start(argv, env, descriptor, command.language)
         except OSError as error:
             ours.close()

@@ -64,6 +64,8 @@ class HostConfig:
     in_process: InProcessHostFactory | None = None
     settings: FunctionSettings = FunctionSettings()
     """How many there are, and what their functions may use."""
+    relay: Sequence[str] | None = None
+    """The program that executes transactions for hosts that cannot; `{fd}` stands for its control socket."""
     database: ExecutedDatabase | None = None
     """What hosts execute transactions on, where they can."""
     packages_directory: Path | None = None
@@ -80,7 +82,7 @@ class HostConfig:
         command = factory("deterministic", memory)
         if command.zygote_argv is not None:
             return ZygoteSpawner(command, bundle, seconds)
-        return ProcessSpawner(lambda purpose: factory(purpose, memory), bundle, seconds)
+        return ProcessSpawner(lambda purpose: factory(purpose, memory), bundle, seconds, self.relay)
 
 
 class RuntimeHosts:
@@ -101,6 +103,7 @@ class RuntimeHosts:
                 busy_runs=BUSY_RUNS,
                 runs_per_host=settings.calls_per_host,
                 wait_seconds=settings.call_wait_seconds,
+                execute=spawner.execute,
             )
         self.actions: HostPool = ActionPool(
             lambda: spawner.spawn("action"),
@@ -218,6 +221,11 @@ class HostSet:
         if pool is None:
             raise HostLost
         return await pool.run(request, nested=nested, losses=losses)
+
+    def executes(self, runtime: RuntimeName) -> bool:
+        """Whether the hosts for queries and mutations of a runtime execute transactions by themselves."""
+        hosts = self._hosts_of.get(runtime)
+        return hosts is not None and hosts.deterministic is not None and hosts.deterministic.executes
 
     async def analyze(self, runtime: RuntimeName, phase: str, **fields: Any) -> dict[str, Any]:
         """What the modules of a runtime define. Raises `LoadFailure`."""

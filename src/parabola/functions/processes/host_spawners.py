@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.functions.processes.host_connection import HostBundle, HostCommand, HostConnection, Purpose
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.host_zygote import ForkingSpawner
+from parabola.functions.processes.relay_process import RelayProcess
 
 __all__ = ["InProcessHostFactory", "InProcessSpawner", "ProcessSpawner", "Spawner", "ZygoteSpawner"]
 
@@ -22,6 +23,11 @@ class Spawner(Protocol):
     async def spawn(self, purpose: Purpose) -> HostConnection:
         """A host that has loaded its modules. Raises `LoadFailure`."""
 
+    async def execute(self) -> bool:
+        """See to it that further hosts execute transactions; False where nothing changes. Raises
+        `LoadFailure`.
+        """
+
     async def analyst(self) -> HostConnection | None:
         """A loaded host that only analyses, where there is one anyway."""
 
@@ -33,22 +39,47 @@ class ProcessSpawner:
     """Starts a process for each host."""
 
     def __init__(
-        self, command: Callable[[Purpose], HostCommand], bundle: HostBundle, step_limit: float
+        self,
+        command: Callable[[Purpose], HostCommand],
+        bundle: HostBundle,
+        step_limit: float,
+        relay_argv: Sequence[str] | None = None,
     ) -> None:
         self._command = command
         self._bundle = bundle
         self._step_limit = step_limit
+        self._relay_argv = relay_argv
+        self._relay: RelayProcess | None = None
+
+    async def execute(self) -> bool:
+        """From now on hosts for queries and mutations are behind a relay, which executes their transactions;
+        False where that cannot be, or is so already. Raises `LoadFailure`.
+        """
+        if self._relay_argv is None or self._bundle.database is None or self._usable_relay() is not None:
+            return False
+        self._relay = await RelayProcess.start(self._relay_argv)
+        return True
+
+    def _usable_relay(self) -> RelayProcess | None:
+        return None if self._relay is None or self._relay.is_closed else self._relay
 
     async def spawn(self, purpose: Purpose) -> HostConnection:
         """Start a process and load the modules in it."""
-        limit = self._step_limit if purpose == "deterministic" else None
-        return await _load(await HostProcess.spawn(self._command(purpose), step_limit=limit), self._bundle)
+        is_action = purpose == "action"
+        host = await HostProcess.spawn(
+            self._command(purpose),
+            step_limit=None if is_action else self._step_limit,
+            relay=None if is_action else self._usable_relay(),
+        )
+        return await _load(host, self._bundle)
 
     async def analyst(self) -> None:
         """Analysing is left to the hosts that run."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """End the relay, if there is one."""
+        if self._relay is not None:
+            await self._relay.close()
 
 
 class ZygoteSpawner:
@@ -61,6 +92,10 @@ class ZygoteSpawner:
     async def spawn(self, purpose: Purpose) -> HostConnection:
         """Fork a host."""
         return await self._forking.spawn(self._step_limit if purpose == "deterministic" else None)
+
+    async def execute(self) -> bool:
+        """What is forked executes, if it can."""
+        return False
 
     async def analyst(self) -> HostConnection:
         """The zygote itself, which runs nothing."""
@@ -78,6 +113,10 @@ class InProcessSpawner:
         self._factory = factory
         self._runtime = runtime
         self._bundle = bundle
+
+    async def execute(self) -> bool:
+        """There is no other process."""
+        return False
 
     async def spawn(self, purpose: Purpose) -> HostConnection:
         """Make a host and load the modules in it."""

@@ -66,6 +66,11 @@ class OpenStreams:
             )
         return found
 
+    @property
+    def are_under_way(self) -> bool:
+        """Whether any of them has more to give."""
+        return any(not opened.done for opened in self._streams.values())
+
     def take(self, query_id: int) -> OpenStream | None:
         """Remove and answer a stream."""
         return self._streams.pop(query_id, None)

@@ -10,18 +10,20 @@ Json = dict[str, Any]
 
 
 class Served(NamedTuple):
-    """What has become of calls: the answers of the first ones, and the rest, which the engine is to serve."""
+    """What has become of calls: the answers of the first ones, as they can be written, and the rest, which
+    the engine is to serve.
+    """
 
-    replies: list[Json]
+    replies: list[Any]
     rest: list[Json]
 
 
 class OwnTransaction(Protocol):
     """The transaction of one run, in this process."""
 
-    def serve(self, message: bytes) -> Served | None:
-        """Answer the `calls` of a message in their order, up to the first one that only the engine can serve.
-        None where that cannot go on from here: then the run has to begin again with the engine.
+    def serve(self, calls: list[Json]) -> Served | None:
+        """Answer calls, as they have been read, in their order, up to the first one that only the engine can
+        serve. None where that cannot go on from here: then the run has to begin again with the engine.
         """
 
     def state(self) -> Json:

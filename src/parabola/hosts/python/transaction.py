@@ -233,16 +233,17 @@ class Transaction(FunctionRun):
         state: Json | None = None
         if self.own is not None:
             try:
-                served = self.own.serve(encode_message({"calls": calls}))
+                served = self.own.serve(orjson.loads(encode_message({"calls": calls}))["calls"])
             except UnwritableMessage:
                 served = Served([], calls)
             if served is None or (served.rest and any(stream.is_under_way for stream in self._streams)):
                 self._begin_again()  # a query cannot be gone on with elsewhere
                 return
+            answers = orjson.loads(orjson.dumps(served.replies))  # as over a socket: nothing is shared
             if not served.rest:
-                self._answers = served.replies
+                self._answers = answers
                 return
-            self._held, calls = served.replies, served.rest
+            self._held, calls = answers, served.rest
             state = self._hand_over(self.own)
         message: Json = {"type": "syscall", "id": self.id, "calls": calls}
         if state is not None:

@@ -1,0 +1,238 @@
+"""`python -m parabola.executors.relay`: executes the transactions of hosts that cannot do so themselves.
+
+It stands between the engine and its hosts: each side writes to it as if it were the other one. What a run
+asks for that a transaction here can answer is answered here; everything else is passed on as it came.
+
+The engine hands it two descriptors for each host, over a control socket: the host's end and the engine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, cast
+
+import orjson
+import uvloop
+
+from parabola.executors.file_executor import FileExecutor
+from parabola.executors.own_transaction import OwnTransaction
+from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
+
+__all__ = ["Json", "LineProtocol", "RelayedHost", "main"]
+
+Json = dict[str, Any]
+
+_HEAD: Final = re.compile(rb'\{"type":"(\w{1,32})","id":(\d{1,15})[,}]')
+MAX_DESCRIPTORS: Final = 2
+CHUNK: Final = 4096
+
+
+class LineProtocol(asyncio.Protocol):
+    """One side: cuts what arrives into lines, and writes what one turn of the loop has caused in one go."""
+
+    def __init__(self, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+        self._take = take
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parts: list[bytes] = []
+        self._length = 0
+        self._outgoing: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        lines = data.split(b"\n")
+        last = lines.pop()
+        if lines:
+            if self._parts:
+                self._parts.append(lines[0])
+                lines[0] = b"".join(self._parts)
+                self._parts.clear()
+                self._length = 0
+            for line in lines:
+                self._take(line)
+        if last:
+            self._parts.append(last)
+            self._length += len(last)
+            if self._length > 2 * MAX_HOST_MESSAGE_BYTES:
+                self.close()  # nobody reads such a line
+
+    def send(self, line: bytes) -> None:
+        """Write one line."""
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(line)
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        if self._transport is not None and outgoing:
+            outgoing.append(b"")
+            self._transport.write(b"\n".join(outgoing))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._ended()
+
+    def close(self) -> None:
+        """Write what is to be written, and end."""
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+
+class RelayedHost:
+    """One host, its engine, and the transactions of its runs that are executed here."""
+
+    def __init__(self, executor: FileExecutor) -> None:
+        self._executor = executor
+        self._runs: dict[int, OwnTransaction] = {}
+        # Answers from here to calls that were made together with some that the engine serves.
+        self._held: dict[int, bytes] = {}
+        self.engine = LineProtocol(self.from_engine, self.close)
+        self.host = LineProtocol(self.from_host, self.close)
+
+    def from_engine(self, line: bytes) -> None:
+        """A message of the engine."""
+        found = _HEAD.match(line)
+        if found is None:
+            if line.startswith(b'{"type":"commits"'):
+                self._executor.take_commits(orjson.loads(line))
+                return
+            if line.startswith(b'{"type":"load"'):
+                self._executor.adopt(orjson.loads(line).get("database"))
+        else:
+            kind, id = found[1], int(found[2])
+            if kind == b"run":
+                if b'"transaction":{' in line and not self._begin(orjson.loads(line)):
+                    return
+            elif kind == b"cancel":
+                self._end(id)
+                self._held.pop(id, None)
+            elif kind == b"reply" and (held := self._held.pop(id, None)) is not None:
+                head = b'{"type":"reply","id":%d,"replies":[' % id
+                line = head + held + b"," + line[len(head) :]
+        self.host.send(line)
+
+    def _begin(self, run: Json) -> bool:
+        if "transaction" in run:
+            own = self._executor.begin(run)
+            if own is None:
+                self.engine.send(orjson.dumps({"type": "again", "id": run["id"]}))
+                return False
+            self._runs[run["id"]] = own
+        return True
+
+    def from_host(self, line: bytes) -> None:
+        """A message of the host."""
+        found = _HEAD.match(line)
+        if found is None:
+            if line.startswith(b'{"type":"ready"'):
+                line = orjson.dumps({**orjson.loads(line), "executes": True})
+        else:
+            kind, id = found[1], int(found[2])
+            own = self._runs.get(id)
+            if own is not None:
+                if kind == b"syscall":
+                    self._serve(id, own, line)
+                    return
+                if kind in (b"done", b"failed"):
+                    state = orjson.dumps(own.state())
+                    self._end(id)
+                    line = b'%b,"state":%b}' % (line.rstrip()[:-1], state)
+        self.engine.send(line)
+
+    def _serve(self, id: int, own: OwnTransaction, line: bytes) -> None:
+        try:
+            message = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            self.engine.send(line)  # the engine says what is wrong with it
+            return
+        served = own.serve(message["calls"])
+        if served is None or (served.rest and own.is_reading):
+            self._end(id)
+            self.host.send(orjson.dumps({"type": "cancel", "id": id}))
+            self.engine.send(orjson.dumps({"type": "again", "id": id}))
+            return
+        replies = orjson.dumps(served.replies)
+        if not served.rest:
+            self.host.send(b'{"type":"reply","id":%d,"replies":%b}' % (id, replies))
+            return
+        if served.replies:
+            self._held[id] = replies[1:-1]
+        self.engine.send(orjson.dumps({**message, "calls": served.rest, "state": own.state()}))
+        self._end(id)
+
+    def _end(self, id: int) -> None:
+        own = self._runs.pop(id, None)
+        if own is not None:
+            own.close()
+
+    def close(self) -> None:
+        """Either side is gone: the other one learns of it by the end of its socket."""
+        for id in list(self._runs):
+            self._end(id)
+        self.engine.close()
+        self.host.close()
+
+
+async def serve(control: socket.socket) -> None:
+    """Relay until the engine closes the control socket."""
+    loop = asyncio.get_running_loop()
+    executor = FileExecutor()
+    ended: asyncio.Future[None] = loop.create_future()
+    hosts: set[asyncio.Task[None]] = set()
+
+    def receive() -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(control, CHUNK, MAX_DESCRIPTORS)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        if len(descriptors) == MAX_DESCRIPTORS:
+            task = loop.create_task(_relay(executor, descriptors))
+            hosts.add(task)
+            task.add_done_callback(hosts.discard)
+        elif not data:
+            loop.remove_reader(control)
+            ended.set_result(None)
+
+    control.setblocking(False)
+    loop.add_reader(control, receive)
+    await ended
+
+
+async def _relay(executor: FileExecutor, descriptors: list[int]) -> None:
+    loop = asyncio.get_running_loop()
+    relayed = RelayedHost(executor)
+    for descriptor, side in zip(descriptors, (relayed.host, relayed.engine), strict=True):
+        connection = socket.socket(fileno=descriptor)
+        connection.setblocking(False)
+        await loop.create_unix_connection(partial(_itself, side), sock=connection)
+
+
+def _itself(side: LineProtocol) -> LineProtocol:
+    return side
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Serve until the engine closes the control socket."""
+    parser = argparse.ArgumentParser(prog="python -m parabola.executors.relay", description=__doc__)
+    parser.add_argument("--fd", type=int, required=True, help="inherited control socket")
+    options = parser.parse_args(argv)
+    control = socket.socket(fileno=options.fd)
+    control.set_inheritable(False)
+    uvloop.run(serve(control))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

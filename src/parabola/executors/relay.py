@@ -47,6 +47,7 @@ class LineProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._flush()  # the other side may have been there first
 
     def data_received(self, data: bytes) -> None:
         lines = data.split(b"\n")
@@ -72,8 +73,8 @@ class LineProtocol(asyncio.Protocol):
         self._outgoing.append(line)
 
     def _flush(self) -> None:
-        outgoing, self._outgoing = self._outgoing, []
-        if self._transport is not None and outgoing:
+        if self._transport is not None and self._outgoing:
+            outgoing, self._outgoing = self._outgoing, []
             outgoing.append(b"")
             self._transport.write(b"\n".join(outgoing))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -65,13 +64,10 @@ async def deployed(
 
 async def by_executors(backend: Backend) -> None:
     """Let hosts execute transactions that do so only when there is much to do."""
-    hosts = backend.runner.active.hosts._hosts_of["isolate"]
-    pool = hosts.deterministic
+    pool = backend.runner.active.hosts._hosts_of["isolate"].deterministic
     assert isinstance(pool, DeterministicPool)
     assert not pool.executes
-    while len(pool.processes()) < pool._size:
-        await asyncio.sleep(0.05)
-    await pool._renew(hosts.spawner.execute)
+    await pool.execute_transactions()
     assert pool.executes
 
 

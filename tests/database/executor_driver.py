@@ -22,7 +22,7 @@ class ExecutorDriver:
     def __init__(self, database: Database) -> None:
         file = database.persistence.file
         assert file is not None
-        self.executor = FileExecutor()
+        self.executor = FileExecutor(is_advised=True)
         self.executor.adopt({"file": str(file), "limits": msgspec.to_builtins(Limits())})
         self._generation = self._covered = -1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,11 +10,11 @@ import pytest
 import pytest_asyncio
 
 from client_calls import client_call
+from host_run_messages import Messages, counted_messages
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_connection import Run
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
 
@@ -91,20 +90,9 @@ schema = define_schema({
 """
 
 
-class Messages(Counter[str]):
-    """How many messages of which kind hosts have sent about runs."""
-
-
 @pytest.fixture
 def messages(monkeypatch: pytest.MonkeyPatch) -> Messages:
-    counted, deliver = Messages(), Run.deliver
-
-    def count(run: Run, message: Any) -> None:
-        counted[type(message).__name__] += 1
-        deliver(run, message)
-
-    monkeypatch.setattr(Run, "deliver", count)
-    return counted
+    return counted_messages(monkeypatch)
 
 
 @pytest_asyncio.fixture

@@ -51,12 +51,12 @@ class Function:
         self.said: list[Any] = []
 
     def call(self, op: str, args: dict[str, Any]) -> Any:
-        message = orjson.dumps({"calls": [{"call": 1, "op": op, "args": args}]})
-        served = self.own.serve(message)
+        served = self.own.serve([{"call": 1, "op": op, "args": args}])
         assert served is not None
         assert not served.rest
-        self.said.append(served.replies)
-        return served.replies[0].get("value")
+        replies = orjson.loads(orjson.dumps(served.replies))
+        self.said.append(replies)
+        return replies[0].get("value")
 
     def step(self, op: str, argument: Any) -> None:
         if op == "1.0/get":
@@ -151,7 +151,7 @@ async def test_what_only_the_engine_can_do_is_left_to_it(tmp_path: Path) -> None
                 {"call": 2, "op": "1.0/runUdf", "args": {}},
                 {"call": 3, "op": "1.0/insert", "args": {"table": "t", "value": {"n": 2.0}}},
             ]
-            served = own.serve(orjson.dumps({"calls": calls}))
+            served = own.serve(calls)
             assert served is not None
             assert [reply["call"] for reply in served.replies] == [1]
             assert [call["call"] for call in served.rest] == [2, 3]
@@ -163,7 +163,7 @@ async def test_what_only_the_engine_can_do_is_left_to_it(tmp_path: Path) -> None
                 ("1.0/queryStreamNext", {"queryId": 1, "query": scan_of("_storage")}),
                 ("1.0/queryStreamNext", {"queryId": 1, "query": {"source": {"type": "Search"}}}),
             ):
-                served = own.serve(orjson.dumps({"calls": [{"call": 1, "op": op, "args": args}]}))
+                served = own.serve([{"call": 1, "op": op, "args": args}])
                 assert served is not None, op
                 assert len(served.rest) == 1, op
 

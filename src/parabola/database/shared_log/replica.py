@@ -88,6 +88,14 @@ class Replica:
         return self._store.derived_directory
 
     @property
+    def file(self) -> None:
+        """Executors would see neither what is not confirmed nor that it was taken back."""
+
+    @property
+    def commit_tail(self) -> None:
+        """See `file`."""
+
+    @property
     def has_unconfirmed(self) -> bool:
         return any(layer.commits for layer in self._layers)
 

@@ -146,11 +146,13 @@ class Persistence(DocumentReads, Protocol):
     def derived_directory(self) -> Path | None:
         """Where derived indexes keep their files; None where nothing outlives the process."""
 
-    file: Path | None
-    """The file that executors open; None where no other process can read the store."""
+    @property
+    def file(self) -> Path | None:
+        """The file that executors open; None where no other process can read the store."""
 
-    commit_tail: CommitTail | None
-    """What executors are told; None where no other process can read the store."""
+    @property
+    def commit_tail(self) -> CommitTail | None:
+        """What executors are told; None where no other process can read the store."""
 
     async def load(self) -> PersistedState: ...
 

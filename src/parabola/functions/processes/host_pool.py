@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from parabola.functions.processes.background_tasks import BackgroundTasks
 from parabola.functions.processes.demand import CROWD, PERIOD_SECONDS, Demand
@@ -23,6 +23,7 @@ from parabola.functions.processes.host_connection import (
     RunRequest,
 )
 from parabola.functions.processes.host_losses import HostLosses
+from parabola.functions.processes.run_rate import RunRate
 from parabola.functions.processes.waiting_line import WaitingLine
 from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import Overloaded
@@ -34,6 +35,7 @@ __all__ = [
     "MAX_BACKOFF",
     "SPARE_DELAY",
     "DeterministicPool",
+    "ExecutorSource",
     "SpawnHost",
 ]
 
@@ -45,9 +47,6 @@ SpawnHost = Callable[[], Awaitable[HostConnection]]
 MAX_BACKOFF: Final = 5.0
 SPARE_DELAY: Final = 1.0
 """Seconds from the first run until a spare host is started: a deployment that nobody uses needs none."""
-BUSY_RUNS: Final = 200
-BUSY_SECONDS: Final = 2.0
-"""So many runs in so short a time are much to do."""
 LENT_HOSTS: Final = 2
 """Runs that have a host for themselves at a time; more wait."""
 APART_SECONDS: Final = 60.0
@@ -56,12 +55,23 @@ MAX_APART: Final = 1000
 """Functions kept apart."""
 
 
+class ExecutorSource(Protocol):
+    """Makes further hosts execute transactions, or not."""
+
+    async def execute(self) -> bool:
+        """Hosts that are made from now on execute; False where nothing changes. Raises `LoadFailure`."""
+
+    def stop_executing(self) -> Callable[[], Awaitable[None]]:
+        """Hosts that are made from now on do not; what is to be called when the others have ended."""
+
+
 class DeterministicPool:
     """Runs queries and mutations: the least loaded host gets the next run; a host that dies is replaced, at
     once if one of the `spares` (0 or 1) stands by, which is so while there are `busy_runs` in a period.
 
     There are `least` hosts (by default as many as the most) and up to `size` while each has some runs at a
     time. After a busy time there are `least` again, and in place of those that have grown by then, new ones.
+    While runs come fast, hosts execute transactions themselves where there are `executors` for that.
 
     A host has at most `runs_per_host` in flight; more wait their turn here, for `wait_seconds` at most.
     """
@@ -77,12 +87,12 @@ class DeterministicPool:
         period_seconds: float = PERIOD_SECONDS,
         runs_per_host: int = FunctionSettings.calls_per_host,
         wait_seconds: float = FunctionSettings.call_wait_seconds,
-        execute: Callable[[], Awaitable[bool]] | None = None,
+        executors: ExecutorSource | None = None,
     ) -> None:
         self._spawn = spawn
-        self._execute = execute
-        self._runs_counted = 0
-        self._counted_since = 0.0
+        self._executors = executors
+        self._is_executing = False
+        self._rate = RunRate()
         self._size = max(1, size)
         self._least = self._size if least is None else max(1, min(least, self._size))
         self._wanted = self._least
@@ -132,8 +142,8 @@ class DeterministicPool:
         """
         if losses is not None and losses.alone is not None:
             return (await losses.alone.host(self)).run(request)
-        if self._execute is not None:
-            self._count_run(self._execute)
+        if self._executors is not None and not self._is_executing and self._rate.count():
+            self._tasks.start(self.execute_transactions())
         apart = self._offenders and self._is_kept_apart(request.path)
         while True:
             if self._closed:
@@ -151,31 +161,37 @@ class DeterministicPool:
                     "hosts cannot be started. The server's log tells more."
                 ) from None
 
-    def _count_run(self, execute: Callable[[], Awaitable[bool]]) -> None:
-        """With much to do hosts are to execute transactions, which costs a process more."""
-        self._runs_counted += 1
-        if self._runs_counted >= BUSY_RUNS:
-            now = time.monotonic()
-            is_busy = now - self._counted_since <= BUSY_SECONDS
-            self._runs_counted, self._counted_since = 0, now
-            if is_busy:
-                self._execute = None
-                self._tasks.start(self._renew(execute))
-
-    async def _renew(self, execute: Callable[[], Awaitable[bool]]) -> None:
-        """Replace the hosts by ones that execute, one after the other."""
+    async def execute_transactions(self) -> None:
+        """Let hosts execute the transactions of their runs: new ones take the places of those there are."""
+        executors = self._executors
+        if executors is None or self._is_executing:
+            return
+        self._is_executing = True
         try:
-            if not await execute():
-                return
-            for old in list(self._hosts):
-                new = await self._spawn()
-                if self._closed:
-                    await new.close()
-                    return
-                self._add(new)
-                self._retire(old)
+            if await executors.execute():
+                await self._replace_all()
         except LoadFailure as failure:
             _log.warning("Hosts that execute transactions could not be started: %s", failure)
+
+    async def _stop_executing(self, executors: ExecutorSource) -> None:
+        """The engine does it again: there is one process less."""
+        leave = executors.stop_executing()
+        try:
+            await self._replace_all()
+        except LoadFailure as failure:
+            _log.warning("A host could not be started in the place of another one: %s", failure)
+        await leave()
+        self._is_executing = False
+
+    async def _replace_all(self) -> None:
+        """New hosts in the places of all that there are, which end with their last runs."""
+        for old in list(self._hosts):
+            new = await self._spawn()
+            if self._closed:
+                await new.close()
+                return
+            self._add(new)
+            self._retire(old)
 
     def _retire(self, host: HostConnection) -> None:
         """Give a host no more runs, and end it with its last one."""
@@ -374,6 +390,8 @@ class DeterministicPool:
     def _calm_down(self) -> None:
         """Give back what the busy time has taken: hosts that are not needed, and what the others hold."""
         self._wanted = self._least
+        if self._is_executing and self._executors is not None:
+            self._tasks.start(self._stop_executing(self._executors))
         for host in [each for each in self._hosts if not each.runs]:
             if len(self._hosts) > self._wanted:
                 self._hosts.remove(host)

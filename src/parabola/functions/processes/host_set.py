@@ -103,7 +103,7 @@ class RuntimeHosts:
                 busy_runs=BUSY_RUNS,
                 runs_per_host=settings.calls_per_host,
                 wait_seconds=settings.call_wait_seconds,
-                execute=spawner.execute,
+                executors=spawner,
             )
         self.actions: HostPool = ActionPool(
             lambda: spawner.spawn("action"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from parabola.functions.deployed.runtimes import RuntimeName
@@ -24,9 +24,12 @@ class Spawner(Protocol):
         """A host that has loaded its modules. Raises `LoadFailure`."""
 
     async def execute(self) -> bool:
-        """See to it that further hosts execute transactions; False where nothing changes. Raises
-        `LoadFailure`.
+        """Hosts for queries and mutations that are made from now on execute transactions; False where
+        nothing changes. Raises `LoadFailure`.
         """
+
+    def stop_executing(self) -> Callable[[], Awaitable[None]]:
+        """Hosts that are made from now on do not; what is to be called when the others have ended."""
 
     async def analyst(self) -> HostConnection | None:
         """A loaded host that only analyses, where there is one anyway."""
@@ -59,6 +62,11 @@ class ProcessSpawner:
             return False
         self._relay = await RelayProcess.start(self._relay_argv)
         return True
+
+    def stop_executing(self) -> Callable[[], Awaitable[None]]:
+        """Further hosts are on their own again."""
+        relay, self._relay = self._relay, None
+        return _nothing if relay is None else relay.close
 
     def _usable_relay(self) -> RelayProcess | None:
         return None if self._relay is None or self._relay.is_closed else self._relay
@@ -97,6 +105,10 @@ class ZygoteSpawner:
         """What is forked executes, if it can."""
         return False
 
+    def stop_executing(self) -> Callable[[], Awaitable[None]]:
+        """It goes on."""
+        return _nothing
+
     async def analyst(self) -> HostConnection:
         """The zygote itself, which runs nothing."""
         return await self._forking.zygote()
@@ -118,6 +130,10 @@ class InProcessSpawner:
         """There is no other process."""
         return False
 
+    def stop_executing(self) -> Callable[[], Awaitable[None]]:
+        """There is none."""
+        return _nothing
+
     async def spawn(self, purpose: Purpose) -> HostConnection:
         """Make a host and load the modules in it."""
         return await _load(self._factory(self._runtime), self._bundle)
@@ -136,3 +152,7 @@ async def _load(host: HostConnection, bundle: HostBundle) -> HostConnection:
         await asyncio.shield(host.close())
         raise
     return host
+
+
+async def _nothing() -> None:
+    pass

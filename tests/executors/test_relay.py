@@ -1,0 +1,193 @@
+"""Functions of TypeScript behind a relay, which executes their transactions while there is much to do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from client_calls import client_call
+from host_run_messages import Messages, counted_messages
+from hosts_node.driver import bundle_sources, packages_folder
+from parabola.backend import Backend, BackendConfig
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_pool import DeterministicPool
+from parabola.functions.processes.host_spawners import ProcessSpawner
+from parabola.functions.processes.relay_process import RelayProcess
+from parabola.functions.processes.run_rate import FAST_RUNS
+from parabola.services.deploys.push import Push
+from parabola.values.encoding import encode
+
+ADMIN = Identity.admin()
+
+SOURCE = """
+import { mutationGeneric as mutation, queryGeneric as query } from "convex/server";
+
+export const open = mutation(async (ctx, { number }) => {
+  await ctx.db.insert("accounts", { number, balance: 100 });
+});
+export const move = mutation(async (ctx, { payer, payee, amount }) => {
+  const all = await ctx.db.query("accounts").collect();
+  const [source, target] = [payer, payee].map((number) => all.find((account) => account.number === number));
+  await ctx.db.patch(source._id, { balance: source.balance - amount });
+  await ctx.db.patch(target._id, { balance: target.balance + amount });
+});
+export const total = query(async (ctx) => {
+  let sum = 0;
+  for await (const account of ctx.db.query("accounts")) sum += account.balance;
+  return sum;
+});
+export const openThenCount = mutation(async (ctx, { number }) => {
+  const inserted = ctx.db.insert("accounts", { number, balance: 100 });
+  const count = ctx.runQuery("bank:count", {});
+  await ctx.db.insert("accounts", { number: number + 1, balance: 100 });
+  await inserted;
+  return [await count, (await ctx.db.query("accounts").collect()).length];
+});
+export const count = query(async (ctx) => (await ctx.db.query("accounts").collect()).length);
+export const countBetweenRows = mutation(async (ctx) => {
+  const counts = [];
+  for await (const account of ctx.db.query("accounts")) {
+    counts.push(await ctx.runQuery("bank:count", {}));
+    await ctx.db.delete(account._id);
+  }
+  return counts;
+});
+export const openMany = mutation(async (ctx, { count }) => {
+  for (let number = 1; number <= count; number++) await ctx.db.insert("accounts", { number, balance: 1 });
+});
+export const fail = mutation(async (ctx) => {
+  await ctx.db.insert("accounts", { number: 9, balance: 9 });
+  throw new Error("no");
+});
+"""
+
+
+@pytest.fixture
+def messages(monkeypatch: pytest.MonkeyPatch) -> Messages:
+    return counted_messages(monkeypatch)
+
+
+@pytest_asyncio.fixture
+async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
+    if not packages_folder().is_dir():
+        pytest.skip("the npm packages of the tests are not installed")
+    folder = tmp_path_factory.mktemp("bank")
+    modules = tuple(
+        Module(one["path"], "isolate", one["source"], one.get("sourceMap"))
+        for one in bundle_sources(folder, {"bank.ts": SOURCE})
+    )
+    backend = await Backend.open(BackendConfig(folder / "data"))
+    try:
+        await backend.deploy(Push("typescript", modules))
+        await value(backend, "open", number=0)
+        yield backend
+    finally:
+        await backend.close()
+
+
+def pool_of(backend: Backend) -> DeterministicPool:
+    pool = backend.runner.active.hosts._hosts_of["isolate"].deterministic
+    assert isinstance(pool, DeterministicPool)
+    return pool
+
+
+def relay_of(backend: Backend) -> RelayProcess:
+    spawner = backend.runner.active.hosts._hosts_of["isolate"].spawner
+    assert isinstance(spawner, ProcessSpawner)
+    assert spawner._relay is not None
+    return spawner._relay
+
+
+async def call(backend: Backend, function: str, **args: Any) -> FunctionResult:
+    return await backend.run_any(client_call(f"bank:{function}", encode(args), ADMIN))
+
+
+async def value(backend: Backend, function: str, **args: Any) -> Any:
+    result = await call(backend, function, **args)
+    assert result.error is None, result.error.text()
+    return result.value
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_transfer_is_one_message_for_the_engine(backend: Backend, messages: Messages) -> None:
+    await value(backend, "open", number=1)
+    messages.clear()
+    await value(backend, "move", payer=0, payee=1, amount=30)
+    assert messages["Syscall"] == 3
+    await pool_of(backend).execute_transactions()
+    messages.clear()
+    await value(backend, "move", payer=0, payee=1, amount=30)
+    assert messages == {"Done": 1}
+    assert await value(backend, "total") == 200
+
+
+async def test_hosts_execute_while_there_is_much_to_do(backend: Backend) -> None:
+    pool = pool_of(backend)
+    assert not pool.executes
+    for _ in range(FAST_RUNS // 20 + 1):
+        await asyncio.gather(*(call(backend, "fail") for _ in range(40)))
+    await until(lambda: pool.executes)
+    relay = relay_of(backend)
+    assert await value(backend, "total") == 100
+    pool._calm_down()
+    await until(lambda: not pool.executes)
+    assert await value(backend, "total") == 100
+    await relay._watch
+
+
+async def test_transfers_lose_nothing_while_hosts_begin_to_execute(backend: Backend) -> None:
+    for number in range(1, 4):
+        await value(backend, "open", number=number)
+    beginning = asyncio.create_task(pool_of(backend).execute_transactions())
+    moves = [(n % 4, (n + 1 + n // 4 % 3) % 4) for n in range(60)]
+    await asyncio.gather(*(value(backend, "move", payer=a, payee=b, amount=1) for a, b in moves))
+    await beginning
+    await asyncio.gather(*(value(backend, "move", payer=a, payee=b, amount=1) for a, b in moves))
+    assert await value(backend, "total") == 400
+
+
+async def test_the_engine_goes_on_where_the_relay_cannot(backend: Backend, messages: Messages) -> None:
+    await pool_of(backend).execute_transactions()
+    messages.clear()
+    assert await value(backend, "openThenCount", number=1) == [2, 3]
+    assert messages["Again"] == 0
+    assert await value(backend, "countBetweenRows") == [3, 2, 1]
+    assert messages["Again"] == 0
+    result = await call(backend, "fail")
+    assert result.error is not None
+    assert await value(backend, "count") == 0
+
+
+async def test_who_is_in_the_middle_of_a_query_begins_again_with_the_engine(
+    backend: Backend, messages: Messages
+) -> None:
+    await value(backend, "openMany", count=119)
+    await pool_of(backend).execute_transactions()
+    messages.clear()
+    assert await value(backend, "countBetweenRows") == list(range(120, 0, -1))
+    assert messages["Again"] == 1
+    assert backend.runner.active.hosts.needs_engine == {"bank.js:countBetweenRows"}
+
+
+async def test_functions_are_run_elsewhere_when_a_relay_dies(backend: Backend) -> None:
+    pool = pool_of(backend)
+    await pool.execute_transactions()
+    running = [asyncio.create_task(value(backend, "count")) for _ in range(20)]
+    await asyncio.sleep(0)
+    os.kill(relay_of(backend).pid, signal.SIGKILL)
+    assert await asyncio.gather(*running) == [1] * 20
+    await value(backend, "open", number=1)
+    assert await value(backend, "total") == 200

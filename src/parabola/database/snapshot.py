@@ -286,7 +286,7 @@ class Snapshot:
         pending = self.overlay.get(table.tablet_id, id)
         if pending is not None:
             return pending.new
-        self._check_retention()
+        self.check_retention()
         revision = await self._persistence.get(table.tablet_id, id, self.begin_ts)
         return None if revision is None else Document(table, revision)
 
@@ -301,7 +301,7 @@ class Snapshot:
         table = self._table_of(index)
         overlay = self.overlay if self.overlay.has_writes(index.tablet_id) else None
         while True:
-            self._check_retention()
+            self.check_retention()
             stored = await self._persistence.scan(index.index_id, interval, self.begin_ts, order, limit)
             rows = Rows([(key, Document(table, revision)) for key, revision in stored], exhausted=True)
             if stored.exhausted:
@@ -336,7 +336,8 @@ class Snapshot:
                 merged[key] = document
         return Rows(sorted(merged.items(), reverse=order == "desc"), exhausted=rows.exhausted)
 
-    def _check_retention(self) -> None:
+    def check_retention(self) -> None:
+        """Raises `OutOfRetention` where some of what it reads may have been removed."""
         if self.begin_ts < self._database.oldest_ts:
             raise OutOfRetention(
                 "The snapshot that is being read is older than the history that is kept. "
@@ -457,7 +458,7 @@ class Snapshot:
         return await structure.search(query, self.begin_ts, limit, pending=await self._pending_entries(index))
 
     async def _structure(self, index: Index) -> Any:
-        self._check_retention()
+        self.check_retention()
         return await self._database.derived.at(index, self.begin_ts)
 
     async def _pending_entries(self, index: Index) -> Mapping[str, Any]:

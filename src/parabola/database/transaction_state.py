@@ -118,8 +118,10 @@ def depend_on_everything(tx: Transaction) -> None:
 def absorb(tx: Transaction, state: TransactionState) -> None:
     """Make what another process did on the same snapshot a part of a transaction.
 
-    Raises `ForeignWrite` for writes into what is no table of the function's component.
+    Raises `ForeignWrite` for writes into what is no table of the function's component, and `OutOfRetention`
+    where what was read may have been removed meanwhile.
     """
+    tx.check_retention()
     for index_id, bounds in state.reads:
         starts = [start.encode("latin-1") for start in bounds[::2] if start is not None]
         ends = [None if end is None else end.encode("latin-1") for end in bounds[1::2]]

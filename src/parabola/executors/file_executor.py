@@ -72,7 +72,7 @@ class FileExecutor:
         if self.persistence is None:
             if self._file is None:
                 raise LookupError("no database has been named")
-            self.persistence = TailedReads(self._file, CACHE_BYTES, self._is_tablet)
+            self.persistence = TailedReads(self._file, CACHE_BYTES)
         return self.persistence
 
     def begin(self, run: Json) -> OwnTransaction | None:
@@ -114,9 +114,6 @@ class FileExecutor:
         if self.persistence is not None:
             self.persistence.close()
             self.persistence = None
-
-    def _is_tablet(self, index_id: int) -> bool:
-        return self._registry is None or self._registry.table_by_tablet(index_id) is not None
 
     def _ended(self) -> None:
         self._open -= 1

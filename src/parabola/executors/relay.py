@@ -160,7 +160,8 @@ class RelayedHost:
         if served is None or (served.rest and own.is_reading):
             self._end(id)
             self.host.send(orjson.dumps({"type": "cancel", "id": id}))
-            self.engine.send(orjson.dumps({"type": "again", "id": id}))
+            needs_engine = served is not None
+            self.engine.send(orjson.dumps({"type": "again", "id": id, "needsEngine": needs_engine}))
             return
         replies = orjson.dumps(served.replies)
         if not served.rest:

@@ -43,7 +43,7 @@ async def test_what_is_read_from_the_file_and_the_tail_is_what_the_store_itself_
     with tempfile.TemporaryDirectory() as directory:
         store = SqlitePersistence.open(directory)
         assert store.file is not None
-        reads = TailedReads(store.file, MIB, lambda index_id: index_id == TABLET)
+        reads = TailedReads(store.file, MIB)
         model, known = Model(), [-1, -1]
         for change in changes:
             before = Model.like(model)

@@ -102,6 +102,7 @@ SCAN_SUPERSEDED_TIMES: Final = (
     "SELECT key, ts FROM superseded WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ?"
     " AND ts <= ? ORDER BY key LIMIT ?"
 )
+SELECT_ANY_SUPERSEDED: Final = "SELECT 1 FROM superseded WHERE index_id = ? LIMIT 1"
 SCAN_REMOVED: Final = {
     order: "SELECT key, revision, size FROM removed_entry"
     " WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ? AND ts <= ?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -113,13 +113,13 @@ class Tail:
 class TailedReads:
     """The reads of a `Persistence` over a read-only connection, completed by a tail.
 
-    `is_tablet` tells the ids of tables' own indexes from others. What is read must be covered: `covered_ts`
-    is the newest commit that is known, from the file or from the tail.
+    What is read must be covered: `covered_ts` is the newest commit that is known, from the file or from the
+    tail.
     """
 
     derived_directory: Path | None = None
 
-    def __init__(self, path: Path, cache_bytes: int, is_tablet: Callable[[int], bool]) -> None:
+    def __init__(self, path: Path, cache_bytes: int) -> None:
         self.covered_ts = 0
         self.file_ts = 0
         self._tail = Tail()
@@ -133,7 +133,7 @@ class TailedReads:
             timeout=BUSY_SECONDS,
         )
         self._db.execute(f"PRAGMA cache_size = -{cache_bytes // KIB}")
-        self._reads = SqliteReads(self._db, self._cache, is_tablet)
+        self._reads = SqliteReads(self._db, self._cache, self._has_superseded)
 
     @property
     def tail_length(self) -> int:
@@ -179,6 +179,12 @@ class TailedReads:
         self._tail.clear()
         self._cache.forget_from(0)
         self.covered_ts = self.file_ts = 0
+
+    def _has_superseded(self, index_id: int) -> bool:
+        """Whether what was removed from an index is where that of tables' own indexes is. Where nothing is,
+        it may as well be looked for elsewhere.
+        """
+        return self._db.execute(sql.SELECT_ANY_SUPERSEDED, (index_id,)).fetchone() is not None
 
     # What a transaction reads
 

@@ -226,7 +226,8 @@ class Execution:
                 message = await self._run_on_host(executed=True)
                 if not isinstance(message, Again):
                     return message
-                hosts.needs_engine.add(path)
+                if message.needs_engine:
+                    hosts.needs_engine.add(path)
         message = await self._run_on_host(executed=False)
         assert not isinstance(message, Again)
         return message

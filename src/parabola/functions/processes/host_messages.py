@@ -152,12 +152,13 @@ class Failed(Struct, frozen=True, gc=False, tag="failed"):
     state: TransactionState | None = None
 
 
-class Again(Struct, frozen=True, gc=False, tag="again"):
+class Again(Struct, frozen=True, gc=False, rename="camel", tag="again"):
     """A run has come to what the host cannot do for it: it is to be run again on a transaction of the
-    engine's.
+    engine's; and every other one of its function, if that `needs_engine`.
     """
 
     id: int
+    needs_engine: bool = False
 
 
 class Free(Struct, frozen=True, gc=False, tag="free"):

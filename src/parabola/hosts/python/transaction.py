@@ -237,7 +237,7 @@ class Transaction(FunctionRun):
             except UnwritableMessage:
                 served = Served([], calls)
             if served is None or (served.rest and any(stream.is_under_way for stream in self._streams)):
-                self._begin_again()  # a query cannot be gone on with elsewhere
+                self._begin_again(needs_engine=served is not None)  # a query cannot go on elsewhere
                 return
             answers = orjson.loads(orjson.dumps(served.replies))  # as over a socket: nothing is shared
             if not served.rest:
@@ -264,12 +264,12 @@ class Transaction(FunctionRun):
         own.close()
         return state
 
-    def _begin_again(self) -> None:
+    def _begin_again(self, *, needs_engine: bool) -> None:
         """Nothing of the run remains; the engine runs it on a transaction of its own."""
         self._close()
         self._forget()
         self._outlet.ended(self)
-        self._outlet.send({"type": "again", "id": self.id})
+        self._outlet.send({"type": "again", "id": self.id, "needsEngine": needs_engine})
 
     def _flush_writable(self, message: Json) -> None:
         """Send what can be sent; the other calls fail, as if the engine had refused them."""

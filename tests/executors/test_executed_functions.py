@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -19,6 +21,8 @@ from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
 
 ADMIN = Identity.admin()
+MOST_CALLS = 1200
+"""Calls of functions, also of those in C, that a transfer may cost the engine."""
 
 SOURCE = """
 from parabola import MutationCtx, QueryCtx, internal, mutation, query
@@ -188,3 +192,23 @@ async def test_a_query_that_writes_is_refused_as_by_the_engine(backend: Backend)
     result = await call(backend, "writes")
     assert result.error is not None
     assert "A query cannot write" in result.error.text()
+
+
+async def test_a_transfer_is_little_work_for_the_engine(backend: Backend) -> None:
+    for number in (1, 2):
+        await value(backend, "open", number=number)
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    for _ in range(3):  # what is made once is made now
+        await value(backend, "move", payer=1, payee=2, amount=1)
+    sys.setprofile(count)
+    try:
+        for _ in range(10):
+            await value(backend, "move", payer=1, payee=2, amount=1)
+    finally:
+        sys.setprofile(None)
+    assert calls / 10 < MOST_CALLS

@@ -19,6 +19,7 @@ from benchmarks.component_pushes import component_pushes
 from benchmarks.file_transfers import transfers
 from benchmarks.floors import EchoServer, sqlite_durable_commits
 from benchmarks.live_searches import acknowledged_inserts, live_searches
+from benchmarks.live_updates import live_updates
 from benchmarks.memory_and_start import memory_and_start
 from benchmarks.report import Report
 from benchmarks.scheduling import scheduled_calls
@@ -36,7 +37,6 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
             floors = rows.Floors(
                 websocket=await echo.websocket_round_trips(64, seconds),
                 http=await echo.http_round_trips(64, seconds),
-                broadcast=await echo.broadcast(1000, 10),
                 commit_alone=sqlite_durable_commits(1, seconds / 2),
                 commit_grouped=sqlite_durable_commits(50, seconds / 2),
             )
@@ -44,16 +44,15 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
             for module, language in (("bench", "Python"), ("twin", "TypeScript")):
                 await rows.mutations(report, server, floors, seconds, module, language)
                 await rows.queries(report, server, floors, seconds, module, language)
-                await rows.notify_latency(report, server, seconds, module, language)
             by_hand = await hand_written_transfers(Path(folder), seconds)
             for language in ("Python", "TypeScript"):
                 await bank_transfers(report, server, by_hand, seconds, language)
             await inserts(report, server, Path(folder), seconds)
+            await live_updates(report, server, seconds)
             await rows.nested_calls(report, server, seconds)
             await scheduled_calls(report, server, seconds)
             await transfers(report, server, Path(folder), file_size)
             await rows.save_to_update(report, server)
-            await rows.fan_out(report, server, floors)
             await rows.untouched_subscriptions(report, server, seconds)
             await rows.memory_per_subscription(report, server)
             await live_searches(report, server)

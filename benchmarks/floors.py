@@ -19,19 +19,11 @@ from benchmarks.load import run_clients
 def _serve_echo(port: int) -> None:
     import uvloop
 
-    sockets: set[web.WebSocketResponse] = set()
-
     async def handle(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
-        sockets.add(socket)
         async for frame in socket:
-            if frame.data == "broadcast":
-                for other in sockets:
-                    await other.send_str("x" * 300)
-            else:
-                await socket.send_str(frame.data)
-        sockets.discard(socket)
+            await socket.send_str(frame.data)
         return socket
 
     async def post(request: web.Request) -> web.Response:
@@ -88,20 +80,6 @@ class EchoServer:
                     await response.read()
 
             return await run_clients(clients, seconds, once)
-
-    async def broadcast(self, receivers: int, rounds: int) -> float:
-        """Median seconds from asking for a broadcast until the last of `receivers` sockets has it."""
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-            sockets = [await session.ws_connect(f"{self.url}/ws", compress=0) for _ in range(receivers)]
-            times = []
-            for _ in range(rounds):
-                start = time.perf_counter()
-                await sockets[0].send_str("broadcast")
-                await asyncio.gather(*(socket.receive() for socket in sockets))
-                times.append(time.perf_counter() - start)
-            for socket in sockets:
-                await socket.close()
-            return sorted(times)[len(times) // 2]
 
 
 def sqlite_durable_commits(group: int, seconds: float) -> float:

@@ -26,11 +26,10 @@ CLIENTS = 64
 
 @dataclass(frozen=True)
 class Floors:
-    """Rates a second, and seconds for a broadcast to 1,000 sockets."""
+    """Rates a second."""
 
     websocket: float
     http: float
-    broadcast: float
     commit_alone: float
     commit_grouped: float
 
@@ -109,35 +108,6 @@ async def queries(
             )
 
 
-async def notify_latency(
-    report: Report, server: Server, seconds: float, module: str = "bench", language: str = "Python"
-) -> None:
-    """From sending a mutation to the Transition that shows it to another client, at 50 writes a second."""
-    async with connected(server, 2) as (reader, writer):
-        sent: dict[str, float] = {}
-        latencies: list[float] = []
-
-        def updated(updates: dict[int, Any], received: float) -> None:
-            for text in next(iter(updates.values())):
-                if text in sent:
-                    latencies.append(received - sent.pop(text))
-
-        await reader.subscribe(f"{module}:latest", {"channel": 777, "count": 5})
-        reader.on_update = updated
-        pending = []
-        for number in range(int(max(seconds, 4) * 50)):
-            text = f"{language} {number}"
-            sent[text] = time.perf_counter()
-            note = {"channel": 777, "text": text}
-            pending.append(asyncio.create_task(writer.mutation(f"{module}:insert", note)))
-            await asyncio.sleep(0.02)
-        await asyncio.gather(*pending)
-        for name, share in (("p50", 0.5), ("p99", 0.99)):
-            figure = percentile(latencies, share) * 1000
-            title = f"{language} write to another client's update, 50 writes/s, {name}"
-            report.add(Row(title, figure, "ms"))
-
-
 async def nested_calls(report: Report, server: Server, seconds: float) -> None:
     """Calls within a mutation: into a component of the language, beside as many of a function of the app."""
     async with connected(server, 4) as clients:
@@ -177,40 +147,6 @@ async def save_to_update(report: Report, server: Server) -> None:
             times.append(time.perf_counter() - start)
     module.write_text(source)
     report.add(Row("save of a Python module until the live update", percentile(times, 0.5) * 1000, "ms"))
-
-
-async def fan_out(report: Report, server: Server, floors: Floors) -> None:
-    async with connected(server, 1000) as clients:
-        for client in clients:
-            await client.subscribe("bench:latest", {"channel": 888, "count": 5})
-        times = []
-        for number in range(10):
-            waiting = set(range(len(clients)))
-            everyone = asyncio.get_running_loop().create_future()
-
-            def seen(
-                index: int, waiting: set[int] = waiting, everyone: asyncio.Future[None] = everyone
-            ) -> None:
-                waiting.discard(index)
-                if not waiting and not everyone.done():
-                    everyone.set_result(None)
-
-            for index, client in enumerate(clients):
-                client.on_update = lambda _updates, _received, index=index, seen=seen: seen(index)
-            start = time.perf_counter()
-            await clients[0].mutation("bench:insert", {"channel": 888, "text": f"wave {number}"})
-            await everyone
-            times.append(time.perf_counter() - start)
-        report.add(
-            Row(
-                "one write until the last of 1,000 subscribers has it",
-                percentile(times, 0.5) * 1000,
-                "ms",
-                floors.broadcast * 1000,
-                "aiohttp broadcast",
-                higher_is_better=False,
-            )
-        )
 
 
 async def untouched_subscriptions(report: Report, server: Server, seconds: float) -> None:

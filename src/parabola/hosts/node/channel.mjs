@@ -9,7 +9,7 @@ import { UnwritableData, writeJson } from "./plain_json.mjs";
 const JOINED = MEBIBYTE;
 const NEWLINE = 10;
 /** Messages leave together while there is more to do: at most so many, and none waits longer than so many milliseconds. */
-const TOGETHER = 8;
+const TOGETHER = 16;
 const PATIENCE = 2;
 
 /**

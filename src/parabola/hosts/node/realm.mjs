@@ -16,7 +16,7 @@ import { interfaces, outer } from "./web_interfaces.mjs";
 /** @import { Binding } from "./modules/module_links.mjs" */
 /** @import { ModuleSet } from "./modules/module_set.mjs" */
 /** @import { Raised, UserValue } from "./types/protocol" */
-/** @import { KeptState, KeptStates, Kinds, OrRaised, Parts, Pristine, RealmApi, RealmHost, Register, Variables } from "./types/realm" */
+/** @import { KeptState, KeptStates, Kinds, OrRaised, Parts, Pristine, PristinePart, RealmApi, RealmHost, Register, Variables } from "./types/realm" */
 
 /** @param {string} name */
 const part = (name) =>
@@ -105,6 +105,8 @@ export class Realm {
   #states;
   /** The modules that stay, as their evaluation left them. @type {KeptState|null} */
   #kept = null;
+  /** What the modules that stay can reach of the realm. @type {PristinePart|undefined} */
+  #within;
   /** Whether a text is of the modules that may stay. @type {(text: string) => boolean} */
   #isModuleText = () => false;
 
@@ -139,7 +141,7 @@ export class Realm {
       (object) => crossing.behind.get(object),
       KINDS,
     );
-    this.#pristine.take(vm.runInContext("globalThis", this.context), ...api.hiddenRoots());
+    this.#pristine.take(api.hiddenRoots(), api.faces);
   }
 
   /**
@@ -312,11 +314,11 @@ export class Realm {
    * of the realm.
    * @template T
    * @param {(register: Register) => T} evaluate
-   * @param {(text: string) => boolean} isModuleText  whether this is the text of a function of theirs
-   * @param {() => boolean} isSilent  whether they have told nobody of anything
+   * @param {{isModuleText: (text: string) => boolean, globals: Set<string>, isSilent: () => boolean}} modules  whether a text is
+   *   of a function of theirs, on which globals they can lay hands, and whether they have told nobody of anything
    * @returns {T} what `evaluate` gives
    */
-  evaluateToKeep(evaluate, isModuleText, isSilent) {
+  evaluateToKeep(evaluate, { isModuleText, globals, isSilent }) {
     /** @type {Variables[]} */
     const told = [];
     let promises = 0;
@@ -336,6 +338,7 @@ export class Realm {
     if (!isQuiet || this.#api.traces.some((isLeft) => isLeft()) || !this.#pristine.isPristine()) return result;
     this.#isModuleText = isModuleText;
     this.#kept = this.#states.take(told);
+    this.#within = this.#pristine.within([...globals]);
     return result;
   }
 
@@ -349,7 +352,7 @@ export class Realm {
     this.execution = null;
     if (this.#kept === null || this.tainted) return false;
     try {
-      if (this.#pristine.isPristine() && !this.#pristine.touchedOthers && this.#kept.isSame()) {
+      if (this.#pristine.isPristine(this.#within) && !this.#pristine.touchedOthers && this.#kept.isSame()) {
         this.#api.reset();
         return true;
       }

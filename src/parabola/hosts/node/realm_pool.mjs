@@ -36,6 +36,8 @@ const FORGIVEN = 4;
  */
 
 export class RealmPool {
+  /** What has been done so far: realms made, modules evaluated with all that they import, calls that left theirs as it was. */
+  work = { realms: 0, evaluated: 0, remained: 0 };
   /** @type {Used[]} */
   #used = [];
   /** @type {Realm[]} */
@@ -94,16 +96,17 @@ export class RealmPool {
     const instances = modules.newInstances();
     const record = this.#record(deployment, path);
     record.evaluated += 1;
+    this.work.evaluated += 1;
     const isWorthIt = record.lost < FORGIVEN || record.lost * WORTH < record.remained;
     const wantsToKeep = phase === "transaction" && record.evaluated > BEFORE_KEEPING && isWorthIt;
     const plan = wantsToKeep ? this.#onTheHouse(() => modules.keepingPlan(path)) : null;
     if (plan === null)
       return { realm, deployment, path, phase, ...modules.instantiate(realm, path, instances), instances, imported };
-    const made = realm.evaluateToKeep(
-      (register) => modules.instantiate(realm, path, instances, { plan, register }),
-      (text) => modules.isTextOf(plan, text),
-      () => imported.logs.isEmpty && imported.fatalFailure === null,
-    );
+    const made = realm.evaluateToKeep((register) => modules.instantiate(realm, path, instances, { plan, register }), {
+      isModuleText: (text) => modules.isTextOf(plan, text),
+      globals: plan.globals ?? new Set(),
+      isSilent: () => imported.logs.isEmpty && imported.fatalFailure === null,
+    });
     if (!realm.isKept) record.lost += 1;
     return { realm, deployment, path, phase, ...made, instances, imported };
   }
@@ -128,6 +131,11 @@ export class RealmPool {
         if (realm.clean()) return realm;
       }
     }
+    return this.#makeRealm();
+  }
+
+  #makeRealm() {
+    this.work.realms += 1;
     return new Realm();
   }
 
@@ -138,6 +146,7 @@ export class RealmPool {
     const wasKept = realm.isKept;
     const remains = wasKept && realm.remains();
     if (wasKept) this.#record(deployment, path)[remains ? "remained" : "lost"] += 1;
+    if (remains) this.work.remained += 1;
     if (remains || (!isPending && namespace.experimental_reuseContext === true)) {
       this.#prepared.push({ realm, deployment, path, phase, namespace, isPending, instances, imported });
     } else {
@@ -173,7 +182,7 @@ export class RealmPool {
 
   #addSpare() {
     if (this.size >= this.#spares) return false;
-    this.#clean.push(new Realm());
+    this.#clean.push(this.#makeRealm());
     return true;
   }
 

@@ -208,7 +208,7 @@ export class ExpressionReader {
     if (mark === "this" || mark === "super") scopes.refer("this");
     else if (mark !== "import") {
       scopes.check(mark);
-      scopes.refer(mark);
+      scopes.refer(mark, { isNamed: this.isNamed(), global: this.globalBy(mark) });
     }
     cursor.i += 1;
     return undefined;
@@ -237,6 +237,33 @@ export class ExpressionReader {
         if (cursor.skip("=")) this.assignment();
       }
     }
+  }
+
+  /**
+   * The global that a name means where nobody declares it, or null where it is only asked about: `typeof a`, `b instanceof a`.
+   * A member of `globalThis` that is read is a global as well.
+   * @param {string} name
+   */
+  globalBy(name) {
+    const { marks, i } = this.cursor;
+    if (name === "globalThis") return this.#memberOfGlobal();
+    const isAsked = marks[i - 1] === "typeof" || marks[i - 1] === "instanceof";
+    const goesOn = [".", "?.", "[", "(", HEAD].includes(marks[i + 1]) || this.cursor.tokens.kinds[i + 1] === TEMPLATE;
+    return isAsked && !goesOn ? null : name;
+  }
+
+  /** What is meant of `globalThis`: a global whose value is read, `globalThis name` for one that is looked up, or everything. */
+  #memberOfGlobal() {
+    const { marks, i, tokens } = this.cursor;
+    const isLookedUp = marks[i - 2] === "getOwnPropertyDescriptor" && marks[i - 1] === "(" && marks[i + 1] === ",";
+    if (isLookedUp && tokens.kinds[i + 2] === STRING && marks[i + 3] === ")")
+      return `globalThis ${tokens.text(i + 2).slice(1, -1)}`;
+    const after = marks[i + 3];
+    const isRead = after === "." || after === "(" || [")", ";", ",", "&&", "||"].includes(after);
+    // Parentheses and brackets may be around what is assigned.
+    const isTarget = ["delete", "(", "[", "{", ",", ":", "...", "++", "--"].includes(marks[i - 1]);
+    const isName = marks[i + 1] === "." && tokens.kinds[i + 2] === NAME;
+    return isName && isRead && (!isTarget || after === "." || after === "(") ? marks[i + 2] : "globalThis";
   }
 
   /** Whether a function is only given its name here, before anything else can happen to it. */

@@ -44,6 +44,7 @@ const SHIFTED = ["#live", "#kept", "#kept-live"];
  * @property {string|null} linkError  why the graph cannot be linked: a SyntaxError of the realm
  * @property {Step[]} steps  the modules in the order of their evaluation
  * @property {Set<string>} [texts]  of functions that are known to be in them
+ * @property {Set<string>} [globals]  that they can lay hands on
  *
  * @typedef {object} Step
  * @property {Module} module
@@ -301,7 +302,8 @@ export class ModuleSet {
     if (plan.steps.some(({ module, isEarly }) => isEarly || module.captured === null)) return null;
     try {
       const steps = plan.steps.map(({ module }) => this.#makeStep(module.path, new Set(), module.captured));
-      return { ...plan, steps, texts: new Set() };
+      const globals = new Set(plan.steps.flatMap(({ module }) => module.captured?.globals ?? []));
+      return { ...plan, steps, texts: new Set(), globals };
     } catch (error) {
       if (error instanceof Unreadable) return null;
       throw error;

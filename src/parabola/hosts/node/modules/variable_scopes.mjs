@@ -27,6 +27,7 @@ import { OpaqueModule } from "./token_cursor.mjs";
  * @property {number} token
  * @property {boolean} isAssigned
  * @property {boolean} isShown
+ * @property {string|null} global  what it means where nothing of that name is declared; null for nothing that could be changed
  *
  * @typedef {object} Scope
  * @property {"module"|"function"|"block"|"loop"|"switch"|"class"|"field"} kind
@@ -60,7 +61,7 @@ export class VariableScopes {
   #scopes = [];
   /** What is to be inserted: offsets in the text, and what is to stand there. @type {[number, string][]} */
   insertions = [];
-  /** What is used and nowhere declared. @type {Set<string>} */
+  /** What is used and nowhere declared: the globals that the module can lay hands on. @type {Set<string>} */
   globals = new Set();
 
   /** @param {TokenCursor} cursor @param {Names} names */
@@ -89,8 +90,8 @@ export class VariableScopes {
     for (const reference of scope.references) {
       const found = scope.names.get(reference.name);
       if (found === undefined) {
-        if (outer === undefined) this.globals.add(reference.name);
-        else outer.references.push(reference);
+        if (outer !== undefined) outer.references.push(reference);
+        else if (reference.global !== null) this.globals.add(reference.global);
         continue;
       }
       found.isAssigned ||= reference.isAssigned;
@@ -128,13 +129,14 @@ export class VariableScopes {
   /**
    * A variable is used here.
    * @param {string} name
-   * @param {{token?: number, isNamed?: boolean}} [options]  where, and whether a function is only given its name here
+   * @param {{token?: number, isNamed?: boolean, global?: string|null}} [options]  where; whether a function is only given its name
+   *   here; and what it means where nothing of that name is declared
    */
-  refer(name, { token = this.cursor.i, isNamed = false } = {}) {
+  refer(name, { token = this.cursor.i, isNamed = false, global = name } = {}) {
     const { marks } = this.cursor;
     const isCall = marks[token + 1] === "(" && marks[token - 1] !== "new";
     const isShown = !isCall && !isNamed;
-    this.current.references.push({ name, body: this.current.body, token, isAssigned: false, isShown });
+    this.current.references.push({ name, body: this.current.body, token, isAssigned: false, isShown, global });
   }
 
   /** What is used from a token on up to here is assigned. @param {number} from */

@@ -285,6 +285,15 @@
     }
   };
 
+  /** What newer versions of the language have, and segments of text. @returns {object[]} */
+  const iteratorsOfHelpers = () => {
+    const { Iterator: Helpers } = /** @type {any} */ (global);
+    const found =
+      typeof Helpers === "function" ? [/** @type {any} */ ([].values()).map(asItIs), Helpers.from({ next() {} })] : [];
+    const segments = new Intl.Segmenter().segment("");
+    return [...found, segments, segments[Symbol.iterator]()];
+  };
+
   /** @type {Partial<RealmApi>} */
   const made = {
     install,
@@ -352,6 +361,8 @@
     reset() {
       for (const reset of api.resets) reset();
     },
+    /** The classes of web interfaces, those among them that are no globals. */
+    faces: { __proto__: null },
     /** Objects of the language that no global leads to. */
     hiddenRoots: () =>
       [
@@ -364,6 +375,7 @@
         ""[Symbol.iterator](),
         "".matchAll(/x/g),
         /** @type {any} */ (global).Convex,
+        ...iteratorsOfHelpers(),
       ].map((one) => getPrototypeOf(one)),
   };
   /** Whole when the scripts after this one have added to it. */

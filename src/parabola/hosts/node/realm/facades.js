@@ -153,6 +153,7 @@
     defineProperty(Face.prototype, "constructor", hidden(Face));
     defineProperty(Face.prototype, Symbol.toStringTag, { value: name, configurable: true });
     handlers.set(Outer.prototype, (object) => link(Object.create(Face.prototype), object));
+    api.faces[name] = Face;
     return /** @type {any} */ (Face);
   }
 

@@ -54,9 +54,11 @@
     // Functions with nothing but what every function has, side by side: they are most of what there is.
     /** @type {Function[]} */
     #functions = [];
-    /** @type {UserValue[]} */
+    /** @type {UserValue[]} their prototypes */
     #ofFunctions = [];
-    /** @type {object[]} the prototypes that functions are born with, and their functions */
+    /** @type {UserValue[]} those that make objects, and the prototypes that these get */
+    #made = [];
+    /** @type {UserValue[]} the prototypes that functions are born with, and their functions */
     #born = [];
     // All other objects.
     /** @type {object[]} */
@@ -233,10 +235,11 @@
       }
       if (isFixed) return found;
       if (typeof object === "function" && this.#isPlain(object, checked)) {
-        const { name, length, prototype } = object;
-        const then = [found[0], name, length, prototype, name === "" || length === 0];
         this.#functions[this.#functions.length] = object;
-        apply(push, this.#ofFunctions, then);
+        this.#ofFunctions[this.#ofFunctions.length] = found[0];
+        // Its name and its length can only be taken away, or be given anew by what is watched.
+        if (getOwnPropertyDescriptor(object, "prototype")?.writable)
+          apply(push, this.#made, [object, object.prototype]);
         return found;
       }
       if (all.length === 1 && checked[0] === "constructor" && found[0] === objectPrototype && isBorn(object)) {
@@ -277,15 +280,15 @@
 
     #areFunctionsSame() {
       const functions = this.#functions;
-      const then = this.#ofFunctions;
-      for (let i = 0, j = 0; i < functions.length; i++, j += 5) {
+      const prototypes = this.#ofFunctions;
+      for (let i = 0; i < functions.length; i++) {
         const one = functions[i];
         if (enumerableKeys(one).length !== 0 || getOwnPropertySymbols(one).length !== 0 || !isExtensible(one))
           return false;
-        if (getPrototypeOf(one) !== then[j] || one.name !== then[j + 1] || one.length !== then[j + 2]) return false;
-        if (one.prototype !== then[j + 3]) return false;
-        if (then[j + 4] && !(hasOwn(one, "name") && hasOwn(one, "length"))) return false;
+        if (getPrototypeOf(one) !== prototypes[i] || !hasOwn(one, "name") || !hasOwn(one, "length")) return false;
       }
+      const made = this.#made;
+      for (let i = 0; i < made.length; i += 2) if (made[i].prototype !== made[i + 1]) return false;
       const born = this.#born;
       for (let i = 0; i < born.length; i += 2) {
         const one = born[i];

@@ -9,9 +9,36 @@
  * The same watch is kept over the modules that may stay in the realm (kept_state.js).
  */
 /** @import { UserValue } from "../types/protocol" */
-/** @import { Pristine } from "../types/realm" */
+/** @import { Pristine, PristinePart } from "../types/realm" */
 (function (/** @type {(makeSource: () => string) => UserValue} */ compile) {
   "use strict";
+  /** Globals whose objects come without their names: by literals, by what is thrown, by asynchronous functions. */
+  const OF_SYNTAX = (
+    "Object Function Array String Number Boolean Symbol BigInt RegExp Promise Error TypeError RangeError SyntaxError " +
+    "ReferenceError EvalError URIError AggregateError SuppressedError Convex"
+  ).split(" ");
+  const STREAMS = (
+    "ReadableStream ReadableStreamDefaultReader ReadableStreamBYOBReader ReadableStreamDefaultController " +
+    "ReadableByteStreamController ReadableStreamBYOBRequest Uint8Array ArrayBuffer DOMException"
+  ).split(" ");
+  const CRYPTO = "Crypto SubtleCrypto CryptoKey Uint8Array ArrayBuffer DOMException".split(" ");
+  /** Globals that lead to less than everything, and what they lead to beside what their properties do. */
+  const REACHED = /** @type {Record<string, string[]>} */ ({
+    Blob: STREAMS,
+    TextEncoder: ["Uint8Array"],
+    TextDecoder: [],
+    atob: ["DOMException"],
+    btoa: ["DOMException"],
+    structuredClone: ["DOMException"],
+    crypto: CRYPTO,
+    DOMException: [],
+  });
+  const language =
+    "Math JSON Reflect Proxy Map Set WeakMap WeakSet WeakRef FinalizationRegistry Date ArrayBuffer DataView Int8Array " +
+    "Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array Float32Array Float64Array BigInt64Array " +
+    "BigUint64Array isNaN isFinite parseInt parseFloat encodeURI encodeURIComponent decodeURI decodeURIComponent " +
+    "undefined NaN Infinity console process setTimeout setInterval clearTimeout clearInterval";
+  for (const name of [...OF_SYNTAX, ...language.split(" ")]) REACHED[name] = [];
   /**
    * @typedef {object} Entry  an object, and how it was
    * @property {object} object
@@ -26,9 +53,15 @@
   const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty, isExtensible } = Reflect;
   const { includes } = Array.prototype;
   const hasObject = Set.prototype.has;
-  const { getPrototypeOf, keys: enumerableKeys, getOwnPropertySymbols } = Object;
+  const { getPrototypeOf, keys: enumerableKeys, getOwnPropertySymbols, hasOwn } = Object;
   /** @param {unknown} value */
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
+  /** @type {any} */
+  const global = globalThis;
+  /** Objects of the language that no global leads to. @type {unknown[]} */
+  let unnamed = [];
+  /** The classes of web interfaces, by their names. @type {Record<string, any>} */
+  let faces = {};
   /** @type {Entry[]} */
   const record = [];
   /** @type {WeakSet<object>} */
@@ -67,8 +100,10 @@
   /** @param {unknown} value */
   const hidden = (value) => ({ value, writable: true, enumerable: false, configurable: true });
 
-  /** @param {unknown[]} roots */
-  function take(...roots) {
+  /** @param {object[]} ofLanguage @param {Record<string, any>} classes */
+  function take(ofLanguage, classes) {
+    unnamed = ofLanguage;
+    faces = classes;
     defineProperty(Object, "defineProperty", hidden(watchers.defineProperty));
     defineProperty(Object, "defineProperties", hidden(watchers.defineProperties));
     defineProperty(
@@ -97,7 +132,7 @@
     }
     watchCaptures();
     watchPrototypes();
-    roots.forEach(visit);
+    [global, ...ofLanguage, ...Object.values(classes)].forEach(visit);
     isSame = compile(source)(record.map((entry) => entry.checked))(record.map((entry) => entry.values));
   }
 
@@ -212,15 +247,70 @@
     return `(function(keys){"use strict";return function(values){return [${functions.join(",\n")}]}})`;
   }
 
-  function isPristine() {
+  /** @param {PristinePart} [part] */
+  function isPristine(part) {
     if (touched) return false;
-    for (let i = 0; i < record.length; i++) {
-      const { object, enumerable, symbols, prototype } = record[i];
-      if (enumerableKeys(object).length !== enumerable || !isExtensible(object)) return false;
-      if (getOwnPropertySymbols(object).length !== symbols) return false;
-      if (getPrototypeOf(object) !== prototype || !isSame[i](object)) return false;
+    if (part === undefined) {
+      for (let i = 0; i < record.length; i++) if (!isEntrySame(i)) return false;
+      return true;
     }
+    const { objects, names, values } = part;
+    for (let i = 0; i < names.length; i++) if (global[names[i]] !== values[i]) return false;
+    for (let i = 0; i < objects.length; i++) if (!isEntrySame(objects[i])) return false;
     return true;
+  }
+
+  /** @param {number} i */
+  function isEntrySame(i) {
+    const { object, enumerable, symbols, prototype } = record[i];
+    if (enumerableKeys(object).length !== enumerable || !isExtensible(object)) return false;
+    return (
+      getOwnPropertySymbols(object).length === symbols && getPrototypeOf(object) === prototype && isSame[i](object)
+    );
+  }
+
+  /**
+   * What code can come upon that uses these globals and no others: all that they lead to, by properties and by what their
+   * functions give, and what the syntax of the language makes. Undefined if that may be anything. `globalThis name` stands for
+   * a name that is looked up there, which hands on no more than what is found.
+   * @param {string[]} globals
+   * @returns {PristinePart|undefined}
+   */
+  function within(globals) {
+    /** @type {UserValue[]} */
+    const ahead = unnamed.slice();
+    /** @type {PristinePart} */
+    const part = { objects: [], names: [], values: [] };
+    const names = OF_SYNTAX.concat(globals);
+    let isLookedAt = false;
+    for (let i = 0; i < names.length; i++) {
+      const [object, lookedUp] = names[i].split(" ");
+      isLookedAt ||= lookedUp !== undefined;
+      const descriptor = getOwnPropertyDescriptor(global, lookedUp ?? object);
+      if (descriptor === undefined) continue;
+      if (!hasOwn(REACHED, names[i]) || !("value" in descriptor)) return undefined;
+      part.names.push(names[i]);
+      part.values.push(descriptor.value);
+      ahead.push(descriptor.value);
+      const more = REACHED[names[i]];
+      for (let j = 0; j < more.length; j++) ahead.push(faces[more[j]] ?? global[more[j]]);
+    }
+    const seen = new Set();
+    for (let i = 0; i < ahead.length; i++) {
+      const object = ahead[i];
+      if (!isObject(object) || seen.has(object)) continue;
+      if (object === global) return undefined;
+      seen.add(object);
+      ahead.push(getPrototypeOf(object));
+      const keys = ownKeys(object);
+      for (let j = 0; j < keys.length; j++) {
+        const descriptor = /** @type {PropertyDescriptor} */ (getOwnPropertyDescriptor(object, keys[j]));
+        ahead.push(descriptor.value, descriptor.get, descriptor.set);
+      }
+    }
+    if (isLookedAt) seen.add(global);
+    for (let i = 0; i < record.length; i++) if (seen.has(record[i].object)) part.objects.push(i);
+    return part;
   }
 
   /**
@@ -250,6 +340,7 @@
   const pristine = {
     take,
     isPristine,
+    within,
     restore,
     watch,
     isRecorded,

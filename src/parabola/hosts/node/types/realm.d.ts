@@ -80,6 +80,7 @@ export interface RealmApi {
   traces: (() => boolean)[];
   resets: (() => void)[];
   reset(): void;
+  faces: { [name: string]: any };
   hiddenRoots(): object[];
   // timers.js
   startTimer(what: string, callback: () => void, delay: UserValue): number;
@@ -125,10 +126,21 @@ export interface Facades {
   notImplemented(what: string, name: string): never;
 }
 
+/** A part of a realm: objects by their numbers, and global variables with what they are. */
+export interface PristinePart {
+  objects: number[];
+  names: string[];
+  values: unknown[];
+}
+
 /** pristine.js */
 export interface Pristine {
-  take(...roots: unknown[]): void;
-  isPristine(): boolean;
+  /** Records everything: objects of the language that no global leads to, and all classes of web interfaces. */
+  take(hidden: object[], faces: { [name: string]: any }): void;
+  /** Whether everything, or a part, is as it was. */
+  isPristine(part?: PristinePart): boolean;
+  /** The part of the realm that code can reach which uses these globals; undefined for everything. */
+  within(globals: string[]): PristinePart | undefined;
   restore(): boolean;
   /** Notices that an object may have been changed in a way that no comparison shows. */
   watch(object: unknown): void;

@@ -24,14 +24,15 @@ from parabola.database.commits import shared_durability
 from parabola.database.commits.turns import Turn
 from parabola.database.database import Database
 from parabola.database.model.errors import StorageError
+from parabola.database.node import open_node
 from parabola.database.shared_log import appending, id_blocks
 from parabola.database.shared_log.errors import ReplicaLost
 from parabola.database.shared_log.log import Entry, Position
-from parabola.database.shared_log.memory_log import MemoryLogServer
+from parabola.database.shared_log.memory_log import MemoryLog, MemoryLogServer
 from parabola.database.shared_log.payload import decode
 from parabola.database.store.memory import MemoryPersistence
-from parabola.database.store.sqlite import SqlitePersistence
 from parabola.database.transaction import Transaction
+from parabola.database.upkeep.checkpointing import Checkpointing
 from parabola.values.errors import BadRequest, OutOfRetention
 
 T = TypeVar("T")
@@ -240,12 +241,11 @@ class Cluster:
         place = left
         if place is None and self.directory is not None:
             place = self.directory / f"{self.event()}"
-        store = MemoryPersistence() if place is None else SqlitePersistence.open(place)
-        try:
-            database = await Database.open(store, log=log, retention=QUIET, clock=lambda: self.clock() + skew)
-        except BaseException:
-            await store.close()
-            raise
+        options: dict[str, Any] = {"retention": QUIET, "clock": lambda: self.clock() + skew}
+        if place is not None:
+            database = await open_node(place, log, **options)
+        else:
+            database = await Database.open(MemoryPersistence(), log=log, **options)
         return Node(name, database, log, place)
 
     async def end(self, node: Node, reason: str) -> None:
@@ -271,8 +271,6 @@ class Cluster:
                 try:
                     fresh = await self._node(node.name, left)
                     break
-                except ReplicaLost:
-                    left = None
                 except StorageError:
                     continue
             if self.network:
@@ -315,7 +313,7 @@ class Cluster:
                 node = random.choice(self.members)
                 forks = self.forks
                 try:
-                    ts = await self._impatiently(self._mutate(node.database, request))
+                    ts = await self._impatiently(self.mutate(node.database, request))
                 except (StorageError, OutOfRetention):
                     await self.revive(node)
                     continue
@@ -356,7 +354,7 @@ class Cluster:
                 return None
         return await task
 
-    async def _mutate(self, database: Database, request: Request) -> int:
+    async def mutate(self, database: Database, request: Request) -> int:
         async def attempt(turn: Turn | None, in_lane: bool) -> int:
             tx = database.begin(writable=True)
             equal = {"type": "Eq", "fieldPath": "key", "value": request.key}
@@ -414,6 +412,12 @@ class Cluster:
                 for _ in range(self.random.randrange(100)):
                     await asyncio.sleep(0)
                 node.log.let_go()
+            elif kind == "checkpoint":
+                passes = Checkpointing(MemoryLog(self.server, "keeper"))
+                await passes.run_once()
+                await passes.close()
+                if "fork" not in kinds and self.server.checkpoint is not None:
+                    self.server.forgotten = self.server.checkpoint.position.seq
             elif kind == "fork":
                 lost = min(self.random.randint(1, 2), len(self.server.entries) - self.safe)
                 if lost > 0:
@@ -434,11 +438,16 @@ class Cluster:
             except TimeoutError:
                 self.faults.append("the cluster stands still")
         finally:
-            for node in self.members:
-                node.log.let_go()
-                node.log._network.delay = 0
-                node.log._network.lost = node.log._network.failing = 0.0
-                await self.end(node, "over")
+            faults = await self.finish()
+        return faults
+
+    async def finish(self) -> list[str]:
+        """The nodes end; what is wrong with what was said."""
+        for node in self.members:
+            node.log.let_go()
+            node.log._network.delay = 0
+            node.log._network.lost = node.log._network.failing = 0.0
+            await self.end(node, "over")
         self._check()
         return self.faults
 

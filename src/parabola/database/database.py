@@ -26,7 +26,6 @@ from parabola.database.model.system_tables import FIRST_FREE_ID
 from parabola.database.model.tables import Registry
 from parabola.database.settings import DatabaseSettings
 from parabola.database.shared_log.id_blocks import IdBlocks
-from parabola.database.shared_log.joining import check_place, join
 from parabola.database.shared_log.log import SharedLog
 from parabola.database.shared_log.replica import Replica
 from parabola.database.store.commit_tail import CommitTail
@@ -35,7 +34,9 @@ from parabola.database.transaction import Transaction
 from parabola.database.unique_keys import check_unique_keys, unique_rules
 from parabola.database.upkeep.backfill import Backfill, mark_backfilled
 from parabola.database.upkeep.bootstrap import add_missing_system_tables, first_commit, load_registry
+from parabola.database.upkeep.checkpointing import Checkpointing
 from parabola.database.upkeep.inspection import Inspection
+from parabola.database.upkeep.joining import check_place, join
 from parabola.database.upkeep.running_time import JUMP_SECONDS, NS_PER_SECOND, RunningTime, seconds_since_boot
 from parabola.database.upkeep.vacuum import RUNNING_TIME, Retention, Vacuum
 from parabola.database.usage import Limits, Usage
@@ -118,6 +119,7 @@ class Database:
         self._backfill: Backfill | None = None
         self._vacuum: Vacuum | None = None
         self._inspection: Inspection | None = None
+        self._checkpointing: Checkpointing | None = None
 
     def _durability(
         self, persistence: Persistence, log: SharedLog | None
@@ -194,9 +196,10 @@ class Database:
         database._vacuum = Vacuum(database, retention or Retention(documents=settings.history_seconds))
         database._inspection = Inspection(database, settings.inspection_seconds)
         try:
-            if database._shared is not None:
+            if database._shared is not None and log is not None:
                 assert database._ids is not None
                 database._shared.start()
+                database._checkpointing = Checkpointing(log)
                 await database.catch_up()
                 await database._ids.fill()
             await add_missing_system_tables(database)
@@ -507,7 +510,7 @@ class Database:
 
     async def close(self) -> None:
         """Makes everything durable and closes the store. Further commits fail."""
-        for service in (self._backfill, self._vacuum, self._inspection):
+        for service in (self._backfill, self._vacuum, self._inspection, self._checkpointing):
             if service is not None:
                 await service.close()
         if self._ids is not None:

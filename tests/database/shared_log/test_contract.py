@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from database.shared_log.logs import LOGS, Logs
+from parabola.database.shared_log.checkpoint import Checkpoint, CheckpointChange, StoredDocument
 from parabola.database.shared_log.errors import ReplicaForked
 from parabola.database.shared_log.log import START, Appended, Position, SharedLog
 
@@ -176,6 +177,101 @@ async def test_a_closed_log_takes_nothing_and_is_read(logs: Logs) -> None:
     assert await names_after(b, START) == [A]
     await b.set_closed(False)
     assert await a.append(Position(1, A), B, 2, b"") is Appended.OURS
+
+
+# The checkpoint
+
+
+def document(tablet: int, id: str, number: int) -> StoredDocument:
+    return StoredDocument(tablet, id, number, 10 * number, 3, b'{"n":%d}' % number)
+
+
+def at(seq: int, name: bytes, next_number: int) -> Checkpoint:
+    return Checkpoint(Position(seq, name), 10 * seq, next_number)
+
+
+async def read(log: SharedLog, tablets: list[int] | None = None) -> list[StoredDocument]:
+    async with log.open_checkpoint() as reader:
+        return [each async for some in reader.documents(tablets) for each in some]
+
+
+async def test_a_checkpoint_is_brought_forward_from_where_it_is(logs: Logs) -> None:
+    a, b = await logs.node("a"), await logs.node("b")
+    await filled(a, A, B)
+    assert await b.checkpoint() is None
+    first = [document(7, "x", 1), document(8, "y", 2), document(7, "z", 3)]
+    assert await a.advance_checkpoint(START, CheckpointChange(at(1, A, 4), first, [], []))
+    assert await b.checkpoint() == at(1, A, 4)
+    assert await read(b) == first
+    assert await read(b, [7]) == [first[0], first[2]]
+    changed = document(7, "x", 4)
+    assert await b.advance_checkpoint(
+        Position(1, A), CheckpointChange(at(2, B, 5), [changed], [(7, "z"), (9, "never")], [])
+    )
+    assert await a.checkpoint() == at(2, B, 5)
+    assert await read(a) == [first[1], changed]
+
+
+async def test_a_checkpoint_that_is_not_where_it_was_thought_to_be_stays_there(logs: Logs) -> None:
+    log = await logs.node("a")
+    await filled(log, A, B)
+    written = [document(7, "x", 1)]
+    assert await log.advance_checkpoint(START, CheckpointChange(at(1, A, 2), written, [], []))
+    for before in (START, Position(1, B), Position(2, B)):
+        other = CheckpointChange(at(2, B, 3), [document(7, "y", 2)], [(7, "x")], [])
+        assert not await log.advance_checkpoint(before, other)
+    assert await log.checkpoint() == at(1, A, 2)
+    assert await read(log) == written
+
+
+async def test_of_nodes_that_bring_it_forward_together_one_does(logs: Logs) -> None:
+    nodes = [await logs.node(name) for name in "abc"]
+    await filled(nodes[0], A, B)
+    for before, to in ((START, at(1, A, 2)), (Position(1, A), at(2, B, 2))):
+        change = CheckpointChange(to, [document(7, "x", 1)], [], [])
+        done = await asyncio.gather(*(log.advance_checkpoint(before, change) for log in nodes))
+        assert sorted(done) == [False, False, True]
+
+
+async def test_of_dropped_tables_nothing_remains(logs: Logs) -> None:
+    log = await logs.node("a")
+    await filled(log, A, B)
+    many = [document(7, f"{number}", number) for number in range(1, 3000)]
+    kept = document(8, "y", 3000)
+    assert await log.advance_checkpoint(START, CheckpointChange(at(1, A, 3001), [*many, kept], [], []))
+    assert len(await read(log)) == 3000
+    assert await log.advance_checkpoint(Position(1, A), CheckpointChange(at(2, B, 3001), [], [], [7]))
+    assert await read(log) == [kept]
+
+
+async def test_a_checkpoint_that_is_read_does_not_change(logs: Logs) -> None:
+    log = await logs.node("a")
+    await filled(log, A, B)
+    many = [document(7, f"{number}", number) for number in range(1, 1500)]
+    assert await log.advance_checkpoint(START, CheckpointChange(at(1, A, 1500), many, [], []))
+    async with log.open_checkpoint() as reader:
+        found: list[StoredDocument] = []
+        async for some in reader.documents():
+            if not found:
+                gone = [(7, each.id) for each in many]
+                change = CheckpointChange(at(2, B, 1500), [], gone, [])
+                assert await log.advance_checkpoint(Position(1, A), change)
+            found += some
+        assert reader.checkpoint == at(1, A, 1500)
+    assert found == many
+    assert await read(log) == []
+
+
+async def test_one_node_keeps_and_another_when_it_has_gone(logs: Logs) -> None:
+    a, b = await logs.node("a"), await logs.node("b")
+    assert await a.is_keeper()
+    assert await a.is_keeper()
+    assert not await b.is_keeper()
+    await a.close()
+    while True:
+        if await b.is_keeper():
+            break
+        await asyncio.sleep(0.01)  # the server notices that the connection has ended
 
 
 async def test_no_number_is_given_twice(logs: Logs) -> None:

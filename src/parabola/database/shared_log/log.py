@@ -9,8 +9,12 @@ entry, or by another one and so never by that one, or still free.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from enum import Enum
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from parabola.database.shared_log.checkpoint import Checkpoint, CheckpointChange, CheckpointReader
 
 __all__ = ["FIRST_ID", "LANE_SECONDS", "START", "Appended", "Entry", "Head", "Position", "SharedLog"]
 
@@ -101,6 +105,23 @@ class SharedLog(Protocol):
     async def reserve_ids(self, count: int) -> int:
         """The first of `count` numbers in a row that are given to nobody else; from `FIRST_ID` on."""
 
+    async def checkpoint(self) -> Checkpoint | None:
+        """How far the checkpoint is; None where there is none yet."""
+
+    async def advance_checkpoint(self, before: Position, change: CheckpointChange) -> bool:
+        """Brings the checkpoint forward if it is at `before` (`START` without any), as a whole or not at all;
+        whether it did.
+        """
+
+    def open_checkpoint(self) -> AbstractAsyncContextManager[CheckpointReader]:
+        """The checkpoint as it is now, for as long as it is read. There must be one."""
+
+    async def is_keeper(self) -> bool:
+        """Whether this node is to do what one of them does for all: it is as long as it is there and answers.
+
+        That two nodes do it for a moment does no harm.
+        """
+
     async def forget_before(self, seq: int) -> None:
         """No node needs the entries before a position any more: they are removed, sooner or later."""
 
@@ -108,7 +129,7 @@ class SharedLog(Protocol):
         """The clock that all nodes go by, as well as it is known here: ns since 1970."""
 
     async def close(self) -> None:
-        """Lets go of what the log was reached by."""
+        """Lets go of what the log was reached by; who asks again reaches it anew."""
 
 
 FIRST_ID: Final = 1_000

@@ -6,14 +6,24 @@ For tests. `MemoryLogServer` is the log, `MemoryLog` a node's way to it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
+from typing import Final
 
+from parabola.database.shared_log.checkpoint import (
+    Checkpoint,
+    CheckpointChange,
+    CheckpointReader,
+    StoredDocument,
+)
 from parabola.database.shared_log.errors import LogUnreachable, ReplicaForked, ReplicaTooOld
 from parabola.database.shared_log.log import FIRST_ID, LANE_SECONDS, START, Appended, Entry, Head, Position
 
 __all__ = ["MemoryLog", "MemoryLogServer", "Network"]
+
+READ_DOCUMENTS: Final = 100
 
 
 @dataclass
@@ -42,7 +52,7 @@ class Network:
 
 
 class MemoryLogServer:
-    """The log itself. `compares_names` can be switched off, to see what goes wrong then."""
+    """The log itself. `compares_names` can be switched off, to see what goes wrong with numbers alone."""
 
     def __init__(self, clock: Callable[[], int], *, compares_names: bool = True) -> None:
         self.clock = clock
@@ -53,9 +63,12 @@ class MemoryLogServer:
         self.lane: str | None = None
         self.lane_until = 0
         self.next_id = FIRST_ID
+        self.checkpoint: Checkpoint | None = None
+        self.documents: dict[tuple[int, str], StoredDocument] = {}
+        self.keeper: MemoryLog | None = None
         self.followers: list[Callable[[int | None], None]] = []
         self._late: set[asyncio.Task[None]] = set()
-        self._compares_names = compares_names
+        self.compares_names = compares_names
 
     @property
     def position(self) -> Position:
@@ -63,7 +76,7 @@ class MemoryLogServer:
 
     def append(self, after: Position, entry: Entry) -> bool:
         """Whether the entry is in the log now because of this."""
-        same = after == self.position if self._compares_names else after.seq == self.position.seq
+        same = after == self.position if self.compares_names else after.seq == self.position.seq
         if not same or self.is_closed or not self._may_append(entry.node):
             return False
         self.entries.append(entry)
@@ -92,11 +105,28 @@ class MemoryLogServer:
         self.lane, self.lane_until = node, self.clock() + int(LANE_SECONDS * 1e9)
         return True
 
+    def advance_checkpoint(self, before: Position, change: CheckpointChange) -> bool:
+        if before != (START if self.checkpoint is None else self.checkpoint.position):
+            return False
+        for document in change.written:
+            self.documents[document.tablet_id, document.id] = document
+        for place in change.removed:
+            self.documents.pop(place, None)
+        for place in list(self.documents):
+            if place[0] in change.dropped:
+                del self.documents[place]
+        self.checkpoint = change.checkpoint
+        return True
+
     def lose(self, count: int) -> list[Entry]:
         """A failover with loss: the newest entries were never there. Returns them."""
         count = min(count, len(self.entries))
         lost = self.entries[len(self.entries) - count :]
         del self.entries[len(self.entries) - count :]
+        if self.checkpoint is not None and self.checkpoint.position.seq > len(self.entries):
+            # It was of entries that never were; what it was made of before is still in the log.
+            assert not self.forgotten
+            self.checkpoint, self.documents = None, {}
         for on_news in self.followers:
             on_news(None)
         return lost
@@ -132,7 +162,7 @@ class MemoryLog:
         if position.seq < server.forgotten:
             raise ReplicaTooOld("The shared log has forgotten entries that this node has not read.")
         if server.position.seq < position.seq or (
-            position.seq and server.entries[position.seq - 1].position != position
+            position.seq and server.compares_names and server.entries[position.seq - 1].position != position
         ):
             raise ReplicaForked("The shared log does not have an entry that this node has.")
         found: list[Entry] = []
@@ -177,6 +207,26 @@ class MemoryLog:
         self._server.next_id += count
         return first
 
+    async def checkpoint(self) -> Checkpoint | None:
+        await self._network.ask()
+        return self._server.checkpoint
+
+    async def advance_checkpoint(self, before: Position, change: CheckpointChange) -> bool:
+        await self._network.ask()
+        return self._server.advance_checkpoint(before, change)
+
+    @asynccontextmanager
+    async def open_checkpoint(self) -> AsyncIterator[CheckpointReader]:
+        await self._network.ask()
+        assert self._server.checkpoint is not None
+        yield _Reader(self._server.checkpoint, list(self._server.documents.values()), self._network)
+
+    async def is_keeper(self) -> bool:
+        await self._network.ask()
+        if self._server.keeper is None:
+            self._server.keeper = self
+        return self._server.keeper is self
+
     async def forget_before(self, seq: int) -> None:
         await self._network.ask()
         self._server.forgotten = max(self._server.forgotten, seq - 1)
@@ -188,3 +238,18 @@ class MemoryLog:
         if self._on_news is not None:
             self._server.followers.remove(self._on_news)
             self._on_news = None
+        if self._server.keeper is self:
+            self._server.keeper = None
+
+
+class _Reader:
+    def __init__(self, checkpoint: Checkpoint, documents: list[StoredDocument], network: Network) -> None:
+        self.checkpoint = checkpoint
+        self._documents = sorted(documents, key=lambda each: each.number)
+        self._network = network
+
+    async def documents(self, tablets: Sequence[int] | None = None) -> AsyncIterator[list[StoredDocument]]:
+        found = [each for each in self._documents if tablets is None or each.tablet_id in tablets]
+        for at in range(0, len(found), READ_DOCUMENTS):
+            await self._network.pass_by()
+            yield found[at : at + READ_DOCUMENTS]

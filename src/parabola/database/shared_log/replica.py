@@ -17,12 +17,16 @@ from typing import Final
 from parabola.database.model.documents import Revision
 from parabola.database.model.errors import StorageError
 from parabola.database.model.intervals import Interval
+from parabola.database.shared_log.checkpoint import Checkpoint
+from parabola.database.shared_log.errors import ReplicaLost
 from parabola.database.shared_log.log import START, Position
 from parabola.database.shared_log.payload import Group
 from parabola.database.shared_log.unconfirmed import Layer
 from parabola.database.store.persistence import (
+    DOCUMENTS_BEFORE,
     NO_PROPERTIES,
     Commit,
+    DocumentWrite,
     KeyOf,
     Order,
     PersistedState,
@@ -35,7 +39,10 @@ from parabola.database.store.persistence import (
 __all__ = ["Replica"]
 
 PLACE: Final = "shared_log_place"
-"""Instance property: the position of the newest entry in the store, and the number of the next revision."""
+"""Instance property: which is the newest entry in the store, its timestamp, the next revision's number."""
+
+UNFINISHED: Final = b"unfinished"
+"""That of a store which is being made from a checkpoint."""
 
 PART: Final = 128
 """Documents that are stored at once; of a larger entry others get a turn in between."""
@@ -67,11 +74,34 @@ class Replica:
         """Also takes up the place in the log from the store."""
         state = await self._store.load()
         place = state.properties.get(PLACE)
+        if place == UNFINISHED:
+            raise ReplicaLost("This node's copy of the data was not finished when the node ended.")
+        latest_ts = state.latest_ts
         if place is not None:
-            seq, name, number = place.decode().split(":")
+            seq, name, number, ts = place.decode().split(":")
             self.position, self.next_number = Position(int(seq), bytes.fromhex(name)), int(number)
-        self._newest_ts = self.saved_ts = state.latest_ts
-        return state
+            # Of what a checkpoint leaves out, deletions, the store does not know that they were the newest.
+            latest_ts = max(latest_ts, int(ts))
+        self._newest_ts = self.saved_ts = latest_ts
+        return PersistedState(latest_ts, state.properties)
+
+    async def build(self, documents: Sequence[DocumentWrite], checkpoint: Checkpoint | None) -> None:
+        """Stores documents of a checkpoint in an empty store, in the order of their numbers. With the last of
+        them comes the `checkpoint`, from which on the store is a copy.
+        """
+        await self._store.ready()
+        for at, write in enumerate(documents):
+            assert write.new is not None
+            properties = {PLACE: UNFINISHED}
+            if checkpoint is not None and at + 1 == len(documents):
+                place = _place(checkpoint.position, checkpoint.next_number, checkpoint.ts)
+                # What the documents were before, nobody here knows.
+                properties = {PLACE: place, DOCUMENTS_BEFORE: str(checkpoint.ts).encode()}
+            elif at:
+                properties = {}
+            self._store.append(Commit(write.new.ts, (write,), properties, write.new.number))
+        if checkpoint is not None:
+            self.position, self.next_number = checkpoint.position, checkpoint.next_number
 
     # What is not confirmed
 
@@ -181,9 +211,9 @@ class Replica:
         The commits of this node's own are those of the oldest layer, which is not needed any more then.
         """
         next_number = group.next_number
-        place = f"{position.seq}:{position.name.hex()}:{next_number}".encode()
         commits = [commit for commit, _ in group.commits]
         last = commits[-1]
+        place = _place(position, next_number, last.ts)
         commits[-1] = replace(last, properties={**last.properties, PLACE: place})
         if sum(len(commit.writes) for commit in commits) <= PART:
             rollbacks = self._store.rollbacks
@@ -299,6 +329,10 @@ class Replica:
 
     async def close(self) -> None:
         await self._store.close()
+
+
+def _place(position: Position, next_number: int, ts: int) -> bytes:
+    return f"{position.seq}:{position.name.hex()}:{next_number}:{ts}".encode()
 
 
 def _parts(commit: Commit) -> Iterable[Commit]:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -172,6 +173,22 @@ class SqlitePersistence:
             lock.release()
             raise
         return store
+
+    @staticmethod
+    def remove(directory: Path | str) -> None:
+        """Removes the store in a directory, if there is one, and nothing else that is there.
+
+        Raises `DataDirectoryLocked`.
+        """
+        directory = Path(directory)
+        lock = DirectoryLock(directory)
+        try:
+            shutil.rmtree(directory / DERIVED_NAME, ignore_errors=True)
+            HighMark(directory).path.unlink(missing_ok=True)
+            for suffix in ("-wal", "-shm", ""):
+                (directory / f"{FILE_NAME}{suffix}").unlink(missing_ok=True)
+        finally:
+            lock.release()
 
     def _prepare(self) -> None:
         db = self._db

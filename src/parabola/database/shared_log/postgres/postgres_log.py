@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
 from parabola.database.model.errors import UnusableData
+from parabola.database.shared_log.checkpoint import Checkpoint, CheckpointChange, CheckpointReader
 from parabola.database.shared_log.errors import LogUnreachable, ReplicaForked, ReplicaTooOld
 from parabola.database.shared_log.log import LANE_SECONDS, START, Appended, Entry, Head, Position
+from parabola.database.shared_log.postgres.checkpoint_rows import READ as READ_DOCUMENTS
+from parabola.database.shared_log.postgres.checkpoint_rows import CheckpointRows, RowsReader
 from parabola.database.shared_log.postgres.courtesy import Courtesy
 from parabola.database.shared_log.postgres.server_clock import ServerClock
 from parabola.database.shared_log.postgres.session import Connection, Session, refuse_pooler
@@ -81,7 +84,10 @@ class PostgresLog:
 
     def __init__(self, url: str, node: str, tables: Tables, clock: Callable[[], int]) -> None:
         self.node = node
+        self._url = url
         self._tables = tables
+        self._rows = CheckpointRows(tables.schema)
+        self._keeping: Connection | None = None
         self._channel = f"{tables.schema}_log"
         self._clock = ServerClock(clock)
         self._writing = Session(url)
@@ -252,6 +258,41 @@ class PostgresLog:
             lambda connection: connection.fetchval(self._sql["reserve"], count)
         )
         return first
+
+    async def checkpoint(self) -> Checkpoint | None:
+        return await self._reading.run(self._rows.present)
+
+    async def advance_checkpoint(self, before: Position, change: CheckpointChange) -> bool:
+        if change.dropped:
+            # By and by, and before the checkpoint says so: nobody looks at them any more.
+            while await self._reading.run(lambda connection: self._rows.drop(connection, change.dropped)):
+                pass
+        return await self._reading.run(lambda connection: self._rows.advance(connection, before, change))
+
+    @asynccontextmanager
+    async def open_checkpoint(self) -> AsyncIterator[CheckpointReader]:
+        copying = Session(self._url)
+        try:
+            async with copying.kept() as connection:
+                await connection.execute("SET statement_timeout = 0")
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    checkpoint = await self._rows.present(connection)
+                    assert checkpoint is not None
+                    yield RowsReader(checkpoint, connection, self._rows.sql(READ_DOCUMENTS))
+        finally:
+            await copying.close()
+
+    async def is_keeper(self) -> bool:
+        async def take(connection: Connection) -> bool:
+            if self._keeping is connection:
+                return True
+            taken: bool = await connection.fetchval(
+                "SELECT pg_try_advisory_lock(hashtext($1))", f"{self._tables.schema}.keeper"
+            )
+            self._keeping = connection if taken else None
+            return taken
+
+        return await self._reading.run(take)
 
     async def forget_before(self, seq: int) -> None:
         await self._reading.run(lambda connection: self._tables.drop_partitions(connection, seq))

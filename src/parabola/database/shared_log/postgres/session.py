@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -74,6 +75,20 @@ class Session:
                 raise self._unreachable(error) from error
             except BaseException:
                 self._drop()  # cancelled in the middle: nobody knows what the server is about
+                raise
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[Connection]:
+        """The connection for longer than one answer. Raises what `run` does."""
+        async with self._turn:
+            connection = await self._connected()
+            try:
+                yield connection
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                self._drop()
+                raise self._unreachable(error) from error
+            except BaseException:
+                self._drop()
                 raise
 
     async def _connected(self) -> Connection:

@@ -45,6 +45,22 @@ CREATE TABLE IF NOT EXISTS {schema}.log (
     PRIMARY KEY (seq)
 ) PARTITION BY RANGE (seq);
 ALTER TABLE {schema}.log ALTER COLUMN payload SET STORAGE EXTERNAL;
+CREATE TABLE IF NOT EXISTS {schema}.checkpoint (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    seq bigint NOT NULL,
+    batch uuid NOT NULL,
+    ts bigint NOT NULL,
+    next_number bigint NOT NULL           -- of the next revision
+);
+CREATE TABLE IF NOT EXISTS {schema}.document (
+    tablet bigint NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,               -- of its revision
+    ts bigint NOT NULL,
+    size bigint NOT NULL,
+    json bytea NOT NULL,
+    PRIMARY KEY (tablet, id)
+);
 CREATE TABLE IF NOT EXISTS {schema}.settings (name text PRIMARY KEY, value text NOT NULL);
 INSERT INTO {schema}.head (seq, ts) VALUES (0, 0) ON CONFLICT DO NOTHING;
 INSERT INTO {schema}.settings VALUES ('layout', '{layout}'), ('next_id', '{first_id}') ON CONFLICT DO NOTHING;

@@ -9,12 +9,12 @@ import pytest
 
 from parabola.database.model.errors import UnusableData
 from parabola.database.shared_log.errors import ReplicaForked
-from parabola.database.shared_log.joining import check_place, join
 from parabola.database.shared_log.log import START, Position
 from parabola.database.shared_log.memory_log import MemoryLog, MemoryLogServer
 from parabola.database.shared_log.replica import Replica
 from parabola.database.store.memory import MemoryPersistence
 from parabola.database.upkeep.bootstrap import first_commit, load_registry
+from parabola.database.upkeep.joining import check_place, join
 
 
 async def test_of_nodes_that_come_first_together_one_begins_the_log() -> None:

@@ -13,6 +13,13 @@ import { Realm } from "./realm.mjs";
 /** @import { UserValue } from "./types/protocol" */
 
 const MAX_IDLE = 64;
+/**
+ * Text of the modules that are evaluated ahead of calls; of those with more the ones used longest ago go, but for a few.
+ * What a module makes takes about one and a half times its text, and a package may have megabytes of it.
+ */
+const MAX_PREPARED_TEXT = 12 * 2 ** 20;
+const MIN_PREPARED = 2;
+const MAX_CLEAN = 4;
 /** A module is evaluated so often before it is kept: to look at all it can reach costs as much as a few evaluations. */
 const BEFORE_KEEPING = 2;
 /** How many calls a kept module must serve at least, in the mean, and how many losses are forgiven. */
@@ -44,6 +51,8 @@ export class RealmPool {
   #clean = [];
   /** @type {Instance[]} */
   #prepared = [];
+  /** The text of the modules of those. */
+  #preparedText = 0;
   #spares;
   /** What has become of modules so far, by their paths. @type {WeakMap<Deployment, Map<string, Record>>} */
   #records = new WeakMap();
@@ -73,7 +82,7 @@ export class RealmPool {
       (one) => one.path === path && one.phase === phase && one.deployment === deployment,
     );
     if (index >= 0) {
-      const [found] = this.#prepared.splice(index, 1);
+      const found = this.#takePrepared(index);
       onRealm(found.realm);
       return found;
     }
@@ -127,7 +136,7 @@ export class RealmPool {
     for (const list of [this.#used, this.#prepared]) {
       // Of the prepared ones keep a few: they are worth more than the time to make another realm.
       while (list.length > (list === this.#prepared ? MAX_IDLE / 2 : 0)) {
-        const { realm } = /** @type {Used} */ (list === this.#used ? list.pop() : list.shift());
+        const { realm } = list === this.#used ? /** @type {Used} */ (list.pop()) : this.#takePrepared(0);
         if (realm.clean()) return realm;
       }
     }
@@ -148,10 +157,27 @@ export class RealmPool {
     if (wasKept) this.#record(deployment, path)[remains ? "remained" : "lost"] += 1;
     if (remains) this.work.remained += 1;
     if (remains || (!isPending && namespace.experimental_reuseContext === true)) {
-      this.#prepared.push({ realm, deployment, path, phase, namespace, isPending, instances, imported });
+      this.#prepare({ realm, deployment, path, phase, namespace, isPending, instances, imported });
     } else {
       this.#used.push({ realm, deployment, path, phase });
     }
+  }
+
+  /** Keeps an instance for the next call, and lets go of others for that. @param {Instance} instance */
+  #prepare(instance) {
+    this.#prepared.push(instance);
+    this.#preparedText += textOf(instance);
+    while (this.#preparedText > MAX_PREPARED_TEXT && this.#prepared.length > MIN_PREPARED) {
+      const { realm } = this.#takePrepared(0);
+      if (this.#clean.length < MAX_CLEAN && this.#onTheHouse(() => realm.clean())) this.#clean.push(realm);
+    }
+  }
+
+  /** @param {number} index @returns {Instance} */
+  #takePrepared(index) {
+    const [found] = this.#prepared.splice(index, 1);
+    this.#preparedText -= textOf(found);
+    return found;
   }
 
   /** How many realms wait to be used. */
@@ -173,7 +199,7 @@ export class RealmPool {
       return true;
     }
     try {
-      this.#prepared.push(this.#evaluate(realm, deployment, path, phase));
+      this.#prepare(this.#evaluate(realm, deployment, path, phase));
     } catch {
       // The call that needs the module meets the same exception, and reports it.
     }
@@ -193,6 +219,10 @@ export class RealmPool {
   forget(isCurrent) {
     const stale = this.#prepared.filter((one) => !isCurrent(one.deployment));
     this.#prepared = this.#prepared.filter((one) => isCurrent(one.deployment));
+    this.#preparedText = this.#prepared.reduce((sum, one) => sum + textOf(one), 0);
     for (const { realm } of stale) if (realm.clean()) this.#clean.push(realm);
   }
 }
+
+/** The length of the text that was evaluated for an instance. @param {Pick<Instance, "deployment"|"path">} instance */
+const textOf = ({ deployment, path }) => deployment.modules.textLength(path);

@@ -43,6 +43,7 @@ const SHIFTED = ["#live", "#kept", "#kept-live"];
  * @property {boolean} isNative  whether V8's loader is needed
  * @property {string|null} linkError  why the graph cannot be linked: a SyntaxError of the realm
  * @property {Step[]} steps  the modules in the order of their evaluation
+ * @property {number} [textLength]  of their sources, once it is asked for
  * @property {Set<string>} [texts]  of functions that are known to be in them
  * @property {Set<string>} [globals]  that they can lay hands on
  *
@@ -308,6 +309,13 @@ export class ModuleSet {
       if (error instanceof Unreadable) return null;
       throw error;
     }
+  }
+
+  /** The length of the text of a module and of all that is evaluated with it. @param {string} path */
+  textLength(path) {
+    const plan = this.plan(path);
+    plan.textLength ??= plan.steps.reduce((sum, { module }) => sum + module.source.length, 0);
+    return plan.textLength;
   }
 
   /**

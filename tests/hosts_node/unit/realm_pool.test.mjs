@@ -36,6 +36,6 @@ test("modules of long texts are kept in few realms, those of short ones in many"
     useAllModules(pool, deploymentOf(length));
     return pool.size;
   });
-  assert.ok(kept[0] <= 12 + 4, `${kept[0]} with long texts`);
+  assert.ok(kept[0] <= 8 + 4, `${kept[0]} with long texts`);
   assert.ok(kept[1] >= 32, `${kept[1]} with short texts`);
 });

@@ -10,7 +10,7 @@ __all__ = ["BUSY_RUNS", "CROWD", "PERIOD_SECONDS", "Demand"]
 
 PERIOD_SECONDS: Final = 30.0
 """How long a pool is looked at."""
-BUSY_RUNS: Final = 50
+BUSY_RUNS: Final = 200
 """Runs in one period from which on a pool is busy: somebody uses it, who should not wait for a process."""
 CROWD: Final = 4
 """Runs in flight on each host that are worth another one."""

@@ -32,6 +32,10 @@ MIN_NODE: Final = 20
 FLAGS: Final[Sequence[str]] = ("--experimental-vm-modules", "--no-warnings")
 """What Node.js must be started with."""
 
+YOUNG_GENERATION_OF_ONE_CALL: Final = "--max-semi-space-size=4"
+"""Of hosts that run one call at a time there are many: two halves of 16 MB, which V8 never gives back, are for
+hosts with many calls. To those a smaller one costs a tenth of their processor time."""
+
 MISSING_NODE: Final = (
     f"TypeScript functions need Node.js {MIN_NODE} or newer, and none was found. "
     "Install it from https://nodejs.org so that `node` is on the PATH, "
@@ -71,6 +75,8 @@ def host_argv(
     Raises `NodeNotFound`.
     """
     memory = [] if memory_mb is None else [f"--max-old-space-size={memory_mb}"]
+    if compile_later:
+        memory.append(YOUNG_GENERATION_OF_ONE_CALL)
     later = ["--compile-later"] if compile_later else []
     return [node or node_executable(), *FLAGS, *memory, str(ENTRY), "--environment", runtime, *later]
 

@@ -5,7 +5,7 @@ import { ModuleSet } from "./modules/module_set.mjs";
 import { HttpActionExecution } from "./executions/http_action_execution.mjs";
 import { holdTo } from "./limits.mjs";
 import { realmOfPromise } from "./realm.mjs";
-import { RealmPool } from "./realm_pool.mjs";
+import { MAX_PREPARED_TEXT, RealmPool } from "./realm_pool.mjs";
 import { TransactionalExecution } from "./executions/transactional_execution.mjs";
 /** @import { Channel } from "./channel.mjs" */
 /** @import { FunctionRun } from "./executions/function_run.mjs" */
@@ -36,7 +36,9 @@ export class IsolateHost {
     this.channel = channel;
     this.steps = steps;
     this.compilesLater = compilesLater;
-    this.realms = new RealmPool(compilesLater ? 1 : SPARE_REALMS, (work) => steps.onTheHouse(work));
+    // A host that compiles later runs one call at a time.
+    const [spares, maxText] = compilesLater ? [1, MAX_PREPARED_TEXT / 4] : [SPARE_REALMS, MAX_PREPARED_TEXT];
+    this.realms = new RealmPool(spares, (work) => steps.onTheHouse(work), maxText);
     this.onEnd = (/** @type {FunctionRun} */ run) => {
       this.#running.delete(run.id);
       steps.ended(run);

@@ -17,7 +17,7 @@ const MAX_IDLE = 64;
  * Text of the modules that are evaluated ahead of calls; of those with more the ones used longest ago go, but for a few.
  * What a module makes takes about one and a half times its text, and a package may have megabytes of it.
  */
-const MAX_PREPARED_TEXT = 12 * 2 ** 20;
+export const MAX_PREPARED_TEXT = 8 * 2 ** 20;
 const MIN_PREPARED = 2;
 const MAX_CLEAN = 4;
 /** A module is evaluated so often before it is kept: to look at all it can reach costs as much as a few evaluations. */
@@ -53,6 +53,7 @@ export class RealmPool {
   #prepared = [];
   /** The text of the modules of those. */
   #preparedText = 0;
+  #maxText;
   #spares;
   /** What has become of modules so far, by their paths. @type {WeakMap<Deployment, Map<string, Record>>} */
   #records = new WeakMap();
@@ -63,9 +64,11 @@ export class RealmPool {
   /**
    * @param {number} spares  realms made before anything asks for them
    * @param {<T>(work: () => T) => T} onTheHouse  does what no call is to be charged with
+   * @param {number} [maxText]  of the modules that are evaluated ahead
    */
-  constructor(spares, onTheHouse) {
+  constructor(spares, onTheHouse, maxText = MAX_PREPARED_TEXT) {
     this.#spares = spares;
+    this.#maxText = maxText;
     this.#onTheHouse = onTheHouse;
   }
 
@@ -167,7 +170,7 @@ export class RealmPool {
   #prepare(instance) {
     this.#prepared.push(instance);
     this.#preparedText += textOf(instance);
-    while (this.#preparedText > MAX_PREPARED_TEXT && this.#prepared.length > MIN_PREPARED) {
+    while (this.#preparedText > this.#maxText && this.#prepared.length > MIN_PREPARED) {
       const { realm } = this.#takePrepared(0);
       if (this.#clean.length < MAX_CLEAN && this.#onTheHouse(() => realm.clean())) this.#clean.push(realm);
     }

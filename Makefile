@@ -88,11 +88,13 @@ clean:
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@echo "  · installing Parabola into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(BIN)/python -m compileall -q src/parabola  # servers start sooner; some environments forbid Python to keep this itself
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
 	@echo "  · installing Parabola and its development tools into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,docs]"
+	@$(BIN)/python -m compileall -q src/parabola  # servers start sooner; some environments forbid Python to keep this itself
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-docs
 
 $(VENV)/.installed-docs: $(VENV)/bin/python pyproject.toml

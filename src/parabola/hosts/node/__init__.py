@@ -33,8 +33,8 @@ FLAGS: Final[Sequence[str]] = ("--experimental-vm-modules", "--no-warnings")
 """What Node.js must be started with."""
 
 YOUNG_GENERATION_OF_ONE_CALL: Final = "--max-semi-space-size=4"
-"""Of hosts that run one call at a time there are many: two halves of 16 MB, which V8 never gives back, are for
-hosts with many calls. To those a smaller one costs a tenth of their processor time."""
+"""Of hosts that run one call at a time there are many: two halves of 16 MB, which V8 never gives back, are
+for hosts with many calls. To those a smaller one costs a tenth of their processor time."""
 
 MISSING_NODE: Final = (
     f"TypeScript functions need Node.js {MIN_NODE} or newer, and none was found. "

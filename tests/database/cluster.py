@@ -355,7 +355,7 @@ class Cluster:
         return await task
 
     async def mutate(self, database: Database, request: Request) -> int:
-        async def attempt(turn: Turn | None, in_lane: bool) -> int:
+        async def attempt(turn: Turn) -> int:
             tx = database.begin(writable=True)
             equal = {"type": "Eq", "fieldPath": "key", "value": request.key}
             if await collect(tx, range_of("requests.by_key", equal)):
@@ -370,7 +370,7 @@ class Cluster:
             self.attempts[name] = request, seen
             await tx.insert("requests", {"key": request.key, "attempt": name})
             await self.pause()
-            return await database.commit(tx, on_validated=lambda ts: turn.end() if turn else None)
+            return await database.commit(tx, on_validated=lambda ts: turn.end())
 
         return await database.contend(attempt)
 

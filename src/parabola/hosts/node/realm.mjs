@@ -45,12 +45,11 @@ const KINDS = {
   isSet: types.isSet,
   isRegExp: types.isRegExp,
   isDate: types.isDate,
+  isWeak: (object) => types.isWeakMap(object) || types.isWeakSet(object),
   isTypedArray: types.isTypedArray,
   isArrayBuffer: types.isArrayBuffer,
   hasState: (object) =>
     types.isPromise(object) ||
-    types.isWeakMap(object) ||
-    types.isWeakSet(object) ||
     types.isGeneratorObject(object) ||
     types.isArgumentsObject(object) ||
     types.isMapIterator(object) ||
@@ -134,6 +133,8 @@ export class Realm {
       pristineCheck ??= new vm.Script(makeSource(), { filename: "realm/pristine-check.js" });
       return pristineCheck.runInContext(this.context);
     });
+    api.watch = this.#pristine.watch;
+    api.watchEntry = this.#pristine.watchEntry;
     this.#states = run("kept_state")(
       (text) => this.#isModuleText(text),
       api,
@@ -323,7 +324,7 @@ export class Realm {
     const told = [];
     let promises = 0;
     this.#pristine.reparented = false;
-    this.#api.noteProxies(true);
+    this.#api.noteParts(true);
     const stop = promiseHooks.onInit(() => {
       promises += 1;
     });
@@ -332,7 +333,7 @@ export class Realm {
       result = evaluate((read, assigned) => told.push({ read, assigned }));
     } finally {
       /** @type {Function} */ (stop)();
-      this.#api.noteProxies(false);
+      this.#api.noteParts(false);
     }
     const isQuiet = promises === 0 && !this.#pristine.reparented && isSilent();
     if (!isQuiet || this.#api.traces.some((isLeft) => isLeft()) || !this.#pristine.isPristine()) return result;

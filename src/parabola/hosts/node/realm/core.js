@@ -156,10 +156,13 @@
     install(name, Class);
   }
 
-  /** What is behind the proxies that were made while that was asked for. @type {WeakMap<object, object[]>} */
-  const proxies = new WeakMap();
+  /**
+   * What is behind proxies, and in weak collections, that were made while that was asked for.
+   * @type {WeakMap<object, UserValue[]>}
+   */
+  const parts = new WeakMap();
   const { get: getEntry, set: setEntry } = WeakMap.prototype;
-  let notesProxies = false;
+  let notesParts = false;
   const NativeProxy = Proxy;
   install(
     "Proxy",
@@ -167,11 +170,42 @@
       /** @param {UserValue[]} args */
       construct(_target, args) {
         const proxy = construct(NativeProxy, args);
-        if (notesProxies) apply(setEntry, proxies, [proxy, [args[0], args[1]]]);
+        if (notesParts) apply(setEntry, parts, [proxy, [args[0], args[1]]]);
         return proxy;
       },
     }),
   );
+  /**
+   * Nobody can find an entry of a weak collection again without its key: one under an object that lasts is a change.
+   * @param {UserValue} collection
+   * @param {UserValue[]} entry
+   */
+  const noteEntry = (collection, entry) => {
+    if (notesParts && typeof collection === "object" && collection !== null) {
+      const noted = apply(getEntry, parts, [collection]);
+      if (noted === undefined) apply(setEntry, parts, [collection, entry]);
+      else for (const one of entry) noted[noted.length] = one;
+    }
+    made.watchEntry?.(collection, entry[0]);
+  };
+  for (const [of, names] of /** @type {[any, string[]][]} */ ([
+    [WeakMap.prototype, ["set", "delete"]],
+    [WeakSet.prototype, ["add", "delete"]],
+  ])) {
+    for (const name of names) {
+      const native = of[name];
+      const { length } = native;
+      const watched = {
+        /** @param {UserValue[]} entry */
+        [name](...entry) {
+          noteEntry(this, entry);
+          return apply(native, this, entry);
+        },
+      }[name];
+      defineProperty(watched, "length", { value: length, configurable: true });
+      install(name, watched, of);
+    }
+  }
 
   // ---- what would block, or answer at a time of its own ------------------------------------------------------
   install(
@@ -349,11 +383,13 @@
       return preventExtensions(namespace);
     },
     promisePrototype: Promise.prototype,
-    noteProxies(value) {
-      notesProxies = value;
+    noteParts(value) {
+      notesParts = value;
     },
-    /** The target and the handler of a proxy. */
-    partsOfProxy: (proxy) => apply(getEntry, proxies, [proxy]),
+    /** What is out of sight of a proxy, a weak map or a weak set that was made while that was asked for. */
+    partsOf: (object) => apply(getEntry, parts, [object]),
+    /** Notices that an object may have been changed in a way that no comparison shows. */
+    watch() {},
     /** Each says whether something was done that a reset undoes. */
     traces: [],
     /** Called when the realm is made as good as new. */

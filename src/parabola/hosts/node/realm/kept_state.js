@@ -3,7 +3,7 @@
  *
  * The modules have told of every variable that outlives the code that declares it (captured_variables.mjs). From those all
  * is reached that they can ever come upon; it is written down once, and compared after each call. What has a state that
- * cannot be looked at, such as a WeakMap or a promise, is a reason not to keep the modules at all.
+ * cannot be looked at, such as a generator or a promise, is a reason not to keep the modules at all.
  *
  * Here too properties that no assignment makes are noticed when they are made (pristine.js).
  */
@@ -32,8 +32,20 @@
   const flagsOf = getter(RegExp.prototype, "flags");
   const bufferOf = getter(/** @type {object} */ (getPrototypeOf(Uint8Array.prototype)), "buffer");
   const Bytes = Uint8Array;
-  /** @type {object} */
-  const statelessFace = /** @type {any} */ (globalThis).TextEncoder.prototype;
+  const { TextEncoder, TextDecoder } = /** @type {any} */ (globalThis);
+  /** Without a state, or watched. @type {unknown[]} */
+  const plainFaces = [TextEncoder.prototype, TextDecoder.prototype];
+  /**
+   * Prototypes of what is told by its kind, whatever else it is: objects that inherit from them and are not of that kind have
+   * nothing but properties. @type {unknown[]}
+   */
+  const tellable = [
+    ...[Map, Set, WeakMap, WeakSet, Promise, RegExp, Date, Array, Function, ArrayBuffer, DataView, Error].map(
+      (one) => one.prototype,
+    ),
+    getPrototypeOf(function* () {}.prototype),
+    getPrototypeOf(async function* () {}.prototype),
+  ];
   /** More than this is not compared after each call: bytes, elements and entries of lists and maps, objects. */
   const MOST = 20_000;
   /** @param {unknown} value @returns {value is object} */
@@ -122,9 +134,11 @@
 
     /** Writes an object down. @param {object} object @returns {UserValue[]} where it leads */
     #take(object) {
-      const parts = api.partsOfProxy(object);
-      if (parts !== undefined) return parts;
-      if (kinds.isProxy(object)) throw new Hidden();
+      if (kinds.isProxy(object)) {
+        const parts = api.partsOf(object);
+        if (parts === undefined) throw new Hidden();
+        return parts;
+      }
       if (typeof object === "function") {
         if (!isModuleText(apply(textOf, object, []))) throw new Hidden();
       } else this.#look(object);
@@ -134,7 +148,7 @@
     /** Notes what is in an object beside its properties. @param {any} object */
     #look(object) {
       if (behind(object) !== undefined) {
-        if (getPrototypeOf(object) !== statelessFace) throw new Hidden();
+        if (!apply(includes, plainFaces, [getPrototypeOf(object)])) throw new Hidden();
       } else if (isArray(object)) this.#takeElements(object);
       else if (kinds.isMap(object)) this.#takeEntries(object, "map");
       else if (kinds.isSet(object)) this.#takeEntries(object, "set");
@@ -142,6 +156,7 @@
         this.#takeContents(() => [apply(sourceOf, object, []), apply(flagsOf, object, [])]);
       else if (kinds.isDate(object)) this.#takeContents(() => [apply(timeOf, object, [])]);
       else if (kinds.isTypedArray(object)) this.#takeBytes(apply(bufferOf, object, []));
+      else if (kinds.isWeak(object)) this.#takeNoted(api.partsOf(object) ?? []);
       else if (kinds.hasState(object) || !this.#isOrdinary(object)) throw new Hidden();
     }
 
@@ -153,8 +168,14 @@
     #isOrdinary(object) {
       if (isPrototypeOfClass(object)) return true;
       for (let at = getPrototypeOf(object); at !== null && at !== objectPrototype; at = getPrototypeOf(at))
-        if (pristine.isRecorded(at)) return false;
+        if (pristine.isRecorded(at)) return apply(includes, tellable, [at]);
       return true;
+    }
+
+    /** Entries of a weak collection: those that are made later are watched. @param {UserValue[]} entries */
+    #takeNoted(entries) {
+      this.#count(entries.length);
+      for (let i = 0; i < entries.length; i++) this.#visit(entries[i]);
     }
 
     /** @param {() => UserValue[]} now */

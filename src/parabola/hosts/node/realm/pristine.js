@@ -83,6 +83,11 @@
     if (isRecorded(target)) touched = true;
     else if (others !== null && apply(hasObject, others, [target])) touchedOthers = true;
   };
+  /** An entry of a weak collection, by what has its key: those that last can be found again. @param {UserValue} collection @param {UserValue} key */
+  const watchEntry = (collection, key) => {
+    if (others === null || !isObject(collection) || !apply(hasObject, others, [collection])) return;
+    if (!isObject(key) || isRecorded(key) || apply(hasObject, others, [key])) touchedOthers = true;
+  };
   const watchers = {
     /** @param {UserValue} target @param {PropertyKey} key @param {PropertyDescriptor} descriptor */
     defineProperty(target, key, descriptor) {
@@ -343,6 +348,7 @@
     within,
     restore,
     watch,
+    watchEntry,
     isRecorded,
     watchAlso(objects) {
       others = objects;

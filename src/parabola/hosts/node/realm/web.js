@@ -86,7 +86,21 @@
   const URLSearchParams = expose("URLSearchParams", outer.URLSearchParams);
   const URL = expose("URL", outer.URL, { refused: ["set host", "set username", "set password"] });
   for (const name of ["createObjectURL", "revokeObjectURL"]) delete URL[name];
-  expose("TextDecoder", outer.TextDecoder);
+  const TextDecoder = expose("TextDecoder", outer.TextDecoder);
+  const { decode } = TextDecoder.prototype;
+  method(
+    TextDecoder.prototype,
+    "decode",
+    {
+      /** @param {UserValue} input @param {UserValue} options */
+      decode(input = new Uint8Array(0), options = {}) {
+        const stream = Boolean(options?.stream);
+        // Half of a character is kept for the next call.
+        if (stream) api.watch(this);
+        return apply(decode, this, [input, { stream }]);
+      },
+    }.decode,
+  );
   const TextEncoder = expose("TextEncoder", outer.TextEncoder);
   const { encodeInto } = outer.TextEncoder.prototype;
   method(TextEncoder.prototype, "encode", function encode(text = "") {

@@ -75,8 +75,10 @@ export interface RealmApi {
   liveScope(names: string[], read: (index: number) => UserValue): object;
   namespace(names: string[], live: boolean[], read: (index: number) => UserValue): object;
   promisePrototype: object;
-  noteProxies(value: boolean): void;
-  partsOfProxy(proxy: object): object[] | undefined;
+  noteParts(value: boolean): void;
+  partsOf(object: object): UserValue[] | undefined;
+  watch(object: unknown): void;
+  watchEntry?(collection: UserValue, key: UserValue): void;
   traces: (() => boolean)[];
   resets: (() => void)[];
   reset(): void;
@@ -144,6 +146,8 @@ export interface Pristine {
   restore(): boolean;
   /** Notices that an object may have been changed in a way that no comparison shows. */
   watch(object: unknown): void;
+  /** Notices an entry of a weak collection. */
+  watchEntry(collection: UserValue, key: UserValue): void;
   /** Whether an object belongs to the realm itself. */
   isRecorded(object: object): boolean;
   /** Watches over other objects too, from now on. */
@@ -176,6 +180,8 @@ export interface Kinds {
   isSet(object: object): boolean;
   isRegExp(object: object): boolean;
   isDate(object: object): boolean;
+  /** Whether it is a weak map or a weak set. */
+  isWeak(object: object): boolean;
   isTypedArray(object: object): boolean;
   isArrayBuffer(object: object): boolean;
   /** Whether it is of a kind whose state cannot be read without changing it, or that is not compared. */

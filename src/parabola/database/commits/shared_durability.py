@@ -333,6 +333,8 @@ class SharedDurability:
                 reached.set_exception(_ended())
                 reached.exception()
         self._positions.clear()
+        with suppress(StorageError):
+            await self._replica.flush()  # what is derived from it is saved as far as that
         await self._shared_log.close()
 
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from parabola.database.model.errors import StorageError, StorageFailed
 
-__all__ = ["LogClosed", "LogUnreachable", "ReplicaForked", "ReplicaLost", "ReplicaTooOld", "UnreadableEntry"]
+__all__ = ["LogUnreachable", "ReplicaForked", "ReplicaLost", "ReplicaTooOld", "UnreadableEntry"]
 
 
 class LogUnreachable(StorageError):
     """The shared log does not answer. What waits for it goes on as soon as it does."""
 
     default_code = "LogUnreachable"
-
-
-class LogClosed(StorageError):
-    """The shared log takes no entries. It is opened again by whoever closed it."""
-
-    default_code = "LogClosed"
 
 
 class ReplicaLost(StorageFailed):

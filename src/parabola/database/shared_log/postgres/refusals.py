@@ -8,11 +8,7 @@ import asyncpg
 
 from parabola.database.model.errors import UnusableData
 
-__all__ = ["ASYNCPG", "POOLER", "is_final", "refusal"]
-
-ASYNCPG: Final = (
-    'The shared log needs the package asyncpg. Install it with `pip install "parabola[cluster]"`.'
-)
+__all__ = ["POOLER", "is_final", "refusal"]
 
 POOLER: Final = (
     "Between this node and PostgreSQL is a connection pooler that gives each transaction another connection "

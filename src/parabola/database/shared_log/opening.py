@@ -18,8 +18,8 @@ async def open_log(url: str, node: str, *, clock: Callable[[], int]) -> SharedLo
     """A node's way to the log in a database of PostgreSQL, which is made if there is none.
 
     `url` is `postgresql://user:password@host:port/database`, with several hosts where there is a standby.
-    `clock` is this machine's, in ns since 1970. Raises `UnusableData` for an address or a server that will not
-    do, and `LogUnreachable` where none answers.
+    `clock` is this machine's, in ns since 1970. Raises `UnusableData` for an address or a server that will
+    not do, and `LogUnreachable` where none answers.
     """
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:

@@ -71,9 +71,17 @@ class CommitTail:
         told.append(latest)
         self._bytes += latest.weight
         while (len(told) > KEPT_COMMITS or self._bytes > KEPT_BYTES) and told[0].ts <= self.file_ts:
-            oldest = told.popleft()
-            self._bytes -= oldest.weight
-            self._known_after = oldest.ts
+            self._drop_oldest()
+
+    def forget(self) -> None:
+        """Keep none of the commits that are in the file: executors are told to look there."""
+        while self._told and self._told[0].ts <= self.file_ts:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        oldest = self._told.popleft()
+        self._bytes -= oldest.weight
+        self._known_after = oldest.ts
 
     def handed_over(self, ts: int) -> None:
         """The commits up to `ts` are in the file."""

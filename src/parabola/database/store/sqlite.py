@@ -496,6 +496,7 @@ class SqlitePersistence:
                 forgotten.popitem()
             await asyncio.sleep(0)
         if is_quiet:
+            self._tail.forget()
             self._db.execute("PRAGMA shrink_memory")
 
     async def look_for_files(self) -> None:

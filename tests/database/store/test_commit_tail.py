@@ -1,0 +1,40 @@
+"""What executors are told of the newest commits, and what of those is kept."""
+
+from __future__ import annotations
+
+import orjson
+
+from parabola.database.model.documents import Revision
+from parabola.database.store.commit_tail import CommitTail
+from parabola.database.store.persistence import Commit, DocumentWrite
+
+
+def commit(ts: int) -> Commit:
+    revision = Revision(f"id{ts}", ts, b"{}", 2)
+    return Commit(ts, (DocumentWrite(7, revision.id, None, revision, ((1, None, b"k"),)),))
+
+
+def told(tail: CommitTail, covered_ts: int, ts: int) -> tuple[int, list[int]]:
+    """From which state of the file on, and which commits."""
+    answer = tail.since(tail.generation, covered_ts, ts)
+    assert answer is not None
+    message = orjson.loads(answer[0])
+    return message["after"], [each[0] for each in message["commits"]]
+
+
+def test_what_is_in_the_file_may_be_forgotten_and_executors_are_told_to_look_there() -> None:
+    tail = CommitTail(10)
+    assert tail.since(0, 10, 10) == (b"", 10)
+    for ts in (20, 30, 40):
+        tail.append(commit(ts))
+    tail.handed_over(30)
+    assert told(tail, 20, 40) == (20, [30, 40])
+    tail.forget()
+    assert told(tail, 20, 40) == (30, [40]), "as the file is at 30"
+    assert told(tail, 30, 40) == (30, [40])
+    tail.handed_over(40)
+    tail.forget()
+    assert told(tail, 20, 40) == (40, [])
+    assert tail._bytes == 0
+    tail.append(commit(50))
+    assert told(tail, 40, 50) == (40, [50])

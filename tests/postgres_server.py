@@ -50,12 +50,25 @@ class PostgresServer:
             user = next(each for each in map(_user, USERS) if each is not None)
             os.chown(self._directory, user.pw_uid, user.pw_gid)
             self._as = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            self._programs = self._readable(programs)
         self._data = self._directory / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
         self.url = f"postgresql://parabola@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-D", str(self._data), "-U", "parabola", "-A", "trust", "-E", "UTF8", "--no-sync")
         self.start()
+
+    def _readable(self, programs: Path) -> Path:
+        """The same programs where the unprivileged user may read them: not in root's home, say."""
+        try:
+            subprocess.run([str(programs / "postgres"), "--version"], capture_output=True, **self._options())
+        except PermissionError:
+            package = programs.parents[1]
+            for folder in (package, package.with_name(f"{package.name}.libs")):
+                if folder.is_dir():
+                    shutil.copytree(folder, self._directory / folder.name, symlinks=True)
+            return self._directory / programs.relative_to(package.parent)
+        return programs
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments]

@@ -70,3 +70,28 @@ def test_a_command_does_not_import_the_others(arguments: list[str], others: set[
     modules = modules_seen_by(SEEN_BY_A_COMMAND, *arguments)
     assert "typer" in modules
     assert not modules & others
+
+
+CERTIFICATES = """
+import os, sys
+from parabola.cli.http_library import import_http_library
+
+before = dict(os.environ)
+import_http_library()
+assert dict(os.environ) == before
+from aiohttp import connector
+
+print([connector._SSL_CONTEXT_VERIFIED.cert_store_stats()["x509"]])
+"""
+
+
+@pytest.mark.parametrize("file", [None, "/some/certificates.pem"])
+def test_certificates_are_not_read_at_the_start_and_what_names_them_stays(file: str | None) -> None:
+    variables = dict(os.environ)
+    variables.pop("SSL_CERT_FILE", None)
+    if file is not None:
+        variables["SSL_CERT_FILE"] = file
+    done = subprocess.run(
+        [sys.executable, "-c", CERTIFICATES], capture_output=True, text=True, check=False, env=variables
+    )
+    assert done.stdout == "[0]\n", done.stderr

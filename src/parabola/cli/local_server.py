@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from parabola._version import __version__
 from parabola.cli.dotenv_lines import read_dotenv
+from parabola.cli.http_library import import_http_library
 from parabola.cli.instance import Instance, read_secret
 from parabola.cli.listening import listen, url_of
 from parabola.cli.private_data import make_private
@@ -21,7 +22,7 @@ from parabola.cli.sealing import seal_process
 from parabola.cli.server_log import LogFormat, Say, begin_log
 from parabola.cli.server_options import ServerOptions
 from parabola.cli.target import RunningServer
-from parabola.services.threads import imported
+from parabola.services.threads import imported, in_thread
 from parabola.values.errors import BadRequest, ParabolaError
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ async def _open(config: BackendConfig) -> Backend:
 
     opening = asyncio.create_task(Foundation.open(config))
     try:
+        await in_thread(import_http_library)
         await imported("parabola.backend")
         await imported("parabola.server.app")
     except BaseException:

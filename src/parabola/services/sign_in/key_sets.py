@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 import aiohttp
 import orjson
 
+from parabola.services.threads import in_thread
 from parabola.values.errors import Overloaded, ParabolaError, Unauthenticated
 
 __all__ = [
@@ -61,8 +63,9 @@ Fetch = Callable[[str], Awaitable[Fetched]]
 async def fetch_over_http(url: str) -> Fetched:
     """Get `url` with a bound on time and size. Raises `OSError`-like client errors and `TimeoutError`."""
     timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S)
+    certificates = await in_thread(ssl.create_default_context)
     async with (
-        aiohttp.ClientSession(timeout=timeout) as session,
+        aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=certificates)) as session,
         session.get(url, headers={"Accept": "application/json"}, max_redirects=5) as response,
     ):
         body = bytearray()

@@ -162,6 +162,12 @@ STATES: dict[str, tuple[str, str]] = {
     "randomness while it is evaluated": ("const drawn = Math.random();", "return drawn;"),
     "a name behind an escape": ("let \\u006e = 0;", "return n++;"),
     "a label and a slash": ("let n = 4; const half = () => { out: for (;;) { break out; } return n++ /2/ 1; };", "return half();"),
+    "the text of functions": (
+        "const a = (x) => (y) => x + y; function b(x) { for (const z of [x]) c.push(() => z); return () => x; } const c = [];"
+        "class K { #p = 1; static q = () => this; m(o) { { let r = o; return () => [r, this.#p]; } } } class L extends K { #z = 1; get z() { return this.#z; } }"
+        "try { a(); } catch (e) { c.push(() => e); } b(1);",
+        "return [a, b, K, L, K.prototype.m, Function.prototype.toString, Math.max].map(String);",
+    ),
     "nothing": ("const add = (a, b) => a + b;", "return add(1, 2);"),
 }  # fmt: skip
 

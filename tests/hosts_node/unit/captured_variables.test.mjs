@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import vm from "node:vm";
 import { OpaqueModule, readCapturedVariables } from "../../../src/parabola/hosts/node/modules/captured_variables.mjs";
+import { withoutInsertions } from "../../../src/parabola/hosts/node/modules/module_factory.mjs";
 
 const NAMES = { register: "$keep", watch: "$watch" };
 const read = (source) => readCapturedVariables(source, NAMES);
@@ -51,8 +52,10 @@ test("only what a function inside uses is told of, in whatever kind of scope", (
     "const f = (a) => /[/]a/.test(a) / 2 / (() => a)(); f(1);": [[1]],
     "var f = function g(n) { return n ? g(n - 1) : 0; }; f(1);": [],
   };
-  for (const [source, scopes] of Object.entries(programs))
+  for (const [source, scopes] of Object.entries(programs)) {
     assert.deepEqual(JSON.parse(JSON.stringify(told(source))), scopes, source);
+    assert.equal(withoutInsertions(inserted(source)), source);
+  }
 });
 
 test("a shadow is a variable of its own", () => {
@@ -71,6 +74,11 @@ test("what a class hides is told of for each instance and for the class", () => 
     [["number"], ["number", "undefined", "object"]],
   );
   assert.match(inserted(source), /#\$keep=\$keep&&\$keep\(\(\)=>\[this\.#a,this\.#b,this\],2\);static #\$keeps=/);
+  assert.equal(withoutInsertions(inserted(source)), source);
+  assert.equal(
+    withoutInsertions(inserted("class A extends B { #a; m() { A; } }")),
+    "class A extends B { #a; m() { A; } }",
+  );
   assert.match(inserted("class A extends B { #a; }"), /#\$watch=\$watch\(this\);/);
   assert.doesNotMatch(inserted("class A { #a; }"), /\$watch/);
 });

@@ -10,6 +10,7 @@ import { promiseHooks } from "node:v8";
 import vm from "node:vm";
 import { describeThrown } from "./failures.mjs";
 import { limits } from "./limits.mjs";
+import { withoutInsertions } from "./modules/module_factory.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 import { interfaces, outer } from "./web_interfaces.mjs";
 /** @import { Execution } from "./executions/execution.mjs" */
@@ -173,6 +174,7 @@ export class Realm {
       log: (level, messages) => execution().log(level, messages),
       syscall: (count, op, args) => attempt(() => execution().syscall(count, op, args)),
       asyncSyscall: (count, op, args, resolve, reject) => execution().asyncSyscall(count, op, args, resolve, reject),
+      textOf: withoutInsertions,
       unknownJsSyscall: (op) => execution().fatal(`Unknown JS syscall: ${op}`),
       fatal: (message) => execution().fatal(message),
       refusal: (what) => execution().refusal(what),

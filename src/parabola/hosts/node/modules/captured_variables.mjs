@@ -198,7 +198,7 @@ class ModuleReader extends FunctionReader {
         throw new OpaqueModule("the body of a loop hides its variables");
       scopes.registerIn(first, captured);
     } else {
-      scopes.surround(first, inserted, `{${scopes.registration(captured)};`, "}");
+      scopes.surround(first, inserted, ["{", "}"], `${scopes.registration(captured)};`);
     }
   }
 

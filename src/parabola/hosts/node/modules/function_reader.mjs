@@ -124,7 +124,7 @@ export class FunctionReader extends ExpressionReader {
     this.assignment();
     const captured = scopes.close();
     if (!isSome(captured)) return undefined;
-    scopes.surround(first, inserted, `(${scopes.registration(captured)},`, ")");
+    scopes.surround(first, inserted, ["(", ")"], `${scopes.registration(captured)},`);
     return undefined;
   }
 

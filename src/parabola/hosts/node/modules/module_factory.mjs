@@ -26,6 +26,25 @@ export const KEEPING = { register: "$keep", watch: "$watch" };
 const { register: REGISTER, watch: WATCH } = KEEPING;
 const RESERVED = [DYNAMIC_IMPORT, "$meta", AS_IT_IS, "$values", "$live", NAMED, DEFAULT, REGISTER, WATCH];
 
+/** What modules that are to be kept have between the lines of their authors (variable_scopes.mjs). */
+const INSERTED = new RegExp(
+  [
+    "static\\{@&&@\\(\\(\\)=>\\[[^\\]]*\\],\\d+\\)\\}",
+    "(?:static )?#@s?=@&&@\\(\\(\\)=>\\[[^\\]]*\\],\\d+\\);",
+    "#%=%\\(this\\);",
+    "[({]/\\*@\\*/",
+    "/\\*@\\*/[)}]",
+    "@&&@\\(\\(\\)=>\\[[^\\]]*\\],\\d+\\)[;,]",
+  ]
+    .join("|")
+    .replaceAll("@", "\\$keep")
+    .replaceAll("%", "\\$watch"),
+  "g",
+);
+
+/** The text of a function as its author knows it. @param {string} text */
+export const withoutInsertions = (text) => (text.includes("$") ? text.replaceAll(INSERTED, "") : text);
+
 /**
  * @typedef {object} Factory
  * @property {vm.Script} script  its completion value is `(scope) => factory`, where `scope` has the live imports

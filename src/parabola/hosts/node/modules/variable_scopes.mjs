@@ -160,12 +160,14 @@ export class VariableScopes {
    * Puts the statement or the expression that is before the cursor between two texts.
    * @param {number} first  its first token
    * @param {number} inserted  how many insertions there were before it
-   * @param {string} before
-   * @param {string} after
+   * @param {[string, string]} brackets
+   * @param {string} text  behind the opening one
    */
-  surround(first, inserted, before, after) {
-    this.insertions.splice(inserted, 0, [this.cursor.tokens.starts[first], before]);
-    this.insert(this.cursor.tokens.ends[this.cursor.i - 1], after);
+  surround(first, inserted, [opening, closing], text) {
+    // Marked, so that the text of a function can be shown without them (`withoutInsertions`).
+    const mark = `/*${this.names.register}*/`;
+    this.insertions.splice(inserted, 0, [this.cursor.tokens.starts[first], opening + mark + text]);
+    this.insert(this.cursor.tokens.ends[this.cursor.i - 1], mark + closing);
   }
 
   /** @param {number} offset @param {string} text */

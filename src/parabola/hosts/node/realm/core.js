@@ -328,8 +328,19 @@
     return [...found, segments, segments[Symbol.iterator]()];
   };
 
+  const nativeText = Function.prototype.toString;
+  install(
+    "toString",
+    new NativeProxy(nativeText, {
+      /** @param {UserValue} self @param {UserValue[]} args */
+      apply: (_target, self, args) => host.textOf(apply(nativeText, self, args)),
+    }),
+    Function.prototype,
+  );
+
   /** @type {Partial<RealmApi>} */
   const made = {
+    textOf: (target) => apply(nativeText, target, []),
     install,
     makeError,
     raise,

@@ -22,7 +22,6 @@
   const { isArray } = Array;
   const { push, includes } = Array.prototype;
   const objectPrototype = Object.prototype;
-  const textOf = Function.prototype.toString;
   const timeOf = Date.prototype.getTime;
   /** @param {object} prototype @param {string} name @returns {Function} */
   const getter = (prototype, name) => /** @type {Function} */ (getOwnPropertyDescriptor(prototype, name)?.get);
@@ -140,7 +139,7 @@
         return parts;
       }
       if (typeof object === "function") {
-        if (!isModuleText(apply(textOf, object, []))) throw new Hidden();
+        if (!isModuleText(api.textOf(object))) throw new Hidden();
       } else this.#look(object);
       return this.#takeProperties(object);
     }

@@ -21,6 +21,8 @@ export interface RealmHost {
   log(level: Level, messages: ArrayLike<UserValue>): void;
   syscall(count: number, op: UserValue, args: UserValue): OrRaised<string>;
   asyncSyscall(count: number, op: UserValue, args: UserValue, resolve: Settle<string>, reject: Settle<Raised>): void;
+  /** The text of a function as its author knows it. */
+  textOf(text: string): string;
   unknownJsSyscall(op: string): Raised;
   fatal(message: string): Raised;
   refusal(what: string): Raised | undefined;
@@ -49,6 +51,8 @@ export interface RealmApi {
   // core.js
   install(name: string, value: UserFunction | object, target?: object): boolean;
   makeError(type: string, message: string): Error;
+  /** The text of a function as it is run. */
+  textOf(target: Function): string;
   raise(failure: Raised): Error;
   answer<T>(result: OrRaised<T>): T;
   call(target: Function, ...args: unknown[]): UserValue;

@@ -15,4 +15,4 @@ export const rawMutation: any = register("isMutation", async (text: string) => r
 export const rawAction: any = register("isAction", async (_: string, text: string) => raw(text));
 
 export const fine = queryGeneric({ args: {}, handler: async () => "fine" });
-export const waits = mutationGeneric({ args: {}, handler: async (ctx: any) => ctx.db.get("waits") });
+export const waits = mutationGeneric({ args: {}, handler: async (ctx: any) => ctx.db.system.get("waits") });

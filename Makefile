@@ -35,7 +35,7 @@ test: lint
 	@$(SETUP) command-lines oldest
 	@$(SETUP) chromium
 	@$(SETUP) postgres
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python tools/run_tests.py -n $(WORKERS) --dist worksteal
 
 test-all: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e

@@ -19,6 +19,7 @@ from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.functions.processes.host_connection import HostConnection
+from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.functions.settings import FunctionSettings
 from parabola.services.deploys.push import Push
 
@@ -118,6 +119,10 @@ async def test_the_neighbours_of_a_clumsy_call_in_typescript_do_not_notice(
     backend: Backend, tmp_path: Path, function: str, text: str
 ) -> None:
     await deploy_typescript(backend, tmp_path)
+    await all_ready(backend, "isolate")
+    pool = backend.runner.active.hosts._hosts_of["isolate"].deterministic
+    assert isinstance(pool, DeterministicPool)
+    await pool.execute_transactions()  # as they would before long: here hosts must stay what they are
     await all_ready(backend, "isolate")
     first = await neighbours_of(backend, [lambda: backend.query(client_call(f"m:{function}", {"n": 0}))], "m")
     await all_ready(backend, "isolate")

@@ -16,7 +16,9 @@ from parabola.cli import entry
 from parabola.cli.local_server import LocalServer
 
 async def tell(server):
-    print(json.dumps(sorted(sys.modules)))
+    # In one piece with its newline: the log goes there too.
+    sys.stdout.write("\\n" + json.dumps(sorted(sys.modules)) + "\\n")
+    sys.stdout.flush()
 
 LocalServer.until_told_to_end = tell
 sys.argv = ["parabola", "serve", "--port", "0", "--site-port=0", "--data", sys.argv[1]]

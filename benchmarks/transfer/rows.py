@@ -25,6 +25,8 @@ __all__ = ["hand_written_transfers", "inserts", "transfers"]
 CLIENTS = 64
 FOLDER = Path(__file__).parent
 BATCH = 500
+WARMING_SECONDS = 5.0
+"""Until a server under load has become what it is then: more processes, and executors."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ async def transfers(
         if await call("query", "count") == 0:
             for first in range(0, ACCOUNTS, BATCH):
                 await call("mutation", "open", first=first, count=BATCH, balance=BALANCE)
+        await _run(move, max(seconds, WARMING_SECONDS), skewed=False)
         alone = None
         for skewed, what in ((False, "any two of 20,000 accounts"), (True, "mostly the same few (Zipf 1.5)")):
             started = _cpu_seconds(server.pid)

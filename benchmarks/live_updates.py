@@ -6,8 +6,6 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +14,7 @@ import aiohttp
 from benchmarks.load import percentile
 from benchmarks.report import Report, Row
 from benchmarks.server_process import Server, free_port
-from benchmarks.sync_client import SyncClient
+from benchmarks.sync_client import connected
 
 __all__ = ["live_updates"]
 
@@ -59,16 +57,6 @@ class Stub:
     async def __aexit__(self, *_: object) -> None:
         self._process.terminate()
         await asyncio.to_thread(self._process.wait, 10)
-
-
-@asynccontextmanager
-async def connected(url: str, count: int) -> AsyncIterator[list[SyncClient]]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        clients = [await SyncClient.connect(session, url) for _ in range(count)]
-        try:
-            yield clients
-        finally:
-            await asyncio.gather(*(client.close() for client in clients))
 
 
 async def _latencies(url: str, module: str, writes: int, seconds: float, idle: int = 0) -> Latencies:

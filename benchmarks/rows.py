@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -19,7 +17,7 @@ from benchmarks.floors import SqliteReads
 from benchmarks.load import percentile, run_clients
 from benchmarks.report import Report, Row
 from benchmarks.server_process import Server
-from benchmarks.sync_client import SyncClient
+from benchmarks.sync_client import SyncClient, connected
 
 CLIENTS = 64
 
@@ -34,16 +32,6 @@ class Floors:
     commit_grouped: float
 
 
-@asynccontextmanager
-async def connected(server: Server, count: int) -> AsyncIterator[list[SyncClient]]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        clients = [await SyncClient.connect(session, server.url) for _ in range(count)]
-        try:
-            yield clients
-        finally:
-            await asyncio.gather(*(client.close() for client in clients))
-
-
 async def mutations(
     report: Report,
     server: Server,
@@ -52,7 +40,7 @@ async def mutations(
     module: str = "bench",
     language: str = "Python",
 ) -> None:
-    async with connected(server, CLIENTS) as clients:
+    async with connected(server.url, CLIENTS) as clients:
 
         async def insert(client: int) -> None:
             await clients[client].mutation(f"{module}:insert", {"channel": client, "text": "a note"})
@@ -110,7 +98,7 @@ async def queries(
 
 async def nested_calls(report: Report, server: Server, seconds: float) -> None:
     """Calls within a mutation: into a component of the language, beside as many of a function of the app."""
-    async with connected(server, 4) as clients:
+    async with connected(server.url, 4) as clients:
         for (language, module), count in itertools.product(
             (("Python", "bench"), ("TypeScript", "twin")), (1, 10, 100)
         ):
@@ -135,7 +123,7 @@ async def save_to_update(report: Report, server: Server) -> None:
     module = server.directory / "convex" / "bench.py"
     source = module.read_text()
     times = []
-    async with connected(server, 1) as (client,):
+    async with connected(server.url, 1) as (client,):
         changed = asyncio.Event()
         client.on_update = lambda _updates, _received: changed.set()
         await client.subscribe("bench:echo", {"salt": 7})
@@ -153,7 +141,7 @@ async def untouched_subscriptions(report: Report, server: Server, seconds: float
     """One client writes while another holds queries that the writes do not touch."""
     baseline: float | None = None
     for held in (100, 10_000):
-        async with connected(server, 2) as (holder, writer):
+        async with connected(server.url, 2) as (holder, writer):
             queries = [
                 ("bench:latest", {"channel": 1_000_000 + number, "count": 5}) for number in range(held)
             ]
@@ -178,7 +166,7 @@ async def untouched_subscriptions(report: Report, server: Server, seconds: float
 
 
 async def memory_per_subscription(report: Report, server: Server, count: int = 10_000) -> None:
-    async with connected(server, 1) as (client,):
+    async with connected(server.url, 1) as (client,):
         before = server.memory()
         queries = [("bench:latest", {"channel": 2_000_000 + number, "count": 5}) for number in range(count)]
         for start in range(0, count, 500):

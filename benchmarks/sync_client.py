@@ -10,7 +10,8 @@ import base64
 import struct
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -118,3 +119,14 @@ class SyncClient:
                     self._covered.append((commit_ts, future, result))
         if updates and self.on_update is not None:
             self.on_update(updates, received)
+
+
+@asynccontextmanager
+async def connected(url: str, count: int) -> AsyncIterator[list[SyncClient]]:
+    """So many clients of a server, closed at the end."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        clients = [await SyncClient.connect(session, url) for _ in range(count)]
+        try:
+            yield clients
+        finally:
+            await asyncio.gather(*(client.close() for client in clients))

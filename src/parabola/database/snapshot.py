@@ -26,7 +26,7 @@ from parabola.database.model.system_tables import (
 )
 from parabola.database.model.tables import FIRST_USER_TABLE_NUMBER, Registry, Table, public_name
 from parabola.database.query.virtual_tables import public_document
-from parabola.database.store.persistence import Order, Rows
+from parabola.database.store.persistence import Order, Rows, covered_by
 from parabola.database.usage import Usage
 from parabola.values.errors import BadRequest, InvalidId, OutOfRetention
 from parabola.values.ids import decode_id, encode_id, legacy_internal_id
@@ -304,12 +304,7 @@ class Snapshot:
             self.check_retention()
             stored = await self._persistence.scan(index.index_id, interval, self.begin_ts, order, limit)
             rows = Rows([(key, Document(table, revision)) for key, revision in stored], exhausted=True)
-            if stored.exhausted:
-                covered, rest = interval, None
-            elif order == "asc":
-                covered, rest = interval.through(stored[-1][0]), interval.after(stored[-1][0])
-            else:
-                covered, rest = interval.starting_at(stored[-1][0]), interval.before(stored[-1][0])
+            covered, rest = covered_by(stored, interval, order)
             if overlay is not None:
                 rows = self._merged(rows, index, covered, order)
             if rows or rest is None:

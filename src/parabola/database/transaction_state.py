@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from parabola.database.commits.overlay import PendingWrite
 from parabola.database.commits.write_set import Change, document_write
 from parabola.database.model.documents import PENDING, Document, Revision
+from parabola.database.model.indexes import key_of_text, text_of_key
 from parabola.database.model.intervals import Interval
 from parabola.database.store.persistence import EntryChange
 from parabola.database.transaction import Transaction
@@ -73,7 +74,7 @@ def state_of(tx: Transaction) -> dict[str, Any]:
         "reads": [
             [
                 index_id,
-                [None if bound is None else bound.decode("latin-1") for each in read for bound in each],
+                [text_of_key(bound) for each in read for bound in each],
             ]
             for index_id, read in tx.read_set.by_index.items()
         ],
@@ -97,14 +98,7 @@ def _write(tx: Transaction, write: PendingWrite) -> list[Any]:
         None if old is None else [old.number, old.ts, old.size, old.raw.decode()],
         None if new is None else new.raw.decode(),
         0 if new is None else new.size,
-        [
-            [
-                index_id,
-                None if before is None else before.decode("latin-1"),
-                None if after is None else after.decode("latin-1"),
-            ]
-            for index_id, before, after in changed.entries
-        ],
+        [[index_id, text_of_key(before), text_of_key(after)] for index_id, before, after in changed.entries],
     ]
 
 
@@ -123,8 +117,8 @@ def absorb(tx: Transaction, state: TransactionState) -> None:
     """
     tx.check_retention()
     for index_id, bounds in state.reads:
-        starts = [start.encode("latin-1") for start in bounds[::2] if start is not None]
-        ends = [None if end is None else end.encode("latin-1") for end in bounds[1::2]]
+        starts = [key_of_text(start) for start in bounds[::2] if start is not None]
+        ends = [None if end is None else key_of_text(end) for end in bounds[1::2]]
         tx.read_set.record_all(index_id, starts, ends)
     usage = tx.usage
     for name, number in zip(COUNTERS, state.used, strict=True):
@@ -145,8 +139,8 @@ def absorb(tx: Transaction, state: TransactionState) -> None:
             [
                 (
                     index_id,
-                    None if old_key is None else old_key.encode("latin-1"),
-                    None if new_key is None else new_key.encode("latin-1"),
+                    None if old_key is None else key_of_text(old_key),
+                    None if new_key is None else key_of_text(new_key),
                 )
                 for index_id, old_key, new_key in write.entries
             ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from parabola.database.model.tables import Registry
 from parabola.database.store.tailed_reads import TailedReads
@@ -15,15 +14,15 @@ from parabola.database.transaction import Transaction
 from parabola.database.upkeep.bootstrap import load_registry
 from parabola.database.usage import Limits, Usage
 from parabola.executors.own_transaction import OwnTransaction
+from parabola.executors.run_now import run_now
 from parabola.values.errors import ParabolaError
 from parabola.values.limits import MIB
 
-__all__ = ["FileExecutor", "Json", "run_now"]
+__all__ = ["FileExecutor", "Json"]
 
 _log: Final = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 CACHE_BYTES: Final = 16 * MIB
 LOOK_SECONDS: Final = 0.25
@@ -133,14 +132,3 @@ class FileExecutor:
             self._watch()
         else:
             reads.let_go()
-
-
-def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that never waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    coroutine.close()
-    raise RuntimeError("this must not wait")

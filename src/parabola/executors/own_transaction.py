@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from parabola.database.transaction import Transaction
 from parabola.database.transaction_state import state_of
+from parabola.executors.run_now import run_now
 from parabola.functions.calls.named_tables import check_named_table
 from parabola.functions.processes.host_replies import refusal
 from parabola.functions.syscalls import data, streams
@@ -94,17 +95,11 @@ class OwnTransaction:
         try:
             if self._is_advised:
                 check_named_table(self._schema, op, args)
-            handling = _HANDLERS[op](self, args)
-            try:
-                handling.send(None)
-            except StopIteration as stop:
-                return {"call": call["call"], "value": stop.value}
-            handling.close()
+            return {"call": call["call"], "value": run_now(_HANDLERS[op](self, args))}
         except ConvexError as error:
             return refusal(call["call"], error.message, encode(error.data))
         except UserError as error:
             return refusal(call["call"], error.message + (error.advice if self._is_advised else ""))
-        raise RuntimeError(f"{op} waits")
 
     def state(self) -> Json:
         return state_of(self.db)

@@ -23,6 +23,7 @@ import uvloop
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
 from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
+from parabola.values.line_buffer import LineBuffer
 
 __all__ = ["Json", "LineProtocol", "RelayedHost", "main"]
 
@@ -41,8 +42,7 @@ class LineProtocol(asyncio.Protocol):
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._parts: list[bytes] = []
-        self._length = 0
+        self._lines = LineBuffer()
         self._outgoing: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,21 +50,10 @@ class LineProtocol(asyncio.Protocol):
         self._flush()  # the other side may have been there first
 
     def data_received(self, data: bytes) -> None:
-        lines = data.split(b"\n")
-        last = lines.pop()
-        if lines:
-            if self._parts:
-                self._parts.append(lines[0])
-                lines[0] = b"".join(self._parts)
-                self._parts.clear()
-                self._length = 0
-            for line in lines:
-                self._take(line)
-        if last:
-            self._parts.append(last)
-            self._length += len(last)
-            if self._length > 2 * MAX_HOST_MESSAGE_BYTES:
-                self.close()  # nobody reads such a line
+        for line in self._lines.feed(data):
+            self._take(line)
+        if self._lines.length > 2 * MAX_HOST_MESSAGE_BYTES:
+            self.close()  # nobody reads such a line
 
     def send(self, line: bytes) -> None:
         """Write one line."""

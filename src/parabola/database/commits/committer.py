@@ -142,19 +142,19 @@ class Committer:
 
     def registry_at(self, ts: int) -> Registry:
         """As of a timestamp within retention."""
-        registries = self._registries
-        if registries[-1][0] <= ts:
-            return registries[-1][1]
-        return registries[max(0, bisect_right(registries, ts, key=lambda entry: entry[0]) - 1)][1]
+        return self._registry_entry_at(ts)[1]
 
     def registry_ts_at(self, ts: int) -> int:
         """The commit that made the registry as of a timestamp within retention; 0 for one from before the
         start.
         """
+        return self._registry_entry_at(ts)[0]
+
+    def _registry_entry_at(self, ts: int) -> tuple[int, Registry]:
         registries = self._registries
         if registries[-1][0] <= ts:
-            return registries[-1][0]
-        return registries[max(0, bisect_right(registries, ts, key=lambda entry: entry[0]) - 1)][0]
+            return registries[-1]
+        return registries[max(0, bisect_right(registries, ts, key=lambda entry: entry[0]) - 1)]
 
     def forget_registries_before(self, ts: int) -> None:
         """Drops what only reads before `ts` would need."""

@@ -18,7 +18,9 @@ __all__ = [
     "IndexKind",
     "IndexState",
     "id_key",
+    "key_of_text",
     "prefix_interval",
+    "text_of_key",
 ]
 
 IndexKind = Literal["database", "search", "vector"]
@@ -86,6 +88,16 @@ class Index:
         if fields is None:
             return False
         return all(before.get(field, UNDEFINED) is after.get(field, UNDEFINED) for field in fields)
+
+
+def text_of_key(key: bytes | None) -> str | None:
+    """A key, or nothing, as JSON can hold it: one character (U+0000 to U+00FF) a byte."""
+    return None if key is None else key.decode("latin-1")
+
+
+def key_of_text(text: str) -> bytes:
+    """The key that `text_of_key` has written."""
+    return text.encode("latin-1")
 
 
 def id_key(id: str) -> bytes:

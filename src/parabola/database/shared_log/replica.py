@@ -22,6 +22,7 @@ from parabola.database.shared_log.errors import ReplicaLost
 from parabola.database.shared_log.log import START, Position
 from parabola.database.shared_log.payload import Group
 from parabola.database.shared_log.unconfirmed import Layer
+from parabola.database.store.completed_scan import completed_scan
 from parabola.database.store.persistence import (
     DOCUMENTS_BEFORE,
     NO_PROPERTIES,
@@ -251,24 +252,13 @@ class Replica:
         changes = self._changes(index_id, interval, ts)
         if not changes:
             return await self._store.scan(index_id, interval, ts, order, limit)
-        reverse = order == "desc"
-        while True:
-            rows = await self._store.scan(index_id, interval, ts, order, limit)
-            if rows.exhausted:
-                covered, rest = interval, None
-            elif order == "asc":
-                covered, rest = interval.through(rows[-1][0]), interval.after(rows[-1][0])
-            else:
-                covered, rest = interval.starting_at(rows[-1][0]), interval.before(rows[-1][0])
-            merged: dict[bytes, Revision | None] = dict(rows)
-            merged.update((key, revision) for key, revision in changes.items() if covered.contains(key))
-            found = [(key, revision) for key, revision in merged.items() if revision is not None]
-            if found or rest is None:
-                found.sort(key=_key_of, reverse=reverse)
-                if len(found) > limit:
-                    return Rows(found[:limit], exhausted=False)
-                return Rows(found, exhausted=rest is None)
-            interval = rest
+        return await completed_scan(
+            lambda part: self._store.scan(index_id, part, ts, order, limit),
+            lambda part: {key: revision for key, revision in changes.items() if part.contains(key)},
+            interval,
+            order,
+            limit,
+        )
 
     async def revision_times(
         self, tablet_id: int, interval: Interval, ts: int, limit: int
@@ -346,7 +336,3 @@ def _parts(commit: Commit) -> Iterable[Commit]:
             commit.properties if is_last else {},
             None if number is None else number + at,
         )
-
-
-def _key_of(row: tuple[bytes, Revision]) -> bytes:
-    return row[0]

@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from parabola.database.model.indexes import text_of_key
 from parabola.database.store.persistence import Commit
 from parabola.values.limits import MIB
 
@@ -104,34 +105,31 @@ class CommitTail:
             return None
         if generation == self.generation and covered_ts >= ts:
             return b"", covered_ts
-        told = self._told
         after = covered_ts if generation == self.generation else -1
-        new: list[_Told] = []
-        if after >= self._known_after:
-            for each in reversed(told):
-                if each.ts <= after:
-                    break
-                new.append(each)
-            if any(each.commit is None for each in new):
-                after = -1
-        if after < self._known_after:
+        new = self._told_after(after) if after >= self._known_after else None
+        if new is None:
             after = self.file_ts
-            if after < self._known_after:
-                return None
-            new = []
-            for each in reversed(told):
-                if each.ts <= after:
-                    break
-                new.append(each)
-            if any(each.commit is None for each in new):
-                return None
-        new.reverse()
+            new = self._told_after(after) if after >= self._known_after else None
+        if new is None:
+            return None
         text = b'{"type":"commits","generation":%d,"after":%d,"commits":[%b]}' % (
             self.generation,
             after,
             b",".join([_text(each) for each in new]),
         )
         return text, new[-1].ts if new else after
+
+    def _told_after(self, ts: int) -> list[_Told] | None:
+        """The commits after a timestamp, ascending; None where one of them is too large to be told."""
+        new: list[_Told] = []
+        for each in reversed(self._told):
+            if each.ts <= ts:
+                break
+            if each.commit is None:
+                return None
+            new.append(each)
+        new.reverse()
+        return new
 
 
 def _text(told: _Told) -> bytes:
@@ -146,11 +144,7 @@ def _text(told: _Told) -> bytes:
                         id,
                         None if new is None else [new.number, new.size, new.raw.decode()],
                         [
-                            [
-                                index_id,
-                                None if old_key is None else old_key.decode("latin-1"),
-                                None if new_key is None else new_key.decode("latin-1"),
-                            ]
+                            [index_id, text_of_key(old_key), text_of_key(new_key)]
                             for index_id, old_key, new_key in entries
                         ],
                     ]

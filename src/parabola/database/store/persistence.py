@@ -34,6 +34,7 @@ __all__ = [
     "Rows",
     "TableSize",
     "TailEntry",
+    "covered_by",
 ]
 
 Order = Literal["asc", "desc"]
@@ -60,6 +61,20 @@ class Rows(list[T]):
     def __init__(self, rows: Iterable[T] = (), *, exhausted: bool) -> None:
         super().__init__(rows)
         self.exhausted = exhausted
+
+
+def covered_by(
+    rows: Rows[tuple[bytes, T]], interval: Interval, order: Order
+) -> tuple[Interval, Interval | None]:
+    """The part of an interval in which these rows of a scan are all that there is, and the part after it;
+    None if there is none.
+    """
+    if rows.exhausted:
+        return interval, None
+    last = rows[-1][0]
+    if order == "asc":
+        return interval.through(last), interval.after(last)
+    return interval.starting_at(last), interval.before(last)
 
 
 EntryChange: TypeAlias = tuple[int, bytes | None, bytes | None]

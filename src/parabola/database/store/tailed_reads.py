@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 from parabola.database.model.documents import Revision
 from parabola.database.model.errors import StorageDamaged, StorageError
-from parabola.database.model.indexes import id_key
+from parabola.database.model.indexes import id_key, key_of_text
 from parabola.database.model.intervals import Interval
 from parabola.database.store import sqlite_statements as sql
+from parabola.database.store.completed_scan import completed_scan
 from parabola.database.store.persistence import Order, Rows
 from parabola.database.store.revision_cache import RevisionCache
 from parabola.database.store.sqlite_reads import SqliteReads
@@ -52,9 +53,9 @@ class Tail:
                 yield revision
             for index_id, old, now in entries:
                 if old is not None and old != now:
-                    self._put(index_id, old.encode("latin-1"), (ts, None), touched)
+                    self._put(index_id, key_of_text(old), (ts, None), touched)
                 if now is not None:
-                    self._put(index_id, now.encode("latin-1"), (ts, revision), touched)
+                    self._put(index_id, key_of_text(now), (ts, revision), touched)
 
     def _put(self, index_id: int, key: bytes, version: Version, touched: list[tuple[int, bytes]]) -> None:
         index = self._versions.get(index_id)
@@ -101,13 +102,15 @@ class Tail:
                     return version
         return None
 
-    def between(self, index_id: int, interval: Interval) -> list[bytes]:
-        """The keys in an interval that any commit has touched, in order."""
+    def changes(self, index_id: int, interval: Interval, ts: int) -> dict[bytes, Revision | None]:
+        """What the keys of an interval lead to as of `ts`, as far as commits up to then have touched them."""
         keys = self._keys.get(index_id)
         if not keys:
-            return []
+            return {}
         low = bisect_left(keys, interval.start)
-        return keys[low : len(keys) if interval.end is None else bisect_left(keys, interval.end)]
+        touched = keys[low : len(keys) if interval.end is None else bisect_left(keys, interval.end)]
+        versions = ((key, self.at(index_id, key, ts)) for key in touched)
+        return {key: version[1] for key, version in versions if version is not None}
 
 
 class TailedReads:
@@ -199,31 +202,14 @@ class TailedReads:
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
         self._look()
-        while True:
-            rows = self._reads.scan(index_id, interval, ts, order, limit)
-            if rows.exhausted:
-                covered, rest = interval, None
-            elif order == "asc":
-                covered, rest = interval.through(rows[-1][0]), interval.after(rows[-1][0])
-            else:
-                covered, rest = interval.starting_at(rows[-1][0]), interval.before(rows[-1][0])
-            touched = self._tail.between(index_id, covered)
-            if touched:
-                merged = dict(rows)
-                for key in touched:
-                    version = self._tail.at(index_id, key, ts)
-                    if version is None:
-                        continue
-                    if version[1] is None:
-                        merged.pop(key, None)
-                    else:
-                        merged[key] = version[1]
-                rows = Rows(sorted(merged.items(), reverse=order == "desc"), exhausted=rest is None)
-            if rows or rest is None:
-                if len(rows) > limit:
-                    rows = Rows(rows[:limit], exhausted=False)
-                return rows
-            interval = rest  # all of it has been removed since
+
+        async def stored(part: Interval) -> Rows[tuple[bytes, Revision]]:
+            return self._reads.scan(index_id, part, ts, order, limit)
+
+        def changes(part: Interval) -> dict[bytes, Revision | None]:
+            return self._tail.changes(index_id, part, ts)
+
+        return await completed_scan(stored, changes, interval, order, limit)
 
     def damaged(self, what: str) -> StorageError:
         return StorageDamaged(what)

@@ -11,8 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from parabola.functions.processes.waiting_line import WaitingLine
-from parabola.values.errors import Overloaded
+from parabola.functions.processes.waiting_line import WaitingLine, nobody_free
 
 __all__ = ["PLACES_OF_A_HOST", "StartingLine"]
 
@@ -36,10 +35,7 @@ class StartingLine:
             try:
                 await self._line.wait(self._wait_seconds, first=first)
             except TimeoutError:
-                raise Overloaded(
-                    f"No host became free within {self._wait_seconds:g} seconds: there is too much to do, or "
-                    "hosts cannot be started. The server's log tells more."
-                ) from None
+                raise nobody_free(self._wait_seconds) from None
         self._free -= 1
         try:
             yield

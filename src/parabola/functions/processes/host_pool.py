@@ -24,7 +24,7 @@ from parabola.functions.processes.host_connection import (
 )
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.run_rate import RunRate
-from parabola.functions.processes.waiting_line import WaitingLine
+from parabola.functions.processes.waiting_line import WaitingLine, nobody_free
 from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import Overloaded
 
@@ -156,10 +156,7 @@ class DeterministicPool:
             try:
                 await line.wait(self._wait_seconds, first=losses is not None and losses.is_repeated)
             except TimeoutError:
-                raise Overloaded(
-                    f"No host became free within {self._wait_seconds:g} seconds: there is too much to do, or "
-                    "hosts cannot be started. The server's log tells more."
-                ) from None
+                raise nobody_free(self._wait_seconds) from None
 
     async def execute_transactions(self) -> None:
         """Let hosts execute the transactions of their runs: new ones take the places of those there are."""

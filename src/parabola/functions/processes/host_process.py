@@ -28,6 +28,7 @@ from parabola.functions.processes.host_watchdog import (
     process_waiting_seconds,
 )
 from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
+from parabola.values.line_buffer import LineBuffer
 from parabola.values.sizes import humanize
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Relay",
     "SpawnedProcess",
     "describe_exit",
+    "inherited_variables",
 ]
 
 _log: Final = logging.getLogger(__name__)
@@ -80,6 +82,12 @@ class ChildProcess(Protocol):
 
     def close(self) -> None:
         """Release what is held for it. It has ended."""
+
+
+def inherited_variables() -> dict[str, str]:
+    """What a process that the engine starts has of the engine's own environment variables."""
+    names = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 class SpawnedProcess(asyncio.SubprocessProtocol):
@@ -171,8 +179,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._process: ChildProcess | None = None
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []
-        self._parts: list[bytes] = []
-        self._parts_length = 0
+        self._lines = LineBuffer()
         self._skipping = False
         self._noises = 0
         self._noise_noted = -NOISE_INTERVAL
@@ -216,11 +223,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
         try:
             descriptor = theirs.fileno()
             env = {
-                **{
-                    name: os.environ[name]
-                    for name in ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
-                    if name in os.environ
-                },
+                **inherited_variables(),
                 **command.env,
                 DESCRIPTOR_VARIABLE: str(descriptor),
                 ACTIVITY_VARIABLE: host._activity.path,
@@ -267,24 +270,16 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        lines = data.split(b"\n")
-        last = lines.pop()
-        if lines:
-            if self._parts:
-                self._parts.append(lines[0])
-                lines[0] = b"".join(self._parts)
-                self._parts.clear()
-                self._parts_length = 0
-            if self._skipping:
-                self._skipping = False
-                del lines[0]
-            for line in lines:
-                self._receive_line(line)
-        if last and not self._skipping:
-            self._parts.append(last)
-            self._parts_length += len(last)
-            if self._parts_length > MAX_HOST_MESSAGE_BYTES:
-                self._skip_line()
+        lines = self._lines.feed(data)
+        if lines and self._skipping:
+            self._skipping = False
+            del lines[0]
+        for line in lines:
+            self._receive_line(line)
+        if self._skipping:
+            self._lines.take()
+        elif self._lines.length > MAX_HOST_MESSAGE_BYTES:
+            self._skip_line()
 
     def _receive_line(self, line: bytes) -> None:
         try:
@@ -300,9 +295,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
 
     def _skip_line(self) -> None:
         """A line is too long: whom it names fails now, and the rest of it is passed over."""
-        head = b"".join(self._parts)
-        self._parts.clear()
-        self._parts_length = 0
+        head = self._lines.take()
         self._skipping = True
         run_id = named_in(head)
         if run_id is None:

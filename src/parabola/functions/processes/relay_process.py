@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Sequence
 from typing import Final
 
 from parabola.functions.processes.host_connection import LoadFailure
-from parabola.functions.processes.host_process import SpawnedProcess
+from parabola.functions.processes.host_process import SpawnedProcess, inherited_variables
 
 __all__ = ["RelayProcess"]
 
@@ -35,10 +34,8 @@ class RelayProcess:
         ours, theirs = socket.socketpair()
         try:
             descriptor = theirs.fileno()
-            names = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
-            env = {name: os.environ[name] for name in names if name in os.environ}
             program = [part.replace("{fd}", str(descriptor)) for part in argv]
-            process = await SpawnedProcess.start(program, env, descriptor, "relay")
+            process = await SpawnedProcess.start(program, inherited_variables(), descriptor, "relay")
         except OSError as error:
             ours.close()
             raise LoadFailure(f"The relay of executors could not be started: {error}.") from error

@@ -5,7 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-__all__ = ["WaitingLine"]
+from parabola.values.errors import Overloaded
+
+__all__ = ["WaitingLine", "nobody_free"]
+
+
+def nobody_free(seconds: float) -> Overloaded:
+    """The error of who has waited for a host for so long."""
+    return Overloaded(
+        f"No host became free within {seconds:g} seconds: there is too much to do, or "
+        "hosts cannot be started. The server's log tells more."
+    )
 
 
 class WaitingLine:

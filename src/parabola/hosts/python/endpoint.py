@@ -10,6 +10,7 @@ import orjson
 
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import encode_message
+from parabola.values.line_buffer import LineBuffer
 
 __all__ = ["Endpoint", "Json", "connect"]
 
@@ -23,7 +24,7 @@ class Endpoint(asyncio.Protocol):
         self.host: Host | None = None
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
-        self._parts: list[bytes] = []
+        self._lines = LineBuffer()
         self._outgoing: list[bytes] = []
         self._corked = False
 
@@ -43,22 +44,13 @@ class Endpoint(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        lines = data.split(b"\n")
-        last = lines.pop()
-        if lines:
-            if self._parts:
-                self._parts.append(lines[0])
-                lines[0] = b"".join(self._parts)
-                self._parts.clear()
-            self._corked = True
-            try:
-                for line in lines:
-                    self._receive(line)
-            finally:
-                self._corked = False
-                self._flush()
-        if last:
-            self._parts.append(last)
+        self._corked = True
+        try:
+            for line in self._lines.feed(data):
+                self._receive(line)
+        finally:
+            self._corked = False
+            self._flush()
 
     def _receive(self, line: bytes) -> None:
         if not line.strip():

@@ -99,6 +99,8 @@ UNKNOWN = 'There is no table "note" in the schema. Did you mean `notes`?'
         ('if ctx.db.query("notes"): pass', "A query is neither true nor false before it is run"),
         ('ctx.db.query("notes").withIndex("by_text")', "has no attribute 'withIndex'. In Python it is `with_index`."),
         ('ctx.db.query("notes").colect()', "Did you mean `collect`?"),
+        ('f"{ctx.db.get(1)}"', "write `await` in front of it before you put it into a text."),
+        ("'{}'.format(ctx.run_query('other:best'))", "before you put it into a text."),
         ("ctx.runQuery(api.other.best)", "`ctx` has no attribute 'runQuery'. In Python it is `run_query`."),
         ('ctx.db.normalizeId("notes", "x")', "In Python it is `normalize_id`."),
         ("ctx.scheduler.runAfter(0, api.other.best)", "In Python it is `run_after`."),
@@ -132,6 +134,18 @@ async def test_plain_functions_are_told_the_same(tmp_path: Path) -> None:
     assert UNKNOWN in await told(tmp_path, 'ctx.db.query("note").first()', style="def")
     told_of_loop = await told(tmp_path, 'ctx.db.query("notes").withIndex("x")', style="def")
     assert "In Python it is `with_index`" in told_of_loop
+
+
+@pytest.mark.parametrize("kind", ["query", "mutation"])
+async def test_a_plain_function_that_hands_its_context_to_a_coroutine_is_told_to_be_one(
+    tmp_path: Path, kind: str
+) -> None:
+    body = """
+    async def inner():
+        return ctx.run_query("other:best")
+    return inner()
+    """
+    assert "make it `async def`" in await told(tmp_path, body, style="def", kind=kind)
 
 
 async def test_actions_are_told_which_functions_there_are(tmp_path: Path) -> None:

@@ -100,6 +100,10 @@ class Operation(Coroutine[Any, Any, T]):
             self._give_up()
             raise TypeError(f"{_NOT_YET}: {_AWAIT} before you go through it.")
 
+        def __format__(self, spec):  # `print` and `repr` say what it is; a text that is built would hide it
+            self._give_up()
+            raise TypeError(f"{_NOT_YET}: {_AWAIT} before you put it into a text.")
+
         def __len__(self):
             self._give_up()
             raise TypeError(f"{_NOT_YET}: {_AWAIT} before you ask for its length.")

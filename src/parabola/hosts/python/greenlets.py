@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import greenlet  # type: ignore[import-untyped, unused-ignore]
 
 __all__ = ["run_in_greenlet", "wait_in_greenlet"]
 
 T = TypeVar("T")
+
+_OUTSIDE: Final = (
+    "This context was used outside of the function it was given to. "
+    "A plain `def` function cannot hand its context to a coroutine: make it `async def`, and await there."
+)
 
 
 async def run_in_greenlet(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -33,6 +38,6 @@ def wait_in_greenlet(awaitable: Awaitable[T], /) -> T:
     """The result of `awaitable`, from inside `run_in_greenlet`."""
     parent = greenlet.getcurrent().parent
     if parent is None:
-        raise RuntimeError("This context was used outside of the function it was given to.")
+        raise RuntimeError(_OUTSIDE)
     result: T = parent.switch(awaitable)
     return result

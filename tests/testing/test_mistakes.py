@@ -99,7 +99,7 @@ UNKNOWN = 'There is no table "note" in the schema. Did you mean `notes`?'
         ('if ctx.db.query("notes"): pass', "A query is neither true nor false before it is run"),
         ('ctx.db.query("notes").withIndex("by_text")', "has no attribute 'withIndex'. In Python it is `with_index`."),
         ('ctx.db.query("notes").colect()', "Did you mean `collect`?"),
-        ('f"{ctx.db.get(1)}"', "write `await` in front of it before you put it into a text."),
+        ('f"""{ctx.db.get("x")}"""', "write `await` in front of it before you put it into a text."),
         ("'{}'.format(ctx.run_query('other:best'))", "before you put it into a text."),
         ("ctx.runQuery(api.other.best)", "`ctx` has no attribute 'runQuery'. In Python it is `run_query`."),
         ('ctx.db.normalizeId("notes", "x")', "In Python it is `normalize_id`."),

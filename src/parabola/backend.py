@@ -344,7 +344,11 @@ class Backend:
         `BadAdminKey`).
         """
         claims = self.admin_keys.check(key)
-        return SYSTEM_IDENTITY if claims.is_system else Identity.admin(read_only=claims.is_read_only)
+        return (
+            SYSTEM_IDENTITY
+            if claims.is_system
+            else Identity.admin(read_only=claims.is_read_only, name=claims.name)
+        )
 
     async def authenticate(self, token: str) -> Identity:
         """The user a bearer token names, by the auth config of the deployment. Raises `Unauthenticated`, or

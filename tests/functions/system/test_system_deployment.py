@@ -12,6 +12,7 @@ from functions.engine import ScriptedWorld, running
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.npm_version import NPM_VERSION
 from parabola.values.analyzed_modules import AnalyzedModule
+from parabola.values.encoding import loads
 
 POSITION = {"path": "a.js", "start_lineno": 6, "start_col": 2}
 ARGS = '{"type":"object","value":{}}'
@@ -50,9 +51,17 @@ async def test_modules_are_shown_with_what_they_define(tmp_path: Path) -> None:
                 "visibility": {"kind": "public"},
                 "argsValidator": ARGS,
                 "returnsValidator": "null",
-            }
+            },
+            {
+                "name": "GET /hello",
+                "lineno": None,
+                "udfType": "HttpAction",
+                "visibility": {"kind": "public"},
+                "argsValidator": '{"type":"any"}',
+                "returnsValidator": "null",
+            },
         ]
-        assert module["httpRoutes"] == [ROUTE]
+        assert "cronSpecs" not in module
         assert await tool.read("frontend/modules:listForAllComponents") == [[None, [[path, module]]]]
 
 
@@ -138,8 +147,14 @@ async def test_the_deployment_describes_itself(tmp_path: Path) -> None:
         assert await tool.read("cli/convexUrl:cloudUrl") == "http://api"
         assert await tool.read("cli/convexUrl:siteUrl") == "http://site"
         assert await tool.read("frontend/getVersion") == NPM_VERSION
-        assert await tool.read("frontend/backendState") == {"state": "running"}
-        assert await tool.read("frontend/deploymentState") == {"state": "running"}
+        stopped = {"system": "none", "usage_limit": "none", "user": "none"}
+        assert await tool.read("frontend/backendState:backendState") == stopped
+        assert await tool.read("frontend/deploymentState:deploymentState") == {"state": "running"}
+        assert await tool.read("frontend/node:version") is None
+        for function, validator in (("list", ARGS), ("other", None)):
+            named = {"path": "dir/a.py", "function": function}
+            found = await tool.call("query", "frontend/modules:argsValidator", named)
+            assert loads(found.value_json) == validator
         assert await tool.read("frontend/listAuthProviders") == [{"domain": "d"}]
 
 

@@ -328,6 +328,8 @@ async def test_jobs_of_one_language_run_functions_of_the_other(backend: Backend)
     for which in ({"name": "other"}, {}):
         runs = await asked(backend, "listCronJobRuns", **which, paginationOpts=page)
         assert [run["udfPath"] for run in runs["page"]] == ["work.py:tick"]
+        assert await asked(backend, "listCronJobRuns", **which) == runs["page"]
+        assert runs["page"][0]["udfArgs"] == job["cronSpec"]["udfArgs"] == b'[{"text":"t"}]'
 
     with pytest.raises(BadRequest, match=r"both crons\.py and crons\.ts"):
         await backend.deploy(push('crons.hourly("beat", internal.beats.beat)\n'))

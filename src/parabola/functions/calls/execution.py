@@ -205,10 +205,8 @@ class Execution:
 
     async def _run_natively(self, handler: SystemHandler) -> Outcome:
         """Run a system function in the engine itself."""
-        attempt = self.attempt
-        context = SystemContext(self.db, attempt.identity, attempt.deployment, attempt.around, self.component)
         try:
-            value_json = dumps(await handler(context, self.arguments.value))
+            value_json = dumps(await handler(SystemContext(self), self.arguments.value))
         except ConvexError as error:
             said = HostError(message=f"Uncaught ConvexError: {error.message}", data=encode(error.data))
             return Outcome(failure=failure_from_host(said))

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import UNSET, UnsetType
+
 from parabola.database.model.system_rows import SystemRow
 
 if TYPE_CHECKING:
@@ -17,12 +19,16 @@ DEPLOYMENT_EVENTS: Final = "_deployment_audit_log"
 
 
 class DeploymentEvent(SystemRow, frozen=True, kw_only=True):
-    """A row of `_deployment_audit_log`; `metadata` is an object that tells about the `action`."""
+    """A row of `_deployment_audit_log`; `metadata` is an object that tells about the `action`, `author` the
+    name of the admin key that it was done with, where that is known.
+    """
 
     action: str
     metadata: Any
+    author: str | UnsetType = UNSET
 
 
-async def record_event(tx: Transaction, action: str, **metadata: Any) -> None:
+async def record_event(tx: Transaction, action: str, *, author: str | None = None, **metadata: Any) -> None:
     """Write down a change in the transaction that makes it. `metadata` holds values as documents do."""
-    await tx.insert_system(DEPLOYMENT_EVENTS, DeploymentEvent(action=action, metadata=metadata).fields())
+    event = DeploymentEvent(action=action, metadata=metadata, author=author or UNSET)
+    await tx.insert_system(DEPLOYMENT_EVENTS, event.fields())

@@ -29,6 +29,8 @@ class Identity:
     kind: IdentityKind = "none"
     attributes: Mapping[str, Any] | None = None
     read_only: bool = False
+    admin_name: str | None = None
+    """The name in an administrator's key: who changed something, in the audit log."""
 
     @property
     def is_admin(self) -> bool:
@@ -74,11 +76,13 @@ class Identity:
         return Identity("user", attributes).require_writable()
 
     @staticmethod
-    def admin(acting_as: Mapping[str, Any] | None = None, *, read_only: bool = False) -> Identity:
+    def admin(
+        acting_as: Mapping[str, Any] | None = None, *, read_only: bool = False, name: str | None = None
+    ) -> Identity:
         """The holder of an admin key, plain or acting as a user. Raises BadRequest as `require_writable`
         does.
         """
-        return Identity("admin", acting_as, read_only).require_writable()
+        return Identity("admin", acting_as, read_only, name).require_writable()
 
 
 NO_IDENTITY: Final = Identity()

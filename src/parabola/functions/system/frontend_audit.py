@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
+from parabola.database.model.documents import Document
 from parabola.functions.deployed.deployment_events import DEPLOYMENT_EVENTS
 from parabola.functions.outcomes.audit_lines import AUDIT_LINES, AuditRow
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
@@ -11,6 +13,19 @@ from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.validators.builder import v
 
 __all__: list[str] = []
+
+_PUSH: Final = "push"
+_SHOWN_PUSH: Final = "push_config_with_components"
+"""What admin tools call a push."""
+
+_FILTERS: Final = v.object(
+    {
+        "minDate": v.optional(v.number()),
+        "maxDate": v.optional(v.union(v.number(), v.null())),
+        "authorMemberIds": v.optional(v.union(v.array(v.any()), v.null())),
+        "actions": v.optional(v.union(v.array(v.string()), v.null())),
+    }
+)
 
 
 @system_function(
@@ -32,14 +47,102 @@ async def audit_lines(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
 @system_function(
     "_system/frontend/paginatedDeploymentEvents",
-    args=v.object({"paginationOpts": PAGINATION, "filters": v.optional(v.any()), "componentId": COMPONENT}),
+    args=v.object({"paginationOpts": PAGINATION, "filters": v.optional(_FILTERS), "componentId": COMPONENT}),
 )
 async def deployment_events(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """A page of the audit log, newest first."""
-    source = {"type": "FullTableScan", "tableName": DEPLOYMENT_EVENTS, "order": "desc"}
+    """A page of the audit log, newest first: between two times in milliseconds, both included, of some
+    actions. Members of a team are not known here, so that a filter by them finds nothing.
+    """
+    filters = args.get("filters") or {}
+    operators = []
+    actions = filters.get("actions")
+    if actions is not None:
+        operators.append({"filter": _any_of("action", [_stored_action(each) for each in actions])})
+    members = filters.get("authorMemberIds")
+    if members is not None:
+        operators.append({"filter": _any_of("member_id", members)})
     page = await ctx.transaction.paginate_system(
-        {"source": source, "operators": []},
+        {
+            "source": _between(filters.get("minDate"), filters.get("maxDate"), "desc"),
+            "operators": operators,
+        },
         cursor_codec=ctx.around.cursors,
         **page_options(args["paginationOpts"]),
     )
-    return page_answer(page)
+    return {**page_answer(page), "page": [_shown(row) for row in page.page]}
+
+
+@system_function(
+    "_system/frontend/listDeploymentEventsFromTime",
+    args=v.object({"fromTimestamp": v.number(), "componentId": COMPONENT}),
+)
+async def deployment_events_from(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The audit log from a time in milliseconds on, oldest first."""
+    query = {"source": _between(args["fromTimestamp"], None, "asc"), "operators": []}
+    return [_shown(row) for row in await ctx.transaction.query_system(query).collect()]
+
+
+@system_function("_system/frontend/deploymentEvents:lastPushEvent", args=v.object({"componentId": COMPONENT}))
+async def last_push(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The newest push, or null."""
+    operators = [{"filter": _any_of("action", [_PUSH])}, {"limit": 1}]
+    query = {"source": _between(None, None, "desc"), "operators": operators}
+    rows = await ctx.transaction.query_system(query).collect()
+    return _shown(rows[0]) if rows else None
+
+
+def _between(first: float | None, last: float | None, order: str) -> dict[str, Any]:
+    bounds = (("Gte", first), ("Lte", last))
+    return {
+        "type": "IndexRange",
+        "indexName": f"{DEPLOYMENT_EVENTS}.by_creation_time",
+        "range": [
+            {"type": bound, "fieldPath": "_creationTime", "value": time}
+            for bound, time in bounds
+            if time is not None
+        ],
+        "order": order,
+    }
+
+
+def _any_of(field: str, values: list[Any]) -> dict[str, Any]:
+    return {"$or": [{"$eq": [{"$field": field}, {"$literal": value}]} for value in values]}
+
+
+def _stored_action(action: str) -> str:
+    return _PUSH if action in (_SHOWN_PUSH, "push_config") else action
+
+
+def _shown(row: Document) -> dict[str, Any]:
+    """An event as admin tools read it: a push says what changed in each component."""
+    event = {"member_id": None, **row.value}
+    if event["action"] == _PUSH:
+        event |= {"action": _SHOWN_PUSH, "metadata": _shown_push(event["metadata"])}
+    return event
+
+
+def _shown_push(stored: Mapping[str, Any]) -> dict[str, Any]:
+    modules, indexes = stored["modules"], stored["indexes"]
+    difference = {
+        "diffType": {"type": "modify"},
+        "indexDiff": {
+            "added_indexes": [_named(name) for name in indexes["added"]],
+            "removed_indexes": [_named(name) for name in indexes["removed"]],
+        },
+        "udfConfigDiff": None,
+        "moduleDiff": {
+            "added": [*modules["added"], *modules["changed"]],
+            "removed": [*modules["removed"], *modules["changed"]],
+        },
+        "schemaDiff": None,
+    }
+    return {
+        "message": stored.get("message"),
+        "modules": dict(modules),
+        "schemaChanged": stored.get("schemaChanged"),
+        "component_diffs": [{"component_path": None, "component_diff": difference}],
+    }
+
+
+def _named(index: str) -> dict[str, Any]:
+    return {"name": index, "type": "database", "fields": []}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from parabola.functions.deployed.cron_rows import JOBS, LOGS, NEXT_RUNS, CronJobRow, NextRun
@@ -22,25 +23,41 @@ async def list_cron_jobs(ctx: SystemContext, args: dict[str, Any]) -> Any:
     jobs = []
     for name, row in sorted(rows.items()):
         newest = await tx.query_system({"source": _runs_of(name), "operators": [{"limit": 1}]}).collect()
-        last = newest[0].value if newest else None
-        jobs.append({**row.value, "lastRun": last, "nextRun": next_runs.get(row.id)})
+        last = _run(newest[0].value) if newest else None
+        spec = {**row.value["cronSpec"], "udfArgs": row.value["cronSpec"]["udfArgs"].encode()}
+        jobs.append({**row.value, "cronSpec": spec, "lastRun": last, "nextRun": next_runs.get(row.id)})
     return jobs
 
 
 @system_function(
     "_system/frontend/listCronJobRuns",
-    args=v.object({"name": v.optional(v.string()), "paginationOpts": PAGINATION, "componentId": COMPONENT}),
+    args=v.object(
+        {
+            "name": v.optional(v.string()),
+            "paginationOpts": v.optional(PAGINATION),
+            "componentId": COMPONENT,
+        }
+    ),
 )
 async def list_cron_job_runs(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """A page of what is kept of the runs of a job, or of all jobs, the newest first."""
+    """What is kept of the runs of a job, or of all jobs, the newest first: all of it, or a page."""
     name = args.get("name")
     source = {"type": "FullTableScan", "tableName": LOGS, "order": "desc"} if name is None else _runs_of(name)
+    if "paginationOpts" not in args:
+        rows = await ctx.transaction.query_system({"source": source, "operators": []}).collect()
+        return [_run(row.value) for row in rows]
     page = await ctx.transaction.paginate_system(
         {"source": source, "operators": []},
         cursor_codec=ctx.around.cursors,
         **page_options(args["paginationOpts"]),
     )
-    return page_answer(page)
+    answer = page_answer(page)
+    return {**answer, "page": [_run(row) for row in answer["page"]]}
+
+
+def _run(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the log as admin tools read it: the text of the arguments is bytes there."""
+    return {**row, "udfArgs": row["udfArgs"].encode()}
 
 
 def _runs_of(name: str) -> dict[str, Any]:

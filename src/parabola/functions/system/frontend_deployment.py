@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import to_builtins
-
 from parabola.functions.deployed.component_rows import component_rows
 from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Module
@@ -14,7 +12,7 @@ from parabola.functions.deployed.npm_version import NPM_VERSION
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
-from parabola.values.analyzed_modules import AnalyzedModule
+from parabola.values.analyzed_modules import AnalyzedModule, CronSpec, Position
 from parabola.values.schema.documents import resolved_text
 from parabola.values.validators.builder import v
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+_ANYTHING: Final = '{"type":"any"}'
 _NOTHING: Final = v.object({"componentId": COMPONENT})
 
 
@@ -90,16 +89,36 @@ async def version(ctx: SystemContext, args: dict[str, Any]) -> Any:
     return NPM_VERSION
 
 
-@system_function("_system/frontend/backendState", args=_NOTHING)
+@system_function("_system/frontend/backendState:backendState", args=_NOTHING)
 async def backend_state(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """A server that answers is running."""
-    return {"state": "running"}
+    """What has stopped the deployment: nothing, as a server that answers is running."""
+    return {"system": "none", "usage_limit": "none", "user": "none"}
 
 
-@system_function("_system/frontend/deploymentState", args=_NOTHING)
+@system_function("_system/frontend/deploymentState:deploymentState", args=_NOTHING)
 async def deployment_state(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """A deployment cannot be paused."""
     return {"state": "running"}
+
+
+@system_function("_system/frontend/node:version", args=_NOTHING)
+async def node_version(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Null: a deployment does not choose the Node.js of its actions, it is the server's."""
+    return None
+
+
+@system_function(
+    "_system/frontend/modules:argsValidator",
+    args=v.object({"path": v.string(), "function": v.string(), "componentId": COMPONENT}),
+)
+async def arguments_validator(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The JSON text of the validator of a function's arguments, null where there is no such function."""
+    module = ctx.component.definition.modules.get(args["path"])
+    analyzed = module and module.analyzed
+    for function in analyzed.functions if analyzed else ():
+        if function.name == args["function"]:
+            return resolved_text(function.args, ctx.component.definition.schema) or _ANYTHING
+    return None
 
 
 def _modules(definition: Definition) -> list[Any]:
@@ -111,19 +130,45 @@ def _modules(definition: Definition) -> list[Any]:
 
 
 def _definition(module: Module, analyzed: AnalyzedModule, schema: Schema | None) -> dict[str, Any]:
-    return {
+    shown: dict[str, Any] = {
         "environment": module.runtime,
         "functions": [
-            {
-                "name": function.name,
-                "lineno": None if function.pos is None else function.pos.start_lineno + 1,  # for people
-                "udfType": function.udf_type,
-                "visibility": to_builtins(function.visibility),
-                "argsValidator": resolved_text(function.args, schema) or '{"type":"any"}',
-                "returnsValidator": resolved_text(function.returns, schema) or "null",
-            }
-            for function in analyzed.functions
+            *(
+                {
+                    "name": function.name,
+                    "lineno": _line(function.pos),
+                    "udfType": function.udf_type,
+                    "visibility": {"kind": function.exposure},
+                    "argsValidator": resolved_text(function.args, schema) or _ANYTHING,
+                    "returnsValidator": resolved_text(function.returns, schema) or "null",
+                }
+                for function in analyzed.functions
+            ),
+            *(
+                {
+                    "name": f"{route.route.method} {route.route.path}",
+                    "lineno": _line(route.pos),
+                    "udfType": "HttpAction",
+                    "visibility": {"kind": "public"},
+                    "argsValidator": _ANYTHING,
+                    "returnsValidator": "null",
+                }
+                for route in analyzed.http_routes or ()
+            ),
         ],
-        "httpRoutes": to_builtins(analyzed.http_routes),
-        "cronSpecs": to_builtins(analyzed.cron_specs),
+    }
+    if analyzed.cron_specs:
+        shown["cronSpecs"] = [[cron.identifier, _cron_spec(cron.spec)] for cron in analyzed.cron_specs]
+    return shown
+
+
+def _line(position: Position | None) -> int | None:
+    return None if position is None else position.start_lineno + 1  # people count from 1
+
+
+def _cron_spec(spec: CronSpec) -> dict[str, Any]:
+    return {
+        "udfPath": spec.udf_path,
+        "udfArgs": bytes(spec.udf_args),
+        "cronSchedule": dict(spec.cron_schedule),
     }

@@ -38,6 +38,7 @@ async def add_document(ctx: SystemContext, args: dict[str, Any]) -> Any:
             await ctx.transaction.insert(args["table"], document)
     except UserError as error:
         raise ConvexError(error.message) from error
+    await ctx.record("add_documents", table=args["table"], count=float(len(documents)))
     return {"success": True}
 
 
@@ -50,6 +51,7 @@ async def create_table(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Create an empty table; nothing happens when it is there already."""
     if ctx.transaction.find_table(args["table"]) is None:
         ctx.transaction.create_table(args["table"])
+        await ctx.record("create_table", table=args["table"])
 
 
 @system_function(
@@ -75,6 +77,8 @@ async def patch_documents_fields(ctx: SystemContext, args: dict[str, Any]) -> An
             ids = [row.id for row in await tx.query({"source": source, "operators": []}).collect()]
         for id in ids:
             await tx.patch(id, args["fields"], table=table)
+        fields = sorted(args["fields"])
+        await ctx.record("patch_documents", table=table, count=float(len(ids)), fields=fields)
 
     return await _whole_or_not(ctx, patch)
 
@@ -89,6 +93,7 @@ async def replace_document(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
     async def replace() -> None:
         await ctx.transaction.replace(args["id"], args["document"])
+        await ctx.record("replace_document", id=args["id"])
 
     return await _whole_or_not(ctx, replace)
 
@@ -109,6 +114,8 @@ async def delete_documents(ctx: SystemContext, args: dict[str, Any]) -> Any:
     async def delete() -> None:
         for document in args["toDelete"]:
             await ctx.transaction.delete(document["id"], table=document["tableName"])
+        tables = sorted({document["tableName"] for document in args["toDelete"]})
+        await ctx.record("delete_documents", tables=tables, count=float(len(args["toDelete"])))
 
     return await _whole_or_not(ctx, delete)
 
@@ -134,6 +141,8 @@ async def clear_table_page(ctx: SystemContext, args: dict[str, Any]) -> Any:
     )
     for document in page.page:
         await ctx.transaction.delete(document.id)
+    if page.page:
+        await ctx.record("clear_table", table=args["tableName"], count=float(len(page.page)))
     return {
         "deleted": float(len(page.page)),
         "continueCursor": page.continue_cursor,

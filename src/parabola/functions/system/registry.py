@@ -11,16 +11,18 @@ Paths and results are those of deploy-api §19.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.deployed.deployment import FunctionKind, FunctionSpec
+from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.values.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
+    from parabola.functions.calls.execution import Execution
     from parabola.functions.calls.surroundings import Surroundings
     from parabola.functions.deployed.components import Component
     from parabola.functions.deployed.deployment import Deployment
@@ -45,13 +47,47 @@ UNMOUNTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SystemContext:
-    """What a system function works with."""
+    """What a system function works with: its execution, in the component that it is about."""
 
-    transaction: Transaction
-    identity: Identity
-    deployment: Deployment
-    around: Surroundings
-    component: Component
+    execution: Execution
+
+    @property
+    def transaction(self) -> Transaction:
+        """The transaction, as the component sees it."""
+        return self.execution.db
+
+    @property
+    def identity(self) -> Identity:
+        """The administrator who calls."""
+        return self.execution.attempt.identity
+
+    @property
+    def deployment(self) -> Deployment:
+        """All that is deployed."""
+        return self.execution.attempt.deployment
+
+    @property
+    def around(self) -> Surroundings:
+        """The engine."""
+        return self.execution.around
+
+    @property
+    def component(self) -> Component:
+        """The component, or the app."""
+        return self.execution.component
+
+    async def perform(self, op: str, args: Mapping[str, Any]) -> Any:
+        """Do what the operation `op` does for functions, `1.0/storageGetUrl` for instance. Raises what it
+        raises there.
+        """
+        return await self.around.syscalls.find(op, self.execution.kind).handler(self.execution, args)
+
+    async def record(self, action: str, **metadata: Any) -> None:
+        """Write down in the audit log what the administrator changes, and where."""
+        component = self.component.path or None
+        await record_event(
+            self.transaction, action, author=self.identity.admin_name, component=component, **metadata
+        )
 
 
 SystemHandler = Callable[[SystemContext, dict[str, Any]], Awaitable[Any]]
@@ -101,7 +137,8 @@ def _in_component(handler: SystemHandler, *, writes: bool) -> SystemHandler:
             component = ctx.deployment.component(id)
             if component is None:
                 raise NotFound(f'There is no component with the id "{id}".', code="ComponentNotFound")
-            ctx = replace(ctx, component=component, transaction=ctx.transaction.view(id))
+            execution = replace(ctx.execution, component=component, transaction=ctx.transaction.view(id))
+            ctx = SystemContext(execution)
         if writes and ctx.component.state == "unmounted":
             raise BadRequest(UNMOUNTED, code="UnmountedComponent")
         return await handler(ctx, args)

@@ -77,6 +77,18 @@ async def latest_export_for_admins(ctx: SystemContext, args: dict[str, Any]) -> 
     return next(iter(await _newest(ctx, "_exports", 1, _EXPORT_FIELDS)), None)
 
 
+@system_function("_system/frontend/latestExport:latestCloudExport", args=_IN_COMPONENT)
+async def latest_cloud_export(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Null: no export is made by a cloud."""
+    return None
+
+
+@system_function("_system/frontend/latestExport:canExportFileStorage", args=_IN_COMPONENT)
+async def can_export_files(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Whether an export can bring the stored files along."""
+    return True
+
+
 async def _newest(
     ctx: SystemContext, table: str, limit: int, fields: tuple[str, ...]
 ) -> list[dict[str, Any]]:

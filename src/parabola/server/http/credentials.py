@@ -100,7 +100,7 @@ def admin_identity(backend: ServedBackend, key: str, acting_as: Mapping[str, Any
     admin = backend.check_admin_key(key)
     if not acting_as:
         return admin
-    return Identity.admin(user_attributes(acting_as), read_only=admin.read_only)
+    return Identity.admin(user_attributes(acting_as), read_only=admin.read_only, name=admin.admin_name)
 
 
 def user_attributes(given: Mapping[str, Any]) -> dict[str, Any]:

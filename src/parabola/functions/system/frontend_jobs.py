@@ -1,0 +1,104 @@
+"""Scheduled functions, as admin tools list and cancel them (deploy-api 19.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from parabola.database.model.documents import Document
+from parabola.database.model.shown_rows import ScheduledJob
+from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_options
+from parabola.functions.system.registry import SystemContext, system_function
+from parabola.values.encoding import encode
+from parabola.values.int64 import Int64
+from parabola.values.validators.builder import v
+
+__all__: list[str] = []
+
+_JOBS: Final = "_scheduled_jobs"
+_AFTER_ALL_ENDED: Final = {"type": "Gt", "fieldPath": "nextTs", "value": None}
+_AFTER_ALL_RUNNING: Final = {"type": "Gt", "fieldPath": "nextTs", "value": encode(Int64(0))}
+_OPTIONAL_PATH: Final = v.optional(v.union(v.string(), v.null()))
+
+
+@system_function(
+    "_system/frontend/paginatedScheduledJobs",
+    args=v.object({"paginationOpts": PAGINATION, "udfPath": _OPTIONAL_PATH, "componentId": COMPONENT}),
+)
+async def scheduled_jobs(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """A page of the jobs that have not ended, by the time at which they are due: those that run come first.
+    With `udfPath` those of one function.
+    """
+    page = await ctx.transaction.paginate_system(
+        {"source": _by_time(args.get("udfPath"), [_AFTER_ALL_ENDED]), "operators": []},
+        cursor_codec=ctx.around.cursors,
+        **page_options(args["paginationOpts"]),
+    )
+    return {
+        "page": [_shown(document) for document in page.page],
+        "isDone": page.is_done,
+        "continueCursor": page.continue_cursor,
+    }
+
+
+@system_function(
+    "_system/frontend/scheduler:nextScheduledJobTimestamp",
+    args=v.object({"udfPath": _OPTIONAL_PATH, "componentId": COMPONENT}),
+)
+async def next_time(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """When the next job that has not begun is due, in nanoseconds since 1970, or null."""
+    query = {"source": _by_time(args.get("udfPath"), [_AFTER_ALL_RUNNING]), "operators": [{"limit": 1}]}
+    rows = await ctx.transaction.query_system(query).collect()
+    return rows[0].value["nextTs"] if rows else None
+
+
+@system_function(
+    "_system/frontend/scheduler:getArgs", args=v.object({"argsId": v.string(), "componentId": COMPONENT})
+)
+async def arguments(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """The JSON text of a job's list of arguments as bytes, by the id of the job; null when it is gone."""
+    row = await ctx.transaction.get_system(args["argsId"])
+    return None if row is None or row.table.name != _JOBS else _arguments(ScheduledJob.of(row))
+
+
+@system_function(
+    "_system/frontend/scheduler:cancelJob",
+    kind="mutation",
+    args=v.object({"id": v.string(), "componentId": COMPONENT}),
+)
+async def cancel_job(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Cancel a job unless it has ended."""
+    await ctx.perform("1.0/cancel_job", {"id": args["id"]})
+    await ctx.record("cancel_job", id=args["id"])
+
+
+def _by_time(udf_path: str | None, bounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    if udf_path is None:
+        return {"type": "IndexRange", "indexName": f"{_JOBS}.by_next_ts", "range": [*bounds], "order": "asc"}
+    function = {"type": "Eq", "fieldPath": "udfPath", "value": udf_path}
+    range_ = [function, *bounds]
+    return {"type": "IndexRange", "indexName": f"{_JOBS}.by_udf_path", "range": range_, "order": "asc"}
+
+
+def _shown(document: Document) -> dict[str, Any]:
+    """A job as admin tools read it. One that runs is due when it was due."""
+    job = ScheduledJob.of(document)
+    due = job.due_ns or int(job.original_scheduled_ts * 1_000_000)
+    shown = {
+        "_id": document.id,
+        "_creationTime": document.value["_creationTime"],
+        "udfPath": job.udf_path,
+        "nextTs": Int64(due),
+        "state": {"type": job.state.type},
+        "udfArgs": _arguments(job),
+        "argsId": None,
+    }
+    if job.component_path is not UNSET:
+        shown["component"] = job.component_path
+    return shown
+
+
+def _arguments(job: ScheduledJob) -> bytes:
+    return f"[{job.args}]".encode()

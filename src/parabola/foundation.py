@@ -28,6 +28,7 @@ __all__ = ["PACKAGES_FOLDER", "BackendConfig", "Foundation", "open_database"]
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
+    from parabola.node_log import NodeConfig
 
 PACKAGES_FOLDER: Final = "node_packages"
 """Where the data directory keeps npm packages of `"use node"` modules."""
@@ -57,6 +58,8 @@ class BackendConfig:
     database: DatabaseSettings = DatabaseSettings()
     functions: FunctionSettings = FunctionSettings()
     services: ServiceSettings = ServiceSettings()
+    node: NodeConfig | None = None
+    """Which node of several it is, and the log that they share; None for a server that is alone."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Foundation:
             directory = config.data_dir
             if directory is None:
                 directory = Path(stack.enter_context(TemporaryDirectory(prefix="parabola-")))
-            database = await open_database(directory, config.database, config.clock)
+            database = await _open(directory, config)
             stack.push_async_callback(database.close)
             instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}
             packages = directory.absolute() / PACKAGES_FOLDER
@@ -100,6 +103,21 @@ class Foundation:
     async def close(self) -> None:
         """End the hosts and close the data."""
         await self._closing.aclose()
+
+
+async def _open(directory: Path, config: BackendConfig) -> Database:
+    if config.node is None:
+        return await open_database(directory, config.database, config.clock)
+    from parabola.database.node import open_node
+    from parabola.node_log import open_node_log
+
+    secret = bytes.fromhex(config.instance_secret)
+    log = await open_node_log(config.node, config.instance_name, secret, config.clock)
+    try:
+        return await open_node(directory, log, config.database, clock=log.now_ns)
+    except BaseException:
+        await log.close()
+        raise
 
 
 async def open_database(

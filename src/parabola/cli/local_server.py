@@ -19,16 +19,18 @@ from parabola.cli.listening import listen, url_of
 from parabola.cli.private_data import make_private
 from parabola.cli.process_memory import collect_garbage_rarely, give_memory_back
 from parabola.cli.sealing import seal_process
+from parabola.cli.secret_files import read_secret_file
 from parabola.cli.server_log import LogFormat, Say, begin_log
 from parabola.cli.server_options import ServerOptions
 from parabola.cli.target import RunningServer
 from parabola.services.threads import imported, in_thread
-from parabola.values.errors import BadRequest, ParabolaError
+from parabola.values.errors import BadRequest, NotFound, ParabolaError
 
 if TYPE_CHECKING:
     from parabola.backend import Backend
     from parabola.foundation import BackendConfig
     from parabola.functions.calls.running_calls import RunningCall
+    from parabola.node_log import NodeConfig
     from parabola.server.http.rules import ServerRules
 
 __all__ = ["LocalServer"]
@@ -82,7 +84,11 @@ class LocalServer:
                 if put_right is not None:
                     say("permissions", put_right, "warning")
                 secret = read_secret(options.instance_secret, options.instance_secret_file)
-                instance = Instance.of(options.data_dir, options.instance_name, secret)
+                node = _node(options)
+                if node is None:
+                    instance = Instance.of(options.data_dir, options.instance_name, secret)
+                else:
+                    instance = _instance_of_node(options, secret)
                 _take_credentials(options.file_storage_credentials)
                 backend = await _open(
                     BackendConfig(
@@ -97,6 +103,7 @@ class LocalServer:
                         database=options.database,
                         functions=options.functions,
                         services=options.services,
+                        node=node,
                     )
                 )
             except OSError as error:
@@ -186,6 +193,37 @@ def _rules(options: ServerOptions) -> ServerRules:
         trusted_proxies=trusted_networks(tuple(options.trusted_proxies.split(","))),
         files_origin=None if origin is None else origin.rstrip("/"),
     )
+
+
+def _node(options: ServerOptions) -> NodeConfig | None:
+    """Which node of several the server is. Raises `BadRequest`."""
+    from parabola.node_log import NodeConfig
+
+    database = options.database_address
+    if options.database_address_file is not None:
+        if database is not None:
+            raise BadRequest(
+                "The address of the database is given twice, as it is and in a file. Give one of --database "
+                "and --database-file, or of PARABOLA_DATABASE and PARABOLA_DATABASE_FILE.",
+                code="InvalidDatabaseAddress",
+            )
+        database = read_secret_file(
+            options.database_address_file, "address of the database", "InvalidDatabaseAddress"
+        )
+    return NodeConfig.of(database, options.node, options.file_storage)
+
+
+def _instance_of_node(options: ServerOptions, secret: str | None) -> Instance:
+    """Name and secret of the deployment, which all nodes have alike: so none makes a secret for itself."""
+    try:
+        return Instance.known(options.data_dir, options.instance_name, secret)
+    except NotFound:
+        raise BadRequest(
+            "The nodes of a deployment have one instance secret: give it to each of them, with "
+            "--instance-secret-file or INSTANCE_SECRET. Make one with: "
+            "python -c 'import secrets; print(secrets.token_hex(32))'",
+            code="NodeWithoutSecret",
+        ) from None
 
 
 def _take_credentials(file: Path | None) -> None:

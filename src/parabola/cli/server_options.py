@@ -41,6 +41,9 @@ class ServerOptions:
     files_origin: str | None = None
     trusted_proxies: str = "127.0.0.0/8,::1"
     public: Path | None = None
+    database_address: str | None = None
+    database_address_file: Path | None = None
+    node: str | None = None
     file_storage: str | None = None
     file_storage_credentials: Path | None = None
     redact_logs_to_client: bool = False
@@ -230,6 +233,33 @@ def _rows() -> Iterator[ServerOption]:
     )
 
     yield row("data", "data_dir", FILES, FOLDER, "Where the data is kept.", unset="the folder .parabola")
+    yield row(
+        "database",
+        "database_address",
+        FILES,
+        TEXT,
+        "The log that several servers share, such as postgresql://user@host/database.",
+        unset="none: the server is alone",
+        in_dev=False,
+    )
+    yield row(
+        "database-file",
+        "database_address_file",
+        FILES,
+        FILE,
+        "A file with that address and nothing else, for one with a password in it.",
+        unset="none",
+        in_dev=False,
+    )
+    yield row(
+        "node",
+        "node",
+        FILES,
+        TEXT,
+        "The name of this server among those that share a log.",
+        unset="none",
+        in_dev=False,
+    )
     yield row(
         "file-storage",
         "file_storage",

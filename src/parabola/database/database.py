@@ -42,7 +42,7 @@ from parabola.database.upkeep.vacuum import RUNNING_TIME, Retention, Vacuum
 from parabola.database.usage import Limits, Usage
 from parabola.values.errors import OutOfRetention
 
-__all__ = ["CommitListener", "Database", "ExecutorStart"]
+__all__ = ["CommitListener", "Database", "ExecutorStart", "Follower"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -64,6 +64,10 @@ class ExecutorStart(NamedTuple):
 
 
 CommitListener = Callable[[WriteSet, int], None]
+Follower = Callable[[WriteSet, Transaction], Awaitable[Callable[[], None] | None]]
+"""Takes a commit of another node before anybody can see it, and a transaction that sees it; what it answers
+is called in the step in which all others do.
+"""
 
 
 class Database:
@@ -101,6 +105,7 @@ class Database:
         self._kept: list[int] = []
         self._clock = clock
         self._listeners: list[CommitListener] = []
+        self._followers: list[Follower] = []
         self.derived = DerivedIndexes(self)
         """The text and vector indexes."""
         self._committer = Committer(
@@ -131,7 +136,7 @@ class Database:
         self._ids = IdBlocks(log)
 
         def shared(committer: Committer) -> Durability:
-            self._shared = SharedDurability(committer, persistence, log, self._fill)
+            self._shared = SharedDurability(committer, persistence, log, self._fill, self._follow)
             return self._shared
 
         return shared
@@ -139,6 +144,15 @@ class Database:
     async def _fill(self, indexes: Sequence[Index]) -> None:
         assert self._backfill is not None
         await self._backfill.fill(indexes)
+
+    async def _follow(self, write_set: WriteSet, registry: Registry) -> list[Callable[[], None]]:
+        """What is to be called in the step in which a commit of another node takes effect here."""
+        steps: list[Callable[[], None]] = []
+        for follower in tuple(self._followers):
+            step = await follower(write_set, self._transaction(write_set.ts, registry))
+            if step is not None:
+                steps.append(step)
+        return steps
 
     @classmethod
     async def open(
@@ -241,6 +255,11 @@ class Database:
         """Why a node of a shared log has ended: what is here is not what the log says. None if it has not."""
         return self._committer.fault
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other nodes may commit as well."""
+        return self._shared is not None
+
     async def catch_up(self) -> None:
         """Returns when everything can be read that any node had acknowledged before the call.
 
@@ -311,15 +330,28 @@ class Database:
             raise OutOfRetention(f"The history at timestamp {ts} is no longer kept; ask at a newer one.")
         elif ts > (newest := committer.latest_ts if writable else committer.durable_ts):
             raise OutOfRetention(f"Timestamp {ts} is in the future; the newest is {newest}.")
+        return self._transaction(
+            ts, committer.registry_at(ts), now_ms=now_ms, random=random, writable=writable
+        )
+
+    def _transaction(
+        self,
+        ts: int,
+        registry: Registry,
+        *,
+        writable: bool = False,
+        now_ms: float | None = None,
+        random: Random | None = None,
+    ) -> Transaction:
         return Transaction(
             self,
             ts,
-            committer.registry_at(ts),
+            registry,
             Usage(self.limits),
             now_ms=self._clock() / 1e6 if now_ms is None else now_ms,
             random=random,
             writable=writable,
-            generation=committer.taken_back.generation,
+            generation=self._committer.taken_back.generation,
         )
 
     def executor_start(self, tx: Transaction) -> ExecutorStart | None:
@@ -432,6 +464,12 @@ class Database:
                 self._listeners.remove(callback)
 
         return remove
+
+    def follow(self, follower: Follower) -> None:
+        """Has `follower` called for each commit of another node, which waits for it: until then this node is
+        behind. It must not wait for a commit, nor fail; a failure ends the node.
+        """
+        self._followers.append(follower)
 
     def _publish(self, write_set: WriteSet) -> None:
         self.subscriptions.publish(write_set.keys, write_set.ts, write_set.searched)

@@ -13,6 +13,7 @@ from parabola.functions.deployed.component_rows import component_rows, component
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.deployment_store import (
+    depend_on_code,
     load_deployment,
     load_environment,
     store_auth_providers,
@@ -26,8 +27,16 @@ from parabola.functions.processes.host_connection import LoadFailure
 from parabola.functions.processes.host_set import HostConfig, HostSet
 
 if TYPE_CHECKING:
+    from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
+
+CODE_TABLES: Final = frozenset(
+    ("_modules", "_udf_config", "_environment_variables", "_component_definitions")
+)
+"""What hosts are made of."""
+DEPLOYMENT_TABLES: Final = CODE_TABLES | {"_auth", "_components", "_function_handles", "_schemas"}
+"""What a deployment is read from."""
 
 __all__ = ["Activation", "FindProviders", "Write"]
 
@@ -49,6 +58,8 @@ class Activation:
         self._retiring: set[asyncio.Task[None]] = set()
         self._runner: FunctionRunner | None = None
         self._made: list[HostSet] = []
+        self._active_ts = 0
+        self._opened = asyncio.Event()
         self.on_retired: Callable[[], None] = lambda: None
         """Called whenever the hosts of a previous deployment have ended."""
 
@@ -58,8 +69,11 @@ class Activation:
         Code that cannot be loaded (any more) does not keep the server from starting: its calls fail with the
         reason until something else is pushed.
         """
-        await self._database.transact(remove_unrecorded, source="start")
+        if not self._database.is_shared:  # elsewhere a push may be under way that has made some
+            await self._database.transact(remove_unrecorded, source="start")
+        self._database.follow(self._follow)
         transaction = self._database.begin()
+        self._active_ts = transaction.begin_ts
         deployment = await load_deployment(transaction)
         handles = await load_handles(transaction)
         hosts = self._make(deployment)
@@ -68,8 +82,7 @@ class Activation:
         except LoadFailure as failure:
             # Data, deploys and everything else can be served all the same.
             _log.error("What is deployed cannot be run here: %s", failure)
-            hosts = HostSet.failed(self._config, deployment, failure)
-            self._made.append(hosts)
+            hosts = self._failed(deployment, failure)
         hosts.warm_actions()
         self._runner = FunctionRunner(
             self._database,
@@ -79,6 +92,7 @@ class Activation:
             instance=self._instance,
             settings=self._config.settings,
         )
+        self._opened.set()
         return self._runner
 
     async def prepare(self, deployment: Deployment) -> HostSet:
@@ -113,6 +127,7 @@ class Activation:
         async with self._changing, runner.switch():
 
             async def change(transaction: Transaction) -> FunctionHandles:
+                await depend_on_code(transaction)
                 await store_deployment(transaction, deployment)
                 handles = await update_handles(transaction, deployment)
                 if write is not None:
@@ -120,10 +135,47 @@ class Activation:
                 return handles
 
             handles, ts = await self._database.transact_at(change, source="push")
-            before = runner.activate(Active(deployment, hosts, handles))
-        hosts.warm_actions()
-        self._retire(before.hosts)
+            self._switch(Active(deployment, hosts, handles), ts)
         return ts
+
+    def _switch(self, active: Active, ts: int) -> None:
+        """What a commit has made current is so from here on, unless a newer commit is already."""
+        runner = self._require_runner()
+        if ts < self._active_ts:
+            if active.hosts is not runner.active.hosts:
+                self._retire(active.hosts)
+            return
+        self._active_ts = ts
+        before = runner.activate(active)
+        if before.hosts is not active.hosts:
+            active.hosts.warm_actions()
+            self._retire(before.hosts)
+
+    async def _follow(self, writes: WriteSet, tx: Transaction) -> Callable[[], None] | None:
+        """Another node has changed what is deployed: hosts are ready for that before anybody can see it."""
+        changed = {change.table.name for change in writes.changes} & DEPLOYMENT_TABLES
+        if not changed:
+            return None
+        await self._opened.wait()
+        runner = self._require_runner()
+        deployment, handles = await load_deployment(tx), await load_handles(tx)
+        hosts = runner.active.hosts
+        if changed & CODE_TABLES:
+            hosts = self._make(deployment)
+            try:
+                await hosts.start()
+            except LoadFailure as failure:
+                _log.error("What another node has deployed cannot be run here: %s", failure)
+                hosts = self._failed(deployment, failure)
+        else:
+            # A push that began before says that something has come in between.
+            deployment = replace(deployment, id=uuid4().hex)
+        return lambda: self._switch(Active(deployment, hosts, handles), writes.ts)
+
+    def _failed(self, deployment: Deployment, failure: LoadFailure) -> HostSet:
+        hosts = HostSet.failed(self._config, deployment, failure)
+        self._made.append(hosts)
+        return hosts
 
     async def change_environment(
         self, changes: dict[str, str | None], find_providers: FindProviders | None = None
@@ -134,39 +186,48 @@ class Activation:
         `find_providers` asks the new hosts for the auth providers, which may depend on variables. If it or a
         module raises, nothing has changed.
         """
-        runner = self._require_runner()
         async with self._changing:
-            env = dict(runner.active.deployment.env)
-            for name, value in changes.items():
-                if value is None:
-                    env.pop(name, None)
-                else:
-                    env[name] = value
-            deployment = runner.active.deployment.with_env(env)
-            hosts = await self.prepare(deployment)
-            try:
-                if find_providers is not None:
-                    providers = tuple(await find_providers(hosts, deployment))
-                    deployment = hosts.deployment = replace(deployment, auth_providers=providers)
-                final = deployment
+            while True:
+                try:
+                    return await self._try_to_change_environment(changes, find_providers)
+                except _Superseded:
+                    continue  # another node has deployed something meanwhile
 
-                before_env = runner.active.deployment.env
+    async def _try_to_change_environment(
+        self, changes: dict[str, str | None], find_providers: FindProviders | None
+    ) -> int:
+        runner = self._require_runner()
+        base = runner.active
+        env = dict(base.deployment.env)
+        for name, value in changes.items():
+            if value is None:
+                env.pop(name, None)
+            else:
+                env[name] = value
+        deployment = base.deployment.with_env(env)
+        hosts = await self.prepare(deployment)
+        try:
+            if find_providers is not None:
+                providers = tuple(await find_providers(hosts, deployment))
+                deployment = hosts.deployment = replace(deployment, auth_providers=providers)
+            final = deployment
 
-                async def write(transaction: Transaction) -> None:
-                    await store_environment(transaction, changes)
-                    for name, value in changes.items():
-                        if (action := _variable_event(before_env.get(name), value)) is not None:
-                            await record_event(transaction, action, variable_name=name)
-                    await store_auth_providers(transaction, final)
+            async def write(transaction: Transaction) -> None:
+                await depend_on_code(transaction)
+                if runner.active is not base:
+                    raise _Superseded
+                await store_environment(transaction, changes)
+                for name, value in changes.items():
+                    if (action := _variable_event(base.deployment.env.get(name), value)) is not None:
+                        await record_event(transaction, action, variable_name=name)
+                await store_auth_providers(transaction, final)
 
-                async with runner.switch():
-                    _, ts = await self._database.transact_at(write, source="environment")
-                    before = runner.activate(Active(deployment, hosts, runner.handles))
-            except BaseException:
-                await hosts.close()
-                raise
-        hosts.warm_actions()
-        self._retire(before.hosts)
+            async with runner.switch():
+                _, ts = await self._database.transact_at(write, source="environment")
+                self._switch(Active(deployment, hosts, runner.handles), ts)
+        except BaseException:
+            await hosts.close()
+            raise
         return ts
 
     async def change_components(self, write: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -175,13 +236,13 @@ class Activation:
         """
         runner = self._require_runner()
         async with self._changing, runner.switch():
-            answer, _ = await self._database.transact_at(write, source="components")
+            answer, ts = await self._database.transact_at(write, source="components")
             active = runner.active
             rows = await component_rows(self._database.begin())
             found = components_of(rows, active.deployment.definitions)
             # A push that began before says that something has come in between.
             changed = replace(active.deployment, components=found, id=uuid4().hex)
-            runner.activate(Active(changed, active.hosts, active.handles))
+            self._switch(Active(changed, active.hosts, active.handles), ts)
         return answer
 
     async def environment(self) -> dict[str, str]:
@@ -221,6 +282,10 @@ class Activation:
         task = asyncio.get_running_loop().create_task(retire())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+
+class _Superseded(Exception):
+    """Another node has changed what is deployed since hosts were begun for a change here."""
 
 
 def _variable_event(before: str | None, after: str | None) -> str | None:

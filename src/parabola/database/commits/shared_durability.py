@@ -18,8 +18,10 @@ from typing import Final, TypeVar
 
 from parabola.database.commits.committer import Committer, Waiting, fail
 from parabola.database.commits.foreign import indexes_to_fill, read_foreign
+from parabola.database.commits.write_set import WriteSet
 from parabola.database.model.errors import ConflictError, StorageError
 from parabola.database.model.indexes import Index
+from parabola.database.model.tables import Registry
 from parabola.database.shared_log.appending import append_until_known, until_reached
 from parabola.database.shared_log.errors import LogUnreachable, ReplicaLost
 from parabola.database.shared_log.log import LANE_SECONDS, Entry, Head, Position, SharedLog
@@ -57,12 +59,16 @@ class SharedDurability:
         replica: Replica,
         log: SharedLog,
         fill: Callable[[Sequence[Index]], Awaitable[None]],
+        follow: Callable[[WriteSet, Registry], Awaitable[Sequence[Callable[[], None]]]],
     ) -> None:
-        """`fill` returns when indexes have been filled on this node."""
+        """`fill` returns when indexes have been filled on this node, `follow` when it is ready for a
+        commit of another one, with what is to be called as soon as that can be read.
+        """
         self._committer = committer
         self._replica = replica
         self._shared_log = log
         self._fill = fill
+        self._follow = follow
         self._woken = asyncio.Event()
         self._has_news = False
         self._moving: asyncio.Task[None] | None = None
@@ -216,7 +222,11 @@ class SharedDurability:
         committer.count_from_now({write.tablet_id for commit, _ in group.commits for write in commit.writes})
         await replica.store(group, entry.position, is_own=False)
         for write_set, registry in commits:
+            steps = await self._follow(write_set, registry)
+            # From here on it is read by transactions that begin, so no turn for others comes in between.
             committer.take_in(write_set, registry)
+            for step in steps:
+                step()
             await committer.prepare_one(write_set)
             committer.durable_ts = write_set.ts
             committer.publish(write_set)

@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from parabola.database.shared_log.checkpoint import Checkpoint, CheckpointChange, CheckpointReader
 
-__all__ = ["FIRST_ID", "LANE_SECONDS", "START", "Appended", "Entry", "Head", "Position", "SharedLog"]
+__all__ = [
+    "FIRST_ID",
+    "LANE_SECONDS",
+    "START",
+    "Appended",
+    "Beat",
+    "Beats",
+    "Entry",
+    "Head",
+    "Position",
+    "SharedLog",
+]
 
 
 class Position(NamedTuple):
@@ -57,6 +68,21 @@ class Head(NamedTuple):
     position: Position
     ts: int
     is_closed: bool
+
+
+class Beat(NamedTuple):
+    """What a node has said last of itself, and when, by the clock of the log's server (ns since 1970)."""
+
+    incarnation: str
+    status: str
+    at_ns: int
+
+
+class Beats(NamedTuple):
+    """What the other nodes have said, and the time by the same clock."""
+
+    now_ns: int
+    others: tuple[Beat, ...]
 
 
 class SharedLog(Protocol):
@@ -124,6 +150,18 @@ class SharedLog(Protocol):
 
     async def forget_before(self, seq: int) -> None:
         """No node needs the entries before a position any more: they are removed, sooner or later."""
+
+    async def settle(self, name: str, value: str) -> str:
+        """What a setting of the whole log is: what it was given first, by this call where nobody has."""
+
+    async def beat(self, incarnation: str, status: str) -> Beats:
+        """Says that a node is there, with what it says of itself, and hears it of the others.
+
+        It is not a part of the order, nor kept when the log's server fails.
+        """
+
+    async def stop_beating(self, incarnation: str) -> None:
+        """A node is not there any more, whichever says so."""
 
     def now_ns(self) -> int:
         """The clock that all nodes go by, as well as it is known here: ns since 1970."""

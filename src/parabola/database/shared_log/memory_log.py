@@ -19,7 +19,17 @@ from parabola.database.shared_log.checkpoint import (
     StoredDocument,
 )
 from parabola.database.shared_log.errors import LogUnreachable, ReplicaForked, ReplicaTooOld
-from parabola.database.shared_log.log import FIRST_ID, LANE_SECONDS, START, Appended, Entry, Head, Position
+from parabola.database.shared_log.log import (
+    FIRST_ID,
+    LANE_SECONDS,
+    START,
+    Appended,
+    Beat,
+    Beats,
+    Entry,
+    Head,
+    Position,
+)
 
 __all__ = ["MemoryLog", "MemoryLogServer", "Network"]
 
@@ -66,6 +76,8 @@ class MemoryLogServer:
         self.checkpoint: Checkpoint | None = None
         self.documents: dict[tuple[int, str], StoredDocument] = {}
         self.keeper: MemoryLog | None = None
+        self.settings: dict[str, str] = {}
+        self.beats: dict[str, Beat] = {}
         self.followers: list[Callable[[int | None], None]] = []
         self._late: set[asyncio.Task[None]] = set()
         self.compares_names = compares_names
@@ -230,6 +242,22 @@ class MemoryLog:
     async def forget_before(self, seq: int) -> None:
         await self._network.ask()
         self._server.forgotten = max(self._server.forgotten, seq - 1)
+
+    async def settle(self, name: str, value: str) -> str:
+        await self._network.ask()
+        return self._server.settings.setdefault(name, value)
+
+    async def beat(self, incarnation: str, status: str) -> Beats:
+        await self._network.ask()
+        server, now = self._server, self._server.clock()
+        server.beats[incarnation] = Beat(incarnation, status, now)
+        others = tuple(beat for beat in server.beats.values() if beat.incarnation != incarnation)
+        await self._network.pass_by()
+        return Beats(now, others)
+
+    async def stop_beating(self, incarnation: str) -> None:
+        await self._network.ask()
+        self._server.beats.pop(incarnation, None)
 
     def now_ns(self) -> int:
         return self._server.clock()

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENVIRONMENT",
     "EnvironmentVariable",
+    "depend_on_code",
     "environment_rows",
     "load_deployment",
     "load_environment",
@@ -187,6 +188,12 @@ async def load_deployment(tx: Snapshot) -> Deployment:
 async def load_environment(tx: Snapshot) -> dict[str, str]:
     """The environment variables."""
     return {row.name: row.value for row in await environment_rows(tx)}
+
+
+async def depend_on_code(tx: Snapshot) -> None:
+    """Who commits after this has seen every push and every variable before that."""
+    await system_rows(tx, CONFIG)
+    await system_rows(tx, ENVIRONMENT)
 
 
 async def environment_rows(tx: Snapshot) -> list[EnvironmentVariable]:

@@ -20,7 +20,16 @@ import asyncpg
 from parabola.database.model.errors import UnusableData
 from parabola.database.shared_log.checkpoint import Checkpoint, CheckpointChange, CheckpointReader
 from parabola.database.shared_log.errors import LogUnreachable, ReplicaForked, ReplicaTooOld
-from parabola.database.shared_log.log import LANE_SECONDS, START, Appended, Entry, Head, Position
+from parabola.database.shared_log.log import (
+    LANE_SECONDS,
+    START,
+    Appended,
+    Beat,
+    Beats,
+    Entry,
+    Head,
+    Position,
+)
 from parabola.database.shared_log.postgres.checkpoint_rows import READ as READ_DOCUMENTS
 from parabola.database.shared_log.postgres.checkpoint_rows import CheckpointRows, RowsReader
 from parabola.database.shared_log.postgres.courtesy import Courtesy
@@ -76,11 +85,27 @@ RESERVE: Final = """
 UPDATE {schema}.settings SET value = (value::bigint + $1)::text WHERE name = 'next_id'
 RETURNING value::bigint - $1
 """
+SETTLE: Final = """
+WITH given AS (INSERT INTO {schema}.settings VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING value)
+SELECT value FROM given UNION ALL SELECT value FROM {schema}.settings WHERE name = $1
+"""
+BEAT: Final = """
+WITH own AS (
+    INSERT INTO {schema}.node (incarnation, status, seen) VALUES ($1, $2, clock_timestamp())
+    ON CONFLICT (incarnation) DO UPDATE SET status = excluded.status, seen = excluded.seen
+)
+SELECT (extract(epoch FROM now) * 1000000)::bigint, incarnation, status,
+    (extract(epoch FROM seen) * 1000000)::bigint
+FROM (SELECT clock_timestamp() AS now) AS clock LEFT JOIN {schema}.node ON incarnation <> $1
+"""
+STOP_BEATING: Final = "DELETE FROM {schema}.node WHERE incarnation = $1"
 LOOK: Final = "SELECT seq, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM {schema}.head"
 
 
 class PostgresLog:
-    """Two connections: one appends, the other does all the rest. `open` makes one."""
+    """Three connections: one appends, one says that the node is there, which must not wait for others, and
+    one does all the rest. `open` makes one.
+    """
 
     def __init__(self, url: str, node: str, tables: Tables, clock: Callable[[], int]) -> None:
         self.node = node
@@ -92,6 +117,7 @@ class PostgresLog:
         self._clock = ServerClock(clock)
         self._writing = Session(url)
         self._reading = Session(url, prepare=self._listen)
+        self._beating = Session(url)
         self._courtesy = Courtesy(self._writing, tables.schema)
         self._on_news: Callable[[int | None], None] | None = None
         self._polling: asyncio.Task[None] | None = None
@@ -106,6 +132,9 @@ class PostgresLog:
                 ("leave_lane", LEAVE_LANE),
                 ("close", CLOSE),
                 ("reserve", RESERVE),
+                ("settle", SETTLE),
+                ("beat", BEAT),
+                ("stop_beating", STOP_BEATING),
                 ("look", LOOK),
             )
         }
@@ -259,6 +288,26 @@ class PostgresLog:
         )
         return first
 
+    async def settle(self, name: str, value: str) -> str:
+        async def settle(connection: Connection) -> str | None:
+            found: str | None = await connection.fetchval(self._sql["settle"], name, value)
+            return found
+
+        # Nothing is found where another node gave it a value at the same moment: the next look sees that.
+        while (found := await self._reading.run(settle)) is None:
+            pass
+        return found
+
+    async def beat(self, incarnation: str, status: str) -> Beats:
+        rows: Any = await self._beating.run(
+            lambda connection: connection.fetch(self._sql["beat"], incarnation, status)
+        )
+        others = tuple(Beat(row[1], row[2], row[3] * 1000) for row in rows if row[1] is not None)
+        return Beats(rows[0][0] * 1000, others)
+
+    async def stop_beating(self, incarnation: str) -> None:
+        await self._beating.run(lambda connection: connection.execute(self._sql["stop_beating"], incarnation))
+
     async def checkpoint(self) -> Checkpoint | None:
         return await self._reading.run(self._rows.present)
 
@@ -303,8 +352,8 @@ class PostgresLog:
             await asyncio.wait([self._polling])
         with suppress(LogUnreachable):
             await self._courtesy.close()
-        await self._writing.close()
-        await self._reading.close()
+        for session in (self._writing, self._reading, self._beating):
+            await session.close()
 
 
 _TOO_OLD: Final = (

@@ -2,7 +2,7 @@
 
 `head` has one row, which every append changes: room on its page is kept free, so that this costs no index and
 no vacuum. `log` is cut into partitions by position; old ones are dropped as a whole. Payloads are compressed
-already.
+already. `node` is what nodes say of themselves every second: a crash may lose it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from parabola.database.shared_log.postgres.session import Connection
 
 __all__ = ["PARTITION", "Tables"]
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 OLDEST_SERVER: Final = 130000
 
 PARTITION: Final = 262_144
@@ -61,6 +61,11 @@ CREATE TABLE IF NOT EXISTS {schema}.document (
     json bytea NOT NULL,
     PRIMARY KEY (tablet, id)
 );
+CREATE UNLOGGED TABLE IF NOT EXISTS {schema}.node (
+    incarnation text PRIMARY KEY,
+    status text NOT NULL,                 -- what it says of itself, in JSON
+    seen timestamptz NOT NULL
+) WITH (fillfactor = 20);
 CREATE TABLE IF NOT EXISTS {schema}.settings (name text PRIMARY KEY, value text NOT NULL);
 INSERT INTO {schema}.head (seq, ts) VALUES (0, 0) ON CONFLICT DO NOTHING;
 INSERT INTO {schema}.settings VALUES ('layout', '{layout}'), ('next_id', '{first_id}') ON CONFLICT DO NOTHING;

@@ -43,6 +43,7 @@ from parabola.services.files.file_places import file_store
 from parabola.services.files.files import Files
 from parabola.services.files.upload_limits import UploadLimits
 from parabola.services.files.upload_tokens import UploadTokens
+from parabola.services.freshness import Freshness
 from parabola.services.idle_memory import IdleMemory
 from parabola.services.imports.imports import Imports
 from parabola.services.jobs.crons import Crons
@@ -83,6 +84,7 @@ class Backend:
         self.activation = activation
         self.runner = runner
         self.query_cache = runner.query_cache
+        self.freshness = Freshness(database)
         settings = config.services
         packages = NodePackages(directory / PACKAGES_FOLDER, find_node, settings.npm_install_seconds)
         self.deploys = DeployService(database, runner, activation, packages)

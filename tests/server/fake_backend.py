@@ -118,11 +118,46 @@ class FakeLiveQuery:
             self.backend.released.set()
 
 
+class FakeFreshness:
+    """As new as can be, unless a test says otherwise."""
+
+    def __init__(self, is_shared: bool = False) -> None:
+        self.is_shared = is_shared
+        self.fault: ParabolaError | None = None
+        self.asked: list[int] = []
+        """The timestamps that were to be reached; 0 for who wanted to catch up."""
+        self.gate: asyncio.Event | None = None
+        self.waiting = asyncio.Event()
+        """Somebody waits at the gate."""
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def fail(self, fault: ParabolaError | None) -> None:
+        self.fault = fault
+        for listener in self._listeners:
+            listener()
+
+    async def catch_up(self) -> None:
+        await self.reach(0)
+
+    async def reach(self, ts: int) -> None:
+        self.asked.append(ts)
+        if self.fault is not None:
+            raise self.fault
+        if self.gate is not None:
+            self.waiting.set()
+            await self.gate.wait()
+
+
 class FakeBackend:
     """Functions are registered by kind: `backend.queries["messages:list"] = lambda ctx, args: ...`."""
 
     def __init__(self) -> None:
         self.config = FakeConfig()
+        self.freshness = FakeFreshness()
         self.running = RunningCalls()
         self.admin_keys: Any = SimpleNamespace(on_revoked=lambda listener: None, seen=[])
         self.deployment = Deployment()

@@ -25,6 +25,7 @@ from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import FIRST_FREE_ID
 from parabola.database.model.tables import Registry
 from parabola.database.settings import DatabaseSettings
+from parabola.database.shared_log.contact import Contact
 from parabola.database.shared_log.id_blocks import IdBlocks
 from parabola.database.shared_log.log import SharedLog
 from parabola.database.shared_log.replica import Replica
@@ -260,6 +261,11 @@ class Database:
         """Whether other nodes may commit as well."""
         return self._shared is not None
 
+    @property
+    def contact(self) -> Contact | None:
+        """Whether the shared log answers; None without one."""
+        return None if self._shared is None else self._shared.contact
+
     async def catch_up(self) -> None:
         """Returns when everything can be read that any node had acknowledged before the call.
 
@@ -267,6 +273,22 @@ class Database:
         """
         if self._shared is not None:
             await self._shared.catch_up()
+
+    async def reach(self, ts: int) -> None:
+        """Returns when `durable_ts` is at `ts`, which another node may have shown, or later."""
+        if self.durable_ts >= ts:
+            return
+        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def see(write_set: WriteSet, at: int) -> None:
+            if at >= ts and not reached.done():
+                reached.set_result(None)
+
+        remove = self.on_commit(see)
+        try:
+            await reached
+        finally:
+            remove()
 
     def count_at(self, tablet_id: int, ts: int) -> int:
         """Number of documents of a table at a recent timestamp."""

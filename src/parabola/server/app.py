@@ -21,6 +21,7 @@ from parabola.server.api import (
     audit_api,
     deploy_api,
     environment_api,
+    health_api,
     http_actions,
     inline_query_api,
     key_set_api,
@@ -35,6 +36,7 @@ from parabola.server.http import cors
 from parabola.server.http.carried import INTAKE, RULES
 from parabola.server.http.connection import ConnectionRunner
 from parabola.server.http.files_host import separate_files
+from parabola.server.http.fresh_answers import answer_fresh
 from parabola.server.http.http_errors import answer_errors
 from parabola.server.http.intake import Intake
 from parabola.server.http.open_requests import OPEN_REQUESTS, OpenRequests
@@ -78,6 +80,7 @@ class AppBackend(
 
 APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     plain_endpoints.routes,
+    health_api.routes,
     key_set_api.routes,
     public_api.routes,
     push_api.routes,
@@ -110,8 +113,9 @@ def create_app(
 
     `intake` is the budget of what is being read; that and `open_requests` ports may share.
     """
+    fresh = [answer_fresh(backend.freshness)] if backend.freshness.is_shared else []
     app = web.Application(
-        middlewares=[cors.answer_preflights, answer_errors, collapse_slashes, separate_files]
+        middlewares=[cors.answer_preflights, answer_errors, *fresh, collapse_slashes, separate_files]
     )
     _set_rules(app, rules, intake, open_requests)
     if public is not None:
@@ -130,7 +134,9 @@ def create_site(
     open_requests: OpenRequests | None = None,
 ) -> web.Application:
     """The site port: HTTP actions and nothing else."""
-    site = web.Application(middlewares=[answer_errors])
+    freshness = backend.freshness
+    fresh = [answer_fresh(freshness, everywhere=True)] if freshness.is_shared else []
+    site = web.Application(middlewares=[answer_errors, *fresh])
     _set_rules(site, rules, intake, open_requests)
     site.on_response_prepare.append(http_actions.remove_added_headers)
     site.add_routes(http_actions.site_routes(backend))

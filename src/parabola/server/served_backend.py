@@ -10,8 +10,9 @@ from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.values.errors import ParabolaError
 
-__all__ = ["LiveQuery", "ServedBackend", "ServedConfig"]
+__all__ = ["Freshness", "LiveQuery", "ServedBackend", "ServedConfig"]
 
 
 class ServedConfig(Protocol):
@@ -21,6 +22,32 @@ class ServedConfig(Protocol):
     def instance_name(self) -> str: ...
     @property
     def redact_logs_to_client(self) -> bool: ...
+
+
+class Freshness(Protocol):
+    """How new the data of a server is that shares it with others."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others write to the same data. Where nobody does, nothing below ever waits or fails."""
+        ...
+
+    @property
+    def fault(self) -> ParabolaError | None:
+        """Why nobody may be served here now."""
+        ...
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls `callback` whenever `fault` may have come or gone. Returns the undoing."""
+        ...
+
+    async def catch_up(self) -> None:
+        """Returns when everything can be read that was acknowledged anywhere before. Raises a fault."""
+        ...
+
+    async def reach(self, ts: int) -> None:
+        """The same, and `ts` can be read, which a client has seen."""
+        ...
 
 
 class LiveQuery(Protocol):
@@ -50,6 +77,11 @@ class ServedBackend(Protocol):
 
     @property
     def config(self) -> ServedConfig: ...
+
+    @property
+    def freshness(self) -> Freshness:
+        """Whether this server may speak for all data, and when."""
+        ...
 
     @property
     def durable_ts(self) -> int:

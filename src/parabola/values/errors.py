@@ -22,6 +22,8 @@
     └── SystemFault                     nobody's code is wrong: user code cannot catch it
         ├── Overloaded             503
         ├── ServerShutdown         503
+        ├── NodeCutOff             503
+        ├── NodeBehind             503
         ├── OptimisticConcurrencyControlFailure  503
         ├── OutOfRetention         503
         ├── RateLimited            429
@@ -47,6 +49,8 @@ __all__ = [
     "InvalidId",
     "InvalidValidator",
     "InvalidValue",
+    "NodeBehind",
+    "NodeCutOff",
     "NotFound",
     "OptimisticConcurrencyControlFailure",
     "OutOfRetention",
@@ -243,6 +247,22 @@ class ServerShutdown(SystemFault):
     def __init__(self, message: str, code: str | None = None, *, can_be_repeated: bool = False) -> None:
         super().__init__(message, code)
         self.can_be_repeated = can_be_repeated
+
+
+class NodeCutOff(SystemFault):
+    """This node does not reach the log that it shares with others, so its data may be out of date and nothing
+    was run. Ask again, through the balancer: another node answers. If none does, look for PostgreSQL.
+    """
+
+    status = 503
+    default_code = "NodeCutOff"
+
+
+class NodeBehind(SystemFault):
+    """This node has not taken in yet what others have written, so nothing was run. Ask again."""
+
+    status = 503
+    default_code = "NodeBehind"
 
 
 class OptimisticConcurrencyControlFailure(SystemFault):

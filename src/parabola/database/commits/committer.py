@@ -72,6 +72,9 @@ class Durability(Protocol):
     def wake(self) -> None:
         """Somebody waits (`Committer.waiting`): for a commit, or for a timestamp to be durable."""
 
+    async def refresh(self) -> None:
+        """Returns when everything is here that anybody had acknowledged before the call."""
+
     async def close(self) -> None:
         """Returns when nobody waits any more."""
 
@@ -341,8 +344,16 @@ class Committer:
     async def confirm_reads(self, tx: Transaction) -> int:
         """Returns when what a transaction has read is durable, and the timestamp at which it was so.
 
-        Raises `ConflictError` if it has read what was taken back.
+        Raises `ConflictError` if it has read what was taken back, or what another node had changed by then:
+        what is told of it must not be older than what anybody was told before.
         """
+        ts = await self._confirmed(tx)
+        if self._durability.takes_back:
+            await self._durability.refresh()
+            self._validate(tx)
+        return ts
+
+    async def _confirmed(self, tx: Transaction) -> int:
         while True:
             begin_ts = self._snapshot_of(tx)
             if begin_ts < tx.begin_ts:

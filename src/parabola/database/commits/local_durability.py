@@ -31,6 +31,9 @@ class LocalDurability:
         if self._flusher is None:
             self._flusher = asyncio.get_running_loop().create_task(self._flush_all())
 
+    async def refresh(self) -> None:
+        """Nobody else writes here."""
+
     async def _flush_all(self) -> None:
         committer = self._committer
         try:

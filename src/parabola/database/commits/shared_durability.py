@@ -23,6 +23,7 @@ from parabola.database.model.errors import ConflictError, StorageError
 from parabola.database.model.indexes import Index
 from parabola.database.model.tables import Registry
 from parabola.database.shared_log.appending import append_until_known, until_reached
+from parabola.database.shared_log.contact import Contact
 from parabola.database.shared_log.errors import LogUnreachable, ReplicaLost
 from parabola.database.shared_log.log import LANE_SECONDS, Entry, Head, Position, SharedLog
 from parabola.database.shared_log.payload import Group, SourcedCommit, decode, encode, number
@@ -76,11 +77,13 @@ class SharedDurability:
         self._positions: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._head_turn = asyncio.Lock()
         self._next_head: asyncio.Task[Head] | None = None
+        self.contact = Contact(log.head)
 
     def start(self) -> None:
         """Begins to follow the log."""
         self._moving = asyncio.get_running_loop().create_task(self._move_along())
         self._shared_log.follow(self._hear)
+        self.contact.start()
         self._hear(None)
 
     def wake(self) -> None:
@@ -88,6 +91,8 @@ class SharedDurability:
         self._woken.set()
 
     def _hear(self, seq: int | None) -> None:
+        if seq is not None:
+            self.contact.heard()
         if seq is None or seq > self._replica.position.seq:
             self._has_news = True
             self._woken.set()
@@ -124,6 +129,7 @@ class SharedDurability:
                 reached.set_exception(copy(fault))
                 reached.exception()
         self._positions.clear()
+        self.contact.lose()
 
     # Appending
 
@@ -135,7 +141,9 @@ class SharedDurability:
         payload = await _in_thread_if(sum(map(_size_of, group.commits)) > LARGE, lambda: encode(group))
         after, name, ts = replica.position, os.urandom(NAME_BYTES), group.commits[-1].commit.ts
         while True:
-            if await append_until_known(log, after, name, ts, payload):
+            is_ours = await append_until_known(log, after, name, ts, payload)
+            self.contact.heard()
+            if is_ours:
                 await self._confirm(group, Position(after.seq + 1, name))
                 return
             self._has_news = False
@@ -169,7 +177,9 @@ class SharedDurability:
 
     async def _read(self) -> list[Entry]:
         position = self._replica.position
-        return await until_reached(lambda: self._shared_log.entries_after(position, READ_BYTES))
+        entries = await until_reached(lambda: self._shared_log.entries_after(position, READ_BYTES))
+        self.contact.heard()
+        return entries
 
     async def _catch_up(self) -> None:
         self._has_news = False
@@ -252,6 +262,10 @@ class SharedDurability:
         finally:
             self._saving = None
 
+    async def refresh(self) -> None:
+        """See `Durability`."""
+        await self.catch_up()
+
     async def catch_up(self) -> None:
         """Returns when everything is here that was in the log at the time of the call. Raises `ReplicaLost`.
 
@@ -274,6 +288,7 @@ class SharedDurability:
             self._next_head = None
             before = self._replica.position
             head = await until_reached(self._shared_log.head)
+            self.contact.heard()
             if head.position.seq <= before.seq and head.position != before:
                 # The log may have lost what was here before it was asked: to read it says so.
                 try:
@@ -329,6 +344,7 @@ class SharedDurability:
     async def close(self) -> None:
         """Returns when what was on its way is in the log, or after a while, not knowing whether it is."""
         committer = self._committer
+        await self.contact.close()
         with suppress(TimeoutError, ConflictError, StorageError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await committer.wait_durable(committer.latest_ts)

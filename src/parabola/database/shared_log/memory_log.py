@@ -49,6 +49,8 @@ class Network:
     unanswered: float = 0.0
     late: float = 0.0
     failing: float = 0.0
+    is_cut: bool = False
+    """Nothing passes, one way or the other."""
 
     async def pass_by(self) -> None:
         for _ in range(self.random.randint(0, self.delay)):
@@ -57,7 +59,7 @@ class Network:
     async def ask(self) -> None:
         """On the way of a question. Raises `LogUnreachable` for one that is lost."""
         await self.pass_by()
-        if self.random.random() < self.failing:
+        if self.is_cut or self.random.random() < self.failing:
             raise LogUnreachable("The shared log does not answer.")
 
 
@@ -157,7 +159,7 @@ class MemoryLog:
         network, random = self._network, self._network.random
         entry = Entry(Position(after.seq + 1, name), self.node, ts, payload)
         await network.pass_by()
-        if random.random() < network.lost:
+        if network.is_cut or random.random() < network.lost:
             return Appended.UNKNOWN
         if random.random() < network.late:
             self._server.append_late(after, entry, network)
@@ -197,8 +199,12 @@ class MemoryLog:
         return Head(self._server.position, entries[-1].ts if entries else 0, self._server.is_closed)
 
     def follow(self, on_news: Callable[[int | None], None]) -> None:
-        self._on_news = on_news
-        self._server.followers.append(on_news)
+        def hear(seq: int | None) -> None:
+            if not self._network.is_cut:
+                on_news(seq)
+
+        self._on_news = hear
+        self._server.followers.append(hear)
 
     async def take_lane(self) -> bool:
         await self._network.ask()

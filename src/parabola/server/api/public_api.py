@@ -102,6 +102,8 @@ class PublicApi:
         except InvalidMessage as error:
             raise BadRequest(str(error), code="BadJsonBody") from None
         if ts > self._backend.durable_ts:
+            await self._backend.freshness.reach(ts)  # another server may have told it
+        if ts > self._backend.durable_ts:
             raise BadRequest("The timestamp is in the future; ask /api/query_ts for one", code="BadTimestamp")
         return await self._run_query(request, identity, parsed, ts)
 

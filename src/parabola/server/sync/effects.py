@@ -26,6 +26,7 @@ __all__ = [
     "Moment",
     "Postponed",
     "QueryOutcome",
+    "Reach",
     "RetryPostponed",
     "RunAction",
     "RunMutation",
@@ -156,6 +157,15 @@ class VerifyToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """Wait until `ts` can be read, and all that others have acknowledged; answer with `reached` or
+    `not_reached`. Nothing is read meanwhile.
+    """
+
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
 class RetryPostponed:
     """Call `retry_postponed` after `seconds`."""
 
@@ -174,4 +184,4 @@ class Close:
     cause: str = field(default="", compare=False)
 
 
-Effect: TypeAlias = Send | Evaluate | RunMutation | RunAction | VerifyToken | RetryPostponed | Close
+Effect: TypeAlias = Send | Evaluate | RunMutation | RunAction | VerifyToken | Reach | RetryPostponed | Close

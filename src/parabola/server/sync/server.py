@@ -42,6 +42,7 @@ class SyncServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self.leaving = asyncio.Event()
         """Set when no client may begin anything any more."""
+        self._end_watch = backend.freshness.on_change(self._look_at_freshness)
 
     def routes(self) -> list[web.RouteDef]:
         """Npm clients name their version in the path, all others in a header."""
@@ -49,8 +50,11 @@ class SyncServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it closes. Raises BadRequest for a client that is too old or does not say
-        what it is.
+        what it is, and a fault with status 503 where another server has to be asked.
         """
+        fault = self._backend.freshness.fault
+        if fault is not None:
+            raise fault
         version = request.match_info.get("version")
         if version is None:
             client = parse_client_header(request.headers.get("Convex-Client"))
@@ -85,6 +89,12 @@ class SyncServer:
         for socket in list(self.sockets):
             socket.check_admin()
 
+    def _look_at_freshness(self) -> None:
+        fault = self._backend.freshness.fault
+        if fault is not None:
+            for socket in list(self.sockets):
+                socket.send_away(fault)
+
     def leave(self) -> None:
         """Send every client away as soon as what it has started is answered, to come back when there is a
         server again.
@@ -100,6 +110,7 @@ class SyncServer:
 
     async def close(self) -> None:
         """End what still runs for clients that are gone."""
+        self._end_watch()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -33,6 +33,7 @@ from parabola.server.sync.effects import (
     HeldQuery,
     Moment,
     QueryOutcome,
+    Reach,
     RetryPostponed,
     RunAction,
     RunMutation,
@@ -95,8 +96,9 @@ class SyncSession:
     """One socket's view: what it holds, what it was last told, what it still has coming.
 
     `client` decides whether large Transitions are chunked; `redacted` hides error texts and log lines;
-    `caller` is what functions may know of the client. The others are how many of a client's mutations may
-    wait, and how many of its actions run.
+    `caller` is what functions may know of the client. With `is_shared` other servers write to the same data,
+    and clients may have seen more of it than there is here. The others are how many of a client's mutations
+    may wait, and how many of its actions run.
     """
 
     __slots__ = (
@@ -111,6 +113,7 @@ class SyncSession:
         "_end",
         "_identity",
         "_inbox",
+        "_is_shared",
         "_leaving",
         "_moment",
         "_most_actions",
@@ -119,6 +122,7 @@ class SyncSession:
         "_outcomes",
         "_postponements",
         "_queries",
+        "_reaching",
         "_redacted",
         "_request_ids",
         "_running",
@@ -135,6 +139,7 @@ class SyncSession:
         *,
         redacted: bool = False,
         caller: RequestContext | None = None,
+        is_shared: bool = False,
         waiting_mutations: int = ServerRules.waiting_mutations,
         running_actions: int = ServerRules.running_actions,
     ) -> None:
@@ -142,6 +147,8 @@ class SyncSession:
         self._most_mutations = waiting_mutations
         self._most_actions = running_actions
         self._leaving = False
+        self._is_shared = is_shared
+        self._reaching = False
         self._client = client or ClientVersion()
         self._caller = caller or RequestContext()
         self._redacted = redacted
@@ -182,7 +189,7 @@ class SyncSession:
 
     @property
     def backlog(self) -> int:
-        """Messages that wait for a token to be checked."""
+        """Messages that wait for a token to be checked, or for what the client has seen."""
         return len(self._inbox)
 
     def token_accepted(self, credential: Credential) -> None:
@@ -201,6 +208,15 @@ class SyncSession:
             self._auth_error(error.message, attempted=True)
         else:
             self.fail(error)
+
+    def reached(self) -> None:
+        """What the client has seen, and whatever was acknowledged before it came, can be shown here."""
+        self._reaching = False
+
+    def not_reached(self, error: BaseException) -> None:
+        """It cannot: the client is sent to another server."""
+        self._reaching = False
+        self.fail(error)
 
     def invalidate(self, query_id: int) -> None:
         """A commit has touched what the query read."""
@@ -283,7 +299,7 @@ class SyncSession:
     def advance(self, moment: Moment) -> list[Effect]:
         """Everything that has to be done now, in order."""
         self._moment = moment
-        while self._inbox and self._verifying is None and not self.closed:
+        while self._inbox and self._verifying is None and not self._reaching and not self.closed:
             try:
                 self._handle(self._inbox.popleft())
             except (ParabolaError, ProtocolViolation) as error:
@@ -344,7 +360,10 @@ class SyncSession:
         if message.client_ts is not None:
             self._clock_skew_ms = int(message.client_ts) - self._moment.wall_ns // 1_000_000
         observed = message.max_observed_timestamp
-        if observed is not None and decode_ts(observed) > self._moment.durable_ts:
+        if self._is_shared:
+            self._reaching = True
+            self._effects.append(Reach(0 if observed is None else decode_ts(observed)))
+        elif observed is not None and decode_ts(observed) > self._moment.durable_ts:
             raise ProtocolViolation("The client has seen a timestamp that this server has not reached")
 
     def _accept(self, message: FunctionCall) -> ClientRequest | None:

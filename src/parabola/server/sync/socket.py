@@ -31,6 +31,7 @@ from parabola.server.sync.effects import (
     Evaluate,
     Moment,
     QueryOutcome,
+    Reach,
     RetryPostponed,
     RunAction,
     RunMutation,
@@ -115,6 +116,7 @@ class SyncSocket:
             client,
             redacted=backend.config.redact_logs_to_client,
             caller=request_context(request, "SyncWorker"),
+            is_shared=backend.freshness.is_shared,
             waiting_mutations=rules.waiting_mutations,
             running_actions=rules.running_actions,
         )
@@ -143,7 +145,7 @@ class SyncSocket:
                     await asyncio.sleep(0)
                 if outbox.is_full:
                     await outbox.wait_for_room()
-                if self._verification is not None:  # a token is checked before the next message is read
+                if self._verification is not None:  # it is waited for before the next message is read
                     await asyncio.wait({self._verification})
                     self._verification = None
                 while self._intake.is_full and not session.closed:  # its calls wait for each other
@@ -181,6 +183,11 @@ class SyncSocket:
     def leave(self) -> None:
         """The server stops: close as soon as what the client has started is answered."""
         self._session.leave()
+        self._turn()
+
+    def send_away(self, error: ParabolaError) -> None:
+        """This server can show nobody anything for now."""
+        self._session.fail(error)
         self._turn()
 
     def go_away(self) -> None:
@@ -246,6 +253,8 @@ class SyncSocket:
                 self._spawn(self._run_action(effect.request))
             case VerifyToken():
                 self._verification = self._loop.create_task(self._verify(effect.message))
+            case Reach():
+                self._verification = self._loop.create_task(self._reach(effect.ts))
             case RetryPostponed():
                 self._loop.call_later(effect.seconds, self._retry_postponed)
             case Close():
@@ -306,6 +315,17 @@ class SyncSocket:
             self._session.token_rejected(error)
         else:
             self._session.token_accepted(credential)
+        self._turn()
+
+    async def _reach(self, ts: int) -> None:
+        try:
+            await self._backend.freshness.reach(ts)
+        except Exception as error:
+            if not isinstance(error, ParabolaError):
+                _log.exception("Waiting for what a client has seen failed")
+            self._session.not_reached(error)
+        else:
+            self._session.reached()
         self._turn()
 
     # The socket

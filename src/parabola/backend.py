@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -185,10 +185,23 @@ class Backend:
     # The end
 
     async def until_data_is_lost(self) -> None:
-        """Returns never. Raises `DataDirectoryLost` soon after the data directory was deleted or replaced."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            await self.database.persistence.look_for_files()
+        """Returns never. Raises `DataDirectoryLost` soon after the data directory was deleted or replaced, and
+        `ReplicaLost` at once when the copy of the data is not what the shared log says: then it is to be
+        opened again.
+        """
+        lost = asyncio.Event()
+        end = self.freshness.on_change(lost.set)
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await lost.wait()
+                lost.clear()
+                if self.database.fault is not None:
+                    raise self.database.fault
+                await self.database.persistence.look_for_files()
+        finally:
+            end()
 
     @property
     def running(self) -> RunningCalls:

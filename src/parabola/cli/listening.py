@@ -13,16 +13,17 @@ __all__ = ["listen", "url_of"]
 _BACKLOG: Final = 1024
 
 
-def listen(host: str, port: int, option: str) -> socket.socket:
+def listen(host: str, port: int, option: str, *, at_once: bool = True) -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises `Conflict` naming `option` when the port is
-    taken.
+    taken. Not `at_once`: it refuses connections until the server takes it.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(_BACKLOG)
+        if at_once:
+            listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

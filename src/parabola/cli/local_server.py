@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from parabola.node_log import NodeConfig
     from parabola.server.http.rules import ServerRules
 
-__all__ = ["LocalServer"]
+__all__ = ["LocalServer", "is_lost_replica"]
 
 _NAMED: Final = 8
 """Calls that are named where many may be told of."""
@@ -48,6 +48,8 @@ class LocalServer:
     site_url: str
     options: ServerOptions
     told_to_end: asyncio.Future[None]
+    port: int
+    site_port: int
 
     @classmethod
     @asynccontextmanager
@@ -70,9 +72,11 @@ class LocalServer:
             )
         told_to_end = _listen_to_signals()
         begin_log(LogFormat(options.log_format))
-        listener = listen(options.host, options.port, "--port")
+        node = _node(options)
+        at_once = node is None  # balancers bring elsewhere whom a node refuses while it begins
+        listener = listen(options.host, options.port, "--port", at_once=at_once)
         try:
-            site_listener = listen(options.host, options.site_port, "--site-port")
+            site_listener = listen(options.host, options.site_port, "--site-port", at_once=at_once)
         except BaseException:
             listener.close()
             raise
@@ -84,7 +88,6 @@ class LocalServer:
                 if put_right is not None:
                     say("permissions", put_right, "warning")
                 secret = read_secret(options.instance_secret, options.instance_secret_file)
-                node = _node(options)
                 if node is None:
                     instance = Instance.of(options.data_dir, options.instance_name, secret)
                 else:
@@ -127,10 +130,13 @@ class LocalServer:
                     _leave_word(
                         RunningServer.of_this_process(url_of(listener), site_url, key), options.data_dir
                     )
-                    yield cls(backend, url, site_url, options, told_to_end)
+                    yield cls(backend, url, site_url, options, told_to_end, server.port, server.site_port)
                 finally:
                     is_lost = watching.done()
-                    if is_lost:  # what is there now is another server's
+                    if is_lost and _is_lost_replica(told_to_end):
+                        RunningServer.remove(options.data_dir)
+                        say("stopping", "Stopping at once: the copy of the data is not valid.", "warning")
+                    elif is_lost:  # what is there now is another server's
                         say("stopping", "Stopping at once: the data is gone.", "error")
                     else:
                         RunningServer.remove(options.data_dir)
@@ -158,7 +164,7 @@ class LocalServer:
 
     async def until_told_to_end(self) -> None:
         """Wait for Ctrl-C or a termination signal; one that came during the start counts. Raises
-        `DataDirectoryLost`.
+        `DataDirectoryLost`, and what `is_lost_replica` knows.
         """
         await asyncio.shield(self.told_to_end)
 
@@ -239,6 +245,20 @@ async def _watch_data(backend: Backend, told_to_end: asyncio.Future[None]) -> No
     except ParabolaError as error:
         if not told_to_end.done():
             told_to_end.set_exception(error)
+
+
+def is_lost_replica(error: BaseException) -> bool:
+    """Whether a node has to begin anew from the log that it shares: a server that is started again does."""
+    from parabola.database.shared_log.errors import ReplicaLost, UnreadableEntry
+
+    return isinstance(error, ReplicaLost) and not isinstance(error, UnreadableEntry)
+
+
+def _is_lost_replica(told_to_end: asyncio.Future[None]) -> bool:
+    if not told_to_end.done() or told_to_end.cancelled():
+        return False
+    error = told_to_end.exception()
+    return error is not None and is_lost_replica(error)
 
 
 def _say_what_is_waited_for(calls: Sequence[RunningCall], seconds: float, say: Say) -> None:

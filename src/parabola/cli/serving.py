@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from parabola._version import __version__
 from parabola.cli import event_loop
-from parabola.cli.local_server import LocalServer
+from parabola.cli.local_server import LocalServer, is_lost_replica
 from parabola.cli.server_log import LogFormat, ServerLog
 from parabola.cli.server_options import ServerOptions, options_from
 from parabola.project import DATA_FOLDER
+from parabola.values.errors import ParabolaError
 
 __all__ = ["serve_with"]
+
+RETRY_SECONDS: Final = 1.0
+"""Before a node that begins anew asks again for a log that does not answer."""
 
 
 def serve_with(values: Mapping[str, Any]) -> None:
@@ -24,21 +30,41 @@ def serve_with(values: Mapping[str, Any]) -> None:
 
 async def _until_told_to_end(options: ServerOptions) -> None:
     log = ServerLog(LogFormat(options.log_format))
+    is_serving = has_served = False
     try:
-        async with LocalServer.running(options, log.say) as server:
-            if sys.stderr.isatty():
-                server.introduce()
-            log.say(
-                "started",
-                f"Parabola {__version__} serves {server.url}, HTTP actions at {server.site_url}, "
-                f"data in {options.data_dir}.",
-                version=__version__,
-                url=server.url,
-                siteUrl=server.site_url,
-                data=str(options.data_dir),
-            )
-            server.backend.log.listen(log.function_failed)
-            server.backend.deploys.on_pushed = log.pushed
-            await server.until_told_to_end()
+        while True:
+            try:
+                async with LocalServer.running(options, log.say) as server:
+                    is_serving = has_served = True
+                    options = replace(options, port=server.port, site_port=server.site_port)
+                    await _serve(server, log)
+                return
+            except ParabolaError as error:
+                if is_serving and is_lost_replica(error):
+                    # Its clients are with other nodes by now. Here everything begins anew, from the log.
+                    log.say("replica", f"Starting anew. {error.message}", "warning", code=error.code)
+                elif has_served and error.code == "LogUnreachable":
+                    log.say("waiting", f"Waiting for the shared log. {error.message}", "warning")
+                    await asyncio.sleep(RETRY_SECONDS)
+                else:
+                    raise
+                is_serving = False
     finally:
         log.close()
+
+
+async def _serve(server: LocalServer, log: ServerLog) -> None:
+    data = str(server.options.data_dir)
+    if sys.stderr.isatty():
+        server.introduce()
+    log.say(
+        "started",
+        f"Parabola {__version__} serves {server.url}, HTTP actions at {server.site_url}, data in {data}.",
+        version=__version__,
+        url=server.url,
+        siteUrl=server.site_url,
+        data=data,
+    )
+    server.backend.log.listen(log.function_failed)
+    server.backend.deploys.on_pushed = log.pushed
+    await server.until_told_to_end()

@@ -44,6 +44,9 @@ _log: Final = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.1
 """The end of the log is looked at so often: a notice may be lost with its connection."""
 
+LOST_POLL_SECONDS: Final = 0.025
+"""The same while it does not answer: what comes back may be another server, which has lost something."""
+
 READ_ENTRIES: Final = 2000
 """Entries looked at by one read."""
 
@@ -240,15 +243,21 @@ class PostgresLog:
             self._on_news(int(str(payload)))
 
     async def _poll(self) -> None:
+        answers = True
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS if answers else LOST_POLL_SECONDS)
             try:
                 seq = await self._look()
             except LogUnreachable as error:
-                _log.warning("%s", error)
+                if answers:
+                    _log.warning("%s", error)
+                answers = False
             except Exception:
                 _log.exception("looking at the shared log failed")
             else:
+                if not answers:
+                    _log.warning("PostgreSQL answers again")
+                answers = True
                 if self._on_news is not None:
                     self._on_news(seq)
 

@@ -133,7 +133,7 @@ export class Realm {
     this.#pristine = run("pristine")((makeSource) => {
       pristineCheck ??= new vm.Script(makeSource(), { filename: "realm/pristine-check.js" });
       return pristineCheck.runInContext(this.context);
-    });
+    }, KINDS.isProxy);
     api.watch = this.#pristine.watch;
     api.watchEntry = this.#pristine.watchEntry;
     this.#states = run("kept_state")(

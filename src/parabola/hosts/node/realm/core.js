@@ -408,7 +408,7 @@
     reset() {
       for (const reset of api.resets) reset();
     },
-    /** The classes of web interfaces, those among them that are no globals. */
+    /** The classes of web interfaces, those among them that are no globals, and what only an accessor leads to. */
     faces: { __proto__: null },
     /** Objects of the language that no global leads to. */
     hiddenRoots: () =>

@@ -54,7 +54,7 @@
       }[name],
     );
   }
-  const subtle = crossing.wrap(outer.crypto.subtle);
+  const subtle = (api.faces.subtle = crossing.wrap(outer.crypto.subtle));
 
   const integerArrays = [
     Int8Array,

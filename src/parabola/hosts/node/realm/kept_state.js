@@ -25,7 +25,10 @@
   const timeOf = Date.prototype.getTime;
   /** @param {object} prototype @param {string} name @returns {Function} */
   const getter = (prototype, name) => /** @type {Function} */ (getOwnPropertyDescriptor(prototype, name)?.get);
-  const sizeOf = { map: getter(Map.prototype, "size"), set: getter(Set.prototype, "size") };
+  const sizeOf = {
+    map: getter(Map.prototype, "size"),
+    set: getter(Set.prototype, "size"),
+  };
   const eachOf = { map: Map.prototype.forEach, set: Set.prototype.forEach };
   const sourceOf = getter(RegExp.prototype, "source");
   const flagsOf = getter(RegExp.prototype, "flags");
@@ -78,7 +81,7 @@
     #prototypes = [];
     /** @type {string[][]} */
     #enumerable = [];
-    /** @type {number[]} how many symbols each has */
+    /** @type {symbol[][]} */
     #symbols = [];
     /** @type {PropertyKey[][]} the keys of properties with a value that may change */
     #checked = [];
@@ -86,6 +89,13 @@
     #checkedValues = [];
     /** @type {PropertyKey[][]} the keys of others: these must be there */
     #others = [];
+    // What may be replaced though it is no value, or cannot be assigned: as fields of classes and elements of lists are made.
+    /** @type {object[]} */
+    #replaceable = [];
+    /** @type {PropertyKey[]} */
+    #replaceableKeys = [];
+    /** @type {PropertyDescriptor[]} */
+    #descriptors = [];
     /** @type {UserValue[][]} */
     #lists = [];
     /** @type {UserValue[][]} */
@@ -239,19 +249,20 @@
       for (let i = kinds.isTypedArray(object) ? object.length : 0; i < all.length; i++) {
         const key = all[i];
         const descriptor = /** @type {PropertyDescriptor} */ (getOwnPropertyDescriptor(object, key));
+        if (isReplaceable(key, descriptor)) this.#takeReplaceable(object, key, descriptor);
         if (!("value" in descriptor)) {
           found[found.length] = descriptor.get;
           found[found.length] = descriptor.set;
           others[others.length] = key;
           continue;
         }
-        const { value } = descriptor;
+        const { value, enumerable } = descriptor;
         found[found.length] = value;
         if (isList && typeof key === "string" && `${Number(key)}` === key) continue;
         checked[checked.length] = key;
         values[values.length] = value;
-        // What is inherited, or nothing at all, may have this value too.
-        if (value === undefined || value === "" || value === 0) others[others.length] = key;
+        // What is inherited, or nothing at all, may have this value too; keys that are enumerable are compared anyway.
+        if (!enumerable && (value === undefined || inherits(object, key))) others[others.length] = key;
       }
       if (isFixed) return found;
       if (typeof object === "function" && this.#isPlain(object, checked)) {
@@ -269,11 +280,19 @@
       this.#objects[this.#objects.length] = object;
       this.#prototypes[this.#prototypes.length] = /** @type {object|null} */ (found[0]);
       this.#enumerable[this.#enumerable.length] = enumerableKeys(object);
-      this.#symbols[this.#symbols.length] = getOwnPropertySymbols(object).length;
+      this.#symbols[this.#symbols.length] = getOwnPropertySymbols(object);
       this.#checked[this.#checked.length] = checked;
       this.#checkedValues[this.#checkedValues.length] = values;
       this.#others[this.#others.length] = others;
       return found;
+    }
+
+    /** @param {object} object @param {PropertyKey} key @param {PropertyDescriptor} descriptor */
+    #takeReplaceable(object, key, descriptor) {
+      const at = this.#replaceable.length;
+      this.#replaceable[at] = object;
+      this.#replaceableKeys[at] = key;
+      this.#descriptors[at] = descriptor;
     }
 
     /** @param {Function} object @param {PropertyKey[]} keys */
@@ -295,7 +314,23 @@
         const now = variables[i]();
         for (let j = 0; j < then.length; j++) if (!is(now[j], then[j])) return false;
       }
-      return this.#areFunctionsSame() && this.#areObjectsSame() && this.#areListsSame() && this.#areContentsSame();
+      return (
+        this.#areDescriptorsSame() &&
+        this.#areFunctionsSame() &&
+        this.#areObjectsSame() &&
+        this.#areListsSame() &&
+        this.#areContentsSame()
+      );
+    }
+
+    #areDescriptorsSame() {
+      for (let i = 0; i < this.#replaceable.length; i++) {
+        const { get, set, writable, enumerable } = this.#descriptors[i];
+        const now = getOwnPropertyDescriptor(this.#replaceable[i], this.#replaceableKeys[i]);
+        if (now?.get !== get || now?.set !== set || now?.writable !== writable || now?.enumerable !== enumerable)
+          return false;
+      }
+      return true;
     }
 
     #areFunctionsSame() {
@@ -325,7 +360,7 @@
         const object = /** @type {any} */ (objects[i]);
         if (getPrototypeOf(object) !== this.#prototypes[i] || !isExtensible(object)) return false;
         if (!areSame(enumerableKeys(object), this.#enumerable[i])) return false;
-        if (getOwnPropertySymbols(object).length !== this.#symbols[i]) return false;
+        if (!areSame(getOwnPropertySymbols(object), this.#symbols[i])) return false;
         const others = this.#others[i];
         for (let j = 0; j < others.length; j++) if (!hasOwn(object, others[j])) return false;
         const keys = this.#checked[i];
@@ -354,6 +389,25 @@
     if (now.length !== then.length) return false;
     for (let i = 0; i < then.length; i++) if (!is(now[i], then[i])) return false;
     return true;
+  }
+
+  /**
+   * Whether what makes a property anew, as it were the first of its object, changes more than its value and its place among
+   * the enumerable ones: those are compared.
+   * @param {PropertyKey} key @param {PropertyDescriptor} descriptor
+   */
+  function isReplaceable(key, { configurable, enumerable, writable }) {
+    return configurable && (enumerable ? !writable : typeof key === "symbol");
+  }
+
+  /**
+   * Whether an object would have such a property without its own.
+   * @param {object} object @param {PropertyKey} key
+   */
+  function inherits(object, key) {
+    for (let at = getPrototypeOf(object); at !== null; at = getPrototypeOf(at))
+      if (kinds.isProxy(at) || hasOwn(at, key)) return true;
+    return false;
   }
 
   /** Whether it is the prototype of a function, with nothing but that function in it. @param {any} object */

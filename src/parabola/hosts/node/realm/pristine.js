@@ -10,7 +10,10 @@
  */
 /** @import { UserValue } from "../types/protocol" */
 /** @import { Pristine, PristinePart } from "../types/realm" */
-(function (/** @type {(makeSource: () => string) => UserValue} */ compile) {
+(function (
+  /** @type {(makeSource: () => string) => UserValue} */ compile,
+  /** @type {(object: object) => boolean} */ isProxy,
+) {
   "use strict";
   /** Globals whose objects come without their names: by literals, by what is thrown, by asynchronous functions. */
   const OF_SYNTAX = (
@@ -21,7 +24,7 @@
     "ReadableStream ReadableStreamDefaultReader ReadableStreamBYOBReader ReadableStreamDefaultController " +
     "ReadableByteStreamController ReadableStreamBYOBRequest Uint8Array ArrayBuffer DOMException"
   ).split(" ");
-  const CRYPTO = "Crypto SubtleCrypto CryptoKey Uint8Array ArrayBuffer DOMException".split(" ");
+  const CRYPTO = "Crypto SubtleCrypto CryptoKey subtle Uint8Array ArrayBuffer DOMException".split(" ");
   /** Globals that lead to less than everything, and what they lead to beside what their properties do. */
   const REACHED = /** @type {Record<string, string[]>} */ ({
     Blob: STREAMS,
@@ -53,14 +56,15 @@
   const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty, isExtensible } = Reflect;
   const { includes } = Array.prototype;
   const hasObject = Set.prototype.has;
-  const { getPrototypeOf, keys: enumerableKeys, getOwnPropertySymbols, hasOwn } = Object;
+  const { getPrototypeOf, keys: enumerableKeys, getOwnPropertySymbols, hasOwn, isFrozen } = Object;
+  const { isArray } = Array;
   /** @param {unknown} value */
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
   /** @type {any} */
   const global = globalThis;
   /** Objects of the language that no global leads to. @type {unknown[]} */
   let unnamed = [];
-  /** The classes of web interfaces, by their names. @type {Record<string, any>} */
+  /** The classes of web interfaces, and what else no property leads to, by their names. @type {Record<string, any>} */
   let faces = {};
   /** @type {Entry[]} */
   const record = [];
@@ -77,16 +81,23 @@
   const isRecordedBy = WeakSet.prototype.has;
   /** @param {object} object @returns {boolean} */
   const isRecorded = (object) => apply(isRecordedBy, recorded, [object]);
-  /** @param {unknown} target */
+  /** @param {any} target */
   const watch = (target) => {
     if (!isObject(target)) return;
     if (isRecorded(target)) touched = true;
-    else if (others !== null && apply(hasObject, others, [target])) touchedOthers = true;
+    else if (isProxy(target))
+      touched = touchedOthers = true; // whose target it is, nobody can tell
+    else if (others !== null && (apply(hasObject, others, [target]) || isText(target))) touchedOthers = true;
   };
+  /**
+   * Whether it may be what a tag is given: the texts of a template, which last as long as the code that has the template.
+   * @param {UserValue} object
+   */
+  const isText = (object) => isArray(object) && isFrozen(object);
   /** An entry of a weak collection, by what has its key: those that last can be found again. @param {UserValue} collection @param {UserValue} key */
   const watchEntry = (collection, key) => {
     if (others === null || !isObject(collection) || !apply(hasObject, others, [collection])) return;
-    if (!isObject(key) || isRecorded(key) || apply(hasObject, others, [key])) touchedOthers = true;
+    if (!isObject(key) || isRecorded(key) || apply(hasObject, others, [key]) || isText(key)) touchedOthers = true;
   };
   const watchers = {
     /** @param {UserValue} target @param {PropertyKey} key @param {PropertyDescriptor} descriptor */
@@ -103,7 +114,12 @@
   };
   const { defineProperty: nativeDefine, defineProperties: nativeDefineAll } = Object;
   /** @param {unknown} value */
-  const hidden = (value) => ({ value, writable: true, enumerable: false, configurable: true });
+  const hidden = (value) => ({
+    value,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
 
   /** @param {object[]} ofLanguage @param {Record<string, any>} classes */
   function take(ofLanguage, classes) {
@@ -152,7 +168,10 @@
         return native(target, leftOut);
       },
     }.captureStackTrace;
-    defineProperty(watched, "length", { value: native.length, configurable: true });
+    defineProperty(watched, "length", {
+      value: native.length,
+      configurable: true,
+    });
     defineProperty(Error, "captureStackTrace", hidden(watched));
   }
 
@@ -172,7 +191,10 @@
       },
     };
     const { construct, setPrototypeOf: reparent } = Reflect;
-    defineProperty(onReflect.construct, "length", { value: 2, configurable: true });
+    defineProperty(onReflect.construct, "length", {
+      value: 2,
+      configurable: true,
+    });
     defineProperty(Reflect, "setPrototypeOf", hidden(onReflect.setPrototypeOf));
     defineProperty(Reflect, "construct", hidden(onReflect.construct));
     const onObject = {
@@ -192,7 +214,12 @@
       },
     };
     const watched = getOwnPropertyDescriptor(accessor, "__proto__")?.set;
-    defineProperty(Object.prototype, "__proto__", { get, set: watched, enumerable: false, configurable: true });
+    defineProperty(Object.prototype, "__proto__", {
+      get,
+      set: watched,
+      enumerable: false,
+      configurable: true,
+    });
   }
 
   /** @param {UserValue} object */

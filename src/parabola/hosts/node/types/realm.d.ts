@@ -212,7 +212,7 @@ export interface Parts {
   performance(host: RealmHost, api: RealmApi): void;
   structured_clone(host: RealmHost, api: RealmApi, crossing: Crossing): void;
   js_syscalls(host: RealmHost, api: RealmApi, crossing: Crossing): void;
-  pristine(compile: (makeSource: () => string) => UserValue): Pristine;
+  pristine(compile: (makeSource: () => string) => UserValue, isProxy: Kinds["isProxy"]): Pristine;
   kept_state(
     isModuleText: (text: string) => boolean,
     api: RealmApi,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
+from parabola.database.model.errors import StorageError
 from parabola.database.model.tables import Registry
 from parabola.database.store.tailed_reads import TailedReads
 from parabola.database.transaction import Transaction
@@ -49,6 +51,7 @@ class FileExecutor:
         self._registry: Registry | None = None
         self._registry_ts = -1
         self._generation = -1
+        self._untaken: deque[Json] = deque()
         self._open = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -58,14 +61,27 @@ class FileExecutor:
             self._limits = Limits(**database["limits"])
 
     def take_commits(self, message: Json) -> None:
-        reads = self._opened()
-        if message["generation"] != self._generation:
-            self._generation = message["generation"]
-            self._registry_ts = -1
-            reads.forget()
-        if reads.covered_ts < message["after"] or reads.tail_length > LONGEST_TAIL:
-            reads.look_again()
-        reads.take(message["commits"])
+        self._untaken.append(message)
+        try:
+            self._take_commits()
+        except (sqlite3.Error, LookupError, OSError):
+            _log.debug("commits cannot be taken yet", exc_info=True)
+
+    def _take_commits(self) -> None:
+        """Takes what has been told, in order. What fails is tried again by the next run, as it needs them."""
+        while self._untaken:
+            message = self._untaken[0]
+            reads, generation = self._opened(), message["generation"]
+            if generation > self._generation:
+                self._generation = generation
+                self._registry_ts = -1
+                reads.forget()
+            # The hosts of a relay hear of commits over sockets of their own: one may be behind another.
+            if generation == self._generation:
+                if reads.covered_ts < message["after"] or reads.tail_length > LONGEST_TAIL:
+                    reads.look_again()
+                reads.take(message["commits"])
+            self._untaken.popleft()
 
     def _opened(self) -> TailedReads:
         if self.persistence is None:
@@ -82,10 +98,13 @@ class FileExecutor:
             return None
 
     def _begin(self, run: Json) -> OwnTransaction:
+        self._take_commits()
         reads, ts, start = self._opened(), run["snapshotTs"], run["transaction"]
         is_new = start["registryTs"] != self._registry_ts
         if is_new or not reads.is_looking:
             reads.look_again()
+        if reads.covered_ts < ts:
+            raise LookupError("the commits up to the transaction's snapshot are not known")
         self._watch()
         registry = self._registry
         if is_new or registry is None:
@@ -128,7 +147,10 @@ class FileExecutor:
         if reads is None:
             return
         if self._open:
-            reads.look_again()
             self._watch()
+            try:
+                reads.look_again()
+            except (sqlite3.Error, StorageError):
+                _log.debug("the file cannot be looked at now", exc_info=True)
         else:
             reads.let_go()

@@ -148,7 +148,11 @@ class TailedReads:
         self.let_go()
         db = self._db
         db.execute("BEGIN")
-        row = db.execute(sql.SELECT_LAST_REVISION).fetchone()
+        try:
+            row = db.execute(sql.SELECT_LAST_REVISION).fetchone()
+        except BaseException:
+            self.let_go()  # else what is seen later would be taken for older than it is
+            raise
         self.file_ts = self._reads.opened_ts = 0 if row is None else row[1]
         self._tail.forget_through(self.file_ts)
         self.covered_ts = max(self.covered_ts, self.file_ts)

@@ -7,6 +7,7 @@ the more often it is lost. So a mutation that is to be executed begins when its 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -31,11 +32,16 @@ class StartingLine:
     @asynccontextmanager
     async def place(self, *, first: bool) -> AsyncIterator[None]:
         """Inside, a function may run. `first`: others wait for this one. Raises `Overloaded`."""
-        while not self._free:
+        until = asyncio.get_running_loop().time() + self._wait_seconds
+        # Who comes while others wait does not go before them, and who has had a turn in vain keeps his place.
+        is_behind = bool(self._line) and not first
+        while is_behind or not self._free:
+            is_behind = False
             try:
-                await self._line.wait(self._wait_seconds, first=first)
+                await self._line.wait(until - asyncio.get_running_loop().time(), first=first)
             except TimeoutError:
                 raise nobody_free(self._wait_seconds) from None
+            first = True
         self._free -= 1
         try:
             yield

@@ -40,6 +40,8 @@ class WaitingLine:
         except (asyncio.CancelledError, TimeoutError):
             if waiter.done() and not waiter.cancelled():
                 self.wake()  # the turn is somebody else's
+            elif waiter in self._waiting:
+                self._waiting.remove(waiter)
             raise
 
     def wake(self, count: int = 1) -> None:

@@ -1,0 +1,103 @@
+"""Mutations begin in their order, where a host is about to be free."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from parabola.functions.calls.starting_line import PLACES_OF_A_HOST, StartingLine
+from parabola.values.errors import Overloaded
+
+
+class Runner:
+    """Takes places, and gives them back when it is told to."""
+
+    def __init__(self, line: StartingLine, name: str, begun: list[str], *, first: bool = False) -> None:
+        self._line, self._name, self._begun, self._first = line, name, begun, first
+        self.may_end = asyncio.Event()
+        self.task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        async with self._line.place(first=self._first):
+            self._begun.append(self._name)
+            await self.may_end.wait()
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def full(begun: list[str], seconds: float = 60.0) -> tuple[StartingLine, list[Runner]]:
+    line = StartingLine(1, seconds)
+    runners = [Runner(line, "early", begun) for _ in range(PLACES_OF_A_HOST)]
+    await turns()
+    assert begun == ["early"] * PLACES_OF_A_HOST
+    begun.clear()
+    return line, runners
+
+
+async def test_who_comes_when_a_place_is_free_does_not_go_before_those_who_wait() -> None:
+    begun: list[str] = []
+    line, early = await full(begun)
+    waiting = [Runner(line, name, begun) for name in ("first", "second")]
+    await turns()
+    early[0].may_end.set()
+    late = Runner(line, "late", begun)  # sees a free place before the first one does
+    for runner in early[1:]:
+        runner.may_end.set()
+    await turns()
+    assert begun == ["first", "second", "late"]
+    for runner in (*waiting, late):
+        runner.may_end.set()
+        await runner.task
+
+
+async def test_who_is_waited_for_goes_first_and_nobody_loses_his_place_by_that() -> None:
+    begun: list[str] = []
+    line, early = await full(begun)
+    waiting = [Runner(line, name, begun) for name in ("first", "second")]
+    await turns()
+    early[0].may_end.set()
+    urgent = Runner(line, "urgent", begun, first=True)
+    await turns()
+    for runner in early[1:]:
+        runner.may_end.set()
+    await turns()
+    assert begun == ["urgent", "first", "second"]
+    for runner in (*waiting, urgent):
+        runner.may_end.set()
+        await runner.task
+
+
+async def test_those_who_have_given_up_hold_up_nobody() -> None:
+    begun: list[str] = []
+    line, early = await full(begun)
+    gone = [Runner(line, "gone", begun) for _ in range(3)]
+    await turns()
+    gone[0].task.cancel()
+    early[0].may_end.set()  # one of them is given a turn at the same time
+    await turns()
+    for runner in gone:
+        runner.task.cancel()
+    await turns()
+    begun.clear()
+    late = Runner(line, "late", begun)
+    await turns()
+    assert begun == ["late"]
+    for runner in (*early, late):
+        runner.may_end.set()
+        await runner.task
+
+
+async def test_nobody_waits_for_ever() -> None:
+    line, early = await full([], seconds=0.01)
+    with pytest.raises(Overloaded):
+        async with line.place(first=False):
+            pass
+    for runner in early:
+        runner.may_end.set()
+        await runner.task
+    async with line.place(first=False):
+        pass

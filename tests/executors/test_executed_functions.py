@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from types import FrameType
@@ -17,6 +19,7 @@ from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
 
@@ -49,6 +52,11 @@ async def total_or_worse(ctx: QueryCtx, loop: bool) -> float:
         while True:
             pass
     raise ValueError(f"{len(balances)} accounts")
+
+@query
+async def first_or_never(ctx: QueryCtx, run: int) -> bool:
+    first = await ctx.db.query("accounts").with_index("by_number", lambda q: q.eq("number", 1)).unique()
+    return sum(range(10**15)) > 0  # within C, where nobody can interrupt it
 
 @mutation
 async def open_then_count(ctx: MutationCtx, number: int) -> int:
@@ -120,6 +128,12 @@ async def value(backend: Backend, function: str, **args: Any) -> Any:
     return result.value
 
 
+def pool_of(backend: Backend) -> DeterministicPool:
+    pool = backend.runner.active.hosts._hosts_of["python"].deterministic
+    assert isinstance(pool, DeterministicPool)
+    return pool
+
+
 async def test_a_transfer_is_one_message_of_the_host(backend: Backend, messages: Messages) -> None:
     for number in (1, 2):
         await value(backend, "open", number=number)
@@ -172,6 +186,44 @@ async def test_a_failure_depends_on_what_was_read(backend: Backend, loop: bool) 
     [table] = [table for table in backend.database.registry.tables("") if table.name == "accounts"]
     indexes = {index.index_id for index in backend.database.registry.indexes(table.tablet_id)}
     assert indexes & result.read_set.by_index.keys()
+
+
+async def test_a_query_that_ends_its_host_depends_on_what_it_has_read_and_nothing_else(
+    backend: Backend, messages: Messages
+) -> None:
+    await value(backend, "open", number=1)
+    results = [await call(backend, "first_or_never", run=run) for run in (1, 2)]
+    assert messages["Again"] == 0
+    for result in results:
+        assert result.error is not None
+        assert "timed out" in result.error.text()
+        assert result.read_set is not None
+    first, second = ({**result.read_set.by_index} for result in results if result.read_set is not None)
+    [table] = [table for table in backend.database.registry.tables("") if table.name == "accounts"]
+    by_id, *_, by_number = (index.index_id for index in backend.database.registry.indexes(table.tablet_id))
+    for reads in (first, second):
+        assert by_id not in reads
+        assert [interval for interval in reads[by_number] if interval.end is not None]
+    assert backend.runner.active.hosts.needs_engine == {"bank.py:first_or_never"}
+
+
+async def test_a_call_that_is_alone_in_its_host_is_run_by_the_engine(backend: Backend) -> None:
+    await value(backend, "open", number=1)
+    pool = pool_of(backend)
+    running = asyncio.create_task(call(backend, "first_or_never", run=1))
+    for _ in range(2):  # hosts, which somebody kills
+        async with asyncio.timeout(60):
+            while not (hosts := [host for host in pool._all() if host.runs]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            os.kill(hosts[0].info.pid, signal.SIGKILL)
+            while not hosts[0].closed:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    result = await running
+    assert result.error is not None
+    assert "also when it ran there alone" in result.error.text()
+    assert result.read_set is not None
+    [table] = [table for table in backend.database.registry.tables("") if table.name == "accounts"]
+    assert table.tablet_id not in result.read_set.by_index
 
 
 async def test_many_operations_leave_others_their_turns(backend: Backend) -> None:

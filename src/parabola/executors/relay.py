@@ -44,10 +44,13 @@ class LineProtocol(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._lines = LineBuffer()
         self._outgoing: list[bytes] = []
+        self._is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._flush()  # the other side may have been there first
+        if self._is_closed:
+            self.close()  # and have gone
 
     def data_received(self, data: bytes) -> None:
         for line in self._lines.feed(data):
@@ -73,6 +76,7 @@ class LineProtocol(asyncio.Protocol):
 
     def close(self) -> None:
         """Write what is to be written, and end."""
+        self._is_closed = True
         self._flush()
         if self._transport is not None:
             self._transport.close()
@@ -82,6 +86,8 @@ class RelayedHost:
     """One host, its engine, and the transactions of its runs that are executed here."""
 
     def __init__(self, executor: FileExecutor) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when either side is gone."""
         self._executor = executor
         self._runs: dict[int, OwnTransaction] = {}
         # Answers from here to calls that were made together with some that the engine serves.
@@ -129,7 +135,10 @@ class RelayedHost:
         else:
             kind, id = found[1], int(found[2])
             own = self._runs.get(id)
-            if own is not None:
+            if own is None:
+                if kind in (b"done", b"failed"):
+                    self._held.pop(id, None)
+            else:
                 if kind == b"syscall":
                     self._serve(id, own, line)
                     return
@@ -142,11 +151,12 @@ class RelayedHost:
     def _serve(self, id: int, own: OwnTransaction, line: bytes) -> None:
         try:
             message = orjson.loads(line)
-        except orjson.JSONDecodeError:
+            served = own.serve(message["calls"])
+        except (ValueError, LookupError, TypeError, AttributeError):
             self.engine.send(line)  # the engine says what is wrong with it
             return
-        served = own.serve(message["calls"])
-        if served is None or (served.rest and own.is_reading):
+        is_reading = own.is_reading or message.get("isReading", False)
+        if served is None or (served.rest and is_reading):
             self._end(id)
             self.host.send(orjson.dumps({"type": "cancel", "id": id}))
             needs_engine = served is not None
@@ -172,10 +182,12 @@ class RelayedHost:
             self._end(id)
         self.engine.close()
         self.host.close()
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 async def serve(control: socket.socket) -> None:
-    """Relay until the engine closes the control socket."""
+    """Relay until the engine has closed the control socket, and the last host has ended."""
     loop = asyncio.get_running_loop()
     executor = FileExecutor()
     ended: asyncio.Future[None] = loop.create_future()
@@ -199,6 +211,8 @@ async def serve(control: socket.socket) -> None:
     control.setblocking(False)
     loop.add_reader(control, receive)
     await ended
+    while hosts:
+        await asyncio.wait(hosts)
 
 
 async def _relay(executor: FileExecutor, descriptors: list[int]) -> None:
@@ -208,6 +222,7 @@ async def _relay(executor: FileExecutor, descriptors: list[int]) -> None:
         connection = socket.socket(fileno=descriptor)
         connection.setblocking(False)
         await loop.create_unix_connection(partial(_itself, side), sock=connection)
+    await relayed.ended
 
 
 def _itself(side: LineProtocol) -> LineProtocol:
@@ -215,7 +230,7 @@ def _itself(side: LineProtocol) -> LineProtocol:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Serve until the engine closes the control socket."""
+    """See `serve`."""
     parser = argparse.ArgumentParser(prog="python -m parabola.executors.relay", description=__doc__)
     parser.add_argument("--fd", type=int, required=True, help="inherited control socket")
     options = parser.parse_args(argv)

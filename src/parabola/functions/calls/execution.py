@@ -217,18 +217,28 @@ class Execution:
     async def _converse(self) -> Done | Failed:
         """Run the function on a host until its last message: on the host's own transaction where that can be,
         and again on the engine's where it turns out that it cannot.
+
+        When a host ends under a query and takes with it what that has read, the query fails once more on the
+        engine's: who watches the failure must know what it depends on.
         """
-        if self.depth == 0 and self.transaction is not None and self.kind in ("query", "mutation"):
-            hosts, path = self.attempt.hosts, self.spec.path
-            if path not in hosts.needs_engine:
-                message = await self._run_on_host(executed=True)
-                if not isinstance(message, Again):
-                    return message
-                if message.needs_engine:
-                    hosts.needs_engine.add(path)
+        if self._may_be_executed:
+            message = await self._run_on_host(executed=True)
+            if not isinstance(message, Again):
+                return message
+            if message.needs_engine:
+                self.attempt.hosts.needs_engine.add(self.spec.path)
         message = await self._run_on_host(executed=False)
         assert not isinstance(message, Again)
         return message
+
+    @property
+    def _may_be_executed(self) -> bool:
+        """Whether a host may run its transaction. Not one that has this call alone, since it may well end."""
+        if self.depth or self.transaction is None or self.kind not in ("query", "mutation"):
+            return False
+        losses = self.attempt.losses
+        is_alone = losses is not None and losses.alone is not None
+        return not is_alone and self.spec.path not in self.attempt.hosts.needs_engine
 
     async def _run_on_host(self, *, executed: bool) -> Done | Failed | Again:
         """Start the run and serve its calls until its last message. With `executed` the host may do what it
@@ -279,7 +289,7 @@ class Execution:
                         run.reply(replies, self._new_tables(), others)
                 elif type(message) is Done or type(message) is Failed or type(message) is Again:
                     if run.is_executed and not isinstance(message, Again) and message.state is None:
-                        depend_on_everything(self.db)  # its host has ended, and what it read is not known
+                        return self._without_state(run, message)
                     return message
                 elif type(message) is Log:
                     self._log(message.lines)
@@ -287,12 +297,24 @@ class Execution:
                     await self.received(message)
         except BaseException:
             run.cancel()
+            if run.is_executed:
+                depend_on_everything(self.db)  # what it has read is not known
             raise
         finally:
             running.end(run)
             deadlines.forget(run)
             for task in self._operations or ():
                 task.cancel()
+
+    def _without_state(self, run: Run, message: Done | Failed) -> Failed | Again:
+        """What becomes of a run whose host has ended, as its last message: what it has read is not known.
+
+        A mutation that has failed is not committed, and nobody watches it.
+        """
+        if type(message) is Failed and self.kind == "mutation":
+            depend_on_everything(self.db)
+            return message
+        return Again(id=run.id, needs_engine=True)
 
     def _absorb(self, state: TransactionState) -> None:
         try:

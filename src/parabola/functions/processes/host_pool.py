@@ -62,7 +62,7 @@ class ExecutorSource(Protocol):
         """Hosts that are made from now on execute; False where nothing changes. Raises `LoadFailure`."""
 
     def stop_executing(self) -> Callable[[], Awaitable[None]]:
-        """Hosts that are made from now on do not; what is to be called when the others have ended."""
+        """Hosts that are made from now on do not; what is to be called when the others get no more runs."""
 
 
 class DeterministicPool:

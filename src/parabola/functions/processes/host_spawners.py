@@ -29,7 +29,7 @@ class Spawner(Protocol):
         """
 
     def stop_executing(self) -> Callable[[], Awaitable[None]]:
-        """Hosts that are made from now on do not; what is to be called when the others have ended."""
+        """Hosts that are made from now on do not; what is to be called when the others get no more runs."""
 
     async def analyst(self) -> HostConnection | None:
         """A loaded host that only analyses, where there is one anyway."""
@@ -53,6 +53,8 @@ class ProcessSpawner:
         self._step_limit = step_limit
         self._relay_argv = relay_argv
         self._relay: RelayProcess | None = None
+        self._retiring: list[RelayProcess] = []
+        """Those whose last hosts have not ended yet."""
 
     async def execute(self) -> bool:
         """From now on hosts for queries and mutations are behind a relay, which executes their transactions;
@@ -66,7 +68,15 @@ class ProcessSpawner:
     def stop_executing(self) -> Callable[[], Awaitable[None]]:
         """Further hosts are on their own again."""
         relay, self._relay = self._relay, None
-        return _nothing if relay is None else relay.close
+        if relay is None:
+            return _nothing
+        self._retiring.append(relay)
+
+        async def retire() -> None:
+            await relay.retire()
+            self._retiring.remove(relay)
+
+        return retire
 
     def _usable_relay(self) -> RelayProcess | None:
         return None if self._relay is None or self._relay.is_closed else self._relay
@@ -74,20 +84,23 @@ class ProcessSpawner:
     async def spawn(self, purpose: Purpose) -> HostConnection:
         """Start a process and load the modules in it."""
         is_action = purpose == "action"
-        host = await HostProcess.spawn(
-            self._command(purpose),
-            step_limit=None if is_action else self._step_limit,
-            relay=None if is_action else self._usable_relay(),
-        )
-        return await _load(host, self._bundle)
+        while True:
+            relay = None if is_action else self._usable_relay()
+            host = await HostProcess.spawn(
+                self._command(purpose), step_limit=None if is_action else self._step_limit, relay=relay
+            )
+            await _load(host, self._bundle)
+            if is_action or relay is self._usable_relay():
+                return host
+            await host.close()  # meanwhile hosts have begun to execute, or do so no more
 
     async def analyst(self) -> None:
         """Analysing is left to the hosts that run."""
 
     async def close(self) -> None:
-        """End the relay, if there is one."""
-        if self._relay is not None:
-            await self._relay.close()
+        """End the relays that there are."""
+        relays = self._retiring if self._relay is None else [*self._retiring, self._relay]
+        await asyncio.gather(*(relay.close() for relay in relays))
 
 
 class ZygoteSpawner:

@@ -18,6 +18,11 @@ __all__ = ["RelayProcess"]
 _log: Final = logging.getLogger(__name__)
 
 
+CLOSING_SECONDS: Final = 1.0
+LAST_RUNS_SECONDS: Final = 60.0
+"""How long hosts that get no more runs may go on with those they have, or wait for others, as one apart does."""
+
+
 class RelayProcess:
     """One relay, for all hosts of a runtime."""
 
@@ -70,12 +75,19 @@ class RelayProcess:
             _log.warning("The relay of executors ended; its hosts are started anew.")
         self._process.close()
 
+    async def retire(self) -> None:
+        """Take no more hosts, and end with the last one."""
+        await self._end(LAST_RUNS_SECONDS)
+
     async def close(self) -> None:
         """End it. Hosts end before."""
+        await self._end(CLOSING_SECONDS)
+
+    async def _end(self, seconds: float) -> None:
         self.is_closed = True
         self._control.close()
         try:
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(seconds):
                 await asyncio.shield(self._watch)
         except TimeoutError:
             self._process.kill()

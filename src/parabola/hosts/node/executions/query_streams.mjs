@@ -33,6 +33,12 @@ export class QueryStreams {
     return this.#streams.get(id);
   }
 
+  /** Whether user code may yet leave one of them with rows that it never gets. */
+  get areUnderWay() {
+    for (const stream of this.#streams.values()) if (stream.isUnderWay) return true;
+    return false;
+  }
+
   /** @param {number} id */
   drop(id) {
     this.#streams.delete(id);
@@ -101,6 +107,11 @@ export class QueryStream {
     this.#position = 0;
     this.#fetched += values.length;
     this.#exhausted = done || values.length === 0;
+  }
+
+  /** Whether rows were asked for, and not all of them taken. */
+  get isUnderWay() {
+    return this.inFlight || this.needsCleanup;
   }
 
   /** Whether the engine holds rows as read that user code never got. */

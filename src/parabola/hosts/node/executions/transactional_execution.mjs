@@ -108,6 +108,8 @@ export class TransactionalExecution extends FunctionRun {
       const lines = this.logs.take();
       if (lines.length > 0) this.host.channel.send({ type: "log", id: this.id, lines });
     }
+    // A transaction that is run elsewhere cannot be handed over in the middle of a query.
+    if (this.#streams.areUnderWay) more += ',"isReading":true';
     this.host.channel.sendText(`{"type":"syscall","id":${this.id},"calls":[${calls.join(",")}]${more}}`);
   }
 

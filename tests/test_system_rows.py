@@ -17,6 +17,7 @@ from parabola.database.model.schema_rows import StagedValidator, StoredSchema, V
 from parabola.database.model.shown_rows import JobState, ScheduledJob, StoredFile
 from parabola.database.model.system_rows import SystemRow
 from parabola.database.model.table_rows import IndexRow, TableRow
+from parabola.database.upkeep.members import NodeRow
 from parabola.functions.calls.session_requests import SessionResult
 from parabola.functions.deployed.component_rows import ComponentRow
 from parabola.functions.deployed.cron_rows import CronJobLog, CronJobRow, NextRun
@@ -58,6 +59,7 @@ ROWS: dict[str, type[SystemRow]] = {
     "_file_storage": StoredFile,
     "_function_handles": FunctionHandle,
     "_index": IndexRow,
+    "_nodes": NodeRow,
     "_modules": ModuleRow,
     "_scheduled_jobs": ScheduledJob,
     "_schema_validation_progress": ValidationProgress,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
@@ -212,6 +213,11 @@ class Backend:
         """Begin no more scheduled functions and crons."""
         self.scheduler.hold()
         self.crons.hold()
+        self._leaving = asyncio.create_task(self._leave())
+
+    async def _leave(self) -> None:
+        with contextlib.suppress(ParabolaError):
+            await self.database.members.leave()
 
     async def jobs_idle(self) -> None:
         """Returns when none of these runs."""

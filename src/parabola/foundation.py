@@ -114,7 +114,7 @@ async def _open(directory: Path, config: BackendConfig) -> Database:
     secret = bytes.fromhex(config.instance_secret)
     log = await open_node_log(config.node, config.instance_name, secret, config.clock)
     try:
-        return await open_node(directory, log, config.database, clock=log.now_ns)
+        return await open_node(directory, log, config.database, is_member=True, clock=log.now_ns)
     except BaseException:
         await log.close()
         raise

@@ -38,12 +38,14 @@ from parabola.database.upkeep.bootstrap import add_missing_system_tables, first_
 from parabola.database.upkeep.checkpointing import Checkpointing
 from parabola.database.upkeep.inspection import Inspection
 from parabola.database.upkeep.joining import check_place, join
+from parabola.database.upkeep.members import Alone, Members
+from parabola.database.upkeep.membership import Membership
 from parabola.database.upkeep.running_time import JUMP_SECONDS, NS_PER_SECOND, RunningTime, seconds_since_boot
 from parabola.database.upkeep.vacuum import RUNNING_TIME, Retention, Vacuum
 from parabola.database.usage import Limits, Usage
 from parabola.values.errors import OutOfRetention
 
-__all__ = ["CommitListener", "Database", "ExecutorStart", "Follower"]
+__all__ = ["CommitListener", "Database", "ExecutorStart", "Follower", "NodeIdentity"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -51,6 +53,13 @@ FORGOTTEN_AT_A_TIME: Final = 500
 """Commits that are forgotten before others get a turn of the event loop."""
 
 T = TypeVar("T")
+
+
+class NodeIdentity(NamedTuple):
+    """A node's name, and that of its data directory, which no other process has at the same time."""
+
+    name: str
+    home: str
 
 
 class ExecutorStart(NamedTuple):
@@ -107,6 +116,8 @@ class Database:
         self._clock = clock
         self._listeners: list[CommitListener] = []
         self._followers: list[Follower] = []
+        self.members: Members = Alone()
+        """The nodes that serve this deployment."""
         self.derived = DerivedIndexes(self)
         """The text and vector indexes."""
         self._committer = Committer(
@@ -166,12 +177,14 @@ class Database:
         counter: Callable[[], float] = seconds_since_boot,
         retention: Retention | None = None,
         settings: DatabaseSettings = DatabaseSettings(),
+        node: NodeIdentity | None = None,
     ) -> Database:
         """Opens the database a store holds, or makes a new one there, and begins to look after it.
 
         With a `log` it is that of the log, which other nodes share, and the store is this node's copy of it;
         it returns when everything is here that the log had. Raises `ReplicaLost` where the store is no copy
         of this log, which then is to be opened again with an empty store.
+        A `node` joins those that serve the deployment; raises `UnusableData` where another one has its name.
         `clock` gives nanoseconds since 1970, `counter` seconds that nobody can set. The caches of `settings`
         are the store's.
         """
@@ -218,6 +231,10 @@ class Database:
                 await database.catch_up()
                 await database._ids.fill()
             await add_missing_system_tables(database)
+            if log is not None and node is not None:
+                membership = Membership(database, log, node.name, node.home)
+                database.members = membership
+                await membership.join()
         except BaseException:
             await database.close()
             raise
@@ -570,6 +587,7 @@ class Database:
 
     async def close(self) -> None:
         """Makes everything durable and closes the store. Further commits fail."""
+        await self.members.close()
         for service in (self._backfill, self._vacuum, self._inspection, self._checkpointing):
             if service is not None:
                 await service.close()

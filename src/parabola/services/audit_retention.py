@@ -26,7 +26,7 @@ class AuditRetention(Retention):
     """Removes old lines from time to time, until closed."""
 
     def __init__(self, database: Database, settings: ServiceSettings) -> None:
-        super().__init__(_SOURCE, CLEANING_SECONDS)
+        super().__init__(_SOURCE, CLEANING_SECONDS, database.members)
         self._database = database
         self._settings = settings
 

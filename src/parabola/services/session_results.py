@@ -32,7 +32,7 @@ class SessionResults(Retention):
     """Removes old results from time to time, until closed."""
 
     def __init__(self, database: Database, settings: ServiceSettings) -> None:
-        super().__init__(_SOURCE, CLEANING_SECONDS)
+        super().__init__(_SOURCE, CLEANING_SECONDS, database.members)
         self._database = database
         self._settings = settings
         # Creation time up to which rows were looked at for having changed nothing. What an earlier run has

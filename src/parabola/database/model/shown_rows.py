@@ -53,6 +53,8 @@ class ScheduledJob(SystemRow, frozen=True, kw_only=True, rename="camel"):
     lane: str | UnsetType = UNSET
     next_ts: Int64 | UnsetType = UNSET
     completed_ts: float | UnsetType = UNSET
+    node: str | UnsetType = UNSET
+    """On which life of which node an action runs."""
 
     @property
     def target_component(self) -> str:

@@ -108,6 +108,7 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "_file_owner": _table(257),
     "_admin_keys": _table(258),
     "_staged_validators": _table(260, by_table=("tableName",)),
+    "_nodes": _table(270),
     "_audit_lines": _table(259, by_ts=("ts", "position")),
 }
 

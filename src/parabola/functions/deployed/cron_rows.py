@@ -56,6 +56,8 @@ class NextRun(SystemRow, frozen=True, kw_only=True, rename="camel"):
     state: Literal["pending", "inProgress"]
     next_ts: Int64
     prev_ts: Int64 | UnsetType | None = UNSET
+    node: str | UnsetType = UNSET
+    """On which life of which node an action runs."""
 
     @property
     def due_ns(self) -> int:

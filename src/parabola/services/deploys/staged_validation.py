@@ -8,6 +8,7 @@ begins it again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,12 +70,17 @@ class StagedValidation:
             self._changed.clear()
             try:
                 while pending := await self._pending():
+                    if not await self._database.members.is_keeper():
+                        break
                     await self._look_through(*pending[0])
             except ParabolaError as error:
                 _log.warning("A staged validator could not be held against its table: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                await self._changed.wait()
+                # The node that does it for all may go.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY_SECONDS if pending else None):
+                        await self._changed.wait()
 
     async def _pending(self) -> list[tuple[str, StagedValidator]]:
         """What is pending, after the id of the component whose it is."""

@@ -81,9 +81,10 @@ class FileGarbage:
             _log.warning("The store of files could not be looked through: %s", error)
 
     async def _sweep_for_ever(self) -> None:
-        settled = self._store.left_before
+        settled = None if self._database.is_shared else self._store.left_before
         while True:
-            await self.sweep(self._settled() if settled is None else settled)
+            if await self._database.members.is_keeper():
+                await self.sweep(self._settled() if settled is None else settled)
             await asyncio.sleep(SWEEP_INTERVAL_SECONDS)
             settled = None
 
@@ -95,12 +96,12 @@ class FileGarbage:
             if change.old is None or change.table.name not in (FILES, TABLES):
                 continue
             if change.table.name == FILES:
-                if change.new is None:
+                if change.new is None and self._database.members.owns(change.id):
                     self._spawn(self._remove(StoredFile.of(change.old).key))
                 continue
             old = table_of_row(change.old.value)
             is_kept = change.new is not None and table_of_row(change.new.value).state in ("active", "hidden")
-            if old.name == FILES and not is_kept:
+            if old.name == FILES and not is_kept and self._database.members.owns(change.id):
                 self._spawn(self._collect_table(old.tablet_id, ts - 1))
 
     async def _collect_table(self, tablet_id: int, ts: int) -> None:

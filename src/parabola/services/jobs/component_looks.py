@@ -79,6 +79,11 @@ class ComponentLooks(Generic[T]):
             self._drop(self._ids)
         self._ids = None
 
+    def look_anew(self) -> None:
+        """Look at everything again, now: what is of interest has become something else."""
+        self.forget()
+        self.wake()
+
     async def _in(self, component_id: str, now: int, most: int) -> Found[T]:
         known = self._known.get(component_id)
         if known is not None:

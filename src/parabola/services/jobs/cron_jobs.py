@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from msgspec import UnsetType
+
 from parabola.database.model.system_rows import stored
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call, RequestContext
@@ -34,6 +36,7 @@ from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.jobs.cron_schedule import IntervalSchedule, Schedule, parse_schedule
 from parabola.values.encoding import Int64, encode
 from parabola.values.errors import BadRequest
+from parabola.values.placeholders import UNDEFINED
 from parabola.values.sizes import humanize
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ __all__ = [
     "log_run",
     "put_back",
     "runs_between",
+    "runs_on",
     "start_run",
     "update_crons",
 ]
@@ -180,15 +184,23 @@ async def find_cron_job(tx: Snapshot, next_run_id: str, component_path: str) -> 
     return None if run is None or row is None else _job(CronJobRow.of(row), run, component_path)
 
 
-async def start_run(tx: Transaction, job: CronJob) -> None:
-    """Mark an action as started."""
-    running = {"state": "inProgress", "prevTs": Int64(job.next_ts), "nextTs": Int64(RUNNING)}
+async def start_run(tx: Transaction, job: CronJob, node: str) -> None:
+    """Mark an action as started on a node."""
+    running = {"state": "inProgress", "prevTs": Int64(job.next_ts), "nextTs": Int64(RUNNING), "node": node}
     await tx.patch_system(job.next_run_id, running)
 
 
 async def put_back(tx: Transaction, job: CronJob) -> None:
     """Make a run that has been marked as started due again."""
-    await tx.patch_system(job.next_run_id, {"state": "pending", "nextTs": Int64(job.next_ts)})
+    due = {"state": "pending", "nextTs": Int64(job.next_ts), "node": UNDEFINED}
+    await tx.patch_system(job.next_run_id, due)
+
+
+async def runs_on(tx: Snapshot, job: CronJob, node: str | UnsetType) -> bool:
+    """Whether the run of an action that was begun on a node is still that one's."""
+    row = await tx.get_system(job.next_run_id)
+    run = None if row is None else NextRun.of(row)
+    return run is not None and run.state == "inProgress" and run.node == node
 
 
 async def advance(tx: Transaction, job: CronJob, kept: int, now_ns: int) -> None:
@@ -209,9 +221,8 @@ async def advance(tx: Transaction, job: CronJob, kept: int, now_ns: int) -> None
             await _insert_log(tx, job, Canceled(num_canceled=float(skipped)), [], 0.0, kept, now_ns)
     else:
         following = job.schedule.next_after(max(now, last))
-    await tx.patch_system(
-        job.next_run_id, {"state": "pending", "prevTs": _ns(last), "nextTs": _ns(following)}
-    )
+    planned_next = {"state": "pending", "prevTs": _ns(last), "nextTs": _ns(following), "node": UNDEFINED}
+    await tx.patch_system(job.next_run_id, planned_next)
 
 
 async def log_run(

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from msgspec import UnsetType
+
 from parabola.functions.calls.mutations import CompanionGone
-from parabola.functions.deployed.component_rows import components_with_tables
 from parabola.functions.deployed.function_path import parse_path
 from parabola.services.jobs.component_looks import ComponentLooks, Found
 from parabola.services.jobs.cron_jobs import (
@@ -23,15 +24,19 @@ from parabola.services.jobs.cron_jobs import (
     log_run,
     put_back,
     runs_between,
+    runs_on,
     start_run,
 )
 from parabola.services.jobs.due_loop import Due, DueLoop
+from parabola.services.jobs.interrupted import Interrupted
+from parabola.services.jobs.own_work import own
 from parabola.services.settings import ServiceSettings
 from parabola.values.errors import Overloaded, ParabolaError, RateLimited, ServerShutdown
 
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
     from parabola.database.transaction import Transaction
+    from parabola.database.upkeep.members import Members
     from parabola.functions.deployed.cron_rows import NextRun
     from parabola.functions.engine import FunctionRunner
     from parabola.functions.outcomes.results import FunctionResult
@@ -53,16 +58,15 @@ class Crons:
         self._runner = runner
         self._kept = settings.cron_runs_kept
         self._database = runner.database
-        self._looks = ComponentLooks(runner.database, _due_runs)
+        self._looks = ComponentLooks(runner.database, partial(_due_runs, runner.database.members.owns))
         self._loop = DueLoop(runner.database, self._look, settings.crons_at_once, "crons", self._looks.forget)
         self._looks.wake = self._loop.wake
+        runner.database.members.on_change(self._looks.look_anew)
+        self._interrupted = Interrupted(runner.database, self._end_interrupted)
 
     async def start(self) -> None:
         """Close what the end of the last process interrupted, then run what is due."""
-        for component_id in components_with_tables(self._database.registry):
-            view = self._database.begin().view(component_id)
-            for row in await runs_between(view, RUNNING - 1, RUNNING, 10_000):
-                await self._end(component_id, row.id, INTERRUPTED_TEXT, 0.0)
+        await self._interrupted.start()
         self._loop.start()
 
     def hold(self) -> None:
@@ -79,7 +83,16 @@ class Crons:
 
     async def close(self) -> None:
         """Stop."""
+        await self._interrupted.close()
         await self._loop.close()
+
+    async def _end_interrupted(self, component_id: str) -> None:
+        """Close the runs of actions on nodes that are gone."""
+        present = self._database.members.present
+        view = self._database.begin().view(component_id)
+        for row in await runs_between(view, RUNNING - 1, RUNNING, 10_000):
+            if row.node not in present:
+                await self._end(component_id, row.id, INTERRUPTED_TEXT, 0.0, row.node)
 
     async def _look(self, _: Snapshot, now: int, most: int) -> Due:
         runs, next_ts = await self._looks.look(now, most)
@@ -129,7 +142,9 @@ class Crons:
 
     async def _run_action(self, component_id: str, job: CronJob) -> None:
         began = time.perf_counter()
-        if not await self._database.transact(partial(_start, component_id, job), source=_SOURCE):
+        node = self._database.members.incarnation
+        start = partial(_start, self._database.members, component_id, job)
+        if not await self._database.transact(start, source=_SOURCE):
             return
         outcome: FunctionResult | str
         try:
@@ -146,21 +161,28 @@ class Crons:
         seconds = time.perf_counter() - began
         while True:
             try:
-                await self._end(component_id, job.next_run_id, outcome, seconds)
+                await self._end(component_id, job.next_run_id, outcome, seconds, node)
                 return
             except ParabolaError as error:
                 _log.warning("The end of the cron job %s is not yet noted: %s", job.name, error)
             await asyncio.sleep(_BACKOFF_SECONDS)
 
     async def _end(
-        self, component_id: str, next_run_id: str, result: FunctionResult | str, seconds: float
+        self,
+        component_id: str,
+        next_run_id: str,
+        result: FunctionResult | str,
+        seconds: float,
+        node: str | UnsetType | None = None,
     ) -> None:
-        """Plan the next run and keep how this one went, unless the job is gone."""
+        """Plan the next run and keep how this one went, unless the job is gone, or does not run (any more) on
+        the `node` on which it was begun.
+        """
 
         async def end(root: Transaction) -> None:
             tx = root.view(component_id)
             job = await find_cron_job(tx, next_run_id, "")
-            if job is not None:
+            if job is not None and (node is None or await runs_on(tx, job, node)):
                 now_ns = self._database.now_ts()
                 await log_run(tx, job, result, seconds, self._kept, now_ns)
                 await advance(tx, job, self._kept, now_ns)
@@ -168,17 +190,22 @@ class Crons:
         await self._database.transact(end, source=_SOURCE)
 
 
-async def _due_runs(view: Snapshot, now: int, most: int) -> Found[NextRun]:
-    due = await runs_between(view, RUNNING, now, most)
+async def _due_runs(owns: Callable[[str], bool], view: Snapshot, now: int, most: int) -> Found[NextRun]:
+    due = await own(owns, most, partial(runs_between, view), now, lambda run: run.due_ns)
     return Found(due, next((run.due_ns for run in await runs_between(view, now, _FAR_FUTURE, 1)), None))
 
 
-async def _start(component_id: str, job: CronJob, root: Transaction) -> bool:
-    """Mark an action as started, unless something about the job has changed; whether it may run."""
+async def _start(members: Members, component_id: str, job: CronJob, root: Transaction) -> bool:
+    """Mark an action as started, unless something about the job has changed, or this node was taken for gone;
+    whether it may run.
+    """
+    node = members.incarnation
+    if not await members.depend(root):
+        return False
     tx = root.view(component_id)
     if await find_cron_job(tx, job.next_run_id, job.component_path) != job:
         return False
-    await start_run(tx, job)
+    await start_run(tx, job, node)
     return True
 
 

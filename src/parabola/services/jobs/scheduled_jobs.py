@@ -130,22 +130,22 @@ async def current_job(tx: Snapshot, id: str) -> ScheduledJob | None:
     return None if row is None else ScheduledJob.of(row)
 
 
-async def start_job(tx: Transaction, job: ScheduledJob, *, lane: str) -> None:
-    """Mark a job as running. An action is never started again from now on; a mutation is seen so by itself
-    alone, until its commit.
+async def start_job(tx: Transaction, job: ScheduledJob, *, node: str | None = None) -> None:
+    """Mark a job as running. An action, which begins on a `node`, is never started again from now on; a
+    mutation is seen so by itself alone, until its commit.
     """
-    started = {"nextTs": Int64(RUNNING)} if lane == ACTIONS else {}
+    started = {} if node is None else {"nextTs": Int64(RUNNING), "node": node}
     await tx.patch_system(job.id, {"state": stored(IN_PROGRESS), **started})
 
 
 async def postpone_job(tx: Transaction, job: ScheduledJob, until_ns: int) -> None:
     """Let a job that has not run be due at another time."""
-    await tx.patch_system(job.id, {"state": stored(PENDING), "nextTs": Int64(until_ns)})
+    await tx.patch_system(job.id, {"state": stored(PENDING), "nextTs": Int64(until_ns), "node": UNDEFINED})
 
 
 async def end_job(tx: Transaction, job: ScheduledJob, state: JobState, now_ms: float) -> None:
     """Give a job its last state."""
-    ended = {"state": stored(state), "completedTs": now_ms, "nextTs": UNDEFINED}
+    ended = {"state": stored(state), "completedTs": now_ms, "nextTs": UNDEFINED, "node": UNDEFINED}
     await tx.patch_system(job.id, ended)
 
 

@@ -21,6 +21,8 @@ from parabola.functions.syscalls.table import ACTIONS as IN_ACTIONS
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.services.jobs.component_looks import ComponentLooks, Found
 from parabola.services.jobs.due_loop import Due, DueLoop
+from parabola.services.jobs.interrupted import Interrupted
+from parabola.services.jobs.own_work import own
 from parabola.services.jobs.scheduled_jobs import (
     ACTIONS,
     MUTATIONS,
@@ -46,6 +48,7 @@ from parabola.values.errors import Overloaded, ParabolaError, RateLimited, Serve
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
     from parabola.database.transaction import Transaction
+    from parabola.database.upkeep.members import Members
     from parabola.functions.calls.execution import Execution
     from parabola.functions.engine import FunctionRunner
     from parabola.functions.outcomes.results import FunctionResult
@@ -56,6 +59,8 @@ CLEANING_SECONDS: Final = 600.0
 SUCCESS: Final = JobState(type="success")
 BATCH: Final = 200
 """Rows of one transaction that tidies up."""
+RUNNING_AT_MOST: Final = 10_000
+"""Actions that may be looked at, of all nodes together."""
 INTERRUPTED_TEXT: Final = "Transient error while executing action"
 NO_HOST_PAUSE_SECONDS: Final = 1.0
 """An action that found no host free for long enough is tried again after this."""
@@ -84,12 +89,14 @@ class Scheduler:
             (MUTATIONS, settings.scheduled_mutations_at_once),
             (ACTIONS, actions_at_once),
         ):
-            looks = ComponentLooks(runner.database, partial(_due_jobs, lane))
+            looks = ComponentLooks(runner.database, partial(_due_jobs, lane, runner.database.members.owns))
             loop = DueLoop(
                 runner.database, partial(self._look, looks), most, f"scheduled {lane}s", looks.forget
             )
             looks.wake = loop.wake
+            runner.database.members.on_change(looks.look_anew)
             self._loops.append(loop)
+        self._interrupted = Interrupted(runner.database, self._fail_interrupted)
         self._faults: dict[str, int] = {}
         self._cleaner: asyncio.Task[None] | None = None
 
@@ -105,12 +112,7 @@ class Scheduler:
         deployment = self._runner.active.deployment
         while await self._database.transact(lambda tx: give_lanes(tx, deployment, BATCH), source=_SOURCE):
             pass
-        for component_id in components_with_tables(self._database.registry):
-            while jobs := await jobs_between(
-                self._database.begin().view(component_id), ACTIONS, RUNNING - 1, RUNNING, BATCH
-            ):
-                for job in jobs:
-                    await self._end(component_id, job.id, failed_state(INTERRUPTED_TEXT))
+        await self._interrupted.start()
         for loop in self._loops:
             loop.start()
         self._cleaner = asyncio.create_task(self._clean_up(), name="scheduler clean-up")
@@ -130,9 +132,10 @@ class Scheduler:
         return [await loop.settle() for loop in self._loops]
 
     async def close(self) -> None:
-        """Stop. Jobs that were running are begun again, or failed, at the next start."""
+        """Stop. Jobs that were running are begun again, or failed, at the next start or by another node."""
         if self._cleaner is not None:
             self._cleaner.cancel()
+        await self._interrupted.close()
         await asyncio.gather(*(loop.close() for loop in self._loops))
 
     # Operations
@@ -196,6 +199,21 @@ class Scheduler:
             raise
         self._faults.pop(job.id, None)
 
+    async def _fail_interrupted(self, component_id: str) -> None:
+        """Fail the actions that ran on nodes which are gone."""
+        members = self._database.members
+
+        async def end(root: Transaction) -> bool:
+            tx = root.view(component_id)
+            running = await jobs_between(tx, ACTIONS, RUNNING - 1, RUNNING, RUNNING_AT_MOST)
+            gone = [job for job in running if job.node not in members.present]
+            for job in gone[:BATCH]:
+                await end_job(tx, job, failed_state(INTERRUPTED_TEXT), self._database.now_ms())
+            return len(gone) > BATCH
+
+        while await self._database.transact(end, source=_SOURCE):
+            pass
+
     async def _run_mutation(self, component_id: str, job: ScheduledJob) -> None:
         try:
             result = await self._runner.mutation(
@@ -207,7 +225,8 @@ class Scheduler:
             await self._end(component_id, job.id, failed_state(_text(result)))
 
     async def _run_action(self, component_id: str, job: ScheduledJob) -> None:
-        if not await self._database.transact(partial(_start, component_id, job), source=_SOURCE):
+        start = partial(_start, self._database.members, component_id, job)
+        if not await self._database.transact(start, source=_SOURCE):
             return
         try:
             result = await self._runner.action(call_of(job, component_id))
@@ -262,16 +281,22 @@ class Scheduler:
     async def _clean_up(self) -> None:
         while True:
             with contextlib.suppress(ParabolaError):
-                before_ms = self._database.clock_before(self._settings.finished_jobs_seconds) / 1e6
-                for component_id in components_with_tables(self._database.registry):
-                    remove = partial(_forget, component_id, before_ms)
-                    while await self._database.transact(remove, source=_SOURCE):
-                        pass
+                if await self._database.members.is_keeper():
+                    await self._forget_ended()
             await asyncio.sleep(CLEANING_SECONDS)
 
+    async def _forget_ended(self) -> None:
+        before_ms = self._database.clock_before(self._settings.finished_jobs_seconds) / 1e6
+        for component_id in components_with_tables(self._database.registry):
+            remove = partial(_forget, component_id, before_ms)
+            while await self._database.transact(remove, source=_SOURCE):
+                pass
 
-async def _due_jobs(lane: str, view: Snapshot, now: int, most: int) -> Found[ScheduledJob]:
-    due = await jobs_between(view, lane, RUNNING, now, most)
+
+async def _due_jobs(
+    lane: str, owns: Callable[[str], bool], view: Snapshot, now: int, most: int
+) -> Found[ScheduledJob]:
+    due = await own(owns, most, partial(jobs_between, view, lane), now, lambda job: job.due_ns or 0)
     coming = await jobs_between(view, lane, now, _FAR_FUTURE, 1)
     return Found(due, next((job.due_ns for job in coming), None))
 
@@ -280,13 +305,18 @@ async def _forget(component_id: str, before_ms: float, tx: Transaction) -> int:
     return await remove_ended_jobs(tx.view(component_id), before_ms, BATCH)
 
 
-async def _start(component_id: str, job: ScheduledJob, root: Transaction) -> bool:
-    """Mark an action as started, unless it has been cancelled; whether it may run."""
+async def _start(members: Members, component_id: str, job: ScheduledJob, root: Transaction) -> bool:
+    """Mark an action as started, unless it has been cancelled, or this node taken for gone; whether it may
+    run.
+    """
+    node = members.incarnation
+    if not await members.depend(root):
+        return False
     tx = root.view(component_id)
     current = await current_job(tx, job.id)
     if current is None or current.state.type != "pending":
         return False
-    await start_job(tx, current, lane=ACTIONS)
+    await start_job(tx, current, node=node)
     return True
 
 
@@ -303,7 +333,7 @@ class _JobState:
         job = await current_job(transaction, self._id)
         if job is None or job.state.type != "pending":
             raise CompanionGone
-        await start_job(transaction, job, lane=MUTATIONS)
+        await start_job(transaction, job)
 
     async def finish(self, transaction: Transaction) -> None:
         transaction = transaction.view(self._component_id)

@@ -186,8 +186,8 @@ class Backend:
     # The end
 
     async def until_data_is_lost(self) -> None:
-        """Returns never. Raises `DataDirectoryLost` soon after the data directory was deleted or replaced, and
-        `ReplicaLost` at once when the copy of the data is not what the shared log says: then it is to be
+        """Returns never. Raises `DataDirectoryLost` soon after the data directory was deleted or replaced,
+        and `ReplicaLost` at once when the copy of the data is not what the shared log says: then it is to be
         opened again.
         """
         lost = asyncio.Event()

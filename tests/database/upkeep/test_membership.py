@@ -68,6 +68,13 @@ async def nodes(*names: str) -> AsyncIterator[tuple[MemoryLogServer, list[Node]]
             await node.database.close()
 
 
+def kill(node: Node) -> None:
+    """It does nothing any more, and hears of nothing."""
+    node.members._stop_listening()
+    assert node.members._task is not None
+    node.members._task.cancel()
+
+
 async def until(node: Node, is_so: Callable[[], bool]) -> None:
     """Returns when something is so that comes with a change of the members."""
     changed = asyncio.Event()
@@ -150,7 +157,7 @@ async def test_two_nodes_cannot_have_one_name() -> None:
 async def test_a_node_that_was_killed_comes_back_at_once_in_its_own_directory() -> None:
     async with nodes("a", "b") as (server, [_, b]):
         killed = b.members.incarnation
-        b.line.is_cut = True
+        kill(b)
         again = await joined(server, "b")
         await again.database.catch_up()
         assert killed not in again.members.present
@@ -160,7 +167,7 @@ async def test_a_node_that_was_killed_comes_back_at_once_in_its_own_directory() 
 async def test_a_node_that_was_killed_comes_back_elsewhere_when_it_is_taken_for_gone() -> None:
     async with nodes("a", "b") as (server, [_, b]):
         killed = b.members.incarnation
-        b.line.is_cut = True
+        kill(b)
         again = await joined(server, "b", "elsewhere")
         assert killed not in again.members.present
         await again.database.close()

@@ -20,7 +20,7 @@ _log: Final = logging.getLogger(__name__)
 
 CLOSING_SECONDS: Final = 1.0
 LAST_RUNS_SECONDS: Final = 60.0
-"""How long hosts that get no more runs may go on with those they have, or wait for others, as one apart does."""
+"""How long hosts that get no more runs may go on with what they have; one that is kept apart may wait."""
 
 
 class RelayProcess:

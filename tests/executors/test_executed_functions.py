@@ -28,6 +28,7 @@ MOST_CALLS = 1200
 """Calls of functions, also of those in C, that a transfer may cost the engine."""
 
 SOURCE = """
+import asyncio
 from parabola import MutationCtx, QueryCtx, internal, mutation, query
 
 @mutation
@@ -64,6 +65,17 @@ async def open_then_count(ctx: MutationCtx, number: int) -> int:
     count = await ctx.run_query("bank:count", {})
     await ctx.db.insert("accounts", {"number": number + 1, "balance": 100})
     return count + len(await ctx.db.query("accounts").collect())
+
+@mutation
+async def open_despite(ctx: MutationCtx, texts: list[str]) -> list[str]:
+    await ctx.db.insert("accounts", {"number": 1, "balance": 100})
+    said = []
+    for one in await asyncio.gather(*(ctx.db.get("notes" + text + chr(0xD800), "x") for text in texts),
+                                    return_exceptions=True):
+        said.append(str(one))
+    await ctx.db.insert("accounts", {"number": 2, "balance": 100})
+    said.append(str(await ctx.run_query("bank:count", {})))
+    return said
 
 @query
 async def count(ctx: QueryCtx) -> int:
@@ -231,6 +243,16 @@ async def test_many_operations_leave_others_their_turns(backend: Backend) -> Non
     await asyncio.gather(*(value(backend, "count") for _ in range(4)))
     await many
     assert await value(backend, "count") == 4000
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_what_cannot_be_asked_of_anybody_leaves_the_rest_as_it_was(
+    backend: Backend, number: int
+) -> None:
+    said = await value(backend, "open_despite", texts=[str(n) for n in range(number)])
+    assert len(said) == number + 1
+    assert said[-1] == "2"
+    assert await value(backend, "count") == 2
 
 
 async def test_limits_are_those_of_the_engine(backend: Backend) -> None:

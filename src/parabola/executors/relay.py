@@ -121,7 +121,7 @@ class RelayedHost:
         if "transaction" in run:
             own = self._executor.begin(run)
             if own is None:
-                self.engine.send(orjson.dumps({"type": "again", "id": run["id"]}))
+                self.engine.send(_again(run["id"], needs_engine=False))
                 return False
             self._runs[run["id"]] = own
         return True
@@ -146,6 +146,8 @@ class RelayedHost:
                     state = orjson.dumps(own.state())
                     self._end(id)
                     line = b'%b,"state":%b}' % (line.rstrip()[:-1], state)
+                    if len(line) > MAX_HOST_MESSAGE_BYTES:
+                        line = _again(id, needs_engine=True)
         self.engine.send(line)
 
     def _serve(self, id: int, own: OwnTransaction, line: bytes) -> None:
@@ -157,19 +159,26 @@ class RelayedHost:
             return
         is_reading = own.is_reading or message.get("isReading", False)
         if served is None or (served.rest and is_reading):
-            self._end(id)
-            self.host.send(orjson.dumps({"type": "cancel", "id": id}))
-            needs_engine = served is not None
-            self.engine.send(orjson.dumps({"type": "again", "id": id, "needsEngine": needs_engine}))
+            self._give_up(id, needs_engine=served is not None)
             return
         replies = orjson.dumps(served.replies)
         if not served.rest:
             self.host.send(b'{"type":"reply","id":%d,"replies":%b}' % (id, replies))
             return
+        handed_over = orjson.dumps({**message, "calls": served.rest, "state": own.state()})
+        if len(handed_over) > MAX_HOST_MESSAGE_BYTES:
+            self._give_up(id, needs_engine=True)
+            return
         if served.replies:
             self._held[id] = replies[1:-1]
-        self.engine.send(orjson.dumps({**message, "calls": served.rest, "state": own.state()}))
+        self.engine.send(handed_over)
         self._end(id)
+
+    def _give_up(self, id: int, *, needs_engine: bool) -> None:
+        """The engine runs the function, from its beginning."""
+        self._end(id)
+        self.host.send(orjson.dumps({"type": "cancel", "id": id}))
+        self.engine.send(_again(id, needs_engine=needs_engine))
 
     def _end(self, id: int) -> None:
         own = self._runs.pop(id, None)
@@ -184,6 +193,10 @@ class RelayedHost:
         self.host.close()
         if not self.ended.done():
             self.ended.set_result(None)
+
+
+def _again(id: int, *, needs_engine: bool) -> bytes:
+    return orjson.dumps({"type": "again", "id": id, "needsEngine": needs_engine})
 
 
 async def serve(control: socket.socket) -> None:

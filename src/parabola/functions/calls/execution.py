@@ -279,6 +279,9 @@ class Execution:
                         if message.state is not None:
                             self._absorb(message.state)
                             run.is_executed = False
+                        elif run.is_executed:  # the engine's transaction has nothing of what was done so far
+                            run.cancel()
+                            return Again(id=run.id)
                         if message.logs:
                             self._log(message.logs)  # these stand before the lines of functions called now
                         user_ms = message.user_ms

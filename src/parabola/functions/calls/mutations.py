@@ -102,7 +102,7 @@ class Mutations:
         runner, database = self._runner, self._runner.database
         call, session, companion = request.call, request.session, request.companion
         line = runner.starting_line(active, call)
-        async with nullcontext() if line is None else line.place(first=turn.waited):
+        async with nullcontext() if line is None else line.place(first=turn.waited or turn.in_lane):
             transaction = database.begin(writable=True)
             attempt = runner.attempt(active, call, transaction, losses=losses)
             if session is not None:

@@ -18,12 +18,12 @@ import orjson
 from parabola.authoring.context import MutationCtx, QueryCtx, SyncMutationCtx, SyncQueryCtx
 from parabola.authoring.query_builder import BaseQuery
 from parabola.hosts.python.event_loop import FunctionLoop
-from parabola.hosts.python.executor import OwnTransaction, Served
+from parabola.hosts.python.executor import OwnTransaction
 from parabola.hosts.python.frames import describe_error, type_name, user_frames
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.function_run import FunctionRun, reply_error
 from parabola.hosts.python.greenlets import run_in_greenlet, wait_in_greenlet
-from parabola.hosts.python.outgoing import UnwritableMessage, encode_message
+from parabola.hosts.python.outgoing import UnwritableMessage, encode_message, mended
 from parabola.hosts.python.steps import FunctionTimedOut, Steps
 from parabola.values.encoding import dumps
 from parabola.values.errors import BadRequest
@@ -230,12 +230,16 @@ class Transaction(FunctionRun):
         if not calls or len(calls) < len(self._pending):
             return
         self._outgoing = []
-        state: Json | None = None
-        if self.own is not None:
+        own, state = self.own, None
+        if own is not None:
             try:
-                served = self.own.serve(orjson.loads(encode_message({"calls": calls}))["calls"])
+                text = encode_message({"calls": calls})
             except UnwritableMessage:
-                served = Served([], calls)
+                calls = self._refuse_unwritable(calls)
+                if not calls:
+                    return
+                text = encode_message({"calls": calls})
+            served = own.serve(orjson.loads(text)["calls"])
             if served is None or (served.rest and any(stream.is_under_way for stream in self._streams)):
                 self._begin_again(needs_engine=served is not None)  # a query cannot go on elsewhere
                 return
@@ -243,8 +247,7 @@ class Transaction(FunctionRun):
             if not served.rest:
                 self._answers = answers
                 return
-            self._held, calls = answers, served.rest
-            state = self._hand_over(self.own)
+            self._held, calls, state = answers, served.rest, own.state()
         message: Json = {"type": "syscall", "id": self.id, "calls": calls}
         if state is not None:
             message["state"] = state
@@ -252,51 +255,65 @@ class Transaction(FunctionRun):
             message["userMs"] = self.usage.user_ns / 1e6
             if self.console.lines:
                 message["logs"] = self.console.take()  # these lines stand before those of the callee
-        try:
-            self._outlet.send(message)
-        except UnwritableMessage:
-            self._flush_writable(message)
+        if self._send_what_can_be(message):
+            self._close_own()  # from here on the engine runs the transaction
 
-    def _hand_over(self, own: OwnTransaction) -> Json:
-        """From here on the engine runs the transaction."""
-        self.own = None
-        state = own.state()
-        own.close()
-        return state
+    def _close_own(self) -> None:
+        own, self.own = self.own, None
+        if own is not None:
+            own.close()
 
     def _begin_again(self, *, needs_engine: bool) -> None:
         """Nothing of the run remains; the engine runs it on a transaction of its own."""
         self._close()
+        self._close_own()
         self._forget()
         self._outlet.ended(self)
         self._outlet.send({"type": "again", "id": self.id, "needsEngine": needs_engine})
 
-    def _flush_writable(self, message: Json) -> None:
-        """Send what can be sent; the other calls fail, as if the engine had refused them."""
-        refused, sent = [], []
-        for call in message["calls"]:
+    def _send_what_can_be(self, message: Json) -> bool:
+        """Send calls, as far as they can be sent; whether any was."""
+        try:
+            self._outlet.send(message)
+            return True
+        except UnwritableMessage:
+            lines = message.pop("logs", ())
+            if lines:
+                self._outlet.send_mended({"type": "log", "id": self.id, "lines": lines})
+        if not (sent := self._refuse_unwritable(message["calls"])):
+            return False
+        try:
+            self._outlet.send({**message, "calls": sent})
+            return True
+        except UnwritableMessage:  # it is the state that is too much
+            self._begin_again(needs_engine=True)
+            return False
+
+    def _refuse_unwritable(self, calls: list[Json]) -> list[Json]:
+        """The calls that can be sent. The others fail, as if the engine had refused them."""
+        refused: list[Json] = []
+        sent: list[Json] = []
+        for call in calls:
             try:
                 encode_message(call)
             except UnwritableMessage as problem:
                 refused.append({"call": call["call"], "error": {"message": problem.message}})
             else:
                 sent.append(call)
-        if sent and not refused:  # only together they are too much
-            refused = [{"call": call["call"], "error": {"message": TOO_MUCH}} for call in sent]
+        try:
+            encode_message({"calls": sent})
+        except UnwritableMessage:  # only together they are too much
+            refused += [{"call": call["call"], "error": {"message": TOO_MUCH}} for call in sent]
             sent = []
-        if sent:
-            self._outlet.send_mended({**message, "calls": sent})
-        elif lines := message.get("logs"):
-            self._outlet.send_mended({"type": "log", "id": self.id, "lines": lines})
-        asyncio.get_running_loop().call_soon(self.receive, refused)  # not at once: it may go on for ever
+        if refused:
+            asyncio.get_running_loop().call_soon(self.receive, refused)  # not at once: it may go on for ever
+        return sent
 
     # The end
 
     def cancel(self) -> None:
         self._close()
-        if self.own is not None:
-            self.own.close()
-            self.own = None
+        self._close_own()
 
     def _finish(self, message: Json) -> None:
         self._close()
@@ -304,7 +321,15 @@ class Transaction(FunctionRun):
         self._outlet.ended(self)
         message["logs"] = self.console.lines
         if self.own is not None:
-            message["state"] = self._hand_over(self.own)
+            message["state"] = self.own.state()
+            self._close_own()
+            try:
+                self._outlet.send(message)
+                return
+            except UnwritableMessage:
+                if "state" not in mended(message):  # too much for one message
+                    self._outlet.send({"type": "again", "id": self.id, "needsEngine": True})
+                    return
         self._outlet.send_mended(message)
 
     def _forget(self) -> None:

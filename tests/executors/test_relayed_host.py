@@ -1,0 +1,120 @@
+"""What a relay makes of messages between the engine and a host, whatever these say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from database.stores import insert, opened, scan_of
+from parabola.database.database import Database
+from parabola.database.usage import Limits
+from parabola.executors import relay
+from parabola.executors.file_executor import FileExecutor
+from parabola.executors.relay import RelayedHost
+
+
+class Relayed:
+    """A relayed host with both of its sides written down."""
+
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.executor = FileExecutor()
+        file = database.persistence.file
+        assert file is not None
+        limits = {name: getattr(Limits(), name) for name in Limits.__dataclass_fields__}
+        self.executor.adopt({"file": str(file), "limits": limits})
+        self.relayed = RelayedHost(self.executor)
+        self.to_host: list[dict[str, Any]] = []
+        self.to_engine: list[dict[str, Any]] = []
+        monkeypatch.setattr(self.relayed.host, "send", lambda line: self.to_host.append(orjson.loads(line)))
+        monkeypatch.setattr(
+            self.relayed.engine, "send", lambda line: self.to_engine.append(orjson.loads(line))
+        )
+        start = database.begin().executor_start()
+        assert start is not None
+        told = start.tail.since(-1, -1, start.ts)
+        assert told is not None
+        self.relayed.from_engine(told[0])
+        self._start = start
+
+    def run(self, id: int) -> None:
+        start = self._start
+        self.relayed.from_engine(
+            orjson.dumps(
+                {
+                    "type": "run",
+                    "id": id,
+                    "kind": "query",
+                    "snapshotTs": start.ts,
+                    "now": start.creation_time,
+                    "transaction": {"registryTs": start.registry_ts, "creationTime": start.creation_time},
+                }
+            )
+        )
+
+    def says(self, type: str, id: int, **fields: Any) -> None:
+        self.relayed.from_host(orjson.dumps({"type": type, "id": id, **fields}))
+
+
+@pytest_asyncio.fixture
+async def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Relayed]:
+    async with opened(tmp_path) as database:
+        await insert(database, "t", {"n": 1.0}, {"n": 2.0})
+        relayed = Relayed(database, monkeypatch)
+        relayed.run(1)
+        yield relayed
+        relayed.executor.close()
+
+
+ROWS = {"call": 1, "op": "1.0/queryStreamNext", "args": {"queryId": 1, "query": scan_of("t"), "batch": 9}}
+ENGINES = {"call": 2, "op": "1.0/runUdf", "args": {}}
+
+
+async def test_what_the_engine_serves_is_answered_together_with_what_was_served_here(host: Relayed) -> None:
+    host.says("syscall", 1, calls=[ROWS, ENGINES])
+    [message] = host.to_engine
+    assert [call["call"] for call in message["calls"]] == [2]
+    assert message["state"]["reads"]
+    host.relayed.from_engine(b'{"type":"reply","id":1,"replies":[{"call":2,"value":null}]}')
+    assert [reply["call"] for reply in host.to_host[-1]["replies"]] == [1, 2]
+
+
+async def test_nothing_is_kept_of_a_run_that_ends_before_it_is_answered(host: Relayed) -> None:
+    host.says("syscall", 1, calls=[ROWS, ENGINES])
+    host.says("failed", 1, error={"message": "out of time"}, kind="timeout")
+    assert not host.relayed._held
+    assert not host.relayed._runs
+    assert not host.executor._open
+
+
+async def test_a_run_that_is_reading_begins_again_when_it_needs_the_engine(host: Relayed) -> None:
+    host.says("syscall", 1, calls=[ROWS])
+    host.says("syscall", 1, calls=[ENGINES], isReading=True)
+    assert host.to_engine == [{"type": "again", "id": 1, "needsEngine": True}]
+    assert host.to_host[-1] == {"type": "cancel", "id": 1}
+    assert not host.executor._open
+
+
+@pytest.mark.parametrize(
+    "calls", [None, 1, [1], [{}], [{"call": 1, "op": [], "args": {}}], [{**ROWS, "args": 1}]]
+)
+async def test_what_is_no_call_is_left_to_the_engine_to_refuse(host: Relayed, calls: Any) -> None:
+    message = {"type": "syscall", "id": 1} if calls is None else {"type": "syscall", "id": 1, "calls": calls}
+    host.relayed.from_host(orjson.dumps(message))
+    assert host.to_engine == [message]
+    host.relayed.from_engine(b'{"type":"cancel","id":1}')
+    assert not host.executor._open
+
+
+@pytest.mark.parametrize("says", ["done", "syscall"])
+async def test_a_state_that_no_message_can_hold_is_made_again_by_the_engine(
+    host: Relayed, monkeypatch: pytest.MonkeyPatch, says: str
+) -> None:
+    monkeypatch.setattr(relay, "MAX_HOST_MESSAGE_BYTES", 100)
+    host.says(says, 1, **({"calls": [ENGINES]} if says == "syscall" else {"result": None}))
+    assert host.to_engine == [{"type": "again", "id": 1, "needsEngine": True}]
+    assert not host.executor._open

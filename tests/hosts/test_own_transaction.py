@@ -1,0 +1,97 @@
+"""A host with an executor: when its transaction is the engine's, and that it is always given back."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from parabola.hosts.python.executor import Served
+from parabola.hosts.python.host import Host
+from parabola.hosts.python.outgoing import encode_message
+
+SOURCE: Final = """
+from parabola import MutationCtx, mutation
+
+@mutation
+async def write(ctx: MutationCtx) -> None:
+    await ctx.db.insert("t", {})
+
+@mutation
+async def call(ctx: MutationCtx) -> None:
+    await ctx.run_query("m:other", {})
+"""
+
+
+class Own:
+    """A transaction that serves inserts, and counts how often it is closed."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self._state = state
+        self.closed = 0
+
+    def serve(self, calls: list[dict[str, Any]]) -> Served:
+        if calls[0]["op"] == "1.0/insert":
+            return Served([{"call": call["call"], "value": {"_id": "x"}} for call in calls], [])
+        return Served([], calls)
+
+    def state(self) -> dict[str, Any]:
+        return self._state
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Executor:
+    def __init__(self, own: Own) -> None:
+        self._own = own
+
+    def adopt(self, database: dict[str, Any] | None) -> None: ...
+
+    def take_commits(self, message: dict[str, Any]) -> None: ...
+
+    def begin(self, run: dict[str, Any]) -> Own:
+        return self._own
+
+
+def said_by(function: str, own: Own) -> list[dict[str, Any]]:
+    """What the host says while it runs a function."""
+    sent: list[dict[str, Any]] = []
+
+    def send(message: dict[str, Any]) -> None:
+        encode_message(message)
+        sent.append(message)
+
+    host = Host(send, lambda call: call(), executor=Executor(own))
+    host.receive({"type": "load", "deployment": "d", "modules": [{"path": "m.py", "source": SOURCE}]})
+    sent.clear()
+    run = {"type": "run", "id": 1, "kind": "mutation", "path": f"m.py:{function}", "args": [{}], "now": 1}
+    context = {"seed": "00", "snapshotTs": 1, "identity": None, "requestId": "r", "transaction": {}}
+    host.receive({**run, **context})
+    return sent
+
+
+async def test_the_state_goes_with_the_result() -> None:
+    own = Own({"reads": []})
+    [message] = said_by("write", own)
+    assert (message["type"], message["state"], own.closed) == ("done", {"reads": []}, 1)
+
+
+async def test_the_state_goes_with_the_first_call_that_only_the_engine_can_serve() -> None:
+    own = Own({"reads": []})
+    [message] = said_by("call", own)
+    assert (message["type"], message["state"], own.closed) == ("syscall", {"reads": []}, 1)
+
+
+@pytest.mark.parametrize("function", ["write", "call"])
+async def test_a_state_that_no_message_can_hold_is_made_again_by_the_engine(function: str) -> None:
+    own = Own({"reads": "x" * (65 * 1024 * 1024)})
+    assert said_by(function, own) == [{"type": "again", "id": 1, "needsEngine": True}]
+    assert own.closed == 1
+
+
+async def test_a_run_that_begins_again_lets_go_of_its_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Own({})
+    monkeypatch.setattr(own, "serve", lambda calls: None)
+    assert said_by("write", own) == [{"type": "again", "id": 1, "needsEngine": False}]
+    assert own.closed == 1

@@ -19,7 +19,7 @@ from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn, Turns
 from parabola.database.commits.write_set import WriteSet
 from parabola.database.derived.derived_indexes import DerivedIndexes
 from parabola.database.model.documents import Revision
-from parabola.database.model.errors import ConflictError, StorageFailed, TryAgain
+from parabola.database.model.errors import ConflictError, StorageFailed, TryAgain, UnusableData
 from parabola.database.model.indexes import Index
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import FIRST_FREE_ID
@@ -28,7 +28,7 @@ from parabola.database.settings import DatabaseSettings
 from parabola.database.shared_log.contact import Contact
 from parabola.database.shared_log.id_blocks import IdBlocks
 from parabola.database.shared_log.log import SharedLog
-from parabola.database.shared_log.replica import Replica
+from parabola.database.shared_log.replica import PLACE, Replica
 from parabola.database.store.commit_tail import CommitTail
 from parabola.database.store.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
 from parabola.database.transaction import Transaction
@@ -103,6 +103,8 @@ class Database:
         self.persistence = persistence
         self.confirmed = persistence
         """The store without commits that a shared log does not have yet."""
+        self.shared_log = log
+        """The log that other nodes share; None for a database of one server."""
         self._shared: SharedDurability | None = None
         self._ids: IdBlocks | None = None
         self.limits = limits
@@ -191,6 +193,12 @@ class Database:
         if log is not None:
             persistence = Replica(persistence)
         state = await persistence.load()
+        if log is None and state.properties.get(PLACE):
+            raise UnusableData(
+                "This data directory holds a copy of a log that several servers share. Start with that one's "
+                "--database, or name another directory with --data. To make a node a server that is alone, use "
+                "parabola demote."
+            )
         if state.latest_ts == 0:
             commit = first_commit(clock())
             if isinstance(persistence, Replica) and log is not None:

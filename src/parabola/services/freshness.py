@@ -38,7 +38,7 @@ class Freshness:
     def fault(self) -> SystemFault | None:
         """Why nobody may be served here now; None where all is well."""
         if self._contact is not None and self._contact.is_cut_off:
-            return _cut_off()
+            return _closed() if self._contact.is_closed else _cut_off()
         return None
 
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -90,6 +90,13 @@ def _cut_off() -> NodeCutOff:
     return NodeCutOff(
         "This node does not reach the log that it shares with others, so it cannot tell what is new. Nothing "
         "was run. Ask again: another node answers."
+    )
+
+
+def _closed() -> NodeCutOff:
+    return NodeCutOff(
+        "The log that this node shared with others is closed: the deployment has moved to a server that is "
+        "alone. Nothing was run. Ask that one."
     )
 
 

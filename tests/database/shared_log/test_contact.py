@@ -10,6 +10,7 @@ import pytest
 from parabola.database.shared_log import contact as module
 from parabola.database.shared_log.contact import Contact
 from parabola.database.shared_log.errors import LogUnreachable
+from parabola.database.shared_log.log import START, Head
 
 
 class Log:
@@ -17,12 +18,14 @@ class Log:
 
     def __init__(self) -> None:
         self.answers = True
+        self.is_closed = False
         self.asked = asyncio.Semaphore(0)
 
-    async def ask(self) -> None:
+    async def ask(self) -> Head:
         self.asked.release()
         if not self.answers:
             raise LogUnreachable("The shared log does not answer.")
+        return Head(START, 0, self.is_closed)
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +103,13 @@ async def test_what_was_lost_does_not_come_back_by_an_answer(contact: Contact) -
     contact.lose()
     contact.heard()
     assert contact.is_cut_off
+
+
+async def test_a_log_that_is_closed_is_nobodys_to_speak_for(contact: Contact, log: Log) -> None:
+    log.is_closed = True
+    await changed(contact)
+    assert contact.is_closed
+    assert contact.is_cut_off
+    log.is_closed = False
+    await changed(contact)
+    assert not contact.is_cut_off

@@ -290,7 +290,7 @@ class SharedDurability:
             self._next_head = None
             before = self._replica.position
             head = await until_reached(self._shared_log.head)
-            self.contact.heard()
+            self.contact.heard(head)
             if head.position.seq <= before.seq and head.position != before:
                 # The log may have lost what was here before it was asked: to read it says so.
                 try:

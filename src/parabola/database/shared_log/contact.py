@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from parabola.database.model.errors import StorageError
+from parabola.database.shared_log.log import Head
 
 __all__ = ["CUT_OFF_SECONDS", "Contact"]
 
@@ -21,20 +22,23 @@ CUT_OFF_SECONDS: Final = 3.0
 """After so long without an answer a node is cut off."""
 LOOK_SECONDS: Final = 0.25
 ASK_SECONDS: Final = 0.5
-"""A log that has said nothing for so long is asked."""
+"""Between two questions whether the log is there and open."""
 
 
 class Contact:
-    """The contact of one node, from `start` to `close`. `ask` asks the log anything."""
+    """The contact of one node, from `start` to `close`. `ask` asks the log for its end."""
 
-    def __init__(self, ask: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[Head]]) -> None:
         self._ask = ask
         self._silent = 0.0
+        self._unasked = 0.0
         self._listeners: list[Callable[[], None]] = []
         self._watching: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[None] | None = None
+        self._is_lost = False
         self._is_over = False
-        self.is_cut_off = False
+        self.is_closed = False
+        """The log takes no more: the deployment is somewhere else now."""
 
     def start(self) -> None:
         """Begins to watch."""
@@ -45,20 +49,28 @@ class Contact:
         """Whether the log has not answered for longer than it takes to ask it."""
         return self.is_cut_off or self._silent >= 2 * ASK_SECONDS
 
-    def heard(self) -> None:
-        """The log has answered."""
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether this node must not speak for the log."""
+        return self._is_lost or self._is_over or self.is_closed
+
+    def heard(self, head: Head | None = None) -> None:
+        """The log has answered, perhaps with its end."""
         self._silent = 0.0
-        if self.is_cut_off and not self._is_over:
-            self.is_cut_off = False
+        before = self.is_cut_off
+        if self._is_lost:
+            self._is_lost = False
             _log.warning("the shared log answers again")
-            self._tell()
+        if head is not None and head.is_closed is not self.is_closed:
+            self.is_closed = head.is_closed
+            if self.is_closed:
+                _log.error("the shared log is closed: this node serves nobody any more. Stop it.")
+        self._tell(before)
 
     def lose(self) -> None:
         """What is here is not what the log says: from here on the node is cut off."""
-        self._is_over = True
-        if not self.is_cut_off:
-            self.is_cut_off = True
-            self._tell()
+        before, self._is_over = self.is_cut_off, True
+        self._tell(before)
 
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Calls `callback` whenever `is_cut_off` has changed. Returns the undoing."""
@@ -70,7 +82,9 @@ class Contact:
 
         return remove
 
-    def _tell(self) -> None:
+    def _tell(self, before: bool) -> None:
+        if before is self.is_cut_off:
+            return
         for listener in tuple(self._listeners):
             try:
                 listener()
@@ -83,27 +97,28 @@ class Contact:
             began = loop.time()
             await asyncio.sleep(LOOK_SECONDS)
             # Not more than two looks at once: then it was this process that did not run.
-            self._silent += min(loop.time() - began, 2 * LOOK_SECONDS)
-            if self._silent >= ASK_SECONDS and self._asking is None:
+            passed = min(loop.time() - began, 2 * LOOK_SECONDS)
+            self._silent += passed
+            self._unasked += passed
+            if self._unasked >= ASK_SECONDS and self._asking is None:
+                self._unasked = 0.0
                 self._asking = loop.create_task(self._ask_once())
-            if self._silent >= CUT_OFF_SECONDS and not self.is_cut_off:
-                self.is_cut_off = True
+            if self._silent >= CUT_OFF_SECONDS and not self._is_lost:
+                before, self._is_lost = self.is_cut_off, True
                 _log.error(
                     "the shared log has not answered for %g seconds: clients are sent to other nodes until "
                     "it does. Check PostgreSQL and the network between.",
                     CUT_OFF_SECONDS,
                 )
-                self._tell()
+                self._tell(before)
 
     async def _ask_once(self) -> None:
         try:
-            await self._ask()
+            self.heard(await self._ask())
         except StorageError:
             pass
         except Exception:
             _log.exception("asking the shared log failed")
-        else:
-            self.heard()
         finally:
             self._asking = None
 

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from parabola.database.model.errors import StorageError, StorageFailed
 
-__all__ = ["LogUnreachable", "ReplicaForked", "ReplicaLost", "ReplicaTooOld", "UnreadableEntry"]
+__all__ = [
+    "HAS_ENTRIES",
+    "LogUnreachable",
+    "ReplicaForked",
+    "ReplicaLost",
+    "ReplicaTooOld",
+    "UnreadableEntry",
+]
+
+
+HAS_ENTRIES: Final = (
+    "There is a deployment in this database already. Name one of PostgreSQL that is empty, or start a server "
+    "with --database and an empty data directory, to be a node of that deployment."
+)
 
 
 class LogUnreachable(StorageError):

@@ -8,13 +8,18 @@ entry, or by another one and so never by that one, or still free.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from parabola.database.shared_log.checkpoint import Checkpoint, CheckpointChange, CheckpointReader
+    from parabola.database.shared_log.checkpoint import (
+        Checkpoint,
+        CheckpointChange,
+        CheckpointReader,
+        StoredDocument,
+    )
 
 __all__ = [
     "FIRST_ID",
@@ -23,6 +28,7 @@ __all__ = [
     "Appended",
     "Beat",
     "Beats",
+    "DocumentPlace",
     "Entry",
     "Head",
     "Position",
@@ -39,6 +45,10 @@ class Position(NamedTuple):
 
 START: Final = Position(0, b"")
 """Before the first entry."""
+
+
+DocumentPlace: TypeAlias = tuple[int, str]
+"""Tablet and id of a document."""
 
 
 class Appended(Enum):
@@ -150,6 +160,23 @@ class SharedLog(Protocol):
 
     async def forget_before(self, seq: int) -> None:
         """No node needs the entries before a position any more: they are removed, sooner or later."""
+
+    async def begin_founding(self) -> None:
+        """A log without entries is to be that of data which is there already: from here on it takes nothing
+        but `add_documents`, until `found`. What an attempt that was given up has left is removed.
+
+        Raises `UnusableData` where there are entries.
+        """
+
+    async def add_documents(
+        self, written: Sequence[StoredDocument], removed: Sequence[DocumentPlace]
+    ) -> None:
+        """Documents of the checkpoint with which the log will begin, or such that are no more."""
+
+    async def found(self, first: Entry, next_number: int) -> bool:
+        """The log begins with an entry, whose checkpoint are the documents that were added, and takes others.
+        Whether it does; the same call may be repeated to find out.
+        """
 
     async def settle(self, name: str, value: str) -> str:
         """What a setting of the whole log is: what it was given first, by this call where nobody has."""

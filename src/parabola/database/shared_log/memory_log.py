@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from parabola.database.model.errors import UnusableData
 from parabola.database.shared_log.checkpoint import (
     Checkpoint,
     CheckpointChange,
     CheckpointReader,
     StoredDocument,
 )
-from parabola.database.shared_log.errors import LogUnreachable, ReplicaForked, ReplicaTooOld
+from parabola.database.shared_log.errors import HAS_ENTRIES, LogUnreachable, ReplicaForked, ReplicaTooOld
 from parabola.database.shared_log.log import (
     FIRST_ID,
     LANE_SECONDS,
@@ -26,6 +27,7 @@ from parabola.database.shared_log.log import (
     Appended,
     Beat,
     Beats,
+    DocumentPlace,
     Entry,
     Head,
     Position,
@@ -122,15 +124,18 @@ class MemoryLogServer:
     def advance_checkpoint(self, before: Position, change: CheckpointChange) -> bool:
         if before != (START if self.checkpoint is None else self.checkpoint.position):
             return False
-        for document in change.written:
-            self.documents[document.tablet_id, document.id] = document
-        for place in change.removed:
-            self.documents.pop(place, None)
+        self.add_documents(change.written, change.removed)
         for place in list(self.documents):
             if place[0] in change.dropped:
                 del self.documents[place]
         self.checkpoint = change.checkpoint
         return True
+
+    def add_documents(self, written: Sequence[StoredDocument], removed: Sequence[DocumentPlace]) -> None:
+        for document in written:
+            self.documents[document.tablet_id, document.id] = document
+        for place in removed:
+            self.documents.pop(place, None)
 
     def lose(self, count: int) -> list[Entry]:
         """A failover with loss: the newest entries were never there. Returns them."""
@@ -248,6 +253,29 @@ class MemoryLog:
     async def forget_before(self, seq: int) -> None:
         await self._network.ask()
         self._server.forgotten = max(self._server.forgotten, seq - 1)
+
+    async def begin_founding(self) -> None:
+        await self._network.ask()
+        if self._server.entries:
+            raise UnusableData(HAS_ENTRIES)
+        self._server.is_closed = True
+        self._server.documents = {}
+
+    async def add_documents(
+        self, written: Sequence[StoredDocument], removed: Sequence[DocumentPlace]
+    ) -> None:
+        await self._network.ask()
+        self._server.add_documents(written, removed)
+
+    async def found(self, first: Entry, next_number: int) -> bool:
+        await self._network.ask()
+        server = self._server
+        if not server.entries and server.is_closed:
+            server.is_closed = False
+            server.entries.append(first)
+            server.checkpoint = Checkpoint(first.position, first.ts, next_number)
+        await self._network.ask()
+        return bool(server.entries) and server.entries[0].position == first.position
 
     async def settle(self, name: str, value: str) -> str:
         await self._network.ask()

@@ -37,7 +37,7 @@ from parabola.database.store.persistence import (
     TailEntry,
 )
 
-__all__ = ["Replica"]
+__all__ = ["PLACE", "Replica", "place_of"]
 
 PLACE: Final = "shared_log_place"
 """Instance property: which is the newest entry in the store, its timestamp, the next revision's number."""
@@ -78,7 +78,7 @@ class Replica:
         if place == UNFINISHED:
             raise ReplicaLost("This node's copy of the data was not finished when the node ended.")
         latest_ts = state.latest_ts
-        if place is not None:
+        if place:  # empty in a store that was a copy once
             seq, name, number, ts = place.decode().split(":")
             self.position, self.next_number = Position(int(seq), bytes.fromhex(name)), int(number)
             # Of what a checkpoint leaves out, deletions, the store does not know that they were the newest.
@@ -95,7 +95,7 @@ class Replica:
             assert write.new is not None
             properties = {PLACE: UNFINISHED}
             if checkpoint is not None and at + 1 == len(documents):
-                place = _place(checkpoint.position, checkpoint.next_number, checkpoint.ts)
+                place = place_of(checkpoint.position, checkpoint.next_number, checkpoint.ts)
                 # What the documents were before, nobody here knows.
                 properties = {PLACE: place, DOCUMENTS_BEFORE: str(checkpoint.ts).encode()}
             elif at:
@@ -214,7 +214,7 @@ class Replica:
         next_number = group.next_number
         commits = [commit for commit, _ in group.commits]
         last = commits[-1]
-        place = _place(position, next_number, last.ts)
+        place = place_of(position, next_number, last.ts)
         commits[-1] = replace(last, properties={**last.properties, PLACE: place})
         if sum(len(commit.writes) for commit in commits) <= PART:
             rollbacks = self._store.rollbacks
@@ -321,7 +321,8 @@ class Replica:
         await self._store.close()
 
 
-def _place(position: Position, next_number: int, ts: int) -> bytes:
+def place_of(position: Position, next_number: int, ts: int) -> bytes:
+    """What `PLACE` is behind an entry."""
     return f"{position.seq}:{position.name.hex()}:{next_number}:{ts}".encode()
 
 

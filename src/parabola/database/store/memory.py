@@ -75,6 +75,10 @@ class MemoryPersistence:
     async def load(self) -> PersistedState:
         return PersistedState(self.newest_ts, dict(self._properties))
 
+    @property
+    def next_number(self) -> int:
+        return self._numbers + 1
+
     # Reads
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:

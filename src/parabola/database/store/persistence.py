@@ -154,6 +154,10 @@ class Persistence(DocumentReads, Protocol):
         """The newest commit the store still holds, durable or not."""
 
     @property
+    def next_number(self) -> int:
+        """What the next revision gets, unless its commit says so."""
+
+    @property
     def rollbacks(self) -> int:
         """How often appended commits were dropped because of a failed write."""
 

@@ -245,6 +245,10 @@ class SqlitePersistence:
         properties = dict(self._db.execute(sql.SELECT_PROPERTIES))
         return PersistedState(self.newest_ts, properties)
 
+    @property
+    def next_number(self) -> int:
+        return self._next_number
+
     # Reads
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:

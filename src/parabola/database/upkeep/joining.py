@@ -32,12 +32,15 @@ async def join(log: SharedLog, replica: Replica, first: Commit) -> None:
 
     Where the log is empty too, `first` becomes that entry, as every new database begins.
     """
-    if await until_reached(log.checkpoint) is not None:
-        await _build(log, replica)
-        return
     name = os.urandom(NAME_BYTES)
     group = number([SourcedCommit(first, "")], 1)
-    while not (entries := await until_reached(lambda: log.entries_after(START, 1))):
+    while True:
+        if await until_reached(log.checkpoint) is not None:
+            await _build(log, replica)
+            return
+        entries = await until_reached(lambda: log.entries_after(START, 1))
+        if entries and await until_reached(log.checkpoint) is None:
+            break
         if await append_until_known(log, START, name, first.ts, encode(group)):
             await replica.store(group, Position(1, name), is_own=False)
             return

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from parabola.database.model.errors import UnusableData
 from parabola.database.shared_log.checkpoint import Checkpoint, CheckpointChange, StoredDocument
-from parabola.database.shared_log.log import START, Position
+from parabola.database.shared_log.errors import HAS_ENTRIES
+from parabola.database.shared_log.log import START, DocumentPlace, Entry, Position
 from parabola.database.shared_log.postgres.session import Connection
 
 __all__ = ["READ", "CheckpointRows", "RowsReader"]
@@ -40,6 +42,15 @@ DELETE FROM {schema}.document WHERE (tablet, id) IN (
     SELECT tablet, id FROM {schema}.document WHERE tablet = ANY($1) LIMIT $2
 )
 """
+CLOSE_EMPTY: Final = "UPDATE {schema}.head SET closed = true WHERE seq = 0 AND batch IS NULL RETURNING true"
+TRUNCATE: Final = "TRUNCATE {schema}.document"
+OPEN_WITH: Final = """
+UPDATE {schema}.head SET seq = 1, batch = $1, ts = $2, closed = false
+WHERE seq = 0 AND batch IS NULL AND closed
+RETURNING true
+"""
+ADD_FIRST: Final = "INSERT INTO {schema}.log (seq, batch, node, ts, payload) VALUES (1, $1, $2, $3, $4)"
+IS_FIRST: Final = "SELECT EXISTS (SELECT FROM {schema}.log WHERE seq = 1 AND batch = $1)"
 READ: Final = """
 SELECT tablet, id, number, ts, size, json FROM {schema}.document
 WHERE $1::bigint[] IS NULL OR tablet = ANY($1) ORDER BY number
@@ -75,11 +86,35 @@ class CheckpointRows:
                 await connection.execute(self.sql(INSERT), *place)
             elif not await connection.fetchval(self.sql(UPDATE), *place, before.seq, UUID(bytes=before.name)):
                 return False
-            if change.written:
-                await connection.execute(self.sql(WRITE), *map(list, zip(*change.written, strict=True)))
-            if change.removed:
-                await connection.execute(self.sql(REMOVE), *map(list, zip(*change.removed, strict=True)))
+            await self.add(connection, change.written, change.removed)
         return True
+
+    async def add(
+        self, connection: Connection, written: Sequence[StoredDocument], removed: Sequence[DocumentPlace]
+    ) -> None:
+        """Documents as they are now, and such that are no more."""
+        if written:
+            await connection.execute(self.sql(WRITE), *map(list, zip(*written, strict=True)))
+        if removed:
+            await connection.execute(self.sql(REMOVE), *map(list, zip(*removed, strict=True)))
+
+    async def begin_founding(self, connection: Connection) -> None:
+        """See `SharedLog`."""
+        async with connection.transaction():
+            if not await connection.fetchval(self.sql(CLOSE_EMPTY)):
+                raise UnusableData(HAS_ENTRIES)
+            await connection.execute(self.sql(TRUNCATE))
+
+    async def found(self, connection: Connection, first: Entry, next_number: int) -> bool:
+        """See `SharedLog`."""
+        name = UUID(bytes=first.position.name)
+        async with connection.transaction():
+            if await connection.fetchval(self.sql(OPEN_WITH), name, first.ts):
+                await connection.execute(self.sql(ADD_FIRST), name, first.node, first.ts, first.payload)
+                await connection.execute(self.sql(INSERT), 1, name, first.ts, next_number)
+                return True
+        there: bool = await connection.fetchval(self.sql(IS_FIRST), name)
+        return there
 
     async def drop(self, connection: Connection, tablets: Sequence[int]) -> bool:
         """Removes some documents of tables that are no more; whether there may be others."""

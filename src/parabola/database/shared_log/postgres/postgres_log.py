@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from uuid import UUID
@@ -18,7 +18,12 @@ from uuid import UUID
 import asyncpg
 
 from parabola.database.model.errors import UnusableData
-from parabola.database.shared_log.checkpoint import Checkpoint, CheckpointChange, CheckpointReader
+from parabola.database.shared_log.checkpoint import (
+    Checkpoint,
+    CheckpointChange,
+    CheckpointReader,
+    StoredDocument,
+)
 from parabola.database.shared_log.errors import LogUnreachable, ReplicaForked, ReplicaTooOld
 from parabola.database.shared_log.log import (
     LANE_SECONDS,
@@ -26,6 +31,7 @@ from parabola.database.shared_log.log import (
     Appended,
     Beat,
     Beats,
+    DocumentPlace,
     Entry,
     Head,
     Position,
@@ -296,6 +302,17 @@ class PostgresLog:
             lambda connection: connection.fetchval(self._sql["reserve"], count)
         )
         return first
+
+    async def begin_founding(self) -> None:
+        await self._reading.run(self._rows.begin_founding)
+
+    async def add_documents(
+        self, written: Sequence[StoredDocument], removed: Sequence[DocumentPlace]
+    ) -> None:
+        await self._reading.run(lambda connection: self._rows.add(connection, written, removed))
+
+    async def found(self, first: Entry, next_number: int) -> bool:
+        return await self._reading.run(lambda connection: self._rows.found(connection, first, next_number))
 
     async def settle(self, name: str, value: str) -> str:
         async def settle(connection: Connection) -> str | None:

@@ -32,7 +32,9 @@ from parabola.functions.deployed.deployment_store import (
 from parabola.functions.deployed.function_handles import FunctionHandle
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.outcomes.audit_lines import AuditRow
+from parabola.functions.preparation import PreparedRow
 from parabola.services.archives.export_record import ExportRecord
+from parabola.services.errands import ErrandRow
 from parabola.services.files.file_owner import FileOwnerRow
 from parabola.services.imports.record import ImportRow
 from parabola.services.sign_in.known_admin_keys import AdminKeyRow
@@ -59,7 +61,9 @@ ROWS: dict[str, type[SystemRow]] = {
     "_file_storage": StoredFile,
     "_function_handles": FunctionHandle,
     "_index": IndexRow,
+    "_errands": ErrandRow,
     "_nodes": NodeRow,
+    "_prepared_deployments": PreparedRow,
     "_modules": ModuleRow,
     "_scheduled_jobs": ScheduledJob,
     "_schema_validation_progress": ValidationProgress,

@@ -39,6 +39,7 @@ from parabola.services.deploys.deploy import DeployService
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push, PushResult
 from parabola.services.deploys.staged_validation import StagedValidation
+from parabola.services.errands import Errands
 from parabola.services.files.file_owner import owner_of_files
 from parabola.services.files.file_places import file_store
 from parabola.services.files.files import Files
@@ -88,7 +89,8 @@ class Backend:
         self.freshness = Freshness(database)
         settings = config.services
         packages = NodePackages(directory / PACKAGES_FOLDER, find_node, settings.npm_install_seconds)
-        self.deploys = DeployService(database, runner, activation, packages)
+        self.errands = Errands(database)
+        self.deploys = DeployService(database, runner, activation, packages, self.errands)
         self.staged_validation = StagedValidation(database)
         self.scheduler = Scheduler(runner, settings)
         self.crons = Crons(runner, settings)
@@ -152,6 +154,8 @@ class Backend:
                 runner.log.listen(history.add)
             backend = cls(config, foundation, keys, owner)
             backend._history = history
+            backend.errands.start()
+            stack.push_async_callback(backend.errands.close)
             backend.deploys.start()
             stack.push_async_callback(backend.deploys.close)
             backend.staged_validation.start()

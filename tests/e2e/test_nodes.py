@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from convex import ConvexClient
+from convex.http_client import ConvexHttpClient
 
 from e2e.convex_cli import ConvexProject
 from node_servers import NodeServers
-from server_process import ServerProcess
+from round_robin import RoundRobin
 
 pytestmark = pytest.mark.e2e
 
@@ -29,21 +29,7 @@ def project(nodes: NodeServers, tmp_path_factory: pytest.TempPathFactory) -> Con
     """The messages project, pushed to node a."""
     project = ConvexProject(tmp_path_factory.mktemp("messages"), nodes.nodes["a"])
     project.push()
-    until_deployed(nodes.nodes["b"])
     return project
-
-
-def until_deployed(node: ServerProcess) -> None:
-    """Returns when a node has what was pushed."""
-    client = ConvexClient(node.url)
-
-    def is_there() -> bool:
-        with suppress(Exception):
-            client.query("messages:list", {"channel": ""})
-            return True
-        return False
-
-    node.wait_for(is_there, "what was pushed")
 
 
 def test_what_is_pushed_to_one_node_runs_on_the_other(nodes: NodeServers, project: ConvexProject) -> None:
@@ -63,3 +49,38 @@ def test_a_subscription_on_one_node_sees_what_another_one_writes(
     project.call("messages:send", {"channel": "two", "body": "from a"})
     assert next(shown) == ["from a"]
     shown.unsubscribe()
+
+
+def test_a_push_goes_through_a_balancer_that_sends_every_request_elsewhere(
+    nodes: NodeServers, project: ConvexProject, tmp_path: Path
+) -> None:
+    a, b = (nodes.nodes[name].url for name in "ab")
+    with RoundRobin([a, b]) as balancer:
+        through = {"CONVEX_SELF_HOSTED_URL": balancer.url}
+        for at in range(3):
+            project.write("balanced.ts", BALANCED.replace("VERSION", str(at)))
+            fields = '", "'.join(["body", "channel", "author"][: at + 1])
+            project.write("schema.ts", SCHEMA.replace("FIELDS", fields))
+            project.ok("dev", "--once", "--typecheck", "disable", variables=through)
+            for url in (a, b):
+                assert ConvexHttpClient(url).query("balanced:version", {}) == at
+        assert min(balancer.sent.values()) > 5
+        project.ok("env", "set", "GREETING", "hello", variables=through)
+        for url in (a, b):
+            assert ConvexHttpClient(url).query("balanced:greeting", {}) == "hello"
+
+
+BALANCED = """
+import { query } from "./_generated/server";
+export const version = query({ args: {}, handler: async () => VERSION });
+export const greeting = query({ args: {}, handler: async () => process.env.GREETING ?? "" });
+"""
+SCHEMA = """
+import { defineSchema, defineTable } from "convex/server";
+import { v } from "convex/values";
+export default defineSchema({
+  messages: defineTable({ channel: v.string(), body: v.string(), author: v.optional(v.string()) })
+    .index("by_channel", ["channel"])
+    .index("by_more", ["FIELDS"]),
+});
+"""

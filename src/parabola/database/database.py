@@ -241,6 +241,7 @@ class Database:
             await add_missing_system_tables(database)
             if log is not None and node is not None:
                 membership = Membership(database, log, node.name, node.home)
+                membership.tell("seq", lambda: database.seen_seq)
                 database.members = membership
                 await membership.join()
         except BaseException:
@@ -280,6 +281,11 @@ class Database:
     def fault(self) -> StorageFailed | None:
         """Why a node of a shared log has ended: what is here is not what the log says. None if it has not."""
         return self._committer.fault
+
+    @property
+    def seen_seq(self) -> int:
+        """How many entries of a shared log can be read here."""
+        return 0 if self._shared is None else self._shared.seen_seq
 
     @property
     def is_shared(self) -> bool:

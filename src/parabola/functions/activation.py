@@ -23,6 +23,7 @@ from parabola.functions.deployed.deployment_store import (
 from parabola.functions.deployed.function_handles import FunctionHandles, load_handles, update_handles
 from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.engine import Active, FunctionRunner
+from parabola.functions.preparation import Preparation
 from parabola.functions.processes.host_connection import LoadFailure
 from parabola.functions.processes.host_set import HostConfig, HostSet
 
@@ -60,6 +61,7 @@ class Activation:
         self._made: list[HostSet] = []
         self._active_ts = 0
         self._opened = asyncio.Event()
+        self._preparation = Preparation(database, self.prepare)
         self.on_retired: Callable[[], None] = lambda: None
         """Called whenever the hosts of a previous deployment have ended."""
 
@@ -93,6 +95,7 @@ class Activation:
             settings=self._config.settings,
         )
         self._opened.set()
+        await self._preparation.open()
         return self._runner
 
     async def prepare(self, deployment: Deployment) -> HostSet:
@@ -124,11 +127,15 @@ class Activation:
         raises, nothing has changed and the hosts are still the caller's.
         """
         runner = self._require_runner()
-        async with self._changing, runner.switch():
+
+        async def store(transaction: Transaction) -> None:
+            await store_deployment(transaction, deployment)
+
+        async with self._changing, self._preparation.shown(deployment, store), runner.switch():
 
             async def change(transaction: Transaction) -> FunctionHandles:
                 await depend_on_code(transaction)
-                await store_deployment(transaction, deployment)
+                await store(transaction)
                 handles = await update_handles(transaction, deployment)
                 if write is not None:
                     await write(transaction)
@@ -136,6 +143,7 @@ class Activation:
 
             handles, ts = await self._database.transact_at(change, source="push")
             self._switch(Active(deployment, hosts, handles), ts)
+        await self._preparation.until_taken_in()
         return ts
 
     def _switch(self, active: Active, ts: int) -> None:
@@ -159,18 +167,27 @@ class Activation:
         await self._opened.wait()
         runner = self._require_runner()
         deployment, handles = await load_deployment(tx), await load_handles(tx)
-        hosts = runner.active.hosts
-        if changed & CODE_TABLES:
-            hosts = self._make(deployment)
-            try:
-                await hosts.start()
-            except LoadFailure as failure:
-                _log.error("What another node has deployed cannot be run here: %s", failure)
-                hosts = self._failed(deployment, failure)
-        else:
+        if "_udf_config" not in changed:
             # A push that began before says that something has come in between.
             deployment = replace(deployment, id=uuid4().hex)
-        return lambda: self._switch(Active(deployment, hosts, handles), writes.ts)
+        hosts = runner.active.hosts
+        if changed & CODE_TABLES:
+            hosts = self._preparation.take(deployment) or await self._started(deployment)
+
+        def switch() -> None:
+            self._switch(Active(deployment, hosts, handles), writes.ts)
+            self._database.members.tell_now()  # who has deployed it waits for that
+
+        return switch
+
+    async def _started(self, deployment: Deployment) -> HostSet:
+        hosts = self._make(deployment)
+        try:
+            await hosts.start()
+        except LoadFailure as failure:
+            _log.error("What another node has deployed cannot be run here: %s", failure)
+            return self._failed(deployment, failure)
+        return hosts
 
     def _failed(self, deployment: Deployment, failure: LoadFailure) -> HostSet:
         hosts = HostSet.failed(self._config, deployment, failure)
@@ -212,22 +229,26 @@ class Activation:
                 deployment = hosts.deployment = replace(deployment, auth_providers=providers)
             final = deployment
 
+            async def store(transaction: Transaction) -> None:
+                await store_environment(transaction, changes)
+                await store_auth_providers(transaction, final)
+
             async def write(transaction: Transaction) -> None:
                 await depend_on_code(transaction)
                 if runner.active is not base:
                     raise _Superseded
-                await store_environment(transaction, changes)
+                await store(transaction)
                 for name, value in changes.items():
                     if (action := _variable_event(base.deployment.env.get(name), value)) is not None:
                         await record_event(transaction, action, variable_name=name)
-                await store_auth_providers(transaction, final)
 
-            async with runner.switch():
+            async with self._preparation.shown(deployment, store), runner.switch():
                 _, ts = await self._database.transact_at(write, source="environment")
                 self._switch(Active(deployment, hosts, runner.handles), ts)
         except BaseException:
             await hosts.close()
             raise
+        await self._preparation.until_taken_in()
         return ts
 
     async def change_components(self, write: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -251,6 +272,7 @@ class Activation:
 
     async def close(self) -> None:
         """End all hosts, retiring ones too."""
+        await self._preparation.close()
         for task in self._retiring:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)

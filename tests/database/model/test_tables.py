@@ -36,7 +36,7 @@ def test_system_tables_have_their_numbers() -> None:
     assert numbers["_tables"] == 513
     assert numbers["_scheduled_jobs"] == 539
     assert numbers["_file_storage"] == 540
-    assert len(set(numbers.values())) == len(numbers) == 40
+    assert len(set(numbers.values())) == len(numbers) == 42
 
 
 def test_names_and_numbers_lead_to_active_tables_of_a_namespace() -> None:

@@ -75,7 +75,7 @@ class SharedDurability:
         self._moving: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._positions: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._seen_seq = replica.position.seq
+        self.seen_seq = replica.position.seq
         """Of the newest entry that can be read: one that is in the store already may be still on its way."""
         self._head_turn = asyncio.Lock()
         self._next_head: asyncio.Task[Head] | None = None
@@ -247,7 +247,7 @@ class SharedDurability:
     # Where this node is
 
     def _moved(self) -> None:
-        seq = self._seen_seq = self._replica.position.seq
+        seq = self.seen_seq = self._replica.position.seq
         while self._positions and self._positions[0][0] <= seq:
             _, reached = self._positions.popleft()
             if not reached.done():
@@ -303,7 +303,7 @@ class SharedDurability:
     async def _wait_position(self, seq: int) -> None:
         if self._committer.fault is not None:
             raise copy(self._committer.fault)
-        if self._seen_seq >= seq:
+        if self.seen_seq >= seq:
             return
         reached = asyncio.get_running_loop().create_future()
         place = next((at for at, (each, _) in enumerate(self._positions) if each > seq), len(self._positions))

@@ -109,6 +109,8 @@ SYSTEM_TABLES: Final[dict[str, SystemTable]] = {
     "_admin_keys": _table(258),
     "_staged_validators": _table(260, by_table=("tableName",)),
     "_nodes": _table(270),
+    "_errands": _table(271),
+    "_prepared_deployments": _table(272),
     "_audit_lines": _table(259, by_ts=("ts", "position")),
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from parabola.database.model.system_rows import SystemRow
@@ -32,7 +32,7 @@ class NodeRow(SystemRow, frozen=True, kw_only=True):
 
 
 class Peer(NamedTuple):
-    """What another node has said of itself: see `Membership.tell`. Its age is in seconds."""
+    """What another node has said of itself: see `Members.tell`. Its age is in seconds."""
 
     incarnation: str
     status: Mapping[str, Any]
@@ -64,6 +64,18 @@ class Members(Protocol):
     def on_change(self, callback: Callable[[], None]) -> None:
         """Calls `callback` whenever members have come or gone."""
 
+    def tell(self, name: str, value: Callable[[], Any]) -> None:
+        """Has this node say something of itself in every beat, in JSON: `statuses` of the others."""
+
+    def tell_now(self) -> None:
+        """What this node says of itself has changed."""
+
+    def statuses(self) -> Sequence[Mapping[str, Any]]:
+        """What the other members have said of themselves last; `name` is the name of each."""
+
+    async def until_all(self, is_so: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Returns when something holds of what every other member says of itself."""
+
     async def leave(self) -> None:
         """Others are to begin what this node would have begun."""
 
@@ -92,6 +104,16 @@ class Alone:
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Nobody comes or goes."""
+
+    def tell(self, name: str, value: Callable[[], Any]) -> None:
+        """Nobody is told."""
+
+    def tell_now(self) -> None: ...
+
+    def statuses(self) -> Sequence[Mapping[str, Any]]:
+        return ()
+
+    async def until_all(self, is_so: Callable[[Mapping[str, Any]], bool]) -> None: ...
 
     async def leave(self) -> None:
         """Nobody else would begin it."""

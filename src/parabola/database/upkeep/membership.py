@@ -105,15 +105,15 @@ class Membership:
         self._callbacks.append(callback)
 
     def tell(self, name: str, value: Callable[[], Any]) -> None:
-        """Has this node say something of itself in every beat, in JSON: `Peer.status` of the others."""
         self._told[name] = value
 
     def tell_now(self) -> None:
-        """What this node says of itself has changed."""
         self._beat_soon.set()
 
+    def statuses(self) -> list[Mapping[str, Any]]:
+        return [peer.status for each, peer in self.peers.items() if each in self._rows]
+
     async def until_all(self, is_so: Callable[[Mapping[str, Any]], bool]) -> None:
-        """Returns when something holds of what every other member says of itself."""
         while not all(
             each in self.peers and is_so(self.peers[each].status)
             for each in self._rows

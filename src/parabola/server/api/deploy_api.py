@@ -6,7 +6,7 @@ nothing else of what it echoes is believed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
 from aiohttp import web
@@ -79,6 +79,8 @@ class DeployApi:
 
     def __init__(self, backend: DeployableBackend) -> None:
         self._backend = backend
+        backend.deploys.serve_step("wait_for_schema", self._wait)
+        backend.deploys.serve_step("finish_push", self._finish)
 
     async def canonical_urls(self, request: web.Request) -> web.Response:
         """Where clients reach this deployment; the CLI writes it into the project's `.env.local`."""
@@ -140,25 +142,37 @@ class DeployApi:
         fields = read_object(body, schemaChange=dict, timeoutMs=(int, float, type(None)))
         patience = min((fields["timeoutMs"] or WAIT_SECONDS * 1000) / 1000, 60.0)
         token = _token(fields["schemaChange"])
-        deploys = self._backend.deploys
-        progress = await news_or_stop(request, deploys.wait_for_schema(token, patience), None)
+        ask = self._backend.deploys.ask
+        progress = await news_or_stop(request, ask("wait_for_schema", token, patience=patience), None)
         if progress is None:
-            progress = await deploys.wait_for_schema(token, 0.0)
-        return web.json_response(wait_for_schema_json(progress))
+            progress = await ask("wait_for_schema", token, patience=0.0)
+        return web.json_response(progress)
 
     async def finish_push(self, request: web.Request) -> web.Response:
         """Switch to what was pushed, in one transaction."""
         body = await self._body(request, compressed=True)
         fields = read_object(body, startPush=dict, dryRun=(bool, type(None)), message=(str, type(None)))
+        token, is_dry_run = _token(fields["startPush"]), bool(fields["dryRun"])
 
-        async def finish() -> dict[str, Any]:
-            before = self._backend.deployment
-            result = await self._backend.deploys.finish_push(
-                _token(fields["startPush"]), dry_run=bool(fields["dryRun"]), message=fields["message"]
+        async def finish() -> Mapping[str, Any]:
+            return await self._backend.deploys.ask(
+                "finish_push", token, dry_run=is_dry_run, message=fields["message"]
             )
-            return finish_push_json(result, before, NPM_VERSION)
 
         return web.json_response(await _pushing(finish))
+
+    # Steps of pushes that were begun on this node
+
+    async def _wait(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        progress = await self._backend.deploys.wait_for_schema(arguments["token"], arguments["patience"])
+        return wait_for_schema_json(progress)
+
+    async def _finish(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        before = self._backend.deployment
+        result = await self._backend.deploys.finish_push(
+            arguments["token"], dry_run=arguments["dry_run"], message=arguments["message"]
+        )
+        return finish_push_json(result, before, NPM_VERSION)
 
     async def report_push_completed(self, request: web.Request) -> web.Response:
         """Timings of the CLI. They are of no use here, and nobody else gets them."""
@@ -212,7 +226,7 @@ def _token(echoed: dict[str, Any]) -> str:
     return token
 
 
-async def _pushing(step: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+async def _pushing(step: Callable[[], Awaitable[Mapping[str, Any]]]) -> Mapping[str, Any]:
     """Run a step; what a developer can mend is told as the CLI expects it."""
     try:
         return await step()

@@ -53,10 +53,17 @@ from parabola.services.deploys.schema_changes import (
 )
 from parabola.services.deploys.schema_evaluation import schema_evaluation
 from parabola.services.deploys.schema_validation import validate_schema
-from parabola.services.deploys.started_push import SchemaProgress, StartedPush, StartedPushes, push_progress
+from parabola.services.deploys.started_push import (
+    SchemaProgress,
+    StartedPush,
+    StartedPushes,
+    node_of,
+    push_progress,
+)
+from parabola.services.errands import Errands, Handler
 from parabola.services.jobs.cron_jobs import check_crons, update_crons
 from parabola.values.analyzed_modules import AnalyzedModule
-from parabola.values.errors import BadRequest, ParabolaError
+from parabola.values.errors import BadRequest, Conflict, ParabolaError
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -90,7 +97,9 @@ class DeployService:
         runner: FunctionRunner,
         activation: Activation,
         node_packages: NodePackages,
+        errands: Errands,
     ) -> None:
+        self._errands = errands
         self._database = database
         self._runner = runner
         self._activation = activation
@@ -106,6 +115,20 @@ class DeployService:
         """Remove npm packages that nothing uses: now, and whenever a deployment has been replaced."""
         self._activation.on_retired = self._remove_packages
         self._remove_packages()
+
+    def serve_step(self, kind: str, step: Handler) -> None:
+        """Has `step` do what clients ask for, at whichever node, about a push that was begun here."""
+        self._errands.register(kind, step)
+
+    async def ask(self, kind: str, token: str, **arguments: Any) -> Mapping[str, Any]:
+        """What a step answers, with these arguments and the `token`, at the node that has begun the push.
+
+        Raises what that raises, and `Conflict` when the push is not under way any more.
+        """
+        node = node_of(token)
+        if node not in self._database.members.present:
+            raise Conflict("This push is not under way any more. Push again.", code="UnknownPush")
+        return await self._errands.ask(node, kind, {"token": token, **arguments})
 
     async def push(self, push: Push) -> PushResult:
         """All three steps. A second call waits for the first; its outcome is then its own.
@@ -149,7 +172,8 @@ class DeployService:
         except BaseException:
             await hosts.close()
             raise
-        started = StartedPush(push, base, deployment, hosts, schemas, tree, definitions, pushed)
+        node = self._database.members.incarnation
+        started = StartedPush(push, base, deployment, hosts, schemas, tree, definitions, pushed, node)
         for id, submitted in schemas.items():
             if submitted.row_id is not None:
                 validation = validate_schema(self._database, submitted.row_id, id)

@@ -26,14 +26,21 @@ if TYPE_CHECKING:
     from parabola.functions.deployed.deployment import Deployment
     from parabola.functions.processes.host_set import HostSet
 
-__all__ = ["SchemaProgress", "StartedPush", "StartedPushes", "push_progress", "schema_progress"]
+__all__ = ["SchemaProgress", "StartedPush", "StartedPushes", "node_of", "push_progress", "schema_progress"]
 
 ABANDONED_AFTER_SECONDS: Final = 300.0
 """A push that nobody asks about for so long is given up: its hosts end."""
 MAX_STARTED: Final = 4
 """Pushes that may be under way at once; starting another one gives up the oldest."""
 
+_NODE_END: Final = "."
+
 _log: Final = logging.getLogger(__name__)
+
+
+def node_of(token: str) -> str:
+    """The life of the node that has begun the push of a token."""
+    return token.partition(_NODE_END)[0]
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,14 @@ class StartedPush:
     tree: ComponentTree
     definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
     pushed: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    node: str = ""
+    """The life of the node that has begun it, and alone can end it."""
+    token: str = field(default="")
     touched: float = field(default_factory=time.monotonic)
     validations: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.token = self.token or f"{self.node}{_NODE_END}{uuid.uuid4().hex}"
 
     def result(self) -> PushResult:
         """What the push changes."""

@@ -1,0 +1,193 @@
+"""What is deployed at one of several nodes is so at all, in the step in which its entry is taken in."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend_nodes import backend_nodes, node_config
+from client_calls import client_call
+from parabola.backend import Backend
+from parabola.database.upkeep import membership
+from parabola.functions import preparation
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.services.deploys.deploy import DeployService
+from parabola.services.deploys.push import Push
+from parabola.services.deploys.schema_changes import RaceDetected
+from parabola.values.errors import BadRequest
+
+VERSION = """
+import os
+from parabola import MutationCtx, QueryCtx, mutation, query
+
+@query
+async def version(ctx: QueryCtx) -> str:
+    return "{version} " + os.environ.get("NAME", "-")
+
+@mutation
+async def note(ctx: MutationCtx) -> str:
+    await ctx.db.insert("notes", {{"version": "{version}"}})
+    return "{version}"
+"""
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(membership, "BEAT_SECONDS", 0.02)
+
+
+def push(version: str, *others: Module) -> Push:
+    return Push("python", (Module("app.py", "python", VERSION.format(version=version)), *others))
+
+
+async def result(node: Backend, kind: str = "query", path: str = "app:version") -> FunctionResult:
+    found: FunctionResult = await getattr(node, kind)(client_call(path, {}))
+    return found
+
+
+async def versions(nodes: list[Backend]) -> list[Any]:
+    return [(await result(node)).value for node in nodes]
+
+
+async def test_when_a_push_is_over_every_node_runs_it(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a", "b", "c") as nodes:
+        await nodes[0].deploy(push("1"))
+        assert await versions(nodes) == ["1 -"] * 3
+        await nodes[1].deploy(push("2"))
+        assert await versions(nodes) == ["2 -"] * 3
+        await nodes[2].deploy(push("3", Module("more.py", "python", "x = 1")))
+        assert await versions(nodes) == ["3 -"] * 3
+        assert [len(node.deployment.modules) for node in nodes] == [2] * 3
+
+
+async def test_when_a_variable_is_set_every_node_has_it(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a", "b") as nodes:
+        await nodes[0].deploy(push("1"))
+        await nodes[1].change_environment({"NAME": "x"})
+        assert await versions(nodes) == ["1 x"] * 2
+        await nodes[0].change_environment({"NAME": None})
+        assert await versions(nodes) == ["1 -"] * 2
+
+
+async def test_variables_that_two_nodes_set_at_the_same_time_are_both_there(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a", "b") as nodes:
+        await nodes[0].deploy(push("1"))
+        await asyncio.gather(
+            nodes[0].change_environment({"NAME": "x"}), nodes[1].change_environment({"OTHER": "y"})
+        )
+        assert await versions(nodes) == ["1 x"] * 2
+        assert [dict(node.deployment.env) for node in nodes] == [{"NAME": "x", "OTHER": "y"}] * 2
+
+
+async def test_of_two_pushes_at_the_same_time_one_begins_again_and_all_nodes_agree(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a", "b", "c") as nodes:
+        await nodes[0].deploy(push("1"))
+        await asyncio.gather(nodes[0].deploy(push("2")), nodes[1].deploy(push("3")))
+        found = await versions(nodes)
+        assert found in (["2 -"] * 3, ["3 -"] * 3)
+        assert len({node.deployment.app.definition.modules["app.py"].sha256 for node in nodes}) == 1
+
+
+async def test_a_push_and_a_variable_at_the_same_time_are_both_there(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a", "b") as nodes:
+        await nodes[0].deploy(push("1"))
+        await asyncio.gather(nodes[0].deploy(push("2")), nodes[1].change_environment({"NAME": "x"}))
+        assert await versions(nodes) == ["2 x"] * 2
+
+
+async def test_nodes_that_were_not_prepared_are_behind_and_never_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "PATIENCE_SECONDS", 0.0)
+    async with backend_nodes(tmp_path, "a", "b") as nodes:
+        await nodes[0].deploy(push("1"))
+        await nodes[1].database.catch_up()
+        assert await versions(nodes) == ["1 -"] * 2
+        for version in "2345":
+            running = asyncio.create_task(nodes[0].deploy(push(version)))
+            while not running.done():
+                noted = (await result(nodes[1], "mutation", "app:note")).value
+                assert int(noted) in (int(version) - 1, int(version))
+        await nodes[1].database.catch_up()
+        # What was noted by each version comes after everything that the one before it has noted.
+        source = {"type": "FullTableScan", "tableName": "notes", "order": "asc"}
+        stream = nodes[1].database.begin().query({"source": source, "operators": []})
+        noted_all = [row.value["version"] for row in await stream.collect()]
+        assert noted_all == sorted(noted_all)
+
+
+async def test_what_one_node_cannot_run_is_refused_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with backend_nodes(tmp_path, "a", "b") as [a, b]:
+        await a.deploy(push("1"))
+
+        async def fail(deployment: object) -> Any:
+            raise BadRequest("numpy is not installed")
+
+        monkeypatch.setattr(b.activation._preparation, "_prepare", fail)
+        with pytest.raises(BadRequest, match="Node b cannot run what was pushed: numpy is not installed"):
+            await a.deploy(push("2"))
+        assert await versions([a, b]) == ["1 -"] * 2
+
+
+async def test_a_push_that_was_begun_at_one_node_is_ended_through_another(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a", "b") as [a, b]:
+        for node in (a, b):
+            serve_steps(node.deploys)
+        started = await a.deploys.start_push(push("1"))
+        await b.database.catch_up()
+        assert await b.deploys.ask("wait", started.token) == {"state": "complete"}
+        assert await b.deploys.ask("finish", started.token) == {"added": ["app.py"]}
+        assert await versions([a, b]) == ["1 -"] * 2
+
+
+async def test_a_push_whose_node_is_gone_is_not_under_way_any_more(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a") as [a]:
+        server = a.database.members._shared_log._server  # type: ignore[attr-defined]
+        b = await Backend.open(node_config(tmp_path, server, "b"))
+        token = (await b.deploys.start_push(push("1"))).token
+        await b.close()
+        await a.database.catch_up()
+        with pytest.raises(Exception, match="not under way any more"):
+            await a.deploys.ask("finish", token)
+
+
+async def test_what_a_step_raises_is_raised_where_it_was_asked_for(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a", "b") as [a, b]:
+        for node in (a, b):
+            serve_steps(node.deploys)
+        await a.deploy(push("1"))
+        started = await a.deploys.start_push(push("2"))
+        await b.deploy(push("3"))
+        with pytest.raises(Exception, match="came in between") as caught:
+            await b.deploys.ask("finish", started.token)
+        assert getattr(caught.value, "code", None) == RaceDetected.default_code
+
+
+async def test_a_node_that_starts_while_something_is_deployed_has_what_is(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a") as [a]:
+        await a.deploy(push("1"))
+        server = a.database.members._shared_log._server  # type: ignore[attr-defined]
+        opening = asyncio.create_task(Backend.open(node_config(tmp_path, server, "b")))
+        for version in "234":
+            await a.deploy(push(version))
+        b = await opening
+        await b.database.catch_up()
+        assert await versions([a, b]) == ["4 -"] * 2
+        await b.close()
+
+
+def serve_steps(deploys: DeployService) -> None:
+    async def wait(arguments: Any) -> Any:
+        return {"state": (await deploys.wait_for_schema(arguments["token"])).state}
+
+    async def finish(arguments: Any) -> Any:
+        return {"added": list((await deploys.finish_push(arguments["token"])).modules.added)}
+
+    deploys.serve_step("wait", wait)
+    deploys.serve_step("finish", finish)

@@ -32,6 +32,7 @@ from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.queries.live_query import LiveQuery
 from parabola.functions.syscalls.table import SyscallTable
 from parabola.host_programs import find_node, repl_modules
+from parabola.node_log import NodeConfig, open_node_log
 from parabola.services.administration import Administration
 from parabola.services.archives.exports import Exports
 from parabola.services.audit_retention import AuditRetention
@@ -50,18 +51,21 @@ from parabola.services.idle_memory import IdleMemory
 from parabola.services.imports.imports import Imports
 from parabola.services.jobs.crons import Crons
 from parabola.services.jobs.scheduler import Scheduler
+from parabola.services.moves import Moves, NewRole, RoleChanged
+from parabola.services.node_list import NodeList
 from parabola.services.session_results import SessionResults
 from parabola.services.sign_in.auth import TokenVerifier
 from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.services.sign_in.key_sets import DocumentCache
 from parabola.services.sign_in.known_admin_keys import AdminKeys
 from parabola.services.sign_in.signing_keys import SigningKeys
-from parabola.values.errors import ParabolaError
+from parabola.values.errors import BadRequest, ParabolaError
 
 __all__ = ["LOOK_SECONDS", "PACKAGES_FOLDER", "Backend", "BackendConfig", "open_database"]
 
 if TYPE_CHECKING:
     from parabola.database.commits.write_set import WriteSet
+    from parabola.database.shared_log.log import SharedLog
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks for the files of the data directory."""
@@ -87,6 +91,8 @@ class Backend:
         self.runner = runner
         self.query_cache = runner.query_cache
         self.freshness = Freshness(database)
+        self.node_list = NodeList(database, self.freshness)
+        self.moves = Moves(database, self._open_log, config.file_storage)
         settings = config.services
         packages = NodePackages(directory / PACKAGES_FOLDER, find_node, settings.npm_install_seconds)
         self.errands = Errands(database)
@@ -180,8 +186,17 @@ class Backend:
             stack.push_async_callback(backend.imports.close)
             await backend.exports.open()
             stack.push_async_callback(backend.exports.close)
+            stack.push_async_callback(backend.moves.close)
             backend._closing = stack.pop_all()
             return backend
+
+    async def _open_log(self, role: NewRole) -> SharedLog:
+        config = self.config
+        node = NodeConfig.of(role.database, role.node, role.file_storage or config.file_storage)
+        if node is None:
+            raise BadRequest("Give the address of the shared log.", code="InvalidDatabaseAddress")
+        secret = bytes.fromhex(config.instance_secret)
+        return await open_node_log(node, config.instance_name, secret, config.clock)
 
     async def close(self) -> None:
         """End the hosts and close the data. What was acknowledged is on disk anyway."""
@@ -192,16 +207,19 @@ class Backend:
     async def until_data_is_lost(self) -> None:
         """Returns never. Raises `DataDirectoryLost` soon after the data directory was deleted or replaced,
         and `ReplicaLost` at once when the copy of the data is not what the shared log says: then it is to be
-        opened again.
+        opened again; and `RoleChanged`.
         """
         lost = asyncio.Event()
         end = self.freshness.on_change(lost.set)
+        self.moves.changed.add_done_callback(lambda _: lost.set())
         try:
             while True:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await lost.wait()
                 lost.clear()
+                if self.moves.changed.done():
+                    raise RoleChanged(self.moves.changed.result())
                 if self.database.fault is not None:
                     raise self.database.fault
                 await self.database.persistence.look_for_files()

@@ -33,6 +33,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "export": "archive_export",
     "codegen": "codegen",
     "admin-key": "admin_key",
+    "nodes": "nodes",
+    "promote": "promote",
+    "demote": "demote",
 }
 """The commands, in the order of their help, and the module that each is named after in Python."""
 

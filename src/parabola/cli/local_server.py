@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from parabola.functions.calls.running_calls import RunningCall
     from parabola.node_log import NodeConfig
     from parabola.server.http.rules import ServerRules
+    from parabola.services.moves import NewRole
 
-__all__ = ["LocalServer", "is_lost_replica"]
+__all__ = ["LocalServer", "in_role", "is_lost_replica"]
 
 _NAMED: Final = 8
 """Calls that are named where many may be told of."""
@@ -53,9 +54,11 @@ class LocalServer:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, options: ServerOptions, say: Say) -> AsyncIterator[LocalServer]:
+    async def running(
+        cls, options: ServerOptions, say: Say, *, is_awaited: bool = False
+    ) -> AsyncIterator[LocalServer]:
         """Take the ports, open the data, serve; at the end let what runs finish, then close the data. What
-        happens is told to `say`.
+        happens is told to `say`. With `is_awaited` clients may come before it serves, and wait.
 
         Raises a `ParabolaError` that says what is in the way: a port, a data directory in use, a bad secret.
         """
@@ -73,7 +76,7 @@ class LocalServer:
         told_to_end = _listen_to_signals()
         begin_log(LogFormat(options.log_format))
         node = _node(options)
-        at_once = node is None  # balancers bring elsewhere whom a node refuses while it begins
+        at_once = node is None or is_awaited  # balancers bring elsewhere whom a node refuses while it begins
         listener = listen(options.host, options.port, "--port", at_once=at_once)
         try:
             site_listener = listen(options.host, options.site_port, "--site-port", at_once=at_once)
@@ -133,9 +136,9 @@ class LocalServer:
                     yield cls(backend, url, site_url, options, told_to_end, server.port, server.site_port)
                 finally:
                     is_lost = watching.done()
-                    if is_lost and _is_lost_replica(told_to_end):
+                    if is_lost and _is_to_go_on(told_to_end):
                         RunningServer.remove(options.data_dir)
-                        say("stopping", "Stopping at once: the copy of the data is not valid.", "warning")
+                        say("stopping", "Closing everything, to begin anew.", "warning")
                     elif is_lost:  # what is there now is another server's
                         say("stopping", "Stopping at once: the data is gone.", "error")
                     else:
@@ -254,11 +257,24 @@ def is_lost_replica(error: BaseException) -> bool:
     return isinstance(error, ReplicaLost) and not isinstance(error, UnreadableEntry)
 
 
-def _is_lost_replica(told_to_end: asyncio.Future[None]) -> bool:
+def in_role(options: ServerOptions, role: NewRole) -> ServerOptions:
+    """The options of a server that goes on as another node, or alone."""
+    return replace(
+        options,
+        database_address=role.database,
+        database_address_file=None,
+        node=role.node,
+        file_storage=role.file_storage or options.file_storage,
+    )
+
+
+def _is_to_go_on(told_to_end: asyncio.Future[None]) -> bool:
+    from parabola.services.moves import RoleChanged
+
     if not told_to_end.done() or told_to_end.cancelled():
         return False
     error = told_to_end.exception()
-    return error is not None and is_lost_replica(error)
+    return error is not None and (isinstance(error, RoleChanged) or is_lost_replica(error))
 
 
 def _say_what_is_waited_for(calls: Sequence[RunningCall], seconds: float, say: Say) -> None:

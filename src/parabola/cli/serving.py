@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from parabola._version import __version__
 from parabola.cli import event_loop
-from parabola.cli.local_server import LocalServer, is_lost_replica
+from parabola.cli.local_server import LocalServer, in_role, is_lost_replica
 from parabola.cli.server_log import LogFormat, ServerLog
 from parabola.cli.server_options import ServerOptions, options_from
 from parabola.project import DATA_FOLDER
+from parabola.services.moves import RoleChanged
 from parabola.values.errors import ParabolaError
 
 __all__ = ["serve_with"]
@@ -30,17 +31,20 @@ def serve_with(values: Mapping[str, Any]) -> None:
 
 async def _until_told_to_end(options: ServerOptions) -> None:
     log = ServerLog(LogFormat(options.log_format))
-    is_serving = has_served = False
+    is_serving = has_served = is_awaited = False
     try:
         while True:
             try:
-                async with LocalServer.running(options, log.say) as server:
+                async with LocalServer.running(options, log.say, is_awaited=is_awaited) as server:
                     is_serving = has_served = True
                     options = replace(options, port=server.port, site_port=server.site_port)
                     await _serve(server, log)
                 return
             except ParabolaError as error:
-                if is_serving and is_lost_replica(error):
+                if isinstance(error, RoleChanged):
+                    options = in_role(options, error.role)
+                    log.say("role", f"Going on as {_role(options)}.", role=_role(options))
+                elif is_serving and is_lost_replica(error):
                     # Its clients are with other nodes by now. Here everything begins anew, from the log.
                     log.say("replica", f"Starting anew. {error.message}", "warning", code=error.code)
                 elif has_served and error.code == "LogUnreachable":
@@ -48,9 +52,13 @@ async def _until_told_to_end(options: ServerOptions) -> None:
                     await asyncio.sleep(RETRY_SECONDS)
                 else:
                     raise
-                is_serving = False
+                is_serving, is_awaited = False, isinstance(error, RoleChanged)
     finally:
         log.close()
+
+
+def _role(options: ServerOptions) -> str:
+    return "a server that is alone" if options.node is None else f"node {options.node} of a shared log"
 
 
 async def _serve(server: LocalServer, log: ServerLog) -> None:

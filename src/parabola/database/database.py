@@ -196,8 +196,8 @@ class Database:
         if log is None and state.properties.get(PLACE):
             raise UnusableData(
                 "This data directory holds a copy of a log that several servers share. Start with that one's "
-                "--database, or name another directory with --data. To make a node a server that is alone, use "
-                "parabola demote."
+                "--database, or name another directory with --data. To make a node a server that is alone, "
+                "use parabola demote."
             )
         if state.latest_ts == 0:
             commit = first_commit(clock())
@@ -281,6 +281,15 @@ class Database:
     def fault(self) -> StorageFailed | None:
         """Why a node of a shared log has ended: what is here is not what the log says. None if it has not."""
         return self._committer.fault
+
+    def give_up(self, fault: StorageFailed) -> None:
+        """From here on nothing is read or written: the store is to be opened anew."""
+        self._committer.give_up(fault)
+
+    @property
+    def position(self) -> int:
+        """How many entries of the shared log are here; 0 without one."""
+        return self.persistence.position.seq if isinstance(self.persistence, Replica) else 0
 
     @property
     def seen_seq(self) -> int:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from parabola.database.commits.committer import NEXT_ID
-from parabola.database.model.errors import StorageError, UnusableData
+from parabola.database.model.errors import DataMoved, StorageError, UnusableData
 from parabola.database.model.intervals import Interval
 from parabola.database.shared_log.appending import until_reached
 from parabola.database.shared_log.checkpoint import StoredDocument
@@ -32,6 +32,7 @@ CHUNK: Final = 256
 LITTLE: Final = 64
 """Changes that are left before writes are held."""
 NAME_BYTES: Final = 16
+_MOVED: Final = "The data of this server have just moved, and are being opened anew. Ask again, in a moment."
 
 
 @asynccontextmanager
@@ -57,6 +58,7 @@ async def promoted(database: Database, log: SharedLog, copied: Callable[[int], N
             while count:
                 ts, count = await _ship(database, log, ts, copied)
             await _found(database, log)
+            database.give_up(DataMoved(_MOVED))
             yield
 
 
@@ -140,4 +142,5 @@ async def demoted(database: Database) -> AsyncIterator[None]:
             with suppress(StorageError):
                 await log.set_closed(False)
             raise
+        database.give_up(DataMoved(_MOVED))
         yield

@@ -26,6 +26,7 @@ from parabola.server.api import (
     inline_query_api,
     key_set_api,
     log_api,
+    nodes_api,
     plain_endpoints,
     public_api,
     push_api,
@@ -70,6 +71,7 @@ class AppBackend(
     storage_api.StoringBackend,
     admin_keys_api.KeptKeysBackend,
     key_set_api.SigningBackend,
+    nodes_api.MovedBackend,
     audit_api.AuditedBackend,
     Protocol,
 ):
@@ -91,6 +93,7 @@ APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     archives_api.routes,
     inline_query_api.routes,
     usage_api.routes,
+    nodes_api.routes,
     admin_keys_api.routes,
     administration_api.routes,
     storage_api.routes,

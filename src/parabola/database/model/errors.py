@@ -8,6 +8,7 @@ __all__ = [
     "ConflictError",
     "DataDirectoryLocked",
     "DataDirectoryLost",
+    "DataMoved",
     "StorageBusy",
     "StorageDamaged",
     "StorageError",
@@ -78,6 +79,13 @@ class StorageFailed(StorageError):
 
     def __str__(self) -> str:
         return self.detail or self.message
+
+
+class DataMoved(StorageFailed):
+    """The data of this server have moved into or out of a shared log, and are opened anew. Ask again."""
+
+    status = 503
+    default_code = "DataMoved"
 
 
 class StorageDamaged(StorageFailed):

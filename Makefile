@@ -8,6 +8,7 @@
 #   make test-js  the unit tests of the TypeScript host alone
 #   make lint     style, types and layers alone
 #   make coverage what each module's own tests reach, and whether that has fallen
+#   make dashboard the dashboard at /dashboard; packages bring it along, a checkout builds it
 #   make docs     the site of the documentation, in site/; warnings are errors
 #   make bench    one report of measurements
 #   make clean    remove what the other targets made
@@ -21,16 +22,22 @@ WORKERS ?= 3
 BIN := $(VENV)/bin
 SETUP := $(BIN)/python tools/setup.py
 
-.PHONY: demo test test-all test-cli-versions test-components test-js coverage lint docs bench clean
+.PHONY: demo dashboard test test-all test-cli-versions test-components test-js coverage lint docs bench clean
 .DEFAULT_GOAL := demo
 
-demo: $(VENV)/.installed
+demo: dashboard
 	@$(SETUP) npm examples/tasks
 	@$(BIN)/parabola codegen --project examples/tasks --quiet
 	@$(SETUP) run examples/tasks build
 	@cd examples/tasks && exec "$(abspath $(BIN))/parabola" dev --port $(PORT) --site-port $(SITE_PORT) --public web/dist --run sample:load
 
-test: lint
+dashboard: $(VENV)/.installed
+	@$(SETUP) npm ui
+	@echo "  · building the dashboard"
+	@$(SETUP) run ui build
+
+test: lint dashboard
+	@$(SETUP) run ui test
 	@$(SETUP) npm tests/e2e
 	@$(SETUP) command-lines oldest
 	@$(SETUP) chromium
@@ -72,6 +79,8 @@ lint: $(VENV)/.installed-dev
 	$(SETUP) run tools/javascript check-format
 	$(SETUP) run tools/javascript lint
 	$(SETUP) run tools/javascript check-types
+	@$(SETUP) npm ui
+	$(SETUP) run ui check-types
 
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -82,7 +91,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) site .test-all .cli-versions examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules \
+	rm -rf $(VENV) site src/parabola/dashboard ui/node_modules .test-all .cli-versions examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules \
 		tests/e2e/npm_components/node_modules tools/javascript/node_modules
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml

@@ -32,7 +32,7 @@ def test_the_wheel_has_everything_the_checkout_has(wheel: Path) -> None:
     sources = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*")
-        if path.is_file() and path.suffix in (".py", ".mjs", ".js", ".typed", ".sql", ".html", ".txt")
+        if path.is_file() and path.suffix in (".py", ".mjs", ".js", ".css", ".svg", ".md", ".typed", ".sql", ".html", ".txt")
     }
     assert shipped >= sources
     assert not {name for name in shipped if "/node_modules/" in name or name.endswith((".pyc", ".d.ts"))}

@@ -51,6 +51,8 @@ OPEN_WITHOUT_BODY = {
     "/healthz",
     "/healthz/live",
     "/healthz/ready",
+    "/dashboard",
+    "/dashboard/{path}",
     "/.well-known/jwks.json",
     "/api/query",
     "/api/sync",

@@ -38,7 +38,18 @@ const fromTheGround = {
 };
 
 export default [
-  { ignores: ["**/node_modules/", "**/_generated/", "**/dist/", ".venv/", ".test-all/", "**/*.ts", "**/*.tsx"] },
+  {
+    ignores: [
+      "**/node_modules/",
+      "src/parabola/dashboard/static/",
+      "**/_generated/",
+      "**/dist/",
+      ".venv/",
+      ".test-all/",
+      "**/*.ts",
+      "**/*.tsx",
+    ],
+  },
   js.configs.recommended,
   {
     languageOptions: { ecmaVersion: 2024 },

@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "env": "env",
     "import": "archive_import",
     "export": "archive_export",
+    "dashboard": "dashboard",
     "codegen": "codegen",
     "admin-key": "admin_key",
     "nodes": "nodes",

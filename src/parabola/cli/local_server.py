@@ -162,6 +162,7 @@ class LocalServer:
         note("HTTP actions", self.site_url)
         if self.options.public is not None:
             note("Page", f"{self.url}/")
+        note("Dashboard", f"{self.url}/dashboard")
         note("Data", str(self.options.data_dir))
         console.print()
 

@@ -19,6 +19,7 @@ from parabola.server.api import (
     administration_api,
     archives_api,
     audit_api,
+    dashboard_pages,
     deploy_api,
     environment_api,
     health_api,
@@ -97,6 +98,7 @@ APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     admin_keys_api.routes,
     administration_api.routes,
     storage_api.routes,
+    dashboard_pages.routes,
     http_actions.routes,
 )
 MAX_HEADER_BYTES: Final = 64 * 1024

@@ -43,7 +43,9 @@ class LoggingBackend(ServedBackend, Protocol):
 
 
 def routes(backend: LoggingBackend) -> list[web.RouteDef]:
-    """The endpoints; one stream knows structured lines, the other is of older readers. The search is ours."""
+    """The endpoints; one stream knows structured lines for the newer command line, one is of older
+    readers, and dashboards have theirs below `app_metrics`. The search is ours.
+    """
 
     async def stream_function_logs(request: web.Request) -> web.Response:
         await require_admin(request, backend)
@@ -54,6 +56,10 @@ def routes(backend: LoggingBackend) -> list[web.RouteDef]:
         await require_admin(request, backend)
         return await _follow(request, backend.log, structured=False)
 
+    async def stream_for_dashboards(request: web.Request) -> web.Response:
+        await require_admin(request, backend)
+        return await _follow(request, backend.log, structured=True)
+
     async def search(request: web.Request) -> web.Response:
         await require_admin(request, backend)
         entries = await backend.search_log(_wanted(request))
@@ -63,6 +69,8 @@ def routes(backend: LoggingBackend) -> list[web.RouteDef]:
         web.get("/api/parabola/logs", search),
         web.get("/api/stream_function_logs", stream_function_logs),
         web.get("/api/stream_udf_execution", stream_udf_execution),
+        web.get("/api/app_metrics/stream_function_logs", stream_for_dashboards),
+        web.get("/api/app_metrics/stream_udf_execution", stream_for_dashboards),
     ]
 
 

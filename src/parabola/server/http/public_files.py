@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 from parabola.services.sign_in.signing_keys import KEY_SET_PATH
 from parabola.values.errors import NotFound
 
-__all__ = ["serve_public"]
+__all__ = ["file_below", "serve_public"]
 
 _OURS: Final = (
     "/api/",
@@ -25,6 +25,7 @@ _OURS: Final = (
     "/instance_version",
     "/echo",
     "/metrics",
+    "/dashboard/",
     KEY_SET_PATH,
 )
 
@@ -39,9 +40,9 @@ def serve_public(directory: Path) -> Middleware:
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method not in ("GET", "HEAD") or f"{request.path}/".startswith(_OURS):
             return await handler(request)
-        file = _file(root, request.path)
+        file = file_below(root, request.path)
         if file is None and "text/html" in request.headers.get("Accept", ""):
-            file = _file(root, "/index.html")
+            file = file_below(root, "/index.html")
         if file is None:
             return await handler(request)
         # Revalidated each time: a rebuilt page shows at the next reload.
@@ -50,8 +51,10 @@ def serve_public(directory: Path) -> Middleware:
     return answer
 
 
-def _file(root: Path, path: str) -> Path | None:
-    """The file for a URL path, never one outside `root`, and none that is hidden, by either of its names."""
+def file_below(root: Path, path: str) -> Path | None:
+    """The file for a URL path below a resolved directory: never one outside of it, and none that is hidden,
+    by either of its names.
+    """
     try:
         wanted = path.lstrip("/")
         file = (root / wanted).resolve()

@@ -1,0 +1,181 @@
+// The dashboard, as somebody uses it who looks after a deployment: one journey after the other in one browser.
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { withBrowser } from "./browser.mjs";
+import { assert, url } from "./expectations.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const { ADMIN_KEY, READ_ONLY_KEY, SCREENSHOTS } = process.env;
+const PAGES = ["", "data/tasks", "schema", "functions", "logs", "schedules", "files", "history", "settings"];
+
+await withBrowser(async (context) => {
+  const page = await context.newPage();
+  const failures = [];
+  page.on("pageerror", (error) => failures.push(String(error)));
+  page.on("console", (message) => {
+    if (message.text().includes("Content Security Policy")) failures.push(message.text());
+  });
+  const open = async (path) => {
+    await page.goto(`${url}/dashboard/${path}`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+  };
+  const button = (name) => page.getByRole("button", { name, exact: true });
+  const row = (text) => page.getByRole("row").filter({ hasText: text });
+
+  // Who comes without a key is asked for one, and told why one is not taken.
+  await page.goto(`${url}/dashboard/logs`);
+  await page.getByLabel("Admin key of this deployment").fill("nobody|0123456789abcdef");
+  await button("Open the dashboard").click();
+  await page.getByRole("alert").waitFor();
+  await page.getByLabel("Admin key of this deployment").fill(ADMIN_KEY);
+  await button("Open the dashboard").click();
+  await page.getByRole("heading", { name: "Logs" }).waitFor();
+
+  // A key in the fragment signs in, and is gone from the address.
+  await button("Sign out").click();
+  await page.goto(`${url}/dashboard/data#key=${encodeURIComponent(ADMIN_KEY)}`);
+  await page.reload();
+  await page.getByRole("heading", { name: "Data" }).waitFor();
+  assert.equal(page.url(), `${url}/dashboard/data`);
+
+  // Data: add, see what others write, edit, be refused by the schema, filter, delete.
+  await page.getByRole("link", { name: /^tasks/ }).click();
+  await button("Add").click();
+  const fields = page.getByLabel("Document, or a list of them");
+  assert.deepEqual(JSON.parse(await fields.inputValue()), { completed: false, text: "" });
+  await fields.fill('[{"text": "by hand", "completed": false}, {"text": "another", "completed": "no"}]');
+  await page.getByRole("dialog").getByRole("button", { name: "Add" }).click();
+  await page.getByRole("alert").filter({ hasText: "does not match validator" }).waitFor();
+  await fields.fill('[{"text": "by hand", "completed": false}, {"text": "another", "completed": true}]');
+  await page.keyboard.press("Control+Enter");
+  await row("by hand").waitFor();
+  await fetch(`${url}/api/mutation`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ path: "tasks:create", args: { text: "from a client" } }),
+  });
+  await row("from a client").waitFor();
+
+  await row("by hand").getByRole("button").click();
+  const edited = page.getByLabel("Fields");
+  await edited.fill((await edited.inputValue()).replace("by hand", "by hand, edited"));
+  await button("Save").click();
+  await row("by hand, edited").waitFor();
+
+  await button("Filter").click();
+  await page.getByLabel("Field").fill("completed");
+  await page.getByLabel("Value").fill("true");
+  await row("from a client").waitFor({ state: "detached" });
+  await row("another").getByRole("checkbox").check();
+  await button("Delete 1").click();
+  await button("Delete").click();
+  await page.getByText("No document fits.").waitFor();
+  await button("Remove this condition").click();
+  await row("by hand, edited").waitFor();
+
+  // Functions: a query goes on showing its result, a mutation says what the server says.
+  await open("functions");
+  await page.getByRole("searchbox", { name: "Find a function" }).fill("summary");
+  await page.getByRole("link", { name: /summary/ }).click();
+  await button("Run and follow").click();
+  await page.getByText('"open": 2').waitFor();
+  await page.getByRole("searchbox", { name: "Find a function" }).fill("create");
+  await page.getByRole("link", { name: /create/ }).click();
+  await page.getByLabel("Arguments").fill('{"txt": "x"}');
+  await button("Run").click();
+  await page.getByRole("alert").filter({ hasText: "txt" }).waitFor();
+  await page.getByLabel("Arguments").fill('{"text": "run by hand"}');
+  await button("Run").click();
+  await page.getByRole("heading", { name: /^Result/ }).waitFor();
+
+  // Logs: what has just run, found by its function; its whole request.
+  await page.getByRole("link", { name: "its log" }).click();
+  await page
+    .getByRole("log")
+    .getByRole("button", { name: /tasks:create/ })
+    .last()
+    .click();
+  await page
+    .getByRole("dialog", { name: /^Request / })
+    .getByText("Mutation")
+    .waitFor();
+  await button("Close").click();
+
+  // Files: one comes, is shown and goes.
+  await open("files");
+  await page.getByText("No files are stored.").waitFor();
+  await page.locator("input[type=file]").setInputFiles({
+    name: "dot.svg",
+    mimeType: "image/svg+xml",
+    buffer: Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle r="9"/></svg>'),
+  });
+  await row("image/svg+xml").getByRole("button").first().click();
+  await page.getByRole("img", { name: /^The image/ }).waitFor();
+  await button("Close").click();
+  await button("Remove").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await page.getByText("No files are stored.").waitFor();
+
+  // Settings: a variable is set, hidden, shown; history says who did what.
+  await open("settings");
+  await page.getByLabel("Name").fill("API_KEY");
+  await page.getByLabel("Value").fill("hidden value");
+  await button("Set").click();
+  await row("API_KEY").waitFor();
+  assert.equal(await page.getByText("hidden value").count(), 0);
+  await page.getByRole("button", { name: "Show the value of API_KEY" }).click();
+  await page.getByText("hidden value").waitFor();
+  await open("history");
+  for (const words of [
+    "Variable added",
+    "Delete files",
+    "Delete documents",
+    "Replace document",
+    "Add documents",
+    "Push",
+  ]) {
+    await page.getByRole("listitem").filter({ hasText: words }).first().waitFor();
+  }
+
+  // Every page can be used with a screen reader, in both themes, and on a phone.
+  for (const scheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const path of PAGES) {
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await open(path);
+      await page.locator("[role=status]").filter({ hasText: "Loading" }).waitFor({ state: "detached" });
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => globalThis.axe.run());
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+      assert.deepEqual(found, [], `/${path} in ${scheme} colours`);
+      if (SCREENSHOTS)
+        await page.screenshot({ path: `${SCREENSHOTS}/${path.replaceAll("/", "_") || "overview"}_${scheme}.png` });
+      await page.setViewportSize({ width: 360, height: 740 });
+      const tooWide = await page.evaluate(() => globalThis.document.documentElement.scrollWidth > globalThis.innerWidth);
+      assert.equal(tooWide, false, `/${path} is wider than a phone`);
+    }
+  }
+
+  // By the keyboard alone: past the menu, to a page, into a document and out of it.
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await open("data/tasks");
+  await page.keyboard.press("Tab");
+  await page.getByRole("link", { name: "Skip to the content" }).and(page.locator(":focus")).waitFor();
+  await row("by hand, edited").getByRole("button").focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+
+  // A key that may only read sees everything and changes nothing.
+  await button("Sign out").click();
+  await page.getByLabel("Admin key of this deployment").fill(READ_ONLY_KEY);
+  await button("Open the dashboard").click();
+  await page.getByText("This key may only read").waitFor();
+  await row("by hand, edited").waitFor();
+  for (const name of ["Add", "Clear the table", "New table"]) assert.ok(await button(name).isDisabled(), name);
+  await open("settings");
+  assert.ok(await button("Change").isDisabled());
+
+  assert.deepEqual(failures, []);
+});

@@ -15,6 +15,8 @@ from tasks_example import ROOT, copy_functions
 
 pytestmark = pytest.mark.e2e
 
+SHIPPED = {".py", ".mjs", ".js", ".css", ".svg", ".md", ".typed", ".sql", ".html", ".txt"}
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -32,9 +34,11 @@ def test_the_wheel_has_everything_the_checkout_has(wheel: Path) -> None:
     sources = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*")
-        if path.is_file() and path.suffix in (".py", ".mjs", ".js", ".css", ".svg", ".md", ".typed", ".sql", ".html", ".txt")
+        if path.is_file() and path.suffix in SHIPPED
     }
     assert shipped >= sources
+    assert "parabola/dashboard/static/index.html" in shipped
+    assert "parabola/dashboard/static/licenses.md" in shipped
     assert not {name for name in shipped if "/node_modules/" in name or name.endswith((".pyc", ".d.ts"))}
 
 

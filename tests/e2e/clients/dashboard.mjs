@@ -151,7 +151,9 @@ await withBrowser(async (context) => {
       if (SCREENSHOTS)
         await page.screenshot({ path: `${SCREENSHOTS}/${path.replaceAll("/", "_") || "overview"}_${scheme}.png` });
       await page.setViewportSize({ width: 360, height: 740 });
-      const tooWide = await page.evaluate(() => globalThis.document.documentElement.scrollWidth > globalThis.innerWidth);
+      const tooWide = await page.evaluate(
+        () => globalThis.document.documentElement.scrollWidth > globalThis.innerWidth,
+      );
       assert.equal(tooWide, false, `/${path} is wider than a phone`);
     }
   }

@@ -119,10 +119,17 @@ class Backend:
             config.files_origin,
         )
         self.imports = Imports(
-            database, directory / "imports", lambda: self.files, settings, activation.change_components
+            database,
+            directory / "imports",
+            lambda: self.files,
+            settings,
+            activation.change_components,
+            self.files.passed,
         )
         self.administration = Administration(database, activation)
-        self.exports = Exports(database, directory / "exports", lambda: self.files, settings)
+        self.exports = Exports(
+            database, directory / "exports", lambda: self.files, settings, self.files.passed
+        )
         self.inline_queries = InlineQueries(
             runner, replace(config.hosts, settings=config.functions), runner.instance, repl_modules
         )

@@ -47,8 +47,16 @@ class Members(Protocol):
         """This life of this node."""
 
     @property
+    def home(self) -> str:
+        """What stands for the data directory of this node, in all its lives; empty for a server alone."""
+
+    @property
     def present(self) -> frozenset[str]:
         """The incarnations of all members."""
+
+    @property
+    def homes(self) -> frozenset[str]:
+        """The homes of all members."""
 
     def owns(self, id: str) -> bool:
         """Whether this node is the one to begin what an id stands for. The others think so too, as far as
@@ -85,6 +93,9 @@ class Members(Protocol):
 
 class Alone:
     """A server that shares its data with no other."""
+
+    home = ""
+    homes = frozenset(("",))
 
     def __init__(self) -> None:
         self.incarnation = new_incarnation()

@@ -53,7 +53,7 @@ class Membership:
         """The others, as they were heard last."""
         self._database = database
         self._shared_log = log
-        self._home = home
+        self.home = home
         self._rows: dict[str, NodeRow] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._told: dict[str, Callable[[], Any]] = {}
@@ -84,6 +84,10 @@ class Membership:
     @property
     def present(self) -> frozenset[str]:
         return frozenset(self._rows)
+
+    @property
+    def homes(self) -> frozenset[str]:
+        return frozenset(row.home for row in self._rows.values())
 
     def owns(self, id: str) -> bool:
         active = [each for each, row in self._rows.items() if row.state == "active"]
@@ -237,11 +241,11 @@ class Membership:
                 if not at_start:
                     continue
                 # What had this directory has ended, for no two processes have it at a time.
-                if row.home == self._home or (row.name == self.name and self._is_gone(row.incarnation)):
+                if row.home == self.home or (row.name == self.name and self._is_gone(row.incarnation)):
                     await tx.delete_system(row.id)
                 elif row.name == self.name:
                     return False
-            row = NodeRow(incarnation=self.incarnation, name=self.name, home=self._home, version=__version__)
+            row = NodeRow(incarnation=self.incarnation, name=self.name, home=self.home, version=__version__)
             await tx.insert_system(NODES, row.fields())
             return True
 

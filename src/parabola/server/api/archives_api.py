@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -137,7 +138,16 @@ class SnapshotApi:
             "Content-Disposition": f"attachment; filename={name}",
             "Cache-Control": f"private, max-age={found.expires_in}",
         }
-        return web.FileResponse(found.path, headers=headers)
+        if found.path is not None:
+            return web.FileResponse(found.path, headers=headers)
+        assert found.passed is not None
+        response = web.StreamResponse(headers={**headers, "Content-Length": str(found.size)})
+        async with aclosing(found.passed) as pieces:
+            await response.prepare(request)
+            async for piece in pieces:
+                await response.write(piece)
+        await response.write_eof()
+        return response
 
     def _body(self, request: web.Request) -> AsyncIterator[bytes]:
         """The body as it arrives, as long as there is room for it."""

@@ -49,6 +49,8 @@ class ExportRecord(SystemRow, frozen=True, kw_only=True):
     zip_object_key: str | UnsetType = UNSET
     size: Int64 | UnsetType = UNSET
     progress_message: str | UnsetType = UNSET
+    home: str | UnsetType = UNSET
+    """That of the node which makes it (`Members.home`)."""
 
     @property
     def is_running(self) -> bool:
@@ -56,12 +58,13 @@ class ExportRecord(SystemRow, frozen=True, kw_only=True):
         return self.state in ("requested", "in_progress")
 
     @staticmethod
-    def requested(include_storage: bool, expiration_ts: int) -> ExportRecord:
+    def requested(include_storage: bool, expiration_ts: int, home: str = "") -> ExportRecord:
         """The row of an export that was asked for."""
         return ExportRecord(
             state="requested",
             format=ExportFormat(include_storage=include_storage),
             expiration_ts=Int64(expiration_ts),
+            home=home or UNSET,
         )
 
 

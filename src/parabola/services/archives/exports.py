@@ -8,8 +8,9 @@ interrupts is made anew.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,8 @@ from parabola.functions.deployed.deployment_events import record_event
 from parabola.services.archives.archive_snapshot import archive_snapshot
 from parabola.services.archives.export_record import EXPORTS, ExportRecord, all_exports, find_export
 from parabola.services.files.durable_files import sync_directory, sync_file
+from parabola.services.files.file_store import PIECE_BYTES
+from parabola.services.files.passed_files import PassedFiles
 from parabola.services.files.stored_files import StoredFiles
 from parabola.services.settings import ServiceSettings
 from parabola.services.threads import in_thread
@@ -41,11 +44,16 @@ NS_PER_SECOND: Final = 1_000_000_000
 
 @dataclass(frozen=True)
 class FinishedExport:
-    """An archive that can be fetched. `expires_in` is in seconds."""
+    """An archive of `size` bytes that can be fetched: a file, or what a node has left for others.
 
-    path: Path
+    `expires_in` is in seconds.
+    """
+
+    path: Path | None
     start_ts: int
     expires_in: int
+    size: int
+    passed: AsyncGenerator[bytes, None] | None = None
 
 
 class Exports:
@@ -57,7 +65,10 @@ class Exports:
         directory: Path,
         files: Callable[[], StoredFiles | None],
         settings: ServiceSettings,
+        passed: PassedFiles | None = None,
     ) -> None:
+        """With several nodes, archives are among the `passed` files."""
+        self._passed = passed
         self._kept_seconds = settings.exports_seconds
         self._kept_ns = int(settings.exports_seconds * NS_PER_SECOND)
         self._database = database
@@ -70,7 +81,7 @@ class Exports:
         """Make anew what was interrupted; remove what has expired, now and from time to time."""
         await self.remove_expired()
         for record in await all_exports(self._database.begin()):
-            if record.is_running:
+            if record.is_running and (record.home or "") == self._database.members.home:
                 self._start(record.id)
         self._expiry = asyncio.get_running_loop().create_task(self._expire())
 
@@ -88,13 +99,21 @@ class Exports:
         """
         expires = self._database.now_ts() + self._kept_ns
 
+        members = self._database.members
+
         async def write(tx: Transaction) -> str:
-            if any(record.is_running for record in await all_exports(tx)):
+            running = [record for record in await all_exports(tx) if record.is_running]
+            for record in running:
+                if (record.home or "") not in members.homes:  # its node is gone
+                    failed = {"state": "failed", "failed_ts": Int64(self._database.now_ts())}
+                    await tx.patch_system(record.id, failed)
+            if any((record.home or "") in members.homes for record in running):
                 raise BadRequest(
                     "Another export is under way. Wait until it is completed.", code="ExportInProgress"
                 )
             await record_event(tx, "request_export", include_storage=include_storage)
-            return await tx.insert_system(EXPORTS, ExportRecord.requested(include_storage, expires).fields())
+            record = ExportRecord.requested(include_storage, expires, members.home)
+            return await tx.insert_system(EXPORTS, record.fields())
 
         id = await self._database.transact(write, source="export")
         self._start(id)
@@ -106,9 +125,14 @@ class Exports:
             if record.state == "completed" and name in (record.id, str(record.start_ts)):
                 path = self._path(record.id)
                 left = (int(record.expiration_ts) - self._database.now_ts()) // NS_PER_SECOND
-                if left > 0 and path.is_file():
-                    assert isinstance(record.start_ts, Int64)
-                    return FinishedExport(path, int(record.start_ts), left)
+                if left <= 0 or not isinstance(record.start_ts, Int64) or not isinstance(record.size, Int64):
+                    continue
+                ts, size = int(record.start_ts), int(record.size)
+                if path.is_file():
+                    return FinishedExport(path, ts, left, size)
+                if self._passed is not None:
+                    with contextlib.suppress(FileNotFoundError):
+                        return FinishedExport(None, ts, left, size, await self._passed.open(path.name))
         raise NotFound(f"There is no export {name}, or it has expired.", code="ExportNotFound")
 
     async def remove_expired(self) -> None:
@@ -126,6 +150,9 @@ class Exports:
                         await tx.delete_system(id)
 
             await self._database.transact(write, source="export")
+            if self._passed is not None:
+                for id in expired:
+                    await self._passed.remove(self._path(id).name)
         kept = {self._path(record.id).name for record in records if record.id not in expired}
         running = {self._partial(record.id).name for record in records if record.is_running}
         await in_thread(_remove_others, self._directory, kept | running)
@@ -168,7 +195,11 @@ class Exports:
         try:
             with self._database.keep_history(ts):
                 await archive_snapshot(self._database, snapshot.registry, ts, unfinished, files, say)
-            await in_thread(_keep, unfinished, path)
+            size = unfinished.stat().st_size
+            if self._passed is None:
+                await in_thread(_keep, unfinished, path)
+            else:
+                await self._passed.put(path.name, _pieces(unfinished))
         finally:
             unfinished.unlink(missing_ok=True)
         await self._patch(
@@ -177,7 +208,7 @@ class Exports:
                 "state": "completed",
                 "complete_ts": Int64(self._database.now_ts()),
                 "zip_object_key": path.name,
-                "size": Int64(path.stat().st_size),
+                "size": Int64(size),
                 "progress_message": "Exported",
             },
         )
@@ -205,6 +236,12 @@ class Exports:
 
     def _partial(self, id: str) -> Path:
         return self._directory / f"{id}.partial"
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with await in_thread(path.open, "rb") as file:
+        while piece := await in_thread(file.read, PIECE_BYTES):
+            yield piece
 
 
 def _keep(unfinished: Path, path: Path) -> None:

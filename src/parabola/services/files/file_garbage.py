@@ -13,6 +13,7 @@ import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
+from parabola.database.model.errors import ConflictError, StorageError
 from parabola.database.model.intervals import Interval
 from parabola.database.model.shown_rows import StoredFile
 from parabola.database.model.system_tables import TABLES
@@ -20,6 +21,7 @@ from parabola.database.model.tables import table_of_row
 from parabola.functions.deployed.component_rows import components_with_tables
 from parabola.services.files.file_rows import by_storage_id, is_uuid
 from parabola.services.files.file_store import FileStore
+from parabola.services.files.passed_files import is_passed
 from parabola.services.files.stored_files import FILES
 from parabola.values.errors import ParabolaError
 
@@ -31,6 +33,8 @@ __all__ = ["FileGarbage"]
 
 SETTLED_SECONDS: Final = 24 * 3600.0
 """Bytes without a row are left alone for this long where others may write."""
+PASSED_SECONDS: Final = 60 * 24 * 3600.0
+"""What nodes leave for each other is removed by them; what a crash has left of it, after so much longer."""
 SWEEP_INTERVAL_SECONDS: Final = 24 * 3600.0
 _UUID_LENGTH: Final = 36
 
@@ -62,6 +66,13 @@ class FileGarbage:
 
         async def collect() -> None:
             await asyncio.sleep(after)
+            try:
+                # Whoever was interrupted may have a commit on its way, which cannot be read yet.
+                await self._database.wait_durable(self._database.latest_ts)
+            except ConflictError:
+                pass  # there is none
+            except StorageError:
+                return  # nobody knows; the next look will
             if not await self._is_owned(key):
                 await self._remove(key)
 
@@ -74,6 +85,10 @@ class FileGarbage:
         try:
             async for batch in self._store.keys():
                 for key, stored_at in batch:
+                    if is_passed(key):
+                        if stored_at < settled - PASSED_SECONDS:
+                            await self._remove(key)
+                        continue
                     name = key.rpartition("/")[2]
                     if stored_at < settled and is_uuid(name[:_UUID_LENGTH]) and not await self._is_owned(key):
                         await self._remove(key)

@@ -24,6 +24,7 @@ from parabola.services.files.file_garbage import FileGarbage
 from parabola.services.files.file_rows import by_storage_id, find_file
 from parabola.services.files.file_store import FileStore
 from parabola.services.files.partial_files import PartialFiles
+from parabola.services.files.passed_files import PassedFiles
 from parabola.services.files.stored_files import FILES
 from parabola.services.files.upload_limits import UploadLimits
 from parabola.services.files.upload_tokens import UploadToken, UploadTokens
@@ -70,6 +71,8 @@ class Files:
         self._limits = limits
         self._partial = PartialFiles(scratch)
         self._garbage = FileGarbage(database, store)
+        self.passed = PassedFiles(store) if database.is_shared else None
+        """What nodes leave for each other, if there are several."""
 
     def register(self, syscalls: SyscallTable) -> None:
         """Serve `ctx.storage`."""

@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -19,10 +18,12 @@ from parabola.functions.deployed.component_rows import component_ids, component_
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.archives.imported_tables import user_tables
 from parabola.services.archives.rows import ImportRefused
+from parabola.services.files.passed_files import PassedFiles
 from parabola.services.files.stored_files import FILES, STORAGE, StoredFiles
 from parabola.services.imports.append import AppendImport
 from parabola.services.imports.hidden import HiddenImport
 from parabola.services.imports.load import ChangeComponents, ImportLoad, ImportOver
+from parabola.services.imports.passed_uploads import PassedUploads
 from parabola.services.imports.plan import leftovers, plan_tables
 from parabola.services.imports.record import (
     IMPORTS,
@@ -41,6 +42,7 @@ from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest, UserError
 
 if TYPE_CHECKING:
+    from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
 
@@ -51,13 +53,16 @@ _log: Final = logging.getLogger(__name__)
 MAX_ATTEMPTS: Final = 5
 """Starts in a row that may get nowhere before an import is given up (semantics 13)."""
 FIRST_PAUSE_SECONDS: Final = 0.5
+ORPHANED_SECONDS: Final = 3600.0
+"""So long an import waits for its node to come back."""
 NOT_THERE: Final = "?"
 """The id of no component: one that is there once the import is."""
 
 
 class Imports:
     """The imports of one deployment. `directory` holds the uploads; `files` answers file storage, if any;
-    `components` changes which components there are.
+    `components` changes which components there are. With several nodes, uploads go by way of the `passed`
+    files, and an import is the work of the node that has the upload.
     """
 
     def __init__(
@@ -67,25 +72,27 @@ class Imports:
         files: Callable[[], StoredFiles | None],
         settings: ServiceSettings,
         components: ChangeComponents,
+        passed: PassedFiles | None = None,
     ) -> None:
         self._components = components
         self._kept_seconds = settings.imports_seconds
-        self.uploads = Uploads(directory)
+        self.uploads = Uploads(directory) if passed is None else PassedUploads(directory, passed)
         self._database = database
         self._files = files
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stop_listening = database.on_commit(self._notice)
 
     async def open(self) -> None:
         """Go on with what was interrupted; remove what nobody needs any more."""
-        records = await self._records()
-        await self._database.transact(partial(_drop_strays, records), source="import")
+        await self._database.transact(_drop_strays, source="import")
         await self.clean_up(is_start=True)
-        for record in records:
-            if record.stage in ("uploaded", "in_progress"):
+        for record in await self._records():
+            if record.stage in ("uploaded", "in_progress") and self._is_own(record):
                 self._start(record.id)
 
     async def close(self) -> None:
         """Stop; the next start goes on from here."""
+        self._stop_listening()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -103,7 +110,7 @@ class Imports:
 
         Returns the id of its row in `_snapshot_imports`.
         """
-        row = ImportRecord.new_row(request, upload)
+        row = ImportRecord.new_row(request, upload, self._database.members.home)
         id = await self._database.transact(
             lambda tx: tx.insert_system(IMPORTS, row.fields()), source="import"
         )
@@ -124,7 +131,8 @@ class Imports:
             await tx.patch_system(id, {"state": state_field(state), "attempts": 0.0})
 
         await self._database.transact(write, source="import")
-        self._start(id)
+        if not self._database.is_shared:
+            self._start(id)  # elsewhere the node that has the upload hears of it (`_notice`)
 
     async def cancel(self, id: str) -> None:
         """End an import without its effect; what mode Append has added stays. Raises `BadRequest`."""
@@ -151,11 +159,32 @@ class Imports:
         for record in records:
             if record.stage == "waiting_for_confirmation" and self._is_too_old(record):
                 await self._fail(record.id, "The import was not confirmed in time. Upload the file again.")
+            elif not record.is_over and self._is_orphaned(record):
+                await self._fail(record.id, "The node that has the upload is gone. Upload the file again.")
         needed = {record.upload for record in records if not record.is_over}
         idle_since = self._database.clock_before(ABANDONED_AFTER_SECONDS) / 1e9
         await in_thread(self.uploads.discard_abandoned, needed, idle_since, is_start=is_start)
 
     # The work
+
+    def _is_own(self, record: ImportRecord) -> bool:
+        return record.home == self._database.members.home
+
+    def _is_orphaned(self, record: ImportRecord) -> bool:
+        """Whether an import is that of a node which is gone, and may have come back by now."""
+        before_ms = self._database.clock_before(ORPHANED_SECONDS) / 1e6
+        return record.home not in self._database.members.homes and record.creation_time < before_ms
+
+    def _notice(self, writes: WriteSet, _ts: int) -> None:
+        """Other nodes confirm imports of this one, and end them."""
+        if not self._database.is_shared:
+            return
+        for change in writes.changes:
+            if change.table.name != IMPORTS or change.new is None or change.old is None:
+                continue
+            before, now = ImportRecord.of(change.old), ImportRecord.of(change.new)
+            if self._is_own(now) and now.stage == "in_progress" != before.stage:
+                self._start(change.id)
 
     def _is_too_old(self, record: ImportRecord) -> bool:
         return record.creation_time < self._database.clock_before(self._kept_seconds) / 1e6
@@ -361,11 +390,11 @@ async def _existing(tx: Transaction, id: str) -> ImportRecord:
     return record
 
 
-async def _drop_strays(records: list[ImportRecord], tx: Transaction) -> None:
+async def _drop_strays(tx: Transaction) -> None:
     """Take away hidden tables that no import fills any more."""
     needed = {
         table.tablet_id
-        for record in records
+        for record in [ImportRecord.of(row) for row in await system_rows(tx, IMPORTS)]
         if record.stage == "in_progress"
         for table in record.tables or ()
     }

@@ -18,7 +18,7 @@ from parabola.values.int64 import Int64
 from parabola.values.names import identifier_problem
 
 if TYPE_CHECKING:
-    from parabola.database.model.documents import Document
+    from parabola.database.model.documents import Document, Revision
     from parabola.database.transaction import Transaction
 
 __all__ = [
@@ -167,6 +167,8 @@ class ImportRow(SystemRow, frozen=True, kw_only=True):
     tables: tuple[_Hidden, ...] | UnsetType | None = UNSET
     position: _Position | UnsetType | None = UNSET
     made: tuple[str, ...] | UnsetType | None = UNSET
+    home: str | UnsetType = UNSET
+    """That of the node which has the upload (`Members.home`)."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ class ImportRecord:
     position: Position | None = None
     made: tuple[str, ...] = ()
     """Ids of components that the import has created, parents first."""
+    home: str = ""
 
     @property
     def stage(self) -> str:
@@ -202,7 +205,7 @@ class ImportRecord:
         return list(self.state.checkpoint_messages or ())
 
     @classmethod
-    def of(cls, document: Document) -> ImportRecord:
+    def of(cls, document: Document | Revision) -> ImportRecord:
         """The record that a row holds."""
         row = ImportRow.of(document)
         tables, at = row.tables, row.position
@@ -223,10 +226,11 @@ class ImportRecord:
             if isinstance(at, _Position)
             else None,
             made=tuple(row.made or ()),
+            home=row.home or "",
         )
 
     @staticmethod
-    def new_row(request: ImportRequest, upload: str) -> ImportRow:
+    def new_row(request: ImportRequest, upload: str, home: str = "") -> ImportRow:
         """The row of an import that begins."""
         return ImportRow(
             state=ImportState(state="uploaded"),
@@ -234,6 +238,7 @@ class ImportRecord:
             mode=request.mode,
             component_path=request.component or UNSET,
             object_key=upload,
+            home=home or UNSET,
         )
 
 

@@ -22,7 +22,13 @@ from parabola.services.imports.parted_file import open_parts
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
 
-__all__ = ["ABANDONED_AFTER_SECONDS", "Uploads"]
+__all__ = [
+    "ABANDONED_AFTER_SECONDS",
+    "Uploads",
+    "check_part_number",
+    "check_part_token",
+    "check_upload_token",
+]
 
 MAX_PARTS: Final = 10_000
 ABANDONED_AFTER_SECONDS: Final = 24 * 3600.0
@@ -53,12 +59,12 @@ class Uploads:
         then nothing is kept.
         """
         directory = self._find(token)
-        if not 1 <= number < MAX_PARTS:
-            raise BadRequest(
-                f"Part numbers go from 1 to {MAX_PARTS - 1}, not {number}. Send larger parts.",
-                code="InvalidUploadPart",
-            )
+        check_part_number(number)
         part = f"{number:05}-{secrets.token_hex(8)}"
+        await self._write(directory, part, chunks)
+        return part
+
+    async def _write(self, directory: Path, part: str, chunks: AsyncIterable[bytes]) -> None:
         unfinished = directory / f"{part}.partial"
         try:
             with unfinished.open("wb") as file:
@@ -75,16 +81,14 @@ class Uploads:
             raise write_refused(error) from error
         finally:
             unfinished.unlink(missing_ok=True)
-        return part
 
     async def finish(self, token: str, parts: Sequence[str]) -> None:
         """The upload is complete and consists of these parts, in this order. Raises `BadRequest`."""
         directory = self._find(token)
         for part in parts:
-            if not isinstance(part, str) or not _PART.match(part) or not (directory / part).is_file():
-                raise BadRequest(
-                    f"This upload has no part {part!r}. Upload the file again.", code="InvalidUploadPart"
-                )
+            check_part_token(part)
+            if not (directory / part).is_file():
+                raise _no_part(part)
         try:
             await in_thread(_finish, directory, list(parts))
         except OSError as error:
@@ -119,15 +123,44 @@ class Uploads:
                     shutil.rmtree(directory, ignore_errors=True)
 
     def _find(self, token: str) -> Path:
+        check_upload_token(token)
         directory = self._directory / token
-        if not _TOKEN.match(token) or not directory.is_dir():
-            raise BadRequest(
-                "There is no upload with this token (any more). Upload the file again.",
-                code="InvalidUploadToken",
-            )
+        if not directory.is_dir():
+            raise _no_upload()
         if (directory / _MANIFEST).exists():
             raise BadRequest("This upload has been finished already.", code="InvalidUploadToken")
         return directory
+
+
+def check_upload_token(token: str) -> None:
+    """Raises `BadRequest` for what stands for no upload."""
+    if not _TOKEN.match(token):
+        raise _no_upload()
+
+
+def check_part_number(number: int) -> None:
+    """Raises `BadRequest`."""
+    if not 1 <= number < MAX_PARTS:
+        raise BadRequest(
+            f"Part numbers go from 1 to {MAX_PARTS - 1}, not {number}. Send larger parts.",
+            code="InvalidUploadPart",
+        )
+
+
+def check_part_token(part: object) -> None:
+    """Raises `BadRequest` for what stands for no part."""
+    if not isinstance(part, str) or not _PART.match(part):
+        raise _no_part(part)
+
+
+def _no_part(part: object) -> BadRequest:
+    return BadRequest(f"This upload has no part {part!r}. Upload the file again.", code="InvalidUploadPart")
+
+
+def _no_upload() -> BadRequest:
+    return BadRequest(
+        "There is no upload with this token (any more). Upload the file again.", code="InvalidUploadToken"
+    )
 
 
 def _write_durably(file: IO[bytes], chunks: list[bytes]) -> None:

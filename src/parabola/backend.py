@@ -167,6 +167,8 @@ class Backend:
                 runner.log.listen(history.add)
             backend = cls(config, foundation, keys, owner)
             backend._history = history
+            if database.shared_log is not None:
+                await backend.files.check_common_place(database.shared_log.settle)
             backend.errands.start()
             stack.push_async_callback(backend.errands.close)
             backend.deploys.start()

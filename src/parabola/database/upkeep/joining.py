@@ -57,6 +57,12 @@ async def check_place(log: SharedLog, replica: Replica) -> None:
             "This data directory holds the database of a single server, not a copy of a shared log. "
             "Start with another --data directory."
         )
+    if (await until_reached(log.head)).position == START:
+        raise UnusableData(
+            "The database of the shared log is empty, and this data directory is a copy of what once was in "
+            "it, perhaps the last one. Give the right --database, or restore that one from a backup. To "
+            "begin with an empty deployment, name another directory with --data."
+        )
     await until_reached(lambda: log.entries_after(replica.position, 1))
 
 

@@ -20,6 +20,7 @@ from msgspec import UNSET
 
 from parabola.database.model.shown_rows import StoredFile
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, CallArguments, SyscallTable
+from parabola.services.files.common_place import Settle, check_common_place
 from parabola.services.files.file_garbage import FileGarbage
 from parabola.services.files.file_rows import by_storage_id, find_file
 from parabola.services.files.file_store import FileStore
@@ -84,6 +85,10 @@ class Files:
         syscalls.register("1.0/storageDelete", self._delete, contexts=MUTATIONS_AND_ACTIONS)
         syscalls.register("1.0/storageStore", self._store_blob, contexts=MUTATIONS_AND_ACTIONS)
         syscalls.register("1.0/storageGet", self._get_blob, contexts=MUTATIONS_AND_ACTIONS)
+
+    async def check_common_place(self, settle: Settle) -> None:
+        """Raises `BadRequest` where other nodes have their files elsewhere (`common_place`)."""
+        await check_common_place(self._store, settle)
 
     def start(self) -> None:
         """Begin to remove bytes that no file owns."""

@@ -53,6 +53,7 @@ from parabola.services.jobs.crons import Crons
 from parabola.services.jobs.scheduler import Scheduler
 from parabola.services.moves import Moves, NewRole, RoleChanged
 from parabola.services.node_list import NodeList
+from parabola.services.observability.observations import Observations
 from parabola.services.session_results import SessionResults
 from parabola.services.sign_in.auth import TokenVerifier
 from parabola.services.sign_in.auth_providers import parse_auth_providers
@@ -103,6 +104,7 @@ class Backend:
         self.session_results = SessionResults(database, settings)
         self.audit_retention = AuditRetention(database, settings)
         self.idle_memory = IdleMemory(database, self.query_cache)
+        self.observations = Observations(runner)
         secret = bytes.fromhex(config.instance_secret)
         self.files = Files(
             database,
@@ -189,6 +191,8 @@ class Backend:
             stack.push_async_callback(backend.session_results.close)
             backend.audit_retention.start()
             stack.push_async_callback(backend.audit_retention.close)
+            backend.observations.start()
+            stack.push_async_callback(backend.observations.close)
             backend.idle_memory.start()
             stack.push_async_callback(backend.idle_memory.close)
             await backend.imports.open()

@@ -160,6 +160,7 @@ class FakeBackend:
         self.freshness = FakeFreshness()
         self.running = RunningCalls()
         self.admin_keys: Any = SimpleNamespace(on_revoked=lambda listener: None, seen=[])
+        self.observations: Any = SimpleNamespace(gauges=[])
         self.deploys: Any = SimpleNamespace(serve_step=lambda kind, step: None)
         self.deployment = Deployment()
         self.durable_ts = 1_000

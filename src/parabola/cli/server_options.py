@@ -224,6 +224,14 @@ def _rows() -> Iterator[ServerOption]:
     )
 
     yield row(
+        "open-metrics",
+        "server.open_metrics",
+        DEPLOYMENT,
+        SWITCH,
+        "Let everybody who reaches the server read /metrics, which has the names of functions and tables.",
+        in_dev=False,
+    )
+    yield row(
         "log-format",
         "log_format",
         DEPLOYMENT,

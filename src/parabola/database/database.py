@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from parabola.database.commits.committer import NEXT_ID, Committer, Durability
 from parabola.database.commits.local_durability import LocalDurability
+from parabola.database.commits.lost_races import LostRaces
 from parabola.database.commits.shared_durability import SharedDurability
 from parabola.database.commits.subscriptions import Subscriptions
 from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn, Turns
@@ -113,6 +114,7 @@ class Database:
         self.oldest_document_ts = 0
         """The same for the log and for documents by id, which are kept longer."""
         self.turns = Turns()
+        self.lost_races = LostRaces(self.now_ts)
         """Of those who want the same document, or the same table."""
         self._kept: list[int] = []
         self._clock = clock
@@ -482,6 +484,7 @@ class Database:
         contender = turns.contender(function, arguments)
         while True:
             in_lane = contender.conflicts > TURNS_BEFORE_LANE
+            self.lost_races.lanes += in_lane
             turn = Turn(turns, contender, in_lane=True) if in_lane else await turns.take(contender)
             try:
                 async with self.commit_lane() if in_lane else nullcontext():
@@ -489,6 +492,7 @@ class Database:
                 contender.has_committed(waited=turn.waited)
                 return result
             except ConflictError as error:
+                self.lost_races.note(function, error)
                 contender.has_lost(error.table, error.document_id)
             except TryAgain:
                 if self._ids is not None:

@@ -236,6 +236,17 @@ class Usage:
         if self.file_read_bytes > self.limits.file_read_bytes:
             raise self._exceeded("file_read_bytes")
 
+    def to_json(self) -> dict[str, int]:
+        """Bytes and documents, by the names that entries of the execution log have for them."""
+        return {
+            "databaseReadBytes": self.bytes_read,
+            "databaseReadDocuments": self.documents_read,
+            "databaseWriteBytes": self.bytes_written,
+            "databaseWriteDocuments": self.documents_written,
+            "storageReadBytes": self.file_read_bytes,
+            "storageWriteBytes": self.file_write_bytes,
+        }
+
     @contextmanager
     def tightened(self, transaction_limits: Mapping[str, Any] | None) -> Iterator[None]:
         """Inside, each named limit is what was used so far plus the given number, if that is less.

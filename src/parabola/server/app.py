@@ -27,6 +27,7 @@ from parabola.server.api import (
     inline_query_api,
     key_set_api,
     log_api,
+    metrics_api,
     nodes_api,
     plain_endpoints,
     public_api,
@@ -67,6 +68,7 @@ class AppBackend(
     deploy_api.DeployableBackend,
     push_api.PushedBackend,
     log_api.LoggingBackend,
+    metrics_api.ObservedBackend,
     inline_query_api.QueryingBackend,
     archives_api.SnapshotBackend,
     storage_api.StoringBackend,
@@ -90,6 +92,7 @@ APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     deploy_api.routes,
     environment_api.routes,
     log_api.routes,
+    metrics_api.routes,
     audit_api.routes,
     archives_api.routes,
     inline_query_api.routes,
@@ -127,6 +130,7 @@ def create_app(
         app.middlewares.append(serve_public(public))
     app.on_response_prepare.extend((cors.add_headers, http_actions.remove_added_headers))
     app[SYNC_SERVER] = sync = SyncServer(backend, app[RULES], app[INTAKE])
+    backend.observations.gauges += sync.gauges
     backend.admin_keys.on_revoked(sync.check_admins)
     app.add_routes([*sync.routes(), *(route for api in APIS for route in api(backend))])
     return app

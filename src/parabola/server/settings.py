@@ -38,6 +38,8 @@ class ServerSettings:
     """Mutations of one socket that wait; with more it is closed, to come again."""
     running_actions: int = 1000
     """The same for actions that run."""
+    open_metrics: bool = False
+    """Whether `/metrics` asks for no admin key."""
     shutdown_seconds: float = 85.0
     """How long a server that ends waits for what clients have started, and for scheduled functions; systemd
     kills after 90."""

@@ -70,5 +70,6 @@ def _entry(
         component_path=attempt.component or None,
         runtime="isolate" if spec is None else spec.runtime,
         identity_type=attempt.identity.kind,
+        usage=None if attempt.transaction is None else attempt.transaction.usage,
         **ended,
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parabola.database.usage import Usage
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.logs import LogLine
 from parabola.functions.settings import FunctionSettings
@@ -38,7 +39,8 @@ class ExecutionEntry:
     runtime: str = "isolate"
     identity_type: str = "unknown"
     cached_result: bool = False
-    usage: dict[str, Any] | None = None
+    usage: Usage | Mapping[str, float] | None = None
+    """What its transaction has used: the counters themselves, or what was written down of them."""
     return_bytes: int | None = None
     occ_info: dict[str, Any] | None = None
     will_retry: bool = False
@@ -70,13 +72,19 @@ class ExecutionEntry:
                 identityType=self.identity_type,
                 cachedResult=self.cached_result,
                 userExecutionTime=self.user_execution_time,
-                usageStats=self.usage or {},
+                usageStats=self.usage_stats,
                 returnBytes=self.return_bytes,
                 occInfo=self.occ_info,
                 willRetry=self.will_retry,
                 executionTimestamp=self.timestamp - self.execution_time,
             )
         return entry
+
+    @property
+    def usage_stats(self) -> Mapping[str, float]:
+        """What its transaction has used, by name; nothing where it had none."""
+        usage = self.usage
+        return usage.to_json() if isinstance(usage, Usage) else usage or {}
 
     @staticmethod
     def from_json(entry: Mapping[str, Any]) -> ExecutionEntry:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLOCK_SECONDS",
     "SHARED",
+    "CacheHits",
     "CachedResult",
     "QueryCache",
     "QueryFamily",
@@ -52,6 +53,8 @@ _FOLLOWERS_AT_A_TIME: Final = 50
 
 _DROPPED_AT_A_TIME: Final = 50
 
+_MAX_FUNCTIONS: Final = 4096
+"""Functions whose hits are counted."""
 _MAX_SPELLINGS: Final = 8
 """Texts by which one query is known without reading them."""
 _SMALL_ARGUMENTS: Final = 4096
@@ -119,13 +122,23 @@ class QueryRun:
         self.followers: list[Callable[[], None]] = []
 
 
+class CacheHits:
+    """How often results of one function were handed out without a run."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
+
+
 class QueryFamily:
     """One query as asked by everybody: its newest results and the runs in flight."""
 
-    __slots__ = ("_args", "key", "results", "runs", "spellings", "uses_identity")
+    __slots__ = ("_args", "hits", "key", "results", "runs", "spellings", "uses_identity")
 
-    def __init__(self, key: QueryKey, arguments: Arguments) -> None:
+    def __init__(self, key: QueryKey, arguments: Arguments, hits: CacheHits) -> None:
         self.key = key
+        self.hits = hits
         is_small = len(key.args) <= _SMALL_ARGUMENTS
         self._args = EncodedArguments.of_value(arguments) if is_small else None
         self.results: dict[str, CachedResult] = {}
@@ -188,6 +201,12 @@ class QueryCache:
         self._is_closed = False
         self.executions = 0
         """Runs so far: what tests and metrics count."""
+        self.hits: dict[tuple[str, FunctionPath], CacheHits] = {}
+        """By component (its path) and function."""
+
+    def number_of_families(self) -> int:
+        """How many distinct queries have a result here, or run."""
+        return len(self._families)
 
     async def query(self, call: Call, *, ts: int | None = None, journal: str | None = None) -> FunctionResult:
         """The result at `ts`, or at the newest durable timestamp."""
@@ -224,7 +243,7 @@ class QueryCache:
         key = QueryKey(call.component, call.name, arguments.json, journal, call.public_only)
         family = self._families.get(key)
         if family is None:
-            family = QueryFamily(key, arguments)
+            family = QueryFamily(key, arguments, self._hits_of(key))
         if (
             spelled is not None
             and len(spelled.args) <= _SMALL_ARGUMENTS
@@ -264,10 +283,21 @@ class QueryCache:
         cached = family.find(identity, ts)
         if cached is None or not cached.is_fresh():
             return None
+        family.hits.number += 1
         if cached in self._unheld:
             self._unheld.move_to_end(cached)
             cached.age = self._age
         return cached
+
+    def _hits_of(self, key: QueryKey) -> CacheHits:
+        """The count of a function. Callers can invent names: only so many have one of their own."""
+        hits = self.hits
+        found = hits.get((key.component, key.name))
+        if found is None:
+            found = CacheHits()
+            if len(hits) < _MAX_FUNCTIONS:
+                hits[key.component, key.name] = found
+        return found
 
     def tell_at(self, family: QueryFamily, identity: Identity, ts: int, told: Told) -> None:
         """Have `told` called with what `result_at` would answer or raise, once, at once if it is known.

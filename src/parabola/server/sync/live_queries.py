@@ -53,6 +53,11 @@ class LiveQueries:
         self._report = report
         self._lives: dict[int, LiveQuery] = {}
 
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return len(self._lives)
+
     def evaluate(self, effect: Evaluate) -> None:
         """Let go of what is dropped, subscribe to what is new, and run the queries at the effect's
         timestamp.

@@ -15,6 +15,7 @@ from parabola.server.http.open_requests import OPEN_REQUESTS
 from parabola.server.http.rules import ServerRules
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.socket import SyncSocket
+from parabola.services.observability.observations import Gauge
 
 __all__ = ["MAX_MESSAGE_BYTES", "SyncResponse", "SyncServer"]
 
@@ -43,6 +44,18 @@ class SyncServer:
         self.leaving = asyncio.Event()
         """Set when no client may begin anything any more."""
         self._end_watch = backend.freshness.on_change(self._look_at_freshness)
+
+    @property
+    def gauges(self) -> list[Gauge]:
+        """How much there is of its sockets and what they follow."""
+        return [
+            Gauge("parabola_sockets", "Open sockets of clients.", lambda: len(self.sockets)),
+            Gauge(
+                "parabola_subscriptions",
+                "Queries that clients follow, each counted once a client.",
+                lambda: sum(socket.number_of_queries for socket in self.sockets),
+            ),
+        ]
 
     def routes(self) -> list[web.RouteDef]:
         """Npm clients name their version in the path, all others in a header."""

@@ -134,6 +134,11 @@ class SyncSocket:
         self._liveness = Liveness(self._loop.time(), rules.header_seconds, rules.silence_seconds)
         self._timer = self._loop.call_at(self._liveness.deadline, self._tick)
 
+    @property
+    def number_of_queries(self) -> int:
+        """How many queries its client follows."""
+        return self._queries.number
+
     async def serve(self) -> None:
         """Read until either side closes."""
         session, outbox = self._session, self._outbox

@@ -1,0 +1,1 @@
+"""What happens in a deployment, counted: for `/metrics`, for dashboards, and for whoever runs it at night."""

@@ -1,0 +1,155 @@
+"""All that is counted of one deployment, in one place: what `/metrics` and the dashboards read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from parabola.functions.deployed.function_path import parse_path
+from parabola.functions.processes.host_watchdog import process_memory_bytes
+from parabola.services.jobs.scheduled_jobs import pending_jobs
+from parabola.services.observability.function_metrics import FunctionMetrics, NamedFunction
+from parabola.services.retention import Retention
+from parabola.values.errors import BadRequest
+
+if TYPE_CHECKING:
+    from parabola.functions.engine import FunctionRunner
+
+__all__ = ["Gauge", "Observations"]
+
+_MINUTE: Final = 60.0
+
+
+class Gauge(NamedTuple):
+    """Something whose amount is known at any time. Counters only grow."""
+
+    name: str
+    text: str
+    read: Callable[[], float]
+    is_counter: bool = False
+
+
+class Observations(Retention):
+    """Counts what a runner's functions do, until closed. Each minute it takes over what is counted
+    elsewhere.
+    """
+
+    def __init__(self, runner: FunctionRunner) -> None:
+        super().__init__("observations", _MINUTE)
+        database, cache = runner.database, runner.query_cache
+        self._runner = runner
+        self._database = database
+        self.functions = FunctionMetrics(self._is_deployed)
+        self.lost_races = database.lost_races
+        self._commits = 0
+        self._undo = [runner.log.listen(self.functions.count), database.on_commit(self._count_commit)]
+        self.gauges: list[Gauge] = [
+            Gauge("parabola_commits_total", "Commits that are durable.", lambda: self._commits, True),
+            Gauge(
+                "parabola_commit_lane_total", "Turns of mutations that kept losing, alone.", self._lanes, True
+            ),
+            Gauge("parabola_query_runs_total", "Queries run, not answered from the cache.", self._runs, True),
+            Gauge(
+                "parabola_cached_queries",
+                "Distinct queries whose results are kept.",
+                cache.number_of_families,
+            ),
+        ]
+        """Others may add theirs."""
+
+    async def close(self) -> None:
+        """Count nothing more."""
+        for undo in self._undo:
+            undo()
+        await super().close()
+
+    async def run_once(self) -> None:
+        """Take over the hits of the query cache, for the minute that is now."""
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """What is counted elsewhere, as it is now."""
+        minute = int(self._database.now_ts() // 60_000_000_000)
+        self.functions.count_hits(self._runner.query_cache.hits, minute)
+
+    async def job_lag_seconds(self) -> float:
+        """For how long the next scheduled function of the app has been due; 0 while it is not."""
+        jobs = await pending_jobs(self._database.begin(), 1)
+        due = jobs[0].due_ns if jobs else None
+        return 0.0 if due is None else max(0.0, (self._database.now_ts() - due) / 1e9)
+
+    async def sizes(self) -> list[Gauge]:
+        """Bytes on the disk and in memory. Looked for in a thread."""
+        return await asyncio.to_thread(_sizes, self._database.persistence.file)
+
+    def _is_deployed(self, function: NamedFunction) -> bool:
+        component = self._runner.active.deployment.component_at(function.component)
+        if component is None:
+            return False
+        if function.kind == "HttpAction":
+            method, _, path = function.name.partition(" ")
+            return any(
+                (route.route.method, route.route.path) == (method, path)
+                for module in component.definition.modules.values()
+                for route in (module.analyzed.http_routes if module.analyzed else None) or ()
+            )
+        try:
+            return parse_path(function.name).canonical in component.definition.functions
+        except BadRequest:
+            return False
+
+    def _count_commit(self, write_set: object, ts: int) -> None:
+        self._commits += 1
+
+    def _lanes(self) -> float:
+        return self.lost_races.lanes
+
+    def _runs(self) -> float:
+        return self._runner.query_cache.executions
+
+
+def _sizes(file: Path | None) -> list[Gauge]:
+    found = [
+        ("parabola_server_memory_bytes", "Resident memory of the server's process.", _own_memory()),
+        ("parabola_host_memory_bytes", "Resident memory of the processes that run functions.", _of_hosts()),
+    ]
+    if file is not None:
+        log = file.with_name(f"{file.name}-wal")
+        found.append(("parabola_store_bytes", "The database's file.", _file_bytes(file)))
+        found.append(("parabola_wal_bytes", "The log beside the database's file.", _file_bytes(log)))
+    return [Gauge(name, text, partial(float, amount)) for name, text, amount in found]
+
+
+def _own_memory() -> float:
+    return process_memory_bytes(os.getpid()) or 0
+
+
+def _of_hosts() -> float:
+    """Of all children, and of theirs: a relay has hosts of its own."""
+    total, pids = 0, _children(os.getpid())
+    while pids:
+        pid = pids.pop()
+        total += process_memory_bytes(pid) or 0
+        pids += _children(pid)
+    return total
+
+
+def _children(pid: int) -> list[int]:
+    children: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children += map(int, task.read_text().split())
+        except (OSError, ValueError):
+            continue
+    return children
+
+
+def _file_bytes(file: Path) -> float:
+    try:
+        return file.stat().st_size  # never opened: closing it would drop SQLite's locks
+    except OSError:
+        return 0

@@ -5,6 +5,7 @@
 #   make test-all the tests on every Python and Node.js that we promise, as far as they are to be had
 #   make test-cli-versions  every minor version of the official command line that is still in use
 #   make test-components  apps with every component from npm that we promise; `make test` takes the ten most used
+#   make chaos    a thousand faults of servers, PostgreSQL and networks under the official clients (FAULTS=40: fewer)
 #   make test-js  the unit tests of the TypeScript host alone
 #   make lint     style, types and layers alone
 #   make coverage what each module's own tests reach, and whether that has fallen
@@ -18,11 +19,12 @@ VENV ?= .venv
 PORT ?= 3210
 SITE_PORT ?= 3211
 WORKERS ?= 3
+FAULTS ?= 1000
 
 BIN := $(VENV)/bin
 SETUP := $(BIN)/python tools/setup.py
 
-.PHONY: demo dashboard test test-all test-cli-versions test-components test-js coverage lint docs bench clean
+.PHONY: demo dashboard test chaos test-all test-cli-versions test-components test-js coverage lint docs bench clean
 .DEFAULT_GOAL := demo
 
 demo: dashboard
@@ -61,6 +63,11 @@ test-components: $(VENV)/.installed-dev
 	@$(SETUP) chromium
 	PARABOLA_TEST_COMPONENTS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
 		tests/e2e/test_npm_components.py tests/e2e/npm_components
+
+chaos: $(VENV)/.installed-dev
+	@$(SETUP) npm tests/e2e
+	@$(SETUP) postgres
+	cd tests && $(abspath $(BIN))/python -m chaos $(FAULTS)
 
 test-js: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/hosts_node/test_units.py

@@ -42,7 +42,8 @@ def find_postgres() -> Path | None:
 class PostgresServer:
     """Running from `start` to `stop`; `kill` and `start` again are what a crash is."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, standby_of: PostgresServer | None = None) -> None:
+        """With `standby_of` it is a copy of that server, which must run, and follows it until `promote`."""
         self._programs = programs
         self._directory = Path(tempfile.mkdtemp(prefix="parabola-postgres-"))
         self._as: dict[str, Any] = {}
@@ -55,7 +56,13 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
         self.url = f"postgresql://parabola@127.0.0.1:{self.port}/postgres"
-        self._run("initdb", "-D", str(self._data), "-U", "parabola", "-A", "trust", "-E", "UTF8", "--no-sync")
+        if standby_of is None:
+            initdb = ("initdb", "-D", str(self._data), "-U", "parabola", "-A", "trust", "-E", "UTF8")
+            self._run(*initdb, "--no-sync")
+        else:
+            primary = f"host=127.0.0.1 port={standby_of.port} user=parabola application_name=standby"
+            copy = ("pg_basebackup", "-D", str(self._data), "-d", primary, "-R", "-X", "stream")
+            self._run(*copy, "--checkpoint=fast", "--no-sync")
         self.start()
 
     def _readable(self, programs: Path) -> Path:
@@ -87,6 +94,8 @@ class PostgresServer:
             "unix_socket_directories": self._directory,
             "fsync": "off",
             "max_connections": 200,
+            "wal_receiver_timeout": "2s",
+            "wal_retrieve_retry_interval": "100ms",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._directory / "log").open("ab") as log:
@@ -113,6 +122,10 @@ class PostgresServer:
             **self._options(),
         )
         self._process.wait(30)
+
+    def promote(self) -> None:
+        """A standby becomes a server that takes writes, with what it has."""
+        self._run("pg_ctl", "-D", str(self._data), "promote", "-w", "-t", "30")
 
     def stop(self) -> None:
         """It ends, and nothing of it remains."""

@@ -66,6 +66,7 @@ class Freshness:
         except SystemFault:
             self._check()
             raise
+        self._check()  # the log may have said that it is closed
 
     async def reach(self, ts: int) -> None:
         """Like `catch_up`; also returns not before `ts` can be read, which a client has been shown."""

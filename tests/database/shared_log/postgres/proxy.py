@@ -26,6 +26,16 @@ class Proxy:
     def url(self) -> str:
         return f"postgresql://parabola@127.0.0.1:{self._server.sockets[0].getsockname()[1]}/postgres"
 
+    @property
+    def port(self) -> int:
+        """That of the server behind it."""
+        return self._to[1]
+
+    def lead_to(self, port: int) -> None:
+        """From here on another server is behind it."""
+        self._to = self._to[0], port
+        self.cut()
+
     def swallow_questions(self) -> None:
         self._passes["question"] = False
 

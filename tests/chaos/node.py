@@ -1,0 +1,46 @@
+"""`parabola` with something wrong in it, as flags before its command say:
+
+--clock SECONDS     the clock of this machine is wrong by so much
+--unvalidated       commits are not validated (a control: the check must find that)
+--undeduplicated    mutations that are sent again run again (a control)
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+
+def set_clock(ahead: float) -> None:
+    ns, seconds = time.time_ns, time.time
+    time.time_ns = lambda: ns() + int(ahead * 1e9)
+    time.time = lambda: seconds() + ahead
+
+
+def spoil(flags: list[str]) -> None:
+    while flags:
+        flag = flags.pop(0)
+        if flag == "--clock":
+            set_clock(float(flags.pop(0)))
+        elif flag == "--unvalidated":
+            from parabola.database.commits.committer import Committer
+
+            Committer._validate = lambda self, tx: None  # type: ignore[method-assign]
+        elif flag == "--undeduplicated":
+            from parabola.functions.calls import mutations
+
+            async def nothing(*arguments: Any) -> None:
+                return None
+
+            mutations.stored_result = nothing  # type: ignore[assignment]
+
+
+at = next(at for at, word in enumerate(sys.argv) if word in ("serve", "demote"))
+flags, sys.argv = sys.argv[1:at], ["parabola", *sys.argv[at:]]
+spoil(flags)
+
+if __name__ == "__main__":
+    from parabola.cli.entry import main  # only now, so that nothing has taken the clock before
+
+    main()

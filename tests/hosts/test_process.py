@@ -100,6 +100,29 @@ async def test_the_others_go_on_while_one_waits_and_when_one_is_interrupted() ->
         assert (await waiting).result is None
 
 
+async def test_a_result_does_not_wait_for_a_function_that_computes() -> None:
+    async with host_process(limits={"userSeconds": 1}) as host:
+        await host.serve("""
+            @query
+            async def quick(ctx: QueryCtx):
+                return 1
+            @query
+            async def compute(ctx: QueryCtx):
+                for _ in range(5_000_000):
+                    pass
+            @query
+            async def spin(ctx: QueryCtx):
+                while True:
+                    pass
+        """)
+        computing = host.start("m.py:compute")  # what comes meanwhile is read together
+        quick, spinning = host.start("m.py:quick"), host.start("m.py:spin")
+        await computing
+        assert (await quick).result == 1
+        assert not spinning.done()
+        assert (await spinning).kind == "timeout"
+
+
 async def test_memory_that_runs_away_fails_the_call_and_not_the_process() -> None:
     async with host_process(limits={"sharedMemory": 64 * 2**20}) as host:
         await host.serve(

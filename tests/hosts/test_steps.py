@@ -84,6 +84,19 @@ def test_what_happens_between_steps_interrupts_nobody(process: Process) -> None:
     steps.run(one, [lambda: process.compute(0.9)])
 
 
+def test_something_else_may_be_done_while_a_step_computes_and_not_otherwise(process: Process) -> None:
+    steps, one, done = made(1.0), transaction(), 0
+
+    def do() -> None:
+        nonlocal done
+        done += 1
+
+    steps.meanwhile(do)
+    steps.run(one, [lambda: process.compute(5 * TICK_SECONDS)])
+    process.compute(5 * TICK_SECONDS)
+    assert done == 5
+
+
 def test_who_swallows_the_interruption_gets_another_one(process: Process) -> None:
     steps, one = made(0.1), transaction()
     interruptions = 0

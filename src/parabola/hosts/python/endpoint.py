@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Any, cast
 
 import orjson
@@ -34,10 +35,16 @@ class Endpoint(asyncio.Protocol):
         if not self._corked:
             self._flush()
 
+    def send_waiting(self) -> None:
+        """Send what waits, while a function computes. What there is no memory for waits on."""
+        with suppress(MemoryError):
+            self._flush()
+
     def _flush(self) -> None:
         if self._outgoing and self._transport is not None:
-            self._outgoing.append(b"")
-            self._transport.write(b"\n".join(self._outgoing))
+            text = b"\n".join([*self._outgoing, b""])
+            self._outgoing.clear()
+            self._transport.write(text)
         self._outgoing.clear()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -65,6 +65,7 @@ async def serve(
 
     activity = Activity(activity_path)
     steps = Steps(activity, interrupt=True)
+    steps.meanwhile(endpoint.send_waiting)
     host = Host(endpoint.send, post, steps=steps, executor=executor)
     if template is not None:
         host.begin_as(template)

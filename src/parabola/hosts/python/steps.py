@@ -36,6 +36,8 @@ class Interrupter:
     """
 
     def __init__(self) -> None:
+        self.on_tick: Callable[[], None] = lambda: None
+        """Called now and then while a step computes."""
         self.raised: FunctionTimedOut | None = None
         """The latest interruption of the step; user code may have caught it."""
         self.text = ""
@@ -62,7 +64,10 @@ class Interrupter:
         self._armed = False
 
     def _expired(self, number: int, frame: FrameType | None) -> None:
-        if self._armed and (now := _cpu_ns()) >= self._until_ns:
+        if not self._armed:
+            return
+        self.on_tick()
+        if (now := _cpu_ns()) >= self._until_ns:
             self._until_ns = now + int(REPEAT_SECONDS * 1e9)
             self.raised = FunctionTimedOut(self.text)
             raise self.raised
@@ -82,6 +87,11 @@ class Steps:
         self._interrupter = Interrupter() if interrupt else None
         if self._interrupter is not None:
             self._interrupter.install()
+
+    def meanwhile(self, on_tick: Callable[[], None]) -> None:
+        """Call this now and then while a step computes, in its place: it must neither raise nor wait."""
+        if self._interrupter is not None:
+            self._interrupter.on_tick = on_tick
 
     def hold_to(self, seconds: float, shared_memory: int) -> None:
         """A transaction may take so much processor time, and all of them so many bytes together."""

@@ -16,6 +16,7 @@ from parabola.server.app import APIS
 from parabola.values import errors
 from parabola.values.errors import ParabolaError
 from parabola.values.validators.builder import v
+from server.fake_backend import FakeBackend
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -72,7 +73,7 @@ def test_every_endpoint_of_the_http_api_exists() -> None:
     routes = {
         re.sub(r"\{[^}]*\}", "", route.path)
         for api in APIS
-        for route in api(None)  # type: ignore[arg-type]
+        for route in api(FakeBackend())  # type: ignore[arg-type]
     }
     shown = re.findall(r"`(?:(?:GET|POST) )?(/[\w/.]+?)(?:\?[^`]*)?`", text("http-api.md"))
     absent = {"/api/list_snapshot", "/api/document_deltas", "/api/streaming_import"}

@@ -46,6 +46,7 @@ from parabola.services.files.file_places import file_store
 from parabola.services.files.files import Files
 from parabola.services.files.upload_limits import UploadLimits
 from parabola.services.files.upload_tokens import UploadTokens
+from parabola.services.followed_log import FollowedLog
 from parabola.services.freshness import Freshness
 from parabola.services.idle_memory import IdleMemory
 from parabola.services.imports.imports import Imports
@@ -97,6 +98,7 @@ class Backend:
         settings = config.services
         packages = NodePackages(directory / PACKAGES_FOLDER, find_node, settings.npm_install_seconds)
         self.errands = Errands(database)
+        self.followed_log = FollowedLog(database, runner.log, self.errands)
         self.deploys = DeployService(database, runner, activation, packages, self.errands)
         self.staged_validation = StagedValidation(database)
         self.scheduler = Scheduler(runner, settings)
@@ -167,10 +169,14 @@ class Backend:
                 stack.callback(history.close)
                 runner.log.restore(history.recent(config.functions.log_entries))
                 runner.log.listen(history.add)
+            if database.is_shared:
+                runner.log.number_from(int(database.members.incarnation[:6], 16) << 40)
             backend = cls(config, foundation, keys, owner)
             backend._history = history
             if database.shared_log is not None:
                 await backend.files.check_common_place(database.shared_log.settle)
+            backend.followed_log.start()
+            stack.push_async_callback(backend.followed_log.close)
             backend.errands.start()
             stack.push_async_callback(backend.errands.close)
             backend.deploys.start()

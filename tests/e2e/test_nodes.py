@@ -84,3 +84,14 @@ export default defineSchema({
     .index("by_more", ["FIELDS"]),
 });
 """
+
+
+def test_what_runs_on_one_node_is_followed_at_another(nodes: NodeServers, project: ConvexProject) -> None:
+    b = ConvexHttpClient(nodes.nodes["b"].url)
+    with project.start("logs") as logs:
+        logs.wait_for("Watching logs")
+        logs.wait_for(
+            "[CONVEX M(messages:send)] [LOG] 'sending to' 'followed'",
+            nudge=lambda: b.mutation("messages:send", {"channel": "followed", "body": "x"}),
+        )
+        logs.interrupt()

@@ -286,3 +286,52 @@ async def test_all_nodes_go_by_one_clock(logs: Logs) -> None:
     a, b = await logs.node("a"), await logs.node("b")
     assert abs(a.now_ns() - b.now_ns()) < 10**9
     assert a.now_ns() <= a.now_ns()
+
+
+async def test_a_setting_is_what_it_was_given_first(logs: Logs) -> None:
+    a, b = await logs.node("a"), await logs.node("b")
+    assert await asyncio.gather(*(log.settle("x", "1") for log in (a, b, a))) == ["1"] * 3
+    assert await b.settle("x", "2") == "1"
+    assert await b.settle("y", "2") == "2"
+
+
+async def test_nodes_hear_what_others_have_said_last(logs: Logs) -> None:
+    a, b = await logs.node("a"), await logs.node("b")
+    first = await a.beat("one", "x")
+    assert first.others == ()
+    heard = await b.beat("two", "y")
+    assert [(beat.incarnation, beat.status) for beat in heard.others] == [("one", "x")]
+    assert first.now_ns - 1_000_000_000 <= heard.others[0].at_ns <= heard.now_ns
+    again = await a.beat("one", "z")
+    assert [beat.incarnation for beat in again.others] == ["two"]
+    assert again.now_ns >= heard.now_ns
+    later = await b.beat("two", "y")
+    assert [beat.status for beat in later.others] == ["z"]
+    assert later.others[0].at_ns >= heard.others[0].at_ns
+    await b.stop_beating("one")
+    assert (await b.beat("two", "y")).others == ()
+
+
+async def test_what_is_shared_is_read_by_all_in_one_order(logs: Logs) -> None:
+    nodes = [await logs.node(name) for name in "abc"]
+    began = nodes[0].now_ns() // 1000
+    texts = [[f"{name} {at}" for at in range(10)] for name in "abc"]
+    seen: list[tuple[int, str]] = []
+
+    async def follow() -> None:
+        while len(seen) < 30:
+            seen.extend(await nodes[0].shared_after(seen[-1][0] if seen else 0, 7))
+            await asyncio.sleep(0)
+
+    async def share(log: SharedLog, texts: list[str]) -> None:
+        for at in range(0, len(texts), 2):
+            await log.share(texts[at : at + 2])
+
+    shares = [share(log, mine) for log, mine in zip(nodes, texts, strict=True)]
+    await asyncio.gather(follow(), *shares)
+    assert seen == await nodes[1].shared_after(0, 100)
+    times = [at for at, _ in seen]
+    assert times == sorted(set(times))
+    assert times[0] >= began - 1_000_000
+    for mine in texts:
+        assert [text for _, text in seen if text in mine] == mine

@@ -190,6 +190,15 @@ class SharedLog(Protocol):
     async def stop_beating(self, incarnation: str) -> None:
         """A node is not there any more, whichever says so."""
 
+    async def share(self, texts: Sequence[str]) -> None:
+        """Lets all nodes read some texts for a while, behind all that were shared before (`shared_after`)."""
+
+    async def shared_after(self, at: int, limit: int) -> list[tuple[int, str]]:
+        """What was shared after a moment (µs since 1970), in an order that all nodes see: at most so much.
+
+        Each text has a moment of its own, by the clock of the log's server.
+        """
+
     def now_ns(self) -> int:
         """The clock that all nodes go by, as well as it is known here: ns since 1970."""
 

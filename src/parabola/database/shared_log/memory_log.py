@@ -82,6 +82,7 @@ class MemoryLogServer:
         self.keeper: MemoryLog | None = None
         self.settings: dict[str, str] = {}
         self.beats: dict[str, Beat] = {}
+        self.shared: list[tuple[int, str]] = []
         self.followers: list[Callable[[int | None], None]] = []
         self._late: set[asyncio.Task[None]] = set()
         self.compares_names = compares_names
@@ -292,6 +293,16 @@ class MemoryLog:
     async def stop_beating(self, incarnation: str) -> None:
         await self._network.ask()
         self._server.beats.pop(incarnation, None)
+
+    async def share(self, texts: Sequence[str]) -> None:
+        await self._network.ask()
+        shared = self._server.shared
+        for text in texts:
+            shared.append((max(self._server.clock() // 1000, shared[-1][0] + 1 if shared else 0), text))
+
+    async def shared_after(self, at: int, limit: int) -> list[tuple[int, str]]:
+        await self._network.ask()
+        return [each for each in self._server.shared if each[0] > at][:limit]
 
     def now_ns(self) -> int:
         return self._server.clock()

@@ -134,6 +134,10 @@ class ExecutionLog:
             self._last = max(entry.timestamp for entry in entries)
             self._ids = itertools.count(1 + max(_number(entry.execution_id) for entry in entries))
 
+    def number_from(self, first: int) -> None:
+        """Give executions numbers from here on: several logs are read as one, and none has another's."""
+        self._ids = itertools.count(first)
+
     def next_timestamp(self) -> float:
         """The clock in seconds, never twice the same and never backwards."""
         now = self._clock() / 1e9

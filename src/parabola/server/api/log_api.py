@@ -14,12 +14,13 @@ import orjson
 from aiohttp import web
 
 from parabola.functions.outcomes.execution_history import LogSearch
-from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
+from parabola.functions.outcomes.execution_log import ExecutionEntry
 from parabola.functions.outcomes.logs import LEVEL_NAMES
 from parabola.server.api.long_polls import news_or_stop
 from parabola.server.http.client_version import parse_client_header
 from parabola.server.http.credentials import require_admin
 from parabola.server.served_backend import ServedBackend
+from parabola.services.followed_log import Followed, FollowedLog
 from parabola.values.errors import BadRequest
 
 __all__ = ["routes"]
@@ -35,7 +36,7 @@ class LoggingBackend(ServedBackend, Protocol):
     """A backend that keeps what ran lately."""
 
     @property
-    def log(self) -> ExecutionLog: ...
+    def followed_log(self) -> FollowedLog: ...
 
     async def search_log(self, wanted: LogSearch) -> list[dict[str, Any]]:
         """Entries of the log in their JSON form, oldest first."""
@@ -50,15 +51,15 @@ def routes(backend: LoggingBackend) -> list[web.RouteDef]:
     async def stream_function_logs(request: web.Request) -> web.Response:
         await require_admin(request, backend)
         client = parse_client_header(request.headers.get("Convex-Client"))
-        return await _follow(request, backend.log, structured=client.family == "npm-cli")
+        return await _follow(request, backend.followed_log, structured=client.family == "npm-cli")
 
     async def stream_udf_execution(request: web.Request) -> web.Response:
         await require_admin(request, backend)
-        return await _follow(request, backend.log, structured=False)
+        return await _follow(request, backend.followed_log, structured=False)
 
     async def stream_for_dashboards(request: web.Request) -> web.Response:
         await require_admin(request, backend)
-        return await _follow(request, backend.log, structured=True)
+        return await _follow(request, backend.followed_log, structured=True)
 
     async def search(request: web.Request) -> web.Response:
         await require_admin(request, backend)
@@ -74,18 +75,19 @@ def routes(backend: LoggingBackend) -> list[web.RouteDef]:
     ]
 
 
-async def _follow(request: web.Request, log: ExecutionLog, *, structured: bool) -> web.Response:
+async def _follow(request: web.Request, log: FollowedLog, *, structured: bool) -> web.Response:
     cursor = _cursor(request)
     if cursor <= 0:
         # A first poll only asks where the log stands: were it held back until there is a line, the CLI
         # would swallow that line.
-        entries = log.after(0.0)
-        position = log.head() * 1000
+        entries, position = await log.begin()
     else:
-        entries = await news_or_stop(request, log.wait_after(cursor / 1000, LONGEST_POLL_SECONDS), [])
-        position = entries[-1].timestamp * 1000 if entries else cursor
+        nothing: Followed = ([], cursor / 1000)
+        waiting = log.wait_after(cursor / 1000, LONGEST_POLL_SECONDS)
+        entries, position = await news_or_stop(request, waiting, nothing)
+    after = position * 1000 if entries or cursor <= 0 else cursor
     texts = [text for entry in entries if (text := _text(entry, structured)) is not None]
-    body = b'{"entries":[%b],"newCursor":%b}' % (b",".join(texts), orjson.dumps(position))
+    body = b'{"entries":[%b],"newCursor":%b}' % (b",".join(texts), orjson.dumps(after))
     return web.Response(body=body, content_type="application/json")
 
 

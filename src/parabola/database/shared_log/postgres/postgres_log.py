@@ -53,6 +53,9 @@ POLL_SECONDS: Final = 0.1
 LOST_POLL_SECONDS: Final = 0.025
 """The same while it does not answer: what comes back may be another server, which has lost something."""
 
+SHARED_SECONDS: Final = 300
+"""So long texts that nodes share can be read."""
+
 READ_ENTRIES: Final = 2000
 """Entries looked at by one read."""
 
@@ -107,6 +110,17 @@ SELECT (extract(epoch FROM now) * 1000000)::bigint, incarnation, status,
     (extract(epoch FROM seen) * 1000000)::bigint
 FROM (SELECT clock_timestamp() AS now) AS clock LEFT JOIN {schema}.node ON incarnation <> $1
 """
+SHARE: Final = """
+WITH last AS (
+    SELECT greatest(max(at), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS at
+    FROM {schema}.shared
+), old AS (
+    DELETE FROM {schema}.shared USING last WHERE shared.at < last.at - $2 * 1000000
+)
+INSERT INTO {schema}.shared SELECT last.at + number, text
+FROM last, unnest($1::text[]) WITH ORDINALITY AS given (text, number)
+"""
+SHARED: Final = "SELECT at, text FROM {schema}.shared WHERE at > $1 ORDER BY at LIMIT $2"
 STOP_BEATING: Final = "DELETE FROM {schema}.node WHERE incarnation = $1"
 LOOK: Final = "SELECT seq, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM {schema}.head"
 
@@ -144,6 +158,8 @@ class PostgresLog:
                 ("settle", SETTLE),
                 ("beat", BEAT),
                 ("stop_beating", STOP_BEATING),
+                ("share", SHARE),
+                ("shared", SHARED),
                 ("look", LOOK),
             )
         }
@@ -333,6 +349,22 @@ class PostgresLog:
 
     async def stop_beating(self, incarnation: str) -> None:
         await self._beating.run(lambda connection: connection.execute(self._sql["stop_beating"], incarnation))
+
+    async def share(self, texts: Sequence[str]) -> None:
+        async def share(connection: Connection) -> None:
+            async with connection.transaction():
+                # One after the other, and each sees what the one before has written: nobody who reads past a
+                # moment will find anything before it later.
+                await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", self._sql["shared"])
+                await connection.execute(self._sql["share"], list(texts), SHARED_SECONDS)
+
+        await self._beating.run(share)
+
+    async def shared_after(self, at: int, limit: int) -> list[tuple[int, str]]:
+        rows: Any = await self._beating.run(
+            lambda connection: connection.fetch(self._sql["shared"], at, limit)
+        )
+        return [(row[0], row[1]) for row in rows]
 
     async def checkpoint(self) -> Checkpoint | None:
         return await self._reading.run(self._rows.present)

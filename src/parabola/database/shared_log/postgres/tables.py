@@ -2,7 +2,8 @@
 
 `head` has one row, which every append changes: room on its page is kept free, so that this costs no index and
 no vacuum. `log` is cut into partitions by position; old ones are dropped as a whole. Payloads are compressed
-already. `node` is what nodes say of themselves every second: a crash may lose it.
+already. `node` is what nodes say of themselves every second, `shared`
+what they log while somebody follows that: a crash may lose both.
 """
 
 from __future__ import annotations
@@ -66,6 +67,10 @@ CREATE UNLOGGED TABLE IF NOT EXISTS {schema}.node (
     status text NOT NULL,                 -- what it says of itself, in JSON
     seen timestamptz NOT NULL
 ) WITH (fillfactor = 20);
+CREATE UNLOGGED TABLE IF NOT EXISTS {schema}.shared (
+    at bigint PRIMARY KEY,                -- µs since 1970; each has one of its own
+    text text NOT NULL
+);
 CREATE TABLE IF NOT EXISTS {schema}.settings (name text PRIMARY KEY, value text NOT NULL);
 INSERT INTO {schema}.head (seq, ts) VALUES (0, 0) ON CONFLICT DO NOTHING;
 INSERT INTO {schema}.settings VALUES ('layout', '{layout}'), ('next_id', '{first_id}') ON CONFLICT DO NOTHING;

@@ -1,6 +1,7 @@
 # Every target sets up what it needs on a machine that has only Python 3.11 or newer and make.
 #
 #   make demo     the tasks example: a server with sample data and a page where two windows follow each other
+#   make cluster  PostgreSQL, three nodes, a balancer and the chat; its page says which node a window is on
 #   make test     every check: style, types, layers, tests with the real clients
 #   make test-all the tests on every Python and Node.js that we promise, as far as they are to be had
 #   make test-cli-versions  every minor version of the official command line that is still in use
@@ -24,7 +25,7 @@ FAULTS ?= 1000
 BIN := $(VENV)/bin
 SETUP := $(BIN)/python tools/setup.py
 
-.PHONY: demo dashboard test chaos test-all test-cli-versions test-components test-js coverage lint docs bench clean
+.PHONY: demo cluster dashboard test chaos test-all test-cli-versions test-components test-js coverage lint docs bench clean
 .DEFAULT_GOAL := demo
 
 demo: dashboard

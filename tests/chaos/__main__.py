@@ -46,8 +46,7 @@ async def batch(number: int, count: int, random: Random, silences: dict[str, lis
                 flush=True,
             )
             if faults:
-                for node in cluster.nodes:
-                    print(f"--- {node.name}\n{node.said()[-5000:]}", flush=True)
+                print(cluster.said(), flush=True)
     return faults
 
 

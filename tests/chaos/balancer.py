@@ -18,17 +18,19 @@ class Balancer:
 
     def __init__(self) -> None:
         self.ready: set[int] = set()
+        self._found = asyncio.Event()
         self._ports: list[int] = []
         self._turn = itertools.count()
         self._open: dict[int, set[asyncio.Transport]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def start(cls, ports: list[int]) -> Balancer:
+    async def start(cls, ports: list[int], port: int = 0) -> Balancer:
+        """Before these ports of the nodes, at a port of its own."""
         balancer = cls()
         balancer._ports = ports
         balancer._open = {port: set() for port in ports}
-        balancer._server = await asyncio.start_server(balancer._connected, "127.0.0.1", 0)
+        balancer._server = await asyncio.start_server(balancer._connected, "127.0.0.1", port)
         for port in ports:
             balancer._spawn(balancer._look(port))
         return balancer
@@ -38,6 +40,11 @@ class Balancer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def all_ready(self) -> None:
+        """Returns when every node is ready."""
+        while len(self.ready) < len(self._ports):
+            await self._found.wait()
 
     def cut(self) -> None:
         """Every connection of every client breaks."""
@@ -58,6 +65,8 @@ class Balancer:
         while True:
             if await _is_ready(port):
                 self.ready.add(port)
+                self._found.set()
+                self._found = asyncio.Event()
             elif port in self.ready:
                 self.ready.discard(port)
                 self._cut(port)

@@ -29,6 +29,7 @@ for (let at = 0; !stopped; at++) {
   const program = JSON.stringify(steps);
   const job = random(4) === 0;
   const began = Date.now();
+  say({ kind: "began", key });
   try {
     await client.mutation(api.chaos.run, { key, program, job });
     say({ kind: "acknowledged", key, job, began, ended: Date.now() });

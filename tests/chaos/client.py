@@ -46,6 +46,7 @@ while not stopped.is_set():
     steps = [[chance.choice(KINDS), chance.randrange(4)] for _ in range(chance.randint(1, 3))]
     job = chance.randrange(4) == 0
     began = time.time() * 1000
+    say(kind="began", key=key)
     try:
         client.mutation("chaos:run_once", {"key": key, "program": json.dumps(steps), "job": job})
     except Exception as error:

@@ -32,7 +32,8 @@ KINDS = ("sum", "first", "count")
 class Client:
     """An official client in a process of its own."""
 
-    def __init__(self, process: asyncio.subprocess.Process, record: Record) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, record: Record) -> None:
+        self.name = name
         self.done = asyncio.Event()
         self._process = process
         self._record = record
@@ -50,7 +51,7 @@ class Client:
             env={**node_environment(), "PARABOLA_NODE_MODULES": str(PACKAGES)},
             limit=1 << 24,
         )
-        return cls(process, record)
+        return cls(name, process, record)
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
@@ -125,8 +126,12 @@ class Cluster:
         deadline = time.monotonic() + START_SECONDS
         while len(self.balancer.ready) < len(self.nodes):
             if time.monotonic() > deadline:
-                raise AssertionError("\n".join(f"{node.name}: {node.said()[-3000:]}" for node in self.nodes))
+                raise AssertionError(f"the nodes are not ready\n{self.said()}")
             await asyncio.sleep(0.05)
+
+    def said(self) -> str:
+        """What the nodes have said lately."""
+        return "\n".join(f"--- {node.name} ({node.url})\n{node.said()[-6000:]}" for node in self.nodes)
 
     # Clients
 
@@ -144,10 +149,7 @@ class Cluster:
         deadline = time.monotonic() + QUIET_SECONDS
         while len(self.record.answers) < wanted:
             if time.monotonic() > deadline:
-                raise AssertionError(
-                    "nothing was acknowledged any more\n"
-                    + "\n".join(f"{node.name}: {node.said()[-3000:]}" for node in self.nodes)
-                )
+                raise AssertionError(f"nothing was acknowledged any more\n{self.said()}")
             await asyncio.sleep(0.02)
 
     async def _call(self, http: aiohttp.ClientSession, endpoint: str, **body: Any) -> Any:
@@ -198,9 +200,13 @@ class Cluster:
         await asyncio.gather(*self._asking, return_exceptions=True)
         for client in self.clients:
             client.finish()
-        async with asyncio.timeout(QUIET_SECONDS):
-            for client in self.clients:
-                await client.done.wait()
+        waiting = [asyncio.create_task(client.done.wait()) for client in self.clients]
+        _, stuck = await asyncio.wait(waiting, timeout=QUIET_SECONDS)
+        if stuck:
+            names = [client.name for client in self.clients if not client.done.is_set()]
+            for task in stuck:
+                task.cancel()
+            raise AssertionError(f"{names} wait for an answer that does not come\n{self.said()}")
         from parabola.database.shared_log.postgres.postgres_log import PostgresLog
 
         log = await PostgresLog.open(self.primary.url, "reader", clock=time.time_ns)

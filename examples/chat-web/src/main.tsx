@@ -6,7 +6,7 @@ import { useAuth } from "./session";
 import "./style.css";
 
 // The deployment serves this page, so it is at the same origin.
-const convex = new ConvexReactClient(location.origin);
+export const convex = new ConvexReactClient(location.origin);
 
 createRoot(document.getElementById("root")!).render(
   <ConvexProviderWithAuth client={convex} useAuth={useAuth}>

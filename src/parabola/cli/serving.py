@@ -20,8 +20,8 @@ from parabola.values.errors import ParabolaError
 
 __all__ = ["serve_with"]
 
-RETRY_SECONDS: Final = 1.0
-"""Before a node that begins anew asks again for a log that does not answer."""
+RETRY_SECONDS: Final = 2.0
+"""Before a node that could not begin anew tries again."""
 
 
 def serve_with(values: Mapping[str, Any]) -> None:
@@ -47,8 +47,9 @@ async def _until_told_to_end(options: ServerOptions) -> None:
                 elif is_serving and is_lost_replica(error):
                     # Its clients are with other nodes by now. Here everything begins anew, from the log.
                     log.say("replica", f"Starting anew. {error.message}", "warning", code=error.code)
-                elif has_served and error.code == "LogUnreachable":
-                    log.say("waiting", f"Waiting for the shared log. {error.message}", "warning")
+                elif has_served and (error.code == "LogUnreachable" or is_lost_replica(error)):
+                    # The log does not answer, or the disk is still full. Others serve meanwhile.
+                    log.say("waiting", f"Trying again soon. {error.message}", "warning", code=error.code)
                     await asyncio.sleep(RETRY_SECONDS)
                 else:
                     raise

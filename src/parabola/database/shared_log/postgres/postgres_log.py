@@ -142,6 +142,7 @@ class PostgresLog:
         self._reading = Session(url, prepare=self._listen)
         self._beating = Session(url)
         self._courtesy = Courtesy(self._writing, tables.schema)
+        self._unknown = b""
         self._on_news: Callable[[int | None], None] | None = None
         self._polling: asyncio.Task[None] | None = None
         self._sql = {
@@ -209,7 +210,9 @@ class PostgresLog:
         except asyncpg.LockNotAvailableError:
             return Appended.MOVED  # it waited for another one's statement, and is not in the log for certain
         except (LogUnreachable, UnusableData) as error:
-            _log.warning("it is not known whether entry %d is in the shared log: %s", after.seq + 1, error)
+            if name != self._unknown:  # once for each entry, however often it is sent
+                self._unknown = name
+                _log.warning("it is not known whether entry %d is in the shared log: %s", after.seq + 1, error)
             return Appended.UNKNOWN
         await self._courtesy.end(is_ours=is_ours)
         return Appended.OURS if is_ours else Appended.MOVED

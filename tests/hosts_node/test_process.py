@@ -12,6 +12,7 @@ import pytest
 
 from client_calls import client_call
 from hosts_node.driver import FOLDER, Host, Json, result
+from hosts_node.module_states import WRAP
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
@@ -49,6 +50,26 @@ def test_the_first_message_says_who_is_there(host: Host) -> None:
     assert host.info["language"] == "node"
     assert host.info["protocol"] == 1
     assert host.info["pid"] == host.process.pid
+
+
+def test_a_result_does_not_wait_for_a_function_that_computes() -> None:
+    host = Host()
+    try:
+        source = (
+            WRAP
+            + """
+            const f = (turns) => query(async () => { for (let i = 0; i < turns; i++); return turns; });
+            export const [quick, busy, endless] = [f(0), f(3e8), f(Infinity)];
+        """
+        )
+        host.load([{"path": "m.js", "source": source}])
+        busy = host.start("query", "m:busy")  # what comes meanwhile is read together
+        quick, _ = host.start("query", "m:quick"), host.start("query", "m:endless")
+        host.receive("done", run_id=busy)
+        assert result(host.receive("done", run_id=quick)) == 0
+    finally:
+        host.process.kill()
+        host.close()
 
 
 def test_many_calls_are_in_flight_at_once(host: Host) -> None:

@@ -39,6 +39,8 @@ export class Execution {
   /** @type {RandomStream|null} */
   #random = null;
   #seed;
+  /** What it runs; empty for what is no function. */
+  name = "";
 
   /**
    * @param {Deployment} deployment

@@ -62,6 +62,7 @@ export class FunctionRun extends Execution {
     super(deployment, { now: message.now, seed: message.seed, logs });
     this.id = message.id;
     this.message = message;
+    this.name = message.path;
     this.path = parseFunctionPath(message.path);
     this.isNested = message.nested === true;
     this.host = host;

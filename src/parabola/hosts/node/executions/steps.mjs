@@ -8,6 +8,7 @@
  * While the process is full, calls wait before they begin until others have ended.
  */
 import { MemoryMeter } from "./memory.mjs";
+import { StepLengths } from "./step_lengths.mjs";
 /** @import { ActivityFile } from "../activity.mjs" */
 /** @import { Stepped } from "../types/host" */
 
@@ -36,8 +37,11 @@ export class StepQueue {
   #own = { elapsed: 0n, cpu: 0n };
   #scheduled = false;
   #activity;
+  #lengths = new StepLengths();
   /** Called when nothing is left to run. */
   onIdle = () => {};
+  /** Called before a step that may take long. */
+  beforeLong = () => {};
 
   /** @param {ActivityFile} activity */
   constructor(activity) {
@@ -132,6 +136,7 @@ export class StepQueue {
       this.onIdle();
       return;
     }
+    if (this.#lengths.mayBeLong(step.execution.name)) this.beforeLong();
     this.#active = step.execution;
     this.#own.elapsed = this.#own.cpu = 0n;
     this.#startedAt = process.hrtime.bigint();
@@ -146,7 +151,9 @@ export class StepQueue {
   #settleActive() {
     const execution = this.#active;
     if (execution === null) return;
-    execution.userTime += this.#elapsed();
+    const elapsed = this.#elapsed();
+    execution.userTime += elapsed;
+    this.#lengths.note(execution.name, elapsed >= SHORT);
     execution.isOverMemory ||= this.memory.end(execution);
     this.#active = null;
     try {

@@ -29,6 +29,8 @@ export interface NodeRunHost {
 /** What runs in steps. */
 export interface Stepped {
   id: number;
+  /** What it runs; empty for what is no function. */
+  name: string;
   /** Nanoseconds of user time in finished steps, and what others have used of the same limit. */
   userTime: bigint;
   othersTime: bigint;

@@ -11,10 +11,12 @@ import { startTheme } from "./shell/theme";
 import "./styles.css";
 
 // Each page comes with its first visit: who looks at logs loads no editor.
+const Contention = lazy(() => import("./pages/contention"));
 const Data = lazy(() => import("./pages/data/data"));
 const Files = lazy(() => import("./pages/files"));
 const Functions = lazy(() => import("./pages/functions/functions"));
 const History = lazy(() => import("./pages/history"));
+const Live = lazy(() => import("./pages/live"));
 const Logs = lazy(() => import("./pages/logs/logs"));
 const Schedules = lazy(() => import("./pages/schedules"));
 const Schema = lazy(() => import("./pages/schema"));
@@ -34,6 +36,8 @@ function Pages() {
           <Route path="/schema" component={Schema} />
           <Route path="/functions/*?" component={Functions} />
           <Route path="/logs" component={Logs} />
+          <Route path="/live" component={Live} />
+          <Route path="/contention" component={Contention} />
           <Route path="/schedules" component={Schedules} />
           <Route path="/files" component={Files} />
           <Route path="/history" component={History} />

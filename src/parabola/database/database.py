@@ -17,6 +17,7 @@ from parabola.database.commits.lost_races import LostRaces
 from parabola.database.commits.shared_durability import SharedDurability
 from parabola.database.commits.subscriptions import Subscriptions
 from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn, Turns
+from parabola.database.commits.write_log import WriteLog
 from parabola.database.commits.write_set import WriteSet
 from parabola.database.derived.derived_indexes import DerivedIndexes
 from parabola.database.model.documents import Revision
@@ -499,6 +500,11 @@ class Database:
                     await self._ids.fill()
             finally:
                 turn.end()
+
+    @property
+    def write_log(self) -> WriteLog:
+        """The recent commits."""
+        return self._committer.log
 
     def commit_lane(self) -> AbstractAsyncContextManager[None]:
         """Inside it only the current task commits: for a mutation that keeps losing against others."""

@@ -1,12 +1,25 @@
 // The dashboard, as somebody uses it who looks after a deployment: one journey after the other in one browser.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
+import { ConvexClient } from "convex/browser";
 import { withBrowser } from "./browser.mjs";
 import { assert, url } from "./expectations.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const { ADMIN_KEY, READ_ONLY_KEY, SCREENSHOTS } = process.env;
-const PAGES = ["", "data/tasks", "schema", "functions", "logs", "schedules", "files", "history", "settings"];
+const PAGES = [
+  "",
+  "data/tasks",
+  "schema",
+  "functions",
+  "logs",
+  "live",
+  "contention",
+  "schedules",
+  "files",
+  "history",
+  "settings",
+];
 
 await withBrowser(async (context) => {
   const page = await context.newPage();
@@ -100,6 +113,25 @@ await withBrowser(async (context) => {
     .getByText("Mutation")
     .waitFor();
   await button("Close").click();
+
+  // Live: what a client follows, what it depends on, and why it runs again.
+  const follower = new ConvexClient(url);
+  await new Promise((resolve) => follower.onUpdate("tasks:list", { limit: 5 }, resolve));
+  await open("live");
+  const followed = page.getByRole("listitem").filter({ hasText: "tasks:list" });
+  await followed.getByText("1 client").click();
+  await followed.getByText("tasks.by_creation_time").waitFor();
+  await fetch(`${url}/api/mutation`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ path: "tasks:create", args: { text: "makes it run again" } }),
+  });
+  await row("tasks:list").filter({ hasText: "tasks:create" }).filter({ hasText: "tasks.by_creation_time" }).waitFor();
+  await follower.close();
+  await open("contention");
+  await page.getByText("No mutation has lost").waitFor();
+  await open("");
+  await page.getByRole("link", { name: "tasks:create" }).waitFor();
 
   // Files: one comes, is shown and goes.
   await open("files");

@@ -3,6 +3,9 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { system } from "../deployment/system";
 import { Time } from "../parts/times";
+import { usePolled } from "../deployment/use_polled";
+import { Columns, lastHour, type Series } from "../parts/chart";
+import { Problem } from "../parts/states";
 import { useComponent } from "../shell/component";
 import { PageHead } from "../shell/shell";
 
@@ -59,8 +62,62 @@ export function Overview() {
           </Card>
         )}
       </div>
+      <Busiest />
     </>
   );
+}
+
+type Top = [string, Series][];
+
+/** What ran most in the last hour, and what failed. */
+function Busiest() {
+  const calls = usePolled<Top>(`/api/app_metrics/function_call_count_top_k?k=8&window=${lastHour(Date.now())}`, 10_000);
+  const failures = usePolled<Top>(
+    `/api/app_metrics/failure_percentage_top_k?k=5&window=${lastHour(Date.now())}`,
+    10_000,
+  );
+  if (calls.problem !== null) return <Problem>{calls.problem}</Problem>;
+  if (calls.answer === undefined) return null;
+  return (
+    <div className="grid gap-4 px-5 pb-5 lg:grid-cols-2">
+      <Card title="Called most in the last hour">
+        {calls.answer.length === 0 && <p className="text-quiet">No function has run.</p>}
+        {calls.answer.map(([name, series]) => (
+          <Charted key={name} name={name} series={series} words={`${sum(series).toLocaleString()} calls`} />
+        ))}
+      </Card>
+      <Card title="Failed in the last hour">
+        {failures.answer?.length === 0 && <p className="text-good">Nothing has failed.</p>}
+        {failures.answer?.map(([name, series]) => (
+          <Charted
+            key={name}
+            name={name}
+            series={series}
+            words={`up to ${Math.round(Math.max(...series.map(([, value]) => value ?? 0)))} % of a minute’s calls`}
+            colour="text-bad"
+          />
+        ))}
+      </Card>
+    </div>
+  );
+}
+
+function Charted(props: { name: string; series: Series; words: string; colour?: string }) {
+  return (
+    <div>
+      <p className="flex flex-wrap justify-between gap-x-4">
+        <Link href={`/logs?function=${encodeURIComponent(props.name)}`} className="font-mono text-accent underline">
+          {props.name}
+        </Link>
+        <span className="text-quiet tabular-nums">{props.words}</span>
+      </p>
+      <Columns series={props.series} label={`${props.name}: ${props.words}`} colour={props.colour} />
+    </div>
+  );
+}
+
+function sum(series: Series): number {
+  return series.reduce((total, [, value]) => total + (value ?? 0), 0);
 }
 
 function Card({ title, children }: { title: string; children: ReactNode }) {

@@ -8,9 +8,11 @@ import {
   LogOut,
   Menu,
   Moon,
+  Radio,
   ScrollText,
   Settings,
   Sun,
+  Swords,
   Table2,
 } from "lucide-react";
 import { type ReactNode, useState } from "react";
@@ -27,6 +29,8 @@ export const PAGES = [
   { path: "/schema", name: "Schema", icon: Table2 },
   { path: "/functions", name: "Functions", icon: FunctionSquare },
   { path: "/logs", name: "Logs", icon: ScrollText },
+  { path: "/live", name: "Live", icon: Radio },
+  { path: "/contention", name: "Contention", icon: Swords },
   { path: "/schedules", name: "Schedules", icon: CalendarClock },
   { path: "/files", name: "Files", icon: FileText },
   { path: "/history", name: "History", icon: History },

@@ -112,6 +112,13 @@ class WriteLog:
         """The newest commit after a timestamp that wrote into the read set."""
         return newest_touching(reversed(self._commits), read_set, after_ts)
 
+    def touching_at(self, read_set: ReadSet, ts: int) -> Touched | None:
+        """Where the commit at a timestamp wrote into the read set; None where it did not, or is forgotten."""
+        for commit in reversed(self._commits):
+            if commit.ts <= ts:
+                return newest_touching([commit], read_set, ts - 1)
+        return None
+
     def first_between(self, read_set: ReadSet, after_ts: int, through_ts: int) -> int | None:
         """The oldest commit after one timestamp and up to another that wrote into the read set."""
         reads = None

@@ -16,7 +16,7 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -26,6 +26,7 @@ from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.deployed.function_path import FunctionPath
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.queries.rerun_watch import RerunWatch
 
 if TYPE_CHECKING:
     from parabola.database.commits.subscriptions import Token
@@ -134,11 +135,25 @@ class CacheHits:
 class QueryFamily:
     """One query as asked by everybody: its newest results and the runs in flight."""
 
-    __slots__ = ("_args", "hits", "key", "results", "runs", "spellings", "uses_identity")
+    __slots__ = (
+        "_args",
+        "executions",
+        "hits",
+        "key",
+        "results",
+        "runs",
+        "spellings",
+        "unchanged",
+        "uses_identity",
+    )
 
     def __init__(self, key: QueryKey, arguments: Arguments, hits: CacheHits) -> None:
         self.key = key
         self.hits = hits
+        self.executions = 0
+        """How often it ran."""
+        self.unchanged = 0
+        """How many of these runs had the result of the one before."""
         is_small = len(key.args) <= _SMALL_ARGUMENTS
         self._args = EncodedArguments.of_value(arguments) if is_small else None
         self.results: dict[str, CachedResult] = {}
@@ -201,8 +216,16 @@ class QueryCache:
         self._is_closed = False
         self.executions = 0
         """Runs so far: what tests and metrics count."""
+        self.reruns = RerunWatch(database.write_log)
         self.hits: dict[tuple[str, FunctionPath], CacheHits] = {}
         """By component (its path) and function."""
+
+    def held(self) -> Iterator[CachedResult]:
+        """The results that somebody holds, in no order."""
+        for family in self._families.values():
+            for cached in family.results.values():
+                if cached.holders:
+                    yield cached
 
     def number_of_families(self) -> int:
         """How many distinct queries have a result here, or run."""
@@ -357,6 +380,7 @@ class QueryCache:
     async def _execute(self, run: QueryRun, identity: Identity, request: RequestContext) -> CachedResult:
         family, key = run.family, run.family.key
         self.executions += 1
+        family.executions += 1
         try:
             call = Call(key.name, family.args, identity, key.component, key.public_only, request)
             result = await self._runner.query(call, ts=run.ts, journal=key.journal)
@@ -423,8 +447,10 @@ class QueryCache:
             cached.invalid_ts = result.ts + 1  # a look into the past: nobody else will want it
             return cached
         family.results[slot] = cached
-        if before is not None and not before.holders:
-            self._drop(before)
+        if before is not None:
+            family.unchanged += before.result.value_json == result.value_json
+            if not before.holders:
+                self._drop(before)
         self._subscribe(cached)
         if cached.invalid_ts is None:
             self._let_go(cached)
@@ -440,6 +466,8 @@ class QueryCache:
     def _invalidate(self, cached: CachedResult, ts: int) -> None:
         cached.invalid_ts = ts
         self._remove_unheld(cached)
+        if cached.holders:
+            self.reruns.note(cached, ts)
         holders, cached.holders = cached.holders, set()
         for holder in holders:
             holder.invalidated()

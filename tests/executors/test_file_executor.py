@@ -13,6 +13,7 @@ from database.executor_driver import ExecutorDriver
 from database.stores import insert, opened, patch, scan_of
 from parabola.database.database import Database
 from parabola.database.store.tailed_reads import TailedReads
+from parabola.executors import file_executor
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
 
@@ -121,3 +122,37 @@ async def test_a_look_that_fails_leaves_no_view_of_unknown_age(tmp_path: Path) -
         reads._db = connection
         assert not reads.is_looking
         reads.close()
+
+
+async def test_nothing_is_held_in_memory_that_the_file_holds_while_nobody_reads(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        [id] = await insert(database, "t", {"n": 1.0})
+        driver = ExecutorDriver(database)
+        own = driver.begin(database.begin())
+        await patch(database, id, {"n": 2.0})
+        executor = driver.executor
+        executor.take_commits(told(database, (driver._generation, driver._covered)))
+        assert executor.persistence is not None
+        assert executor.persistence.tail_length
+        assert numbers(own) == [1.0]
+        executor._look()
+        assert not executor.persistence.tail_length
+        assert not executor.persistence.tail_bytes
+        driver.close()
+
+
+async def test_large_documents_are_not_gathered_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_executor, "LARGEST_TAIL", 1000)
+    async with opened(tmp_path) as database:
+        [id] = await insert(database, "t", {"n": 1.0, "text": ""})
+        driver = ExecutorDriver(database)
+        own = driver.begin(database.begin())
+        for n in range(20):
+            await patch(database, id, {"n": float(n), "text": "x" * 300})
+            driver.executor.take_commits(told(database, (driver._generation, driver._covered)))
+            assert driver.executor.persistence is not None
+            assert driver.executor.persistence.tail_bytes < 2000
+        assert numbers(own) == [1.0]
+        driver.close()

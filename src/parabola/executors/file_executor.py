@@ -30,7 +30,8 @@ CACHE_BYTES: Final = 16 * MIB
 LOOK_SECONDS: Final = 0.25
 """How long the file is held as it was at most; then its log may begin anew."""
 LONGEST_TAIL: Final = 1000
-"""Commits that are held in memory before the file is looked at again."""
+LARGEST_TAIL: Final = 8 * MIB
+"""Commits that are held in memory before the file is looked at again, and bytes of their documents."""
 
 
 class FileExecutor:
@@ -78,7 +79,8 @@ class FileExecutor:
                 reads.forget()
             # The hosts of a relay hear of commits over sockets of their own: one may be behind another.
             if generation == self._generation:
-                if reads.covered_ts < message["after"] or reads.tail_length > LONGEST_TAIL:
+                is_much = reads.tail_length > LONGEST_TAIL or reads.tail_bytes > LARGEST_TAIL
+                if is_much or reads.covered_ts < message["after"]:
                     reads.look_again()
                 reads.take(message["commits"])
             self._untaken.popleft()
@@ -148,9 +150,9 @@ class FileExecutor:
             return
         if self._open:
             self._watch()
-            try:
-                reads.look_again()
-            except (sqlite3.Error, StorageError):
-                _log.debug("the file cannot be looked at now", exc_info=True)
-        else:
+        try:
+            reads.look_again()  # what the file holds by now need not be held in memory
+        except (sqlite3.Error, StorageError):
+            _log.debug("the file cannot be looked at now", exc_info=True)
+        if not self._open:
             reads.let_go()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import orjson
 
 from parabola.database.model.documents import Revision
-from parabola.database.store.commit_tail import CommitTail
+from parabola.database.store.commit_tail import MAX_COMMIT, CommitTail
 from parabola.database.store.persistence import Commit, DocumentWrite
 
 
-def commit(ts: int) -> Commit:
-    revision = Revision(f"id{ts}", ts, b"{}", 2)
+def commit(ts: int, size: int = 2) -> Commit:
+    revision = Revision(f"id{ts}", ts, b"x" * size, size)
     return Commit(ts, (DocumentWrite(7, revision.id, None, revision, ((1, None, b"k"),)),))
 
 
@@ -38,3 +38,18 @@ def test_what_is_in_the_file_may_be_forgotten_and_executors_are_told_to_look_the
     assert tail._bytes == 0
     tail.append(commit(50))
     assert told(tail, 40, 50) == (40, [50])
+
+
+def test_what_is_large_is_not_told_but_read_from_the_file() -> None:
+    tail = CommitTail(10)
+    assert tail.since(0, 10, 10) == (b"", 10)
+    tail.append(commit(20, MAX_COMMIT))
+    assert tail.since(0, 10, 20) is None
+    tail.handed_over(20)
+    assert told(tail, 10, 20) == (20, [])
+    for ts in range(30, 40):
+        tail.append(commit(ts, MAX_COMMIT // 3))
+    assert tail.since(0, 20, 39) is None
+    assert told(tail, 35, 39) == (35, [36, 37, 38, 39])
+    tail.handed_over(39)
+    assert told(tail, 20, 39) == (39, [])

@@ -16,10 +16,15 @@ from parabola.database.model.indexes import text_of_key
 from parabola.database.store.persistence import Commit
 from parabola.values.limits import MIB
 
-__all__ = ["CommitTail"]
+__all__ = ["MAX_COMMIT", "CommitTail"]
 
 MAX_WRITES: Final = 64
-"""Documents of a commit that is told; executors wait until a larger one is in the file."""
+MAX_COMMIT: Final = MIB
+"""Documents of a commit that is told, and about how many bytes it takes; executors wait until a larger one is
+in the file."""
+
+MAX_TOLD: Final = 4 * MIB
+"""The same for all that is told at once."""
 
 KEPT_COMMITS: Final = 2048
 KEPT_BYTES: Final = 4 * MIB
@@ -41,6 +46,8 @@ class _Told:
         self.weight = _OVERHEAD
         if commit is not None:
             self.weight += sum(0 if write.new is None else 2 * len(write.new.raw) for write in commit.writes)
+            if self.weight > MAX_COMMIT:
+                self.commit, self.weight = None, _OVERHEAD
 
 
 class CommitTail:
@@ -120,12 +127,16 @@ class CommitTail:
         return text, new[-1].ts if new else after
 
     def _told_after(self, ts: int) -> list[_Told] | None:
-        """The commits after a timestamp, ascending; None where one of them is too large to be told."""
+        """The commits after a timestamp, ascending; None where they are, or one of them is, too much to be
+        told.
+        """
         new: list[_Told] = []
+        weight = 0
         for each in reversed(self._told):
             if each.ts <= ts:
                 break
-            if each.commit is None:
+            weight += each.weight
+            if each.commit is None or weight > MAX_TOLD:
                 return None
             new.append(each)
         new.reverse()

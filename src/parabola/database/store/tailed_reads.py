@@ -36,7 +36,9 @@ class Tail:
         self._versions: dict[int, dict[bytes, list[Version]]] = {}
         self._keys: dict[int, list[bytes]] = {}
         """The keys of `_versions` of each index, sorted."""
-        self._commits: deque[tuple[int, list[tuple[int, bytes]]]] = deque()
+        self._commits: deque[tuple[int, list[tuple[int, bytes]], int]] = deque()
+        self.bytes = 0
+        """Of the documents in them."""
 
     def __len__(self) -> int:
         return len(self._commits)
@@ -44,7 +46,9 @@ class Tail:
     def add(self, ts: int, writes: Sequence[Any]) -> Iterator[Revision]:
         """Takes a commit as `CommitTail` tells it; answers its new revisions."""
         touched: list[tuple[int, bytes]] = []
-        self._commits.append((ts, touched))
+        size = sum([0 if new is None else len(new[2]) for _, _, new, _ in writes])
+        self._commits.append((ts, touched, size))
+        self.bytes += size
         for _, id, new, entries in writes:
             revision = None
             if new is not None:
@@ -76,7 +80,8 @@ class Tail:
             self.clear()
             return
         while self._commits and self._commits[0][0] <= ts:
-            _, touched = self._commits.popleft()
+            _, touched, size = self._commits.popleft()
+            self.bytes -= size
             for index_id, key in touched:
                 index = self._versions[index_id]
                 versions = index[key]
@@ -91,6 +96,7 @@ class Tail:
         self._versions.clear()
         self._keys.clear()
         self._commits.clear()
+        self.bytes = 0
 
     def at(self, index_id: int, key: bytes, ts: int) -> Version | None:
         """The newest version of a key as of `ts`; None where no commit up to then has touched it."""
@@ -142,6 +148,11 @@ class TailedReads:
     def tail_length(self) -> int:
         """Commits that are held in memory."""
         return len(self._tail)
+
+    @property
+    def tail_bytes(self) -> int:
+        """How large the documents in them are."""
+        return self._tail.bytes
 
     def look_again(self) -> None:
         """Sees the file as it is now; what it holds need not be held in memory any more."""

@@ -212,7 +212,9 @@ class PostgresLog:
         except (LogUnreachable, UnusableData) as error:
             if name != self._unknown:  # once for each entry, however often it is sent
                 self._unknown = name
-                _log.warning("it is not known whether entry %d is in the shared log: %s", after.seq + 1, error)
+                _log.warning(
+                    "it is not known whether entry %d is in the shared log: %s", after.seq + 1, error
+                )
             return Appended.UNKNOWN
         await self._courtesy.end(is_ours=is_ours)
         return Appended.OURS if is_ours else Appended.MOVED

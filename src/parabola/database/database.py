@@ -244,7 +244,9 @@ class Database:
             await add_missing_system_tables(database)
             if log is not None and node is not None:
                 membership = Membership(database, log, node.name, node.home)
+                backfill = database._backfill
                 membership.tell("seq", lambda: database.seen_seq)
+                membership.tell("filled", backfill.filled_here)
                 database.members = membership
                 await membership.join()
         except BaseException:

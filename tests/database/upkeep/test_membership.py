@@ -10,13 +10,15 @@ from contextlib import asynccontextmanager
 import pytest
 
 from database.nodes import HeldLog
-from database.stores import QUIET
+from database.stores import QUIET, insert
 from parabola.database.database import Database, NodeIdentity
 from parabola.database.model.errors import ConflictError, UnusableData
+from parabola.database.model.indexes import Index
 from parabola.database.shared_log.errors import LogUnreachable
 from parabola.database.shared_log.log import Beats
 from parabola.database.shared_log.memory_log import MemoryLogServer
 from parabola.database.store.memory import MemoryPersistence
+from parabola.database.transaction import Transaction
 from parabola.database.upkeep import membership
 from parabola.database.upkeep.members import owner_of
 from parabola.database.upkeep.membership import Membership
@@ -194,3 +196,53 @@ async def test_a_server_alone_owns_everything() -> None:
     assert database.members.present == {database.members.incarnation}
     assert await database.members.depend(database.begin())  # type: ignore[arg-type]
     await database.close()
+
+
+async def test_an_index_counts_as_filled_when_it_is_so_on_all_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with nodes("a", "b") as (_, [a, b]):
+        for n in range(3):
+            await insert(a.database, "t", {"n": float(n)})
+        await b.database.catch_up()
+        assert b.database._backfill is not None
+        fill, may_fill = b.database._backfill._fill, asyncio.Event()
+
+        async def hold(tablet_id: int, wanted: list[Index]) -> list[Index]:
+            await may_fill.wait()
+            return await fill(tablet_id, wanted)
+
+        monkeypatch.setattr(b.database._backfill, "_fill", hold)
+        index = await begin_index(a.database, "t", "by_n", "n")
+        assert a.database._backfill is not None
+        for _ in range(1000):
+            if not a.database._backfill.filled_here():
+                await asyncio.sleep(0)
+        for _ in range(3):
+            await a.members._next_beat()
+        assert state_of(a.database, index) == "backfilling"
+        may_fill.set()
+        await a.database.wait_backfilled()
+        assert state_of(a.database, index) == "backfilled"
+        await b.database.catch_up()
+        assert state_of(b.database, index) == "backfilled"
+
+
+async def begin_index(database: Database, table: str, name: str, field: str) -> int:
+    id = database.new_id()
+
+    async def create(tx: Transaction) -> None:
+        found = tx.registry.table(table)
+        assert found is not None
+        tx.create_index(Index(id, found.tablet_id, name, (field, "_creationTime"), "backfilling"))
+
+    await database.transact(create, source="test")
+    return id
+
+
+def state_of(database: Database, index_id: int) -> str:
+    registry = database.durable_registry
+    return next(
+        index.state
+        for table in registry.tables()
+        for index in registry.indexes(table.tablet_id)
+        if index.index_id == index_id
+    )

@@ -41,6 +41,9 @@ class Backfill:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._task: asyncio.Task[None] | None = None
+        self._filled: set[int] = set()
+        """Indexes that are filled here and not marked yet."""
+        self._marking: set[asyncio.Task[None]] = set()
         self._stop_listening = database.on_commit(self._notice)
         self._start()
 
@@ -56,9 +59,9 @@ class Backfill:
         try:
             while (tablet_id := self._next_tablet()) is not None:
                 try:
-                    filled = await self._fill(tablet_id, self._waiting(tablet_id))
+                    filled = await self._fill(tablet_id, self._to_fill(tablet_id))
                     if filled:
-                        await mark_backfilled(self._database, filled)
+                        await self._mark(filled)
                 except StorageFailed:
                     return  # it has been said in the log; the next start goes on
                 except StorageError:
@@ -69,9 +72,51 @@ class Backfill:
     def _next_tablet(self) -> int | None:
         registry = self._database.durable_registry
         for table in registry.tables():
-            if self._waiting(table.tablet_id):
+            if self._to_fill(table.tablet_id):
                 return table.tablet_id
         return None
+
+    def _to_fill(self, tablet_id: int) -> list[Index]:
+        return [index for index in self._waiting(tablet_id) if index.index_id not in self._filled]
+
+    async def _mark(self, filled: list[Index]) -> None:
+        """Stores that indexes have been filled, as soon as they are on all nodes: one on which they are not
+        would be behind until then.
+        """
+        if not self._database.is_shared:
+            await mark_backfilled(self._database, filled)
+            return
+        ids = {index.index_id for index in filled}
+        self._filled |= ids
+        self._database.members.tell_now()
+        task = asyncio.get_running_loop().create_task(self._mark_with_others(filled, ids))
+        self._marking.add(task)
+        task.add_done_callback(self._marking.discard)
+
+    async def _mark_with_others(self, filled: list[Index], ids: set[int]) -> None:
+        try:
+            # Or until another node has marked them, and says it no more.
+            await self._database.members.until_all(
+                lambda status: ids <= set(status.get("filled", ())) or not self._are_waiting(filled)
+            )
+            while True:
+                try:
+                    await mark_backfilled(self._database, filled)
+                    return
+                except StorageFailed:
+                    return
+                except StorageError:
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._filled -= ids
+
+    def _are_waiting(self, indexes: list[Index]) -> bool:
+        present = {index.index_id for each in indexes for index in self._waiting(each.tablet_id)}
+        return any(index.index_id in present for index in indexes)
+
+    def filled_here(self) -> list[int]:
+        """The indexes that are filled on this node and wait for other nodes to be marked."""
+        return sorted(self._filled)
 
     def _waiting(self, tablet_id: int) -> list[Index]:
         return [
@@ -112,15 +157,16 @@ class Backfill:
 
     async def wait(self) -> None:
         """Returns when no index waits to be filled."""
-        while self._task is not None:
-            await asyncio.wait([self._task])
+        while tasks := [*self._marking, *([] if self._task is None else [self._task])]:
+            await asyncio.wait(tasks)
 
     async def close(self) -> None:
         """Stops where it is; the next start begins again."""
         self._stop_listening()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        if tasks := [*self._marking, *([] if self._task is None else [self._task])]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
 
 async def mark_backfilled(database: Database, filled: Sequence[Index]) -> None:

@@ -42,8 +42,13 @@ def find_postgres() -> Path | None:
 class PostgresServer:
     """Running from `start` to `stop`; `kill` and `start` again are what a crash is."""
 
-    def __init__(self, programs: Path, *, standby_of: PostgresServer | None = None) -> None:
-        """With `standby_of` it is a copy of that server, which must run, and follows it until `promote`."""
+    def __init__(
+        self, programs: Path, *, standby_of: PostgresServer | None = None, syncs: bool = False
+    ) -> None:
+        """With `standby_of` it is a copy of that server, which must run, and follows it until `promote`. Only
+        with `syncs` it waits for its disk, as one has to that is measured.
+        """
+        self._syncs = syncs
         self._programs = programs
         self._directory = Path(tempfile.mkdtemp(prefix="parabola-postgres-"))
         self._as: dict[str, Any] = {}
@@ -86,13 +91,19 @@ class PostgresServer:
     def _options(self) -> dict[str, Any]:
         return {"cwd": self._directory, "env": {**os.environ, "LC_ALL": "C"}, **self._as}
 
+    @property
+    def pid(self) -> int:
+        """The process that all others of the server are children of."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Returns when it answers."""
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": self._directory,
-            "fsync": "off",
+            "fsync": "on" if self._syncs else "off",
             "max_connections": 200,
             "wal_receiver_timeout": "2s",
             "wal_retrieve_retry_interval": "100ms",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -131,7 +132,7 @@ class Cluster:
 
     def said(self) -> str:
         """What the nodes have said lately."""
-        return "\n".join(f"--- {node.name} ({node.url})\n{node.said()[-6000:]}" for node in self.nodes)
+        return "\n".join(f"--- {node.name} ({node.url})\n{node.said()[-60_000:]}" for node in self.nodes)
 
     # Clients
 
@@ -206,6 +207,10 @@ class Cluster:
             names = [client.name for client in self.clients if not client.done.is_set()]
             for task in stuck:
                 task.cancel()
+            for node in self.nodes:
+                node.send(signal.SIGUSR1)  # which tells where its tasks wait
+            await asyncio.sleep(1)
+            names += [str(self.record.began.get(name)) for name in names]
             raise AssertionError(f"{names} wait for an answer that does not come\n{self.said()}")
         from parabola.database.shared_log.postgres.postgres_log import PostgresLog
 

@@ -40,7 +40,32 @@ at = next(at for at, word in enumerate(sys.argv) if word in ("serve", "demote"))
 flags, sys.argv = sys.argv[1:at], ["parabola", *sys.argv[at:]]
 spoil(flags)
 
+
+def tell_what_runs() -> None:
+    """On SIGUSR1: where every task waits, on standard error."""
+    import asyncio
+
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+
+
+def listen_to_questions() -> None:
+    import asyncio
+    import signal
+
+    from parabola.cli import serving
+
+    serve = serving._serve
+
+    async def listening(server: Any, log: Any) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_what_runs)
+        await serve(server, log)
+
+    serving._serve = listening
+
+
 if __name__ == "__main__":
+    listen_to_questions()
     from parabola.cli.entry import main  # only now, so that nothing has taken the clock before
 
     main()

@@ -32,6 +32,8 @@ class Record:
 
     acknowledged: dict[str, tuple[float, float]] = field(default_factory=dict)
     """When a request began, and when it was answered."""
+    began: dict[str, str] = field(default_factory=dict)
+    """By client, what it has begun last."""
     failed: list[tuple[str, str]] = field(default_factory=list)
     shown: dict[str, list[str]] = field(default_factory=dict)
     """By client, what its live query showed."""
@@ -50,6 +52,8 @@ class Record:
         if kind == "acknowledged":
             self.acknowledged[line["key"]] = line["began"], line["ended"]
             self.answers.append(line["ended"])
+        elif kind == "began":
+            self.began[line["client"]] = line["key"]
         elif kind == "failed":
             self.failed.append((line["key"], line["error"]))
         elif kind == "seen":

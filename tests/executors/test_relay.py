@@ -19,6 +19,7 @@ from parabola.database.model.intervals import Interval, ReadSet
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes import host_spawners
 from parabola.functions.processes.host_connection import HostLost
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.host_pool import DeterministicPool
@@ -108,6 +109,12 @@ async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bac
         await backend.close()
 
 
+async def much(backend: Backend) -> None:
+    """So many calls in so short a time that hosts are to execute."""
+    for _ in range(FAST_RUNS // 20 + 1):
+        await asyncio.gather(*(call(backend, "fail") for _ in range(40)))
+
+
 def pool_of(backend: Backend) -> DeterministicPool:
     pool = backend.runner.active.hosts._hosts_of["isolate"].deterministic
     assert isinstance(pool, DeterministicPool)
@@ -156,8 +163,7 @@ async def test_a_transfer_is_one_message_for_the_engine(backend: Backend, messag
 async def test_hosts_execute_while_there_is_much_to_do(backend: Backend) -> None:
     pool = pool_of(backend)
     assert not pool.executes
-    for _ in range(FAST_RUNS // 20 + 1):
-        await asyncio.gather(*(call(backend, "fail") for _ in range(40)))
+    await much(backend)
     await until(lambda: pool.executes)
     relay = relay_of(backend)
     assert await value(backend, "total") == 100
@@ -228,7 +234,10 @@ async def test_a_query_that_is_left_early_has_read_what_it_was_given(backend: Ba
     assert reads_of(executed.read_set) == reads_of(by_engine.read_set)
 
 
-async def test_functions_are_run_elsewhere_when_a_relay_dies(backend: Backend) -> None:
+async def test_functions_are_run_elsewhere_when_a_relay_dies(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_spawners, "RELAY_PAUSE_SECONDS", 3600.0)
     pool = pool_of(backend)
     await pool.execute_transactions()
     running = [asyncio.create_task(value(backend, "count")) for _ in range(20)]
@@ -236,4 +245,11 @@ async def test_functions_are_run_elsewhere_when_a_relay_dies(backend: Backend) -
     os.kill(relay_of(backend).pid, signal.SIGKILL)
     assert await asyncio.gather(*running) == [1] * 20
     await value(backend, "open", number=1)
+    assert await value(backend, "total") == 200
+    # Others take its place when there is much to do, though not at once.
+    await much(backend)
+    assert not pool.executes
+    monkeypatch.setattr(host_spawners, "RELAY_PAUSE_SECONDS", 0.0)
+    await much(backend)
+    await until(lambda: pool.executes)
     assert await value(backend, "total") == 200

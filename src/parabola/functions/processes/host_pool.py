@@ -58,6 +58,10 @@ MAX_APART: Final = 1000
 class ExecutorSource(Protocol):
     """Makes further hosts execute transactions, or not."""
 
+    @property
+    def have_ended(self) -> bool:
+        """Whether hosts could execute once and have lost what that takes, some time ago."""
+
     async def execute(self) -> bool:
         """Hosts that are made from now on execute; False where nothing changes. Raises `LoadFailure`."""
 
@@ -142,7 +146,7 @@ class DeterministicPool:
         """
         if losses is not None and losses.alone is not None:
             return (await losses.alone.host(self)).run(request)
-        if self._executors is not None and not self._is_executing and self._rate.count():
+        if self._may_begin_to_execute and self._rate.count():
             self._tasks.start(self.execute_transactions())
         apart = self._offenders and self._is_kept_apart(request.path)
         while True:
@@ -158,10 +162,15 @@ class DeterministicPool:
             except TimeoutError:
                 raise nobody_free(self._wait_seconds) from None
 
+    @property
+    def _may_begin_to_execute(self) -> bool:
+        executors = self._executors
+        return executors is not None and (not self._is_executing or executors.have_ended)
+
     async def execute_transactions(self) -> None:
         """Let hosts execute the transactions of their runs: new ones take the places of those there are."""
         executors = self._executors
-        if executors is None or self._is_executing:
+        if executors is None or not self._may_begin_to_execute:
             return
         self._is_executing = True
         try:

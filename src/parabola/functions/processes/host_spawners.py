@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.functions.processes.host_connection import HostBundle, HostCommand, HostConnection, Purpose
@@ -12,7 +12,17 @@ from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.host_zygote import ForkingSpawner
 from parabola.functions.processes.relay_process import RelayProcess
 
-__all__ = ["InProcessHostFactory", "InProcessSpawner", "ProcessSpawner", "Spawner", "ZygoteSpawner"]
+__all__ = [
+    "RELAY_PAUSE_SECONDS",
+    "InProcessHostFactory",
+    "InProcessSpawner",
+    "ProcessSpawner",
+    "Spawner",
+    "ZygoteSpawner",
+]
+
+RELAY_PAUSE_SECONDS: Final = 30.0
+"""How long after the end of a relay another one may be started."""
 
 InProcessHostFactory = Callable[[RuntimeName], HostConnection]
 
@@ -22,6 +32,10 @@ class Spawner(Protocol):
 
     async def spawn(self, purpose: Purpose) -> HostConnection:
         """A host that has loaded its modules. Raises `LoadFailure`."""
+
+    @property
+    def have_ended(self) -> bool:
+        """Whether hosts could execute once and have lost what that takes, some time ago."""
 
     async def execute(self) -> bool:
         """Hosts for queries and mutations that are made from now on execute transactions; False where
@@ -56,12 +70,19 @@ class ProcessSpawner:
         self._retiring: list[RelayProcess] = []
         """Those whose last hosts have not ended yet."""
 
+    @property
+    def have_ended(self) -> bool:
+        """Whether the relay has ended by itself, long enough ago for another try."""
+        relay = self._relay
+        return relay is not None and relay.has_been_gone_for(RELAY_PAUSE_SECONDS)
+
     async def execute(self) -> bool:
         """From now on hosts for queries and mutations are behind a relay, which executes their transactions;
         False where that cannot be, or is so already. Raises `LoadFailure`.
         """
         if self._relay_argv is None or self._bundle.database is None or self._usable_relay() is not None:
             return False
+        self._relay = None  # one that has ended
         self._relay = await RelayProcess.start(self._relay_argv)
         return True
 
@@ -114,6 +135,11 @@ class ZygoteSpawner:
         """Fork a host."""
         return await self._forking.spawn(self._step_limit if purpose == "deterministic" else None)
 
+    @property
+    def have_ended(self) -> bool:
+        """What is forked executes for itself."""
+        return False
+
     async def execute(self) -> bool:
         """What is forked executes, if it can."""
         return False
@@ -138,6 +164,11 @@ class InProcessSpawner:
         self._factory = factory
         self._runtime = runtime
         self._bundle = bundle
+
+    @property
+    def have_ended(self) -> bool:
+        """There never was anything."""
+        return False
 
     async def execute(self) -> bool:
         """There is no other process."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -31,6 +32,7 @@ class RelayProcess:
         self._control = control
         self.is_closed = False
         """Whether it takes no more hosts."""
+        self._ended_at: float | None = None
         self._watch = asyncio.get_running_loop().create_task(self._wait())
 
     @classmethod
@@ -68,10 +70,15 @@ class RelayProcess:
         host_end.close()
         return ours
 
+    def has_been_gone_for(self, seconds: float) -> bool:
+        """Whether it has ended by itself, so long ago."""
+        return self._ended_at is not None and time.monotonic() - self._ended_at >= seconds
+
     async def _wait(self) -> None:
         await self._process.wait()
         if not self.is_closed:
             self.is_closed = True
+            self._ended_at = time.monotonic()
             _log.warning("The relay of executors ended; its hosts are started anew.")
         self._process.close()
 

@@ -20,6 +20,7 @@ from parabola.services.sign_in.admin_keys import AdminClaims, check_admin_key
 from parabola.values.errors import NotFound, ParabolaError, Unauthenticated
 
 if TYPE_CHECKING:
+    from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
 
@@ -63,14 +64,17 @@ class AdminKeys:
         self._own: set[str] = set()
         self._noting: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[], None]] = []
+        self._stop_following: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
-        """Read what is known."""
+        """Read what is known, and follow what other servers on the same data find out."""
+        self._stop_following = self._database.on_commit(self._follow)
         for row in await system_rows(self._database.begin(), ADMIN_KEYS):
             self._take(AdminKeyRow.of(row))
 
     async def close(self) -> None:
         """Write nothing more."""
+        self._stop_following()
         for task in self._noting:
             task.cancel()
         await asyncio.gather(*self._noting, return_exceptions=True)
@@ -169,10 +173,19 @@ class AdminKeys:
             else:
                 await record_event(tx, "revoke_admin_key", key_id=row.key_id, name=row.name)
 
-        await self._database.transact(write, source=_SOURCE)
-        self._take(row)
-        for listener in self._listeners:
-            listener()
+        await self._database.transact(write, source=_SOURCE)  # and now `_follow` knows
+
+    def _follow(self, writes: WriteSet, _ts: int) -> None:
+        """A commit of any server: keys may have come by for the first time, or may have been revoked."""
+        is_any_revoked = False
+        for change in writes.changes:
+            if change.table.name == ADMIN_KEYS and change.new is not None:
+                row = AdminKeyRow.of(change.new)
+                is_any_revoked |= row.is_revoked
+                self._take(row)
+        if is_any_revoked:
+            for listener in self._listeners:
+                listener()
 
     async def _note(self, row: AdminKeyRow) -> None:
         """Write down a key that came by. Without room on the disk it is known until the server ends."""

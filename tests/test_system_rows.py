@@ -30,6 +30,7 @@ from parabola.functions.deployed.deployment_store import (
     ModuleRow,
 )
 from parabola.functions.deployed.function_handles import FunctionHandle
+from parabola.functions.deployed.package_rows import PackagesRow
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.outcomes.audit_lines import AuditRow
 from parabola.functions.preparation import PreparedRow
@@ -62,6 +63,7 @@ ROWS: dict[str, type[SystemRow]] = {
     "_function_handles": FunctionHandle,
     "_index": IndexRow,
     "_errands": ErrandRow,
+    "_external_deps_packages": PackagesRow,
     "_nodes": NodeRow,
     "_prepared_deployments": PreparedRow,
     "_modules": ModuleRow,

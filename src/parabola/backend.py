@@ -31,13 +31,12 @@ from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.queries.live_query import LiveQuery
 from parabola.functions.syscalls.table import SyscallTable
-from parabola.host_programs import find_node, repl_modules
+from parabola.host_programs import repl_modules
 from parabola.node_log import NodeConfig, open_node_log
 from parabola.services.administration import Administration
 from parabola.services.archives.exports import Exports
 from parabola.services.audit_retention import AuditRetention
 from parabola.services.deploys.deploy import DeployService
-from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push, PushResult
 from parabola.services.deploys.staged_validation import StagedValidation
 from parabola.services.errands import Errands
@@ -96,10 +95,9 @@ class Backend:
         self.node_list = NodeList(database, self.freshness)
         self.moves = Moves(database, self._open_log, config.file_storage)
         settings = config.services
-        packages = NodePackages(directory / PACKAGES_FOLDER, find_node, settings.npm_install_seconds)
         self.errands = Errands(database)
         self.followed_log = FollowedLog(database, runner.log, self.errands)
-        self.deploys = DeployService(database, runner, activation, packages, self.errands)
+        self.deploys = DeployService(database, runner, activation, foundation.packages, self.errands)
         self.staged_validation = StagedValidation(database)
         self.scheduler = Scheduler(runner, settings)
         self.crons = Crons(runner, settings)

@@ -21,7 +21,8 @@ from parabola.functions.engine import FunctionRunner
 from parabola.functions.processes.host_connection import ExecutedDatabase
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.settings import FunctionSettings
-from parabola.host_programs import host_programs
+from parabola.host_programs import find_node, host_programs
+from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.settings import ServiceSettings
 
 __all__ = ["PACKAGES_FOLDER", "BackendConfig", "Foundation", "open_database"]
@@ -70,6 +71,7 @@ class Foundation:
     database: Database
     activation: Activation
     runner: FunctionRunner
+    packages: NodePackages
     _closing: AsyncExitStack
 
     @classmethod
@@ -94,11 +96,12 @@ class Foundation:
                 packages_directory=packages,
                 database=None if file is None else ExecutedDatabase(file.absolute(), database.limits),
             )
-            activation = Activation(database, hosts, instance)
+            node_packages = NodePackages(packages, find_node, config.services.npm_install_seconds)
+            activation = Activation(database, hosts, instance, node_packages.install)
             stack.push_async_callback(activation.close)
             runner = await activation.open(config.instance_name, bytes.fromhex(config.instance_secret))
             stack.push_async_callback(runner.audit.close)
-            return cls(directory, database, activation, runner, stack.pop_all())
+            return cls(directory, database, activation, runner, node_packages, stack.pop_all())
 
     async def close(self) -> None:
         """End the hosts and close the data."""

@@ -14,8 +14,10 @@ from parabola.backend import Backend
 from parabola.database.upkeep import membership
 from parabola.functions import preparation
 from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.package_rows import Packages
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.services.deploys.deploy import DeployService
+from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push
 from parabola.services.deploys.schema_changes import RaceDetected
 from parabola.values.errors import BadRequest
@@ -191,3 +193,29 @@ def serve_steps(deploys: DeployService) -> None:
 
     deploys.serve_step("wait", wait)
     deploys.serve_step("finish", finish)
+
+
+async def test_npm_packages_are_installed_on_every_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed: list[tuple[str, list[tuple[str, str]]]] = []
+
+    async def install(self: NodePackages, packages: Packages) -> str | None:
+        if not packages:
+            return None
+        (self.directory / "set").mkdir(parents=True, exist_ok=True)
+        installed.append((self.directory.parent.name, list(packages)))
+        return "set"
+
+    monkeypatch.setattr(NodePackages, "install", install)
+    packages = (("left-pad", "1.3.0"), ("right-pad", "1.0.1"))
+    async with backend_nodes(tmp_path, "a", "b") as [a, b]:
+        await a.deploy(push("1"))
+        empty = Push("typescript", (), node_dependencies=packages)
+        await a.deploy(empty)
+        assert sorted(installed) == [("a", list(packages)), ("b", list(packages))]
+        assert [node.deployment.node_packages for node in (a, b)] == ["set"] * 2
+        server = a.database.members._shared_log._server  # type: ignore[attr-defined]
+        c = await Backend.open(node_config(tmp_path, server, "c"))
+        assert installed[-1] == ("c", list(packages))
+        await c.close()

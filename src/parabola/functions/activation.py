@@ -21,15 +21,18 @@ from parabola.functions.deployed.deployment_store import (
     store_environment,
 )
 from parabola.functions.deployed.function_handles import FunctionHandles, load_handles, update_handles
+from parabola.functions.deployed.package_rows import Packages, find_packages
 from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.engine import Active, FunctionRunner
 from parabola.functions.preparation import Preparation
 from parabola.functions.processes.host_connection import LoadFailure
 from parabola.functions.processes.host_set import HostConfig, HostSet
+from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
+    from parabola.database.snapshot import Snapshot
     from parabola.database.transaction import Transaction
 
 CODE_TABLES: Final = frozenset(
@@ -45,13 +48,24 @@ _log: Final = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Write = Callable[["Transaction"], Awaitable[None]]
+Install = Callable[[Packages], Awaitable[object]]
 FindProviders = Callable[[HostSet, Deployment], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 class Activation:
     """Puts deployments into service. One change at a time."""
 
-    def __init__(self, database: Database, config: HostConfig, instance: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        config: HostConfig,
+        instance: Mapping[str, str],
+        install: Install | None = None,
+    ) -> None:
+        """`install` puts npm packages, by names and versions, where hosts find them; it may raise
+        `BadRequest`.
+        """
+        self._install = install
         self._database = database
         self._config = config
         self._instance = instance
@@ -61,7 +75,7 @@ class Activation:
         self._made: list[HostSet] = []
         self._active_ts = 0
         self._opened = asyncio.Event()
-        self._preparation = Preparation(database, self.prepare)
+        self._preparation = Preparation(database, self._prepare_for_others)
         self.on_retired: Callable[[], None] = lambda: None
         """Called whenever the hosts of a previous deployment have ended."""
 
@@ -80,6 +94,7 @@ class Activation:
         handles = await load_handles(transaction)
         hosts = self._make(deployment)
         try:
+            await self._have_packages(deployment, transaction)
             await hosts.start()
         except LoadFailure as failure:
             # Data, deploys and everything else can be served all the same.
@@ -172,7 +187,7 @@ class Activation:
             deployment = replace(deployment, id=uuid4().hex)
         hosts = runner.active.hosts
         if changed & CODE_TABLES:
-            hosts = self._preparation.take(deployment) or await self._started(deployment)
+            hosts = self._preparation.take(deployment) or await self._started(deployment, tx)
 
         def switch() -> None:
             self._switch(Active(deployment, hosts, handles), writes.ts)
@@ -180,9 +195,28 @@ class Activation:
 
         return switch
 
-    async def _started(self, deployment: Deployment) -> HostSet:
+    async def _prepare_for_others(self, deployment: Deployment) -> HostSet:
+        await self._have_packages(deployment, self._database.begin())
+        return await self.prepare(deployment)
+
+    async def _have_packages(self, deployment: Deployment, tx: Snapshot) -> None:
+        """Install the npm packages of a deployment, where another node, or an earlier life of this one on
+        another disk, has done so before. Raises `LoadFailure`.
+        """
+        folder, directory = deployment.node_packages, self._config.packages_directory
+        if folder is None or directory is None or self._install is None or (directory / folder).is_dir():
+            return
+        packages = await find_packages(tx, folder)
+        if packages is not None:
+            try:
+                await self._install(packages)
+            except BadRequest as error:
+                raise LoadFailure(error.message) from error
+
+    async def _started(self, deployment: Deployment, tx: Snapshot) -> HostSet:
         hosts = self._make(deployment)
         try:
+            await self._have_packages(deployment, tx)
             await hosts.start()
         except LoadFailure as failure:
             _log.error("What another node has deployed cannot be run here: %s", failure)

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parabola.functions.deployed.deployment import Deployment, Module
+from parabola.functions.deployed.package_rows import Packages, forget_packages, store_packages
 from parabola.functions.deployed.runtimes import LANGUAGES
 from parabola.functions.http.http_routing import http_prefix
 from parabola.functions.processes.host_connection import LoadFailure
@@ -168,7 +169,7 @@ class DeployService:
             if push.large_table is not None:
                 evaluation = await schema_evaluation(self._database, deployment.schema)
                 refuse_large_indexes(evaluation, push.large_table)
-            schemas = await self._submit(deployment, tree)
+            schemas = await self._submit(deployment, tree, push.node_dependencies)
         except BaseException:
             await hosts.close()
             raise
@@ -321,6 +322,7 @@ class DeployService:
                 await update_crons(tx.view(component.id), component.definition, now_ts)
             for component in started.tree.unmounted():
                 await update_crons(tx.view(component.id), component.definition, now_ts)
+            await forget_packages(tx, started.deployment.node_packages)
             await record_push(tx, result, message)
 
         await self._activation.activate(started.deployment, started.hosts, write)
@@ -388,13 +390,19 @@ class DeployService:
             node_packages=candidate.node_packages,
         )
 
-    async def _submit(self, deployment: Deployment, tree: ComponentTree) -> dict[str, SubmittedSchema]:
-        """Make the namespaces of new components, and every schema pending in its own."""
+    async def _submit(
+        self, deployment: Deployment, tree: ComponentTree, packages: Packages
+    ) -> dict[str, SubmittedSchema]:
+        """Make the namespaces of new components, and every schema pending in its own; write down which npm
+        packages other nodes need.
+        """
         database = self._database
 
         async def submit(tx: Transaction) -> dict[str, SubmittedSchema]:
             for component in tree.created:
                 tx.create_component(component.id)
+            if packages and deployment.node_packages is not None:
+                await store_packages(tx, deployment.node_packages, packages)
             return {
                 component.id: await submit_schema(
                     tx.view(component.id), database, component.definition.schema

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import pytest
 
 from parabola.hosts.python.executor import Served
 from parabola.hosts.python.host import Host
-from parabola.hosts.python.outgoing import encode_message
+from parabola.hosts.python.outgoing import UnwritableMessage, encode_message
 
 SOURCE: Final = """
 from parabola import MutationCtx, mutation
@@ -21,6 +22,18 @@ async def write(ctx: MutationCtx) -> None:
 async def call(ctx: MutationCtx) -> None:
     await ctx.run_query("m:other", {})
 """
+
+RUN: Final[dict[str, Any]] = {
+    "type": "run",
+    "id": 1,
+    "kind": "mutation",
+    "args": [{}],
+    "now": 1,
+    "seed": "00",
+    "snapshotTs": 1,
+    "identity": None,
+    "requestId": "r",
+}
 
 
 class Own:
@@ -65,9 +78,7 @@ def said_by(function: str, own: Own) -> list[dict[str, Any]]:
     host = Host(send, lambda call: call(), executor=Executor(own))
     host.receive({"type": "load", "deployment": "d", "modules": [{"path": "m.py", "source": SOURCE}]})
     sent.clear()
-    run = {"type": "run", "id": 1, "kind": "mutation", "path": f"m.py:{function}", "args": [{}], "now": 1}
-    context = {"seed": "00", "snapshotTs": 1, "identity": None, "requestId": "r", "transaction": {}}
-    host.receive({**run, **context})
+    host.receive({**RUN, "path": f"m.py:{function}", "transaction": {}})
     return sent
 
 
@@ -95,3 +106,21 @@ async def test_a_run_that_begins_again_lets_go_of_its_transaction(monkeypatch: p
     monkeypatch.setattr(own, "serve", lambda calls: None)
     assert said_by("write", own) == [{"type": "again", "id": 1, "needsEngine": False}]
     assert own.closed == 1
+
+
+async def test_calls_that_are_too_much_together_are_refused_where_the_engine_runs_the_transaction() -> None:
+    sent: list[dict[str, Any]] = []
+
+    def send(message: dict[str, Any]) -> None:
+        if message["type"] == "syscall":
+            raise UnwritableMessage("It is too long.")  # though its calls by themselves are not
+        sent.append(message)
+
+    host = Host(send, lambda call: call())
+    host.receive({"type": "load", "deployment": "d", "modules": [{"path": "m.py", "source": SOURCE}]})
+    sent.clear()
+    host.receive({**RUN, "path": "m.py:call"})
+    await asyncio.sleep(0)
+    [message] = sent
+    assert message["type"] == "failed"
+    assert "too much for one message" in message["error"]["message"]

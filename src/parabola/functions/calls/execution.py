@@ -228,7 +228,8 @@ class Execution:
             if message.needs_engine:
                 self.attempt.hosts.needs_engine.add(self.spec.path)
         message = await self._run_on_host(executed=False)
-        assert not isinstance(message, Again)
+        if isinstance(message, Again):
+            raise InternalServerError(f"{self.spec.path} was given up by its host without a reason")
         return message
 
     @property

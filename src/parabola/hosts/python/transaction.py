@@ -285,8 +285,11 @@ class Transaction(FunctionRun):
         try:
             self._outlet.send({**message, "calls": sent})
             return True
-        except UnwritableMessage:  # it is the state that is too much
-            self._begin_again(needs_engine=True)
+        except UnwritableMessage:
+            if "state" in message:  # it is that which is too much
+                self._begin_again(needs_engine=True)
+            else:
+                self._refuse(_too_much(sent))
             return False
 
     def _refuse_unwritable(self, calls: list[Json]) -> list[Json]:
@@ -303,11 +306,14 @@ class Transaction(FunctionRun):
         try:
             encode_message({"calls": sent})
         except UnwritableMessage:  # only together they are too much
-            refused += [{"call": call["call"], "error": {"message": TOO_MUCH}} for call in sent]
+            refused += _too_much(sent)
             sent = []
         if refused:
-            asyncio.get_running_loop().call_soon(self.receive, refused)  # not at once: it may go on for ever
+            self._refuse(refused)
         return sent
+
+    def _refuse(self, replies: list[Json]) -> None:
+        asyncio.get_running_loop().call_soon(self.receive, replies)  # not at once: it may go on for ever
 
     # The end
 
@@ -367,6 +373,10 @@ class Transaction(FunctionRun):
             "usedClock": self.world.used_clock,
             "usedRandom": self.world.used_random,
         }
+
+
+def _too_much(calls: list[Json]) -> list[Json]:
+    return [{"call": call["call"], "error": {"message": TOO_MUCH}} for call in calls]
 
 
 def _error_of(task: asyncio.Task[Any]) -> BaseException | None:

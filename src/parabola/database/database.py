@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from copy import copy
 from random import Random
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from parabola.database.commits.committer import NEXT_ID, Committer, Durability
 from parabola.database.commits.local_durability import LocalDurability
 from parabola.database.commits.lost_races import LostRaces
-from parabola.database.commits.shared_durability import SharedDurability
 from parabola.database.commits.subscriptions import Subscriptions
 from parabola.database.commits.turns import TURNS_BEFORE_LANE, Turn, Turns
 from parabola.database.commits.write_log import WriteLog
@@ -37,15 +36,16 @@ from parabola.database.transaction import Transaction
 from parabola.database.unique_keys import check_unique_keys, unique_rules
 from parabola.database.upkeep.backfill import Backfill, mark_backfilled
 from parabola.database.upkeep.bootstrap import add_missing_system_tables, first_commit, load_registry
-from parabola.database.upkeep.checkpointing import Checkpointing
 from parabola.database.upkeep.inspection import Inspection
-from parabola.database.upkeep.joining import check_place, join
 from parabola.database.upkeep.members import Alone, Members
-from parabola.database.upkeep.membership import Membership
 from parabola.database.upkeep.running_time import JUMP_SECONDS, NS_PER_SECOND, RunningTime, seconds_since_boot
 from parabola.database.upkeep.vacuum import RUNNING_TIME, Retention, Vacuum
 from parabola.database.usage import Limits, Usage
 from parabola.values.errors import OutOfRetention
+
+if TYPE_CHECKING:
+    from parabola.database.commits.shared_durability import SharedDurability
+    from parabola.database.upkeep.checkpointing import Checkpointing
 
 __all__ = ["CommitListener", "Database", "ExecutorStart", "Follower", "NodeIdentity"]
 
@@ -148,6 +148,9 @@ class Database:
     ) -> Callable[[Committer], Durability]:
         if log is None:
             return lambda committer: LocalDurability(committer, persistence)
+        # What only nodes need is imported by them.
+        from parabola.database.commits.shared_durability import SharedDurability
+
         assert isinstance(persistence, Replica)
         self.confirmed = persistence.confirmed
         self._ids = IdBlocks(log)
@@ -205,12 +208,16 @@ class Database:
         if state.latest_ts == 0:
             commit = first_commit(clock())
             if isinstance(persistence, Replica) and log is not None:
+                from parabola.database.upkeep.joining import join
+
                 await join(log, persistence, commit)
             else:
                 persistence.append(commit)
                 await persistence.flush()
             state = await persistence.load()
         elif isinstance(persistence, Replica) and log is not None:
+            from parabola.database.upkeep.joining import check_place
+
             await check_place(log, persistence)
         registry = await load_registry(persistence, state.latest_ts)
         next_id = int(state.properties.get(NEXT_ID, FIRST_FREE_ID))
@@ -236,6 +243,8 @@ class Database:
         database._inspection = Inspection(database, settings.inspection_seconds)
         try:
             if database._shared is not None and log is not None:
+                from parabola.database.upkeep.checkpointing import Checkpointing
+
                 assert database._ids is not None
                 database._shared.start()
                 database._checkpointing = Checkpointing(log)
@@ -243,6 +252,8 @@ class Database:
                 await database._ids.fill()
             await add_missing_system_tables(database)
             if log is not None and node is not None:
+                from parabola.database.upkeep.membership import Membership
+
                 membership = Membership(database, log, node.name, node.home)
                 backfill = database._backfill
                 membership.tell("seq", lambda: database.seen_seq)

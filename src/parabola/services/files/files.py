@@ -20,7 +20,6 @@ from msgspec import UNSET
 
 from parabola.database.model.shown_rows import StoredFile
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, CallArguments, SyscallTable
-from parabola.services.files.common_place import Settle, check_common_place
 from parabola.services.files.file_garbage import FileGarbage
 from parabola.services.files.file_rows import by_storage_id, find_file
 from parabola.services.files.file_store import FileStore
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.execution import Execution
+    from parabola.services.files.common_place import Settle
 
 __all__ = ["Files"]
 
@@ -88,6 +88,8 @@ class Files:
 
     async def check_common_place(self, settle: Settle) -> None:
         """Raises `BadRequest` where other nodes have their files elsewhere (`common_place`)."""
+        from parabola.services.files.common_place import check_common_place
+
         await check_common_place(self._store, settle)
 
     def start(self) -> None:

@@ -23,7 +23,6 @@ from parabola.services.files.stored_files import FILES, STORAGE, StoredFiles
 from parabola.services.imports.append import AppendImport
 from parabola.services.imports.hidden import HiddenImport
 from parabola.services.imports.load import ChangeComponents, ImportLoad, ImportOver
-from parabola.services.imports.passed_uploads import PassedUploads
 from parabola.services.imports.plan import leftovers, plan_tables
 from parabola.services.imports.record import (
     IMPORTS,
@@ -76,7 +75,7 @@ class Imports:
     ) -> None:
         self._components = components
         self._kept_seconds = settings.imports_seconds
-        self.uploads = Uploads(directory) if passed is None else PassedUploads(directory, passed)
+        self.uploads = _uploads(directory, passed)
         self._database = database
         self._files = files
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -365,6 +364,14 @@ class Imports:
             record = await self._database.transact(write, source="import")
         await in_thread(self.uploads.discard, record.upload)
         return record
+
+
+def _uploads(directory: Path, passed: PassedFiles | None) -> Uploads:
+    if passed is None:
+        return Uploads(directory)
+    from parabola.services.imports.passed_uploads import PassedUploads
+
+    return PassedUploads(directory, passed)
 
 
 async def _take_back(tx: Transaction, made: Sequence[str]) -> None:

@@ -127,8 +127,16 @@ class Cluster:
         deadline = time.monotonic() + START_SECONDS
         while len(self.balancer.ready) < len(self.nodes):
             if time.monotonic() > deadline:
+                await self.ask_where()
                 raise AssertionError(f"the nodes are not ready\n{self.said()}")
             await asyncio.sleep(0.05)
+
+    async def ask_where(self) -> None:
+        """Has every node say where its tasks and threads wait."""
+        for node in self.nodes:
+            node.send(signal.SIGUSR1)
+            node.send(signal.SIGUSR2)
+        await asyncio.sleep(1)
 
     def said(self) -> str:
         """What the nodes have said lately."""
@@ -207,9 +215,7 @@ class Cluster:
             names = [client.name for client in self.clients if not client.done.is_set()]
             for task in stuck:
                 task.cancel()
-            for node in self.nodes:
-                node.send(signal.SIGUSR1)  # which tells where its tasks wait
-            await asyncio.sleep(1)
+            await self.ask_where()
             names += [str(self.record.began.get(name)) for name in names]
             raise AssertionError(f"{names} wait for an answer that does not come\n{self.said()}")
         from parabola.database.shared_log.postgres.postgres_log import PostgresLog

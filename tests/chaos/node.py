@@ -51,9 +51,13 @@ def tell_what_runs() -> None:
 
 def listen_to_questions() -> None:
     import asyncio
+    import faulthandler
     import signal
 
     from parabola.cli import serving
+
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
     serve = serving._serve
 

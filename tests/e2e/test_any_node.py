@@ -74,12 +74,12 @@ const until = (holds) => new Promise((done) => {
 await until(() => client.localQueryResult("app:page", opts)?.page.length === 3);
 const journal = client.queryJournal("app:page", opts);
 assert.ok(journal);
-for (let n = 100; n < 110; n++) {
+for (let n = 100; n < 104; n++) {
   const adding = client.mutation("app:add", { n });
   sockets.at(-1).terminate();
   assert.equal(await adding, n);
 }
-assert.ok(sockets.length > 5);
+assert.ok(sockets.length > 3);
 assert.equal(client.localQueryResult("app:page", opts).page.length, 3);
 assert.equal(client.queryJournal("app:page", opts), journal);
 await client.close();
@@ -181,7 +181,7 @@ def test_a_client_that_changes_nodes_has_each_mutation_once_and_its_page_as_it_w
     )
     assert done.returncode == 0, done.stderr
     numbers = a.call("query", "app:numbers")
-    assert [numbers.count(float(n)) for n in range(100, 110)] == [1] * 10
+    assert [numbers.count(float(n)) for n in range(100, 104)] == [1] * 4
 
 
 def posted(node: ServerProcess, path: str, body: Any) -> Any:

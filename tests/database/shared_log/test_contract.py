@@ -9,9 +9,10 @@ from typing import Final
 import pytest
 
 from database.shared_log.logs import LOGS, Logs
+from parabola.database.model.errors import UnusableData
 from parabola.database.shared_log.checkpoint import Checkpoint, CheckpointChange, StoredDocument
 from parabola.database.shared_log.errors import ReplicaForked
-from parabola.database.shared_log.log import START, Appended, Position, SharedLog
+from parabola.database.shared_log.log import START, Appended, Entry, Head, Position, SharedLog
 
 A, B, C = b"a" * 16, b"b" * 16, b"c" * 16
 PLENTY: Final = 1_000_000
@@ -176,6 +177,45 @@ async def test_a_closed_log_takes_nothing_and_is_read(logs: Logs) -> None:
         assert (await log.head()).is_closed
     assert await names_after(b, START) == [A]
     await b.set_closed(False)
+    assert await a.append(Position(1, A), B, 2, b"") is Appended.OURS
+
+
+# The beginning, with data that are there already
+
+
+async def test_a_log_that_is_being_founded_takes_documents_and_nothing_else(logs: Logs) -> None:
+    a, b = await logs.node("a"), await logs.node("b")
+    await a.begin_founding()
+    assert await b.append(START, B, 1, b"") is Appended.MOVED
+    await a.add_documents([document(1, "x", 1), document(1, "y", 2), document(2, "z", 3)], [])
+    await a.add_documents([document(1, "x", 4)], [(1, "y"), (7, "never")])
+    assert await b.checkpoint() is None
+    first = Entry(Position(1, A), "a", 10, b"first")
+    assert await a.found(first, 5)
+    assert await a.found(first, 5)  # asked again, since the answer was lost
+    assert await b.head() == Head(Position(1, A), 10, False)
+    assert await b.checkpoint() == at(1, A, 5)
+    assert sorted(await read(b)) == [document(1, "x", 4), document(2, "z", 3)]
+    assert await names_after(b, START) == [A]
+    assert await b.append(Position(1, A), B, 11, b"") is Appended.OURS
+
+
+async def test_what_a_founding_that_was_given_up_has_left_goes_with_the_next(logs: Logs) -> None:
+    a, b = await logs.node("a"), await logs.node("b")
+    await a.begin_founding()
+    await a.add_documents([document(1, "old", 1)], [])
+    await b.begin_founding()
+    await b.add_documents([document(1, "new", 1)], [])
+    assert await b.found(Entry(Position(1, B), "b", 10, b""), 2)
+    assert not await a.found(Entry(Position(1, A), "a", 10, b""), 2)
+    assert await read(a) == [document(1, "new", 1)]
+
+
+async def test_a_log_with_entries_is_not_founded(logs: Logs) -> None:
+    a = await logs.node("a")
+    await filled(a, A)
+    with pytest.raises(UnusableData, match="a deployment in this database already"):
+        await a.begin_founding()
     assert await a.append(Position(1, A), B, 2, b"") is Appended.OURS
 
 

@@ -348,7 +348,8 @@ class SharedDurability:
         committer = self._committer
         await self.contact.close()
         with suppress(TimeoutError, ConflictError, StorageError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+            # Into a closed log nothing comes any more.
+            async with asyncio.timeout(0 if self.contact.is_closed else CLOSE_SECONDS):
                 await committer.wait_durable(committer.latest_ts)
         for task in (self._moving, self._saving, self._next_head):
             if task is not None:

@@ -42,6 +42,7 @@ MACHINE_CLOCK: Final = {
     "parabola.functions.outcomes.logs": "lines of one log, of which the hosts stamp the others",
     "parabola.server.sync.socket": "compared with what the clocks of clients show",
     "parabola.services.archives.archive": "the dates of files inside an archive",
+    "parabola.services.backups.backup": "backups made by a command, of a database that another process has",
     "parabola.services.sign_in.admin_keys": "keys made by a command, on a machine that may have no database",
 }
 """Modules that read the machine's clock, and why."""

@@ -33,6 +33,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "export": "archive_export",
     "dashboard": "dashboard",
     "codegen": "codegen",
+    "backup": "backup",
+    "restore": "restore",
     "admin-key": "admin_key",
     "nodes": "nodes",
     "promote": "promote",

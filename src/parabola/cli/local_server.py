@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from parabola._version import __version__
-from parabola.cli.dotenv_lines import read_dotenv
 from parabola.cli.http_library import import_http_library
 from parabola.cli.instance import Instance, read_secret
 from parabola.cli.listening import listen, url_of
@@ -22,6 +20,7 @@ from parabola.cli.sealing import seal_process
 from parabola.cli.secret_files import read_secret_file
 from parabola.cli.server_log import LogFormat, Say, begin_log
 from parabola.cli.server_options import ServerOptions
+from parabola.cli.store_credentials import take_credentials
 from parabola.cli.target import RunningServer
 from parabola.services.threads import imported, in_thread
 from parabola.values.errors import BadRequest, NotFound, ParabolaError
@@ -95,7 +94,7 @@ class LocalServer:
                     instance = Instance.of(options.data_dir, options.instance_name, secret)
                 else:
                     instance = _instance_of_node(options, secret)
-                _take_credentials(options.file_storage_credentials)
+                take_credentials(options.file_storage_credentials)
                 backend = await _open(
                     BackendConfig(
                         data_dir=options.data_dir,
@@ -234,12 +233,6 @@ def _instance_of_node(options: ServerOptions, secret: str | None) -> Instance:
             "python -c 'import secrets; print(secrets.token_hex(32))'",
             code="NodeWithoutSecret",
         ) from None
-
-
-def _take_credentials(file: Path | None) -> None:
-    """The variables of the object store, which is where its client looks for them."""
-    for name, value in ({} if file is None else read_dotenv(file)).items():
-        os.environ.setdefault(name, value)
 
 
 async def _watch_data(backend: Backend, told_to_end: asyncio.Future[None]) -> None:

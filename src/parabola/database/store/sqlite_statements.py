@@ -56,6 +56,15 @@ REVISION: Final = "number, tablet, CAST(id AS BLOB), ts, previous, size, json, c
 SELECT_PROPERTY: Final = "SELECT value FROM property WHERE name = ?"
 SELECT_PROPERTIES: Final = "SELECT name, value FROM property"
 UPSERT_PROPERTY: Final = "INSERT OR REPLACE INTO property VALUES (?, ?)"
+SELECT_HIGHEST_ID: Final = """
+SELECT max(
+    (SELECT coalesce(max(tablet), 0) FROM revision),
+    (SELECT coalesce(max(index_id), 0) FROM entry),
+    (SELECT coalesce(max(index_id), 0) FROM removed_entry),
+    (SELECT coalesce(max(index_id), 0) FROM superseded)
+)
+"""
+"""The highest number of a tablet or an index that is anywhere in the file."""
 SELECT_LAST_REVISION: Final = "SELECT number, ts FROM revision ORDER BY number DESC LIMIT 1"
 SELECT_LAST_REVISION_NUMBER: Final = "SELECT coalesce(max(number), 0) FROM revision"
 SELECT_FIRST_REVISION: Final = "SELECT number FROM revision ORDER BY number LIMIT 1"

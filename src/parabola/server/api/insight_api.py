@@ -1,4 +1,7 @@
-"""What the server knows of live queries and contention: endpoints of our own, for the dashboard."""
+"""What the server knows of live queries and contention: endpoints of our own, for the dashboard.
+
+What answers them is imported with the first question: few servers are asked.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from aiohttp import web
 
 from parabola.server.http.credentials import require_admin
 from parabola.server.served_backend import ServedBackend
-from parabola.services.observability.contention import contention
-from parabola.services.observability.live_queries import followed_queries, reruns
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -34,10 +35,14 @@ def routes(backend: InsightfulBackend) -> list[web.RouteDef]:
     """The endpoints."""
 
     async def live(request: web.Request) -> web.Response:
+        from parabola.services.observability.live_queries import followed_queries
+
         await require_admin(request, backend)
         return _answer(followed_queries(backend.database, backend.query_cache))
 
     async def why(request: web.Request) -> web.Response:
+        from parabola.services.observability.live_queries import reruns
+
         await require_admin(request, backend)
         after = request.query.get("after", "0")
         if not after.isdecimal():
@@ -45,6 +50,8 @@ def routes(backend: InsightfulBackend) -> list[web.RouteDef]:
         return _answer({"reruns": reruns(backend.database, backend.query_cache, int(after))})
 
     async def conflicts(request: web.Request) -> web.Response:
+        from parabola.services.observability.contention import contention
+
         await require_admin(request, backend)
         return _answer(contention(backend.database.lost_races))
 

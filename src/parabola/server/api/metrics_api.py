@@ -11,7 +11,6 @@ from parabola.functions.deployed.function_path import parse_path
 from parabola.server.http.carried import RULES
 from parabola.server.http.credentials import require_admin
 from parabola.server.served_backend import ServedBackend
-from parabola.services.observability.exposition import exposition
 from parabola.services.observability.function_metrics import Metric, NamedFunction, Runs
 from parabola.services.observability.observations import Observations
 from parabola.services.observability.time_series import (
@@ -62,6 +61,8 @@ class MetricsApi:
         """All counts, for an administrator, or for everybody where the server is told so."""
         if not request.app[RULES].open_metrics:
             await require_admin(request, self._backend)
+        from parabola.services.observability.exposition import exposition  # with the first look
+
         text = await exposition(self._backend.observations)
         return web.Response(body=text, headers={"Content-Type": _FORMAT})
 

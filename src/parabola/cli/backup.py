@@ -1,0 +1,146 @@
+"""`parabola backup`: make, list and verify backups of a whole deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from parabola.cli import event_loop
+from parabola.cli.console import console, show_success
+from parabola.cli.store_credentials import take_credentials
+from parabola.project import DATA_FOLDER
+
+if TYPE_CHECKING:
+    from parabola.services.backups.backup import FilesOf
+    from parabola.services.backups.manifest import Manifest
+
+__all__ = ["Credentials", "FileStorage", "Place", "backup", "files_of"]
+
+Place = Annotated[
+    str, typer.Argument(help="Where backups are: a directory, or a URL such as s3://bucket/prefix.")
+]
+FileStorage = Annotated[
+    str | None,
+    typer.Option(
+        envvar="PARABOLA_FILE_STORAGE",
+        help="The object store that keeps uploaded files, as for [b]serve[/b]; else they are in the data "
+        "directory.",
+        show_default=False,
+    ),
+]
+Credentials = Annotated[
+    Path | None,
+    typer.Option(
+        "--credentials",
+        envvar="PARABOLA_FILE_STORAGE_CREDENTIALS",
+        help="A file like .env with the variables of object stores, such as AWS_ACCESS_KEY_ID.",
+        show_default=False,
+    ),
+]
+
+
+class _PlaceFirst(TyperGroup):
+    """`backup PLACE` makes one; what is the name of another command is that command."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            args = ["make", *args]
+        return super().resolve_command(ctx, args)
+
+
+backup = typer.Typer(
+    cls=_PlaceFirst,
+    help="Make a backup of a whole deployment, in a directory or an object store: "
+    "[b]parabola backup PLACE[/b].",
+    no_args_is_help=True,
+)
+
+
+@backup.command("make")
+def make(
+    place: Place,
+    data: Annotated[Path, typer.Option(help="The data directory.")] = Path(DATA_FOLDER),
+    file_storage: FileStorage = None,
+    credentials: Credentials = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Drop all but so many of the newest.", show_default=False)
+    ] = None,
+) -> None:
+    """Back a deployment up, while its server runs or not: documents, functions, variables, schedules, files.
+
+    The instance's secret is not in it: keep it elsewhere. [b]make[/b] need not be said.
+    """
+    from parabola.services.backups.backup import drop_old, make_backup
+    from parabola.services.backups.place import backup_place
+
+    take_credentials(credentials)
+
+    async def run() -> tuple[Manifest, list[Manifest]]:
+        kept = backup_place(place)
+        made = await make_backup(data, kept, files_of(file_storage, data / "files"), say=console.print)
+        return made, [] if keep is None else await drop_old(kept, keep)
+
+    made, dropped = event_loop.run(run())
+    show_success(f"Made the backup {made.name}: {_size(made)}")
+    for each in dropped:
+        console.print(f"dropped {each.name}", style="dim")
+
+
+@backup.command("list")
+def list_backups(place: Place, credentials: Credentials = None) -> None:
+    """List the backups of a place, oldest first."""
+    from parabola.services.backups.backup import find_backups
+    from parabola.services.backups.place import backup_place
+
+    take_credentials(credentials)
+    found = event_loop.run(find_backups(backup_place(place)))
+    for manifest in found:
+        typer.echo(f"{manifest.name}  {_size(manifest)}")
+    if not found:
+        console.print("There is no backup in this place.", style="dim")
+
+
+@backup.command("verify")
+def verify(
+    place: Place,
+    name: Annotated[str | None, typer.Argument(help="Which one; else the newest.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Restore the database, too, into a folder that is removed again.")
+    ] = False,
+    credentials: Credentials = None,
+) -> None:
+    """See that every part of a backup is there, and is what it was."""
+    from parabola.services.backups.backup import find_backups
+    from parabola.services.backups.place import backup_place
+    from parabola.services.backups.restore import chosen_backup, verify_backup
+
+    take_credentials(credentials)
+
+    async def run() -> list[Manifest]:
+        kept = backup_place(place)
+        chosen = await find_backups(kept) if every else [await chosen_backup(kept, name)]
+        for manifest in chosen:
+            with console.status(f"Reading {manifest.name}"):
+                await verify_backup(kept, manifest, deep=deep)
+        return chosen
+
+    for manifest in event_loop.run(run()):
+        show_success(f"{manifest.name} is whole: {_size(manifest)}")
+
+
+def files_of(url: str | None, directory: Path) -> FilesOf:
+    """Where stored files are, by their owner: in the object store at a URL, or in a directory."""
+    from parabola.services.files.file_places import file_store
+
+    made: Callable[[str], Any] = lambda owner: file_store(url, directory, owner)  # noqa: E731
+    return made
+
+
+def _size(manifest: Manifest) -> str:
+    files = f", {len(manifest.files):,} files" if manifest.files else ""
+    return f"{manifest.documents:,} documents{files}, {manifest.database.size / 1e6:,.1f} MB"

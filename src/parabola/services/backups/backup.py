@@ -1,0 +1,161 @@
+"""Making a backup, while the server runs or not."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from parabola._version import __version__
+from parabola.database.store.sqlite import FILE_NAME
+from parabola.services.backups.copied_database import CopiedDatabase, copy_database, look_into
+from parabola.services.backups.manifest import (
+    DATABASE,
+    FILES,
+    FORMAT,
+    MANIFESTS,
+    FilePart,
+    Manifest,
+    read_manifest,
+)
+from parabola.services.backups.packing import Digest, pack
+from parabola.services.backups.place import BackupPlace
+from parabola.services.files.file_store import FileStore
+from parabola.services.threads import in_thread
+from parabola.values.errors import BadRequest, NotFound
+
+__all__ = ["FilesOf", "drop_old", "find_backups", "make_backup"]
+
+FilesOf = Callable[[str], FileStore]
+"""The place of stored files for an owner (`file_owner`)."""
+
+_TRIES: Final = 3
+"""Files that are deleted while they are copied: the whole is copied again, so often."""
+_MANIFEST: Final = "manifest.json"
+
+
+async def make_backup(
+    directory: Path, place: BackupPlace, files: FilesOf, *, say: Callable[[str], None] = lambda line: None
+) -> Manifest:
+    """Put the deployment of a data directory into a place, as it is at one moment: documents, functions,
+    variables, schedules, history, and stored files, of which only those go that are not there yet. The
+    instance's secret is not in it.
+
+    `files` gives the place where a deployment keeps files, by its owner; `say` hears what is done. Raises
+    `NotFound`, `BadRequest`, and what the place raises; nothing of the backup counts then.
+    """
+    for attempt in range(_TRIES):
+        try:
+            return await _make(directory, place, files, say)
+        except _FileGone as gone:
+            if attempt == _TRIES - 1:
+                raise BadRequest(
+                    f"The stored file {gone} is named by the database and is not there. Where files are in "
+                    "an object store, name it with --file-storage. No backup was made.",
+                    code="StoredFileMissing",
+                ) from None
+    raise AssertionError
+
+
+class _FileGone(Exception):
+    """A file that the copied database names is not there (any more)."""
+
+
+async def _make(directory: Path, place: BackupPlace, files: FilesOf, say: Callable[[str], None]) -> Manifest:
+    now = datetime.now(UTC)
+    name = f"{now:%Y-%m-%dT%H-%M-%S}-{now.microsecond:06}Z-{secrets.token_hex(2)}"  # in the order of time
+    scratch = Path(await in_thread(tempfile.mkdtemp, prefix="parabola-backup-"))
+    try:
+        copy = scratch / FILE_NAME
+        await in_thread(copy_database, directory, copy)
+        say(f"copied the database ({copy.stat().st_size:,} bytes)")
+        database = await pack(copy, place, f"{MANIFESTS}{name}/{DATABASE}")
+        found = await look_into(scratch)
+        await _keep_files(found, place, files(found.owner), say)
+        manifest = Manifest(
+            format=FORMAT,
+            name=name,
+            made_at=now.isoformat(timespec="microseconds"),
+            version=__version__,
+            layout=found.layout,
+            newest_ts=found.newest_ts,
+            documents=found.documents,
+            database=database,
+            files=found.files,
+        )
+        await place.put(manifest.manifest_name, _whole(manifest.to_json()))
+        return manifest
+    finally:
+        await in_thread(shutil.rmtree, scratch, ignore_errors=True)
+
+
+async def _keep_files(
+    found: CopiedDatabase, place: BackupPlace, files: FileStore, say: Callable[[str], None]
+) -> None:
+    there = set(await place.names(FILES))
+    missing = [part for part in found.files if FILES + part.key not in there]
+    for part in missing:
+        await _keep_file(part, place, files)
+    if found.files:
+        say(f"copied {len(missing):,} stored files; {len(found.files) - len(missing):,} were there already")
+
+
+async def _keep_file(part: FilePart, place: BackupPlace, files: FileStore) -> None:
+    digest = Digest()
+    try:
+        content = await files.open(part.key)
+    except FileNotFoundError:
+        raise _FileGone(part.key) from None
+    name = FILES + part.key
+    await place.put(name, digest.of(content))
+    if digest.sha256 != part.sha256:
+        await place.delete(name)
+        raise BadRequest(
+            f"The stored file {part.key} is damaged: it is not what was uploaded. No backup was made. Look "
+            "at the disk, and remove the file where it is not needed.",
+            code="StoredFileDamaged",
+        )
+
+
+async def find_backups(place: BackupPlace) -> list[Manifest]:
+    """The backups of a place, oldest first. What was not finished is none. Raises `BadRequest` for a
+    manifest that cannot be read.
+    """
+    found = []
+    for name in await place.names(MANIFESTS):
+        if name.endswith(f"/{_MANIFEST}"):
+            content = b"".join([piece async for piece in await place.read(name)])
+            found.append(read_manifest(content, name.split("/")[1]))
+    return sorted(found, key=lambda manifest: (manifest.made_at, manifest.name))
+
+
+async def drop_old(place: BackupPlace, keep: int) -> list[Manifest]:
+    """Keep so many of the newest backups, and the files that they name; what was dropped. What is left of
+    backups that were never finished goes too.
+    """
+    backups = await find_backups(place)
+    if not backups:
+        raise NotFound("There is no backup in this place.", code="NoBackup")
+    dropped, kept = backups[: max(0, len(backups) - keep)], backups[-keep:]
+    for manifest in dropped:  # the manifest first: without it the rest is none
+        await place.delete(manifest.manifest_name)
+    names, whole = await place.names(MANIFESTS), {manifest.name for manifest in kept}
+    unfinished = {name.split("/")[1] for name in names} - whole
+    for name in names:
+        if name.split("/")[1] in unfinished and name.split("/")[1] < kept[-1].name:
+            await place.delete(name)
+    if any(name > kept[-1].name for name in unfinished):
+        return dropped  # one that is being made names files that no manifest names yet
+    named = {FILES + part.key for manifest in kept for part in manifest.files}
+    for name in await place.names(FILES):
+        if name not in named:
+            await place.delete(name)
+    return dropped
+
+
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from typing import Any
+from weakref import WeakKeyDictionary
+
+FRAMES: WeakKeyDictionary[Any, deque[str]] = WeakKeyDictionary()
+"""What was said on each socket lately."""
 
 
 def set_clock(ahead: float) -> None:
@@ -41,12 +46,33 @@ flags, sys.argv = sys.argv[1:at], ["parabola", *sys.argv[at:]]
 spoil(flags)
 
 
+def trace_sockets() -> None:
+    from parabola.server.sync.socket import SyncSocket
+
+    read, send = SyncSocket._read, SyncSocket._send
+
+    def note(socket: SyncSocket, text: str) -> None:
+        FRAMES.setdefault(socket, deque(maxlen=20)).append(f"{time.time() % 1000:.3f} {text[:300]}")
+
+    async def reading(self: SyncSocket, text: str) -> None:
+        note(self, f"> {text}")
+        await read(self, text)
+
+    def sending(self: SyncSocket, parts: Any, ends_transition: bool) -> None:
+        note(self, f"< {b''.join(parts).decode(errors='replace')}")
+        send(self, parts, ends_transition)
+
+    SyncSocket._read, SyncSocket._send = reading, sending
+
+
 def tell_what_runs() -> None:
-    """On SIGUSR1: where every task waits, on standard error."""
+    """On SIGUSR1: where every task waits, and what was said on sockets, on standard error."""
     import asyncio
 
     for task in asyncio.all_tasks():
         task.print_stack(file=sys.stderr)
+    for socket, frames in FRAMES.items():
+        print(f"socket {socket._client}", *frames, sep="\n    ", file=sys.stderr)
 
 
 def listen_to_questions() -> None:
@@ -62,6 +88,7 @@ def listen_to_questions() -> None:
     serve = serving._serve
 
     async def listening(server: Any, log: Any) -> None:
+        trace_sockets()
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_what_runs)
         await serve(server, log)
 

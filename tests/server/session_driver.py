@@ -17,6 +17,7 @@ from parabola.server.sync.effects import (
     HeldQuery,
     Moment,
     QueryOutcome,
+    Reach,
     RetryPostponed,
     RunAction,
     RunMutation,
@@ -52,8 +53,9 @@ class Driver:
         run: Callable[[HeldQuery, int, Identity], QueryOutcome] | None = None,
         auto: bool = True,
         redacted: bool = False,
+        is_shared: bool = False,
     ) -> None:
-        self.session = SyncSession(client, redacted=redacted)
+        self.session = SyncSession(client, redacted=redacted, is_shared=is_shared)
         self.run = run or (lambda query, ts, identity: value(ts))
         self.auto = auto
         self.drains = True
@@ -65,6 +67,8 @@ class Driver:
         self.actions: list[ClientRequest] = []
         self.tokens: list[VerifyToken] = []
         self.retries: list[float] = []
+        self.reaches: list[int] = []
+        """Timestamps that are waited for."""
         self.closed: Close | None = None
 
     # The client speaks
@@ -113,6 +117,8 @@ class Driver:
                     self.actions.append(effect.request)
                 case VerifyToken():
                     self.tokens.append(effect)
+                case Reach():
+                    self.reaches.append(effect.ts)
                 case RetryPostponed():
                     self.retries.append(effect.seconds)
                 case Close():
@@ -135,6 +141,15 @@ class Driver:
             self.session.invalidate(query_id)
         self.turn()
         return self.durable_ts
+
+    def reach(self, error: Exception | None = None) -> None:
+        """What the client has seen is here, or cannot come here."""
+        self.reaches.pop(0)
+        if error is None:
+            self.session.reached()
+        else:
+            self.session.not_reached(error)
+        self.turn()
 
     def accept(self, identity: Identity | None = None, expires_at: float | None = None) -> None:
         self.tokens.pop(0)

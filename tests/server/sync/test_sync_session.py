@@ -21,6 +21,7 @@ from parabola.server.sync.messages import AuthError, FatalError, encode_ts
 from parabola.values.errors import (
     BadRequest,
     Forbidden,
+    NodeBehind,
     NotFound,
     OptimisticConcurrencyControlFailure,
     Overloaded,
@@ -85,6 +86,48 @@ class TestHandshake:
     def test_a_client_that_has_seen_the_newest_timestamp_is_welcome(self):
         driver = Driver()
         driver.connect(maxObservedTimestamp=encode_ts(driver.durable_ts))
+        assert driver.closed is None
+
+
+class TestOneOfSeveralServers:
+    def test_nothing_is_done_before_what_the_client_has_seen_is_here(self):
+        driver = Driver(is_shared=True)
+        seen = driver.durable_ts + 50
+        driver.connect(maxObservedTimestamp=encode_ts(seen))
+        driver.add(0)
+        driver.mutate(0)
+        assert driver.reaches == [seen]
+        assert driver.texts == []
+        assert driver.mutations == []
+        driver.durable_ts = seen
+        driver.reach()
+        assert len(driver.mutations) == 1
+        assert driver.types == ["Transition"]
+        assert end_ts(driver.last) >= seen
+
+    def test_a_client_that_has_seen_nothing_is_shown_what_is_new(self):
+        driver = Driver(is_shared=True)
+        driver.connect()
+        assert driver.reaches == [0]
+        driver.add(0)
+        assert driver.texts == []
+        driver.reach()
+        assert driver.types == ["Transition"]
+
+    def test_a_client_for_whom_it_does_not_come_is_sent_to_another_server(self):
+        driver = Driver(is_shared=True)
+        driver.connect(maxObservedTimestamp=encode_ts(driver.durable_ts + 1))
+        driver.add(0)
+        driver.reach(NodeBehind("Ask again."))
+        assert driver.closed == Close(1013, "NodeBehind")
+        assert driver.texts == []
+
+    def test_a_client_that_connects_again_on_one_socket_is_waited_for_again(self):
+        driver = Driver(is_shared=True)
+        driver.connect()
+        driver.reach()
+        driver.connect(maxObservedTimestamp=encode_ts(driver.durable_ts + 1))
+        assert driver.reaches == [driver.durable_ts + 1]
         assert driver.closed is None
 
 

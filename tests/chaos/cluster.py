@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import time
@@ -51,6 +52,7 @@ class Client:
             stderr=asyncio.subprocess.DEVNULL,
             env={**node_environment(), "PARABOLA_NODE_MODULES": str(PACKAGES)},
             limit=1 << 24,
+            start_new_session=True,
         )
         return cls(name, process, record)
 
@@ -70,7 +72,7 @@ class Client:
 
     async def close(self) -> None:
         with suppress(ProcessLookupError):
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
         await self._reading
 

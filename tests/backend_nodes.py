@@ -10,7 +10,7 @@ from typing import Any
 
 from parabola.backend import Backend, BackendConfig
 from parabola.database.shared_log.log import SharedLog
-from parabola.database.shared_log.memory_log import MemoryLog, MemoryLogServer
+from parabola.database.shared_log.memory_log import MemoryLog, MemoryLogServer, Network
 from parabola.functions.processes.host_set import HostConfig
 from parabola.node_log import NodeConfig
 from parabola.testing.in_process_host import InProcessHosts
@@ -22,11 +22,13 @@ SECRET = "5e" * 32
 OpenNode = Callable[[str], Any]
 
 
-def node_config(directory: Path, server: MemoryLogServer, name: str, **options: Any) -> BackendConfig:
+def node_config(
+    directory: Path, server: MemoryLogServer, name: str, network: Network | None = None, **options: Any
+) -> BackendConfig:
     """How a node is set up whose functions run in this process."""
 
     async def open_log(node: str, clock: Callable[[], int]) -> SharedLog:
-        return MemoryLog(server, node)
+        return MemoryLog(server, node, network)
 
     return BackendConfig(
         **{

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import orjson
 import pytest
 
 from backend_nodes import backend_nodes, node_config
 from client_calls import client_call
 from parabola.backend import Backend
+from parabola.database.shared_log.memory_log import MemoryLogServer, Network
+from parabola.database.shared_log.payload import decode
 from parabola.database.upkeep import membership
 from parabola.functions import preparation
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.package_rows import Packages
+from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.services.deploys.deploy import DeployService
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push
 from parabola.services.deploys.schema_changes import RaceDetected
-from parabola.values.errors import BadRequest
+from parabola.values.errors import BadRequest, Overloaded
 
 VERSION = """
 import os
@@ -219,3 +224,95 @@ async def test_npm_packages_are_installed_on_every_node(
         c = await Backend.open(node_config(tmp_path, server, "c"))
         assert installed[-1] == ("c", list(packages))
         await c.close()
+
+
+async def test_what_a_node_was_about_to_deploy_goes_with_it(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a") as [a]:
+        await a.deploy(push("1"))
+        server = a.database.members._shared_log._server  # type: ignore[attr-defined]
+        b = await Backend.open(node_config(tmp_path, server, "b"))
+        shown, is_over = asyncio.Event(), asyncio.Event()
+        wait = b.activation._preparation._wait_for_others
+
+        async def stop(id: str) -> None:
+            await wait(id)
+            shown.set()
+            await is_over.wait()
+            raise Overloaded("the node is dead")
+
+        async def fail(ids: object) -> None:
+            raise Overloaded("the node is dead")
+
+        b.activation._preparation._wait_for_others = stop  # type: ignore[method-assign]
+        b.activation._preparation._remove = fail  # type: ignore[method-assign]
+        pushing = asyncio.create_task(b.deploy(push("2")))
+        await shown.wait()
+        [hosts] = [ready.hosts for ready in a.activation._preparation._ready.values()]
+        assert hosts is not None
+        await b.database.members.close()
+        changed = asyncio.Event()
+        a.on_commit(lambda _writes, _ts: changed.set())
+        while await system_rows(a.database.begin(), "_prepared_deployments"):
+            changed.clear()
+            await changed.wait()
+        assert a.activation._preparation._ready == {}
+        is_over.set()
+        with pytest.raises(Overloaded):
+            await pushing
+        await b.close()
+        await a.activation.close()
+        assert hosts.closed
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_code_and_data_are_of_one_place_in_the_log_whatever_the_network_does(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(seed)
+    monkeypatch.setattr(preparation, "PATIENCE_SECONDS", random.choice([0.0, 0.05, 10.0]))
+    network = Network(random, delay=3)
+    versions_of: dict[str, str] = {}
+    async with backend_nodes(tmp_path, "a", "b", "c", network=network) as nodes:
+        server: MemoryLogServer = nodes[0].database.members._shared_log._server  # type: ignore[attr-defined]
+        versions_of[(await nodes[0].deploy(push("0"))).deployment.id] = "0"
+        for node in nodes:
+            await node.database.catch_up()
+        network.lost, network.unanswered, network.late, network.failing = 0.05, 0.1, 0.1, 0.05
+        is_over = False
+
+        async def mutate(node: Backend) -> None:
+            while not is_over:
+                await result(node, "mutation", "app:note")
+                await asyncio.sleep(0)
+
+        async def deploy(node: Backend, version: str) -> None:
+            deployed = await node.deploy(push(version))
+            versions_of[deployed.deployment.id] = version
+
+        async def name(node: Backend, value: str) -> None:
+            await node.change_environment({"NAME": value})
+
+        mutating = [asyncio.create_task(mutate(node)) for node in nodes]
+        for round in range(3):
+            changes = [deploy(node, f"{round}{at}") for at, node in enumerate(nodes[:2])]
+            await asyncio.gather(*changes, name(nodes[2], f"n{round}"))
+        is_over = True
+        await asyncio.gather(*mutating)
+        network.lost = network.unanswered = network.late = network.failing = 0.0
+        for node in nodes:
+            await node.database.catch_up()
+        shown = await versions(nodes)
+        assert len(set(shown)) == 1
+        assert shown[0].endswith(" n2")
+        notes = next(table for table in nodes[0].database.registry.tables() if table.name == "notes")
+        config = next(table for table in nodes[0].database.registry.tables() if table.name == "_udf_config")
+        deployed, count = "", 0
+        for entry in server.entries:
+            for commit, _ in decode(entry.payload).commits:
+                for write in commit.writes:
+                    if write.new is not None and write.tablet_id == config.tablet_id:
+                        deployed = versions_of[orjson.loads(write.new.raw)["deployment"]]
+                    elif write.new is not None and write.tablet_id == notes.tablet_id:
+                        assert orjson.loads(write.new.raw)["version"] == deployed
+                        count += 1
+        assert count > 20

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
+from parabola.database.upkeep.members import node_rows
 from parabola.functions.deployed.component_rows import component_rows, components_of, remove_unrecorded
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.deployment_events import record_event
@@ -30,6 +31,7 @@ from parabola.functions.processes.host_set import HostConfig, HostSet
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
+    from parabola.database.commits.turns import Turn
     from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
     from parabola.database.snapshot import Snapshot
@@ -85,8 +87,7 @@ class Activation:
         Code that cannot be loaded (any more) does not keep the server from starting: its calls fail with the
         reason until something else is pushed.
         """
-        if not self._database.is_shared:  # elsewhere a push may be under way that has made some
-            await self._database.transact(remove_unrecorded, source="start")
+        await self._database.transact(self._remove_strays, source="start")
         self._database.follow(self._follow)
         transaction = self._database.begin()
         self._active_ts = transaction.begin_ts
@@ -112,6 +113,11 @@ class Activation:
         self._opened.set()
         await self._preparation.open()
         return self._runner
+
+    async def _remove_strays(self, tx: Transaction) -> None:
+        """What a push has left whose server is gone; where others serve, one of theirs may be under way."""
+        if {row.incarnation for row in await node_rows(tx)} <= {self._database.members.incarnation}:
+            await remove_unrecorded(tx)
 
     async def prepare(self, deployment: Deployment) -> HostSet:
         """Hosts that have loaded a deployment's modules: ready to analyze them, and to be activated.
@@ -141,23 +147,23 @@ class Activation:
         (schema, indexes, crons). It may be called several times, each time with a fresh transaction; if it
         raises, nothing has changed and the hosts are still the caller's.
         """
-        runner = self._require_runner()
 
         async def store(transaction: Transaction) -> None:
             await store_deployment(transaction, deployment)
 
-        async with self._changing, self._preparation.shown(deployment, store), runner.switch():
+        async def change(transaction: Transaction) -> FunctionHandles:
+            await depend_on_code(transaction)
+            await store(transaction)
+            handles = await update_handles(transaction, deployment)
+            if write is not None:
+                await write(transaction)
+            return handles
 
-            async def change(transaction: Transaction) -> FunctionHandles:
-                await depend_on_code(transaction)
-                await store(transaction)
-                handles = await update_handles(transaction, deployment)
-                if write is not None:
-                    await write(transaction)
-                return handles
-
-            handles, ts = await self._database.transact_at(change, source="push")
+        async def switch(handles: FunctionHandles, ts: int) -> None:
             self._switch(Active(deployment, hosts, handles), ts)
+
+        async with self._changing, self._preparation.shown(deployment, store):
+            _, ts = await self._commit(change, switch, source="push")
         await self._preparation.until_taken_in()
         return ts
 
@@ -276,9 +282,11 @@ class Activation:
                     if (action := _variable_event(base.deployment.env.get(name), value)) is not None:
                         await record_event(transaction, action, variable_name=name)
 
-            async with self._preparation.shown(deployment, store), runner.switch():
-                _, ts = await self._database.transact_at(write, source="environment")
-                self._switch(Active(deployment, hosts, runner.handles), ts)
+            async def switch(_: None, ts: int) -> None:
+                self._switch(Active(final, hosts, runner.handles), ts)
+
+            async with self._preparation.shown(deployment, store):
+                _, ts = await self._commit(write, switch, source="environment")
         except BaseException:
             await hosts.close()
             raise
@@ -289,16 +297,44 @@ class Activation:
         """Add or remove rows of components that run no code: unmounted ones. Answers what `write` answers,
         which may be called several times. If it raises, nothing has changed.
         """
-        runner = self._require_runner()
-        async with self._changing, runner.switch():
-            answer, ts = await self._database.transact_at(write, source="components")
-            active = runner.active
+
+        async def switch(_: T, ts: int) -> None:
+            active = self._require_runner().active
             rows = await component_rows(self._database.begin())
             found = components_of(rows, active.deployment.definitions)
             # A push that began before says that something has come in between.
             changed = replace(active.deployment, components=found, id=uuid4().hex)
             self._switch(Active(changed, active.hosts, active.handles), ts)
+
+        async with self._changing:
+            answer, _ = await self._commit(write, switch, source="components")
         return answer
+
+    async def _commit(
+        self,
+        write: Callable[[Transaction], Awaitable[T]],
+        switch: Callable[[T, int], Awaitable[None]],
+        source: str,
+    ) -> tuple[T, int]:
+        """Like `Database.transact_at`, and `switch` is called with the answer and the timestamp, while
+        nothing begins to run.
+
+        Between two attempts others begin: whoever has lost against another node waits for his turn, which is
+        perhaps that of a mutation that waits to begin.
+        """
+        runner, database = self._require_runner(), self._database
+
+        async def attempt(turn: Turn) -> tuple[T, int]:
+            async with runner.switch():
+                transaction = database.begin(writable=True)
+                answer = await write(transaction)
+                ts = await database.commit(
+                    transaction, source=source, on_validated=lambda ts: turn.validated(transaction)
+                )
+                await switch(answer, ts)
+            return answer, ts
+
+        return await database.contend(attempt)
 
     async def environment(self) -> dict[str, str]:
         """The variables as they are stored."""

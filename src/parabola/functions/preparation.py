@@ -70,8 +70,11 @@ class Preparation:
         self._database = database
         self._prepare = prepare
         self._ready: dict[str, _Prepared] = {}
+        self._shown_by: dict[str, str] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._stop_listening = database.on_commit(self._notice)
+        database.members.on_change(self._forget_gone)
         database.members.tell(
             "prepared", lambda: {id: prepared.failure for id, prepared in self._ready.items()}
         )
@@ -123,6 +126,7 @@ class Preparation:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await asyncio.gather(*(hosts.close() for hosts, _ in self._ready.values() if hosts is not None))
+        await asyncio.gather(*self._ending)
 
     # What this node shows
 
@@ -191,6 +195,23 @@ class Preparation:
                 content = b"".join(row.content for row in parts)
                 task = asyncio.get_running_loop().create_task(self._have_ready(id, content))
                 self._tasks[id] = task
+                self._shown_by[id] = parts[0].node
+
+    def _forget_gone(self) -> None:
+        """What nodes have shown that are gone will not be deployed."""
+        members = self._database.members
+        gone = [id for id, node in self._shown_by.items() if node not in members.present]
+        for id in gone:
+            self._forget(id)
+        if gone and members.owns("prepared deployments") and "" not in self._tasks:
+            self._tasks[""] = asyncio.get_running_loop().create_task(self._remove_gone())
+
+    async def _remove_gone(self) -> None:
+        try:
+            rows = [PreparedRow.of(row) for row in await system_rows(self._database.begin(), PREPARED)]
+            await self._remove([row.id for row in rows if row.node not in self._database.members.present])
+        finally:
+            del self._tasks[""]
 
     async def _have_ready(self, id: str, content: bytes) -> None:
         try:
@@ -224,13 +245,15 @@ class Preparation:
         return await load_deployment(tx)
 
     def _forget(self, id: str) -> None:
+        self._shown_by.pop(id, None)
         task = self._tasks.get(id)
         if task is not None:
             task.cancel()
         prepared = self._ready.pop(id, None)
         if prepared is not None and prepared.hosts is not None:
-            self._tasks[id] = ending = asyncio.get_running_loop().create_task(prepared.hosts.close())
-            ending.add_done_callback(lambda _: self._tasks.pop(id, None))
+            ending = asyncio.get_running_loop().create_task(prepared.hosts.close())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
 
 def _fingerprint(deployment: Deployment) -> object:

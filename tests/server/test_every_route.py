@@ -154,6 +154,47 @@ async def test_nobody_may_announce_more_than_a_route_takes(server: Server, route
         request.close()
 
 
+READ_ONLY_KEY = make_admin_key("every", SECRET, read_only=True)
+READING = {
+    ("POST", "/api/query"),
+    ("POST", "/api/query_at_ts"),
+    ("POST", "/api/query_batch"),
+    ("POST", "/api/query_ts"),
+    ("POST", "/api/function"),  # of queries; others are refused when it is known what is called
+    ("POST", "/api/run_test_function"),
+    ("POST", "/api/v1/create_usage_limit"),  # refused to everybody
+    ("POST", "/api/v1/update_usage_limit/{id}"),
+    ("POST", "/api/v1/delete_usage_limit/{id}"),
+}
+"""What an administrator who may only read may ask for by POST."""
+DOWNLOADS = {("GET", "/api/export/zip/{name}")}
+"""What such an administrator may not even read: it was made by who may write."""
+
+
+async def test_who_may_only_read_changes_nothing_and_reads_the_rest(
+    server: Server, routes: list[tuple[str, str]]
+) -> None:
+    """SECURITY.md and the matrix in docs/explanation/security.md: who has no key, a read-only one, any."""
+    for method, path in routes:
+        if (method, path) in ACTIONS | BY_TOKEN or "/sync" in path or (method, path) in OPEN:
+            continue
+        is_open = (method, path) in UNREAD or path in OPEN_WITHOUT_BODY
+        names = dict.fromkeys(re.findall(r"\{(\w+)\}", path), "x")
+        url = f"http://127.0.0.1:{server.port}{path.format(**{**names, **PLACES})}"
+        body = None if method == "GET" else {}
+        async with aiohttp.ClientSession() as http:
+            async with http.request(method, url, json=body) as answer:
+                assert (answer.status == 403) is not is_open, f"{method} {path} without a key"
+            headers = {"Authorization": f"Convex {READ_ONLY_KEY}"}
+            async with http.request(method, url, json=body, headers=headers) as answer:
+                may = method == "GET" or (method, path) in READING
+                if may and (method, path) not in DOWNLOADS:
+                    assert answer.status != 403, f"{method} {path} with a read-only key"
+                else:
+                    refused = (await answer.json())["code"]
+                    assert (answer.status, refused) == (403, "OperationNotPermitted"), f"{method} {path}"
+
+
 async def test_nobody_may_send_more_without_announcing_it(server: Server, routes: list[tuple[str, str]]):
     """Of routes that are open to everybody; the smallest limit that is worth a test, so that it is short."""
     request = await RawRequest.to(server.port)

@@ -8,13 +8,16 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from client_calls import client_call
 from parabola.backend import Backend
 from parabola.functions.deployed.component_rows import component_ids, create_unmounted
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
+from parabola.server.app import create_app
 from parabola.services.deploys.push import Push
+from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.values.encoding import Int64, loads
 from services.archive_driver import insert, opened, push_schema
 
@@ -187,6 +190,18 @@ async def test_each_edit_by_hand_is_a_line_of_history(backend: Backend) -> None:
         ("replace_document", "ann"),
         ("patch_documents", "ann"),
     ]
+
+
+async def test_a_change_by_an_endpoint_has_the_name_of_its_key(backend: Backend) -> None:
+    name, secret = backend.config.instance_name, backend.config.instance_secret
+    headers = {"Authorization": f"Convex {make_admin_key(name, secret, name='bob')}"}
+    async with TestClient(TestServer(create_app(backend)), headers=headers) as client:
+        changes = [{"name": "A", "value": "1"}]
+        answer = await client.post("/api/v1/update_environment_variables", json={"changes": changes})
+        assert answer.status == 200
+    await backend.activation.change_environment({"B": "2"})
+    told = [(event["action"], event.get("author")) for event in await events(backend)]
+    assert told == [("create_environment_variable", None), ("create_environment_variable", "bob")]
 
 
 async def test_an_edit_that_fails_is_no_line_of_history(backend: Backend) -> None:

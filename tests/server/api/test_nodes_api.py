@@ -41,7 +41,7 @@ async def test_who_may_only_look_moves_nothing(http: aiohttp.ClientSession, path
     url = f"/api/parabola/{path}"
     async with http.post(url, json=PROMOTION, headers=as_admin(READER)) as response:
         assert response.status == 403
-        assert (await response.json())["code"] == "ReadOnlyKey"
+        assert (await response.json())["code"] == "OperationNotPermitted"
 
 
 async def test_an_address_that_will_not_do_is_refused_at_once(http: aiohttp.ClientSession) -> None:

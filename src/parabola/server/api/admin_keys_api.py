@@ -7,12 +7,11 @@ from typing import Any, Protocol
 from aiohttp import web
 from msgspec import UNSET
 
-from parabola.functions.deployed.identity import Identity
-from parabola.server.http.credentials import require_admin
+from parabola.server.http.credentials import require_admin, require_writer
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.services.sign_in.known_admin_keys import AdminKeyRow, AdminKeys
-from parabola.values.errors import BadRequest, Forbidden
+from parabola.values.errors import BadRequest
 
 __all__ = ["KeptKeysBackend", "routes"]
 
@@ -33,7 +32,7 @@ def routes(backend: KeptKeysBackend) -> list[web.RouteDef]:
         return web.json_response({"keys": [_shown(keys, row, used) for row, used in keys.seen]})
 
     async def revoke(request: web.Request) -> web.Response:
-        _require_all_rights(await require_admin(request, backend))
+        await require_writer(request, backend, "RevokeAdminKeys")
         fields = read_object(await read_json(request), keyId=(str, type(None)), all=(bool, type(None)))
         if bool(fields["all"]) == (fields["keyId"] is not None):
             raise BadRequest("Give `keyId`, or `all: true`.", code="BadJsonBody")
@@ -47,11 +46,6 @@ def routes(backend: KeptKeysBackend) -> list[web.RouteDef]:
         web.get("/api/parabola/admin_keys", list_keys),
         web.post("/api/parabola/admin_keys/revoke", revoke),
     ]
-
-
-def _require_all_rights(identity: Identity) -> None:
-    if identity.read_only:
-        raise Forbidden("This admin key may only read. Revoke keys with one that may do everything.")
 
 
 def _shown(keys: AdminKeys, row: AdminKeyRow, used: float | None) -> dict[str, Any]:

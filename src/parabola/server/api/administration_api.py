@@ -6,11 +6,11 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from parabola.server.http.credentials import require_admin
+from parabola.server.http.credentials import require_admin, require_writer
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.services.administration import Administration
-from parabola.values.errors import BadRequest, Forbidden
+from parabola.values.errors import BadRequest
 
 __all__ = ["routes"]
 
@@ -101,13 +101,7 @@ class AdministrationApi:
 
     async def _body(self, request: web.Request, operation: str) -> Any:
         """The body of a request by an administrator whose key is not read-only."""
-        identity = await require_admin(request, self._backend)
-        if identity.read_only:
-            raise Forbidden(
-                f"You do not have permission to perform this operation ({operation}). "
-                "Use a key that is not read-only.",
-                code="OperationNotPermitted",
-            )
+        await require_writer(request, self._backend, operation)
         return await read_json(request)
 
 

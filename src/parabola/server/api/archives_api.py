@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from parabola.functions.deployed.identity import Identity
-from parabola.server.http.credentials import require_admin, require_admin_of_link
+from parabola.server.http.credentials import check_writer, require_admin_of_link, require_writer
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.http.request_body import arriving, refuse_encoding
 from parabola.server.served_backend import ServedBackend
@@ -17,7 +16,7 @@ from parabola.services.archives.exports import Exports
 from parabola.services.files.files import Files
 from parabola.services.imports.imports import Imports
 from parabola.services.imports.record import ImportRequest
-from parabola.values.errors import BadRequest, Forbidden
+from parabola.values.errors import BadRequest
 
 __all__ = ["routes"]
 
@@ -60,12 +59,12 @@ class SnapshotApi:
 
     async def start_upload(self, request: web.Request) -> web.Response:
         """Begin to upload a file in parts."""
-        await self._require_writer(request, "ImportBackups")
+        await require_writer(request, self._backend, "ImportBackups")
         return web.json_response({"uploadToken": await self._backend.imports.start_upload()})
 
     async def upload_part(self, request: web.Request) -> web.Response:
         """One part, by its number from 1; the answer is its token, a JSON string."""
-        await self._require_writer(request, "ImportBackups")
+        await require_writer(request, self._backend, "ImportBackups")
         token = _parameter(request, "uploadToken")
         number = _parameter(request, "partNumber")
         if not number.isascii() or not number.isdigit() or len(number) > 9:
@@ -76,7 +75,7 @@ class SnapshotApi:
 
     async def finish_upload(self, request: web.Request) -> web.Response:
         """All parts are there: look through them. The answer is the id of the import."""
-        await self._require_writer(request, "ImportBackups")
+        await require_writer(request, self._backend, "ImportBackups")
         body = await read_json(request)
         fields = read_object(body, uploadToken=str, partTokens=list)
         wanted = read_object(read_object(body, **{"import": dict})["import"], format=str, mode=_Optional)
@@ -90,19 +89,19 @@ class SnapshotApi:
 
     async def perform_import(self, request: web.Request) -> web.Response:
         """The import is confirmed: begin with it, in the background."""
-        await self._require_writer(request, "ImportBackups")
+        await require_writer(request, self._backend, "ImportBackups")
         await self._backend.imports.confirm(await _import_id(request))
         return web.json_response(None)
 
     async def cancel_import(self, request: web.Request) -> web.Response:
         """End an import without its effect."""
-        await self._require_writer(request, "ImportBackups")
+        await require_writer(request, self._backend, "ImportBackups")
         await self._backend.imports.cancel(await _import_id(request))
         return web.json_response(None)
 
     async def import_at_once(self, request: web.Request) -> web.Response:
         """A whole import in one request, not asking for confirmation; answers when it is done."""
-        await self._require_writer(request, "ImportBackups")
+        await require_writer(request, self._backend, "ImportBackups")
         query = request.query
         imported = ImportRequest.of(
             _parameter(request, "format"),
@@ -119,7 +118,7 @@ class SnapshotApi:
 
     async def request_export(self, request: web.Request) -> web.Response:
         """Begin an export; it can be watched at once."""
-        await self._require_writer(request, "CreateBackups")
+        await require_writer(request, self._backend, "CreateBackups")
         include_storage = request.query.get("includeStorage", "false")
         if include_storage not in ("true", "false"):
             raise BadRequest(
@@ -130,7 +129,7 @@ class SnapshotApi:
 
     async def fetch_export(self, request: web.Request) -> web.StreamResponse:
         """The archive of an export, named by its timestamp or its id."""
-        self._check_writer(await require_admin_of_link(request, self._backend), "DownloadBackups")
+        check_writer(await require_admin_of_link(request, self._backend), "DownloadBackups")
         found = await self._backend.exports.find(request.match_info["name"])
         name = f"snapshot_{self._backend.config.instance_name}_{found.start_ts}.zip"
         headers = {
@@ -152,18 +151,6 @@ class SnapshotApi:
     def _body(self, request: web.Request) -> AsyncIterator[bytes]:
         """The body as it arrives, as long as there is room for it."""
         return self._backend.files.leaving_room(arriving(request))
-
-    async def _require_writer(self, request: web.Request, operation: str) -> None:
-        """Raise unless the request comes from an administrator whose key is not read-only."""
-        self._check_writer(await require_admin(request, self._backend), operation)
-
-    def _check_writer(self, identity: Identity, operation: str) -> None:
-        if identity.read_only:
-            raise Forbidden(
-                f"You do not have permission to perform this operation ({operation}). "
-                "Use a key that is not read-only.",
-                code="OperationNotPermitted",
-            )
 
 
 async def _import_id(request: web.Request) -> str:

@@ -24,7 +24,7 @@ from parabola.server.api.push_response import (
     start_push_json,
     wait_for_schema_json,
 )
-from parabola.server.http.credentials import require_admin, split_admin_header
+from parabola.server.http.credentials import check_writer, require_admin, split_admin_header
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.services.deploys.deploy import DeployService
@@ -182,12 +182,7 @@ class DeployApi:
     async def _body(self, request: web.Request, *, compressed: bool = False) -> Any:
         """The JSON body of a request by an administrator who may deploy."""
         identity, body = await admin_and_body(request, self._backend, MAX_BODY_BYTES, compressed=compressed)
-        if identity.read_only:
-            raise Forbidden(
-                "You do not have permission to perform this operation (Deploy). "
-                "Use a key that is not read-only.",
-                code="OperationNotPermitted",
-            )
+        check_writer(identity, "Deploy")
         return body
 
 

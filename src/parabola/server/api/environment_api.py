@@ -7,10 +7,10 @@ from typing import Protocol
 from aiohttp import web
 
 from parabola.functions.deployed.deployment import Deployment
-from parabola.server.http.credentials import require_admin
+from parabola.server.http.credentials import require_admin, require_writer
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
-from parabola.values.errors import BadRequest, Forbidden
+from parabola.values.errors import BadRequest
 
 __all__ = ["routes"]
 
@@ -28,13 +28,7 @@ def routes(backend: ConfigurableBackend) -> list[web.RouteDef]:
     """The endpoints, under the paths of old and new command lines."""
 
     async def update(request: web.Request) -> web.Response:
-        identity = await require_admin(request, backend)
-        if identity.read_only:
-            raise Forbidden(
-                "You do not have permission to perform this operation (WriteEnvironmentVariables). "
-                "Use a key that is not read-only.",
-                code="OperationNotPermitted",
-            )
+        await require_writer(request, backend, "WriteEnvironmentVariables")
         entries = read_object(await read_json(request), changes=list)["changes"]
         changes: dict[str, str | None] = {}
         for entry in entries:

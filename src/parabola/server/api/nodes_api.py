@@ -6,12 +6,11 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from parabola.server.http.credentials import require_admin
+from parabola.server.http.credentials import require_admin, require_writer
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.services.moves import Moves, NewRole
 from parabola.services.node_list import NodeList
-from parabola.values.errors import Forbidden
 
 __all__ = ["MovedBackend", "routes"]
 
@@ -39,14 +38,14 @@ def routes(backend: MovedBackend) -> list[web.RouteDef]:
         return web.json_response(backend.moves.status())
 
     async def promote(request: web.Request) -> web.Response:
-        await _require_writer(request, backend)
+        await require_writer(request, backend, "MoveDeployment")
         fields = read_object(await read_json(request), database=str, node=str, fileStorage=_Optional)
         role = NewRole(fields["database"], fields["node"], fields["fileStorage"])
         await backend.moves.promote(role)
         return web.json_response(backend.moves.status())
 
     async def demote(request: web.Request) -> web.Response:
-        await _require_writer(request, backend)
+        await require_writer(request, backend, "MoveDeployment")
         read_object(await read_json(request))
         await backend.moves.demote()
         return web.json_response(backend.moves.status())
@@ -57,9 +56,3 @@ def routes(backend: MovedBackend) -> list[web.RouteDef]:
         web.post("/api/parabola/promote", promote),
         web.post("/api/parabola/demote", demote),
     ]
-
-
-async def _require_writer(request: web.Request, backend: ServedBackend) -> None:
-    identity = await require_admin(request, backend)
-    if identity.read_only:
-        raise Forbidden("This admin key may only look. Use one that may write.", code="ReadOnlyKey")

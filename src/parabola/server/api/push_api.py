@@ -7,13 +7,13 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from parabola.functions.deployed.deployment import Module
-from parabola.server.http.credentials import require_admin
+from parabola.server.http.credentials import require_writer
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.services.deploys.definitions import PushedDefinition
 from parabola.services.deploys.push import Push, PushResult, component_differences
 from parabola.values.data_files import is_data_path
-from parabola.values.errors import BadRequest, Forbidden
+from parabola.values.errors import BadRequest
 
 __all__ = ["routes"]
 
@@ -30,13 +30,7 @@ def routes(backend: PushedBackend) -> list[web.RouteDef]:
     """The endpoint for pushes of Python modules."""
 
     async def push(request: web.Request) -> web.Response:
-        identity = await require_admin(request, backend)
-        if identity.read_only:
-            raise Forbidden(
-                "You do not have permission to perform this operation (Deploy). "
-                "Use a key that is not read-only.",
-                code="OperationNotPermitted",
-            )
+        await require_writer(request, backend, "Deploy")
         result = await backend.deploy(read_push(await read_json(request, MAX_BODY_BYTES)))
         return web.json_response(push_report(result))
 

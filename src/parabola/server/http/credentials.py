@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from parabola.functions.deployed.deployment_events import ADMINISTRATOR
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.server.served_backend import ServedBackend
 from parabola.values.errors import BadRequest, Forbidden
@@ -21,9 +22,11 @@ from parabola.values.errors import BadRequest, Forbidden
 __all__ = [
     "SHORTEST_AUTHORIZATION",
     "admin_identity",
+    "check_writer",
     "identify",
     "require_admin",
     "require_admin_of_link",
+    "require_writer",
     "split_admin_header",
     "user_attributes",
 ]
@@ -73,6 +76,27 @@ async def require_admin(request: web.Request, backend: ServedBackend) -> Identit
         raise Forbidden(
             "This endpoint needs an admin key: send 'Authorization: Convex <admin key>'", code="BadDeployKey"
         )
+    return identity
+
+
+async def require_writer(request: web.Request, backend: ServedBackend, operation: str) -> Identity:
+    """The admin a request comes from, whose key must not be read-only. Raises Forbidden (BadDeployKey,
+    OperationNotPermitted).
+    """
+    return check_writer(await require_admin(request, backend), operation)
+
+
+def check_writer(identity: Identity, operation: str) -> Identity:
+    """The identity itself. Raises Forbidden (OperationNotPermitted) for an admin who may only read.
+    `operation` is what the official server calls it.
+    """
+    if identity.read_only:
+        raise Forbidden(
+            f"You do not have permission to perform this operation ({operation}). "
+            "Use a key that is not read-only.",
+            code="OperationNotPermitted",
+        )
+    ADMINISTRATOR.set(identity.admin_name)  # who is named in the history of what this request changes
     return identity
 
 

@@ -173,6 +173,7 @@ class Backend:
             backend._history = history
             if database.shared_log is not None:
                 await backend.files.check_common_place(database.shared_log.settle)
+            backend.followed_log.serve_search(backend._search_own_log)
             backend.followed_log.start()
             stack.push_async_callback(backend.followed_log.close)
             backend.errands.start()
@@ -289,7 +290,12 @@ class Backend:
         return self.runner.log
 
     async def search_log(self, wanted: LogSearch) -> list[dict[str, Any]]:
-        """Entries of the log, those of earlier servers on this data too, in their JSON form, oldest first."""
+        """Entries of the log, those of earlier servers on this data and of other nodes too, in their JSON
+        form, oldest first.
+        """
+        return await self.followed_log.search(wanted, self._search_own_log)
+
+    async def _search_own_log(self, wanted: LogSearch) -> list[dict[str, Any]]:
         found = [] if self._history is None else await asyncio.to_thread(self._history.search, wanted)
         known = {(entry["executionId"], entry["timestamp"]) for entry in found}
         for each in self.log.after(0.0):

@@ -12,6 +12,7 @@ from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.database.upkeep import membership
 from parabola.functions.deployed.deployment import Module
+from parabola.functions.outcomes.execution_history import LogSearch
 from parabola.functions.processes.host_set import HostConfig
 from parabola.services.deploys.push import Push
 from parabola.testing.in_process_host import InProcessHosts
@@ -86,3 +87,15 @@ async def test_a_server_alone_follows_its_own_log(tmp_path: Path) -> None:
     assert [str(line) for entry in entries for line in entry.log_lines] == ["[LOG] hello"]
     assert after == entries[-1].timestamp
     await backend.close()
+
+
+async def test_a_search_finds_what_ran_on_any_node(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a", "b") as nodes:
+        await deployed(nodes[0])
+        for turn in range(3):
+            for node in nodes:
+                await say(node, f"{turn} {node.config.node.name}")  # type: ignore[union-attr]
+        for node in nodes:
+            found = await node.search_log(LogSearch(limit=4))
+            said = [line["messages"][0] for entry in found for line in entry["logLines"]]
+            assert said == ["1 a", "1 b", "2 a", "2 b"]

@@ -11,11 +11,13 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
+from parabola.functions.outcomes.execution_history import LogSearch
 from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
 from parabola.services.errands import Errands
 from parabola.values.errors import ParabolaError
@@ -34,6 +36,10 @@ SHARE_SECONDS: Final = 0.2
 SHARED_AT_ONCE: Final = 500
 EARLIER: Final = 200
 """Entries of each node that are told to who begins to follow."""
+MOST_FOUND: Final = 1000
+"""Entries that a search finds on each other node."""
+ANSWER_SECONDS: Final = 5.0
+_SEARCH: Final = "search of executions"
 _EARLIER: Final = "earlier executions"
 
 Followed: TypeAlias = tuple[list[ExecutionEntry], float]
@@ -76,7 +82,9 @@ class FollowedLog:
         at = self._now()
         members = self._database.members
         asked = [
-            self._errands.ask(node, _EARLIER, {}) for node in members.present if node != members.incarnation
+            _in_time(self._errands.ask(node, _EARLIER, {}))
+            for node in members.present
+            if node != members.incarnation
         ]
         entries = self._own.after(0.0)
         for answer in await asyncio.gather(*asked, return_exceptions=True):
@@ -99,6 +107,32 @@ class FollowedLog:
             if asyncio.get_running_loop().time() > deadline:
                 return [], cursor
             await asyncio.sleep(SHARE_SECONDS)
+
+    async def search(
+        self, wanted: LogSearch, search: Callable[[LogSearch], Awaitable[list[dict[str, Any]]]]
+    ) -> list[dict[str, Any]]:
+        """What `search` finds here, and on the other nodes; those that do not answer in time are left out."""
+        found = await search(wanted)
+        members = self._database.members
+        others = members.present - {members.incarnation}
+        if not others:
+            return found
+        arguments = asdict(wanted)
+        asked = [self._errands.ask(node, _SEARCH, arguments) for node in others]
+        done = await asyncio.gather(*(_in_time(each) for each in asked), return_exceptions=True)
+        for answer in done:
+            if not isinstance(answer, BaseException):
+                found += answer["entries"]
+        return sorted(found, key=lambda entry: float(entry["timestamp"]))[-wanted.limit :]
+
+    def serve_search(self, search: Callable[[LogSearch], Awaitable[list[dict[str, Any]]]]) -> None:
+        """Has others find what `search` finds here."""
+
+        async def find(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+            wanted = LogSearch(**arguments)
+            return {"entries": await search(replace(wanted, limit=min(wanted.limit, MOST_FOUND)))}
+
+        self._errands.register(_SEARCH, find)
 
     # Sharing
 
@@ -149,3 +183,8 @@ class FollowedLog:
 
     async def _tell_earlier(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"entries": [entry.to_json() for entry in self._own.after(0.0)[-EARLIER:]]}
+
+
+async def _in_time(asking: Awaitable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    async with asyncio.timeout(ANSWER_SECONDS):
+        return await asking

@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,15 @@ def posted(node: ServerProcess, path: str, body: Any) -> Any:
     request = urllib.request.Request(node.url + path, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request) as response:
         return json.load(response)
+
+
+def test_a_backup_from_one_node_has_what_was_written_through_the_other(
+    nodes: NodeServers, tmp_path: Path
+) -> None:
+    a, b = both(nodes)
+    a.call("mutation", "app:add", n=9999)
+    archive = tmp_path / "backup.zip"
+    b.cli("export", "--path", str(archive))
+    with zipfile.ZipFile(archive) as opened:
+        lines = opened.read("numbers/documents.jsonl").splitlines()
+    assert 9999 in [json.loads(line)["n"] for line in lines]

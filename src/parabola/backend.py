@@ -274,6 +274,14 @@ class Backend:
         """Set environment variables, or remove those whose value is `None`. Raises `BadRequest`."""
         await self.deploys.change_environment(changes)
 
+    async def pause(self, author: str | None) -> None:
+        """Run no function until `resume`. `author` is the name in the administrator's key."""
+        await self.activation.pause(author)
+
+    async def resume(self, author: str | None) -> None:
+        """Run functions again. Raises `BadRequest` when the deployment is not paused."""
+        await self.activation.resume(author)
+
     @property
     def deployment(self) -> Deployment:
         """What is deployed now."""

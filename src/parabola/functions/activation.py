@@ -20,10 +20,12 @@ from parabola.functions.deployed.deployment_store import (
     store_auth_providers,
     store_deployment,
     store_environment,
+    touch_deployment,
 )
 from parabola.functions.deployed.function_handles import FunctionHandles, load_handles, update_handles
 from parabola.functions.deployed.package_rows import Packages, find_packages
 from parabola.functions.deployed.runtimes import RUNTIMES
+from parabola.functions.deployed.stop_state import STOP_STATE, StopState, load_stop_state, store_stop_state
 from parabola.functions.engine import Active, FunctionRunner
 from parabola.functions.preparation import Preparation
 from parabola.functions.processes.host_connection import LoadFailure
@@ -41,7 +43,13 @@ CODE_TABLES: Final = frozenset(
     ("_modules", "_udf_config", "_environment_variables", "_component_definitions")
 )
 """What hosts are made of."""
-DEPLOYMENT_TABLES: Final = CODE_TABLES | {"_auth", "_components", "_function_handles", "_schemas"}
+DEPLOYMENT_TABLES: Final = CODE_TABLES | {
+    STOP_STATE,
+    "_auth",
+    "_components",
+    "_function_handles",
+    "_schemas",
+}
 """What a deployment is read from."""
 
 __all__ = ["Activation", "FindProviders", "Write"]
@@ -151,16 +159,17 @@ class Activation:
         async def store(transaction: Transaction) -> None:
             await store_deployment(transaction, deployment)
 
-        async def change(transaction: Transaction) -> FunctionHandles:
+        async def change(transaction: Transaction) -> tuple[FunctionHandles, bool]:
             await depend_on_code(transaction)
             await store(transaction)
             handles = await update_handles(transaction, deployment)
             if write is not None:
                 await write(transaction)
-            return handles
+            return handles, (await load_stop_state(transaction)).is_paused
 
-        async def switch(handles: FunctionHandles, ts: int) -> None:
-            self._switch(Active(deployment, hosts, handles), ts)
+        async def switch(changed: tuple[FunctionHandles, bool], ts: int) -> None:
+            handles, is_paused = changed
+            self._switch(Active(replace(deployment, is_paused=is_paused), hosts, handles), ts)
 
         async with self._changing, self._preparation.shown(deployment, store):
             _, ts = await self._commit(change, switch, source="push")
@@ -192,7 +201,7 @@ class Activation:
             # A push that began before says that something has come in between.
             deployment = replace(deployment, id=uuid4().hex)
         hosts = runner.active.hosts
-        if changed & CODE_TABLES:
+        if changed & CODE_TABLES and STOP_STATE not in changed:
             hosts = self._preparation.take(deployment) or await self._started(deployment, tx)
 
         def switch() -> None:
@@ -309,6 +318,39 @@ class Activation:
         async with self._changing:
             answer, _ = await self._commit(write, switch, source="components")
         return answer
+
+    async def pause(self, author: str | None) -> None:
+        """Run no function of the deployment until `resume`; it may be paused already. `author` is the name in
+        the administrator's key.
+        """
+        await self._change_stop_state(StopState(user="paused"), author)
+
+    async def resume(self, author: str | None) -> None:
+        """Run functions again. Raises `BadRequest` (`UnpauseDeploymentFailed`) when it is not paused."""
+        await self._change_stop_state(StopState(), author)
+
+    async def _change_stop_state(self, state: StopState, author: str | None) -> None:
+        runner = self._require_runner()
+
+        async def write(tx: Transaction) -> None:
+            await depend_on_code(tx)
+            before = await load_stop_state(tx)
+            if before.name == state.name:
+                if state.is_paused:
+                    return
+                raise BadRequest("Deployment is not currently paused.", code="UnpauseDeploymentFailed")
+            await store_stop_state(tx, state)
+            await touch_deployment(tx)
+            event = {"old_state": before.name, "new_state": state.name}
+            await record_event(tx, "change_deployment_state", author=author, **event)
+
+        async def switch(_: None, ts: int) -> None:
+            active = runner.active
+            deployment = replace(active.deployment, is_paused=state.is_paused)
+            self._switch(Active(deployment, active.hosts, active.handles), ts)
+
+        async with self._changing:
+            await self._commit(write, switch, source="administrator")
 
     async def _commit(
         self,

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -107,6 +107,7 @@ class FunctionRunner:
         self._seeds = SeedSource()
         self._implicit = ImplicitReads(database.registry)
         self._switching: asyncio.Event | None = None
+        self._pause_listeners: list[Callable[[bool], None]] = []
         self._starting_line = StartingLine(settings.hosts or os.cpu_count() or 1, settings.call_wait_seconds)
         self.around = Surroundings(
             instance_name=instance_name,
@@ -204,7 +205,15 @@ class FunctionRunner:
     def activate(self, active: Active) -> Active:
         """Make a deployment the current one; answers the one it replaces."""
         before, self.active = self.active, active
+        if before.deployment.is_paused is not active.deployment.is_paused:
+            for listener in self._pause_listeners:
+                listener(active.deployment.is_paused)
         return before
+
+    def on_pause(self, listener: Callable[[bool], None]) -> None:
+        """Tell `listener` whether the deployment is paused: now, and whenever that changes."""
+        self._pause_listeners.append(listener)
+        listener(self.active.deployment.is_paused)
 
     async def current(self) -> Active:
         """What is deployed, once no switch is under way."""

@@ -33,6 +33,7 @@ from parabola.server.api import (
     plain_endpoints,
     public_api,
     push_api,
+    stop_state_api,
     storage_api,
     usage_api,
 )
@@ -73,6 +74,7 @@ class AppBackend(
     insight_api.InsightfulBackend,
     inline_query_api.QueryingBackend,
     archives_api.SnapshotBackend,
+    stop_state_api.PausableBackend,
     storage_api.StoringBackend,
     admin_keys_api.KeptKeysBackend,
     key_set_api.SigningBackend,
@@ -93,6 +95,7 @@ APIS: Final[tuple[Callable[[AppBackend], list[web.RouteDef]], ...]] = (
     push_api.routes,
     deploy_api.routes,
     environment_api.routes,
+    stop_state_api.routes,
     log_api.routes,
     metrics_api.routes,
     insight_api.routes,

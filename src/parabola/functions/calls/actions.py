@@ -11,10 +11,11 @@ from parabola.functions.calls.execution import Execution, Outcome, UncatchableFa
 from parabola.functions.calls.log_entries import progress_log
 from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.deployed.runtimes import RUNTIMES
+from parabola.functions.deployed.stop_state import PAUSED_TEXT
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_connection import HostLost
-from parabola.values.errors import ServerShutdown
+from parabola.values.errors import Overloaded, ServerShutdown
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -25,9 +26,14 @@ __all__ = ["execute_action", "run_action"]
 
 
 async def run_action(runner: FunctionRunner, call: Call, depth: int = 0) -> FunctionResult:
-    """Run an action. What it does through mutations stays done whatever becomes of it."""
+    """Run an action. What it does through mutations stays done whatever becomes of it.
+
+    Raises `Overloaded` for jobs while the deployment is paused.
+    """
     began = time.perf_counter()
     active = await runner.current()
+    if active.deployment.is_paused and call.request.caller in ("Scheduler", "Cron"):
+        raise Overloaded(PAUSED_TEXT, code="DeploymentPaused")  # it has not begun, and stays due
     attempt = runner.attempt(active, call, None)
     spec: FunctionSpec | None = None
     execution: Execution | None = None

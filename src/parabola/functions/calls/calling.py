@@ -12,6 +12,7 @@ from parabola.functions.deployed.components import Component
 from parabola.functions.deployed.deployment import KIND_TITLES, Deployment, FunctionSpec
 from parabola.functions.deployed.function_path import FunctionPath, parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
+from parabola.functions.deployed.stop_state import PAUSED_TEXT
 from parabola.functions.outcomes.failures import new_request_id
 from parabola.functions.system.registry import PREFIX, SYSTEM_FUNCTIONS
 from parabola.values.errors import BadRequest
@@ -146,5 +147,7 @@ class Call:
                 f"You do not have permission to perform this operation (Run{KIND_TITLES[kind]}s). "
                 "Use a key that is not read-only."
             )
+        if deployment.is_paused and not self.name.module.startswith(PREFIX):
+            raise refused(PAUSED_TEXT)
         spec = resolve(component, self.name, kind, public_only=self.public_only, identity=self.identity)
         return Callee(component, spec, self.args.decode(spec.path))

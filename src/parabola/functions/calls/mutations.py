@@ -111,6 +111,8 @@ class Mutations:
                     await database.confirm_reads(transaction)
                     return stored
             if companion is not None:
+                if active.deployment.is_paused:
+                    raise CompanionGone  # it stays due
                 await companion.begin(transaction)
             execution, outcome = await runner.run("mutation", attempt, transaction, losses)
         lines = runner.closing_lines(execution, outcome)

@@ -65,6 +65,8 @@ class Deployment:
     """The ids of the app's children by their names."""
     declared: Sequence[DeclaredDefinition] = ()
     """What pushes of both languages have said of the app and its components."""
+    is_paused: bool = False
+    """Whether an administrator has stopped its functions."""
     brought: Mapping[str, Definition] = field(default_factory=dict)
     """The code of all components that pushes have brought, mounted or not, by the paths of definitions."""
 

@@ -28,6 +28,7 @@ from parabola.functions.deployed.declared_definitions import declared_definition
 from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.runtimes import RuntimeName
+from parabola.functions.deployed.stop_state import load_stop_state
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.values.analyzed_modules import read_analyzed_module
 from parabola.values.errors import BadRequest
@@ -46,6 +47,7 @@ __all__ = [
     "store_auth_providers",
     "store_deployment",
     "store_environment",
+    "touch_deployment",
 ]
 
 MODULES: Final = "_modules"
@@ -182,6 +184,7 @@ async def load_deployment(tx: Snapshot) -> Deployment:
         children=children,
         declared=declared,
         brought=brought,
+        is_paused=(await load_stop_state(tx)).is_paused,
     )
 
 
@@ -194,6 +197,15 @@ async def depend_on_code(tx: Snapshot) -> None:
     """Who commits after this has seen every push and every variable before that."""
     await system_rows(tx, CONFIG)
     await system_rows(tx, ENVIRONMENT)
+
+
+async def touch_deployment(tx: Transaction) -> None:
+    """Have everything run again that depends on what is deployed, which stays as it is."""
+    rows = [DeploymentRow.of(row) for row in await system_rows(tx, CONFIG)]
+    for row in rows:
+        await tx.delete_system(row.id)
+    for row in rows or [DeploymentRow()]:
+        await tx.insert_system(CONFIG, row.fields())
 
 
 async def environment_rows(tx: Snapshot) -> list[EnvironmentVariable]:

@@ -20,6 +20,7 @@ from parabola.functions.calls.log_entries import completion, progress_log
 from parabola.functions.deployed.deployment import FunctionSpec
 from parabola.functions.deployed.function_path import FunctionPath, strip_extension
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
+from parabola.functions.deployed.stop_state import PAUSED_TEXT
 from parabola.functions.http.http_bodies import RequestFeed, ResponseRelay, ResponseSink
 from parabola.functions.http.http_routing import HttpRoute
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
@@ -169,7 +170,10 @@ async def run_http_action(
     if on_start is not None:
         on_start(execution)
     try:
-        failure = (await execute_action(runner, execution)).failure
+        if active.deployment.is_paused:
+            failure: FunctionFailure | None = FunctionFailure(PAUSED_TEXT)
+        else:
+            failure = (await execute_action(runner, execution)).failure
         try:
             await execution.finish_response()
         except Exception:

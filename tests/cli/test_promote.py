@@ -52,20 +52,20 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 def test_the_server_that_comes_back_as_a_node_is_waited_for(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    address = "postgresql://me:secret@db/app"
+    address = "postgresql://me:hunter2@db/app"
     promote(database=address, database_file=None, node="a", file_storage="s3://b", yes=False, **NOWHERE)
     body = {"database": address, "node": "a", "fileStorage": "s3://b"}
     assert server.posted == [("/api/parabola/promote", body)]
     said = "".join(capsys.readouterr())
     assert "--node a --file-storage s3://b" in said
-    assert "secret" not in said
+    assert "hunter2" not in said
 
 
 def test_an_address_may_come_from_a_file(server: Server, tmp_path: Path) -> None:
     file = tmp_path / "address"
-    file.write_text("postgresql://me:secret@db/app\n")
+    file.write_text("postgresql://me:hunter2@db/app\n")
     promote(database=None, database_file=file, node="first", file_storage=None, yes=True, **NOWHERE)
-    assert server.posted[0][1]["database"] == "postgresql://me:secret@db/app"
+    assert server.posted[0][1]["database"] == "postgresql://me:hunter2@db/app"
 
 
 @pytest.mark.parametrize("database", [None, "postgresql://db/app"])

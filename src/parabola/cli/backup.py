@@ -142,5 +142,11 @@ def files_of(url: str | None, directory: Path) -> FilesOf:
 
 
 def _size(manifest: Manifest) -> str:
-    files = f", {len(manifest.files):,} files" if manifest.files else ""
-    return f"{manifest.documents:,} documents{files}, {manifest.database.size / 1e6:,.1f} MB"
+    parts = [_counted(manifest.documents, "document")]
+    if manifest.files:
+        parts.append(_counted(len(manifest.files), "file"))
+    return f"{', '.join(parts)}, {manifest.database.size / 1e6:,.1f} MB"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -11,6 +11,7 @@ import { startTheme } from "./shell/theme";
 import "./styles.css";
 
 // Each page comes with its first visit: who looks at logs loads no editor.
+const Archives = lazy(() => import("./pages/archives"));
 const Contention = lazy(() => import("./pages/contention"));
 const Data = lazy(() => import("./pages/data/data"));
 const Files = lazy(() => import("./pages/files"));
@@ -40,6 +41,7 @@ function Pages() {
           <Route path="/contention" component={Contention} />
           <Route path="/schedules" component={Schedules} />
           <Route path="/files" component={Files} />
+          <Route path="/archives" component={Archives} />
           <Route path="/history" component={History} />
           <Route path="/settings" component={SettingsPage} />
           <Route>

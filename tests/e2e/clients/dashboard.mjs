@@ -17,6 +17,7 @@ const PAGES = [
   "contention",
   "schedules",
   "files",
+  "archives",
   "history",
   "settings",
 ];
@@ -131,7 +132,7 @@ await withBrowser(async (context) => {
   await open("contention");
   await page.getByText("No mutation has lost").waitFor();
   await open("");
-  await page.getByRole("link", { name: "tasks:create" }).waitFor();
+  await page.getByRole("link", { name: "tasks:create" }).first().waitFor();
 
   // Files: one comes, is shown and goes.
   await open("files");
@@ -147,6 +148,22 @@ await withBrowser(async (context) => {
   await button("Remove").click();
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await page.getByText("No files are stored.").waitFor();
+
+  // Archives: all tables go out, a file of documents comes in.
+  await open("archives");
+  await button("Export all tables").click();
+  const download = page.waitForEvent("download");
+  await button("Save the archive").click();
+  assert.match((await download).suggestedFilename(), /\.zip$/);
+  await page.locator("input[type=file]").setInputFiles({
+    name: "tasks.jsonl",
+    mimeType: "application/jsonl",
+    buffer: Buffer.from('{"text": "imported", "completed": false}\n{"text": "imported too", "completed": true}\n'),
+  });
+  await page.getByRole("textbox", { name: "Table" }).fill("tasks");
+  await button("Import").click();
+  await page.getByText("2 documents were written.").waitFor();
+  await row("append").filter({ hasText: "2 documents written" }).waitFor();
 
   // Settings: a variable is set, hidden, shown; history says who did what.
   await open("settings");

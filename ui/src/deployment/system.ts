@@ -106,6 +106,21 @@ export interface DeclaredIndex {
   unique?: boolean;
 }
 
+export interface ExportRow {
+  _id: string;
+  state: "requested" | "in_progress" | "completed" | "failed";
+  start_ts?: bigint;
+  size?: bigint | number | null;
+  progress_message?: string | null;
+}
+
+export interface ImportRow {
+  _id: string;
+  _creationTime: number;
+  mode: string;
+  state: { state: string; error_message?: string; progress_message?: string; num_rows_written?: bigint | number };
+}
+
 type Paged<Row> = Query<{ paginationOpts: PaginationOptions }, PaginationResult<Row>>;
 
 export const system = {
@@ -136,7 +151,9 @@ export const system = {
     { filters: { order?: "asc" | "desc" }; paginationOpts: PaginationOptions },
     PaginationResult<StoredFile>
   >("frontend/fileStorageV2:fileMetadata"),
+  imports: query<None, ImportRow[]>("frontend/snapshotImport:list"),
   indexes: query<{ tableName: string; tableNamespace: string | null }, DeclaredIndex[]>("frontend/indexes"),
+  latestExport: query<None, ExportRow | null>("frontend/latestExport"),
   lastPush: query<None, DeploymentEvent | null>("frontend/deploymentEvents:lastPushEvent"),
   modules: query<None, [string, DeployedModule][]>("frontend/modules:list"),
   numberOfFiles: query<None, number>("frontend/fileStorageV2:numFiles"),

@@ -59,8 +59,8 @@ export default function Live() {
         <Loading what="the queries" />
       ) : answer.queries.length === 0 ? (
         <Empty title="Nobody follows a query.">
-          A client that uses <code className="font-mono">useQuery</code> does. What the dashboard follows
-          itself is left out.
+          A client that uses <code className="font-mono">useQuery</code> does. What the dashboard follows itself is left
+          out.
         </Empty>
       ) : (
         <ul aria-label="Queries that are followed" className="divide-y divide-line">

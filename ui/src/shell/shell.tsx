@@ -1,5 +1,6 @@
 import {
   Activity,
+  Archive,
   CalendarClock,
   Database,
   FileText,
@@ -33,6 +34,7 @@ export const PAGES = [
   { path: "/contention", name: "Contention", icon: Swords },
   { path: "/schedules", name: "Schedules", icon: CalendarClock },
   { path: "/files", name: "Files", icon: FileText },
+  { path: "/archives", name: "Archives", icon: Archive },
   { path: "/history", name: "History", icon: History },
   { path: "/settings", name: "Settings", icon: Settings },
 ] as const;

@@ -1,4 +1,4 @@
-"""Counts for Prometheus, and the time series of dashboards (search 3.1 and 4.3)."""
+"""Counts for Prometheus, and the time series of dashboards."""
 
 from __future__ import annotations
 

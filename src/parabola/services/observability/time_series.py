@@ -1,4 +1,4 @@
-"""What functions did over time, in equal parts of a window: the charts of dashboards (search 3.1).
+"""What functions did over time, in equal parts of a window: the charts of dashboards.
 
 What is kept is minutes, so a part shorter than a minute has what began in it.
 """

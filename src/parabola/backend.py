@@ -51,6 +51,7 @@ from parabola.services.idle_memory import IdleMemory
 from parabola.services.imports.imports import Imports
 from parabola.services.jobs.crons import Crons
 from parabola.services.jobs.scheduler import Scheduler
+from parabola.services.log_streams.log_streams import LogStreams
 from parabola.services.moves import Moves, NewRole, RoleChanged
 from parabola.services.node_list import NodeList
 from parabola.services.observability.observations import Observations
@@ -105,6 +106,7 @@ class Backend:
         self.audit_retention = AuditRetention(database, settings)
         self.idle_memory = IdleMemory(database, self.query_cache)
         self.observations = Observations(runner)
+        self.log_streams = LogStreams(database, runner.log, config.instance_name)
         secret = bytes.fromhex(config.instance_secret)
         self.files = Files(
             database,
@@ -198,6 +200,8 @@ class Backend:
             stack.push_async_callback(backend.audit_retention.close)
             backend.observations.start()
             stack.push_async_callback(backend.observations.close)
+            backend.log_streams.start()
+            stack.push_async_callback(backend.log_streams.close)
             backend.idle_memory.start()
             stack.push_async_callback(backend.idle_memory.close)
             await backend.imports.open()

@@ -69,6 +69,8 @@ COMPRESSED = {
 BODY_IS_UNREAD = {
     "/api/import/start_upload",
     "/api/export/request/zip",
+    "/api/v1/delete_log_stream/{id}",
+    "/api/v1/rotate_webhook_secret/{id}",
     "/api/v1/pause_deployment",
     "/api/v1/unpause_deployment",
     "/api/v1/create_usage_limit",

@@ -40,10 +40,11 @@ class Identity:
     @cached_property
     def cache_key(self) -> str:
         """Two identities with equal keys get the same answer from the same function (semantics §6.2)."""
+        kind = f"{self.kind} reader" if self.read_only else self.kind
         if self.attributes is None:
-            return self.kind
+            return kind
         canonical = orjson.dumps(dict(self.attributes), option=orjson.OPT_SORT_KEYS)
-        return f"{self.kind}:{hashlib.sha256(canonical).hexdigest()}"
+        return f"{kind}:{hashlib.sha256(canonical).hexdigest()}"
 
     @property
     def caller(self) -> str:

@@ -1,0 +1,1 @@
+"""Log streams: what functions log and how they end, sent to where an administrator wants it."""

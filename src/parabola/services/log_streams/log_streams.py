@@ -1,0 +1,232 @@
+"""All log streams of a deployment: making, changing and removing them, and sending them what happens.
+
+The rows say what there is. One node asks a new stream whether it takes events; then each node sends its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from parabola.functions.deployed.deployment_events import record_event
+from parabola.services.log_streams.delivery import FIRST_ATTEMPTS, DeliveryFailed, Sleep, deliver
+from parabola.services.log_streams.log_events import deployment_metadata, verification
+from parabola.services.log_streams.log_sink import LogSink
+from parabola.services.log_streams.stream_configs import Webhook, changed_config, new_config, new_secret
+from parabola.services.log_streams.stream_requests import pace_of, request_of
+from parabola.services.log_streams.stream_rows import (
+    ACTIVE,
+    DELETING,
+    PENDING,
+    Failed,
+    LogStream,
+    find_stream,
+    insert_stream,
+    log_streams,
+    replace_stream,
+)
+from parabola.values.errors import BadRequest, Conflict, ParabolaError
+
+if TYPE_CHECKING:
+    from parabola.database.database import Database
+    from parabola.database.transaction import Transaction
+    from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
+
+__all__ = ["LogStreams"]
+
+LOOK_SECONDS: Final = 60.0
+"""Another node may have gone that should have done something."""
+_SOURCE: Final = "log streams"
+
+_log: Final = logging.getLogger(__name__)
+
+
+class LogStreams:
+    """The log streams of a deployment. Without any, nothing listens to what happens."""
+
+    def __init__(
+        self, database: Database, log: ExecutionLog, instance_name: str, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._deployment = deployment_metadata(instance_name)
+        self._sleep = sleep
+        self._sinks: dict[str, LogSink] = {}
+        self._asked: dict[str, tuple[LogStream, asyncio.Task[None]]] = {}
+        self._changed = asyncio.Event()
+        self._end: Callable[[], None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._task = asyncio.create_task(self._run(), name=_SOURCE)
+
+    async def close(self) -> None:
+        """Send nothing more."""
+        tasks = [task for _, task in self._asked.values()] + ([self._task] if self._task else [])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for sink in self._sinks.values():
+            await sink.close()
+
+    @property
+    def dropped(self) -> int:
+        """Events that the streams there are have not been sent."""
+        return sum(sink.dropped for sink in self._sinks.values())
+
+    # What administrators do; `author` is the name in the key
+
+    async def all(self) -> list[dict[str, Any]]:
+        """Every stream as the API shows it."""
+        return [stream.to_json() for stream in await log_streams(self._database.begin())]
+
+    async def get(self, id: str) -> dict[str, Any]:
+        """One stream. Raises `BadRequest` (`InvalidLogStreamId`)."""
+        return (await find_stream(self._database.begin(), id)).to_json()
+
+    async def create(self, body: Any, author: str | None) -> dict[str, Any]:
+        """A new stream, by the body of a request; how it is answered. Raises `BadRequest`, and `Conflict`
+        (`LogStreamAlreadyExists`) where there is one of its type.
+        """
+        config = new_config(body)
+
+        async def write(tx: Transaction) -> str:
+            for stream in await log_streams(tx):
+                if stream.config.type == config.type and stream.status != DELETING:
+                    raise Conflict(
+                        f"{config.title} log stream already exists for this deployment",
+                        code="LogStreamAlreadyExists",
+                    )
+            id = await insert_stream(tx, config)
+            await record_event(tx, "create_integration", author=author, id=id, type=config.type)
+            return id
+
+        id = await self._database.transact(write, source=_SOURCE)
+        answer = {"logStreamType": config.type, "id": id}
+        if isinstance(config, Webhook):
+            answer["hmacSecret"] = config.hmac_secret
+        return answer
+
+    async def update(self, id: str, body: Any, author: str | None) -> None:
+        """Change a stream, which has to show again that it takes events. Raises `BadRequest`."""
+        await self._replace(id, author, lambda stream: changed_config(stream.config, body), pending=True)
+
+    async def rotate_secret(self, id: str, author: str | None) -> dict[str, Any]:
+        """Give a webhook another secret. Raises `BadRequest` (`NoSecretToRotate`)."""
+        secret = new_secret()
+
+        def rotate(stream: LogStream) -> Any:
+            if not isinstance(stream.config, Webhook):
+                raise BadRequest("This log stream does not have a secret to rotate.", code="NoSecretToRotate")
+            return msgspec.structs.replace(stream.config, hmac_secret=secret)
+
+        await self._replace(id, author, rotate)
+        return {"logStreamType": "webhook", "hmacSecret": secret}
+
+    async def delete(self, id: str, author: str | None) -> None:
+        """Send a stream nothing more, and forget it. Raises `BadRequest`."""
+
+        async def write(tx: Transaction) -> None:
+            stream = await find_stream(tx, id)
+            await replace_stream(tx, id, DELETING, stream.config)
+            await record_event(tx, "delete_integration", author=author, id=id, type=stream.config.type)
+
+        await self._database.transact(write, source=_SOURCE)
+
+    async def _replace(
+        self, id: str, author: str | None, change: Callable[[LogStream], Any], *, pending: bool = False
+    ) -> None:
+        async def write(tx: Transaction) -> None:
+            stream = await find_stream(tx, id)
+            if stream.status == DELETING:
+                raise BadRequest("The log stream id is invalid", code="InvalidLogStreamId")
+            await replace_stream(tx, id, PENDING if pending else stream.status, change(stream))
+            await record_event(tx, "update_integration", author=author, id=id, type=stream.config.type)
+
+        await self._database.transact(write, source=_SOURCE)
+
+    # What becomes of them
+
+    async def _run(self) -> None:
+        while True:
+            self._changed.clear()
+            snapshot = self._database.begin()
+            try:
+                await self._follow(await log_streams(snapshot))
+            except ParabolaError as error:
+                _log.warning("Log streams: %s", error)
+            token = self._database.subscriptions.subscribe(
+                snapshot.read_set, snapshot.begin_ts, lambda _ts: self._changed.set()
+            )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._changed.wait()
+            self._database.subscriptions.drop(token)
+
+    async def _follow(self, streams: list[LogStream]) -> None:
+        """Do what the rows say."""
+        active = {stream.id: stream for stream in streams if stream.status == ACTIVE}
+        for id, sink in list(self._sinks.items()):
+            if id not in active or active[id].config != sink.config:
+                del self._sinks[id]
+                await sink.close()
+        for id, stream in active.items():
+            if id not in self._sinks:
+                self._sinks[id] = LogSink(stream.config, self._deployment, self._sleep)
+        self._listen()
+        for stream in streams:
+            if stream.status in (PENDING, DELETING) and await self._database.members.is_keeper():
+                if stream.status == DELETING:
+                    await self._database.transact(partial(_remove, stream.id), source=_SOURCE)
+                else:
+                    self._ask(stream)
+
+    def _listen(self) -> None:
+        if self._sinks and self._end is None:
+            self._end = self._log.listen(self._put)
+        elif not self._sinks and self._end is not None:
+            self._end()
+            self._end = None
+
+    def _put(self, entry: ExecutionEntry) -> None:
+        for sink in self._sinks.values():
+            sink.put(entry)
+
+    def _ask(self, stream: LogStream) -> None:
+        """Have a stream show that it takes events, unless it is being asked."""
+        known = self._asked.get(stream.id)
+        if known is not None and known[0] == stream and not known[1].done():
+            return
+        if known is not None:
+            known[1].cancel()
+        self._asked[stream.id] = (stream, asyncio.create_task(self._verify(stream)))
+
+    async def _verify(self, stream: LogStream) -> None:
+        config = stream.config
+        post = request_of(config, [verification(self._database.now_ms())], self._deployment)
+        try:
+            await deliver(post, FIRST_ATTEMPTS, pace_of(config).first_pause, self._sleep)
+            status: Any = ACTIVE
+        except DeliveryFailed as failure:
+            status = Failed(reason=str(failure))
+
+        async def end(tx: Transaction) -> None:
+            for current in await log_streams(tx):
+                if current == stream:  # nobody has changed it meanwhile
+                    await replace_stream(tx, stream.id, status, config)
+
+        with contextlib.suppress(ParabolaError):
+            await self._database.transact(end, source=_SOURCE)
+
+
+async def _remove(id: str, tx: Transaction) -> None:
+    for stream in await log_streams(tx):
+        if stream.id == id and stream.status == DELETING:
+            await tx.delete_system(id)

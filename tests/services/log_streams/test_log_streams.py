@@ -1,0 +1,317 @@
+"""Log streams: what an administrator says, what becomes of it, and what arrives (search 4.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from backend_nodes import backend_nodes
+from client_calls import client_call
+from parabola.backend import Backend
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.execution_log import ExecutionEntry
+from parabola.functions.outcomes.logs import LogLine
+from parabola.services.deploys.push import Push
+from parabola.services.log_streams import log_sink
+from parabola.services.log_streams.log_events import deployment_metadata
+from parabola.services.log_streams.log_sink import QUEUED, LogSink
+from parabola.services.log_streams.stream_configs import Webhook
+from parabola.services.log_streams.stream_rows import log_streams
+from parabola.values.encoding import loads
+from parabola.values.errors import UserError
+from services.archive_driver import opened
+
+CODE = """
+from parabola import mutation, query
+
+@query
+async def hello(ctx) -> str:
+    print("hello", "you")
+    return "x"
+
+@mutation
+async def boom(ctx) -> None:
+    raise ValueError("no")
+"""
+PUSH = Push("python", (Module("app.py", "python", CODE),))
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_sink, "FLUSH_SECONDS", 0.02)
+
+
+class Receiver:
+    """A server that keeps what it is sent, and answers with the statuses that it is told."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.statuses: list[int] = []
+        self._came = asyncio.Event()
+        app = web.Application()
+        app.router.add_post("/{path:.*}", self._take)
+        self.server = TestServer(app, host="127.0.0.1")
+
+    async def _take(self, request: web.Request) -> web.Response:
+        self.requests.append((request.path, dict(request.headers), await request.read()))
+        self._came.set()
+        return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [event for _, _, body in self.requests for event in orjson.loads(body)]
+
+    def topics(self) -> list[str]:
+        return [event["topic"] for event in self.events]
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not holds():
+                self._came.clear()
+                await self._came.wait()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    await receiver.server.start_server()
+    yield receiver
+    await receiver.server.close()
+
+
+@pytest.fixture
+async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
+    async with opened(tmp_path) as backend:
+        backend.log_streams._sleep = no_sleep
+        await backend.deploy(PUSH)
+        yield backend
+
+
+async def no_sleep(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+def webhook(receiver: Receiver, **options: Any) -> dict[str, Any]:
+    url = str(receiver.server.make_url("/hook"))
+    return {"logStreamType": "webhook", "url": url, "format": "json", **options}
+
+
+async def status(backend: Backend, id: str, wanted: str) -> dict[str, Any]:
+    """The stream, once it has a status."""
+    changed = asyncio.Event()
+    stop = backend.database.on_commit(lambda _writes, _ts: changed.set())
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                changed.clear()
+                stream = await backend.log_streams.get(id)
+                if stream["status"]["type"] == wanted:
+                    return stream
+                await changed.wait()
+    finally:
+        stop()
+
+
+async def followed(backend: Backend) -> None:
+    """Returns when the streams are as the rows say now."""
+    streams = backend.log_streams
+    await streams._follow(await log_streams(backend.database.begin()))
+
+
+async def until_gone(backend: Backend, id: str) -> None:
+    changed = asyncio.Event()
+    stop = backend.database.on_commit(lambda _writes, _ts: changed.set())
+    async with asyncio.timeout(30):
+        while await backend.log_streams.all():
+            await changed.wait()
+            changed.clear()
+    stop()
+
+
+async def started(backend: Backend, id: str) -> None:
+    """Returns when what happens is sent to a stream."""
+    await status(backend, id, "active")
+    await followed(backend)
+    assert id in backend.log_streams._sinks
+
+
+async def refused(call: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        await call
+    return caught.value.code
+
+
+async def test_a_webhook_is_asked_first_and_then_sent_what_happens(
+    backend: Backend, receiver: Receiver
+) -> None:
+    answer = await backend.log_streams.create(webhook(receiver), "ann")
+    id, secret = answer["id"], answer["hmacSecret"]
+    assert answer == {"logStreamType": "webhook", "id": id, "hmacSecret": secret}
+    assert len(bytes.fromhex(secret)) == 16
+    await started(backend, id)
+    assert receiver.topics() == ["verification"]
+    await backend.query(client_call("app:hello", {}))
+    await backend.mutation(client_call("app:boom", {}))
+    await receiver.until(lambda: receiver.topics().count("function_execution") == 2)
+    first, console, ran, failed = receiver.events
+    metadata = deployment_metadata("parabola")
+    assert {event["convex"]["deployment_name"] for event in receiver.events} == {"parabola"}
+    assert first["convex"] == metadata
+    assert "hello" in console["message"]
+    assert console["function"]["path"] == "app:hello"
+    assert console["function"]["type"] == "query"
+    assert console["function"]["cached"] is False
+    assert (ran["status"], ran["error_message"], ran["run_reason"]) == ("success", None, "webSocket")
+    assert failed["status"] == "failure"
+    assert failed["error_message"].startswith("Uncaught ValueError: no")
+    assert failed["usage"]["database_write_documents"] == 0
+    for path, headers, body in receiver.requests:
+        assert path == "/hook"
+        signature = hmac.new(secret.encode(), body, "sha256").hexdigest()
+        assert headers["x-webhook-signature"] == f"sha256={signature}"
+
+
+async def test_it_gets_the_topics_that_it_wants(backend: Backend, receiver: Receiver) -> None:
+    answer = await backend.log_streams.create(webhook(receiver, topics=["console"], format="jsonl"), None)
+    await started(backend, answer["id"])
+    await backend.mutation(client_call("app:boom", {}))
+    await backend.query(client_call("app:hello", {}))
+    await receiver.until(lambda: len(receiver.requests) == 2)
+    assert orjson.loads(receiver.requests[1][2])["topic"] == "console"
+
+
+async def test_what_fails_is_sent_again(backend: Backend, receiver: Receiver) -> None:
+    answer = await backend.log_streams.create(webhook(receiver), None)
+    await started(backend, answer["id"])
+    receiver.statuses = [503, 429, 500, 408, 502]
+    await backend.mutation(client_call("app:boom", {}))
+    await receiver.until(lambda: len(receiver.requests) == 7)
+    assert len({body for _, _, body in receiver.requests[1:]}) == 1
+    assert backend.log_streams.dropped == 0
+
+
+async def test_what_is_refused_is_not_sent_again(backend: Backend, receiver: Receiver) -> None:
+    answer = await backend.log_streams.create(webhook(receiver), None)
+    await started(backend, answer["id"])
+    receiver.statuses = [400]
+    await backend.mutation(client_call("app:boom", {}))
+    await receiver.until(lambda: len(receiver.requests) == 2)
+    await backend.query(client_call("app:hello", {}))
+    await receiver.until(lambda: len(receiver.requests) == 3)
+    assert backend.log_streams.dropped == 1
+
+
+async def test_one_that_takes_no_first_event_has_failed_until_it_is_changed(
+    backend: Backend, receiver: Receiver
+) -> None:
+    receiver.statuses = [404]
+    id = (await backend.log_streams.create(webhook(receiver), None))["id"]
+    failed = await status(backend, id, "failed")
+    assert failed["status"]["reason"] == "endpoint rejected the request with status 404"
+    receiver.statuses = [500, 500, 500]
+    await backend.log_streams.update(id, {"logStreamType": "webhook", "format": "jsonl"}, "ann")
+    failed = await status(backend, id, "failed")
+    assert failed["format"] == "jsonl"
+    assert "gave up after 3 attempts" in failed["status"]["reason"]
+    await backend.log_streams.update(id, {"logStreamType": "webhook"}, "ann")
+    await status(backend, id, "active")
+
+
+async def test_a_secret_is_rotated_and_used(backend: Backend, receiver: Receiver) -> None:
+    answer = await backend.log_streams.create(webhook(receiver), None)
+    await started(backend, answer["id"])
+    rotated = await backend.log_streams.rotate_secret(answer["id"], None)
+    assert rotated["hmacSecret"] != answer["hmacSecret"]
+    assert (await backend.log_streams.get(answer["id"]))["hmacSecret"] == rotated["hmacSecret"]
+
+
+async def test_a_stream_goes_and_nothing_listens_any_more(backend: Backend, receiver: Receiver) -> None:
+    listeners = len(backend.runner.log._listeners)
+    id = (await backend.log_streams.create(webhook(receiver), None))["id"]
+    await started(backend, id)
+    assert len(backend.runner.log._listeners) == listeners + 1
+    assert await refused(backend.log_streams.create(webhook(receiver), None)) == "LogStreamAlreadyExists"
+    await backend.log_streams.delete(id, "ann")
+    await until_gone(backend, id)
+    await followed(backend)
+    assert len(backend.runner.log._listeners) == listeners
+    assert await refused(backend.log_streams.get(id)) == "InvalidLogStreamId"
+
+
+async def test_it_outlives_the_server(tmp_path: Path, receiver: Receiver) -> None:
+    async with opened(tmp_path) as backend:
+        await backend.deploy(PUSH)
+        id = (await backend.log_streams.create(webhook(receiver), None))["id"]
+        await started(backend, id)
+    async with opened(tmp_path) as backend:
+        await started(backend, id)
+        await backend.query(client_call("app:hello", {}))
+        await receiver.until(lambda: "function_execution" in receiver.topics())
+    assert receiver.topics().count("verification") == 1
+
+
+async def test_every_node_sends_its_own(tmp_path: Path, receiver: Receiver) -> None:
+    async with backend_nodes(tmp_path, "a", "b") as (a, b):
+        await a.deploy(PUSH)
+        id = (await b.log_streams.create(webhook(receiver), None))["id"]
+        for node in (a, b):
+            await started(node, id)
+        for node in (a, b):
+            await node.mutation(client_call("app:boom", {}))
+        await receiver.until(lambda: receiver.topics().count("function_execution") == 2)
+        requests = {event["function"]["request_id"] for event in receiver.events if "function" in event}
+        assert len(requests) == 2
+        assert receiver.topics().count("verification") == 1
+
+
+async def test_dashboards_are_told_and_readers_get_no_secrets(backend: Backend, receiver: Receiver) -> None:
+    answer = await backend.log_streams.create(webhook(receiver), "ann")
+    await status(backend, answer["id"], "active")
+
+    async def rows(identity: Identity) -> Any:
+        call = client_call("_system/frontend/listConfiguredSinks", {}, identity)
+        return loads((await backend.query(call)).value_json)
+
+    [row] = await rows(Identity.admin())
+    assert row["status"] == {"type": "active"}
+    assert row["config"]["hmacSecret"] == answer["hmacSecret"]
+    assert row["config"]["type"] == "webhook"
+    assert (await rows(Identity.admin(read_only=True)))[0]["config"]["hmacSecret"] == ""
+
+
+async def test_the_queue_never_grows_and_what_is_lost_is_counted(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = asyncio.Event()
+
+    async def hold(_: float) -> None:
+        await held.wait()
+
+    receiver.statuses = [500]
+    config = Webhook(url=str(receiver.server.make_url("/")), format="json", hmac_secret="00")
+    sink = LogSink(config, deployment_metadata("d"), hold)
+
+    def entry(number: int) -> ExecutionEntry:
+        lines = (LogLine("LOG", ("x",), 1),)
+        return ExecutionEntry("Completion", "Query", "m:f", 1.0, lines, str(number), "e")
+
+    sink.put(entry(0))
+    await receiver.until(lambda: len(receiver.requests) == 1)  # now it waits before it tries again
+    for number in range(1, QUEUED):
+        sink.put(entry(number))
+    assert sink._waiting == QUEUED
+    assert sink.dropped == 2 * (QUEUED - 1) - QUEUED
+    held.set()
+    await receiver.until(lambda: len(receiver.requests) == 2 + QUEUED // 128)
+    assert all(len(orjson.loads(body)) <= 128 for _, _, body in receiver.requests)
+    assert receiver.events[-1]["function"]["request_id"] == str(QUEUED - 1)
+    await sink.close()

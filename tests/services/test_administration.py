@@ -22,6 +22,15 @@ from parabola.values.errors import BadRequest, NotFound
 from services.archive_driver import call, insert, opened, push_schema, tables
 
 NS = 1_000_000_000
+FLOAT = {"type": "Float64", "float64Range": {"hasSpecialValues": False}}
+SHAPE = {
+    "type": "Object",
+    "fields": [
+        {"fieldName": "_creationTime", "optional": False, "shape": FLOAT},
+        {"fieldName": "_id", "optional": False, "shape": {"type": "Id", "tableName": "t"}},
+        {"fieldName": "n", "optional": False, "shape": FLOAT},
+    ],
+}
 
 
 @pytest.fixture
@@ -148,10 +157,10 @@ async def test_tables_of_a_component_are_its_own(backend: Backend) -> None:
     a = await id_of(backend, "a")
     await insert(backend, "t", {"n": 1})
     await backend.database.transact(lambda tx: tx.view(a).insert("t", {"n": 1}), source="test")
-    assert await backend.administration.shapes(a) == {"t": {"type": "Unknown"}}
+    assert await backend.administration.shapes(a) == {"t": SHAPE}
     await backend.administration.delete_tables(["t"], a)
     assert await backend.administration.shapes(a) == {}
-    assert await backend.administration.shapes() == {"t": {"type": "Unknown"}}
+    assert await backend.administration.shapes() == {"t": SHAPE}
     with pytest.raises(NotFound, match="There is no component with the id"):
         await backend.administration.delete_tables(["t"], "nobody")
 
@@ -214,3 +223,28 @@ async def test_a_job_whose_component_is_unmounted_fails_when_it_is_due(backend: 
         type="failed", error="Couldn't find JavaScript module 'm.js'. Did you forget to run `npx convex dev`?"
     )
     assert "Couldn't find Python module 'n.py'" in str((await state(backend, "", ids[1])).error)
+
+
+async def test_all_jobs_of_a_component_are_forgotten_and_no_others(backend: Backend) -> None:
+    a = await id_of(backend, "a")
+    for _ in range(3):
+        await add_job(backend, a, later(backend, 3600))
+    own = await add_job(backend, "", later(backend, 3600))
+    await backend.administration.delete_jobs(a, "ann")
+    assert await system_rows(backend.database.begin().view(a), JOBS) == []
+    assert (await state(backend, "", own)).type == "pending"
+    event = (await system_rows(backend.database.begin(), "_deployment_audit_log"))[-1].value
+    assert (event["action"], event["author"]) == ("delete_scheduled_jobs_table", "ann")
+    assert event["metadata"] == {"component_id": a, "component": "a"}
+
+
+async def test_large_documents_are_looked_at_as_far_as_a_transaction_may_read(backend: Backend) -> None:
+    for _ in range(4):
+        await insert(backend, "large", *({"b": b"x" * 900_000} for _ in range(8)))
+    fields = (await backend.administration.shapes())["large"]["fields"]
+    assert [field["fieldName"] for field in fields] == ["_creationTime", "_id", "b"]
+
+
+async def test_a_table_without_documents_has_no_shape(backend: Backend) -> None:
+    await push_schema(backend, '"t": define_table({"n": v.float64()})')
+    assert await backend.administration.shapes() == {"t": {"type": "Never"}}

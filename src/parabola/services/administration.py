@@ -18,7 +18,8 @@ from parabola.functions.deployed.component_rows import (
 )
 from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.function_handles import remove_handles
-from parabola.services.jobs.scheduled_jobs import CancelsItself, cancel_job, pending_jobs
+from parabola.services.document_shapes import sampled_shape
+from parabola.services.jobs.scheduled_jobs import CancelsItself, cancel_job, pending_jobs, remove_jobs
 from parabola.values.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
@@ -91,14 +92,22 @@ class Administration:
         await self._database.transact(write, source=_SOURCE)
 
     async def shapes(self, component: str = "") -> dict[str, Any]:
-        """What the documents of each table look like, as far as that is known: whether there are any."""
+        """What the documents of each table look like, as far as the oldest and the newest tell."""
         tx = self._database.begin()
         await _path_of(tx, component)
-        return {
-            table.name: {"type": "Unknown" if await tx.view(component).count(table.name) else "Never"}
-            for table in tx.registry.tables(component)
-            if table.state == "active" and not table.is_system
-        }
+        registry = tx.registry
+
+        def table_of(number: int) -> str | None:
+            named = registry.table_name_in(component, number)
+            return None if named is None else named[0]
+
+        shapes = {}
+        for table in registry.tables(component):
+            if table.state == "active" and not table.is_system:
+                # Each has a transaction of its own, and so all that one may read.
+                view = self._database.begin(ts=tx.begin_ts).view(component)
+                shapes[table.name] = await sampled_shape(view, table.name, table_of)
+        return shapes
 
     async def indexes(self, component: str = "") -> list[dict[str, Any]]:
         """The declared indexes of every table, with how far those are that are being filled."""
@@ -156,6 +165,23 @@ class Administration:
         while count := await self._database.transact(write, source=_SOURCE):
             total += count
         return total
+
+    async def delete_jobs(self, component: str = "", author: str | None = None) -> None:
+        """Forget all jobs that a component has scheduled, those too that have ended. What runs goes on, and
+        is not run again. `author` is the name in the administrator's key. Raises `NotFound`.
+        """
+
+        async def note(root: Transaction) -> None:
+            path = await _path_of(root, component)
+            event = {"component_id": component or None, "component": path}
+            await record_event(root, "delete_scheduled_jobs_table", author=author, **event)
+
+        async def write(root: Transaction) -> int:
+            return await remove_jobs(root.view(component), _BATCH)
+
+        await self._database.transact(note, source=_SOURCE)
+        while await self._database.transact(write, source=_SOURCE):
+            pass
 
 
 def _below(id: str, rows: Sequence[ComponentRow]) -> set[str]:

@@ -14,6 +14,17 @@ from parabola.functions.deployed.component_rows import component_ids, create_unm
 from parabola.services.sign_in.admin_keys import make_admin_key
 from server.test_every_route import KEY, SECRET, serving
 
+SHAPE = {
+    "type": "Object",
+    "fields": [
+        {
+            "fieldName": "_creationTime",
+            "optional": False,
+            "shape": {"type": "Float64", "float64Range": {"hasSpecialValues": False}},
+        },
+        {"fieldName": "_id", "optional": False, "shape": {"type": "Id", "tableName": "t"}},
+    ],
+}
 READER = make_admin_key("every", SECRET, read_only=True)
 
 
@@ -56,15 +67,29 @@ async def component(served: Served) -> str:
 
 async def test_tables_of_the_app_or_of_a_component_are_deleted(served: Served) -> None:
     a = await component(served)
-    assert await served.get("/api/shapes2") == {"t": {"type": "Unknown"}}
+    assert await served.get("/api/shapes2") == {"t": SHAPE}
     assert await served.post("/api/delete_tables", tableNames=["t"], componentId=a) == (200, "")
     assert await served.get("/api/shapes2", component=a) == {}
-    assert await served.get("/api/shapes2") == {"t": {"type": "Unknown"}}
+    assert await served.get("/api/shapes2") == {"t": SHAPE}
     assert await served.post("/api/delete_tables", tableNames=["t"]) == (200, "")
     assert await served.get("/api/shapes2") == {}
     assert await served.get("/api/get_indexes") == {"indexes": []}
     assert await served.post("/api/delete_tables", tableNames=["t"]) == (404, "TableNotFound")
     assert await served.post("/api/delete_tables", tableNames=[1]) == (400, "BadJsonBody")
+
+
+async def test_all_jobs_are_forgotten(served: Served) -> None:
+    a = await component(served)
+    assert await served.post("/api/delete_scheduled_functions_table", componentId=a) == (200, "")
+    assert await served.post("/api/delete_scheduled_functions_table", componentId=None) == (200, "")
+    assert await served.post("/api/delete_scheduled_functions_table", componentId="x") == (
+        404,
+        "ComponentNotFound",
+    )
+    assert await served.post("/api/delete_scheduled_functions_table", READER) == (
+        403,
+        "OperationNotPermitted",
+    )
 
 
 async def test_a_component_is_deleted_once(served: Served) -> None:

@@ -33,6 +33,7 @@ def routes(backend: AdministeredBackend) -> list[web.RouteDef]:
         web.post("/api/delete_tables", api.delete_tables),
         web.post("/api/cancel_job", api.cancel_job),
         web.post("/api/cancel_all_jobs", api.cancel_all_jobs),
+        web.post("/api/delete_scheduled_functions_table", api.delete_jobs),
         web.get("/api/shapes2", api.shapes),
         web.get("/api/get_indexes", api.indexes),
     ]
@@ -87,8 +88,15 @@ class AdministrationApi:
         )
         return web.Response()
 
+    async def delete_jobs(self, request: web.Request) -> web.Response:
+        """Forget all jobs that a component has scheduled."""
+        author = (await require_writer(request, self._backend, "WriteData")).admin_name
+        fields = read_object(await read_json(request), componentId=_Optional)
+        await self._backend.administration.delete_jobs(fields["componentId"] or "", author)
+        return web.Response()
+
     async def shapes(self, request: web.Request) -> web.Response:
-        """What is known of the documents of each table."""
+        """What the documents of each table look like."""
         await require_admin(request, self._backend)
         component = request.query.get("component", "")
         return web.json_response(await self._backend.administration.shapes(component))

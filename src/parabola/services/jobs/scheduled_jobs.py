@@ -48,6 +48,7 @@ __all__ = [
     "pending_jobs",
     "postpone_job",
     "remove_ended_jobs",
+    "remove_jobs",
     "schedule_job",
     "start_job",
     "target_of",
@@ -221,6 +222,15 @@ async def remove_ended_jobs(tx: Transaction, before_ms: float, limit: int) -> in
         ],
         "order": "asc",
     }
+    rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
+    for row in rows:
+        await tx.delete_system(row.id)
+    return len(rows)
+
+
+async def remove_jobs(tx: Transaction, limit: int) -> int:
+    """Remove jobs, whatever their state; how many there were, at most `limit`."""
+    source = {"type": "FullTableScan", "tableName": JOBS, "order": "asc"}
     rows = await tx.query_system({"source": source, "operators": [{"limit": limit}]}).collect()
     for row in rows:
         await tx.delete_system(row.id)

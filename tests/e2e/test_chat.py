@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -99,7 +100,10 @@ def test_two_people_use_everything(
         (job,) = server.run("_system/frontend/listCronJobs", {"componentId": None})  # type: ignore[misc]
         spec = job["cronSpec"]
         module = {"chat-python": "cleanup.py", "chat-typescript": "cleanup.js"}[example]
-        assert (spec["udfPath"], json.loads(spec["udfArgs"])) == (f"{module}:old", [{"days": 30}])
+        assert (spec["udfPath"], json.loads(base64.b64decode(spec["udfArgs"]))) == (
+            f"{module}:old",
+            [{"days": 30}],
+        )
         file = json.loads(seen)["file"]
         with urllib.request.urlopen(file) as response:
             assert response.headers["Content-Type"] == "image/svg+xml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,7 +25,8 @@ from services.archive_driver import opened
 
 Client = TestClient[web.Request, web.Application]
 NOTES = """
-from parabola import mutation, query
+import asyncio
+from parabola import action, mutation, query
 
 @mutation
 async def add(ctx, text: str) -> None:
@@ -33,6 +35,10 @@ async def add(ctx, text: str) -> None:
 @query
 async def list(ctx) -> int:
     return len(await ctx.db.query("notes").collect())
+
+@action
+async def wait(ctx) -> None:
+    await asyncio.sleep(60)
 
 @query
 async def fail(ctx) -> None:
@@ -167,3 +173,48 @@ async def test_entries_of_the_log_say_what_was_used(backend: Backend, client: Cl
     assert usage["notes:add"]["databaseWriteDocuments"] == 1
     assert usage["notes:list"]["databaseReadDocuments"] == 1
     assert usage["notes:list"]["databaseReadBytes"] > 0
+
+
+async def asked(client: Client, path: str, **query: str) -> Any:
+    answer = await client.get(f"/api/app_metrics/{path}", params={"window": window(), **query})
+    return await answer.json()
+
+
+async def test_rows_are_counted_by_table(backend: Backend, client: Client) -> None:
+    await run(backend, "notes:add", "notes:add", text="x")
+    [[_, written]] = await asked(client, "table_rate", name="notes", metric="rowsWritten")
+    [[_, others]] = await asked(client, "table_rate", name="others", metric="rowsWritten")
+    [[_, read]] = await asked(client, "table_rate", name="notes", metric="rowsRead")
+    assert (written, others, read) == (2, 0, None)
+    assert (await asked(client, "table_rate", name="notes", metric="x"))["code"] == "BadQueryArgs"
+
+
+async def test_who_had_live_queries_run_again_is_counted(backend: Backend, client: Client) -> None:
+    assert await asked(client, "subscription_invalidations_top_k") == []
+    live = backend.live_query(client_call("notes:list", {}))
+    await run(backend, "notes:add", text="nobody holds what this would end")
+    for _ in range(2):
+        await live.result_at(backend.durable_ts)
+        await run(backend, "notes:add", text="x")
+    [[key, [[_, count]]]] = await asked(client, "subscription_invalidations_top_k")
+    assert (key, count) == ("notes:add:notes", 2)
+    [[key, _]] = await asked(client, "subscription_invalidations_top_k", udfPath="notes:add")
+    assert key == "notes"
+    assert await asked(client, "subscription_invalidations_top_k", udfPath="notes:other") == []
+    live.close()
+
+
+async def test_what_runs_and_what_is_due_is_looked_at_each_minute(backend: Backend, client: Client) -> None:
+    observations = backend.observations
+    call = asyncio.create_task(backend.action(client_call("notes:wait", {})))
+    async with asyncio.timeout(30):
+        while not backend.running.places:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0)
+    await observations.run_once()
+    call.cancel()
+    found = await asked(client, "function_concurrency")
+    assert {key: points[0][1] for key, points in found.items()} == {
+        "outstanding_functions:isolate:Action:running": 1
+    }
+    [[_, lag]] = await asked(client, "scheduled_job_lag")
+    assert lag == 0

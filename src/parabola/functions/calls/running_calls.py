@@ -61,6 +61,11 @@ class RunningCalls:
             if not each.depth
         ]
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Where each call runs that no other one has made: the runtime, and the kind of function."""
+        return [(each.spec.runtime, each.kind) for each in self._executions.values() if not each.depth]
+
     def cut(self) -> list[RunningCall]:
         """End everything that runs, and whatever begins from now on, with `ServerShutdown`; what that was."""
         self._is_cut = True

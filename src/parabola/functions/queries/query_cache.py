@@ -217,6 +217,8 @@ class QueryCache:
         self.executions = 0
         """Runs so far: what tests and metrics count."""
         self.reruns = RerunWatch(database.write_log)
+        self.on_ended: Callable[[CachedResult, int], None] = lambda _cached, _ts: None
+        """Called when the commit at a time has ended a result that somebody holds."""
         self.hits: dict[tuple[str, FunctionPath], CacheHits] = {}
         """By component (its path) and function."""
 
@@ -468,6 +470,7 @@ class QueryCache:
         self._remove_unheld(cached)
         if cached.holders:
             self.reruns.note(cached, ts)
+            self.on_ended(cached, ts)
         holders, cached.holders = cached.holders, set()
         for holder in holders:
             holder.invalidated()

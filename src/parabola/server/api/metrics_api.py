@@ -12,7 +12,8 @@ from parabola.server.http.carried import RULES
 from parabola.server.http.credentials import require_admin
 from parabola.server.served_backend import ServedBackend
 from parabola.services.observability.function_metrics import Metric, NamedFunction, Runs
-from parabola.services.observability.observations import Observations
+from parabola.services.observability.minute_counts import MAX_NAMES
+from parabola.services.observability.observations import LAG, Observations
 from parabola.services.observability.time_series import (
     Point,
     Window,
@@ -48,6 +49,10 @@ def routes(backend: ObservedBackend) -> list[web.RouteDef]:
         web.get("/api/app_metrics/failure_percentage_top_k", api.most_failures),
         web.get("/api/app_metrics/cache_hit_percentage_top_k", api.most_cached),
         web.get("/api/app_metrics/function_call_count_top_k", api.most_called),
+        web.get("/api/app_metrics/subscription_invalidations_top_k", api.most_invalidations),
+        web.get("/api/app_metrics/table_rate", api.table_rate),
+        web.get("/api/app_metrics/scheduled_job_lag", api.job_lag),
+        web.get("/api/app_metrics/function_concurrency", api.concurrency),
     ]
 
 
@@ -98,14 +103,60 @@ class MetricsApi:
         """The functions that were called most, with how often."""
         return await self._top(request, "invocations", call_series)
 
+    async def most_invalidations(self, request: web.Request) -> web.Response:
+        """Which mutations had live queries run again most, by writing into which table: under
+        `mutation:table`, or under the table for one mutation, which the request names.
+        """
+        await require_admin(request, self._backend)
+        window, most = _window(request), _number_of(request)
+        path = request.query.get("path") or request.query.get("udfPath")
+        writer = str(parse_path(path)) if path else None
+        counts = self._backend.observations.tables.invalidations
+        found = [name for name in counts.top(window, MAX_NAMES) if writer in (None, name.writer)]
+        return _answer(
+            [
+                [
+                    name.table if writer is not None else f"{name.writer}:{name.table}",
+                    _points(counts.series(name, window)),
+                ]
+                for name in found[:most]
+            ]
+        )
+
+    async def table_rate(self, request: web.Request) -> web.Response:
+        """How many rows of a table were written. What is read is counted by function, not by table."""
+        await require_admin(request, self._backend)
+        window, name = _window(request), request.query.get("name")
+        metric = request.query.get("metric", "rowsWritten")
+        if not name or metric not in ("rowsRead", "rowsWritten"):
+            raise BadRequest("Give ?name=TABLE and ?metric=rowsRead or rowsWritten", code="BadQueryArgs")
+        if metric == "rowsRead":
+            return _series([(start, None) for start, _ in window.divided(())])
+        return _series(self._backend.observations.tables.rows_written.series(name, window))
+
+    async def job_lag(self, request: web.Request) -> web.Response:
+        """For how many seconds jobs have been due that have not begun; nothing where nobody has looked."""
+        await require_admin(request, self._backend)
+        lag = self._backend.observations.job_lag
+        return _series(lag.series(LAG, _window(request), none=None))
+
+    async def concurrency(self, request: web.Request) -> web.Response:
+        """How many calls ran at a time, by runtime and kind, as it was each minute."""
+        await require_admin(request, self._backend)
+        running, window = self._backend.observations.running, _window(request)
+        return _answer(
+            {
+                f"outstanding_functions:{name}:running": _points(running.series(name, window))
+                for name in running.names()
+            }
+        )
+
     async def _top(self, request: web.Request, metric: Metric, series: Any) -> web.Response:
         await require_admin(request, self._backend)
-        window, most = _window(request), request.query.get("k", "5")
-        if not most.isdecimal() or not 0 < int(most) <= _MOST:
-            raise BadRequest(f"k must be a number from 1 to {_MOST}", code="BadQueryArgs")
+        window, most = _window(request), _number_of(request)
         observations = self._backend.observations
         observations.catch_up()
-        found = top(observations.functions.runs, metric, window, int(most))
+        found = top(observations.functions.runs, metric, window, most)
         if series is _share_cached:
             found = [(function, runs) for function, runs in found if function.kind == "Query"]
         return _answer(
@@ -136,6 +187,14 @@ def _share_cached(runs: Runs, _: Metric, window: Window) -> list[Point]:
 
 def _shown(function: NamedFunction) -> str:
     return f"{function.component}/{function.name}" if function.component else function.name
+
+
+def _number_of(request: web.Request) -> int:
+    """How many are asked for."""
+    most = request.query.get("k", "5")
+    if not most.isdecimal() or not 0 < int(most) <= _MOST:
+        raise BadRequest(f"k must be a number from 1 to {_MOST}", code="BadQueryArgs")
+    return int(most)
 
 
 def _window(request: web.Request) -> Window:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.processes.host_watchdog import process_memory_bytes
 from parabola.services.jobs.scheduled_jobs import pending_jobs
 from parabola.services.observability.function_metrics import FunctionMetrics, NamedFunction
+from parabola.services.observability.minute_counts import MinuteCounts
+from parabola.services.observability.table_metrics import TableMetrics
 from parabola.services.retention import Retention
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
+    from parabola.database.commits.write_set import WriteSet
     from parabola.functions.engine import FunctionRunner
 
-__all__ = ["Gauge", "Observations"]
+__all__ = ["LAG", "Gauge", "Observations"]
 
 _MINUTE: Final = 60.0
+LAG: Final = "lag"
 
 
 class Gauge(NamedTuple):
@@ -46,6 +52,12 @@ class Observations(Retention):
         self.functions = FunctionMetrics(self._is_deployed)
         self.lost_races = database.lost_races
         self._commits = 0
+        self.tables = TableMetrics(database)
+        cache.on_ended = self.tables.note_ended
+        self.job_lag: MinuteCounts[str] = MinuteCounts(max)
+        """Seconds for which jobs are overdue, under `LAG`."""
+        self.running: MinuteCounts[str] = MinuteCounts(max)
+        """How many calls ran when it was looked at, by runtime and kind, such as `node:Action`."""
         self._undo = [runner.log.listen(self.functions.count), database.on_commit(self._count_commit)]
         self.gauges: list[Gauge] = [
             Gauge("parabola_commits_total", "Commits that are durable.", lambda: self._commits, True),
@@ -68,13 +80,18 @@ class Observations(Retention):
         await super().close()
 
     async def run_once(self) -> None:
-        """Take over the hits of the query cache, for the minute that is now."""
+        """Take over the hits of the query cache, and look at what runs and what is due, for the minute that
+        is now.
+        """
         self.catch_up()
+        minute = self._minute()
+        for place, number in Counter(map(_place, self._runner.running.places)).items():
+            self.running.add(place, minute, float(number))
+        self.job_lag.add(LAG, minute, await self.job_lag_seconds())
 
     def catch_up(self) -> None:
         """What is counted elsewhere, as it is now."""
-        minute = int(self._database.now_ts() // 60_000_000_000)
-        self.functions.count_hits(self._runner.query_cache.hits, minute)
+        self.functions.count_hits(self._runner.query_cache.hits, self._minute())
 
     async def job_lag_seconds(self) -> float:
         """For how long the next scheduled function of the app has been due; 0 while it is not."""
@@ -102,14 +119,25 @@ class Observations(Retention):
         except BadRequest:
             return False
 
-    def _count_commit(self, write_set: object, ts: int) -> None:
+    def _count_commit(self, write_set: WriteSet, ts: int) -> None:
         self._commits += 1
+        self.tables.note_commit(write_set, ts, self._minute())
+
+    def _minute(self) -> int:
+        """The minute that is now, since 1970."""
+        return int(self._database.now_ts() // 60_000_000_000)
 
     def _lanes(self) -> float:
         return self.lost_races.lanes
 
     def _runs(self) -> float:
         return self._runner.query_cache.executions
+
+
+def _place(place: tuple[str, str]) -> str:
+    """Where a call runs, in the words of the official dashboard, which has none for Python."""
+    runtime, kind = place
+    return f"{'node' if runtime == 'node' else 'isolate'}:{KIND_TITLES[kind]}"
 
 
 def _sizes(file: Path | None) -> list[Gauge]:

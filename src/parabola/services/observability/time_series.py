@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from parabola.services.observability.latencies import Latencies
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
-    from parabola.services.observability.function_metrics import Metric, Minute, NamedFunction, Runs
+    from parabola.services.observability.function_metrics import Metric, NamedFunction, Runs
 
 __all__ = ["Point", "Window", "call_series", "latency_series", "share_series", "top"]
 
@@ -21,6 +21,16 @@ MAX_PARTS: Final = 1_000
 
 Point = tuple[float, float | None]
 """When a part begins, in seconds since 1970, and its value; None where nothing ran."""
+
+
+class Numbered(Protocol):
+    """What happened in one minute. `number`: minutes since 1970."""
+
+    @property
+    def number(self) -> int: ...
+
+
+AMinute = TypeVar("AMinute", bound=Numbered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +60,10 @@ class Window:
             )
         return window
 
-    def divided(self, minutes: Iterable[Minute]) -> list[tuple[float, list[Minute]]]:
+    def divided(self, minutes: Iterable[AMinute]) -> list[tuple[float, list[AMinute]]]:
         """Each part's beginning with the minutes that began in it."""
         length = (self.end - self.start) / self.parts
-        parts: list[tuple[float, list[Minute]]] = [
+        parts: list[tuple[float, list[AMinute]]] = [
             (self.start + place * length, []) for place in range(self.parts)
         ]
         for minute in minutes:

@@ -40,6 +40,7 @@ def log() -> MemoryLogServer:
 
 def moves_of(database: Database, log: MemoryLogServer, network: Network | None = None) -> Moves:
     async def open_log(role: NewRole) -> SharedLog:
+        await asyncio.sleep(0)
         return MemoryLog(log, role.node or "", network)
 
     return Moves(database, open_log, "s3://bucket")
@@ -98,6 +99,49 @@ async def test_files_in_a_data_directory_are_in_the_way(database: Database, log:
     await database.transact(lambda tx: tx.insert_system("_file_storage", row), source="upload")
     with pytest.raises(Conflict, match="--include-file-storage"):
         await moves.promote(NewRole("postgresql://nowhere", "a", "s3://another"))
+    await moves.promote(ROLE)
+    await moves.changed
+    await moves.close()
+
+
+async def test_a_file_that_is_stored_during_a_move_to_another_place_ends_it(
+    database: Database, log: MemoryLogServer
+) -> None:
+    moves = moves_of(database, log)
+    row = {"storageId": "f", "key": "f", "sha256": b"", "size": 1.0}
+    await moves.promote(NewRole("postgresql://nowhere", "a", "s3://another"))
+    await database.transact(lambda tx: tx.insert_system("_file_storage", row), source="upload")
+    await ended(moves)
+    assert moves.status()["code"] == "LocalFiles"
+    await insert(database, "t", {"n": 11.0})
+    await moves.promote(ROLE)
+    await moves.changed
+    await moves.close()
+
+
+async def test_of_two_moves_at_once_one_is_refused(database: Database, log: MemoryLogServer) -> None:
+    moves = moves_of(database, log)
+    outcomes = await asyncio.gather(*(moves.promote(ROLE) for _ in range(2)), return_exceptions=True)
+    assert [type(each) for each in outcomes] == [type(None), Conflict]
+    await moves.changed
+    await moves.close()
+
+
+async def test_a_log_that_cannot_be_opened_leaves_another_move_free(
+    database: Database, log: MemoryLogServer
+) -> None:
+    answers = [LogUnreachable("nobody answers"), MemoryLog(log, "a")]
+
+    async def open_log(role: NewRole) -> SharedLog:
+        await asyncio.sleep(0)
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    moves = Moves(database, open_log, "s3://bucket")
+    with pytest.raises(LogUnreachable):
+        await moves.promote(ROLE)
     await moves.promote(ROLE)
     await moves.changed
     await moves.close()

@@ -36,12 +36,18 @@ _MOVED: Final = "The data of this server have just moved, and are being opened a
 
 
 @asynccontextmanager
-async def promoted(database: Database, log: SharedLog, copied: Callable[[int], None]) -> AsyncIterator[None]:
+async def promoted(
+    database: Database,
+    log: SharedLog,
+    copied: Callable[[int], None],
+    check: Callable[[], None] = lambda: None,
+) -> AsyncIterator[None]:
     """Makes the log that of this data, and its store the first copy. Inside nothing is written here any more:
     the store is to be closed, and opened again as a node.
 
-    `copied` hears of documents that were copied. Raises `UnusableData` where the log has entries, and
-    `LogUnreachable`; then nothing has changed here.
+    `copied` hears of documents that were copied; `check` is called when nothing more is written, and what it
+    raises ends the move. Raises `UnusableData` where the log has entries, and `LogUnreachable`; then nothing
+    has changed here.
     """
     await log.begin_founding()
     ts = database.durable_ts
@@ -57,6 +63,7 @@ async def promoted(database: Database, log: SharedLog, copied: Callable[[int], N
             count = 1
             while count:
                 ts, count = await _ship(database, log, ts, copied)
+            check()
             await _found(database, log)
             database.give_up(DataMoved(_MOVED))
             yield

@@ -86,18 +86,27 @@ class Moves:
         if database.is_shared:
             raise Conflict("This server is a node of a shared log already.", code="IsNode")
         role = replace(role, file_storage=role.file_storage or self._file_storage)
-        if role.file_storage != self._file_storage and self._has_files():
-            raise Conflict(
-                "Files are stored where other nodes cannot reach them. Start this server with --file-storage "
-                "s3://bucket/prefix and import an export made with --include-file-storage; then promote it.",
-                code="LocalFiles",
-            )
-        log = await self._open_log(role)
+
+        def check_files() -> None:
+            if role.file_storage != self._file_storage and self._has_files():
+                raise Conflict(
+                    "Files are stored where other nodes cannot reach them. Start this server with "
+                    "--file-storage s3://bucket/prefix and import an export made with "
+                    "--include-file-storage; then promote it.",
+                    code="LocalFiles",
+                )
 
         def copied(count: int) -> None:
             self._copied += count
 
-        self._begin(promoted(database, log, copied), role, log)
+        check_files()
+        self._state = "copying"  # from here on another move is refused
+        try:
+            log = await self._open_log(role)
+        except BaseException:
+            self._state = "none"
+            raise
+        self._begin(promoted(database, log, copied, check_files), role, log)
 
     async def demote(self) -> None:
         """Begins to take the data out of the log, and returns; `status` tells of the rest."""

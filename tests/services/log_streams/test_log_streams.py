@@ -273,6 +273,21 @@ async def test_every_node_sends_its_own(tmp_path: Path, receiver: Receiver) -> N
         assert receiver.topics().count("verification") == 1
 
 
+async def test_what_administrators_do_is_told_once(tmp_path: Path, receiver: Receiver) -> None:
+    async with backend_nodes(tmp_path, "a", "b") as (a, b):
+        id = (await a.log_streams.create(webhook(receiver, topics=["audit_log"]), None))["id"]
+        for node in (a, b):
+            await started(node, id)
+        await b.change_environment({"A": "1"})
+        await b.pause("ann")
+        await receiver.until(lambda: len(receiver.events) == 3)
+        _, variable, pause = receiver.events
+        assert variable["audit_log_action"] == "create_environment_variable"
+        assert orjson.loads(variable["audit_log_metadata"])["variable_name"] == "A"
+        assert pause["topic"] == "audit_log"
+        assert orjson.loads(pause["audit_log_metadata"])["new_state"] == "paused"
+
+
 async def test_dashboards_are_told_and_readers_get_no_secrets(backend: Backend, receiver: Receiver) -> None:
     answer = await backend.log_streams.create(webhook(receiver), "ann")
     await status(backend, answer["id"], "active")

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import orjson
+
+from parabola.values.encoding import encode
+
 if TYPE_CHECKING:
+    from parabola.functions.deployed.deployment_events import DeploymentEvent
     from parabola.functions.outcomes.execution_log import ExecutionEntry
     from parabola.functions.outcomes.logs import LogLine
 
-__all__ = ["Event", "deployment_metadata", "events_of", "verification"]
+__all__ = ["Event", "administration", "deployment_metadata", "events_of", "verification"]
 
 Event: TypeAlias = dict[str, Any]
 
@@ -67,6 +72,16 @@ def deployment_metadata(instance_name: str) -> Mapping[str, Any]:
 def verification(now_ms: float) -> Event:
     """The first event, by which a stream shows that it takes some."""
     return {"timestamp": int(now_ms), "topic": "verification", "message": "Convex connection test"}
+
+
+def administration(row: DeploymentEvent) -> Event:
+    """What an administrator has done, by the row that tells of it."""
+    return {
+        "timestamp": int(row.creation_time),
+        "topic": "audit_log",
+        "audit_log_action": row.action,
+        "audit_log_metadata": orjson.dumps(encode(row.metadata)).decode(),
+    }
 
 
 def events_of(entry: ExecutionEntry) -> Iterator[Event]:

@@ -15,6 +15,7 @@ from parabola.services.threads import in_thread
 
 if TYPE_CHECKING:
     from parabola.functions.outcomes.execution_log import ExecutionEntry
+    from parabola.services.log_streams.log_events import Event
     from parabola.services.log_streams.stream_configs import Config
     from parabola.services.log_streams.stream_requests import Post
 
@@ -37,15 +38,15 @@ class LogSink:
         self._deployment = deployment
         self._pace = pace_of(config)
         self._sleep = sleep
-        self._entries: deque[tuple[int, ExecutionEntry]] = deque()
+        self._entries: deque[tuple[int, ExecutionEntry | Event]] = deque()
         self._waiting = 0
         self._full = asyncio.Event()
         self._has_warned = False
         self._task = asyncio.create_task(self._run(), name=f"log stream to {config.type}")
 
-    def put(self, entry: ExecutionEntry) -> None:
-        """Take an entry of the execution log. Never waits."""
-        number = 1 + len(entry.log_lines)
+    def put(self, entry: ExecutionEntry | Event) -> None:
+        """Take an entry of the execution log, or an event. Never waits."""
+        number = 1 if isinstance(entry, dict) else 1 + len(entry.log_lines)
         self._entries.append((number, entry))
         self._waiting += number
         while self._waiting > QUEUED and len(self._entries) > 1:
@@ -73,7 +74,7 @@ class LogSink:
 
     async def _flush(self) -> None:
         """Send what waits, as many batches as the first entries make."""
-        entries: list[ExecutionEntry] = []
+        entries: list[ExecutionEntry | Event] = []
         taken = 0
         while self._entries and taken < self._pace.batch:
             number, entry = self._entries.popleft()
@@ -83,10 +84,11 @@ class LogSink:
         for number, post in await in_thread(self._posts, entries):
             await self._send(number, post)
 
-    def _posts(self, entries: list[ExecutionEntry]) -> list[tuple[int, Post]]:
+    def _posts(self, entries: list[ExecutionEntry | Event]) -> list[tuple[int, Post]]:
         """The requests that tell of entries, each with how many events it has."""
         config, most = self.config, self._pace.batch
-        events = [event for entry in entries for event in events_of(entry) if wants(config, event)]
+        told = ([entry] if isinstance(entry, dict) else events_of(entry) for entry in entries)
+        events = [event for each in told for event in each if wants(config, event)]
         batches = [events[start : start + most] for start in range(0, len(events), most)]
         return [(len(batch), request_of(config, batch, self._deployment)) for batch in batches]
 

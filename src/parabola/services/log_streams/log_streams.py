@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from parabola.functions.deployed.deployment_events import record_event
+from parabola.functions.deployed.deployment_events import DEPLOYMENT_EVENTS, DeploymentEvent, record_event
 from parabola.services.log_streams.delivery import FIRST_ATTEMPTS, DeliveryFailed, Sleep, deliver
-from parabola.services.log_streams.log_events import deployment_metadata, verification
+from parabola.services.log_streams.log_events import administration, deployment_metadata, verification
 from parabola.services.log_streams.log_sink import LogSink
 from parabola.services.log_streams.stream_configs import Webhook, changed_config, new_config, new_secret
 from parabola.services.log_streams.stream_requests import pace_of, request_of
@@ -34,6 +34,7 @@ from parabola.services.log_streams.stream_rows import (
 from parabola.values.errors import BadRequest, Conflict, ParabolaError
 
 if TYPE_CHECKING:
+    from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
     from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
@@ -60,7 +61,8 @@ class LogStreams:
         self._sinks: dict[str, LogSink] = {}
         self._asked: dict[str, tuple[LogStream, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
-        self._end: Callable[[], None] | None = None
+        self._undo: list[Callable[[], None]] = []
+        self._is_keeper = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -180,24 +182,36 @@ class LogStreams:
         for id, stream in active.items():
             if id not in self._sinks:
                 self._sinks[id] = LogSink(stream.config, self._deployment, self._sleep)
+        self._is_keeper = await self._database.members.is_keeper()
         self._listen()
         for stream in streams:
-            if stream.status in (PENDING, DELETING) and await self._database.members.is_keeper():
+            if self._is_keeper and stream.status in (PENDING, DELETING):
                 if stream.status == DELETING:
                     await self._database.transact(partial(_remove, stream.id), source=_SOURCE)
                 else:
                     self._ask(stream)
 
     def _listen(self) -> None:
-        if self._sinks and self._end is None:
-            self._end = self._log.listen(self._put)
-        elif not self._sinks and self._end is not None:
-            self._end()
-            self._end = None
+        if self._sinks and not self._undo:
+            self._undo = [self._log.listen(self._put), self._database.on_commit(self._put_administration)]
+        elif not self._sinks:
+            for undo in self._undo:
+                undo()
+            self._undo = []
 
     def _put(self, entry: ExecutionEntry) -> None:
         for sink in self._sinks.values():
             sink.put(entry)
+
+    def _put_administration(self, writes: WriteSet, ts: int) -> None:
+        """What administrators did; all nodes see it, so one of them tells."""
+        if not self._is_keeper:
+            return
+        for change in writes.changes:
+            if change.table.name == DEPLOYMENT_EVENTS and change.new is not None:
+                event = administration(DeploymentEvent.of(change.new))
+                for sink in self._sinks.values():
+                    sink.put(event)
 
     def _ask(self, stream: LogStream) -> None:
         """Have a stream show that it takes events, unless it is being asked."""

@@ -48,7 +48,7 @@ def promote(
         )
     if database_file is not None:
         database = read_secret_file(database_file, "address of the database", "InvalidDatabaseAddress")
-    target.confirm("move the data into a shared log", yes)
+    target.confirm("begin a shared log with the data", yes)
     body = {"database": database, "node": node, "fileStorage": file_storage}
     move(target.client(), "/api/parabola/promote", body, to_node=True)
     show_success(f"The server is node {node} now.")

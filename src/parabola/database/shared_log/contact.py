@@ -64,7 +64,10 @@ class Contact:
         if head is not None and head.is_closed is not self.is_closed:
             self.is_closed = head.is_closed
             if self.is_closed:
-                _log.error("the shared log is closed: this node serves nobody any more. Stop it.")
+                _log.error(
+                    "the shared log is closed: the deployment goes on at the server that was demoted. Unless "
+                    "this is that one, stop it: it serves nobody any more."
+                )
         self._tell(before)
 
     def lose(self) -> None:

@@ -126,7 +126,10 @@ class Session:
 
     def _unreachable(self, error: Exception) -> LogUnreachable:
         said = str(error) or type(error).__name__
-        return LogUnreachable(f"PostgreSQL at {place_of(self._url)} does not answer ({said}).")
+        return LogUnreachable(
+            f"PostgreSQL at {place_of(self._url)} does not answer ({said}). "
+            "Check that it runs, and that this machine reaches it there."
+        )
 
     def _drop(self) -> None:
         if self._connection is not None:

@@ -33,6 +33,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "export": "archive_export",
     "dashboard": "dashboard",
     "codegen": "codegen",
+    "pause": "pause",
+    "resume": "resume",
     "backup": "backup",
     "restore": "restore",
     "admin-key": "admin_key",

@@ -1,12 +1,6 @@
 import { useEffect, useState } from "react";
+import { request } from "./requests";
 import { useSession } from "../session/session";
-
-/** A GET of the deployment with the admin key. Throws in the server's words. */
-export async function ask<Answer>(key: string, path: string, signal?: AbortSignal): Promise<Answer> {
-  const answer = await fetch(path, { headers: { Authorization: `Convex ${key}` }, signal });
-  if (!answer.ok) throw new Error(((await answer.json()) as { message?: string }).message ?? answer.statusText);
-  return (await answer.json()) as Answer;
-}
 
 /**
  * What the server says at a path that nothing can subscribe to, asked for again and again while the page is in view; and
@@ -25,7 +19,7 @@ export function usePolled<Answer>(
     const look = async () => {
       try {
         if (!document.hidden) {
-          setAnswer(await ask<Answer>(key, path, stop.signal));
+          setAnswer(await request<Answer>(key, path, { signal: stop.signal }));
           setProblem(null);
         }
       } catch (error) {

@@ -1,6 +1,7 @@
 import { useQuery } from "convex/react";
 import { Download, Upload } from "lucide-react";
 import { type FormEvent, useState } from "react";
+import { request, requestBlob } from "../deployment/requests";
 import { type ExportRow, type ImportRow, system } from "../deployment/system";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/dialog";
@@ -30,13 +31,6 @@ export default function Archives() {
   );
 }
 
-async function post(key: string, path: string, body?: BodyInit): Promise<unknown> {
-  const answer = await fetch(path, { method: "POST", headers: { Authorization: `Convex ${key}` }, body });
-  const told = (await answer.json().catch(() => null)) as { message?: string } | null;
-  if (!answer.ok) throw new Error(told?.message ?? answer.statusText);
-  return told;
-}
-
 function Export() {
   const { key, readOnly } = useSession();
   const latest = useQuery(system.latestExport, { componentId: null });
@@ -45,9 +39,7 @@ function Export() {
   const isUnderWay = latest?.state === "requested" || latest?.state === "in_progress";
   const fetchArchive = (made: ExportRow) =>
     run(async () => {
-      const answer = await fetch(`/api/export/zip/${made._id}`, { headers: { Authorization: `Convex ${key}` } });
-      if (!answer.ok) throw new Error(((await answer.json()) as { message?: string }).message ?? answer.statusText);
-      const address = URL.createObjectURL(await answer.blob());
+      const address = URL.createObjectURL(await requestBlob(key, `/api/export/zip/${made._id}`));
       const link = Object.assign(document.createElement("a"), { href: address, download: `${made._id}.zip` });
       link.click();
       URL.revokeObjectURL(address);
@@ -66,7 +58,9 @@ function Export() {
         <Button
           kind="primary"
           disabled={readOnly || isRunning || isUnderWay}
-          onClick={() => void run(() => post(key, `/api/export/request/zip?includeStorage=${withFiles}`))}
+          onClick={() =>
+            void run(() => request(key, `/api/export/request/zip?includeStorage=${withFiles}`, { method: "POST" }))
+          }
         >
           Export all tables
         </Button>
@@ -117,7 +111,8 @@ function Import() {
       const query = new URLSearchParams({ format: format!, mode });
       if (!isArchive) query.set("tableName", table.trim());
       if (component?.path) query.set("componentPath", component.path);
-      const told = (await post(key, `/api/import?${query}`, file!)) as { numWritten: number };
+      const init = { method: "POST", body: file! };
+      const told = await request<{ numWritten: number }>(key, `/api/import?${query}`, init);
       setWritten(told.numWritten);
       setFile(null);
     });

@@ -1,6 +1,7 @@
 import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
 import { Upload } from "lucide-react";
 import { useRef, useState } from "react";
+import { answered } from "../deployment/requests";
 import { type StoredFile, system } from "../deployment/system";
 import { Button } from "../parts/button";
 import { Confirm, Dialog } from "../parts/dialog";
@@ -31,12 +32,8 @@ export default function Files() {
   const upload = (chosen: FileList | null) =>
     run(async () => {
       for (const file of chosen ?? []) {
-        const answer = await fetch(await uploadUrl({ componentId }), {
-          method: "POST",
-          headers: file.type === "" ? {} : { "Content-Type": file.type },
-          body: file,
-        });
-        if (!answer.ok) throw new Error(((await answer.json()) as { message?: string }).message ?? answer.statusText);
+        const headers: Record<string, string> = file.type === "" ? {} : { "Content-Type": file.type };
+        await answered(await fetch(await uploadUrl({ componentId }), { method: "POST", headers, body: file }));
       }
     });
 

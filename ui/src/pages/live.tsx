@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
-import { ask, usePolled } from "../deployment/use_polled";
+import { request } from "../deployment/requests";
+import { usePolled } from "../deployment/use_polled";
 import { Empty, Loading, Problem } from "../parts/states";
 import { Table } from "../parts/table";
 import { msOf, sizeText, Time } from "../parts/times";
@@ -130,7 +131,9 @@ function Reruns() {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const look = async () => {
       try {
-        const { reruns } = await ask<{ reruns: Rerun[] }>(key, `/api/parabola/reruns?after=${after}`, stop.signal);
+        const { reruns } = await request<{ reruns: Rerun[] }>(key, `/api/parabola/reruns?after=${after}`, {
+          signal: stop.signal,
+        });
         after = reruns.at(-1)?.ts ?? after;
         if (reruns.length > 0) setSeen((before) => [...reruns.toReversed(), ...before].slice(0, KEPT));
       } catch {

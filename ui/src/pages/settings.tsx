@@ -1,5 +1,6 @@
 import { useQuery } from "convex/react";
 import { type FormEvent, useEffect, useState } from "react";
+import { request } from "../deployment/requests";
 import { system } from "../deployment/system";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/dialog";
@@ -26,12 +27,8 @@ export default function Settings() {
 }
 
 async function send(key: string, path: string, body: unknown): Promise<void> {
-  const answer = await fetch(path, {
-    method: "POST",
-    headers: { Authorization: `Convex ${key}`, "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  if (!answer.ok) throw new Error(((await answer.json()) as { message?: string }).message ?? answer.statusText);
+  const headers = { "Content-Type": "application/json" };
+  await request(key, path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 function Variables() {

@@ -9,7 +9,7 @@ from parabola.values.validators.builder import v
 if TYPE_CHECKING:
     from parabola.database.query.evaluator import Page
 
-__all__ = ["COMPONENT", "PAGINATION", "page_answer", "page_options"]
+__all__ = ["COMPONENT", "PAGINATION", "created_between", "page_answer", "page_options"]
 
 PAGINATION: Final = v.object(
     {
@@ -25,6 +25,23 @@ PAGINATION: Final = v.object(
 
 COMPONENT: Final = v.optional(v.union(v.string(), v.null()))
 """`componentId`: null, absent or empty for the app itself."""
+
+
+def created_between(table: str, first: float | None, last: float | None, order: str) -> dict[str, Any]:
+    """The source of a query: the rows of a table that were made between two times in milliseconds, both
+    included, as far as they are given.
+    """
+    bounds = (("Gte", first), ("Lte", last))
+    return {
+        "type": "IndexRange",
+        "indexName": f"{table}.by_creation_time",
+        "range": [
+            {"type": bound, "fieldPath": "_creationTime", "value": time}
+            for bound, time in bounds
+            if time is not None
+        ],
+        "order": order,
+    }
 
 
 def page_options(pagination: dict[str, Any]) -> dict[str, Any]:

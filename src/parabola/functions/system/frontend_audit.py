@@ -8,7 +8,13 @@ from typing import Any, Final
 from parabola.database.model.documents import Document
 from parabola.functions.deployed.deployment_events import DEPLOYMENT_EVENTS
 from parabola.functions.outcomes.audit_lines import AUDIT_LINES, AuditRow
-from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
+from parabola.functions.system.arguments import (
+    COMPONENT,
+    PAGINATION,
+    created_between,
+    page_answer,
+    page_options,
+)
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.validators.builder import v
 
@@ -63,7 +69,9 @@ async def deployment_events(ctx: SystemContext, args: dict[str, Any]) -> Any:
         operators.append({"filter": _any_of("member_id", members)})
     page = await ctx.transaction.paginate_system(
         {
-            "source": _between(filters.get("minDate"), filters.get("maxDate"), "desc"),
+            "source": created_between(
+                DEPLOYMENT_EVENTS, filters.get("minDate"), filters.get("maxDate"), "desc"
+            ),
             "operators": operators,
         },
         cursor_codec=ctx.around.cursors,
@@ -78,7 +86,10 @@ async def deployment_events(ctx: SystemContext, args: dict[str, Any]) -> Any:
 )
 async def deployment_events_from(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The audit log from a time in milliseconds on, oldest first."""
-    query = {"source": _between(args["fromTimestamp"], None, "asc"), "operators": []}
+    query = {
+        "source": created_between(DEPLOYMENT_EVENTS, args["fromTimestamp"], None, "asc"),
+        "operators": [],
+    }
     return [_shown(row) for row in await ctx.transaction.query_system(query).collect()]
 
 
@@ -86,23 +97,9 @@ async def deployment_events_from(ctx: SystemContext, args: dict[str, Any]) -> An
 async def last_push(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The newest push, or null."""
     operators = [{"filter": _any_of("action", [_PUSH])}, {"limit": 1}]
-    query = {"source": _between(None, None, "desc"), "operators": operators}
+    query = {"source": created_between(DEPLOYMENT_EVENTS, None, None, "desc"), "operators": operators}
     rows = await ctx.transaction.query_system(query).collect()
     return _shown(rows[0]) if rows else None
-
-
-def _between(first: float | None, last: float | None, order: str) -> dict[str, Any]:
-    bounds = (("Gte", first), ("Lte", last))
-    return {
-        "type": "IndexRange",
-        "indexName": f"{DEPLOYMENT_EVENTS}.by_creation_time",
-        "range": [
-            {"type": bound, "fieldPath": "_creationTime", "value": time}
-            for bound, time in bounds
-            if time is not None
-        ],
-        "order": order,
-    }
 
 
 def _any_of(field: str, values: list[Any]) -> dict[str, Any]:

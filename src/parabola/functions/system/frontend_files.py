@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
+from parabola.functions.system.arguments import (
+    COMPONENT,
+    PAGINATION,
+    created_between,
+    page_answer,
+    page_options,
+)
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.validators.builder import v
 
@@ -42,17 +48,8 @@ async def file_metadata(ctx: SystemContext, args: dict[str, Any]) -> Any:
     included.
     """
     filters = args.get("filters") or {}
-    bounds = (("Gte", filters.get("minCreationTime")), ("Lte", filters.get("maxCreationTime")))
-    source = {
-        "type": "IndexRange",
-        "indexName": f"{_FILES}.by_creation_time",
-        "range": [
-            {"type": bound, "fieldPath": "_creationTime", "value": time}
-            for bound, time in bounds
-            if time is not None
-        ],
-        "order": filters.get("order", "desc"),
-    }
+    first, last = filters.get("minCreationTime"), filters.get("maxCreationTime")
+    source = created_between(_FILES, first, last, filters.get("order", "desc"))
     page = await ctx.transaction.paginate(
         {"source": source, "operators": []},
         system=True,

@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useState } from "react";
+import { request } from "../../deployment/requests";
 import { Dialog } from "../../parts/dialog";
 import { Loading, Problem } from "../../parts/states";
 import { Time } from "../../parts/times";
@@ -23,11 +24,7 @@ export function RequestDetails({ id, known, onClose }: { id: string; known: read
   useEffect(() => {
     let isCurrent = true;
     const find = async () => {
-      const answer = await fetch(`/api/parabola/logs?requestId=${encodeURIComponent(id)}`, {
-        headers: { Authorization: `Convex ${key}` },
-      });
-      const told = (await answer.json()) as { entries: Entry[]; message?: string };
-      if (!answer.ok) throw new Error(told.message);
+      const told = await request<{ entries: Entry[] }>(key, `/api/parabola/logs?requestId=${encodeURIComponent(id)}`);
       if (isCurrent) setKept(told.entries);
     };
     find().catch((error: Error) => isCurrent && setProblem(error.message));

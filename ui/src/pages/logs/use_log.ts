@@ -1,4 +1,5 @@
 import { useEffect, useState } from "react";
+import { request } from "../../deployment/requests";
 import type { Entry } from "./entries";
 
 /** Entries that the page keeps; older ones are found by a search on the server. */
@@ -17,11 +18,7 @@ export function useLog(
   useEffect(() => {
     if (isPaused) return;
     const stop = new AbortController();
-    const ask = async <Answer>(path: string): Promise<Answer> => {
-      const answer = await fetch(path, { headers: { Authorization: `Convex ${key}` }, signal: stop.signal });
-      if (!answer.ok) throw new Error(((await answer.json()) as { message?: string }).message ?? answer.statusText);
-      return (await answer.json()) as Answer;
-    };
+    const ask = <Answer>(path: string) => request<Answer>(key, path, { signal: stop.signal });
     const follow = async () => {
       // The history reaches back furthest, and has what was logged or failed; the stream has all that ran lately.
       const [{ entries: history }, lately] = await Promise.all([

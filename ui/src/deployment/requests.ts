@@ -1,0 +1,20 @@
+/** What the deployment answers over HTTP to the holder of an admin key. Throws in the server's words. */
+export async function request<Answer>(key: string, path: string, init: RequestInit = {}): Promise<Answer> {
+  return (await answered(await fetch(path, withKey(key, init)))).json() as Promise<Answer>;
+}
+
+/** The same for what is no JSON, such as an archive. */
+export async function requestBlob(key: string, path: string): Promise<Blob> {
+  return (await answered(await fetch(path, withKey(key, {})))).blob();
+}
+
+/** The answer, if it is a good one. Throws an error with what the server says otherwise. */
+export async function answered(answer: Response): Promise<Response> {
+  if (answer.ok) return answer;
+  const told = (await answer.json().catch(() => null)) as { message?: string } | null;
+  throw new Error(told?.message ?? `The server answered with status ${answer.status}.`);
+}
+
+function withKey(key: string, init: RequestInit): RequestInit {
+  return { ...init, headers: { ...init.headers, Authorization: `Convex ${key}` } };
+}

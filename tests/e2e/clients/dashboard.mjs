@@ -174,6 +174,13 @@ await withBrowser(async (context) => {
   assert.equal(await page.getByText("hidden value").count(), 0);
   await page.getByRole("button", { name: "Show the value of API_KEY" }).click();
   await page.getByText("hidden value").waitFor();
+  await button("Pause").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
+  await page.getByText("This deployment is paused").waitFor();
+  const refused = await fetch(`${url}/api/query?path=tasks:list&args={}`);
+  assert.match(await refused.text(), /paused/);
+  await button("Resume").click();
+  await page.getByText("Functions run.").waitFor();
   await open("history");
   for (const words of [
     "Variable added",

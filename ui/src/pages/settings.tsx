@@ -11,6 +11,7 @@ import { useEdit } from "../parts/use_edit";
 import { useSession } from "../session/session";
 import { useComponent } from "../shell/component";
 import { PageHead } from "../shell/shell";
+import { PauseSwitch } from "./pause";
 
 /** What a deployment is told: variables, and who may tell it. */
 export default function Settings() {
@@ -21,6 +22,7 @@ export default function Settings() {
         <Variables />
         <Keys />
         <Components />
+        <PauseSwitch />
       </div>
     </>
   );

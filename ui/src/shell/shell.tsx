@@ -18,6 +18,7 @@ import {
 } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { Link, useLocation, useSearch } from "wouter";
+import { PausedNotice } from "../pages/pause";
 import { Button } from "../parts/button";
 import { useSession } from "../session/session";
 import { ComponentSwitch } from "./component";
@@ -77,6 +78,7 @@ export function Shell({ children }: { children: ReactNode }) {
       </nav>
       <div className="flex min-w-0 grow flex-col">
         <ConnectionNotice />
+        <PausedNotice />
         {readOnly && (
           <p role="note" className="border-b border-line bg-raised px-4 py-2">
             This key may only read: what changes something is switched off.

@@ -95,3 +95,15 @@ async def test_what_nobody_has_taken_the_answer_of_goes(
         await a.database.transact(lambda tx: tx.insert_system("_errands", row.fields()), source="test")
         await a.errands.run_once()
         assert await system_rows(a.database.begin(), "_errands") == []
+
+
+async def test_an_answer_that_is_too_large_for_a_commit_is_a_failure_for_who_waits(tmp_path: Path) -> None:
+    async with backend_nodes(tmp_path, "a", "b") as [a, b]:
+
+        async def say_much(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {"said": "x" * 40_000_000}
+
+        b.errands.register("much", say_much)
+        await a.database.catch_up()
+        with pytest.raises(ParabolaError, match="too large"):
+            await a.errands.ask(b.database.members.incarnation, "much", {})

@@ -16,6 +16,7 @@ import msgspec
 import orjson
 from msgspec import UNSET, UnsetType
 
+from parabola.database.model.errors import StorageError
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.retention import Retention
@@ -85,16 +86,16 @@ class Errands(Retention):
                 changed.clear()
                 document = await self._database.begin().get_system(id)
                 found = None if document is None else ErrandRow.of(document)
-                if found is None or (node not in members.present and isinstance(found.answer, UnsetType)):
+                if found is not None and not isinstance(found.failure, UnsetType):
+                    raise _raised(msgspec.json.decode(found.failure, type=_Failure))
+                if found is not None and not isinstance(found.answer, UnsetType):
+                    answer: Mapping[str, Any] = orjson.loads(found.answer)
+                    return answer
+                if found is None or node not in members.present:
                     raise Conflict(
                         "The node that has begun this is gone, and what it had begun with it. Begin again.",
                         code="NodeGone",
                     )
-                if not isinstance(found.failure, UnsetType):
-                    raise _raised(msgspec.json.decode(found.failure, type=_Failure))
-                if not isinstance(found.answer, UnsetType):
-                    answer: Mapping[str, Any] = orjson.loads(found.answer)
-                    return answer
                 await changed.wait()
         finally:
             stop()
@@ -115,8 +116,7 @@ class Errands(Retention):
             handler = self._handlers[row.kind]
             outcome = {"answer": orjson.dumps(await handler(orjson.loads(row.arguments))).decode()}
         except ParabolaError as error:
-            failure = _Failure(error.status, error.code, error.message)
-            outcome = {"failure": msgspec.json.encode(failure).decode()}
+            outcome = {"failure": msgspec.json.encode(_failure_of(error)).decode()}
         except Exception as error:
             _log.exception("what another node has asked for failed: %s", row.kind)
             failure = _Failure(500, "InternalServerError", f"Another node failed: {error!r}")
@@ -126,7 +126,13 @@ class Errands(Retention):
             if await tx.get_system(row.id) is not None:
                 await tx.patch_system(row.id, outcome)
 
-        await self._database.transact(write, source=_SOURCE)
+        try:
+            await self._database.transact(write, source=_SOURCE)
+        except StorageError:
+            raise
+        except ParabolaError as error:  # too large for a commit, say: who waits must hear of that
+            outcome = {"failure": msgspec.json.encode(_failure_of(error)).decode()}
+            await self._database.transact(write, source=_SOURCE)
 
     # Upkeep
 
@@ -165,6 +171,10 @@ class Errands(Retention):
         del self._begun[id]
         if not done.cancelled() and (error := done.exception()) is not None:
             _log.warning("an errand could not be ended: %s", error)
+
+
+def _failure_of(error: ParabolaError) -> _Failure:
+    return _Failure(error.status, error.code, error.message)
 
 
 def _raised(failure: _Failure) -> ParabolaError:

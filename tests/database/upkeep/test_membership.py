@@ -122,6 +122,21 @@ async def test_who_is_silent_is_removed_and_joins_anew_when_it_wakes_up() -> Non
         assert b.members.incarnation in a.members.present
 
 
+async def test_who_wakes_up_and_finds_another_one_of_its_name_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with nodes("watching", "a") as (server, [_, sleeper]):
+        members = sleeper.members
+        kill(sleeper)
+        again = await joined(server, "a", "another home")
+        members._stop_listening = sleeper.database.on_commit(members._notice)
+        await members._read()  # it wakes up
+        assert members._joining is not None
+        await members._joining
+        assert 'another node is called "a" too' in caplog.text
+        await again.database.close()
+
+
 async def test_nobody_is_removed_for_a_time_in_which_nobody_was_heard() -> None:
     async with nodes("a", "b", "c") as (server, found):
         await asyncio.gather(*(node.database.catch_up() for node in found))

@@ -226,6 +226,12 @@ class Membership:
         try:
             while self.incarnation not in self._rows and not self._is_leaving:
                 await self._try_to_join(at_start=False)
+            if any(row.name == self.name for each, row in self._rows.items() if each != self.incarnation):
+                _log.error(
+                    'another node is called "%s" too: it was started while this one was not heard. Stop one '
+                    "of them, or give it a name of its own, with --node.",
+                    self.name,
+                )
         except StorageError as error:
             _log.error("this node could not join anew: %s", error)  # it is not a node any more
         finally:

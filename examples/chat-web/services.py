@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -71,4 +72,5 @@ if __name__ == "__main__":
     arguments.add_argument("--port", type=int, default=3220, help="0 takes a free one")
     server = ThreadingHTTPServer(("127.0.0.1", arguments.parse_args().port), Services)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever()
+    with suppress(KeyboardInterrupt):
+        server.serve_forever()

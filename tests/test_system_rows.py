@@ -31,6 +31,7 @@ from parabola.functions.deployed.deployment_store import (
 )
 from parabola.functions.deployed.function_handles import FunctionHandle
 from parabola.functions.deployed.package_rows import PackagesRow
+from parabola.functions.deployed.stop_state import StopState
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.outcomes.audit_lines import AuditRow
 from parabola.functions.preparation import PreparedRow
@@ -38,6 +39,7 @@ from parabola.services.archives.export_record import ExportRecord
 from parabola.services.errands import ErrandRow
 from parabola.services.files.file_owner import FileOwnerRow
 from parabola.services.imports.record import ImportRow
+from parabola.services.log_streams.stream_rows import LogStream
 from parabola.services.sign_in.known_admin_keys import AdminKeyRow
 from parabola.services.sign_in.signing_keys import SigningKeyRow
 from parabola.values.encoding import Int64, dumps, loads
@@ -66,6 +68,8 @@ ROWS: dict[str, type[SystemRow]] = {
     "_external_deps_packages": PackagesRow,
     "_nodes": NodeRow,
     "_prepared_deployments": PreparedRow,
+    "_backend_state": StopState,
+    "_log_sinks": LogStream,
     "_modules": ModuleRow,
     "_scheduled_jobs": ScheduledJob,
     "_schema_validation_progress": ValidationProgress,

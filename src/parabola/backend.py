@@ -51,7 +51,7 @@ from parabola.services.idle_memory import IdleMemory
 from parabola.services.imports.imports import Imports
 from parabola.services.jobs.crons import Crons
 from parabola.services.jobs.scheduler import Scheduler
-from parabola.services.log_streams.log_streams import LogStreams
+from parabola.services.log_streams.first_stream import FirstStream
 from parabola.services.moves import Moves, NewRole, RoleChanged
 from parabola.services.node_list import NodeList
 from parabola.services.observability.observations import Observations
@@ -68,6 +68,7 @@ __all__ = ["LOOK_SECONDS", "PACKAGES_FOLDER", "Backend", "BackendConfig", "open_
 if TYPE_CHECKING:
     from parabola.database.commits.write_set import WriteSet
     from parabola.database.shared_log.log import SharedLog
+    from parabola.services.log_streams.log_streams import LogStreams
 
 LOOK_SECONDS: Final = 1.0
 """Between two looks for the files of the data directory."""
@@ -106,7 +107,7 @@ class Backend:
         self.audit_retention = AuditRetention(database, settings)
         self.idle_memory = IdleMemory(database, self.query_cache)
         self.observations = Observations(runner)
-        self.log_streams = LogStreams(database, runner.log, config.instance_name)
+        self._first_stream = FirstStream(database, runner.log, config.instance_name)
         secret = bytes.fromhex(config.instance_secret)
         self.files = Files(
             database,
@@ -200,8 +201,8 @@ class Backend:
             stack.push_async_callback(backend.audit_retention.close)
             backend.observations.start()
             stack.push_async_callback(backend.observations.close)
-            backend.log_streams.start()
-            stack.push_async_callback(backend.log_streams.close)
+            await backend._first_stream.start()
+            stack.push_async_callback(backend._first_stream.close)
             backend.idle_memory.start()
             stack.push_async_callback(backend.idle_memory.close)
             await backend.imports.open()
@@ -273,6 +274,11 @@ class Backend:
     async def deploy(self, push: Push) -> PushResult:
         """Switch to the modules of a push, or raise and change nothing. One push at a time; others wait."""
         return await self.deploys.push(push)
+
+    @property
+    def log_streams(self) -> LogStreams:
+        """Where what happens is sent."""
+        return self._first_stream.streams
 
     async def change_environment(self, changes: dict[str, str | None]) -> None:
         """Set environment variables, or remove those whose value is `None`. Raises `BadRequest`."""

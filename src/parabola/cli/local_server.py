@@ -20,7 +20,6 @@ from parabola.cli.sealing import seal_process
 from parabola.cli.secret_files import read_secret_file
 from parabola.cli.server_log import LogFormat, Say, begin_log
 from parabola.cli.server_options import ServerOptions
-from parabola.cli.store_credentials import take_credentials
 from parabola.cli.target import RunningServer
 from parabola.services.threads import imported, in_thread
 from parabola.values.errors import BadRequest, NotFound, ParabolaError
@@ -94,7 +93,10 @@ class LocalServer:
                     instance = Instance.of(options.data_dir, options.instance_name, secret)
                 else:
                     instance = _instance_of_node(options, secret)
-                take_credentials(options.file_storage_credentials)
+                if options.file_storage_credentials is not None:
+                    from parabola.cli.store_credentials import take_credentials
+
+                    take_credentials(options.file_storage_credentials)
                 backend = await _open(
                     BackendConfig(
                         data_dir=options.data_dir,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from parabola.functions.calls.running_calls import RunningCall
 from parabola.server.api import (
@@ -42,13 +43,13 @@ from parabola.server.http import cors
 from parabola.server.http.carried import INTAKE, RULES
 from parabola.server.http.connection import ConnectionRunner
 from parabola.server.http.files_host import separate_files
-from parabola.server.http.fresh_answers import answer_fresh
 from parabola.server.http.http_errors import answer_errors
 from parabola.server.http.intake import Intake
 from parabola.server.http.open_requests import OPEN_REQUESTS, OpenRequests
 from parabola.server.http.public_files import serve_public
 from parabola.server.http.rules import ServerRules
 from parabola.server.http.slashes import collapse_slashes
+from parabola.server.served_backend import Freshness
 from parabola.server.shutdown import GOODBYE_SECONDS, shut_down
 from parabola.server.sync.server import SyncServer
 
@@ -130,7 +131,7 @@ def create_app(
 
     `intake` is the budget of what is being read; that and `open_requests` ports may share.
     """
-    fresh = [answer_fresh(backend.freshness)] if backend.freshness.is_shared else []
+    fresh = _catching_up(backend.freshness)
     app = web.Application(
         middlewares=[cors.answer_preflights, answer_errors, *fresh, collapse_slashes, separate_files]
     )
@@ -152,13 +153,21 @@ def create_site(
     open_requests: OpenRequests | None = None,
 ) -> web.Application:
     """The site port: HTTP actions and nothing else."""
-    freshness = backend.freshness
-    fresh = [answer_fresh(freshness, everywhere=True)] if freshness.is_shared else []
+    fresh = _catching_up(backend.freshness, everywhere=True)
     site = web.Application(middlewares=[answer_errors, *fresh])
     _set_rules(site, rules, intake, open_requests)
     site.on_response_prepare.append(http_actions.remove_added_headers)
     site.add_routes(http_actions.site_routes(backend))
     return site
+
+
+def _catching_up(freshness: Freshness, *, everywhere: bool = False) -> list[Middleware]:
+    """What lets requests wait on a node of several; nothing, not even its code, on a server that is alone."""
+    if not freshness.is_shared:
+        return []
+    from parabola.server.http.fresh_answers import answer_fresh
+
+    return [answer_fresh(freshness, everywhere=everywhere)]
 
 
 def _set_rules(

@@ -18,7 +18,6 @@ from parabola.functions.deployed.component_rows import (
 )
 from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.function_handles import remove_handles
-from parabola.services.document_shapes import sampled_shape
 from parabola.services.jobs.scheduled_jobs import CancelsItself, cancel_job, pending_jobs, remove_jobs
 from parabola.values.errors import BadRequest, NotFound
 
@@ -93,6 +92,8 @@ class Administration:
 
     async def shapes(self, component: str = "") -> dict[str, Any]:
         """What the documents of each table look like, as far as the oldest and the newest tell."""
+        from parabola.services.document_shapes import sampled_shape  # with the first question
+
         tx = self._database.begin()
         await _path_of(tx, component)
         registry = tx.registry

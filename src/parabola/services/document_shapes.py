@@ -1,4 +1,4 @@
-"""What the documents of a table look like, as far as a sample of them tells (deploy-api 18).
+"""What the documents of a table look like, as far as a sample of them tells.
 
 A shape is a JSON object with a `type`, as dashboards and tools of agents read it.
 """

@@ -1,4 +1,4 @@
-"""Log streams: what an administrator says, what becomes of it, and what arrives (search 4.1)."""
+"""Log streams: what an administrator says, what becomes of it, and what arrives."""
 
 from __future__ import annotations
 

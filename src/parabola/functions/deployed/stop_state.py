@@ -1,4 +1,4 @@
-"""Whether functions run at all: an administrator may pause a deployment (semantics 7.3, sync-and-http 7.3).
+"""Whether functions run at all: an administrator may pause a deployment (semantics 7.3).
 
 One row of `_backend_state` says so; where there is none, nobody has ever paused the deployment.
 """

@@ -8,7 +8,6 @@ from parabola.functions.system import frontend_documents as frontend_documents
 from parabola.functions.system import frontend_edits as frontend_edits
 from parabola.functions.system import frontend_files as frontend_files
 from parabola.functions.system import frontend_jobs as frontend_jobs
-from parabola.functions.system import frontend_log_streams as frontend_log_streams
 from parabola.functions.system import frontend_schemas as frontend_schemas
 from parabola.functions.system import snapshots as snapshots
 from parabola.functions.system.registry import SYSTEM_FUNCTIONS, SystemContext, system_function

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 _ANYTHING: Final = '{"type":"any"}'
+_SECRETS: Final = ("apiKey", "ddApiKey", "dsn", "hmacSecret")
 _NOTHING: Final = v.object({"componentId": COMPONENT})
 
 
@@ -70,6 +71,18 @@ async def environment_variables(ctx: SystemContext, args: dict[str, Any]) -> Any
 async def auth_providers(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """What `auth.config` declares."""
     return [dict(provider) for provider in ctx.deployment.auth_providers]
+
+
+@system_function("_system/frontend/listConfiguredSinks", args=_NOTHING)
+async def configured_sinks(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Every log stream with all that it was given; its secrets are empty for a key that may only read."""
+    rows = [dict(row.value) for row in await system_rows(ctx.transaction, "_log_sinks")]
+    ctx.execution.attempt.used_identity = True  # a result is not for whoever holds another key
+    if ctx.identity.read_only:
+        for row in rows:
+            config = row["config"]
+            row["config"] = {name: "" if name in _SECRETS else config[name] for name in config}
+    return rows
 
 
 @system_function("_system/frontend/convexCloudUrl", args=_NOTHING)

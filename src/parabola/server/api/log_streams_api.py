@@ -1,8 +1,8 @@
-"""Log streams over HTTP (search 4.1)."""
+"""Log streams over HTTP."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
 
@@ -10,7 +10,9 @@ from parabola.functions.deployed.identity import Identity
 from parabola.server.http.credentials import require_admin, require_writer
 from parabola.server.http.json_body import read_json
 from parabola.server.served_backend import ServedBackend
-from parabola.services.log_streams.log_streams import LogStreams
+
+if TYPE_CHECKING:
+    from parabola.services.log_streams.log_streams import LogStreams
 
 __all__ = ["StreamingBackend", "routes"]
 

@@ -1,4 +1,4 @@
-"""Events of log streams, in the second version of their official format (semantics 10.4)."""
+"""Events of log streams, in the second version of their official format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a log stream goes: what an administrator says of it, and how that is stored (search 4.1)."""
+"""Where a log stream goes: what an administrator says of it, and how that is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The requests by which events reach a log stream, one way for each kind of them (search 4.1)."""
+"""The requests by which events reach a log stream, one way for each kind of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of `_log_sinks`: log streams with what has become of them (search 4.1)."""
+"""Rows of `_log_sinks`: log streams with what has become of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Amounts by name and minute: what is counted beside calls, for the charts of dashboards (search 3.1)."""
+"""Amounts by name and minute: what is counted beside calls, for the charts of dashboards."""
 
 from __future__ import annotations
 

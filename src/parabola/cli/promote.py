@@ -39,7 +39,7 @@ def promote(
 ) -> None:
     """Make a server the first node of a log in PostgreSQL, which other servers can then share.
 
-    It goes on serving while its data are copied; all wait for the end of it, for a second or two. Nothing
+    It goes on serving while its data are copied; all wait for the end of it, for some seconds. Nothing
     has changed if it fails.
     """
     if (database is None) == (database_file is None):

@@ -449,7 +449,13 @@ def test_administrators_look_at_and_delete_tables_of_a_component(app: ConvexProj
         with urllib.request.urlopen(urllib.request.Request(app.server.url + path, headers=headers)) as answer:
             return json.load(answer)
 
-    assert get(f"/api/shapes2?component={inner}") == {"notes": {"type": "Unknown"}}
+    (notes,) = get(f"/api/shapes2?component={inner}").values()
+    shapes = {field["fieldName"]: field["shape"] for field in notes["fields"]}
+    assert shapes == {
+        "_creationTime": {"type": "Float64", "float64Range": shapes["_creationTime"]["float64Range"]},
+        "_id": {"type": "Id", "tableName": "notes"},
+        "name": {"type": "String"},
+    }
     indexes = get(f"/api/get_indexes?componentId={component_id(app, 'one')}")["indexes"]
     assert [(each["table"], each["name"], each["backfill"]) for each in indexes] == [
         ("items", "by_name", {"state": "done"})

@@ -152,7 +152,7 @@ async def test_after_a_crash_at_any_moment_an_index_is_that_of_the_documents(
     small_segments: None, seed: int, how: str
 ) -> None:
     random = Random(seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         directory = Path(folder) / "data"
         for round in range(3):
             async with opened(directory) as database:

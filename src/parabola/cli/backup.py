@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -137,8 +137,7 @@ def files_of(url: str | None, directory: Path) -> FilesOf:
     """Where stored files are, by their owner: in the object store at a URL, or in a directory."""
     from parabola.services.files.file_places import file_store
 
-    made: Callable[[str], Any] = lambda owner: file_store(url, directory, owner)  # noqa: E731
-    return made
+    return partial(file_store, url, directory)
 
 
 def _size(manifest: Manifest) -> str:

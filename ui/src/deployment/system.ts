@@ -121,8 +121,6 @@ export interface ImportRow {
   state: { state: string; error_message?: string; progress_message?: string; num_rows_written?: bigint | number };
 }
 
-type Paged<Row> = Query<{ paginationOpts: PaginationOptions }, PaginationResult<Row>>;
-
 export const system = {
   addDocument: mutation<{ table: string; documents: Value[] }, Edit>("frontend/addDocument"),
   backendState: query<None, { user: "none" | "paused" }>("frontend/backendState:backendState"),
@@ -158,7 +156,9 @@ export const system = {
   modules: query<None, [string, DeployedModule][]>("frontend/modules:list"),
   numberOfFiles: query<None, number>("frontend/fileStorageV2:numFiles"),
   replaceDocument: mutation<{ id: string; document: Record<string, Value> }, Edit>("frontend/replaceDocument"),
-  scheduledJobs: query<None, never>("frontend/paginatedScheduledJobs") as unknown as Paged<ScheduledJob>,
+  scheduledJobs: query<{ paginationOpts: PaginationOptions }, PaginationResult<ScheduledJob>>(
+    "frontend/paginatedScheduledJobs",
+  ),
   schemas: query<None, { active?: string; inProgress?: string }>("frontend/getSchemas"),
   siteUrl: query<None, string>("frontend/convexSiteUrl"),
   tableSize: query<{ tableName: string }, number>("frontend/tableSize"),

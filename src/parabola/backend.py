@@ -284,13 +284,13 @@ class Backend:
         """Set environment variables, or remove those whose value is `None`. Raises `BadRequest`."""
         await self.deploys.change_environment(changes)
 
-    async def pause(self, author: str | None) -> None:
-        """Run no function until `resume`. `author` is the name in the administrator's key."""
-        await self.activation.pause(author)
+    async def pause(self) -> None:
+        """Run no function until `resume`."""
+        await self.activation.pause()
 
-    async def resume(self, author: str | None) -> None:
+    async def resume(self) -> None:
         """Run functions again. Raises `BadRequest` when the deployment is not paused."""
-        await self.activation.resume(author)
+        await self.activation.resume()
 
     @property
     def deployment(self) -> Deployment:

@@ -12,9 +12,10 @@ from client_calls import client_call
 from parabola.backend import Backend
 from parabola.database.model.shown_rows import JobState, ScheduledJob
 from parabola.functions.deployed.component_rows import component_ids, create_unmounted
+from parabola.functions.deployed.deployment_events import note_administrator
 from parabola.functions.deployed.function_handles import TABLE as HANDLES
 from parabola.functions.deployed.function_handles import FunctionHandle
-from parabola.functions.deployed.identity import SYSTEM_IDENTITY
+from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.jobs.scheduled_jobs import JOBS, MUTATIONS
 from parabola.values.encoding import Int64
@@ -230,7 +231,8 @@ async def test_all_jobs_of_a_component_are_forgotten_and_no_others(backend: Back
     for _ in range(3):
         await add_job(backend, a, later(backend, 3600))
     own = await add_job(backend, "", later(backend, 3600))
-    await backend.administration.delete_jobs(a, "ann")
+    note_administrator(Identity.admin(name="ann"))
+    await backend.administration.delete_jobs(a)
     assert await system_rows(backend.database.begin().view(a), JOBS) == []
     assert (await state(backend, "", own)).type == "pending"
     event = (await system_rows(backend.database.begin(), "_deployment_audit_log"))[-1].value

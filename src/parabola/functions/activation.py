@@ -319,17 +319,15 @@ class Activation:
             answer, _ = await self._commit(write, switch, source="components")
         return answer
 
-    async def pause(self, author: str | None) -> None:
-        """Run no function of the deployment until `resume`; it may be paused already. `author` is the name in
-        the administrator's key.
-        """
-        await self._change_stop_state(StopState(user="paused"), author)
+    async def pause(self) -> None:
+        """Run no function of the deployment until `resume`; it may be paused already."""
+        await self._change_stop_state(StopState(user="paused"))
 
-    async def resume(self, author: str | None) -> None:
+    async def resume(self) -> None:
         """Run functions again. Raises `BadRequest` (`UnpauseDeploymentFailed`) when it is not paused."""
-        await self._change_stop_state(StopState(), author)
+        await self._change_stop_state(StopState())
 
-    async def _change_stop_state(self, state: StopState, author: str | None) -> None:
+    async def _change_stop_state(self, state: StopState) -> None:
         runner = self._require_runner()
 
         async def write(tx: Transaction) -> None:
@@ -342,7 +340,7 @@ class Activation:
             await store_stop_state(tx, state)
             await touch_deployment(tx)
             event = {"old_state": before.name, "new_state": state.name}
-            await record_event(tx, "change_deployment_state", author=author, **event)
+            await record_event(tx, "change_deployment_state", **event)
 
         async def switch(_: None, ts: int) -> None:
             active = runner.active

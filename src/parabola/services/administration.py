@@ -167,15 +167,15 @@ class Administration:
             total += count
         return total
 
-    async def delete_jobs(self, component: str = "", author: str | None = None) -> None:
+    async def delete_jobs(self, component: str = "") -> None:
         """Forget all jobs that a component has scheduled, those too that have ended. What runs goes on, and
-        is not run again. `author` is the name in the administrator's key. Raises `NotFound`.
+        is not run again. Raises `NotFound`.
         """
 
         async def note(root: Transaction) -> None:
             path = await _path_of(root, component)
             event = {"component_id": component or None, "component": path}
-            await record_event(root, "delete_scheduled_jobs_table", author=author, **event)
+            await record_event(root, "delete_scheduled_jobs_table", **event)
 
         async def write(root: Transaction) -> int:
             return await remove_jobs(root.view(component), _BATCH)

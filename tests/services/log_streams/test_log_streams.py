@@ -153,7 +153,7 @@ async def refused(call: Any) -> str:
 async def test_a_webhook_is_asked_first_and_then_sent_what_happens(
     backend: Backend, receiver: Receiver
 ) -> None:
-    answer = await backend.log_streams.create(webhook(receiver), "ann")
+    answer = await backend.log_streams.create(webhook(receiver))
     id, secret = answer["id"], answer["hmacSecret"]
     assert answer == {"logStreamType": "webhook", "id": id, "hmacSecret": secret}
     assert len(bytes.fromhex(secret)) == 16
@@ -181,7 +181,7 @@ async def test_a_webhook_is_asked_first_and_then_sent_what_happens(
 
 
 async def test_it_gets_the_topics_that_it_wants(backend: Backend, receiver: Receiver) -> None:
-    answer = await backend.log_streams.create(webhook(receiver, topics=["console"], format="jsonl"), None)
+    answer = await backend.log_streams.create(webhook(receiver, topics=["console"], format="jsonl"))
     await started(backend, answer["id"])
     await backend.mutation(client_call("app:boom", {}))
     await backend.query(client_call("app:hello", {}))
@@ -190,7 +190,7 @@ async def test_it_gets_the_topics_that_it_wants(backend: Backend, receiver: Rece
 
 
 async def test_what_fails_is_sent_again(backend: Backend, receiver: Receiver) -> None:
-    answer = await backend.log_streams.create(webhook(receiver), None)
+    answer = await backend.log_streams.create(webhook(receiver))
     await started(backend, answer["id"])
     receiver.statuses = [503, 429, 500, 408, 502]
     await backend.mutation(client_call("app:boom", {}))
@@ -200,7 +200,7 @@ async def test_what_fails_is_sent_again(backend: Backend, receiver: Receiver) ->
 
 
 async def test_what_is_refused_is_not_sent_again(backend: Backend, receiver: Receiver) -> None:
-    answer = await backend.log_streams.create(webhook(receiver), None)
+    answer = await backend.log_streams.create(webhook(receiver))
     await started(backend, answer["id"])
     receiver.statuses = [400]
     await backend.mutation(client_call("app:boom", {}))
@@ -214,33 +214,33 @@ async def test_one_that_takes_no_first_event_has_failed_until_it_is_changed(
     backend: Backend, receiver: Receiver
 ) -> None:
     receiver.statuses = [404]
-    id = (await backend.log_streams.create(webhook(receiver), None))["id"]
+    id = (await backend.log_streams.create(webhook(receiver)))["id"]
     failed = await status(backend, id, "failed")
     assert failed["status"]["reason"] == "endpoint rejected the request with status 404"
     receiver.statuses = [500, 500, 500]
-    await backend.log_streams.update(id, {"logStreamType": "webhook", "format": "jsonl"}, "ann")
+    await backend.log_streams.update(id, {"logStreamType": "webhook", "format": "jsonl"})
     failed = await status(backend, id, "failed")
     assert failed["format"] == "jsonl"
     assert "gave up after 3 attempts" in failed["status"]["reason"]
-    await backend.log_streams.update(id, {"logStreamType": "webhook"}, "ann")
+    await backend.log_streams.update(id, {"logStreamType": "webhook"})
     await status(backend, id, "active")
 
 
 async def test_a_secret_is_rotated_and_used(backend: Backend, receiver: Receiver) -> None:
-    answer = await backend.log_streams.create(webhook(receiver), None)
+    answer = await backend.log_streams.create(webhook(receiver))
     await started(backend, answer["id"])
-    rotated = await backend.log_streams.rotate_secret(answer["id"], None)
+    rotated = await backend.log_streams.rotate_secret(answer["id"])
     assert rotated["hmacSecret"] != answer["hmacSecret"]
     assert (await backend.log_streams.get(answer["id"]))["hmacSecret"] == rotated["hmacSecret"]
 
 
 async def test_a_stream_goes_and_nothing_listens_any_more(backend: Backend, receiver: Receiver) -> None:
     listeners = len(backend.runner.log._listeners)
-    id = (await backend.log_streams.create(webhook(receiver), None))["id"]
+    id = (await backend.log_streams.create(webhook(receiver)))["id"]
     await started(backend, id)
     assert len(backend.runner.log._listeners) == listeners + 1
-    assert await refused(backend.log_streams.create(webhook(receiver), None)) == "LogStreamAlreadyExists"
-    await backend.log_streams.delete(id, "ann")
+    assert await refused(backend.log_streams.create(webhook(receiver))) == "LogStreamAlreadyExists"
+    await backend.log_streams.delete(id)
     await until_gone(backend, id)
     await followed(backend)
     assert len(backend.runner.log._listeners) == listeners
@@ -250,7 +250,7 @@ async def test_a_stream_goes_and_nothing_listens_any_more(backend: Backend, rece
 async def test_it_outlives_the_server(tmp_path: Path, receiver: Receiver) -> None:
     async with opened(tmp_path) as backend:
         await backend.deploy(PUSH)
-        id = (await backend.log_streams.create(webhook(receiver), None))["id"]
+        id = (await backend.log_streams.create(webhook(receiver)))["id"]
         await started(backend, id)
     async with opened(tmp_path) as backend:
         await started(backend, id)
@@ -262,7 +262,7 @@ async def test_it_outlives_the_server(tmp_path: Path, receiver: Receiver) -> Non
 async def test_every_node_sends_its_own(tmp_path: Path, receiver: Receiver) -> None:
     async with backend_nodes(tmp_path, "a", "b") as (a, b):
         await a.deploy(PUSH)
-        id = (await b.log_streams.create(webhook(receiver), None))["id"]
+        id = (await b.log_streams.create(webhook(receiver)))["id"]
         for node in (a, b):
             await started(node, id)
         for node in (a, b):
@@ -275,11 +275,11 @@ async def test_every_node_sends_its_own(tmp_path: Path, receiver: Receiver) -> N
 
 async def test_what_administrators_do_is_told_once(tmp_path: Path, receiver: Receiver) -> None:
     async with backend_nodes(tmp_path, "a", "b") as (a, b):
-        id = (await a.log_streams.create(webhook(receiver, topics=["audit_log"]), None))["id"]
+        id = (await a.log_streams.create(webhook(receiver, topics=["audit_log"])))["id"]
         for node in (a, b):
             await started(node, id)
         await b.change_environment({"A": "1"})
-        await b.pause("ann")
+        await b.pause()
         await receiver.until(lambda: len(receiver.events) == 3)
         _, variable, pause = receiver.events
         assert variable["audit_log_action"] == "create_environment_variable"
@@ -289,7 +289,7 @@ async def test_what_administrators_do_is_told_once(tmp_path: Path, receiver: Rec
 
 
 async def test_dashboards_are_told_and_readers_get_no_secrets(backend: Backend, receiver: Receiver) -> None:
-    answer = await backend.log_streams.create(webhook(receiver), "ann")
+    answer = await backend.log_streams.create(webhook(receiver))
     await status(backend, answer["id"], "active")
 
     async def rows(identity: Identity) -> Any:

@@ -13,13 +13,14 @@ from parabola.database.model.system_rows import SystemRow
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
+    from parabola.functions.deployed.identity import Identity
 
-__all__ = ["ADMINISTRATOR", "DEPLOYMENT_EVENTS", "DeploymentEvent", "record_event"]
+__all__ = ["DEPLOYMENT_EVENTS", "DeploymentEvent", "note_administrator", "record_event"]
 
 DEPLOYMENT_EVENTS: Final = "_deployment_audit_log"
 
 
-ADMINISTRATOR: Final[ContextVar[str | None]] = ContextVar("ADMINISTRATOR", default=None)
+_administrator: Final[ContextVar[str | None]] = ContextVar("administrator", default=None)
 """The name of the key of the administrator whose request is being answered, in all that is done for it."""
 
 
@@ -33,9 +34,16 @@ class DeploymentEvent(SystemRow, frozen=True, kw_only=True):
     author: str | UnsetType = UNSET
 
 
-async def record_event(tx: Transaction, action: str, *, author: str | None = None, **metadata: Any) -> None:
-    """Write down a change in the transaction that makes it. `metadata` holds values as documents do; without
-    an `author` it is the `ADMINISTRATOR`'s.
+def note_administrator(identity: Identity) -> None:
+    """Name this administrator in the history of all that is changed from here on, in this task and in those
+    that it starts.
     """
-    event = DeploymentEvent(action=action, metadata=metadata, author=author or ADMINISTRATOR.get() or UNSET)
+    _administrator.set(identity.admin_name)
+
+
+async def record_event(tx: Transaction, action: str, *, author: str | None = None, **metadata: Any) -> None:
+    """Write down a change in the transaction that makes it. `metadata` holds values as documents do. `author`
+    is who it is by where no request of an administrator is answered, as for a message on a socket.
+    """
+    event = DeploymentEvent(action=action, metadata=metadata, author=author or _administrator.get() or UNSET)
     await tx.insert_system(DEPLOYMENT_EVENTS, event.fields())

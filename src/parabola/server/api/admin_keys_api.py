@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from aiohttp import web
 from msgspec import UNSET
 
-from parabola.server.http.credentials import require_admin, require_writer
+from parabola.server.http.credentials import begin_change, require_admin
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.services.sign_in.known_admin_keys import AdminKeyRow, AdminKeys
@@ -32,7 +32,7 @@ def routes(backend: KeptKeysBackend) -> list[web.RouteDef]:
         return web.json_response({"keys": [_shown(keys, row, used) for row, used in keys.seen]})
 
     async def revoke(request: web.Request) -> web.Response:
-        await require_writer(request, backend, "RevokeAdminKeys")
+        await begin_change(request, backend, "RevokeAdminKeys")
         fields = read_object(await read_json(request), keyId=(str, type(None)), all=(bool, type(None)))
         if bool(fields["all"]) == (fields["keyId"] is not None):
             raise BadRequest("Give `keyId`, or `all: true`.", code="BadJsonBody")

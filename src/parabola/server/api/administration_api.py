@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from parabola.server.http.credentials import require_admin, require_writer
+from parabola.server.http.credentials import begin_change, require_admin
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.services.administration import Administration
@@ -90,9 +90,9 @@ class AdministrationApi:
 
     async def delete_jobs(self, request: web.Request) -> web.Response:
         """Forget all jobs that a component has scheduled."""
-        author = (await require_writer(request, self._backend, "WriteData")).admin_name
+        await begin_change(request, self._backend, "WriteData")
         fields = read_object(await read_json(request), componentId=_Optional)
-        await self._backend.administration.delete_jobs(fields["componentId"] or "", author)
+        await self._backend.administration.delete_jobs(fields["componentId"] or "")
         return web.Response()
 
     async def shapes(self, request: web.Request) -> web.Response:
@@ -109,7 +109,7 @@ class AdministrationApi:
 
     async def _body(self, request: web.Request, operation: str) -> Any:
         """The body of a request by an administrator whose key is not read-only."""
-        await require_writer(request, self._backend, operation)
+        await begin_change(request, self._backend, operation)
         return await read_json(request)
 
 

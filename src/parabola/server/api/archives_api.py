@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from parabola.server.http.credentials import check_writer, require_admin_of_link, require_writer
+from parabola.server.http.credentials import begin_change, check_writer, require_admin_of_link
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.http.request_body import arriving, refuse_encoding
 from parabola.server.served_backend import ServedBackend
@@ -59,12 +59,12 @@ class SnapshotApi:
 
     async def start_upload(self, request: web.Request) -> web.Response:
         """Begin to upload a file in parts."""
-        await require_writer(request, self._backend, "ImportBackups")
+        await begin_change(request, self._backend, "ImportBackups")
         return web.json_response({"uploadToken": await self._backend.imports.start_upload()})
 
     async def upload_part(self, request: web.Request) -> web.Response:
         """One part, by its number from 1; the answer is its token, a JSON string."""
-        await require_writer(request, self._backend, "ImportBackups")
+        await begin_change(request, self._backend, "ImportBackups")
         token = _parameter(request, "uploadToken")
         number = _parameter(request, "partNumber")
         if not number.isascii() or not number.isdigit() or len(number) > 9:
@@ -75,7 +75,7 @@ class SnapshotApi:
 
     async def finish_upload(self, request: web.Request) -> web.Response:
         """All parts are there: look through them. The answer is the id of the import."""
-        await require_writer(request, self._backend, "ImportBackups")
+        await begin_change(request, self._backend, "ImportBackups")
         body = await read_json(request)
         fields = read_object(body, uploadToken=str, partTokens=list)
         wanted = read_object(read_object(body, **{"import": dict})["import"], format=str, mode=_Optional)
@@ -89,19 +89,19 @@ class SnapshotApi:
 
     async def perform_import(self, request: web.Request) -> web.Response:
         """The import is confirmed: begin with it, in the background."""
-        await require_writer(request, self._backend, "ImportBackups")
+        await begin_change(request, self._backend, "ImportBackups")
         await self._backend.imports.confirm(await _import_id(request))
         return web.json_response(None)
 
     async def cancel_import(self, request: web.Request) -> web.Response:
         """End an import without its effect."""
-        await require_writer(request, self._backend, "ImportBackups")
+        await begin_change(request, self._backend, "ImportBackups")
         await self._backend.imports.cancel(await _import_id(request))
         return web.json_response(None)
 
     async def import_at_once(self, request: web.Request) -> web.Response:
         """A whole import in one request, not asking for confirmation; answers when it is done."""
-        await require_writer(request, self._backend, "ImportBackups")
+        await begin_change(request, self._backend, "ImportBackups")
         query = request.query
         imported = ImportRequest.of(
             _parameter(request, "format"),
@@ -118,7 +118,7 @@ class SnapshotApi:
 
     async def request_export(self, request: web.Request) -> web.Response:
         """Begin an export; it can be watched at once."""
-        await require_writer(request, self._backend, "CreateBackups")
+        await begin_change(request, self._backend, "CreateBackups")
         include_storage = request.query.get("includeStorage", "false")
         if include_storage not in ("true", "false"):
             raise BadRequest(

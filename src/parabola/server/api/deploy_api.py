@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from parabola.functions.deployed.deployment import Deployment
+from parabola.functions.deployed.deployment_events import note_administrator
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.deployed.npm_version import NPM_VERSION
 from parabola.functions.deployed.runtimes import language_of
@@ -183,6 +184,7 @@ class DeployApi:
         """The JSON body of a request by an administrator who may deploy."""
         identity, body = await admin_and_body(request, self._backend, MAX_BODY_BYTES, compressed=compressed)
         check_writer(identity, "Deploy")
+        note_administrator(identity)
         return body
 
 

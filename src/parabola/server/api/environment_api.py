@@ -7,7 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from parabola.functions.deployed.deployment import Deployment
-from parabola.server.http.credentials import require_admin, require_writer
+from parabola.server.http.credentials import begin_change, require_admin
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.values.errors import BadRequest
@@ -28,7 +28,7 @@ def routes(backend: ConfigurableBackend) -> list[web.RouteDef]:
     """The endpoints, under the paths of old and new command lines."""
 
     async def update(request: web.Request) -> web.Response:
-        await require_writer(request, backend, "WriteEnvironmentVariables")
+        await begin_change(request, backend, "WriteEnvironmentVariables")
         entries = read_object(await read_json(request), changes=list)["changes"]
         changes: dict[str, str | None] = {}
         for entry in entries:

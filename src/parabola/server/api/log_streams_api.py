@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from aiohttp import web
 
 from parabola.functions.deployed.identity import Identity
-from parabola.server.http.credentials import require_admin, require_writer
+from parabola.server.http.credentials import begin_change, require_admin
 from parabola.server.http.json_body import read_json
 from parabola.server.served_backend import ServedBackend
 
@@ -38,27 +38,23 @@ def routes(backend: StreamingBackend) -> list[web.RouteDef]:
         return web.json_response(_shown(await backend.log_streams.get(request.match_info["id"]), identity))
 
     async def create(request: web.Request) -> web.Response:
-        author, body = await _writer(request), await read_json(request)
-        return web.json_response(await backend.log_streams.create(body, author))
+        await begin_change(request, backend, _OPERATION)
+        return web.json_response(await backend.log_streams.create(await read_json(request)))
 
     async def update(request: web.Request) -> web.Response:
-        author, body = await _writer(request), await read_json(request)
-        await backend.log_streams.update(request.match_info["id"], body, author)
+        await begin_change(request, backend, _OPERATION)
+        await backend.log_streams.update(request.match_info["id"], await read_json(request))
         return web.Response()
 
     async def rotate(request: web.Request) -> web.Response:
-        author = await _writer(request)
-        answer: dict[str, Any] = await backend.log_streams.rotate_secret(request.match_info["id"], author)
+        await begin_change(request, backend, _OPERATION)
+        answer: dict[str, Any] = await backend.log_streams.rotate_secret(request.match_info["id"])
         return web.json_response(answer)
 
     async def delete(request: web.Request) -> web.Response:
-        author = await _writer(request)
-        await backend.log_streams.delete(request.match_info["id"], author)
+        await begin_change(request, backend, _OPERATION)
+        await backend.log_streams.delete(request.match_info["id"])
         return web.Response()
-
-    async def _writer(request: web.Request) -> str | None:
-        """The name of the administrator."""
-        return (await require_writer(request, backend, _OPERATION)).admin_name
 
     return [
         web.get("/api/v1/list_log_streams", list_all),

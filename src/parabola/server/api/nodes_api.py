@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from parabola.server.http.credentials import require_admin, require_writer
+from parabola.server.http.credentials import begin_change, require_admin
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.services.moves import Moves, NewRole
@@ -38,14 +38,14 @@ def routes(backend: MovedBackend) -> list[web.RouteDef]:
         return web.json_response(backend.moves.status())
 
     async def promote(request: web.Request) -> web.Response:
-        await require_writer(request, backend, "MoveDeployment")
+        await begin_change(request, backend, "MoveDeployment")
         fields = read_object(await read_json(request), database=str, node=str, fileStorage=_Optional)
         role = NewRole(fields["database"], fields["node"], fields["fileStorage"])
         await backend.moves.promote(role)
         return web.json_response(backend.moves.status())
 
     async def demote(request: web.Request) -> web.Response:
-        await require_writer(request, backend, "MoveDeployment")
+        await begin_change(request, backend, "MoveDeployment")
         read_object(await read_json(request))
         await backend.moves.demote()
         return web.json_response(backend.moves.status())

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from parabola.functions.deployed.deployment import Module
-from parabola.server.http.credentials import require_writer
+from parabola.server.http.credentials import begin_change
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.services.deploys.definitions import PushedDefinition
@@ -30,7 +30,7 @@ def routes(backend: PushedBackend) -> list[web.RouteDef]:
     """The endpoint for pushes of Python modules."""
 
     async def push(request: web.Request) -> web.Response:
-        await require_writer(request, backend, "Deploy")
+        await begin_change(request, backend, "Deploy")
         result = await backend.deploy(read_push(await read_json(request, MAX_BODY_BYTES)))
         return web.json_response(push_report(result))
 

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from parabola.server.http.credentials import require_writer
+from parabola.server.http.credentials import begin_change
 from parabola.server.served_backend import ServedBackend
 
 __all__ = ["PausableBackend", "routes"]
@@ -17,9 +17,9 @@ _PREFIX: Final = "/api/v1"
 class PausableBackend(ServedBackend, Protocol):
     """A backend whose functions can be stopped."""
 
-    async def pause(self, author: str | None) -> None: ...
+    async def pause(self) -> None: ...
 
-    async def resume(self, author: str | None) -> None: ...
+    async def resume(self) -> None: ...
 
 
 def routes(backend: PausableBackend) -> list[web.RouteDef]:
@@ -27,12 +27,14 @@ def routes(backend: PausableBackend) -> list[web.RouteDef]:
 
     async def pause(request: web.Request) -> web.Response:
         """Run no function of the deployment any more."""
-        await backend.pause((await require_writer(request, backend, "PauseDeployment")).admin_name)
+        await begin_change(request, backend, "PauseDeployment")
+        await backend.pause()
         return web.Response()
 
     async def resume(request: web.Request) -> web.Response:
         """Run functions again, and what has become due meanwhile."""
-        await backend.resume((await require_writer(request, backend, "UnpauseDeployment")).admin_name)
+        await begin_change(request, backend, "UnpauseDeployment")
+        await backend.resume()
         return web.Response()
 
     return [

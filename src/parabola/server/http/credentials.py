@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from parabola.functions.deployed.deployment_events import ADMINISTRATOR
+from parabola.functions.deployed.deployment_events import note_administrator
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.server.served_backend import ServedBackend
 from parabola.values.errors import BadRequest, Forbidden
@@ -22,11 +22,11 @@ from parabola.values.errors import BadRequest, Forbidden
 __all__ = [
     "SHORTEST_AUTHORIZATION",
     "admin_identity",
+    "begin_change",
     "check_writer",
     "identify",
     "require_admin",
     "require_admin_of_link",
-    "require_writer",
     "split_admin_header",
     "user_attributes",
 ]
@@ -79,16 +79,18 @@ async def require_admin(request: web.Request, backend: ServedBackend) -> Identit
     return identity
 
 
-async def require_writer(request: web.Request, backend: ServedBackend, operation: str) -> Identity:
-    """The admin a request comes from, whose key must not be read-only. Raises Forbidden (BadDeployKey,
-    OperationNotPermitted).
+async def begin_change(request: web.Request, backend: ServedBackend, operation: str) -> None:
+    """Let a request change things: it comes from an admin whose key is not read-only, and who from here on is
+    named in the history of what it changes. Raises Forbidden (BadDeployKey, OperationNotPermitted).
     """
-    return check_writer(await require_admin(request, backend), operation)
+    identity = await require_admin(request, backend)
+    check_writer(identity, operation)
+    note_administrator(identity)
 
 
-def check_writer(identity: Identity, operation: str) -> Identity:
-    """The identity itself. Raises Forbidden (OperationNotPermitted) for an admin who may only read.
-    `operation` is what the official server calls it.
+def check_writer(identity: Identity, operation: str) -> None:
+    """Raises Forbidden (OperationNotPermitted) for an admin who may only read. `operation` is what the
+    official server calls it.
     """
     if identity.read_only:
         raise Forbidden(
@@ -96,8 +98,6 @@ def check_writer(identity: Identity, operation: str) -> Identity:
             "Use a key that is not read-only.",
             code="OperationNotPermitted",
         )
-    ADMINISTRATOR.set(identity.admin_name)  # who is named in the history of what this request changes
-    return identity
 
 
 def split_admin_header(text: str) -> tuple[str, dict[str, Any] | None]:

@@ -83,7 +83,7 @@ class LogStreams:
         """Events that the streams there are have not been sent."""
         return sum(sink.dropped for sink in self._sinks.values())
 
-    # What administrators do; `author` is the name in the key
+    # What administrators do
 
     async def all(self) -> list[dict[str, Any]]:
         """Every stream as the API shows it."""
@@ -93,7 +93,7 @@ class LogStreams:
         """One stream. Raises `BadRequest` (`InvalidLogStreamId`)."""
         return (await find_stream(self._database.begin(), id)).to_json()
 
-    async def create(self, body: Any, author: str | None) -> dict[str, Any]:
+    async def create(self, body: Any) -> dict[str, Any]:
         """A new stream, by the body of a request; how it is answered. Raises `BadRequest`, and `Conflict`
         (`LogStreamAlreadyExists`) where there is one of its type.
         """
@@ -107,7 +107,7 @@ class LogStreams:
                         code="LogStreamAlreadyExists",
                     )
             id = await insert_stream(tx, config)
-            await record_event(tx, "create_integration", author=author, id=id, type=config.type)
+            await record_event(tx, "create_integration", id=id, type=config.type)
             return id
 
         id = await self._database.transact(write, source=_SOURCE)
@@ -116,11 +116,11 @@ class LogStreams:
             answer["hmacSecret"] = config.hmac_secret
         return answer
 
-    async def update(self, id: str, body: Any, author: str | None) -> None:
+    async def update(self, id: str, body: Any) -> None:
         """Change a stream, which has to show again that it takes events. Raises `BadRequest`."""
-        await self._replace(id, author, lambda stream: changed_config(stream.config, body), pending=True)
+        await self._replace(id, lambda stream: changed_config(stream.config, body), pending=True)
 
-    async def rotate_secret(self, id: str, author: str | None) -> dict[str, Any]:
+    async def rotate_secret(self, id: str) -> dict[str, Any]:
         """Give a webhook another secret. Raises `BadRequest` (`NoSecretToRotate`)."""
         secret = new_secret()
 
@@ -129,28 +129,26 @@ class LogStreams:
                 raise BadRequest("This log stream does not have a secret to rotate.", code="NoSecretToRotate")
             return msgspec.structs.replace(stream.config, hmac_secret=secret)
 
-        await self._replace(id, author, rotate)
+        await self._replace(id, rotate)
         return {"logStreamType": "webhook", "hmacSecret": secret}
 
-    async def delete(self, id: str, author: str | None) -> None:
+    async def delete(self, id: str) -> None:
         """Send a stream nothing more, and forget it. Raises `BadRequest`."""
 
         async def write(tx: Transaction) -> None:
             stream = await find_stream(tx, id)
             await replace_stream(tx, id, DELETING, stream.config)
-            await record_event(tx, "delete_integration", author=author, id=id, type=stream.config.type)
+            await record_event(tx, "delete_integration", id=id, type=stream.config.type)
 
         await self._database.transact(write, source=_SOURCE)
 
-    async def _replace(
-        self, id: str, author: str | None, change: Callable[[LogStream], Any], *, pending: bool = False
-    ) -> None:
+    async def _replace(self, id: str, change: Callable[[LogStream], Any], *, pending: bool = False) -> None:
         async def write(tx: Transaction) -> None:
             stream = await find_stream(tx, id)
             if stream.status == DELETING:
                 raise BadRequest("The log stream id is invalid", code="InvalidLogStreamId")
             await replace_stream(tx, id, PENDING if pending else stream.status, change(stream))
-            await record_event(tx, "update_integration", author=author, id=id, type=stream.config.type)
+            await record_event(tx, "update_integration", id=id, type=stream.config.type)
 
         await self._database.transact(write, source=_SOURCE)
 

@@ -89,6 +89,8 @@ class Backend:
         activation, runner = foundation.activation, foundation.runner
         self.admin_keys = admin_keys
         self.config = config
+        self.directory = directory
+        """Where the data is."""
         self.database = database
         self.activation = activation
         self.runner = runner

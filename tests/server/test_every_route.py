@@ -166,6 +166,7 @@ READING = {
     ("POST", "/api/query_ts"),
     ("POST", "/api/function"),  # of queries; others are refused when it is known what is called
     ("POST", "/api/run_test_function"),
+    ("POST", "/api/parabola/try_validator"),  # against documents, which it reads
     ("POST", "/api/v1/create_usage_limit"),  # refused to everybody
     ("POST", "/api/v1/update_usage_limit/{id}"),
     ("POST", "/api/v1/delete_usage_limit/{id}"),

@@ -52,6 +52,29 @@ async def test_a_key_is_revoked_by_its_id(http: aiohttp.ClientSession):
     assert shown["kept"]["lastUsedAt"] is not None
 
 
+async def test_a_key_is_made_with_a_name_and_is_known_at_once(http: aiohttp.ClientSession):
+    async with http.post(
+        "/api/parabola/admin_keys/make", json={"name": " ann ", "isReadOnly": True}, headers=as_admin(KEPT)
+    ) as response:
+        assert response.headers["Cache-Control"] == "no-store"
+        made = (await response.json())["adminKey"]
+    claims = check_admin_key(made, "every", SECRET)
+    assert (claims.name, claims.is_read_only) == ("ann", True)
+    async with http.get("/api/parabola/admin_keys", headers=as_admin(KEPT)) as response:
+        shown = {key["name"]: key for key in (await response.json())["keys"]}
+    assert shown["ann"]["keyId"] == claims.key_id
+    assert shown["ann"]["isReadOnly"]
+    assert await revoke(http, made, keyId=LOST_ID) == 403
+    assert await revoke(http, KEPT, keyId=claims.key_id) == 200
+    assert await status(http, made) == 401
+
+
+@pytest.mark.parametrize("body", [{}, {"name": " "}, {"name": "x" * 65}, {"name": "a", "isReadOnly": "no"}])
+async def test_a_key_without_a_good_name_is_not_made(http: aiohttp.ClientSession, body: dict[str, object]):
+    async with http.post("/api/parabola/admin_keys/make", json=body, headers=as_admin(KEPT)) as response:
+        assert response.status == 400
+
+
 async def test_who_may_only_read_revokes_nothing(http: aiohttp.ClientSession):
     assert await revoke(http, READER, keyId=LOST_ID) == 403
     assert await revoke(http, READER, all=True) == 403

@@ -79,6 +79,11 @@ class QueryStream:
         """Whether `next` would return nothing without reading any further."""
         return self._closed or (self._failure is None and (self._operators.is_full or self._scan.ended))
 
+    @property
+    def rows_read(self) -> int:
+        """Rows that were looked at, whether they passed or not."""
+        return len(self._scan.keys)
+
     async def next(self, n: int) -> list[Document]:
         """The next at most `n` documents; an empty list means the end.
 

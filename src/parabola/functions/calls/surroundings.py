@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parabola.functions.deployed.function_handles import FunctionHandles
     from parabola.functions.outcomes.results import FunctionResult
     from parabola.functions.syscalls.table import SyscallTable
+    from parabola.functions.syscalls.wide_reads import Reading, ReadingCounts
 
 __all__ = ["Calls", "Surroundings", "TableNumbers"]
 
@@ -77,3 +78,5 @@ class Surroundings:
     calls: Calls
     audit: AuditLog
     running: RunningCalls
+    wide_reads: dict[Reading, ReadingCounts] = field(default_factory=dict)
+    """Queries that read more than they need to, such as whole tables."""

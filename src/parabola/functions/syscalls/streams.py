@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_BATCH",
     "MAX_BATCH",
+    "NOTED_ROWS",
     "SYSCALLS",
     "OpenStream",
     "OpenStreams",
@@ -35,13 +36,16 @@ __all__ = [
 DEFAULT_BATCH: Final = 100
 MAX_BATCH: Final = 1024
 """Rows of one batch (js-runtime §3.8)."""
+NOTED_ROWS: Final = 100
+"""Rows from which on it is looked at whether a query reads more than it returns."""
 
 
 @dataclass(slots=True)
 class OpenStream:
-    """A stream a function has begun to read, and how many rows it was sent."""
+    """A stream a function has begun to read with the JSON of its query, and how many rows it was sent."""
 
     stream: QueryStream
+    query: Any
     delivered: int = 0
     done: bool = False
 
@@ -61,9 +65,8 @@ class OpenStreams:
             query = args.get("query")
             if query is None:
                 raise BadRequest("in-progress query not found")
-            found = self._streams[query_id] = OpenStream(
-                execution.db.query(query, system=reads_system_table(query))
-            )
+            stream = execution.db.query(query, system=reads_system_table(query))
+            found = self._streams[query_id] = OpenStream(stream, query)
         return found
 
     @property
@@ -99,6 +102,8 @@ async def query_stream_next(execution: Execution, args: Mapping[str, Any]) -> An
     documents = await opened.stream.next(min(DEFAULT_BATCH if wanted is None else max(wanted, 1), MAX_BATCH))
     opened.delivered += len(documents)
     opened.done = opened.stream.done or not documents
+    if opened.done:
+        _note_reading(execution, opened.query, opened.stream.rows_read, opened.delivered)
     return {"values": [orjson.Fragment(document.raw) for document in documents], "done": opened.done}
 
 
@@ -111,6 +116,9 @@ async def query_cleanup(execution: Execution, args: Mapping[str, Any]) -> Any:
     consumed = call.optional_integer("consumed")
     if consumed is not None and consumed < opened.delivered:
         opened.stream.unconsume(opened.delivered - consumed)
+    if not opened.done:
+        returned = opened.delivered if consumed is None else consumed
+        _note_reading(execution, opened.query, opened.stream.rows_read, returned)
     return True
 
 
@@ -127,6 +135,7 @@ async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
     query = call.object("query")
     attempt = execution.attempt
     top_level = execution.depth == 0
+    read_before = execution.db.usage.documents_read
     page = await execution.db.paginate(
         query,
         system=reads_system_table(query),
@@ -140,6 +149,7 @@ async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
     )
     if top_level:
         attempt.journal = page.journal
+    _note_reading(execution, query, execution.db.usage.documents_read - read_before, len(page.page))
     return {
         "page": [orjson.Fragment(document.raw) for document in page.page],
         "isDone": page.is_done,
@@ -147,6 +157,14 @@ async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
         "splitCursor": page.split_cursor,
         "pageStatus": page.page_status,
     }
+
+
+def _note_reading(execution: Execution, query: Any, read: int, returned: int) -> None:
+    """A query has ended that read so many rows. Few read enough to be worth a word."""
+    if read >= NOTED_ROWS:
+        from parabola.functions.syscalls.wide_reads import note_reading  # with the first of them
+
+        note_reading(execution, query, read, returned)
 
 
 SYSCALLS: Final = (

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from parabola.functions.deployed.cron_rows import JOBS, LOGS, NEXT_RUNS, CronJobRow, NextRun
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_answer, page_options
 from parabola.functions.system.registry import SystemContext, system_function
+from parabola.values.errors import NotFound
 from parabola.values.validators.builder import v
 
 __all__: list[str] = []
@@ -53,6 +56,28 @@ async def list_cron_job_runs(ctx: SystemContext, args: dict[str, Any]) -> Any:
     )
     answer = page_answer(page)
     return {**answer, "page": [_run(row) for row in answer["page"]]}
+
+
+@system_function(
+    "_system/frontend/runCronJobNow",
+    kind="mutation",
+    args=v.object({"name": v.string(), "componentId": COMPONENT}),
+)
+async def run_cron_job_now(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Run once, now, what a cron job runs, beside its own times: it is scheduled as a function. Raises
+    `NotFound`.
+    """
+    name = args["name"]
+    for row in await system_rows(ctx.transaction, JOBS):
+        job = CronJobRow.of(row)
+        if job.name == name:
+            (arguments,) = orjson.loads(job.cron_spec.udf_args) or [{}]
+            now = ctx.execution.attempt.now_ms / 1000
+            path = job.cron_spec.udf_path
+            await ctx.perform("1.0/schedule", {"name": path, "args": arguments, "ts": now})
+            await ctx.record("run_cron_job_now", name=name)
+            return
+    raise NotFound(f"There is no cron job {name}.", code="CronJobNotFound")
 
 
 def _run(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from parabola.database.model.shown_rows import ScheduledJob
 from parabola.functions.system.arguments import COMPONENT, PAGINATION, page_options
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.encoding import encode
+from parabola.values.errors import BadRequest
 from parabola.values.int64 import Int64
 from parabola.values.validators.builder import v
 
@@ -74,6 +75,46 @@ async def cancel_job(ctx: SystemContext, args: dict[str, Any]) -> Any:
     await ctx.record("cancel_job", id=args["id"])
 
 
+@system_function(
+    "_system/frontend/scheduler:runJobNow",
+    kind="mutation",
+    args=v.object({"id": v.string(), "componentId": COMPONENT}),
+)
+async def run_job_now(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """Let a job that waits be due now. Raises `BadRequest` for one that has begun or has ended."""
+    row = await ctx.transaction.get_system(args["id"])
+    job = None if row is None or row.table.name != _JOBS else ScheduledJob.of(row)
+    if job is None or job.state.type != "pending" or job.due_ns is None:
+        raise BadRequest("This job does not wait any more: it has begun, or has ended.", code="JobNotWaiting")
+    now_ns = max(1, int(ctx.execution.attempt.now_ms * 1_000_000))
+    await ctx.transaction.patch_system(job.id, {"nextTs": Int64(min(now_ns, job.due_ns))})
+    await ctx.record("run_job_now", id=args["id"])
+
+
+@system_function(
+    "_system/frontend/paginatedEndedJobs",
+    args=v.object({"paginationOpts": PAGINATION, "componentId": COMPONENT}),
+)
+async def ended_jobs(ctx: SystemContext, args: dict[str, Any]) -> Any:
+    """A page of the jobs that have ended and are still known, the newest first, with how they ended."""
+    source = {
+        "type": "IndexRange",
+        "indexName": f"{_JOBS}.by_completed_ts",
+        "range": [{"type": "Gt", "fieldPath": "completedTs", "value": None}],
+        "order": "desc",
+    }
+    page = await ctx.transaction.paginate_system(
+        {"source": source, "operators": []},
+        cursor_codec=ctx.around.cursors,
+        **page_options(args["paginationOpts"]),
+    )
+    return {
+        "page": [_ended(ScheduledJob.of(document)) for document in page.page],
+        "isDone": page.is_done,
+        "continueCursor": page.continue_cursor,
+    }
+
+
 def _by_time(udf_path: str | None, bounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if udf_path is None:
         return {"type": "IndexRange", "indexName": f"{_JOBS}.by_next_ts", "range": [*bounds], "order": "asc"}
@@ -98,6 +139,23 @@ def _shown(document: Document) -> dict[str, Any]:
     if job.component_path is not UNSET:
         shown["component"] = job.component_path
     return shown
+
+
+def _ended(job: ScheduledJob) -> dict[str, Any]:
+    """A job that has ended: when it was due, when it ended (milliseconds), and how."""
+    ended: dict[str, Any] = {
+        "_id": job.id,
+        "udfPath": job.udf_path,
+        "scheduledTs": job.original_scheduled_ts,
+        "completedTs": None if job.completed_ts is UNSET else job.completed_ts,
+        "state": {"type": job.state.type},
+        "udfArgs": _arguments(job),
+    }
+    if job.state.error is not UNSET:
+        ended["state"]["error"] = job.state.error
+    if job.component_path is not UNSET:
+        ended["component"] = job.component_path
+    return ended
 
 
 def _arguments(job: ScheduledJob) -> bytes:

@@ -24,7 +24,7 @@ class KeptKeysBackend(ServedBackend, Protocol):
 
 
 def routes(backend: KeptKeysBackend) -> list[web.RouteDef]:
-    """The endpoints of `parabola admin-key list` and `revoke`."""
+    """The endpoints of `parabola admin-key list` and `revoke`, and of the dashboard's settings."""
 
     async def list_keys(request: web.Request) -> web.Response:
         await require_admin(request, backend)
@@ -42,8 +42,17 @@ def routes(backend: KeptKeysBackend) -> list[web.RouteDef]:
             await backend.admin_keys.revoke(fields["keyId"])
         return web.json_response({})
 
+    async def make(request: web.Request) -> web.Response:
+        await begin_change(request, backend, "MakeAdminKeys")
+        fields = read_object(await read_json(request), name=str, isReadOnly=(bool, type(None)))
+        if not fields["name"].strip():
+            raise BadRequest("Give the key a name: it is what the history says then.", code="BadJsonBody")
+        key = await backend.admin_keys.make(fields["name"].strip(), read_only=bool(fields["isReadOnly"]))
+        return web.json_response({"adminKey": key}, headers={"Cache-Control": "no-store"})
+
     return [
         web.get("/api/parabola/admin_keys", list_keys),
+        web.post("/api/parabola/admin_keys/make", make),
         web.post("/api/parabola/admin_keys/revoke", revoke),
     ]
 

@@ -51,6 +51,7 @@ class Observations(Retention):
         self._database = database
         self.functions = FunctionMetrics(self._is_deployed)
         self.lost_races = database.lost_races
+        self.wide_reads = runner.around.wide_reads
         self._commits = 0
         self.tables = TableMetrics(database)
         cache.on_ended = self.tables.note_ended

@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.deployment_events import record_event
 from parabola.functions.deployed.stored_rows import system_rows
-from parabola.services.sign_in.admin_keys import AdminClaims, check_admin_key
+from parabola.services.sign_in.admin_keys import AdminClaims, check_admin_key, make_admin_key
 from parabola.values.errors import NotFound, ParabolaError, Unauthenticated
 
 if TYPE_CHECKING:
@@ -125,6 +125,28 @@ class AdminKeys:
     def is_revoked(self, row: AdminKeyRow) -> bool:
         """Whether a key is not taken any more."""
         return row.is_revoked or row.issued_at <= self._revoked_until
+
+    async def make(self, name: str, *, read_only: bool) -> str:
+        """A new key, which is known from now on; `name` says whose it is. Raises `BadRequest` for a name that
+        is too long.
+        """
+        key = make_admin_key(
+            self._name, self._secret, name=name, read_only=read_only, issued_at=self._clock()
+        )
+        claims = check_admin_key(key, self._name, self._secret)
+        row = AdminKeyRow(
+            key_id=claims.key_id,
+            name=name,
+            issued_at=float(claims.issued_at),
+            is_read_only=read_only,
+        )
+
+        async def write(tx: Transaction) -> None:
+            await tx.insert_system(ADMIN_KEYS, row.fields())
+            await record_event(tx, "make_admin_key", key_id=row.key_id, name=name, read_only=read_only)
+
+        await self._database.transact(write, source=_SOURCE)
+        return key
 
     async def revoke(self, key_id: str) -> None:
         """Take a key no more, from now on and for ever. Raises `NotFound` for an id that no key has had here

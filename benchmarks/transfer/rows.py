@@ -18,6 +18,7 @@ from benchmarks.load import percentile, run_clients
 from benchmarks.report import Report, Row
 from benchmarks.server_process import Server, free_port
 from benchmarks.transfer.accounts import ACCOUNTS, BALANCE, pairs
+from benchmarks.transfer.processes import cpu_seconds, engine_alone_on_a_core, of_children
 from parabola.hosts.node import node_executable
 
 __all__ = ["hand_written_transfers", "inserts", "transfers"]
@@ -125,9 +126,7 @@ async def transfers(
         await _run(move, max(seconds, WARMING_SECONDS), skewed=False)
         alone = None
         for skewed, what in ((False, "any two of 20,000 accounts"), (True, "mostly the same few (Zipf 1.5)")):
-            started = _cpu_seconds(server.pid)
-            done = await _run(move, seconds, skewed=skewed)
-            cpu = (_cpu_seconds(server.pid) - started) / (done.rate * seconds)
+            done, engine, hosts = await _counted(server, move, seconds, skewed=skewed)
             floor = by_hand[skewed]
             name = f"{language} transfers a second, {what}"
             report.add(Row(name, done.rate, "/s", floor.rate, "Node.js and SQLite"))
@@ -136,9 +135,12 @@ async def transfers(
                 ("99 of 100", done.slowest, floor.slowest),
             ):
                 report.add(Row(f"  {share}", own * 1000, "ms", theirs * 1000, "by hand", False))
-            report.add(Row("  processor time of the engine, each", cpu * 1000, "ms"))
+            report.add(Row("  processor time of the engine, each", engine * 1000, "ms"))
+            report.add(Row("  and of what runs functions", hosts * 1000, "ms"))
             if alone is not None:
                 report.add(Row("  beside those that do not contend", done.rate, "/s", alone.rate, "uniform"))
+            else:
+                await _pinned(report, server, move, seconds)
             alone = done
             total = 0.0
             for first in range(0, ACCOUNTS, BATCH):
@@ -146,10 +148,29 @@ async def transfers(
             _check(total)
 
 
-def _cpu_seconds(pid: int) -> float:
-    """Processor time of one process, its children left out."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+async def _counted(
+    server: Server, move: Callable[[int, int], Awaitable[None]], seconds: float, *, skewed: bool
+) -> tuple[Transfers, float, float]:
+    """Transfers, and the processor seconds each took of the engine and of the processes that it started."""
+    engine_before, hosts_before = cpu_seconds(server.pid), of_children(server.pid)
+    done = await _run(move, seconds, skewed=skewed)
+    engine = cpu_seconds(server.pid) - engine_before
+    hosts = sum(now - hosts_before.get(pid, 0.0) for pid, now in of_children(server.pid).items())
+    count = done.rate * seconds
+    return done, engine / count, hosts / count
+
+
+async def _pinned(
+    report: Report, server: Server, move: Callable[[int, int], Awaitable[None]], seconds: float
+) -> None:
+    """The engine on a core of its own: how much of that core so many transfers are."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return
+    with engine_alone_on_a_core(server.pid):
+        done, engine, _ = await _counted(server, move, seconds, skewed=False)
+    report.add(Row("  with the engine on a core, and all else on the others", done.rate, "/s"))
+    report.add(Row("    which keeps that core busy for", 100 * engine * done.rate, "%"))
+    report.add(Row("    so that one engine is enough for, given the cores", 1 / engine, "/s"))
 
 
 async def inserts(report: Report, server: Server, folder: Path, seconds: float) -> None:

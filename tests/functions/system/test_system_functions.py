@@ -9,6 +9,7 @@ import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
+from parabola.functions.system import catalog
 from parabola.functions.system.registry import SYSTEM_FUNCTIONS, SystemContext, SystemFunctions
 from parabola.values.errors import BadRequest, ConvexError
 from parabola.values.validators.builder import v
@@ -18,6 +19,7 @@ ADMIN = Identity.admin()
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> SystemFunctions:
+    assert catalog  # imported before, so that what it registers stays
     monkeypatch.setattr(SYSTEM_FUNCTIONS, "_functions", dict(SYSTEM_FUNCTIONS._functions))
 
     @SYSTEM_FUNCTIONS.register("_system/test/tables", args=v.object({}))

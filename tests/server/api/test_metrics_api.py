@@ -17,6 +17,7 @@ from client_calls import client_call
 from parabola.backend import Backend
 from parabola.database.model.errors import ConflictError
 from parabola.functions.deployed.deployment import Module
+from parabola.functions.queries.live_query import LiveQuery
 from parabola.server.app import create_app
 from parabola.server.http.rules import ServerRules
 from parabola.services.deploys.push import Push
@@ -98,6 +99,57 @@ async def test_what_happened_can_be_scraped(backend: Backend, client: Client) ->
     assert found["parabola_subscriptions", ""] == 0
     assert found["parabola_store_bytes", ""] > 0
     assert found["parabola_server_memory_bytes", ""] > 1e6
+
+
+async def test_tables_files_hosts_and_jobs_can_be_scraped(backend: Backend, client: Client) -> None:
+    await run(backend, "notes:add", text="a")
+    await run(backend, "notes:add", text="bc")
+    text = await (await client.get("/metrics")).text()
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert found["parabola_documents", "", "notes"] == 2
+    assert found["parabola_document_bytes", "", "notes"] > 60
+    assert not [key for key in found if key[0] == "parabola_documents" and key[2].startswith("_")]
+    assert found["parabola_hosts", "deterministic", "python"] == 1
+    assert found["parabola_hosts", "action", "python"] >= 0
+    assert found["parabola_files",] == 0
+    assert found["parabola_jobs_due",] == 0
+    assert found["parabola_commit_seconds_count",] == found["parabola_commits_total",]
+    assert found["parabola_commit_seconds_sum",] > 0
+
+
+async def test_every_metric_is_in_the_guide(backend: Backend, client: Client) -> None:
+    await run(backend, "notes:add", "notes:list", text="a")
+    guide = (Path(__file__).parents[3] / "docs" / "how-to" / "metrics.md").read_text()
+    text = await (await client.get("/metrics")).text()
+    families = [family.name for family in text_string_to_metric_families(text)]
+    assert len(families) > 20
+    assert [name for name in families if f"`{name}`" not in guide and f"`{name}_total`" not in guide] == []
+
+
+async def test_reruns_are_counted_with_what_came_of_them_and_how_long_they_took(
+    backend: Backend, client: Client
+) -> None:
+    ended = asyncio.Event()
+    live = backend.runner.query_cache
+    query = LiveQuery(live, client_call("notes:list", {}), on_invalid=ended.set)
+    assert (await query.result_at(backend.database.durable_ts)).value_json == b"0.0"
+    await run(backend, "notes:add", text="a")
+    await ended.wait()
+    assert (await query.result_at(backend.database.durable_ts)).value_json == b"1.0"
+    query.close()
+    text = await (await client.get("/metrics")).text()
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert found["parabola_reruns_total", "true", "", "notes:list"] == 1
+    assert found["parabola_invalidation_seconds_count",] == 1
+    assert found["parabola_invalidation_seconds_sum",] > 0
 
 
 async def test_who_loses_is_counted_by_table(backend: Backend, client: Client) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.indexes import Index
@@ -153,6 +153,12 @@ class DerivedIndexes:
 
         found = self._indexes.get(index.index_id)
         return definition_of(index).entry if found is None else found.definition.entry
+
+    def built(self) -> Iterator[tuple[Index, Structure]]:
+        """Each index that answers searches, and what answers them."""
+        for found in self._indexes.values():
+            if found.structure is not None:
+                yield found.index, found.structure
 
     # In the background
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -249,6 +249,13 @@ class HostSet:
             raise self._failure
         if paths:
             await self._hosts_of[runtime].analyze_modules(paths, take)
+
+    def numbers(self) -> Iterator[tuple[RuntimeName, Purpose, int]]:
+        """How many hosts are ready, by runtime and what they are for."""
+        for runtime, hosts in self._hosts_of.items():
+            if hosts.deterministic is not None:
+                yield runtime, "deterministic", len(hosts.deterministic.processes())
+            yield runtime, "action", len(hosts.actions.processes())
 
     def version(self, runtime: RuntimeName) -> str | None:
         """The version of what runs the modules of a runtime."""

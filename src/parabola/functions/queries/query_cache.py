@@ -219,6 +219,10 @@ class QueryCache:
         self.reruns = RerunWatch(database.write_log)
         self.on_ended: Callable[[CachedResult, int], None] = lambda _cached, _ts: None
         """Called when the commit at a time has ended a result that somebody holds."""
+        self.on_rerun: Callable[[QueryKey, int, bool], None] = lambda _key, _ended_ts, _changed: None
+        """Called when a query has run again whose result the commit at a time has ended, and whether that has
+        changed it.
+        """
         self.hits: dict[tuple[str, FunctionPath], CacheHits] = {}
         """By component (its path) and function."""
 
@@ -450,7 +454,10 @@ class QueryCache:
             return cached
         family.results[slot] = cached
         if before is not None:
-            family.unchanged += before.result.value_json == result.value_json
+            is_same = before.result.value_json == result.value_json
+            family.unchanged += is_same
+            if before.invalid_ts is not None:
+                self.on_rerun(family.key, before.invalid_ts, not is_same)
             if not before.holders:
                 self._drop(before)
         self._subscribe(cached)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.deployed.deployment import FunctionKind, FunctionSpec
@@ -95,8 +96,11 @@ SystemHandler = Callable[[SystemContext, dict[str, Any]], Awaitable[Any]]
 
 @dataclass
 class SystemFunctions:
-    """A registry of system functions by canonical path."""
+    """A registry of system functions by canonical path. `catalog` names the module that registers them; it is
+    imported when somebody first asks for one.
+    """
 
+    catalog: str | None = None
     _functions: dict[str, FunctionSpec] = field(default_factory=dict)
 
     def register(
@@ -123,6 +127,8 @@ class SystemFunctions:
 
     def find(self, name: FunctionPath) -> FunctionSpec | None:
         """The function with this name."""
+        if self.catalog is not None:
+            import_module(self.catalog)
         return self._functions.get(name.canonical)
 
 
@@ -146,5 +152,5 @@ def _in_component(handler: SystemHandler, *, writes: bool) -> SystemHandler:
     return in_component
 
 
-SYSTEM_FUNCTIONS: Final = SystemFunctions()
+SYSTEM_FUNCTIONS: Final = SystemFunctions("parabola.functions.system.catalog")
 system_function = SYSTEM_FUNCTIONS.register

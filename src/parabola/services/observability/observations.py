@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from parabola.functions.deployed.component_rows import recorded_components
 from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.deployed.function_path import parse_path
-from parabola.functions.processes.host_watchdog import process_memory_bytes
 from parabola.services.jobs.scheduled_jobs import pending_jobs
 from parabola.services.observability.function_metrics import FunctionMetrics, NamedFunction
+from parabola.services.observability.latencies import Latencies
 from parabola.services.observability.minute_counts import MinuteCounts
+from parabola.services.observability.rerun_metrics import RerunMetrics
 from parabola.services.observability.table_metrics import TableMetrics
 from parabola.services.retention import Retention
 from parabola.values.errors import BadRequest
@@ -23,6 +21,7 @@ from parabola.values.errors import BadRequest
 if TYPE_CHECKING:
     from parabola.database.commits.write_set import WriteSet
     from parabola.functions.engine import FunctionRunner
+    from parabola.functions.queries.query_cache import QueryKey
 
 __all__ = ["LAG", "Gauge", "Observations"]
 
@@ -54,7 +53,11 @@ class Observations(Retention):
         self.wide_reads = runner.around.wide_reads
         self._commits = 0
         self.tables = TableMetrics(database)
+        self.reruns = RerunMetrics(self._is_deployed)
+        self.commit_seconds = Latencies()
+        """From the place of a commit in the order until it is durable."""
         cache.on_ended = self.tables.note_ended
+        cache.on_rerun = self._count_rerun
         self.job_lag: MinuteCounts[str] = MinuteCounts(max)
         """Seconds for which jobs are overdue, under `LAG`."""
         self.running: MinuteCounts[str] = MinuteCounts(max)
@@ -95,14 +98,18 @@ class Observations(Retention):
         self.functions.count_hits(self._runner.query_cache.hits, self._minute())
 
     async def job_lag_seconds(self) -> float:
-        """For how long the next scheduled function of the app has been due; 0 while it is not."""
-        jobs = await pending_jobs(self._database.begin(), 1)
-        due = jobs[0].due_ns if jobs else None
-        return 0.0 if due is None else max(0.0, (self._database.now_ts() - due) / 1e9)
+        """For how long the next scheduled function, of the app or a component, has been due; 0 if none is."""
+        snapshot, now = self._database.begin(), self._database.now_ts()
+        lag = 0.0
+        for component_id in await recorded_components(snapshot):
+            for job in await pending_jobs(snapshot.view(component_id), 1, until_ns=now):
+                lag = max(lag, (now - (job.due_ns or now)) / 1e9)
+        return lag
 
-    async def sizes(self) -> list[Gauge]:
-        """Bytes on the disk and in memory. Looked for in a thread."""
-        return await asyncio.to_thread(_sizes, self._database.persistence.file)
+    @property
+    def runner(self) -> FunctionRunner:
+        """What runs the functions that are counted."""
+        return self._runner
 
     def _is_deployed(self, function: NamedFunction) -> bool:
         component = self._runner.active.deployment.component_at(function.component)
@@ -122,7 +129,14 @@ class Observations(Retention):
 
     def _count_commit(self, write_set: WriteSet, ts: int) -> None:
         self._commits += 1
+        self.commit_seconds.add(self._seconds_since(ts))
         self.tables.note_commit(write_set, ts, self._minute())
+
+    def _count_rerun(self, key: QueryKey, ended_ts: int, changed: bool) -> None:
+        self.reruns.count(key, self._seconds_since(ended_ts), changed=changed)
+
+    def _seconds_since(self, ts: int) -> float:
+        return max(0.0, (self._database.now_ts() - ts) / 1e9)
 
     def _minute(self) -> int:
         """The minute that is now, since 1970."""
@@ -139,46 +153,3 @@ def _place(place: tuple[str, str]) -> str:
     """Where a call runs, in the words of the official dashboard, which has none for Python."""
     runtime, kind = place
     return f"{'node' if runtime == 'node' else 'isolate'}:{KIND_TITLES[kind]}"
-
-
-def _sizes(file: Path | None) -> list[Gauge]:
-    found = [
-        ("parabola_server_memory_bytes", "Resident memory of the server's process.", _own_memory()),
-        ("parabola_host_memory_bytes", "Resident memory of the processes that run functions.", _of_hosts()),
-    ]
-    if file is not None:
-        log = file.with_name(f"{file.name}-wal")
-        found.append(("parabola_store_bytes", "The database's file.", _file_bytes(file)))
-        found.append(("parabola_wal_bytes", "The log beside the database's file.", _file_bytes(log)))
-    return [Gauge(name, text, partial(float, amount)) for name, text, amount in found]
-
-
-def _own_memory() -> float:
-    return process_memory_bytes(os.getpid()) or 0
-
-
-def _of_hosts() -> float:
-    """Of all children, and of theirs: a relay has hosts of its own."""
-    total, pids = 0, _children(os.getpid())
-    while pids:
-        pid = pids.pop()
-        total += process_memory_bytes(pid) or 0
-        pids += _children(pid)
-    return total
-
-
-def _children(pid: int) -> list[int]:
-    children: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children += map(int, task.read_text().split())
-        except (OSError, ValueError):
-            continue
-    return children
-
-
-def _file_bytes(file: Path) -> float:
-    try:
-        return file.stat().st_size  # never opened: closing it would drop SQLite's locks
-    except OSError:
-        return 0

@@ -40,9 +40,12 @@ def new_database() -> str:
 class NodeServers:
     """The nodes of one deployment: `start` begins one, by its name."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, files: str | None = None, **variables: str) -> None:
+        """`files` is the address of the object store, a folder if there is none; `variables` lead to it."""
         self.directory = directory
         self.database = new_database()
+        self._files = files or (directory / "files").as_uri()
+        self._variables = variables
         self.nodes: dict[str, ServerProcess] = {}
 
     def __enter__(self) -> Self:
@@ -58,11 +61,10 @@ class NodeServers:
         """A node that is not started yet."""
         directory = self.directory / name
         directory.mkdir(parents=True, exist_ok=True)
-        files = self.directory / "files"
         node = self.nodes[name] = ServerProcess(
             directory,
             *("serve", "--port", "0", "--site-port", "0", "--node", name, "--instance-name", "nodes"),
-            *("--file-storage", files.as_uri(), *options),
+            *("--file-storage", self._files, *options),
         )
         return node
 
@@ -73,4 +75,4 @@ class NodeServers:
 
     def variables(self, **others: str) -> dict[str, Any]:
         """What all nodes are given in their environment."""
-        return {"PARABOLA_DATABASE": self.database, "INSTANCE_SECRET": SECRET, **others}
+        return {"PARABOLA_DATABASE": self.database, "INSTANCE_SECRET": SECRET, **self._variables, **others}

@@ -1,8 +1,11 @@
-"""What one node has given a client holds on every other: cursors, upload URLs, keys, timestamps, its name."""
+"""What one node has given a client holds on every other: cursors, upload URLs, keys, timestamps, its name.
+The files are in an object store with an S3 API.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -15,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from file_storage_driver import s3_settings
 from node_packages import PACKAGES, node_environment
 from node_servers import NodeServers
 from server_process import ServerProcess
@@ -40,6 +44,10 @@ async def page(ctx: QueryCtx, paginationOpts: PaginationOpts) -> PaginationResul
 @mutation
 async def upload_url(ctx: MutationCtx) -> str:
     return await ctx.storage.generate_upload_url()
+
+@mutation
+async def delete_file(ctx: MutationCtx, id: str) -> None:
+    await ctx.storage.delete(id)
 
 @query
 async def file_url(ctx: QueryCtx, id: str) -> str | None:
@@ -88,8 +96,22 @@ await client.close();
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServers]:
-    with NodeServers(tmp_path_factory.mktemp("nodes")) as nodes:
+def s3() -> Iterator[str]:
+    """The address of an S3 API with the bucket `nodes`."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/nodes", method="PUT")).close()
+    yield endpoint
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def nodes(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServers]:
+    directory = tmp_path_factory.mktemp("nodes")
+    with NodeServers(directory, "s3://nodes/files", **s3_settings(s3)) as nodes:
         a, b = nodes.start("a"), nodes.start("b")
         (a.directory / "convex").mkdir()
         (a.directory / "convex" / "app.py").write_text(FUNCTIONS)
@@ -126,7 +148,9 @@ def test_a_cursor_goes_on_on_the_other_node(nodes: NodeServers) -> None:
     assert found == expected
 
 
-def test_an_upload_url_of_one_node_is_taken_by_the_other_and_both_have_the_file(nodes: NodeServers) -> None:
+def test_an_upload_url_of_one_node_is_taken_by_the_other_and_both_have_the_file(
+    nodes: NodeServers, s3: str
+) -> None:
     a, b = both(nodes)
     url = a.call("mutation", "app:upload_url").replace(a.url, b.url)
     request = urllib.request.Request(url, b"content", {"Content-Type": "text/plain"})
@@ -135,6 +159,18 @@ def test_an_upload_url_of_one_node_is_taken_by_the_other_and_both_have_the_file(
     for node in (a, b):
         with urllib.request.urlopen(node.call("query", "app:file_url", id=id)) as response:
             assert response.read() == b"content"
+    a.call("mutation", "app:delete_file", id=id)
+    assert b.call("query", "app:file_url", id=id) is None
+    deadline = time.monotonic() + 10
+    while kept := stored_files(s3):  # bytes follow their row
+        assert time.monotonic() < deadline, kept
+
+
+def stored_files(s3: str) -> list[str]:
+    """What is in the object store but what nodes leave there for each other."""
+    with urllib.request.urlopen(f"{s3}/nodes?list-type=2") as response:
+        keys = re.findall("<Key>([^<]+)</Key>", response.read().decode())
+    return [key for key in keys if "/node-mark-" not in key]
 
 
 def test_a_timestamp_of_one_node_is_waited_for_by_the_other(nodes: NodeServers) -> None:
@@ -197,8 +233,12 @@ def test_a_backup_from_one_node_has_what_was_written_through_the_other(
 ) -> None:
     a, b = both(nodes)
     a.call("mutation", "app:add", n=9999)
+    url = a.call("mutation", "app:upload_url")
+    urllib.request.urlopen(urllib.request.Request(url, b"kept", {"Content-Type": "text/plain"})).close()
     archive = tmp_path / "backup.zip"
-    b.cli("export", "--path", str(archive))
+    b.cli("export", "--include-file-storage", "--path", str(archive))
     with zipfile.ZipFile(archive) as opened:
         lines = opened.read("numbers/documents.jsonl").splitlines()
+        stored = [opened.read(name) for name in opened.namelist() if name.startswith("_storage/")]
     assert 9999 in [json.loads(line)["n"] for line in lines]
+    assert b"kept" in stored

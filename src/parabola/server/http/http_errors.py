@@ -22,6 +22,7 @@ from parabola.values.texts import repaired, shortened
 __all__ = ["MAX_CODE_LENGTH", "answer_errors", "error_response"]
 
 MAX_CODE_LENGTH: Final = 256
+_CLIENT_HAS_GONE: Final = 499
 
 _log: Final = logging.getLogger(__name__)
 
@@ -63,19 +64,24 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return web.Response(status=404)
     except web.HTTPException as error:
         return web.Response(status=error.status, text=error.text, headers=_location(error))
-    except ConnectionError:
-        raise
     except asyncio.CancelledError:
         cut = open_requests.answer_of_cut()
         if cut is None:
             raise
         return error_response(cut)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and _has_gone(request):
+            return web.Response(status=_CLIENT_HAS_GONE)  # which nobody hears
         _log.exception("%s %.200s failed", request.method, request.path)
         return error_response(InternalServerError())
     finally:
         lease.release()
         open_requests.leave(request)
+
+
+def _has_gone(request: web.Request) -> bool:
+    """Whether the client has left: clients do so all the time, and it is nobody's fault."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def _location(error: web.HTTPException) -> dict[str, str]:

@@ -90,6 +90,8 @@ ELSEWHERE = {
         "services/test_session_results.py",
         "_results_seconds=hours",
     ),
+    "services.open_telemetry": ("services/observability/test_open_telemetry.py", "open_telemetry=True"),
+    "services.event_files": ("services/log_streams/test_log_streams.py", "event_files=elsewhere"),
     "services.audit_lines_seconds": ("services/test_audit_retention.py", "audit_lines_seconds=days"),
     "services.exports_seconds": ("services/archives/test_exports.py", "exports_seconds=0"),
     "services.imports_seconds": ("services/imports/test_import_restart.py", "imports_seconds=0"),

@@ -51,7 +51,7 @@ from parabola.services.idle_memory import IdleMemory
 from parabola.services.imports.imports import Imports
 from parabola.services.jobs.crons import Crons
 from parabola.services.jobs.scheduler import Scheduler
-from parabola.services.log_streams.first_stream import FirstStream
+from parabola.services.log_streams.first_stream import FirstStream, stream_gauges
 from parabola.services.moves import Moves, NewRole, RoleChanged
 from parabola.services.node_list import NodeList
 from parabola.services.observability.observations import Observations
@@ -61,6 +61,7 @@ from parabola.services.sign_in.auth_providers import parse_auth_providers
 from parabola.services.sign_in.key_sets import DocumentCache
 from parabola.services.sign_in.known_admin_keys import AdminKeys
 from parabola.services.sign_in.signing_keys import SigningKeys
+from parabola.services.threads import imported, in_thread
 from parabola.values.errors import BadRequest, ParabolaError
 
 __all__ = ["LOOK_SECONDS", "PACKAGES_FOLDER", "Backend", "BackendConfig", "open_database"]
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 1.0
 """Between two looks for the files of the data directory."""
 LOG_FOLDER: Final = "logs"
+EVENTS_FOLDER: Final = "events"
 
 
 class Backend:
@@ -109,7 +111,10 @@ class Backend:
         self.audit_retention = AuditRetention(database, settings)
         self.idle_memory = IdleMemory(database, self.query_cache)
         self.observations = Observations(runner)
-        self._first_stream = FirstStream(database, runner.log, config.instance_name)
+        self._first_stream = FirstStream(
+            runner, config.instance_name, settings.event_files or directory / EVENTS_FOLDER
+        )
+        self.observations.gauges += stream_gauges(self._first_stream)
         secret = bytes.fromhex(config.instance_secret)
         self.files = Files(
             database,
@@ -125,6 +130,7 @@ class Backend:
             UploadLimits(directory, settings.max_file_bytes, settings.min_free_bytes),
             config.files_origin,
         )
+        self.files.on_sent = self._first_stream.note_download
         self.imports = Imports(
             database,
             directory / "imports",
@@ -205,6 +211,8 @@ class Backend:
             stack.push_async_callback(backend.observations.close)
             await backend._first_stream.start()
             stack.push_async_callback(backend._first_stream.close)
+            if config.services.open_telemetry:
+                await backend._tell_traces(stack)
             backend.idle_memory.start()
             stack.push_async_callback(backend.idle_memory.close)
             await backend.imports.open()
@@ -222,6 +230,21 @@ class Backend:
             raise BadRequest("Give the address of the shared log.", code="InvalidDatabaseAddress")
         secret = bytes.fromhex(config.instance_secret)
         return await open_node_log(node, config.instance_name, secret, config.clock)
+
+    async def _tell_traces(self, stack: AsyncExitStack) -> None:
+        """Tell traces and logs by OpenTelemetry until the backend is closed."""
+        await imported("parabola.services.observability.open_telemetry")
+        from parabola.services.observability.open_telemetry import OpenTelemetry, is_disabled, trace_gauge
+
+        if is_disabled():
+            return
+        node = self.config.node
+        name = self.config.instance_name
+        known = {"service.instance.id": name if node is None else f"{name}-{node.name}"}
+        telling = await in_thread(OpenTelemetry, self.runner.log, self.database.now_ts, known)
+        stack.push_async_callback(in_thread, telling.close)
+        self.runner.tracer = telling
+        self.observations.gauges.append(trace_gauge(telling))
 
     async def close(self) -> None:
         """End the hosts and close the data. What was acknowledged is on disk anyway."""

@@ -232,6 +232,13 @@ def _rows() -> Iterator[ServerOption]:
         in_dev=False,
     )
     yield row(
+        "otel",
+        "services.open_telemetry",
+        DEPLOYMENT,
+        SWITCH,
+        "Tell traces and logs of functions by OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT says.",
+    )
+    yield row(
         "log-format",
         "log_format",
         DEPLOYMENT,
@@ -240,6 +247,14 @@ def _rows() -> Iterator[ServerOption]:
         in_dev=False,
     )
 
+    yield row(
+        "event-files",
+        "services.event_files",
+        FILES,
+        FOLDER,
+        "Where log streams of the kind `file` are written.",
+        unset="the folder events of the data directory",
+    )
     yield row("data", "data_dir", FILES, FOLDER, "Where the data is kept.", unset="the folder .parabola")
     yield row(
         "database",

@@ -53,6 +53,7 @@ __all__ = ["Active", "FunctionRunner"]
 if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
+    from parabola.functions.calls.surroundings import Tracer
     from parabola.functions.outcomes.logs import LogLine
     from parabola.functions.processes.host_set import HostSet
 
@@ -107,6 +108,8 @@ class FunctionRunner:
         self._seeds = SeedSource()
         self._implicit = ImplicitReads(database.registry)
         self._switching: asyncio.Event | None = None
+        self.tracer: Tracer | None = None
+        """Knows the traces that calls belong to; None where no traces are made."""
         self._pause_listeners: list[Callable[[bool], None]] = []
         self._starting_line = StartingLine(settings.hosts or os.cpu_count() or 1, settings.call_wait_seconds)
         self.around = Surroundings(
@@ -256,6 +259,7 @@ class FunctionRunner:
             transaction=transaction,
             journal=journal,
             losses=losses,
+            nested=None if self.tracer is None else [],
         )
 
     async def run(
@@ -302,6 +306,11 @@ class FunctionRunner:
             return None
         return None if spec.path in active.hosts.needs_engine else self._starting_line
 
+    @property
+    def waiting_mutations(self) -> int:
+        """How many mutations wait before they begin."""
+        return len(self._starting_line)
+
     def path_of(self, name: FunctionPath, component: str) -> str:
         """The name of a function of a component with its module's extension, for texts."""
         found = self.active.deployment.component_at(component)
@@ -328,7 +337,13 @@ class FunctionRunner:
         return execution.logs.lines()
 
     def record(
-        self, kind: str, spec: FunctionSpec | None, attempt: Attempt, result: FunctionResult, seconds: float
+        self,
+        kind: str,
+        spec: FunctionSpec | None,
+        attempt: Attempt,
+        result: FunctionResult,
+        seconds: float,
+        retries: int = 0,
     ) -> None:
         """Put a completion into the execution log, but for system functions: the log is that of the app."""
         if attempt.call.name.module.startswith(PREFIX):
@@ -344,5 +359,6 @@ class FunctionRunner:
                 execution_time=seconds,
                 error=result.error,
                 return_bytes=len(result.value_json) if result.error is None else None,
+                retries=retries,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from parabola.values.limits import MIB
@@ -42,5 +43,9 @@ class ServiceSettings:
     with its log and a checkpoint of it; 0: they may fill it."""
     upload_url_seconds: float = _HOUR
     """How long an upload URL is good (semantics 8); from 1 second."""
+    open_telemetry: bool = False
+    """Whether traces and logs are told by OpenTelemetry, as the standard's environment variables say."""
+    event_files: Path | None = None
+    """Where log streams to files go; None: the folder `events` of the data directory."""
     npm_install_seconds: float = 300.0
     """Time for installing the npm packages that a push names; from 1 second."""

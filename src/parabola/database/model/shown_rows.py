@@ -55,6 +55,8 @@ class ScheduledJob(SystemRow, frozen=True, kw_only=True, rename="camel"):
     completed_ts: float | UnsetType = UNSET
     node: str | UnsetType = UNSET
     """On which life of which node an action runs."""
+    trace: str | UnsetType = UNSET
+    """The `traceparent` of the function that has scheduled it, where traces are made."""
 
     @property
     def target_component(self) -> str:

@@ -14,6 +14,7 @@ from parabola.functions.outcomes.audit_lines import AuditLine, AuditLines
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.surroundings import Surroundings
+    from parabola.functions.outcomes.traces import NestedCall
     from parabola.functions.processes.host_losses import HostLosses
     from parabola.functions.processes.host_set import HostSet
 
@@ -49,6 +50,9 @@ class Attempt:
     """What the call has cost in hosts before; `None` for actions, which are never run again."""
     audit_lines: AuditLines | None = None
     """What its functions have written into the audit log, if they have."""
+    argument_bytes: int | None = None
+    nested: list[NestedCall] | None = None
+    """The calls in its transaction so far; None where no traces are made."""
     _nested: int = 0
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from parabola.functions.calls.arguments import UNREADABLE, Arguments, EncodedArguments
 from parabola.functions.calls.refusals import refused
@@ -16,6 +16,9 @@ from parabola.functions.deployed.stop_state import PAUSED_TEXT
 from parabola.functions.outcomes.failures import new_request_id
 from parabola.functions.system.registry import PREFIX, SYSTEM_FUNCTIONS
 from parabola.values.errors import BadRequest
+
+if TYPE_CHECKING:
+    from parabola.functions.outcomes.traces import TraceContext
 
 __all__ = ["Call", "Callee", "Caller", "RequestContext", "component_at", "resolve"]
 
@@ -76,6 +79,12 @@ class RequestContext:
     caller: Caller = "SyncWorker"
     parent_execution_id: str | None = None
     """The action that made the call, if one did."""
+    is_rerun: bool = False
+    """Whether a live query runs again because its data has changed."""
+    trace: TraceContext | None = None
+    """The place in a trace that the request names, if it names one."""
+    cause: TraceContext | None = None
+    """Where the function was scheduled, if it was and traces are made."""
 
 
 def component_at(deployment: Deployment, path: str) -> Component:

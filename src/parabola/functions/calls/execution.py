@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -106,6 +106,8 @@ class Execution:
     arguments: Arguments
     transaction: Transaction | None
     depth: int = 0
+    place: int = -1
+    """Its own among the calls of its transaction that are noted (`Attempt.nested`)."""
     logs: LogCollector = field(default_factory=LogCollector)
     streams: OpenStreams | None = None
     on_logs: Any = None
@@ -166,6 +168,8 @@ class Execution:
             check_arguments(self.spec, self.arguments, tables)
         except CallRefused as refusal:
             return Outcome(failure=refusal.failure)
+        if not self.depth:
+            self.attempt.argument_bytes = self.arguments.size
         if self.arguments.size > LIMIT_WARNING_RATIO * MAX_ARGUMENTS_SIZE:
             self._warn_near_limit(
                 "Large size of the function arguments",
@@ -256,6 +260,7 @@ class Execution:
             identity_json=self.identity.attributes_json,
             request_id=attempt.request.request_id,
             tables_json=self._new_tables(),
+            trace=None if attempt.nested is None else self._place_in_trace(),
             user_ms_used=attempt.user_ms,
             nested=self.depth > 0,
             component=None if self.component.is_app else attempt.hosts.component(self.component),
@@ -309,6 +314,11 @@ class Execution:
             deadlines.forget(run)
             for task in self._operations or ():
                 task.cancel()
+
+    def _place_in_trace(self) -> Mapping[str, str] | None:
+        """The headers by which an action tells whom it asks that this is one trace."""
+        tracer = self.around.calls.tracer
+        return None if tracer is None or self.transaction is not None else tracer.place(self).headers()
 
     def _without_state(self, run: Run, message: Done | Failed) -> Failed | Again:
         """What becomes of a run whose host has ended, as its last message: what it has read is not known.

@@ -70,6 +70,12 @@ def _entry(
         component_path=attempt.component or None,
         runtime="isolate" if spec is None else spec.runtime,
         identity_type=attempt.identity.kind,
+        argument_bytes=attempt.argument_bytes,
+        is_rerun=request.is_rerun,
+        scheduled_function_id=request.scheduled_function_id,
+        trace=request.trace,
+        cause=request.cause,
+        nested=attempt.nested or (),
         usage=None if attempt.transaction is None else attempt.transaction.usage,
         **ended,
     )

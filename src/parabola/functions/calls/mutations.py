@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -80,13 +81,14 @@ class Mutations:
 
     async def _run(self, request: MutationRequest) -> FunctionResult:
         losses = HostLosses()
+        tries = itertools.count()
 
         async def attempt(turn: Turn) -> FunctionResult:
-            runner = self._runner
+            runner, retries = self._runner, next(tries)
             try:
                 # Who holds the lane must not wait for a switch, whose commit waits for the lane.
                 active = runner.active if turn.in_lane else await runner.current()
-                return await self._attempt(request, active, turn, losses)
+                return await self._attempt(request, active, turn, losses, retries)
             except HostLost:  # it has been counted
                 raise TryAgain from None
             finally:
@@ -96,7 +98,7 @@ class Mutations:
         return await self._runner.database.contend(attempt, call.name.canonical, call.named_arguments)
 
     async def _attempt(
-        self, request: MutationRequest, active: Active, turn: Turn, losses: HostLosses
+        self, request: MutationRequest, active: Active, turn: Turn, losses: HostLosses, retries: int
     ) -> FunctionResult:
         """One attempt. Raises `ConflictError` and `HostLost`, after which nothing of it remains."""
         runner, database = self._runner, self._runner.database
@@ -151,5 +153,5 @@ class Mutations:
             request_id=call.request.request_id,
         )
         spec = None if execution is None else execution.spec
-        runner.record("mutation", spec, attempt, result, time.perf_counter() - request.began)
+        runner.record("mutation", spec, attempt, result, time.perf_counter() - request.began, retries)
         return result

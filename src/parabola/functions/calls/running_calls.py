@@ -66,6 +66,14 @@ class RunningCalls:
         """Where each call runs that no other one has made: the runtime, and the kind of function."""
         return [(each.spec.runtime, each.kind) for each in self._executions.values() if not each.depth]
 
+    @property
+    def scheduled(self) -> int:
+        """How many scheduled functions run."""
+        return sum(
+            not each.depth and each.attempt.request.caller == "Scheduler"
+            for each in self._executions.values()
+        )
+
     def cut(self) -> list[RunningCall]:
         """End everything that runs, and whatever begins from now on, with `ServerShutdown`; what that was."""
         self._is_cut = True

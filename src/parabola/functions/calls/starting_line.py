@@ -29,6 +29,10 @@ class StartingLine:
         self._wait_seconds = wait_seconds
         self._line = WaitingLine()
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._line)
+
     @asynccontextmanager
     async def place(self, *, first: bool) -> AsyncIterator[None]:
         """Inside, a function may run. `first`: others wait for this one. Raises `Overloaded`."""

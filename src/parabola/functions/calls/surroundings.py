@@ -14,18 +14,34 @@ if TYPE_CHECKING:
     from parabola.functions.calls.audit_log import AuditLog
     from parabola.functions.calls.calling import Call
     from parabola.functions.calls.deadlines import Deadlines
+    from parabola.functions.calls.execution import Execution
     from parabola.functions.calls.implicit_reads import ImplicitReads
     from parabola.functions.calls.running_calls import RunningCalls
     from parabola.functions.deployed.function_handles import FunctionHandles
     from parabola.functions.outcomes.results import FunctionResult
+    from parabola.functions.outcomes.traces import TraceContext
     from parabola.functions.syscalls.table import SyscallTable
     from parabola.functions.syscalls.wide_reads import Reading, ReadingCounts
 
-__all__ = ["Calls", "Surroundings", "TableNumbers"]
+__all__ = ["Calls", "Surroundings", "TableNumbers", "Tracer"]
+
+
+class Tracer(Protocol):
+    """Knows the traces that calls belong to."""
+
+    def now(self) -> float:
+        """The clock that tells when calls began, in seconds since the epoch."""
+
+    def place(self, execution: Execution) -> TraceContext:
+        """Where in a trace a function is: what it calls and schedules comes from there."""
 
 
 class Calls(Protocol):
     """Calls that an action makes, each in a transaction of its own. The engine's."""
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """None where no traces are made."""
 
     @property
     def handles(self) -> FunctionHandles:

@@ -7,12 +7,15 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parabola.database.usage import Usage
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.logs import LogLine
 from parabola.functions.settings import FunctionSettings
+
+if TYPE_CHECKING:
+    from parabola.functions.outcomes.traces import NestedCall, TraceContext
 
 __all__ = ["ExecutionEntry", "ExecutionLog"]
 
@@ -44,6 +47,18 @@ class ExecutionEntry:
     return_bytes: int | None = None
     occ_info: dict[str, Any] | None = None
     will_retry: bool = False
+    argument_bytes: int | None = None
+    retries: int = 0
+    """Tries of a mutation that were given up before."""
+    is_rerun: bool = False
+    """Whether a live query ran again because its data had changed."""
+    scheduled_function_id: str | None = None
+    trace: TraceContext | None = None
+    """What the request said of the trace that it belongs to."""
+    cause: TraceContext | None = None
+    """Where the function was scheduled."""
+    nested: Sequence[NestedCall] = ()
+    """Calls in its transaction, in the order in which they began; noted where traces are made."""
 
     def to_json(self, *, structured: bool = True) -> dict[str, Any]:
         """The entry as `stream_function_logs` answers it; log lines as objects, or as texts for older

@@ -278,6 +278,8 @@ class RunRequest(NamedTuple):
     """The component whose function it is; None for the app."""
     start: ExecutorStart | None = None
     """How a host that executes begins the transaction itself; None where it is not to."""
+    trace: Mapping[str, str] | None = None
+    """Headers of what the function asks others for; None where no traces are made."""
 
     def encode(self, run_id: int, *, executed: bool = False) -> bytes:
         """The `run` message; `executed` by the host itself."""
@@ -286,6 +288,8 @@ class RunRequest(NamedTuple):
             more += b',"userMsUsed":%.3f' % self.user_ms_used
         if self.nested:
             more += b',"nested":true'
+        if self.trace is not None:
+            more += b',"trace":%b' % orjson.dumps(self.trace)
         if self.component is not None:
             more += b',"component":"%b"' % self.component.id.encode()
         if executed and self.start is not None:

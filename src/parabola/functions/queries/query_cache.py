@@ -376,9 +376,11 @@ class QueryCache:
 
         async def execute() -> None:
             with contextlib.suppress(Exception):  # those who follow are told
-                await self._execute(run, identity, RequestContext())
+                await self._execute(run, identity, RequestContext(is_rerun=is_rerun))
 
         run = self._begin(family, identity, ts)
+        before = family.results.get(run.slot)
+        is_rerun = before is not None and before.invalid_ts is not None
         task = self._spawn(execute())
         task.add_done_callback(lambda _: self._end(run))  # also when it is cancelled before it begins
         return run

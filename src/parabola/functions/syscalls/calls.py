@@ -29,8 +29,10 @@ from parabola.values.near_names import did_you_mean
 from parabola.values.validators.handles import HANDLE_SCHEME
 
 if TYPE_CHECKING:
+    from parabola.functions.calls.surroundings import Tracer
     from parabola.functions.outcomes.failures import FunctionFailure
     from parabola.functions.outcomes.results import FunctionResult
+    from parabola.functions.outcomes.traces import NestedCall
 
 __all__ = [
     "CHILD_REFERENCE",
@@ -144,17 +146,37 @@ async def run_udf(execution: Execution, args: Mapping[str, Any]) -> Any:
         transaction=seen.view(component.id),  # type: ignore[arg-type]
         depth=execution.depth + 1,
     )
+    tracer = execution.around.calls.tracer
+    noted = None if tracer is None or attempt.nested is None else _note(tracer, execution, nested)
     savepoint = transaction.savepoint()
     try:
         with transaction.usage.tightened(args.get("transactionLimits")):
             outcome = await nested.run(nested.db)
     finally:
         execution.logs.nest(nested.logs.lines(), str(spec.name), component.path)
+        if noted is not None and tracer is not None:
+            noted.ended = tracer.now()
+    if noted is not None and outcome.failure is not None:
+        noted.error = outcome.failure.text()
     if outcome.failure is not None:
         if kind == "mutation":
             transaction.rollback_to(savepoint)
         raise NestedFailure(outcome.failure)
     return orjson.Fragment(_as_returned(execution, called, args, outcome.value_json))
+
+
+def _note(tracer: Tracer, caller: Execution, nested: Execution) -> NestedCall:
+    """Note a call that begins."""
+    from parabola.functions.outcomes.traces import NestedCall  # where traces are made alone
+
+    spec, calls = nested.spec, caller.attempt.nested
+    assert calls is not None
+    noted = NestedCall(
+        str(spec.name), KIND_TITLES[spec.kind], nested.component.path, caller.place, tracer.now()
+    )
+    nested.place = len(calls)
+    calls.append(noted)
+    return noted
 
 
 def _nested_failure(execution: Execution, called: Called, failure: FunctionFailure) -> NestedFailure:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 _ANYTHING: Final = '{"type":"any"}'
+_OWN_KINDS: Final = ("otlp", "file")
+"""Log streams that the official dashboard does not know."""
 _SECRETS: Final = ("apiKey", "ddApiKey", "dsn", "hmacSecret")
 _NOTHING: Final = v.object({"componentId": COMPONENT})
 
@@ -75,8 +77,11 @@ async def auth_providers(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
 @system_function("_system/frontend/listConfiguredSinks", args=_NOTHING)
 async def configured_sinks(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """Every log stream with all that it was given; its secrets are empty for a key that may only read."""
+    """Every log stream of an official kind with all that it was given; its secrets are empty for a key that
+    may only read.
+    """
     rows = [dict(row.value) for row in await system_rows(ctx.transaction, "_log_sinks")]
+    rows = [row for row in rows if row["config"]["type"] not in _OWN_KINDS]
     ctx.execution.attempt.used_identity = True  # a result is not for whoever holds another key
     if ctx.identity.read_only:
         for row in rows:

@@ -124,6 +124,8 @@ def routes(backend: StoringBackend) -> list[web.RouteDef]:
             _log.error("the download of file %s broke off: %s", storage_id, error)
             if request.transport is not None:
                 request.transport.abort()
+        finally:
+            backend.files.on_sent(storage_id, end - start - rest)
         return response
 
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -10,6 +10,9 @@ from parabola.functions.calls.calling import Caller, RequestContext
 from parabola.functions.outcomes.failures import new_request_id
 from parabola.server.http.carried import rules_of
 from parabola.values.texts import repaired
+
+if TYPE_CHECKING:
+    from parabola.functions.outcomes.traces import TraceContext
 
 __all__ = ["MAX_TOLD_LENGTH", "forwarded_scheme", "request_context"]
 
@@ -29,7 +32,15 @@ def request_context(request: web.Request, caller: Caller = "HttpApi") -> Request
         ip=forwarded or request.remote,
         user_agent=_header(request, "User-Agent") or None,
         caller=caller,
+        trace=_trace(request) if "traceparent" in request.headers else None,
     )
+
+
+def _trace(request: web.Request) -> TraceContext | None:
+    """The place in a trace that a request names."""
+    from parabola.functions.outcomes.traces import read_trace  # with the first request that names one
+
+    return read_trace(_header(request, "traceparent"), _header(request, "tracestate"))
 
 
 def forwarded_scheme(request: web.Request) -> str:

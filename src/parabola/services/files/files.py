@@ -11,7 +11,7 @@ import re
 import secrets
 import uuid
 from base64 import b64decode, b64encode
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -74,6 +74,8 @@ class Files:
         self._garbage = FileGarbage(database, store)
         self.passed = PassedFiles(store) if database.is_shared else None
         """What nodes leave for each other, if there are several."""
+        self.on_sent: Callable[[str, int], None] = lambda _id, _bytes: None
+        """Told how many bytes of a file, by its storage id, somebody has fetched who has its address."""
 
     def register(self, syscalls: SyscallTable) -> None:
         """Serve `ctx.storage`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from parabola.database.model.shown_rows import JobState, ScheduledJob
 from parabola.database.model.system_rows import stored
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.execution import Execution
     from parabola.functions.deployed.deployment import Deployment, FunctionSpec
+    from parabola.functions.outcomes.traces import TraceContext
     from parabola.functions.syscalls.calls import Called
 
 __all__ = [
@@ -96,6 +97,7 @@ async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str,
     parent = await _parent_job(execution, tx)
     # What a cancelled action goes on to schedule never runs.
     is_canceled = parent is not None and parent.state.type == "canceled"
+    tracer = execution.around.calls.tracer
     job = ScheduledJob(
         udf_path=path,
         component_path=called.component.path or UNSET,
@@ -105,6 +107,7 @@ async def schedule_job(execution: Execution, tx: Transaction, args: Mapping[str,
         lane=_lane(target),
         next_ts=UNSET if is_canceled else Int64(max(int(due_ms * 1_000_000), RUNNING + 1)),
         completed_ts=execution.attempt.now_ms if is_canceled else UNSET,
+        trace=UNSET if tracer is None else tracer.place(execution).parent,
     )
     return await tx.insert_system(JOBS, job.fields())
 
@@ -282,8 +285,19 @@ def call_of(job: ScheduledJob, scheduled_by: str) -> Call:
         EncodedArguments.of_text(job.args.encode()),
         component=job.target_component,
         public_only=False,
-        request=RequestContext(scheduled_function_id=job.id, scheduled_by=scheduled_by, caller="Scheduler"),
+        request=RequestContext(
+            scheduled_function_id=job.id,
+            scheduled_by=scheduled_by,
+            caller="Scheduler",
+            cause=None if isinstance(job.trace, UnsetType) else _cause(job.trace),
+        ),
     )
+
+
+def _cause(trace: str) -> TraceContext | None:
+    from parabola.functions.outcomes.traces import read_trace  # where traces are made alone
+
+    return read_trace(trace)
 
 
 async def _parent_job(execution: Execution, tx: Snapshot) -> ScheduledJob | None:

@@ -11,12 +11,34 @@ from parabola.values.encoding import encode
 
 if TYPE_CHECKING:
     from parabola.functions.deployed.deployment_events import DeploymentEvent
+    from parabola.functions.outcomes.audit_lines import AuditRow
     from parabola.functions.outcomes.execution_log import ExecutionEntry
     from parabola.functions.outcomes.logs import LogLine
 
-__all__ = ["Event", "administration", "deployment_metadata", "events_of", "verification"]
+__all__ = [
+    "EGRESS",
+    "EXCEPTION",
+    "ONLY_BY_NAME",
+    "VERIFICATION",
+    "Event",
+    "administration",
+    "custom_audit",
+    "deployment_metadata",
+    "download",
+    "egress",
+    "events_of",
+    "exceptions_of",
+    "verification",
+]
 
 Event: TypeAlias = dict[str, Any]
+
+VERIFICATION: Final = "verification"
+EXCEPTION: Final = "exception"
+"""The topic of streams that get what fails and nothing else; it is not for others."""
+EGRESS: Final = "log_stream_egress"
+ONLY_BY_NAME: Final = "custom_audit"
+"""The topic that nobody gets who has not asked for it."""
 
 _TYPES: Final = {
     "Query": "query",
@@ -71,7 +93,7 @@ def deployment_metadata(instance_name: str) -> Mapping[str, Any]:
 
 def verification(now_ms: float) -> Event:
     """The first event, by which a stream shows that it takes some."""
-    return {"timestamp": int(now_ms), "topic": "verification", "message": "Convex connection test"}
+    return {"timestamp": int(now_ms), "topic": VERIFICATION, "message": "Convex connection test"}
 
 
 def administration(row: DeploymentEvent) -> Event:
@@ -82,6 +104,39 @@ def administration(row: DeploymentEvent) -> Event:
         "audit_log_action": row.action,
         "audit_log_metadata": orjson.dumps(encode(row.metadata)).decode(),
     }
+
+
+def custom_audit(row: AuditRow) -> Event:
+    """A line that a function has written with `log.audit(...)`."""
+    return {"timestamp": int(row.time_ms), "topic": ONLY_BY_NAME, "body": orjson.loads(row.body)}
+
+
+def download(now_ms: float, storage_id: str, sent: int) -> Event:
+    """A file was fetched, as a whole or in part: `sent` bytes of it went out."""
+    return {
+        "timestamp": int(now_ms),
+        "topic": "storage_api_bandwidth",
+        "storage_id": storage_id,
+        "egress_bytes": sent,
+    }
+
+
+def egress(now_ms: float, sent: int) -> Event:
+    """How many bytes log streams were sent since the last such event."""
+    return {"timestamp": int(now_ms), "topic": EGRESS, "egress_bytes": sent}
+
+
+def exceptions_of(entry: ExecutionEntry) -> Iterator[Event]:
+    """The failure of an entry, if it is one, for streams that get these alone."""
+    if entry.kind == "Completion" and entry.error is not None:
+        yield {
+            "timestamp": int(entry.timestamp * 1000),
+            "topic": EXCEPTION,
+            "function": _function(entry),
+            "runtime": entry.runtime,
+            "message": entry.error.message,
+            "frames": list(entry.error.frames),
+        }
 
 
 def events_of(entry: ExecutionEntry) -> Iterator[Event]:
@@ -100,7 +155,7 @@ def _function(entry: ExecutionEntry) -> dict[str, Any]:
         "cached": entry.cached_result if entry.udf_type == "Query" else None,
         "request_id": entry.request_id,
         "mutation_queue_length": None,
-        "mutation_retry_count": None,
+        "mutation_retry_count": entry.retries if entry.udf_type == "Mutation" else None,
     }
     if entry.component_path:
         function["component_path"] = entry.component_path
@@ -125,12 +180,12 @@ def _console(entry: ExecutionEntry, line: LogLine, function: dict[str, Any]) -> 
 
 
 def _execution(entry: ExecutionEntry, function: dict[str, Any]) -> Event:
-    used = entry.usage_stats
+    used, job = entry.usage_stats, entry.scheduled_function_id
     usage: dict[str, Any] = {name: int(used.get(counted, 0)) for name, counted in _COUNTED.items()}
     usage |= dict.fromkeys(_UNCOUNTED, 0)
     usage |= {
         "action_memory_used_mb": 0 if entry.udf_type in ("Action", "HttpAction") else None,
-        "function_args_bytes": None,
+        "function_args_bytes": entry.argument_bytes,
         "function_returns_bytes": entry.return_bytes,
     }
     return {
@@ -143,7 +198,14 @@ def _execution(entry: ExecutionEntry, function: dict[str, Any]) -> Event:
         "error_message": None if entry.error is None else entry.error.text().rstrip("\n"),
         "occ_info": entry.occ_info,
         "will_retry": entry.will_retry,
-        "scheduler_info": None,
-        "run_reason": _REASONS.get(entry.caller, entry.caller),
+        "scheduler_info": None if job is None else {"job_id": job},
+        "run_reason": _run_reason(entry),
         "usage": usage,
     }
+
+
+def _run_reason(entry: ExecutionEntry) -> str:
+    """Why a function ran; a query on a socket, because somebody has asked or because its data has changed."""
+    if entry.udf_type == "Query" and entry.caller == "SyncWorker":
+        return "dataChange" if entry.is_rerun else "initialSubscription"
+    return _REASONS.get(entry.caller, entry.caller)

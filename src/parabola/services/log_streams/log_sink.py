@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from parabola.services.log_streams.delivery import ATTEMPTS, DeliveryFailed, Sleep, deliver
-from parabola.services.log_streams.log_events import events_of
-from parabola.services.log_streams.stream_requests import pace_of, request_of, wants
+from parabola.services.log_streams.delivery import ATTEMPTS, DeliveryFailed
+from parabola.services.log_streams.log_events import EGRESS
+from parabola.services.log_streams.stream_requests import pace_of, tell_of, wants
 from parabola.services.threads import in_thread
 
 if TYPE_CHECKING:
     from parabola.functions.outcomes.execution_log import ExecutionEntry
     from parabola.services.log_streams.log_events import Event
-    from parabola.services.log_streams.stream_configs import Config
-    from parabola.services.log_streams.stream_requests import Post
+    from parabola.services.log_streams.outlets import Outlet
+    from parabola.services.log_streams.stream_kinds import Config
 
-__all__ = ["LogSink"]
+__all__ = ["QUEUED", "QUEUED_BYTES", "LogSink"]
 
 FLUSH_SECONDS: Final = 5.0
 QUEUED: Final = 4096
 """Events that wait at most; then the oldest go."""
+QUEUED_BYTES: Final = 16 * 2**20
+"""What the texts of waiting events may take, about; then the oldest go."""
+LAST_SECONDS: Final = 2.0
+"""How long the end of a server waits for the last events to be taken."""
+_EVENT_BYTES: Final = 512
 
 _log: Final = logging.getLogger(__name__)
 
@@ -31,35 +36,65 @@ _log: Final = logging.getLogger(__name__)
 class LogSink:
     """A stream with its queue. What is put there is sent, in batches, until `close`."""
 
-    def __init__(self, config: Config, deployment: Mapping[str, Any], sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, config: Config, outlet: Outlet) -> None:
         self.config = config
+        self.sent = 0
+        """Events that were taken."""
         self.dropped = 0
         """Events that were never sent: there were too many, or nobody took them."""
-        self._deployment = deployment
-        self._pace = pace_of(config)
-        self._sleep = sleep
-        self._entries: deque[tuple[int, ExecutionEntry | Event]] = deque()
+        self.failure = ""
+        """Why the last request was not taken; empty after one that was."""
+        self.egress_bytes = 0
+        """What went over the network, the events that tell of this not counted."""
+        self._outlet = outlet
+        self._batch = pace_of(config).batch
+        self._tell = tell_of(config)
+        self._entries: deque[tuple[int, int, ExecutionEntry | Event]] = deque()
+        self._going: deque[list[Event]] = deque()
         self._waiting = 0
+        self._waiting_bytes = 0
         self._full = asyncio.Event()
-        self._has_warned = False
         self._task = asyncio.create_task(self._run(), name=f"log stream to {config.type}")
 
     def put(self, entry: ExecutionEntry | Event) -> None:
         """Take an entry of the execution log, or an event. Never waits."""
-        number = 1 if isinstance(entry, dict) else 1 + len(entry.log_lines)
-        self._entries.append((number, entry))
+        if isinstance(entry, dict):
+            number, size = 1, _EVENT_BYTES
+        else:
+            number = 1 + len(entry.log_lines)
+            size = _EVENT_BYTES * number
+            for line in entry.log_lines:
+                size += sum(map(len, line.messages))
+        self._entries.append((number, size, entry))
         self._waiting += number
-        while self._waiting > QUEUED and len(self._entries) > 1:
-            gone, _ = self._entries.popleft()
-            self._waiting -= gone
-            self.dropped += gone
-        if self._waiting >= self._pace.batch:
+        self._waiting_bytes += size
+        while (self._waiting > QUEUED or self._waiting_bytes > QUEUED_BYTES) and len(self._entries) > 1:
+            number, _ = self._take()
+            self.dropped += number
+        if self._waiting >= self._batch:
             self._full.set()
 
-    async def close(self) -> None:
-        """Send nothing more."""
+    async def close(self, *, send_rest: bool = False) -> None:
+        """Send nothing more, but for what waits if that is wanted: once, in little time. What was on its way
+        may arrive twice.
+        """
         self._task.cancel()
         await asyncio.wait({self._task})
+        if send_rest:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):
+                    while self._going or self._entries:
+                        await self._flush(attempts=1)
+        self.dropped += sum(map(len, self._going)) + self._waiting
+        self._going.clear()
+        self._entries.clear()
+        self._waiting = self._waiting_bytes = 0
+
+    def _take(self) -> tuple[int, ExecutionEntry | Event]:
+        number, size, entry = self._entries.popleft()
+        self._waiting -= number
+        self._waiting_bytes -= size
+        return number, entry
 
     async def _run(self) -> None:
         while True:
@@ -72,33 +107,37 @@ class LogSink:
             while self._entries:
                 await self._flush()
 
-    async def _flush(self) -> None:
+    async def _flush(self, attempts: int = ATTEMPTS) -> None:
         """Send what waits, as many batches as the first entries make."""
-        entries: list[ExecutionEntry | Event] = []
-        taken = 0
-        while self._entries and taken < self._pace.batch:
-            number, entry = self._entries.popleft()
-            self._waiting -= number
-            taken += number
-            entries.append(entry)
-        for number, post in await in_thread(self._posts, entries):
-            await self._send(number, post)
+        if not self._going:
+            entries: list[ExecutionEntry | Event] = []
+            taken = 0
+            while self._entries and taken < self._batch:
+                number, entry = self._take()
+                taken += number
+                entries.append(entry)
+            self._going.extend(await in_thread(self._batches, entries))
+        while self._going:
+            await self._send(self._going[0], attempts)
+            self._going.popleft()
 
-    def _posts(self, entries: list[ExecutionEntry | Event]) -> list[tuple[int, Post]]:
-        """The requests that tell of entries, each with how many events it has."""
-        config, most = self.config, self._pace.batch
-        told = ([entry] if isinstance(entry, dict) else events_of(entry) for entry in entries)
+    def _batches(self, entries: list[ExecutionEntry | Event]) -> list[list[Event]]:
+        """The events that tell of entries, as far as they are wanted."""
+        config, most = self.config, self._batch
+        told = ([entry] if isinstance(entry, dict) else self._tell(entry) for entry in entries)
         events = [event for each in told for event in each if wants(config, event)]
-        batches = [events[start : start + most] for start in range(0, len(events), most)]
-        return [(len(batch), request_of(config, batch, self._deployment)) for batch in batches]
+        return [events[start : start + most] for start in range(0, len(events), most)]
 
-    async def _send(self, number: int, post: Post) -> None:
+    async def _send(self, batch: list[Event], attempts: int) -> None:
         try:
-            await deliver(post, ATTEMPTS, self._pace.first_pause, self._sleep)
+            sent_bytes = await self._outlet.send(batch, attempts)
         except DeliveryFailed as failure:
-            self.dropped += number
-            if not self._has_warned:
+            self.dropped += len(batch)
+            if not self.failure:
                 _log.warning("Events do not reach the log stream to %s: %s", self.config.type, failure)
-            self._has_warned = True
+            self.failure = str(failure)
         else:
-            self._has_warned = False
+            self.failure = ""
+            self.sent += len(batch)
+            if any(event["topic"] != EGRESS for event in batch):
+                self.egress_bytes += sent_bytes

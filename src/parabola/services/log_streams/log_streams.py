@@ -15,11 +15,22 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from parabola.functions.deployed.deployment_events import DEPLOYMENT_EVENTS, DeploymentEvent, record_event
-from parabola.services.log_streams.delivery import FIRST_ATTEMPTS, DeliveryFailed, Sleep, deliver
-from parabola.services.log_streams.log_events import administration, deployment_metadata, verification
+from parabola.functions.outcomes.audit_lines import AUDIT_LINES, AuditRow
+from parabola.services.log_streams.delivery import DeliveryFailed, Sleep
+from parabola.services.log_streams.log_events import (
+    Event,
+    administration,
+    custom_audit,
+    deployment_metadata,
+    download,
+    egress,
+    verification,
+)
 from parabola.services.log_streams.log_sink import LogSink
-from parabola.services.log_streams.stream_configs import Webhook, changed_config, new_config, new_secret
-from parabola.services.log_streams.stream_requests import pace_of, request_of
+from parabola.services.log_streams.outlets import Outlet, outlet_of
+from parabola.services.log_streams.statistics import STATISTICS_SECONDS, STORAGE_SECONDS, Statistics
+from parabola.services.log_streams.stream_configs import changed_config, new_config, new_secret
+from parabola.services.log_streams.stream_kinds import Config, Webhook
 from parabola.services.log_streams.stream_rows import (
     ACTIVE,
     DELETING,
@@ -34,10 +45,12 @@ from parabola.services.log_streams.stream_rows import (
 from parabola.values.errors import BadRequest, Conflict, ParabolaError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from parabola.database.commits.write_set import WriteSet
-    from parabola.database.database import Database
     from parabola.database.transaction import Transaction
-    from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog
+    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.outcomes.execution_log import ExecutionEntry
 
 __all__ = ["LogStreams"]
 
@@ -49,49 +62,76 @@ _log: Final = logging.getLogger(__name__)
 
 
 class LogStreams:
-    """The log streams of a deployment. Without any, nothing listens to what happens."""
+    """The log streams of a deployment. Without any, nothing listens to what happens. `folder` is where
+    streams to files go.
+    """
 
     def __init__(
-        self, database: Database, log: ExecutionLog, instance_name: str, sleep: Sleep = asyncio.sleep
+        self, runner: FunctionRunner, instance_name: str, folder: Path, sleep: Sleep = asyncio.sleep
     ) -> None:
-        self._database = database
-        self._log = log
+        self._database = runner.database
+        self._log = runner.log
         self._deployment = deployment_metadata(instance_name)
+        self._folder = folder
         self._sleep = sleep
+        self._statistics = Statistics(runner)
+        self._told_egress = 0
+        self._next_storage = 0.0
         self._sinks: dict[str, LogSink] = {}
+        self._before: dict[str, list[int]] = {}
         self._asked: dict[str, tuple[LogStream, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
         self._undo: list[Callable[[], None]] = []
         self._is_keeper = False
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to send."""
-        self._task = asyncio.create_task(self._run(), name=_SOURCE)
+        self._tasks = [
+            asyncio.create_task(self._run(), name=_SOURCE),
+            asyncio.create_task(self._tell_from_time_to_time(), name=f"{_SOURCE}: statistics"),
+        ]
 
     async def close(self) -> None:
-        """Send nothing more."""
-        tasks = [task for _, task in self._asked.values()] + ([self._task] if self._task else [])
+        """Send what waits, once, and then nothing more."""
+        tasks = [task for _, task in self._asked.values()] + self._tasks
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(sink.close(send_rest=True) for sink in self._sinks.values()))
+
+    @property
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """How many events were taken, and dropped, since the start, by the kind of stream."""
+        found = {kind: list(counts) for kind, counts in self._before.items()}
         for sink in self._sinks.values():
-            await sink.close()
+            counts = found.setdefault(sink.config.type, [0, 0])
+            counts[0] += sink.sent
+            counts[1] += sink.dropped
+        return {kind: (sent, dropped) for kind, (sent, dropped) in found.items()}
 
     @property
     def dropped(self) -> int:
-        """Events that the streams there are have not been sent."""
-        return sum(sink.dropped for sink in self._sinks.values())
+        """Events that were never sent, since the start."""
+        return sum(dropped for _, dropped in self.counts.values())
 
     # What administrators do
 
     async def all(self) -> list[dict[str, Any]]:
         """Every stream as the API shows it."""
-        return [stream.to_json() for stream in await log_streams(self._database.begin())]
+        return [self._shown(stream) for stream in await log_streams(self._database.begin())]
 
     async def get(self, id: str) -> dict[str, Any]:
         """One stream. Raises `BadRequest` (`InvalidLogStreamId`)."""
-        return (await find_stream(self._database.begin(), id)).to_json()
+        return self._shown(await find_stream(self._database.begin(), id))
+
+    def _shown(self, stream: LogStream) -> dict[str, Any]:
+        """A stream with how it goes on this node."""
+        sink = self._sinks.get(stream.id)
+        if sink is None:
+            return stream.to_json()
+        delivery = {"sent": sink.sent, "dropped": sink.dropped, "failure": sink.failure or None}
+        return {**stream.to_json(), "delivery": delivery}
 
     async def create(self, body: Any) -> dict[str, Any]:
         """A new stream, by the body of a request; how it is answered. Raises `BadRequest`, and `Conflict`
@@ -177,9 +217,10 @@ class LogStreams:
             if id not in active or active[id].config != sink.config:
                 del self._sinks[id]
                 await sink.close()
+                self._keep_counts(sink)
         for id, stream in active.items():
             if id not in self._sinks:
-                self._sinks[id] = LogSink(stream.config, self._deployment, self._sleep)
+                self._sinks[id] = LogSink(stream.config, self._outlet(stream.config))
         self._is_keeper = await self._database.members.is_keeper()
         self._listen()
         for stream in streams:
@@ -189,9 +230,19 @@ class LogStreams:
                 else:
                     self._ask(stream)
 
+    def _outlet(self, config: Config) -> Outlet:
+        return outlet_of(config, self._deployment, self._folder, self._sleep)
+
+    def _keep_counts(self, sink: LogSink) -> None:
+        """Go on counting where a stream that has gone, or was changed, has left off."""
+        counts = self._before.setdefault(sink.config.type, [0, 0])
+        counts[0] += sink.sent
+        counts[1] += sink.dropped
+        self._told_egress -= sink.egress_bytes
+
     def _listen(self) -> None:
         if self._sinks and not self._undo:
-            self._undo = [self._log.listen(self._put), self._database.on_commit(self._put_administration)]
+            self._undo = [self._log.listen(self._put), self._database.on_commit(self._put_committed)]
         elif not self._sinks:
             for undo in self._undo:
                 undo()
@@ -201,15 +252,52 @@ class LogStreams:
         for sink in self._sinks.values():
             sink.put(entry)
 
-    def _put_administration(self, writes: WriteSet, ts: int) -> None:
-        """What administrators did; all nodes see it, so one of them tells."""
+    def _put_committed(self, writes: WriteSet, ts: int) -> None:
+        """What administrators did, and lines of the audit log; all nodes see them, so one of them tells."""
         if not self._is_keeper:
             return
         for change in writes.changes:
-            if change.table.name == DEPLOYMENT_EVENTS and change.new is not None:
-                event = administration(DeploymentEvent.of(change.new))
-                for sink in self._sinks.values():
-                    sink.put(event)
+            if change.new is None or change.old is not None:
+                continue
+            if change.table.name == DEPLOYMENT_EVENTS:
+                self._put_event(administration(DeploymentEvent.of(change.new)))
+            elif change.table.name == AUDIT_LINES:
+                self._put_event(custom_audit(AuditRow.of(change.new)))
+
+    def _put_event(self, event: Event) -> None:
+        for sink in self._sinks.values():
+            sink.put(event)
+
+    def note_download(self, storage_id: str, sent: int) -> None:
+        """So many bytes of a file went to somebody who has its address."""
+        if self._sinks:
+            self._put_event(download(self._database.now_ms(), storage_id, sent))
+
+    async def _tell_from_time_to_time(self) -> None:
+        while True:
+            await asyncio.sleep(STATISTICS_SECONDS)
+            try:
+                await self.tell_statistics()
+            except ParabolaError as error:
+                _log.warning("Log streams: %s", error)
+
+    async def tell_statistics(self) -> None:
+        """Tell how much runs, waits, is due and is stored. What is true of all nodes, one of them tells."""
+        if not self._sinks:
+            return
+        self._put_event(self._statistics.concurrency())
+        sent = sum(sink.egress_bytes for sink in self._sinks.values())
+        if sent > self._told_egress:
+            self._put_event(egress(self._database.now_ms(), sent - self._told_egress))
+            self._told_egress = sent
+        if not self._is_keeper:
+            return
+        for event in await self._statistics.jobs():
+            self._put_event(event)
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_storage:
+            self._next_storage = now + STORAGE_SECONDS
+            self._put_event(await self._statistics.storage())
 
     def _ask(self, stream: LogStream) -> None:
         """Have a stream show that it takes events, unless it is being asked."""
@@ -222,9 +310,8 @@ class LogStreams:
 
     async def _verify(self, stream: LogStream) -> None:
         config = stream.config
-        post = request_of(config, [verification(self._database.now_ms())], self._deployment)
         try:
-            await deliver(post, FIRST_ATTEMPTS, pace_of(config).first_pause, self._sleep)
+            await self._outlet(config).verify(verification(self._database.now_ms()))
             status: Any = ACTIVE
         except DeliveryFailed as failure:
             status = Failed(reason=str(failure))

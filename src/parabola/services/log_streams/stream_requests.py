@@ -3,18 +3,51 @@
 from __future__ import annotations
 
 import hmac
-import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from urllib.parse import quote
 
 import orjson
 from msgspec import UNSET
 
-from parabola.services.log_streams.log_events import Event
-from parabola.services.log_streams.stream_configs import AXIOM_URLS, Axiom, Config, Datadog, Sentry, Webhook
+from parabola.services.log_streams.exception_reports import posthog_report, sentry_report
+from parabola.services.log_streams.log_events import (
+    EXCEPTION,
+    ONLY_BY_NAME,
+    VERIFICATION,
+    Event,
+    events_of,
+    exceptions_of,
+)
+from parabola.services.log_streams.otlp_logs import (
+    otlp_records,
+    posthog_records,
+    protobuf_of,
+    resource_logs,
+    traced_events_of,
+)
+from parabola.services.log_streams.stream_kinds import (
+    AXIOM_URLS,
+    POSTHOG_HOST,
+    Axiom,
+    Datadog,
+    Otlp,
+    PostHogErrorTracking,
+    PostHogLogs,
+    Sentry,
+    Webhook,
+)
 
-__all__ = ["Pace", "Post", "pace_of", "request_of", "wants"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from parabola.functions.outcomes.execution_log import ExecutionEntry
+    from parabola.services.log_streams.stream_kinds import Config
+
+__all__ = ["Pace", "Post", "Remote", "pace_of", "request_of", "tell_of", "verification_of", "wants"]
+
+Remote: TypeAlias = Webhook | Axiom | Datadog | Sentry | PostHogLogs | PostHogErrorTracking | Otlp
+"""The kinds that are sent requests."""
 
 _DATADOG_SITES: Final = {
     "US1": "datadoghq.com",
@@ -24,9 +57,6 @@ _DATADOG_SITES: Final = {
     "US1_FED": "ddog-gov.com",
     "AP1": "ap1.datadoghq.com",
 }
-_VERIFICATION: Final = "verification"
-_ONLY_BY_NAME: Final = "custom_audit"
-"""The topic that nobody gets who has not asked for it."""
 
 
 class Post(NamedTuple):
@@ -51,23 +81,47 @@ def pace_of(config: Config) -> Pace:
             return Pace(128, 1.0)
         case Axiom():
             return Pace(10_000, 0.5)
-        case Datadog():
-            return Pace(1_000, 0.5)
         case Sentry():
             return Pace(1, 0.5)  # an envelope has one event
+        case PostHogErrorTracking():
+            return Pace(100, 0.5)
+        case PostHogLogs():
+            return Pace(400, 0.5)
+        case _:
+            return Pace(1_000, 0.5)
+
+
+def tell_of(config: Config) -> Callable[[ExecutionEntry], Iterable[Event]]:
+    """What makes the events of an entry of the execution log, as a kind of stream is told of it."""
+    match config:
+        case Sentry() | PostHogErrorTracking():
+            return exceptions_of
+        case Otlp():
+            return traced_events_of
+        case _:
+            return events_of
 
 
 def wants(config: Config, event: Event) -> bool:
     """Whether a stream is sent an event."""
     topic = event["topic"]
-    if topic == _VERIFICATION:
+    if topic == VERIFICATION:
         return True
-    if isinstance(config, Sentry):
-        return bool(topic == "function_execution" and event["status"] == "failure")
-    return topic != _ONLY_BY_NAME if config.topics is UNSET else topic in config.topics
+    if isinstance(config, Sentry | PostHogErrorTracking):
+        return bool(topic == EXCEPTION)
+    return topic != ONLY_BY_NAME if config.topics is UNSET else topic in config.topics
 
 
-def request_of(config: Config, events: Sequence[Event], deployment: Mapping[str, Any]) -> Post:
+def verification_of(config: Remote, event: Event, deployment: Mapping[str, Any]) -> Post:
+    """The request by which a stream shows that it takes events."""
+    if isinstance(config, PostHogLogs | PostHogErrorTracking):
+        # Where events go everything is taken; this says whether the key is good.
+        body = {"api_key": config.api_key, "distinct_id": "convex-verification"}
+        return Post(f"{_posthog(config)}/decide?v=3", _json(), orjson.dumps(body))
+    return request_of(config, [event], deployment)
+
+
+def request_of(config: Remote, events: Sequence[Event], deployment: Mapping[str, Any]) -> Post:
     """The request that has these events; `deployment` is what all say of the deployment."""
     match config:
         case Webhook():
@@ -77,7 +131,17 @@ def request_of(config: Config, events: Sequence[Event], deployment: Mapping[str,
         case Datadog():
             return _to_datadog(config, events, deployment)
         case Sentry():
-            return _to_sentry(config, events, deployment)
+            return Post(*sentry_report(config, events[0], deployment))
+        case PostHogErrorTracking():
+            body = posthog_report(config, events, deployment)
+            return Post(f"{_posthog(config)}/i/v0/e/", _json(), orjson.dumps(body))
+        case PostHogLogs():
+            service = deployment["deployment_name"] if config.service_name is UNSET else config.service_name
+            logs = resource_logs(service, deployment, posthog_records(events))
+            headers = {"Authorization": f"Bearer {config.api_key}", **_json()}
+            return Post(f"{_posthog(config)}/i/v1/logs", headers, orjson.dumps(logs))
+        case Otlp():
+            return _to_otlp(config, events, deployment)
 
 
 def _to_webhook(config: Webhook, events: Sequence[Event], deployment: Mapping[str, Any]) -> Post:
@@ -113,64 +177,18 @@ def _to_datadog(config: Datadog, events: Sequence[Event], deployment: Mapping[st
     return Post(url, {"DD-API-KEY": config.dd_api_key, **_json()}, body)
 
 
-def _to_sentry(config: Sentry, events: Sequence[Event], deployment: Mapping[str, Any]) -> Post:
-    """An envelope, which has one event."""
-    parts = urlsplit(config.dsn)
-    folder, _, project = parts.path.rpartition("/")
-    address = parts.netloc.rpartition("@")[2]
-    [event] = events
-    is_test = event["topic"] == _VERIFICATION
-    told = {"message": event["message"], "level": "info"} if is_test else _exception(config, event)
-    id = uuid.uuid4().hex
-    item = orjson.dumps(
-        {
-            "event_id": id,
-            "timestamp": event["timestamp"] / 1000,
-            "platform": "other",
-            "server_name": deployment["deployment_name"],
-            **told,
-        }
-    )
-    head = orjson.dumps({"event_id": id})
-    kind = orjson.dumps({"type": "event", "length": len(item)})
-    return Post(
-        f"{parts.scheme}://{address}{folder}/api/{project}/envelope/",
-        {
-            "Content-Type": "application/x-sentry-envelope",
-            "X-Sentry-Auth": f"Sentry sentry_version=7, sentry_client=parabola, sentry_key={parts.username}",
-        },
-        b"\n".join([head, kind, item, b""]),
-    )
-
-
-def _exception(config: Sentry, event: Event) -> dict[str, Any]:
-    function = event["function"]
-    message, _, frames = str(event["error_message"]).partition("\n    at ")
-    kind, colon, _ = message.removeprefix("Uncaught ").partition(":")
-    return {
-        "level": "error",
-        "exception": {
-            "values": [
-                {
-                    "type": kind if colon else "Error",
-                    "value": message,
-                    "stacktrace": {
-                        "frames": [
-                            {"function": frame.strip().removeprefix("at ")}
-                            for frame in reversed(frames.split("\n") if frames else [])
-                        ]
-                    },
-                }
-            ]
-        },
-        "tags": {
-            "func": function["path"],
-            "func_type": function["type"],
-            "request_id": function["request_id"],
-            **({} if config.tags is UNSET else config.tags),
-        },
-    }
-
-
 def _json() -> dict[str, str]:
     return {"Content-Type": "application/json"}
+
+
+def _to_otlp(config: Otlp, events: Sequence[Event], deployment: Mapping[str, Any]) -> Post:
+    service = deployment["deployment_name"] if config.service_name is UNSET else config.service_name
+    logs = resource_logs(service, deployment, otlp_records(events))
+    headers = {header.key: header.value for header in config.headers}
+    if config.format == "json":
+        return Post(config.endpoint, {**headers, **_json()}, orjson.dumps(logs))
+    return Post(config.endpoint, {**headers, "Content-Type": "application/x-protobuf"}, protobuf_of(logs))
+
+
+def _posthog(config: PostHogLogs | PostHogErrorTracking) -> str:
+    return (POSTHOG_HOST if config.host is UNSET else config.host).rstrip("/")

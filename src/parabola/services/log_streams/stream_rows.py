@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.stored_rows import system_rows
-from parabola.services.log_streams.stream_configs import Config, stored_config
+from parabola.services.log_streams.stream_configs import stored_config
+from parabola.services.log_streams.stream_kinds import Config, PostHogErrorTracking, Sentry
 from parabola.values.errors import BadRequest, UserError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class LogStream(SystemRow, frozen=True, kw_only=True):
         """The stream as the API shows it: without keys, but with the secret that a webhook checks."""
         hidden = {"type", "version", *self.config.secrets}
         shown = {name: value for name, value in stored_config(self.config).items() if name not in hidden}
-        if self.config.type != "sentry":
+        if not isinstance(self.config, Sentry | PostHogErrorTracking):
             shown.setdefault("topics", None)
         status = msgspec.to_builtins(self.status)
         return {"logStreamType": self.config.type, "id": self.id, "status": status, **shown}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from parabola.services.observability.amounts import Amount, amounts
@@ -34,7 +34,7 @@ class _Counts(NamedTuple):
     reruns: dict[tuple[NamedFunction, bool], int]
     invalidation: Latencies
     commits: Latencies
-    gauges: list[tuple[Gauge, float]]
+    gauges: list[tuple[Gauge, float | Mapping[str, float]]]
     amounts: list[Amount]
     job_lag: float
 
@@ -147,7 +147,13 @@ def _of_gauges(counts: _Counts) -> list[Metric]:
     families: list[Metric] = []
     for gauge, value in counts.gauges:
         family = CounterMetricFamily if gauge.is_counter else GaugeMetricFamily
-        families.append(family(gauge.name, gauge.text, value=value))
+        if isinstance(value, Mapping):
+            labelled = family(gauge.name, gauge.text, labels=(gauge.label,))
+            for label, each in value.items():
+                labelled.add_metric((label,), each)
+            families.append(labelled)
+        else:
+            families.append(family(gauge.name, gauge.text, value=value))
     text = "For how long the next scheduled function has been due."
     families.append(GaugeMetricFamily("parabola_scheduler_lag_seconds", text, value=counts.job_lag))
     return families

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parabola.functions.deployed.component_rows import recorded_components
@@ -34,8 +34,10 @@ class Gauge(NamedTuple):
 
     name: str
     text: str
-    read: Callable[[], float]
+    read: Callable[[], float | Mapping[str, float]]
+    """The amount, or amounts by the value of `label`."""
     is_counter: bool = False
+    label: str = ""
 
 
 class Observations(Retention):

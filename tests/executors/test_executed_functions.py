@@ -101,6 +101,11 @@ async def open_many(ctx: MutationCtx, count: int) -> None:
         await ctx.db.insert("accounts", {"number": number, "balance": 1})
 
 @query
+async def owners_of(ctx: QueryCtx, balance: int) -> list[float]:
+    rich = ctx.db.query("accounts").filter(lambda q: q.eq(q.field("balance"), balance))
+    return [account["number"] for account in await rich.collect()]
+
+@query
 async def writes(ctx: QueryCtx) -> None:
     await ctx._syscalls.call("1.0/insert", {"table": "accounts", "value": {}})
 """
@@ -162,6 +167,18 @@ async def test_transfers_at_once_lose_nothing(backend: Backend) -> None:
     moves = [(n % 4, (n + 1 + n // 4 % 3) % 4) for n in range(60)]
     await asyncio.gather(*(value(backend, "move", payer=a, payee=b, amount=1) for a, b in moves))
     assert await value(backend, "total") == 400
+
+
+async def test_a_wide_read_is_told_at_the_end_and_no_reason_to_begin_again(
+    backend: Backend, messages: Messages
+) -> None:
+    await value(backend, "open_many", count=150)
+    messages.clear()
+    assert await value(backend, "owners_of", balance=7) == []
+    assert messages == {"Done": 1}
+    [(reading, counts)] = backend.runner.around.wide_reads.items()
+    assert (reading.function, reading.table, reading.equal) == ("bank:owners_of", "accounts", ("balance",))
+    assert (counts.times, counts.read, counts.returned) == (1, 150, 0)
 
 
 async def test_the_engine_goes_on_where_a_host_cannot(backend: Backend, messages: Messages) -> None:

@@ -16,6 +16,7 @@ from parabola.database.commits.write_set import Change, document_write
 from parabola.database.model.documents import PENDING, Document, Revision
 from parabola.database.model.indexes import key_of_text, text_of_key
 from parabola.database.model.intervals import Interval
+from parabola.database.query.wide_reads import WideRead
 from parabola.database.store.persistence import EntryChange
 from parabola.database.transaction import Transaction
 
@@ -66,6 +67,7 @@ class TransactionState(Struct, frozen=True, gc=False, rename="camel"):
     used: list[Number]
     creation_time: float
     writes: list[Write] = []
+    wide_reads: list[WideRead] = []
 
 
 def state_of(tx: Transaction) -> dict[str, Any]:

@@ -6,6 +6,9 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
+from msgspec import to_builtins
+
+from parabola.database.query.wide_reads import WideRead
 from parabola.database.transaction import Transaction
 from parabola.database.transaction_state import state_of
 from parabola.executors.run_now import run_now
@@ -34,6 +37,8 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "1.0/queryStreamNext": streams.query_stream_next,
     "1.0/queryCleanup": streams.query_cleanup,
 }
+_MOST_WIDE_READS: Final = 20
+"""Of one function that the engine is told of."""
 _WRITES: Final = frozenset({"1.0/insert", "1.0/shallowMerge", "1.0/replace", "1.0/remove"})
 
 
@@ -51,6 +56,7 @@ class OwnTransaction:
         self.kind = kind
         self.streams: OpenStreams | None = None
         self._on_end = on_end
+        self._wide_reads: list[WideRead] = []
         active = tx.registry.active_schema(tx.component)
         self._schema = None if active is None else active.schema
 
@@ -101,8 +107,16 @@ class OwnTransaction:
         except UserError as error:
             return refusal(call["call"], error.message + (error.advice if self._is_advised else ""))
 
+    def note_wide_read(self, wide: WideRead) -> None:
+        """A query of the function has read far more than it returned: the engine is told at the end."""
+        if len(self._wide_reads) < _MOST_WIDE_READS:
+            self._wide_reads.append(wide)
+
     def state(self) -> Json:
-        return state_of(self.db)
+        state = state_of(self.db)
+        if self._wide_reads:
+            state["wideReads"] = to_builtins(self._wide_reads)
+        return state
 
     def close(self) -> None:
         self._on_end()

@@ -56,6 +56,7 @@ from parabola.values.validators.builder import TableNames
 
 if TYPE_CHECKING:
     from parabola.database.model.tables import Registry
+    from parabola.database.query.wide_reads import WideRead
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.attempt import Attempt
     from parabola.functions.calls.surroundings import Surroundings
@@ -335,6 +336,14 @@ class Execution:
             absorb(self.db, state)
         except ValueError as error:
             raise InternalServerError(f"{self.spec.path} cannot be committed: {error}") from error
+        for wide in state.wide_reads:
+            self.note_wide_read(wide)
+
+    def note_wide_read(self, wide: WideRead) -> None:
+        """A query of the function has read far more than it returned. Few do."""
+        from parabola.functions.syscalls.wide_reads import count_wide_read  # with the first of them
+
+        count_wide_read(self, wide)
 
     def started(self, run: Run) -> None:
         """The run has been handed to its host."""

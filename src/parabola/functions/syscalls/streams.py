@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from parabola.database.query.wide_reads import NOTED_ROWS, wide_read
 from parabola.functions.syscalls.table import TRANSACTIONAL, CallArguments, Syscall
 from parabola.values.errors import BadRequest
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_BATCH",
     "MAX_BATCH",
-    "NOTED_ROWS",
     "SYSCALLS",
     "OpenStream",
     "OpenStreams",
@@ -36,8 +36,6 @@ __all__ = [
 DEFAULT_BATCH: Final = 100
 MAX_BATCH: Final = 1024
 """Rows of one batch (js-runtime §3.8)."""
-NOTED_ROWS: Final = 100
-"""Rows from which on it is looked at whether a query reads more than it returns."""
 
 
 @dataclass(slots=True)
@@ -161,10 +159,8 @@ async def query_page(execution: Execution, args: Mapping[str, Any]) -> Any:
 
 def _note_reading(execution: Execution, query: Any, read: int, returned: int) -> None:
     """A query has ended that read so many rows. Few read enough to be worth a word."""
-    if read >= NOTED_ROWS:
-        from parabola.functions.syscalls.wide_reads import note_reading  # with the first of them
-
-        note_reading(execution, query, read, returned)
+    if read >= NOTED_ROWS and (wide := wide_read(query, read, returned)) is not None:
+        execution.note_wide_read(wide)
 
 
 SYSCALLS: Final = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parabola.functions.syscalls.wide_reads import compared_fields
+from parabola.database.query.wide_reads import compared_fields
 
 
 def compare(op: str, field: str, *, mirrored: bool = False) -> dict[str, Any]:

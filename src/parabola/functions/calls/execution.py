@@ -341,7 +341,7 @@ class Execution:
 
     def note_wide_read(self, wide: WideRead) -> None:
         """A query of the function has read far more than it returned. Few do."""
-        from parabola.functions.syscalls.wide_reads import count_wide_read  # with the first of them
+        from parabola.functions.calls.wide_reads import count_wide_read  # with the first of them
 
         count_wide_read(self, wide)
 

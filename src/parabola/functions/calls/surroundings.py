@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from parabola.functions.calls.execution import Execution
     from parabola.functions.calls.implicit_reads import ImplicitReads
     from parabola.functions.calls.running_calls import RunningCalls
+    from parabola.functions.calls.wide_reads import Reading, ReadingCounts
     from parabola.functions.deployed.function_handles import FunctionHandles
     from parabola.functions.outcomes.results import FunctionResult
     from parabola.functions.outcomes.traces import TraceContext
     from parabola.functions.syscalls.table import SyscallTable
-    from parabola.functions.syscalls.wide_reads import Reading, ReadingCounts
 
 __all__ = ["Calls", "Surroundings", "TableNumbers", "Tracer"]
 

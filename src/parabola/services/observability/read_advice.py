@@ -10,8 +10,8 @@ from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID
 
 if TYPE_CHECKING:
     from parabola.database.model.tables import Registry
+    from parabola.functions.calls.wide_reads import Reading, ReadingCounts
     from parabola.functions.deployed.deployment import Deployment
-    from parabola.functions.syscalls.wide_reads import Reading, ReadingCounts
 
 __all__ = ["full_scans"]
 

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,61 @@ def test_a_deployment_is_lost_and_comes_back(tmp_path: Path) -> None:
     assert cut.returncode == 1
     assert "The backup is damaged" in " ".join(cut.stderr.split())
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_log_of_a_server_that_is_gone_brings_any_moment_back(tmp_path: Path) -> None:
+    copy_functions(tmp_path)
+    ports = ("--port", "0", "--site-port", "0")
+    server = ServerProcess(tmp_path, "dev", *ports).start(INSTANCE_SECRET=SECRET)
+    follower = None
+    try:
+        server.run("tasks:create", {"text": "first"})
+        follower = subprocess.Popen(
+            [sys.executable, "-m", "parabola", "backup", "kept", "--continuous"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "80", "PYTHONUNBUFFERED": "1"},
+        )
+        assert follower.stdout is not None
+        for line in follower.stdout:
+            if "Keeping the log" in line:
+                break
+        since = time.time_ns()
+        server.run("tasks:create", {"text": "second"})
+        _wait_for_piece(tmp_path / "kept", since)
+        between = datetime.now(UTC)
+        since = time.time_ns()
+        server.run("tasks:create", {"text": "third"})
+        _wait_for_piece(tmp_path / "kept", since)
+        server.kill()
+    finally:
+        if follower is not None:
+            follower.kill()
+            follower.communicate()
+        server.close()
+    shutil.rmtree(tmp_path / ".parabola")
+    verified = parabola(tmp_path, "backup", "verify", "kept", "--deep")
+    assert verified.returncode == 0, verified.stderr
+    assert "with its log of" in " ".join((verified.stdout + verified.stderr).split())
+    for at, expected in (
+        (("--at", between.isoformat()), ["first", "second"]),
+        ((), ["first", "second", "third"]),
+    ):
+        restored = parabola(tmp_path, "restore", "kept", "--data", ".parabola", *at)
+        assert restored.returncode == 0, restored.stderr
+        server = ServerProcess(tmp_path, "serve", *ports).start(INSTANCE_SECRET=SECRET)
+        try:
+            assert sorted(task["text"] for task in server.run("tasks:list")) == expected
+        finally:
+            server.close()
+        shutil.rmtree(tmp_path / ".parabola")
+
+
+def _wait_for_piece(place: Path, since: int) -> None:
+    """Until the log has a commit that was made after a moment."""
+    deadline = time.monotonic() + 30
+    while not any(int(path.name.split("-")[1]) >= since for path in place.glob("log/*/*.gz")):
+        assert time.monotonic() < deadline, "the log did not follow"
+        time.sleep(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,10 +14,13 @@ from parabola.cli import event_loop
 from parabola.cli.console import console, show_success
 from parabola.cli.store_credentials import take_credentials
 from parabola.project import DATA_FOLDER
+from parabola.values.errors import Overloaded
 
 if TYPE_CHECKING:
     from parabola.services.backups.backup import FilesOf
+    from parabola.services.backups.keeping import Keeping
     from parabola.services.backups.manifest import Manifest
+    from parabola.services.backups.moment import Moment
 
 __all__ = ["Credentials", "FileStorage", "Place", "backup", "files_of"]
 
@@ -66,23 +70,40 @@ def make(
     data: Annotated[Path, typer.Option(help="The data directory.")] = Path(DATA_FOLDER),
     file_storage: FileStorage = None,
     credentials: Credentials = None,
+    continuous: Annotated[
+        bool,
+        typer.Option("--continuous", help="Go on with a log of every commit, a second behind, until Ctrl-C."),
+    ] = False,
     keep: Annotated[
         int | None, typer.Option(min=1, help="Drop all but so many of the newest.", show_default=False)
+    ] = None,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(min=1, help="Drop all but the last one of each of so many days.", show_default=False),
+    ] = None,
+    keep_weeks: Annotated[
+        int | None, typer.Option(min=1, help="The same with weeks, besides.", show_default=False)
     ] = None,
 ) -> None:
     """Back a deployment up, while its server runs or not: documents, functions, variables, schedules, files.
 
     The instance's secret is not in it: keep it elsewhere. [b]make[/b] need not be said.
     """
-    from parabola.services.backups.backup import drop_old, make_backup
+    from parabola.services.backups.backup import make_backup
+    from parabola.services.backups.keeping import Keeping, drop_old
     from parabola.services.backups.place import backup_place
 
     take_credentials(credentials)
+    files = files_of(file_storage, data / "files")
+    keeping = Keeping(keep, keep_days, keep_weeks)
+    if continuous:
+        event_loop.run(_follow(data, place, files, keeping))
+        return
 
     async def run() -> tuple[Manifest, list[Manifest]]:
         kept = backup_place(place)
-        made = await make_backup(data, kept, files_of(file_storage, data / "files"), say=console.print)
-        return made, [] if keep is None else await drop_old(kept, keep)
+        made = await make_backup(data, kept, files, say=console.print)
+        return made, [] if keeping.is_all else await drop_old(kept, keeping, datetime.now(UTC))
 
     made, dropped = event_loop.run(run())
     show_success(f"Made the backup {made.name}: {_size(made)}")
@@ -116,21 +137,53 @@ def verify(
 ) -> None:
     """See that every part of a backup is there, and is what it was."""
     from parabola.services.backups.backup import find_backups
+    from parabola.services.backups.moment import chosen_backup, followed
     from parabola.services.backups.place import backup_place
-    from parabola.services.backups.restore import chosen_backup, verify_backup
+    from parabola.services.backups.restore import verify_backup
 
     take_credentials(credentials)
 
-    async def run() -> list[Manifest]:
+    async def run() -> list[Moment]:
         kept = backup_place(place)
         chosen = await find_backups(kept) if every else [await chosen_backup(kept, name)]
+        moments = []
         for manifest in chosen:
             with console.status(f"Reading {manifest.name}"):
-                await verify_backup(kept, manifest, deep=deep)
-        return chosen
+                moments.append(moment := await followed(kept, manifest))
+                await verify_backup(kept, moment, deep=deep)
+        return moments
 
-    for manifest in event_loop.run(run()):
-        show_success(f"{manifest.name} is whole: {_size(manifest)}")
+    for moment in event_loop.run(run()):
+        log = f", with its log of {_counted(len(moment.pieces), 'piece')}" if moment.pieces else ""
+        show_success(f"{moment.manifest.name} is whole: {_size(moment.manifest)}{log}")
+
+
+async def _follow(data: Path, place: str, files: FilesOf, keeping: Keeping) -> None:
+    """Keep the log of a data directory that another process serves, until this one is told to end."""
+    import asyncio
+
+    from parabola.database.store.high_mark import HighMark
+    from parabola.services.backups.continuous import PIECE_SECONDS, ContinuousBackup
+    from parabola.services.backups.keeping import drop_old
+    from parabola.services.backups.moment import in_words
+    from parabola.services.backups.place import backup_place
+
+    kept = backup_place(place)
+    log = ContinuousBackup(data, kept, files, lambda: HighMark(data).ts, say=console.print)
+    try:
+        await log.begin()
+        if not keeping.is_all:
+            await drop_old(kept, keeping, datetime.now(UTC))
+        show_success(f"Keeping the log up to now, {in_words(log.reached_ts)}; Ctrl-C ends it")
+        while True:
+            try:
+                await log.step()
+            except Overloaded as error:
+                console.print(f"{error} The log is {log.lag_seconds:,.0f} s behind.", style="yellow")
+            await asyncio.sleep(PIECE_SECONDS)
+    finally:
+        await log.close()
+        console.print(f"The log has everything up to {in_words(log.reached_ts)}.", style="dim")
 
 
 def files_of(url: str | None, directory: Path) -> FilesOf:

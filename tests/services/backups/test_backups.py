@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,17 @@ from parabola.database.database import Database
 from parabola.database.shared_log.memory_log import MemoryLog, MemoryLogServer
 from parabola.database.store.sqlite import SqlitePersistence
 from parabola.functions.deployed.deployment import Module
-from parabola.services.backups.backup import FilesOf, drop_old, find_backups, make_backup
+from parabola.services.backups.backup import FilesOf, find_backups, make_backup
+from parabola.services.backups.keeping import Keeping, drop_old
 from parabola.services.backups.manifest import DATABASE, FILES, MANIFESTS, Manifest
+from parabola.services.backups.moment import Moment, chosen_backup
 from parabola.services.backups.place import BackupPlace, DirectoryPlace, backup_place
-from parabola.services.backups.restore import chosen_backup, restore_backup, verify_backup
+from parabola.services.backups.restore import restore_backup, verify_backup
 from parabola.services.deploys.push import Push
 from parabola.services.files.file_places import file_store
 from parabola.values.errors import BadRequest, NotFound, ParabolaError
 from services.archive_driver import documents, insert, opened, values
+from services.backups.broken_places import BreakingPlace, until_it_works
 
 NOTES = """
 from parabola import env, mutation, query
@@ -77,7 +81,7 @@ async def test_a_whole_deployment_comes_back(tmp_path: Path) -> None:
     assert (manifest.documents, len(manifest.files)) == (1, 1)
 
     restored = tmp_path / "restored"
-    await restore_backup(place, await chosen_backup(place, None), restored)
+    await restore_backup(place, Moment(await chosen_backup(place, None)), restored)
     async with opened(restored) as backend:
         assert await values(backend, "notes") == [{"text": "kept"}]
         greeting = await backend.run_any(client_call("notes:greeting", {}))
@@ -112,7 +116,7 @@ async def test_a_backup_of_a_busy_server_is_of_one_moment(tmp_path: Path) -> Non
         await moving
     assert len({manifest.newest_ts for manifest in made}) == 3
     for number, manifest in enumerate(made):
-        await restore_backup(place, manifest, tmp_path / f"restored{number}")
+        await restore_backup(place, Moment(manifest), tmp_path / f"restored{number}")
         async with opened(tmp_path / f"restored{number}") as backend:
             assert sum(each["money"] for each in await documents(backend, "accounts")) == 1000
 
@@ -138,65 +142,13 @@ async def test_old_backups_go_with_the_files_that_only_they_name(tmp_path: Path)
         await backend.database.transact(lambda tx: tx.delete_system(file), source="test")
         kept_file = await upload(backend, b"new")
         kept = [await keep(data, place) for _ in range(2)]
-    assert [each.name for each in await drop_old(place, 2)] == [old.name]
+    assert [each.name for each in await drop_old(place, Keeping(2), datetime.now(UTC))] == [old.name]
     assert await find_backups(place) == sorted(kept, key=lambda each: (each.made_at, each.name))
     assert len(await place.names(FILES)) == 1
-    await restore_backup(place, kept[0], tmp_path / "restored")
+    await restore_backup(place, Moment(kept[0]), tmp_path / "restored")
     async with opened(tmp_path / "restored") as backend:
         assert await content(backend, kept_file) == b"new"
-    assert await drop_old(place, 2) == []
-
-
-class Broken(Exception):
-    """The place breaks off."""
-
-
-class BreakingPlace:
-    """A place that breaks at its n-th operation, in the middle of what it writes or reads."""
-
-    def __init__(self, place: BackupPlace, at: int) -> None:
-        self._place = place
-        self.left = at
-
-    def _step(self) -> bool:
-        self.left -= 1
-        return self.left == 0
-
-    async def put(self, name: str, content: AsyncIterable[bytes]) -> None:
-        await self._place.put(name, self._cut(content) if self._step() else content)
-
-    async def _cut(self, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        async for piece in content:
-            yield piece[: len(piece) // 2]
-            break
-        raise Broken
-
-    async def read(self, name: str) -> AsyncIterator[bytes]:
-        found = await self._place.read(name)
-        return self._cut(found) if self._step() else found
-
-    async def names(self, below: str) -> list[str]:
-        if self._step():
-            raise Broken
-        return await self._place.names(below)
-
-    async def delete(self, name: str) -> None:
-        if self._step():
-            raise Broken
-        await self._place.delete(name)
-
-
-async def until_it_works(run: Any, check: Any) -> int:
-    """Let the place break at the first operation, at the second and so on, until none breaks."""
-    for at in range(1, 100):
-        breaking = at
-        try:
-            await run(breaking)
-        except Broken:
-            await check()
-        else:
-            return at - 1
-    raise AssertionError("it never ended")
+    assert await drop_old(place, Keeping(2), datetime.now(UTC)) == []
 
 
 async def test_a_backup_that_breaks_off_is_none(tmp_path: Path) -> None:
@@ -213,11 +165,11 @@ async def test_a_backup_that_breaks_off_is_none(tmp_path: Path) -> None:
 
         async def check() -> None:
             assert await find_backups(place) == [first]
-            await verify_backup(place, first, deep=True)
+            await verify_backup(place, Moment(first), deep=True)
 
         assert await until_it_works(run, check) >= 4
     assert len(await find_backups(place)) == 2
-    await drop_old(place, 1)  # what was left of those that broke off goes too
+    await drop_old(place, Keeping(1), datetime.now(UTC))  # what was left of those that broke off goes too
     (kept,) = await find_backups(place)
     assert sorted(await place.names(MANIFESTS)) == [
         f"{MANIFESTS}{kept.name}/{DATABASE}",
@@ -233,7 +185,7 @@ async def test_a_restore_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     restored = tmp_path / "restored"
 
     async def run(at: int) -> None:
-        await restore_backup(BreakingPlace(place, at), manifest, restored)
+        await restore_backup(BreakingPlace(place, at), Moment(manifest), restored)
 
     async def check() -> None:
         assert not restored.exists()
@@ -253,11 +205,11 @@ async def test_dropping_that_breaks_off_harms_no_backup_that_is_left(tmp_path: P
         await keep(data, place)
 
     async def run(at: int) -> None:
-        await drop_old(BreakingPlace(place, at), 1)
+        await drop_old(BreakingPlace(place, at), Keeping(1), datetime.now(UTC))
 
     async def check() -> None:
         for manifest in await find_backups(place):
-            await verify_backup(place, manifest)
+            await verify_backup(place, Moment(manifest))
 
     await until_it_works(run, check)
     assert len(await place.names(FILES)) == 1
@@ -293,7 +245,7 @@ async def test_damage_anywhere_is_found_and_nothing_restored(tmp_path: Path) -> 
             found = await chosen_backup(place, None)
             if name == manifest.manifest_name and found == manifest:
                 return  # a space more or less
-            await restore_backup(place, found, target)
+            await restore_backup(place, Moment(found), target)
         except ParabolaError:
             assert not target.exists()
         else:
@@ -311,9 +263,9 @@ async def test_a_place_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     async with opened(data):
         manifest = await keep(data, place)
     with pytest.raises(BadRequest, match="is not empty"):
-        await restore_backup(place, manifest, data)
+        await restore_backup(place, Moment(manifest), data)
     (tmp_path / "empty").mkdir()
-    await restore_backup(place, manifest, tmp_path / "empty")
+    await restore_backup(place, Moment(manifest), tmp_path / "empty")
 
 
 async def test_what_is_not_there_is_said(tmp_path: Path) -> None:
@@ -350,7 +302,7 @@ async def test_a_node_of_several_is_restored_as_a_server_that_is_alone(tmp_path:
     place = DirectoryPlace(tmp_path / "backups")
     manifest = await keep(node, place)
     await database.close()
-    await restore_backup(place, manifest, tmp_path / "alone")
+    await restore_backup(place, Moment(manifest), tmp_path / "alone")
     async with opened(tmp_path / "alone") as backend:
         assert await values(backend, "notes") == [{"text": "a"}]
         used = {table.tablet_id for table in backend.database.registry.tables()}
@@ -399,11 +351,11 @@ async def go_through_object_stores(tmp_path: Path) -> None:
     finally:
         await backend.close()
     assert (await find_backups(place)) == [manifest]
-    await verify_backup(place, manifest, deep=True)
+    await verify_backup(place, Moment(manifest), deep=True)
     restored = tmp_path / "restored"
     with pytest.raises(BadRequest, match="--file-storage"):
-        await restore_backup(place, manifest, restored)
-    await restore_backup(place, manifest, restored, in_store)
+        await restore_backup(place, Moment(manifest), restored)
+    await restore_backup(place, Moment(manifest), restored, in_store)
     backend = await Backend.open(config(restored))
     try:
         assert await content(backend, file) == b"in the store"

@@ -21,7 +21,7 @@ from parabola.database.store.checksums import PLACE, Damage, RevisionRow, check_
 from parabola.database.store.persistence import Order, Rows, TailEntry
 from parabola.database.store.revision_cache import RevisionCache
 
-__all__ = ["SqliteReads"]
+__all__ = ["SqliteReads", "first_number_after"]
 
 CHUNK_BYTES: Final = 4 * 1024 * 1024
 """A scan ends early once it has read documents of this many bytes."""
@@ -150,7 +150,7 @@ class SqliteReads:
 
     def tail(self, after_ts: int, limit: int) -> Rows[TailEntry]:
         """The log after a timestamp, by (ts, id); never ends in the middle of a commit."""
-        number = self._first_number_after(after_ts)
+        number = first_number_after(self._db, after_ts)
         rows = self._db.execute(sql.SCAN_LOG, (number, limit + 1)).fetchall()
         exhausted = len(rows) <= limit
         if not exhausted:
@@ -160,26 +160,27 @@ class SqliteReads:
                 rows = [row for row in rows if row[3] != last_ts]
             else:
                 rows = self._db.execute(
-                    sql.SELECT_COMMIT, (number, self._first_number_after(last_ts))
+                    sql.SELECT_COMMIT, (number, first_number_after(self._db, last_ts))
                 ).fetchall()
         for row in rows:
             check_revision(row)
         entries = [TailEntry(ts, tablet, id.decode(), raw) for _, tablet, id, ts, _, _, raw, _ in rows]
         return Rows(sorted(entries, key=lambda entry: (entry.ts, entry.id)), exhausted=exhausted)
 
-    def _first_number_after(self, ts: int) -> int:
-        """The first revision of a later commit; numbers ascend with timestamps, so it is found by halves."""
-        first = self._db.execute(sql.SELECT_FIRST_REVISION).fetchone()
-        after_last = int(self._db.execute(sql.SELECT_LAST_REVISION_NUMBER).fetchone()[0]) + 1
-        low, high = int(first[0] if first else after_last), after_last
-        while low < high:
-            middle = (low + high) // 2
-            found = self._db.execute(sql.SELECT_REVISION_AT_OR_AFTER, (middle,)).fetchone()
-            if found is None or found[1] > ts:
-                high = middle
-            else:
-                low = int(found[0]) + 1
-        return low
+
+def first_number_after(db: sqlite3.Connection, ts: int) -> int:
+    """The first revision of a later commit; numbers ascend with timestamps, so it is found by halves."""
+    first = db.execute(sql.SELECT_FIRST_REVISION).fetchone()
+    after_last = int(db.execute(sql.SELECT_LAST_REVISION_NUMBER).fetchone()[0]) + 1
+    low, high = int(first[0] if first else after_last), after_last
+    while low < high:
+        middle = (low + high) // 2
+        found = db.execute(sql.SELECT_REVISION_AT_OR_AFTER, (middle,)).fetchone()
+        if found is None or found[1] > ts:
+            high = middle
+        else:
+            low = int(found[0]) + 1
+    return low
 
 
 def misled(index_id: int, revision: Revision) -> Damage:

@@ -127,6 +127,11 @@ SCAN_SUPERSEDED: Final = {
 SCAN_LOG: Final = f"SELECT {REVISION} FROM revision WHERE number >= ? ORDER BY number LIMIT ?"
 SELECT_COMMIT: Final = f"SELECT {REVISION} FROM revision WHERE number >= ? AND number < ? ORDER BY number"
 
+SELECT_LIVE_JSON: Final = (
+    "SELECT r.json FROM entry AS e JOIN revision AS r ON r.number = e.revision WHERE e.index_id = ?"
+)
+COUNT_ENTRIES: Final = "SELECT index_id, count(*) FROM entry GROUP BY index_id"
+
 SELECT_NEXT_INDEX: Final = {
     table: f"SELECT index_id FROM {table} WHERE index_id > ? ORDER BY index_id LIMIT 1"
     for table in ("entry", "removed_entry", "superseded")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -23,12 +23,12 @@ from parabola.services.backups.manifest import (
     read_manifest,
 )
 from parabola.services.backups.packing import Digest, pack
-from parabola.services.backups.place import BackupPlace
+from parabola.services.backups.place import BackupPlace, in_one_piece, whole_content
 from parabola.services.files.file_store import FileStore
 from parabola.services.threads import in_thread
-from parabola.values.errors import BadRequest, NotFound
+from parabola.values.errors import BadRequest
 
-__all__ = ["FilesOf", "drop_old", "find_backups", "make_backup"]
+__all__ = ["FilesOf", "StoredFileGone", "find_backups", "keep_file", "make_backup"]
 
 FilesOf = Callable[[str], FileStore]
 """The place of stored files for an owner (`file_owner`)."""
@@ -39,19 +39,25 @@ _MANIFEST: Final = "manifest.json"
 
 
 async def make_backup(
-    directory: Path, place: BackupPlace, files: FilesOf, *, say: Callable[[str], None] = lambda line: None
+    directory: Path,
+    place: BackupPlace,
+    files: FilesOf,
+    *,
+    chain: str = "",
+    say: Callable[[str], None] = lambda line: None,
 ) -> Manifest:
     """Put the deployment of a data directory into a place, as it is at one moment: documents, functions,
     variables, schedules, history, and stored files, of which only those go that are not there yet. The
     instance's secret is not in it.
 
-    `files` gives the place where a deployment keeps files, by its owner; `say` hears what is done. Raises
+    `files` gives the place where a deployment keeps files, by its owner; `chain` names the log that goes on
+    from it (`continuous`); `say` hears what is done. Raises
     `NotFound`, `BadRequest`, and what the place raises; nothing of the backup counts then.
     """
     for attempt in range(_TRIES):
         try:
-            return await _make(directory, place, files, say)
-        except _FileGone as gone:
+            return await _make(directory, place, files, chain, say)
+        except StoredFileGone as gone:
             if attempt == _TRIES - 1:
                 raise BadRequest(
                     f"The stored file {gone} is named by the database and is not there. Where files are in "
@@ -61,11 +67,13 @@ async def make_backup(
     raise AssertionError
 
 
-class _FileGone(Exception):
+class StoredFileGone(Exception):
     """A file that the copied database names is not there (any more)."""
 
 
-async def _make(directory: Path, place: BackupPlace, files: FilesOf, say: Callable[[str], None]) -> Manifest:
+async def _make(
+    directory: Path, place: BackupPlace, files: FilesOf, chain: str, say: Callable[[str], None]
+) -> Manifest:
     now = datetime.now(UTC)
     name = f"{now:%Y-%m-%dT%H-%M-%S}-{now.microsecond:06}Z-{secrets.token_hex(2)}"  # in the order of time
     scratch = Path(await in_thread(tempfile.mkdtemp, prefix="parabola-backup-"))
@@ -74,7 +82,7 @@ async def _make(directory: Path, place: BackupPlace, files: FilesOf, say: Callab
         await in_thread(copy_database, directory, copy)
         say(f"copied the database ({copy.stat().st_size:,} bytes)")
         database = await pack(copy, place, f"{MANIFESTS}{name}/{DATABASE}")
-        found = await look_into(scratch)
+        found = await in_thread(look_into, scratch)
         await _keep_files(found, place, files(found.owner), say)
         manifest = Manifest(
             format=FORMAT,
@@ -86,8 +94,9 @@ async def _make(directory: Path, place: BackupPlace, files: FilesOf, say: Callab
             documents=found.documents,
             database=database,
             files=found.files,
+            chain=chain,
         )
-        await place.put(manifest.manifest_name, _whole(manifest.to_json()))
+        await place.put(manifest.manifest_name, in_one_piece(manifest.to_json()))
         return manifest
     finally:
         await in_thread(shutil.rmtree, scratch, ignore_errors=True)
@@ -99,17 +108,18 @@ async def _keep_files(
     there = set(await place.names(FILES))
     missing = [part for part in found.files if FILES + part.key not in there]
     for part in missing:
-        await _keep_file(part, place, files)
+        await keep_file(part, place, files)
     if found.files:
         say(f"copied {len(missing):,} stored files; {len(found.files) - len(missing):,} were there already")
 
 
-async def _keep_file(part: FilePart, place: BackupPlace, files: FileStore) -> None:
+async def keep_file(part: FilePart, place: BackupPlace, files: FileStore) -> None:
+    """Put a stored file into a place. Raises `StoredFileGone`, and `BadRequest` (`StoredFileDamaged`)."""
     digest = Digest()
     try:
         content = await files.open(part.key)
     except FileNotFoundError:
-        raise _FileGone(part.key) from None
+        raise StoredFileGone(part.key) from None
     name = FILES + part.key
     await place.put(name, digest.of(content))
     if digest.sha256 != part.sha256:
@@ -128,34 +138,6 @@ async def find_backups(place: BackupPlace) -> list[Manifest]:
     found = []
     for name in await place.names(MANIFESTS):
         if name.endswith(f"/{_MANIFEST}"):
-            content = b"".join([piece async for piece in await place.read(name)])
+            content = await whole_content(place, name)
             found.append(read_manifest(content, name.split("/")[1]))
     return sorted(found, key=lambda manifest: (manifest.made_at, manifest.name))
-
-
-async def drop_old(place: BackupPlace, keep: int) -> list[Manifest]:
-    """Keep so many of the newest backups, and the files that they name; what was dropped. What is left of
-    backups that were never finished goes too.
-    """
-    backups = await find_backups(place)
-    if not backups:
-        raise NotFound("There is no backup in this place.", code="NoBackup")
-    dropped, kept = backups[: max(0, len(backups) - keep)], backups[-keep:]
-    for manifest in dropped:  # the manifest first: without it the rest is none
-        await place.delete(manifest.manifest_name)
-    names, whole = await place.names(MANIFESTS), {manifest.name for manifest in kept}
-    unfinished = {name.split("/")[1] for name in names} - whole
-    for name in names:
-        if name.split("/")[1] in unfinished and name.split("/")[1] < kept[-1].name:
-            await place.delete(name)
-    if any(name > kept[-1].name for name in unfinished):
-        return dropped  # one that is being made names files that no manifest names yet
-    named = {FILES + part.key for manifest in kept for part in manifest.files}
-    for name in await place.names(FILES):
-        if name not in named:
-            await place.delete(name)
-    return dropped
-
-
-async def _whole(content: bytes) -> AsyncIterator[bytes]:
-    yield content

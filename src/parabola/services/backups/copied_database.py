@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,27 @@ from urllib.parse import quote
 from parabola.database.commits.committer import NEXT_ID
 from parabola.database.database import Database
 from parabola.database.model.shown_rows import StoredFile
+from parabola.database.model.tables import Registry
 from parabola.database.shared_log.replica import PLACE
 from parabola.database.store import sqlite_statements as sql
+from parabola.database.store.persistence import Persistence
 from parabola.database.store.sqlite import FILE_NAME, SqlitePersistence
+from parabola.database.upkeep.bootstrap import load_registry
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.services.backups.manifest import FilePart
 from parabola.services.files.file_owner import FILE_OWNER, FileOwnerRow
 from parabola.services.files.stored_files import FILES
 from parabola.values.errors import BadRequest, NotFound
 
-__all__ = ["CopiedDatabase", "copy_database", "look_into"]
+__all__ = [
+    "CopiedDatabase",
+    "copy_database",
+    "count_documents",
+    "file_part",
+    "look_into",
+    "no_database",
+    "stored_files",
+]
 
 BUSY_SECONDS: Final = 30.0
 
@@ -45,9 +57,7 @@ def copy_database(directory: Path, target: Path) -> None:
     """
     file = directory / FILE_NAME
     if not file.is_file():
-        raise NotFound(
-            f"There is no database in {directory}. Name the data directory with --data.", code="NoDatabase"
-        )
+        raise no_database(directory)
     source = sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=BUSY_SECONDS)
     try:
         copy = sqlite3.connect(target)
@@ -70,6 +80,13 @@ def copy_database(directory: Path, target: Path) -> None:
         )
 
 
+def no_database(directory: Path) -> NotFound:
+    """What is raised where a directory holds none."""
+    return NotFound(
+        f"There is no database in {directory}. Name the data directory with --data.", code="NoDatabase"
+    )
+
+
 def _leave_log(copy: sqlite3.Connection) -> None:
     """Make a copy of a node's replica the database of a server that is alone: it has no place in a log that
     others go on with, and numbers that it gives are not those that nodes have reserved.
@@ -83,11 +100,16 @@ def _leave_log(copy: sqlite3.Connection) -> None:
     copy.commit()
 
 
-async def look_into(directory: Path) -> CopiedDatabase:
-    """What is in the database of a directory that nobody else uses. It is opened as a server opens it.
+def look_into(directory: Path) -> CopiedDatabase:
+    """What is in the database of a directory that nobody else uses. It is opened as a server opens it, in the
+    calling thread.
 
     Raises `NotFound` where nothing is, and `UnusableData`.
     """
+    return asyncio.run(_look_into(directory))
+
+
+async def _look_into(directory: Path) -> CopiedDatabase:
     persistence = SqlitePersistence.open(directory)
     try:
         state = await persistence.load()
@@ -96,29 +118,42 @@ async def look_into(directory: Path) -> CopiedDatabase:
                 "There is nothing in the database yet. Start the server once, then make a backup.",
                 code="NoDatabase",
             )
+        documents = count_documents(await load_registry(persistence, state.latest_ts), persistence)
         database = await Database.open(persistence)
     except BaseException:
         await persistence.close()
         raise
     try:
         tx = database.begin()
-        files: list[FilePart] = []
-        documents = 0
         owners = [FileOwnerRow.of(row).owner for row in await system_rows(tx, FILE_OWNER)]
-        for table in database.registry.tables():
-            if table.state != "active":
-                continue
-            if table.name == FILES:
-                rows = await system_rows(tx.view(table.component), FILES)
-                files += [_part(StoredFile.of(row)) for row in rows]
-            elif not table.is_system:
-                documents += database.count_at(table.tablet_id, tx.begin_ts)
         owner = owners[0] if owners else ""
         layout = int(state.properties.get("layout", b"0"))
-        return CopiedDatabase(tx.begin_ts, layout, owner, documents, tuple(files))
+        # The newest commit of the copy: a version that knows more system tables adds them when it opens one.
+        return CopiedDatabase(state.latest_ts, layout, owner, documents, await stored_files(database))
     finally:
         await database.close()
 
 
-def _part(file: StoredFile) -> FilePart:
+def count_documents(registry: Registry, store: Persistence) -> int:
+    """How many documents there are in the tables of users."""
+    return sum(
+        store.size(table.tablet_id).documents
+        for table in registry.tables()
+        if table.state == "active" and not table.is_system
+    )
+
+
+async def stored_files(database: Database) -> tuple[FilePart, ...]:
+    """The stored files that a database names, in all components."""
+    tx = database.begin()
+    files: list[FilePart] = []
+    for table in database.registry.tables():
+        if table.state == "active" and table.name == FILES:
+            rows = await system_rows(tx.view(table.component), FILES)
+            files += [file_part(StoredFile.of(row)) for row in rows]
+    return tuple(files)
+
+
+def file_part(file: StoredFile) -> FilePart:
+    """A stored file by its row."""
     return FilePart(key=file.key, size=int(file.size), sha256=file.sha256.hex())

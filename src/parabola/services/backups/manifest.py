@@ -38,7 +38,8 @@ class FilePart(Struct, frozen=True, kw_only=True, rename="camel"):
 
 class Manifest(Struct, frozen=True, kw_only=True, rename="camel"):
     """A whole backup. `newest_ts` is the newest commit in it, in nanoseconds since 1970, `documents` how many
-    there are in all tables of users, `layout` that of the database's file.
+    there are in all tables of users, `layout` that of the database's file, `chain` the log that goes on from
+    it; empty where none does.
     """
 
     format: int
@@ -50,6 +51,7 @@ class Manifest(Struct, frozen=True, kw_only=True, rename="camel"):
     documents: int
     database: Part
     files: tuple[FilePart, ...]
+    chain: str = ""
 
     @property
     def database_name(self) -> str:

@@ -14,7 +14,7 @@ from parabola.services.files.durable_files import sync_directory, sync_file
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest, NotFound, Overloaded
 
-__all__ = ["PIECE_BYTES", "BackupPlace", "DirectoryPlace", "backup_place"]
+__all__ = ["PIECE_BYTES", "BackupPlace", "DirectoryPlace", "backup_place", "in_one_piece", "whole_content"]
 
 PIECE_BYTES: Final = 1024 * 1024
 _PART_BYTES: Final = 8 * 1024 * 1024
@@ -93,7 +93,8 @@ class DirectoryPlace:
 
     def _names(self, below: str) -> list[str]:
         root = self._directory
-        paths = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+        folder = root / below.rpartition("/")[0]
+        paths = (path.relative_to(root).as_posix() for path in folder.rglob("*") if path.is_file())
         return sorted(
             name for name in paths if name.startswith(below) and not Path(name).name.startswith(_UNFINISHED)
         )
@@ -185,6 +186,16 @@ class _ObjectPlace:
             return
         except Exception as error:
             raise _unavailable(error) from error
+
+
+async def whole_content(place: BackupPlace, name: str) -> bytes:
+    """What is kept by a name, where that is not much. Raises `NotFound`."""
+    return b"".join([piece async for piece in await place.read(name)])
+
+
+async def in_one_piece(content: bytes) -> AsyncIterator[bytes]:
+    """Content as `put` takes it."""
+    yield content
 
 
 def _remove(path: str) -> None:

@@ -1,0 +1,149 @@
+"""Which backup and which pieces of the log make a moment, and that nothing is missing between them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from parabola.services.backups.backup import find_backups
+from parabola.services.backups.manifest import Manifest
+from parabola.services.backups.packing import damaged
+from parabola.services.backups.place import BackupPlace
+from parabola.services.backups.segment import Segment, SegmentName, find_segments, load_segment
+from parabola.values.errors import NotFound
+
+__all__ = ["Moment", "chosen_backup", "chosen_moment", "followed", "in_words", "load_pieces"]
+
+_NS: Final = 1_000_000_000
+
+
+class Moment(NamedTuple):
+    """A backup with the log that goes on from it, up to `until_ts`; None stands for all that there is.
+    `reach_ts` is the newest moment that these tell about.
+    """
+
+    manifest: Manifest
+    pieces: Sequence[SegmentName] = ()
+    until_ts: int | None = None
+    reach_ts: int = 0
+    before: SegmentName | None = None
+    """The piece before the first one, which is in the backup, where it is still there."""
+
+
+async def chosen_backup(place: BackupPlace, name: str | None) -> Manifest:
+    """The backup of a name, or the newest one. Raises `NotFound`."""
+    backups = await find_backups(place)
+    if not backups:
+        raise _none()
+    if name is None:
+        return backups[-1]
+    for manifest in backups:
+        if manifest.name == name:
+            return manifest
+    raise NotFound(
+        f"There is no backup {name} in this place. There is: {', '.join(each.name for each in backups)}.",
+        code="NoBackup",
+    )
+
+
+async def chosen_moment(place: BackupPlace, at_ts: int | None) -> Moment:
+    """What makes a moment, in ns since 1970, or the newest one that the place has. Raises `NotFound` where
+    nothing reaches back so far, and `BadRequest` (`BackupDamaged`) where a piece of the log is missing.
+    """
+    backups = await find_backups(place)
+    if not backups:
+        raise _none()
+    chains: dict[str, list[SegmentName]] = {}
+    best: Moment | None = None
+    for manifest in reversed(backups):
+        if at_ts is not None and manifest.newest_ts > at_ts:
+            continue
+        if manifest.chain and manifest.chain not in chains:
+            chains[manifest.chain] = await find_segments(place, manifest.chain)
+        names = chains.get(manifest.chain, [])
+        reach = max(manifest.newest_ts, _made_ts(manifest), *(name.last_ts for name in names[-1:]))
+        if best is None or reach > best.reach_ts:
+            best = Moment(manifest, names, at_ts, reach)
+        if at_ts is not None and reach >= at_ts:
+            best = Moment(manifest, names, at_ts, reach)
+            break
+    if best is None:
+        raise NotFound(
+            f"The oldest backup in this place is of {in_words(min(each.newest_ts for each in backups))}; "
+            "nothing earlier can be restored.",
+            code="NoBackup",
+        )
+    return _whole(best)
+
+
+async def followed(place: BackupPlace, manifest: Manifest) -> Moment:
+    """A backup with all of the log that goes on from it. Raises `BadRequest` (`BackupDamaged`) where a piece
+    is missing.
+    """
+    names = await find_segments(place, manifest.chain) if manifest.chain else []
+    return _whole(Moment(manifest, names))
+
+
+def _whole(moment: Moment) -> Moment:
+    """With the pieces that are needed, of which each begins where the one before ends."""
+    pieces: list[SegmentName] = []
+    before: SegmentName | None = None
+    base, until = moment.manifest.newest_ts, moment.until_ts
+    reached = base
+    for name in _without_doubles(moment.pieces):
+        if name.last_ts <= base:
+            before = name
+            continue
+        if until is not None and until <= reached:
+            break
+        fits = name.after_ts <= base if not pieces else name.after_ts == reached
+        if not fits:
+            raise damaged(name.path, "what comes before it in the log is not there")
+        if until is not None and name.after_ts >= until:
+            break
+        pieces.append(name)
+        reached = name.last_ts
+    return moment._replace(pieces=pieces, before=before)
+
+
+def _without_doubles(names: Sequence[SegmentName]) -> list[SegmentName]:
+    """Where two begin at the same moment, written by one node while another took over, the one that the log
+    goes on from, or the longer one: both say the same.
+    """
+    begins = {name.after_ts for name in names}
+    chosen: dict[int, SegmentName] = {}
+    for name in names:
+        other = chosen.get(name.after_ts)
+        if other is None or (name.last_ts in begins, name.last_ts) > (other.last_ts in begins, other.last_ts):
+            chosen[name.after_ts] = name
+    return [chosen[begin] for begin in sorted(chosen)]
+
+
+async def load_pieces(place: BackupPlace, moment: Moment) -> AsyncIterator[Segment]:
+    """The pieces in their order, each checked by itself and against the one before. Raises `NotFound` and
+    `BadRequest` (`BackupDamaged`).
+    """
+    previous = None if moment.before is None else moment.before.sha256
+    for name in moment.pieces:
+        segment = await load_segment(place, name)
+        if previous is not None and segment.head.previous != previous:
+            raise damaged(name.path, "it does not go on from the piece of the log before it")
+        previous = name.sha256
+        yield segment
+
+
+def in_words(ts: int) -> str:
+    """A timestamp for people, to the millisecond, in UTC."""
+    return f"{datetime.fromtimestamp(ts // 1_000_000 / 1000, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"
+
+
+def _made_ts(manifest: Manifest) -> int:
+    try:
+        return int(datetime.fromisoformat(manifest.made_at).timestamp() * 1000) * (_NS // 1000)
+    except ValueError:
+        return 0
+
+
+def _none() -> NotFound:
+    return NotFound("There is no backup in this place.", code="NoBackup")

@@ -15,6 +15,38 @@ from tasks_example import copy_functions
 
 pytestmark = pytest.mark.e2e
 
+MORE = {
+    "schema.py": """
+from parabola import define_schema, define_table, v
+schema = define_schema({
+    "tasks": define_table({"text": v.string(), "completed": v.boolean()}).index("by_completed", ["completed"]),
+    "people": define_table({"name": v.string()}),
+    "notes": define_table({"by": v.id("people"), "body": v.any()}),
+    "loose": define_table(v.any()),
+})
+""",
+    "work.py": """
+from parabola import internal_mutation, query
+@query
+async def of_text(ctx, text: str) -> int:
+    return len(await ctx.db.query("tasks").filter(lambda q: q.eq(q.field("text"), text)).collect())
+@internal_mutation
+async def tidy(ctx) -> None:
+    print("tidied up")
+@internal_mutation
+async def broken(ctx) -> None:
+    raise ValueError("nothing to do")
+""",
+    "crons.py": """
+from parabola import cron_jobs, internal
+crons = cron_jobs()
+crons.daily("tidy", internal.work.tidy, hour_utc=3, minute_utc=0)
+crons.interval("broken", internal.work.broken, hours=5)
+""",
+    "auth_config.py": 'providers = [{"domain": "https://issuer.example.com", "applicationID": "web"}]\n',
+}
+"""More than the example has: tables that refer to others, crons that run and fail, a provider."""
+
 
 def test_somebody_looks_after_a_deployment(
     tmp_path: Path, chromium: str, node_script: Callable[..., str]
@@ -22,6 +54,8 @@ def test_somebody_looks_after_a_deployment(
     assert (BUILT / "index.html").is_file(), "the dashboard is not built: `make dashboard`"
     secret = "ab" * 32
     copy_functions(tmp_path)
+    for name, text in MORE.items():
+        (tmp_path / "convex" / name).write_text(text)
     command = ("dev", "--port", "0", "--site-port", "0", "--instance-name", "here")
     server = ServerProcess(tmp_path, *command).start(INSTANCE_SECRET=secret)
     try:

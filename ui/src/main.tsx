@@ -20,7 +20,7 @@ const History = lazy(() => import("./pages/history"));
 const Live = lazy(() => import("./pages/live"));
 const Logs = lazy(() => import("./pages/logs/logs"));
 const Schedules = lazy(() => import("./pages/schedules"));
-const Schema = lazy(() => import("./pages/schema"));
+const Schema = lazy(() => import("./pages/schema/schema"));
 const SettingsPage = lazy(() => import("./pages/settings"));
 
 takeKeyFromAddress(location, history, sessionStorage);

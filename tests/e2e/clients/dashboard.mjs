@@ -33,6 +33,12 @@ await withBrowser(async (context) => {
     await page.goto(`${url}/dashboard/${path}`);
     await page.getByRole("heading", { level: 1 }).waitFor();
   };
+  /** The time in milliseconds, once so much of it has gone by: what comes after is told apart from what came before. */
+  const passed = async (ms) => {
+    const until = Date.now() + ms;
+    while (Date.now() < until) await new Promise((resolve) => setTimeout(resolve, until - Date.now()));
+    return until - ms / 2;
+  };
   const button = (name) => page.getByRole("button", { name, exact: true });
   const row = (text) => page.getByRole("row").filter({ hasText: text });
 
@@ -70,22 +76,61 @@ await withBrowser(async (context) => {
   });
   await row("from a client").waitFor();
 
-  await row("by hand").getByRole("button").click();
+  await row("by hand").getByRole("button").first().click();
   const edited = page.getByLabel("Fields");
   await edited.fill((await edited.inputValue()).replace("by hand", "by hand, edited"));
   await button("Save").click();
   await row("by hand, edited").waitFor();
 
+  // One cell, by the keyboard: to it, into it, out of it.
+  await row("by hand, edited").getByRole("gridcell").nth(1).focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: /^text of / }).waitFor();
+  await page.getByRole("textbox", { name: "Text" }).fill("by hand, and again");
+  await page.keyboard.press("Control+Enter");
+  await row("by hand, and again").waitFor();
+  await row("by hand, and again").getByRole("gridcell", { name: "false" }).dblclick();
+  await page.getByLabel("Value, as JSON").fill('"no"');
+  await button("Save").click();
+  await page.getByRole("alert").filter({ hasText: "does not match validator" }).waitFor();
+  await button("Close").click();
+
+  // What it was before, and back to it.
+  await row("by hand, and again").getByRole("button").first().click();
+  await button("Its last hour").click();
+  await page.getByRole("deletion").filter({ hasText: '"by hand, edited"' }).first().waitFor();
+  await button("Bring this back").first().click();
+  await page.getByRole("listitem").nth(3).waitFor();
+  await button("Close").click();
+  await button("Close").click();
+  await row("by hand, edited").waitFor();
+
   await button("Filter").click();
+  await page.getByLabel("Field").fill("text");
+  await page.getByText("No index begins with text").waitFor();
   await page.getByLabel("Field").fill("completed");
   await page.getByLabel("Value").fill("true");
+  await page.getByText("The index by_completed finds them").waitFor();
   await row("from a client").waitFor({ state: "detached" });
+  const beforeDeletion = await passed(300);
   await row("another").getByRole("checkbox").check();
   await button("Delete 1").click();
   await button("Delete").click();
   await page.getByText("No document fits.").waitFor();
   await button("Remove this condition").click();
   await row("by hand, edited").waitFor();
+
+  // The table as it was before that, and what became of what is gone.
+  await passed(300);
+  await button("Look back").click();
+  await page.getByRole("slider", { name: "As of" }).fill(String(beforeDeletion));
+  await row("another").getByRole("button").first().click();
+  await page.getByText("deleted", { exact: true }).waitFor();
+  await button("Close").click();
+  await button("Back to now").click();
+  await row("another").waitFor({ state: "detached" });
 
   // Functions: a query goes on showing its result, a mutation says what the server says.
   await open("functions");
@@ -95,12 +140,21 @@ await withBrowser(async (context) => {
   await page.getByText('"open": 2').waitFor();
   await page.getByRole("searchbox", { name: "Find a function" }).fill("create");
   await page.getByRole("link", { name: /create/ }).click();
+  await page.getByLabel("text").fill("run from a form");
+  await button("Run").click();
+  await page.getByRole("heading", { name: /^Result/ }).waitFor();
+  await button("Write the arguments as JSON").click();
+  assert.deepEqual(JSON.parse(await page.getByLabel("Arguments").inputValue()), { text: "run from a form" });
   await page.getByLabel("Arguments").fill('{"txt": "x"}');
   await button("Run").click();
   await page.getByRole("alert").filter({ hasText: "txt" }).waitFor();
   await page.getByLabel("Arguments").fill('{"text": "run by hand"}');
   await button("Run").click();
   await page.getByRole("heading", { name: /^Result/ }).waitFor();
+  await page
+    .getByRole("region", { name: "The last hour" })
+    .getByText(/^[34] in the last hour/)
+    .waitFor();
 
   // Logs: what has just run, found by its function; its whole request.
   await page.getByRole("link", { name: "its log" }).click();
@@ -131,8 +185,42 @@ await withBrowser(async (context) => {
   await follower.close();
   await open("contention");
   await page.getByText("No mutation has lost").waitFor();
+  await page.getByText("No query has read far more").waitFor();
   await open("");
   await page.getByRole("link", { name: "tasks:create" }).first().waitFor();
+  await page.getByText("The cron job broken failed").waitFor();
+
+  // Schema: who refers to whom, in a picture and in words; what a stricter validator would reject.
+  await open("schema");
+  await page.getByRole("link", { name: "notes; refers to people by by" }).focus();
+  const tasks = page.getByRole("region", { name: "tasks" });
+  await tasks.getByText("Would a stricter validator hold?").click();
+  const validator = tasks.getByLabel("Validator, as a schema has it");
+  assert.match(await validator.inputValue(), /completed: v\.boolean\(\),/);
+  await tasks.getByRole("combobox").selectOption("Python");
+  assert.match(await validator.inputValue(), /"completed": v\.boolean\(\),/);
+  await button("Try it on all documents").click();
+  await tasks.getByText("all of them would be accepted").waitFor();
+  await validator.fill('v.object({"text": v.string(), "completed": v.literal(True)})');
+  await button("Try it on all documents").click();
+  await tasks.getByText("would be rejected").waitFor();
+  await tasks.getByRole("listitem").getByRole("link").first().click();
+  await page.getByRole("dialog").getByLabel("Fields").waitFor();
+  await button("Close").click();
+
+  // Schedules: a cron job runs now, and how it went is known.
+  await open("schedules");
+  await button("Run now tidy").click();
+  await page.getByText("tidy runs now").waitFor();
+  await page
+    .getByRole("region", { name: "Table: Scheduled functions that have ended" })
+    .getByRole("row")
+    .filter({ hasText: "work.py:tidy" })
+    .getByText("ended well")
+    .waitFor();
+  await button("Runs of broken").click();
+  await page.getByRole("dialog").getByText("nothing to do").first().waitFor();
+  await button("Close").click();
 
   // Files: one comes, is shown and goes.
   await open("files");
@@ -148,6 +236,12 @@ await withBrowser(async (context) => {
   await button("Remove").click();
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await page.getByText("No files are stored.").waitFor();
+  await page
+    .locator("input[type=file]")
+    .setInputFiles({ name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("the words of a file") });
+  await row("text/plain").getByRole("button").first().click();
+  await page.getByRole("dialog").getByText("the words of a file").waitFor();
+  await button("Close").click();
 
   // Archives: all tables go out, a file of documents comes in.
   await open("archives");
@@ -158,12 +252,21 @@ await withBrowser(async (context) => {
   await page.locator("input[type=file]").setInputFiles({
     name: "tasks.jsonl",
     mimeType: "application/jsonl",
-    buffer: Buffer.from('{"text": "imported", "completed": false}\n{"text": "imported too", "completed": true}\n'),
+    buffer: Buffer.from('{"text": "imported", "completed": true}\n'.repeat(150)),
   });
   await page.getByRole("textbox", { name: "Table" }).fill("tasks");
   await button("Import").click();
-  await page.getByText("2 documents were written.").waitFor();
-  await row("append").filter({ hasText: "2 documents written" }).waitFor();
+  await page.getByText("150 documents were written.").waitFor();
+  await row("append").filter({ hasText: "150 documents written" }).waitFor();
+
+  // Full scans: what reads them all to find a few, and the index that it lacks.
+  await fetch(`${url}/api/query`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ path: "work:of_text", args: { text: "by hand, edited" } }),
+  });
+  await open("contention");
+  await row("work:of_text").getByText('.index("by_text", ["text"])').waitFor();
 
   // Settings: a variable is set, hidden, shown; history says who did what.
   await open("settings");
@@ -174,6 +277,23 @@ await withBrowser(async (context) => {
   assert.equal(await page.getByText("hidden value").count(), 0);
   await page.getByRole("button", { name: "Show the value of API_KEY" }).click();
   await page.getByText("hidden value").waitFor();
+  await row("https://issuer.example.com").waitFor();
+
+  // Keys: one is made and shown once; who came in with it is sent out when it is revoked.
+  await page.getByLabel("Whose key it is").fill("guest");
+  await button("Make a key").click();
+  const guestKey = await page.getByRole("textbox", { name: "Admin key" }).inputValue();
+  await button("Close").click();
+  const guest = await (await context.browser().newContext({ viewport: { width: 1280, height: 800 } })).newPage();
+  await guest.goto(`${url}/dashboard/data/tasks#key=${encodeURIComponent(guestKey)}`);
+  await guest.getByText("This key may only read").waitFor();
+  await guest.getByRole("row").filter({ hasText: "imported" }).first().waitFor();
+  await row("guest").getByRole("button", { name: "Revoke" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+  await row("guest").getByText("revoked").waitFor();
+  await guest.getByRole("alert").filter({ hasText: "was revoked" }).waitFor();
+  await guest.getByLabel("Admin key of this deployment").waitFor();
+  await guest.context().close();
   await button("Pause").click();
   await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click();
   await page.getByText("This deployment is paused").waitFor();
@@ -219,7 +339,7 @@ await withBrowser(async (context) => {
   await open("data/tasks");
   await page.keyboard.press("Tab");
   await page.getByRole("link", { name: "Skip to the content" }).and(page.locator(":focus")).waitFor();
-  await row("by hand, edited").getByRole("button").focus();
+  await row("imported").first().getByRole("gridcell").nth(1).focus();
   await page.keyboard.press("Enter");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
@@ -230,7 +350,7 @@ await withBrowser(async (context) => {
   await page.getByLabel("Admin key of this deployment").fill(READ_ONLY_KEY);
   await button("Open the dashboard").click();
   await page.getByText("This key may only read").waitFor();
-  await row("by hand, edited").waitFor();
+  await row("imported").first().waitFor();
   for (const name of ["Add", "Clear the table", "New table"]) assert.ok(await button(name).isDisabled(), name);
   await open("settings");
   assert.ok(await button("Change").isDisabled());

@@ -192,3 +192,14 @@ async def test_a_scan_of_more_than_can_be_read_is_cut_off(tmp_path: Path) -> Non
         found = await tool.read("frontend/listTableScan", table="things", limit=100.0)
         assert 10 < len(found) < 18
         assert found[0]["name"] == "17"
+
+
+async def test_documents_are_found_by_the_time_at_which_they_were_made(tmp_path: Path) -> None:
+    async with admin_tool(tmp_path) as tool:
+        for name in "abc":
+            await tool.add("things", {"name": name})
+        made = (await tool.page("things"))["page"][1]["_creationTime"]
+        after = {"type": "indexRange", "enabled": True, "lowerOp": "gt", "lowerValue": made}
+        index = {"name": "by_creation_time", "clauses": [after]}
+        assert await names(tool, {"clauses": [], "index": index}) == ["c"]
+        assert await names(tool, {"clauses": [], "index": index | {"clauses": []}}) == ["c", "b", "a"]

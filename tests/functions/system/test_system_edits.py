@@ -149,3 +149,16 @@ async def test_edits_take_an_admin_who_may_write(tmp_path: Path) -> None:
             assert result.error is not None
             assert "You do not have permission to perform this operation" in result.error.message
         assert await texts(tool) == []
+
+
+async def test_a_patch_takes_fields_away(tmp_path: Path) -> None:
+    async with admin_tool(tmp_path) as tool:
+        await tool.activate_schema(notes=table(text=v.string(), more=v.optional(v.number())))
+        await tool.add("notes", {"text": "one", "more": 1.0})
+        (id,) = await tool.ids("notes")
+        patch = {"table": "notes", "fields": {}, "ids": [id]}
+        assert await tool.write("frontend/patchDocumentsFields", **patch, unset=["more"]) == {"success": True}
+        refused = await tool.write("frontend/patchDocumentsFields", **patch, unset=["text"])
+        assert refused["success"] is False
+        shown = await tool.read("frontend/getById", id=id)
+        assert {name for name in shown if name[0] != "_"} == {"text"}

@@ -66,4 +66,4 @@ async def test_what_fails_and_what_runs_out_is_told(
     assert found["failures"] == "work:fail failed 2 of 2 times in the last hour."
     assert found["scan"] == "work:done read 150 rows of tasks to return 0."
     assert found["stream"] == "The log stream to webhook has failed: nobody there"
-    assert found["job"] == "1 scheduled calls of work:tick failed in the last hour."
+    assert found["job"] == "A scheduled call of work:tick failed in the last hour."

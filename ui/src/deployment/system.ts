@@ -72,6 +72,16 @@ export interface ScheduledJob {
   udfArgs: ArrayBuffer | null;
 }
 
+export interface EndedJob {
+  _id: string;
+  udfPath: string;
+  component?: string;
+  scheduledTs: number;
+  completedTs: number | null;
+  state: { type: "success" | "failed" | "canceled"; error?: string };
+  udfArgs: ArrayBuffer;
+}
+
 export interface CronRun {
   _id: string;
   name: string;
@@ -123,6 +133,7 @@ export interface ImportRow {
 
 export const system = {
   addDocument: mutation<{ table: string; documents: Value[] }, Edit>("frontend/addDocument"),
+  authProviders: query<None, Record<string, Value>[]>("frontend/listAuthProviders"),
   backendState: query<None, { user: "none" | "paused" }>("frontend/backendState:backendState"),
   cancelJob: mutation<{ id: string }, null>("frontend/scheduler:cancelJob"),
   clearTablePage: mutation<
@@ -133,7 +144,10 @@ export const system = {
   components: query<None, DeployedComponent[]>("frontend/components:list"),
   createTable: mutation<{ table: string }, null>("frontend/createTable"),
   cronJobs: query<None, CronJob[]>("frontend/listCronJobs"),
-  cronRuns: query<{ name?: string }, CronRun[]>("frontend/listCronJobRuns"),
+  cronRuns: query<{ name?: string; paginationOpts: PaginationOptions }, PaginationResult<CronRun>>(
+    "frontend/listCronJobRuns",
+  ),
+  endedJobs: query<{ paginationOpts: PaginationOptions }, PaginationResult<EndedJob>>("frontend/paginatedEndedJobs"),
   deleteDocuments: mutation<{ toDelete: { id: string; tableName: string }[] }, Edit>("frontend/deleteDocuments"),
   deleteFiles: mutation<{ storageIds: string[] }, null>("frontend/fileStorageV2:deleteFiles"),
   documents: query<
@@ -155,11 +169,19 @@ export const system = {
   lastPush: query<None, DeploymentEvent | null>("frontend/deploymentEvents:lastPushEvent"),
   modules: query<None, [string, DeployedModule][]>("frontend/modules:list"),
   numberOfFiles: query<None, number>("frontend/fileStorageV2:numFiles"),
+  patchFields: mutation<{ table: string; fields: Record<string, Value>; unset: string[]; ids: string[] }, Edit>(
+    "frontend/patchDocumentsFields",
+  ),
   replaceDocument: mutation<{ id: string; document: Record<string, Value> }, Edit>("frontend/replaceDocument"),
+  runCronJob: mutation<{ name: string }, null>("frontend/runCronJobNow"),
+  runJob: mutation<{ id: string }, null>("frontend/scheduler:runJobNow"),
   scheduledJobs: query<{ paginationOpts: PaginationOptions }, PaginationResult<ScheduledJob>>(
     "frontend/paginatedScheduledJobs",
   ),
   schemas: query<None, { active?: string; inProgress?: string }>("frontend/getSchemas"),
+  schemaProgress: query<None, { numDocsValidated: number; totalDocs: number | null } | null>(
+    "frontend/getSchemas:schemaValidationProgress",
+  ),
   siteUrl: query<None, string>("frontend/convexSiteUrl"),
   tableSize: query<{ tableName: string }, number>("frontend/tableSize"),
   tables: query<None, Record<string, string>>("frontend/getTableMapping"),

@@ -1,6 +1,6 @@
 import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
 import { Upload } from "lucide-react";
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { answered } from "../deployment/requests";
 import { type StoredFile, system } from "../deployment/system";
 import { Button } from "../parts/button";
@@ -102,6 +102,7 @@ function Preview({ file, onClose }: { file: StoredFile; onClose: () => void }) {
       )}
       {url !== null && contentType?.startsWith("audio/") && <audio src={url} controls />}
       {url !== null && contentType?.startsWith("video/") && <video src={url} controls className="max-h-96" />}
+      {url !== null && isText(contentType) && <TextPreview url={url} size={size} />}
       <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1">
         <dt className="text-quiet">Type</dt>
         <dd>{contentType ?? "none given"}</dd>
@@ -116,5 +117,37 @@ function Preview({ file, onClose }: { file: StoredFile; onClose: () => void }) {
         </a>
       )}
     </Dialog>
+  );
+}
+
+const MOST_TEXT = 64 * 1024;
+
+function isText(contentType: string | null): boolean {
+  return contentType !== null && /^text\/|[/+](json|xml|javascript|yaml|x-ndjson|jsonl)\b/.test(contentType);
+}
+
+/** The beginning of a text. It is shown as it is, and never run. */
+function TextPreview({ url, size }: { url: string; size: number }) {
+  const [text, setText] = useState<string | null>();
+  useEffect(() => {
+    const stop = new AbortController();
+    fetch(url, { headers: { Range: `bytes=0-${MOST_TEXT - 1}` }, signal: stop.signal })
+      .then(async (answer) => setText(answer.ok ? (await answer.text()).slice(0, MOST_TEXT) : null))
+      .catch(() => !stop.signal.aborted && setText(null));
+    return () => stop.abort();
+  }, [url]);
+  if (text === undefined) return <Loading what="the beginning of the file" />;
+  if (text === null) return <p className="text-quiet">This text cannot be shown here.</p>;
+  return (
+    <>
+      <pre
+        tabIndex={0}
+        aria-label="The text of the file"
+        className="max-h-96 overflow-auto rounded-md bg-raised p-3 font-mono text-xs whitespace-pre-wrap"
+      >
+        {text}
+      </pre>
+      {size > MOST_TEXT && <p className="text-quiet">This is the beginning of it.</p>}
+    </>
   );
 }

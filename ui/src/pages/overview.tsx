@@ -1,12 +1,13 @@
 import { useQuery } from "convex/react";
+import { CircleAlert, CircleCheck, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { system } from "../deployment/system";
 import { Time } from "../parts/times";
 import { usePolled } from "../deployment/use_polled";
 import { Columns, lastHour, type Series } from "../parts/chart";
-import { Problem } from "../parts/states";
-import { useComponent } from "../shell/component";
+import { Loading, Problem } from "../parts/states";
+import { useComponent, useWay } from "../shell/component";
 import { PageHead } from "../shell/shell";
 
 /** How the deployment is, in one look: what runs here, where it is reached, what was pushed last. */
@@ -18,13 +19,15 @@ export function Overview() {
   const push = useQuery(system.lastPush, app);
   const modules = useQuery(system.modules, { componentId });
   const tables = useQuery(system.tables, { componentId });
+  const version = useQuery(system.version, app);
+  const nodes = usePolled<{ nodes: ListedNode[] }>("/api/parabola/nodes", 10_000);
   const functions = modules?.flatMap(([, module]) => module.functions);
   const userTables = tables && Object.values(tables).filter((name) => !name.startsWith("_"));
-  const unmounted = components.filter((each) => each.state === "unmounted");
   return (
     <>
       <PageHead name="Overview" />
-      <div className="grid gap-4 p-5 md:grid-cols-2 xl:grid-cols-3">
+      <Attention />
+      <div className="grid gap-4 p-5 md:grid-cols-2 xl:grid-cols-4">
         <Card title="Addresses">
           <Fact name="API and sockets">{cloudUrl ?? "…"}</Fact>
           <Fact name="HTTP actions">{siteUrl ?? "…"}</Fact>
@@ -54,16 +57,72 @@ export function Overview() {
           <Fact name="Tables">{userTables?.length ?? "…"}</Fact>
           <Fact name="Components">{components.length - 1}</Fact>
         </Card>
-        {unmounted.length > 0 && (
-          <Card title="Needs attention">
-            <p>
-              Components that are not mounted any more keep their data: {unmounted.map((each) => each.path).join(", ")}.
-            </p>
-          </Card>
-        )}
+        <Card title="Versions">
+          <Fact name="Speaks npm convex">{version ?? "…"}</Fact>
+          {nodes.answer?.nodes.map((node) => (
+            <Fact key={node.incarnation} name={`Server ${node.name}`}>
+              {node.version} {node.ready === false && <span className="text-bad">not ready</span>}
+            </Fact>
+          ))}
+        </Card>
       </div>
       <Busiest />
     </>
+  );
+}
+
+interface ListedNode {
+  name: string;
+  incarnation: string;
+  version: string;
+  ready: boolean | null;
+}
+
+interface Looked {
+  kind: string;
+  level: "bad" | "warn";
+  text: string;
+  page: string;
+}
+
+/** What somebody should look at, what fails first. */
+function Attention() {
+  const way = useWay();
+  const { answer, problem } = usePolled<{ found: Looked[] }>("/api/parabola/attention", 10_000);
+  if (problem !== null) return <Problem>{problem}</Problem>;
+  if (answer === undefined) return <Loading what="what needs attention" />;
+  const { found } = answer;
+  return (
+    <section aria-labelledby="attention" className="px-5 pt-5">
+      <h2 id="attention" className="mb-2 flex items-center gap-2 font-semibold">
+        {found.length === 0 ? (
+          <>
+            <CircleCheck size={18} aria-hidden className="text-good" /> All is well
+          </>
+        ) : (
+          "Needs attention"
+        )}
+      </h2>
+      {found.length > 0 && (
+        <ul className="divide-y divide-line rounded-lg border border-line bg-surface">
+          {found.map((each) => (
+            <li key={`${each.kind} ${each.text}`} className="flex items-start gap-3 px-4 py-2">
+              {each.level === "bad" ? (
+                <CircleAlert size={18} aria-label="fails" className="mt-0.5 shrink-0 text-bad" />
+              ) : (
+                <TriangleAlert size={18} aria-label="could be better" className="mt-0.5 shrink-0 text-warm" />
+              )}
+              <span className="min-w-0 grow break-words">{each.text}</span>
+              {each.page !== "/" && (
+                <Link href={way(each.page)} className="shrink-0 text-accent underline">
+                  Look<span className="sr-only"> at {each.page.slice(1)}</span>
+                </Link>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
   );
 }
 
@@ -83,7 +142,12 @@ function Busiest() {
       <Card title="Called most in the last hour">
         {calls.answer.length === 0 && <p className="text-quiet">No function has run.</p>}
         {calls.answer.map(([name, series]) => (
-          <Charted key={name} name={name} series={series} words={`${sum(series).toLocaleString()} calls`} />
+          <Charted
+            key={name}
+            name={name}
+            series={series}
+            words={`${sum(series).toLocaleString()} ${sum(series) === 1 ? "call" : "calls"}`}
+          />
         ))}
       </Card>
       <Card title="Failed in the last hour">

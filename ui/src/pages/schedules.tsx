@@ -1,7 +1,9 @@
 import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
 import type { Value } from "convex/values";
-import { type CronJob, system } from "../deployment/system";
+import { useState } from "react";
+import { type CronJob, type CronRun, system } from "../deployment/system";
 import { Button } from "../parts/button";
+import { Dialog } from "../parts/dialog";
 import { More } from "../parts/more";
 import { Empty, Loading, Problem } from "../parts/states";
 import { Table } from "../parts/table";
@@ -20,6 +22,7 @@ export default function Schedules() {
       <PageHead name="Schedules" />
       <Jobs />
       <Crons />
+      <Ended />
     </>
   );
 }
@@ -29,7 +32,8 @@ function Jobs() {
   const { readOnly } = useSession();
   const jobs = usePaginatedQuery(system.scheduledJobs, { componentId }, { initialNumItems: PAGE });
   const cancel = useMutation(system.cancelJob);
-  const { problem, run } = useEdit();
+  const runNow = useMutation(system.runJob);
+  const { isRunning, problem, run } = useEdit();
   return (
     <section aria-labelledby="jobs">
       <h2 id="jobs" className="px-5 pt-4 pb-2 font-semibold">
@@ -52,10 +56,18 @@ function Jobs() {
               </td>
               <td>{job.state.type === "pending" ? "waiting" : "running"}</td>
               <td className="max-w-sm truncate font-mono">{argumentsText(job.udfArgs)}</td>
-              <td className="text-right">
+              <td className="text-right whitespace-nowrap">
+                {job.state.type === "pending" && (
+                  <Button
+                    disabled={readOnly || isRunning}
+                    onClick={() => void run(() => runNow({ componentId, id: job._id }))}
+                  >
+                    Run now
+                  </Button>
+                )}{" "}
                 <Button
                   kind="danger"
-                  disabled={readOnly}
+                  disabled={readOnly || isRunning}
                   onClick={() => void run(() => cancel({ componentId, id: job._id }))}
                 >
                   Cancel
@@ -72,12 +84,23 @@ function Jobs() {
 
 function Crons() {
   const { componentId } = useComponent();
+  const { readOnly } = useSession();
   const jobs = useQuery(system.cronJobs, { componentId });
+  const runNow = useMutation(system.runCronJob);
+  const [shown, setShown] = useState<string | null>(null);
+  const [started, setStarted] = useState<string | null>(null);
+  const { isRunning, problem, run } = useEdit();
   return (
     <section aria-labelledby="crons">
       <h2 id="crons" className="px-5 pt-6 pb-2 font-semibold">
         Cron jobs
       </h2>
+      {problem !== null && <Problem>{problem}</Problem>}
+      {started !== null && (
+        <p role="status" className="px-5 pb-2 text-good">
+          {started} runs now, beside its own times; how it goes is below.
+        </p>
+      )}
       {jobs === undefined ? (
         <Loading what="the cron jobs" />
       ) : jobs.length === 0 ? (
@@ -86,20 +109,118 @@ function Crons() {
           <code className="font-mono">crons.ts</code>.
         </Empty>
       ) : (
-        <Table heads={["Name", "Function", "When", "Next run", "Last run"]} label="Cron jobs">
+        <Table heads={["Name", "Function", "When", "Next run", "Last run", ""]} label="Cron jobs">
           {jobs.map((job) => (
             <tr key={job._id}>
               <td className="font-medium">{job.name}</td>
               <td className="font-mono">{job.cronSpec.udfPath}</td>
-              <td>{scheduleText(job.cronSpec.cronSchedule)}</td>
+              <td className="min-w-28">{scheduleText(job.cronSpec.cronSchedule)}</td>
               <td>{job.nextRun === null ? "–" : <Time ms={msOf(job.nextRun.nextTs)} />}</td>
               <td>
                 <LastRun job={job} />
+              </td>
+              <td className="text-right whitespace-nowrap">
+                <Button onClick={() => setShown(job.name)}>
+                  Runs<span className="sr-only"> of {job.name}</span>
+                </Button>{" "}
+                <Button
+                  disabled={readOnly || isRunning}
+                  onClick={() =>
+                    void run(() => runNow({ componentId, name: job.name })).then((ran) => {
+                      if (ran) setStarted(job.name);
+                    })
+                  }
+                >
+                  Run now<span className="sr-only"> {job.name}</span>
+                </Button>
               </td>
             </tr>
           ))}
         </Table>
       )}
+      {shown !== null && <CronRuns name={shown} onClose={() => setShown(null)} />}
+    </section>
+  );
+}
+
+/** How a cron job went lately, with what it logged. */
+function CronRuns({ name, onClose }: { name: string; onClose: () => void }) {
+  const { componentId } = useComponent();
+  const runs = usePaginatedQuery(system.cronRuns, { componentId, name }, { initialNumItems: PAGE });
+  return (
+    <Dialog title={`Runs of ${name}`} onClose={onClose} wide>
+      {runs.status === "LoadingFirstPage" ? (
+        <Loading what="the runs" />
+      ) : runs.results.length === 0 ? (
+        <Empty title="It has not run yet." />
+      ) : (
+        <ol className="divide-y divide-line">
+          {runs.results.map((each) => (
+            <li key={each._id} className="py-2">
+              <p className="flex flex-wrap gap-x-3">
+                <Time ms={msOf(each.ts)} />
+                <Outcome status={each.status} />
+                <span className="text-quiet tabular-nums">{(each.executionTime * 1000).toFixed(0)} ms</span>
+              </p>
+              {each.status.error !== undefined && (
+                <pre className="overflow-auto font-mono text-xs whitespace-pre-wrap text-bad">{each.status.error}</pre>
+              )}
+              {each.logLines.logLines.length > 0 && (
+                <pre className="mt-1 max-h-48 overflow-auto rounded-md bg-raised p-2 font-mono text-xs" tabIndex={0}>
+                  {each.logLines.logLines.join("\n")}
+                </pre>
+              )}
+            </li>
+          ))}
+        </ol>
+      )}
+      <More status={runs.status} onMore={() => runs.loadMore(PAGE)} />
+    </Dialog>
+  );
+}
+
+const ENDS = { success: "ended well", failed: "failed", canceled: "cancelled" } as const;
+const COLOURS = { success: "text-good", failed: "text-bad", canceled: "text-warm" } as const;
+
+/** Scheduled functions that have ended, the newest first, for as long as they are remembered. */
+function Ended() {
+  const { componentId } = useComponent();
+  const jobs = usePaginatedQuery(system.endedJobs, { componentId }, { initialNumItems: PAGE });
+  return (
+    <section aria-labelledby="ended">
+      <h2 id="ended" className="px-5 pt-6 pb-2 font-semibold">
+        What has run
+      </h2>
+      {jobs.status === "LoadingFirstPage" ? (
+        <Loading what="what has run" />
+      ) : jobs.results.length === 0 ? (
+        <Empty title="No scheduled function has ended yet." />
+      ) : (
+        <Table heads={["Function", "Ended", "How", "Arguments"]} label="Scheduled functions that have ended">
+          {jobs.results.map((job) => (
+            <tr key={job._id}>
+              <td className="font-mono">
+                {job.udfPath}
+                {job.component !== undefined && <span className="text-quiet"> of {job.component}</span>}
+              </td>
+              <td>{job.completedTs === null ? "–" : <Time ms={job.completedTs} />}</td>
+              <td>
+                <span className={COLOURS[job.state.type]}>{ENDS[job.state.type]}</span>
+                {job.state.error !== undefined && (
+                  <details>
+                    <summary className="max-w-sm truncate text-bad">{job.state.error.split("\n")[0]}</summary>
+                    <pre className="max-w-lg overflow-auto font-mono text-xs whitespace-pre-wrap">
+                      {job.state.error}
+                    </pre>
+                  </details>
+                )}
+              </td>
+              <td className="max-w-sm truncate font-mono">{argumentsText(job.udfArgs)}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      <More status={jobs.status} onMore={() => jobs.loadMore(PAGE)} />
     </section>
   );
 }
@@ -107,18 +228,22 @@ function Crons() {
 function LastRun({ job: { lastRun } }: { job: CronJob }) {
   if (lastRun === null) return "–";
   const { status } = lastRun;
+  return (
+    <>
+      <Outcome status={status} /> <Time ms={msOf(lastRun.ts)} />
+      {status.error !== undefined && <p className="max-w-56 truncate text-bad">{status.error}</p>}
+    </>
+  );
+}
+
+function Outcome({ status }: { status: CronRun["status"] }) {
   const [word, colour] =
     status.type === "success"
       ? ["ended well", "text-good"]
       : status.type === "err"
         ? ["failed", "text-bad"]
         : ["missed", "text-warm"];
-  return (
-    <>
-      <span className={colour}>{word}</span> <Time ms={msOf(lastRun.ts)} />
-      {status.error !== undefined && <p className="max-w-sm truncate text-bad">{status.error}</p>}
-    </>
-  );
+  return <span className={colour}>{word}</span>;
 }
 
 /** The arguments of a job as JSON, without the list around them. */

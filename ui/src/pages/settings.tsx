@@ -3,11 +3,12 @@ import { type FormEvent, useEffect, useState } from "react";
 import { request } from "../deployment/requests";
 import { system } from "../deployment/system";
 import { Button } from "../parts/button";
-import { Confirm } from "../parts/dialog";
+import { Confirm, Dialog } from "../parts/dialog";
 import { Empty, Loading, Problem } from "../parts/states";
 import { Table } from "../parts/table";
 import { Time } from "../parts/times";
 import { useEdit } from "../parts/use_edit";
+import { inOneLine } from "../parts/values";
 import { useSession } from "../session/session";
 import { useComponent } from "../shell/component";
 import { PageHead } from "../shell/shell";
@@ -21,6 +22,7 @@ export default function Settings() {
       <div className="flex flex-col gap-8 p-5">
         <Variables />
         <Keys />
+        <Providers />
         <Components />
         <PauseSwitch />
       </div>
@@ -139,27 +141,32 @@ function Keys() {
   const { problem, run } = useEdit();
   const [keys, setKeys] = useState<AdminKey[]>();
   const [doomed, setDoomed] = useState<AdminKey | null>(null);
+  const [made, setMade] = useState<{ name: string; key: string } | null>(null);
   const [turn, setTurn] = useState(0);
+  const [failure, setFailure] = useState<string | null>(null);
   useEffect(() => {
-    let isCurrent = true;
-    void fetch("/api/parabola/admin_keys", { headers: { Authorization: `Convex ${key}` } })
-      .then((answer) => answer.json() as Promise<{ keys: AdminKey[] }>)
-      .then((told) => isCurrent && setKeys(told.keys));
-    return () => {
-      isCurrent = false;
-    };
+    const stop = new AbortController();
+    request<{ keys: AdminKey[] }>(key, "/api/parabola/admin_keys", { signal: stop.signal })
+      .then((told) => {
+        setKeys(told.keys);
+        setFailure(null);
+      })
+      .catch((error: unknown) => !stop.signal.aborted && setFailure((error as Error).message));
+    return () => stop.abort();
   }, [key, turn]);
   return (
     <section aria-labelledby="keys" className="flex flex-col gap-3">
       <h2 id="keys" className="text-base font-semibold">
-        Admin keys that were used
+        Admin keys
       </h2>
       {problem !== null && <Problem>{problem}</Problem>}
+      {failure !== null && <Problem>{failure}</Problem>}
       {keys === undefined ? (
-        <Loading what="the keys" />
+        failure === null && <Loading what="the keys" />
       ) : keys.length === 0 ? (
         <Empty title="Only this server's own key has been used.">
-          <code className="font-mono">parabola admin-key</code> makes others, with a name.
+          Keys that are made here or by <code className="font-mono">parabola admin-key</code> have a name, by which the
+          history knows who did what.
         </Empty>
       ) : (
         <Table heads={["Name", "Id", "May", "Made", "Used last", ""]} label="Admin keys">
@@ -185,6 +192,13 @@ function Keys() {
           ))}
         </Table>
       )}
+      <NewKey
+        onMade={(one) => {
+          setMade(one);
+          setTurn(turn + 1);
+        }}
+      />
+      {made !== null && <MadeKey made={made} onClose={() => setMade(null)} />}
       {doomed !== null && (
         <Confirm
           title={`Revoke the key ${doomed.name ?? doomed.keyId}?`}
@@ -198,6 +212,122 @@ function Keys() {
         >
           It is never taken again, and connections that came in with it are closed. The instance’s secret stays.
         </Confirm>
+      )}
+    </section>
+  );
+}
+
+function NewKey({ onMade }: { onMade: (made: { name: string; key: string }) => void }) {
+  const { key, readOnly } = useSession();
+  const { isRunning, problem, run } = useEdit();
+  const [name, setName] = useState("");
+  const [isReadOnly, setIsReadOnly] = useState(true);
+  const make = async (event: FormEvent) => {
+    event.preventDefault();
+    await run(async () => {
+      const headers = { "Content-Type": "application/json" };
+      const body = JSON.stringify({ name: name.trim(), isReadOnly });
+      const answer = await request<{ adminKey: string }>(key, "/api/parabola/admin_keys/make", {
+        method: "POST",
+        headers,
+        body,
+      });
+      onMade({ name: name.trim(), key: answer.adminKey });
+      setName("");
+    });
+  };
+  return (
+    <form onSubmit={(event) => void make(event)} className="flex flex-wrap items-end gap-3">
+      {problem !== null && <Problem>{problem}</Problem>}
+      <label className="flex flex-col gap-1">
+        Whose key it is
+        <input
+          value={name}
+          maxLength={64}
+          onChange={(event) => setName(event.target.value)}
+          className="min-h-8 rounded-md border border-line bg-surface px-2"
+        />
+      </label>
+      <label className="flex flex-col gap-1">
+        May
+        <select
+          value={isReadOnly ? "read" : "all"}
+          onChange={(event) => setIsReadOnly(event.target.value === "read")}
+          className="min-h-8 rounded-md border border-line bg-surface px-2"
+        >
+          <option value="read">read</option>
+          <option value="all">do everything</option>
+        </select>
+      </label>
+      <Button type="submit" disabled={readOnly || isRunning || name.trim() === ""}>
+        Make a key
+      </Button>
+    </form>
+  );
+}
+
+/** Shows a key once: nobody keeps it here. */
+function MadeKey({ made, onClose }: { made: { name: string; key: string }; onClose: () => void }) {
+  const [isCopied, setIsCopied] = useState(false);
+  return (
+    <Dialog title={`The key of ${made.name}`} onClose={onClose}>
+      <p>It is shown this once. Whoever has it may do what it may do; it can be revoked here.</p>
+      <label className="flex flex-col gap-1">
+        Admin key
+        <textarea
+          readOnly
+          rows={4}
+          value={made.key}
+          onFocus={(event) => event.target.select()}
+          className="rounded-md border border-line bg-page px-3 py-2 font-mono text-xs break-all"
+        />
+      </label>
+      <div className="flex justify-end">
+        <Button
+          kind="primary"
+          onClick={() => void navigator.clipboard.writeText(made.key).then(() => setIsCopied(true))}
+        >
+          {isCopied ? "Copied" : "Copy it"}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+/** Who may say who a user is. The functions' own configuration declares them. */
+function Providers() {
+  const { componentId } = useComponent();
+  const providers = useQuery(system.authProviders, { componentId });
+  return (
+    <section aria-labelledby="providers" className="flex flex-col gap-3">
+      <h2 id="providers" className="text-base font-semibold">
+        Sign-in providers
+      </h2>
+      {providers === undefined ? (
+        <Loading what="the providers" />
+      ) : providers.length === 0 ? (
+        <Empty title="No providers are declared.">
+          <code className="font-mono">auth_config.py</code> or <code className="font-mono">auth.config.ts</code> says
+          whose tokens are taken.
+        </Empty>
+      ) : (
+        <Table heads={["Issuer", "Application", "How"]} label="Sign-in providers">
+          {providers.map((each) => {
+            const issuer = each.domain ?? each.issuer;
+            const application = each.applicationID ?? "any";
+            return (
+              <tr key={`${JSON.stringify(issuer)} ${JSON.stringify(application)}`}>
+                <td className="font-mono break-all">{inOneLine(issuer)}</td>
+                <td className="font-mono break-all">{inOneLine(application)}</td>
+                <td className="break-all">
+                  {each.type === "customJwt"
+                    ? `tokens signed with ${inOneLine(each.algorithm)}, keys from ${inOneLine(each.jwks)}`
+                    : "OpenID Connect"}
+                </td>
+              </tr>
+            );
+          })}
+        </Table>
       )}
     </section>
   );

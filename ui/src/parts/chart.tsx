@@ -5,7 +5,17 @@ const WIDTH = 300;
 const HEIGHT = 48;
 
 /** A small column chart. What it shows is said in words beside it; it is a picture for screen readers. */
-export function Columns({ series, label, colour = "text-accent" }: { series: Series; label: string; colour?: string }) {
+export function Columns({
+  series,
+  label,
+  colour = "text-accent",
+  unit = "",
+}: {
+  series: Series;
+  label: string;
+  colour?: string;
+  unit?: string;
+}) {
   const highest = Math.max(...series.map(([, value]) => value ?? 0), 1e-9);
   const step = WIDTH / Math.max(1, series.length);
   return (
@@ -21,7 +31,7 @@ export function Columns({ series, label, colour = "text-accent" }: { series: Ser
         const height = ((value ?? 0) / highest) * (HEIGHT - 2);
         return (
           <rect key={secs_since_epoch} x={place * step} y={HEIGHT - 1 - height} width={step * 0.8} height={height}>
-            <title>{`${new Date(secs_since_epoch * 1000).toLocaleTimeString()}: ${value ?? "–"}`}</title>
+            <title>{`${new Date(secs_since_epoch * 1000).toLocaleTimeString()}: ${value ?? "–"}${value === null ? "" : unit}`}</title>
           </rect>
         );
       })}

@@ -6,7 +6,7 @@ import type { ReactNode } from "react";
  */
 export function Table({ heads, children, label }: { heads: string[]; children: ReactNode; label: string }) {
   return (
-    <div className="overflow-x-auto" tabIndex={0} role="region" aria-label={`Table: ${label}`}>
+    <div className="relative overflow-x-auto" tabIndex={0} role="region" aria-label={`Table: ${label}`}>
       <table className="w-full border-collapse text-left">
         <thead>
           <tr>

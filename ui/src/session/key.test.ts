@@ -22,9 +22,15 @@ test("an address without one changes nothing", () => {
 
 test("a refusal is told in the server's words, and a server that is gone in ours", async () => {
   vi.stubGlobal("fetch", async () => Response.json({ message: "This admin key was revoked." }, { status: 401 }));
-  expect(await checkKey("x")).toEqual({ ok: false, reason: "This admin key was revoked." });
+  expect(await checkKey("x")).toEqual({ ok: false, isReached: true, reason: "This admin key was revoked." });
   vi.stubGlobal("fetch", async () => Response.json({ isReadOnly: true }));
   expect(await checkKey("x")).toEqual({ ok: true, readOnly: true });
   vi.stubGlobal("fetch", () => Promise.reject(new TypeError("failed")));
-  expect(await checkKey("x")).toMatchObject({ ok: false, reason: expect.stringContaining("Is it running?") });
+  expect(await checkKey("x")).toMatchObject({
+    ok: false,
+    isReached: false,
+    reason: expect.stringContaining("Is it running?"),
+  });
+  vi.stubGlobal("fetch", async () => new Response("bad gateway", { status: 502 }));
+  expect(await checkKey("x")).toMatchObject({ ok: false, isReached: false });
 });

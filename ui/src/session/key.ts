@@ -25,16 +25,17 @@ export function forgetKey(storage: Storage): void {
   storage.removeItem(STORED);
 }
 
-export type KeyCheck = { ok: true; readOnly: boolean } | { ok: false; reason: string };
+export type KeyCheck = { ok: true; readOnly: boolean } | { ok: false; isReached: boolean; reason: string };
 
-/** Whether the deployment takes the key, and what it may do. */
+/** Whether the deployment takes the key, and what it may do; or that nobody is there to say so. */
 export async function checkKey(key: string): Promise<KeyCheck> {
   try {
     const answer = await fetch("/api/check_admin_key", { headers: { Authorization: `Convex ${key}` } });
     const told = (await answer.json()) as { isReadOnly?: boolean; message?: string };
     if (answer.ok) return { ok: true, readOnly: told.isReadOnly === true };
-    return { ok: false, reason: told.message ?? `The server answered with status ${answer.status}.` };
+    const reason = told.message ?? `The server answered with status ${answer.status}.`;
+    return { ok: false, isReached: answer.status < 500, reason };
   } catch {
-    return { ok: false, reason: "The server does not answer. Is it running?" };
+    return { ok: false, isReached: false, reason: "The server does not answer. Is it running?" };
   }
 }

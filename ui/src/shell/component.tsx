@@ -1,5 +1,5 @@
 import { useQuery } from "convex/react";
-import { createContext, type ReactNode, useContext, useMemo } from "react";
+import { createContext, type ReactNode, useCallback, useContext, useMemo } from "react";
 import { useSearchParams } from "wouter";
 import { type DeployedComponent, system } from "../deployment/system";
 
@@ -39,6 +39,19 @@ export function ShownComponent({ children }: { children: ReactNode }) {
     return <p className="p-6">There is no component “{path}” in this deployment (any more).</p>;
   }
   return <ShownContext value={shown}>{components === undefined ? null : children}</ShownContext>;
+}
+
+/** Addresses of pages in the component that is shown: of a path, and what else stands behind the question mark. */
+export function useWay(): (path: string, more?: Record<string, string>) => string {
+  const { component } = useComponent();
+  const shown = component?.path ?? "";
+  return useCallback(
+    (path, more = {}) => {
+      const search = new URLSearchParams(shown === "" ? more : { ...more, component: shown });
+      return search.size === 0 ? path : `${path}?${search}`;
+    },
+    [shown],
+  );
 }
 
 /** Chooses the component; only where there is one beside the app. */

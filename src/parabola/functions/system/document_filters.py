@@ -74,10 +74,12 @@ def table_query(table: str, filters: Mapping[str, Any], index_fields: Sequence[s
 def _source(table: str, filters: Mapping[str, Any], index_fields: Sequence[str]) -> dict[str, Any]:
     order = filters.get("order") or "desc"
     index = filters.get("index")
-    if not isinstance(index, dict) or index.get("name") in (None, "by_creation_time"):
+    if not isinstance(index, dict) or index.get("name") is None:
         return {"type": "FullTableScan", "tableName": table, "order": order}
     name = f"{table}.{index['name']}"
     enabled = [each for each in index.get("clauses") or () if each.get("enabled", True)]
+    if index["name"] == "by_creation_time" and not enabled:
+        return {"type": "FullTableScan", "tableName": table, "order": order}
     if "search" in index:
         words = {"type": "Search", "fieldPath": index_fields[0], "value": str(index["search"])}
         equal = [{"type": "Eq", "fieldPath": each["field"], "value": each.get("value")} for each in enabled]

@@ -11,6 +11,7 @@ from typing import Any, Final
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.errors import ConvexError, UserError
+from parabola.values.placeholders import UNDEFINED
 from parabola.values.validators.builder import v
 
 __all__: list[str] = []
@@ -61,14 +62,16 @@ async def create_table(ctx: SystemContext, args: dict[str, Any]) -> Any:
         {
             "table": v.string(),
             "fields": _DOCUMENT,
+            "unset": v.optional(v.array(v.string())),
             "ids": v.optional(v.union(v.array(v.string()), v.null())),
             "componentId": COMPONENT,
         }
     ),
 )
 async def patch_documents_fields(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """Set fields of some documents of a table, or of all."""
+    """Set fields of some documents of a table, or of all, and take the `unset` ones away."""
     tx, table = ctx.transaction, args["table"]
+    changes = {**args["fields"], **dict.fromkeys(args.get("unset") or (), UNDEFINED)}
 
     async def patch() -> None:
         ids = args.get("ids")
@@ -76,8 +79,8 @@ async def patch_documents_fields(ctx: SystemContext, args: dict[str, Any]) -> An
             source = {"type": "FullTableScan", "tableName": table, "order": "asc"}
             ids = [row.id for row in await tx.query({"source": source, "operators": []}).collect()]
         for id in ids:
-            await tx.patch(id, args["fields"], table=table)
-        fields = sorted(args["fields"])
+            await tx.patch(id, changes, table=table)
+        fields = sorted(changes)
         await ctx.record("patch_documents", table=table, count=float(len(ids)), fields=fields)
 
     return await _whole_or_not(ctx, patch)

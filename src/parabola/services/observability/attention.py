@@ -139,9 +139,7 @@ class Attention:
                 if job.state.type == "failed":
                     failed[f"{parse_path(job.udf_path)}{_of(path)}"] += 1
         return [
-            Looked(
-                "job", "bad", f"{number} scheduled calls of {function} failed in the last hour.", "/schedules"
-            )
+            Looked("job", "bad", f"{_calls(number)} of {function} failed in the last hour.", "/schedules")
             for function, number in failed.most_common(_MOST_OF_A_KIND)
         ]
 
@@ -224,6 +222,10 @@ class Attention:
 
 def _of(component: str) -> str:
     return f" of {component}" if component else ""
+
+
+def _calls(number: int) -> str:
+    return "A scheduled call" if number == 1 else f"{number} scheduled calls"
 
 
 def _first_line(text: object) -> str:

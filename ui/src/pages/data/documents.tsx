@@ -12,11 +12,18 @@ import { useEdit } from "../../parts/use_edit";
 import { fromText, objectFromText, toText, withoutSystemFields } from "../../parts/values";
 import { useSession } from "../../session/session";
 import { useComponent } from "../../shell/component";
-import { exampleOf, type SchemaTable } from "../schema_text";
+import { exampleOf, type SchemaTable } from "../schema/schema_text";
+import { Revisions } from "./revisions";
 
 const getById = makeFunctionReference<"query", { componentId: string | null; id: string }, Document | null>(
   "_system/frontend/getById",
 );
+
+/** A document as it is now, and as it changes; null where there is none. */
+export function useDocument(id: string): Document | null | undefined {
+  const { componentId } = useComponent();
+  return useQuery(getById, { componentId, id });
+}
 
 /** Add one document, or several as a list: all of them or none. */
 export function AddDocuments({
@@ -65,8 +72,9 @@ export function EditDocument(props: {
   onOpen: (id: string) => void;
 }) {
   const { id, onClose } = props;
-  const { componentId } = useComponent();
-  const document = useQuery(getById, { componentId, id });
+  const document = useDocument(id);
+  const [isLookingBack, setIsLookingBack] = useState(false);
+  if (isLookingBack) return <Revisions id={id} onClose={() => setIsLookingBack(false)} />;
   return (
     <Dialog title={id} onClose={onClose} wide>
       {document === undefined ? (
@@ -74,7 +82,7 @@ export function EditDocument(props: {
       ) : document === null ? (
         <Empty title="This document is not there (any more)." />
       ) : (
-        <Editor document={document} onOpen={props.onOpen} onSaved={onClose} />
+        <Editor document={document} onOpen={props.onOpen} onSaved={onClose} onLookBack={() => setIsLookingBack(true)} />
       )}
     </Dialog>
   );
@@ -84,10 +92,12 @@ function Editor({
   document,
   onOpen,
   onSaved,
+  onLookBack,
 }: {
   document: Document;
   onOpen: (id: string) => void;
   onSaved: () => void;
+  onLookBack: () => void;
 }) {
   const { componentId } = useComponent();
   const { readOnly } = useSession();
@@ -138,7 +148,10 @@ function Editor({
           ))}
         </p>
       )}
-      <div className="flex justify-end">
+      <div className="flex justify-end gap-2">
+        <Button kind="quiet" onClick={onLookBack}>
+          Its last hour
+        </Button>
         <Button kind="primary" disabled={readOnly || isRunning || text === current} onClick={() => void save()}>
           Save
         </Button>
@@ -149,8 +162,7 @@ function Editor({
 
 /** A text that may be an id: a way to the document, if there is one. */
 function Reference({ id, onOpen }: { id: string; onOpen: (id: string) => void }) {
-  const { componentId } = useComponent();
-  const found = useQuery(getById, { componentId, id });
+  const found = useDocument(id);
   if (!found) return null;
   return (
     <button type="button" className="font-mono text-xs text-accent underline" onClick={() => onOpen(id)}>
@@ -159,7 +171,8 @@ function Reference({ id, onOpen }: { id: string; onOpen: (id: string) => void })
   );
 }
 
-const ID = /^[0-9a-hjkmnp-tv-z]{31,37}$/;
+/** What an id looks like. Whether there is a document, the server knows. */
+export const ID = /^[0-9a-hjkmnp-tv-z]{31,37}$/;
 const MOST_REFERENCES = 20;
 
 /** The texts in a value that look like ids, each once. */

@@ -1,4 +1,5 @@
 import { convexToJson, type Value } from "convex/values";
+import type { ChosenIndex } from "./chosen_index";
 
 /** The filters of the table view, and their form on the wire: base64 of JSON (deploy-api 19.1). */
 export const OPERATORS = [
@@ -49,18 +50,41 @@ export function typedValue(text: string): Value {
   }
 }
 
-/** The filters as the server reads them; null where there is nothing to say. */
-export function encodeFilters({ clauses, order }: Filters): string | null {
-  const said = clauses.filter((clause) => clause.field.trim() !== "");
-  if (said.length === 0 && order === "desc") return null;
+/** The conditions that say something: those that name a field. */
+export function saidClauses({ clauses }: Filters): Clause[] {
+  return clauses.filter((clause) => clause.field.trim() !== "");
+}
+
+/** The filters as the server reads them, through an index or not; null where there is nothing to say. */
+export function encodeFilters(filters: Filters, index: ChosenIndex | null = null): string | null {
+  const said = index?.rest ?? saidClauses(filters);
+  if (said.length === 0 && index === null && filters.order === "desc") return null;
   const json = {
-    order,
-    clauses: said.map(({ field, op, value }) => ({
-      field: field.trim(),
-      op,
-      value: op === "type" || op === "notype" ? value : convexToJson(typedValue(value)),
+    order: filters.order,
+    clauses: said.map((clause) => ({
+      field: clause.field.trim(),
+      op: clause.op,
+      value: clause.op === "type" || clause.op === "notype" ? clause.value : valueJson(clause),
       enabled: true,
     })),
+    ...(index === null ? {} : { index: { name: index.name, clauses: index.conditions.map(conditionJson) } }),
   };
   return btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(json))));
+}
+
+function conditionJson(condition: ChosenIndex["conditions"][number]): unknown {
+  if (condition.type === "indexEq") {
+    return { type: "indexEq", enabled: true, value: valueJson(condition.clause) };
+  }
+  const { lower, upper } = condition;
+  return {
+    type: "indexRange",
+    enabled: true,
+    ...(lower === null ? {} : { lowerOp: lower.op, lowerValue: valueJson(lower.clause) }),
+    ...(upper === null ? {} : { upperOp: upper.op, upperValue: valueJson(upper.clause) }),
+  };
+}
+
+function valueJson(clause: Clause): unknown {
+  return convexToJson(typedValue(clause.value));
 }

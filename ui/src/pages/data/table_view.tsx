@@ -1,32 +1,33 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMutation, usePaginatedQuery, useQuery } from "convex/react";
-import type { Value } from "convex/values";
-import { Plus, Trash2 } from "lucide-react";
-import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
-import { type Document, system } from "../../deployment/system";
+import { History, Plus, Trash2 } from "lucide-react";
+import { useDeferredValue, useMemo, useState } from "react";
+import { Link, useSearchParams } from "wouter";
+import { system } from "../../deployment/system";
 import { Button } from "../../parts/button";
 import { Confirm } from "../../parts/dialog";
 import { Empty, Loading, Problem } from "../../parts/states";
 import { useEdit } from "../../parts/use_edit";
-import { inOneLine } from "../../parts/values";
 import { useSession } from "../../session/session";
-import { useComponent } from "../../shell/component";
-import { readSchema } from "../schema_text";
+import { useComponent, useWay } from "../../shell/component";
+import { readSchema } from "../schema/schema_text";
+import { CellEditor, type EditedCell } from "./cell_editor";
+import { chooseIndex, type ChosenIndex } from "./chosen_index";
 import { AddDocuments, EditDocument } from "./documents";
 import { FilterBar } from "./filter_bar";
-import { encodeFilters, type Filters, NO_FILTERS } from "./filters";
+import { encodeFilters, type Filters, NO_FILTERS, saidClauses } from "./filters";
+import { columnsOf, Grid } from "./grid";
+import { PastView } from "./past_view";
 
 const PAGE = 100;
-const ROW = 33;
-const MOST_COLUMNS = 60;
-const TIMES = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "medium" });
 
 /** The documents of a table, as many as there are: what is in view is loaded, and stays live. */
 export function TableView({ table, mapping }: { table: string; mapping: Record<string, string> }) {
   const { componentId } = useComponent();
   const { readOnly } = useSession();
   const [filters, setFilters] = useState<Filters>(NO_FILTERS);
-  const encoded = useDeferredValue(useMemo(() => encodeFilters(filters), [filters]));
+  const indexes = useQuery(system.indexes, { componentId: null, tableName: table, tableNamespace: componentId });
+  const index = useMemo(() => chooseIndex(saidClauses(filters), indexes ?? []), [filters, indexes]);
+  const encoded = useDeferredValue(useMemo(() => encodeFilters(filters, index), [filters, index]));
   const documents = usePaginatedQuery(
     system.documents,
     { componentId, table, filters: encoded },
@@ -42,7 +43,10 @@ export function TableView({ table, mapping }: { table: string; mapping: Record<s
     [documents.results, declared],
   );
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const [edited, setEdited] = useState<string | null>(null);
+  const [search] = useSearchParams();
+  const [edited, setEdited] = useState<string | null>(search.get("open"));
+  const [cell, setCell] = useState<EditedCell | null>(null);
+  const [isPast, setIsPast] = useState(false);
   const [isAdding, setIsAdding] = useState(false);
   const [isDeleting, setIsDeleting] = useState(false);
   const [isClearing, setIsClearing] = useState(false);
@@ -72,6 +76,10 @@ export function TableView({ table, mapping }: { table: string; mapping: Record<s
     <>
       <div className="flex flex-wrap items-center gap-2 px-5 py-2">
         <h2 className="mr-auto font-mono font-semibold">{table}</h2>
+        <Button kind="quiet" aria-pressed={isPast} onClick={() => setIsPast(!isPast)}>
+          <History size={14} aria-hidden /> {isPast ? "Back to now" : "Look back"}
+        </Button>
+        <Exchange />
         {chosen.size > 0 && (
           <Button kind="danger" disabled={readOnly || isRunning} onClick={() => setIsDeleting(true)}>
             <Trash2 size={14} aria-hidden /> Delete {chosen.size}
@@ -84,9 +92,12 @@ export function TableView({ table, mapping }: { table: string; mapping: Record<s
           <Plus size={14} aria-hidden /> Add
         </Button>
       </div>
-      <FilterBar filters={filters} fields={columns} onChange={setFilters} />
+      {!isPast && <FilterBar filters={filters} fields={columns} onChange={setFilters} />}
+      {!isPast && <HowFound filters={filters} index={index} />}
       {problem !== null && <Problem>{problem}</Problem>}
-      {documents.status === "LoadingFirstPage" ? (
+      {isPast ? (
+        <PastView table={table} columns={columns} />
+      ) : documents.status === "LoadingFirstPage" ? (
         <Loading what="the documents" />
       ) : documents.results.length === 0 ? (
         <Empty title={filters.clauses.length === 0 ? "This table is empty." : "No document fits."}>
@@ -104,11 +115,24 @@ export function TableView({ table, mapping }: { table: string; mapping: Record<s
           chosen={chosen}
           onChoose={setChosen}
           onOpen={setEdited}
+          onEdit={(id, field) => setCell({ id, field })}
         />
       )}
       {isAdding && <AddDocuments table={table} declared={declared} onClose={() => setIsAdding(false)} />}
       {edited !== null && (
         <EditDocument key={edited} id={edited} mapping={mapping} onClose={() => setEdited(null)} onOpen={setEdited} />
+      )}
+      {cell !== null && (
+        <CellEditor
+          table={table}
+          cell={cell}
+          declared={declared?.fields?.find((field) => field.name === cell.field)}
+          onClose={() => setCell(null)}
+          onDocument={() => {
+            setEdited(cell.id);
+            setCell(null);
+          }}
+        />
       )}
       {isDeleting && (
         <Confirm
@@ -134,126 +158,29 @@ export function TableView({ table, mapping }: { table: string; mapping: Record<s
   );
 }
 
-/** The columns: the id, what the schema names, what documents have beside it, the creation time. */
-export function columnsOf(documents: readonly Document[], declared: readonly string[]): string[] {
-  const found = new Set(declared);
-  for (const document of documents) {
-    for (const name of Object.keys(document)) if (!name.startsWith("_")) found.add(name);
-    if (found.size >= MOST_COLUMNS) break;
-  }
-  return ["_id", ...[...found].slice(0, MOST_COLUMNS), "_creationTime"];
-}
-
-function Grid(props: {
-  label: string;
-  rows: Document[];
-  columns: string[];
-  hasMore: boolean;
-  onMore: () => void;
-  chosen: ReadonlySet<string>;
-  onChoose: (ids: ReadonlySet<string>) => void;
-  onOpen: (id: string) => void;
-}) {
-  const { rows, columns, hasMore, onMore, chosen, onChoose } = props;
-  const frame = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => frame.current,
-    estimateSize: () => ROW,
-    overscan: 20,
-  });
-  const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (hasMore && last >= rows.length - PAGE / 2) onMore();
-  }, [hasMore, last, rows.length, onMore]);
-  const template = `2.5rem 18rem repeat(${columns.length - 2}, minmax(9rem, 1fr)) 12rem`;
-  const toggle = (id: string) => {
-    const next = new Set(chosen);
-    if (!next.delete(id)) next.add(id);
-    onChoose(next);
-  };
-  const isAllChosen = rows.every((row) => chosen.has(row._id));
+/** Says whether an index finds what is looked for, or all of the table is read for it. */
+function HowFound({ filters, index }: { filters: Filters; index: ChosenIndex | null }) {
+  const said = saidClauses(filters);
+  if (said.length === 0) return null;
+  const looked = (index?.rest ?? said).map((clause) => clause.field.trim());
+  const read = [...new Set(looked)].join(", ");
   return (
-    <div ref={frame} className="h-0 min-h-72 grow overflow-auto" tabIndex={0} role="region" aria-label={props.label}>
-      <div
-        role="table"
-        aria-label={props.label}
-        aria-rowcount={hasMore ? -1 : rows.length + 1}
-        style={{ minWidth: `${columns.length * 9 + 14}rem` }}
-      >
-        <div
-          role="row"
-          className="sticky top-0 z-[1] grid border-b border-line bg-surface"
-          style={{ gridTemplateColumns: template }}
-        >
-          <div role="columnheader" className="px-3 py-2">
-            <input
-              type="checkbox"
-              aria-label="Choose all that are loaded"
-              checked={isAllChosen}
-              onChange={() => onChoose(isAllChosen ? new Set() : new Set(rows.map((row) => row._id)))}
-            />
-          </div>
-          {columns.map((column) => (
-            <div key={column} role="columnheader" className="truncate px-3 py-2 font-mono text-xs text-quiet">
-              {column}
-            </div>
-          ))}
-        </div>
-        <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
-          {items.map((item) => {
-            const row = rows[item.index]!;
-            return (
-              <div
-                key={row._id}
-                role="row"
-                aria-rowindex={item.index + 2}
-                aria-selected={chosen.has(row._id)}
-                className={`absolute inset-x-0 grid border-b border-line ${chosen.has(row._id) ? "bg-raised" : "hover:bg-raised"}`}
-                style={{ gridTemplateColumns: template, height: ROW, transform: `translateY(${item.start}px)` }}
-              >
-                <div role="cell" className="px-3 py-1.5">
-                  <input
-                    type="checkbox"
-                    aria-label={`Choose ${row._id}`}
-                    checked={chosen.has(row._id)}
-                    onChange={() => toggle(row._id)}
-                  />
-                </div>
-                {columns.map((column) => (
-                  <Cell key={column} column={column} value={row[column]} onOpen={() => props.onOpen(row._id)} />
-                ))}
-              </div>
-            );
-          })}
-        </div>
-      </div>
-      {hasMore && <p className="px-5 py-2 text-quiet">Loading more…</p>}
-    </div>
+    <p role="status" className={`border-b border-line px-5 py-1.5 ${index === null ? "text-warm" : "text-quiet"}`}>
+      {index === null
+        ? `No index begins with ${read}: documents are read one by one until enough of them fit.`
+        : read === ""
+          ? `The index ${index.name} finds them, and orders them.`
+          : `The index ${index.name} finds and orders them; of what it finds, ${read} is looked at one by one.`}
+    </p>
   );
 }
 
-function Cell({ column, value, onOpen }: { column: string; value: Value | undefined; onOpen: () => void }) {
-  if (column === "_id") {
-    return (
-      <div role="cell" className="truncate px-3 py-1.5">
-        <button type="button" className="font-mono text-xs text-accent underline" onClick={onOpen}>
-          {value as string}
-        </button>
-      </div>
-    );
-  }
-  const text = column === "_creationTime" ? TIMES.format(value as number) : inOneLine(value);
-  const isNoText = value !== undefined && typeof value !== "string";
+/** The way to what goes in and out as files. */
+function Exchange() {
+  const way = useWay();
   return (
-    <div
-      role="cell"
-      title={text.length > 24 ? text.slice(0, 2000) : undefined}
-      onDoubleClick={onOpen}
-      className={`truncate px-3 py-1.5 font-mono text-xs ${value === undefined ? "text-quiet" : isNoText && column !== "_creationTime" ? "text-warm" : ""}`}
-    >
-      {value === undefined ? <span aria-label="not set">·</span> : text.slice(0, 300)}
-    </div>
+    <Link href={way("/archives")} className="px-3 py-1 text-accent underline">
+      Import, export
+    </Link>
   );
 }

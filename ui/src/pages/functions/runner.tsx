@@ -10,7 +10,10 @@ import { said } from "../../parts/use_edit";
 import { objectFromText, toText } from "../../parts/values";
 import { adminClient, useSession } from "../../session/session";
 import { useComponent } from "../../shell/component";
-import { exampleOf, inWords, type ValidatorJson } from "../schema_text";
+import { exampleOf, inWords, type ValidatorJson } from "../schema/schema_text";
+import { Activity } from "./activity";
+import { argumentsOf, draftsOf, type Drafts, firstDrafts, formFields } from "./arguments";
+import { ArgumentsForm } from "./arguments_form";
 import type { NamedFunction } from "./functions";
 
 type Ended = { value: Value; ms: number } | { error: string; ms: number };
@@ -40,15 +43,19 @@ export function Runner({ shown }: { shown: NamedFunction }) {
       {shown.udfType === "HttpAction" ? (
         <p>Send it a request to run it; the address of HTTP actions is on the overview.</p>
       ) : (
-        <RunForm shown={shown} example={exampleOf(args)} />
+        <RunForm shown={shown} takes={args} />
       )}
+      <Activity shown={shown} />
     </div>
   );
 }
 
-function RunForm({ shown, example }: { shown: NamedFunction; example: unknown }) {
+function RunForm({ shown, takes }: { shown: NamedFunction; takes: ValidatorJson }) {
   const { readOnly, key } = useSession();
-  const [text, setText] = useState(() => JSON.stringify(example, null, 2));
+  const fields = useMemo(() => formFields(takes), [takes]);
+  const [drafts, setDrafts] = useState<Drafts>(() => firstDrafts(fields ?? []));
+  const [text, setText] = useState(() => JSON.stringify(exampleOf(takes), null, 2));
+  const [isForm, setIsForm] = useState(fields !== null);
   const [user, setUser] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const [running, setRunning] = useState<{
@@ -62,7 +69,7 @@ function RunForm({ shown, example }: { shown: NamedFunction; example: unknown })
   const isFollowed = isQuery && !component?.path;
   const run = () => {
     try {
-      const args = objectFromText(text);
+      const args = isForm ? argumentsOf(fields!, drafts) : objectFromText(text);
       const actingAs = user.trim() === "" ? null : objectFromText(user);
       setProblem(null);
       setRunning((before) => ({ args, user: actingAs, turn: (before?.turn ?? 0) + 1 }));
@@ -70,9 +77,26 @@ function RunForm({ shown, example }: { shown: NamedFunction; example: unknown })
       setProblem((error as Error).message);
     }
   };
+  const turn = () => {
+    try {
+      if (isForm) setText(toText(argumentsOf(fields!, drafts)));
+      else setDrafts(draftsOf(fields!, objectFromText(text)));
+      setIsForm(!isForm);
+      setProblem(null);
+    } catch (error) {
+      setProblem((error as Error).message);
+    }
+  };
   return (
     <>
-      <JsonEditor label="Arguments" text={text} onChange={setText} onSubmit={run} problem={problem} />
+      {isForm ? (
+        <>
+          <ArgumentsForm fields={fields!} drafts={drafts} onChange={setDrafts} onSubmit={run} />
+          {problem !== null && <Problem>{problem}</Problem>}
+        </>
+      ) : (
+        <JsonEditor label="Arguments" text={text} onChange={setText} onSubmit={run} problem={problem} />
+      )}
       <details>
         <summary>Run as a user</summary>
         <JsonEditor
@@ -82,10 +106,15 @@ function RunForm({ shown, example }: { shown: NamedFunction; example: unknown })
           rows={4}
         />
       </details>
-      <div>
+      <div className="flex flex-wrap gap-2">
         <Button kind="primary" disabled={readOnly && !isQuery} onClick={run}>
           {isFollowed ? "Run and follow" : "Run"}
         </Button>
+        {fields !== null && fields.length > 0 && (
+          <Button kind="quiet" onClick={turn}>
+            {isForm ? "Write the arguments as JSON" : "Fill in a form"}
+          </Button>
+        )}
       </div>
       {running !== null && (
         <Guarded key={running.turn} of={`${running.turn}`}>

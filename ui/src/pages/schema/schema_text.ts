@@ -1,3 +1,5 @@
+import type { Reference } from "./diagram_layout";
+
 /** The JSON text of a schema, and validators in it, as people read them. */
 export interface ValidatorJson {
   type: string;
@@ -19,16 +21,46 @@ export interface SchemaTable {
   name: string;
   /** None where any document, or one of several shapes, is taken. */
   fields: FieldType[] | null;
+  /** Null where any document is taken. */
+  validator: ValidatorJson | null;
+  /** What documents shall be once, and need not be yet. */
+  staged: ValidatorJson | null;
 }
 
 interface TableJson {
   tableName: string;
   documentType: ValidatorJson | null;
+  stagedDocumentType?: ValidatorJson | null;
 }
 
 export function readSchema(text: string): SchemaTable[] {
   const { tables } = JSON.parse(text) as { tables: TableJson[] };
-  return tables.map(({ tableName, documentType }) => ({ name: tableName, fields: fieldsOf(documentType) }));
+  return tables.map(({ tableName, documentType, stagedDocumentType }) => ({
+    name: tableName,
+    fields: fieldsOf(documentType),
+    validator: documentType,
+    staged: stagedDocumentType ?? null,
+  }));
+}
+
+/** The tables whose ids stand anywhere in a validator, with the fields that hold them. */
+export function referencesOf(table: string, validator: ValidatorJson | null): Reference[] {
+  const found = new Map<string, Set<string>>();
+  const look = (each: ValidatorJson | undefined, field: string) => {
+    if (each === undefined) return;
+    if (each.type === "id" && each.tableName !== undefined) {
+      found.set(each.tableName, (found.get(each.tableName) ?? new Set()).add(field));
+    } else if (each.type === "array") look(each.value as ValidatorJson, field);
+    else if (each.type === "union") (each.value as ValidatorJson[]).forEach((part) => look(part, field));
+    else if (each.type === "record") {
+      look(each.keys, field);
+      look(each.values?.fieldType, field);
+    } else if (each.type === "object") {
+      for (const inner of fieldsOf(each) ?? []) look(inner.type, field === "" ? inner.name : `${field}.${inner.name}`);
+    }
+  };
+  look(validator ?? undefined, "");
+  return [...found].map(([to, fields]) => ({ from: table, to, fields: [...fields] }));
 }
 
 /** The fields of the documents that a validator takes, null where it is not that of one object. */
@@ -98,5 +130,5 @@ export function exampleOf(validator: ValidatorJson): unknown {
 
 function grouped(validator: ValidatorJson): string {
   const words = inWords(validator);
-  return validator.type === "union" ? `(${words})` : words;
+  return validator.type === "union" || validator.type === "id" ? `(${words})` : words;
 }

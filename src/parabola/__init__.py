@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         mutation,
         pagination_opts,
         query,
+        trace_headers,
         v,
     )
 
@@ -108,6 +109,7 @@ __all__ = [
     "mutation",
     "pagination_opts",
     "query",
+    "trace_headers",
     "v",
 ]
 

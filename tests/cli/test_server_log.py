@@ -5,7 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +20,9 @@ from parabola.cli.server_log import LogFormat, ServerLog, begin_log, line_of
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.outcomes.execution_log import ExecutionEntry
 from parabola.functions.outcomes.failures import FunctionFailure
+from parabola.functions.outcomes.traces import TraceContext
 from parabola.services.deploys.push import IndexDiff, ModuleDiff, PushResult
+from parabola.services.observability.trace_ids import trace_id_of_request
 
 FAILED = ExecutionEntry(
     kind="Completion",
@@ -111,3 +117,58 @@ def test_lines_of_loggers_are_json_too(capsys: pytest.CaptureFixture[str]) -> No
             root.addHandler(handler)
     assert (line["level"], line["message"], line["logger"]) == ("error", "it broke", "parabola.test")
     assert "KeyError" in line["error"]
+
+
+def test_a_failure_names_its_trace_where_there_is_one() -> None:
+    def told(entry: ExecutionEntry, *, makes_traces: bool) -> Any:
+        output = io.StringIO()
+        log = ServerLog(LogFormat.json, output)
+        log.makes_traces = makes_traces
+        log.function_failed(entry)
+        log.close()
+        return json.loads(output.getvalue()).get("traceId")
+
+    traced = replace(FAILED, trace=TraceContext("ab" * 16, "cd" * 8))
+    assert told(FAILED, makes_traces=False) is None
+    assert told(traced, makes_traces=False) == told(traced, makes_traces=True) == "ab" * 16
+    assert told(FAILED, makes_traces=True) == trace_id_of_request("aabb")
+
+
+PROGRAM = """
+import logging, threading, warnings
+from parabola.cli.server_log import LogFormat, begin_log
+begin_log(LogFormat.json)
+warnings.warn("old", DeprecationWarning, stacklevel=1)
+def fail():
+    raise ValueError("in a thread")
+thread = threading.Thread(target=fail, name="worker")
+thread.start()
+thread.join()
+logging.getLogger("aiohttp.server").error("Error handling request", stack_info=True)
+raise RuntimeError("two\\nlines")
+"""
+
+
+def test_what_python_itself_prints_is_json_too() -> None:
+    done = subprocess.run([sys.executable, "-W", "always", "-c", PROGRAM], capture_output=True, text=True)
+    assert done.stdout == ""
+    old, thread, request, uncaught = map(json.loads, done.stderr.splitlines())
+    assert "DeprecationWarning: old" in old["message"]
+    assert (thread["level"], thread["message"]) == ("critical", "Uncaught ValueError in worker")
+    assert thread["error"].endswith("ValueError: in a thread")
+    assert request["logger"] == "aiohttp.server"
+    assert "logging.getLogger" in request["stack"] or "Stack" in request["stack"]
+    assert uncaught["error"].endswith("RuntimeError: two\nlines")
+
+
+def test_why_a_server_does_not_begin_is_json_too(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    command = [sys.executable, "-m", "parabola", "serve", "--log-format", "json", "--port", "0"]
+    command += ["--site-port", "0", "--data", str(taken)]
+    done = subprocess.run(
+        [*command, "--site-port", "0", "--data", str(taken)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    line = json.loads(done.stdout)
+    assert (line["event"], line["level"], line["code"]) == ("failed", "error", "UnusableData")

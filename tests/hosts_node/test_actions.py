@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 
 from hosts_node.driver import PATIENCE_SECONDS, Host, error
+from hosts_node.headers_server import telling_headers
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -84,6 +85,13 @@ def test_the_clock_goes_on_and_randomness_is_random(host: Host) -> None:
 
 def test_fetch(host: Host, url: str) -> None:
     assert host.action("actions:fetchText", {"url": url}) == [200, "pong pingb", True, "text/plain"]
+
+
+def test_requests_say_which_trace_they_belong_to(host: Host) -> None:
+    with telling_headers() as url:
+        trace = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
+        assert host.action("actions:askHeaders", {"url": url}, trace=trace) == [trace["traceparent"], None]
+        assert host.action("actions:askHeaders", {"url": url}) == [None, None]
 
 
 def test_nothing_of_the_hosts_realm_is_within_an_actions_reach(host: Host, url: str) -> None:

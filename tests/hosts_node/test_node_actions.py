@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hosts_node.driver import FOLDER, Host, Json, bundle, error
+from hosts_node.headers_server import telling_headers
 
 
 @pytest.fixture(scope="module")
@@ -232,3 +233,12 @@ def test_a_module_that_waits_for_what_cannot_come_fails_the_analysis(node_host: 
     assert error(node_host.analyze("modules"))["message"] == (
         "Failed to analyze b.js: What the module awaits at its top level can never come: nothing is pending"
     )
+
+
+def test_requests_say_which_trace_they_belong_to(node_host: Host) -> None:
+    with telling_headers() as url:
+        assert node_host.action("nodeActions:ask", {"url": url}) == [None, None, "mine"]
+        trace = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01", "tracestate": "a=1"}
+        told = node_host.action("nodeActions:ask", {"url": url}, trace=trace)
+        assert told == [trace["traceparent"], "a=1", "mine"]
+        assert node_host.action("nodeActions:ask", {"url": url}) == [None, None, "mine"]

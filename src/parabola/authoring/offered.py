@@ -30,6 +30,7 @@ from parabola.authoring.http_messages import Headers, Request, Response, SyncReq
 from parabola.authoring.pagination import PaginationOpts, PaginationResult, pagination_opts
 from parabola.authoring.query_stream import Document
 from parabola.authoring.references import api, components, internal
+from parabola.authoring.tracing import trace_headers
 from parabola.values.errors import ConvexError
 from parabola.values.hints.documents import Doc, NewDoc, PatchDoc
 from parabola.values.hints.type_hints import Id
@@ -86,5 +87,6 @@ __all__ = [
     "mutation",
     "pagination_opts",
     "query",
+    "trace_headers",
     "v",
 ]

@@ -21,14 +21,18 @@ from parabola.cli.push_report import describe
 from parabola.values.texts import displayable, repaired
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from parabola.functions.outcomes.execution_log import ExecutionEntry
     from parabola.services.deploys.push import PushResult
+    from parabola.values.errors import ParabolaError
 
 __all__ = ["LogFormat", "Say", "ServerLog", "begin_log"]
 
 MOST_WAITING: Final = 10_000
 """Lines that may wait to be written."""
 _END: Final = ""
+_log: Final = logging.getLogger(__name__)
 _LAST_SECONDS: Final = 2.0
 """How long the end of a server waits for its last lines to be taken."""
 
@@ -53,6 +57,8 @@ class ServerLog:
         self._format = format
         self._output = output or sys.stdout
         self._lines: queue.Queue[str] = queue.Queue(MOST_WAITING)
+        self.makes_traces = False
+        """Whether every call is in a trace, for those who look for it there."""
         self._dropped = 0
         self._thread = threading.Thread(target=self._write, name="parabola-log", daemon=True)
         self._thread.start()
@@ -74,6 +80,8 @@ class ServerLog:
         if entry.error is None:
             return
         text = entry.error.text().rstrip()
+        trace_id = self._trace_id(entry)
+        trace = {} if trace_id is None else {"traceId": trace_id}
         self.say(
             "error",
             f"{entry.identifier} failed [Request ID: {entry.request_id}] {text}",
@@ -82,7 +90,20 @@ class ServerLog:
             kind=entry.udf_type,
             requestId=entry.request_id,
             error=text,
+            **trace,
         )
+
+    def _trace_id(self, entry: ExecutionEntry) -> str | None:
+        """The trace that a call belongs to: its request's, or the one that the server makes of it."""
+        if entry.trace is not None or not self.makes_traces:
+            return None if entry.trace is None else entry.trace.trace_id
+        from parabola.services.observability.trace_ids import trace_id_of  # with the first failure
+
+        return trace_id_of(entry)
+
+    def failed(self, error: ParabolaError) -> None:
+        """The server ends, or has not begun, for this reason."""
+        self.say("failed", error.message, "error", code=error.code)
 
     def pushed(self, result: PushResult, message: str | None) -> None:
         """A push has taken effect."""
@@ -160,6 +181,8 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             fields["error"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            fields["stack"] = self.formatStack(record.stack_info)
         return repaired(json.dumps(fields, ensure_ascii=False))
 
 
@@ -172,3 +195,22 @@ def begin_log(format: LogFormat = LogFormat.text) -> None:
         else _Lines("  %(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    if format is LogFormat.json:
+        # What Python itself prints becomes lines as well: warnings, and what nobody has caught.
+        logging.captureWarnings(True)
+        sys.excepthook = _log_uncaught
+        threading.excepthook = _log_uncaught_in_thread
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        _log.critical("Uncaught %s", kind.__name__, exc_info=(kind, error, trace))
+
+
+def _log_uncaught_in_thread(given: threading.ExceptHookArgs) -> None:
+    if given.exc_value is not None:
+        name = "a thread" if given.thread is None else given.thread.name
+        about = (given.exc_type, given.exc_value, given.exc_traceback)
+        _log.critical("Uncaught %s in %s", given.exc_type.__name__, name, exc_info=about)

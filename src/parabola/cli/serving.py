@@ -51,6 +51,9 @@ async def _until_told_to_end(options: ServerOptions) -> None:
                     # The log does not answer, or the disk is still full. Others serve meanwhile.
                     log.say("waiting", f"Trying again soon. {error.message}", "warning", code=error.code)
                     await asyncio.sleep(RETRY_SECONDS)
+                elif options.log_format == LogFormat.json:
+                    log.failed(error)
+                    raise SystemExit(1) from None
                 else:
                     raise
                 is_serving, is_awaited = False, isinstance(error, RoleChanged)
@@ -74,6 +77,7 @@ async def _serve(server: LocalServer, log: ServerLog) -> None:
         siteUrl=server.site_url,
         data=data,
     )
+    log.makes_traces = server.backend.runner.tracer is not None
     server.backend.log.listen(log.function_failed)
     server.backend.deploys.on_pushed = log.pushed
     await server.until_told_to_end()

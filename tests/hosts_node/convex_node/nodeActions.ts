@@ -20,6 +20,13 @@ export const environment = action({
   handler: async () => [process.env.GREETING, process.env.PARABOLA_HOST_FD ?? null],
 });
 export const variables = action({ handler: async () => Object.keys(process.env).sort() });
+export const ask = action({
+  handler: async (_ctx: any, { url }: any) => {
+    const plain = await (await fetch(url)).json();
+    const own = await (await fetch(new Request(url, { method: "POST", headers: { traceparent: "mine" } }))).json();
+    return [plain.traceparent ?? null, plain.tracestate ?? null, own.traceparent];
+  },
+});
 export const refuse = action({
   handler: async () => {
     throw new ConvexError({ code: 7n });

@@ -7,6 +7,7 @@ import { fetchOverHttp } from "../../../src/parabola/hosts/node/fetching.mjs";
 const server = createServer((request, response) => {
   if (request.url === "/loop") response.writeHead(302, { location: "/loop" }).end();
   else if (request.url === "/moved") response.writeHead(307, { location: "/" }).end();
+  else if (request.url === "/headers") response.end(JSON.stringify(request.headers));
   else if (request.url !== "/never") response.end("hello");
 }).listen(0, "127.0.0.1");
 await once(server, "listening");
@@ -16,6 +17,17 @@ after(() => server.closeAllConnections() ?? server.close());
 
 test("a response is what the server said", async () => {
   assert.equal(await (await fetchOverHttp(base, undefined, never)).text(), "hello");
+});
+
+test("a request says which trace it belongs to, unless it says so itself", async () => {
+  const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const asked = async (init, trace) =>
+    JSON.parse(await (await fetchOverHttp(`${base}/headers`, init, never, trace)).text());
+  const all = await asked({ headers: { "x-a": "b" } }, { traceparent, tracestate: "a=1" });
+  assert.deepEqual([all.traceparent, all.tracestate, all["x-a"]], [traceparent, "a=1", "b"]);
+  const own = await asked({ headers: { traceparent: "mine" } }, { traceparent, tracestate: "a=1" });
+  assert.deepEqual([own.traceparent, own.tracestate], ["mine", undefined]);
+  assert.equal((await asked(undefined, undefined)).traceparent, undefined);
 });
 
 test("other protocols than http and https are refused", async () => {

@@ -21,7 +21,19 @@ from services.archive_driver import opened
 from services.observability.collector import Collector, collecting, values
 
 CODE = """
-from parabola import action, mutation, query
+import urllib.request
+
+from opentelemetry.trace import get_current_span
+from parabola import action, mutation, query, trace_headers
+
+@action
+async def ask(ctx, url: str) -> str:
+    urllib.request.urlopen(urllib.request.Request(url, headers=trace_headers()))
+    return get_current_span().get_span_context().trace_id.to_bytes(16, "big").hex()
+
+@query
+async def nowhere(ctx) -> bool:
+    return trace_headers() == {}
 
 @query
 async def count(ctx) -> float:
@@ -146,6 +158,18 @@ async def test_a_call_belongs_to_the_trace_of_its_request(backend: Backend, coll
     assert add.parent_span_id.hex() == TRACE.span_id
     assert add.trace_state == "vendor=1"
     assert count.parent_span_id == add.span_id
+
+
+async def test_what_an_action_asks_learns_which_trace_it_is(backend: Backend, collector: Collector) -> None:
+    call = client_call("app:ask", {"url": f"{collector.url}/api"}, request=RequestContext(trace=TRACE))
+    result = await backend.action(call)
+    await collected(collector, "app:ask")
+    [(_, headers)] = collector.asked
+    span = collector.span("app:ask")
+    assert headers["traceparent"] == f"00-{TRACE.trace_id}-{span.span_id.hex()}-01"
+    assert headers["tracestate"] == "vendor=1"
+    assert result.value == TRACE.trace_id  # libraries that OpenTelemetry instruments know it as well
+    assert (await backend.query(client_call("app:nowhere", {}))).value is True
 
 
 async def test_who_asks_says_whether_a_trace_is_wanted(backend: Backend, collector: Collector) -> None:

@@ -1,5 +1,5 @@
 /** fetch as actions have it: Node's own, over http and https only, with errors that name their cause. */
-/** @import { UserValue } from "./types/protocol" */
+/** @import { TraceHeaders, UserValue } from "./types/protocol" */
 
 const RENAMED_CAUSES = new Map([
   ["redirect count exceeded", "fetch too many redirects"],
@@ -10,9 +10,10 @@ const RENAMED_CAUSES = new Map([
  * @param {Request|string|URL} input
  * @param {RequestInit|undefined} init
  * @param {AbortSignal} ended  aborted when the action is over
+ * @param {TraceHeaders|undefined} trace  what the request says of the trace it belongs to, if it says nothing itself
  */
-export async function fetchOverHttp(input, init, ended) {
-  const request = new Request(input, init);
+export async function fetchOverHttp(input, init, ended, trace) {
+  const request = traced(new Request(input, init), trace);
   const { protocol } = new URL(request.url);
   if (protocol !== "http:" && protocol !== "https:") {
     throw new TypeError(`fetch only supports http and https, not ${protocol.slice(0, -1)}`);
@@ -22,6 +23,14 @@ export async function fetchOverHttp(input, init, ended) {
   } catch (error) {
     throw named(error, request);
   }
+}
+
+/** @param {Request} request @param {TraceHeaders|undefined} trace */
+export function traced(request, trace) {
+  if (trace !== undefined && !request.headers.has("traceparent")) {
+    for (const [name, value] of Object.entries(trace)) request.headers.set(name, value);
+  }
+  return request;
 }
 
 /** @param {UserValue} error @param {Request} request */

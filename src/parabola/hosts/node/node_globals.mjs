@@ -4,11 +4,13 @@ import { inspect } from "node:util";
 import { checkArguments, checkName } from "./outgoing_values.mjs";
 import { wellFormed } from "./plain_json.mjs";
 import { getBlob, storeBlob } from "./executions/storage.mjs";
+import { traced } from "./fetching.mjs";
 /** @import { NodeRun } from "./executions/node_run.mjs" */
 /** @import { Level, UserValue } from "./types/protocol" */
 
 // Before user code can change them.
 const { parse, stringify } = JSON;
+const plainFetch = globalThis.fetch;
 
 const KEPT_VARIABLES = ["PATH", "PWD", "LANG", "NODE_PATH", "TZ", "UTC"];
 const MAX_LOGGED = 1_000_000;
@@ -24,6 +26,19 @@ const NO_DATABASE =
   "The Convex database object is being used outside of a Convex query or mutation. " +
   "Database access is only available in queries and mutations; call them with `ctx.runQuery` or `ctx.runMutation`.";
 const DATABASE_OPERATION = /^1\.0\/(?:(?:get|insert|shallowMerge|replace|remove|count|query\w*)$|db\/)/;
+
+/**
+ * From now on requests say which trace they belong to. Nothing is replaced before the first call that is in one.
+ *
+ * @param {() => NodeRun|null} current  the run that runs now
+ */
+export function traceRequests(current) {
+  if (globalThis.fetch !== plainFetch) return;
+  globalThis.fetch = async function fetch(input, init) {
+    const trace = current()?.message.trace;
+    return trace === undefined ? plainFetch(input, init) : plainFetch(traced(new Request(input, init), trace));
+  };
+}
 
 /** @param {() => NodeRun|null} current  the run that runs now */
 export function installConvex(current) {

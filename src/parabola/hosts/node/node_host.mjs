@@ -12,7 +12,7 @@ import { NEVER_RESOLVES } from "./executions/function_run.mjs";
 import { describeFunctions, positionOf } from "./analysis/module_analysis.mjs";
 import { holdTo } from "./limits.mjs";
 import { ModuleSet } from "./modules/module_set.mjs";
-import { captureConsole, installCommonJs, installConvex, replaceEnvironment } from "./node_globals.mjs";
+import { captureConsole, installCommonJs, installConvex, replaceEnvironment, traceRequests } from "./node_globals.mjs";
 import { NodeRun } from "./executions/node_run.mjs";
 import { ModulesFolder } from "./modules/node_modules_folder.mjs";
 import { StackFrames } from "./stack_frames.mjs";
@@ -115,6 +115,7 @@ export class NodeHost {
   /** @param {Run} message */
   #run(message) {
     this.#console.reset();
+    if (message.trace !== undefined) traceRequests(() => this.#current);
     const run = (this.#current = new NodeRun(message, this));
     this.#calm.watch(() => run.fail({ message: NEVER_RESOLVES }, "stuck"));
     void this.#context.run(run, () => run.run());

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from parabola.authoring.context import ActionCtx, SyncActionCtx
+from parabola.authoring.tracing import enter_trace
 from parabola.hosts.python.action_loop import ActionLoop
 from parabola.hosts.python.console import Console
 from parabola.hosts.python.frames import describe_error, type_name
@@ -90,6 +91,8 @@ class Action(FunctionRun):
         super().__init__(*args, **options)
         self.request_id = self.request.requestId if self.kind == "action" else ""
         self._context = self._make_context()
+        if self.request.trace is not None:
+            self._context.run(enter_trace, self.request.trace)
         self._began = time.monotonic()
         ahead = self.request.now / 1000 - time.time()
         if ahead > CLOCK_STEP:

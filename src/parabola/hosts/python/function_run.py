@@ -53,6 +53,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     component: str = ""
     """The id of the component whose function it is; empty for the app."""
     userMsUsed: float = 0.0
+    trace: Mapping[str, str] | None = None
+    """Headers for what an action asks others; None where no traces are made."""
 
 
 @dataclass

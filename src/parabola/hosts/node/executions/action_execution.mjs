@@ -143,7 +143,7 @@ export class ActionExecution extends FunctionRun {
    */
   fetch(input, init, resolve, reject) {
     this.queueOperation("fetch", (finish) => {
-      fetchOverHttp(input, init, this.leftovers.signal).then(
+      fetchOverHttp(input, init, this.leftovers.signal, this.message.trace).then(
         (response) => finish(() => resolve(response)),
         (error) => finish(() => reject(error)),
       );

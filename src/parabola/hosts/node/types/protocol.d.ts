@@ -78,6 +78,13 @@ export interface Run {
   /** Whose function it is, where it is not the app's. */
   component?: string;
   nested?: boolean;
+  trace?: TraceHeaders;
+}
+
+/** The headers that name the trace a call belongs to, for whatever it asks others. */
+export interface TraceHeaders {
+  traceparent: string;
+  tracestate?: string;
 }
 
 /** The request of an HTTP action, as `args` of its run has it. */

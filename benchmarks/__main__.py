@@ -16,6 +16,7 @@ import uvloop
 
 from benchmarks import rows
 from benchmarks.component_pushes import component_pushes
+from benchmarks.dashboard_open import dashboard_open
 from benchmarks.file_transfers import transfers
 from benchmarks.floors import EchoServer, sqlite_durable_commits
 from benchmarks.live_searches import acknowledged_inserts, live_searches
@@ -55,6 +56,7 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
             await rows.save_to_update(report, server)
             await rows.untouched_subscriptions(report, server, seconds)
             await rows.memory_per_subscription(report, server)
+            await dashboard_open(report, server, seconds)
             await live_searches(report, server)
         await component_pushes(report, Path(folder))
         await memory_and_start(report, Path(folder), seconds, largest)

@@ -48,6 +48,10 @@ class SyncClient:
         )
         return client
 
+    async def authenticate_admin(self, key: str) -> None:
+        """Be an administrator from here on."""
+        await self._send({"type": "Authenticate", "baseVersion": 0, "tokenType": "Admin", "value": key})
+
     async def subscribe(self, path: str, args: dict[str, Any]) -> Any:
         """Hold a query; returns its first value."""
         return (await self.subscribe_all([(path, args)]))[0]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,8 @@ MORE = {
     "schema.py": """
 from parabola import define_schema, define_table, v
 schema = define_schema({
-    "tasks": define_table({"text": v.string(), "completed": v.boolean()}).index("by_completed", ["completed"]),
+    "tasks": define_table({"text": v.string(), "completed": v.boolean()})
+        .index("by_completed", ["completed"]),
     "people": define_table({"name": v.string()}),
     "notes": define_table({"by": v.id("people"), "body": v.any()}),
     "loose": define_table(v.any()),
@@ -46,6 +49,27 @@ crons.interval("broken", internal.work.broken, hours=5)
     "auth_config.py": 'providers = [{"domain": "https://issuer.example.com", "applicationID": "web"}]\n',
 }
 """More than the example has: tables that refer to others, crons that run and fail, a provider."""
+
+
+FIRST_PAGE_BYTES = 250_000
+WHOLE_BYTES = 1_000_000
+
+
+def compressed(files: Iterable[Path]) -> int:
+    return sum(len(gzip.compress(file.read_bytes())) for file in files)
+
+
+def test_the_dashboard_is_small() -> None:
+    """Compressed: what the first page loads, and all of it, as a package has it."""
+    page = (BUILT / "index.html").read_text()
+    first = [BUILT / path for path in re.findall(r'(?:src|href)="/dashboard/([^"]+)"', page)]
+    assert any(file.suffix == ".js" for file in first)
+    assert compressed([BUILT / "index.html", *first]) < FIRST_PAGE_BYTES
+    assert compressed(file for file in BUILT.rglob("*") if file.is_file()) < WHOLE_BYTES
+    for other in ("pages/data", "past_documents", "try_validator"):
+        assert not any(other in file.read_text() for file in first if file.suffix == ".js"), (
+            "loaded on demand"
+        )
 
 
 def test_somebody_looks_after_a_deployment(

@@ -14,6 +14,7 @@ from client_calls import client_call
 from parabola.backend import Backend
 from parabola.database.model.errors import ConflictError
 from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
 from parabola.functions.queries import rerun_watch
 from parabola.functions.queries.live_query import LiveQuery
 from parabola.server.app import create_app
@@ -163,3 +164,33 @@ async def test_contention_is_told_with_advice(backend: Backend, client: Client) 
     assert "An index" in told["notes:add"]["advice"]
     assert "not one document" in told["other"]["advice"]
     assert len(found["newest"]) == 7
+
+
+async def test_a_server_that_nobody_looks_at_any_more_does_nothing_for_it(
+    backend: Backend, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a dashboard followed and asked again and again leaves no work behind when it is closed."""
+    options = {"cursor": None, "numItems": 100.0}
+    pages = [
+        ("paginatedTableDocuments", {"table": "notes", "filters": None, "paginationOpts": options}),
+        ("tableSize", {"tableName": "notes"}),
+        ("paginatedScheduledJobs", {"paginationOpts": options}),
+        ("paginatedEndedJobs", {"paginationOpts": options}),
+    ]
+    live = []
+    for path, args in pages:
+        call = client_call(f"_system/frontend/{path}", args, Identity.admin())
+        live.append(backend.live_query(call, journal=None, on_invalid=lambda: None))
+        await live[-1].result_at(backend.database.durable_ts)
+    for path in ("live_queries", "attention", "contention", "full_scans", "past_documents"):
+        await read(client, path)
+    assert len(list(backend.query_cache.held())) == len(pages)
+    for each in live:
+        each.close()
+    monkeypatch.setattr(backend.query_cache.reruns, "_until", 0.0)  # half a minute later
+    ran = backend.query_cache.executions
+    for _ in range(3):
+        await run(backend, "notes:add", author="ann", text="a")
+    assert backend.query_cache.executions == ran
+    assert list(backend.query_cache.held()) == []
+    assert not backend.query_cache.reruns.newest

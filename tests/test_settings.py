@@ -77,6 +77,11 @@ def changes(*settings: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 
 
 ELSEWHERE = {
+    "services.backup_to": ("services/backups/test_kept_backups.py", "backup_to=str("),
+    "services.backup_times": ("services/backups/test_kept_backups.py", 'backup_times="6h"'),
+    "services.backup_days": ("services/backups/test_kept_backups.py", "backup_days=3"),
+    "services.backup_weeks": ("services/backups/test_kept_backups.py", "backup_weeks=0"),
+    "services.backup_without_log": ("services/backups/test_kept_backups.py", "backup_without_log=True"),
     "functions.system_seconds": ("functions/calls/test_deadlines.py", "system_seconds=0.05"),
     "functions.action_seconds": ("functions/calls/test_actions.py", "action_seconds=0.05"),
     "functions.node_action_seconds": ("functions/calls/test_actions.py", "node_action_seconds=300"),

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.foundation import PACKAGES_FOLDER, BackendConfig, Foundation, open_database
@@ -69,6 +70,7 @@ __all__ = ["LOOK_SECONDS", "PACKAGES_FOLDER", "Backend", "BackendConfig", "open_
 if TYPE_CHECKING:
     from parabola.database.commits.write_set import WriteSet
     from parabola.database.shared_log.log import SharedLog
+    from parabola.services.backups.kept_backups import KeptBackups
     from parabola.services.log_streams.log_streams import LogStreams
 
 LOOK_SECONDS: Final = 1.0
@@ -151,6 +153,8 @@ class Backend:
         self._tokens = TokenVerifier(
             documents, lambda: database.now_ts() / 1e9, redacted=config.redact_logs_to_client
         )
+        self.backups: KeptBackups | None = None
+        """What makes backups of this server, where it is told to."""
         self._history: ExecutionHistory | None = None
         self._closing = AsyncExitStack()
 
@@ -213,6 +217,8 @@ class Backend:
             stack.push_async_callback(backend._first_stream.close)
             if config.services.open_telemetry:
                 await backend._tell_traces(stack)
+            if config.services.backup_to is not None:
+                await backend._keep_backups(stack)
             backend.idle_memory.start()
             stack.push_async_callback(backend.idle_memory.close)
             await backend.imports.open()
@@ -230,6 +236,17 @@ class Backend:
             raise BadRequest("Give the address of the shared log.", code="InvalidDatabaseAddress")
         secret = bytes.fromhex(config.instance_secret)
         return await open_node_log(node, config.instance_name, secret, config.clock)
+
+    async def _keep_backups(self, stack: AsyncExitStack) -> None:
+        """Make backups until the backend is closed."""
+        await imported("parabola.services.backups.kept_backups")
+        from parabola.services.backups.kept_backups import KeptBackups
+
+        files = partial(file_store, self.config.file_storage, self.directory / "files")
+        self.backups = KeptBackups(self.database, self.directory, files, self.config.services)
+        self.backups.start()
+        stack.push_async_callback(self.backups.close)
+        self.observations.gauges += self.backups.gauges()
 
     async def _tell_traces(self, stack: AsyncExitStack) -> None:
         """Tell traces and logs by OpenTelemetry until the backend is closed."""

@@ -16,7 +16,7 @@ from parabola.values.errors import BadRequest
 
 SECRETS = {"admin_key", "instance_secret"}
 AT_ONCE = {"help", "version", "config", "install_completion", "show_completion"}
-CANDIDATES = ("7", "asc", "json", "csv", "ERROR", "300", "0", "40000", "3GB", "value", "true")
+CANDIDATES = ("7", "7h", "asc", "json", "csv", "ERROR", "300", "0", "40000", "3GB", "value", "true")
 Path_ = tuple[str, ...]
 
 

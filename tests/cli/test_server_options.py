@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from parabola.cli.config_file import read_config
-from parabola.cli.option_kinds import FILE, FOLDER, SIZE, SWITCH, TEXT, TIME
+from parabola.cli.option_kinds import BACKUP_TIMES, FILE, FOLDER, SIZE, SWITCH, TEXT, TIME
 from parabola.cli.server_command import server_command
 from parabola.cli.server_options import DEFAULTS, OPTIONS, ServerOption, options_from
 from parabola.values.errors import BadRequest
@@ -36,6 +36,8 @@ def value_of(option: ServerOption, number: int) -> str:
         return option.kind.choices[number % len(option.kind.choices)]
     if option.kind in (TEXT, FILE, FOLDER):
         return f"value-{number}"
+    if option.kind is BACKUP_TIMES:
+        return f"{number + 1}h"
     least = int(option.least or 0)
     step = 2**20 if option.kind is SIZE else 1
     return str(least + (number % 2 if option.most == 1 else number) * step + (least != option.least))

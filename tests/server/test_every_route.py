@@ -69,6 +69,7 @@ COMPRESSED = {
 BODY_IS_UNREAD = {
     "/api/import/start_upload",
     "/api/export/request/zip",
+    "/api/parabola/backups/make",
     "/api/v1/delete_log_stream/{id}",
     "/api/v1/rotate_webhook_secret/{id}",
     "/api/v1/pause_deployment",

@@ -79,7 +79,11 @@ def make(
     ] = None,
     keep_days: Annotated[
         int | None,
-        typer.Option(min=1, help="Drop all but the last one of each of so many days.", show_default=False),
+        typer.Option(
+            min=1,
+            help="Drop all but those of the last 24 hours and the last one of each of so many days.",
+            show_default=False,
+        ),
     ] = None,
     keep_weeks: Annotated[
         int | None, typer.Option(min=1, help="The same with weeks, besides.", show_default=False)

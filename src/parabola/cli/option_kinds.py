@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["COUNT", "FILE", "FOLDER", "PORT", "SIZE", "SWITCH", "TEXT", "TIME", "Kind", "choice"]
+__all__ = [
+    "BACKUP_TIMES",
+    "COUNT",
+    "FILE",
+    "FOLDER",
+    "PORT",
+    "SIZE",
+    "SWITCH",
+    "TEXT",
+    "TIME",
+    "Kind",
+    "choice",
+]
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,13 @@ def choice(*values: str) -> Kind:
     return Kind("|".join(values), read, choices=values)
 
 
+def _read_backup_times(text: str) -> str:
+    from parabola.services.backups.backup_times import BackupTimes
+
+    return BackupTimes.read(text).text
+
+
+BACKUP_TIMES: Final = Kind("HH:MM|TIME", _read_backup_times)
 COUNT: Final = Kind("N", _read_count, in_file=(int,))
 PORT: Final = Kind("PORT", _read_count, in_file=(int,))
 SIZE: Final = Kind("SIZE", _read_size, _write_size, (int, str))

@@ -12,7 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from parabola.cli.option_kinds import COUNT, FILE, FOLDER, PORT, SIZE, SWITCH, TEXT, TIME, Kind, choice
+from parabola.cli.option_kinds import (
+    BACKUP_TIMES,
+    COUNT,
+    FILE,
+    FOLDER,
+    PORT,
+    SIZE,
+    SWITCH,
+    TEXT,
+    TIME,
+    Kind,
+    choice,
+)
 from parabola.cli.server_log import LogFormat
 from parabola.database.settings import DatabaseSettings
 from parabola.functions.settings import FunctionSettings
@@ -64,6 +76,7 @@ TIMES: Final = "Time of functions"
 CONCURRENCY: Final = "Concurrency and processes"
 CACHES: Final = "Caches"
 RETENTION: Final = "Retention"
+BACKUPS: Final = "Backups"
 UPKEEP: Final = "Upkeep and shutdown"
 
 DAY: Final = 24 * 3600.0
@@ -711,6 +724,52 @@ def _rows() -> Iterator[ServerOption]:
         "How long an import waits to be confirmed.",
         3600,
         365 * DAY,
+    )
+
+    yield row(
+        "backup-to",
+        "services.backup_to",
+        BACKUPS,
+        TEXT,
+        "Where the server keeps backups of itself: a directory, or a URL such as s3://bucket/prefix.",
+        unset="none are made",
+        in_dev=False,
+    )
+    yield row(
+        "backup-times",
+        "services.backup_times",
+        BACKUPS,
+        BACKUP_TIMES,
+        "When it makes them: an hour of the day in UTC, such as 03:00, or an interval, such as 6h.",
+        in_dev=False,
+    )
+    yield row(
+        "backup-days",
+        "services.backup_days",
+        BACKUPS,
+        COUNT,
+        "For so many days the last backup of each is kept, and any moment since the first can be restored.",
+        1,
+        10_000,
+        in_dev=False,
+    )
+    yield row(
+        "backup-weeks",
+        "services.backup_weeks",
+        BACKUPS,
+        COUNT,
+        "For so many weeks the last backup of each is kept besides.",
+        0,
+        1_000,
+        in_dev=False,
+    )
+    yield row(
+        "backup-without-log",
+        "services.backup_without_log",
+        BACKUPS,
+        SWITCH,
+        "Make backups at their times alone, and keep no log of what is committed in between.",
+        in_dev=False,
     )
 
     yield row(

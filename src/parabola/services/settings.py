@@ -49,3 +49,13 @@ class ServiceSettings:
     """Where log streams to files go; None: the folder `events` of the data directory."""
     npm_install_seconds: float = 300.0
     """Time for installing the npm packages that a push names; from 1 second."""
+    backup_to: str | None = None
+    """Where the server keeps backups of itself, a directory or a URL such as `s3://bucket/prefix`."""
+    backup_times: str = "03:00"
+    """When: an hour of the day in UTC, or an interval such as `6h`; from 5 minutes."""
+    backup_days: int = 14
+    """For so many days the last backup of each is kept, and the log from the first of them on; from 1."""
+    backup_weeks: int = 8
+    """The same for weeks, without the log; from 0."""
+    backup_without_log: bool = False
+    """Whether there are backups alone, and no log of what is committed in between."""

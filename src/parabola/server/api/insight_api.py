@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 from aiohttp import web
 
-from parabola.server.http.credentials import require_admin
+from parabola.server.http.credentials import begin_change, require_admin
 from parabola.server.http.json_body import read_json, read_object
 from parabola.server.served_backend import ServedBackend
 from parabola.values.errors import BadRequest
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.functions.deployed.deployment import Deployment
     from parabola.functions.queries.query_cache import QueryCache
+    from parabola.services.backups.kept_backups import KeptBackups
     from parabola.services.observability.observations import Observations
 
 __all__ = ["InsightfulBackend", "routes"]
@@ -43,6 +44,10 @@ class InsightfulBackend(ServedBackend, Protocol):
     @property
     def directory(self) -> Path:
         """Where the data is."""
+
+    @property
+    def backups(self) -> KeptBackups | None:
+        """What makes backups of the server, where it is told to."""
 
 
 def routes(backend: InsightfulBackend) -> list[web.RouteDef]:
@@ -87,7 +92,26 @@ def routes(backend: InsightfulBackend) -> list[web.RouteDef]:
             backend.freshness.fault,
             backend.directory,
         )
-        return _answer({"found": await looking.look()})
+        found = await looking.look()
+        backups = backend.backups
+        return _answer({"found": found if backups is None else [*backups.attention(), *found]})
+
+    async def backups(request: web.Request) -> web.Response:
+        await require_admin(request, backend)
+        if backend.backups is None:
+            return _answer({"isConfigured": False, "directory": str(backend.directory.absolute())})
+        return _answer(await backend.backups.state())
+
+    async def make_backup(request: web.Request) -> web.Response:
+        await begin_change(request, backend, "BackUpDeployment")
+        await _kept(backend).make_now()
+        return _answer({})
+
+    async def verify_backup(request: web.Request) -> web.Response:
+        await begin_change(request, backend, "BackUpDeployment")
+        fields = read_object(await read_json(request), name=str)
+        await _kept(backend).verify(fields["name"])
+        return _answer({})
 
     async def past_documents(request: web.Request) -> web.Response:
         from parabola.services.past_documents import PastDocuments
@@ -135,10 +159,23 @@ def routes(backend: InsightfulBackend) -> list[web.RouteDef]:
         web.get("/api/parabola/contention", conflicts),
         web.get("/api/parabola/full_scans", scans),
         web.get("/api/parabola/attention", attention),
+        web.get("/api/parabola/backups", backups),
+        web.post("/api/parabola/backups/make", make_backup),
+        web.post("/api/parabola/backups/verify", verify_backup),
         web.get("/api/parabola/past_documents", past_documents),
         web.get("/api/parabola/revisions", revisions),
         web.post("/api/parabola/try_validator", try_validator),
     ]
+
+
+def _kept(backend: InsightfulBackend) -> KeptBackups:
+    if backend.backups is None:
+        raise BadRequest(
+            "This server makes no backups of itself. Start it with --backup-to and a directory or the URL of "
+            "an object store; `parabola backup` makes one at any time.",
+            code="NoBackupPlace",
+        )
+    return backend.backups
 
 
 def _number(request: web.Request, name: str, otherwise: float | None = None) -> float:

@@ -134,14 +134,14 @@ class ContinuousBackup:
         self.chain, self._previous = manifest.chain, ""
         self._reach(manifest.newest_ts)
 
-    async def make_base(self, chain: str | None = None) -> Manifest:
+    async def make_base(self, chain: str | None = None, say: Callable[[str], None] | None = None) -> Manifest:
         """Another backup from which the log goes on, so that a restore has less of it to apply."""
         return await make_backup(
             self._directory,
             self._place,
             self._files,
             chain=self.chain if chain is None else chain,
-            say=self._say,
+            say=say or self._say,
         )
 
     async def step(self) -> bool:

@@ -20,8 +20,8 @@ __all__ = ["Keeping", "drop_old"]
 @dataclass(frozen=True)
 class Keeping:
     """What is kept: so many of the `newest`, or the last one of each of so many `days` and `weeks`, today and
-    this week included. The newest one stays in any case, and the newest with a log. The log reaches back over
-    the `newest`, or over the `days`.
+    this week included; with `days` all of the last 24 hours. The newest one stays in any case, and the newest
+    with a log. The log reaches back over the `newest`, or over the `days`.
     """
 
     newest: int | None = None
@@ -47,6 +47,8 @@ class Keeping:
             day = _made(each).date()
             if self.days is not None and day > today - timedelta(days=self.days):
                 days[day] = each
+            if self.days is not None and now - _made(each) < timedelta(days=1):
+                logged.append(each)
             year, week, _ = day.isocalendar()
             if self.weeks is not None and day > today - timedelta(days=7 * self.weeks):
                 weeks[year, week] = each

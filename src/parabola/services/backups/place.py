@@ -14,7 +14,15 @@ from parabola.services.files.durable_files import sync_directory, sync_file
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest, NotFound, Overloaded
 
-__all__ = ["PIECE_BYTES", "BackupPlace", "DirectoryPlace", "backup_place", "in_one_piece", "whole_content"]
+__all__ = [
+    "PIECE_BYTES",
+    "BackupPlace",
+    "DirectoryPlace",
+    "backup_place",
+    "in_one_piece",
+    "whole_content",
+    "without_secret",
+]
 
 PIECE_BYTES: Final = 1024 * 1024
 _PART_BYTES: Final = 8 * 1024 * 1024
@@ -115,7 +123,7 @@ class _ObjectPlace:
             self._store: Any = from_url(url, retry_config=retries)
         except Exception as error:
             raise BadRequest(
-                f"{_without_secret(url)} is no place for backups: {error}. "
+                f"{without_secret(url)} is no place for backups: {error}. "
                 "Give a directory, or a URL such as s3://bucket/prefix.",
                 code="InvalidBackupPlace",
             ) from error
@@ -214,6 +222,7 @@ def _unavailable(error: Exception) -> Overloaded:
     )
 
 
-def _without_secret(url: str) -> str:
+def without_secret(url: str) -> str:
+    """An address to be shown: a password in it is not."""
     parts = urlsplit(url)
     return url if parts.password is None else url.replace(f":{parts.password}@", ":…@")

@@ -1,6 +1,8 @@
 // The dashboard, as somebody uses it who looks after a deployment: one journey after the other in one browser.
 import { createRequire } from "node:module";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { ConvexClient } from "convex/browser";
 import { withBrowser } from "./browser.mjs";
 import { assert, url } from "./expectations.mjs";
@@ -41,6 +43,20 @@ await withBrowser(async (context) => {
   };
   const button = (name) => page.getByRole("button", { name, exact: true });
   const row = (text) => page.getByRole("row").filter({ hasText: text });
+
+  /** What can be seen now can be used with a screen reader, and on a phone. */
+  const looksGood = async (what, picture) => {
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => globalThis.axe.run());
+    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+    assert.deepEqual(found, [], what);
+    if (SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}/${picture}.png`, fullPage: true });
+    await page.setViewportSize({ width: 360, height: 740 });
+    const tooWide = await page.evaluate(() => globalThis.document.documentElement.scrollWidth > globalThis.innerWidth);
+    assert.equal(tooWide, false, `${what} is wider than a phone`);
+    if (SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}/${picture}_phone.png`, fullPage: true });
+    await page.setViewportSize({ width: 1280, height: 800 });
+  };
 
   // Who comes without a key is asked for one, and told why one is not taken.
   await page.goto(`${url}/dashboard/logs`);
@@ -279,6 +295,64 @@ await withBrowser(async (context) => {
   await page.getByText("hidden value").waitFor();
   await row("https://issuer.example.com").waitFor();
 
+  // Log streams: a webhook shows that it takes events, gets those it wants, and is given another secret.
+  const received = [];
+  const receiver = createServer(async (request, response) => {
+    let body = "";
+    for await (const piece of request) body += piece;
+    if (request.url === "/in") received.push(...JSON.parse(body));
+    response.end();
+  }).listen(0, "127.0.0.1");
+  await once(receiver, "listening");
+  const address = `http://127.0.0.1:${receiver.address().port}/in`;
+  const dialog = page.getByRole("dialog");
+  await button("New log stream").click();
+  await dialog.getByLabel("Where to").selectOption("Webhook");
+  await dialog.getByLabel("Address").fill(address);
+  await dialog.getByLabel("Everything").uncheck();
+  for (const scheme of ["dark", "light"]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await looksGood(`the form of a log stream in ${scheme} colours`, `log_stream_form_${scheme}`);
+  }
+  await button("Make it").click();
+  await dialog.waitFor({ state: "detached" });
+  await row("Webhook").getByText("active").waitFor();
+  await fetch(`${url}/api/query?path=tasks:list&args={}`);
+  await row("Webhook")
+    .getByRole("cell", { name: /^[1-9]\d*$/ })
+    .waitFor();
+  assert.equal(received[0].topic, "verification");
+  assert.ok(
+    received.some(({ topic, function: called }) => topic === "function_execution" && called.path === "tasks:list"),
+  );
+  await row("Webhook").getByRole("button", { name: "Secret" }).click();
+  const secret = await dialog.getByLabel("Secret").inputValue();
+  await button("Make another one").click();
+  await page.waitForFunction(
+    (before) => !globalThis.document.querySelector(`[role=dialog] input[value="${before}"]`),
+    secret,
+  );
+  await button("Close").click();
+
+  // One that nobody answers has failed, and says why; with a good address it works. Files need none.
+  await button("New log stream").click();
+  await dialog.getByLabel("Where to").selectOption("OpenTelemetry");
+  await dialog.getByLabel("Address").fill("http://127.0.0.1:1/v1/logs");
+  await dialog.getByLabel("Headers").fill("api-key: hidden words");
+  await button("Make it").click();
+  await row("OpenTelemetry").getByText("gave up after 3 attempts").waitFor();
+  await page.getByRole("button", { name: "Edit OpenTelemetry" }).click();
+  assert.equal(await dialog.getByLabel("Headers").inputValue(), "");
+  await dialog.getByLabel("Address").fill(address.replace("/in", "/empty"));
+  await button("Save").click();
+  await button("New log stream").click();
+  await dialog.getByLabel("Where to").selectOption("Files");
+  await button("Make it").click();
+  await row("Files").getByText("active").waitFor();
+  await page.getByRole("button", { name: "Delete Files" }).click();
+  await dialog.getByRole("button", { name: "Delete" }).click();
+  await row("Files").waitFor({ state: "detached" });
+
   // Keys: one is made and shown once; who came in with it is sent out when it is revoked.
   await page.getByLabel("Whose key it is").fill("guest");
   await button("Make a key").click();
@@ -320,17 +394,7 @@ await withBrowser(async (context) => {
       await page.setViewportSize({ width: 1280, height: 800 });
       await open(path);
       await page.locator("[role=status]").filter({ hasText: "Loading" }).waitFor({ state: "detached" });
-      await page.evaluate(axe);
-      const { violations } = await page.evaluate(() => globalThis.axe.run());
-      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
-      assert.deepEqual(found, [], `/${path} in ${scheme} colours`);
-      if (SCREENSHOTS)
-        await page.screenshot({ path: `${SCREENSHOTS}/${path.replaceAll("/", "_") || "overview"}_${scheme}.png` });
-      await page.setViewportSize({ width: 360, height: 740 });
-      const tooWide = await page.evaluate(
-        () => globalThis.document.documentElement.scrollWidth > globalThis.innerWidth,
-      );
-      assert.equal(tooWide, false, `/${path} is wider than a phone`);
+      await looksGood(`/${path} in ${scheme} colours`, `${path.replaceAll("/", "_") || "overview"}_${scheme}`);
     }
   }
 
@@ -354,6 +418,10 @@ await withBrowser(async (context) => {
   for (const name of ["Add", "Clear the table", "New table"]) assert.ok(await button(name).isDisabled(), name);
   await open("settings");
   assert.ok(await button("Change").isDisabled());
+  await row("Webhook").getByText("active").waitFor();
+  for (const name of ["New log stream", "Edit Webhook", "Delete Webhook", "Secret"])
+    assert.ok(await button(name).isDisabled(), name);
+  receiver.close();
 
   assert.deepEqual(failures, []);
 });

@@ -15,3 +15,8 @@ test("a refusal is thrown in the server's words, or by its status", async () => 
   vi.stubGlobal("fetch", async () => new Response("gateway", { status: 502 }));
   await expect(request("k", "/")).rejects.toThrow("status 502");
 });
+
+test("an answer that says nothing is null", async () => {
+  vi.stubGlobal("fetch", async () => new Response());
+  expect(await request("k", "/")).toBeNull();
+});

@@ -1,6 +1,10 @@
-/** What the deployment answers over HTTP to the holder of an admin key. Throws in the server's words. */
+/**
+ * What the deployment answers over HTTP to the holder of an admin key; null where it has nothing to say. Throws in the
+ * server's words.
+ */
 export async function request<Answer>(key: string, path: string, init: RequestInit = {}): Promise<Answer> {
-  return (await answered(await fetch(path, withKey(key, init)))).json() as Promise<Answer>;
+  const text = await (await answered(await fetch(path, withKey(key, init)))).text();
+  return (text === "" ? null : JSON.parse(text)) as Answer;
 }
 
 /** The same for what is no JSON, such as an archive. */

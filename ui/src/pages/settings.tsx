@@ -12,6 +12,7 @@ import { inOneLine } from "../parts/values";
 import { useSession } from "../session/session";
 import { useComponent } from "../shell/component";
 import { PageHead } from "../shell/shell";
+import { LogStreams } from "./log_streams/log_streams";
 import { PauseSwitch } from "./pause";
 
 /** What a deployment is told: variables, and who may tell it. */
@@ -24,6 +25,7 @@ export default function Settings() {
         <Keys />
         <Providers />
         <Components />
+        <LogStreams />
         <PauseSwitch />
       </div>
     </>

@@ -22,6 +22,7 @@ from benchmarks.floors import EchoServer, sqlite_durable_commits
 from benchmarks.live_searches import acknowledged_inserts, live_searches
 from benchmarks.live_updates import live_updates
 from benchmarks.memory_and_start import memory_and_start
+from benchmarks.observability import observed
 from benchmarks.report import Report
 from benchmarks.scheduling import scheduled_calls
 from benchmarks.search import text_searches, vector_searches
@@ -57,6 +58,7 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
             await rows.untouched_subscriptions(report, server, seconds)
             await rows.memory_per_subscription(report, server)
             await dashboard_open(report, server, seconds)
+            await observed(report, server, Path(folder), seconds)
             await live_searches(report, server)
         await component_pushes(report, Path(folder))
         await memory_and_start(report, Path(folder), seconds, largest)

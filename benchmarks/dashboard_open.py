@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import aiohttp
 
+from benchmarks.cpu_of_calls import CALLS_PER_SECOND, cpu_of_calls
 from benchmarks.load import percentile
-from benchmarks.process_memory import tree_of
 from benchmarks.report import Report, Row
 from benchmarks.server_process import Server
 from benchmarks.sync_client import SyncClient, connected
 
 CLIENTS: Final = 16
-CALLS_PER_SECOND: Final = 200
 ROUNDS: Final = 3
-TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 Query = tuple[str, dict[str, Any]]
 
@@ -109,29 +105,12 @@ async def dashboard_open(report: Report, server: Server, seconds: float) -> None
         for page in _pages():
             closed, opened = [], []
             for _ in range(ROUNDS):  # by turns, so that whatever else the machine does is shared by both
-                closed.append(await _cpu_of_calls(server, clients, seconds))
+                closed.append(await cpu_of_calls(server, clients, seconds))
                 async with _looking(server, page, key):
-                    opened.append(await _cpu_of_calls(server, clients, seconds))
+                    opened.append(await cpu_of_calls(server, clients, seconds))
             name = f"CPU of a mutation, {CALLS_PER_SECOND}/s, dashboard open at {page.name}"
             now, before = percentile(opened, 0.5), percentile(closed, 0.5)
             report.add(Row(name, now, "ms", before, "closed", higher_is_better=False))
-
-
-async def _cpu_of_calls(server: Server, clients: list[SyncClient], seconds: float) -> float:
-    """Milliseconds of CPU, of the server and all that it has started, for each of the calls."""
-    calls = 0
-    begun = time.perf_counter()
-    before = _cpu_seconds(server.pid)
-
-    async def call(number: int) -> None:
-        nonlocal calls
-        while (at := begun + (calls + 1) / CALLS_PER_SECOND) < begun + seconds:
-            calls += 1
-            await asyncio.sleep(max(0.0, at - time.perf_counter()))
-            await clients[number].mutation("bench:insert", {"channel": number, "text": "a note"})
-
-    await asyncio.gather(*map(call, range(len(clients))))
-    return (_cpu_seconds(server.pid) - before) * 1000 / calls
 
 
 @asynccontextmanager
@@ -177,14 +156,3 @@ async def _follow_log(session: aiohttp.ClientSession, url: str) -> None:
             f"{url}/api/app_metrics/stream_function_logs", params={"cursor": cursor}
         ) as answer:
             cursor = (await answer.json())["newCursor"]
-
-
-def _cpu_seconds(pid: int) -> float:
-    total = 0
-    for each in tree_of(pid):
-        try:
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(") ")[2].split()
-        except OSError:
-            continue  # it has ended
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS

@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 
@@ -36,8 +38,17 @@ def free_port() -> int:
 class Server:
     """`parabola dev` on a copy of an application in `directory`: both languages are deployed."""
 
-    def __init__(self, directory: Path, application: Path = APPLICATION) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        application: Path = APPLICATION,
+        *,
+        options: Sequence[str] = (),
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.directory = directory
+        self._options = options
+        self._variables = variables
         self._application = application
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -78,8 +89,9 @@ class Server:
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "parabola", "dev", "--host", "127.0.0.1", "--port", str(self.port)]
         return subprocess.Popen(
-            [*command, "--site-port", str(free_port()), *self._identity],
+            [*command, "--site-port", str(free_port()), *self._identity, *self._options],
             cwd=self.directory,
+            env={**os.environ, **self._variables},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -10,7 +10,7 @@ export const TOPICS: readonly { topic: string; text: string }[] = [
   { topic: "current_storage_usage", text: "what is stored, once an hour" },
   { topic: "storage_api_bandwidth", text: "downloads of files" },
   { topic: "log_stream_egress", text: "bytes sent to log streams" },
-  { topic: "custom_audit", text: "what functions write with log.audit" },
+  { topic: "custom_audit", text: "what functions write into the audit log" },
 ];
 
 /** One thing that is asked. `pairs` are lines of `name: value`, `list` is words with commas between. */

@@ -52,21 +52,21 @@ export function LogStreams() {
           kind.
         </Empty>
       ) : (
-        <Table heads={["Where to", "What", "State", "Sent", "Dropped", ""]} label="Log streams">
+        <Table heads={["Where to", "State", "Sent", "Dropped", "What", ""]} label="Log streams">
           {streams.map((stream) => (
             <tr key={stream.id}>
               <td>
                 {titleOf(stream.logStreamType)}
                 <span className="block font-mono text-xs break-all text-quiet">{addressOf(stream)}</span>
               </td>
-              <td className="min-w-40">{contentsOf(stream)}</td>
-              <td className="min-w-40">
+              <td className="min-w-24">
                 <State stream={stream} />
               </td>
               <td className="tabular-nums">{stream.delivery?.sent ?? "–"}</td>
               <td className={`tabular-nums ${(stream.delivery?.dropped ?? 0) > 0 ? "text-bad" : ""}`}>
                 {stream.delivery?.dropped ?? "–"}
               </td>
+              <td className="min-w-40">{contentsOf(stream)}</td>
               <td>
                 <div className="flex justify-end gap-2">
                   {stream.hmacSecret !== undefined && (

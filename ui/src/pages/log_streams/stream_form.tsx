@@ -133,7 +133,7 @@ function Topics(props: { topics: readonly string[] | null; onTopics: (topics: re
           checked={topics === null}
           onChange={(event) => props.onTopics(event.target.checked ? null : ["function_execution", "console"])}
         />
-        Everything, but for lines of the audit log
+        Everything, but for what functions write into the audit log
       </label>
       {topics !== null &&
         TOPICS.map(({ topic, text }) => (

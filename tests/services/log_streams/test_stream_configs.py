@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 import pytest
 from google.protobuf.json_format import Parse
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from parabola.functions.outcomes.execution_log import ExecutionEntry
@@ -18,7 +20,14 @@ from parabola.functions.outcomes.logs import LogLine
 from parabola.functions.outcomes.traces import TraceContext
 from parabola.services.log_streams.log_events import deployment_metadata, exceptions_of, verification
 from parabola.services.log_streams.stream_configs import changed_config, new_config, stored_config
-from parabola.services.log_streams.stream_requests import pace_of, request_of, tell_of, verification_of, wants
+from parabola.services.log_streams.stream_requests import (
+    batches_of,
+    pace_of,
+    request_of,
+    tell_of,
+    verification_of,
+    wants,
+)
 from parabola.services.log_streams.stream_rows import PENDING, LogStream
 from parabola.services.observability.trace_ids import span_id_of, trace_id_of
 from parabola.values.errors import BadRequest
@@ -146,6 +155,18 @@ def test_datadog_gets_its_fields_beside_those_of_the_event() -> None:
     [event] = orjson.loads(post.body)
     assert (event["ddsource"], event["ddtags"], event["hostname"]) == ("convex", "a:b,c:d", "calm-cat-1")
     assert event["topic"] == "verification"
+
+
+@given(st.lists(st.integers(0, 3_000_000), max_size=30), st.integers(1, 5))
+def test_requests_are_as_large_as_a_service_takes(sizes: list[int], most: int) -> None:
+    pace = pace_of(new_config(DATADOG))._replace(batch=most)
+    events = [{"message": "x" * size} for size in sizes]
+    batches = batches_of(events, pace)
+    assert [event for batch in batches for event in batch] == events
+    assert pace.batch_bytes is not None
+    for batch in batches:
+        assert 0 < len(batch) <= most
+        assert len(batch) == 1 or sum(len(event["message"]) for event in batch) <= pace.batch_bytes
 
 
 def test_sentry_gets_failures_and_nothing_else() -> None:

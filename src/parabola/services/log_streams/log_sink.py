@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from parabola.services.log_streams.delivery import ATTEMPTS, DeliveryFailed
 from parabola.services.log_streams.log_events import EGRESS
-from parabola.services.log_streams.stream_requests import pace_of, tell_of, wants
+from parabola.services.log_streams.stream_requests import batches_of, pace_of, tell_of, wants
 from parabola.services.threads import in_thread
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class LogSink:
         self.egress_bytes = 0
         """What went over the network, the events that tell of this not counted."""
         self._outlet = outlet
-        self._batch = pace_of(config).batch
+        self._pace = pace_of(config)
+        self._batch = self._pace.batch
         self._tell = tell_of(config)
         self._entries: deque[tuple[int, int, ExecutionEntry | Event]] = deque()
         self._going: deque[list[Event]] = deque()
@@ -123,10 +124,10 @@ class LogSink:
 
     def _batches(self, entries: list[ExecutionEntry | Event]) -> list[list[Event]]:
         """The events that tell of entries, as far as they are wanted."""
-        config, most = self.config, self._batch
+        config = self.config
         told = ([entry] if isinstance(entry, dict) else self._tell(entry) for entry in entries)
         events = [event for each in told for event in each if wants(config, event)]
-        return [events[start : start + most] for start in range(0, len(events), most)]
+        return batches_of(events, self._pace)
 
     async def _send(self, batch: list[Event], attempts: int) -> None:
         try:

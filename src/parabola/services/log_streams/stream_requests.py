@@ -44,7 +44,17 @@ if TYPE_CHECKING:
     from parabola.functions.outcomes.execution_log import ExecutionEntry
     from parabola.services.log_streams.stream_kinds import Config
 
-__all__ = ["Pace", "Post", "Remote", "pace_of", "request_of", "tell_of", "verification_of", "wants"]
+__all__ = [
+    "Pace",
+    "Post",
+    "Remote",
+    "batches_of",
+    "pace_of",
+    "request_of",
+    "tell_of",
+    "verification_of",
+    "wants",
+]
 
 Remote: TypeAlias = Webhook | Axiom | Datadog | Sentry | PostHogLogs | PostHogErrorTracking | Otlp
 """The kinds that are sent requests."""
@@ -57,6 +67,10 @@ _DATADOG_SITES: Final = {
     "US1_FED": "ddog-gov.com",
     "AP1": "ap1.datadoghq.com",
 }
+
+
+_ABOUT_BYTES: Final = 2048
+"""What is said with every event of the deployment and by the stream's own tags, at most as a rule."""
 
 
 class Post(NamedTuple):
@@ -72,6 +86,8 @@ class Pace(NamedTuple):
 
     batch: int
     first_pause: float
+    batch_bytes: int | None = None
+    """How large a request may be, if the service says so."""
 
 
 def pace_of(config: Config) -> Pace:
@@ -85,6 +101,8 @@ def pace_of(config: Config) -> Pace:
             return Pace(1, 0.5)  # an envelope has one event
         case PostHogErrorTracking():
             return Pace(100, 0.5)
+        case Datadog():
+            return Pace(1_000, 0.5, 4 * 2**20)
         case PostHogLogs():
             return Pace(400, 0.5)
         case _:
@@ -100,6 +118,23 @@ def tell_of(config: Config) -> Callable[[ExecutionEntry], Iterable[Event]]:
             return traced_events_of
         case _:
             return events_of
+
+
+def batches_of(events: Sequence[Event], pace: Pace) -> list[list[Event]]:
+    """The events as they go together. One that is larger than a request may be goes alone."""
+    most_bytes = pace.batch_bytes
+    if most_bytes is None:
+        return [list(events[start : start + pace.batch]) for start in range(0, len(events), pace.batch)]
+    batches: list[list[Event]] = []
+    size = most_bytes
+    for event in events:
+        own = len(orjson.dumps(event)) + _ABOUT_BYTES
+        if size + own > most_bytes or len(batches[-1]) == pace.batch:
+            batches.append([])
+            size = 0
+        batches[-1].append(event)
+        size += own
+    return batches
 
 
 def wants(config: Config, event: Event) -> bool:

@@ -1,0 +1,132 @@
+"""A real server that tells traces to a collector: what comes in with a request goes on in what it asks."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.convex_cli import ConvexProject
+from server_process import ServerProcess
+from services.observability.collector import Collector, collecting, values
+
+pytestmark = pytest.mark.e2e
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+HEADERS = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=1"}
+TRACED = """
+import { action, mutation, query } from "./_generated/server";
+import { api } from "./_generated/api";
+import { v } from "convex/values";
+export const ask = action({
+  args: { url: v.string() },
+  handler: async (ctx, { url }) => {
+    await fetch(`${url}/from-action`);
+    await ctx.runMutation(api.traced.write, {});
+  },
+});
+export const write = mutation({
+  args: {},
+  handler: async (ctx) => { await ctx.runQuery(api.traced.read, {}); },
+});
+export const read = query({ args: {}, handler: async () => { console.warn("reading"); } });
+"""
+NODE = """
+"use node";
+import { action } from "./_generated/server";
+import { v } from "convex/values";
+export const ask = action({
+  args: { url: v.string() },
+  handler: async (_ctx, { url }) => { await fetch(`${url}/from-node`, { method: "POST", body: "x" }); },
+});
+"""
+HTTP = """
+import { httpRouter } from "convex/server";
+import { httpAction } from "./_generated/server";
+const http = httpRouter();
+http.route({ path: "/hook", method: "POST", handler: httpAction(async (_ctx, request) => {
+  await fetch(`${await request.text()}/from-http`);
+  return new Response(null, { status: 202 });
+}) });
+export default http;
+"""
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def project(
+    collector: Collector, tmp_path_factory: pytest.TempPathFactory, npm_packages: Path
+) -> Iterator[ConvexProject]:
+    folder = tmp_path_factory.mktemp("traced")
+    server = ServerProcess(folder, "serve", "--port", "0", "--site-port", "0", "--otel").start(
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        OTEL_BSP_SCHEDULE_DELAY="50",
+        OTEL_BLRP_SCHEDULE_DELAY="50",
+    )
+    project = ConvexProject(folder / "project", server)
+    project.write("traced.ts", TRACED)
+    project.write("node_traced.ts", NODE)
+    project.write("http.ts", HTTP)
+    project.push()
+    yield project
+    server.close()
+
+
+def ask(url: str, body: Any) -> None:
+    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", **HEADERS}
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers)) as answer:
+        assert answer.status < 300, answer.read()
+
+
+def headers_of(collector: Collector, path: str) -> dict[str, str]:
+    collector.until(lambda: any(each == path for each, _ in collector.asked))
+    return next(headers for each, headers in collector.asked if each == path)
+
+
+@pytest.mark.parametrize(
+    ("function", "path"), [("traced:ask", "/from-action"), ("node_traced:ask", "/from-node")]
+)
+def test_a_trace_goes_through_an_action_to_what_it_asks(
+    project: ConvexProject, collector: Collector, function: str, path: str
+) -> None:
+    ask(f"{project.server.url}/api/action", {"path": function, "args": {"url": collector.url}})
+    asked = headers_of(collector, path)
+    collector.until(lambda: any(span.name == function for span in collector.spans))
+    span = collector.span(function)
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
+    assert asked["traceparent"] == f"00-{TRACE}-{span.span_id.hex()}-01"
+    assert asked["tracestate"] == "vendor=1"
+
+
+def test_what_an_action_calls_is_below_it(project: ConvexProject, collector: Collector) -> None:
+    collector.until(lambda: {"traced:write", "traced:read"} <= {span.name for span in collector.spans})
+    action, write, read = (collector.span(f"traced:{name}") for name in ("ask", "write", "read"))
+    assert {span.trace_id.hex() for span in (write, read)} == {TRACE}
+    assert (write.parent_span_id, read.parent_span_id) == (action.span_id, write.span_id)
+    collector.until(lambda: any(record.body.string_value == "'reading'" for record in collector.records))
+    [line] = [record for record in collector.records if record.body.string_value == "'reading'"]
+    assert (line.severity_text, line.trace_id.hex()) == ("WARN", TRACE)
+
+
+def test_a_request_to_an_http_action_is_a_span_of_its_route(
+    project: ConvexProject, collector: Collector
+) -> None:
+    ask(f"{project.server.url}/http/hook", collector.url)
+    asked = headers_of(collector, "/from-http")
+    collector.until(lambda: any(span.name == "POST /hook" for span in collector.spans))
+    span = collector.span("POST /hook")
+    assert asked["traceparent"] == f"00-{TRACE}-{span.span_id.hex()}-01"
+    attributes = values(span.attributes)
+    assert (attributes["http.request.method"], attributes["http.route"]) == ("POST", "/hook")
+    assert attributes["http.response.status_code"] == 202
+    assert span.parent_span_id.hex() == PARENT

@@ -423,5 +423,29 @@ await withBrowser(async (context) => {
     assert.ok(await button(name).isDisabled(), name);
   receiver.close();
 
+  // Without a network: it is said, what was there stays, and comes back by itself; a page that begins then waits.
+  await open("schedules");
+  let isCut = false;
+  const sockets = new Set();
+  await page.routeWebSocket(/\/sync$/, (socket) => {
+    if (isCut) return void socket.close();
+    socket.connectToServer();
+    sockets.add(socket);
+  });
+  await page.route(/\/api\//, (route) => (isCut ? route.abort() : route.continue()));
+  await page.goto(`${url}/dashboard/nowhere`);
+  await page.getByText("There is no such page.").waitFor();
+  await page.getByRole("link", { name: "Contention" }).click();
+  await page.getByRole("heading", { name: "Full scans" }).waitFor();
+  isCut = true;
+  for (const socket of sockets) await socket.close();
+  await page.getByText("The server cannot be reached").waitFor();
+  await page.getByRole("alert").first().waitFor();
+  await row("work:of_text").first().waitFor();
+  await page.goto(`${url}/dashboard/live`);
+  await page.getByRole("alert").filter({ hasText: "The server does not answer" }).waitFor();
+  isCut = false;
+  await page.getByRole("heading", { name: "Live" }).waitFor();
+
   assert.deepEqual(failures, []);
 });

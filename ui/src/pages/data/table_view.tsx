@@ -19,6 +19,8 @@ import { columnsOf, Grid } from "./grid";
 import { PastView } from "./past_view";
 
 const PAGE = 100;
+/** Pages grow as one goes on: who scrolls through thousands of documents follows few pages. */
+const MOST_OF_A_PAGE = 800;
 
 /** The documents of a table, as many as there are: what is in view is loaded, and stays live. */
 export function TableView({ table, mapping }: { table: string; mapping: Record<string, string> }) {
@@ -100,7 +102,15 @@ export function TableView({ table, mapping }: { table: string; mapping: Record<s
       ) : documents.status === "LoadingFirstPage" ? (
         <Loading what="the documents" />
       ) : documents.results.length === 0 ? (
-        <Empty title={filters.clauses.length === 0 ? "This table is empty." : "No document fits."}>
+        <Empty
+          title={
+            filters.clauses.length === 0
+              ? "This table is empty."
+              : documents.status === "CanLoadMore"
+                ? "None of the documents that were read so far fits."
+                : "No document fits."
+          }
+        >
           {filters.clauses.length > 0 && documents.status === "CanLoadMore" && (
             <Button onClick={() => documents.loadMore(PAGE)}>Look further</Button>
           )}
@@ -111,7 +121,7 @@ export function TableView({ table, mapping }: { table: string; mapping: Record<s
           rows={documents.results}
           columns={columns}
           hasMore={documents.status === "CanLoadMore"}
-          onMore={() => documents.loadMore(PAGE)}
+          onMore={() => documents.loadMore(Math.min(MOST_OF_A_PAGE, documents.results.length))}
           chosen={chosen}
           onChoose={setChosen}
           onOpen={setEdited}

@@ -30,6 +30,8 @@ const GAP_Y = 18;
 const BEND_HEIGHT = 8;
 const MARGIN = 16;
 const MOST_IN_COLUMN = 14;
+const MOST_LAYERS = 6;
+const TALL = 560;
 const SWEEPS = 8;
 
 /** A place in a column: a table, or where an arrow goes past to a table further on. */
@@ -59,7 +61,7 @@ export function layOut(tables: readonly string[], references: readonly Reference
   const boxes: Box[] = [];
   slots.forEach((column, place) => {
     const x = MARGIN + place * (BOX_WIDTH + GAP_X);
-    let y = MARGIN + (tallest - heights[place]!) / 2;
+    let y = MARGIN + (tallest > TALL ? 0 : (tallest - heights[place]!) / 2);
     for (const slot of column) {
       if (slot.table !== null) boxes.push({ name: slot.table, x, y });
       points.set(slot.key, { x, y: y + heightOf(slot) / 2 });
@@ -110,7 +112,7 @@ function layersOf(tables: readonly string[], links: readonly Reference[]): strin
     for (const to of forward.get(name)!) depth.set(to, Math.max(depth.get(to)!, depth.get(name)! + 1));
   }
   const layers: string[][] = [];
-  for (const name of tables) (layers[depth.get(name)!] ??= []).push(name);
+  for (const name of tables) (layers[Math.min(depth.get(name)!, MOST_LAYERS - 1)] ??= []).push(name);
   return layers;
 }
 

@@ -179,7 +179,8 @@ function IndexLine({ index }: { index: DeclaredIndex }) {
 /** What would be rejected by the staged validator, by what the documents look like, or by what one writes oneself. */
 function Trials({ table, size }: { table: ShownTable; size: number | undefined }) {
   const [isOpen, setIsOpen] = useState(false);
-  const start = table.staged ?? table.validator ?? table.seen ?? { type: "any" };
+  const declared = table.fields === null ? (table.seen ?? table.validator) : table.validator;
+  const start = table.staged ?? declared ?? { type: "any" };
   return (
     <details className="mt-3" onToggle={(event) => setIsOpen(event.currentTarget.open)}>
       <summary className="text-accent">

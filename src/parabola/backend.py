@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from parabola._version import __version__
 from parabola.foundation import PACKAGES_FOLDER, BackendConfig, Foundation, open_database
 from parabola.functions.calls.audit_log import AuditLog
 from parabola.functions.calls.calling import Call, RequestContext, component_at, resolve
@@ -257,7 +258,10 @@ class Backend:
             return
         node = self.config.node
         name = self.config.instance_name
-        known = {"service.instance.id": name if node is None else f"{name}-{node.name}"}
+        known = {
+            "service.version": __version__,
+            "service.instance.id": name if node is None else f"{name}-{node.name}",
+        }
         telling = await in_thread(OpenTelemetry, self.runner.log, self.database.now_ts, known)
         stack.push_async_callback(in_thread, telling.close)
         self.runner.tracer = telling

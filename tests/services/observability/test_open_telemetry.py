@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from client_calls import client_call
+from parabola._version import __version__
 from parabola.backend import Backend
 from parabola.functions.calls.calling import RequestContext
 from parabola.functions.deployed.deployment import Module
@@ -125,6 +128,7 @@ async def test_a_call_is_a_span_with_those_in_its_transaction_below_it(
     assert values(exception.attributes)["exception.type"] == "ValueError"
     assert collector.resources[0]["service.name"] == "parabola"
     assert collector.resources[0]["service.instance.id"] == "parabola"
+    assert collector.resources[0]["service.version"] == __version__
 
 
 async def test_what_an_action_calls_is_below_it(backend: Backend, collector: Collector) -> None:
@@ -264,3 +268,10 @@ async def test_a_collector_that_is_not_there_holds_up_nobody(
     async with opened(tmp_path, SETTINGS) as backend:
         await backend.deploy(PUSH)
         assert (await backend.query(client_call("app:count", {}))).error is None
+
+
+def test_without_its_packages_it_says_which_to_install() -> None:
+    program = "import sys; sys.modules['opentelemetry'] = None; "
+    program += "import parabola.services.observability.open_telemetry"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "pip install parabola[otel]" in done.stderr.splitlines()[-1]

@@ -391,6 +391,19 @@ async def test_a_stream_that_is_down_for_an_hour_takes_no_more_memory_and_counts
     assert sink.failure == ""
 
 
+async def test_nothing_is_lost_uncounted_at_whatever_moment_a_stream_is_closed(receiver: Receiver) -> None:
+    config = Webhook(url=str(receiver.server.make_url("/")), format="json", hmac_secret="00")
+    for steps in range(30):
+        sink = LogSink(config, outlet_of(config, deployment_metadata("d"), Path()))
+        for number in range(200):
+            sink.put(ExecutionEntry("Completion", "Query", "m:f", 1.0, (), str(number), "e"))
+        for _ in range(steps * 3):
+            await asyncio.sleep(0)
+        await sink.close(send_rest=steps % 2 == 0)
+        assert sink.sent + sink.dropped == 200
+        assert steps % 2 or sink.dropped == 0
+
+
 async def test_long_texts_take_no_more_memory_than_allowed(receiver: Receiver) -> None:
     config = Webhook(url=str(receiver.server.make_url("/")), format="json", hmac_secret="00")
     sink = LogSink(config, outlet_of(config, deployment_metadata("d"), Path()))

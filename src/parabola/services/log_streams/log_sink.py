@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from parabola.services.log_streams.delivery import ATTEMPTS, DeliveryFailed
 from parabola.services.log_streams.log_events import EGRESS
@@ -33,6 +33,14 @@ _EVENT_BYTES: Final = 512
 _log: Final = logging.getLogger(__name__)
 
 
+class _Waiting(NamedTuple):
+    """An entry of the execution log, or an event: how many events it makes, and about how many bytes."""
+
+    events: int
+    size: int
+    entry: ExecutionEntry | Event
+
+
 class LogSink:
     """A stream with its queue. What is put there is sent, in batches, until `close`."""
 
@@ -50,7 +58,7 @@ class LogSink:
         self._pace = pace_of(config)
         self._batch = self._pace.batch
         self._tell = tell_of(config)
-        self._entries: deque[tuple[int, int, ExecutionEntry | Event]] = deque()
+        self._entries: deque[_Waiting] = deque()
         self._going: deque[list[Event]] = deque()
         self._waiting = 0
         self._waiting_bytes = 0
@@ -66,12 +74,11 @@ class LogSink:
             size = _EVENT_BYTES * number
             for line in entry.log_lines:
                 size += sum(map(len, line.messages))
-        self._entries.append((number, size, entry))
+        self._entries.append(_Waiting(number, size, entry))
         self._waiting += number
         self._waiting_bytes += size
         while (self._waiting > QUEUED or self._waiting_bytes > QUEUED_BYTES) and len(self._entries) > 1:
-            number, _ = self._take()
-            self.dropped += number
+            self.dropped += self._take().events
         if self._waiting >= self._batch:
             self._full.set()
 
@@ -91,11 +98,16 @@ class LogSink:
         self._entries.clear()
         self._waiting = self._waiting_bytes = 0
 
-    def _take(self) -> tuple[int, ExecutionEntry | Event]:
-        number, size, entry = self._entries.popleft()
-        self._waiting -= number
-        self._waiting_bytes -= size
-        return number, entry
+    def _take(self) -> _Waiting:
+        first = self._entries.popleft()
+        self._waiting -= first.events
+        self._waiting_bytes -= first.size
+        return first
+
+    def _put_back(self, taken: list[_Waiting]) -> None:
+        self._entries.extendleft(reversed(taken))
+        self._waiting += sum(each.events for each in taken)
+        self._waiting_bytes += sum(each.size for each in taken)
 
     async def _run(self) -> None:
         while True:
@@ -111,13 +123,17 @@ class LogSink:
     async def _flush(self, attempts: int = ATTEMPTS) -> None:
         """Send what waits, as many batches as the first entries make."""
         if not self._going:
-            entries: list[ExecutionEntry | Event] = []
-            taken = 0
-            while self._entries and taken < self._batch:
-                number, entry = self._take()
-                taken += number
-                entries.append(entry)
-            self._going.extend(await in_thread(self._batches, entries))
+            taken: list[_Waiting] = []
+            number = 0
+            while self._entries and number < self._batch:
+                taken.append(self._take())
+                number += taken[-1].events
+            try:
+                batches = await in_thread(self._batches, [each.entry for each in taken])
+            except asyncio.CancelledError:
+                self._put_back(taken)
+                raise
+            self._going.extend(batches)
         while self._going:
             await self._send(self._going[0], attempts)
             self._going.popleft()

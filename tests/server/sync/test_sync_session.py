@@ -430,6 +430,18 @@ class TestMutations:
         responses = [message["requestId"] for message in driver.objects if "requestId" in message]
         assert responses == [0, 1, 2]
 
+    def test_a_mutation_knows_how_many_waited_before_it(self):
+        driver = Driver()
+        lengths = []
+        for request_id in range(3):
+            driver.mutate(request_id)
+        driver.act(3)
+        for _ in range(3):
+            lengths.append(driver.mutations[0].call.request.queue_length)
+            driver.finish_mutation()
+        assert lengths == [0, 0, 1]  # the first one ran at once
+        assert driver.actions[0].call.request.queue_length is None
+
     def test_a_request_id_is_answered_once(self):  # 21
         driver = Driver()
         driver.mutate(0)

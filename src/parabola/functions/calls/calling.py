@@ -79,6 +79,8 @@ class RequestContext:
     caller: Caller = "SyncWorker"
     parent_execution_id: str | None = None
     """The action that made the call, if one did."""
+    queue_length: int | None = None
+    """How many mutations of the same client waited when this one came."""
     is_rerun: bool = False
     """Whether a live query runs again because its data has changed."""
     trace: TraceContext | None = None

@@ -71,6 +71,7 @@ def _entry(
         runtime="isolate" if spec is None else spec.runtime,
         identity_type=attempt.identity.kind,
         argument_bytes=attempt.argument_bytes,
+        queue_length=request.queue_length,
         is_rerun=request.is_rerun,
         scheduled_function_id=request.scheduled_function_id,
         trace=request.trace,

@@ -50,6 +50,8 @@ class ExecutionEntry:
     argument_bytes: int | None = None
     retries: int = 0
     """Tries of a mutation that were given up before."""
+    queue_length: int | None = None
+    """How many mutations of the same client waited before this one."""
     is_rerun: bool = False
     """Whether a live query ran again because its data had changed."""
     scheduled_function_id: str | None = None

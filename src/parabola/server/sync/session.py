@@ -378,7 +378,11 @@ class SyncSession:
             message.args,
             self._credential.identity,
             component=message.component_path or "",
-            request=replace(self._caller, request_id=shown_request_id(session_id, request_id)),
+            request=replace(
+                self._caller,
+                request_id=shown_request_id(session_id, request_id),
+                queue_length=len(self._mutations) if type(message) is Mutation else None,
+            ),
         )
         session = None if session_id is None else SessionRequest(session_id, request_id)
         return ClientRequest(request_id, call, session)

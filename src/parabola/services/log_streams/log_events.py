@@ -154,7 +154,7 @@ def _function(entry: ExecutionEntry) -> dict[str, Any]:
         "type": _TYPES.get(entry.udf_type, entry.udf_type),
         "cached": entry.cached_result if entry.udf_type == "Query" else None,
         "request_id": entry.request_id,
-        "mutation_queue_length": None,
+        "mutation_queue_length": entry.queue_length,
         "mutation_retry_count": entry.retries if entry.udf_type == "Mutation" else None,
     }
     if entry.component_path:

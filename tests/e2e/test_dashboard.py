@@ -80,7 +80,7 @@ def test_somebody_looks_after_a_deployment(
     copy_functions(tmp_path)
     for name, text in MORE.items():
         (tmp_path / "convex" / name).write_text(text)
-    command = ("dev", "--port", "0", "--site-port", "0", "--instance-name", "here")
+    command = ("dev", "--port", "0", "--site-port", "0", "--instance-name", "here", "--backup-to", "kept")
     server = ServerProcess(tmp_path, *command).start(INSTANCE_SECRET=secret)
     try:
         node_script(

@@ -12,6 +12,7 @@ import "./styles.css";
 
 // Each page comes with its first visit: who looks at logs loads no editor.
 const Archives = lazy(() => import("./pages/archives"));
+const Backups = lazy(() => import("./pages/backups"));
 const Contention = lazy(() => import("./pages/contention"));
 const Data = lazy(() => import("./pages/data/data"));
 const Files = lazy(() => import("./pages/files"));
@@ -42,6 +43,7 @@ function Pages() {
           <Route path="/schedules" component={Schedules} />
           <Route path="/files" component={Files} />
           <Route path="/archives" component={Archives} />
+          <Route path="/backups" component={Backups} />
           <Route path="/history" component={History} />
           <Route path="/settings" component={SettingsPage} />
           <Route>

@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "resume": "resume",
     "backup": "backup",
     "restore": "restore",
+    "upgrade": "upgrade",
     "admin-key": "admin_key",
     "nodes": "nodes",
     "promote": "promote",

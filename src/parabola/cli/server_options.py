@@ -733,7 +733,6 @@ def _rows() -> Iterator[ServerOption]:
         TEXT,
         "Where the server keeps backups of itself: a directory, or a URL such as s3://bucket/prefix.",
         unset="none are made",
-        in_dev=False,
     )
     yield row(
         "backup-times",
@@ -741,7 +740,6 @@ def _rows() -> Iterator[ServerOption]:
         BACKUPS,
         BACKUP_TIMES,
         "When it makes them: an hour of the day in UTC, such as 03:00, or an interval, such as 6h.",
-        in_dev=False,
     )
     yield row(
         "backup-days",
@@ -751,7 +749,6 @@ def _rows() -> Iterator[ServerOption]:
         "For so many days the last backup of each is kept, and any moment since the first can be restored.",
         1,
         10_000,
-        in_dev=False,
     )
     yield row(
         "backup-weeks",
@@ -761,7 +758,6 @@ def _rows() -> Iterator[ServerOption]:
         "For so many weeks the last backup of each is kept besides.",
         0,
         1_000,
-        in_dev=False,
     )
     yield row(
         "backup-without-log",
@@ -769,7 +765,6 @@ def _rows() -> Iterator[ServerOption]:
         BACKUPS,
         SWITCH,
         "Make backups at their times alone, and keep no log of what is committed in between.",
-        in_dev=False,
     )
 
     yield row(

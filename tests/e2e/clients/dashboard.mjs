@@ -20,6 +20,7 @@ const PAGES = [
   "schedules",
   "files",
   "archives",
+  "backups",
   "history",
   "settings",
 ];
@@ -275,6 +276,33 @@ await withBrowser(async (context) => {
   await page.getByText("150 documents were written.").waitFor();
   await row("append").filter({ hasText: "150 documents written" }).waitFor();
 
+  // Backups: the first one is there, with the log up to date; another is made and looked at, and a restore is told.
+  await open("backups");
+  const backups = page.getByRole("region", { name: "Table: Backups" }).getByRole("row");
+  await backups.nth(1).getByText("with the log").waitFor();
+  await page.getByText("up to date").waitFor();
+  await button("Back up now").click();
+  await backups.nth(2).waitFor();
+  await backups
+    .nth(1)
+    .getByRole("button", { name: /^Verify/ })
+    .click();
+  await backups
+    .nth(1)
+    .getByText(/^whole/)
+    .waitFor();
+  await page.getByText(/^parabola restore \/\S+\/kept --data restored$/).waitFor();
+  await page.getByLabel("As of").fill("2026-05-04T13:30:00");
+  await page.getByText(/\/kept --data restored --at 2026-05-0[345]T\d\d:\d\d:00Z --paused/).waitFor();
+  const answers = "**/api/parabola/backups";
+  await page.route(answers, (route) => route.fulfill({ json: { isConfigured: false, directory: "/srv/data" } }));
+  await page.getByText("parabola backup /backup/my-app --data /srv/data").waitFor();
+  if (SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}/backups_none.png` });
+  await page.unroute(answers);
+  await page.route(answers, (route) => route.fulfill({ status: 503, json: { message: "The server is busy." } }));
+  await page.getByRole("alert").filter({ hasText: "The server is busy." }).waitFor();
+  await page.unroute(answers);
+
   // Full scans: what reads them all to find a few, and the index that it lacks.
   await fetch(`${url}/api/query`, {
     method: "POST",
@@ -422,6 +450,9 @@ await withBrowser(async (context) => {
   for (const name of ["New log stream", "Edit Webhook", "Delete Webhook", "Secret"])
     assert.ok(await button(name).isDisabled(), name);
   receiver.close();
+  await open("backups");
+  await backups.nth(2).waitFor();
+  assert.ok(await button("Back up now").isDisabled());
 
   // Without a network: it is said, what was there stays, and comes back by itself; a page that begins then waits.
   await open("schedules");

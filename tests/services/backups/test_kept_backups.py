@@ -24,7 +24,7 @@ from parabola.services.backups.keeping import Keeping
 from parabola.services.backups.kept_backups import KeptBackups
 from parabola.services.backups.manifest import Manifest, Part
 from parabola.services.backups.moment import chosen_moment
-from parabola.services.backups.place import DirectoryPlace
+from parabola.services.backups.place import DirectoryPlace, shown_place
 from parabola.services.backups.restore import restore_backup
 from parabola.services.settings import ServiceSettings
 from parabola.services.sign_in.admin_keys import make_admin_key
@@ -203,6 +203,13 @@ async def test_a_server_that_makes_none_says_how(tmp_path: Path) -> None:
             assert answer == {"isConfigured": False, "directory": str(tmp_path / "data")}
             refused = await client.post("/api/parabola/backups/make")
             assert (refused.status, (await refused.json())["code"]) == (400, "NoBackupPlace")
+
+
+def test_places_are_shown_in_full_and_without_what_is_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    assert shown_place("kept") == "/kept"
+    assert shown_place("s3://key:secret@bucket/app") == "s3://key:…@bucket/app"
+    assert shown_place("file:///kept") == "file:///kept"
 
 
 def test_times() -> None:

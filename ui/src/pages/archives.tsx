@@ -1,6 +1,7 @@
 import { useQuery } from "convex/react";
 import { Download, Upload } from "lucide-react";
 import { type FormEvent, useState } from "react";
+import { Link } from "wouter";
 import { request, requestBlob } from "../deployment/requests";
 import { type ExportRow, type ImportRow, system } from "../deployment/system";
 import { Button } from "../parts/button";
@@ -14,7 +15,7 @@ import { useComponent } from "../shell/component";
 import { PageHead } from "../shell/shell";
 import { formatOf } from "./archive_format";
 
-/** All data out into one archive, and data in from files. Whole backups are made by the command line. */
+/** All data out into one archive, and data in from files. Whole backups have a page of their own. */
 export default function Archives() {
   return (
     <>
@@ -23,8 +24,11 @@ export default function Archives() {
         <Export />
         <Import />
         <p className="text-quiet">
-          An archive has documents and, if wanted, stored files. Functions, variables and schedules too are in what{" "}
-          <code className="font-mono">parabola backup</code> makes, while the server runs.
+          An archive has documents and, if wanted, stored files. Functions, variables and schedules too are in{" "}
+          <Link href="/backups" className="text-accent underline">
+            backups
+          </Link>
+          .
         </p>
       </div>
     </>

@@ -5,6 +5,7 @@ import {
   Database,
   FileText,
   FunctionSquare,
+  HardDriveDownload,
   History,
   LogOut,
   Menu,
@@ -36,6 +37,7 @@ export const PAGES = [
   { path: "/schedules", name: "Schedules", icon: CalendarClock },
   { path: "/files", name: "Files", icon: FileText },
   { path: "/archives", name: "Archives", icon: Archive },
+  { path: "/backups", name: "Backups", icon: HardDriveDownload },
   { path: "/history", name: "History", icon: History },
   { path: "/settings", name: "Settings", icon: Settings },
 ] as const;

@@ -128,7 +128,7 @@ class RevisionReader:
     def table_of(self, tablet: int) -> str | None:
         """The name of the table that a tablet belongs to; None for one that is no more."""
         if tablet not in self._tables:
-            rows = [orjson.loads(raw) for raw in self._rows(TABLES_TABLET)]
+            rows = [orjson.loads(raw) for raw in self.rows(TABLES_TABLET)]
             self._tables = {int(row["tablet"]): row["name"] for row in rows}
             self._tables.setdefault(tablet, "")
         return self._tables[tablet] or None
@@ -136,10 +136,24 @@ class RevisionReader:
     def rows_of(self, table: str) -> list[bytes]:
         """The JSON of the newest documents of all tables of this name."""
         self.table_of(0)
-        return [raw for tablet, name in self._tables.items() if name == table for raw in self._rows(tablet)]
+        return [raw for tablet, name in self._tables.items() if name == table for raw in self.rows(tablet)]
 
-    def _rows(self, tablet: int) -> list[bytes]:
+    def rows(self, tablet: int) -> list[bytes]:
+        """The JSON of the newest documents of a table."""
         return [raw for (raw,) in self._db.execute(sql.SELECT_LIVE_JSON, (tablet,))]
+
+    def properties(self) -> dict[str, bytes]:
+        """What the file says of itself."""
+        return dict(self._db.execute(sql.SELECT_PROPERTIES))
+
+    def newest_ts(self) -> int:
+        """The newest commit."""
+        row = self._db.execute(sql.SELECT_LAST_REVISION).fetchone()
+        return int(row[1]) if row else 0
+
+    def quick_check(self) -> str:
+        """`ok`, or what is wrong with the pages of the file."""
+        return str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])
 
     def close(self) -> None:
         """Lets the file go."""

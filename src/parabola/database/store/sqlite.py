@@ -73,7 +73,7 @@ from parabola.database.store.sqlite_vacuum import OldRows
 from parabola.database.store.table_sizes import TableSizes
 from parabola.database.store.write_ahead_log import WriteAheadLog
 
-__all__ = ["FILE_NAME", "SqlitePersistence"]
+__all__ = ["FILE_NAME", "LAYOUT_VERSION", "SqlitePersistence"]
 
 _log: Final = logging.getLogger(__name__)
 

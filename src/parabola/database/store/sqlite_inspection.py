@@ -21,7 +21,15 @@ from parabola.database.store.checksums import Damage, check_revision
 from parabola.database.store.high_mark import HighMark
 from parabola.database.store.persistence import KeyOf
 
-__all__ = ["Inspection", "check_end", "check_length", "check_newest", "check_pages", "damage_text"]
+__all__ = [
+    "CHECKED_BYTES",
+    "Inspection",
+    "check_end",
+    "check_length",
+    "check_newest",
+    "check_pages",
+    "damage_text",
+]
 
 CHECKED_BYTES: Final = 128 * 1024 * 1024
 """A file up to this length is checked page by page at a start: 60 ms for 50 MiB."""

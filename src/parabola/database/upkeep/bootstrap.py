@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
 
-__all__ = ["add_missing_system_tables", "first_commit", "load_registry"]
+__all__ = ["add_missing_system_tables", "first_commit", "load_registry", "missing_system_tables"]
 
 NS_PER_DAY: Final = 86_400_000_000_000
 
@@ -161,6 +161,14 @@ async def add_missing_system_tables(database: Database) -> None:
     await database.transact(create, source="upgrade")
     await database.wait_backfilled()
     await database.transact(enable, source="upgrade")
+
+
+def missing_system_tables(registry: Registry) -> tuple[str, ...]:
+    """What `add_missing_system_tables` would add, by name."""
+    return tuple(
+        each.table if each.index_name is None else f"{each.table}.{each.index_name}"
+        for each in _missing(registry)
+    )
 
 
 class _Missing(NamedTuple):

@@ -19,7 +19,7 @@ from parabola.services.backups.continuous import PIECE_SECONDS, ContinuousBackup
 from parabola.services.backups.keeping import Keeping, drop_old
 from parabola.services.backups.manifest import Manifest
 from parabola.services.backups.moment import chosen_backup, followed
-from parabola.services.backups.place import backup_place, without_secret
+from parabola.services.backups.place import backup_place, shown_place
 from parabola.services.backups.restore import verify_backup
 from parabola.services.observability.observations import Gauge
 from parabola.values.errors import Conflict, ParabolaError
@@ -255,7 +255,7 @@ class KeptBackups:
         log = self._log
         return {
             "isConfigured": True,
-            "place": without_secret(self._address),
+            "place": shown_place(self._address),
             "times": self._times.words,
             "nextDue": max(self._now(), self._next_due()) if self._is_keeper else None,
             "keep": {"days": self._keeping.days, "weeks": self._keeping.weeks},

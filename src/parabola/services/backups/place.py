@@ -20,6 +20,7 @@ __all__ = [
     "DirectoryPlace",
     "backup_place",
     "in_one_piece",
+    "shown_place",
     "whole_content",
     "without_secret",
 ]
@@ -220,6 +221,14 @@ def _unavailable(error: Exception) -> Overloaded:
         "credentials in the environment, and try again.",
         code="BackupPlaceUnavailable",
     )
+
+
+def shown_place(address: str) -> str:
+    """An address for people on any machine: a directory in full, a URL without the password in it."""
+    parts = urlsplit(address)
+    if not (parts.scheme and "://" in address):
+        return str(Path(address).absolute())
+    return without_secret(address)
 
 
 def without_secret(url: str) -> str:

@@ -18,7 +18,7 @@ from parabola.database.shared_log.log import FIRST_ID
 from parabola.database.shared_log.postgres.refusals import refusal
 from parabola.database.shared_log.postgres.session import Connection
 
-__all__ = ["PARTITION", "Tables"]
+__all__ = ["LAYOUT", "PARTITION", "Tables", "layout_in"]
 
 LAYOUT: Final = 2
 OLDEST_SERVER: Final = 130000
@@ -88,6 +88,10 @@ FROM pg_catalog.pg_inherits JOIN pg_catalog.pg_class AS child ON child.oid = inh
 WHERE inhparent = to_regclass($1)
 """
 
+SCHEMA: Final = "parabola"
+"""Where the tables are unless somebody says otherwise."""
+_LOOK_SECONDS: Final = 10.0
+
 LOCK: Final = 7_236_103_381
 """Of the sessions that make tables, so that two of them do not get into each other's way."""
 
@@ -122,10 +126,7 @@ class Tables:
         except asyncpg.PostgresError as error:
             raise refusal(error) from error
         if found != LAYOUT:
-            raise UnusableData(
-                f"The shared log was made by another version of Parabola (its layout is {found}, this one's "
-                f"{LAYOUT}). Use the version that made it."
-            )
+            raise UnusableData(_of_another_version(found))
 
     async def _layout(self, connection: Connection) -> int | None:
         settings = f"{self.schema}.settings"
@@ -161,3 +162,32 @@ class Tables:
     async def _partitions(self, connection: Connection) -> set[int]:
         rows = await connection.fetch(PARTITIONS, f"{self.schema}.log")
         return {row["number"] for row in rows}
+
+
+async def layout_in(address: str, schema: str = SCHEMA) -> int:
+    """The layout of the log at an address, which is only read. Raises `UnusableData` where there is none, or
+    one that this version cannot use.
+    """
+    tables = Tables(schema, PARTITION)
+    try:
+        connection = await asyncpg.connect(address, timeout=_LOOK_SECONDS, command_timeout=_LOOK_SECONDS)
+    except (asyncpg.PostgresError, OSError, ValueError, TimeoutError) as error:
+        raise refusal(error) from error
+    try:
+        found = await tables._layout(connection)
+    except asyncpg.PostgresError as error:
+        raise refusal(error) from error
+    finally:
+        await connection.close()
+    if found is None:
+        raise UnusableData("There is no shared log in this database. The first node makes one.")
+    if found != LAYOUT:
+        raise UnusableData(_of_another_version(found))
+    return found
+
+
+def _of_another_version(layout: int | None) -> str:
+    return (
+        f"The shared log was made by another version of Parabola (its layout is {layout}, this one's "
+        f"{LAYOUT}). Use the version that made it."
+    )

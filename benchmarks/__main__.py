@@ -15,6 +15,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks import rows
+from benchmarks.backups import backups
 from benchmarks.component_pushes import component_pushes
 from benchmarks.dashboard_open import dashboard_open
 from benchmarks.file_transfers import transfers
@@ -60,6 +61,7 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
             await dashboard_open(report, server, seconds)
             await observed(report, server, Path(folder), seconds)
             await live_searches(report, server)
+        await backups(report, Path(folder), seconds)
         await component_pushes(report, Path(folder))
         await memory_and_start(report, Path(folder), seconds, largest)
         for count in (1_000, 100_000, 1_000_000):

@@ -1,4 +1,4 @@
-"""Keep a data directory of this version for the upgrade tests: `python tools/keep_release.py`.
+"""Keep a data directory of this version, and backups of it, for tests: `python tools/keep_release.py`.
 
 What is in it is told by `EXPECTED`, and asked of every kept directory by `tests/test_upgrades.py`, for ever:
 change neither for directories that are there; add to both for those to come.
@@ -10,16 +10,26 @@ import asyncio
 import math
 import tarfile
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from parabola import __version__
 from parabola.backend import Backend, BackendConfig
+from parabola.functions.calls.arguments import EncodedArguments
+from parabola.functions.calls.calling import Call
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
+from parabola.services.backups.backup import FilesOf, make_backup
+from parabola.services.backups.continuous import ContinuousBackup
+from parabola.services.backups.manifest import FORMAT
+from parabola.services.backups.place import DirectoryPlace
 from parabola.services.deploys.push import Push
+from parabola.services.files.file_places import file_store
+from parabola.values.encoding import encode
 
 KEPT = Path(__file__).parents[1] / "tests" / "upgrades"
+BACKUPS = KEPT / "backups"
 
 CONFIG: dict[str, Any] = {"instance_name": "kept", "instance_secret": "5e" * 32}
 
@@ -85,20 +95,43 @@ async def fill(directory: Path) -> None:
         await backend.deploy(Push("python", modules))
         await backend.change_environment({"GREETING": "hello"})
         for n, value in enumerate(VALUES):
-            await backend.runner.mutation(
-                "notes:add", _encoded({"n": float(n), "value": value}), SYSTEM_IDENTITY
-            )
+            await _run(backend, "notes:add", {"n": float(n), "value": value})
         for name in ("change", "later"):
-            result = await backend.mutation(f"notes:{name}", {})
-            assert result.error is None, result.error
+            await _run(backend, f"notes:{name}", {})
     finally:
         await backend.close()
 
 
-def _encoded(value: Any) -> Any:
-    from parabola.values.encoding import encode
+async def back_up(directory: Path, places: Path) -> None:
+    """Fill a data directory, and keep it in `plain`, by a backup alone, and in `followed`, by one of when it
+    was empty and the log of all that came then.
+    """
+    followed = DirectoryPlace(places / "followed")
 
-    return encode(value)
+    async def follow() -> None:
+        backend = await Backend.open(BackendConfig(directory, **CONFIG))
+        try:
+            database = backend.database
+            log = ContinuousBackup(directory, followed, _files_in(directory), lambda: database.durable_ts)
+            await log.begin()
+            await log.step()
+            await log.close()
+        finally:
+            await backend.close()
+
+    await follow()
+    await fill(directory)
+    await follow()
+    await make_backup(directory, DirectoryPlace(places / "plain"), _files_in(directory))
+
+
+def _files_in(directory: Path) -> FilesOf:
+    return partial(file_store, None, directory / "files")
+
+
+async def _run(backend: Backend, name: str, args: dict[str, Any]) -> None:
+    result = await backend.mutation(Call.of_client(name, EncodedArguments(encode(args)), SYSTEM_IDENTITY))
+    assert result.error is None, result.error
 
 
 def main() -> None:
@@ -110,6 +143,18 @@ def main() -> None:
             for path in sorted(Path(directory).iterdir()):
                 if path.name != "parabola.lock":
                     tar.add(path, path.name)
+    print(f"kept {archive} ({archive.stat().st_size:,} bytes)")
+    keep_backups()
+
+
+def keep_backups() -> None:
+    """The same of backups."""
+    BACKUPS.mkdir(exist_ok=True)
+    archive = BACKUPS / f"{__version__}-format-{FORMAT}.tar.gz"
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(back_up(Path(directory) / "data", Path(directory) / "places"))
+        with tarfile.open(archive, "w:gz") as tar:
+            tar.add(Path(directory) / "places", ".")
     print(f"kept {archive} ({archive.stat().st_size:,} bytes)")
 
 

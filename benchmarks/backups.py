@@ -24,7 +24,7 @@ MB: Final = 1_000_000
 
 
 async def backups(report: Report, folder: Path, seconds: float, megabytes: int = 100) -> None:
-    """Rows of a server of its own: what writers feel of a backup and of the log, and how long a restore takes."""
+    """What writers of a server of its own feel of a backup and of the log, and how long a restore takes."""
     async with Server(folder / "backed-up") as server, connected(server.url, CLIENTS) as clients:
         await _fill(clients, megabytes)
         await _backup_under_load(report, server, clients, folder / "kept", seconds)

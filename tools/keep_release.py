@@ -112,7 +112,9 @@ async def back_up(directory: Path, places: Path) -> None:
         backend = await Backend.open(BackendConfig(directory, **CONFIG))
         try:
             database = backend.database
-            log = ContinuousBackup(directory, followed, _files_in(directory), lambda: database.durable_ts)
+            log = ContinuousBackup(
+                directory, followed, _files_in(directory), lambda: database.durable_ts, database.now_ts
+            )
             await log.begin()
             await log.step()
             await log.close()

@@ -165,6 +165,7 @@ def verify(
 async def _follow(data: Path, place: str, files: FilesOf, keeping: Keeping) -> None:
     """Keep the log of a data directory that another process serves, until this one is told to end."""
     import asyncio
+    import time
 
     from parabola.database.store.high_mark import HighMark
     from parabola.services.backups.continuous import PIECE_SECONDS, ContinuousBackup
@@ -173,7 +174,7 @@ async def _follow(data: Path, place: str, files: FilesOf, keeping: Keeping) -> N
     from parabola.services.backups.place import backup_place
 
     kept = backup_place(place)
-    log = ContinuousBackup(data, kept, files, lambda: HighMark(data).ts, say=console.print)
+    log = ContinuousBackup(data, kept, files, lambda: HighMark(data).ts, time.time_ns, say=console.print)
     try:
         await log.begin()
         if not keeping.is_all:

@@ -46,6 +46,9 @@ class BreakingPlace:
             raise Broken
         await self._place.delete(name)
 
+    async def clear(self) -> None:
+        await self._place.clear()
+
 
 async def until_it_works(run: Any, check: Any) -> int:
     """Let the place break at the first operation, at the second and so on, until none breaks."""

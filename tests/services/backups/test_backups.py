@@ -19,13 +19,15 @@ from client_calls import client_call
 from file_storage_driver import s3_settings
 from parabola.backend import Backend
 from parabola.database.database import Database
+from parabola.database.model.shown_rows import StoredFile
 from parabola.database.shared_log.memory_log import MemoryLog, MemoryLogServer
 from parabola.database.store.sqlite import SqlitePersistence
 from parabola.functions.deployed.deployment import Module
 from parabola.services.backups.backup import FilesOf, find_backups, make_backup
+from parabola.services.backups.continuous import ContinuousBackup
 from parabola.services.backups.keeping import Keeping, drop_old
 from parabola.services.backups.manifest import DATABASE, FILES, MANIFESTS, Manifest
-from parabola.services.backups.moment import Moment, chosen_backup
+from parabola.services.backups.moment import Moment, chosen_backup, chosen_moment
 from parabola.services.backups.place import BackupPlace, DirectoryPlace, backup_place
 from parabola.services.backups.restore import restore_backup, verify_backup
 from parabola.services.deploys.push import Push
@@ -215,6 +217,22 @@ async def test_dropping_that_breaks_off_harms_no_backup_that_is_left(tmp_path: P
     assert len(await place.names(FILES)) == 1
 
 
+async def test_what_a_killed_process_has_left_goes_after_a_day(tmp_path: Path) -> None:
+    data, place = tmp_path / "data", DirectoryPlace(tmp_path / "backups")
+    async with opened(data):
+        manifest = await keep(data, place)
+    folder = tmp_path / "backups" / MANIFESTS / "2020-01-01"
+    folder.mkdir()
+    old, new = folder / ".unfinished-old", folder / ".unfinished-new"
+    for file, age in ((old, 90_000), (new, 0)):
+        file.write_bytes(b"half")
+        os.utime(file, (time.time() - age, time.time() - age))
+    await drop_old(place, Keeping(1), datetime.now(UTC))
+    assert not old.exists()
+    assert new.exists()
+    await verify_backup(place, Moment(manifest))
+
+
 async def test_damage_anywhere_is_found_and_nothing_restored(tmp_path: Path) -> None:
     data = tmp_path / "data"
     place = DirectoryPlace(tmp_path / "backups")
@@ -359,7 +377,35 @@ async def go_through_object_stores(tmp_path: Path) -> None:
     backend = await Backend.open(config(restored))
     try:
         assert await content(backend, file) == b"in the store"
+        await follow_in_object_stores(backend, place, in_store, tmp_path)
         # It has a name of its own in the bucket: what it clears away is never the other's.
         assert not backend.files._store.new_key("x").startswith(manifest.files[0].key.split("/")[0])
     finally:
         await backend.close()
+
+
+async def follow_in_object_stores(
+    backend: Backend, place: BackupPlace, files: FilesOf, tmp_path: Path
+) -> None:
+    """The log goes there as well, with the files that come meanwhile."""
+    database = backend.database
+    log = ContinuousBackup(backend.directory, place, files, lambda: database.durable_ts, database.now_ts)
+    await log.begin()
+    file = await upload(backend, b"came later")
+    gone = await upload(backend, b"gone at once")
+    await backend.database.transact(lambda tx: tx.delete_system(gone), source="test")
+    await log.step()
+    await log.close()
+    moment = await chosen_moment(place, None)
+    assert moment.pieces
+    await verify_backup(place, moment, deep=True)
+    await restore_backup(place, moment, tmp_path / "followed", files)
+    restored = await Database.open(SqlitePersistence.open(tmp_path / "followed"))
+    try:
+        found = await restored.begin().get_system(file)
+        assert found is not None
+        key = StoredFile.of(found).key
+        store = files("")
+        assert b"".join([piece async for piece in await store.open(key)]) == b"came later"
+    finally:
+        await restored.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 from database.stores import collect, insert, opened, range_of
 from database.upkeep.test_backfill import begin_index, enable
 from parabola.database.database import Database
+from parabola.database.shared_log.memory_log import MemoryLog, MemoryLogServer
 from parabola.database.store import sqlite
+from parabola.database.store.sqlite import SqlitePersistence
 from parabola.services.backups.backup import FilesOf, find_backups, make_backup
 from parabola.services.backups.continuous import ContinuousBackup
 from parabola.services.backups.keeping import Keeping, drop_old
@@ -38,7 +41,7 @@ def files_in(directory: Path) -> FilesOf:
 
 def following(database: Database, data: Path, place: BackupPlace) -> ContinuousBackup:
     return ContinuousBackup(
-        data, place, files_in(data), lambda: database.durable_ts, hold=database.keep_history
+        data, place, files_in(data), lambda: database.durable_ts, database.now_ts, hold=database.keep_history
     )
 
 
@@ -325,7 +328,7 @@ async def test_where_the_history_is_gone_another_log_begins(tmp_path: Path) -> N
     clock = Clock()
     async with opened(data, clock=clock) as database:
         await insert(database, "notes", {"n": 0.0})
-        log = ContinuousBackup(data, place, files_in(data), lambda: database.durable_ts)
+        log = ContinuousBackup(data, place, files_in(data), lambda: database.durable_ts, database.now_ts)
         await log.begin()
         for number in range(3):
             tx = database.begin(writable=True)
@@ -400,3 +403,38 @@ async def test_a_newer_log_is_refused(tmp_path: Path) -> None:
     head = SegmentHead(format=99, after_ts=1, last_ts=2, previous="", revisions=0, next_id=0)
     with pytest.raises(ParabolaError, match="newer version"):
         read_segment(*make_segment("chain", head, []))
+
+
+async def test_a_node_of_several_keeps_the_log(tmp_path: Path) -> None:
+    server, place = MemoryLogServer(time.time_ns), DirectoryPlace(tmp_path / "backups")
+    (tmp_path / "node").mkdir()
+    first = await Database.open(SqlitePersistence.open(tmp_path / "node"), log=MemoryLog(server, "a"))
+    try:
+        await insert(first, "notes", {"n": 0.0})
+        await first.confirmed.flush()
+        log = following(first, tmp_path / "node", place)
+        await log.begin()
+        await insert(first, "others", {"n": 1.0})
+        await first.confirmed.flush()
+        await log.step()
+        await log.close()
+        state = await state_of(first)
+    finally:
+        await first.close()
+    # Another one goes on with it: what it has of the log is the same.
+    (tmp_path / "other").mkdir()
+    second = await Database.open(SqlitePersistence.open(tmp_path / "other"), log=MemoryLog(server, "b"))
+    try:
+        await second.confirmed.flush()
+        log = following(second, tmp_path / "other", place)
+        await log.begin()
+        await insert(second, "notes", {"n": 2.0})
+        await second.confirmed.flush()
+        await log.step()
+        await log.close()
+        newest = await state_of(second)
+    finally:
+        await second.close()
+    assert len({manifest.chain for manifest in await find_backups(place)}) == 1
+    assert len(newest["notes"]) == len(state["notes"]) + 1
+    assert await restored(place, None) == newest

@@ -138,6 +138,38 @@ async def test_a_log_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
         assert backups.attention()[0]["page"] == "/backups"
 
 
+async def test_the_log_goes_on_after_its_place_was_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_backups, "PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(kept_backups, "_LEAST_PAUSE", 0.01)
+    is_away = False
+    put = DirectoryPlace.put
+
+    async def put_unless_away(place: DirectoryPlace, name: str, content: Any) -> None:
+        if is_away:
+            raise Overloaded("The place is away.", code="BackupPlaceUnavailable")
+        await put(place, name, content)
+
+    monkeypatch.setattr(DirectoryPlace, "put", put_unless_away)
+    async with backed_up(tmp_path / "data", tmp_path / "backups") as (backend, backups):
+        await until(lambda: backups._log is not None and backups._log.chain)
+        is_away = True
+        await insert(backend, "notes", {"text": "meanwhile"})
+        await until(lambda: backups._log_failed)
+        assert backups.attention()[0]["text"] == "Backups are not kept: The place is away."
+        assert backups._lag() > 0
+        assert backend.database.kept_before(backend.durable_ts) < backend.durable_ts
+        is_away = False
+        await until(lambda: backups._log_failed is None and not backups._lag())
+        assert backups.attention() == []
+    place = DirectoryPlace(tmp_path / "backups")
+    assert len({manifest.chain for manifest in await find_backups(place)}) == 1
+    await restore_backup(place, await chosen_moment(place, None), tmp_path / "restored")
+    async with opened(tmp_path / "restored") as backend:
+        assert await values(backend, "notes") == [{"text": "meanwhile"}]
+
+
 async def test_what_is_set_is_shown(tmp_path: Path) -> None:
     async with backed_up(
         tmp_path / "data", tmp_path / "backups", backup_times="6h", backup_days=3, backup_weeks=0

@@ -48,6 +48,9 @@ PIECE_SECONDS: Final = 1.0
 PIECE_BYTES: Final = 1_000_000
 """A piece of the log is written after so long, or so many bytes of documents."""
 
+_SURE_NS: Final = 200_000_000_000
+"""Less than for how long dropped tables are kept (`Retention.indexes`)."""
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -60,12 +63,13 @@ class ContinuousBackup:
         place: BackupPlace,
         files: FilesOf,
         durable_ts: Callable[[], int],
+        now_ts: Callable[[], int],
         *,
-        hold: Callable[[int], AbstractContextManager[None]] = lambda ts: nullcontext(),
+        hold: Callable[[int], AbstractContextManager[None]] | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """`durable_ts` tells the newest commit that no crash can undo; `hold` keeps the history after one for
-        as long as the context lasts.
+        """`durable_ts` tells the newest commit that no crash can undo, `now_ts` what the clock shows; `hold`
+        keeps the history after a commit for as long as the context lasts.
         """
         self.reached_ts = 0
         """Everything up to this commit is in the place."""
@@ -78,6 +82,7 @@ class ContinuousBackup:
         self._place = place
         self._files = files
         self._durable_ts = durable_ts
+        self._now_ts = now_ts
         self._hold = hold
         self._held: AbstractContextManager[None] = nullcontext()
         self._say = say
@@ -119,7 +124,7 @@ class ContinuousBackup:
         if not is_ours:
             return False
         try:
-            await in_thread(reader.read, reached, reached, 1, NEXT_ID)
+            self._check_age(await in_thread(reader.read, reached, self._durable_ts(), 1, NEXT_ID))
         except HistoryGone:
             return False
         self.chain, self._previous = newest.chain, previous
@@ -153,6 +158,8 @@ class ContinuousBackup:
             reader = self._require_reader()
             try:
                 part = await in_thread(reader.read, self.reached_ts, durable_ts, PIECE_BYTES, NEXT_ID)
+                if self._hold is None:
+                    self._check_age(part)
             except HistoryGone:
                 _log.warning(
                     "the log of the backups was too far behind: what came after its end is not kept any "
@@ -166,6 +173,13 @@ class ContinuousBackup:
             any_written = True
         self.lag_seconds  # noqa: B018  (notes that nothing is behind)
         return any_written
+
+    def _check_age(self, part: ReadPart | None) -> None:
+        """Raises `HistoryGone` for commits that nobody has held, and that are so old that what they say of
+        tables which were dropped meanwhile may be gone.
+        """
+        if part is not None and self._now_ts() - part.revisions[0].ts > _SURE_NS:
+            raise HistoryGone
 
     async def _write(self, part: ReadPart) -> None:
         files, missing = await self._keep_files(part)
@@ -191,10 +205,17 @@ class ContinuousBackup:
 
     def _reach(self, ts: int) -> None:
         self.reached_ts = ts
-        held = self._hold(ts)
+        held = nullcontext() if self._hold is None else self._hold(ts)
         held.__enter__()
         self._held.__exit__(None, None, None)
         self._held = held
+
+    def let_history_go(self) -> None:
+        """Hold nothing more until the next piece is written: it is too much. Another chain may have to begin
+        then.
+        """
+        self._held.__exit__(None, None, None)
+        self._held = nullcontext()
 
     async def _keep_files(self, part: ReadPart) -> tuple[tuple[FilePart, ...], tuple[str, ...]]:
         """Copy the stored files that come with these commits, before these say that they are there."""
@@ -220,8 +241,7 @@ class ContinuousBackup:
 
     async def close(self) -> None:
         """Let the database go. What is not in the place by now, the next one puts there."""
-        self._held.__exit__(None, None, None)
-        self._held = nullcontext()
+        self.let_history_go()
         if self._reader is not None:
             await in_thread(self._reader.close)
             self._reader = None

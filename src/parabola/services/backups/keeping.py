@@ -83,6 +83,7 @@ async def drop_old(place: BackupPlace, keeping: Keeping, now: datetime) -> list[
     pieces = await _drop_log(place, logged)
     names, whole = await place.names(MANIFESTS), {manifest.name for manifest in kept}
     unfinished = {name.split("/")[1] for name in names} - whole
+    await place.clear()
     for name in names:
         if name.split("/")[1] in unfinished and name.split("/")[1] < kept[-1].name:
             await place.delete(name)

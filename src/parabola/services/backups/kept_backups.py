@@ -37,6 +37,8 @@ _RETRY_SECONDS: Final = 600.0
 _LEAST_PAUSE: Final = 5.0
 _MOST_PAUSE: Final = 60.0
 """After the log could not be kept; longer each time."""
+_HELD_SECONDS: Final = 24 * 3600.0
+"""For so long the history is held that a log lacks whose place cannot be reached."""
 _LATE_SECONDS: Final = 60.0
 """A log that is so far behind needs attention."""
 _LATE_SHARE: Final = 1.5
@@ -119,8 +121,9 @@ class KeptBackups:
                     pause = _LEAST_PAUSE
                 await self._rest(_LOOK_SECONDS)
             except (ParabolaError, OSError) as error:
-                self._log_failed = Failure(self._now(), str(error))
-                _log.error("backups: %s It is tried again.", error)
+                if self._log_failed is None:
+                    _log.error("backups: %s It is tried again.", error)
+                    self._log_failed = Failure(self._now(), str(error))
                 await self._let_go()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MOST_PAUSE)
@@ -140,24 +143,44 @@ class KeptBackups:
                 self._place,
                 self._files,
                 lambda: self._database.durable_ts,
+                self._database.now_ts,
                 hold=self._database.keep_history,
             )
             await self._log.begin()
             await self._list()
+        self._log_failed = None
         while True:
             if self._making is None and self._now() >= self._next_due():
                 self._begin_to_make()
             self._committed.clear()
             if self._log is not None:
-                async with self._dropping:
-                    await self._log.step()
-            self._log_failed = None
+                await self._step(self._log)
             if self._now() - looked >= _LOOK_SECONDS:
                 looked = self._now()
                 if not await self._database.members.is_keeper():
                     await self._let_go()
                     return
             await self._rest(_LOOK_SECONDS)
+
+    async def _step(self, log: ContinuousBackup) -> None:
+        """Put what is new into the log, however long its place does not take it: its history is held."""
+        pause = _LEAST_PAUSE
+        while True:
+            try:
+                if self._database.is_shared:  # a node has no need of its file, and lets it lag behind
+                    await self._database.confirmed.flush()
+                async with self._dropping:
+                    await log.step()
+                self._log_failed = None
+                return
+            except (ParabolaError, OSError) as error:
+                if self._log_failed is None:
+                    _log.error("the log of the backups: %s It is tried again.", error)
+                    self._log_failed = Failure(self._now(), str(error))
+                if log.lag_seconds > _HELD_SECONDS:
+                    log.let_history_go()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _MOST_PAUSE)
 
     async def _rest(self, seconds: float) -> None:
         """Until there is something for the log, and a moment longer, so that pieces are of many commits."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -15,6 +17,8 @@ from parabola.values.errors import NotFound
 
 __all__ = ["Moment", "chosen_backup", "chosen_moment", "followed", "in_words", "load_pieces"]
 
+_AT_A_TIME: Final = 8
+"""Pieces of the log that are read ahead, of a megabyte each."""
 _NS: Final = 1_000_000_000
 
 
@@ -125,12 +129,29 @@ async def load_pieces(place: BackupPlace, moment: Moment) -> AsyncIterator[Segme
     `BadRequest` (`BackupDamaged`).
     """
     previous = None if moment.before is None else moment.before.sha256
-    for name in moment.pieces:
-        segment = await load_segment(place, name)
+    async for segment in _loaded(place, moment.pieces):
+        name = segment.name
         if previous is not None and segment.head.previous != previous:
             raise damaged(name.path, "it does not go on from the piece of the log before it")
         previous = name.sha256
         yield segment
+
+
+async def _loaded(place: BackupPlace, names: Sequence[SegmentName]) -> AsyncIterator[Segment]:
+    """Each piece in its turn, while the next ones are on their way: a store takes its time for each."""
+    coming: deque[asyncio.Task[Segment]] = deque()
+    rest = iter(names)
+    try:
+        while True:
+            while len(coming) < _AT_A_TIME and (name := next(rest, None)) is not None:
+                coming.append(asyncio.ensure_future(load_segment(place, name)))
+            if not coming:
+                return
+            yield await coming.popleft()
+    finally:
+        for task in coming:
+            task.cancel()
+        await asyncio.gather(*coming, return_exceptions=True)
 
 
 def in_words(ts: int) -> str:

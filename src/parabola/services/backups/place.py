@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator
@@ -28,6 +29,7 @@ __all__ = [
 PIECE_BYTES: Final = 1024 * 1024
 _PART_BYTES: Final = 8 * 1024 * 1024
 _UNFINISHED: Final = ".unfinished-"
+_LEFT_SECONDS: Final = 24 * 3600.0
 
 
 class BackupPlace(Protocol):
@@ -44,6 +46,9 @@ class BackupPlace(Protocol):
 
     async def delete(self, name: str) -> None:
         """Keep it no more; nothing happens where it is not there."""
+
+    async def clear(self) -> None:
+        """Remove what was left long ago by those who were killed while they put something here."""
 
 
 def backup_place(address: str) -> BackupPlace:
@@ -110,7 +115,24 @@ class DirectoryPlace:
 
     async def delete(self, name: str) -> None:
         """See `BackupPlace`."""
-        await in_thread((self._directory / name).unlink, missing_ok=True)
+        await in_thread(self._delete, self._directory / name)
+
+    def _delete(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # others are in the folder
+            path.parent.rmdir()
+
+    async def clear(self) -> None:
+        """See `BackupPlace`."""
+        await in_thread(self._clear)
+
+    def _clear(self) -> None:
+        left = list(self._directory.rglob(f"{_UNFINISHED}*"))
+        # By the clock of the file system, which may not be that of this machine.
+        newest = max((path.stat().st_mtime for path in self._directory.rglob("*")), default=0.0)
+        for path in left:
+            if path.stat().st_mtime < newest - _LEFT_SECONDS:
+                self._delete(path)
 
 
 class _ObjectPlace:
@@ -184,6 +206,11 @@ class _ObjectPlace:
         except Exception as error:
             raise _unavailable(error) from error
         return sorted(names)
+
+    async def clear(self) -> None:
+        """Nothing is seen there before it is whole; a rule of the bucket removes parts of uploads that were cut
+        off.
+        """
 
     async def delete(self, name: str) -> None:
         """See `BackupPlace`."""

@@ -44,6 +44,27 @@ export const ask = action({
   handler: async (_ctx, { url }) => { await fetch(`${url}/from-node`, { method: "POST", body: "x" }); },
 });
 """
+PYTHON = """
+from urllib.request import Request, urlopen
+from parabola import action, mutation, query, trace_headers
+
+@action
+def ask(ctx, url: str) -> None:
+    urlopen(Request(f"{url}/from-python", headers=trace_headers()))
+    ctx.run_mutation("traced:write", {})
+
+@mutation
+def write(ctx) -> None:
+    ctx.db.insert("notes", {})
+    ctx.run_query("traced:read", {})
+    ctx.scheduler.run_after(0, "traced:later", {})
+
+@query
+def read(ctx) -> None: ...
+
+@mutation
+def later(ctx) -> None: ...
+"""
 HTTP = """
 import { httpRouter } from "convex/server";
 import { httpAction } from "./_generated/server";
@@ -130,3 +151,27 @@ def test_a_request_to_an_http_action_is_a_span_of_its_route(
     assert (attributes["http.request.method"], attributes["http.route"]) == ("POST", "/hook")
     assert attributes["http.response.status_code"] == 202
     assert span.parent_span_id.hex() == PARENT
+
+
+def test_python_functions_in_processes_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "convex").mkdir()
+    (tmp_path / "convex" / "traced.py").write_text(PYTHON)
+    with collecting() as collector:
+        server = ServerProcess(tmp_path, "dev", "--port", "0", "--site-port", "0", "--otel").start(
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="50"
+        )
+        try:
+            ask(f"{server.url}/api/action", {"path": "traced:ask", "args": {"url": collector.url}})
+            names = {"traced:ask", "traced:write", "traced:read", "traced:later"}
+            collector.until(lambda: names <= {span.name for span in collector.spans})
+        finally:
+            server.close()
+        asked = headers_of(collector, "/from-python")
+        spans = {name: collector.span(name) for name in names}
+        assert asked["traceparent"] == f"00-{TRACE}-{spans['traced:ask'].span_id.hex()}-01"
+        assert spans["traced:write"].parent_span_id == spans["traced:ask"].span_id
+        assert spans["traced:read"].parent_span_id == spans["traced:write"].span_id
+        later = spans["traced:later"]
+        assert later.trace_id.hex() != TRACE
+        [link] = later.links
+        assert (link.trace_id.hex(), link.span_id) == (TRACE, spans["traced:read"].parent_span_id)

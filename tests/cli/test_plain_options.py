@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from parabola.cli.option_kinds import FILE, FOLDER, SIZE, SWITCH, TEXT
+from parabola.cli.option_kinds import BACKUP_TIMES, FILE, FOLDER, SIZE, SWITCH, TEXT
 from parabola.cli.plain_options import plain_options
 from parabola.cli.server_command import server_command
 from parabola.cli.server_options import OPTIONS, ServerOption
@@ -28,6 +28,8 @@ def value_of(option: ServerOption, number: int) -> str:
         return option.kind.choices[number % len(option.kind.choices)]
     if option.kind in (TEXT, FILE, FOLDER):
         return f"value {number}"
+    if option.kind is BACKUP_TIMES:
+        return f"0{number}:00"
     least = int(option.least or 0) + (option.least is not None and option.least % 1 > 0)
     step = 2**20 if option.kind is SIZE else 1
     return str(

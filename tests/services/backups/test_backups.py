@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -30,6 +33,7 @@ from parabola.services.backups.manifest import DATABASE, FILES, MANIFESTS, Manif
 from parabola.services.backups.moment import Moment, chosen_backup, chosen_moment
 from parabola.services.backups.place import BackupPlace, DirectoryPlace, backup_place
 from parabola.services.backups.restore import restore_backup, verify_backup
+from parabola.services.backups.scratch import Scratch
 from parabola.services.deploys.push import Push
 from parabola.services.files.file_places import file_store
 from parabola.values.errors import BadRequest, NotFound, ParabolaError
@@ -233,6 +237,36 @@ async def test_what_a_killed_process_has_left_goes_after_a_day(tmp_path: Path) -
     await verify_backup(place, Moment(manifest))
 
 
+def test_what_is_being_made_is_removed_by_the_next_one_where_a_process_was_killed(
+    tmp_path: Path,
+) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from parabola.services.backups.scratch import Scratch; "
+        "made = Scratch(Path(sys.argv[1]), '.x-'); (made.path / 'half').write_text('half'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    (left,) = tmp_path.iterdir()
+    running = Scratch(tmp_path, ".x-")
+    assert not left.exists()
+    another = Scratch(tmp_path, ".x-")
+    assert running.path.exists(), "it still runs"
+    running.remove()
+    another.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_full_disk_is_said_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    async with opened(tmp_path / "data"):
+        usage = shutil.disk_usage(tmp_path)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+        with pytest.raises(BadRequest, match=r"where 1000 B are free|name a directory on another disk"):
+            await keep(tmp_path / "data", DirectoryPlace(tmp_path / "backups"))
+        monkeypatch.undo()
+        await keep(tmp_path / "data", DirectoryPlace(tmp_path / "backups"))
+    assert not [path for path in (tmp_path / "data").iterdir() if path.name.startswith(".parabola-backup")]
+
+
 async def test_damage_anywhere_is_found_and_nothing_restored(tmp_path: Path) -> None:
     data = tmp_path / "data"
     place = DirectoryPlace(tmp_path / "backups")
@@ -269,8 +303,6 @@ async def test_damage_anywhere_is_found_and_nothing_restored(tmp_path: Path) -> 
         else:
             # A changed name or time of the backup is no harm to what it holds.
             assert name == manifest.manifest_name
-            import shutil
-
             shutil.rmtree(target)
 
     await asyncio.to_thread(damage)

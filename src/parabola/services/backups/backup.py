@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Final
 
 from parabola._version import __version__
 from parabola.database.store.sqlite import FILE_NAME
-from parabola.services.backups.copied_database import CopiedDatabase, copy_database, look_into
+from parabola.services.backups.copied_database import CopiedDatabase, copy_database, look_into, no_database
 from parabola.services.backups.manifest import (
     DATABASE,
     FILES,
@@ -24,6 +22,7 @@ from parabola.services.backups.manifest import (
 )
 from parabola.services.backups.packing import Digest, pack
 from parabola.services.backups.place import BackupPlace, in_one_piece, whole_content
+from parabola.services.backups.scratch import Scratch, roomy_directory
 from parabola.services.files.file_store import FileStore
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
@@ -76,7 +75,8 @@ async def _make(
 ) -> Manifest:
     now = datetime.now(UTC)
     name = f"{now:%Y-%m-%dT%H-%M-%S}-{now.microsecond:06}Z-{secrets.token_hex(2)}"  # in the order of time
-    scratch = Path(await in_thread(tempfile.mkdtemp, prefix="parabola-backup-"))
+    made = await in_thread(_scratch, directory)
+    scratch = made.path
     try:
         copy = scratch / FILE_NAME
         await in_thread(copy_database, directory, copy)
@@ -99,7 +99,15 @@ async def _make(
         await place.put(manifest.manifest_name, in_one_piece(manifest.to_json()))
         return manifest
     finally:
-        await in_thread(shutil.rmtree, scratch, ignore_errors=True)
+        await in_thread(made.remove)
+
+
+def _scratch(directory: Path) -> Scratch:
+    """Where the database is copied to first: packing takes its time, and writers are not to wait for it."""
+    file = directory / FILE_NAME
+    if not file.is_file():
+        raise no_database(directory)
+    return Scratch(roomy_directory(directory, file.stat().st_size), ".parabola-backup-")
 
 
 async def _keep_files(

@@ -208,9 +208,7 @@ class _ObjectPlace:
         return sorted(names)
 
     async def clear(self) -> None:
-        """Nothing is seen there before it is whole; a rule of the bucket removes parts of uploads that were cut
-        off.
-        """
+        """Nothing is seen there before it is whole; a rule of the bucket removes parts of cut uploads."""
 
     async def delete(self, name: str) -> None:
         """See `BackupPlace`."""

@@ -23,6 +23,7 @@ from parabola.services.backups.manifest import FILES, FilePart
 from parabola.services.backups.moment import Moment, load_pieces
 from parabola.services.backups.packing import Digest, damaged, unpack
 from parabola.services.backups.place import BackupPlace
+from parabola.services.backups.scratch import Scratch
 from parabola.services.files.durable_files import sync_directory
 from parabola.services.files.file_directory import FileDirectory
 from parabola.services.files.file_owner import FILE_OWNER, FileOwnerRow
@@ -63,9 +64,8 @@ async def restore_backup(
     await in_thread(_check_empty, directory)
     _check_store(moment.manifest.files, files)
     await in_thread(directory.parent.mkdir, parents=True, exist_ok=True)
-    made = Path(
-        await in_thread(tempfile.mkdtemp, prefix=f".{directory.name}.restoring-", dir=directory.parent)
-    )
+    scratch = await in_thread(Scratch, directory.parent, f".{directory.name}.restoring-")
+    made = scratch.path
     try:
         owner = secrets.token_hex(32)
         restored = await _restore_database(place, moment, made, owner=owner, paused=paused)
@@ -80,10 +80,10 @@ async def restore_backup(
                 await _restore_file(place, part, store)
         if restored.files:
             say(f"restored {len(restored.files) - len(missing):,} stored files")
-        await in_thread(_take_name, made, directory)
+        await in_thread(_take_name, scratch, directory)
         return Restored(restored.newest_ts, restored.documents, len(restored.files), tuple(missing))
     finally:
-        await in_thread(shutil.rmtree, made, ignore_errors=True)
+        await in_thread(scratch.remove)
 
 
 async def verify_backup(place: BackupPlace, moment: Moment, *, deep: bool = False) -> None:
@@ -228,9 +228,10 @@ def _check_empty(directory: Path) -> None:
         )
 
 
-def _take_name(made: Path, directory: Path) -> None:
+def _take_name(made: Scratch, directory: Path) -> None:
     """The last step: from here on the directory is a whole one."""
+    made.give_up_lock()
     if directory.exists():
         directory.rmdir()
-    os.replace(made, directory)
+    os.replace(made.path, directory)
     sync_directory(directory.parent)

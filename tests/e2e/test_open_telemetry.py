@@ -17,7 +17,7 @@ from services.observability.collector import Collector, collecting, values
 pytestmark = pytest.mark.e2e
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-HEADERS = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=1"}
+OTHER_TRACE = "a" * 32
 TRACED = """
 import { action, mutation, query } from "./_generated/server";
 import { api } from "./_generated/api";
@@ -102,16 +102,21 @@ def project(
     server.close()
 
 
-def ask(url: str, body: Any) -> None:
+def ask(url: str, body: Any, trace_id: str = TRACE) -> None:
     data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", **HEADERS}
+    trace = {"traceparent": f"00-{trace_id}-{PARENT}-01", "tracestate": "vendor=1"}
+    headers = {"Content-Type": "application/json", **trace}
     with urllib.request.urlopen(urllib.request.Request(url, data, headers)) as answer:
         assert answer.status < 300, answer.read()
 
 
 def headers_of(collector: Collector, path: str) -> dict[str, str]:
-    collector.until(lambda: any(each == path for each, _ in collector.asked))
-    return next(headers for each, headers in collector.asked if each == path)
+    collector.until(
+        lambda: any(each == path and TRACE in headers["traceparent"] for each, headers in collector.asked)
+    )
+    return next(
+        headers for each, headers in collector.asked if each == path and TRACE in headers["traceparent"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,21 +127,27 @@ def test_a_trace_goes_through_an_action_to_what_it_asks(
 ) -> None:
     ask(f"{project.server.url}/api/action", {"path": function, "args": {"url": collector.url}})
     asked = headers_of(collector, path)
-    collector.until(lambda: any(span.name == function for span in collector.spans))
-    span = collector.span(function)
-    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
+    collector.until(
+        lambda: any(span.name == function and span.trace_id.hex() == TRACE for span in collector.spans)
+    )
+    span = collector.span(function, TRACE)
+    assert span.parent_span_id.hex() == PARENT
     assert asked["traceparent"] == f"00-{TRACE}-{span.span_id.hex()}-01"
     assert asked["tracestate"] == "vendor=1"
 
 
 def test_what_an_action_calls_is_below_it(project: ConvexProject, collector: Collector) -> None:
-    collector.until(lambda: {"traced:write", "traced:read"} <= {span.name for span in collector.spans})
-    action, write, read = (collector.span(f"traced:{name}") for name in ("ask", "write", "read"))
-    assert {span.trace_id.hex() for span in (write, read)} == {TRACE}
+    url = f"{project.server.url}/api/action"
+    ask(url, {"path": "traced:ask", "args": {"url": collector.url}}, OTHER_TRACE)
+    names = {f"traced:{name}" for name in ("ask", "write", "read")}
+    collector.until(
+        lambda: names <= {span.name for span in collector.spans if span.trace_id.hex() == OTHER_TRACE}
+    )
+    action, write, read = (collector.span(f"traced:{name}", OTHER_TRACE) for name in ("ask", "write", "read"))
     assert (write.parent_span_id, read.parent_span_id) == (action.span_id, write.span_id)
-    collector.until(lambda: any(record.body.string_value == "'reading'" for record in collector.records))
-    [line] = [record for record in collector.records if record.body.string_value == "'reading'"]
-    assert (line.severity_text, line.trace_id.hex()) == ("WARN", TRACE)
+    collector.until(lambda: any(record.trace_id.hex() == OTHER_TRACE for record in collector.records))
+    [line] = [record for record in collector.records if record.trace_id.hex() == OTHER_TRACE]
+    assert (line.severity_text, line.body.string_value) == ("WARN", "'reading'")
 
 
 def test_a_request_to_an_http_action_is_a_span_of_its_route(

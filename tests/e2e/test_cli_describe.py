@@ -37,6 +37,15 @@ def test_the_specification_is_written_to_a_file(messages: ConvexProject) -> None
     file.unlink()
 
 
+def test_the_official_command_opens_no_dashboard_for_a_deployment_of_ones_own(
+    messages: ConvexProject,
+) -> None:
+    """It asks nobody, so that no server could have it open one: `parabola dashboard` does."""
+    done = messages.ok("dashboard", "--no-open")
+    assert "is not supported for self-hosted deployments" in " ".join(done.screen.split())
+    assert done.output.strip() == ""
+
+
 def test_the_network_is_fine(messages: ConvexProject) -> None:
     done = messages.ok("network-test")
     assert "Network test passed" in done.screen

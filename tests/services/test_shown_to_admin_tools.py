@@ -19,7 +19,7 @@ from parabola.server.app import create_app
 from parabola.services.deploys.push import Push
 from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.values.encoding import Int64, loads
-from services.archive_driver import insert, opened, push_schema
+from services.archive_driver import documents, insert, opened, push_schema
 
 PAGE: dict[str, Any] = {"cursor": None, "numItems": 10.0}
 WORK = """
@@ -106,7 +106,7 @@ async def test_removed_files_are_a_line_of_history(backend: Backend) -> None:
     assert await asked(backend, "fileStorageV2:numFiles") == 0.0
     newest, oldest = await events(backend)
     assert (newest["action"], newest["author"]) == ("delete_files", "ann")
-    assert newest["metadata"] == {"component": None, "storage_ids": ids[1:]}
+    assert newest["metadata"] == {"component": None, "component_id": None, "storage_ids": ids[1:]}
     assert oldest["metadata"]["storage_ids"] == ids[:1]
 
 
@@ -162,7 +162,14 @@ async def test_history_is_found_by_time_and_action(backend: Backend) -> None:
         "push_config_with_components",
     ]
     (added,) = await events(backend, actions=["add_documents"])
-    assert added["metadata"] == {"component": None, "table": "notes", "count": 1.0}
+    (document,) = await documents(backend, "notes")
+    assert added["metadata"] == {
+        "component": None,
+        "component_id": None,
+        "table": "notes",
+        "count": 1.0,
+        "document_ids": [document["_id"]],
+    }
     (push,) = await events(backend, actions=["push_config", "push_config_with_components"])
     assert push == await asked(backend, "deploymentEvents:lastPushEvent")
     (difference,) = push["metadata"]["component_diffs"]
@@ -187,9 +194,11 @@ async def test_each_edit_by_hand_is_a_line_of_history(backend: Backend) -> None:
     assert told == [
         ("clear_table", "ann"),
         ("delete_documents", "ann"),
-        ("replace_document", "ann"),
-        ("patch_documents", "ann"),
+        ("update_documents", "ann"),
+        ("update_documents", "ann"),
     ]
+    for event in await events(backend, actions=["update_documents", "delete_documents"]):
+        assert (event["metadata"]["table"], event["metadata"]["document_ids"]) == ("notes", [id])
 
 
 async def test_a_change_by_an_endpoint_has_the_name_of_its_key(backend: Backend) -> None:

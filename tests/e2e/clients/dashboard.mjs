@@ -408,7 +408,7 @@ await withBrowser(async (context) => {
     "Variable added",
     "Delete files",
     "Delete documents",
-    "Replace document",
+    "Update documents",
     "Add documents",
     "Push",
   ]) {

@@ -165,3 +165,18 @@ async def test_live_lists_follow_a_push(tmp_path: Path) -> None:
         assert (await engine.now(live)).value_json == b"[]"
         await deploy_module(tool)
         assert b"dir/a.py" in (await engine.now(live)).value_json
+
+
+async def test_cron_jobs_are_where_admin_tools_look_for_them(tmp_path: Path) -> None:
+    async with admin_tool(tmp_path) as tool:
+        spec = {"udfPath": "a:list", "udfArgs": [91, 93], "cronSchedule": {"type": "interval", "seconds": 5}}
+        crons = [{"identifier": "often", "spec": spec}]
+        analyzed = {"functions": [], "httpRoutes": None, "cronSpecs": crons, "sourceMapped": None}
+        module = Module("crons.py", "python", "", analyzed=convert(analyzed, AnalyzedModule))
+        base = tool.engine.runner.active.deployment
+        deployment = replace(base, modules={**base.modules, module.path: module})
+        hosts = await tool.engine.activation.prepare(deployment)
+        await tool.engine.activation.activate(deployment, hosts)
+        ((path, shown),) = await tool.read("frontend/modules:list")
+        assert path == "crons.js"
+        assert [name for name, _ in shown["cronSpecs"]] == ["often"]

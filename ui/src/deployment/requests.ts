@@ -12,6 +12,32 @@ export async function requestBlob(key: string, path: string): Promise<Blob> {
   return (await answered(await fetch(path, withKey(key, {})))).blob();
 }
 
+/**
+ * As `request`, for a file that may be large: `onSent` is told how much of it has left, of one. Only this old way of asking
+ * tells that.
+ */
+export function upload<Answer>(
+  key: string,
+  path: string,
+  file: Blob,
+  onSent: (share: number) => void,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asking = new XMLHttpRequest();
+    asking.open("POST", path);
+    asking.setRequestHeader("Authorization", `Convex ${key}`);
+    asking.upload.onprogress = ({ loaded, total }) => onSent(total === 0 ? 1 : loaded / total);
+    asking.onerror = () => reject(new Error("The server does not answer. Nothing was imported, or all of it was."));
+    asking.onload = () => {
+      const answer = new Response(asking.responseText, { status: asking.status });
+      answered(answer)
+        .then((good) => good.json() as Promise<Answer>)
+        .then(resolve, reject);
+    };
+    asking.send(file);
+  });
+}
+
 /** The answer, if it is a good one. Throws an error with what the server says otherwise. */
 export async function answered(answer: Response): Promise<Response> {
   if (answer.ok) return answer;

@@ -2,7 +2,7 @@ import { useQuery } from "convex/react";
 import { Download, Upload } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { Link } from "wouter";
-import { request, requestBlob } from "../deployment/requests";
+import { request, requestBlob, upload } from "../deployment/requests";
 import { type ExportRow, type ImportRow, system } from "../deployment/system";
 import { Button } from "../parts/button";
 import { Confirm } from "../parts/dialog";
@@ -105,6 +105,7 @@ function Import() {
   const [mode, setMode] = useState<string>("append");
   const [isAsking, setIsAsking] = useState(false);
   const [written, setWritten] = useState<number | null>(null);
+  const [sent, setSent] = useState(0);
   const { isRunning, problem, run } = useEdit();
   const format = file === null ? null : formatOf(file.name);
   const isArchive = format === "zip";
@@ -115,8 +116,8 @@ function Import() {
       const query = new URLSearchParams({ format: format!, mode });
       if (!isArchive) query.set("tableName", table.trim());
       if (component?.path) query.set("componentPath", component.path);
-      const init = { method: "POST", body: file! };
-      const told = await request<{ numWritten: number }>(key, `/api/import?${query}`, init);
+      setSent(0);
+      const told = await upload<{ numWritten: number }>(key, `/api/import?${query}`, file!, setSent);
       setWritten(told.numWritten);
       setFile(null);
     });
@@ -176,6 +177,16 @@ function Import() {
           <Upload size={16} aria-hidden /> {isRunning ? "Importing…" : "Import"}
         </Button>
       </form>
+      {isRunning && (
+        <div role="status" className="flex flex-col gap-1">
+          <progress className="h-2 w-full max-w-xl accent-(--accent)" aria-label="Sent" max={1} value={sent} />
+          <p className="text-quiet">
+            {sent < 1
+              ? `${Math.floor(sent * 100)} % of the file is sent.`
+              : "The file is there; its documents are being written. They appear all at once."}
+          </p>
+        </div>
+      )}
       {file !== null && format === null && (
         <Problem>What a file is, its name must say: .csv, .jsonl, .json or .zip.</Problem>
       )}

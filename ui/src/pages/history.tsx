@@ -16,6 +16,8 @@ const NAMES: Record<string, string> = {
   update_environment_variable: "Variable changed",
   delete_environment_variable: "Variable removed",
   request_export: "Export",
+  update_documents: "Update documents",
+  cancel_scheduled_function: "Cancel a scheduled function",
   snapshot_import: "Import",
 };
 

@@ -253,13 +253,18 @@ function argumentsText(bytes: ArrayBuffer | null): string {
 
 const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
+function intervalText(seconds: number): string {
+  if (seconds % 3600 === 0) return `${seconds / 3600} h`;
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+}
+
 /** A schedule as a person says it; its times are those of UTC. */
 export function scheduleText(schedule: Record<string, Value>): string {
   const two = (name: string) => String(Number(schedule[name] ?? 0)).padStart(2, "0");
   const time = () => `${two("hourUTC")}:${two("minuteUTC")} UTC`;
   switch (schedule.type) {
     case "interval":
-      return `every ${Number(schedule.seconds)} s`;
+      return `every ${intervalText(Number(schedule.seconds))}`;
     case "hourly":
       return `each hour at :${two("minuteUTC")}`;
     case "daily":

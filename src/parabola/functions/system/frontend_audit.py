@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
-from parabola.database.model.documents import Document
 from parabola.functions.deployed.deployment_events import DEPLOYMENT_EVENTS
 from parabola.functions.outcomes.audit_lines import AUDIT_LINES, AuditRow
 from parabola.functions.system.arguments import (
@@ -16,13 +14,10 @@ from parabola.functions.system.arguments import (
     page_options,
 )
 from parabola.functions.system.registry import SystemContext, system_function
+from parabola.functions.system.shown_events import PUSH, shown_event, stored_actions
 from parabola.values.validators.builder import v
 
 __all__: list[str] = []
-
-_PUSH: Final = "push"
-_SHOWN_PUSH: Final = "push_config_with_components"
-"""What admin tools call a push."""
 
 _FILTERS: Final = v.object(
     {
@@ -63,7 +58,9 @@ async def deployment_events(ctx: SystemContext, args: dict[str, Any]) -> Any:
     operators = []
     actions = filters.get("actions")
     if actions is not None:
-        operators.append({"filter": _any_of("action", [_stored_action(each) for each in actions])})
+        operators.append(
+            {"filter": _any_of("action", [stored for each in actions for stored in stored_actions(each)])}
+        )
     members = filters.get("authorMemberIds")
     if members is not None:
         operators.append({"filter": _any_of("member_id", members)})
@@ -77,7 +74,7 @@ async def deployment_events(ctx: SystemContext, args: dict[str, Any]) -> Any:
         cursor_codec=ctx.around.cursors,
         **page_options(args["paginationOpts"]),
     )
-    return {**page_answer(page), "page": [_shown(row) for row in page.page]}
+    return {**page_answer(page), "page": [shown_event(row) for row in page.page]}
 
 
 @system_function(
@@ -90,56 +87,17 @@ async def deployment_events_from(ctx: SystemContext, args: dict[str, Any]) -> An
         "source": created_between(DEPLOYMENT_EVENTS, args["fromTimestamp"], None, "asc"),
         "operators": [],
     }
-    return [_shown(row) for row in await ctx.transaction.query_system(query).collect()]
+    return [shown_event(row) for row in await ctx.transaction.query_system(query).collect()]
 
 
 @system_function("_system/frontend/deploymentEvents:lastPushEvent", args=v.object({"componentId": COMPONENT}))
 async def last_push(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """The newest push, or null."""
-    operators = [{"filter": _any_of("action", [_PUSH])}, {"limit": 1}]
+    operators = [{"filter": _any_of("action", [PUSH])}, {"limit": 1}]
     query = {"source": created_between(DEPLOYMENT_EVENTS, None, None, "desc"), "operators": operators}
     rows = await ctx.transaction.query_system(query).collect()
-    return _shown(rows[0]) if rows else None
+    return shown_event(rows[0]) if rows else None
 
 
 def _any_of(field: str, values: list[Any]) -> dict[str, Any]:
     return {"$or": [{"$eq": [{"$field": field}, {"$literal": value}]} for value in values]}
-
-
-def _stored_action(action: str) -> str:
-    return _PUSH if action in (_SHOWN_PUSH, "push_config") else action
-
-
-def _shown(row: Document) -> dict[str, Any]:
-    """An event as admin tools read it: a push says what changed in each component."""
-    event = {"member_id": None, **row.value}
-    if event["action"] == _PUSH:
-        event |= {"action": _SHOWN_PUSH, "metadata": _shown_push(event["metadata"])}
-    return event
-
-
-def _shown_push(stored: Mapping[str, Any]) -> dict[str, Any]:
-    modules, indexes = stored["modules"], stored["indexes"]
-    difference = {
-        "diffType": {"type": "modify"},
-        "indexDiff": {
-            "added_indexes": [_named(name) for name in indexes["added"]],
-            "removed_indexes": [_named(name) for name in indexes["removed"]],
-        },
-        "udfConfigDiff": None,
-        "moduleDiff": {
-            "added": [*modules["added"], *modules["changed"]],
-            "removed": [*modules["removed"], *modules["changed"]],
-        },
-        "schemaDiff": None,
-    }
-    return {
-        "message": stored.get("message"),
-        "modules": dict(modules),
-        "schemaChanged": stored.get("schemaChanged"),
-        "component_diffs": [{"component_path": None, "component_diff": difference}],
-    }
-
-
-def _named(index: str) -> dict[str, Any]:
-    return {"name": index, "type": "database", "fields": []}

@@ -143,10 +143,15 @@ async def arguments_validator(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
 def _modules(definition: Definition) -> list[Any]:
     return [
-        [path, _definition(module, module.analyzed, definition.schema)]
+        [_shown_path(path, module.analyzed), _definition(module, module.analyzed, definition.schema)]
         for path, module in sorted(definition.modules.items())
         if module.analyzed is not None
     ]
+
+
+def _shown_path(path: str, analyzed: AnalyzedModule) -> str:
+    """Where a module is, as admin tools know it: they look for cron jobs in `crons.js` and stop at others."""
+    return "crons.js" if analyzed.cron_specs else path
 
 
 def _definition(module: Module, analyzed: AnalyzedModule, schema: Schema | None) -> dict[str, Any]:

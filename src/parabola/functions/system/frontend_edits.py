@@ -11,12 +11,15 @@ from typing import Any, Final
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.errors import ConvexError, UserError
+from parabola.values.ids import decode_id
 from parabola.values.placeholders import UNDEFINED
 from parabola.values.validators.builder import v
 
 __all__: list[str] = []
 
 MAX_ADDED: Final = 4096
+MAX_TOLD: Final = 4096
+"""Ids of documents that a line of history names."""
 CLEARED_DOCUMENTS: Final = 4000
 CLEARED_BYTES: Final = 4 * 1024 * 1024
 """A page of a table that is being cleared, well within what one transaction may write."""
@@ -35,11 +38,10 @@ async def add_document(ctx: SystemContext, args: dict[str, Any]) -> Any:
     if len(documents) > MAX_ADDED:
         return _failure(f"At most {MAX_ADDED} documents can be added at once.")
     try:
-        for document in documents:
-            await ctx.transaction.insert(args["table"], document)
+        ids = [await ctx.transaction.insert(args["table"], document) for document in documents]
     except UserError as error:
         raise ConvexError(error.message) from error
-    await ctx.record("add_documents", table=args["table"], count=float(len(documents)))
+    await ctx.record("add_documents", table=args["table"], count=float(len(ids)), document_ids=ids)
     return {"success": True}
 
 
@@ -81,7 +83,8 @@ async def patch_documents_fields(ctx: SystemContext, args: dict[str, Any]) -> An
         for id in ids:
             await tx.patch(id, changes, table=table)
         fields = sorted(changes)
-        await ctx.record("patch_documents", table=table, count=float(len(ids)), fields=fields)
+        edited = {"table": table, "count": float(len(ids)), "document_ids": ids[:MAX_TOLD]}
+        await ctx.record("patch_documents", **edited, fields=fields)
 
     return await _whole_or_not(ctx, patch)
 
@@ -96,7 +99,8 @@ async def replace_document(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
     async def replace() -> None:
         await ctx.transaction.replace(args["id"], args["document"])
-        await ctx.record("replace_document", id=args["id"])
+        found = ctx.transaction.find_table_by_number(decode_id(args["id"]).table_number)
+        await ctx.record("replace_document", id=args["id"], table="" if found is None else found.name)
 
     return await _whole_or_not(ctx, replace)
 
@@ -118,7 +122,9 @@ async def delete_documents(ctx: SystemContext, args: dict[str, Any]) -> Any:
         for document in args["toDelete"]:
             await ctx.transaction.delete(document["id"], table=document["tableName"])
         tables = sorted({document["tableName"] for document in args["toDelete"]})
-        await ctx.record("delete_documents", tables=tables, count=float(len(args["toDelete"])))
+        ids = [document["id"] for document in args["toDelete"]]
+        told = {"tables": tables, "count": float(len(ids)), "document_ids": ids[:MAX_TOLD]}
+        await ctx.record("delete_documents", **told)
 
     return await _whole_or_not(ctx, delete)
 

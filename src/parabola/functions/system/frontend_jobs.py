@@ -72,7 +72,9 @@ async def arguments(ctx: SystemContext, args: dict[str, Any]) -> Any:
 async def cancel_job(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """Cancel a job unless it has ended."""
     await ctx.perform("1.0/cancel_job", {"id": args["id"]})
-    await ctx.record("cancel_job", id=args["id"])
+    row = await ctx.transaction.get_system(args["id"])
+    path = None if row is None or row.table.name != _JOBS else ScheduledJob.of(row).udf_path
+    await ctx.record("cancel_job", id=args["id"], function_path=path)
 
 
 @system_function(

@@ -85,10 +85,8 @@ class SystemContext:
 
     async def record(self, action: str, **metadata: Any) -> None:
         """Write down in the audit log what the administrator changes, and where."""
-        component = self.component.path or None
-        await record_event(
-            self.transaction, action, author=self.identity.admin_name, component=component, **metadata
-        )
+        where = {"component": self.component.path or None, "component_id": self.component.id or None}
+        await record_event(self.transaction, action, author=self.identity.admin_name, **{**where, **metadata})
 
 
 SystemHandler = Callable[[SystemContext, dict[str, Any]], Awaitable[Any]]

@@ -111,9 +111,10 @@ class Exports:
                 raise BadRequest(
                     "Another export is under way. Wait until it is completed.", code="ExportInProgress"
                 )
-            await record_event(tx, "request_export", include_storage=include_storage)
             record = ExportRecord.requested(include_storage, expires, members.home)
-            return await tx.insert_system(EXPORTS, record.fields())
+            id = await tx.insert_system(EXPORTS, record.fields())
+            await record_event(tx, "request_export", id=id, include_storage=include_storage)
+            return id
 
         id = await self._database.transact(write, source="export")
         self._start(id)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from parabola.backend import Backend
+from parabola.services.log_streams.first_stream import FirstStream
 from parabola.services.observability import attention
 from services.archive_driver import insert
 from services.dashboard_driver import Client, asked, read, run, system, until
@@ -67,3 +68,13 @@ async def test_what_fails_and_what_runs_out_is_told(
     assert found["scan"] == "work:done read 150 rows of tasks to return 0."
     assert found["stream"] == "The log stream to webhook has failed: nobody there"
     assert found["job"] == "A scheduled call of work:tick failed in the last hour."
+
+
+async def test_a_log_stream_that_has_missed_something_is_told(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = {"otlp": (9, 1234), "file": (9, 0)}
+    monkeypatch.setattr(FirstStream, "counts", property(lambda _: counts))
+    assert (await kinds(client))[
+        "stream"
+    ] == "The log stream to otlp has missed 1,234 events since the start."

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from parabola.functions.engine import FunctionRunner
     from parabola.services.log_streams.log_streams import LogStreams
 
-__all__ = ["FirstStream", "stream_gauges"]
+__all__ = ["DROPPED_EVENTS", "FirstStream", "stream_gauges"]
 
+DROPPED_EVENTS: Final = "parabola_log_stream_dropped_events_total"
 _LOG_SINKS: Final = "_log_sinks"
 
 
@@ -36,7 +37,7 @@ def stream_gauges(streams: FirstStream) -> list[Gauge]:
             label="type",
         ),
         Gauge(
-            "parabola_log_stream_dropped_events_total",
+            DROPPED_EVENTS,
             "Events that log streams have never been sent: there were too many, or nobody took them.",
             lambda: counted(1),
             is_counter=True,

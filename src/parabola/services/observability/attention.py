@@ -15,6 +15,7 @@ from parabola.functions.deployed.cron_rows import JOBS as CRON_JOBS
 from parabola.functions.deployed.cron_rows import LOGS, CronJobLog, CronJobRow, Failed
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.stored_rows import system_rows
+from parabola.services.log_streams.first_stream import DROPPED_EVENTS
 from parabola.values.sizes import humanize
 
 if TYPE_CHECKING:
@@ -169,6 +170,12 @@ class Attention:
                     f"The log stream to {kind or 'somewhere'} has failed: {_first_line(status.get('reason'))}"
                 )
                 found.append(Looked("stream", "bad", text, "/settings"))
+        for gauge in self._observations.gauges:
+            if gauge.name == DROPPED_EVENTS and isinstance(dropped := gauge.read(), Mapping):
+                for kind, number in dropped.items():
+                    if number:
+                        text = f"The log stream to {kind} has missed {number:,.0f} events since the start."
+                        found.append(Looked("stream", "warn", text, "/settings"))
         return found
 
     def _contention(self) -> list[Looked]:

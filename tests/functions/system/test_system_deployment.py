@@ -155,6 +155,14 @@ async def test_the_deployment_describes_itself(tmp_path: Path) -> None:
             named = {"path": "dir/a.py", "function": function}
             found = await tool.call("query", "frontend/modules:argsValidator", named)
             assert loads(found.value_json) == validator
+        for function, validator in (
+            ("dir/a.py:list", ARGS),
+            ("dir/a:list", ARGS),
+            ("a:list", None),
+            ("", None),
+        ):
+            assert await tool.read("frontend/modules:argsValidator", function=function) == validator
+        assert await tool.read("frontend/indexes", tableNamespace=None) is None
         assert await tool.read("frontend/listAuthProviders") == [{"domain": "d"}]
 
 

@@ -8,12 +8,14 @@ from parabola.functions.deployed.component_rows import component_rows
 from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.deployment_store import ENVIRONMENT, EnvironmentVariable
+from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.npm_version import NPM_VERSION
 from parabola.functions.deployed.stop_state import load_stop_state
 from parabola.functions.deployed.stored_rows import system_rows
 from parabola.functions.system.arguments import COMPONENT
 from parabola.functions.system.registry import SystemContext, system_function
 from parabola.values.analyzed_modules import AnalyzedModule, CronSpec, Position
+from parabola.values.errors import BadRequest
 from parabola.values.schema.documents import resolved_text
 from parabola.values.validators.builder import v
 
@@ -129,15 +131,25 @@ async def node_version(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
 @system_function(
     "_system/frontend/modules:argsValidator",
-    args=v.object({"path": v.string(), "function": v.string(), "componentId": COMPONENT}),
+    args=v.object({"path": v.optional(v.string()), "function": v.string(), "componentId": COMPONENT}),
 )
 async def arguments_validator(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """The JSON text of the validator of a function's arguments, null where there is no such function."""
-    module = ctx.component.definition.modules.get(args["path"])
+    """The JSON text of the validator of a function's arguments, null where there is no such function. It is
+    named as `module:name`, as official tools do, or by its name in the module at `path`.
+    """
+    definition, name = ctx.component.definition, args["function"]
+    if "path" in args:
+        module = definition.modules.get(args["path"])
+    else:
+        try:
+            parsed = parse_path(name)
+        except BadRequest:
+            return None
+        module, name = definition.module(parsed.module), parsed.name
     analyzed = module and module.analyzed
     for function in analyzed.functions if analyzed else ():
-        if function.name == args["function"]:
-            return resolved_text(function.args, ctx.component.definition.schema) or _ANYTHING
+        if function.name == name:
+            return resolved_text(function.args, definition.schema) or _ANYTHING
     return None
 
 

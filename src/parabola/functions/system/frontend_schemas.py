@@ -50,10 +50,20 @@ async def table_mapping(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
 @system_function(
     "_system/frontend/indexes",
-    args=v.object({"tableName": v.string(), "tableNamespace": COMPONENT, "componentId": COMPONENT}),
+    args=v.object(
+        {
+            "tableName": v.optional(v.union(v.string(), v.null())),
+            "tableNamespace": COMPONENT,
+            "componentId": COMPONENT,
+        }
+    ),
 )
 async def indexes(ctx: SystemContext, args: dict[str, Any]) -> Any:
-    """The declared indexes of a table, with how far those are that are being filled; unique ones say so."""
+    """The declared indexes of a table, with how far those are that are being filled; unique ones say so. Null
+    where no table is named.
+    """
+    if not args.get("tableName"):
+        return None
     # Indexes are rows of the app's alone, so that official tools name the tables' component beside them.
     tx = ctx.transaction.view(args["tableNamespace"]) if args.get("tableNamespace") else ctx.transaction
     table = tx.find_table(args["tableName"])

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from backend_nodes import backend_nodes
 from parabola.backend import Backend, BackendConfig
+from parabola.database.shared_log.memory_log import MemoryLog
 from parabola.functions.processes.host_set import HostConfig
 from parabola.server.app import create_app
 from parabola.services.backups import kept_backups
@@ -26,6 +29,7 @@ from parabola.services.backups.manifest import Manifest, Part
 from parabola.services.backups.moment import chosen_moment
 from parabola.services.backups.place import DirectoryPlace, shown_place
 from parabola.services.backups.restore import restore_backup
+from parabola.services.files.file_places import file_store
 from parabola.services.settings import ServiceSettings
 from parabola.services.sign_in.admin_keys import make_admin_key
 from parabola.testing.in_process_host import InProcessHosts
@@ -168,6 +172,40 @@ async def test_the_log_goes_on_after_its_place_was_away(
     await restore_backup(place, await chosen_moment(place, None), tmp_path / "restored")
     async with opened(tmp_path / "restored") as backend:
         assert await values(backend, "notes") == [{"text": "meanwhile"}]
+
+
+async def test_of_several_nodes_one_keeps_the_log_and_another_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_backups, "PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(kept_backups, "_LOOK_SECONDS", 0.02)
+    settings = ServiceSettings(backup_to=str(tmp_path / "backups"))
+    place = DirectoryPlace(tmp_path / "backups")
+    async with backend_nodes(tmp_path, "a", "b", services=settings) as (a, b):
+        first, second = a.backups, b.backups
+        assert first is not None
+        assert second is not None
+        await until(lambda: (first._log or second._log) and (first._log or second._log).chain)
+        if second._log is not None:
+            (a, first), (b, second) = (b, second), (a, first)
+        await insert(b, "notes", {"text": "one"})
+        await until(lambda: first._log and first._log.pieces and not first._lag())
+        assert second._log is None
+        assert (await second.state())["isKeeper"] is False
+        log = a.database.shared_log
+        assert isinstance(log, MemoryLog)
+        other = b.database.shared_log
+        assert isinstance(other, MemoryLog)
+        log._server.keeper = other
+        await until(lambda: first._log is None and second._log is not None and second._log.chain)
+        await insert(a, "notes", {"text": "two"})
+        await until(lambda: second._log and second._log.pieces and not second._lag())
+    assert len({manifest.chain for manifest in await find_backups(place)}) == 1
+    await restore_backup(
+        place, await chosen_moment(place, None), tmp_path / "alone", partial(file_store, None, tmp_path / "f")
+    )
+    async with opened(tmp_path / "alone") as backend:
+        assert await values(backend, "notes") == [{"text": "one"}, {"text": "two"}]
 
 
 async def test_what_is_set_is_shown(tmp_path: Path) -> None:

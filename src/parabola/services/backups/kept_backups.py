@@ -119,7 +119,7 @@ class KeptBackups:
                 if self._is_keeper:
                     await self._keep()
                     pause = _LEAST_PAUSE
-                await self._rest(_LOOK_SECONDS)
+                await asyncio.sleep(_LOOK_SECONDS)
             except (ParabolaError, OSError) as error:
                 if self._log_failed is None:
                     _log.error("backups: %s It is tried again.", error)
@@ -135,6 +135,9 @@ class KeptBackups:
 
     async def _keep(self) -> None:
         """Go on as long as this is the keeper."""
+        if self._database.is_shared:  # another node may have been further, and this one's file lags behind
+            await self._database.catch_up()
+            await self._database.confirmed.flush()
         await self._list()
         looked = self._now()
         if self._has_log:

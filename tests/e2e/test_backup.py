@@ -104,6 +104,8 @@ def test_the_log_of_a_server_that_is_gone_brings_any_moment_back(tmp_path: Path)
             follower.communicate()
         server.close()
     shutil.rmtree(tmp_path / ".parabola")
+    listed = parabola(tmp_path, "backup", "list", "kept")
+    assert "and every commit from 20" in " ".join((listed.stdout + listed.stderr).split())
     verified = parabola(tmp_path, "backup", "verify", "kept", "--deep")
     assert verified.returncode == 0, verified.stderr
     assert "with its log of" in " ".join((verified.stdout + verified.stderr).split())

@@ -117,14 +117,29 @@ def make(
 
 @backup.command("list")
 def list_backups(place: Place, credentials: Credentials = None) -> None:
-    """List the backups of a place, oldest first."""
+    """List the backups of a place, oldest first, and how far their logs go."""
     from parabola.services.backups.backup import find_backups
+    from parabola.services.backups.moment import in_words
     from parabola.services.backups.place import backup_place
+    from parabola.services.backups.segment import SegmentName, find_segments
 
     take_credentials(credentials)
-    found = event_loop.run(find_backups(backup_place(place)))
+
+    async def run() -> tuple[list[Manifest], dict[str, list[SegmentName]]]:
+        kept = backup_place(place)
+        found = await find_backups(kept)
+        chains = {manifest.chain: manifest for manifest in found if manifest.chain}
+        return found, {chain: await find_segments(kept, chain) for chain in chains}
+
+    found, logs = event_loop.run(run())
     for manifest in found:
         typer.echo(f"{manifest.name}  {_size(manifest)}")
+    for pieces in logs.values():
+        if pieces:
+            console.print(
+                f"and every commit from {in_words(pieces[0].after_ts)} to {in_words(pieces[-1].last_ts)}",
+                style="dim",
+            )
     if not found:
         console.print("There is no backup in this place.", style="dim")
 
@@ -168,7 +183,7 @@ async def _follow(data: Path, place: str, files: FilesOf, keeping: Keeping) -> N
     import time
 
     from parabola.database.store.high_mark import HighMark
-    from parabola.services.backups.continuous import PIECE_SECONDS, ContinuousBackup
+    from parabola.services.backups.continuous import NOTED_SECONDS, PIECE_SECONDS, ContinuousBackup
     from parabola.services.backups.keeping import drop_old
     from parabola.services.backups.moment import in_words
     from parabola.services.backups.place import backup_place
@@ -180,9 +195,13 @@ async def _follow(data: Path, place: str, files: FilesOf, keeping: Keeping) -> N
         if not keeping.is_all:
             await drop_old(kept, keeping, datetime.now(UTC))
         show_success(f"Keeping the log up to now, {in_words(log.reached_ts)}; Ctrl-C ends it")
+        noted = 0.0
         while True:
             try:
                 await log.step()
+                if time.monotonic() - noted > NOTED_SECONDS:
+                    await log.note()
+                    noted = time.monotonic()
             except Overloaded as error:
                 console.print(f"{error} The log is {log.lag_seconds:,.0f} s behind.", style="yellow")
             await asyncio.sleep(PIECE_SECONDS)

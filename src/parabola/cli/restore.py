@@ -73,8 +73,8 @@ def restore(
     show_success(f"Restored {moment.manifest.name} into {data}, as of {in_words(made.newest_ts)}")
     if at_ts is not None and moment.reach_ts < at_ts:
         console.print(
-            f"The place has nothing after {in_words(moment.reach_ts)}: that is the moment restored, and not "
-            f"{in_words(at_ts)}.",
+            f"The place knows of nothing after {in_words(moment.reach_ts)}: that is the moment restored, and "
+            f"not {in_words(at_ts)}.",
             style="yellow",
         )
     if made.missing:

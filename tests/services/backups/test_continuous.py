@@ -24,10 +24,10 @@ from parabola.database.store.sqlite import SqlitePersistence
 from parabola.services.backups.backup import FilesOf, find_backups, make_backup
 from parabola.services.backups.continuous import ContinuousBackup
 from parabola.services.backups.keeping import Keeping, drop_old
-from parabola.services.backups.moment import chosen_moment
+from parabola.services.backups.moment import chosen_moment, followed
 from parabola.services.backups.place import BackupPlace, DirectoryPlace
 from parabola.services.backups.restore import restore_backup, verify_backup
-from parabola.services.backups.segment import LOG
+from parabola.services.backups.segment import LOG, find_reached, find_segments
 from parabola.services.files.file_places import file_store
 from parabola.values.errors import BadRequest, NotFound, ParabolaError
 from services.backups.broken_places import BreakingPlace, until_it_works
@@ -198,6 +198,34 @@ async def test_a_piece_that_is_missing_is_said(tmp_path: Path, at: int) -> None:
         await restored(place, None)
     # What needs no later piece than those before it is whole.
     assert numbers(await restored(place, times[at])) == [float(n) for n in range(at + 1)]
+
+
+async def test_an_end_that_is_missing_is_said_where_it_was_noted(tmp_path: Path) -> None:
+    data, place = tmp_path / "data", DirectoryPlace(tmp_path / "backups")
+    async with opened(data) as database:
+        await insert(database, "notes", {"n": 0.0})
+        log = following(database, data, place)
+        await log.begin()
+        await insert(database, "notes", {"n": 1.0})
+        await log.step()
+        middle = database.durable_ts
+        await insert(database, "notes", {"n": 2.0})
+        await log.note()  # there is more: nothing is noted
+        assert await find_reached(place, log.chain) is None
+        await log.step()
+        await log.note()
+        await log.close()
+        moment = await chosen_moment(place, None)
+        assert moment.reach_ts >= database.durable_ts
+        assert numbers(await restored(place, None)) == [0.0, 1.0, 2.0]
+    last = (await find_segments(place, log.chain))[-1]
+    await place.delete(last.path)
+    for refuse in (chosen_moment(place, None), chosen_moment(place, last.last_ts)):
+        with pytest.raises(BadRequest, match=r"the pieces after .* are not there"):
+            await refuse
+    with pytest.raises(BadRequest, match=r"the pieces after .* are not there"):
+        await followed(place, (await find_backups(place))[0])
+    assert numbers(await restored(place, middle)) == [0.0, 1.0]
 
 
 async def test_a_harmed_piece_is_refused_and_nothing_restored(tmp_path: Path) -> None:

@@ -31,23 +31,29 @@ from parabola.services.backups.manifest import FilePart, Manifest
 from parabola.services.backups.place import BackupPlace, in_one_piece
 from parabola.services.backups.segment import (
     SEGMENT_FORMAT,
+    Reached,
     SegmentHead,
     SegmentName,
     find_segments,
     load_segment,
     make_segment,
+    note_reached,
 )
 from parabola.services.files.file_owner import FILE_OWNER
 from parabola.services.files.stored_files import FILES
 from parabola.services.threads import in_thread
 from parabola.values.encoding import loads
 
-__all__ = ["PIECE_BYTES", "PIECE_SECONDS", "ContinuousBackup"]
+__all__ = ["NOTED_SECONDS", "PIECE_BYTES", "PIECE_SECONDS", "ContinuousBackup"]
 
 PIECE_SECONDS: Final = 1.0
+NOTED_SECONDS: Final = 30.0
+"""After so long it is noted how far the log has come, while nothing is committed."""
 PIECE_BYTES: Final = 1_000_000
 """A piece of the log is written after so long, or so many bytes of documents."""
 
+_IN_FLIGHT_NS: Final = 10_000_000_000
+"""A commit has its timestamp for so long, at the most, before it is durable."""
 _SURE_NS: Final = 200_000_000_000
 """Less than for how long dropped tables are kept (`Retention.indexes`)."""
 
@@ -173,6 +179,15 @@ class ContinuousBackup:
             any_written = True
         self.lag_seconds  # noqa: B018  (notes that nothing is behind)
         return any_written
+
+    async def note(self) -> None:
+        """Note in the place how far it has come: so it is known that there was nothing more until then, and
+        which pieces are missing. Raises what the place raises.
+        """
+        ts = self._now_ts() - _IN_FLIGHT_NS
+        if self.reached_ts >= self._durable_ts() and self.chain:
+            reached = Reached(ts=max(ts, self.reached_ts), last_ts=self.reached_ts)
+            await note_reached(self._place, self.chain, reached)
 
     def _check_age(self, part: ReadPart | None) -> None:
         """Raises `HistoryGone` for commits that nobody has held, and that are so old that what they say of

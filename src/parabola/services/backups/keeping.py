@@ -109,6 +109,8 @@ async def _drop_log(place: BackupPlace, logged: Sequence[Manifest]) -> list[Segm
     for path in await place.names(LOG):
         name = SegmentName.read(path)
         if name is None:
+            if path.removeprefix(LOG).partition("/")[0] not in begins:
+                await place.delete(path)
             continue
         if name.chain in begins and name.last_ts > begins[name.chain]:
             left.append(name)

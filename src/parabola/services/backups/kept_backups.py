@@ -107,6 +107,7 @@ class KeptBackups:
                 with contextlib.suppress(ParabolaError, OSError, TimeoutError):
                     async with asyncio.timeout(_LEAST_PAUSE):  # the last second of it
                         await self._log.step()
+                        await self._log.note()
             await self._log.close()
 
     # What is done by itself
@@ -160,6 +161,8 @@ class KeptBackups:
                 await self._step(self._log)
             if self._now() - looked >= _LOOK_SECONDS:
                 looked = self._now()
+                if self._log is not None:
+                    await self._log.note()
                 if not await self._database.members.is_keeper():
                     await self._let_go()
                     return

@@ -12,7 +12,15 @@ from parabola.services.backups.backup import find_backups
 from parabola.services.backups.manifest import Manifest
 from parabola.services.backups.packing import damaged
 from parabola.services.backups.place import BackupPlace
-from parabola.services.backups.segment import Segment, SegmentName, find_segments, load_segment
+from parabola.services.backups.segment import (
+    LOG,
+    Reached,
+    Segment,
+    SegmentName,
+    find_reached,
+    find_segments,
+    load_segment,
+)
 from parabola.values.errors import NotFound
 
 __all__ = ["Moment", "chosen_backup", "chosen_moment", "followed", "in_words", "load_pieces"]
@@ -58,19 +66,18 @@ async def chosen_moment(place: BackupPlace, at_ts: int | None) -> Moment:
     backups = await find_backups(place)
     if not backups:
         raise _none()
-    chains: dict[str, list[SegmentName]] = {}
+    chains: dict[str, _Chain] = {"": _Chain(None, [])}
     best: Moment | None = None
     for manifest in reversed(backups):
         if at_ts is not None and manifest.newest_ts > at_ts:
             continue
-        if manifest.chain and manifest.chain not in chains:
-            chains[manifest.chain] = await find_segments(place, manifest.chain)
-        names = chains.get(manifest.chain, [])
-        reach = max(manifest.newest_ts, _made_ts(manifest), *(name.last_ts for name in names[-1:]))
-        if best is None or reach > best.reach_ts:
-            best = Moment(manifest, names, at_ts, reach)
-        if at_ts is not None and reach >= at_ts:
-            best = Moment(manifest, names, at_ts, reach)
+        if manifest.chain not in chains:
+            chains[manifest.chain] = await _chain(place, manifest.chain)
+        moment = _reaching(manifest, chains[manifest.chain], at_ts)
+        if best is None or moment.reach_ts > best.reach_ts:
+            best = moment
+        if at_ts is not None and moment.reach_ts >= at_ts:
+            best = moment
             break
     if best is None:
         raise NotFound(
@@ -78,18 +85,36 @@ async def chosen_moment(place: BackupPlace, at_ts: int | None) -> Moment:
             "nothing earlier can be restored.",
             code="NoBackup",
         )
-    return _whole(best)
+    return _whole(best, chains[best.manifest.chain].reached)
+
+
+class _Chain(NamedTuple):
+    reached: Reached | None
+    names: Sequence[SegmentName]
+
+
+async def _chain(place: BackupPlace, chain: str) -> _Chain:
+    reached = await find_reached(place, chain)  # first: it may be noted and go on meanwhile
+    return _Chain(reached, await find_segments(place, chain))
+
+
+def _reaching(manifest: Manifest, chain: _Chain, at_ts: int | None) -> Moment:
+    """A backup with its log, and until when they tell."""
+    noted = [] if chain.reached is None else [chain.reached.ts]
+    ends = [name.last_ts for name in chain.names[-1:]]
+    reach = max(manifest.newest_ts, _made_ts(manifest), *ends, *noted)
+    return Moment(manifest, chain.names, at_ts, reach)
 
 
 async def followed(place: BackupPlace, manifest: Manifest) -> Moment:
     """A backup with all of the log that goes on from it. Raises `BadRequest` (`BackupDamaged`) where a piece
     is missing.
     """
-    names = await find_segments(place, manifest.chain) if manifest.chain else []
-    return _whole(Moment(manifest, names))
+    chain = await _chain(place, manifest.chain) if manifest.chain else _Chain(None, [])
+    return _whole(Moment(manifest, chain.names), chain.reached)
 
 
-def _whole(moment: Moment) -> Moment:
+def _whole(moment: Moment, noted: Reached | None) -> Moment:
     """With the pieces that are needed, of which each begins where the one before ends."""
     pieces: list[SegmentName] = []
     before: SegmentName | None = None
@@ -108,6 +133,12 @@ def _whole(moment: Moment) -> Moment:
             break
         pieces.append(name)
         reached = name.last_ts
+    if noted is not None and noted.last_ts > reached and (until is None or until > reached):
+        raise damaged(
+            f"{LOG}{moment.manifest.chain}",
+            f"its log went on to {in_words(noted.last_ts)}, and the pieces after {in_words(reached)} are not "
+            "there",
+        )
     return moment._replace(pieces=pieces, before=before)
 
 

@@ -19,18 +19,21 @@ from msgspec import Raw, Struct
 from parabola.database.store.revision_reader import LoggedRevision
 from parabola.services.backups.manifest import FilePart
 from parabola.services.backups.packing import damaged
-from parabola.services.backups.place import BackupPlace, whole_content
-from parabola.values.errors import BadRequest
+from parabola.services.backups.place import BackupPlace, in_one_piece, whole_content
+from parabola.values.errors import BadRequest, NotFound
 
 __all__ = [
     "LOG",
     "SEGMENT_FORMAT",
+    "Reached",
     "Segment",
     "SegmentHead",
     "SegmentName",
+    "find_reached",
     "find_segments",
     "load_segment",
     "make_segment",
+    "note_reached",
     "read_segment",
 ]
 
@@ -71,6 +74,20 @@ class SegmentName(NamedTuple):
         if not (parts[0].isdecimal() and parts[1].isdecimal()):
             return None
         return cls(folder, int(parts[0]), int(parts[1]), parts[2], bool(files))
+
+
+class Reached(Struct, frozen=True, kw_only=True, rename="camel"):
+    """How far a chain has come, noted now and then: until `ts` there is nothing but its pieces, of which the
+    last one ends at `last_ts`.
+    """
+
+    ts: int
+    last_ts: int
+
+    @staticmethod
+    def path(chain: str) -> str:
+        """The name in the place."""
+        return f"{LOG}{chain}/reached.json"
 
 
 class SegmentHead(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -176,3 +193,21 @@ async def find_segments(place: BackupPlace, chain: str) -> list[SegmentName]:
     """The pieces of a chain, in the order of time."""
     names = (SegmentName.read(path) for path in await place.names(f"{LOG}{chain}/"))
     return sorted(name for name in names if name is not None)
+
+
+async def note_reached(place: BackupPlace, chain: str, reached: Reached) -> None:
+    """Keep how far a chain has come, in place of what was noted before."""
+    await place.put(Reached.path(chain), in_one_piece(_encoder.encode(reached)))
+
+
+async def find_reached(place: BackupPlace, chain: str) -> Reached | None:
+    """How far a chain has come at the least; None where nobody has noted it. To be asked before the pieces
+    are looked for. Raises `BadRequest` (`BackupDamaged`).
+    """
+    path = Reached.path(chain)
+    try:
+        return msgspec.json.decode(await whole_content(place, path), type=Reached)
+    except NotFound:
+        return None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise damaged(path, str(error)) from None

@@ -42,7 +42,7 @@ async def test_modules_are_shown_with_what_they_define(tmp_path: Path) -> None:
     async with admin_tool(tmp_path) as tool:
         await deploy_module(tool)
         ((path, module),) = await tool.read("frontend/modules:list")
-        assert path == "dir/a.py"
+        assert path == "dir/a.js"
         assert module["functions"] == [
             {
                 "name": "list",
@@ -172,7 +172,7 @@ async def test_live_lists_follow_a_push(tmp_path: Path) -> None:
         live = engine.live("_system/frontend/modules:list", {}, public_only=False, identity=ADMIN)
         assert (await engine.now(live)).value_json == b"[]"
         await deploy_module(tool)
-        assert b"dir/a.py" in (await engine.now(live)).value_json
+        assert b"dir/a.js" in (await engine.now(live)).value_json
 
 
 async def test_cron_jobs_are_where_admin_tools_look_for_them(tmp_path: Path) -> None:

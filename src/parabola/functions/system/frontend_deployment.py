@@ -139,7 +139,7 @@ async def arguments_validator(ctx: SystemContext, args: dict[str, Any]) -> Any:
     """
     definition, name = ctx.component.definition, args["function"]
     if "path" in args:
-        module = definition.modules.get(args["path"])
+        module = definition.module(args["path"])
     else:
         try:
             parsed = parse_path(name)
@@ -155,15 +155,17 @@ async def arguments_validator(ctx: SystemContext, args: dict[str, Any]) -> Any:
 
 def _modules(definition: Definition) -> list[Any]:
     return [
-        [_shown_path(path, module.analyzed), _definition(module, module.analyzed, definition.schema)]
+        [_shown_path(path), _definition(module, module.analyzed, definition.schema)]
         for path, module in sorted(definition.modules.items())
         if module.analyzed is not None
     ]
 
 
-def _shown_path(path: str, analyzed: AnalyzedModule) -> str:
-    """Where a module is, as admin tools know it: they look for cron jobs in `crons.js` and stop at others."""
-    return "crons.js" if analyzed.cron_specs else path
+def _shown_path(path: str) -> str:
+    """Where a module is, as admin tools know it: they open functions of `.js` files alone, and look for cron
+    jobs in `crons.js`. What it is written in is its environment.
+    """
+    return f"{path.removesuffix('.py')}.js" if path.endswith(".py") else path
 
 
 def _definition(module: Module, analyzed: AnalyzedModule, schema: Schema | None) -> dict[str, Any]:

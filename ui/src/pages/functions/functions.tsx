@@ -2,7 +2,7 @@ import { useQuery } from "convex/react";
 import { Lock } from "lucide-react";
 import { useMemo, useState } from "react";
 import { Link, useParams, useSearch } from "wouter";
-import { type DeployedFunction, system } from "../../deployment/system";
+import { type DeployedFunction, type DeployedModule, system } from "../../deployment/system";
 import { Empty, Loading } from "../../parts/states";
 import { useComponent } from "../../shell/component";
 import { PageHead } from "../../shell/shell";
@@ -24,7 +24,7 @@ export default function Functions() {
   const modules = useQuery(system.modules, { componentId });
   const { "*": chosen = "" } = useParams();
   const [sought, setSought] = useState("");
-  const listed = useMemo(() => modules?.map(([path, { functions }]) => listedModule(path, functions)), [modules]);
+  const listed = useMemo(() => modules?.map(([path, module]) => listedModule(path, module)), [modules]);
   const functions = listed?.flatMap((module) => module.functions);
   const shown = functions?.find((each) => each.path === decodeURIComponent(chosen));
   return (
@@ -94,10 +94,10 @@ function Module({ module, sought, chosen }: { module: ListedModule; sought: stri
   );
 }
 
-function listedModule(path: string, functions: DeployedFunction[]): ListedModule {
-  const module = path.replace(/\.(js|py)$/, "");
+function listedModule(path: string, { environment, functions }: DeployedModule): ListedModule {
+  const module = path.replace(/\.js$/, "");
   return {
-    path,
+    path: environment === "python" ? `${module}.py` : path,
     functions: functions.map((each) => ({
       ...each,
       path: each.udfType === "HttpAction" ? each.name : `${module}:${each.name}`,

@@ -252,7 +252,7 @@ class Backend:
     async def _tell_traces(self, stack: AsyncExitStack) -> None:
         """Tell traces and logs by OpenTelemetry until the backend is closed."""
         await imported("parabola.services.observability.open_telemetry")
-        from parabola.services.observability.open_telemetry import OpenTelemetry, is_disabled, trace_gauge
+        from parabola.services.observability.open_telemetry import OpenTelemetry, is_disabled, trace_gauges
 
         if is_disabled():
             return
@@ -265,7 +265,7 @@ class Backend:
         telling = await in_thread(OpenTelemetry, self.runner.log, self.database.now_ts, known)
         stack.push_async_callback(in_thread, telling.close)
         self.runner.tracer = telling
-        self.observations.gauges.append(trace_gauge(telling))
+        self.observations.gauges += trace_gauges(telling)
 
     async def close(self) -> None:
         """End the hosts and close the data. What was acknowledged is on disk anyway."""

@@ -17,6 +17,8 @@ from parabola.functions.calls.calling import RequestContext
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.outcomes.traces import TraceContext
 from parabola.services.deploys.push import Push
+from parabola.services.observability.exposition import exposition
+from parabola.services.observability.open_telemetry import OpenTelemetry
 from parabola.services.observability.trace_ids import trace_id_of_request
 from parabola.services.settings import ServiceSettings
 from parabola.values.errors import BadRequest
@@ -260,14 +262,26 @@ async def test_the_standards_switch_turns_it_off(tmp_path: Path, monkeypatch: py
         assert backend.runner.tracer is None
 
 
-async def test_a_collector_that_is_not_there_holds_up_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_collector_that_is_not_there_holds_up_nobody_and_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    monkeypatch.setenv("OTEL_LOGS_EXPORTER", "none")
     async with opened(tmp_path, SETTINGS) as backend:
         await backend.deploy(PUSH)
-        assert (await backend.query(client_call("app:count", {}))).error is None
+        telling = backend.runner.tracer
+        assert isinstance(telling, OpenTelemetry)
+        for _ in range(3):
+            assert (await backend.query(client_call("app:count", {}))).error is None
+            await backend.mutation(client_call("app:later", {}))
+            await asyncio.to_thread(telling._spans.force_flush)
+        lost = telling.lost["traces"]
+        assert lost > 1
+        text = (await exposition(backend.observations)).decode()
+        assert f'parabola_otel_lost_total{{signal="traces"}} {lost}' in text
+    [line] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert line.startswith("No collector takes traces by OpenTelemetry; they are lost")
 
 
 def test_without_its_packages_it_says_which_to_install() -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from parabola.functions.outcomes.traces import TraceContext
+from parabola.services.observability.counted_exporter import CountedExporter
 from parabola.services.observability.observations import Gauge
 from parabola.services.observability.trace_ids import (
     nested_span_id_of,
@@ -57,11 +58,11 @@ if TYPE_CHECKING:
     from parabola.functions.outcomes.logs import LogLine
     from parabola.functions.outcomes.traces import NestedCall
 
-__all__ = ["OpenTelemetry", "is_disabled", "trace_gauge"]
+__all__ = ["OpenTelemetry", "is_disabled", "trace_gauges"]
 
 MOST_WAITING: Final = 8192
 """Entries that may wait for the thread; what comes then is dropped, and counted."""
-_LAST_SECONDS: Final = 5.0
+_LAST_SECONDS: Final = 2.0
 """How long the end of a server waits for the last spans to be taken."""
 _SCOPE: Final = "parabola"
 _SEVERITIES: Final = {"DEBUG": 5, "INFO": 9, "LOG": 9, "WARN": 13, "ERROR": 17}
@@ -96,17 +97,19 @@ class OpenTelemetry:
         self.dropped = 0
         """Entries of which nothing was told: the thread could not keep up."""
         self._ids = _GivenIds()
-        self._spans = TracerProvider(resource=resource, id_generator=self._ids)
+        self._spans = TracerProvider(resource=resource, id_generator=self._ids, shutdown_on_exit=False)
         exporter = _exporter("TRACES", "trace_exporter", "OTLPSpanExporter")
         self._makes_spans = exporter is not None
+        self._outlets: list[CountedExporter] = []
         if exporter is not None:
-            self._spans.add_span_processor(BatchSpanProcessor(exporter))
+            self._spans.add_span_processor(BatchSpanProcessor(self._counted(exporter, "traces")))
         self._tracer = self._spans.get_tracer(_SCOPE)
-        self._records = LoggerProvider(resource=resource)
+        self._records = LoggerProvider(resource=resource, shutdown_on_exit=False)
         exporter = _exporter("LOGS", "_log_exporter", "OTLPLogExporter")
         self._makes_records = exporter is not None
         if exporter is not None:
-            self._records.add_log_record_processor(BatchLogRecordProcessor(exporter))
+            outlet = self._counted(exporter, "logs")
+            self._records.add_log_record_processor(BatchLogRecordProcessor(outlet))
         self._logger = self._records.get_logger(_SCOPE)
         self._waiting: queue.Queue[ExecutionEntry | None] = queue.Queue(MOST_WAITING)
         self._has_failed = False
@@ -124,9 +127,18 @@ class OpenTelemetry:
         last.start()
         last.join(_LAST_SECONDS)
 
+    def _counted(self, exporter: Any, signal: str) -> Any:
+        self._outlets.append(CountedExporter(exporter, signal))
+        return self._outlets[-1]
+
     def _shut_down(self) -> None:
         self._spans.shutdown()
         self._records.shutdown()
+
+    @property
+    def lost(self) -> dict[str, float]:
+        """Spans and records that nobody has taken, by what they are."""
+        return {outlet.signal: float(outlet.lost) for outlet in self._outlets}
 
     # What calls ask for
 
@@ -249,14 +261,23 @@ class OpenTelemetry:
         span.end(int(ended * 1e9))
 
 
-def trace_gauge(telling: OpenTelemetry) -> Gauge:
+def trace_gauges(telling: OpenTelemetry) -> list[Gauge]:
     """What `/metrics` tells of it."""
-    return Gauge(
-        "parabola_otel_dropped_calls_total",
-        "Calls of which no trace was made, since there were too many at once.",
-        lambda: float(telling.dropped),
-        is_counter=True,
-    )
+    return [
+        Gauge(
+            "parabola_otel_dropped_calls_total",
+            "Calls of which no trace was made, since there were too many at once.",
+            lambda: float(telling.dropped),
+            is_counter=True,
+        ),
+        Gauge(
+            "parabola_otel_lost_total",
+            "Spans and log records that no collector has taken.",
+            lambda: telling.lost,
+            is_counter=True,
+            label="signal",
+        ),
+    ]
 
 
 class _GivenIds(IdGenerator):

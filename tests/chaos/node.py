@@ -65,17 +65,31 @@ def trace_sockets() -> None:
     SyncSocket._read, SyncSocket._send = reading, sending
 
 
+def print_awaits(task: Any) -> None:
+    """Where a task waits, from its outermost coroutine to the innermost."""
+    print(f"task {task.get_name()}", file=sys.stderr)
+    waits = task.get_coro()
+    while waits is not None:
+        frame = getattr(waits, "cr_frame", None) or getattr(waits, "ag_frame", None)
+        if frame is None:
+            print(f"    {waits!r:.200}", file=sys.stderr)
+            break
+        print(f"    {frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}", file=sys.stderr)
+        waits = getattr(waits, "cr_await", None) or getattr(waits, "ag_await", None)
+
+
 def tell_what_runs() -> None:
     """On SIGUSR1: where every task waits, and what was said on sockets, on standard error."""
     import asyncio
 
     for task in asyncio.all_tasks():
-        task.print_stack(file=sys.stderr)
+        print_awaits(task)
     for socket, frames in FRAMES.items():
         print(f"socket {socket._client}", *frames, sep="\n    ", file=sys.stderr)
 
 
 def listen_to_questions() -> None:
+    """From the first moment on: a node may be stuck before it serves, or when it has served."""
     import asyncio
     import faulthandler
     import signal
@@ -85,14 +99,14 @@ def listen_to_questions() -> None:
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
-    serve = serving._serve
+    until_told_to_end = serving._until_told_to_end
 
-    async def listening(server: Any, log: Any) -> None:
+    async def listening(options: Any) -> None:
         trace_sockets()
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell_what_runs)
-        await serve(server, log)
+        await until_told_to_end(options)
 
-    serving._serve = listening
+    serving._until_told_to_end = listening
 
 
 if __name__ == "__main__":

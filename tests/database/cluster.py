@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from database.executor_driver import ExecutorDriver, hand_over
 from database.nodes import HeldLog, poor_network
 from database.searching import create_indexes, words
 from database.stores import QUIET, collect, crash_copy, create_index, range_of
@@ -174,6 +175,8 @@ class Node:
     is_live: bool = False
     """Whether nothing has touched it since."""
     watching: asyncio.Task[None] | None = None
+    executor: ExecutorDriver | None = None
+    """What runs transactions beside the node's file, if it has any."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Of those who find it lost."""
 
@@ -201,6 +204,9 @@ class Cluster:
     final_live: list[tuple[str, list[Any] | None]] = field(default_factory=list)
     table: int = 0
     request_table: int = 0
+    executors: list[ExecutorDriver] = field(default_factory=list)
+    executed: int = 0
+    """Programs that were run beside a file."""
 
     def clock(self) -> int:
         self.ticks += 1_000_000
@@ -244,9 +250,10 @@ class Cluster:
         options: dict[str, Any] = {"retention": QUIET, "clock": lambda: self.clock() + skew}
         if place is not None:
             database = await open_node(place, log, **options)
-        else:
-            database = await Database.open(MemoryPersistence(), log=log, **options)
-        return Node(name, database, log, place)
+            self.executors.append(ExecutorDriver(database))
+            return Node(name, database, log, place, executor=self.executors[-1])
+        database = await Database.open(MemoryPersistence(), log=log, **options)
+        return Node(name, database, log)
 
     async def end(self, node: Node, reason: str) -> None:
         """The node's process dies, whatever is on its way."""
@@ -276,6 +283,7 @@ class Cluster:
             if self.network:
                 fresh.log._network = poor_network(self.random)
             node.database, node.log, node.place, node.live = fresh.database, fresh.log, fresh.place, None
+            node.executor = fresh.executor
             self._watch(node)
 
     def _watch(self, node: Node) -> None:
@@ -313,7 +321,7 @@ class Cluster:
                 node = random.choice(self.members)
                 forks = self.forks
                 try:
-                    ts = await self._impatiently(self.mutate(node.database, request))
+                    ts = await self._impatiently(self.mutate(node.database, request, node.executor))
                 except (StorageError, OutOfRetention):
                     await self.revive(node)
                     continue
@@ -354,14 +362,16 @@ class Cluster:
                 return None
         return await task
 
-    async def mutate(self, database: Database, request: Request) -> int:
+    async def mutate(
+        self, database: Database, request: Request, executor: ExecutorDriver | None = None
+    ) -> int:
         async def attempt(turn: Turn) -> int:
             tx = database.begin(writable=True)
             equal = {"type": "Eq", "fieldPath": "key", "value": request.key}
             if await collect(tx, range_of("requests.by_key", equal)):
                 return await database.confirm_reads(tx)
             try:
-                seen = await perform(tx, request.program, self.pause)
+                seen = await self._perform(tx, request.program, executor)
             except BadRequest as error:
                 await database.confirm_reads(tx)  # what it saw, nobody may have seen
                 self.faults.append(f"{request.key} failed: {error}")
@@ -373,6 +383,24 @@ class Cluster:
             return await database.commit(tx, on_validated=lambda ts: turn.end())
 
         return await database.contend(attempt)
+
+    async def _perform(
+        self, tx: Transaction, program: list[Step], executor: ExecutorDriver | None
+    ) -> list[Any]:
+        """Runs a program in the node itself, or beside its file where that can be."""
+        own = None
+        if executor is not None and not {"search", "count"} & {kind for kind, _ in program}:
+            own = executor.begin(tx)
+        if own is None:
+            return await perform(tx, program, self.pause)
+        self.executed += 1
+        try:
+            seen = await perform(own.db, program, self.pause)
+        except BaseException:
+            own.close()
+            raise
+        hand_over(own, tx)
+        return seen
 
     async def _query(self, node: Node, session_ts: int) -> None:
         database, random = node.database, self.random
@@ -448,6 +476,8 @@ class Cluster:
             node.log._network.delay = 0
             node.log._network.lost = node.log._network.failing = 0.0
             await self.end(node, "over")
+        for executor in self.executors:
+            executor.close()
         self._check()
         return self.faults
 

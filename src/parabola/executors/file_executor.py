@@ -6,11 +6,13 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from parabola.database.model.errors import StorageError
 from parabola.database.model.tables import Registry
+from parabola.database.store.commit_tail import KEPT_CUTS
 from parabola.database.store.tailed_reads import TailedReads
 from parabola.database.transaction import Transaction
 from parabola.database.upkeep.bootstrap import load_registry
@@ -52,6 +54,7 @@ class FileExecutor:
         self._registry: Registry | None = None
         self._registry_ts = -1
         self._generation = -1
+        self._cuts: deque[int] = deque(maxlen=KEPT_CUTS)
         self._untaken: deque[Json] = deque()
         self._open = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -72,18 +75,42 @@ class FileExecutor:
         """Takes what has been told, in order. What fails is tried again by the next run, as it needs them."""
         while self._untaken:
             message = self._untaken[0]
-            reads, generation = self._opened(), message["generation"]
+            reads, generation, after = self._opened(), message["generation"], message["after"]
+            valid_ts = None
             if generation > self._generation:
-                self._generation = generation
-                self._registry_ts = -1
-                reads.forget()
-            # The hosts of a relay hear of commits over sockets of their own: one may be behind another.
-            if generation == self._generation:
-                is_much = reads.tail_length > LONGEST_TAIL or reads.tail_bytes > LARGEST_TAIL
-                if is_much or reads.covered_ts < message["after"]:
-                    reads.look_again()
-                reads.take(message["commits"])
+                self._take_back(reads, generation, message.get("cuts", ()))
+            elif generation < self._generation:
+                # The hosts of a relay hear of commits over sockets of their own: one may be behind another.
+                valid_ts = min(self._cuts_since(generation), default=-1)
+            is_much = reads.tail_length > LONGEST_TAIL or reads.tail_bytes > LARGEST_TAIL
+            if valid_ts is None and (is_much or reads.covered_ts < after):
+                reads.cover(message["file"])
+            if reads.covered_ts >= after:
+                commits = message["commits"]
+                reads.take(
+                    commits if valid_ts is None else [each for each in commits if each[0] <= valid_ts]
+                )
             self._untaken.popleft()
+
+    def _take_back(self, reads: TailedReads, generation: int, cuts: Sequence[int]) -> None:
+        """Commits are no more, since a generation: as far as it is told which, or all that are not in the
+        file.
+        """
+        missed = generation - self._generation
+        if self._generation >= 0 and len(cuts) >= missed:
+            new = cuts[len(cuts) - missed :]
+            self._cuts.extend(new)
+            reads.cut(min(new))
+        else:
+            self._cuts.clear()
+            self._registry_ts = -1
+            reads.forget()
+        self._generation = generation
+
+    def _cuts_since(self, generation: int) -> list[int]:
+        """Where the tail was cut in the generations after one; nothing where that is not known."""
+        missed = self._generation - generation
+        return list(self._cuts)[len(self._cuts) - missed :] if missed <= len(self._cuts) else []
 
     def _opened(self) -> TailedReads:
         if self.persistence is None:

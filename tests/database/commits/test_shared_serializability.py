@@ -64,6 +64,19 @@ async def test_a_node_goes_on_from_what_its_disk_has(
         assert await cluster.run(clients, ["kill", *trouble]) == []
 
 
+@given(clients, trouble, st.integers(0, 2**32))
+@settings(max_examples=25)
+async def test_executors_of_a_node_see_what_it_sees(
+    clients: list[list[list[Step]]], trouble: list[str], seed: int
+) -> None:
+    plain = [
+        [[step for step in each if step[0] not in ("search", "count")] for each in one] for one in clients
+    ]
+    with tempfile.TemporaryDirectory() as directory:
+        cluster = Cluster(Random(seed), nodes=2, directory=Path(directory))
+        assert await cluster.run(plain, trouble) == []
+
+
 def some_clients(random: Random) -> list[list[list[Step]]]:
     kinds = ["add", "add", "remove", "sum", "search"]
     return [

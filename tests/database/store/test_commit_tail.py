@@ -53,3 +53,28 @@ def test_what_is_large_is_not_told_but_read_from_the_file() -> None:
     assert told(tail, 35, 39) == (35, [36, 37, 38, 39])
     tail.handed_over(39)
     assert told(tail, 20, 39) == (39, [])
+
+
+def test_who_knows_what_is_no_more_is_told_from_when_on() -> None:
+    tail = CommitTail(10)
+    assert tail.since(0, 10, 10) == (b"", 10)
+    for ts in (20, 30, 40):
+        tail.append(commit(ts))
+    tail.cut(20)
+    tail.append(commit(50))
+    answer = tail.since(0, 40, 50)
+    assert answer is not None
+    message = orjson.loads(answer[0])
+    assert (message["cuts"], message["after"], message["file"]) == ([20], 20, 10)
+    assert [each[0] for each in message["commits"]] == [50]
+    tail.cut(20)
+    tail.cut(10)
+    tail.append(commit(60))
+    cuts = [orjson.loads(tail.since(known, 40, 60)[0])["cuts"] for known in (0, 1, 2)]  # type: ignore[index]
+    assert cuts == [[20, 20, 10], [20, 10], [10]]
+    tail.take_back(10)
+    tail.append(commit(70))
+    answer = tail.since(2, 60, 70)
+    assert answer is not None
+    message = orjson.loads(answer[0])
+    assert ("cuts" in message, message["after"]) == (False, 10), "it is to forget everything"

@@ -136,6 +136,7 @@ def test_a_large_commit_is_not_told_but_waited_for() -> None:
     assert orjson.loads(told[0]) == {
         "type": "commits",
         "generation": 0,
+        "file": large.ts,
         "after": large.ts,
         "commits": [],
     }

@@ -22,6 +22,7 @@ from parabola.database.shared_log.errors import ReplicaLost
 from parabola.database.shared_log.log import START, Position
 from parabola.database.shared_log.payload import Group
 from parabola.database.shared_log.unconfirmed import Layer
+from parabola.database.store.commit_tail import CommitTail
 from parabola.database.store.completed_scan import completed_scan
 from parabola.database.store.persistence import (
     DOCUMENTS_BEFORE,
@@ -66,6 +67,8 @@ class Replica:
         self._store = store
         self._layers: deque[Layer] = deque()
         self._newest_ts = 0
+        self._confirmed_ts = 0
+        self._tail = CommitTail(0)
         self._open = asyncio.Event()
         self._open.set()
         self._whole = asyncio.Event()
@@ -83,7 +86,9 @@ class Replica:
             self.position, self.next_number = Position(int(seq), bytes.fromhex(name)), int(number)
             # Of what a checkpoint leaves out, deletions, the store does not know that they were the newest.
             latest_ts = max(latest_ts, int(ts))
-        self._newest_ts = self.saved_ts = latest_ts
+        self._newest_ts = self._confirmed_ts = self.saved_ts = latest_ts
+        await self._store.flush()
+        self._tail = CommitTail(latest_ts)
         return PersistedState(latest_ts, state.properties)
 
     async def build(self, documents: Sequence[DocumentWrite], checkpoint: Checkpoint | None) -> None:
@@ -119,12 +124,13 @@ class Replica:
         return self._store.derived_directory
 
     @property
-    def file(self) -> None:
-        """Executors would see neither what is not confirmed nor that it was taken back."""
+    def file(self) -> Path | None:
+        """What is confirmed and handed to the system. Executors complete it by the `commit_tail`."""
+        return self._store.file
 
     @property
-    def commit_tail(self) -> None:
-        """See `file`."""
+    def commit_tail(self) -> CommitTail | None:
+        return None if self._store.file is None else self._tail
 
     @property
     def has_unconfirmed(self) -> bool:
@@ -161,8 +167,18 @@ class Replica:
     def append(self, commit: Commit) -> None:
         layer = self._layer()
         layer.add(commit)
-        layer.commits.append(commit)
+        self._give_numbers(commit)
+        layer.take(commit)
         self._newest_ts = commit.ts
+        self._tail.append(commit)
+
+    def _give_numbers(self, commit: Commit) -> None:
+        """The numbers that its revisions will have if everything that is not confirmed will be."""
+        number = self.next_number + sum([layer.writes for layer in self._layers])
+        for write in commit.writes:
+            if write.new is not None:
+                write.new.number = number
+            number += 1
 
     async def append_parts(self, parts: Iterable[Commit]) -> None:
         was_open = self._open.is_set()
@@ -184,8 +200,10 @@ class Replica:
                 )
                 await asyncio.sleep(0)
             if whole is not None:
-                layer.commits.append(whole)
+                self._give_numbers(whole)
+                layer.take(whole)
                 self._newest_ts = whole.ts
+                self._tail.append(whole)
         finally:
             self._whole.set()
             if was_open:
@@ -203,6 +221,7 @@ class Replica:
     def drop_unconfirmed(self) -> None:
         """Takes back everything that is not in the store."""
         self._layers.clear()
+        self._tail.cut(self._confirmed_ts)
 
     # What is confirmed
 
@@ -224,13 +243,18 @@ class Replica:
         else:
             await self._store.append_parts(part for commit in commits for part in _parts(commit))
         self.position, self.next_number = position, next_number
+        self._confirmed_ts = last.ts
         if is_own:
             self._layers.popleft()
+        else:
+            for commit in commits:
+                self._tail.append(commit)
 
     async def flush(self) -> None:
         """Returns when everything confirmed before the call is on this node's disk."""
-        ts = self._store.newest_ts
+        ts = self._confirmed_ts
         await self._store.flush()
+        self._tail.handed_over(ts)
         self.saved_ts = max(self.saved_ts, ts)
 
     def add_entries(self, index_id: int, entries: Sequence[tuple[bytes, Revision]]) -> None:
@@ -310,6 +334,7 @@ class Replica:
 
     async def forget_unused(self) -> None:
         await self._store.forget_unused()
+        self._tail.forget()
 
     async def look_for_files(self) -> None:
         await self._store.look_for_files()

@@ -50,10 +50,12 @@ class _Keys:
 class Layer:
     """Some commits in their order, and what they make of documents and index keys."""
 
-    __slots__ = ("_bytes", "_documents", "_indexes", "commits")
+    __slots__ = ("_bytes", "_documents", "_indexes", "commits", "writes")
 
     def __init__(self) -> None:
         self.commits: list[Commit] = []
+        self.writes = 0
+        """How many there are in its commits."""
         self._documents: dict[tuple[int, str], list[tuple[int, Revision | None]]] = {}
         self._indexes: dict[int, _Keys] = {}
         self._bytes = 0
@@ -62,8 +64,13 @@ class Layer:
     def is_full(self) -> bool:
         return len(self.commits) >= LAYER_COMMITS or self._bytes >= LAYER_BYTES
 
+    def take(self, commit: Commit) -> None:
+        """A commit is whole."""
+        self.commits.append(commit)
+        self.writes += len(commit.writes)
+
     def add(self, part: Commit) -> None:
-        """Lets reads see a commit, or a part of one, which is in `commits` only when it is whole."""
+        """Lets reads see a commit, or a part of one, which `take` adds to `commits` when it is whole."""
         ts = part.ts
         for tablet_id, id, _, new, entries in part.writes:
             self._documents.setdefault((tablet_id, id), []).append((ts, new))

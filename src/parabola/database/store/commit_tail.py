@@ -16,7 +16,7 @@ from parabola.database.model.indexes import text_of_key
 from parabola.database.store.persistence import Commit
 from parabola.values.limits import MIB
 
-__all__ = ["MAX_COMMIT", "CommitTail"]
+__all__ = ["KEPT_CUTS", "MAX_COMMIT", "CommitTail"]
 
 MAX_WRITES: Final = 64
 MAX_COMMIT: Final = MIB
@@ -25,6 +25,9 @@ in the file."""
 
 MAX_TOLD: Final = 4 * MIB
 """The same for all that is told at once."""
+
+KEPT_CUTS: Final = 256
+"""Times of which it is known where the tail was cut; who has not heard for longer forgets everything."""
 
 KEPT_COMMITS: Final = 2048
 KEPT_BYTES: Final = 4 * MIB
@@ -64,6 +67,8 @@ class CommitTail:
         self._told: deque[_Told] = deque()
         self._bytes = 0
         self._is_wanted = False
+        # Of the newest generations, the last one last: the commits after that timestamp were no more.
+        self._cuts: deque[int] = deque(maxlen=KEPT_CUTS)
 
     def append(self, commit: Commit) -> None:
         """A commit has been added to the store; of one in parts, each part."""
@@ -95,9 +100,22 @@ class CommitTail:
         """The commits up to `ts` are in the file."""
         self.file_ts = ts
 
-    def take_back(self, kept_ts: int) -> None:
-        """The commits after `kept_ts` are no more; nothing that is told is in doubt."""
+    def cut(self, kept_ts: int) -> None:
+        """The commits after `kept_ts`, of which none is in the file, are no more; those before stay told."""
         self.generation += 1
+        self._cuts.append(kept_ts)
+        told = self._told
+        while told and told[-1].ts > kept_ts:
+            self._bytes -= told.pop().weight
+        self._newest_ts = kept_ts
+        self._known_after = min(self._known_after, kept_ts)
+
+    def take_back(self, kept_ts: int) -> None:
+        """The commits after `kept_ts` are no more, and the file holds all others: everything that was told is
+        void.
+        """
+        self.generation += 1
+        self._cuts.clear()
         self._told.clear()
         self._bytes = 0
         self._newest_ts = self._known_after = self.file_ts = kept_ts
@@ -112,19 +130,29 @@ class CommitTail:
             return None
         if generation == self.generation and covered_ts >= ts:
             return b"", covered_ts
-        after = covered_ts if generation == self.generation else -1
+        cuts = self._cuts_since(generation)
+        after = -1 if cuts is None else min([covered_ts, *cuts])
         new = self._told_after(after) if after >= self._known_after else None
         if new is None:
             after = self.file_ts
             new = self._told_after(after) if after >= self._known_after else None
         if new is None:
             return None
-        text = b'{"type":"commits","generation":%d,"after":%d,"commits":[%b]}' % (
+        text = b'{"type":"commits","generation":%d%b,"file":%d,"after":%d,"commits":[%b]}' % (
             self.generation,
+            b',"cuts":%b' % orjson.dumps(cuts) if cuts else b"",
+            self.file_ts,
             after,
             b",".join([_text(each) for each in new]),
         )
         return text, new[-1].ts if new else after
+
+    def _cuts_since(self, generation: int) -> list[int] | None:
+        """Where the tail was cut in the generations after one, None where that is not known."""
+        missed = self.generation - generation
+        if generation < 0 or missed > len(self._cuts):
+            return None
+        return list(self._cuts)[len(self._cuts) - missed :]
 
     def _told_after(self, ts: int) -> list[_Told] | None:
         """The commits after a timestamp, ascending; None where they are, or one of them is, too much to be

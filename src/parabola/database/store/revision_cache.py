@@ -57,6 +57,11 @@ class RevisionCache:
         forgotten, self._old, self._young, self._young_bytes = self._old, self._young, {}, 0
         return forgotten
 
+    def forget(self, number: int) -> None:
+        """Drops one revision, if it is here: its commit was taken back."""
+        self._young.pop(number, None)
+        self._old.pop(number, None)
+
     def forget_from(self, number: int) -> None:
         """Drops every revision with this number or a later one: they were never committed after all."""
         for generation in (self._young, self._old):

@@ -91,6 +91,22 @@ class Tail:
                     keys = self._keys[index_id]
                     del keys[bisect_left(keys, key)]
 
+    def cut(self, ts: int) -> Iterator[Revision]:
+        """Drops the commits after a timestamp, which are no more; answers the revisions that they made."""
+        while self._commits and self._commits[-1][0] > ts:
+            _, touched, size = self._commits.pop()
+            self.bytes -= size
+            for index_id, key in reversed(touched):
+                index = self._versions[index_id]
+                versions = index[key]
+                revision = versions.pop()[1]
+                if revision is not None:
+                    yield revision
+                if not versions:
+                    del index[key]
+                    keys = self._keys[index_id]
+                    del keys[bisect_left(keys, key)]
+
     def clear(self) -> None:
         """Forgets everything."""
         self._versions.clear()
@@ -190,6 +206,18 @@ class TailedReads:
                     assert revision.number is not None
                     self._cache.add(revision.number, revision)
                 self.covered_ts = ts
+
+    def cut(self, ts: int) -> None:
+        """The commits after a timestamp are no more. The file never held one of them."""
+        for revision in self._tail.cut(ts):
+            if revision.number is not None:
+                self._cache.forget(revision.number)
+        self.covered_ts = min(self.covered_ts, ts)
+
+    def cover(self, ts: int) -> None:
+        """Sees the file as it is now, of which it is known that it has all commits up to a timestamp."""
+        self.look_again()
+        self.covered_ts = max(self.covered_ts, ts)
 
     def forget(self) -> None:
         """Nothing that was told is certain any more."""

@@ -117,6 +117,7 @@ async def back_up(directory: Path, places: Path) -> None:
             )
             await log.begin()
             await log.step()
+            await log.note()
             await log.close()
         finally:
             await backend.close()

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,10 +31,11 @@ from parabola.services.backups.backup import FilesOf, find_backups, make_backup
 from parabola.services.backups.continuous import ContinuousBackup
 from parabola.services.backups.keeping import Keeping, drop_old
 from parabola.services.backups.manifest import DATABASE, FILES, MANIFESTS, Manifest
-from parabola.services.backups.moment import Moment, chosen_backup, chosen_moment
-from parabola.services.backups.place import BackupPlace, DirectoryPlace, backup_place
+from parabola.services.backups.moment import Moment, chosen_backup, chosen_moment, followed
+from parabola.services.backups.place import BackupPlace, DirectoryPlace, backup_place, in_one_piece
 from parabola.services.backups.restore import restore_backup, verify_backup
 from parabola.services.backups.scratch import Scratch
+from parabola.services.backups.segment import LOG
 from parabola.services.deploys.push import Push
 from parabola.services.files.file_places import file_store
 from parabola.values.errors import BadRequest, NotFound, ParabolaError
@@ -155,6 +157,58 @@ async def test_old_backups_go_with_the_files_that_only_they_name(tmp_path: Path)
     async with opened(tmp_path / "restored") as backend:
         assert await content(backend, kept_file) == b"new"
     assert await drop_old(place, Keeping(2), datetime.now(UTC)) == []
+
+
+async def test_an_old_backup_is_kept_without_its_log_and_files_of_the_log_stay(tmp_path: Path) -> None:
+    data, place = tmp_path / "data", DirectoryPlace(tmp_path / "backups")
+    now = datetime.now(UTC)
+    async with opened(data) as backend:
+        database = backend.database
+        log = ContinuousBackup(
+            data,
+            place,
+            files_in(data),
+            lambda: database.durable_ts,
+            database.now_ts,
+            hold=database.keep_history,
+        )
+        await log.begin()
+        (first,) = await find_backups(place)
+        old = msgspec.structs.replace(first, made_at=(now - timedelta(days=10)).isoformat())
+        await place.put(old.manifest_name, in_one_piece(old.to_json()))
+        forgotten = await upload(backend, b"in no backup any more")
+        await log.step()
+        await database.transact(lambda tx: tx.delete_system(forgotten), source="test")
+        await log.step()
+        newer = await log.make_base()
+        file = await upload(backend, b"of the log")
+        await log.step()
+        await log.note()
+        await log.close()
+    assert len(await place.names(FILES)) == 2
+    assert await drop_old(place, Keeping(days=3, weeks=4), now) == []
+    kept = await find_backups(place)
+    assert [(each.name, bool(each.chain)) for each in kept] == [(old.name, False), (newer.name, True)]
+    assert len(await place.names(FILES)) == 1
+    for manifest in kept:
+        await verify_backup(place, await followed(place, manifest), deep=True)
+    await restore_backup(place, await chosen_moment(place, None), tmp_path / "restored")
+    async with opened(tmp_path / "restored") as backend:
+        assert await content(backend, file) == b"of the log"
+    # Weeks later the old one goes, and with the newest of another chain all of this one.
+    later = now + timedelta(days=60)
+    async with opened(tmp_path / "restored") as backend:
+        database = backend.database
+        log = ContinuousBackup(
+            tmp_path / "restored", place, files_in(tmp_path / "restored"), lambda: database.durable_ts,
+            database.now_ts,
+        )  # fmt: skip
+        await log.begin()
+        await log.close()
+    dropped = await drop_old(place, Keeping(days=3, weeks=4), later)
+    assert [each.name for each in dropped] == [old.name, newer.name]
+    assert await place.names(LOG) == []
+    await verify_backup(place, await chosen_moment(place, None), deep=True)
 
 
 async def test_a_backup_that_breaks_off_is_none(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from parabola.services.backups.manifest import (
     FilePart,
     Manifest,
     read_manifest,
+    told_apart,
 )
 from parabola.services.backups.packing import Digest, pack
 from parabola.services.backups.place import BackupPlace, in_one_piece, whole_content
@@ -95,6 +96,7 @@ async def _make(
             database=database,
             files=found.files,
             chain=chain,
+            deployment=told_apart(found.owner),
         )
         await place.put(manifest.manifest_name, in_one_piece(manifest.to_json()))
         return manifest

@@ -27,7 +27,7 @@ from parabola.services.backups.backup import (
     make_backup,
 )
 from parabola.services.backups.copied_database import file_part, no_database
-from parabola.services.backups.manifest import FilePart, Manifest
+from parabola.services.backups.manifest import FilePart, Manifest, told_apart
 from parabola.services.backups.place import BackupPlace, in_one_piece
 from parabola.services.backups.segment import (
     SEGMENT_FORMAT,
@@ -118,6 +118,8 @@ class ContinuousBackup:
         if not chained:
             return False
         newest = chained[-1]
+        if newest.deployment != told_apart(await in_thread(_owner_in, self._require_reader())):
+            return False  # it may go on as well, beside this one that was restored from it
         names = await find_segments(self._place, newest.chain)
         reader = self._require_reader()
         if names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 import msgspec
@@ -9,7 +10,17 @@ from msgspec import Struct
 
 from parabola.values.errors import BadRequest
 
-__all__ = ["DATABASE", "FILES", "FORMAT", "MANIFESTS", "FilePart", "Manifest", "Part", "read_manifest"]
+__all__ = [
+    "DATABASE",
+    "FILES",
+    "FORMAT",
+    "MANIFESTS",
+    "FilePart",
+    "Manifest",
+    "Part",
+    "read_manifest",
+    "told_apart",
+]
 
 FORMAT: Final = 1
 """Of the layout of a place. Every format that was ever released is restored, for ever."""
@@ -39,7 +50,7 @@ class FilePart(Struct, frozen=True, kw_only=True, rename="camel"):
 class Manifest(Struct, frozen=True, kw_only=True, rename="camel"):
     """A whole backup. `newest_ts` is the newest commit in it, in nanoseconds since 1970, `documents` how many
     there are in all tables of users, `layout` that of the database's file, `chain` the log that goes on from
-    it; empty where none does.
+    it; empty where none does. `deployment` tells it from one that was restored from it (`told_apart`).
     """
 
     format: int
@@ -52,6 +63,7 @@ class Manifest(Struct, frozen=True, kw_only=True, rename="camel"):
     database: Part
     files: tuple[FilePart, ...]
     chain: str = ""
+    deployment: str = ""
 
     @property
     def database_name(self) -> str:
@@ -66,6 +78,11 @@ class Manifest(Struct, frozen=True, kw_only=True, rename="camel"):
     def to_json(self) -> bytes:
         """As it is kept, for people too."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
+
+
+def told_apart(owner: str) -> str:
+    """What a manifest says of whose files there are (`file_owner`), which every restore decides anew."""
+    return hashlib.sha256(owner.encode()).hexdigest()[:16] if owner else ""
 
 
 def read_manifest(content: bytes, name: str) -> Manifest:

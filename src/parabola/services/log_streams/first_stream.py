@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.indexes import BY_ID
 from parabola.functions.deployed.stored_rows import system_rows
-from parabola.services.observability.observations import Gauge
+from parabola.services.observability.observations import DROPPED_EVENTS, Gauge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from parabola.functions.engine import FunctionRunner
     from parabola.services.log_streams.log_streams import LogStreams
 
-__all__ = ["DROPPED_EVENTS", "FirstStream", "stream_gauges"]
+__all__ = ["FirstStream", "stream_gauges"]
 
-DROPPED_EVENTS: Final = "parabola_log_stream_dropped_events_total"
 _LOG_SINKS: Final = "_log_sinks"
 
 

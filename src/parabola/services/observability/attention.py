@@ -15,7 +15,7 @@ from parabola.functions.deployed.cron_rows import JOBS as CRON_JOBS
 from parabola.functions.deployed.cron_rows import LOGS, CronJobLog, CronJobRow, Failed
 from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.stored_rows import system_rows
-from parabola.services.log_streams.first_stream import DROPPED_EVENTS
+from parabola.services.observability.observations import DROPPED_EVENTS
 from parabola.values.sizes import humanize
 
 if TYPE_CHECKING:

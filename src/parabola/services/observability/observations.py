@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from parabola.functions.engine import FunctionRunner
     from parabola.functions.queries.query_cache import QueryKey
 
-__all__ = ["LAG", "Gauge", "Observations"]
+__all__ = ["DROPPED_EVENTS", "LAG", "Gauge", "Observations"]
 
 _MINUTE: Final = 60.0
 LAG: Final = "lag"
+DROPPED_EVENTS: Final = "parabola_log_stream_dropped_events_total"
+"""What log streams, which stand above, count of what they could not send."""
 
 
 class Gauge(NamedTuple):

@@ -87,9 +87,7 @@ class FileExecutor:
                 reads.cover(message["file"])
             if reads.covered_ts >= after:
                 commits = message["commits"]
-                reads.take(
-                    commits if valid_ts is None else [each for each in commits if each[0] <= valid_ts]
-                )
+                reads.take(commits if valid_ts is None else [each for each in commits if each[0] <= valid_ts])
             self._untaken.popleft()
 
     def _take_back(self, reads: TailedReads, generation: int, cuts: Sequence[int]) -> None:

@@ -94,10 +94,10 @@ async def test_a_backup_is_made_when_its_time_has_come(tmp_path: Path) -> None:
         backups = backend.backups
         assert backups is not None
         await until(lambda: backups._backups and backups._making is None)
-        manifest = backups._backups[0]
-        made = datetime.fromisoformat(manifest.made_at).timestamp()
+        outline = backups._backups[0]
+        made = datetime.fromisoformat(outline.manifest.made_at).timestamp()
         assert backups._next_due() == BackupTimes.read("03:00").due_after(made)
-        backups._backups = [_as_of(manifest, now[0])]
+        backups._backups = [outline._replace(manifest=_as_of(outline.manifest, now[0]))]
         assert backups._next_due() == now[0] + 3600
         assert (await backups.state())["log"] == {
             "isOn": False, "reached": None, "lagSeconds": 0.0, "pieces": 0, "bytes": 0, "failed": None
@@ -223,11 +223,11 @@ async def test_one_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(Conflict, match="being made already"):
             await backups.make_now()
         await until(lambda: backups._making is None)
-        name = backups._backups[0].name
+        name = backups._backups[0].manifest.name
         await backups.verify(name)
         await until(lambda: backups._verifying is None)
         assert (await backups.state())["backups"][-1]["verified"]["isWhole"]
-        database = tmp_path / "backups" / backups._backups[0].database_name
+        database = tmp_path / "backups" / backups._backups[0].manifest.database_name
         database.write_bytes(database.read_bytes()[:-1])
         await backups.verify(name)
         await until(lambda: backups._verifying is None)
@@ -254,7 +254,7 @@ async def test_endpoints_and_counts(tmp_path: Path) -> None:
             assert refused.status == 403
             assert (await ask("POST", "/api/parabola/backups/make")).status == 200
             await until(lambda: backups._making is None and len(backups._backups) == 2)
-            body = {"name": backups._backups[0].name}
+            body = {"name": backups._backups[0].manifest.name}
             assert (await ask("POST", "/api/parabola/backups/verify", json=body)).status == 200
             await until(lambda: backups._verifying is None)
             assert (await ask("POST", "/api/parabola/backups/verify", json={"name": "x"})).status == 404

@@ -6,7 +6,9 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 from parabola._version import __version__
 from parabola.database.store.sqlite import FILE_NAME
@@ -28,7 +30,16 @@ from parabola.services.files.file_store import FileStore
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
 
-__all__ = ["FilesOf", "StoredFileGone", "find_backups", "keep_file", "make_backup"]
+__all__ = [
+    "FilesOf",
+    "Outline",
+    "StoredFileGone",
+    "find_backups",
+    "find_outlines",
+    "keep_file",
+    "load_manifest",
+    "make_backup",
+]
 
 FilesOf = Callable[[str], FileStore]
 """The place of stored files for an owner (`file_owner`)."""
@@ -145,9 +156,42 @@ async def find_backups(place: BackupPlace) -> list[Manifest]:
     """The backups of a place, oldest first. What was not finished is none. Raises `BadRequest` for a
     manifest that cannot be read.
     """
-    found = []
-    for name in await place.names(MANIFESTS):
-        if name.endswith(f"/{_MANIFEST}"):
-            content = await whole_content(place, name)
-            found.append(read_manifest(content, name.split("/")[1]))
+    return _in_order([await load_manifest(place, name) for name in await _manifest_names(place)])
+
+
+class Outline(NamedTuple):
+    """What a manifest says without its list of files, which may be long; `files` is their number."""
+
+    manifest: Manifest
+    files: int
+    file_bytes: int
+
+
+async def find_outlines(place: BackupPlace) -> list[Outline]:
+    """The same for those who are to hold little in memory."""
+    found: dict[str, Outline] = {}
+    for name in await _manifest_names(place):
+        manifest = await load_manifest(place, name)
+        found[name] = await in_thread(_outline, manifest)
+    order = _in_order([outline.manifest for outline in found.values()])
+    return [found[manifest.name] for manifest in order]
+
+
+def _outline(manifest: Manifest) -> Outline:
+    size = sum(part.size for part in manifest.files)
+    return Outline(msgspec.structs.replace(manifest, files=()), len(manifest.files), size)
+
+
+async def load_manifest(place: BackupPlace, name: str) -> Manifest:
+    """The manifest of a backup. Raises `NotFound` and `BadRequest`."""
+    content = await whole_content(place, f"{MANIFESTS}{name}/{_MANIFEST}")
+    return await in_thread(read_manifest, content, name)
+
+
+async def _manifest_names(place: BackupPlace) -> list[str]:
+    names = await place.names(MANIFESTS)
+    return [name.split("/")[1] for name in names if name.endswith(f"/{_MANIFEST}")]
+
+
+def _in_order(found: list[Manifest]) -> list[Manifest]:
     return sorted(found, key=lambda manifest: (manifest.made_at, manifest.name))

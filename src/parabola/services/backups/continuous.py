@@ -22,7 +22,7 @@ from parabola.database.store.sqlite import FILE_NAME
 from parabola.services.backups.backup import (
     FilesOf,
     StoredFileGone,
-    find_backups,
+    find_outlines,
     keep_file,
     make_backup,
 )
@@ -114,7 +114,8 @@ class ContinuousBackup:
             await self._begin_anew()
 
     async def _take_up(self) -> bool:
-        chained = [manifest for manifest in await find_backups(self._place) if manifest.chain]
+        outlines = await find_outlines(self._place)
+        chained = [each.manifest for each in outlines if each.manifest.chain]
         if not chained:
             return False
         newest = chained[-1]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from parabola.services.backups.backup import find_backups
+from parabola.services.backups.backup import find_outlines, load_manifest
 from parabola.services.backups.manifest import FILES, MANIFESTS, Manifest
 from parabola.services.backups.place import BackupPlace, in_one_piece
 from parabola.services.backups.segment import LOG, SegmentName, load_segment
@@ -68,7 +68,7 @@ async def drop_old(place: BackupPlace, keeping: Keeping, now: datetime) -> list[
     """Keep what is to be kept, the log that goes on from it and the files that these name; what was dropped.
     What is left of backups that were never finished goes too. Raises `NotFound` where there is no backup.
     """
-    backups = await find_backups(place)
+    backups = [outline.manifest for outline in await find_outlines(place)]
     if not backups:
         raise NotFound("There is no backup in this place.", code="NoBackup")
     kept, logged = keeping.chosen(backups, now)
@@ -77,7 +77,7 @@ async def drop_old(place: BackupPlace, keeping: Keeping, now: datetime) -> list[
         await place.delete(manifest.manifest_name)
     for manifest in kept:
         if manifest.chain and manifest not in logged:  # it says no more that a log goes on from it
-            alone = msgspec.structs.replace(manifest, chain="")
+            alone = msgspec.structs.replace(await load_manifest(place, manifest.name), chain="")
             await place.put(alone.manifest_name, in_one_piece(alone.to_json()))
     files = await place.names(FILES)  # before the log is listed, which says which of them are new
     pieces = await _drop_log(place, logged)
@@ -89,7 +89,9 @@ async def drop_old(place: BackupPlace, keeping: Keeping, now: datetime) -> list[
             await place.delete(name)
     if any(name > kept[-1].name for name in unfinished):
         return dropped  # one that is being made names files that no manifest names yet
-    named = {FILES + part.key for manifest in kept for part in manifest.files}
+    named: set[str] = set()
+    for manifest in kept if files else ():
+        named |= {FILES + part.key for part in (await load_manifest(place, manifest.name)).files}
     if set(files) - named:
         for piece in pieces:
             if piece.has_files:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from parabola.services.backups.backup import FilesOf, find_backups, make_backup
+from parabola.services.backups.backup import FilesOf, Outline, find_outlines, make_backup
 from parabola.services.backups.backup_times import BackupTimes
 from parabola.services.backups.continuous import PIECE_SECONDS, ContinuousBackup
 from parabola.services.backups.keeping import Keeping, drop_old
@@ -72,7 +72,7 @@ class KeptBackups:
         self._keeping = Keeping(days=settings.backup_days, weeks=settings.backup_weeks)
         self._has_log = not settings.backup_without_log
         self._log: ContinuousBackup | None = None
-        self._backups: list[Manifest] = []
+        self._backups: list[Outline] = []
         self._listed_at: float | None = None
         self._began = self._now()
         self._making: asyncio.Task[None] | None = None
@@ -201,7 +201,7 @@ class KeptBackups:
             self._log = None
 
     def _next_due(self) -> float:
-        due = self._times.due_after(max((_made(each) for each in self._backups), default=None))
+        due = self._times.due_after(max((_made(each.manifest) for each in self._backups), default=None))
         return due if self._failed is None else max(due, self._failed.at + _RETRY_SECONDS)
 
     # A backup
@@ -242,7 +242,7 @@ class KeptBackups:
         self._said = line
 
     async def _list(self) -> None:
-        self._backups = await find_backups(self._place)
+        self._backups = await find_outlines(self._place)
         self._listed_at = self._now()
 
     # What somebody asks for
@@ -290,7 +290,7 @@ class KeptBackups:
             "keep": {"days": self._keeping.days, "weeks": self._keeping.weeks},
             "isKeeper": self._is_keeper,
             "problem": problem,
-            "backups": [self._shown(manifest) for manifest in reversed(self._backups)],
+            "backups": [self._shown(outline) for outline in reversed(self._backups)],
             "making": None if self._making is None else {"since": self._making_since, "said": self._said},
             "failed": _failure(self._failed),
             "verifying": None if self._verifying is None else self._verifying_name,
@@ -304,7 +304,8 @@ class KeptBackups:
             },
         }
 
-    def _shown(self, manifest: Manifest) -> dict[str, Any]:
+    def _shown(self, outline: Outline) -> dict[str, Any]:
+        manifest = outline.manifest
         verified = self._verified.get(manifest.name)
         return {
             "name": manifest.name,
@@ -312,8 +313,8 @@ class KeptBackups:
             "version": manifest.version,
             "documents": manifest.documents,
             "bytes": manifest.database.size,
-            "files": len(manifest.files),
-            "fileBytes": sum(part.size for part in manifest.files),
+            "files": outline.files,
+            "fileBytes": outline.file_bytes,
             "hasLog": bool(manifest.chain),
             "verified": None
             if verified is None
@@ -353,7 +354,7 @@ class KeptBackups:
         ]
 
     def _age(self) -> float:
-        newest = max((_made(each) for each in self._backups), default=self._began)
+        newest = max((_made(each.manifest) for each in self._backups), default=self._began)
         return max(0.0, self._now() - newest)
 
     def _lag(self) -> float:

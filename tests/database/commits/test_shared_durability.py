@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from database.nodes import joined, shared
-from database.stores import collect, create_index, insert, patch, range_of, validated, values
-from parabola.database.commits import committer
+from database.nodes import HeldLog, joined, shared
+from database.stores import QUIET, collect, create_index, insert, patch, range_of, validated, values
+from parabola.database.commits import committer, shared_durability
 from parabola.database.commits.write_set import WriteSet
 from parabola.database.database import Database
 from parabola.database.model.errors import ConflictError, StorageFull, UnusableData
@@ -322,6 +323,49 @@ async def test_who_keeps_losing_against_other_nodes_gets_the_lane() -> None:
         await a.catch_up()
         assert order == ["lane", "other"]
         assert await n_of(a, id) == 11.0
+
+
+class SlowLog(HeldLog):
+    """Before each append of this node another one's entry comes in, unless this one has the lane."""
+
+    rival: Database
+    appends = 0
+
+    async def append(self, *arguments: Any) -> Appended:
+        self.appends += 1
+        assert self.appends < 100, "the node is starved"
+        if self._server.lane != self.node:
+            await insert(self.rival, "t", {"n": -1.0})
+        return await super().append(*arguments)
+
+
+async def test_a_node_that_is_slow_is_not_starved_by_one_that_appends_all_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared_durability, "STARVED_SECONDS", 0.0)
+    async with shared("a") as [(rival, _)]:
+        server = rival.shared_log._server  # type: ignore[union-attr]
+        [id] = await insert(rival, "t", {"n": 0.0})
+        log = SlowLog(server, "slow")
+        log.rival = rival
+        slow = await Database.open(MemoryPersistence(), log=log, retention=QUIET)
+        await slow.transact(adding(id), source="add")
+        assert server.lane is None, "the others go on at once"
+        await patch(rival, id, {"n": 7.0})
+        await slow.catch_up()
+        assert await n_of(slow, id) == 7.0
+        await slow.close()
+
+
+async def test_the_lane_of_who_is_late_is_not_left_where_a_transaction_has_it() -> None:
+    async with shared("a") as [(a, log)]:
+        durability = a._shared
+        assert durability is not None
+        async with a.commit_lane():
+            durability._has_right_of_way = True
+            await durability._yield_way()
+            assert log._server.lane == "a"
+        assert log._server.lane is None
 
 
 # What a node keeps

@@ -44,6 +44,10 @@ SAVE_SECONDS: Final = 0.25
 """What is confirmed goes to this node's disk after so long. A node that dies reads it from the log again."""
 HELD_SECONDS: Final = 0.02
 """Pause before an entry is sent again that may not come in: another node has the lane, or it is closed."""
+STARVED_SECONDS: Final = 0.5
+"""A node whose entry comes too late for so long takes the lane for it: one that is slow, or far from the log,
+would lose to those that append all the time, for ever.
+"""
 CLOSE_SECONDS: Final = 5.0
 """A node that is closed waits so long for what is on its way."""
 NAME_BYTES: Final = 16
@@ -79,6 +83,9 @@ class SharedDurability:
         """Of the newest entry that can be read: one that is in the store already may be still on its way."""
         self._head_turn = asyncio.Lock()
         self._next_head: asyncio.Task[Head] | None = None
+        self._late_since: float | None = None
+        self._has_right_of_way = False
+        self._is_in_lane = False
         self.contact = Contact(log.head)
 
     def start(self) -> None:
@@ -109,6 +116,7 @@ class SharedDurability:
                         await self._append()
                     else:
                         await self._catch_up()
+                await self._yield_way()
                 # Those who only wait may have come when what they wait for was durable already.
                 self._committer.confirm(self._committer.durable_ts)
         except ReplicaLost as error:
@@ -143,21 +151,50 @@ class SharedDurability:
         payload = await _in_thread_if(sum(map(_size_of, group.commits)) > LARGE, lambda: encode(group))
         after, name, ts = replica.position, os.urandom(NAME_BYTES), group.commits[-1].commit.ts
         while True:
+            if self._is_starved:
+                self._has_right_of_way = await until_reached(log.take_lane)
             is_ours = await append_until_known(log, after, name, ts, payload)
             self.contact.heard()
             if is_ours:
                 await self._confirm(group, Position(after.seq + 1, name))
+                await self._yield_way()
                 return
+            if self._late_since is None:
+                self._late_since = asyncio.get_running_loop().time()
             self._has_news = False
             entries = await self._read()
             if entries and entries[0].position.name == name:
                 self._has_news = len(entries) > 1
                 await self._confirm(group, entries[0].position)
+                await self._yield_way()
                 return
             if entries:
                 await self._give_way(entries)
                 return
             await asyncio.sleep(HELD_SECONDS)
+
+    @property
+    def _is_starved(self) -> bool:
+        """Whether what waits has come too late for so long that others are to wait for it."""
+        late = self._late_since
+        return (
+            late is not None
+            and not self._is_in_lane
+            and asyncio.get_running_loop().time() - late >= STARVED_SECONDS
+        )
+
+    async def _yield_way(self) -> None:
+        """Nothing of this node is late any more: others may append again."""
+        self._late_since = None
+        if self._has_right_of_way:
+            self._has_right_of_way = False
+            await self._leave_lane()
+
+    async def _leave_lane(self) -> None:
+        """Unless the node has it for two reasons."""
+        if not self._is_in_lane and not self._has_right_of_way:
+            with suppress(LogUnreachable):  # if this is not heard, the lane ends by itself
+                await self._shared_log.leave_lane()
 
     def _group(self, layer: Layer) -> Group:
         sources = {
@@ -324,6 +361,7 @@ class SharedDurability:
             if await until_reached(log.take_lane):
                 break
             await asyncio.sleep(HELD_SECONDS)
+        self._is_in_lane = True
         keeping = asyncio.get_running_loop().create_task(self._keep_lane())
         try:
             await self.catch_up()
@@ -333,9 +371,8 @@ class SharedDurability:
         finally:
             keeping.cancel()
             await asyncio.wait([keeping])
-            # If this is not heard, the lane ends by itself.
-            with suppress(LogUnreachable):
-                await log.leave_lane()
+            self._is_in_lane = False
+            await self._leave_lane()
 
     async def _keep_lane(self) -> None:
         while True:

@@ -31,7 +31,7 @@ class Node:
         self.name = name
         self.directory = directory / name
         self.directory.mkdir(parents=True)
-        self.port, self.site_port = free_port(), free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = self.directory / "server.log"
         self.proxies: list[Proxy] = []
@@ -66,7 +66,7 @@ class Node:
                     sys.executable,
                     str(PROGRAM),
                     *self._flags,
-                    *("serve", "--port", str(self.port), "--site-port", str(self.site_port)),
+                    *("serve", "--port", str(self.port), "--site-port", "0"),
                     *("--node", self.name, "--instance-name", "chaos", "--file-storage", self._files),
                     cwd=self.directory,
                     stdin=asyncio.subprocess.DEVNULL,

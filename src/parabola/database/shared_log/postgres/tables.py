@@ -171,8 +171,12 @@ async def layout_in(address: str, schema: str = SCHEMA) -> int:
     tables = Tables(schema, PARTITION)
     try:
         connection = await asyncpg.connect(address, timeout=_LOOK_SECONDS, command_timeout=_LOOK_SECONDS)
-    except (asyncpg.PostgresError, OSError, ValueError, TimeoutError) as error:
+    except asyncpg.PostgresError as error:
         raise refusal(error) from error
+    except (asyncpg.InterfaceError, OSError, ValueError, TimeoutError) as error:
+        raise UnusableData(
+            f"PostgreSQL does not answer: {error or 'in time'}. Look at the address, and whether it runs."
+        ) from error
     try:
         found = await tables._layout(connection)
     except asyncpg.PostgresError as error:

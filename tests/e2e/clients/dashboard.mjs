@@ -105,6 +105,7 @@ await withBrowser(async (context) => {
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
   await page.getByRole("dialog", { name: /^text of / }).waitFor();
+  await looksGood("a cell", "data_cell");
   await page.getByRole("textbox", { name: "Text" }).fill("by hand, and again");
   await page.keyboard.press("Control+Enter");
   await row("by hand, and again").waitFor();
@@ -118,6 +119,7 @@ await withBrowser(async (context) => {
   await row("by hand, and again").getByRole("button").first().click();
   await button("Its last hour").click();
   await page.getByRole("deletion").filter({ hasText: '"by hand, edited"' }).first().waitFor();
+  await looksGood("the last hour of a document", "data_revisions");
   await button("Bring this back").first().click();
   await page.getByRole("listitem").nth(3).waitFor();
   await button("Close").click();
@@ -143,6 +145,8 @@ await withBrowser(async (context) => {
   await passed(300);
   await button("Look back").click();
   await page.getByRole("slider", { name: "As of" }).fill(String(beforeDeletion));
+  await row("another").waitFor();
+  await looksGood("a table as it was", "data_past");
   await row("another").getByRole("button").first().click();
   await page.getByText("deleted", { exact: true }).waitFor();
   await button("Close").click();
@@ -160,6 +164,7 @@ await withBrowser(async (context) => {
   await page.getByLabel("text").fill("run from a form");
   await button("Run").click();
   await page.getByRole("heading", { name: /^Result/ }).waitFor();
+  await looksGood("a form of arguments", "functions_form");
   await button("Write the arguments as JSON").click();
   assert.deepEqual(JSON.parse(await page.getByLabel("Arguments").inputValue()), { text: "run from a form" });
   await page.getByLabel("Arguments").fill('{"txt": "x"}');
@@ -221,6 +226,7 @@ await withBrowser(async (context) => {
   await validator.fill('v.object({"text": v.string(), "completed": v.literal(True)})');
   await button("Try it on all documents").click();
   await tasks.getByText("would be rejected").waitFor();
+  await looksGood("a trial of a validator", "schema_trial");
   await tasks.getByRole("listitem").getByRole("link").first().click();
   await page.getByRole("dialog").getByLabel("Fields").waitFor();
   await button("Close").click();
@@ -237,6 +243,7 @@ await withBrowser(async (context) => {
     .waitFor();
   await button("Runs of broken").click();
   await page.getByRole("dialog").getByText("nothing to do").first().waitFor();
+  await looksGood("the runs of a cron job", "schedules_runs");
   await button("Close").click();
 
   // Files: one comes, is shown and goes.
@@ -384,6 +391,7 @@ await withBrowser(async (context) => {
   // Keys: one is made and shown once; who came in with it is sent out when it is revoked.
   await page.getByLabel("Whose key it is").fill("guest");
   await button("Make a key").click();
+  await looksGood("a key that was made", "settings_key");
   const guestKey = await page.getByRole("textbox", { name: "Admin key" }).inputValue();
   await button("Close").click();
   const guest = await (await context.browser().newContext({ viewport: { width: 1280, height: 800 } })).newPage();

@@ -64,9 +64,10 @@ def pgbouncer(port: int, mode: str) -> Iterator[str]:
 
 async def test_a_pooler_by_transaction_is_refused() -> None:
     async with PostgresLogs() as logs:
-        refused = pytest.raises(UnusableData, match="pool_mode = session")
-        with pgbouncer(logs.server.port, "transaction") as url, refused:
-            await logs.node("a", url=url)
+        with pgbouncer(logs.server.port, "transaction") as url:
+            for _ in range(3):  # it may be the same connection again, with what others have left in it
+                with pytest.raises(UnusableData, match="pool_mode = session"):
+                    await logs.node("a", url=url)
 
 
 async def test_a_pooler_by_session_is_as_good_as_none() -> None:

@@ -16,13 +16,20 @@ POOLER: Final = (
     "address of PostgreSQL itself, or set pool_mode = session for this user."
 )
 
+_OF_POOLERS: Final = (
+    asyncpg.ProtocolViolationError,
+    asyncpg.DuplicatePreparedStatementError,
+    asyncpg.InvalidSQLStatementNameError,
+)
+"""A connection of one's own has each statement once, and keeps it."""
+
 _FINAL: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
     asyncpg.UndefinedFunctionError,
     asyncpg.FeatureNotSupportedError,
-    asyncpg.ProtocolViolationError,
+    *_OF_POOLERS,
 )
 
 
@@ -45,8 +52,8 @@ def refusal(error: BaseException) -> UnusableData:
             f"PostgreSQL does not let this user make or change the tables of the shared log: {said}. "
             "Let the user own the database, or grant it CREATE on it."
         )
-    if isinstance(error, asyncpg.ProtocolViolationError):
-        return UnusableData(f"{POOLER} (It said: {said}.)")
+    if isinstance(error, _OF_POOLERS):
+        return UnusableData(f"{POOLER} (It said: {said.partition(chr(10))[0]}.)")
     return UnusableData(
         f"This server cannot hold a shared log: {said}. Use PostgreSQL 13 or newer, or what is compatible "
         "with it."

@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from database.shared_log.logs import PostgresLogs
 from parabola.database.model.errors import UnusableData
 from parabola.database.shared_log.log import START, Appended
+from parabola.database.shared_log.postgres.refusals import is_final, refusal
 from parabola.database.shared_log.postgres.session import place_of
 
 
@@ -68,6 +70,15 @@ async def test_a_pooler_by_transaction_is_refused() -> None:
             for _ in range(3):  # it may be the same connection again, with what others have left in it
                 with pytest.raises(UnusableData, match="pool_mode = session"):
                     await logs.node("a", url=url)
+
+
+def test_a_pooler_is_known_by_what_others_have_left_in_a_connection() -> None:
+    # Another process has prepared statements under the same names.
+    for kind in (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError):
+        error = kind('prepared statement "__asyncpg_stmt_1__" already exists\nHINT: much more')
+        assert is_final(error)
+        assert "pool_mode = session" in refusal(error).message
+        assert "HINT" not in refusal(error).message
 
 
 async def test_a_pooler_by_session_is_as_good_as_none() -> None:

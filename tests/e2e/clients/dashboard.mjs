@@ -105,6 +105,7 @@ await withBrowser(async (context) => {
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
   await page.getByRole("dialog", { name: /^text of / }).waitFor();
+  await page.getByRole("textbox", { name: "Text" }).and(page.locator(":focus")).waitFor();
   await looksGood("a cell", "data_cell");
   await page.getByRole("textbox", { name: "Text" }).fill("by hand, and again");
   await page.keyboard.press("Control+Enter");

@@ -14,7 +14,9 @@ export function Dialog(props: { title: string; onClose: () => void; children: Re
           className={`fixed inset-x-3 top-[6dvh] z-10 mx-auto flex max-h-[88dvh] flex-col gap-4 overflow-auto rounded-lg border border-line bg-surface p-5 shadow-xl ${props.wide ? "max-w-3xl" : "max-w-lg"}`}
         >
           <div className="flex items-start gap-3">
-            <Radix.Title className="mr-auto text-base font-semibold">{props.title}</Radix.Title>
+            <Radix.Title className="mr-auto min-w-0 text-base font-semibold [overflow-wrap:anywhere]">
+              {props.title}
+            </Radix.Title>
             <Radix.Close asChild>
               <Button kind="quiet" aria-label="Close">
                 <X size={16} aria-hidden />

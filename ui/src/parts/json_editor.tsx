@@ -10,6 +10,7 @@ export function JsonEditor(props: {
   problem?: string | null;
   rows?: number;
   readOnly?: boolean;
+  autoFocus?: boolean;
 }) {
   const id = useId();
   const onKeyDown = (event: KeyboardEvent) => {
@@ -27,6 +28,7 @@ export function JsonEditor(props: {
         id={id}
         value={props.text}
         readOnly={props.readOnly}
+        autoFocus={props.autoFocus}
         rows={props.rows ?? Math.min(24, Math.max(5, props.text.split("\n").length + 1))}
         spellCheck={false}
         autoCapitalize="off"

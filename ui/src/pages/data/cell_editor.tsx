@@ -78,6 +78,7 @@ function Form(props: {
       <JsonEditor
         label={asText ? "Text" : "Value, as JSON"}
         text={text}
+        autoFocus
         readOnly={readOnly}
         rows={Math.min(16, Math.max(2, text.split("\n").length))}
         onChange={setText}

@@ -466,3 +466,25 @@ async def test_a_node_of_several_keeps_the_log(tmp_path: Path) -> None:
     assert len({manifest.chain for manifest in await find_backups(place)}) == 1
     assert len(newest["notes"]) == len(state["notes"]) + 1
     assert await restored(place, None) == newest
+
+
+async def test_two_that_write_at_once_while_one_takes_over_leave_one_log(tmp_path: Path) -> None:
+    data, place = tmp_path / "data", DirectoryPlace(tmp_path / "backups")
+    async with opened(data) as database:
+        await insert(database, "notes", {"n": 0.0})
+        old = following(database, data, place)
+        await old.begin()
+        new = following(database, data, place)
+        await new.begin()
+        assert old.chain == new.chain
+        await insert(database, "notes", {"n": 1.0})
+        await old.step()
+        await insert(database, "notes", {"n": 2.0})
+        await new.step()  # from the same moment on, and further
+        await insert(database, "notes", {"n": 3.0})
+        await new.step()
+        await old.close()
+        await new.close()
+    assert len(await place.names(LOG)) == 3
+    assert numbers(await restored(place, None)) == [0.0, 1.0, 2.0, 3.0]
+    await verify_backup(place, await chosen_moment(place, None), deep=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parabola.database.usage import Limits, Usage
@@ -93,6 +93,7 @@ def test_only_so_many_minutes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counted.runs[LIST].ended_well.number == kept + 10
 
 
+@example([720], 0, 65)
 @given(
     st.lists(st.integers(-200, 7_400), max_size=60).map(sorted),
     st.integers(0, 3_599),
@@ -110,7 +111,7 @@ def test_a_series_has_each_call_in_the_part_in_which_its_minute_began(
     for time in times:
         minute = (HOUR + time) // 60 * 60
         if minute + 60 > window.start and minute < window.end:
-            expected[int((max(minute, window.start) - window.start) / (3_600 / parts))] += 1
+            expected[(max(minute, HOUR + start) - HOUR - start) * parts // 3_600] += 1
     assert [value for _, value in points] == expected
 
 

@@ -69,7 +69,8 @@ class Window:
         for minute in minutes:
             began = minute.number * 60
             # A minute that was under way when the window began counts for the first part.
-            place = int((max(began, self.start) - self.start) // length)
+            # Multiplied first: the length of a part may be no number that there is.
+            place = int((max(began, self.start) - self.start) * self.parts // (self.end - self.start))
             if began + 60 > self.start and began < self.end and place < self.parts:
                 parts[place][1].append(minute)
         return parts

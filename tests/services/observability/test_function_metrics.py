@@ -111,7 +111,7 @@ def test_a_series_has_each_call_in_the_part_in_which_its_minute_began(
     for time in times:
         minute = (HOUR + time) // 60 * 60
         if minute + 60 > window.start and minute < window.end:
-            expected[(max(minute, HOUR + start) - HOUR - start) * parts // 3_600] += 1
+            expected[int((max(minute, HOUR + start) - HOUR - start) * parts // 3_600)] += 1
     assert [value for _, value in points] == expected
 
 

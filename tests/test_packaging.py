@@ -25,6 +25,7 @@ DOCKERFILE = PACKAGING / "docker" / "Dockerfile"
 COMPOSE = PACKAGING / "docker" / "compose.yaml"
 UNIT = PACKAGING / "systemd" / "parabola.service"
 NODES = PACKAGING / "kubernetes" / "nodes.yaml"
+GUIDE = PACKAGING.parent / "docs" / "how-to" / "production.md"
 VARIABLES = {option.environment for option in OPTIONS.values()}
 
 
@@ -86,6 +87,13 @@ def test_the_compose_file_runs_one_server_with_few_rights() -> None:
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
+@pytest.mark.parametrize("said", [COMPOSE, GUIDE], ids=["compose file", "guide"])
+def test_the_secret_can_be_read_by_the_user_of_the_image(said: Path) -> None:
+    # Compose mounts the file of a secret as it is, and takes no owner for it.
+    (user,) = instructions("USER")
+    assert f"chown {user.partition(':')[0]} instance-secret" in said.read_text()
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
 def test_the_unit_is_one_and_shuts_its_server_in(tmp_path: Path) -> None:
     program = tmp_path / "parabola"
@@ -126,6 +134,8 @@ def test_the_nodes_are_valid_and_have_few_rights() -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert pod["automountServiceAccountToken"] is False
+    # Kubernetes would set PARABOLA_PORT=tcp://... after the service, and the server would not start.
+    assert pod["enableServiceLinks"] is False
     seconds = next(each for each in OPTIONS.values() if each.name == "shutdown-seconds").default
     assert pod["terminationGracePeriodSeconds"] > seconds
 

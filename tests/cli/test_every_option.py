@@ -116,3 +116,10 @@ def test_what_no_command_has_is_refused(tmp_path: Path, text: str, why: str) -> 
     done = CliRunner().invoke(application(), ["--config", str(tmp_path / "parabola.toml"), "data"])
     assert isinstance(done.exception, BadRequest)
     assert why in str(done.exception)
+
+
+def test_a_variable_with_the_version_of_an_image_ends_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARABOLA_VERSION", "1.2.0")
+    done = CliRunner().invoke(application(), ["env", "--help"], auto_envvar_prefix=VARIABLE_PREFIX)
+    assert done.exit_code == 0
+    assert "Usage" in done.output

@@ -180,6 +180,12 @@ def test_a_file_says_what_is_wrong_with_it(tmp_path: Path, text: str, why: str) 
     assert "00" not in str(refused.value).removeprefix(str(path)) or "secret" not in text
 
 
+def test_a_port_that_kubernetes_has_set_after_a_service_is_refused_with_what_to_do() -> None:
+    (port,) = (each for each in OPTIONS.values() if each.name == "port")
+    with pytest.raises(ValueError, match="enableServiceLinks: false"):
+        port.read("tcp://10.0.0.1:3210")
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match=r"no\.toml: it cannot be read: No such file"):
         read_config(tmp_path / "no.toml")

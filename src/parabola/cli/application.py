@@ -112,7 +112,14 @@ def _options(
     ] = None,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end."),
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            # Deployments set PARABOLA_VERSION to what they install, as the tag of an image.
+            allow_from_autoenv=False,
+            help="Print the version and end.",
+        ),
     ] = False,
 ) -> None:
     """The Convex reactive backend, written in Python."""

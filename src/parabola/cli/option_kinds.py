@@ -74,6 +74,11 @@ def _read_count(text: str) -> int:
     try:
         return int(text)
     except ValueError:
+        if text.startswith("tcp://"):
+            raise ValueError(
+                "give a whole number (Kubernetes sets such variables for a service of this name; say"
+                " `enableServiceLinks: false` in the pod)"
+            ) from None
         raise ValueError("give a whole number") from None
 
 

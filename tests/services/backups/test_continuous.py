@@ -488,3 +488,28 @@ async def test_two_that_write_at_once_while_one_takes_over_leave_one_log(tmp_pat
     assert len(await place.names(LOG)) == 3
     assert numbers(await restored(place, None)) == [0.0, 1.0, 2.0, 3.0]
     await verify_backup(place, await chosen_moment(place, None), deep=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_two_that_keep_one_log_for_longer_leave_one_that_comes_back(tmp_path: Path, seed: int) -> None:
+    data, place, random = tmp_path / "data", DirectoryPlace(tmp_path / "backups"), Random(seed)
+    async with opened(data) as database:
+        await insert(database, "notes", {"n": 0.0})
+        two = [following(database, data, place) for _ in range(2)]
+        moments = [database.durable_ts]
+        for each in two:
+            await each.begin()
+        for number in range(1, 16):
+            await insert(database, "notes", {"n": float(number)})
+            moments.append(database.durable_ts)
+            for each in two:
+                if random.random() < 0.6:
+                    await each.step()
+        await two[seed % 2].step()
+        for each in two:
+            await each.close()
+    everything = [float(number) for number in range(16)]
+    assert numbers(await restored(place, None)) == everything
+    for number in (3, 9):
+        assert numbers(await restored(place, moments[number])) == everything[: number + 1]
+    await verify_backup(place, await chosen_moment(place, None), deep=True)

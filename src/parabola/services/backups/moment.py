@@ -85,7 +85,7 @@ async def chosen_moment(place: BackupPlace, at_ts: int | None) -> Moment:
             "nothing earlier can be restored.",
             code="NoBackup",
         )
-    return _whole(best, chains[best.manifest.chain].reached)
+    return _whole(await _of_one_line(place, best), chains[best.manifest.chain].reached)
 
 
 class _Chain(NamedTuple):
@@ -111,7 +111,7 @@ async def followed(place: BackupPlace, manifest: Manifest) -> Moment:
     is missing.
     """
     chain = await _chain(place, manifest.chain) if manifest.chain else _Chain(None, [])
-    return _whole(Moment(manifest, chain.names), chain.reached)
+    return _whole(await _of_one_line(place, Moment(manifest, chain.names)), chain.reached)
 
 
 def _whole(moment: Moment, noted: Reached | None) -> Moment:
@@ -120,7 +120,7 @@ def _whole(moment: Moment, noted: Reached | None) -> Moment:
     before: SegmentName | None = None
     base, until = moment.manifest.newest_ts, moment.until_ts
     reached = base
-    for name in _without_doubles(moment.pieces):
+    for name in moment.pieces:
         if name.last_ts <= base:
             before = name
             continue
@@ -142,17 +142,25 @@ def _whole(moment: Moment, noted: Reached | None) -> Moment:
     return moment._replace(pieces=pieces, before=before)
 
 
-def _without_doubles(names: Sequence[SegmentName]) -> list[SegmentName]:
-    """Where two begin at the same moment, written by one node while another took over, the one that the log
-    goes on from, or the longer one: both say the same.
+async def _of_one_line(place: BackupPlace, moment: Moment) -> Moment:
+    """Without the pieces from which the log does not go on: several may have written it at once, for a moment
+    while one node takes over from another, or because two were told to. All say the same, and each knows the
+    digest of its own before it; so it is followed from its end.
     """
-    begins = {name.after_ts for name in names}
-    chosen: dict[int, SegmentName] = {}
+    names, until = moment.pieces, moment.until_ts
+    by_end: dict[int, list[SegmentName]] = {}
     for name in names:
-        other = chosen.get(name.after_ts)
-        if other is None or (name.last_ts in begins, name.last_ts) > (other.last_ts in begins, other.last_ts):
-            chosen[name.after_ts] = name
-    return [chosen[begin] for begin in sorted(chosen)]
+        by_end.setdefault(name.last_ts, []).append(name)
+    if len(by_end) == len(names) == len({name.after_ts for name in names}):
+        return moment
+    ends = [end for end in by_end if until is not None and end >= until]
+    line = [by_end[min(ends) if ends else max(by_end)][0]]
+    while before := by_end.get(line[-1].after_ts):
+        if len(before) > 1:
+            previous = (await load_segment(place, line[-1])).head.previous
+            before = [name for name in before if name.sha256 == previous] or before
+        line.append(before[0])
+    return moment._replace(pieces=line[::-1])
 
 
 async def load_pieces(place: BackupPlace, moment: Moment) -> AsyncIterator[Segment]:

@@ -119,7 +119,7 @@ def make(
 def list_backups(place: Place, credentials: Credentials = None) -> None:
     """List the backups of a place, oldest first, and how far their logs go."""
     from parabola.services.backups.backup import find_backups
-    from parabola.services.backups.moment import in_words
+    from parabola.services.backups.moment import in_words, no_backup
     from parabola.services.backups.place import backup_place
     from parabola.services.backups.segment import SegmentName, find_segments
 
@@ -128,6 +128,8 @@ def list_backups(place: Place, credentials: Credentials = None) -> None:
     async def run() -> tuple[list[Manifest], dict[str, list[SegmentName]]]:
         kept = backup_place(place)
         found = await find_backups(kept)
+        if not found:
+            raise no_backup(kept)
         chains = {manifest.chain: manifest for manifest in found if manifest.chain}
         return found, {chain: await find_segments(kept, chain) for chain in chains}
 
@@ -140,8 +142,6 @@ def list_backups(place: Place, credentials: Credentials = None) -> None:
                 f"and every commit from {in_words(pieces[0].after_ts)} to {in_words(pieces[-1].last_ts)}",
                 style="dim",
             )
-    if not found:
-        console.print("There is no backup in this place.", style="dim")
 
 
 @backup.command("verify")

@@ -11,8 +11,9 @@ __all__ = ["demote"]
 
 @with_target
 def demote(target: ChosenTarget, yes: Yes = False) -> None:
-    """Make a node a server that is alone, with all that the shared log has. The log is closed: no other
-    node serves anybody from then on.
+    """Make a node a server that is alone, with all that the shared log has.
+
+    The log is closed: no other node serves anybody from then on.
     """
     target.confirm("close the log for all other nodes", yes)
     move(target.client(), "/api/parabola/demote", {}, to_node=False)

@@ -43,8 +43,9 @@ def restore(
     file_storage: FileStorage = None,
     credentials: Credentials = None,
 ) -> None:
-    """Restore the newest state that a place has, or an earlier one, into an empty directory. All of it is
-    checked first; a damaged one is refused.
+    """Restore the newest state that a place has, or an earlier one, into an empty directory.
+
+    All of it is checked first; a damaged one is refused.
     """
     from parabola.cli.said_time import read_time
     from parabola.services.backups.moment import Moment, chosen_backup, chosen_moment, in_words

@@ -34,8 +34,10 @@ def upgrade(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="What was found, as JSON.")] = False,
 ) -> None:
-    """Say whether this version opens the data that another one has left, what its first start would change,
-    whether there is a way back, and what to do first. Ends with status 1 where it cannot open it.
+    """Say whether this version opens the data that another one has left, and what to do first.
+
+    Also what its first start would change, and whether there is a way back. Ends with status 1 where it
+    cannot open it.
 
     The data itself is brought up to date by the first start of a server.
     """

@@ -376,7 +376,7 @@ async def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     place = DirectoryPlace(tmp_path / "backups")
     with pytest.raises(NotFound, match="There is no database in"):
         await keep(tmp_path / "nowhere", place)
-    with pytest.raises(NotFound, match="There is no backup in this place"):
+    with pytest.raises(NotFound, match=f"There is no backup in {tmp_path / 'backups'}. Look"):
         await chosen_backup(place, None)
     with pytest.raises(BadRequest, match="is no place for backups"):
         backup_place("nonsense://somewhere")

@@ -10,9 +10,9 @@ import msgspec
 
 from parabola.services.backups.backup import find_outlines, load_manifest
 from parabola.services.backups.manifest import FILES, MANIFESTS, Manifest
+from parabola.services.backups.moment import no_backup
 from parabola.services.backups.place import BackupPlace, in_one_piece
 from parabola.services.backups.segment import LOG, SegmentName, load_segment
-from parabola.values.errors import NotFound
 
 __all__ = ["Keeping", "drop_old"]
 
@@ -70,7 +70,7 @@ async def drop_old(place: BackupPlace, keeping: Keeping, now: datetime) -> list[
     """
     backups = [outline.manifest for outline in await find_outlines(place)]
     if not backups:
-        raise NotFound("There is no backup in this place.", code="NoBackup")
+        raise no_backup(place)
     kept, logged = keeping.chosen(backups, now)
     dropped = [each for each in backups if each not in kept]
     for manifest in dropped:  # the manifest first: without it the rest is none

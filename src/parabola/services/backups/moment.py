@@ -23,7 +23,7 @@ from parabola.services.backups.segment import (
 )
 from parabola.values.errors import NotFound
 
-__all__ = ["Moment", "chosen_backup", "chosen_moment", "followed", "in_words", "load_pieces"]
+__all__ = ["Moment", "chosen_backup", "chosen_moment", "followed", "in_words", "load_pieces", "no_backup"]
 
 _AT_A_TIME: Final = 8
 """Pieces of the log that are read ahead, of a megabyte each."""
@@ -47,7 +47,7 @@ async def chosen_backup(place: BackupPlace, name: str | None) -> Manifest:
     """The backup of a name, or the newest one. Raises `NotFound`."""
     backups = await find_backups(place)
     if not backups:
-        raise _none()
+        raise no_backup(place)
     if name is None:
         return backups[-1]
     for manifest in backups:
@@ -65,7 +65,7 @@ async def chosen_moment(place: BackupPlace, at_ts: int | None) -> Moment:
     """
     backups = await find_backups(place)
     if not backups:
-        raise _none()
+        raise no_backup(place)
     chains: dict[str, _Chain] = {"": _Chain(None, [])}
     best: Moment | None = None
     for manifest in reversed(backups):
@@ -205,5 +205,9 @@ def _made_ts(manifest: Manifest) -> int:
         return 0
 
 
-def _none() -> NotFound:
-    return NotFound("There is no backup in this place.", code="NoBackup")
+def no_backup(place: BackupPlace) -> NotFound:
+    """What is raised where a place has none."""
+    return NotFound(
+        f"There is no backup in {place}. Look whether it is the right place; parabola backup makes one.",
+        code="NoBackup",
+    )

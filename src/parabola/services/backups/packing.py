@@ -100,6 +100,7 @@ def damaged(name: str, what: str) -> BadRequest:
     """What is raised for a part of a backup that is not what it was."""
     return BadRequest(
         f"The backup is damaged: {name}: {what}. Nothing was restored from it; take another one "
-        "(`parabola backup list` shows them).",
+        "(`parabola backup list` shows them), or a moment before the damage where it is in the log "
+        "(`parabola restore --at`).",
         code="BackupDamaged",
     )

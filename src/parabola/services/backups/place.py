@@ -33,7 +33,9 @@ _LEFT_SECONDS: Final = 24 * 3600.0
 
 
 class BackupPlace(Protocol):
-    """Content by name; a name may have slashes. All of it may raise `Overloaded` or `OSError`."""
+    """Content by name; a name may have slashes. All of it may raise `Overloaded` or `OSError`. As text it is
+    where it is, for people.
+    """
 
     async def put(self, name: str, content: AsyncIterable[bytes]) -> None:
         """Keep content, durably: as a whole or not at all. What was there by that name is replaced."""
@@ -68,6 +70,9 @@ class DirectoryPlace:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+
+    def __str__(self) -> str:
+        return str(self._directory)
 
     async def put(self, name: str, content: AsyncIterable[bytes]) -> None:
         """See `BackupPlace`."""
@@ -139,6 +144,7 @@ class _ObjectPlace:
     """A `BackupPlace` in an object store."""
 
     def __init__(self, url: str) -> None:
+        self._shown = without_secret(url)
         from obstore.store import from_url  # with the clients of all providers
 
         retries: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
@@ -146,10 +152,13 @@ class _ObjectPlace:
             self._store: Any = from_url(url, retry_config=retries)
         except Exception as error:
             raise BadRequest(
-                f"{without_secret(url)} is no place for backups: {error}. "
+                f"{self._shown} is no place for backups: {error}. "
                 "Give a directory, or a URL such as s3://bucket/prefix.",
                 code="InvalidBackupPlace",
             ) from error
+
+    def __str__(self) -> str:
+        return self._shown
 
     async def put(self, name: str, content: AsyncIterable[bytes]) -> None:
         """See `BackupPlace`."""

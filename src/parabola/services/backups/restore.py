@@ -69,7 +69,7 @@ async def restore_backup(
     try:
         owner = secrets.token_hex(32)
         restored = await _restore_database(place, moment, made, owner=owner, paused=paused)
-        say(f"restored {restored.documents:,} documents")
+        say(f"restored {restored.documents:,} document{'' if restored.documents == 1 else 's'}")
         _check_store(restored.files, files)
         store = files(owner) if files is not None else FileDirectory(made / "files")
         missing = []

@@ -188,3 +188,31 @@ async def check(node: Node, executor: FileExecutor, data: st.DataObject) -> None
         revision = await reads.get(TABLET, id, ts)
         content = None if revision is None else revision.raw.decode()
         assert content == (node.model.at(ts).get(id) or (None, None))[1]
+
+
+async def test_what_is_no_more_is_not_taken_for_what_came_in_its_place(tmp_path: Path) -> None:
+    """Another node's revision has the number that one had which was taken back, and is in the file before the
+    executor hears of either.
+    """
+    node = Node(str(tmp_path))
+    await node.replica.load()
+    executor = FileExecutor()
+    executor.adopt({"file": str(tmp_path / node.store._path.name), "limits": {}})
+    connection = Connection(executor)
+    assert connection.tell(node.replica, 0)
+    await node.commit({"a": (b"\x01", "x")})
+    assert connection.tell(node.replica, node.replica.newest_ts)
+    connection.hear()
+    await node.foreign({"a": (b"\x02", "yy")})
+    await node.replica.flush()
+    assert executor.persistence is not None
+    executor.persistence.look_again()
+    await node.replica.forget_unused()
+    assert connection.tell(node.replica, node.replica.newest_ts)
+    connection.hear()
+    executor.persistence.look_again()
+    revision = await executor.persistence.get(TABLET, "a", node.replica.newest_ts)
+    assert revision is not None
+    assert revision.raw == b"yy"
+    executor.close()
+    await node.replica.close()

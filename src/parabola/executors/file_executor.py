@@ -83,8 +83,10 @@ class FileExecutor:
                 # The hosts of a relay hear of commits over sockets of their own: one may be behind another.
                 valid_ts = min(self._cuts_since(generation), default=-1)
             is_much = reads.tail_length > LONGEST_TAIL or reads.tail_bytes > LARGEST_TAIL
-            if valid_ts is None and (is_much or reads.covered_ts < after):
-                reads.cover(message["file"])
+            if valid_ts is None:
+                reads.confirm(message["file"])
+                if is_much or reads.covered_ts < after:
+                    reads.cover(message["file"])
             if reads.covered_ts >= after:
                 commits = message["commits"]
                 reads.take(commits if valid_ts is None else [each for each in commits if each[0] <= valid_ts])

@@ -91,17 +91,15 @@ class Tail:
                     keys = self._keys[index_id]
                     del keys[bisect_left(keys, key)]
 
-    def cut(self, ts: int) -> Iterator[Revision]:
-        """Drops the commits after a timestamp, which are no more; answers the revisions that they made."""
+    def cut(self, ts: int) -> None:
+        """Drops the commits after a timestamp, which are no more."""
         while self._commits and self._commits[-1][0] > ts:
             _, touched, size = self._commits.pop()
             self.bytes -= size
             for index_id, key in reversed(touched):
                 index = self._versions[index_id]
                 versions = index[key]
-                revision = versions.pop()[1]
-                if revision is not None:
-                    yield revision
+                versions.pop()
                 if not versions:
                     del index[key]
                     keys = self._keys[index_id]
@@ -148,6 +146,8 @@ class TailedReads:
         self.covered_ts = 0
         self.file_ts = 0
         self._tail = Tail()
+        # When, and by which number, revisions came that may be of commits which are taken back.
+        self._doubtful: deque[tuple[int, int]] = deque()
         self._cache = RevisionCache(cache_bytes)
         self._db = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro",
@@ -205,14 +205,22 @@ class TailedReads:
                 for revision in self._tail.add(ts, writes):
                     assert revision.number is not None
                     self._cache.add(revision.number, revision)
+                    self._doubtful.append((ts, revision.number))
                 self.covered_ts = ts
 
     def cut(self, ts: int) -> None:
-        """The commits after a timestamp are no more. The file never held one of them."""
-        for revision in self._tail.cut(ts):
-            if revision.number is not None:
-                self._cache.forget(revision.number)
+        """The commits after a timestamp are no more. The file never held one of them, though it may hold
+        later ones of others by now.
+        """
+        self._tail.cut(ts)
+        while self._doubtful and self._doubtful[-1][0] > ts:
+            self._cache.forget(self._doubtful.pop()[1])
         self.covered_ts = min(self.covered_ts, ts)
+
+    def confirm(self, ts: int) -> None:
+        """The commits up to a timestamp are in the file for certain."""
+        while self._doubtful and self._doubtful[0][0] <= ts:
+            self._doubtful.popleft()
 
     def cover(self, ts: int) -> None:
         """Sees the file as it is now, of which it is known that it has all commits up to a timestamp."""
@@ -223,6 +231,7 @@ class TailedReads:
         """Nothing that was told is certain any more."""
         self.let_go()
         self._tail.clear()
+        self._doubtful.clear()
         self._cache.forget_from(0)
         self.covered_ts = self.file_ts = 0
 

@@ -16,9 +16,13 @@ from parabola.functions.processes.waiting_line import WaitingLine, nobody_free
 
 __all__ = ["PLACES_OF_A_HOST", "StartingLine"]
 
-PLACES_OF_A_HOST: Final = 4
-"""Transactions under way in an executor: one runs, one is about to, and others come to an end or go on in the
-engine."""
+PLACES_OF_A_HOST: Final = 16
+"""Transactions under way in an executor: one runs, others are about to, end, or go on in the engine.
+
+With so many the engine and its hosts work at the same time, each on what the other has sent. With 4 they
+wait for each other: 0.84 of the transfers a second, each for 1.14 of the engine's time (10 pairs of runs).
+Where many want the same documents it makes no difference, as who has lost takes turns.
+"""
 
 
 class StartingLine:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parabola.values.encoding import Int64, normalize
@@ -84,6 +84,7 @@ def test_what_has_no_integers_is_not_looked_at(validator):
     assert integers_of(validator) is None
 
 
+@example(v.array(v.literal(0.0)), [2.0**53 + 2])
 @given(validators, values)
 def test_what_is_converted_is_the_same_value(validator, value):
     convert = integers_of(validator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from parabola.values.normalization import MAX_SAFE_INTEGER
 from parabola.values.validators.base import OptionalValidator, TableNames, Validator
 from parabola.values.validators.containers import (
     ArrayValidator,
@@ -77,8 +78,12 @@ def document_integers(validator: Validator[Any] | None) -> Convert | None:
 
 
 def to_integer(value: Any) -> Any:
-    """An integral float as an `int`, anything else as it is."""
-    return int(value) if type(value) is float and value.is_integer() else value
+    """An integral float as an `int`, anything else as it is: also where it is so large that not every integer
+    is a number, since an `int` like that could not be given back.
+    """
+    if type(value) is float and value.is_integer() and abs(value) <= MAX_SAFE_INTEGER:
+        return int(value)
+    return value
 
 
 def _each(convert: Convert | None) -> Convert | None:

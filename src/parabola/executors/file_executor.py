@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from parabola.database.model.errors import StorageError
 from parabola.database.model.tables import Registry
-from parabola.database.store.commit_tail import KEPT_CUTS
+from parabola.database.store.commit_tail import Cuts
 from parabola.database.store.tailed_reads import TailedReads
 from parabola.database.transaction import Transaction
 from parabola.database.upkeep.bootstrap import load_registry
@@ -54,7 +54,7 @@ class FileExecutor:
         self._registry: Registry | None = None
         self._registry_ts = -1
         self._generation = -1
-        self._cuts: deque[int] = deque(maxlen=KEPT_CUTS)
+        self._cuts = Cuts()
         self._untaken: deque[Json] = deque()
         self._open = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -81,7 +81,7 @@ class FileExecutor:
                 self._take_back(reads, generation, message.get("cuts", ()))
             elif generation < self._generation:
                 # The hosts of a relay hear of commits over sockets of their own: one may be behind another.
-                valid_ts = min(self._cuts_since(generation), default=-1)
+                valid_ts = min(self._cuts.last(self._generation - generation) or [-1])
             is_much = reads.tail_length > LONGEST_TAIL or reads.tail_bytes > LARGEST_TAIL
             if valid_ts is None:
                 reads.confirm(message["file"])
@@ -99,18 +99,13 @@ class FileExecutor:
         missed = generation - self._generation
         if self._generation >= 0 and len(cuts) >= missed:
             new = cuts[len(cuts) - missed :]
-            self._cuts.extend(new)
+            self._cuts.add(*new)
             reads.cut(min(new))
         else:
             self._cuts.clear()
             self._registry_ts = -1
             reads.forget()
         self._generation = generation
-
-    def _cuts_since(self, generation: int) -> list[int]:
-        """Where the tail was cut in the generations after one; nothing where that is not known."""
-        missed = self._generation - generation
-        return list(self._cuts)[len(self._cuts) - missed :] if missed <= len(self._cuts) else []
 
     def _opened(self) -> TailedReads:
         if self.persistence is None:

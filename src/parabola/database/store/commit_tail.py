@@ -16,7 +16,7 @@ from parabola.database.model.indexes import text_of_key
 from parabola.database.store.persistence import Commit
 from parabola.values.limits import MIB
 
-__all__ = ["KEPT_CUTS", "MAX_COMMIT", "CommitTail"]
+__all__ = ["MAX_COMMIT", "CommitTail", "Cuts"]
 
 MAX_WRITES: Final = 64
 MAX_COMMIT: Final = MIB
@@ -53,6 +53,28 @@ class _Told:
                 self.commit, self.weight = None, _OVERHEAD
 
 
+class Cuts:
+    """Where a tail was cut: of the newest generations, the last one last, the timestamp after which commits
+    were no more.
+    """
+
+    def __init__(self) -> None:
+        self._kept: deque[int] = deque(maxlen=KEPT_CUTS)
+
+    def add(self, *kept: int) -> None:
+        """A generation for each."""
+        self._kept.extend(kept)
+
+    def last(self, number: int) -> list[int] | None:
+        """Those of so many generations, None where they are not all known."""
+        known = len(self._kept)
+        return list(self._kept)[known - number :] if number <= known else None
+
+    def clear(self) -> None:
+        """Nothing that was told before is known to stand."""
+        self._kept.clear()
+
+
 class CommitTail:
     """The tail of one store. Nothing is kept before the first executor asks."""
 
@@ -67,8 +89,7 @@ class CommitTail:
         self._told: deque[_Told] = deque()
         self._bytes = 0
         self._is_wanted = False
-        # Of the newest generations, the last one last: the commits after that timestamp were no more.
-        self._cuts: deque[int] = deque(maxlen=KEPT_CUTS)
+        self._cuts = Cuts()
 
     def append(self, commit: Commit) -> None:
         """A commit has been added to the store; of one in parts, each part."""
@@ -103,7 +124,7 @@ class CommitTail:
     def cut(self, kept_ts: int) -> None:
         """The commits after `kept_ts`, of which none is in the file, are no more; those before stay told."""
         self.generation += 1
-        self._cuts.append(kept_ts)
+        self._cuts.add(kept_ts)
         told = self._told
         while told and told[-1].ts > kept_ts:
             self._bytes -= told.pop().weight
@@ -130,7 +151,7 @@ class CommitTail:
             return None
         if generation == self.generation and covered_ts >= ts:
             return b"", covered_ts
-        cuts = self._cuts_since(generation)
+        cuts = None if generation < 0 else self._cuts.last(self.generation - generation)
         after = -1 if cuts is None else min([covered_ts, *cuts])
         new = self._told_after(after) if after >= self._known_after else None
         if new is None:
@@ -146,13 +167,6 @@ class CommitTail:
             b",".join([_text(each) for each in new]),
         )
         return text, new[-1].ts if new else after
-
-    def _cuts_since(self, generation: int) -> list[int] | None:
-        """Where the tail was cut in the generations after one, None where that is not known."""
-        missed = self.generation - generation
-        if generation < 0 or missed > len(self._cuts):
-            return None
-        return list(self._cuts)[len(self._cuts) - missed :]
 
     def _told_after(self, ts: int) -> list[_Told] | None:
         """The commits after a timestamp, ascending; None where they are, or one of them is, too much to be

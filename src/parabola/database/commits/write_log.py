@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from parabola.database.commits.recent_keys import RecentKeys
 from parabola.database.commits.write_set import WriteSet
 from parabola.database.model.indexes import id_key
 from parabola.database.model.intervals import ReadSet
@@ -59,6 +60,7 @@ class WriteLog:
     ) -> None:
         self.start_ts = start_ts
         self._commits: deque[LoggedCommit] = deque()
+        self._recent = RecentKeys(start_ts)
         self._bytes = 0
         # The newest commits with documents that derived indexes have, and the weight of these documents.
         self._searched: deque[tuple[LoggedCommit, int]] = deque()
@@ -76,6 +78,7 @@ class WriteLog:
         deltas = write_set.count_deltas()
         commit = LoggedCommit(write_set.ts, write_set.source, write_set.keys, deltas, weight, searched)
         self._commits.append(commit)
+        self._recent.append(commit.ts, commit.keys)
         self._bytes += weight
         if searched:
             self._searched.append((commit, searched_weight))
@@ -96,6 +99,8 @@ class WriteLog:
             oldest = self._commits.popleft()
             self._bytes -= oldest.weight
             self.start_ts = oldest.ts
+        if not self._commits:
+            self._recent.clear(self.start_ts)
         return False
 
     def published(self, ts: int) -> None:
@@ -110,6 +115,8 @@ class WriteLog:
 
     def first_touching(self, read_set: ReadSet, after_ts: int) -> Touched | None:
         """The newest commit after a timestamp that wrote into the read set."""
+        if not read_set.searches and self._recent.is_touched(read_set.by_index, after_ts) is False:
+            return None
         return newest_touching(reversed(self._commits), read_set, after_ts)
 
     def touching_at(self, read_set: ReadSet, ts: int) -> Touched | None:
@@ -152,6 +159,8 @@ class WriteLog:
             commit = self._commits.pop()
             self._bytes -= commit.weight
             dropped.append(commit)
+        if dropped:
+            self._recent.clear(self._commits[-1].ts if self._commits else self.start_ts)
         while self._searched and self._searched[-1][0].ts > ts:
             self._searched_bytes -= self._searched.pop()[1]
         return dropped

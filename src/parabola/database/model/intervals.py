@@ -132,6 +132,10 @@ class Intervals:
                 return True
         return False
 
+    def bounds(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Start and end of each interval, in order."""
+        return zip(self._starts, self._ends, strict=True)
+
     def copy(self) -> Intervals:
         other = Intervals()
         other._starts = self._starts.copy()

@@ -1,0 +1,102 @@
+"""The keys that the newest commits wrote, in one order: a read is held against all these commits at once."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+
+from parabola.database.model.intervals import Intervals
+
+__all__ = ["RecentKeys"]
+
+MOST_COMMITS: Final = 256
+"""More than are under way at a time, so that most transactions began after the oldest of them."""
+MOST_KEYS: Final = 64
+"""Of one commit. With a larger one it begins anew: to sort its keys in takes longer than to look at them."""
+LONGEST_WALK: Final = 32
+"""Keys of older commits that are stepped over within one interval."""
+
+
+class RecentKeys:
+    """The keys of every commit after `start_ts`, for each index.
+
+    It answers for what has read a few intervals, which is most; for all else it leaves the answer to whoever
+    looks at one commit after the other.
+    """
+
+    __slots__ = ("_commits", "_keys", "_newest", "start_ts")
+
+    def __init__(self, start_ts: int) -> None:
+        self.start_ts = start_ts
+        self._commits: deque[tuple[int, dict[int, list[bytes]]]] = deque()
+        self._keys: dict[int, list[bytes]] = {}
+        # For each of these keys the newest commit that wrote it.
+        self._newest: dict[int, dict[bytes, int]] = {}
+
+    def clear(self, start_ts: int) -> None:
+        """Forgets every commit up to a timestamp, which are all."""
+        self.start_ts = start_ts
+        self._commits.clear()
+        self._keys.clear()
+        self._newest.clear()
+
+    def append(self, ts: int, keys: dict[int, list[bytes]]) -> None:
+        """Adds a commit, the newest one, with the keys it wrote in each index."""
+        if sum(map(len, keys.values())) > MOST_KEYS:
+            self.clear(ts)
+            return
+        self._commits.append((ts, keys))
+        for index_id, written in keys.items():
+            if not written:
+                continue
+            newest = self._newest.get(index_id)
+            if newest is None:
+                newest, self._keys[index_id] = self._newest.setdefault(index_id, {}), []
+            for key in written:
+                if key not in newest:
+                    insort(self._keys[index_id], key)
+                newest[key] = ts
+        if len(self._commits) > MOST_COMMITS:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        self.start_ts, keys = self._commits.popleft()
+        for index_id, written in keys.items():
+            if not written:
+                continue
+            newest, known = self._newest[index_id], self._keys[index_id]
+            for key in written:
+                if newest.get(key) == self.start_ts:
+                    del newest[key], known[bisect_left(known, key)]
+            if not newest:
+                del self._newest[index_id], self._keys[index_id]
+
+    def is_touched(self, reads: Mapping[int, Intervals], after_ts: int) -> bool | None:
+        """Whether a commit after a timestamp wrote into the intervals that were read of each index; None
+        where that is not known here, or would take long to say.
+        """
+        if after_ts < self.start_ts:
+            return None
+        for index_id, intervals in reads.items():
+            known = self._keys.get(index_id)
+            if known is None:
+                continue
+            newest, length = self._newest[index_id], len(known)
+            if len(intervals) > length:
+                return None
+            for start, end in intervals.bounds():
+                at = bisect_left(known, start)
+                last = min(at + LONGEST_WALK, length)
+                while at < last:
+                    key = known[at]
+                    if end is not None and key >= end:
+                        break
+                    if newest[key] > after_ts:
+                        return True
+                    at += 1
+                else:
+                    if at < length:
+                        return None
+        return False

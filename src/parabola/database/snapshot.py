@@ -7,14 +7,14 @@ touches nobody.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from parabola.database.commits.overlay import Overlay
 from parabola.database.derived.pending_entries import PendingEntries
-from parabola.database.model.documents import Document
+from parabola.database.model.documents import Document, Revision
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
 from parabola.database.model.intervals import Interval, OpenRead, ReadSet
 from parabola.database.model.searches import OpenSearch
@@ -25,7 +25,10 @@ from parabola.database.model.system_tables import (
     VIRTUAL_TABLES,
 )
 from parabola.database.model.tables import FIRST_USER_TABLE_NUMBER, Registry, Table, public_name
+from parabola.database.query.range_plans import RangePlan, Shape, plan_of
+from parabola.database.query.short_reads import ShortRead, short_read
 from parabola.database.query.virtual_tables import public_document
+from parabola.database.query.wide_reads import WHOLE_TABLE_ROWS
 from parabola.database.store.persistence import Order, Rows, covered_by
 from parabola.database.usage import Usage
 from parabola.values.errors import BadRequest, InvalidId, OutOfRetention
@@ -110,6 +113,7 @@ class Snapshot:
         self._begin_registry = registry
         # Names and numbers whose look-up is in the read set already.
         self._looked_up: set[tuple[str, str | int]] = set()
+        self._planned: set[RangePlan] = set()
 
     @property
     def registry(self) -> Registry:
@@ -212,10 +216,14 @@ class Snapshot:
 
         Raises `BadRequest` for what is not an id, and for one of another table than `table` (semantics 2.2).
         """
+        return self.get_now(id, table, system=system)
+
+    def get_now(self, id: str, table: str | None = None, *, system: bool = False) -> Document | None:
+        """What `get` answers."""
         function = "db.system.get" if system else "db.get"
         access = Access.VIRTUAL if system else Access.USER
         found = self._table_of_id(id, function, table, access)
-        document = None if found is None else await self._read(found, id)
+        document = None if found is None else self._read(found, id)
         return public_document(document) if system and document is not None else document
 
     async def get_system(self, id: str) -> Document | None:
@@ -225,20 +233,23 @@ class Snapshot:
         except InvalidId:
             return None
         table = self._table_of_number(number)
-        return None if table is None else await self._read(table, id)
+        return None if table is None else self._read(table, id)
 
     async def find_system(self, table_name: str, index_name: str, *values: Any) -> Document | None:
         """The first document of any table whose indexed fields begin with `values`.
 
         What a query by equality finds, without a query: for what is looked up in every call.
         """
+        return self._find_system(table_name, index_name, values)
+
+    def _find_system(self, table_name: str, index_name: str, values: tuple[Any, ...]) -> Document | None:
         found = self.find_index(table_name, index_name, Access.SERVER)
         if found is None:
             return None
         _, index = found
         interval = prefix_interval(values)
         self.record_read(index, interval)
-        rows = await self.scan(index, interval, limit=1)
+        rows = self.scan_now(index, interval, limit=1)
         if not rows:
             return None
         _, document = rows[0]
@@ -274,20 +285,20 @@ class Snapshot:
             )
         return table
 
-    async def _read(self, table: Table, id: str) -> Document | None:
+    def _read(self, table: Table, id: str) -> Document | None:
         """One document by id, recorded and counted."""
         self._record(table, table.tablet_id, Interval.point(id_key(id)))
-        document = await self._current(table, id)
+        document = self._current(table, id)
         if document is not None:
             self.count_document(document)
         return document
 
-    async def _current(self, table: Table, id: str) -> Document | None:
+    def _current(self, table: Table, id: str) -> Document | None:
         pending = self.overlay.get(table.tablet_id, id)
         if pending is not None:
             return pending.new
         self.check_retention()
-        revision = await self._persistence.get(table.tablet_id, id, self.begin_ts)
+        revision = self._persistence.get_now(table.tablet_id, id, self.begin_ts)
         return None if revision is None else Document(table, revision)
 
     async def scan(
@@ -298,11 +309,17 @@ class Snapshot:
         Records and counts nothing: that is up to the caller, who knows what of it is used. Only
         `Rows.exhausted` says that there is nothing more: large documents end a chunk early.
         """
+        return self.scan_now(index, interval, order, limit)
+
+    def scan_now(
+        self, index: Index, interval: Interval, order: Order = "asc", limit: int = 100
+    ) -> Rows[tuple[bytes, Document]]:
+        """What `scan` answers."""
         table = self._table_of(index)
         overlay = self.overlay if self.overlay.has_writes(index.tablet_id) else None
         while True:
             self.check_retention()
-            stored = await self._persistence.scan(index.index_id, interval, self.begin_ts, order, limit)
+            stored = self._persistence.scan_now(index.index_id, interval, self.begin_ts, order, limit)
             rows = Rows([(key, Document(table, revision)) for key, revision in stored], exhausted=True)
             covered, rest = covered_by(stored, interval, order)
             if overlay is not None:
@@ -313,6 +330,12 @@ class Snapshot:
                     rows = Rows(rows[:limit], exhausted=False)
                 return rows
             interval = rest  # all of it is hidden by pending deletions
+
+    def stored_rows(
+        self, index: Index, interval: Interval, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        """The next at most `limit` entries of an interval, without pending writes."""
+        return self._persistence.scan_now(index.index_id, interval, self.begin_ts, order, limit)
 
     def _merged(
         self, rows: Rows[tuple[bytes, Document]], index: Index, covered: Interval, order: Order
@@ -330,6 +353,11 @@ class Snapshot:
             else:
                 merged[key] = document
         return Rows(sorted(merged.items(), reverse=order == "desc"), exhausted=rows.exhausted)
+
+    @property
+    def is_retained(self) -> bool:
+        """Whether all that it reads is certain to be there."""
+        return self.begin_ts >= self._database.oldest_ts
 
     def check_retention(self) -> None:
         """Raises `OutOfRetention` where some of what it reads may have been removed."""
@@ -358,6 +386,55 @@ class Snapshot:
             self.usage.count_read(document.size)
 
     # Queries
+
+    def rows_at_once(
+        self,
+        table: str,
+        index: str,
+        shape: Shape,
+        values: Sequence[Any],
+        order: Order,
+        limit: int | None,
+        batch: int,
+    ) -> list[bytes] | None:
+        """The JSON of all documents of a query without filters, if it is over with a batch of at most so many
+        rows (`query.short_reads`).
+
+        None where it is not, or where a stream would have something to say about it; then nothing has
+        happened. `values` are those of the comparisons in `shape`, `limit` is the least that the query has.
+        """
+        if not shape:
+            batch = min(batch, WHOLE_TABLE_ROWS - 1)  # of whole tables it is noted who reads them
+        found = self.short_read(table, index, shape, values, order, limit, batch)
+        return None if found is None else found.texts
+
+    def short_read(
+        self,
+        table: str,
+        index: str,
+        shape: Shape,
+        values: Sequence[Any],
+        order: Order,
+        limit: int | None,
+        batch: int,
+    ) -> ShortRead | None:
+        """The same with what is needed to give rows back."""
+        plan = plan_of(self._shared.registry, self.component, table, index, shape)
+        if plan is None:
+            return None
+        try:
+            interval = plan.interval(values)
+        except (TypeError, UnicodeEncodeError):
+            return None
+        return short_read(self, plan, interval, order, limit, batch)
+
+    def record_plan(self, plan: RangePlan) -> None:
+        """Makes the transaction depend on the table and the index of a plan."""
+        if plan not in self._planned:
+            self._planned.add(plan)
+            self._table(plan.table.name, self.component)
+            if plan.looked_up is not None:
+                self.read_set.record(*plan.looked_up)
 
     def query(self, query_json: Any, *, system: bool = False) -> QueryStream:
         """A stream of the documents a query selects. Raises at once for a bad shape, index or range.
@@ -467,7 +544,7 @@ class Snapshot:
 
     async def document(self, table: Table, id: str) -> Document | None:
         """A document of a table, pending writes included; records and counts nothing."""
-        return await self._current(table, id)
+        return self._current(table, id)
 
     def open_search(self, table: Table) -> OpenSearch:
         """Starts a search of a table's documents; counts as one interval read."""

@@ -123,6 +123,10 @@ class Transaction(Snapshot):
 
     async def insert(self, table: str, value: dict[str, Any]) -> str:
         """Adds a document and returns its id; the table is created with its first document."""
+        return self.insert_now(table, value)
+
+    def insert_now(self, table: str, value: dict[str, Any]) -> str:
+        """What `insert` does. The transaction keeps what is in `value`."""
         if not isinstance(value, dict):
             raise BadRequest(
                 "Invalid argument `value` for `db.insert`: Value must be an Object", "InvalidArgument"
@@ -136,21 +140,33 @@ class Transaction(Snapshot):
         found = self.find_table(table)
         if found is None:
             found = self.create_table(table)
-        return (await self._insert(found, value)).id
+        return self._insert(found, value).id
 
     async def patch(self, id: str, fields: dict[str, Any], *, table: str | None = None) -> Document:
         """Sets the given top-level fields, removes those given as `UNDEFINED`; returns the new document."""
+        return self.patch_now(id, fields, table)
+
+    def patch_now(self, id: str, fields: dict[str, Any], table: str | None = None) -> Document:
+        """What `patch` does. The transaction keeps what is in `fields`."""
         found = self._table_to_write(id, "db.patch", table)
-        return await self._patch(found, id, _object(fields, "db.patch"))
+        return self._patch(found, id, _object(fields, "db.patch"))
 
     async def replace(self, id: str, value: dict[str, Any], *, table: str | None = None) -> Document:
         """Sets the whole document but for its system fields; returns the new document."""
+        return self.replace_now(id, value, table)
+
+    def replace_now(self, id: str, value: dict[str, Any], table: str | None = None) -> Document:
+        """What `replace` does. The transaction keeps what is in `value`."""
         found = self._table_to_write(id, "db.replace", table)
-        return await self._replace(found, id, _object(value, "db.replace"))
+        return self._replace(found, id, _object(value, "db.replace"))
 
     async def delete(self, id: str, *, table: str | None = None) -> Document:
         """Removes a document and returns what it was."""
-        return await self._delete(self._table_to_write(id, "db.delete", table), id)
+        return self.delete_now(id, table)
+
+    def delete_now(self, id: str, table: str | None = None) -> Document:
+        """What `delete` does."""
+        return self._delete(self._table_to_write(id, "db.delete", table), id)
 
     def _table_to_write(self, id: str, function: str, expected: str | None) -> Table:
         table = self._table_of_id(id, function, expected, Access.USER)
@@ -164,24 +180,24 @@ class Transaction(Snapshot):
 
     async def insert_system(self, table: str, value: dict[str, Any]) -> str:
         """Adds a row to a system table, which must exist."""
-        return (await self._insert(self._system_table(table), value)).id
+        return self._insert(self._system_table(table), value).id
 
     async def patch_system(self, id: str, fields: dict[str, Any]) -> Document:
         """Like `patch`, for a document of any table."""
-        return await self._patch(self._any_table(id), id, fields)
+        return self._patch(self._any_table(id), id, fields)
 
     async def replace_system(self, id: str, value: dict[str, Any]) -> Document:
         """Like `replace`, for a document of any table."""
-        return await self._replace(self._any_table(id), id, value)
+        return self._replace(self._any_table(id), id, value)
 
     async def delete_system(self, id: str) -> Document:
         """Like `delete`, for a document of any table."""
-        return await self._delete(self._any_table(id), id)
+        return self._delete(self._any_table(id), id)
 
     async def import_document(self, table: Table, value: dict[str, Any]) -> str:
         """Adds a document to a table in any state, keeping `_id` and `_creationTime` where it has them."""
         self._shared.has_chosen_ids = True
-        return (await self._insert(table, value, keep_system_fields=True)).id
+        return self._insert(table, value, keep_system_fields=True).id
 
     def _system_table(self, name: str) -> Table:
         table = self.find_table(name, Access.SERVER)
@@ -197,9 +213,7 @@ class Transaction(Snapshot):
 
     # Documents
 
-    async def _insert(
-        self, table: Table, fields: dict[str, Any], *, keep_system_fields: bool = False
-    ) -> Document:
+    def _insert(self, table: Table, fields: dict[str, Any], *, keep_system_fields: bool = False) -> Document:
         id, creation_time = fields.get("_id"), fields.get("_creationTime")
         if not keep_system_fields or id is None:
             new_id = self._new_id(table)
@@ -213,13 +227,13 @@ class Transaction(Snapshot):
             creation_time = time
         value = {**fields, "_id": id, "_creationTime": creation_time}
         self.read_set.record(table.tablet_id, Interval.point(id_key(id)))
-        old = await self._current(table, id) if keep_system_fields else None
+        old = self._current(table, id) if keep_system_fields else None
         if old is not None:
             raise BadRequest(f'A document with ID "{id}" exists already', "DocumentExists")
-        return await self._write(table, id, None, value)
+        return self._write(table, id, None, value)
 
-    async def _patch(self, table: Table, id: str, fields: dict[str, Any]) -> Document:
-        current = await self._existing(table, id, "Update")
+    def _patch(self, table: Table, id: str, fields: dict[str, Any]) -> Document:
+        current = self._existing(table, id, "Update")
         _check_system_fields(current, fields)
         value = {**current.value, **fields}
         for name, item in fields.items():
@@ -227,36 +241,34 @@ class Transaction(Snapshot):
                 del value[name]
         # A patch of a system field with nothing keeps it.
         value["_id"], value["_creationTime"] = id, current.value["_creationTime"]
-        return await self._write(table, id, current, value)
+        return self._write(table, id, current, value)
 
-    async def _replace(self, table: Table, id: str, fields: dict[str, Any]) -> Document:
-        current = await self._existing(table, id, "Replace")
+    def _replace(self, table: Table, id: str, fields: dict[str, Any]) -> Document:
+        current = self._existing(table, id, "Replace")
         _check_system_fields(current, fields)
         value = {**fields, "_id": id, "_creationTime": current.value["_creationTime"]}
-        return await self._write(table, id, current, value)
+        return self._write(table, id, current, value)
 
-    async def _delete(self, table: Table, id: str) -> Document:
-        current = await self._existing(table, id, "Delete")
+    def _delete(self, table: Table, id: str) -> Document:
+        current = self._existing(table, id, "Delete")
         self._put(table, id, current, None)
         return current
 
-    async def _existing(self, table: Table, id: str, verb: str) -> Document:
+    def _existing(self, table: Table, id: str, verb: str) -> Document:
         self._require_writable()
-        document = await self._read(table, id)
+        document = self._read(table, id)
         if document is None:
             raise BadRequest(f"{verb} on nonexistent document ID {id}", "NonexistentDocument")
         return document
 
-    async def _write(
-        self, table: Table, id: str, current: Document | None, value: dict[str, Any]
-    ) -> Document:
+    def _write(self, table: Table, id: str, current: Document | None, value: dict[str, Any]) -> Document:
         size = check_document(value, system=table.is_system)
         raw = dumps(value)
         if current is not None and raw == current.raw:
             return current
         if _UNDEFINED_JSON in raw:
             raise InvalidValue("undefined is not a valid Convex value: leave the field out instead.")
-        await self._enforce_schemas(table, value)
+        self._enforce_schemas(table, value)
         document = Document(table, Revision.pending(value, size, raw))
         self._put(table, id, current, document)
         return document
@@ -289,7 +301,7 @@ class Transaction(Snapshot):
 
     # Schemas
 
-    async def _enforce_schemas(self, table: Table, value: dict[str, Any]) -> None:
+    def _enforce_schemas(self, table: Table, value: dict[str, Any]) -> None:
         if table.is_system or table.state == "hidden":
             # What is in a hidden table is checked by whoever activates it: ids in it may mean hidden tables.
             return
@@ -302,21 +314,19 @@ class Transaction(Snapshot):
             active.schema.check_document(table.name, value, names)
             staged = active.schema.staged_mismatch(table.name, value, names)
             if staged is not None:
-                await names._fail_staged(table, staged)
+                names._fail_staged(table, staged)
         pending = self.registry.pending_schema(component)
         if pending is not None:
             error = pending.schema.mismatch(table.name, value, names)
             if error is not None:
-                await names.fail_schema(
-                    pending, pending.schema.new_document_error(table.name, error), table.name
-                )
+                names._fail_schema(pending, pending.schema.new_document_error(table.name, error), table.name)
 
-    async def _fail_staged(self, table: Table, error: ValidationError) -> None:
+    def _fail_staged(self, table: Table, error: ValidationError) -> None:
         """Marks the staged validator of a table as failed; the write goes on."""
-        row = await self.find_system(STAGED_VALIDATORS, "by_table", table.name)
+        row = self._find_system(STAGED_VALIDATORS, "by_table", (table.name,))
         if row is not None and StagedValidator.of(row).state != "failed":
             text = f'New document in table "{table.name}" does not match the staged schema: {error}'
-            await self.patch_system(row.id, {"state": "failed", "error": text})
+            self._patch(self._any_table(row.id), row.id, {"state": "failed", "error": text})
 
     def _record_schemas(self, component: str) -> None:
         """Makes the transaction depend on every schema of a component."""
@@ -337,7 +347,11 @@ class Transaction(Snapshot):
 
     async def fail_schema(self, row: SchemaRow, error: str, table_name: str | None) -> None:
         """Marks the schema that a push brings this component as failed; the push sees why."""
-        await self.patch_system(row.document_id, {"state": "failed", "error": error, "tableName": table_name})
+        self._fail_schema(row, error, table_name)
+
+    def _fail_schema(self, row: SchemaRow, error: str, table_name: str | None) -> None:
+        id = row.document_id
+        self._patch(self._any_table(id), id, {"state": "failed", "error": error, "tableName": table_name})
 
     # Tables and indexes
 
@@ -384,7 +398,7 @@ class Transaction(Snapshot):
             reason = _reason_to_keep(active, table.name)
             if reason is not None:
                 raise BadRequest(f'Failed to delete table "{table.name}" because {reason}', "TableInUse")
-        await self._drop(table)
+        self._drop(table)
 
     async def activate_table(self, table: Table) -> None:
         """Shows a hidden table in place of the active one of its name, if there is one.
@@ -393,16 +407,16 @@ class Transaction(Snapshot):
         """
         present = self._table(table.name, table.component)
         if present is not None:
-            await self._drop(present)
-        await self._set_state(table, "active")
+            self._drop(present)
+        self._set_state(table, "active")
 
-    async def _drop(self, table: Table) -> None:
+    def _drop(self, table: Table) -> None:
         for index in self.registry.indexes(table.tablet_id):
-            await self._delete(self._metadata(INDEXES), index.document_id)
-        await self._set_state(table, "deleting")
+            self._delete(self._metadata(INDEXES), index.document_id)
+        self._set_state(table, "deleting")
 
-    async def _set_state(self, table: Table, state: TableState) -> None:
-        await self._patch(self._metadata(TABLES), table.document_id, {"state": state})
+    def _set_state(self, table: Table, state: TableState) -> None:
+        self._patch(self._metadata(TABLES), table.document_id, {"state": state})
 
     def _metadata(self, name: str) -> Table:
         """A table that all components share."""
@@ -425,7 +439,7 @@ class Transaction(Snapshot):
         assert component
         for table in self.registry.tables(component):
             if table.state != "deleting":
-                await self._drop(table)
+                self._drop(table)
 
     def create_index(self, index: Index) -> Index:
         """Adds an index, maintained by every write that commits later."""

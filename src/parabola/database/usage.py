@@ -165,6 +165,19 @@ class Usage:
         if self.bytes_read > limits.bytes_read:
             raise self._exceeded("bytes_read")
 
+    def count_short_read(self, documents: int, size: int) -> bool:
+        """So many user documents of together `size` bytes were read in one interval; False, and nothing is
+        counted, where that reaches beyond a limit.
+        """
+        limits = self.limits
+        documents += self.documents_read
+        size += self.bytes_read
+        queries = self.database_queries + 1
+        if documents > limits.documents_read or size > limits.bytes_read or queries > limits.database_queries:
+            return False
+        self.documents_read, self.bytes_read, self.database_queries = documents, size, queries
+        return True
+
     def count_intervals(self, number: int) -> None:
         """The read set of user tables grew by this many intervals. Raises `PaginationLimit`."""
         self.database_queries += number

@@ -15,7 +15,7 @@ from parabola.values.int64 import Int64
 from parabola.values.limits import INT64_MAX
 from parabola.values.placeholders import UNDEFINED, CommitTs, Undefined
 
-__all__ = ["after_all_with", "compare", "decode_key", "encode_key", "equal"]
+__all__ = ["after_all_with", "compare", "decode_key", "encode_key", "encode_value", "equal"]
 
 _UNDEFINED: Final = 0x01
 _NULL: Final = 0x03
@@ -41,10 +41,11 @@ _INTEGER_WIDTH: Final = {tag: width for tags in (_NEGATIVE_TAG, _POSITIVE_TAG) f
 
 def encode_key(values: Iterable[Any]) -> bytes:
     """The index key of these values in this order; keys compare as bytes just as the lists of values do."""
-    return b"".join(map(_encode, values))
+    return b"".join(map(encode_value, values))
 
 
-def _encode(value: Any) -> bytes:
+def encode_value(value: Any) -> bytes:
+    """The part of an index key that is one value's."""
     kind = type(value)
     if kind is str:
         raw: bytes = value.encode()
@@ -65,12 +66,12 @@ def _encode(value: Any) -> bytes:
     if kind is Undefined:
         return b"\x01"
     if kind is list or kind is tuple:
-        return b"\x12" + b"".join(map(_encode, value)) + b"\0"
+        return b"\x12" + b"".join(map(encode_value, value)) + b"\0"
     if kind is dict:
         parts = [b"\x15"]
         for name in sorted(value):
             parts.append(_encode_name(name))
-            parts.append(_encode(value[name]))
+            parts.append(encode_value(value[name]))
         parts.append(b"\0")
         return b"".join(parts)
     if kind is bytes:
@@ -78,9 +79,9 @@ def _encode(value: Any) -> bytes:
     if kind is CommitTs:
         return _encode_integer(INT64_MAX)
     if kind is int:
-        return _encode(float(value))
+        return encode_value(float(value))
     if isinstance(value, str):
-        return _encode(str.__str__(value))
+        return encode_value(str.__str__(value))
     raise TypeError(f"{value!r} of type {kind.__name__} has no place in the order of values")
 
 
@@ -189,7 +190,7 @@ def compare(a: Any, b: Any) -> int:
             return int(a > b) - int(a < b)
         if kind is float and a != b and a == a and b == b:
             return 1 if a > b else -1
-    key, other = _encode(a), _encode(b)
+    key, other = encode_value(a), encode_value(b)
     return (key > other) - (key < other)
 
 
@@ -200,7 +201,7 @@ def equal(a: Any, b: Any) -> bool:
         return type(b) is kind and bool(a == b)
     if kind is float and type(b) is float and a and a - a == 0.0:  # neither a zero nor NaN nor infinite
         return bool(a == b)
-    return _encode(a) == _encode(b)
+    return encode_value(a) == encode_value(b)
 
 
 def after_all_with(prefix: bytes) -> bytes | None:

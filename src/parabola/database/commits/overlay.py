@@ -90,6 +90,13 @@ class Overlay:
         )
         return iterator
 
+    def touches(self, index: Index, interval: Interval) -> bool:
+        """Whether pending writes touch a key of an interval."""
+        keys = self._index(index)
+        start, end = interval
+        low: int = keys.bisect_left(start)
+        return low < len(keys) and (end is None or bool(keys.peekitem(low)[0] < end))
+
     def at(self, index: Index, key: bytes) -> Document | None:
         """The document a touched key leads to now; None if it is gone."""
         document: Document | None = self._index(index)[key]

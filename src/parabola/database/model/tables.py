@@ -106,9 +106,12 @@ class Registry:
         "_schemas",
         "_settled",
         "_unique_schemas",
+        "plans",
     )
 
     def __init__(self) -> None:
+        self.plans: dict[Any, Any] = {}
+        """What rooms above have worked out from it: it lives as long."""
         self._by_tablet: dict[int, Table] = {}
         self._by_name: dict[tuple[str, str], Table] = {}
         self._by_number: dict[tuple[str, int], Table] = {}

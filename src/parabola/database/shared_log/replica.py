@@ -263,21 +263,29 @@ class Replica:
     # Reads
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        return self.get_now(tablet_id, id, ts)
+
+    async def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        return self.scan_now(index_id, interval, ts, order, limit)
+
+    def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         if ts > self._store.newest_ts:
             for layer in reversed(self._layers):
                 found = layer.get(tablet_id, id, ts)
                 if found is not None:
                     return found[1]
-        return await self._store.get(tablet_id, id, ts)
+        return self._store.get_now(tablet_id, id, ts)
 
-    async def scan(
+    def scan_now(
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
         changes = self._changes(index_id, interval, ts)
         if not changes:
-            return await self._store.scan(index_id, interval, ts, order, limit)
-        return await completed_scan(
-            lambda part: self._store.scan(index_id, part, ts, order, limit),
+            return self._store.scan_now(index_id, interval, ts, order, limit)
+        return completed_scan(
+            lambda part: self._store.scan_now(index_id, part, ts, order, limit),
             lambda part: {key: revision for key, revision in changes.items() if part.contains(key)},
             interval,
             order,

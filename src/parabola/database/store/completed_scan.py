@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 
 from parabola.database.model.documents import Revision
@@ -12,8 +12,8 @@ from parabola.database.store.persistence import Order, Rows, covered_by
 __all__ = ["completed_scan"]
 
 
-async def completed_scan(
-    scan: Callable[[Interval], Awaitable[Rows[tuple[bytes, Revision]]]],
+def completed_scan(
+    scan: Callable[[Interval], Rows[tuple[bytes, Revision]]],
     changes: Callable[[Interval], Mapping[bytes, Revision | None]],
     interval: Interval,
     order: Order,
@@ -23,7 +23,7 @@ async def completed_scan(
     the keys of an interval lead to instead: None where they lead nowhere any more.
     """
     while True:
-        rows = await scan(interval)
+        rows = scan(interval)
         covered, rest = covered_by(rows, interval, order)
         changed = changes(covered)
         if changed:

@@ -82,10 +82,18 @@ class MemoryPersistence:
     # Reads
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        return self.get_now(tablet_id, id, ts)
+
+    async def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        return self.scan_now(index_id, interval, ts, order, limit)
+
+    def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         entries: list[_Entry] = self._indexes.get(tablet_id, {}).get(id_key(id), [])
         return next((entry.revision for entry in reversed(entries) if entry.is_at(ts)), None)
 
-    async def scan(
+    def scan_now(
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
         index = self._indexes.get(index_id, SortedDict())

@@ -127,15 +127,23 @@ class TailEntry(NamedTuple):
 
 
 class DocumentReads(Protocol):
-    """The reading of documents at a timestamp."""
+    """The reading of documents at a timestamp. Nothing of it ever waits."""
+
+    def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        """The document as of `ts`, or None."""
+
+    def scan_now(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        """The next at most `limit` entries of an index as of `ts`, in key order; fewer large ones."""
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
-        """The document as of `ts`, or None."""
+        """The same as `get_now`."""
 
     async def scan(
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
-        """The next at most `limit` entries of an index as of `ts`, in key order; fewer large ones."""
+        """The same as `scan_now`."""
 
     def damaged(self, what: str) -> StorageError:
         """The error to raise where what is stored contradicts itself; no more writes are taken."""

@@ -251,19 +251,27 @@ class SqlitePersistence:
 
     # Reads
 
-    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+    def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         try:
             return self._reads.get(tablet_id, id, ts)
         except (Damage, sqlite3.DatabaseError) as error:
             raise self._unreadable(error) from error
 
-    async def scan(
+    def scan_now(
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
         try:
             return self._reads.scan(index_id, interval, ts, order, limit)
         except (Damage, sqlite3.DatabaseError) as error:
             raise self._unreadable(error) from error
+
+    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        return self.get_now(tablet_id, id, ts)
+
+    async def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        return self.scan_now(index_id, interval, ts, order, limit)
 
     async def revision_times(
         self, tablet_id: int, interval: Interval, ts: int, limit: int

@@ -122,6 +122,15 @@ class Tail:
                     return version
         return None
 
+    def touches(self, index_id: int, interval: Interval) -> bool:
+        """Whether any commit has touched a key of an interval."""
+        keys = self._keys.get(index_id)
+        if not keys:
+            return False
+        start, end = interval
+        low = bisect_left(keys, start)
+        return low < len(keys) and (end is None or keys[low] < end)
+
     def changes(self, index_id: int, interval: Interval, ts: int) -> dict[bytes, Revision | None]:
         """What the keys of an interval lead to as of `ts`, as far as commits up to then have touched them."""
         keys = self._keys.get(index_id)
@@ -244,24 +253,34 @@ class TailedReads:
     # What a transaction reads
 
     async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        return self.get_now(tablet_id, id, ts)
+
+    async def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        return self.scan_now(index_id, interval, ts, order, limit)
+
+    def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         version = self._tail.at(tablet_id, id_key(id), ts)
         if version is not None:
             return version[1]
         self._look()
         return self._reads.get(tablet_id, id, ts)
 
-    async def scan(
+    def scan_now(
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
         self._look()
+        if not self._tail.touches(index_id, interval):
+            return self._reads.scan(index_id, interval, ts, order, limit)
 
-        async def stored(part: Interval) -> Rows[tuple[bytes, Revision]]:
+        def stored(part: Interval) -> Rows[tuple[bytes, Revision]]:
             return self._reads.scan(index_id, part, ts, order, limit)
 
         def changes(part: Interval) -> dict[bytes, Revision | None]:
             return self._tail.changes(index_id, part, ts)
 
-        return await completed_scan(stored, changes, interval, order, limit)
+        return completed_scan(stored, changes, interval, order, limit)
 
     def damaged(self, what: str) -> StorageError:
         return StorageDamaged(what)

@@ -1,0 +1,110 @@
+"""Reads of an index that are over with their first batch: most of all, on a way without a stream.
+
+What such a read answers, records and counts is what a `QueryStream` does for the same query and the same
+batch. Where it cannot be sure of that, because there may be more, because of a limit or of writes of its own
+in the range, it has done nothing, and the stream has to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parabola.database.model.documents import Revision
+from parabola.database.model.intervals import Interval, OpenRead
+from parabola.database.query.range_plans import RangePlan
+from parabola.database.store.persistence import Order
+
+if TYPE_CHECKING:
+    from parabola.database.snapshot import Snapshot
+
+__all__ = ["ShortRead", "short_read"]
+
+
+class ShortRead:
+    """The rows of a query that is over. `unconsume` gives back those that its function has not used."""
+
+    done = True
+
+    __slots__ = ("_closed", "_interval", "_order", "_plan", "_read", "_rows", "_tx")
+
+    def __init__(
+        self,
+        tx: Snapshot,
+        plan: RangePlan,
+        interval: Interval,
+        order: Order,
+        rows: list[tuple[bytes, Revision]],
+        read: OpenRead,
+    ) -> None:
+        self._tx = tx
+        self._plan = plan
+        self._interval = interval
+        self._order = order
+        self._rows = rows
+        self._read = read
+        self._closed = False
+
+    @property
+    def texts(self) -> list[bytes]:
+        """The documents, as their canonical JSON."""
+        return [revision.raw for _, revision in self._rows]
+
+    @property
+    def rows_read(self) -> int:
+        """Rows that were looked at."""
+        return len(self._rows)
+
+    def unconsume(self, k: int) -> None:
+        """Ends it: its last `k` documents were fetched for the caller, who never used them."""
+        if self._closed:
+            return
+        self._closed = True
+        if k > 0:
+            rows, interval = self._rows, self._interval
+            kept = max(len(rows) - k, 0)
+            dropped = rows[kept:]
+            self._tx.uncount_documents(
+                self._plan.table, len(dropped), sum([revision.size for _, revision in dropped])
+            )
+            del rows[kept:]
+            if not kept:
+                self._read.interval = None
+            else:
+                last = rows[-1][0]
+                self._read.interval = (
+                    interval.through(last) if self._order == "asc" else interval.starting_at(last)
+                )
+        self._tx.close_read(self._read)
+
+
+def short_read(
+    tx: Snapshot, plan: RangePlan, interval: Interval, order: Order, limit: int | None, batch: int
+) -> ShortRead | None:
+    """The rows of an interval, at most `limit`, if they are over with a first batch of at most `batch`.
+
+    None if they are not, or if anything about them is out of the ordinary; then nothing has happened.
+    """
+    start, end = interval
+    most = batch if limit is None or limit > batch else limit
+    index = plan.index
+    if most < 1 or (end is not None and end <= start) or not tx.is_retained:
+        return None
+    overlay = tx.overlay
+    if overlay.has_writes(index.tablet_id) and overlay.touches(index, interval):
+        return None
+    rows = tx.stored_rows(index, interval, order, most)
+    found = len(rows)
+    is_full = found == limit
+    if not is_full and (found >= batch or not rows.exhausted):
+        return None
+    if not tx.usage.count_short_read(found, sum([revision.size for _, revision in rows])):
+        return None
+    tx.record_plan(plan)
+    read = tx.read_set.open(index.index_id)
+    if not is_full:
+        read.interval = interval
+    elif order == "asc":
+        read.interval = Interval(start, rows[-1][0] + b"\0")
+    else:
+        read.interval = Interval(rows[-1][0], end)
+    return ShortRead(tx, plan, interval, order, rows, read)

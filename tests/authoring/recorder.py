@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from parabola.authoring.integer_places import NO_INTEGERS
-from parabola.authoring.operations import FinishableStream, FunctionKind
+from parabola.authoring.operations import FinishableStream, FunctionKind, Request
 
 
 class Recorder:
@@ -27,6 +27,9 @@ class Recorder:
         reply = asyncio.get_running_loop().create_future()
         reply.set_result(self.answers.pop(0) if self.answers else _answer(op, args))
         return reply
+
+    def ask(self, request: Request) -> Awaitable[Any]:
+        return self.call(request.op, request.args())
 
     def open_stream(self, stream: FinishableStream) -> int:
         self.streams.append(stream)

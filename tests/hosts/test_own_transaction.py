@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import pytest
 
+from parabola.authoring.operations import Request
+from parabola.authoring.requests import NOT_AT_ONCE
 from parabola.hosts.python.executor import Served
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import UnwritableMessage, encode_message
@@ -47,6 +49,9 @@ class Own:
         if calls[0]["op"] == "1.0/insert":
             return Served([{"call": call["call"], "value": {"_id": "x"}} for call in calls], [])
         return Served([], calls)
+
+    def answer(self, request: Request) -> Any:
+        return NOT_AT_ONCE
 
     def state(self) -> dict[str, Any]:
         return self._state

@@ -84,6 +84,38 @@ def test_what_happens_between_steps_interrupts_nobody(process: Process) -> None:
     steps.run(one, [lambda: process.compute(0.9)])
 
 
+def test_what_happens_in_a_pause_is_not_the_functions(process: Process) -> None:
+    steps, one = made(1.0), transaction()
+    assert not steps.may_pause(one)
+
+    def step() -> None:
+        for _ in range(2):
+            process.compute(0.4)
+            assert steps.may_pause(one)
+            assert not steps.may_pause(transaction())
+            steps.pause(one)
+            process.compute(5.0)
+            steps.resume(one)
+
+    steps.run(one, [step])
+    assert one.usage.user_ns == pytest.approx(0.8e9)
+    with pytest.raises(FunctionTimedOut):
+        steps.run(one, [step, lambda: process.compute(0.3)])
+
+
+def test_a_step_that_was_interrupted_does_not_pause(process: Process) -> None:
+    steps, one = made(0.1), transaction()
+
+    def swallow() -> None:
+        try:
+            process.compute(0.2)
+        except FunctionTimedOut:
+            assert not steps.may_pause(one)
+
+    with pytest.raises(FunctionTimedOut):
+        steps.run(one, [swallow])
+
+
 def test_something_else_may_be_done_while_a_step_computes_and_not_otherwise(process: Process) -> None:
     steps, one, done = made(1.0), transaction(), 0
 

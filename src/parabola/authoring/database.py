@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from parabola.authoring.absent import absent
 from parabola.authoring.integer_places import IntegerPlaces
-from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
+from parabola.authoring.operations import Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.query_builder import BaseQuery, Query, SyncQuery
 from parabola.authoring.query_stream import Document, decode_document
+from parabola.authoring.requests import Delete, Get, Insert, Patch, Replace, is_name, is_small
 from parabola.authoring.search import SearchFilter, VectorFilter, hybrid_search, vector_search
-from parabola.values.encoding import encode, normalize
+from parabola.values.encoding import normalize
 from parabola.values.errors import BadRequest
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED, CommitTs
 from parabola.values.validators.integers import Convert
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 Json = dict[str, Any]
+Write = Insert | Patch | Replace | Delete
 QueryT = TypeVar("QueryT", bound=BaseQuery)
 
 _WRITES: Final = frozenset({"insert", "patch", "replace", "delete", "vars"})
@@ -76,15 +78,20 @@ class BaseReader:
         table, id = _table_and_id("get", table_or_id, id)
         if table is not None:
             self._check_table(table)
-        args: Json = {"id": id, "isSystem": self._is_system, "version": SYSCALL_VERSION}
         integers = self._syscalls.integer_places
-        if table is not None:
-            args["table"] = table
-        elif integers.any_documents and not self._is_system:
-            args["withTable"] = True
-            return Operation(self._syscalls.call("1.0/get", args), partial(_document_of_table, integers))
-        convert = None if table is None else integers.in_documents(table)
-        return Operation(self._syscalls.call("1.0/get", args), partial(_document_or_none, convert))
+        convert: Convert = _document_or_none
+        with_table = False
+        if table is None:
+            with_table = integers.any_documents and not self._is_system
+            if with_table:
+                convert = partial(_document_of_table, integers)
+        elif (of_table := integers.in_documents(table)) is not None:
+            convert = partial(_document_or_none, integers=of_table)
+        request = Get(id, table, with_table)
+        if not self._is_system and is_name(id) and (table is None or is_name(table)):
+            return Operation(self._syscalls.ask(request), convert)
+        args = {**request.args(), "isSystem": self._is_system}
+        return Operation(self._syscalls.call("1.0/get", args), convert)
 
     def _normalize_id(self, table: str, id: str) -> Pending[Any]:
         self._check_table(table)
@@ -113,36 +120,36 @@ class BaseWriter(BaseReader):
 
     def _insert(self, table: str, value: object) -> Pending[Any]:
         _check_writable(table)
-        args = {"table": table, "value": _encode_document("insert", value)}
-        return Operation(self._syscalls.call("1.0/insert", args), lambda result: result["_id"])
+        return Operation(self._ask(Insert(table, _document("insert", value)), table), _inserted)
 
     def _patch(self, table_or_id: str, id: Any, fields: object) -> Pending[None]:
         table, id, fields = _write_target("patch", table_or_id, id, fields)
+        value = _document("patch", fields)
         if isinstance(fields, Mapping):
-            removed = {name: {"$undefined": None} for name, value in fields.items() if value is UNDEFINED}
-            value = {**_encode_document("patch", fields), **removed}
-        else:
-            value = _encode_document("patch", fields)
-        return self._write("1.0/shallowMerge", id, table, value)
+            for name, item in fields.items():
+                if item is UNDEFINED:
+                    value[str.__str__(name)] = UNDEFINED
+        return Operation(self._ask(Patch(id, table, value), id, table), _nothing)
 
     def _replace(self, table_or_id: str, id: Any, value: object) -> Pending[None]:
         table, id, value = _write_target("replace", table_or_id, id, value)
-        return self._write("1.0/replace", id, table, _encode_document("replace", value))
+        return Operation(self._ask(Replace(id, table, _document("replace", value)), id, table), _nothing)
 
     def _delete(self, table_or_id: str, id: str | None) -> Pending[None]:
         table, id = _table_and_id("delete", table_or_id, id)
         if table is not None:
             _check_writable(table)
-        args: Json = {"id": id}
-        if table is not None:
-            args["table"] = table
-        return Operation(self._syscalls.call("1.0/remove", args), _nothing)
+        return Operation(self._ask(Delete(id, table), id, table), _nothing)
 
-    def _write(self, op: str, id: str, table: str | None, value: Json) -> Pending[None]:
-        args: Json = {"id": id, "value": value}
-        if table is not None:
-            args["table"] = table
-        return Operation(self._syscalls.call(op, args), _nothing)
+    def _ask(self, request: Write, *names: str | None) -> Awaitable[Any]:
+        """Issue a write: as a call where nobody knows whether it can be written, and how long it is."""
+        is_plain = isinstance(request, Delete) or is_small(request.value)
+        for name in names:
+            if name is not None and not is_name(name):
+                is_plain = False
+        if is_plain:
+            return self._syscalls.ask(request)
+        return self._syscalls.call(request.op, request.args())
 
 
 class SystemReader(BaseReader):
@@ -338,14 +345,15 @@ def _check_writable(table: Any) -> None:
         raise BadRequest("System tables (prefixed with `_`) are read-only.")
 
 
-def _encode_document(method: str, value: object) -> Json:
+def _document(method: str, value: object) -> Json:
+    """What is to be written, as a value that nobody else has."""
     normal = normalize(value)
-    if not isinstance(normal, dict):
+    if type(normal) is not dict:
         raise BadRequest(f"Invalid argument `value` for `db.{method}`: Value must be an Object")
-    return dict(encode(normal))
+    return normal
 
 
-def _document_or_none(integers: Convert | None, json: Any) -> Document | None:
+def _document_or_none(json: Any, integers: Convert | None = None) -> Document | None:
     return None if json is None else decode_document(json, integers)
 
 
@@ -353,6 +361,10 @@ def _document_of_table(integers: IntegerPlaces, json: Any) -> Document | None:
     if json is None:
         return None
     return decode_document(json["document"], integers.in_documents(json["table"]))
+
+
+def _inserted(json: Any) -> Any:
+    return json["_id"]
 
 
 def _nothing(_: Any) -> None:

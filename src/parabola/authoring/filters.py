@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from parabola.authoring.absent import absent
 from parabola.values.encoding import encode, normalize
@@ -15,6 +15,7 @@ __all__ = [
     "IndexRangeBuilder",
     "Json",
     "SearchFilterBuilder",
+    "Shape",
     "VectorFilterBuilder",
     "encode_operand",
     "filter_json",
@@ -145,13 +146,16 @@ def filter_json(condition: Any) -> Json:
     return _json(condition)
 
 
-BuilderT = TypeVar("BuilderT", bound="_Chain")
+Shape = tuple[tuple[str, str], ...]
+"""The kind and the field of each condition on an index."""
 
 
 class _Chain:
     """Conditions collected by chained calls; each link can be continued once."""
 
     __slots__ = ("_conditions", "_used")
+    _conditions: tuple[Any, ...]
+    _used: bool
 
     if not TYPE_CHECKING:
 
@@ -163,15 +167,6 @@ class _Chain:
                 f"A condition on an index is `q.eq({path!r}, value)`, or `gt`, `gte`, `lt`, `lte`."
             )
 
-    def __init__(self, conditions: tuple[Json, ...] = ()) -> None:
-        self._conditions = conditions
-        self._used = False
-
-    def _extended(self: BuilderT, kind: str, field: str, value: Any) -> BuilderT:
-        self._use()
-        condition = {"type": kind, "fieldPath": field, "value": value}
-        return type(self)((*self._conditions, condition))
-
     def _use(self) -> None:
         if self._used:
             raise BadRequest(
@@ -180,37 +175,61 @@ class _Chain:
             )
         self._used = True
 
-    def export(self) -> list[Json]:
-        """All conditions in the order they were said."""
-        self._use()
-        return list(self._conditions)
-
 
 class IndexRangeBuilder(_Chain):
     """The `q` of `with_index`: equalities on the first fields, then bounds on the next one."""
 
-    __slots__ = ()
+    __slots__ = ("_values",)
+
+    def __init__(self, shape: Shape = (), values: tuple[Any, ...] = ()) -> None:
+        self._conditions = shape
+        self._values = values
+        self._used = False
+
+    def _compared(self, kind: str, field: str, value: Any) -> IndexRangeBuilder:
+        if value is not UNDEFINED:
+            value = normalize(value)
+        self._use()
+        return IndexRangeBuilder((*self._conditions, (kind, field)), (*self._values, value))
+
+    def range(self) -> tuple[Shape, tuple[Any, ...]]:
+        """The conditions in the order they were said, and apart from them what each compares with."""
+        self._use()
+        return self._conditions, self._values
 
     def eq(self, field: str, value: Any) -> IndexRangeBuilder:
-        return self._extended("Eq", field, encode_operand(value))
+        return self._compared("Eq", field, value)
 
     def gt(self, field: str, value: Any) -> IndexRangeBuilder:
-        return self._extended("Gt", field, encode_operand(value))
+        return self._compared("Gt", field, value)
 
     def gte(self, field: str, value: Any) -> IndexRangeBuilder:
-        return self._extended("Gte", field, encode_operand(value))
+        return self._compared("Gte", field, value)
 
     def lt(self, field: str, value: Any) -> IndexRangeBuilder:
-        return self._extended("Lt", field, encode_operand(value))
+        return self._compared("Lt", field, value)
 
     def lte(self, field: str, value: Any) -> IndexRangeBuilder:
-        return self._extended("Lte", field, encode_operand(value))
+        return self._compared("Lte", field, value)
 
 
 class SearchFilterBuilder(_Chain):
     """The `q` of `with_search_index`: one `search`, then equalities on filter fields."""
 
     __slots__ = ()
+
+    def __init__(self, conditions: tuple[Json, ...] = ()) -> None:
+        self._conditions = conditions
+        self._used = False
+
+    def _extended(self, kind: str, field: str, value: Any) -> SearchFilterBuilder:
+        self._use()
+        return SearchFilterBuilder((*self._conditions, {"type": kind, "fieldPath": field, "value": value}))
+
+    def export(self) -> list[Json]:
+        """All conditions in the order they were said."""
+        self._use()
+        return list(self._conditions)
 
     def search(self, field: str, text: str) -> SearchFilterBuilder:
         if not isinstance(text, str):

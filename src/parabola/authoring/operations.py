@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, Type
 
 from parabola.authoring.integer_places import IntegerPlaces
 
+if TYPE_CHECKING:
+    from parabola.authoring.requests import Documents
+
 __all__ = [
     "SYSCALL_VERSION",
     "FinishableStream",
     "FunctionKind",
     "Operation",
     "Pending",
+    "Request",
     "Syscalls",
     "Wait",
     "async_only",
@@ -153,6 +157,9 @@ class Syscalls(Protocol):
     def call(self, op: str, args: dict[str, Any]) -> Awaitable[Any]:
         """Issue one syscall; the awaitable gives the raw JSON of its result."""
 
+    def ask(self, request: Request) -> Awaitable[Any]:
+        """Issue a request, the same as the syscall that it is in a message."""
+
     def open_stream(self, stream: FinishableStream) -> int:
         """Register a started query stream: its id, and the host finishes it when the function ends first."""
 
@@ -161,6 +168,20 @@ class Syscalls(Protocol):
 
     def snapshot_ts(self) -> int:
         """The snapshot timestamp in nanoseconds; the reading is noted as one of the clock."""
+
+
+class Request(Protocol):
+    """An operation that a message can carry, and that a transaction in this process may do at once."""
+
+    @property
+    def op(self) -> str:
+        """Its name in messages."""
+
+    def args(self) -> dict[str, Any]:
+        """Its arguments in a message."""
+
+    def answer(self, documents: Documents, /) -> Any:
+        """What a transaction in this process answers: JSON that nobody else has, or `NOT_AT_ONCE`."""
 
 
 class FinishableStream(Protocol):

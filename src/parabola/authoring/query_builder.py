@@ -20,21 +20,31 @@ from parabola.authoring.filters import (
 )
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.pagination import PaginationOpts, PaginationResult
-from parabola.authoring.query_stream import Document, QueryStream, decode_document
+from parabola.authoring.query_stream import (
+    AllRows,
+    Document,
+    QueryStream,
+    Source,
+    decode_document,
+    largest_batch,
+)
+from parabola.authoring.requests import LARGEST, Order, is_name
+from parabola.values.encoding import encode
 from parabola.values.errors import BadRequest
+from parabola.values.int64 import Int64
 from parabola.values.limits import MAX_QUERY_OPERATORS
+from parabola.values.placeholders import Undefined
 from parabola.values.validators.integers import Convert
 
 __all__ = ["BaseQuery", "Json", "Order", "Query", "SyncQuery"]
 
-"""Filters and limits of one query (js-runtime 3.1)."""
-
-Order = Literal["asc", "desc"]
 Json = dict[str, Any]
 T = TypeVar("T")
 QueryT = TypeVar("QueryT", bound="BaseQuery")
 
 
+_WHOLE_TABLE: Final[Source] = ("FullTableScan", "by_creation_time", (), ())
+_SHORT: Final = frozenset((float, bool, type(None), Int64, Undefined))
 _RESULTS: Final = "`.collect()`, `.take(n)`, `.first()`, `.unique()` or `.paginate(...)`"
 
 
@@ -48,10 +58,10 @@ class BaseQuery:
         self._syscalls = syscalls
         self._table = table
         self._wait = wait
-        self._source: Json = {"type": "FullTableScan", "tableName": table, "order": None}
-        self._operators: list[Json] = []
+        self._source: Source = _WHOLE_TABLE
+        self._order: Order | None = None
+        self._operators: tuple[Json, ...] = ()
         self._state: Literal["fresh", "chained", "executing", "closed"] = "fresh"
-        self._ordered = False
         self._stream: QueryStream | None = None
 
     if not TYPE_CHECKING:
@@ -78,16 +88,12 @@ class BaseQuery:
         Rows come in the order of the index. Equalities must name its first fields in order, bounds the next.
         """
         self._require_fresh_source("with_index")
-        conditions = (
-            [] if range is None else _built(range(IndexRangeBuilder()), IndexRangeBuilder, "with_index")
+        shape, values = (
+            ((), ())
+            if range is None
+            else _built(range(IndexRangeBuilder()), IndexRangeBuilder, "with_index").range()
         )
-        source = {
-            "type": "IndexRange",
-            "indexName": f"{self._table}.{name}",
-            "range": conditions,
-            "order": None,
-        }
-        return self._chained(source=source)
+        return self._chained(("IndexRange", name if type(name) is str else f"{name}", shape, values))
 
     def with_search_index(
         self: QueryT, name: str, filter: Callable[[SearchFilterBuilder], SearchFilterBuilder]
@@ -98,9 +104,7 @@ class BaseQuery:
         """
         self._require_fresh_source("with_search_index")
         filters = _built(filter(SearchFilterBuilder()), SearchFilterBuilder, "with_search_index")
-        return self._chained(
-            source={"type": "Search", "indexName": f"{self._table}.{name}", "filters": filters}
-        )
+        return self._chained(("Search", f"{name}", (), tuple(filters.export())))
 
     def full_table_scan(self: QueryT) -> QueryT:
         """All rows in the order of creation; this is what a query does when nothing else is said."""
@@ -108,14 +112,14 @@ class BaseQuery:
 
     def order(self: QueryT, order: Order) -> QueryT:
         """`"asc"` (the default) or `"desc"`."""
-        if self._source["type"] == "Search":
+        if self._source[0] == "Search":
             raise BadRequest("Search queries must always be in relevance order. Can not set order manually.")
-        if self._ordered:
+        if self._order is not None:
             raise BadRequest("Queries may only specify order at most once")
         if order not in ("asc", "desc"):
             raise BadRequest(f'The order of a query is "asc" or "desc". Received {order!r}.')
-        query = self._chained(source={**self._source, "order": order})
-        query._ordered = True
+        query = self._chained()
+        query._order = order
         return query
 
     def filter(self: QueryT, condition: Callable[[FilterBuilder], Expression | bool]) -> QueryT:
@@ -123,10 +127,10 @@ class BaseQuery:
         return self._chained(operator={"filter": filter_json(condition(FilterBuilder()))})
 
     def _require_fresh_source(self, method: str) -> None:
-        if self._source["type"] != "FullTableScan" or self._operators or self._ordered:
+        if self._source is not _WHOLE_TABLE or self._operators or self._order is not None:
             raise BadRequest(f"`{method}` comes first: call it directly on `ctx.db.query(...)`.")
 
-    def _chained(self: QueryT, *, source: Json | None = None, operator: Json | None = None) -> QueryT:
+    def _chained(self: QueryT, source: Source | None = None, *, operator: Json | None = None) -> QueryT:
         if self._state != "fresh":
             raise BadRequest(
                 "This query has been chained with another operator and can't be reused."
@@ -138,8 +142,8 @@ class BaseQuery:
         self._state = "chained"
         query = type(self)(self._syscalls, self._table, self._wait)
         query._source = self._source if source is None else source
-        query._operators = self._operators if operator is None else [*self._operators, operator]
-        query._ordered = self._ordered
+        query._operators = self._operators if operator is None else (*self._operators, operator)
+        query._order = self._order
         return query
 
     def _begin(self) -> None:
@@ -150,10 +154,23 @@ class BaseQuery:
         self._state = "executing"
 
     def _json(self, limit: int | None = None) -> Json:
-        operators = self._operators if limit is None else [*self._operators, {"limit": limit}]
+        operators = list(self._operators) if limit is None else [*self._operators, {"limit": limit}]
         if len(operators) > MAX_QUERY_OPERATORS:
             raise BadRequest(f"Can't construct query with more than {MAX_QUERY_OPERATORS} operators")
-        return {"source": self._source, "operators": operators}
+        return {"source": self._source_json(), "operators": operators}
+
+    def _source_json(self) -> Json:
+        kind, index, shape, values = self._source
+        if kind == "FullTableScan":
+            return {"type": kind, "tableName": self._table, "order": self._order}
+        name = f"{self._table}.{index}"
+        if kind == "Search":
+            return {"type": kind, "indexName": name, "filters": list(values)}
+        conditions = [
+            {"type": compares, "fieldPath": field, "value": encode(value)}
+            for (compares, field), value in zip(shape, values, strict=True)
+        ]
+        return {"type": kind, "indexName": name, "range": conditions, "order": self._order}
 
     def _open(self, limit: int | None = None) -> QueryStream:
         return QueryStream(self._syscalls, self._json(limit), self._integers)
@@ -165,9 +182,44 @@ class BaseQuery:
     async def _rows(self, limit: int | None = None) -> list[Document]:
         self._begin()
         try:
-            return await self._open(limit).all(limit)
+            if self._source[0] == "Search" or self._operators or limit == 0 or not self._is_plain():
+                return await self._open(limit).all(limit)
+            return await self._all_rows(limit)
         finally:
             self._state = "closed"
+
+    async def _all_rows(self, limit: int | None) -> list[Document]:
+        syscalls, integers = self._syscalls, self._integers
+        most = largest_batch(syscalls)
+        batch = most if limit is None or limit > most else limit
+        request = AllRows(self._open, self._table, self._source, self._order or "asc", limit, batch)
+        try:
+            answer = await syscalls.ask(request)
+        except Exception:
+            if request.stream is not None:
+                request.stream.end()
+            raise
+        if request.stream is not None:
+            request.stream.take_in(answer)
+            return await request.stream.all(limit)
+        return [decode_document(row, integers) for row in answer["values"]]
+
+    def _is_plain(self) -> bool:
+        """Whether everything that is said in it is of the usual kinds, and short."""
+        _, index, shape, values = self._source
+        if not is_name(self._table) or not is_name(index):
+            return False
+        for _, field in shape:
+            if not is_name(field):
+                return False
+        for value in values:
+            kind = type(value)
+            if kind is str:
+                if len(value) > LARGEST:
+                    return False
+            elif kind not in _SHORT:
+                return False
+        return True
 
     async def _take(self, n: float) -> list[Document]:
         if isinstance(n, bool) or not isinstance(n, (int, float)) or not float(n).is_integer() or n < 0:
@@ -200,7 +252,7 @@ class BaseQuery:
         return document
 
     async def _count(self) -> int:
-        if self._source["type"] != "FullTableScan" or self._operators or self._ordered:
+        if self._source is not _WHOLE_TABLE or self._operators or self._order is not None:
             raise BadRequest("`count` counts whole tables: call it directly on `ctx.db.query(...)`.")
         self._begin()
         self._state = "closed"
@@ -253,13 +305,13 @@ def _whole(number: float | None) -> float | None:
 BuilderT = TypeVar("BuilderT", IndexRangeBuilder, SearchFilterBuilder)
 
 
-def _built(builder: Any, kind: type[BuilderT], method: str) -> list[Json]:
+def _built(builder: Any, kind: type[BuilderT], method: str) -> BuilderT:
     if not isinstance(builder, kind):
         example = "q.search('field', text)" if kind is SearchFilterBuilder else "q.eq('field', x)"
         raise BadRequest(
             f"The function given to `{method}` must return what it built: `lambda q: {example}`."
         )
-    return builder.export()
+    return builder
 
 
 def _under_way(method: str, result: Coroutine[Any, Any, T]) -> Operation[T]:

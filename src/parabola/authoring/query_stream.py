@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
+from parabola.authoring.filters import Shape
 from parabola.authoring.operations import Syscalls
+from parabola.authoring.requests import Documents, Order
 from parabola.values.encoding import revive
 from parabola.values.validators.integers import Convert
 
-__all__ = ["FIRST_BATCH", "MAX_BATCH", "MUTATION_BATCH", "Document", "QueryStream", "decode_document"]
+__all__ = [
+    "FIRST_BATCH",
+    "MAX_BATCH",
+    "MUTATION_BATCH",
+    "AllRows",
+    "Document",
+    "QueryStream",
+    "Source",
+    "decode_document",
+    "largest_batch",
+]
 
 Document = dict[str, Any]
 """A document as functions see it: its fields, with `_id` and `_creationTime`."""
+
+Source = tuple[str, str, Shape, tuple[Any, ...]]
+"""Where a query reads (js-runtime 3.1): type, index, the conditions on it, and what each compares with."""
 
 MAX_BATCH: Final = 1024
 """Rows the engine gives at a time (js-runtime 3.8)."""
@@ -22,6 +38,11 @@ FIRST_BATCH: Final = 16
 """Rows an `async for` asks for at first: it may well stop early."""
 
 
+def largest_batch(syscalls: Syscalls) -> int:
+    """How many rows are asked for at once where all are wanted."""
+    return MUTATION_BATCH if syscalls.kind == "mutation" else MAX_BATCH
+
+
 def decode_document(json: Any, integers: Convert | None = None) -> Document:
     """A document from its JSON, which the engine has checked when it was written.
 
@@ -29,6 +50,41 @@ def decode_document(json: Any, integers: Convert | None = None) -> Document:
     """
     document: Document = revive(json)
     return document if integers is None else integers(document)
+
+
+class AllRows:
+    """All rows of a query without filters, or the first `limit`: the request for as many as one answer has.
+
+    Only where that is made by message is it a stream, which then has the rest.
+    """
+
+    __slots__ = ("_batch", "_limit", "_open", "_order", "_source", "_table", "stream")
+    op: Final = "1.0/queryStreamNext"
+
+    def __init__(
+        self,
+        open: Callable[[int | None], QueryStream],
+        table: str,
+        source: Source,
+        order: Order,
+        limit: int | None,
+        batch: int,
+    ) -> None:
+        self._open = open
+        self._table = table
+        self._source = source
+        self._order = order
+        self._limit = limit
+        self._batch = batch
+        self.stream: QueryStream | None = None
+
+    def args(self) -> dict[str, Any]:
+        self.stream = self._open(self._limit)
+        return self.stream.first_args(self._batch)
+
+    def answer(self, documents: Documents) -> Any:
+        _, index, shape, values = self._source
+        return documents.rows(self._table, index, shape, values, self._order, self._limit, self._batch)
 
 
 class QueryStream:
@@ -53,7 +109,7 @@ class QueryStream:
         self._id: int | None = None
         self._rows: deque[Any] = deque()
         self._batch = FIRST_BATCH
-        self._maximum = MUTATION_BATCH if syscalls.kind == "mutation" else MAX_BATCH
+        self._maximum = largest_batch(syscalls)
         self._consumed = 0
         self._done = False
 
@@ -71,8 +127,8 @@ class QueryStream:
         """Every remaining row, or the first `limit`."""
         documents: list[Document] = []
         while True:
-            wanted = self._maximum if limit is None else min(limit - len(documents), self._maximum)
-            if not self._done:
+            if not self._rows and not self._done:
+                wanted = self._maximum if limit is None else min(limit - len(documents), self._maximum)
                 await self._fetch(wanted)
             self._consumed += len(self._rows)
             documents.extend(decode_document(row, self._integers) for row in self._rows)
@@ -81,19 +137,30 @@ class QueryStream:
                 return documents
 
     async def _fetch(self, count: int) -> None:
-        args: dict[str, Any]
-        if self._id is None:
-            self._id = self._syscalls.open_stream(self)
-            args = {"queryId": self._id, "query": self._query, "batch": count, "consumed": 0}
-        else:
-            args = {"queryId": self._id, "batch": count, "consumed": self._consumed}
+        args = self.first_args(count) if self._id is None else self._next_args(count)
         try:
             answer = await self._syscalls.call("1.0/queryStreamNext", args)
         except Exception:
-            self._done = True
+            self.end()
             raise
+        self.take_in(answer)
+
+    def first_args(self, count: int) -> dict[str, Any]:
+        """The arguments of the call that begins it, with its first `count` rows."""
+        self._id = self._syscalls.open_stream(self)
+        return {"queryId": self._id, "query": self._query, "batch": count, "consumed": 0}
+
+    def _next_args(self, count: int) -> dict[str, Any]:
+        return {"queryId": self._id, "batch": count, "consumed": self._consumed}
+
+    def take_in(self, answer: Any) -> None:
+        """The engine has given rows."""
         self._rows.extend(answer["values"])
         self._done = bool(answer["done"])
+
+    def end(self) -> None:
+        """No more rows will come."""
+        self._done = True
 
     @property
     def is_under_way(self) -> bool:

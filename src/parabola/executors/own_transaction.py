@@ -6,9 +6,13 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
+import orjson
 from msgspec import to_builtins
 
-from parabola.database.query.wide_reads import WideRead
+from parabola.authoring.filters import Shape
+from parabola.authoring.operations import Request
+from parabola.authoring.requests import NOT_AT_ONCE, Order
+from parabola.database.query.wide_reads import NOTED_ROWS, WideRead, wide_read
 from parabola.database.transaction import Transaction
 from parabola.database.transaction_state import state_of
 from parabola.executors.run_now import run_now
@@ -17,7 +21,7 @@ from parabola.functions.processes.host_replies import refusal
 from parabola.functions.syscalls import data, streams
 from parabola.functions.syscalls.streams import OpenStreams, reads_system_table
 from parabola.hosts.python.executor import Served
-from parabola.values.encoding import encode
+from parabola.values.encoding import decode, encode
 from parabola.values.errors import ConvexError, UserError
 
 __all__ = ["Json", "OwnTransaction"]
@@ -58,7 +62,9 @@ class OwnTransaction:
         self._on_end = on_end
         self._wide_reads: list[WideRead] = []
         active = tx.registry.active_schema(tx.component)
-        self._schema = None if active is None else active.schema
+        self._schema = schema = None if active is None else active.schema
+        is_closed = is_advised and schema is not None and schema.schema_validation
+        self._tables = schema.tables if is_closed and schema is not None else None
 
     @property
     def is_reading(self) -> bool:
@@ -106,6 +112,78 @@ class OwnTransaction:
             return refusal(call["call"], error.message, encode(error.data))
         except UserError as error:
             return refusal(call["call"], error.message + (error.advice if self._is_advised else ""))
+
+    # Requests, without a message
+
+    def answer(self, request: Request) -> Any:
+        try:
+            return request.answer(self)
+        except ConvexError as error:
+            return ConvexError(decode(encode(error.data)), error.message)
+        except UserError as error:
+            return UserError(error.message + (error.advice if self._is_advised else ""))
+
+    def get(self, id: str, table: str | None, *, with_table: bool) -> Any:
+        if table is not None and not self._is_named(table):
+            return NOT_AT_ONCE
+        document = self.db.get_now(id, table)
+        if document is None:
+            return None
+        json = orjson.loads(document.raw)
+        return {"table": document.table.name, "document": json} if with_table else json
+
+    def insert(self, table: str, value: Json) -> Any:
+        if (
+            self.kind == "query"
+            or not self._is_named(table)
+            or self.db.registry.table(table, self.db.component) is None
+        ):
+            return NOT_AT_ONCE
+        return {"_id": self.db.insert_now(table, value)}
+
+    def patch(self, id: str, table: str | None, fields: Json) -> Any:
+        if self.kind == "query" or (table is not None and not self._is_named(table)):
+            return NOT_AT_ONCE
+        self.db.patch_now(id, fields, table)
+        return None
+
+    def replace(self, id: str, table: str | None, value: Json) -> Any:
+        if self.kind == "query" or (table is not None and not self._is_named(table)):
+            return NOT_AT_ONCE
+        self.db.replace_now(id, value, table)
+        return None
+
+    def delete(self, id: str, table: str | None) -> Any:
+        if self.kind == "query" or (table is not None and not self._is_named(table)):
+            return NOT_AT_ONCE
+        self.db.delete_now(id, table)
+        return None
+
+    def rows(
+        self,
+        table: str,
+        index: str,
+        shape: Shape,
+        values: tuple[Any, ...],
+        order: Order,
+        limit: int | None,
+        batch: int,
+    ) -> Any:
+        if not self._is_named(table) or table[:1] == "_":
+            return NOT_AT_ONCE
+        texts = self.db.rows_at_once(table, index, shape, values, order, limit, batch)
+        if texts is None:
+            return NOT_AT_ONCE
+        if not shape and len(texts) >= NOTED_ROWS:
+            source = {"type": "IndexRange", "indexName": f"{table}.{index}"}
+            wide = wide_read({"source": source, "operators": []}, len(texts), len(texts))
+            if wide is not None:
+                self.note_wide_read(wide)
+        return {"values": [orjson.loads(text) for text in texts], "done": True}
+
+    def _is_named(self, table: str) -> bool:
+        """Whether a table is nothing to be said about; what is said is said of a call."""
+        return self._tables is None or table in self._tables
 
     def note_wide_read(self, wide: WideRead) -> None:
         """A query of the function has read far more than it returned: the engine is told at the end."""

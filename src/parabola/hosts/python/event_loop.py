@@ -56,6 +56,11 @@ class FunctionLoop(_AnyLoop):  # type: ignore[misc]  # most of its methods are m
             if not handle.cancelled():
                 handle._run()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether callbacks wait to be run."""
+        return bool(self._ready)
+
     def enter(self) -> tuple[asyncio.AbstractEventLoop | None, Any]:
         """Become the running loop of this thread; gives what `leave` needs."""
         before = asyncio._get_running_loop()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+import orjson
+
+from parabola.authoring.operations import Request
+
 __all__ = ["Executor", "Json", "OwnTransaction", "Served"]
 
 Json = dict[str, Any]
@@ -26,7 +30,12 @@ class OwnTransaction(Protocol):
         serve. None where that cannot go on from here: then the run has to begin again with the engine.
         """
 
-    def state(self) -> Json:
+    def answer(self, request: Request) -> Any:
+        """The answer of a request at once: JSON that nobody else has, or the error that the function is to
+        see. `NOT_AT_ONCE` where it is to be served as a call. What it raises ends what can be done from here.
+        """
+
+    def state(self) -> Json | orjson.Fragment:
         """What has been read and written, for the engine."""
 
     def close(self) -> None:

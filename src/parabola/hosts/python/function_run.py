@@ -13,7 +13,7 @@ import msgspec
 from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
 from parabola.authoring.integer_places import NO_INTEGERS
-from parabola.authoring.operations import FinishableStream, FunctionKind
+from parabola.authoring.operations import FinishableStream, FunctionKind, Request
 from parabola.hosts.python.console import Console, current_console
 from parabola.hosts.python.frames import ResultTooLarge
 from parabola.values.encoding import decode, normalize, revive
@@ -23,6 +23,7 @@ from parabola.values.sizes import humanize, size_of
 from parabola.values.texts import is_well_formed
 
 __all__ = [
+    "CLOSED",
     "EVERY_VARIABLE",
     "FunctionRun",
     "Json",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 Json = dict[str, Any]
+
+CLOSED: Final = "This `ctx` belongs to a function that has ended."
 
 _SHOWN_OPERATIONS: Final = {"shallowMerge": "patch", "queryPage": "paginate"}
 
@@ -166,12 +169,16 @@ class FunctionRun:
     def call(self, op: str, args: Json) -> Awaitable[Any]:
         """Issue a syscall."""
         if self.closed:
-            raise RuntimeError("This `ctx` belongs to a function that has ended.")
+            raise RuntimeError(CLOSED)
         call = next(self._calls)
         reply: Awaitable[Any] = self._new_reply()
         self._pending[call] = (reply, op)
         self._issue({"call": call, "op": op, "args": args})
         return reply
+
+    def ask(self, request: Request) -> Awaitable[Any]:
+        """Issue a request, by message."""
+        return self.call(request.op, request.args())
 
     def open_stream(self, stream: FinishableStream) -> int:
         self._streams.append(stream)
@@ -230,9 +237,12 @@ class FunctionRun:
         return value
 
     def _note_unawaited(self) -> None:
-        for _, op in self._pending.values():
+        for op in self._ops_under_way():
             name = op.removeprefix("1.0/").removeprefix("actions/")
             self.usage.unawaited.append(_SHOWN_OPERATIONS.get(name, name))
+
+    def _ops_under_way(self) -> list[str]:
+        return [op for _, op in self._pending.values()]
 
     def _usage_json(self) -> Json:
         return {

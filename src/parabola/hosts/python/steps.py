@@ -60,8 +60,13 @@ class Interrupter:
             signal.setitimer(signal.ITIMER_PROF, TICK_SECONDS, TICK_SECONDS)
 
     def disarm(self) -> None:
-        """The step is over."""
+        """The step is over, or pauses."""
         self._armed = False
+
+    def rearm(self, later_ns: int) -> None:
+        """The step goes on, after a pause in which the thread has used so much."""
+        self._until_ns += later_ns
+        self._armed = True
 
     def _expired(self, number: int, frame: FrameType | None) -> None:
         if not self._armed:
@@ -84,6 +89,8 @@ class Steps:
         self.memory = memory or MemoryLimit()
         self._activity = activity or Activity(None)
         self._limit = 0.0
+        self._running: Transaction | None = None
+        self._started = self._paused = 0
         self._interrupter = Interrupter() if interrupt else None
         if self._interrupter is not None:
             self._interrupter.install()
@@ -104,14 +111,15 @@ class Steps:
         self, transaction: Transaction, events: Sequence[Callable[[], None]], limit: float | None = None
     ) -> None:
         """Let the events happen, each with everything it sets in motion. Raises `FunctionTimedOut`."""
-        usage, loop, interrupter = transaction.usage, transaction.loop, self._interrupter
+        loop, interrupter = transaction.loop, self._interrupter
         self._activity.begin(transaction.id)
         before = loop.enter()
-        started = _cpu_ns()
+        self._running = transaction
+        self._started = _cpu_ns()
         self.memory.begin()
         try:
             if interrupter is not None:
-                interrupter.arm(started + 1e9 * (limit or self._limit - transaction.used_seconds))
+                interrupter.arm(self._started + 1e9 * (limit or self._limit - transaction.used_seconds))
             try:
                 for event in events:
                     event()
@@ -124,10 +132,33 @@ class Steps:
         finally:
             self.memory.end()
             loop.leave(before)
-            usage.user_ns += _cpu_ns() - started
+            transaction.usage.user_ns += _cpu_ns() - self._started
+            self._running = None
             self._activity.end()
         if interrupter is not None and interrupter.raised is not None:
             raise interrupter.raised
+
+    def may_pause(self, transaction: Transaction) -> bool:
+        """Whether a step of this one is under way, which nobody has interrupted."""
+        interrupter = self._interrupter
+        return self._running is transaction and (interrupter is None or interrupter.raised is None)
+
+    def pause(self, transaction: Transaction) -> None:
+        """What happens in the middle of a step from now on is not the function's."""
+        if self._interrupter is not None:
+            self._interrupter.disarm()
+        self.memory.end()
+        self._paused = _cpu_ns()
+        transaction.usage.user_ns += self._paused - self._started
+        self._activity.end()
+
+    def resume(self, transaction: Transaction) -> None:
+        """The function goes on, with as much time as it had left."""
+        self._activity.begin(transaction.id)
+        self._started = _cpu_ns()
+        self.memory.begin()
+        if self._interrupter is not None:
+            self._interrupter.rearm(self._started - self._paused)
 
 
 def _drain(drain: Callable[[], None]) -> None:

@@ -10,18 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import Context
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
 from parabola.authoring.context import MutationCtx, QueryCtx, SyncMutationCtx, SyncQueryCtx
+from parabola.authoring.operations import Request
 from parabola.authoring.query_builder import BaseQuery
+from parabola.authoring.requests import NOT_AT_ONCE, Documents
 from parabola.hosts.python.event_loop import FunctionLoop
 from parabola.hosts.python.executor import OwnTransaction
 from parabola.hosts.python.frames import describe_error, type_name, user_frames
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
-from parabola.hosts.python.function_run import FunctionRun, reply_error
+from parabola.hosts.python.function_run import CLOSED, FunctionRun, reply_error
 from parabola.hosts.python.greenlets import run_in_greenlet, wait_in_greenlet
 from parabola.hosts.python.outgoing import UnwritableMessage, encode_message, mended
 from parabola.hosts.python.steps import FunctionTimedOut, Steps
@@ -30,7 +35,13 @@ from parabola.values.errors import BadRequest
 
 __all__ = ["CLOSING_SECONDS", "RETURNED_QUERY", "STUCK", "TOO_MUCH", "Json", "Transaction"]
 
+_log: Final = logging.getLogger(__name__)
+
 Json = dict[str, Any]
+Event = Callable[[], None]
+
+_OUTSIDE: Final = Context()
+"""What is done for a function is not done by it: nothing of its context is seen there."""
 
 RETURNED_QUERY: Final = (
     "Return value is a Query. Results must be retrieved with "
@@ -44,8 +55,43 @@ TOO_MUCH: Final = (
 )
 STEPS_IN_A_TURN: Final = 64
 """Steps of one function that lives on answers from its own process, before other functions have a turn."""
+MOST_WITHOUT_MESSAGE: Final = 100
+"""Requests at a time of which nobody needs to know whether one message could hold them all."""
 CLOSING_SECONDS: Final = 0.1
 """Time for the `finally` blocks of a function that is given up."""
+
+
+class Call:
+    """A syscall as it is in a message."""
+
+    __slots__ = ("_args", "op")
+
+    def __init__(self, op: str, args: Json) -> None:
+        self.op = op
+        self._args = args
+
+    def args(self) -> Json:
+        return self._args
+
+    def answer(self, documents: Documents) -> Any:
+        return NOT_AT_ONCE
+
+
+class Reply(asyncio.Future[Any]):
+    """The answer to a request that has been issued. Whoever awaits it when the function can do nothing else
+    has it at once, where the transaction is in this process.
+    """
+
+    __slots__ = ("number", "request", "run")
+
+    number: int
+    request: Request
+    run: Transaction
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self.done():
+            self.run.answer_at_once(self)
+        return asyncio.Future.__await__(self)
 
 
 class Transaction(FunctionRun):
@@ -61,16 +107,23 @@ class Transaction(FunctionRun):
         self._others_ms = self.request.userMsUsed
         self._context = self._make_context()
         self._context.run(frozen_world.set, self.world)
-        self._outgoing: list[Json] = []
+        self._requests: dict[int, Reply] = {}
+        """Those that have not been answered."""
+        self._outgoing: list[Reply] = []
+        """Those of them that nobody has seen yet."""
         self._failures: list[asyncio.Future[Any]] = []
         self._main: asyncio.Task[Any] | None = None
         self._timeout: FunctionTimedOut | None = None
         self.own: OwnTransaction | None = None
         """The transaction, as long as it is run in this process."""
-        self._held: list[Json] = []
+        self._held: list[Event] = []
         """Answers from here to calls that were made together with some that the engine serves."""
-        self._answers: list[Json] | None = None
+        self._answers: list[Event] | None = None
         """Answers from here that the function has not been given yet."""
+        self._turns_left = 0
+        """How often it may go on with answers from here, before other functions have a turn."""
+        self._cannot_go_on = False
+        """Whether what is asked of the transaction here has failed for reasons of this process."""
         self._noted_unawaited = False
 
     # Syscalls
@@ -83,11 +136,68 @@ class Transaction(FunctionRun):
         self.world.used_clock = True
         return self.request.snapshotTs
 
-    def _new_reply(self) -> asyncio.Future[Any]:
-        return self.loop.create_future()
+    def call(self, op: str, args: Json) -> Awaitable[Any]:
+        return self.ask(Call(op, args))
 
-    def _issue(self, call: Json) -> None:
-        self._outgoing.append(call)
+    def ask(self, request: Request) -> Awaitable[Any]:
+        if self.closed:
+            raise RuntimeError(CLOSED)
+        reply = Reply(loop=self.loop)
+        reply.run = self
+        reply.request = request
+        reply.number = number = next(self._calls)
+        self._requests[number] = reply
+        self._outgoing.append(reply)
+        return reply
+
+    def _ops_under_way(self) -> list[str]:
+        return [reply.request.op for reply in self._requests.values()]
+
+    def answer_at_once(self, reply: Reply) -> None:
+        """Answer a request in the middle of a step, if all that the step could do else is to end for it.
+
+        The order of events is what it would be: the step would end, the request be served, the answer handed
+        over, and whoever awaits it would go on, alone.
+        """
+        outgoing, main = self._outgoing, self._main
+        if (
+            self.own is None
+            or len(self._requests) != 1
+            or len(outgoing) != 1
+            or outgoing[0] is not reply
+            or self.loop.is_busy
+            or not self._turns_left
+            or type(reply.request) is Call
+            or main is None
+            or main.done()
+            or self.closed
+            or not self._steps.may_pause(self)
+        ):
+            return
+        task = asyncio.current_task(self.loop)
+        if task is not None and not task._must_cancel:  # type: ignore[attr-defined]
+            _OUTSIDE.run(self._answer_in_pause, self.own, reply)
+
+    def _answer_in_pause(self, own: OwnTransaction, reply: Reply) -> None:
+        steps = self._steps
+        steps.pause(self)
+        try:
+            answer = own.answer(reply.request)
+            if answer is NOT_AT_ONCE:
+                reply.request = Call(reply.request.op, reply.request.args())
+                return
+            self._turns_left -= 1
+            self._outgoing.clear()
+            self._requests.clear()
+            if isinstance(answer, BaseException):
+                reply.set_exception(answer)
+            else:
+                reply.set_result(answer)
+        except Exception:
+            _log.debug("%s cannot be served here", reply.request.op, exc_info=True)
+            self._cannot_go_on = True
+        finally:
+            steps.resume(self)
 
     # Steps
 
@@ -100,6 +210,7 @@ class Transaction(FunctionRun):
         def begin() -> None:
             self._main = self.loop.create_task(self._run(), context=self._context)
 
+        self._turns_left = STEPS_IN_A_TURN
         self._step([begin])
         self._go_on()
 
@@ -107,35 +218,48 @@ class Transaction(FunctionRun):
         self._others_ms = milliseconds
 
     def receive(self, replies: list[Json]) -> None:
+        self._take([self._settler(reply) for reply in replies])
+
+    def _take(self, answers: list[Event]) -> None:
         if not self.closed:
             if self._held:
-                replies, self._held = self._held + replies, []
-            self._step([self._settler(reply) for reply in replies])
+                answers, self._held = self._held + answers, []
+            self._turns_left = STEPS_IN_A_TURN
+            self._step(answers)
             self._go_on()
 
     def _go_on(self) -> None:
         """Give the function the answers from here, with turns for others now and then."""
-        for _ in range(STEPS_IN_A_TURN):
-            answers, self._answers = self._answers, None
-            if answers is None or self.closed:
-                return
-            self._step([self._settler(reply) for reply in answers])
-        if (answers := self._answers) is not None:
+        while (answers := self._answers) is not None and not self.closed:
             self._answers = None
-            asyncio.get_running_loop().call_soon(self.receive, answers)
-
-    def _settler(self, reply: Json) -> Callable[[], None]:
-        def settle() -> None:
-            future, _ = self._pending.pop(reply["call"])
-            if future.cancelled():
+            if not self._turns_left:
+                asyncio.get_running_loop().call_soon(self._take, answers)
                 return
-            if "error" in reply:
-                future.set_exception(reply_error(reply["error"]))
-                self._failures.append(future)
-            else:
-                future.set_result(reply.get("value"))
+            self._turns_left -= 1
+            self._step(answers)
 
-        return settle
+    def _settler(self, reply: Json) -> Event:
+        return partial(self._settle, reply["call"], reply)
+
+    def _settle(self, number: int, reply: Json) -> None:
+        future = self._requests.pop(number)
+        if future.cancelled():
+            return
+        if "error" in reply:
+            future.set_exception(reply_error(reply["error"]))
+            self._failures.append(future)
+        else:
+            future.set_result(reply.get("value"))
+
+    def _settle_own(self, reply: Reply, answer: Any) -> None:
+        del self._requests[reply.number]
+        if reply.cancelled():
+            return
+        if isinstance(answer, BaseException):
+            reply.set_exception(answer)
+            self._failures.append(reply)
+        else:
+            reply.set_result(answer)
 
     def _step(self, events: list[Callable[[], None]]) -> None:
         try:
@@ -172,7 +296,7 @@ class Transaction(FunctionRun):
                 self._fail(error)
             else:
                 self._drain(main.result())
-        elif self._pending:
+        elif self._requests:
             self._flush()
         else:
             self._finish(self._failed({"message": STUCK}, "stuck"))
@@ -182,7 +306,7 @@ class Transaction(FunctionRun):
         if not self._noted_unawaited:
             self._noted_unawaited = True
             self._note_unawaited()
-        if self._pending:
+        if self._requests:
             self._flush()
             return
         stray = self._unretrieved_error()
@@ -226,24 +350,44 @@ class Transaction(FunctionRun):
 
     def _flush(self) -> None:
         """Send what was issued, once everything sent before is answered (host-protocol.md)."""
-        calls = self._outgoing
-        if not calls or len(calls) < len(self._pending):
+        if self._cannot_go_on:
+            self._begin_again(needs_engine=False)
+            return
+        issued = self._outgoing
+        if not issued or len(issued) < len(self._requests):
             return
         self._outgoing = []
         own, state = self.own, None
+        answers: list[Event] = []
+        if own is not None:
+            try:
+                answers = self._answered(own, issued)
+            except Exception:
+                _log.debug("a request cannot be served here", exc_info=True)
+                self._begin_again(needs_engine=False)
+                return
+            if len(answers) == len(issued):
+                self._answers = answers
+                return
+        rest = issued[len(answers) :]
+        calls = [
+            {"call": reply.number, "op": reply.request.op, "args": reply.request.args()} for reply in rest
+        ]
         if own is not None:
             try:
                 text = encode_message({"calls": calls})
             except UnwritableMessage:
                 calls = self._refuse_unwritable(calls)
                 if not calls:
+                    self._answers = answers or None
                     return
                 text = encode_message({"calls": calls})
             served = own.serve(orjson.loads(text)["calls"])
             if served is None or (served.rest and any(stream.is_under_way for stream in self._streams)):
                 self._begin_again(needs_engine=served is not None)  # a query cannot go on elsewhere
                 return
-            answers = orjson.loads(orjson.dumps(served.replies))  # as over a socket: nothing is shared
+            # As over a socket: nothing is shared.
+            answers += map(self._settler, orjson.loads(orjson.dumps(served.replies)))
             if not served.rest:
                 self._answers = answers
                 return
@@ -257,6 +401,17 @@ class Transaction(FunctionRun):
                 message["logs"] = self.console.take()  # these lines stand before those of the callee
         if self._send_what_can_be(message):
             self._close_own()  # from here on the engine runs the transaction
+
+    def _answered(self, own: OwnTransaction, issued: list[Reply]) -> list[Event]:
+        """The answers of the first requests of these, as many as are answered without a message."""
+        answers: list[Event] = []
+        if len(issued) <= MOST_WITHOUT_MESSAGE and not any(type(reply.request) is Call for reply in issued):
+            for reply in issued:
+                answer = own.answer(reply.request)
+                if answer is NOT_AT_ONCE:
+                    break
+                answers.append(partial(self._settle_own, reply, answer))
+        return answers
 
     def _close_own(self) -> None:
         own, self.own = self.own, None
@@ -341,7 +496,8 @@ class Transaction(FunctionRun):
     def _forget(self) -> None:
         """Let go of what refers back to here, so that memory is free at once."""
         self._main = None
-        self._pending.clear()
+        self._requests.clear()
+        self._outgoing.clear()
         self._streams.clear()
         self._failures.clear()
         self.loop.tasks.clear()

@@ -1,0 +1,233 @@
+"""What a function asks is answered at once, or by messages: it does and sees the same, in the same order."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from database.executor_driver import ExecutorDriver
+from database.stores import create_index, insert, opened
+from parabola.authoring.requests import NOT_AT_ONCE
+from parabola.database.database import Database
+from parabola.executors.own_transaction import OwnTransaction
+from parabola.hosts.python import transaction
+from parabola.hosts.python.host import Host
+from parabola.hosts.python.outgoing import encode_message
+
+SOURCE = """
+import asyncio
+from parabola import MutationCtx, Int64, UNDEFINED, mutation
+
+VALUES = [0, 1.0, "a", None, Int64(1), UNDEFINED, [1, "b"], {"b": 1, "a": 2}]
+
+@mutation
+async def run(ctx: MutationCtx, program: list, ids: list[str]):
+    events, tasks, later = [], [], []
+
+    def note(name, result):
+        if isinstance(result, BaseException):
+            result = f"{type(result).__name__}: {result}"
+        events.append([name, result])
+
+    def issue(op, number):
+        id = ids[number % len(ids)]
+        value = VALUES[number % len(VALUES)]
+        fields = {"n": number, "more": value}
+        query = ctx.db.query("t")
+        if op == "get":
+            return ctx.db.get(id)
+        if op == "get of":
+            return ctx.db.get("t" if number % 3 else "u", id)
+        if op == "get nothing":
+            return ctx.db.get(f"nothing{number}")
+        if op == "insert":
+            return ctx.db.insert("t" if number % 5 else "u", {"n": number, "more": None})
+        if op == "patch":
+            return ctx.db.patch(id, fields)
+        if op == "replace":
+            return ctx.db.replace("t", id, {"n": number, "z": 1, "a": [number]})
+        if op == "delete":
+            return ctx.db.delete(id)
+        if op == "unique":
+            return query.with_index("by_n", lambda q: q.eq("n", number)).unique()
+        if op == "first":
+            return query.with_index("by_n", lambda q: q.gte("n", number)).order("desc").first()
+        if op == "take":
+            return query.order("desc" if number % 2 else "asc").take(number)
+        if op == "equal":
+            return query.with_index("by_n", lambda q: q.eq("n", value)).collect()
+        if op == "filtered":
+            return query.filter(lambda q: q.lt(q.field("n"), number)).collect()
+        if op == "wrong":
+            return query.with_index("by_m", lambda q: q.eq("n", number)).collect()
+        raise AssertionError(op)
+
+    async def each():
+        async for row in ctx.db.query("t"):
+            note("row", row["n"])
+
+    async def follow(steps, name):
+        for at, (kind, argument, number) in enumerate(steps):
+            place = f"{name}.{at} {kind}"
+            try:
+                if kind == "await":
+                    note(place, await issue(argument, number))
+                elif kind == "leave":
+                    issue(argument, number)
+                elif kind == "later":
+                    later.append(issue(argument, number))
+                elif kind == "now" and later:
+                    note(place, await later[number % len(later)])
+                elif kind == "gather":
+                    both = [issue(argument, number + n) for n in range(3)]
+                    note(place, [str(one) for one in await asyncio.gather(*both, return_exceptions=True)])
+                elif kind == "task":
+                    tasks.append(asyncio.create_task(follow(argument, place)))
+                elif kind == "together":
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(follow(argument, place + " 1"))
+                        group.create_task(follow(argument[::-1], place + " 2"))
+                elif kind == "join" and tasks:
+                    note(place, await tasks[number % len(tasks)])
+                elif kind == "cancel" and tasks:
+                    tasks[number % len(tasks)].cancel()
+                elif kind == "give up":
+                    asyncio.current_task().cancel()
+                elif kind == "yield":
+                    await asyncio.sleep(0)
+                elif kind == "each":
+                    await each()
+                elif kind == "return":
+                    return name
+                elif kind == "raise":
+                    raise ValueError(place)
+            except (Exception, asyncio.CancelledError) as error:
+                note(place, error)
+                if kind == "raise":
+                    raise
+        return name
+
+    await follow(program, "main")
+    return events
+"""
+
+OPS = st.sampled_from(
+    ["get", "get of", "get nothing", "insert", "patch", "replace", "delete", "unique", "first", "take"]
+    + ["equal", "filtered", "wrong"]
+)
+NUMBERS = st.integers(0, 11)
+NOTHING = st.just("")
+LEAVES = st.one_of(
+    st.tuples(st.sampled_from(["await", "await", "await", "leave", "later", "gather"]), OPS, NUMBERS),
+    st.tuples(
+        st.sampled_from(["now", "join", "cancel", "give up", "yield", "each", "return", "raise"]),
+        NOTHING,
+        NUMBERS,
+    ),
+)
+PROGRAMS = st.recursive(
+    st.lists(LEAVES, max_size=6),
+    lambda programs: st.lists(
+        st.one_of(LEAVES, st.tuples(st.sampled_from(["task", "together"]), programs, NUMBERS)), max_size=6
+    ),
+    max_leaves=12,
+)
+
+
+class Executor:
+    """Begins transactions as the engine would have them begun; `change` has a look at each."""
+
+    def __init__(self, driver: ExecutorDriver, database: Database, change: Callable[[Any], None]) -> None:
+        self._driver = driver
+        self._database = database
+        self._change = change
+
+    def adopt(self, database: dict[str, Any] | None) -> None: ...
+
+    def take_commits(self, message: dict[str, Any]) -> None: ...
+
+    def begin(self, run: dict[str, Any]) -> OwnTransaction | None:
+        own = self._driver.begin(self._database.begin(writable=True, now_ms=1.7e12))
+        assert own is not None
+        own.db._random = Random(7)
+        self._change(own)
+        return own
+
+
+async def messages_of(
+    driver: ExecutorDriver, database: Database, change: Callable[[Any], None], program: Any, ids: list[str]
+) -> list[Any]:
+    """All that a host says while it runs the program."""
+    sent: list[Any] = []
+
+    def send(message: dict[str, Any]) -> None:
+        sent.append(orjson.loads(encode_message(message)))
+
+    host = Host(send, lambda call: call(), executor=Executor(driver, database, change))  # type: ignore[arg-type]
+    host.receive({"type": "load", "deployment": "d", "modules": [{"path": "m.py", "source": SOURCE}]})
+    sent.clear()
+    run = {"type": "run", "id": 1, "kind": "mutation", "path": "m.py:run", "transaction": {}}
+    args = orjson.loads(orjson.dumps({"program": program, "ids": ids}))
+    host.receive({**run, "args": args, "now": 1, "seed": "00", "snapshotTs": 1, "identity": None})
+    while host.runs and not sent:
+        await asyncio.sleep(0)
+    host.close()
+    for message in sent:
+        message.get("usage", {}).pop("userMs", None)
+        message.pop("userMs", None)
+    return sent
+
+
+def unchanged(own: Any) -> None: ...
+
+
+def by_message(own: Any) -> None:
+    own.answer = lambda request: NOT_AT_ONCE
+
+
+def broken(own: Any) -> None:
+    def answer(request: Any) -> Any:
+        raise LookupError("no longer")
+
+    own.answer = answer
+
+
+@given(PROGRAMS)
+@settings(max_examples=150, deadline=None)
+def test_a_function_does_and_sees_the_same(program: list[Any]) -> None:
+    async def both() -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            async with opened(Path(directory)) as database:
+                await create_index(database, "t", "by_n", "n")
+                ids = await insert(database, "t", *({"n": float(number)} for number in range(6)))
+                driver = ExecutorDriver(database)
+                try:
+                    expected = await messages_of(driver, database, by_message, program, ids)
+                    assert await messages_of(driver, database, unchanged, program, ids) == expected
+                    with pytest.MonkeyPatch.context() as patch:
+                        patch.setattr(transaction.Transaction, "answer_at_once", lambda run, reply: None)
+                        assert await messages_of(driver, database, unchanged, program, ids) == expected
+                finally:
+                    driver.close()
+
+    asyncio.run(both())
+
+
+async def test_a_request_that_fails_here_begins_again_with_the_engine(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        await create_index(database, "t", "by_n", "n")
+        ids = await insert(database, "t", {"n": 1.0})
+        driver = ExecutorDriver(database)
+        for program in ([["await", "get", 0]], [["gather", "get", 0]]):
+            said = await messages_of(driver, database, broken, program, ids)
+            assert said == [{"type": "again", "id": 1, "needsEngine": False}]
+        driver.close()

@@ -49,6 +49,7 @@ from parabola.server.http.open_requests import OPEN_REQUESTS, OpenRequests
 from parabola.server.http.public_files import serve_public
 from parabola.server.http.rules import ServerRules
 from parabola.server.http.slashes import collapse_slashes
+from parabola.server.http.straight_way import STRAIGHT_WAY, StraightWay
 from parabola.server.served_backend import Freshness
 from parabola.server.shutdown import GOODBYE_SECONDS, shut_down
 from parabola.server.sync.server import SyncServer
@@ -140,6 +141,9 @@ def create_app(
         app.middlewares.append(serve_public(public))
     app.on_response_prepare.extend((cors.add_headers, http_actions.remove_added_headers))
     app[SYNC_SERVER] = sync = SyncServer(backend, app[RULES], app[INTAKE])
+    app[STRAIGHT_WAY] = StraightWay(
+        public_api.straight_calls(backend), app[RULES], app[INTAKE], app[OPEN_REQUESTS], backend.freshness
+    )
     backend.observations.gauges += sync.gauges
     backend.admin_keys.on_revoked(sync.check_admins)
     app.add_routes([*sync.routes(), *(route for api in APIS for route in api(backend))])

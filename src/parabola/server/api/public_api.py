@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,13 +13,14 @@ from aiohttp import web
 
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call, RequestContext
-from parabola.functions.deployed.identity import Identity
+from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.outcomes.failures import MISSING
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.http.client_version import parse_client_header
-from parabola.server.http.credentials import identify, require_admin
+from parabola.server.http.credentials import checked_admin, identify, identity_behind, require_admin
 from parabola.server.http.json_body import parse_json, read_json, read_object
 from parabola.server.http.request_context import request_context
+from parabola.server.http.straight_way import StraightCall, StraightRequest
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.messages import InvalidMessage, decode_ts, encode_ts, json_string
 from parabola.server.sync.transition_text import error_data_json, unwritable, visible_log_lines
@@ -36,6 +38,7 @@ __all__ = [
     "read_call",
     "result_body",
     "routes",
+    "straight_calls",
     "value_json",
 ]
 
@@ -68,6 +71,18 @@ def routes(backend: ServedBackend) -> list[web.RouteDef]:
     ]
 
 
+def straight_calls(backend: ServedBackend) -> Mapping[str, StraightCall]:
+    """The same for requests that go the straight way, for those endpoints that are asked most."""
+    api = StraightApi(backend)
+    return {
+        "/api/query": api.query,
+        "/api/query_at_ts": api.query_at_ts,
+        "/api/mutation": api.mutation,
+        "/api/action": api.action,
+        "/api/function": api.function,
+    }
+
+
 class PublicApi:
     """The endpoints, bound to a backend."""
 
@@ -97,15 +112,7 @@ class PublicApi:
         """Run a query at a given timestamp."""
         identity = await identify(request, self._backend)
         parsed = await read_json(request)
-        try:
-            ts = decode_ts(read_object(parsed, ts=str)["ts"])
-        except InvalidMessage as error:
-            raise BadRequest(str(error), code="BadJsonBody") from None
-        if ts > self._backend.durable_ts:
-            await self._backend.freshness.reach(ts)  # another server may have told it
-        if ts > self._backend.durable_ts:
-            raise BadRequest("The timestamp is in the future; ask /api/query_ts for one", code="BadTimestamp")
-        return await self._run_query(request, identity, parsed, ts)
+        return await self._run_query(request, identity, parsed, await ts_of(parsed, self._backend))
 
     async def query_batch(self, request: web.Request) -> web.Response:
         """Run several queries at one timestamp."""
@@ -124,7 +131,7 @@ class PublicApi:
         size = 0
         for each in wanted:
             result = await self._backend.query(each.call, ts=ts)
-            body = self._body(result, each)
+            body = answer_of(self._backend, result, each)
             bodies.append(body)
             size += len(body)
             if size > MAX_BATCH_ANSWER_BYTES:
@@ -139,13 +146,13 @@ class PublicApi:
         """Run a mutation; sent twice, it runs twice."""
         identity = await identify(request, self._backend)
         wanted = _wanted(request, identity, await read_json(request))
-        return _json(self._body(await self._backend.mutation(wanted.call), wanted))
+        return _json(answer_of(self._backend, await self._backend.mutation(wanted.call), wanted))
 
     async def action(self, request: web.Request) -> web.Response:
         """Run an action."""
         identity = await identify(request, self._backend)
         wanted = _wanted(request, identity, await read_json(request))
-        return _json(self._body(await self._backend.action(wanted.call), wanted))
+        return _json(answer_of(self._backend, await self._backend.action(wanted.call), wanted))
 
     async def function(self, request: web.Request) -> web.Response:
         """Run any function, internal ones too, for an admin."""
@@ -170,17 +177,74 @@ class PublicApi:
         self, request: web.Request, identity: Identity, fields: Any, ts: int | None = None
     ) -> web.Response:
         wanted = _wanted(request, identity, fields)
-        return _json(self._body(await self._backend.query(wanted.call, ts=ts), wanted))
+        return _json(answer_of(self._backend, await self._backend.query(wanted.call, ts=ts), wanted))
 
     async def _run_any(self, wanted: FunctionRequest) -> web.Response:
-        return _json(self._body(await self._backend.run_any(wanted.call), wanted))
+        return _json(answer_of(self._backend, await self._backend.run_any(wanted.call), wanted))
 
-    def _body(self, result: FunctionResult, wanted: FunctionRequest) -> bytes:
-        error = result.error
-        if error is not None and error.kind == "shutdown":
-            raise ServerShutdown(error.message, can_be_repeated=False)
-        redacted = self._backend.config.redact_logs_to_client
-        return result_body(result, wanted.format, wanted.call.request, redacted=redacted)
+
+class StraightApi:
+    """The endpoints for requests that go the straight way, bound to a backend."""
+
+    def __init__(self, backend: ServedBackend) -> None:
+        self._backend = backend
+
+    async def query(self, request: StraightRequest) -> bytes:
+        """Run a query at the latest timestamp."""
+        identity = await self._identify(request)
+        wanted = _wanted_straight(request, identity, request.read_json())
+        return answer_of(self._backend, await self._backend.query(wanted.call), wanted)
+
+    async def query_at_ts(self, request: StraightRequest) -> bytes:
+        """Run a query at a given timestamp."""
+        identity = await self._identify(request)
+        parsed = request.read_json()
+        ts = await ts_of(parsed, self._backend)
+        wanted = _wanted_straight(request, identity, parsed)
+        return answer_of(self._backend, await self._backend.query(wanted.call, ts=ts), wanted)
+
+    async def mutation(self, request: StraightRequest) -> bytes:
+        """Run a mutation; sent twice, it runs twice."""
+        identity = NO_IDENTITY if request.head.authorization is None else await self._identify(request)
+        wanted = _wanted_straight(request, identity, request.read_json())
+        return answer_of(self._backend, await self._backend.mutation(wanted.call), wanted)
+
+    async def action(self, request: StraightRequest) -> bytes:
+        """Run an action."""
+        identity = await self._identify(request)
+        wanted = _wanted_straight(request, identity, request.read_json())
+        return answer_of(self._backend, await self._backend.action(wanted.call), wanted)
+
+    async def function(self, request: StraightRequest) -> bytes:
+        """Run any function, internal ones too, for an admin."""
+        identity = checked_admin(await self._identify(request))
+        wanted = _wanted_straight(request, identity, request.read_json())
+        return answer_of(self._backend, await self._backend.run_any(wanted.call), wanted)
+
+    async def _identify(self, request: StraightRequest) -> Identity:
+        return await identity_behind(request.head.authorization, self._backend)
+
+
+async def ts_of(parsed: Any, backend: ServedBackend) -> int:
+    """The timestamp that a body names, once it can be read there. Raises BadRequest."""
+    try:
+        ts = decode_ts(read_object(parsed, ts=str)["ts"])
+    except InvalidMessage as error:
+        raise BadRequest(str(error), code="BadJsonBody") from None
+    if ts > backend.durable_ts:
+        await backend.freshness.reach(ts)  # another server may have told it
+    if ts > backend.durable_ts:
+        raise BadRequest("The timestamp is in the future; ask /api/query_ts for one", code="BadTimestamp")
+    return ts
+
+
+def answer_of(backend: ServedBackend, result: FunctionResult, wanted: FunctionRequest) -> bytes:
+    """How a call ended, as the JSON of an answer. Raises `ServerShutdown` for one that was cut."""
+    error = result.error
+    if error is not None and error.kind == "shutdown":
+        raise ServerShutdown(error.message, can_be_repeated=False)
+    redacted = backend.config.redact_logs_to_client
+    return result_body(result, wanted.format, wanted.call.request, redacted=redacted)
 
 
 def result_body(
@@ -220,6 +284,10 @@ def read_call(parsed: Any, default: str, identity: Identity, context: RequestCon
 
 def _wanted(request: web.Request, identity: Identity, fields: Any) -> FunctionRequest:
     return read_call(fields, default_format(request), identity, request_context(request))
+
+
+def _wanted_straight(request: StraightRequest, identity: Identity, fields: Any) -> FunctionRequest:
+    return read_call(fields, request.head.default_format, identity, request.context())
 
 
 def default_format(request: web.Request) -> str:

@@ -1,4 +1,5 @@
-"""One client's connection below HTTP: how long it may take, and what is said when it makes no sense.
+"""One client's connection below HTTP: how long it may take, what is said when it makes no sense, and which of
+its requests go the straight way.
 
 aiohttp waits for ever for half a header, and for a client that does not take its answer.
 """
@@ -7,36 +8,92 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
+from parabola.server.http.known_heads import END_OF_HEAD, KnownHead
 from parabola.server.http.rules import ServerRules
+from parabola.server.http.straight_way import STRAIGHT_WAY, StraightWay
 
-__all__ = ["ConnectionRunner"]
+if TYPE_CHECKING:
+    from aiohttp.http_parser import RawRequestMessage
+
+__all__ = ["Connection", "ConnectionRunner"]
 
 TAKEN_WINDOWS: Final = 2
 """Windows of `body_seconds` after which a client that takes too little of its answer is let go."""
+
+_NEEDED: Final = frozenset(
+    {
+        "_close",
+        "_force_close",
+        "_handler_waiter",
+        "_keepalive",
+        "_keepalive_handle",
+        "_keepalive_timeout",
+        "_messages",
+        "_next_keepalive_close_time",
+        "_process_keepalive",
+        "_request_in_progress",
+        "_waiter",
+    }
+)
+"""What the straight way uses of aiohttp's connection. With a version that has other names, there is none."""
 
 _log: Final = logging.getLogger(__name__)
 
 
 class Connection(RequestHandler):
-    """A connection with deadlines: for headers, and for what is sent to be taken."""
+    """A connection with deadlines: for headers, and for what is sent to be taken.
 
-    __slots__ = ("_awaiting", "_left", "_rules", "_taking")
+    A request goes the straight way when all of it comes at once, to a connection that rests, with a head that
+    is known. While it is answered the loop of aiohttp, which takes the others, is not told of any: whatever
+    comes meanwhile waits, and goes the general way.
+    """
 
-    def __init__(self, manager: web.Server, rules: ServerRules, **options: Any) -> None:
+    __slots__ = (
+        "_answering",
+        "_awaiting",
+        "_is_between",
+        "_left",
+        "_missing",
+        "_payload",
+        "_resting",
+        "_rules",
+        "_straight",
+        "_taking",
+        "remote",
+    )
+
+    def __init__(
+        self, manager: web.Server, rules: ServerRules, straight: StraightWay | None, **options: Any
+    ) -> None:
         super().__init__(manager, **options)
         self._rules = rules
+        self._straight = straight
+        self.remote: str | None = None
+        """The address of the client."""
+        self._is_between = straight is not None
+        """Whether what aiohttp has read so far ends with a request, for certain."""
+        self._missing = 0
+        """Bytes of the last request's body that have not come yet, where that is known."""
+        self._payload: StreamReader | None = None
+        self._answering: asyncio.Task[None] | None = None
+        """The request that goes the straight way."""
+        self._resting: asyncio.Future[None] | None = None
+        """What the loop of aiohttp waits for meanwhile."""
         self._awaiting: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
         self._left = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        peer = self.peername
+        self.remote = None if peer is None else str(peer[0] if isinstance(peer, list | tuple) else peer)
         self._expect_headers()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -47,6 +104,55 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_between:
+            end = data.find(END_OF_HEAD)
+            if end > 0:
+                self._receive(data, end)
+                return
+        self._receive_generally(data)
+        if data:
+            self._look_for_end(data)
+
+    def _receive(self, data: bytes, end: int) -> None:
+        """Take data that begins with a request, whose head ends at `end`."""
+        straight = self._straight
+        assert straight is not None
+        text = data[:end]
+        head = straight.heads.known.get(text)
+        if head is not None and len(data) == end + len(END_OF_HEAD) + head.content_length:
+            waiter = self._waiter
+            if (
+                waiter is not None
+                and not waiter.done()
+                and not self._messages
+                and not self._close
+                and not self._force_close
+            ):
+                self._begin_straight(straight, head, data[-head.content_length :], waiter)
+                return
+        before = self._request_count
+        self._receive_generally(data)
+        self._is_between = False
+        if self._request_count != before + 1 or not self._messages:
+            return
+        read, payload = self._messages[-1]
+        if not hasattr(read, "headers"):  # it was no request
+            return
+        message = cast("RawRequestMessage", read)
+        # Where lines end otherwise, aiohttp may see the end of the head elsewhere.
+        if text.count(b"\n") != text.count(b"\r\n") or text.count(b"\r") != text.count(b"\n"):
+            return
+        length = message.headers.get("Content-Length", "0")
+        if not length.isdecimal() or message.chunked or message.upgrade:
+            return
+        self._payload = payload
+        self._missing = int(length) - (len(data) - end - len(END_OF_HEAD))
+        if not self._missing:
+            self._is_between = payload.is_eof()
+            if self._is_between:
+                straight.heads.learn(text, message)
+
+    def _receive_generally(self, data: bytes) -> None:
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
@@ -55,6 +161,74 @@ class Connection(RequestHandler):
                 self._awaiting = None
         elif self._awaiting is None and self._waiter is not None:  # the beginning of a further request
             self._expect_headers()
+
+    def _look_for_end(self, data: bytes) -> None:
+        """Whether a body that came in pieces ends with these data."""
+        self._is_between = False
+        if self._missing > 0:
+            self._missing -= len(data)
+            if not self._missing and self._payload is not None:
+                self._is_between = self._payload.is_eof()
+                self._payload = None
+
+    # The straight way
+
+    def _begin_straight(
+        self, straight: StraightWay, head: KnownHead, body: bytes, waiter: asyncio.Future[None]
+    ) -> None:
+        if self._awaiting is not None:
+            self._awaiting.cancel()
+            self._awaiting = None
+        self._request_count += 1
+        assert self._manager is not None
+        self._manager.requests_count += 1
+        self._resting, self._waiter = waiter, None
+        self._request_in_progress = True
+        self._answering = self._loop.create_task(self._answer_straight(straight, head, body))
+
+    async def _answer_straight(self, straight: StraightWay, head: KnownHead, body: bytes) -> None:
+        try:
+            answer = await straight.answer(self, head, body)
+            transport = self.transport
+            if transport is not None and not transport.is_closing():
+                transport.write(answer)
+                if self._paused:
+                    await self._drain_helper()
+        except ConnectionError:
+            pass  # nobody hears it
+        finally:
+            self._end_straight()
+
+    def _end_straight(self) -> None:
+        """Rest again, or end: as aiohttp does after a request."""
+        self._answering = None
+        self._request_in_progress = False
+        if self._handler_waiter is not None:
+            self._handler_waiter.set_result(None)
+        resting, self._resting = self._resting, None
+        if resting is None or resting.done():
+            return
+        if self._close or self._force_close:
+            resting.cancel()
+            if self.transport is not None:
+                self.transport.close()
+            return
+        self._keepalive = True
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(
+                self._next_keepalive_close_time, self._process_keepalive
+            )
+        self._waiter = resting
+        if self._messages:
+            resting.set_result(None)
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109
+        await super().shutdown(timeout)
+        if self._answering is not None:
+            self._answering.cancel()
+
+    # Deadlines
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -115,13 +289,16 @@ class Connection(RequestHandler):
 class _Connections(web.Server):
     """Makes a `Connection` for each client."""
 
-    def __init__(self, made: web.Server, rules: ServerRules, options: dict[str, Any]) -> None:
+    def __init__(
+        self, made: web.Server, rules: ServerRules, straight: StraightWay | None, options: dict[str, Any]
+    ) -> None:
         super().__init__(made.request_handler, request_factory=made.request_factory)
         self._rules = rules
+        self._straight = straight
         self._options = options
 
     def __call__(self) -> RequestHandler:
-        return Connection(self, self._rules, loop=self._loop, **self._options)
+        return Connection(self, self._rules, self._straight, loop=self._loop, **self._options)
 
 
 class ConnectionRunner(web.AppRunner):
@@ -133,4 +310,10 @@ class ConnectionRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         options = {name: value for name, value in self._kwargs.items() if name != "handler_cancellation"}
-        return _Connections(await super()._make_server(), self._rules, options)
+        straight = self.app.get(STRAIGHT_WAY) if _is_understood() else None
+        return _Connections(await super()._make_server(), self._rules, straight, options)
+
+
+def _is_understood() -> bool:
+    """Whether aiohttp's connection has all that the straight way uses of it."""
+    return all(hasattr(RequestHandler, name) for name in _NEEDED)

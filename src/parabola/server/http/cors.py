@@ -13,12 +13,12 @@ from aiohttp.typedefs import Handler
 from parabola.server.http.slashes import collapse
 from parabola.services.sign_in.signing_keys import KEY_SET_PATH
 
-__all__ = ["add_headers", "answer_preflights", "is_open"]
+__all__ = ["VARY", "add_headers", "allowed_origin", "answer_preflights", "is_open"]
 
 _OPEN_PATHS: Final = frozenset(("/", "/instance_name", "/instance_version", "/echo", KEY_SET_PATH))
 _METHODS: Final = "GET,POST,OPTIONS,PATCH,DELETE,PUT"
 _MAX_AGE: Final = "86400"
-_VARY: Final = "origin, access-control-request-method, access-control-request-headers"
+VARY: Final = "origin, access-control-request-method, access-control-request-headers"
 
 
 def is_open(path: str) -> bool:
@@ -47,8 +47,13 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """On every answer of an API path, streamed ones too: who may read it."""
     if not is_open(request.path):
         return
-    response.headers["Vary"] = _VARY
-    origin = request.headers.get("Origin")
-    if origin:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Allow-Credentials"] = "true"
+    response.headers["Vary"] = VARY
+    for name, value in allowed_origin(request.headers.get("Origin")).items():
+        response.headers[name] = value
+
+
+def allowed_origin(origin: str | None) -> dict[str, str]:
+    """The headers that let a page of an origin read an answer."""
+    if not origin:
+        return {}
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true"}

@@ -24,7 +24,9 @@ __all__ = [
     "admin_identity",
     "begin_change",
     "check_writer",
+    "checked_admin",
     "identify",
+    "identity_behind",
     "require_admin",
     "require_admin_of_link",
     "split_admin_header",
@@ -40,7 +42,11 @@ async def identify(request: web.Request, backend: ServedBackend) -> Identity:
 
     Raises BadRequest for a header that is neither, Unauthenticated for a token or key that is not good.
     """
-    header = request.headers.get("Authorization")
+    return await identity_behind(request.headers.get("Authorization"), backend)
+
+
+async def identity_behind(header: str | None, backend: ServedBackend) -> Identity:
+    """As `identify`, for the header alone."""
     if header is None:
         return NO_IDENTITY
     if len(header) < SHORTEST_AUTHORIZATION:
@@ -71,7 +77,11 @@ async def require_admin_of_link(request: web.Request, backend: ServedBackend) ->
 
 async def require_admin(request: web.Request, backend: ServedBackend) -> Identity:
     """The admin a request comes from. Raises Forbidden (BadDeployKey) when it comes from anybody else."""
-    identity = await identify(request, backend)
+    return checked_admin(await identify(request, backend))
+
+
+def checked_admin(identity: Identity) -> Identity:
+    """Raises Forbidden (BadDeployKey) for anybody else than an admin."""
     if not identity.is_admin:
         raise Forbidden(
             "This endpoint needs an admin key: send 'Authorization: Convex <admin key>'", code="BadDeployKey"

@@ -19,7 +19,7 @@ from parabola.server.http.open_requests import OPEN_REQUESTS
 from parabola.values.errors import InternalServerError, ParabolaError, ServerShutdown
 from parabola.values.texts import repaired, shortened
 
-__all__ = ["MAX_CODE_LENGTH", "answer_errors", "error_response"]
+__all__ = ["MAX_CODE_LENGTH", "answer_errors", "error_response", "response_to"]
 
 MAX_CODE_LENGTH: Final = 256
 _CLIENT_HAS_GONE: Final = 499
@@ -50,14 +50,10 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     A request that is cut because the server ends is answered, too.
     """
     open_requests = request.app[OPEN_REQUESTS]
-    open_requests.enter(request)
+    open_requests.enter(request.protocol)
     lease = request[LEASE] = request.app[INTAKE].lease()
     try:
         return await handler(request)
-    except ParabolaError as error:
-        if error.status >= 500 and not isinstance(error, ServerShutdown):
-            _log.error("%s %.200s: %s: %.2000s", request.method, request.path, error.code, error.message)
-        return error_response(error)
     except web.HTTPMethodNotAllowed as error:
         return web.Response(status=405, headers={"Allow": error.headers.get("Allow", "")})
     except web.HTTPNotFound:
@@ -70,18 +66,26 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             raise
         return error_response(cut)
     except Exception as error:
-        if isinstance(error, ConnectionError) and _has_gone(request):
-            return web.Response(status=_CLIENT_HAS_GONE)  # which nobody hears
-        _log.exception("%s %.200s failed", request.method, request.path)
-        return error_response(InternalServerError())
+        return response_to(error, request.method, request.path, request.transport)
     finally:
         lease.release()
-        open_requests.leave(request)
+        open_requests.leave(request.protocol)
 
 
-def _has_gone(request: web.Request) -> bool:
-    """Whether the client has left: clients do so all the time, and it is nobody's fault."""
-    return request.transport is None or request.transport.is_closing()
+def response_to(
+    error: Exception, method: str, path: str, transport: asyncio.Transport | None
+) -> web.Response:
+    """The answer for what a route has raised, which is being handled. `transport` is the client's."""
+    if isinstance(error, ParabolaError):
+        if error.status >= 500 and not isinstance(error, ServerShutdown):
+            _log.error("%s %.200s: %s: %.2000s", method, path, error.code, error.message)
+        return error_response(error)
+    has_gone = transport is None or transport.is_closing()
+    if isinstance(error, ConnectionError) and has_gone:
+        # Clients leave all the time, and it is nobody's fault; and nobody hears this.
+        return web.Response(status=_CLIENT_HAS_GONE)
+    _log.exception("%s %.200s failed", method, path)
+    return error_response(InternalServerError())
 
 
 def _location(error: web.HTTPException) -> dict[str, str]:

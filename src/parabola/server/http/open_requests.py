@@ -31,16 +31,16 @@ class OpenRequests:
         self._begun: set[RequestHandler] = set()
         self._cut: set[asyncio.Task[object]] = set()
 
-    def enter(self, request: web.Request) -> None:
+    def enter(self, connection: RequestHandler) -> None:
         """A request has come, in the current task."""
         task = asyncio.current_task()
         if task is not None:
-            self._tasks[request.protocol] = task
+            self._tasks[connection] = task
 
-    def leave(self, request: web.Request) -> None:
+    def leave(self, connection: RequestHandler) -> None:
         """Its answer is ready; or it waits for nothing that ends, as the request of a socket."""
-        self._tasks.pop(request.protocol, None)
-        self._begun.discard(request.protocol)
+        self._tasks.pop(connection, None)
+        self._begun.discard(connection)
 
     async def begun(self, request: web.Request, response: web.StreamResponse) -> None:
         """The head of an answer is about to be sent: it cannot become another one (`on_response_prepare`)."""

@@ -14,7 +14,7 @@ from parabola.values.texts import repaired
 if TYPE_CHECKING:
     from parabola.functions.outcomes.traces import TraceContext
 
-__all__ = ["MAX_TOLD_LENGTH", "forwarded_scheme", "request_context"]
+__all__ = ["MAX_TOLD_LENGTH", "forwarded_for", "forwarded_scheme", "request_context"]
 
 MAX_TOLD_LENGTH: Final = 256
 """Characters of an address or a request id that are taken from a header."""
@@ -26,7 +26,7 @@ def request_context(request: web.Request, caller: Caller = "HttpApi") -> Request
     """
     forwarded = ""
     if "X-Forwarded-For" in request.headers and rules_of(request).trusts(request.remote):
-        forwarded = _header(request, "X-Forwarded-For").partition(",")[0].strip()[:MAX_TOLD_LENGTH]
+        forwarded = forwarded_for(request.headers["X-Forwarded-For"])
     return RequestContext(
         request_id=_header(request, "convex-request-id")[:MAX_TOLD_LENGTH] or new_request_id(),
         ip=forwarded or request.remote,
@@ -34,6 +34,11 @@ def request_context(request: web.Request, caller: Caller = "HttpApi") -> Request
         caller=caller,
         trace=_trace(request) if "traceparent" in request.headers else None,
     )
+
+
+def forwarded_for(header: str) -> str:
+    """Whom a trusted proxy speaks for: the first address of `X-Forwarded-For`."""
+    return repaired(header).partition(",")[0].strip()[:MAX_TOLD_LENGTH]
 
 
 def _trace(request: web.Request) -> TraceContext | None:

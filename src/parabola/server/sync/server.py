@@ -75,7 +75,7 @@ class SyncServer:
             client = parse_npm_version(version)
         response = SyncResponse(autoclose=False, autoping=False, max_msg_size=MAX_MESSAGE_BYTES)
         await response.prepare(request)
-        request.app[OPEN_REQUESTS].leave(request)  # from here on its socket is what is open
+        request.app[OPEN_REQUESTS].leave(request.protocol)  # from here on its socket is what is open
         socket = SyncSocket(self._backend, self.spawn, request, response, client, self._rules, self._intake)
         self.sockets.add(socket)
         if self.leaving.is_set():

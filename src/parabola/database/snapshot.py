@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from parabola.database.commits.overlay import Overlay
 from parabola.database.derived.pending_entries import PendingEntries
@@ -25,7 +25,7 @@ from parabola.database.model.system_tables import (
     VIRTUAL_TABLES,
 )
 from parabola.database.model.tables import FIRST_USER_TABLE_NUMBER, Registry, Table, public_name
-from parabola.database.query.range_plans import RangePlan, Shape, plan_of
+from parabola.database.query.range_plans import RangePlan, Shape, plain_query, plan_of
 from parabola.database.query.short_reads import ShortRead, short_read
 from parabola.database.query.virtual_tables import public_document
 from parabola.database.query.wide_reads import WHOLE_TABLE_ROWS
@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from parabola.database.query.vector_search import VectorHit
 
 __all__ = ["Access", "Snapshot"]
+
+
+_MOST_KNOWN: Final = 256
+"""Documents of a transaction that are found again without looking for them."""
 
 
 class Access(Enum):
@@ -114,6 +118,8 @@ class Snapshot:
         # Names and numbers whose look-up is in the read set already.
         self._looked_up: set[tuple[str, str | int]] = set()
         self._planned: set[RangePlan] = set()
+        # The stored documents that it has read, with their tables, as far as they are worth the memory.
+        self._known: dict[str, tuple[Table, Revision]] = {}
 
     @property
     def registry(self) -> Registry:
@@ -146,12 +152,16 @@ class Snapshot:
 
     def find_table_by_number(self, number: int) -> Table | None:
         """The active table of the component that has this number, whoever may see it."""
+        self._look_up_number(number)
+        return self._shared.registry.table_by_number(number, self.component)
+
+    def _look_up_number(self, number: int) -> None:
+        """Makes the transaction depend on which active table of the component has this number."""
         component = self.component
         looked_up = (component, number)
         if looked_up not in self._looked_up:
             self._looked_up.add(looked_up)
             self.read_set.record(TABLES_BY_NUMBER, _active_interval(component, float(number)))
-        return self.registry.table_by_number(number, component)
 
     def _table_of_number(self, number: int) -> Table | None:
         """Like `find_table_by_number`; also a system table that all components share."""
@@ -298,8 +308,15 @@ class Snapshot:
         if pending is not None:
             return pending.new
         self.check_retention()
+        known = self._known.get(id)
+        if known is not None and known[0] is table:
+            return Document(table, known[1])
         revision = self._persistence.get_now(table.tablet_id, id, self.begin_ts)
-        return None if revision is None else Document(table, revision)
+        if revision is None:
+            return None
+        if len(self._known) < _MOST_KNOWN:
+            self._known[id] = (table, revision)
+        return Document(table, revision)
 
     async def scan(
         self, index: Index, interval: Interval, order: Order = "asc", limit: int = 100
@@ -372,13 +389,9 @@ class Snapshot:
         self._record(self._table_of(index), index.index_id, interval)
 
     def _record(self, table: Table, index_id: int, interval: Interval) -> None:
-        read_set = self.read_set
-        if table.is_system:
-            read_set.record(index_id, interval)
-        else:
-            before = read_set.count
-            read_set.record(index_id, interval)
-            self.usage.count_intervals(read_set.count - before)
+        grown = self.read_set.record(index_id, interval)
+        if grown and not table.is_system:
+            self.usage.count_intervals(grown)
 
     def count_document(self, document: Document) -> None:
         """Counts a document as read, unless it is a system document. Raises `PaginationLimit`."""
@@ -426,7 +439,18 @@ class Snapshot:
             interval = plan.interval(values)
         except (TypeError, UnicodeEncodeError):
             return None
-        return short_read(self, plan, interval, order, limit, batch)
+        found = short_read(self, plan, interval, order, limit, batch)
+        if found is not None and found.rows_read + len(self._known) <= _MOST_KNOWN:
+            for _, revision in found.rows:
+                self._known[revision.id] = (plan.table, revision)
+        return found
+
+    def short_query(self, query_json: Any, batch: int) -> ShortRead | None:
+        """What a query begins and ends with, if it is over with a first batch of at most so many rows. None
+        where only its stream (`query`) can tell; then nothing has happened.
+        """
+        asked = plain_query(query_json)
+        return None if asked is None else self.short_read(*asked, batch)
 
     def record_plan(self, plan: RangePlan) -> None:
         """Makes the transaction depend on the table and the index of a plan."""

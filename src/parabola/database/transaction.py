@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parabola.database.commits.overlay import PendingWrite
 from parabola.database.commits.write_set import is_effective
-from parabola.database.model.documents import Document, Revision
+from parabola.database.model.documents import PENDING, Document, Revision
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
 from parabola.database.model.intervals import Interval
 from parabola.database.model.schema_rows import StagedValidator
@@ -26,6 +26,7 @@ from parabola.database.model.system_tables import (
     TABLES_BY_NUMBER,
     VIRTUAL_TABLES,
 )
+from parabola.database.model.table_plans import table_plan
 from parabola.database.model.tables import (
     METADATA_TABLES,
     Registry,
@@ -37,13 +38,13 @@ from parabola.database.model.tables import (
 )
 from parabola.database.snapshot import Access, Snapshot
 from parabola.database.usage import Usage, Written
-from parabola.values.encoding import dumps
+from parabola.values.encoding import dumps, dumps_plain
 from parabola.values.errors import BadRequest, InvalidValue, ValidationError
 from parabola.values.ids import day_of, new_id
 from parabola.values.limits import MAX_TABLES
 from parabola.values.names import check_identifier
 from parabola.values.placeholders import UNDEFINED
-from parabola.values.sizes import check_document
+from parabola.values.sizes import check_document, flat_size
 
 if TYPE_CHECKING:
     from parabola.database.database import Database, ExecutorStart
@@ -169,6 +170,21 @@ class Transaction(Snapshot):
         return self._delete(self._table_to_write(id, "db.delete", table), id)
 
     def _table_to_write(self, id: str, function: str, expected: str | None) -> Table:
+        known = self._known.get(id) if type(id) is str else None
+        if known is not None:
+            table, _ = known
+            if (
+                (expected is None or expected == table.name)
+                and not table.is_system
+                and table.component == self.component
+                and id[:4] in table_plan(self._shared.registry, table).heads
+            ):
+                # Its id was decoded when it was stored, and means the table it is in.
+                self._look_up_number(table.number)
+                return table
+        return self._table_of_any(id, function, expected)
+
+    def _table_of_any(self, id: str, function: str, expected: str | None) -> Table:
         table = self._table_of_id(id, function, expected, Access.USER)
         if table is None:
             raise BadRequest(
@@ -234,13 +250,15 @@ class Transaction(Snapshot):
 
     def _patch(self, table: Table, id: str, fields: dict[str, Any]) -> Document:
         current = self._existing(table, id, "Update")
-        _check_system_fields(current, fields)
-        value = {**current.value, **fields}
+        before = current.revision.value
+        value = {**before, **fields}
+        if "_id" in fields or "_creationTime" in fields:
+            _check_system_fields(current, fields)
+            # A patch of a system field with nothing keeps it.
+            value["_id"], value["_creationTime"] = id, before["_creationTime"]
         for name, item in fields.items():
-            if item is UNDEFINED:
+            if item is UNDEFINED and name != "_id" and name != "_creationTime":
                 del value[name]
-        # A patch of a system field with nothing keeps it.
-        value["_id"], value["_creationTime"] = id, current.value["_creationTime"]
         return self._write(table, id, current, value)
 
     def _replace(self, table: Table, id: str, fields: dict[str, Any]) -> Document:
@@ -262,14 +280,26 @@ class Transaction(Snapshot):
         return document
 
     def _write(self, table: Table, id: str, current: Document | None, value: dict[str, Any]) -> Document:
-        size = check_document(value, system=table.is_system)
-        raw = dumps(value)
+        plan = table_plan(self._shared.registry, table)
+        accepts = plan.accepts
+        size = flat_size(value) if accepts is not None and value.keys() <= plan.names else None
+        if size is None:
+            size = check_document(value, system=table.is_system)
+            raw = dumps(value)
+            accepts = None
+        else:
+            raw = dumps_plain(value)
         if current is not None and raw == current.raw:
             return current
-        if _UNDEFINED_JSON in raw:
-            raise InvalidValue("undefined is not a valid Convex value: leave the field out instead.")
-        self._enforce_schemas(table, value)
-        document = Document(table, Revision.pending(value, size, raw))
+        if accepts is None or table.component != self.component:
+            if _UNDEFINED_JSON in raw:
+                raise InvalidValue("undefined is not a valid Convex value: leave the field out instead.")
+            self._enforce_schemas(table, value)
+        else:
+            self._record_schemas(table.component)
+            if not accepts(value, self):
+                self._enforce_schemas(table, value)  # tells why
+        document = Document(table, Revision(id, PENDING, raw, size, None, value))
         self._put(table, id, current, document)
         return document
 
@@ -277,7 +307,7 @@ class Transaction(Snapshot):
         self._require_writable()
         self.usage.count_write(0 if new is None else new.size, system=table.is_system)
         pending = self.overlay.get(table.tablet_id, id)
-        stored = pending.old if pending else current.revision if current else None
+        stored = pending.old if pending is not None else current.revision if current is not None else None
         self.overlay.put(PendingWrite(id, table, stored, new))
         if table.name in METADATA_TABLES:
             self._shared.registry = self.registry.with_row(

@@ -7,15 +7,17 @@ run there.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from collections.abc import Sequence
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
 from parabola.database.commits.overlay import PendingWrite
-from parabola.database.commits.write_set import Change, document_write
+from parabola.database.commits.write_set import changed_keys
 from parabola.database.model.documents import PENDING, Document, Revision
-from parabola.database.model.indexes import key_of_text, text_of_key
 from parabola.database.model.intervals import Interval
+from parabola.database.model.table_plans import table_plan
 from parabola.database.query.wide_reads import WideRead
 from parabola.database.store.persistence import EntryChange
 from parabola.database.transaction import Transaction
@@ -23,15 +25,6 @@ from parabola.database.transaction import Transaction
 __all__ = ["ForeignWrite", "TransactionState", "absorb", "depend_on_everything", "state_of"]
 
 Number = Annotated[int, Meta(ge=0)]
-
-COUNTERS: Final = (
-    "documents_read",
-    "bytes_read",
-    "database_queries",
-    "documents_written",
-    "bytes_written",
-)
-"""What a function can use of its limits without the engine."""
 
 
 class ForeignWrite(ValueError):
@@ -48,60 +41,65 @@ class StoredRevision(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Write(Struct, frozen=True, gc=False, array_like=True):
-    """One document's change; its keys in every index of the table as `EntryChange` has them, but as text."""
+    """One document's change, with its keys in every index of the table."""
 
     tablet: Number
     id: str
     old: StoredRevision | None
     new: str | None
     size: Number
-    entries: list[tuple[int, str | None, str | None]]
+    entries: tuple[EntryChange, ...]
 
 
 class TransactionState(Struct, frozen=True, gc=False, rename="camel"):
-    """Keys are texts of one character a byte. `reads` has for each index the bounds of its intervals, a start
-    and an end by turns; no end is the end of the index.
+    """Keys are written in base64. `reads` has for each index the starts and the ends of its intervals; no end
+    is the end of the index. `used` is what a function can use of its limits without the engine: documents
+    read, bytes read, intervals read, documents written, bytes written.
     """
 
-    reads: list[tuple[int, list[str | None]]]
-    used: list[Number]
+    reads: list[tuple[int, list[bytes], list[bytes | None]]]
+    used: tuple[Number, Number, Number, Number, Number]
     creation_time: float
     writes: list[Write] = []
     wide_reads: list[WideRead] = []
 
 
-def state_of(tx: Transaction) -> dict[str, Any]:
+def state_of(tx: Transaction, wide_reads: Sequence[WideRead] = ()) -> bytes:
     """The state of a transaction as JSON."""
+    usage = tx.usage
     state: dict[str, Any] = {
-        "reads": [
-            [
-                index_id,
-                [text_of_key(bound) for each in read for bound in each],
-            ]
-            for index_id, read in tx.read_set.by_index.items()
-        ],
-        "used": [getattr(tx.usage, name) for name in COUNTERS],
+        "reads": tx.read_set.bounds(),
+        "used": (
+            usage.documents_read,
+            usage.bytes_read,
+            usage.database_queries,
+            usage.documents_written,
+            usage.bytes_written,
+        ),
         "creationTime": tx.next_creation_time,
     }
-    if len(tx.overlay):
-        state["writes"] = [_write(tx, write) for write in tx.overlay]
-    return state
+    writes = [_write(tx, write) for write in tx.overlay]
+    if writes:
+        state["writes"] = writes
+    if wide_reads:
+        state["wideReads"] = wide_reads
+    return msgspec.json.encode(state)
 
 
-def _write(tx: Transaction, write: PendingWrite) -> list[Any]:
+def _write(tx: Transaction, write: PendingWrite) -> tuple[Any, ...]:
     id, table, old, new, _ = write
-    revision = None if new is None else new.revision
-    changed = document_write(
-        tx.registry, Change(table, id, old, revision), None if new is None else new.value
-    )
-    return [
-        table.tablet_id,
-        id,
-        None if old is None else [old.number, old.ts, old.size, old.raw.decode()],
-        None if new is None else new.raw.decode(),
-        0 if new is None else new.size,
-        [[index_id, text_of_key(before), text_of_key(after)] for index_id, before, after in changed.entries],
-    ]
+    before = after = None
+    replaced = text = None
+    size = 0
+    if old is not None:
+        before = old.value
+        replaced = (old.number, old.ts, old.size, old.raw.decode())
+    if new is not None:
+        after = new.revision.value
+        text = new.raw.decode()
+        size = new.size
+    entries = changed_keys(table_plan(tx.registry, table).indexes, id, before, after)
+    return table.tablet_id, id, replaced, text, size, entries
 
 
 def depend_on_everything(tx: Transaction) -> None:
@@ -118,34 +116,23 @@ def absorb(tx: Transaction, state: TransactionState) -> None:
     where what was read may have been removed meanwhile.
     """
     tx.check_retention()
-    for index_id, bounds in state.reads:
-        starts = [key_of_text(start) for start in bounds[::2] if start is not None]
-        ends = [None if end is None else key_of_text(end) for end in bounds[1::2]]
-        tx.read_set.record_all(index_id, starts, ends)
+    record_all = tx.read_set.record_all
+    for index_id, starts, ends in state.reads:
+        record_all(index_id, starts, ends)
     usage = tx.usage
-    for name, number in zip(COUNTERS, state.used, strict=True):
-        setattr(usage, name, getattr(usage, name) + number)
-    registry, component = tx.registry, tx.component
+    documents_read, bytes_read, database_queries, documents_written, bytes_written = state.used
+    usage.documents_read += documents_read
+    usage.bytes_read += bytes_read
+    usage.database_queries += database_queries
+    usage.documents_written += documents_written
+    usage.bytes_written += bytes_written
+    registry, component, overlay = tx.registry, tx.component, tx.overlay
     for write in state.writes:
         table = registry.table_by_tablet(write.tablet)
         if table is None or table.is_system or table.component != component:
             raise ForeignWrite(f"tablet {write.tablet}")
-        old = write.old
-        before = None if old is None else Revision(write.id, old.ts, old.raw.encode(), old.size, old.number)
-        after = (
-            None
-            if write.new is None
-            else Document(table, Revision(write.id, PENDING, write.new.encode(), write.size))
-        )
-        entries: tuple[EntryChange, ...] = tuple(
-            [
-                (
-                    index_id,
-                    None if old_key is None else key_of_text(old_key),
-                    None if new_key is None else key_of_text(new_key),
-                )
-                for index_id, old_key, new_key in write.entries
-            ]
-        )
-        tx.overlay.put(PendingWrite(write.id, table, before, after, entries))
+        id, old, new = write.id, write.old, write.new
+        before = None if old is None else Revision(id, old.ts, old.raw.encode(), old.size, old.number)
+        after = None if new is None else Document(table, Revision(id, PENDING, new.encode(), write.size))
+        overlay.put(PendingWrite(id, table, before, after, write.entries))
     tx.next_creation_time = max(tx.next_creation_time, state.creation_time)

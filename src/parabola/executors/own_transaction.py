@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import orjson
-from msgspec import to_builtins
 
 from parabola.authoring.filters import Shape
 from parabola.authoring.operations import Request
@@ -190,11 +189,8 @@ class OwnTransaction:
         if len(self._wide_reads) < _MOST_WIDE_READS:
             self._wide_reads.append(wide)
 
-    def state(self) -> Json:
-        state = state_of(self.db)
-        if self._wide_reads:
-            state["wideReads"] = to_builtins(self._wide_reads)
-        return state
+    def state(self) -> orjson.Fragment:
+        return orjson.Fragment(state_of(self.db, self._wide_reads))
 
     def close(self) -> None:
         self._on_end()

@@ -42,6 +42,7 @@ __all__ = [
     "decode",
     "display",
     "dumps",
+    "dumps_plain",
     "dumps_with_integers",
     "encode",
     "encode_as",
@@ -226,8 +227,13 @@ _COPIED: Final = 16 * 1024
 
 def dumps(value: Any) -> bytes:
     """Canonical JSON bytes of a value: equal values give equal bytes; keys sorted, floats with a fraction."""
+    return dumps_plain(value if _is_plain(value) else encode(value))
+
+
+def dumps_plain(value: Any) -> bytes:
+    """The same of a value that is known to be as JSON has it (`sizes.flat_size` knows of some)."""
     try:
-        text = orjson.dumps(value if _is_plain(value) else encode(value), option=orjson.OPT_SORT_KEYS)
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
         raise InvalidValue(f"The value cannot be encoded: {error}") from None
     # orjson leaves a text in the buffer it was written to, which is some 4 KiB larger. Documents and results

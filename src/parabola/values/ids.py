@@ -17,6 +17,7 @@ __all__ = [
     "day_of",
     "decode_id",
     "encode_id",
+    "heads_of",
     "is_valid_id",
     "legacy_internal_id",
     "new_id",
@@ -96,6 +97,18 @@ def decode_id(text: str) -> DocumentId:
         ):
             return DocumentId(table_number, raw[used:end])
     raise InvalidId(f"Unable to decode ID: Invalid ID length {length}")
+
+
+@lru_cache(maxsize=1024)
+def heads_of(table_number: int) -> frozenset[str]:
+    """The first four characters that an id has exactly if it is one of this table; empty for a number that
+    takes more or fewer bytes than two.
+    """
+    head = _varint(table_number)
+    if len(head) != 2:
+        return frozenset()
+    bits = int.from_bytes(head, "big") << 4
+    return frozenset(_PAIRS[bits + rest >> 10] + _PAIRS[bits + rest & 0x3FF] for rest in range(16))
 
 
 def is_valid_id(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import copysign
 from typing import Any, Final
 
 from parabola.values.display import display
@@ -18,6 +19,7 @@ __all__ = [
     "EXACT_SIZES_FROM",
     "check_document",
     "check_value",
+    "flat_size",
     "humanize",
     "nesting_of",
     "size_by_json",
@@ -139,6 +141,29 @@ def check_document(document: dict[str, Any], *, system: bool = False) -> int:
     if size > limit:
         raise too_large(size, limit)
     return size
+
+
+def flat_size(document: dict[str, Any]) -> int | None:
+    """The size of a document of plain values: texts in ASCII, booleans, null, and numbers that JSON writes.
+
+    None for others, which may be quite as good, and for one that is too large to be stored.
+    """
+    total = 2 + len(document) + sum(map(len, document))
+    for item in document.values():
+        kind = type(item)
+        if kind is float:
+            if item - item != 0.0 or not (item or copysign(1.0, item) > 0.0):
+                return None
+            total += 9
+        elif kind is str:
+            if not item.isascii():
+                return None
+            total += 2 + len(item)
+        elif item is None or kind is bool:
+            total += 1
+        else:
+            return None
+    return total if total <= MAX_DOCUMENT_SIZE else None
 
 
 def _is_deeper(container: Any, levels: int) -> bool:

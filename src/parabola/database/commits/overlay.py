@@ -57,9 +57,15 @@ class Overlay:
 
     def put(self, write: PendingWrite) -> None:
         """Replaces what is pending for a document."""
-        tablet_id = write.table.tablet_id
-        self._undo.append((write.id, tablet_id, self.get(tablet_id, write.id)))
-        self._set(write.id, tablet_id, write)
+        id, tablet_id = write.id, write.table.tablet_id
+        tablet = self._tablets.get(tablet_id)
+        if tablet is None:
+            tablet = self._tablets[tablet_id] = {}
+        self._undo.append((id, tablet_id, tablet.get(id)))
+        if self._indexes:
+            self._set(id, tablet_id, write)
+        else:
+            tablet[id] = write
 
     def _set(self, id: str, tablet_id: int, write: PendingWrite | None) -> None:
         tablet = self._tablets.setdefault(tablet_id, {})

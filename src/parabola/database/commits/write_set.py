@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from parabola.database.commits.overlay import PendingWrite
 from parabola.database.model.documents import Revision
-from parabola.database.model.indexes import id_key
+from parabola.database.model.indexes import Index, id_key
 from parabola.database.model.searches import SearchedChange
+from parabola.database.model.table_plans import table_plan
 from parabola.database.model.tables import Registry, Table
 from parabola.database.store.persistence import DocumentWrite, EntryChange
 from parabola.values.encoding import dumps
@@ -18,6 +19,7 @@ from parabola.values.placeholders import COMMIT_TS
 __all__ = [
     "Change",
     "WriteSet",
+    "changed_keys",
     "document_write",
     "effective_writes",
     "is_effective",
@@ -121,18 +123,24 @@ def _with_ts(value: Any, ts: Int64) -> Any:
 def document_write(registry: Registry, change: Change, value: dict[str, Any] | None) -> DocumentWrite:
     """A change with its keys in every database index of the table. `value` is the new document's."""
     table, id, old, new = change
-    before = None if old is None else old.value
+    indexes = table_plan(registry, table).indexes
+    entries = changed_keys(indexes, id, None if old is None else old.value, value)
+    return DocumentWrite(table.tablet_id, id, old, new, entries)
+
+
+def changed_keys(
+    indexes: Iterable[Index], id: str, before: dict[str, Any] | None, after: dict[str, Any] | None
+) -> tuple[EntryChange, ...]:
+    """The keys of a document in each index, before and after a change."""
     end = id_key(id)
     entries: list[EntryChange] = []
-    for index in registry.indexes(table.tablet_id):
-        if index.kind != "database":
-            continue
+    for index in indexes:
         old_key = None if before is None else index.prefix(before) + end
-        if value is None:
+        if after is None:
             new_key = None
-        elif before is not None and index.is_untouched(before, value):
+        elif before is not None and index.is_untouched(before, after):
             new_key = old_key
         else:
-            new_key = index.prefix(value) + end
+            new_key = index.prefix(after) + end
         entries.append((index.index_id, old_key, new_key))
-    return DocumentWrite(table.tablet_id, id, old, new, tuple(entries))
+    return tuple(entries)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from parabola.database.model.intervals import Interval
-from parabola.values.ordering import after_all_with, encode_key
+from parabola.values.ordering import after_all_with, encode_key, encode_value
 from parabola.values.placeholders import UNDEFINED
 
 __all__ = [
@@ -77,6 +77,8 @@ class Index:
         fields = self._top_level
         if fields is None:
             return encode_key([_at_path(document, path) for path in self._paths])
+        if len(fields) == 1:
+            return encode_value(document.get(fields[0], UNDEFINED))
         return encode_key([document.get(field, UNDEFINED) for field in fields]) if fields else b""
 
     def is_untouched(self, before: dict[str, Any], after: dict[str, Any]) -> bool:
@@ -87,7 +89,10 @@ class Index:
         fields = self._top_level
         if fields is None:
             return False
-        return all(before.get(field, UNDEFINED) is after.get(field, UNDEFINED) for field in fields)
+        for field in fields:  # noqa: SIM110  # a generator would cost more than it saves
+            if before.get(field, UNDEFINED) is not after.get(field, UNDEFINED):
+                return False
+        return True
 
 
 def text_of_key(key: bytes | None) -> str | None:

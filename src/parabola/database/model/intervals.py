@@ -188,7 +188,31 @@ class ReadSet:
     @property
     def by_index(self) -> dict[int, Intervals]:
         """Index id -> intervals, reads in progress included. Not to be changed by the caller."""
-        return self.copy()._by_index if self._open or self._open_searches else self._by_index
+        if self._open_searches:
+            return self.copy()._by_index
+        settled = self._by_index
+        if not self._open:
+            return settled
+        by_index = settled.copy()
+        for read in self._open:
+            interval = read.interval
+            if interval is None or interval.is_empty:
+                continue
+            intervals = by_index.get(read.index_id)
+            if intervals is None:
+                intervals = by_index[read.index_id] = Intervals()
+            elif intervals is settled.get(read.index_id):
+                intervals = by_index[read.index_id] = intervals.copy()
+            intervals.add(interval)
+        return by_index
+
+    def bounds(self) -> list[tuple[int, list[bytes], list[bytes | None]]]:
+        """Of each index the starts and the ends of its intervals, as `record_all` takes them. Not to be
+        changed by the caller.
+        """
+        return [
+            (index_id, intervals._starts, intervals._ends) for index_id, intervals in self.by_index.items()
+        ]
 
     @property
     def searches(self) -> list[SearchRead]:
@@ -203,18 +227,26 @@ class ReadSet:
         """Number of intervals; a read in progress counts as one, and so does a search."""
         return self._count + len(self._open) + len(self._searches) + len(self._open_searches)
 
-    def record(self, index_id: int, interval: Interval) -> None:
+    def record(self, index_id: int, interval: Interval) -> int:
+        """Adds an interval; how many more there are then. Where some become one it is less than 0."""
+        start, end = interval
+        if end is not None and end <= start:
+            return 0
         intervals = self._by_index.get(index_id)
         if intervals is None:
-            if interval.is_empty:
-                return
             intervals = self._by_index[index_id] = Intervals()
-        before = len(intervals)
+            intervals._starts.append(start)
+            intervals._ends.append(end)
+            self._count += 1
+            return 1
+        before = len(intervals._starts)
         intervals.add(interval)
-        self._count += len(intervals) - before
+        grown = len(intervals._starts) - before
+        self._count += grown
+        return grown
 
     def record_all(self, index_id: int, starts: list[bytes], ends: list[bytes | None]) -> None:
-        """Adds the intervals between these bounds, pair by pair."""
+        """Adds the intervals between these bounds, pair by pair; the lists belong to the read set then."""
         if index_id not in self._by_index and _are_apart(starts, ends):
             intervals = self._by_index[index_id] = Intervals()
             intervals._starts, intervals._ends = starts, ends
@@ -308,6 +340,9 @@ def _are_apart(starts: list[bytes], ends: list[bytes | None]) -> bool:
     """Whether the intervals between these bounds are as `Intervals` has them: ascending, none that touches
     the next one or is empty.
     """
+    if len(starts) == len(ends) == 1:
+        end = ends[0]
+        return end is None or end > starts[0]
     reach: bytes | None = b""
     for at, (start, end) in enumerate(zip(starts, ends, strict=True)):
         if reach is None or (at and reach >= start) or (end is not None and end <= start):

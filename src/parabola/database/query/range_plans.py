@@ -8,22 +8,40 @@ anything else there is none, and the general form says what is wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, prefix_interval
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import INDEX_BY_TABLET
 from parabola.database.model.tables import Registry, Table
 from parabola.database.query.ranges import RangeExpression, range_interval
-from parabola.values.errors import BadRequest
+from parabola.database.store.persistence import Order
+from parabola.values.encoding import decode
+from parabola.values.errors import BadRequest, UserError
 from parabola.values.ordering import encode_value
 
-__all__ = ["RangePlan", "Shape", "plan_of"]
+__all__ = ["PlainQuery", "RangePlan", "Shape", "plain_query", "plan_of"]
 
 Shape: TypeAlias = tuple[tuple[str, str], ...]
 """Of each comparison of a range its kind (Eq, Gt, Gte, Lt or Lte) and its field, as they are written."""
 
+
+class PlainQuery(NamedTuple):
+    """A query without filters, as it was asked for: nothing of it has been looked up. `values` are those of
+    the comparisons in `shape`, `limit` is the least that it has.
+    """
+
+    table_name: str
+    index_name: str
+    shape: Shape
+    values: list[Any]
+    order: Order
+    limit: int | None
+
+
+_KINDS: Final = frozenset({"Eq", "Gt", "Gte", "Lt", "Lte"})
 _MOST_PLANS: Final = 1000
+_MOST_LIMITS: Final = 8
 _LARGEST: Final = 100
 """Comparisons of a range that has a plan; no index has as many fields."""
 
@@ -74,12 +92,55 @@ class RangePlan:
         return Interval(start, end)
 
 
+def plain_query(json: Any) -> PlainQuery | None:
+    """What the JSON of a query asks for, if that is plain, and well-formed as far as no plan tells."""
+    try:
+        source, operators = json["source"], json["operators"]
+        kind, order = source["type"], source.get("order")
+        if kind == "IndexRange" and "tableName" not in source:
+            table, _, index = source["indexName"].partition(".")
+            conditions = source["range"]
+        elif kind == "FullTableScan":
+            table, index, conditions = source["tableName"], BY_CREATION_TIME, []
+        else:
+            return None
+        if type(conditions) is not list or type(operators) is not list:
+            return None
+        shape = tuple([(each["type"], each["fieldPath"]) for each in conditions])
+        values = [_value(each["value"]) for each in conditions]
+        limits = [operator["limit"] for operator in operators]
+    except (AttributeError, LookupError, TypeError, UserError):
+        return None
+    if order is None:
+        order = "asc"
+    elif order != "asc" and order != "desc":
+        return None
+    if not limits:
+        return PlainQuery(table, index, shape, values, order, None)
+    for limit, operator in zip(limits, operators, strict=True):
+        if type(limit) is not int or len(operator) != 1:
+            return None
+    return (
+        PlainQuery(table, index, shape, values, order, min(limits)) if len(limits) <= _MOST_LIMITS else None
+    )
+
+
+def _value(json: Any) -> Any:
+    kind = type(json)
+    if kind is float or json is None or kind is bool or (kind is str and len(json) < 1000 and json.isascii()):
+        return json
+    return decode(json, allow_undefined=True, allow_commit_ts=True)
+
+
 def plan_of(
     registry: Registry, component: str, table_name: str, index_name: str, shape: Shape
 ) -> RangePlan | None:
     """The plan for a range in an index of a component's own tables; None where there is none."""
     key = (component, table_name, index_name, shape)
-    plan: RangePlan | None = registry.plans.get(key)
+    try:
+        plan: RangePlan | None = registry.plans.get(key)
+    except TypeError:  # a name that is none
+        return None
     if plan is None:
         plan = _planned(registry, component, table_name, index_name, shape)
         if plan is not None:
@@ -94,6 +155,8 @@ def _planned(
 ) -> RangePlan | None:
     table = registry.table(table_name, component)
     if table is None or table.is_system or len(shape) > _LARGEST:
+        return None
+    if not all(kind in _KINDS and isinstance(field, str) for kind, field in shape):
         return None
     index = registry.index(table, index_name)
     if index is None or not index.is_enabled or index.kind != "database":

@@ -25,7 +25,7 @@ class ShortRead:
 
     done = True
 
-    __slots__ = ("_closed", "_interval", "_order", "_plan", "_read", "_rows", "_tx")
+    __slots__ = ("_closed", "_interval", "_order", "_plan", "_read", "_tx", "rows")
 
     def __init__(
         self,
@@ -40,19 +40,20 @@ class ShortRead:
         self._plan = plan
         self._interval = interval
         self._order = order
-        self._rows = rows
+        self.rows = rows
+        """The keys in the index, and what is stored there."""
         self._read = read
         self._closed = False
 
     @property
     def texts(self) -> list[bytes]:
         """The documents, as their canonical JSON."""
-        return [revision.raw for _, revision in self._rows]
+        return [revision.raw for _, revision in self.rows]
 
     @property
     def rows_read(self) -> int:
         """Rows that were looked at."""
-        return len(self._rows)
+        return len(self.rows)
 
     def unconsume(self, k: int) -> None:
         """Ends it: its last `k` documents were fetched for the caller, who never used them."""
@@ -60,7 +61,7 @@ class ShortRead:
             return
         self._closed = True
         if k > 0:
-            rows, interval = self._rows, self._interval
+            rows, interval = self.rows, self._interval
             kept = max(len(rows) - k, 0)
             dropped = rows[kept:]
             self._tx.uncount_documents(

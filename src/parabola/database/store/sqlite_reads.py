@@ -66,9 +66,13 @@ class SqliteReads:
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
         """The next at most `limit` entries of an index as of `ts`, in key order; fewer large ones."""
-        start, end = interval.start, MAX_KEY if interval.end is None else interval.end
+        start, end = interval
+        if end is None:
+            end = MAX_KEY
         db = self._db
-        found = db.execute(sql.SCAN_LIVE[order], (index_id, start, end, ts, limit)).fetchall()
+        found: list[tuple[bytes, int, int]] = db.execute(
+            sql.SCAN_LIVE[order], (index_id, start, end, ts, limit)
+        ).fetchall()
         exhausted = len(found) < limit
         if self.removed_ts.get(index_id, self.opened_ts) > ts:
             history = sql.SCAN_SUPERSEDED if self._is_tablet(index_id) else sql.SCAN_REMOVED
@@ -100,6 +104,12 @@ class SqliteReads:
     def _with_revisions(
         self, index_id: int, found: list[tuple[bytes, int, int]], exhausted: bool
     ) -> Rows[tuple[bytes, Revision]]:
+        if len(found) == 1:  # as look-ups by equality find
+            ((key, number, _),) = found
+            revision = self._cache.get(number)
+            if revision is None:
+                revision = self._named(index_id, key, number)
+            return Rows([(key, revision)], exhausted=exhausted)
         if sum([size for _, _, size in found]) > CHUNK_BYTES:
             total = 0
             for at, (_, _, size) in enumerate(found):
@@ -136,6 +146,14 @@ class SqliteReads:
             if len(rows) < len(missing):
                 self._revision(None, next(number for number in missing if revisions[number] is None))
         return Rows(((key, revisions[number]) for key, number, _ in found), exhausted=exhausted)  # type: ignore[misc]
+
+    def _named(self, index_id: int, key: bytes, number: int) -> Revision:
+        """The stored revision that an entry of an index names."""
+        row = self._db.execute(sql.SELECT_REVISION, (number,)).fetchone()
+        revision = self._revision(row, number)
+        if row[2] not in key:  # every key ends with the document's id
+            raise misled(index_id, revision)
+        return revision
 
     def _revision(self, row: RevisionRow | None, number: int) -> Revision:
         """A stored revision that has content, from its row."""

@@ -270,7 +270,8 @@ class TailedReads:
     def scan_now(
         self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
     ) -> Rows[tuple[bytes, Revision]]:
-        self._look()
+        if not self._db.in_transaction:
+            self._look()
         if not self._tail.touches(index_id, interval):
             return self._reads.scan(index_id, interval, ts, order, limit)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from parabola.database.query.short_reads import ShortRead
 from parabola.database.query.wide_reads import NOTED_ROWS, wide_read
 from parabola.functions.syscalls.table import TRANSACTIONAL, CallArguments, Syscall
 from parabola.values.errors import BadRequest
@@ -42,7 +43,7 @@ MAX_BATCH: Final = 1024
 class OpenStream:
     """A stream a function has begun to read with the JSON of its query, and how many rows it was sent."""
 
-    stream: QueryStream
+    stream: QueryStream | ShortRead
     query: Any
     delivered: int = 0
     done: bool = False
@@ -66,6 +67,20 @@ class OpenStreams:
             stream = execution.db.query(query, system=reads_system_table(query))
             found = self._streams[query_id] = OpenStream(stream, query)
         return found
+
+    def read_short(
+        self, execution: Execution, args: Mapping[str, Any], query_id: int, batch: int
+    ) -> ShortRead | None:
+        """All rows of a stream that is not known yet, if one batch has them; else None."""
+        query = args.get("query")
+        if query is None or query_id in self._streams:
+            return None
+        short = execution.db.short_query(query, batch)
+        if short is not None:
+            number = short.rows_read
+            self._streams[query_id] = OpenStream(short, query, number, done=True)
+            _note_reading(execution, query, number, number)
+        return short
 
     @property
     def are_under_way(self) -> bool:
@@ -94,14 +109,21 @@ async def query_stream_next(execution: Execution, args: Mapping[str, Any]) -> An
     """The next rows of a stream; the first time with its query."""
     call = CallArguments(args, "queryStreamNext")
     wanted = call.optional_integer("batch")
-    opened = _streams(execution).open(execution, args, call.integer("queryId"))
-    if opened.done:
+    batch = min(DEFAULT_BATCH if wanted is None else max(wanted, 1), MAX_BATCH)
+    query_id = call.integer("queryId")
+    streams = _streams(execution)
+    short = streams.read_short(execution, args, query_id, batch)
+    if short is not None:
+        return {"values": [orjson.Fragment(text) for text in short.texts], "done": True}
+    opened = streams.open(execution, args, query_id)
+    stream = opened.stream
+    if opened.done or isinstance(stream, ShortRead):
         return {"values": [], "done": True}
-    documents = await opened.stream.next(min(DEFAULT_BATCH if wanted is None else max(wanted, 1), MAX_BATCH))
+    documents = await stream.next(batch)
     opened.delivered += len(documents)
-    opened.done = opened.stream.done or not documents
+    opened.done = stream.done or not documents
     if opened.done:
-        _note_reading(execution, opened.query, opened.stream.rows_read, opened.delivered)
+        _note_reading(execution, opened.query, stream.rows_read, opened.delivered)
     return {"values": [orjson.Fragment(document.raw) for document in documents], "done": opened.done}
 
 

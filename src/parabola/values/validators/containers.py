@@ -217,12 +217,16 @@ class ObjectValidator(Validator[dict[str, Any]]):
         ]
 
     def _compile(self) -> Accepts:
+        return self.accepts_beside(0)
+
+    def accepts_beside(self, others: int) -> Accepts:
+        """`accepts` for objects that have so many fields more, none of which is declared, nor looked at."""
         parts = self._parts()
         needed = [
             (name, inner._exact_type, inner._accepts) for name, inner, optional in parts if not optional
         ]
         optionals = {name: (inner._exact_type, inner._accepts) for name, inner, optional in parts if optional}
-        least = len(needed)
+        least = len(needed) + others
 
         def accepts(value: Any, tables: TableNames) -> bool:
             if type(value) is not dict:

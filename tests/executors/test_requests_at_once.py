@@ -35,7 +35,7 @@ async def run(ctx: MutationCtx, program: list, ids: list[str]):
 
     def note(name, result):
         if isinstance(result, BaseException):
-            result = f"{type(result).__name__}: {result}"
+            result = f"{type(result).__name__}: {result}".split("<Task")[0]  # whose names are counted up
         events.append([name, result])
 
     def issue(op, number):
@@ -94,8 +94,9 @@ async def run(ctx: MutationCtx, program: list, ids: list[str]):
                     tasks.append(asyncio.create_task(follow(argument, place)))
                 elif kind == "together":
                     async with asyncio.TaskGroup() as group:
+                        # One, since those of a group are cancelled in the order of their addresses.
                         group.create_task(follow(argument, place + " 1"))
-                        group.create_task(follow(argument[::-1], place + " 2"))
+                        await follow(argument[::-1], place + " 2")
                 elif kind == "join" and tasks:
                     note(place, await tasks[number % len(tasks)])
                 elif kind == "cancel" and tasks:
@@ -120,6 +121,7 @@ async def run(ctx: MutationCtx, program: list, ids: list[str]):
     return events
 """
 
+AGAIN = {"type": "again", "id": 1, "needsEngine": True}
 OPS = st.sampled_from(
     ["get", "get of", "get nothing", "insert", "patch", "replace", "delete", "unique", "first", "take"]
     + ["equal", "filtered", "wrong"]
@@ -178,7 +180,7 @@ async def messages_of(
     run = {"type": "run", "id": 1, "kind": "mutation", "path": "m.py:run", "transaction": {}}
     args = orjson.loads(orjson.dumps({"program": program, "ids": ids}))
     host.receive({**run, "args": args, "now": 1, "seed": "00", "snapshotTs": 1, "identity": None})
-    while host.runs and not sent:
+    while host.runs and not sent:  # noqa: ASYNC110
         await asyncio.sleep(0)
     host.close()
     for message in sent:
@@ -202,7 +204,7 @@ def broken(own: Any) -> None:
 
 
 @given(PROGRAMS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_function_does_and_sees_the_same(program: list[Any]) -> None:
     async def both() -> None:
         with tempfile.TemporaryDirectory() as directory:
@@ -212,6 +214,8 @@ def test_a_function_does_and_sees_the_same(program: list[Any]) -> None:
                 driver = ExecutorDriver(database)
                 try:
                     expected = await messages_of(driver, database, by_message, program, ids)
+                    if expected == [AGAIN]:
+                        return  # a query that was asked for by message may have more rows: it cannot move
                     assert await messages_of(driver, database, unchanged, program, ids) == expected
                     with pytest.MonkeyPatch.context() as patch:
                         patch.setattr(transaction.Transaction, "answer_at_once", lambda run, reply: None)

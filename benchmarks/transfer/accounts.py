@@ -14,13 +14,13 @@ SKEW = 1.5
 """Exponent of Zipf's law: the first account is in 38 of 100 transfers, the first ten in 77."""
 
 
-def pairs(seed: int, *, skewed: bool) -> Iterator[tuple[int, int]]:
-    """Two different accounts, over and over."""
+def pairs(seed: int, *, skewed: bool, accounts: int = ACCOUNTS) -> Iterator[tuple[int, int]]:
+    """Two different ones of so many accounts, over and over."""
     chance = np.random.default_rng(seed)
-    weights = np.arange(1, ACCOUNTS + 1) ** -SKEW
+    weights = np.arange(1, accounts + 1) ** -SKEW
     weights /= weights.sum()
     while True:
-        numbers = chance.choice(ACCOUNTS, 4096, p=weights) if skewed else chance.integers(0, ACCOUNTS, 4096)
+        numbers = chance.choice(accounts, 4096, p=weights) if skewed else chance.integers(0, accounts, 4096)
         for payer, payee in numbers.reshape(-1, 2).tolist():
             if payer != payee:
                 yield payer, payee

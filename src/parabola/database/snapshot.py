@@ -297,26 +297,35 @@ class Snapshot:
 
     def _read(self, table: Table, id: str) -> Document | None:
         """One document by id, recorded and counted."""
-        self._record(table, table.tablet_id, Interval.point(id_key(id)))
-        document = self._current(table, id)
-        if document is not None:
-            self.count_document(document)
-        return document
+        revision = self._read_revision(table, id)
+        return None if revision is None else Document(table, revision)
+
+    def _read_revision(self, table: Table, id: str) -> Revision | None:
+        """The same without the table."""
+        key = id_key(id)
+        self._record_between(table, table.tablet_id, key, key + b"\0")
+        revision = self._current_revision(table, id)
+        if revision is not None and not table.is_system:
+            self.usage.count_read(revision.size)
+        return revision
 
     def _current(self, table: Table, id: str) -> Document | None:
+        revision = self._current_revision(table, id)
+        return None if revision is None else Document(table, revision)
+
+    def _current_revision(self, table: Table, id: str) -> Revision | None:
         pending = self.overlay.get(table.tablet_id, id)
         if pending is not None:
-            return pending.new
-        self.check_retention()
+            return None if pending.new is None else pending.new.revision
+        if self.begin_ts < self._database.oldest_ts:
+            self.check_retention()
         known = self._known.get(id)
         if known is not None and known[0] is table:
-            return Document(table, known[1])
+            return known[1]
         revision = self._persistence.get_now(table.tablet_id, id, self.begin_ts)
-        if revision is None:
-            return None
-        if len(self._known) < _MOST_KNOWN:
+        if revision is not None and len(self._known) < _MOST_KNOWN:
             self._known[id] = (table, revision)
-        return Document(table, revision)
+        return revision
 
     async def scan(
         self, index: Index, interval: Interval, order: Order = "asc", limit: int = 100
@@ -389,7 +398,10 @@ class Snapshot:
         self._record(self._table_of(index), index.index_id, interval)
 
     def _record(self, table: Table, index_id: int, interval: Interval) -> None:
-        grown = self.read_set.record(index_id, interval)
+        self._record_between(table, index_id, *interval)
+
+    def _record_between(self, table: Table, index_id: int, start: bytes, end: bytes | None) -> None:
+        grown = self.read_set.record_between(index_id, start, end)
         if grown and not table.is_system:
             self.usage.count_intervals(grown)
 
@@ -439,11 +451,7 @@ class Snapshot:
             interval = plan.interval(values)
         except (TypeError, UnicodeEncodeError):
             return None
-        found = short_read(self, plan, interval, order, limit, batch)
-        if found is not None and found.rows_read + len(self._known) <= _MOST_KNOWN:
-            for _, revision in found.rows:
-                self._known[revision.id] = (plan.table, revision)
-        return found
+        return short_read(self, plan, interval, order, limit, batch)
 
     def short_query(self, query_json: Any, batch: int) -> ShortRead | None:
         """What a query begins and ends with, if it is over with a first batch of at most so many rows. None
@@ -452,8 +460,12 @@ class Snapshot:
         asked = plain_query(query_json)
         return None if asked is None else self.short_read(*asked, batch)
 
-    def record_plan(self, plan: RangePlan) -> None:
-        """Makes the transaction depend on the table and the index of a plan."""
+    def record_plan(self, plan: RangePlan, rows: Sequence[tuple[bytes, Revision]]) -> None:
+        """Makes the transaction depend on the table and the index of a plan, by which it has found rows."""
+        known = self._known
+        if len(known) + len(rows) <= _MOST_KNOWN:
+            for _, revision in rows:
+                known[revision.id] = (plan.table, revision)
         if plan not in self._planned:
             self._planned.add(plan)
             self._table(plan.table.name, self.component)

@@ -243,14 +243,14 @@ class Transaction(Snapshot):
             creation_time = time
         value = {**fields, "_id": id, "_creationTime": creation_time}
         self.read_set.record(table.tablet_id, Interval.point(id_key(id)))
-        old = self._current(table, id) if keep_system_fields else None
+        old = self._current_revision(table, id) if keep_system_fields else None
         if old is not None:
             raise BadRequest(f'A document with ID "{id}" exists already', "DocumentExists")
         return self._write(table, id, None, value)
 
     def _patch(self, table: Table, id: str, fields: dict[str, Any]) -> Document:
         current = self._existing(table, id, "Update")
-        before = current.revision.value
+        before = current.value
         value = {**before, **fields}
         if "_id" in fields or "_creationTime" in fields:
             _check_system_fields(current, fields)
@@ -270,16 +270,17 @@ class Transaction(Snapshot):
     def _delete(self, table: Table, id: str) -> Document:
         current = self._existing(table, id, "Delete")
         self._put(table, id, current, None)
-        return current
+        return Document(table, current)
 
-    def _existing(self, table: Table, id: str, verb: str) -> Document:
-        self._require_writable()
-        document = self._read(table, id)
-        if document is None:
+    def _existing(self, table: Table, id: str, verb: str) -> Revision:
+        if not self.writable:
+            self._require_writable()
+        revision = self._read_revision(table, id)
+        if revision is None:
             raise BadRequest(f"{verb} on nonexistent document ID {id}", "NonexistentDocument")
-        return document
+        return revision
 
-    def _write(self, table: Table, id: str, current: Document | None, value: dict[str, Any]) -> Document:
+    def _write(self, table: Table, id: str, current: Revision | None, value: dict[str, Any]) -> Document:
         plan = table_plan(self._shared.registry, table)
         accepts = plan.accepts
         size = flat_size(value) if accepts is not None and value.keys() <= plan.names else None
@@ -290,24 +291,26 @@ class Transaction(Snapshot):
         else:
             raw = dumps_plain(value)
         if current is not None and raw == current.raw:
-            return current
+            return Document(table, current)
         if accepts is None or table.component != self.component:
             if _UNDEFINED_JSON in raw:
                 raise InvalidValue("undefined is not a valid Convex value: leave the field out instead.")
             self._enforce_schemas(table, value)
         else:
-            self._record_schemas(table.component)
+            if table.component not in self._schemas_read:
+                self._record_schemas(table.component)
             if not accepts(value, self):
                 self._enforce_schemas(table, value)  # tells why
         document = Document(table, Revision(id, PENDING, raw, size, None, value))
         self._put(table, id, current, document)
         return document
 
-    def _put(self, table: Table, id: str, current: Document | None, new: Document | None) -> None:
-        self._require_writable()
+    def _put(self, table: Table, id: str, current: Revision | None, new: Document | None) -> None:
+        if not self.writable:
+            self._require_writable()
         self.usage.count_write(0 if new is None else new.size, system=table.is_system)
         pending = self.overlay.get(table.tablet_id, id)
-        stored = pending.old if pending is not None else current.revision if current is not None else None
+        stored = current if pending is None else pending.old
         self.overlay.put(PendingWrite(id, table, stored, new))
         if table.name in METADATA_TABLES:
             self._shared.registry = self.registry.with_row(
@@ -513,7 +516,7 @@ def _object(value: Any, function: str) -> dict[str, Any]:
     return value
 
 
-def _check_system_fields(document: Document, fields: dict[str, Any]) -> None:
+def _check_system_fields(document: Revision, fields: dict[str, Any]) -> None:
     id = fields.get("_id", UNDEFINED)
     if id is not UNDEFINED and id != document.id:
         raise _wrong_id(document.id, id)

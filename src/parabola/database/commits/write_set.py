@@ -14,7 +14,8 @@ from parabola.database.model.tables import Registry, Table
 from parabola.database.store.persistence import DocumentWrite, EntryChange
 from parabola.values.encoding import dumps
 from parabola.values.int64 import Int64
-from parabola.values.placeholders import COMMIT_TS
+from parabola.values.ordering import encode_value
+from parabola.values.placeholders import COMMIT_TS, UNDEFINED
 
 __all__ = [
     "Change",
@@ -133,14 +134,37 @@ def changed_keys(
 ) -> tuple[EntryChange, ...]:
     """The keys of a document in each index, before and after a change."""
     end = id_key(id)
+    if before is not None and after is not None and before["_creationTime"] is after["_creationTime"]:
+        return _patched_keys(indexes, end, before, after)
+    return tuple(
+        [
+            (
+                index.index_id,
+                None if before is None else index.prefix(before) + end,
+                None if after is None else index.prefix(after) + end,
+            )
+            for index in indexes
+        ]
+    )
+
+
+def _patched_keys(
+    indexes: Iterable[Index], end: bytes, before: dict[str, Any], after: dict[str, Any]
+) -> tuple[EntryChange, ...]:
+    """The same of a document that stays: most keys end with its creation time and id, and most stay too."""
     entries: list[EntryChange] = []
+    tail = encode_value(before["_creationTime"]) + end
     for index in indexes:
-        old_key = None if before is None else index.prefix(before) + end
-        if after is None:
-            new_key = None
-        elif before is not None and index.is_untouched(before, after):
-            new_key = old_key
+        fields = index.leading
+        if fields is None or len(fields) > 1:
+            old_key = index.prefix(before) + end
+            new_key = old_key if index.is_untouched(before, after) else index.prefix(after) + end
+        elif fields:
+            (name,) = fields
+            old, new = before.get(name, UNDEFINED), after.get(name, UNDEFINED)
+            old_key = encode_value(old) + tail
+            new_key = old_key if new is old else encode_value(new) + tail
         else:
-            new_key = index.prefix(after) + end
+            old_key = new_key = tail
         entries.append((index.index_id, old_key, new_key))
     return tuple(entries)

@@ -68,6 +68,12 @@ class Index:
         """The fields if none of them leads into an object."""
         return None if any("." in field for field in self.fields) else self.fields
 
+    @cached_property
+    def leading(self) -> tuple[str, ...] | None:
+        """The fields before the closing `_creationTime`; None for an index that has none, or has a path."""
+        fields = self._top_level
+        return fields[:-1] if fields and fields[-1] == "_creationTime" else None
+
     def key(self, document: dict[str, Any]) -> bytes:
         """The document's key: its indexed values, a missing one as undefined, then its id."""
         return self.prefix(document) + id_key(document["_id"])

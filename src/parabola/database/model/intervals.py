@@ -83,9 +83,20 @@ class Intervals:
         # Parallel to _starts; None can only be the last one.
         self._ends: list[bytes | None] = []
 
+    @classmethod
+    def between(cls, starts: list[bytes], ends: list[bytes | None]) -> Intervals:
+        """Those between these bounds, which are as they are to be and belong to the set from then on."""
+        intervals = cls.__new__(cls)
+        intervals._starts = starts
+        intervals._ends = ends
+        return intervals
+
     def add(self, interval: Interval) -> None:
         """Adds every key of `interval`; an empty interval adds nothing."""
-        start, end = interval
+        self.add_between(*interval)
+
+    def add_between(self, start: bytes, end: bytes | None) -> None:
+        """The same by the bounds of an interval."""
         if end is not None and end <= start:
             return
         starts, ends = self._starts, self._ends
@@ -200,10 +211,11 @@ class ReadSet:
                 continue
             intervals = by_index.get(read.index_id)
             if intervals is None:
-                intervals = by_index[read.index_id] = Intervals()
-            elif intervals is settled.get(read.index_id):
+                by_index[read.index_id] = Intervals.between([interval.start], [interval.end])
+                continue
+            if intervals is settled.get(read.index_id):
                 intervals = by_index[read.index_id] = intervals.copy()
-            intervals.add(interval)
+            intervals.add_between(*interval)
         return by_index
 
     def bounds(self) -> list[tuple[int, list[bytes], list[bytes | None]]]:
@@ -229,18 +241,19 @@ class ReadSet:
 
     def record(self, index_id: int, interval: Interval) -> int:
         """Adds an interval; how many more there are then. Where some become one it is less than 0."""
-        start, end = interval
+        return self.record_between(index_id, *interval)
+
+    def record_between(self, index_id: int, start: bytes, end: bytes | None) -> int:
+        """The same by the bounds of an interval."""
         if end is not None and end <= start:
             return 0
         intervals = self._by_index.get(index_id)
         if intervals is None:
-            intervals = self._by_index[index_id] = Intervals()
-            intervals._starts.append(start)
-            intervals._ends.append(end)
+            self._by_index[index_id] = Intervals.between([start], [end])
             self._count += 1
             return 1
         before = len(intervals._starts)
-        intervals.add(interval)
+        intervals.add_between(start, end)
         grown = len(intervals._starts) - before
         self._count += grown
         return grown
@@ -248,12 +261,11 @@ class ReadSet:
     def record_all(self, index_id: int, starts: list[bytes], ends: list[bytes | None]) -> None:
         """Adds the intervals between these bounds, pair by pair; the lists belong to the read set then."""
         if index_id not in self._by_index and _are_apart(starts, ends):
-            intervals = self._by_index[index_id] = Intervals()
-            intervals._starts, intervals._ends = starts, ends
+            self._by_index[index_id] = Intervals.between(starts, ends)
             self._count += len(starts)
             return
         for start, end in zip(starts, ends, strict=True):
-            self.record(index_id, Interval(start, end))
+            self.record_between(index_id, start, end)
 
     def open(self, index_id: int) -> OpenRead:
         """Starts a read whose interval is set, widened or trimmed until `close`."""

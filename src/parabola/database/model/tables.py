@@ -8,7 +8,7 @@ the transaction commits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeVar
 
@@ -57,10 +57,10 @@ class Table:
     state: TableState = "active"
     component: str = ""
     document_id: str = ""
+    is_system: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def is_system(self) -> bool:
-        return self.name.startswith("_")
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_system", self.name.startswith("_"))
 
 
 @dataclass(frozen=True, slots=True)

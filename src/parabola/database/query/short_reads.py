@@ -87,10 +87,9 @@ def short_read(
     """
     start, end = interval
     most = batch if limit is None or limit > batch else limit
-    index = plan.index
+    index, overlay = plan.index, tx.overlay
     if most < 1 or (end is not None and end <= start) or not tx.is_retained:
         return None
-    overlay = tx.overlay
     if overlay.has_writes(index.tablet_id) and overlay.touches(index, interval):
         return None
     rows = tx.stored_rows(index, interval, order, most)
@@ -98,9 +97,10 @@ def short_read(
     is_full = found == limit
     if not is_full and (found >= batch or not rows.exhausted):
         return None
-    if not tx.usage.count_short_read(found, sum([revision.size for _, revision in rows])):
+    size = rows[0][1].size if found == 1 else sum([revision.size for _, revision in rows])
+    if not tx.usage.count_short_read(found, size):
         return None
-    tx.record_plan(plan)
+    tx.record_plan(plan, rows)
     read = tx.read_set.open(index.index_id)
     if not is_full:
         read.interval = interval

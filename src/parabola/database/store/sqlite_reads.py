@@ -74,7 +74,14 @@ class SqliteReads:
             sql.SCAN_LIVE[order], (index_id, start, end, ts, limit)
         ).fetchall()
         exhausted = len(found) < limit
-        if self.removed_ts.get(index_id, self.opened_ts) > ts:
+        if self.removed_ts.get(index_id, self.opened_ts) <= ts:
+            if len(found) == 1:  # as look-ups by equality find
+                ((key, number, _),) = found
+                revision = self._cache.get(number)
+                if revision is None:
+                    revision = self._named(index_id, key, number)
+                return Rows([(key, revision)], exhausted=exhausted)
+        else:
             history = sql.SCAN_SUPERSEDED if self._is_tablet(index_id) else sql.SCAN_REMOVED
             past = db.execute(history[order], (index_id, ts, start, end, ts, limit)).fetchall()
             if past:
@@ -104,12 +111,6 @@ class SqliteReads:
     def _with_revisions(
         self, index_id: int, found: list[tuple[bytes, int, int]], exhausted: bool
     ) -> Rows[tuple[bytes, Revision]]:
-        if len(found) == 1:  # as look-ups by equality find
-            ((key, number, _),) = found
-            revision = self._cache.get(number)
-            if revision is None:
-                revision = self._named(index_id, key, number)
-            return Rows([(key, revision)], exhausted=exhausted)
         if sum([size for _, _, size in found]) > CHUNK_BYTES:
             total = 0
             for at, (_, _, size) in enumerate(found):
@@ -150,6 +151,15 @@ class SqliteReads:
     def _named(self, index_id: int, key: bytes, number: int) -> Revision:
         """The stored revision that an entry of an index names."""
         row = self._db.execute(sql.SELECT_REVISION, (number,)).fetchone()
+        try:  # `_revision` without its calls
+            _, tablet, id, written_ts, previous, size, raw, checksum = row
+            place = PLACE.pack(number, tablet, written_ts, previous or 0, size, id)
+            if checksum == crc32(raw, crc32(place)) and id in key:
+                revision = Revision(id.decode(), written_ts, raw, size, number)
+                self._cache.add(number, revision)
+                return revision
+        except (TypeError, StructError):
+            pass
         revision = self._revision(row, number)
         if row[2] not in key:  # every key ends with the document's id
             raise misled(index_id, revision)

@@ -272,7 +272,8 @@ class TailedReads:
     ) -> Rows[tuple[bytes, Revision]]:
         if not self._db.in_transaction:
             self._look()
-        if not self._tail.touches(index_id, interval):
+        tail = self._tail
+        if not tail.touches(index_id, interval):
             return self._reads.scan(index_id, interval, ts, order, limit)
 
         def stored(part: Interval) -> Rows[tuple[bytes, Revision]]:

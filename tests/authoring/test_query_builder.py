@@ -287,4 +287,4 @@ def test_plain_functions_wait_for_the_same_queries() -> None:
     assert db.query("t").with_index("i").filter(lambda q: True).collect() == []
     db.query("t").take(1), db.query("t").first(), db.query("t").unique(), db.query("t").paginate(num_items=1)
     db.query("t").count(), list(db.query("t"))
-    assert waited == ["_rows", "_take", "_first", "_unique", "_paginate", "_count", "_next"]
+    assert waited == ["_rows", "_take", "_rows", "_rows", "_paginate", "_count", "_next"]

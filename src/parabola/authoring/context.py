@@ -8,8 +8,8 @@ function must not use does not exist, and asking for it says what to do instead 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from parabola.authoring.absent import absent, snake_case
 from parabola.authoring.audit import audit
@@ -32,6 +32,8 @@ __all__ = [
     "SyncMutationCtx",
     "SyncQueryCtx",
 ]
+
+T_co = TypeVar("T_co", covariant=True)
 
 _ABSENT: Final = {
     ("query", "run_mutation"): "A query only reads: make the function a mutation, or call it from an action.",
@@ -69,19 +71,34 @@ class BaseCtx:
             raise AttributeError(f"There is no `ctx.{name}` in {with_article(label)}. {reason}")
 
 
+class _Part(Generic[T_co]):
+    """A part of a context, made when it is first asked for: most functions use one or two."""
+
+    def __init__(self, kind: Callable[[Syscalls], T_co]) -> None:
+        self._kind = kind
+        self._name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, ctx: Any, owner: type) -> T_co:
+        if ctx is None:
+            return self  # type: ignore[return-value]
+        part = ctx.__dict__[self._name] = self._kind(ctx._syscalls)
+        return part
+
+
 class QueryCtx(BaseCtx):
     """The context of queries: `db` and `storage` for reading, `auth`, `meta`, `run_query`."""
 
-    auth: Auth
     db: DatabaseReader
-    storage: StorageReader
+    auth = _Part[Auth](Auth)
+    storage = _Part[StorageReader](StorageReader)
+    meta = _Part(Meta)
 
     def __init__(self, syscalls: Syscalls) -> None:
-        super().__init__(syscalls)
+        self._syscalls = syscalls
         self.db = DatabaseReader(syscalls)
-        self.auth = Auth(syscalls)
-        self.storage = StorageReader(syscalls)
-        self.meta = Meta(syscalls)
 
     def audit(self, body: Mapping[str, Any]) -> Pending[None]:
         """Write a line into the audit log: JSON, in which `audit_vars` may stand.
@@ -101,16 +118,14 @@ class QueryCtx(BaseCtx):
 class MutationCtx(QueryCtx):
     """The context of mutations: everything of queries, and writes, `scheduler`, `run_mutation`."""
 
-    auth: MutationAuth
     db: DatabaseWriter
-    storage: Storage
+    auth = _Part(MutationAuth)
+    storage = _Part(Storage)
+    scheduler = _Part(Scheduler)
 
     def __init__(self, syscalls: Syscalls) -> None:
-        super().__init__(syscalls)
-        self.auth = MutationAuth(syscalls)
+        self._syscalls = syscalls
         self.db = DatabaseWriter(syscalls)
-        self.storage = Storage(syscalls)
-        self.scheduler = Scheduler(syscalls)
 
     def run_query(
         self,

@@ -123,9 +123,13 @@ class BaseWriter(BaseReader):
         return Operation(self._ask(Insert(table, _document("insert", value)), table), _inserted)
 
     def _patch(self, table_or_id: str, id: Any, fields: object) -> Pending[None]:
-        table, id, fields = _write_target("patch", table_or_id, id, fields)
+        table: str | None = None
+        if fields is None and type(table_or_id) is str and id is not None:
+            id, fields = table_or_id, id
+        else:
+            table, id, fields = _write_target("patch", table_or_id, id, fields)
         value = _document("patch", fields)
-        if isinstance(fields, Mapping):
+        if type(fields) is dict or isinstance(fields, Mapping):
             for name, item in fields.items():
                 if item is UNDEFINED:
                     value[str.__str__(name)] = UNDEFINED

@@ -187,9 +187,12 @@ class IndexRangeBuilder(_Chain):
         self._used = False
 
     def _compared(self, kind: str, field: str, value: Any) -> IndexRangeBuilder:
-        if value is not UNDEFINED:
+        # The common values are what they stand for: a call for each is most of the cost.
+        if type(value) is not float and value is not UNDEFINED:
             value = normalize(value)
-        self._use()
+        if self._used:
+            self._use()
+        self._used = True
         return IndexRangeBuilder((*self._conditions, (kind, field)), (*self._values, value))
 
     def range(self) -> tuple[Shape, tuple[Any, ...]]:

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, ParamSpec, TypeV
 from parabola.authoring.operations import FunctionKind
 from parabola.values.articles import with_article
 from parabola.values.errors import BadRequest
+from parabola.values.hints.coercion import Convert, argument_converters, converted_arguments
 from parabola.values.hints.type_hints import (
-    coerce_arguments,
     context_hint,
     hinted_validator,
     result_validator,
@@ -129,6 +129,7 @@ class Function(Generic[P, R_co]):
         """`"tasks:list"`, once its module is loaded."""
         self._declared_args = args
         self._declared_returns = returns
+        self._converters: Mapping[str, Convert] | None = None
         self._validators: tuple[Validator[Any], Validator[Any] | None] | None = None
         told = on_declaration.get()
         if told is not None:
@@ -296,8 +297,13 @@ class Function(Generic[P, R_co]):
 
     def bind(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """Keyword arguments for the handler, from validated arguments: what hints ask for is converted."""
-        coerced = coerce_arguments(self.handler, dict(args))
-        return {parameter_name(name): value for name, value in coerced.items()}
+        if self._converters is None:
+            self._converters = argument_converters(self.handler)
+        coerced = converted_arguments(args, self._converters)
+        for name in coerced:
+            if keyword.iskeyword(name):
+                return {parameter_name(name): value for name, value in coerced.items()}
+        return coerced
 
 
 def parameter_name(field: str) -> str:

@@ -7,8 +7,7 @@ A query object is used once: each chained call returns the next one and closes t
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 
 from parabola.authoring.absent import absent
 from parabola.authoring.filters import (
@@ -16,17 +15,19 @@ from parabola.authoring.filters import (
     FilterBuilder,
     IndexRangeBuilder,
     SearchFilterBuilder,
+    Shape,
     filter_json,
 )
 from parabola.authoring.operations import SYSCALL_VERSION, Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.pagination import PaginationOpts, PaginationResult
 from parabola.authoring.query_stream import (
+    MAX_BATCH,
+    MUTATION_BATCH,
     AllRows,
     Document,
     QueryStream,
     Source,
     decode_document,
-    largest_batch,
 )
 from parabola.authoring.requests import LARGEST, Order, is_name
 from parabola.values.encoding import encode
@@ -45,6 +46,9 @@ QueryT = TypeVar("QueryT", bound="BaseQuery")
 
 _WHOLE_TABLE: Final[Source] = ("FullTableScan", "by_creation_time", (), ())
 _SHORT: Final = frozenset((float, bool, type(None), Int64, Undefined))
+_SHOWN: Final = {
+    method: f"Query.{method}" for method in ("take", "first", "unique", "collect", "count", "paginate")
+}
 _RESULTS: Final = "`.collect()`, `.take(n)`, `.first()`, `.unique()` or `.paginate(...)`"
 
 
@@ -87,12 +91,15 @@ class BaseQuery:
 
         Rows come in the order of the index. Equalities must name its first fields in order, bounds the next.
         """
-        self._require_fresh_source("with_index")
-        shape, values = (
-            ((), ())
-            if range is None
-            else _built(range(IndexRangeBuilder()), IndexRangeBuilder, "with_index").range()
-        )
+        if self._source is not _WHOLE_TABLE or self._operators or self._order is not None:
+            self._require_fresh_source("with_index")
+        shape: Shape = ()
+        values: tuple[Any, ...] = ()
+        if range is not None:
+            built = range(IndexRangeBuilder())
+            if type(built) is not IndexRangeBuilder:
+                built = _built(built, IndexRangeBuilder, "with_index")
+            shape, values = built.range()
         return self._chained(("IndexRange", name if type(name) is str else f"{name}", shape, values))
 
     def with_search_index(
@@ -179,59 +186,56 @@ class BaseQuery:
     def _integers(self) -> Convert | None:
         return self._syscalls.integer_places.in_documents(self._table)
 
-    async def _rows(self, limit: int | None = None) -> list[Document]:
-        self._begin()
+    async def _rows(self, limit: int | None, of_rows: Callable[[list[Document]], T]) -> T:
+        if self._state != "fresh":
+            self._begin()
+        self._state = "executing"
         try:
-            if self._source[0] == "Search" or self._operators or limit == 0 or not self._is_plain():
-                return await self._open(limit).all(limit)
-            return await self._all_rows(limit)
+            if limit == 0 or not self._is_plain():
+                return of_rows(await self._open(limit).all(limit))
+            syscalls = self._syscalls
+            most = MUTATION_BATCH if syscalls.kind == "mutation" else MAX_BATCH
+            batch = most if limit is None or limit > most else limit
+            request = AllRows(self._open, self._table, self._source, self._order or "asc", limit, batch)
+            try:
+                answer = await syscalls.ask(request)
+            except Exception:
+                if request.stream is not None:
+                    request.stream.end()
+                raise
+            if request.stream is not None:
+                request.stream.take_in(answer)
+                return of_rows(await request.stream.all(limit))
+            integers = syscalls.integer_places.in_documents(self._table)
+            return of_rows([decode_document(row, integers) for row in answer["values"]])
         finally:
             self._state = "closed"
 
-    async def _all_rows(self, limit: int | None) -> list[Document]:
-        syscalls, integers = self._syscalls, self._integers
-        most = largest_batch(syscalls)
-        batch = most if limit is None or limit > most else limit
-        request = AllRows(self._open, self._table, self._source, self._order or "asc", limit, batch)
-        try:
-            answer = await syscalls.ask(request)
-        except Exception:
-            if request.stream is not None:
-                request.stream.end()
-            raise
-        if request.stream is not None:
-            request.stream.take_in(answer)
-            return await request.stream.all(limit)
-        return [decode_document(row, integers) for row in answer["values"]]
-
     def _is_plain(self) -> bool:
         """Whether everything that is said in it is of the usual kinds, and short."""
-        _, index, shape, values = self._source
-        if not is_name(self._table) or not is_name(index):
+        kind, index, shape, values = self._source
+        if kind == "Search" or self._operators or not is_name(self._table):
+            return False
+        if not (kind == "FullTableScan" or is_name(index)):
             return False
         for _, field in shape:
             if not is_name(field):
                 return False
         for value in values:
-            kind = type(value)
-            if kind is str:
+            kind_of_value = type(value)
+            if kind_of_value is str:
                 if len(value) > LARGEST:
                     return False
-            elif kind not in _SHORT:
+            elif kind_of_value not in _SHORT:
                 return False
         return True
 
     async def _take(self, n: float) -> list[Document]:
         if isinstance(n, bool) or not isinstance(n, (int, float)) or not float(n).is_integer() or n < 0:
             raise BadRequest("Arg 1 `n` to `take` must be a non-negative integer")
-        return await self._rows(int(n))
+        return await self._rows(int(n), _all)
 
-    async def _first(self) -> Document | None:
-        rows = await self._rows(1)
-        return rows[0] if rows else None
-
-    async def _unique(self) -> Document | None:
-        rows = await self._rows(2)
+    def _only(self, rows: list[Document]) -> Document | None:
         if len(rows) > 1:
             ids = ", ".join(str(row["_id"]) for row in rows)
             raise BadRequest(
@@ -298,6 +302,14 @@ class BaseQuery:
         }
 
 
+def _all(rows: list[Document]) -> list[Document]:
+    return rows
+
+
+def _first(rows: list[Document]) -> Document | None:
+    return rows[0] if rows else None
+
+
 def _whole(number: float | None) -> float | None:
     return int(number) if number is not None and float(number).is_integer() else number
 
@@ -316,9 +328,8 @@ def _built(builder: Any, kind: type[BuilderT], method: str) -> BuilderT:
 
 def _under_way(method: str, result: Coroutine[Any, Any, T]) -> Operation[T]:
     """The result of a query as an operation, which tells what uses it that it is to be awaited."""
-    cast(
-        "CoroutineType[Any, Any, T]", result
-    ).__qualname__ = f"Query.{method}"  # what Python warns of when nobody awaits it
+    # What Python warns of when nobody awaits it.
+    result.__qualname__ = _SHOWN[method]  # type: ignore[attr-defined]
     return Operation(result)
 
 
@@ -331,15 +342,15 @@ class Query(BaseQuery):
 
     def first(self) -> Pending[Document | None]:
         """The first row, `None` when there is none."""
-        return _under_way("first", self._first())
+        return _under_way("first", self._rows(1, _first))
 
     def unique(self) -> Pending[Document | None]:
         """The only row, `None` when there is none; an error when there are several."""
-        return _under_way("unique", self._unique())
+        return _under_way("unique", self._rows(2, self._only))
 
     def collect(self) -> Pending[list[Document]]:
         """All rows."""
-        return _under_way("collect", self._rows())
+        return _under_way("collect", self._rows(None, _all))
 
     def count(self) -> Pending[int]:
         """How many documents the table has."""
@@ -390,15 +401,15 @@ class SyncQuery(BaseQuery):
 
     def first(self) -> Document | None:
         """The first row, `None` when there is none."""
-        return self._wait(self._first())
+        return self._wait(self._rows(1, _first))
 
     def unique(self) -> Document | None:
         """The only row, `None` when there is none; an error when there are several."""
-        return self._wait(self._unique())
+        return self._wait(self._rows(2, self._only))
 
     def collect(self) -> list[Document]:
         """All rows."""
-        return self._wait(self._rows())
+        return self._wait(self._rows(None, _all))
 
     def count(self) -> int:
         """How many documents the table has."""

@@ -21,7 +21,6 @@ __all__ = [
     "QueryStream",
     "Source",
     "decode_document",
-    "largest_batch",
 ]
 
 Document = dict[str, Any]
@@ -36,11 +35,6 @@ MUTATION_BATCH: Final = 100
 """The same in mutations, where later batches see earlier writes (docs/explanation/host-protocol.md)."""
 FIRST_BATCH: Final = 16
 """Rows an `async for` asks for at first: it may well stop early."""
-
-
-def largest_batch(syscalls: Syscalls) -> int:
-    """How many rows are asked for at once where all are wanted."""
-    return MUTATION_BATCH if syscalls.kind == "mutation" else MAX_BATCH
 
 
 def decode_document(json: Any, integers: Convert | None = None) -> Document:
@@ -109,7 +103,7 @@ class QueryStream:
         self._id: int | None = None
         self._rows: deque[Any] = deque()
         self._batch = FIRST_BATCH
-        self._maximum = largest_batch(syscalls)
+        self._maximum = MUTATION_BATCH if syscalls.kind == "mutation" else MAX_BATCH
         self._consumed = 0
         self._done = False
 

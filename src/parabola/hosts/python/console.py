@@ -29,7 +29,7 @@ _wall_clock = time.time  # taken before anything is replaced: time stamps are re
 class Console:
     """The log lines of one run, as many and as long as `limits` say."""
 
-    __slots__ = ("_count", "_limits", "_on_line", "lines")
+    __slots__ = ("_count", "_limits", "_on_line", "has_begun_a_line", "lines")
 
     def __init__(self, limits: HostLimits, on_line: Callable[[dict[str, Any]], None] | None = None) -> None:
         self.lines: list[dict[str, Any]] = []
@@ -37,6 +37,8 @@ class Console:
         self._limits = limits
         self._on_line = on_line
         self._count = 0
+        self.has_begun_a_line = False
+        """Whether a stream may hold something that has no newline yet."""
 
     def take(self) -> list[dict[str, Any]]:
         """The lines so far, which are sent now."""
@@ -148,6 +150,7 @@ class ConsoleStream(io.TextIOBase):
         for line in lines:
             console.write(self._level, line)
         if rest:
+            console.has_begun_a_line = True
             self._partial[id(console)] = rest
         return len(text)
 

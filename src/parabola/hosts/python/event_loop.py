@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context
 from typing import Any, Final, NoReturn, TypeVar
 
+from parabola.hosts.python.frozen_world import FrozenWorld
 from parabola.hosts.python.refusals import refuse
 
 __all__ = ["FunctionLoop"]
@@ -38,9 +39,10 @@ _AnyLoop: Any = asyncio.AbstractEventLoop
 class FunctionLoop(_AnyLoop):  # type: ignore[misc]  # most of its methods are made below, by name
     """Runs the tasks of one function, only while `drain` is called."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._ready: deque[asyncio.Handle] = deque()
-        self._now = now
+    def __init__(self, world: FrozenWorld) -> None:
+        self.ready: deque[asyncio.Handle] = deque()
+        """Callbacks that wait to be run."""
+        self._world = world
         self.tasks: list[asyncio.Task[Any]] = []
         """Every task ever made here, in order."""
         self.stray_errors: list[BaseException] = []
@@ -50,16 +52,11 @@ class FunctionLoop(_AnyLoop):  # type: ignore[misc]  # most of its methods are m
 
     def drain(self) -> None:
         """Run callbacks until none is left. `SystemExit` and the host's own interruptions come through."""
-        ready = self._ready
+        ready = self.ready
         while ready:
             handle = ready.popleft()
-            if not handle.cancelled():
+            if not handle._cancelled:
                 handle._run()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether callbacks wait to be run."""
-        return bool(self._ready)
 
     def enter(self) -> tuple[asyncio.AbstractEventLoop | None, Any]:
         """Become the running loop of this thread; gives what `leave` needs."""
@@ -90,7 +87,7 @@ class FunctionLoop(_AnyLoop):  # type: ignore[misc]  # most of its methods are m
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
+        self.ready.append(handle)
         return handle
 
     def call_soon_threadsafe(
@@ -116,7 +113,7 @@ class FunctionLoop(_AnyLoop):  # type: ignore[misc]  # most of its methods are m
         return task
 
     def time(self) -> float:
-        return self._now()
+        return self._world.now_ms / 1000
 
     def get_debug(self) -> bool:
         return False

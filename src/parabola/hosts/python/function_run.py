@@ -142,7 +142,7 @@ class FunctionRun:
         self.function: Final = function
         self.usage: Final = Usage()
         self.variables: Final = RecordedVariables(environment)
-        self.read_by_modules: Callable[[], set[str]] = set
+        self.read_by_modules: Callable[[], set[str]] | None = None
         """Names of variables that the function's module has read before, itself or through others."""
         self.integer_places = NO_INTEGERS
         self.closed = False
@@ -160,9 +160,15 @@ class FunctionRun:
     def _make_context(self) -> Context:
         """The context variables that user code and everything it starts runs with."""
         context = Context()
-        context.run(current_console.set, self.console)
-        context.run(variables.set, lambda: self.variables)
+        context.run(self._enter)
         return context
+
+    def _enter(self) -> None:
+        current_console.set(self.console)
+        variables.set(self._current_variables)
+
+    def _current_variables(self) -> Mapping[str, str]:
+        return self.variables
 
     # Syscalls
 
@@ -226,6 +232,8 @@ class FunctionRun:
 
     def check_result(self, result: Any) -> Any:
         """The value that the handler returned, within its limits; a part of the function."""
+        if result is None:
+            return None
         value = normalize(result)
         size = size_of(value)
         most = self._outlet.limits.result_bytes
@@ -249,9 +257,15 @@ class FunctionRun:
             "userMs": self.usage.user_ns / 1e6,
             "usedClock": False,
             "usedRandom": False,
-            "envRead": sorted(self.variables.read | self.read_by_modules()),
+            "envRead": self._variables_read(),
             "unawaited": self.usage.unawaited,
         }
+
+    def _variables_read(self) -> list[str]:
+        read = self.variables.read
+        if self.read_by_modules is not None:
+            read = read | self.read_by_modules()
+        return sorted(read) if read else []
 
     def _done(self, result: Any) -> Json:
         return {

@@ -64,6 +64,7 @@ class Host:
         self.environment: Mapping[str, str] = {}
         """The app's variables."""
         self._components = ModuleSets()
+        self._served_app: ServedModules | None = None
         self._import_phase: Json | None = None
         self.runs: dict[int, FunctionRun] = {}
         self.limits = HostLimits()
@@ -248,11 +249,17 @@ class Host:
             return self._components.serve(component, self._load_sources)
         if self.loaded is None:
             raise LookupError("No modules are loaded.")
-        return ServedModules(self.loaded, self.environment)
+        served = self._served_app
+        if served is None or served.loaded is not self.loaded or served.environment is not self.environment:
+            served = self._served_app = ServedModules(self.loaded, self.environment)
+        return served
 
     def _find(self, loaded: LoadedModules, request: RunRequest) -> Function[..., Any] | None:
         if request.kind == "httpAction":
             return self._find_route(loaded, request)
+        function = loaded.found.get(request.path)
+        if function is not None and function.kind == request.kind:
+            return function
         module, _, name = request.path.partition(":")
         module = module.removesuffix(".py")
         reference = f"{module}:{name or 'default'}".removesuffix(":default")
@@ -266,6 +273,7 @@ class Host:
                 f"Function {request.path} is registered as {_kind(function.kind)} but is being run as "
                 f"{_kind(request.kind)}."
             )
+        loaded.found[request.path] = function
         return function
 
     def _find_route(self, loaded: LoadedModules, request: RunRequest) -> Function[..., Any] | None:
@@ -293,7 +301,8 @@ class Host:
         loaded, environment = served.loaded, served.environment
         if request.kind in ("query", "mutation"):
             run: FunctionRun = Transaction(request, function, environment, self, steps=self._steps)
-            run.read_by_modules = partial(loaded.import_reads.of, function.home)
+            if loaded.import_reads.are_any:
+                run.read_by_modules = partial(loaded.import_reads.of, function.home)
         else:
             kind = HttpActionRun if request.kind == "httpAction" else Action
             run = kind(request, function, environment, self, post=self._post)
@@ -303,9 +312,10 @@ class Host:
     def ended(self, run: FunctionRun) -> None:
         """A run is over; its last message comes next."""
         self.runs.pop(run.id, None)
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, ConsoleStream):
-                stream.end_of(run.console)
+        if run.console.has_begun_a_line:
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, ConsoleStream):
+                    stream.end_of(run.console)
 
     @property
     def memory_text(self) -> str:

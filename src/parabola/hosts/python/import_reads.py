@@ -31,6 +31,11 @@ class ImportReads(Mapping[str, str]):
         names.add(imported)
         names.update(f"{imported}.{part}" for part in fromlist or ())
 
+    @property
+    def are_any(self) -> bool:
+        """Whether any module has read a variable."""
+        return bool(self._read)
+
     def of(self, module: str) -> set[str]:
         """Names of the variables that a module has read, itself or through what it imports."""
         found: set[str] = set()

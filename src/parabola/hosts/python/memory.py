@@ -27,8 +27,9 @@ class MemoryLimit:
     def __init__(self) -> None:
         self.bytes = 0
         """What queries and mutations of the process may use together, on top of the loaded modules."""
-        self._limit: int | None = None
-        self._hard = resource.RLIM_INFINITY
+        self.inside: tuple[int, int] | None = None
+        """What RLIMIT_DATA is set to in steps; None where nothing is limited."""
+        self.outside: tuple[int, int] = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
     @property
     def text(self) -> str:
@@ -40,20 +41,21 @@ class MemoryLimit:
         """What the process has now is not counted: the modules are loaded, nothing runs."""
         used = _data_bytes()
         if self.bytes and used is not None:
-            _, self._hard = resource.getrlimit(resource.RLIMIT_DATA)
-            self._limit = used + self.bytes
-            if self._hard != resource.RLIM_INFINITY:
-                self._limit = min(self._limit, self._hard)
+            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            limit = used + self.bytes
+            if hard != resource.RLIM_INFINITY:
+                limit = min(limit, hard)
+            self.inside, self.outside = (limit, hard), (hard, hard)
 
     def begin(self) -> None:
         """A step begins."""
-        if self._limit is not None:
-            resource.setrlimit(resource.RLIMIT_DATA, (self._limit, self._hard))
+        if self.inside is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, self.inside)
 
     def end(self) -> None:
         """The step is over."""
-        if self._limit is not None:
-            resource.setrlimit(resource.RLIMIT_DATA, (self._hard, self._hard))
+        if self.inside is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, self.outside)
 
     def recover(self, error: BaseException) -> None:
         """Free what a function held that ran out of memory: the variables of its frames."""

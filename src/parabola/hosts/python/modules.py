@@ -101,6 +101,8 @@ class LoadedModules:
     """By path; `auth_config.py` is not among them before it is asked for."""
     functions: dict[str, Function[..., Any]] = field(default_factory=dict)
     """By name: `tasks:list`."""
+    found: dict[str, Function[..., Any]] = field(default_factory=dict)
+    """Those that have been run, by the paths under which they were asked for."""
     finder: _Finder | None = None
     import_reads: ImportReads = field(default_factory=lambda: ImportReads({}))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
+from resource import RLIMIT_DATA, setrlimit
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -42,8 +43,10 @@ class Interrupter:
         """The latest interruption of the step; user code may have caught it."""
         self.text = ""
         """What an interrupted function is told."""
-        self._armed = False
-        self._until_ns = 0
+        self.armed = False
+        """Whether a step is under way that does not pause."""
+        self.until_ns = 0
+        """The thread's processor time at which it is to be interrupted."""
         self._is_ticking = False
 
     def install(self) -> None:
@@ -53,27 +56,22 @@ class Interrupter:
     def arm(self, until_ns: float) -> None:
         """Interrupt when the thread's processor time is beyond that."""
         self.raised = None
-        self._until_ns = int(until_ns)
-        self._armed = True
+        self.until_ns = int(until_ns)
+        self.armed = True
         if not self._is_ticking:
             self._is_ticking = True
             signal.setitimer(signal.ITIMER_PROF, TICK_SECONDS, TICK_SECONDS)
 
     def disarm(self) -> None:
-        """The step is over, or pauses."""
-        self._armed = False
-
-    def rearm(self, later_ns: int) -> None:
-        """The step goes on, after a pause in which the thread has used so much."""
-        self._until_ns += later_ns
-        self._armed = True
+        """The step is over."""
+        self.armed = False
 
     def _expired(self, number: int, frame: FrameType | None) -> None:
-        if not self._armed:
+        if not self.armed:
             return
         self.on_tick()
-        if (now := _cpu_ns()) >= self._until_ns:
-            self._until_ns = now + int(REPEAT_SECONDS * 1e9)
+        if (now := _cpu_ns()) >= self.until_ns:
+            self.until_ns = now + int(REPEAT_SECONDS * 1e9)
             self.raised = FunctionTimedOut(self.text)
             raise self.raised
 
@@ -145,20 +143,23 @@ class Steps:
 
     def pause(self, transaction: Transaction) -> None:
         """What happens in the middle of a step from now on is not the function's."""
-        if self._interrupter is not None:
-            self._interrupter.disarm()
-        self.memory.end()
-        self._paused = _cpu_ns()
-        transaction.usage.user_ns += self._paused - self._started
+        if (interrupter := self._interrupter) is not None:
+            interrupter.armed = False
+        if (memory := self.memory).inside is not None:
+            setrlimit(RLIMIT_DATA, memory.outside)
+        self._paused = paused = _cpu_ns()
+        transaction.usage.user_ns += paused - self._started
         self._activity.end()
 
     def resume(self, transaction: Transaction) -> None:
         """The function goes on, with as much time as it had left."""
         self._activity.begin(transaction.id)
-        self._started = _cpu_ns()
-        self.memory.begin()
-        if self._interrupter is not None:
-            self._interrupter.rearm(self._started - self._paused)
+        self._started = started = _cpu_ns()
+        if (inside := self.memory.inside) is not None:
+            setrlimit(RLIMIT_DATA, inside)
+        if (interrupter := self._interrupter) is not None:
+            interrupter.until_ns += started - self._paused
+            interrupter.armed = True
 
 
 def _drain(drain: Callable[[], None]) -> None:

@@ -40,6 +40,7 @@ _log: Final = logging.getLogger(__name__)
 Json = dict[str, Any]
 Event = Callable[[], None]
 
+_PLAIN: Final = frozenset((type(None), bool, float, int, str, dict, list))
 _OUTSIDE: Final = Context()
 """What is done for a function is not done by it: nothing of its context is seen there."""
 
@@ -102,11 +103,10 @@ class Transaction(FunctionRun):
         self.world = FrozenWorld(
             self.request.now, self.request.seed, "query" if self.kind == "query" else "mutation"
         )
-        self.loop = FunctionLoop(lambda: self.world.now_ms / 1000)
+        self.loop = FunctionLoop(self.world)
         self._steps = steps
         self._others_ms = self.request.userMsUsed
         self._context = self._make_context()
-        self._context.run(frozen_world.set, self.world)
         self._requests: dict[int, Reply] = {}
         """Those that have not been answered."""
         self._outgoing: list[Reply] = []
@@ -125,6 +125,10 @@ class Transaction(FunctionRun):
         self._cannot_go_on = False
         """Whether what is asked of the transaction here has failed for reasons of this process."""
         self._noted_unawaited = False
+
+    def _enter(self) -> None:
+        super()._enter()
+        frozen_world.set(self.world)
 
     # Syscalls
 
@@ -159,13 +163,13 @@ class Transaction(FunctionRun):
         The order of events is what it would be: the step would end, the request be served, the answer handed
         over, and whoever awaits it would go on, alone.
         """
-        outgoing, main = self._outgoing, self._main
+        outgoing, main, own, loop = self._outgoing, self._main, self.own, self.loop
         if (
-            self.own is None
+            own is None
             or len(self._requests) != 1
             or len(outgoing) != 1
             or outgoing[0] is not reply
-            or self.loop.is_busy
+            or loop.ready
             or not self._turns_left
             or type(reply.request) is Call
             or main is None
@@ -174,9 +178,9 @@ class Transaction(FunctionRun):
             or not self._steps.may_pause(self)
         ):
             return
-        task = asyncio.current_task(self.loop)
+        task = asyncio.current_task(loop)
         if task is not None and not task._must_cancel:  # type: ignore[attr-defined]
-            _OUTSIDE.run(self._answer_in_pause, self.own, reply)
+            _OUTSIDE.run(self._answer_in_pause, own, reply)
 
     def _answer_in_pause(self, own: OwnTransaction, reply: Reply) -> None:
         steps = self._steps
@@ -279,10 +283,11 @@ class Transaction(FunctionRun):
         else:
             sync_ctx = (SyncQueryCtx if self.kind == "query" else SyncMutationCtx)(self, wait_in_greenlet)
             result = await run_in_greenlet(self.function.handler, sync_ctx, *positional, **named)
-        if inspect.isawaitable(result) and not isinstance(result, BaseQuery):
-            result = await result
-        if isinstance(result, BaseQuery):
-            raise BadRequest(RETURNED_QUERY)
+        if type(result) not in _PLAIN:
+            if inspect.isawaitable(result) and not isinstance(result, BaseQuery):
+                result = await result
+            if isinstance(result, BaseQuery):
+                raise BadRequest(RETURNED_QUERY)
         return self.check_result(result)
 
     def _after_step(self) -> None:
@@ -321,7 +326,7 @@ class Transaction(FunctionRun):
         if self.closed:
             return
         # Not in a step: its limit on memory makes orjson, which takes eight times a text's length, crash.
-        self._finish(self._done(orjson.Fragment(dumps(result))))
+        self._finish(self._done(None if result is None else orjson.Fragment(dumps(result))))
 
     def _unretrieved_error(self) -> BaseException | None:
         for future in self._failures:
@@ -525,9 +530,11 @@ class Transaction(FunctionRun):
 
     def _usage_json(self) -> Json:
         return {
-            **super()._usage_json(),
+            "userMs": self.usage.user_ns / 1e6,
             "usedClock": self.world.used_clock,
             "usedRandom": self.world.used_random,
+            "envRead": self._variables_read(),
+            "unawaited": self.usage.unawaited,
         }
 
 

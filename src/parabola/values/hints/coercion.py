@@ -29,7 +29,7 @@ from parabola.values.record_types import is_model, is_record_type, is_root_model
 from parabola.values.validators.base import Validator
 from parabola.values.validators.integers import EVERY_TABLE
 
-__all__ = ["Convert", "coerce_arguments"]
+__all__ = ["Convert", "argument_converters", "coerce_arguments", "converted_arguments"]
 
 Convert = Callable[[Any], Any]
 
@@ -43,10 +43,20 @@ def coerce_arguments(function: Callable[..., Any], arguments: Mapping[str, Any])
     it, also inside lists, dicts and unions. Everything else is passed on. Raises `ArgumentMismatch` for a
     value that the hint does not stand for, as far as validators have let it pass.
     """
+    return converted_arguments(arguments, argument_converters(function))
+
+
+def argument_converters(function: Callable[..., Any]) -> Mapping[str, Convert]:
+    """What converts the arguments of `function`, by the names of its parameters."""
     function = inspect.unwrap(function)
     converters = _converters.get(function)
     if converters is None:
         converters = _converters[function] = _converters_of(function)
+    return converters
+
+
+def converted_arguments(arguments: Mapping[str, Any], converters: Mapping[str, Convert]) -> dict[str, Any]:
+    """What `coerce_arguments` makes of the arguments of a function that has these converters."""
     try:
         return _fields(arguments, converters)
     except _Mismatch as mismatch:

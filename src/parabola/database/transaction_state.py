@@ -116,9 +116,7 @@ def absorb(tx: Transaction, state: TransactionState) -> None:
     where what was read may have been removed meanwhile.
     """
     tx.check_retention()
-    record_all = tx.read_set.record_all
-    for index_id, starts, ends in state.reads:
-        record_all(index_id, starts, ends)
+    tx.read_set.record_bounds(state.reads)
     usage = tx.usage
     documents_read, bytes_read, database_queries, documents_written, bytes_written = state.used
     usage.documents_read += documents_read

@@ -9,7 +9,7 @@ derived indexes are the searches (`searches`).
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from parabola.database.model.searches import OpenSearch, SearchRead
@@ -219,9 +219,7 @@ class ReadSet:
         return by_index
 
     def bounds(self) -> list[tuple[int, list[bytes], list[bytes | None]]]:
-        """Of each index the starts and the ends of its intervals, as `record_all` takes them. Not to be
-        changed by the caller.
-        """
+        """Of each index the starts and the ends of its intervals. Not to be changed by the caller."""
         return [
             (index_id, intervals._starts, intervals._ends) for index_id, intervals in self.by_index.items()
         ]
@@ -257,6 +255,18 @@ class ReadSet:
         grown = len(intervals._starts) - before
         self._count += grown
         return grown
+
+    def record_bounds(self, reads: Iterable[tuple[int, list[bytes], list[bytes | None]]]) -> None:
+        """Adds what another read set has for its `bounds`; the lists belong to this one then."""
+        by_index = self._by_index
+        for index_id, starts, ends in reads:
+            if len(starts) == len(ends) == 1 and index_id not in by_index:
+                end = ends[0]
+                if end is None or end > starts[0]:
+                    by_index[index_id] = Intervals.between(starts, ends)
+                    self._count += 1
+                    continue
+            self.record_all(index_id, starts, ends)
 
     def record_all(self, index_id: int, starts: list[bytes], ends: list[bytes | None]) -> None:
         """Adds the intervals between these bounds, pair by pair; the lists belong to the read set then."""
@@ -352,9 +362,6 @@ def _are_apart(starts: list[bytes], ends: list[bytes | None]) -> bool:
     """Whether the intervals between these bounds are as `Intervals` has them: ascending, none that touches
     the next one or is empty.
     """
-    if len(starts) == len(ends) == 1:
-        end = ends[0]
-        return end is None or end > starts[0]
     reach: bytes | None = b""
     for at, (start, end) in enumerate(zip(starts, ends, strict=True)):
         if reach is None or (at and reach >= start) or (end is not None and end <= start):

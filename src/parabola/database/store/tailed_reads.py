@@ -3,143 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from parabola.database.model.documents import Revision
 from parabola.database.model.errors import StorageDamaged, StorageError
-from parabola.database.model.indexes import id_key, key_of_text
+from parabola.database.model.indexes import id_key
 from parabola.database.model.intervals import Interval
 from parabola.database.store import sqlite_statements as sql
 from parabola.database.store.completed_scan import completed_scan
 from parabola.database.store.persistence import Order, Rows
 from parabola.database.store.revision_cache import RevisionCache
 from parabola.database.store.sqlite_reads import SqliteReads
+from parabola.database.store.tail import Tail
 from parabola.values.limits import KIB
 
-__all__ = ["Tail", "TailedReads"]
+__all__ = ["TailedReads"]
 
 BUSY_SECONDS: Final = 0.2
-
-Version = tuple[int, Revision | None]
-"""What a key leads to from a commit on; None where it leads nowhere any more."""
-
-
-class Tail:
-    """Commits in ascending order, as versions of the keys that they touched."""
-
-    def __init__(self) -> None:
-        self._versions: dict[int, dict[bytes, list[Version]]] = {}
-        self._keys: dict[int, list[bytes]] = {}
-        """The keys of `_versions` of each index, sorted."""
-        self._commits: deque[tuple[int, list[tuple[int, bytes]], int]] = deque()
-        self.bytes = 0
-        """Of the documents in them."""
-
-    def __len__(self) -> int:
-        return len(self._commits)
-
-    def add(self, ts: int, writes: Sequence[Any]) -> Iterator[Revision]:
-        """Takes a commit as `CommitTail` tells it; answers its new revisions."""
-        touched: list[tuple[int, bytes]] = []
-        size = sum([0 if new is None else len(new[2]) for _, _, new, _ in writes])
-        self._commits.append((ts, touched, size))
-        self.bytes += size
-        for _, id, new, entries in writes:
-            revision = None
-            if new is not None:
-                number, size, raw = new
-                revision = Revision(id, ts, raw.encode(), size, number)
-                yield revision
-            for index_id, old, now in entries:
-                if old is not None and old != now:
-                    self._put(index_id, key_of_text(old), (ts, None), touched)
-                if now is not None:
-                    self._put(index_id, key_of_text(now), (ts, revision), touched)
-
-    def _put(self, index_id: int, key: bytes, version: Version, touched: list[tuple[int, bytes]]) -> None:
-        index = self._versions.get(index_id)
-        if index is None:
-            index = self._versions[index_id] = {}
-            self._keys[index_id] = []
-        versions = index.get(key)
-        if versions is None:
-            index[key] = [version]
-            insort(self._keys[index_id], key)
-        else:
-            versions.append(version)
-        touched.append((index_id, key))
-
-    def forget_through(self, ts: int) -> None:
-        """Drops the commits up to a timestamp: the file holds them."""
-        if self._commits and self._commits[-1][0] <= ts:
-            self.clear()
-            return
-        while self._commits and self._commits[0][0] <= ts:
-            _, touched, size = self._commits.popleft()
-            self.bytes -= size
-            for index_id, key in touched:
-                index = self._versions[index_id]
-                versions = index[key]
-                del versions[0]
-                if not versions:
-                    del index[key]
-                    keys = self._keys[index_id]
-                    del keys[bisect_left(keys, key)]
-
-    def cut(self, ts: int) -> None:
-        """Drops the commits after a timestamp, which are no more."""
-        while self._commits and self._commits[-1][0] > ts:
-            _, touched, size = self._commits.pop()
-            self.bytes -= size
-            for index_id, key in reversed(touched):
-                index = self._versions[index_id]
-                versions = index[key]
-                versions.pop()
-                if not versions:
-                    del index[key]
-                    keys = self._keys[index_id]
-                    del keys[bisect_left(keys, key)]
-
-    def clear(self) -> None:
-        """Forgets everything."""
-        self._versions.clear()
-        self._keys.clear()
-        self._commits.clear()
-        self.bytes = 0
-
-    def at(self, index_id: int, key: bytes, ts: int) -> Version | None:
-        """The newest version of a key as of `ts`; None where no commit up to then has touched it."""
-        index = self._versions.get(index_id)
-        versions = None if index is None else index.get(key)
-        if versions is not None:
-            for version in reversed(versions):
-                if version[0] <= ts:
-                    return version
-        return None
-
-    def touches(self, index_id: int, interval: Interval) -> bool:
-        """Whether any commit has touched a key of an interval."""
-        keys = self._keys.get(index_id)
-        if not keys:
-            return False
-        start, end = interval
-        low = bisect_left(keys, start)
-        return low < len(keys) and (end is None or keys[low] < end)
-
-    def changes(self, index_id: int, interval: Interval, ts: int) -> dict[bytes, Revision | None]:
-        """What the keys of an interval lead to as of `ts`, as far as commits up to then have touched them."""
-        keys = self._keys.get(index_id)
-        if not keys:
-            return {}
-        low = bisect_left(keys, interval.start)
-        touched = keys[low : len(keys) if interval.end is None else bisect_left(keys, interval.end)]
-        versions = ((key, self.at(index_id, key, ts)) for key in touched)
-        return {key: version[1] for key, version in versions if version is not None}
 
 
 class TailedReads:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -401,22 +401,22 @@ class Backend:
 
     # Functions
 
-    async def query(self, call: Call, *, ts: int | None = None) -> FunctionResult:
+    def query(self, call: Call, *, ts: int | None = None) -> Coroutine[Any, Any, FunctionResult]:
         """Run a query at `ts`, or at the newest durable timestamp."""
-        return await self.query_cache.query(call, ts=ts)
+        return self.query_cache.query(call, ts=ts)
 
-    async def mutation(
+    def mutation(
         self,
         call: Call,
         *,
         session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
-    ) -> FunctionResult:
+    ) -> Coroutine[Any, Any, FunctionResult]:
         """Run a mutation; returns once it is durable. The same `session` takes effect once.
 
         `on_committing` hears the commit timestamp before anyone can see the commit.
         """
-        return await self.runner.mutation(call, session=session, on_committing=on_committing)
+        return self.runner.mutation(call, session=session, on_committing=on_committing)
 
     async def action(self, call: Call) -> FunctionResult:
         """Run an action, once."""

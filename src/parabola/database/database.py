@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from copy import copy
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -499,9 +499,15 @@ class Database:
         while True:
             in_lane = contender.conflicts > TURNS_BEFORE_LANE
             self.lost_races.lanes += in_lane
-            turn = Turn(turns, contender, in_lane=True) if in_lane else await turns.take(contender)
+            if in_lane or not contender.places:
+                turn = Turn(turns, contender, in_lane=in_lane)
+            else:
+                turn = await turns.take(contender)
             try:
-                async with self.commit_lane() if in_lane else nullcontext():
+                if in_lane:
+                    async with self.commit_lane():
+                        result = await attempt(turn)
+                else:
                     result = await attempt(turn)
                 contender.has_committed(waited=turn.waited)
                 return result

@@ -7,9 +7,9 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from parabola.database.query.cursors import CursorCodec
 from parabola.functions.calls.actions import run_action
@@ -168,21 +168,21 @@ class FunctionRunner:
         """A query at the newest timestamp, from the cache if that holds."""
         return await self.query_cache.query(call)
 
-    async def mutation(
+    def mutation(
         self,
         call: Call,
         *,
         session: SessionRequest | None = None,
         on_committing: OnCommitting | None = None,
         companion: Companion | None = None,
-    ) -> FunctionResult:
+    ) -> Coroutine[Any, Any, FunctionResult]:
         """Run a mutation until it has been committed, or has failed by itself.
 
         With `session` it takes effect once however often this is called with the same pair. `on_committing`
         hears the commit timestamp before anyone can see the commit. `companion` writes along with it; raises
         `CompanionGone` when that has given the mutation up.
         """
-        return await self._mutations.run(MutationRequest(call, session, on_committing, companion))
+        return self._mutations.run(MutationRequest(call, session, on_committing, companion))
 
     async def action(self, call: Call, depth: int = 0) -> FunctionResult:
         """Run an action, once. `depth`: how many actions have called each other before it."""
@@ -223,6 +223,11 @@ class FunctionRunner:
         while self._switching is not None:
             await self._switching.wait()
         return self.active
+
+    @property
+    def is_switching(self) -> bool:
+        """Whether a new deployment is being committed."""
+        return self._switching is not None
 
     @property
     def handles(self) -> FunctionHandles:
@@ -268,13 +273,16 @@ class FunctionRunner:
         """One try at a query or mutation: its execution, `None` where the call was refused, and how it ended.
 
         Raises `HostLost` when the call is to be run again, after which nothing of it remains, and faults.
+
+        A fault of the engine itself is this call's failure: who calls it again and again, as clients and jobs
+        do with what was not answered, would only see it again.
         """
         execution: Execution | None = None
         try:
             component, spec, arguments = attempt.call.resolve(attempt.deployment, kind)
             own = transaction if component.is_app else transaction.view(component.id)
             execution = Execution(attempt, component, spec, arguments, own)
-            return execution, await self.execute(execution)
+            return execution, await execution.run(own)
         except CallRefused as refusal:
             return execution, Outcome(failure=refusal.failure)
         except HostLost as loss:
@@ -282,22 +290,15 @@ class FunctionRunner:
             if failure is None:
                 raise
             return execution, Outcome(failure=failure)
-
-    async def execute(self, execution: Execution) -> Outcome:
-        """Run a query or mutation to its end. Raises `HostLost` and system faults.
-
-        A fault of the engine itself is this call's failure: who calls it again and again, as clients and jobs
-        do with what was not answered, would only see it again.
-        """
-        try:
-            return await execution.run(execution.db)
         except InternalServerError as fault:
+            if execution is None:
+                raise
             _log.error("%s failed by a fault of the server: %s", execution.spec.path, fault)
-            return Outcome(failure=FunctionFailure(SYSTEM_ERROR_TEXT, kind="exit"))
+            return execution, Outcome(failure=FunctionFailure(SYSTEM_ERROR_TEXT, kind="exit"))
         except UncatchableFailure as uncatchable:
-            return Outcome(failure=uncatchable.failure)
+            return execution, Outcome(failure=uncatchable.failure)
         except DeadlinePassed:
-            return Outcome(failure=SLOW_SYSTEM_FAILURE)
+            return execution, Outcome(failure=SLOW_SYSTEM_FAILURE)
 
     def starting_line(self, active: Active, call: Call) -> StartingLine | None:
         """Where a mutation waits before it begins; None for one whose transaction the engine runs."""

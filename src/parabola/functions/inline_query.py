@@ -59,6 +59,20 @@ class InlineQueryHosts(HostSet):
         """What the deployment's hosts are told of a component."""
         return super().component(component) if self._deployed is None else self._deployed.component(component)
 
+    def begin(
+        self,
+        runtime: RuntimeName,
+        request: RunRequest,
+        *,
+        nested: bool = False,
+        losses: HostLosses | None = None,
+    ) -> Run | None:
+        """Start a run where it belongs, at once where that can be."""
+        if request.path == self._spec.path or self._deployed is None:
+            request = request._replace(component=self._inside)
+            return super().begin(runtime, request, nested=nested, losses=losses)
+        return self._deployed.begin(runtime, request, nested=nested, losses=losses)
+
     async def run(
         self,
         runtime: RuntimeName,

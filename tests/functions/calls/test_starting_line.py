@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from parabola.functions.calls.starting_line import PLACES_OF_A_HOST, StartingLine
 from parabola.values.errors import Overloaded
+
+
+@asynccontextmanager
+async def place(line: StartingLine, *, first: bool) -> AsyncIterator[None]:
+    if not line.enter(first=first):
+        await line.wait(first=first)
+    try:
+        yield
+    finally:
+        line.leave()
 
 
 class Runner:
@@ -19,7 +31,7 @@ class Runner:
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        async with self._line.place(first=self._first):
+        async with place(self._line, first=self._first):
             self._begun.append(self._name)
             await self.may_end.wait()
 
@@ -94,10 +106,10 @@ async def test_those_who_have_given_up_hold_up_nobody() -> None:
 async def test_nobody_waits_for_ever() -> None:
     line, early = await full([], seconds=0.01)
     with pytest.raises(Overloaded):
-        async with line.place(first=False):
+        async with place(line, first=False):
             pass
     for runner in early:
         runner.may_end.set()
         await runner.task
-    async with line.place(first=False):
+    async with place(line, first=False):
         pass

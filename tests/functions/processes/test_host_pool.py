@@ -47,6 +47,25 @@ async def test_a_full_pool_lets_runs_wait_but_never_nested_ones() -> None:
         assert (await waiting).id
 
 
+async def test_a_run_begins_at_once_where_it_need_not_wait() -> None:
+    hosts = Hosts()
+    async with pool(hosts, runs_per_host=1) as opened:
+        runs = [opened.begin(request()) for _ in range(2)]
+        assert [len(host.runs) for host in hosts.made] == [1, 1]
+        assert opened.begin(request()) is None
+        nested = opened.begin(request(), nested=True)
+        assert nested is not None
+        hosts.finish(nested)
+        assert runs[0] is not None
+        hosts.finish(runs[0])
+        again = opened.begin(request())
+        assert again is not None
+        assert again.host is runs[0].host
+    with pytest.raises(HostLost):
+        await opened.run(request())
+    assert opened.begin(request()) is None
+
+
 async def test_who_gives_up_waiting_does_not_take_the_turn_of_others() -> None:
     hosts = Hosts()
     async with pool(hosts, 1, runs_per_host=1) as opened:

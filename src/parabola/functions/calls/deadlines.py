@@ -36,6 +36,7 @@ class Deadlines:
         self._interval = interval
         self._runs: dict[Run, float] = {}
         self._latest: dict[Run, float] = {}
+        """How far the deadlines may be moved that have been moved."""
         self._waiting: float | None = None
         """How long this process had waited for a processor at the last look."""
         self._hosts_waiting: dict[HostConnection, float] = {}
@@ -45,7 +46,7 @@ class Deadlines:
     def watch(self, run: Run, deadline: float) -> None:
         """End `run` with `DeadlinePassed` at `deadline`, in seconds of the event loop's clock."""
         self._runs[run] = deadline
-        self._latest[run] = deadline + MAX_EXTENSION_SECONDS
+        self._latest.pop(run, None)
         if self._timer is None:
             self._waiting = process_waiting_seconds("self")
             self._timer = run.host.loop.call_later(self._interval, self._look)
@@ -53,7 +54,8 @@ class Deadlines:
     def forget(self, run: Run) -> None:
         """The run has ended."""
         self._runs.pop(run, None)
-        self._latest.pop(run, None)
+        if self._latest:
+            self._latest.pop(run, None)
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -92,4 +94,5 @@ class Deadlines:
             now = self._hosts_waiting.get(run.host, 0.0)
             moved = max(lost, now - before.get(run.host, now))
             if moved > 0.0:
-                self._runs[run] = min(deadline + moved, self._latest[run])
+                latest = self._latest.setdefault(run, deadline + MAX_EXTENSION_SECONDS)
+                self._runs[run] = min(deadline + moved, latest)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from parabola.database.transaction_state import TransactionState, absorb, depend_on_everything
 from parabola.functions.calls.arguments import Arguments, check_arguments
@@ -180,7 +180,14 @@ class Execution:
             )
         if self.spec.native is not None:
             return await self._run_natively(self.spec.native)
-        message = await self._converse()
+        if self._may_be_executed:
+            answer = await self._run_on_host(executed=True)
+            if type(answer) is Again:
+                message = await self._run_by_engine(needed=answer.needs_engine)
+            else:
+                message = cast("Done | Failed", answer)
+        else:
+            message = await self._run_by_engine()
         if self.transaction is not None and message.state is not None:
             self._absorb(message.state)
         usage = message.usage or NO_USAGE
@@ -219,19 +226,15 @@ class Execution:
             return Outcome(failure=FunctionFailure(error.message))
         return Outcome(value_json, None, len(value_json))
 
-    async def _converse(self) -> Done | Failed:
-        """Run the function on a host until its last message: on the host's own transaction where that can be,
-        and again on the engine's where it turns out that it cannot.
+    async def _run_by_engine(self, *, needed: bool = False) -> Done | Failed:
+        """Run the function on the engine's transaction: also where it has turned out that a host cannot run
+        it on its own. With `needed` that is so of the function whenever it is called.
 
         When a host ends under a query and takes with it what that has read, the query fails once more on the
         engine's: who watches the failure must know what it depends on.
         """
-        if self._may_be_executed:
-            message = await self._run_on_host(executed=True)
-            if not isinstance(message, Again):
-                return message
-            if message.needs_engine:
-                self.attempt.hosts.needs_engine.add(self.spec.path)
+        if needed:
+            self.attempt.hosts.needs_engine.add(self.spec.path)
         message = await self._run_on_host(executed=False)
         if isinstance(message, Again):
             raise InternalServerError(f"{self.spec.path} was given up by its host without a reason")
@@ -267,9 +270,10 @@ class Execution:
             component=None if self.component.is_app else attempt.hosts.component(self.component),
             start=self.db.executor_start() if executed else None,
         )
-        run = await attempt.hosts.run(
-            self.spec.runtime, request, nested=self.depth > 0, losses=attempt.losses
-        )
+        nested, losses = self.depth > 0, attempt.losses
+        run = attempt.hosts.begin(self.spec.runtime, request, nested=nested, losses=losses)
+        if run is None:
+            run = await attempt.hosts.run(self.spec.runtime, request, nested=nested, losses=losses)
         self.started(run)
         in_action = self.transaction is None
         deadlines, running = attempt.around.deadlines, attempt.around.running
@@ -278,7 +282,10 @@ class Execution:
             deadlines.watch(run, attempt.deadline)
         try:
             while True:
-                message = await run.next()
+                message = run.take()
+                if message is None:
+                    await run.coming()
+                    continue
                 if type(message) is Syscall:
                     if in_action:
                         self._start_operations(run, message.calls)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from parabola.database.commits.turns import Turn
 from parabola.database.model.errors import TryAgain
@@ -24,7 +22,8 @@ from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from parabola.database.transaction import Transaction
-    from parabola.functions.engine import Active, FunctionRunner
+    from parabola.functions.calls.starting_line import StartingLine
+    from parabola.functions.engine import FunctionRunner
 
 __all__ = ["Companion", "CompanionGone", "MutationRequest", "Mutations", "OnCommitting"]
 
@@ -64,12 +63,12 @@ class Mutations:
         self._runner = runner
         self._session_runs: dict[SessionRequest, asyncio.Future[None]] = {}
 
-    async def run(self, request: MutationRequest) -> FunctionResult:
+    def run(self, request: MutationRequest) -> Coroutine[Any, Any, FunctionResult]:
         """Run until committed, or until the function fails by itself. Losing a conflict is no failure."""
-        session = request.session
-        if session is None:
-            return await self._run(request)
-        # A client may send again what is still running here: the second one then finds the stored result.
+        return self._run(request) if request.session is None else self._run_once(request, request.session)
+
+    async def _run_once(self, request: MutationRequest, session: SessionRequest) -> FunctionResult:
+        """A client may send again what is still running here: the second one then finds the stored result."""
         while (running := self._session_runs.get(session)) is not None:
             await asyncio.shield(running)
         running = self._session_runs[session] = asyncio.get_running_loop().create_future()
@@ -79,32 +78,38 @@ class Mutations:
             del self._session_runs[session]
             running.set_result(None)
 
-    async def _run(self, request: MutationRequest) -> FunctionResult:
-        losses = HostLosses()
-        tries = itertools.count()
+    def _run(self, request: MutationRequest) -> Coroutine[Any, Any, FunctionResult]:
+        call, tries = request.call, _Tries(self._runner, request)
+        return self._runner.database.contend(tries.attempt, call.name.canonical, call.named_arguments)
 
-        async def attempt(turn: Turn) -> FunctionResult:
-            runner, retries = self._runner, next(tries)
-            try:
-                # Who holds the lane must not wait for a switch, whose commit waits for the lane.
-                active = runner.active if turn.in_lane else await runner.current()
-                return await self._attempt(request, active, turn, losses, retries)
-            except HostLost:  # it has been counted
-                raise TryAgain from None
-            finally:
-                losses.end_try()
 
-        call = request.call
-        return await self._runner.database.contend(attempt, call.name.canonical, call.named_arguments)
+class _Tries:
+    """One mutation, tried until it commits."""
 
-    async def _attempt(
-        self, request: MutationRequest, active: Active, turn: Turn, losses: HostLosses, retries: int
-    ) -> FunctionResult:
-        """One attempt. Raises `ConflictError` and `HostLost`, after which nothing of it remains."""
-        runner, database = self._runner, self._runner.database
+    __slots__ = ("_losses", "_made", "_request", "_runner")
+
+    def __init__(self, runner: FunctionRunner, request: MutationRequest) -> None:
+        self._runner = runner
+        self._request = request
+        self._losses = HostLosses()
+        self._made = 0
+
+    async def attempt(self, turn: Turn) -> FunctionResult:
+        """One attempt. Raises `ConflictError` and `TryAgain`, after which nothing of it remains."""
+        runner, losses, request, retries = self._runner, self._losses, self._request, self._made
+        self._made += 1
+        database = runner.database
         call, session, companion = request.call, request.session, request.companion
-        line = runner.starting_line(active, call)
-        async with nullcontext() if line is None else line.place(first=turn.waited or turn.in_lane):
+        place: StartingLine | None = None
+        try:
+            # Who holds the lane must not wait for a switch, whose commit waits for the lane.
+            active = runner.active if turn.in_lane or not runner.is_switching else await runner.current()
+            line = runner.starting_line(active, call)
+            if line is not None:
+                first = turn.waited or turn.in_lane
+                if not line.enter(first=first):
+                    await line.wait(first=first)
+                place = line
             transaction = database.begin(writable=True)
             attempt = runner.attempt(active, call, transaction, losses=losses)
             if session is not None:
@@ -117,34 +122,43 @@ class Mutations:
                     raise CompanionGone  # it stays due
                 await companion.begin(transaction)
             execution, outcome = await runner.run("mutation", attempt, transaction, losses)
-        lines = runner.closing_lines(execution, outcome)
-        ts = transaction.begin_ts
+            if place is not None:
+                place.leave()
+                place = None
+            lines = runner.closing_lines(execution, outcome)
+            ts = transaction.begin_ts
 
-        def validated(ts: int) -> None:
-            turn.validated(transaction)
-            if request.on_committing is not None:
-                request.on_committing(ts)
+            def validated(ts: int) -> None:
+                turn.validated(transaction)
+                if request.on_committing is not None:
+                    request.on_committing(ts)
 
-        audit, audited = runner.audit, attempt.written_audit_lines()
-        if outcome.failure is None:
-            try:
+            audit, audited = runner.audit, attempt.written_audit_lines()
+            if outcome.failure is None:
+                try:
+                    if audited:
+                        await audit.write_with(transaction, audit.rows(audited, call, "success"))
+                    if session is not None:
+                        await store_result(transaction, session, call, outcome.value_json, lines)
+                    if companion is not None:
+                        await companion.finish(transaction)
+                    ts = await database.commit(transaction, source=str(call.name), on_validated=validated)
+                except BadRequest as error:
+                    outcome = Outcome(failure=FunctionFailure(error.message))
+                else:
+                    if audited:
+                        audit.written()
+            if outcome.failure is not None:
                 if audited:
-                    await audit.write_with(transaction, audit.rows(audited, call, "success"))
-                if session is not None:
-                    await store_result(transaction, session, call, outcome.value_json, lines)
-                if companion is not None:
-                    await companion.finish(transaction)
-                ts = await database.commit(transaction, source=str(call.name), on_validated=validated)
-            except BadRequest as error:
-                outcome = Outcome(failure=FunctionFailure(error.message))
-            else:
-                if audited:
-                    audit.written()
-        if outcome.failure is not None:
-            if audited:
-                await audit.write(audit.rows(audited, call, "failure"))
-            # The failure may tell of what was read, so that must be durable first.
-            await database.confirm_reads(transaction)
+                    await audit.write(audit.rows(audited, call, "failure"))
+                # The failure may tell of what was read, so that must be durable first.
+                await database.confirm_reads(transaction)
+        except HostLost:  # it has been counted
+            raise TryAgain from None
+        finally:
+            if place is not None:
+                place.leave()
+            losses.end_try()
         result = FunctionResult(
             value_json=resolve_commit_ts(outcome.value_json, ts),
             error=outcome.failure,

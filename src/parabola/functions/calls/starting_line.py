@@ -8,8 +8,6 @@ the more often it is lost. So a mutation that is to be executed begins when its 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 from parabola.functions.processes.waiting_line import WaitingLine, nobody_free
@@ -37,22 +35,30 @@ class StartingLine:
         """How many wait."""
         return len(self._line)
 
-    @asynccontextmanager
-    async def place(self, *, first: bool) -> AsyncIterator[None]:
-        """Inside, a function may run. `first`: others wait for this one. Raises `Overloaded`."""
-        until = asyncio.get_running_loop().time() + self._wait_seconds
-        # Who comes while others wait does not go before them, and who has had a turn in vain keeps his place.
-        is_behind = bool(self._line) and not first
-        while is_behind or not self._free:
-            is_behind = False
+    def enter(self, *, first: bool) -> bool:
+        """Take a place at once, if there is one: a function may run until `leave`. `first`: others wait for
+        this one; who is not does not go before those who wait.
+        """
+        if not self._free or (not first and len(self._line)):
+            return False
+        self._free -= 1
+        return True
+
+    async def wait(self, *, first: bool) -> None:
+        """Wait for a place, and take it. Raises `Overloaded`."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._wait_seconds
+        while True:
             try:
-                await self._line.wait(until - asyncio.get_running_loop().time(), first=first)
+                await self._line.wait(until - loop.time(), first=first)
             except TimeoutError:
                 raise nobody_free(self._wait_seconds) from None
-            first = True
-        self._free -= 1
-        try:
-            yield
-        finally:
-            self._free += 1
-            self._line.wake()
+            first = True  # who has had a turn in vain keeps his place
+            if self._free:
+                self._free -= 1
+                return
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._free += 1
+        self._line.wake()

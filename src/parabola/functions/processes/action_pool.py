@@ -99,6 +99,12 @@ class ActionPool:
         for _ in range(self._spares):
             self._rest(await self._spawn())
 
+    def begin(
+        self, request: RunRequest, *, nested: bool = False, losses: HostLosses | None = None
+    ) -> Run | None:
+        """Nothing: an action may be about to wait for a host."""
+        return None
+
     async def run(
         self, request: RunRequest, *, nested: bool = False, losses: HostLosses | None = None
     ) -> Run:

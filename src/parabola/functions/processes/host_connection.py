@@ -346,16 +346,22 @@ class Run:
 
     async def next(self) -> RunMessage:
         """The next message about the run. Raises `HostLost`."""
-        if not self._inbox and self._error is None:
-            self._waiter = self.host.loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+        while (message := self.take()) is None:
+            await self.coming()
+        return message
+
+    def take(self) -> RunMessage | None:
+        """The next message about the run, if it has come. Raises `HostLost`."""
         if self._inbox:
             return self._inbox.popleft()
-        assert self._error is not None
-        raise self._error
+        if self._error is not None:
+            raise self._error
+        return None
+
+    def coming(self) -> asyncio.Future[None]:
+        """Done when there is something to take. One waits at a time."""
+        waiter = self._waiter = self.host.loop.create_future()
+        return waiter
 
     def reply(
         self,
@@ -751,6 +757,11 @@ class HostPool(Protocol):
 
     async def start(self) -> None:
         """Be ready to run. Raises `LoadFailure`."""
+
+    def begin(
+        self, request: RunRequest, *, nested: bool = False, losses: HostLosses | None = None
+    ) -> Run | None:
+        """Start a run at once, on a host that is there; None where it has to wait for one (`run`)."""
 
     async def run(
         self, request: RunRequest, *, nested: bool = False, losses: HostLosses | None = None

@@ -146,21 +146,44 @@ class DeterministicPool:
         """
         if losses is not None and losses.alone is not None:
             return (await losses.alone.host(self)).run(request)
-        if self._may_begin_to_execute and self._rate.count():
-            self._tasks.start(self.execute_transactions())
-        apart = self._offenders and self._is_kept_apart(request.path)
-        while True:
-            if self._closed:
-                raise HostLost
-            host = self._apart_host() if apart else self._shared_host()
-            if host is not None and (nested or len(host.runs) < self._runs_per_host):
-                self._demand.count()
-                return host.run(request)
+        apart = self._count(request)
+        while (run := self._begin(request, apart=apart, nested=nested)) is None:
             line = self._line_apart if apart else self._line
             try:
                 await line.wait(self._wait_seconds, first=losses is not None and losses.is_repeated)
             except TimeoutError:
                 raise nobody_free(self._wait_seconds) from None
+        return run
+
+    def begin(
+        self, request: RunRequest, *, nested: bool = False, losses: HostLosses | None = None
+    ) -> Run | None:
+        """Start a run at once where that can be; None, and nothing has changed, where it has to wait."""
+        if self._offenders or (losses is not None and losses.alone is not None):
+            return None
+        least = min(self._hosts, key=_load, default=None)
+        if least is None or not (nested or len(least.runs) < self._runs_per_host):
+            return None
+        self._count(request)
+        if self._closed:
+            raise HostLost
+        self._demand.count()
+        return self._helped(least).run(request)
+
+    def _count(self, request: RunRequest) -> bool:
+        """A call comes: whether its function is kept apart."""
+        if self._may_begin_to_execute and self._rate.count():
+            self._tasks.start(self.execute_transactions())
+        return bool(self._offenders) and self._is_kept_apart(request.path)
+
+    def _begin(self, request: RunRequest, *, apart: bool, nested: bool) -> Run | None:
+        if self._closed:
+            raise HostLost
+        host = self._apart_host() if apart else self._shared_host()
+        if host is None or not (nested or len(host.runs) < self._runs_per_host):
+            return None
+        self._demand.count()
+        return host.run(request)
 
     @property
     def _may_begin_to_execute(self) -> bool:
@@ -292,8 +315,10 @@ class DeterministicPool:
 
     def _shared_host(self) -> HostConnection | None:
         host = min(self._hosts, key=_load, default=None)
-        if host is None:
-            return None
+        return None if host is None else self._helped(host)
+
+    def _helped(self, host: HostConnection) -> HostConnection:
+        """The host that has least to do, or one that helps out."""
         if host.slow_run is not None and len(self._hosts) <= self._wanted:
             # All are held up: the one that stands by helps out.
             spare = self._take_spare()

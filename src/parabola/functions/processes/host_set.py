@@ -212,6 +212,20 @@ class HostSet:
         losses: HostLosses | None = None,
     ) -> Run:
         """Start a run where it belongs. Raises `HostLost` when these hosts have been closed."""
+        return await self._pool(runtime, request).run(request, nested=nested, losses=losses)
+
+    def begin(
+        self,
+        runtime: RuntimeName,
+        request: RunRequest,
+        *,
+        nested: bool = False,
+        losses: HostLosses | None = None,
+    ) -> Run | None:
+        """The same at once, where that can be; None where it has to wait."""
+        return self._pool(runtime, request).begin(request, nested=nested, losses=losses)
+
+    def _pool(self, runtime: RuntimeName, request: RunRequest) -> HostPool:
         if self._failure is not None:
             raise Overloaded(f"The deployed functions cannot be run: {self._failure.message}")
         hosts = self._hosts_of.get(runtime)
@@ -220,7 +234,7 @@ class HostSet:
         pool = hosts.deterministic if request.kind in ("query", "mutation") else hosts.actions
         if pool is None:
             raise HostLost
-        return await pool.run(request, nested=nested, losses=losses)
+        return pool
 
     def executes(self, runtime: RuntimeName) -> bool:
         """Whether the hosts for queries and mutations of a runtime execute transactions by themselves."""

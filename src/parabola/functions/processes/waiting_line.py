@@ -19,35 +19,66 @@ def nobody_free(seconds: float) -> Overloaded:
 
 
 class WaitingLine:
-    """Who waits; each `wake` lets the next one look."""
+    """Who waits; each `wake` lets the next one look. One timer looks after all of them."""
+
+    __slots__ = ("_looks_at", "_timer", "_until", "_waiting")
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._until: dict[asyncio.Future[None], float] = {}
+        """When each of them has waited for long enough."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = 0.0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     async def wait(self, seconds: float, *, first: bool = False) -> None:
         """Wait for one's turn, at the head of the line if `first`. Raises `TimeoutError`."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
         if first:
             self._waiting.appendleft(waiter)
         else:
             self._waiting.append(waiter)
+        until = self._until[waiter] = loop.time() + seconds
+        if self._timer is None:
+            self._look_at(until, loop)
+        elif until < self._looks_at:
+            self._timer.cancel()
+            self._look_at(until, loop)
         try:
-            async with asyncio.timeout(seconds):
-                await waiter
-        except (asyncio.CancelledError, TimeoutError):
-            if waiter.done() and not waiter.cancelled():
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self.wake()  # the turn is somebody else's
-            elif waiter in self._waiting:
-                self._waiting.remove(waiter)
             raise
+        finally:
+            if self._until.pop(waiter, None) is not None:  # it still waits
+                self._waiting.remove(waiter)
+
+    def _look_at(self, until: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._looks_at = until
+        self._timer = loop.call_at(until, self._look)
+
+    def _look(self) -> None:
+        """End the waiting of those who have waited for long enough."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for waiter in [each for each, until in self._until.items() if until <= now]:
+            if not waiter.done():
+                del self._until[waiter]
+                self._waiting.remove(waiter)
+                waiter.set_exception(TimeoutError())
+        if self._until:
+            self._look_at(min(self._until.values()), loop)
 
     def wake(self, count: int = 1) -> None:
         """Let the first ones look whether there is a place."""
         while self._waiting and count > 0:
             waiter = self._waiting.popleft()
+            del self._until[waiter]
             if not waiter.done():
                 waiter.set_result(None)
                 count -= 1

@@ -8,13 +8,13 @@ import logging
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from parabola.cli.server_log import LogFormat, ServerLog, begin_log, line_of
 from parabola.functions.deployed.deployment import Deployment

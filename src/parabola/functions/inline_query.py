@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from parabola.functions.calls.calling import Call
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
 from parabola.functions.deployed.runtimes import RuntimeName
@@ -134,7 +136,7 @@ class InlineQueries:
         try:
             await hosts.start()
             active = Active(_with_function(base.deployment, component, spec), hosts, base.handles)
-            call = replace(call, public_only=False, component=component.path)
+            call = structs.replace(call, public_only=False, component=component.path)
             result = await self._runner.query(call, ts=self._runner.database.durable_ts, active=active)
             self._runner.query_cache.handed_over(result, call)
             return result

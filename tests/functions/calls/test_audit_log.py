@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
@@ -107,8 +108,8 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
 
 def asked_by(name: str, args: dict[str, Any], ip: str, identity: Identity | None = None) -> Any:
     call = client_call(name, args) if identity is None else client_call(name, args, identity)
-    object.__setattr__(call, "request", RequestContext(request_id=f"req-{ip}", ip=ip, user_agent="a browser"))
-    return call
+    request = RequestContext(request_id=f"req-{ip}", ip=ip, user_agent="a browser")
+    return structs.replace(call, request=request)
 
 
 async def lines(backend: Backend, count: int) -> list[dict[str, Any]]:

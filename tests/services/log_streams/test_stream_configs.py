@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ import pytest
 from google.protobuf.json_format import Parse
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from parabola.functions.outcomes.execution_log import ExecutionEntry

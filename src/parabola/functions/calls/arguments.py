@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import UNSET, DecodeError, json
+from msgspec import UNSET, DecodeError, Struct, json
 
 from parabola.functions.calls.refusals import refused
 from parabola.functions.deployed.runtimes import RUNTIMES, language_of
@@ -31,8 +30,7 @@ UNREADABLE: Final = (DecodeError, UnicodeError, RecursionError)
 """Why JSON text cannot be read, though its end was found when the message around it was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(Struct, frozen=True):
     """Decoded arguments: the one object, and its canonical JSON, by which the cache knows it.
 
     `size` is that of `size_by_json`.

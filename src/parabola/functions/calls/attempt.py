@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from parabola.functions.calls.calling import Call, RequestContext
 from parabola.functions.calls.seeds import nested_seed
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Attempt"]
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct):
     """What the executions of one try share: the function that was called and all it calls in its
     transaction.
 

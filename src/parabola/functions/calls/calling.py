@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from msgspec import Struct, field
 
 from parabola.functions.calls.arguments import UNREADABLE, Arguments, EncodedArguments
 from parabola.functions.calls.refusals import refused
@@ -65,8 +66,7 @@ Caller = Literal["SyncWorker", "HttpApi", "HttpEndpoint", "Cron", "Scheduler", "
 """Who makes a call, in the words of the execution log (deploy-api §15)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+class RequestContext(Struct, frozen=True):  # structs are made faster than dataclasses
     """The request that made a call; calls nested in it share it."""
 
     request_id: str = field(default_factory=new_request_id)
@@ -105,8 +105,7 @@ class Callee(NamedTuple):
     arguments: Arguments
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A call from outside a transaction: what is called, with what, by whom.
 
     It is built once, where the call comes in. `public_only` calls (those of clients) do not reach internal

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from msgspec import Struct
+
 from parabola.database.transaction_state import TransactionState, absorb, depend_on_everything
 from parabola.functions.calls.arguments import Arguments, check_arguments
 from parabola.functions.calls.deadlines import DeadlinePassed
@@ -86,8 +88,7 @@ class NestedFailure(UserError):
         self.failure = failure
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """How an execution ended."""
 
     value_json: bytes = b"null"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.outcomes.execution_log import ExecutionEntry
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from parabola.functions.calls.attempt import Attempt
     from parabola.functions.deployed.deployment import FunctionSpec
     from parabola.functions.outcomes.execution_log import ExecutionLog
+    from parabola.functions.outcomes.failures import FunctionFailure
     from parabola.functions.outcomes.logs import LogLine
 
 __all__ = ["completion", "progress_log"]
@@ -24,14 +25,22 @@ def completion(
     kind: str,
     identifier: str,
     log_lines: tuple[LogLine, ...],
-    **ended: Any,
+    *,
+    execution_time: float,
+    error: FunctionFailure | None,
+    return_bytes: int | None = None,
+    success_status: str | None = None,
+    retries: int = 0,
 ) -> ExecutionEntry:
-    """The entry of a call that has ended. `spec` is None for a function that was not found; `ended` are the
-    fields that tell how it went.
-    """
-    return _entry(
-        log, attempt, spec, kind, identifier, log_lines, user_execution_time=attempt.user_ms / 1000, **ended
-    )
+    """The entry of a call that has ended. `spec` is None for a function that was not found."""
+    entry = _entry(log, attempt, spec, kind, identifier, log_lines)
+    entry.execution_time = execution_time
+    entry.user_execution_time = attempt.user_ms / 1000
+    entry.error = error
+    entry.return_bytes = return_bytes
+    entry.success_status = success_status
+    entry.retries = retries
+    return entry
 
 
 def progress_log(
@@ -40,7 +49,7 @@ def progress_log(
     """Puts an action's lines into the execution log as they are written."""
 
     def progress(lines: Sequence[LogLine]) -> None:
-        log.append(_entry(log, attempt, spec, spec.kind, identifier, tuple(lines), entry_kind="Progress"))
+        log.append(_entry(log, attempt, spec, spec.kind, identifier, tuple(lines), "Progress"))
 
     return progress
 
@@ -52,9 +61,7 @@ def _entry(
     kind: str,
     identifier: str,
     log_lines: tuple[LogLine, ...],
-    *,
     entry_kind: Literal["Completion", "Progress"] = "Completion",
-    **ended: Any,
 ) -> ExecutionEntry:
     request = attempt.request
     return ExecutionEntry(
@@ -78,5 +85,4 @@ def _entry(
         cause=request.cause,
         nested=attempt.nested or (),
         usage=None if attempt.transaction is None else attempt.transaction.usage,
-        **ended,
     )

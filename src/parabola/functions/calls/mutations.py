@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct, field
 
 from parabola.database.commits.turns import Turn
 from parabola.database.model.errors import TryAgain
@@ -45,8 +46,7 @@ class CompanionGone(Exception):
     """The mutation need not run any more; nothing was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class MutationRequest:
+class MutationRequest(Struct, frozen=True):
     """A mutation to be run until it has committed, and what goes along with the commit."""
 
     call: Call

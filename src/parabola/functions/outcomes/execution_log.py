@@ -6,8 +6,9 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from parabola.database.usage import Usage
 from parabola.functions.outcomes.failures import FunctionFailure
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ExecutionEntry", "ExecutionLog"]
 
 
-@dataclass(slots=True)  # not frozen: one is made for every call, and frozen ones are slow to make
-class ExecutionEntry:
+class ExecutionEntry(Struct):  # one is made for every call, and structs are made fast
     """One completion, or (`kind="Progress"`) lines written by an action that still runs."""
 
     kind: str

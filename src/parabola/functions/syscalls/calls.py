@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
+from msgspec import structs
 
 from parabola.functions.calls.arguments import EncodedArguments, decode_arguments
 from parabola.functions.calls.calling import Call, resolve
@@ -217,7 +218,7 @@ def _call_of_action(execution: Execution, called: Called, args: Mapping[str, Any
         attempt.identity if within_app else NO_IDENTITY,
         called.component.path,
         public_only=False,
-        request=replace(attempt.request, caller="Action", parent_execution_id=attempt.execution_id),
+        request=structs.replace(attempt.request, caller="Action", parent_execution_id=attempt.execution_id),
     )
 
 

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
+from msgspec import Struct
 
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call, RequestContext
@@ -47,8 +47,7 @@ MAX_BATCH_ANSWER_BYTES: Final = 4 * MAX_RESULT_SIZE
 _ENCODED: Final = ("convex_encoded_json", "convex_json")
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionRequest:
+class FunctionRequest(Struct, frozen=True):
     """What to call, and how to write the answer."""
 
     call: Call

@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import replace
 
 from parabola.functions.calls.calling import Call, RequestContext
 from parabola.functions.calls.session_requests import SessionRequest

@@ -26,7 +26,7 @@ from parabola.database.model.system_tables import (
 )
 from parabola.database.model.tables import FIRST_USER_TABLE_NUMBER, Registry, Table, public_name
 from parabola.database.query.range_plans import RangePlan, Shape, plain_query, plan_of
-from parabola.database.query.short_reads import ShortRead, short_read
+from parabola.database.query.short_reads import ShortRead
 from parabola.database.query.virtual_tables import public_document
 from parabola.database.query.wide_reads import WHOLE_TABLE_ROWS
 from parabola.database.store.persistence import Order, Rows, covered_by
@@ -303,9 +303,13 @@ class Snapshot:
     def _read_revision(self, table: Table, id: str) -> Revision | None:
         """The same without the table."""
         key = id_key(id)
-        self._record_between(table, table.tablet_id, key, key + b"\0")
+        if table.is_system:
+            self.read_set.record_between(table.tablet_id, key, key + b"\0")
+            return self._current_revision(table, id)
+        if grown := self.read_set.record_between(table.tablet_id, key, key + b"\0"):
+            self.usage.count_intervals(grown)
         revision = self._current_revision(table, id)
-        if revision is not None and not table.is_system:
+        if revision is not None:
             self.usage.count_read(revision.size)
         return revision
 
@@ -357,12 +361,6 @@ class Snapshot:
                 return rows
             interval = rest  # all of it is hidden by pending deletions
 
-    def stored_rows(
-        self, index: Index, interval: Interval, order: Order, limit: int
-    ) -> Rows[tuple[bytes, Revision]]:
-        """The next at most `limit` entries of an interval, without pending writes."""
-        return self._persistence.scan_now(index.index_id, interval, self.begin_ts, order, limit)
-
     def _merged(
         self, rows: Rows[tuple[bytes, Document]], index: Index, covered: Interval, order: Order
     ) -> Rows[tuple[bytes, Document]]:
@@ -380,11 +378,6 @@ class Snapshot:
                 merged[key] = document
         return Rows(sorted(merged.items(), reverse=order == "desc"), exhausted=rows.exhausted)
 
-    @property
-    def is_retained(self) -> bool:
-        """Whether all that it reads is certain to be there."""
-        return self.begin_ts >= self._database.oldest_ts
-
     def check_retention(self) -> None:
         """Raises `OutOfRetention` where some of what it reads may have been removed."""
         if self.begin_ts < self._database.oldest_ts:
@@ -398,10 +391,7 @@ class Snapshot:
         self._record(self._table_of(index), index.index_id, interval)
 
     def _record(self, table: Table, index_id: int, interval: Interval) -> None:
-        self._record_between(table, index_id, *interval)
-
-    def _record_between(self, table: Table, index_id: int, start: bytes, end: bytes | None) -> None:
-        grown = self.read_set.record_between(index_id, start, end)
+        grown = self.read_set.record(index_id, interval)
         if grown and not table.is_system:
             self.usage.count_intervals(grown)
 
@@ -430,20 +420,6 @@ class Snapshot:
         """
         if not shape:
             batch = min(batch, WHOLE_TABLE_ROWS - 1)  # of whole tables it is noted who reads them
-        found = self.short_read(table, index, shape, values, order, limit, batch)
-        return None if found is None else found.texts
-
-    def short_read(
-        self,
-        table: str,
-        index: str,
-        shape: Shape,
-        values: Sequence[Any],
-        order: Order,
-        limit: int | None,
-        batch: int,
-    ) -> ShortRead | None:
-        """The same with what is needed to give rows back."""
         plan = plan_of(self._shared.registry, self.component, table, index, shape)
         if plan is None:
             return None
@@ -451,19 +427,51 @@ class Snapshot:
             interval = plan.interval(values)
         except (TypeError, UnicodeEncodeError):
             return None
-        return short_read(self, plan, interval, order, limit, batch)
+        found = self._short_rows(plan, interval, order, limit, batch)
+        return None if found is None else [revision.raw for _, revision in found[0]]
 
     def short_query(self, query_json: Any, batch: int) -> ShortRead | None:
-        """What a query begins and ends with, if it is over with a first batch of at most so many rows. None
-        where only its stream (`query`) can tell; then nothing has happened.
+        """The same for the JSON of a query, with what is needed to give rows back. None where only its stream
+        (`query`) can tell what it answers; then nothing has happened.
         """
         asked = plain_query(query_json)
-        return None if asked is None else self.short_read(*asked, batch)
+        if asked is None:
+            return None
+        table, index, shape, values, order, limit = asked
+        plan = plan_of(self._shared.registry, self.component, table, index, shape)
+        if plan is None:
+            return None
+        try:
+            interval = plan.interval(values)
+        except (TypeError, UnicodeEncodeError):
+            return None
+        found = self._short_rows(plan, interval, order, limit, batch)
+        return None if found is None else ShortRead(self, plan, interval, order, *found)
 
-    def record_plan(self, plan: RangePlan, rows: Sequence[tuple[bytes, Revision]]) -> None:
-        """Makes the transaction depend on the table and the index of a plan, by which it has found rows."""
+    def _short_rows(
+        self, plan: RangePlan, interval: Interval, order: Order, limit: int | None, batch: int
+    ) -> tuple[Rows[tuple[bytes, Revision]], OpenRead] | None:
+        """The rows of an interval, at most `limit`, if they are over with a first batch of at most `batch`,
+        and the read that they make. None if they are not, or if anything is out of the ordinary.
+        """
+        start, end = interval
+        most = batch if limit is None or limit > batch else limit
+        if most < 1 or (end is not None and end <= start) or self.begin_ts < self._database.oldest_ts:
+            return None
+        index, overlay = plan.index, self.overlay
+        if overlay.has_writes(plan.tablet_id) and overlay.touches(index, interval):
+            return None
+        index_id = plan.index_id
+        rows = self._persistence.scan_now(index_id, interval, self.begin_ts, order, most)
+        found = len(rows)
+        is_full = found == limit
+        if not is_full and (found >= batch or not rows.exhausted):
+            return None
+        size = rows[0][1].size if found == 1 else sum([revision.size for _, revision in rows])
+        if not self.usage.count_short_read(found, size):
+            return None
         known = self._known
-        if len(known) + len(rows) <= _MOST_KNOWN:
+        if len(known) + found <= _MOST_KNOWN:
             for _, revision in rows:
                 known[revision.id] = (plan.table, revision)
         if plan not in self._planned:
@@ -471,6 +479,10 @@ class Snapshot:
             self._table(plan.table.name, self.component)
             if plan.looked_up is not None:
                 self.read_set.record(*plan.looked_up)
+        if is_full:
+            last = rows[-1][0]
+            interval = Interval(start, last + b"\0") if order == "asc" else Interval(last, end)
+        return rows, self.read_set.open(index_id, interval)
 
     def query(self, query_json: Any, *, system: bool = False) -> QueryStream:
         """A stream of the documents a query selects. Raises at once for a bad shape, index or range.

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from parabola.database.commits.overlay import PendingWrite
 from parabola.database.commits.write_set import changed_keys
 from parabola.database.model.documents import PENDING, Document, Revision
+from parabola.database.model.indexes import Index
 from parabola.database.model.intervals import Interval
 from parabola.database.model.table_plans import table_plan
 from parabola.database.query.wide_reads import WideRead
@@ -78,15 +79,15 @@ def state_of(tx: Transaction, wide_reads: Sequence[WideRead] = ()) -> bytes:
         ),
         "creationTime": tx.next_creation_time,
     }
-    writes = [_write(tx, write) for write in tx.overlay]
-    if writes:
-        state["writes"] = writes
+    if len(tx.overlay):
+        registry = tx.registry
+        state["writes"] = [_write(write, table_plan(registry, write.table).indexes) for write in tx.overlay]
     if wide_reads:
         state["wideReads"] = wide_reads
     return msgspec.json.encode(state)
 
 
-def _write(tx: Transaction, write: PendingWrite) -> tuple[Any, ...]:
+def _write(write: PendingWrite, indexes: Sequence[Index]) -> tuple[Any, ...]:
     id, table, old, new, _ = write
     before = after = None
     replaced = text = None
@@ -98,8 +99,7 @@ def _write(tx: Transaction, write: PendingWrite) -> tuple[Any, ...]:
         after = new.revision.value
         text = new.raw.decode()
         size = new.size
-    entries = changed_keys(table_plan(tx.registry, table).indexes, id, before, after)
-    return table.tablet_id, id, replaced, text, size, entries
+    return table.tablet_id, id, replaced, text, size, changed_keys(indexes, id, before, after)
 
 
 def depend_on_everything(tx: Transaction) -> None:

@@ -156,7 +156,9 @@ def _patched_keys(
     tail = encode_value(before["_creationTime"]) + end
     for index in indexes:
         fields = index.leading
-        if fields is None or len(fields) > 1:
+        if not index.fields:
+            old_key = new_key = end
+        elif fields is None or len(fields) > 1:
             old_key = index.prefix(before) + end
             new_key = old_key if index.is_untouched(before, after) else index.prefix(after) + end
         elif fields:

@@ -179,9 +179,9 @@ class OpenRead:
 
     __slots__ = ("index_id", "interval")
 
-    def __init__(self, index_id: int) -> None:
+    def __init__(self, index_id: int, interval: Interval | None = None) -> None:
         self.index_id = index_id
-        self.interval: Interval | None = None
+        self.interval = interval
 
 
 class ReadSet:
@@ -277,9 +277,9 @@ class ReadSet:
         for start, end in zip(starts, ends, strict=True):
             self.record_between(index_id, start, end)
 
-    def open(self, index_id: int) -> OpenRead:
+    def open(self, index_id: int, interval: Interval | None = None) -> OpenRead:
         """Starts a read whose interval is set, widened or trimmed until `close`."""
-        read = OpenRead(index_id)
+        read = OpenRead(index_id, interval)
         self._open.append(read)
         return read
 

@@ -53,11 +53,23 @@ class RangePlan:
     in it. None for the indexes that every table has.
     """
 
-    __slots__ = ("_equal", "_lower", "_single", "_upper", "index", "looked_up", "table")
+    __slots__ = (
+        "_equal",
+        "_lower",
+        "_single",
+        "_upper",
+        "index",
+        "index_id",
+        "looked_up",
+        "table",
+        "tablet_id",
+    )
 
     def __init__(self, table: Table, index: Index, shape: Shape) -> None:
         self.table = table
         self.index = index
+        self.tablet_id = index.tablet_id
+        self.index_id = index.index_id
         self.looked_up: tuple[int, Interval] | None = None
         if index.name not in (BY_ID, BY_CREATION_TIME):
             self.looked_up = (INDEX_BY_TABLET, prefix_interval((float(table.tablet_id), index.name)))

@@ -17,7 +17,7 @@ from parabola.database.store.persistence import Order
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
 
-__all__ = ["ShortRead", "short_read"]
+__all__ = ["ShortRead"]
 
 
 class ShortRead:
@@ -76,36 +76,3 @@ class ShortRead:
                     interval.through(last) if self._order == "asc" else interval.starting_at(last)
                 )
         self._tx.close_read(self._read)
-
-
-def short_read(
-    tx: Snapshot, plan: RangePlan, interval: Interval, order: Order, limit: int | None, batch: int
-) -> ShortRead | None:
-    """The rows of an interval, at most `limit`, if they are over with a first batch of at most `batch`.
-
-    None if they are not, or if anything about them is out of the ordinary; then nothing has happened.
-    """
-    start, end = interval
-    most = batch if limit is None or limit > batch else limit
-    index, overlay = plan.index, tx.overlay
-    if most < 1 or (end is not None and end <= start) or not tx.is_retained:
-        return None
-    if overlay.has_writes(index.tablet_id) and overlay.touches(index, interval):
-        return None
-    rows = tx.stored_rows(index, interval, order, most)
-    found = len(rows)
-    is_full = found == limit
-    if not is_full and (found >= batch or not rows.exhausted):
-        return None
-    size = rows[0][1].size if found == 1 else sum([revision.size for _, revision in rows])
-    if not tx.usage.count_short_read(found, size):
-        return None
-    tx.record_plan(plan, rows)
-    read = tx.read_set.open(index.index_id)
-    if not is_full:
-        read.interval = interval
-    elif order == "asc":
-        read.interval = Interval(start, rows[-1][0] + b"\0")
-    else:
-        read.interval = Interval(rows[-1][0], end)
-    return ShortRead(tx, plan, interval, order, rows, read)

@@ -26,7 +26,7 @@ def test_an_answer_is_that_of_a_walk_through_the_commits(
     written: list[dict[int, list[bytes]]],
     read: list[tuple[int, Interval]],
     after: int,
-    most_commits: int,
+    least_commits: int,
     most_keys: int,
     walk: int,
 ) -> None:
@@ -34,7 +34,7 @@ def test_an_answer_is_that_of_a_walk_through_the_commits(
     for index_id, interval in read:
         read_set.record(index_id, interval)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recent_keys, "MOST_COMMITS", most_commits)
+        patch.setattr(recent_keys, "LEAST_COMMITS", least_commits)
         patch.setattr(recent_keys, "MOST_KEYS", most_keys)
         patch.setattr(recent_keys, "LONGEST_WALK", walk)
         recent = RecentKeys(0)

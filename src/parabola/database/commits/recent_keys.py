@@ -11,8 +11,9 @@ from parabola.database.model.intervals import Intervals
 
 __all__ = ["RecentKeys"]
 
-MOST_COMMITS: Final = 256
-"""More than are under way at a time, so that most transactions began after the oldest of them."""
+LEAST_COMMITS: Final = 128
+"""More than are under way at a time, so that most transactions began after the oldest of them. When there are
+twice as many, half of them are forgotten together."""
 MOST_KEYS: Final = 64
 """Of one commit. With a larger one it begins anew: to sort its keys in takes longer than to look at them."""
 LONGEST_WALK: Final = 32
@@ -30,7 +31,7 @@ class RecentKeys:
 
     def __init__(self, start_ts: int) -> None:
         self.start_ts = start_ts
-        self._commits: deque[tuple[int, dict[int, list[bytes]]]] = deque()
+        self._commits: deque[int] = deque()
         self._keys: dict[int, list[bytes]] = {}
         # For each of these keys the newest commit that wrote it.
         self._newest: dict[int, dict[bytes, int]] = {}
@@ -47,7 +48,7 @@ class RecentKeys:
         if sum(map(len, keys.values())) > MOST_KEYS:
             self.clear(ts)
             return
-        self._commits.append((ts, keys))
+        self._commits.append(ts)
         for index_id, written in keys.items():
             if not written:
                 continue
@@ -58,19 +59,17 @@ class RecentKeys:
                 if key not in newest:
                     insort(self._keys[index_id], key)
                 newest[key] = ts
-        if len(self._commits) > MOST_COMMITS:
+        if len(self._commits) > 2 * LEAST_COMMITS:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        self.start_ts, keys = self._commits.popleft()
-        for index_id, written in keys.items():
-            if not written:
-                continue
-            newest, known = self._newest[index_id], self._keys[index_id]
-            for key in written:
-                if newest.get(key) == self.start_ts:
-                    del newest[key], known[bisect_left(known, key)]
-            if not newest:
+        while len(self._commits) > LEAST_COMMITS:
+            self.start_ts = self._commits.popleft()
+        for index_id, newest in list(self._newest.items()):
+            kept = {key: ts for key, ts in newest.items() if ts > self.start_ts}
+            if kept:
+                self._newest[index_id], self._keys[index_id] = kept, sorted(kept)
+            else:
                 del self._newest[index_id], self._keys[index_id]
 
     def is_touched(self, reads: Mapping[int, Intervals], after_ts: int) -> bool | None:

@@ -7,6 +7,7 @@ from parabola.values.ids import (
     DocumentId,
     decode_id,
     encode_id,
+    heads_of,
     is_valid_id,
     legacy_internal_id,
     new_internal_id,
@@ -44,6 +45,15 @@ def test_an_id_decodes_to_what_it_was_made_of(table_number, internal):
     size = 1 if table_number < 2**7 else 2 if table_number < 2**14 else 3 if table_number < 2**21 else 4
     size += table_number >= 2**28
     assert len(text) == {1: 31, 2: 32, 3: 34, 4: 36, 5: 37}[size]
+
+
+@given(table_numbers | st.integers(10001, 10100), table_numbers | st.integers(10001, 10100), internal_ids)
+def test_the_head_of_an_id_says_whether_it_is_of_a_table(number, other, internal):
+    heads = heads_of(number)
+    assert bool(heads) == (128 <= number < 16384)
+    if heads:
+        assert encode_id(number, internal)[:4] in heads
+        assert (encode_id(other, internal)[:4] in heads) == (other == number)
 
 
 @given(table_numbers, internal_ids, st.data())

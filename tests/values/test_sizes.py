@@ -1,10 +1,10 @@
 import pytest
 from hypothesis import given
 
-from parabola.values.encoding import COMMIT_TS, Int64
+from parabola.values.encoding import COMMIT_TS, Int64, dumps, dumps_plain
 from parabola.values.errors import BadRequest, InvalidValue
 from parabola.values.limits import MAX_DOCUMENT_SIZE, MAX_VALUE_SIZE, MIB
-from parabola.values.sizes import check_document, check_value, humanize, nesting_of, size_of
+from parabola.values.sizes import check_document, check_value, flat_size, humanize, nesting_of, size_of
 from values.value_strategies import documents, values
 
 
@@ -53,6 +53,26 @@ def test_the_size_of_each_type(value, size):
 @given(values)
 def test_size_by_the_formula(value):
     assert size_of(value) == naive_size(value)
+
+
+@given(documents)
+def test_a_flat_document_is_measured_and_written_as_any_other(document):
+    size = flat_size(document)
+    if size is not None:
+        assert size == size_of(document)
+        assert dumps_plain(document) == dumps(document)
+    plain = {name: item for name, item in document.items() if item is None or type(item) is bool}
+    assert flat_size(plain) == size_of(plain)
+
+
+@pytest.mark.parametrize("item", [-0.0, float("nan"), float("inf"), "é", Int64(1), b"", [], {}, 1, COMMIT_TS])
+def test_what_is_not_plain_is_no_flat_document(item):
+    assert flat_size({"a": item}) is None
+
+
+def test_a_document_that_is_too_large_is_no_flat_one():
+    assert flat_size({"a": "x" * (MAX_DOCUMENT_SIZE - 6)}) == MAX_DOCUMENT_SIZE
+    assert flat_size({"a": "x" * (MAX_DOCUMENT_SIZE - 5)}) is None
 
 
 @pytest.mark.parametrize(

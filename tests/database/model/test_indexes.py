@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from database.stores import collect, create_index, insert, opened, range_of
+from parabola.database.commits.write_set import changed_keys
 from parabola.database.model.indexes import Index, id_key, prefix_interval
 from parabola.database.model.intervals import Interval
 from parabola.values.int64 import Int64
@@ -56,6 +57,40 @@ def test_a_prefix_interval_holds_the_keys_that_begin_with_the_values() -> None:
 
 def test_a_range_may_constrain_the_fields_and_then_the_id() -> None:
     assert Index(1, 1, "i", ("a", "_creationTime")).range_fields == ("a", "_creationTime", "_id")
+
+
+VALUES = st.sampled_from([1.0, 2.0, "x", None, {"x": 1.0}, {"x": "y"}])
+BODIES = st.dictionaries(st.sampled_from(["a", "b", "o"]), VALUES)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [(), ("_creationTime",), ("a",), ("a", "_creationTime"), ("a", "b", "_creationTime")]
+            + [("o.x", "_creationTime"), ("_creationTime", "a")]
+        )
+    ),
+    st.none() | BODIES,
+    st.none() | BODIES,
+    st.booleans(),
+    st.booleans(),
+)
+def test_the_keys_before_and_after_a_change_are_those_of_both_documents(
+    paths: list[tuple[str, ...]],
+    old: dict[str, Any] | None,
+    new: dict[str, Any] | None,
+    is_patch: bool,
+    is_same_time: bool,
+) -> None:
+    time = 5.5
+    before = None if old is None else {**old, "_id": "abc", "_creationTime": time}
+    after = None if new is None else {**new, "_id": "abc", "_creationTime": time if is_same_time else 6.5}
+    if before is not None and after is not None and is_patch:
+        after = {**before, **after}
+    indexes = [Index(number, 1, "i", fields) for number, fields in enumerate(paths)]
+    assert changed_keys(indexes, "abc", before, after) == tuple(
+        (index.index_id, before and index.key(before), after and index.key(after)) for index in indexes
+    )
 
 
 # Maintenance, against a naive model

@@ -61,6 +61,8 @@ JSON: TypeAlias = Any
 _INT64: Final = Struct("<q")
 _FLOAT64: Final = Struct("<d")
 
+_EXACT: Final = 2**53
+
 _UNCHANGED: Final = frozenset((float, bool, type(None)))
 _PLAIN_LEAVES: Final = frozenset((str, bool, type(None)))
 
@@ -113,6 +115,8 @@ def _decode(json: Any, depth: int, root: Any, undefined: bool, commit_ts: bool) 
                 fields[name] = item
             elif kind is dict or kind is list:
                 fields[name] = _decode(item, depth, root, undefined, commit_ts)
+            elif kind is int and -_EXACT < item < _EXACT:
+                fields[name] = float(item)
             else:
                 fields[name] = _decode_leaf(item)
         return fields

@@ -18,9 +18,7 @@ __all__ = [
     "IndexKind",
     "IndexState",
     "id_key",
-    "key_of_text",
     "prefix_interval",
-    "text_of_key",
 ]
 
 IndexKind = Literal["database", "search", "vector"]
@@ -99,16 +97,6 @@ class Index:
             if before.get(field, UNDEFINED) is not after.get(field, UNDEFINED):
                 return False
         return True
-
-
-def text_of_key(key: bytes | None) -> str | None:
-    """A key, or nothing, as JSON can hold it: one character (U+0000 to U+00FF) a byte."""
-    return None if key is None else key.decode("latin-1")
-
-
-def key_of_text(text: str) -> bytes:
-    """The key that `text_of_key` has written."""
-    return text.encode("latin-1")
 
 
 def id_key(id: str) -> bytes:

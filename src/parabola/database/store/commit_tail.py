@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+import msgspec
 import orjson
 
-from parabola.database.model.indexes import text_of_key
 from parabola.database.store.persistence import Commit
 from parabola.values.limits import MIB
 
@@ -188,21 +188,18 @@ class CommitTail:
 def _text(told: _Told) -> bytes:
     if told.text is None:
         assert told.commit is not None
-        told.text = orjson.dumps(
-            [
+        told.text = msgspec.json.encode(  # keys in base64
+            (
                 told.ts,
                 [
-                    [
+                    (
                         tablet_id,
                         id,
-                        None if new is None else [new.number, new.size, new.raw.decode()],
-                        [
-                            [index_id, text_of_key(old_key), text_of_key(new_key)]
-                            for index_id, old_key, new_key in entries
-                        ],
-                    ]
+                        None if new is None else (new.number, new.size, new.raw.decode()),
+                        entries,
+                    )
                     for tablet_id, id, _, new, entries in told.commit.writes
                 ],
-            ]
+            )
         )
     return told.text

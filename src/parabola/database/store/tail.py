@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from parabola.database.model.documents import Revision
-from parabola.database.model.indexes import key_of_text
 from parabola.database.model.intervals import Interval
 
 __all__ = ["Tail", "Version"]
@@ -107,11 +107,11 @@ class Tail:
                     if entry_of != index_id:
                         continue
                     if old is not None and old != now:
-                        key = key_of_text(old)
+                        key = a2b_base64(old)
                         index.put(key, (ts, None))
                         touched.append(key)
                     if now is not None:
-                        key = key_of_text(now)
+                        key = a2b_base64(now)
                         index.put(key, (ts, revision))
                         touched.append(key)
             if touched:

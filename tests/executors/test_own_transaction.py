@@ -17,7 +17,9 @@ from database.stores import create_index, insert, opened, patch, range_of, scan_
 from parabola.database.database import Database
 from parabola.database.model.intervals import ReadSet
 from parabola.database.transaction import Transaction
+from parabola.executors import own_transaction
 from parabola.executors.own_transaction import OwnTransaction
+from parabola.hosts.python.executor import SERVED
 
 NUMBERS = st.integers(0, 4).map(float)
 QUERIES = st.one_of(
@@ -166,6 +168,10 @@ async def test_what_only_the_engine_can_do_is_left_to_it(tmp_path: Path) -> None
                 served = own.serve([{"call": 1, "op": op, "args": args}])
                 assert served is not None, op
                 assert len(served.rest) == 1, op
+
+
+def test_what_is_served_is_said_where_hosts_know_it() -> None:
+    assert own_transaction._HANDLERS.keys() == SERVED
 
 
 async def test_an_executor_waits_for_what_an_index_was_filled_with(tmp_path: Path) -> None:

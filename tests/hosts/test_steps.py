@@ -86,13 +86,12 @@ def test_what_happens_between_steps_interrupts_nobody(process: Process) -> None:
 
 def test_what_happens_in_a_pause_is_not_the_functions(process: Process) -> None:
     steps, one = made(1.0), transaction()
-    assert not steps.may_pause(one)
+    assert steps.undisturbed is None
 
     def step() -> None:
         for _ in range(2):
             process.compute(0.4)
-            assert steps.may_pause(one)
-            assert not steps.may_pause(transaction())
+            assert steps.undisturbed is one
             steps.pause(one)
             process.compute(5.0)
             steps.resume(one)
@@ -110,7 +109,7 @@ def test_a_step_that_was_interrupted_does_not_pause(process: Process) -> None:
         try:
             process.compute(0.2)
         except FunctionTimedOut:
-            assert not steps.may_pause(one)
+            assert steps.undisturbed is None
 
     with pytest.raises(FunctionTimedOut):
         steps.run(one, [swallow])

@@ -11,11 +11,12 @@ from parabola.authoring.integer_places import IntegerPlaces
 from parabola.authoring.operations import Operation, Pending, Syscalls, Wait, async_only
 from parabola.authoring.query_builder import BaseQuery, Query, SyncQuery
 from parabola.authoring.query_stream import Document, decode_document
-from parabola.authoring.requests import Delete, Get, Insert, Patch, Replace, is_name, is_small
+from parabola.authoring.requests import LARGEST, Delete, Get, Insert, Patch, Replace, is_name
 from parabola.authoring.search import SearchFilter, VectorFilter, hybrid_search, vector_search
 from parabola.values.encoding import normalize
 from parabola.values.errors import BadRequest
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED, CommitTs
+from parabola.values.sizes import size_of
 from parabola.values.validators.integers import Convert
 
 __all__ = [
@@ -99,7 +100,8 @@ class BaseReader:
         return Operation(self._syscalls.call("1.0/db/normalizeId", args), lambda result: result["id"])
 
     def _query(self, kind: type[QueryT], table: str) -> QueryT:
-        self._check_table(table)
+        if self._is_system or type(table) is not str or table[:1] == "_":
+            self._check_table(table)
         return kind(self._syscalls, table, self._wait)
 
     def _check_table(self, table: Any) -> None:
@@ -120,7 +122,8 @@ class BaseWriter(BaseReader):
 
     def _insert(self, table: str, value: object) -> Pending[Any]:
         _check_writable(table)
-        return Operation(self._ask(Insert(table, _document("insert", value)), table), _inserted)
+        document = _document("insert", value)
+        return Operation(self._ask(Insert(table, document), "", table, document), _inserted)
 
     def _patch(self, table_or_id: str, id: Any, fields: object) -> Pending[None]:
         table: str | None = None
@@ -133,25 +136,22 @@ class BaseWriter(BaseReader):
             for name, item in fields.items():
                 if item is UNDEFINED:
                     value[str.__str__(name)] = UNDEFINED
-        return Operation(self._ask(Patch(id, table, value), id, table), _nothing)
+        return Operation(self._ask(Patch(id, table, value), id, table, value), _nothing)
 
     def _replace(self, table_or_id: str, id: Any, value: object) -> Pending[None]:
         table, id, value = _write_target("replace", table_or_id, id, value)
-        return Operation(self._ask(Replace(id, table, _document("replace", value)), id, table), _nothing)
+        document = _document("replace", value)
+        return Operation(self._ask(Replace(id, table, document), id, table, document), _nothing)
 
     def _delete(self, table_or_id: str, id: str | None) -> Pending[None]:
         table, id = _table_and_id("delete", table_or_id, id)
         if table is not None:
             _check_writable(table)
-        return Operation(self._ask(Delete(id, table), id, table), _nothing)
+        return Operation(self._ask(Delete(id, table), id, table, None), _nothing)
 
-    def _ask(self, request: Write, *names: str | None) -> Awaitable[Any]:
+    def _ask(self, request: Write, id: str, table: str | None, value: Json | None) -> Awaitable[Any]:
         """Issue a write: as a call where nobody knows whether it can be written, and how long it is."""
-        is_plain = isinstance(request, Delete) or is_small(request.value)
-        for name in names:
-            if name is not None and not is_name(name):
-                is_plain = False
-        if is_plain:
+        if is_name(id) and (table is None or is_name(table)) and (value is None or size_of(value) <= LARGEST):
             return self._syscalls.ask(request)
         return self._syscalls.call(request.op, request.args())
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from parabola.authoring.absent import absent
 from parabola.values.encoding import encode, normalize
 from parabola.values.errors import BadRequest
+from parabola.values.normalization import MAX_SAFE_INTEGER
 from parabola.values.placeholders import UNDEFINED
 
 __all__ = [
@@ -187,8 +188,10 @@ class IndexRangeBuilder(_Chain):
         self._used = False
 
     def _compared(self, kind: str, field: str, value: Any) -> IndexRangeBuilder:
-        # The common values are what they stand for: a call for each is most of the cost.
-        if type(value) is not float and value is not UNDEFINED:
+        kind_of_value = type(value)
+        if kind_of_value is int and -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+            value = float(value)  # as `normalize` does
+        elif kind_of_value is not float and value is not UNDEFINED:
             value = normalize(value)
         if self._used:
             self._use()

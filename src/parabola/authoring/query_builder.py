@@ -214,12 +214,14 @@ class BaseQuery:
     def _is_plain(self) -> bool:
         """Whether everything that is said in it is of the usual kinds, and short."""
         kind, index, shape, values = self._source
-        if kind == "Search" or self._operators or not is_name(self._table):
+        table = self._table
+        if kind == "Search" or self._operators or not is_name(table):
             return False
-        if not (kind == "FullTableScan" or is_name(index)):
+        # `is_name` again, of a name that is a string, and of those of fields.
+        if not (index.isascii() and len(index) <= LARGEST):
             return False
         for _, field in shape:
-            if not is_name(field):
+            if type(field) is not str or not field.isascii() or len(field) > LARGEST:
                 return False
         for value in values:
             kind_of_value = type(value)

@@ -11,7 +11,6 @@ from typing import Any, Final, Literal, Protocol
 from parabola.authoring.filters import Shape
 from parabola.authoring.operations import SYSCALL_VERSION
 from parabola.values.encoding import encode
-from parabola.values.sizes import size_of
 
 __all__ = [
     "LARGEST",
@@ -26,7 +25,6 @@ __all__ = [
     "Replace",
     "in_order",
     "is_name",
-    "is_small",
 ]
 
 Json = dict[str, Any]
@@ -168,11 +166,6 @@ class Delete:
 def is_name(name: Any) -> bool:
     """Whether a name is a string like any other, which can be written and takes little room."""
     return type(name) is str and len(name) <= LARGEST and name.isascii()
-
-
-def is_small(value: Any) -> bool:
-    """Whether a value, as `normalize` gives it, takes little room in a message."""
-    return size_of(value) <= LARGEST
 
 
 def in_order(value: Any) -> Any:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
 from parabola.authoring.operations import Request
 
-__all__ = ["Executor", "Json", "OwnTransaction", "Served"]
+__all__ = ["SERVED", "Executor", "Json", "OwnTransaction", "Served"]
 
 Json = dict[str, Any]
+
+
+SERVED: Final = frozenset(
+    {
+        "1.0/get",
+        "1.0/insert",
+        "1.0/shallowMerge",
+        "1.0/replace",
+        "1.0/remove",
+        "1.0/queryStreamNext",
+        "1.0/queryCleanup",
+    }
+)
+"""Operations that a transaction beside the code may serve."""
 
 
 class Served(NamedTuple):

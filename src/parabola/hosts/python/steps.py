@@ -39,6 +39,8 @@ class Interrupter:
     def __init__(self) -> None:
         self.on_tick: Callable[[], None] = lambda: None
         """Called now and then while a step computes."""
+        self.on_raise: Callable[[], None] = lambda: None
+        """Called before a step is interrupted."""
         self.raised: FunctionTimedOut | None = None
         """The latest interruption of the step; user code may have caught it."""
         self.text = ""
@@ -73,6 +75,7 @@ class Interrupter:
         if (now := _cpu_ns()) >= self.until_ns:
             self.until_ns = now + int(REPEAT_SECONDS * 1e9)
             self.raised = FunctionTimedOut(self.text)
+            self.on_raise()
             raise self.raised
 
 
@@ -87,11 +90,16 @@ class Steps:
         self.memory = memory or MemoryLimit()
         self._activity = activity or Activity(None)
         self._limit = 0.0
-        self._running: Transaction | None = None
+        self.undisturbed: Transaction | None = None
+        """The transaction of which a step is under way, which nobody has interrupted: it may pause."""
         self._started = self._paused = 0
         self._interrupter = Interrupter() if interrupt else None
         if self._interrupter is not None:
             self._interrupter.install()
+            self._interrupter.on_raise = self._disturbed
+
+    def _disturbed(self) -> None:
+        self.undisturbed = None
 
     def meanwhile(self, on_tick: Callable[[], None]) -> None:
         """Call this now and then while a step computes, in its place: it must neither raise nor wait."""
@@ -112,7 +120,7 @@ class Steps:
         loop, interrupter = transaction.loop, self._interrupter
         self._activity.begin(transaction.id)
         before = loop.enter()
-        self._running = transaction
+        self.undisturbed = transaction
         self._started = _cpu_ns()
         self.memory.begin()
         try:
@@ -131,15 +139,10 @@ class Steps:
             self.memory.end()
             loop.leave(before)
             transaction.usage.user_ns += _cpu_ns() - self._started
-            self._running = None
+            self.undisturbed = None
             self._activity.end()
         if interrupter is not None and interrupter.raised is not None:
             raise interrupter.raised
-
-    def may_pause(self, transaction: Transaction) -> bool:
-        """Whether a step of this one is under way, which nobody has interrupted."""
-        interrupter = self._interrupter
-        return self._running is transaction and (interrupter is None or interrupter.raised is None)
 
     def pause(self, transaction: Transaction) -> None:
         """What happens in the middle of a step from now on is not the function's."""

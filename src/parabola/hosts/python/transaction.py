@@ -23,7 +23,7 @@ from parabola.authoring.operations import Request
 from parabola.authoring.query_builder import BaseQuery
 from parabola.authoring.requests import NOT_AT_ONCE, Documents
 from parabola.hosts.python.event_loop import FunctionLoop
-from parabola.hosts.python.executor import OwnTransaction
+from parabola.hosts.python.executor import SERVED, OwnTransaction
 from parabola.hosts.python.frames import describe_error, type_name, user_frames
 from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
 from parabola.hosts.python.function_run import CLOSED, FunctionRun, reply_error
@@ -93,6 +93,13 @@ class Reply(asyncio.Future[Any]):
         if not self.done():
             self.run.answer_at_once(self)
         return asyncio.Future.__await__(self)
+
+    def as_call(self) -> Json:
+        """The request as a message has it."""
+        request = self.request
+        if type(request) is not Call:
+            request = self.request = Call(request.op, request.args())  # once: a query is begun by it
+        return {"call": self.number, "op": request.op, "args": request.args()}
 
 
 class Transaction(FunctionRun):
@@ -171,11 +178,11 @@ class Transaction(FunctionRun):
             or outgoing[0] is not reply
             or loop.ready
             or not self._turns_left
-            or type(reply.request) is Call
+            or reply.request.op not in SERVED
             or main is None
             or main.done()
             or self.closed
-            or not self._steps.may_pause(self)
+            or self._steps.undisturbed is not self
         ):
             return
         task = asyncio.current_task(loop)
@@ -188,8 +195,9 @@ class Transaction(FunctionRun):
         try:
             answer = own.answer(reply.request)
             if answer is NOT_AT_ONCE:
-                reply.request = Call(reply.request.op, reply.request.args())
-                return
+                answer = _answer_of_call(own, reply)
+                if answer is NOT_AT_ONCE:
+                    return
             self._turns_left -= 1
             self._outgoing.clear()
             self._requests.clear()
@@ -375,9 +383,7 @@ class Transaction(FunctionRun):
                 self._answers = answers
                 return
         rest = issued[len(answers) :]
-        calls = [
-            {"call": reply.number, "op": reply.request.op, "args": reply.request.args()} for reply in rest
-        ]
+        calls = [reply.as_call() for reply in rest]
         if own is not None:
             try:
                 text = encode_message({"calls": calls})
@@ -536,6 +542,21 @@ class Transaction(FunctionRun):
             "envRead": self._variables_read(),
             "unawaited": self.usage.unawaited,
         }
+
+
+def _answer_of_call(own: OwnTransaction, reply: Reply) -> Any:
+    """The answer to a request that is served as a call; `NOT_AT_ONCE` where it is not served here."""
+    try:
+        text = encode_message({"calls": [reply.as_call()]})
+    except UnwritableMessage:
+        return NOT_AT_ONCE
+    served = own.serve(orjson.loads(text)["calls"])
+    if served is None:
+        raise LookupError("it is to be served by the engine, from the beginning of the run")
+    if served.rest:
+        return NOT_AT_ONCE
+    [answer] = orjson.loads(orjson.dumps(served.replies))  # as over a socket: nothing is shared
+    return reply_error(answer["error"]) if "error" in answer else answer.get("value")
 
 
 def _too_much(calls: list[Json]) -> list[Json]:

@@ -38,9 +38,11 @@ from parabola.database.model.errors import (
     StorageFailed,
     StorageFull,
 )
+from parabola.database.store.write_ahead_log import PAGE_BYTES
 from parabola.database.transaction import Transaction
 from parabola.values.errors import OutOfRetention
 from parabola.values.ids import encode_id
+from parabola.values.limits import KIB
 
 
 @pytest.fixture
@@ -701,8 +703,8 @@ async def test_an_unexpected_failure_of_the_store_leaves_nobody_waiting(
 async def test_moving_the_log_meanwhile_neither_stops_nor_loses_commits(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("parabola.database.store.write_ahead_log.CHECKPOINT_PAGES", 50)
-    monkeypatch.setattr("parabola.database.store.write_ahead_log.RESTART_PAGES", 30)
+    monkeypatch.setattr("parabola.database.store.write_ahead_log.CHECKPOINT_BYTES", 100 * KIB)
+    monkeypatch.setattr("parabola.database.store.write_ahead_log.RESTART_BYTES", 60 * KIB)
 
     async def many(name: str) -> None:
         for n in range(30):
@@ -717,4 +719,4 @@ async def test_moving_the_log_meanwhile_neither_stops_nor_loses_commits(
     assert len(await values(database, "t")) == 240
     async with opened(crash_copy(tmp_path / "data", tmp_path / "copy")) as copy:
         assert len(await values(copy, "t")) == 240
-    assert (tmp_path / "data" / "parabola.sqlite3-wal").stat().st_size < 240 * 3 * 4096
+    assert (tmp_path / "data" / "parabola.sqlite3-wal").stat().st_size < 240 * 3 * PAGE_BYTES

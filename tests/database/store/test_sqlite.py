@@ -27,7 +27,8 @@ from parabola.database.model.intervals import Interval
 from parabola.database.store import sqlite_reads
 from parabola.database.store.private_file import keep_private
 from parabola.database.store.sqlite import SqlitePersistence
-from parabola.database.store.write_ahead_log import WriteAheadLog
+from parabola.database.store.write_ahead_log import PAGE_BYTES, WriteAheadLog
+from parabola.values.limits import KIB
 
 
 @pytest.fixture
@@ -209,8 +210,8 @@ async def test_what_a_killed_process_left_is_synced_before_it_is_shown(
 async def test_a_checkpoint_moves_the_log_and_loses_nothing(
     store: SqlitePersistence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parabola.database.store.write_ahead_log.CHECKPOINT_PAGES", 20)
-    monkeypatch.setattr("parabola.database.store.write_ahead_log.RESTART_PAGES", 20)
+    monkeypatch.setattr("parabola.database.store.write_ahead_log.CHECKPOINT_BYTES", 40 * KIB)
+    monkeypatch.setattr("parabola.database.store.write_ahead_log.RESTART_BYTES", 40 * KIB)
     model = Model()
     for n in range(60):
         commit = model.commit({f"id{n}": (b"\x01", "x" * 2000)})
@@ -219,7 +220,7 @@ async def test_a_checkpoint_moves_the_log_and_loses_nothing(
         store.append(commit)
         await store.flush()
     assert (tmp_path / "data" / "parabola.sqlite3").stat().st_size > 100_000
-    assert (tmp_path / "data" / "parabola.sqlite3-wal").stat().st_size < 60 * 4 * 4096
+    assert (tmp_path / "data" / "parabola.sqlite3-wal").stat().st_size < 60 * 4 * PAGE_BYTES
     copy = SqlitePersistence.open(crash_copy(tmp_path / "data", tmp_path / "copy"))
     assert copy.size(TABLET).documents == 60
     await copy.close()
@@ -401,3 +402,17 @@ async def test_documents_that_are_not_read_any_more_are_forgotten_and_read_again
     assert len(store._cache) == 0
     found = await store.scan(INDEX, Interval.everything(), store.newest_ts, "asc", 2000)
     assert len(found) == len(store._cache) == 1200
+
+
+async def test_a_file_keeps_the_pages_it_was_made_with(tmp_path: Path) -> None:
+    directory = tmp_path / "old"
+    directory.mkdir()
+    old = sqlite3.connect(directory / "parabola.sqlite3")
+    old.execute("PRAGMA page_size = 4096")
+    old.execute("CREATE TABLE made_by_an_older_version (n INTEGER)")
+    old.close()
+    for folder, size in ((directory, 4096), (tmp_path / "new", PAGE_BYTES)):
+        store = SqlitePersistence.open(folder)
+        assert store._db.execute("PRAGMA page_size").fetchone() == (size,)
+        assert store._log._page_bytes == size
+        await store.close()

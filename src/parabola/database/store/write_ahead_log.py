@@ -15,24 +15,27 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from parabola.database.store.private_file import keep_private
-from parabola.values.limits import KIB
+from parabola.values.limits import KIB, MIB
 
 if sys.platform == "darwin":
     import fcntl
 
 __all__ = ["WriteAheadLog"]
 
-PAGE_BYTES: Final = 4096
+PAGE_BYTES: Final = 2048
+"""Of a new file. What changes here and there is written page by page: a bank transfer takes 21 KiB of the log
+and not 37 as with pages of 4 KiB, and two thirds of the time; reads are as fast, and so are large documents.
+"""
 
 BUSY_SECONDS: Final = 0.2
 """How long a write waits for another program that holds a lock; the event loop waits with it."""
 
-CHECKPOINT_PAGES: Final = 16 * 1024
-"""Pages, by a generous estimate, after which the log is moved into the database file (64 MiB)."""
+CHECKPOINT_BYTES: Final = 64 * MIB
+"""What the log has, by a generous estimate, when it is moved into the database file."""
 
-RESTART_PAGES: Final = 32 * 1024
-"""Pages after which writes wait for a moment so that the log can begin anew (128 MiB). Under constant load it
-could not otherwise: there is always a write that came after the last checkpoint began."""
+RESTART_BYTES: Final = 128 * MIB
+"""From where on writes wait for a moment so that the log can begin anew. Under constant load it could not
+otherwise: there is always a write that came after the last checkpoint began."""
 
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """What is left of a longer log when it begins anew."""
@@ -47,6 +50,7 @@ class WriteAheadLog:
         self.path = path.with_name(path.name + "-wal")
         self._file: int | None = None
         self._pages = 0
+        self._page_bytes = PAGE_BYTES
         self._checkpointer: sqlite3.Connection | None = None
 
     def connect(self) -> sqlite3.Connection:
@@ -69,15 +73,16 @@ class WriteAheadLog:
             f"cache_size = -{self._cache_kib}",
         ):
             db.execute(f"PRAGMA {setting}")
+        self._page_bytes = db.execute("PRAGMA page_size").fetchone()[0]  # older files have pages of 4 KiB
         return db
 
     def count(self, rows: int, revisions: Sequence[tuple[Any, ...]]) -> None:
         """Notes rows written, to guess the length of the log: a page a row at most, plus the content."""
-        self._pages += rows + sum([row[5] for row in revisions]) // PAGE_BYTES
+        self._pages += rows + sum([row[5] for row in revisions]) // self._page_bytes
 
     @property
     def wants_checkpoint(self) -> bool:
-        return self._pages >= CHECKPOINT_PAGES
+        return self._pages * self._page_bytes >= CHECKPOINT_BYTES
 
     def sync(self) -> None:
         """Returns when all that was committed before the call is on the disk. Raises `OSError`."""
@@ -120,7 +125,7 @@ class WriteAheadLog:
             self._checkpointer.execute("PRAGMA synchronous = NORMAL")
         _, pages, moved = self._checkpointer.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         self._pages = max(0, pages - moved)
-        return bool(pages > RESTART_PAGES)
+        return bool(pages * self._page_bytes > RESTART_BYTES)
 
     def close(self) -> None:
         if self._checkpointer is not None:

@@ -84,6 +84,11 @@ class LiveQuery:
             told(found.result)
 
     def _family(self) -> QueryFamily:
+        current = self._current
+        if current is not None:
+            family = current.family
+            if family.is_known and family.key.journal == self.journal:
+                return family
         return self._cache.family(self._call, self.journal)
 
     def close(self) -> None:

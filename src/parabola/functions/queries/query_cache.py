@@ -139,6 +139,7 @@ class QueryFamily:
         "_args",
         "executions",
         "hits",
+        "is_known",
         "key",
         "results",
         "runs",
@@ -150,6 +151,8 @@ class QueryFamily:
     def __init__(self, key: QueryKey, arguments: Arguments, hits: CacheHits) -> None:
         self.key = key
         self.hits = hits
+        self.is_known = False
+        """Whether the cache knows it: somebody holds a result of it, or waits for one."""
         self.executions = 0
         """How often it ran."""
         self.unchanged = 0
@@ -367,6 +370,7 @@ class QueryCache:
         family.runs[run.slot, ts] = run
         if family.key not in self._families:
             self._families[family.key] = family
+            family.is_known = True
             for spelled in family.spellings:
                 self._spelled[spelled] = family
         return run
@@ -544,5 +548,6 @@ class QueryCache:
     def _forget_if_empty(self, family: QueryFamily) -> None:
         if not family.results and not family.runs and self._families.get(family.key) is family:
             del self._families[family.key]
+            family.is_known = False
             for spelled in family.spellings:
                 self._spelled.pop(spelled, None)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.session_requests import SessionRequest
@@ -35,8 +37,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """The world as the session may see it now.
 
     `durable_ts` is the newest timestamp that may be shown (ns); `wall_ns` the wall clock.
@@ -96,8 +97,7 @@ POSTPONED: Final = Postponed()
 QueryOutcome: TypeAlias = FunctionResult | Postponed
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Write one text message; its parts stand one after the other. Messages go out in order."""
 
     parts: Sequence[bytes]
@@ -105,8 +105,7 @@ class Send:
     """Report back through `SyncSession.transition_sent` when this has left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluate:
+class Evaluate(Struct, frozen=True):
     """Let go of `dropped`, then run every one of `queries` at exactly `ts`; answer with `evaluated`.
 
     Whatever is in `queries` and not yet subscribed is subscribed now, with `identity` and its journal.
@@ -118,8 +117,7 @@ class Evaluate:
     dropped: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class ClientRequest:
+class ClientRequest(Struct, frozen=True):
     """A mutation or action that a client wants, called as the identity that was in force when its message was
     read.
     """

@@ -81,8 +81,10 @@ class QuerySet:
 
         A result the client has already is not among them; the journal goes into the query's next run.
         """
-        changes: list[tuple[int, Sequence[bytes]]] = [(gone, removed_pieces(gone)) for gone in self._removed]
-        self._removed.clear()
+        changes: list[tuple[int, Sequence[bytes]]] = []
+        if self._removed:
+            changes += [(gone, removed_pieces(gone)) for gone in self._removed]
+            self._removed.clear()
         postponed = False
         for query_id, result in outcomes.items():
             query = self.held[query_id]

@@ -299,20 +299,25 @@ class SyncSession:
     def advance(self, moment: Moment) -> list[Effect]:
         """Everything that has to be done now, in order."""
         self._moment = moment
+        if self._inbox:
+            self._read_inbox()
+        if not self.closed:
+            if self._mutations and self._running is None:
+                self._running = self._mutations.popleft()
+                self._effects.append(RunMutation(self._running))
+            if self._dirty or self._outcomes is not None:
+                self._move()
+            if self._leaving and not self.closed and self._is_settled:
+                self._close(1001, "ServerShutdown")
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _read_inbox(self) -> None:
         while self._inbox and self._verifying is None and not self._reaching and not self.closed:
             try:
                 self._handle(self._inbox.popleft())
             except (ParabolaError, ProtocolViolation) as error:
                 self.fail(error)
-        if not self.closed:
-            if self._mutations and self._running is None:
-                self._running = self._mutations.popleft()
-                self._effects.append(RunMutation(self._running))
-            self._move()
-            if self._leaving and not self.closed and self._is_settled:
-                self._close(1001, "ServerShutdown")
-        effects, self._effects = self._effects, []
-        return effects
 
     @property
     def _is_settled(self) -> bool:

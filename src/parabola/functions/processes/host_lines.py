@@ -12,16 +12,52 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
+from msgspec import DecodeError, Raw, Struct
+from msgspec.json import Decoder
 
-from parabola.functions.processes.host_messages import UnreadableMessage
+from parabola.database.transaction_state import TransactionState
+from parabola.functions.processes.host_messages import Done, UnreadableMessage, Usage
 
-__all__ = ["after_noise", "named_in", "read_line", "shown"]
+__all__ = ["after_noise", "named_in", "read_line", "read_plain_end", "shown"]
 
 HEAD_BYTES: Final = 128
 """How much of a line is looked at to find out whom it is about."""
 
 _HEAD: Final = re.compile(rb'\s*\{\s*"type"\s*:\s*"\w{1,32}"\s*,\s*"id"\s*:\s*(\d{1,15})\s*[,}]')
 _BEGIN: Final = b'{"type":"'
+_END: Final = b'{"type":"done",'
+_NULL: Final = b"null"
+
+
+class _PlainEnd(Struct, frozen=True, gc=False, tag="done", forbid_unknown_fields=True):
+    """A `done` message. Values in it are left to orjson, which reads numbers in its own way."""
+
+    id: int
+    result: Raw = Raw(_NULL)
+    logs: Raw = Raw(_NULL)
+    usage: Usage | None = None
+    state: TransactionState | None = None
+
+
+_decoder: Final = Decoder(_PlainEnd)
+
+
+def _read(text: bytes) -> Any:
+    return None if text == _NULL else orjson.loads(text)
+
+
+def read_plain_end(line: bytes) -> Done | None:
+    """The `done` message in a line, read in one step; None where that is not enough (`read_line`)."""
+    if not line.startswith(_END):
+        return None
+    try:
+        end = _decoder.decode(line)
+        result, logs = _read(bytes(end.result)), _read(bytes(end.logs))
+    except (DecodeError, UnicodeError, RecursionError, ValueError):
+        return None
+    if logs is not None and type(logs) is not list:
+        return None
+    return Done(end.id, result, logs, end.usage, end.state)
 
 
 def read_line(line: bytes) -> Mapping[str, Any]:

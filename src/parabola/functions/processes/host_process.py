@@ -17,7 +17,7 @@ from typing import Final, Protocol, Self, cast
 
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.processes.host_connection import HostCommand, HostConnection, LoadFailure
-from parabola.functions.processes.host_lines import after_noise, named_in, read_line, shown
+from parabola.functions.processes.host_lines import after_noise, named_in, read_line, read_plain_end, shown
 from parabola.functions.processes.host_messages import UnreadableMessage
 from parabola.functions.processes.host_watchdog import (
     ACTIVITY_VARIABLE,
@@ -283,7 +283,11 @@ class HostProcess(HostConnection, asyncio.Protocol):
 
     def _receive_line(self, line: bytes) -> None:
         try:
-            self.receive(read_line(line))
+            end = read_plain_end(line)
+            if end is not None:
+                self.dispatch(end)
+            else:
+                self.receive(read_line(line))
         except UnreadableMessage as problem:
             if problem.id is not None:
                 self.unreadable(problem)

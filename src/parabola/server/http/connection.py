@@ -56,7 +56,6 @@ class Connection(RequestHandler):
     """
 
     __slots__ = (
-        "_answering",
         "_awaiting",
         "_is_between",
         "_left",
@@ -66,6 +65,7 @@ class Connection(RequestHandler):
         "_rules",
         "_straight",
         "_taking",
+        "answering",
         "remote",
     )
 
@@ -82,7 +82,7 @@ class Connection(RequestHandler):
         self._missing = 0
         """Bytes of the last request's body that have not come yet, where that is known."""
         self._payload: StreamReader | None = None
-        self._answering: asyncio.Task[None] | None = None
+        self.answering: asyncio.Task[None] | None = None
         """The request that goes the straight way."""
         self._resting: asyncio.Future[None] | None = None
         """What the loop of aiohttp waits for meanwhile."""
@@ -184,7 +184,7 @@ class Connection(RequestHandler):
         self._manager.requests_count += 1
         self._resting, self._waiter = waiter, None
         self._request_in_progress = True
-        self._answering = self._loop.create_task(self._answer_straight(straight, head, body))
+        self.answering = self._loop.create_task(self._answer_straight(straight, head, body))
 
     async def _answer_straight(self, straight: StraightWay, head: KnownHead, body: bytes) -> None:
         try:
@@ -201,7 +201,7 @@ class Connection(RequestHandler):
 
     def _end_straight(self) -> None:
         """Rest again, or end: as aiohttp does after a request."""
-        self._answering = None
+        self.answering = None
         self._request_in_progress = False
         if self._handler_waiter is not None:
             self._handler_waiter.set_result(None)
@@ -225,8 +225,8 @@ class Connection(RequestHandler):
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109
         await super().shutdown(timeout)
-        if self._answering is not None:
-            self._answering.cancel()
+        if self.answering is not None:
+            self.answering.cancel()
 
     # Deadlines
 

@@ -7,7 +7,7 @@ connection may take it for one that was never read, and send the request again.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -31,9 +31,9 @@ class OpenRequests:
         self._begun: set[RequestHandler] = set()
         self._cut: set[asyncio.Task[object]] = set()
 
-    def enter(self, connection: RequestHandler) -> None:
-        """A request has come, in the current task."""
-        task = asyncio.current_task()
+    def enter(self, connection: RequestHandler, task: asyncio.Task[Any] | None = None) -> None:
+        """A request has come, in the current task, if no other is named."""
+        task = task or asyncio.current_task()
         if task is not None:
             self._tasks[connection] = task
 

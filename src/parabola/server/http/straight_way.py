@@ -98,7 +98,7 @@ class StraightWay:
     async def answer(self, connection: Connection, head: KnownHead, body: bytes) -> bytes:
         """The whole answer to a request, as bytes."""
         open_requests = self._open_requests
-        open_requests.enter(connection)
+        open_requests.enter(connection, connection.answering)
         lease = self._intake.lease()
         try:
             if self._freshness is not None:

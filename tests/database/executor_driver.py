@@ -14,6 +14,7 @@ from parabola.database.transaction_state import TransactionState, absorb
 from parabola.database.usage import Limits
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
+from parabola.hosts.python.executor import ExecutedRun, TransactionStart
 
 
 class ExecutorDriver:
@@ -39,15 +40,14 @@ class ExecutorDriver:
         self._generation = start.tail.generation
         if text:
             self.executor.take_commits(orjson.loads(text))
-        own = self.executor.begin(
-            {
-                "kind": "mutation" if tx.writable else "query",
-                "snapshotTs": start.ts,
-                "now": start.creation_time,
-                "component": component,
-                "transaction": {"registryTs": start.registry_ts, "creationTime": start.creation_time},
-            }
+        run = ExecutedRun(
+            id=1,
+            kind="mutation" if tx.writable else "query",
+            now=start.creation_time,
+            snapshot_ts=start.ts,
+            component=component,
         )
+        own = self.executor.begin(run, TransactionStart(start.registry_ts, start.creation_time))
         assert own is not None or self._may_refuse
         return own
 

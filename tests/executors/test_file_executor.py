@@ -16,6 +16,7 @@ from parabola.database.store.tailed_reads import TailedReads
 from parabola.executors import file_executor
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
+from parabola.hosts.python.executor import ExecutedRun, TransactionStart
 
 
 def told(database: Database, known: tuple[int, int]) -> dict[str, Any]:
@@ -31,14 +32,8 @@ def told(database: Database, known: tuple[int, int]) -> dict[str, Any]:
 def begun(executor: FileExecutor, database: Database, ts: int | None = None) -> OwnTransaction | None:
     start = database.begin().executor_start()
     assert start is not None
-    return executor.begin(
-        {
-            "kind": "query",
-            "snapshotTs": start.ts if ts is None else ts,
-            "now": start.creation_time,
-            "transaction": {"registryTs": start.registry_ts, "creationTime": start.creation_time},
-        }
-    )
+    run = ExecutedRun(id=1, kind="query", now=start.creation_time, snapshot_ts=start.ts if ts is None else ts)
+    return executor.begin(run, TransactionStart(start.registry_ts, start.creation_time))
 
 
 def numbers(own: OwnTransaction | None) -> list[float]:

@@ -20,6 +20,7 @@ from parabola.authoring.requests import NOT_AT_ONCE
 from parabola.database.database import Database
 from parabola.executors.own_transaction import OwnTransaction
 from parabola.hosts.python import transaction
+from parabola.hosts.python.executor import ExecutedRun, TransactionStart
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import encode_message
 
@@ -157,7 +158,7 @@ class Executor:
 
     def take_commits(self, message: dict[str, Any]) -> None: ...
 
-    def begin(self, run: dict[str, Any]) -> OwnTransaction | None:
+    def begin(self, run: ExecutedRun, start: TransactionStart) -> OwnTransaction | None:
         own = self._driver.begin(self._database.begin(writable=True, now_ms=1.7e12))
         assert own is not None
         own.db._random = Random(7)
@@ -177,7 +178,8 @@ async def messages_of(
     host = Host(send, lambda call: call(), executor=Executor(driver, database, change))  # type: ignore[arg-type]
     host.receive({"type": "load", "deployment": "d", "modules": [{"path": "m.py", "source": SOURCE}]})
     sent.clear()
-    run = {"type": "run", "id": 1, "kind": "mutation", "path": "m.py:run", "transaction": {}}
+    run: dict[str, Any] = {"type": "run", "id": 1, "kind": "mutation", "path": "m.py:run"}
+    run["transaction"] = {"registryTs": 1, "creationTime": 1.0}
     args = orjson.loads(orjson.dumps({"program": program, "ids": ids}))
     host.receive({**run, "args": args, "now": 1, "seed": "00", "snapshotTs": 1, "identity": None})
     while host.runs and not sent:  # noqa: ASYNC110

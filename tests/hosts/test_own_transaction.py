@@ -9,7 +9,7 @@ import pytest
 
 from parabola.authoring.operations import Request
 from parabola.authoring.requests import NOT_AT_ONCE
-from parabola.hosts.python.executor import Served
+from parabola.hosts.python.executor import ExecutedRun, Served, TransactionStart
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import UnwritableMessage, encode_message
 
@@ -68,7 +68,7 @@ class Executor:
 
     def take_commits(self, message: dict[str, Any]) -> None: ...
 
-    def begin(self, run: dict[str, Any]) -> Own:
+    def begin(self, run: ExecutedRun, start: TransactionStart) -> Own:
         return self._own
 
 
@@ -83,7 +83,7 @@ def said_by(function: str, own: Own) -> list[dict[str, Any]]:
     host = Host(send, lambda call: call(), executor=Executor(own))
     host.receive({"type": "load", "deployment": "d", "modules": [{"path": "m.py", "source": SOURCE}]})
     sent.clear()
-    host.receive({**RUN, "path": f"m.py:{function}", "transaction": {}})
+    host.receive({**RUN, "path": f"m.py:{function}", "transaction": {"registryTs": 1, "creationTime": 1.0}})
     return sent
 
 

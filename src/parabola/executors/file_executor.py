@@ -19,6 +19,7 @@ from parabola.database.upkeep.bootstrap import load_registry
 from parabola.database.usage import Limits, Usage
 from parabola.executors.own_transaction import OwnTransaction
 from parabola.executors.run_now import run_now
+from parabola.hosts.python.executor import ExecutedRun, TransactionStart
 from parabola.values.errors import ParabolaError
 from parabola.values.limits import MIB
 
@@ -114,39 +115,41 @@ class FileExecutor:
             self.persistence = TailedReads(self._file, CACHE_BYTES)
         return self.persistence
 
-    def begin(self, run: Json) -> OwnTransaction | None:
+    def begin(self, run: ExecutedRun, start: TransactionStart) -> OwnTransaction | None:
         try:
-            return self._begin(run)
+            return self._begin(run, start)
         except (sqlite3.Error, ParabolaError, LookupError, OSError):
             _log.debug("a transaction cannot be executed here", exc_info=True)
             return None
 
-    def _begin(self, run: Json) -> OwnTransaction:
-        self._take_commits()
-        reads, ts, start = self._opened(), run["snapshotTs"], run["transaction"]
-        is_new = start["registryTs"] != self._registry_ts
+    def _begin(self, run: ExecutedRun, start: TransactionStart) -> OwnTransaction:
+        if self._untaken:
+            self._take_commits()
+        reads, ts = self.persistence or self._opened(), run.snapshot_ts
+        is_new = start.registry_ts != self._registry_ts
         if is_new or not reads.is_looking:
             reads.look_again()
         if reads.covered_ts < ts:
             raise LookupError("the commits up to the transaction's snapshot are not known")
-        self._watch()
+        if self._timer is None:
+            self._watch()
         registry = self._registry
         if is_new or registry is None:
             registry = run_now(load_registry(reads, ts))
-            self._registry, self._registry_ts = registry, start["registryTs"]
+            self._registry, self._registry_ts = registry, start.registry_ts
         tx = Transaction(
             self,  # type: ignore[arg-type]  # as far as reading and writing documents needs it
             ts,
             registry,
             Usage(self._limits),
-            now_ms=run["now"],
-            writable=run["kind"] == "mutation",
+            now_ms=run.now,
+            writable=run.kind == "mutation",
         )
-        tx.next_creation_time = start["creationTime"]
-        if component := run.get("component"):
-            tx = tx.view(component)
+        tx.next_creation_time = start.creation_time
+        if run.component:
+            tx = tx.view(run.component)
         self._open += 1
-        return OwnTransaction(tx, run["kind"], self._ended, is_advised=self._is_advised)
+        return OwnTransaction(tx, run.kind, self._ended, is_advised=self._is_advised)
 
     def close(self) -> None:
         """Let go of the file."""

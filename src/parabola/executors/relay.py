@@ -17,11 +17,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
 
+import msgspec
 import orjson
 import uvloop
 
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
+from parabola.hosts.python.executor import ExecutedRun
 from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.line_buffer import LineBuffer
 
@@ -29,6 +31,7 @@ __all__ = ["Json", "LineProtocol", "RelayedHost", "main"]
 
 Json = dict[str, Any]
 
+_decode_run: Final = msgspec.json.Decoder(ExecutedRun).decode
 _HEAD: Final = re.compile(rb'\{"type":"(\w{1,32})","id":(\d{1,15})[,}]')
 MAX_DESCRIPTORS: Final = 2
 CHUNK: Final = 4096
@@ -107,7 +110,7 @@ class RelayedHost:
         else:
             kind, id = found[1], int(found[2])
             if kind == b"run":
-                if b'"transaction":{' in line and not self._begin(orjson.loads(line)):
+                if b'"transaction":{' in line and not self._begin(_decode_run(line)):
                     return
             elif kind == b"cancel":
                 self._end(id)
@@ -117,13 +120,13 @@ class RelayedHost:
                 line = head + held + b"," + line[len(head) :]
         self.host.send(line)
 
-    def _begin(self, run: Json) -> bool:
-        if "transaction" in run:
-            own = self._executor.begin(run)
+    def _begin(self, run: ExecutedRun) -> bool:
+        if run.transaction is not None:
+            own = self._executor.begin(run, run.transaction)
             if own is None:
-                self.engine.send(_again(run["id"], needs_engine=False))
+                self.engine.send(_again(run.id, needs_engine=False))
                 return False
-            self._runs[run["id"]] = own
+            self._runs[run.id] = own
         return True
 
     def from_host(self, line: bytes) -> None:

@@ -89,7 +89,7 @@ class Action(FunctionRun):
     def __init__(self, *args: Any, post: Post, **options: Any) -> None:
         self._post = post
         super().__init__(*args, **options)
-        self.request_id = self.request.requestId if self.kind == "action" else ""
+        self.request_id = self.request.request_id if self.kind == "action" else ""
         self._context = self._make_context()
         if self.request.trace is not None:
             self._context.run(enter_trace, self.request.trace)

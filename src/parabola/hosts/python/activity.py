@@ -7,13 +7,16 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-__all__ = ["ACTIVITY_VARIABLE", "Activity"]
+__all__ = ["ACTIVITY_VARIABLE", "Activity", "monotonic_ns"]
 
 ACTIVITY_VARIABLE: Final = "PARABOLA_ACTIVITY"
 _CELL: Final = struct.Struct("<QQ")
-_monotonic_ns = time.monotonic_ns  # taken before anything is replaced
+monotonic_ns: Final = time.monotonic_ns
+"""The clock of the cell, taken before anything is replaced."""
 
 
 class Activity:
@@ -22,23 +25,14 @@ class Activity:
     def __init__(self, path: str | None) -> None:
         """Without a path nobody looks, and nothing is written."""
         self._path = path
-        self._cell: mmap.mmap | None = None
+        self.write: Callable[[int, int], None] = lambda run_id, since: None
+        """Say which run's user code runs from now on, and since when: `(0, 0)` if none does."""
         if path:
             descriptor = os.open(path, os.O_RDWR)
             try:
-                self._cell = mmap.mmap(descriptor, _CELL.size)
+                self.write = partial(_CELL.pack_into, mmap.mmap(descriptor, _CELL.size), 0)
             finally:
                 os.close(descriptor)
-
-    def begin(self, run_id: int) -> None:
-        """User code of the run runs from now on."""
-        if self._cell is not None:
-            _CELL.pack_into(self._cell, 0, run_id, _monotonic_ns())
-
-    def end(self) -> None:
-        """No user code runs."""
-        if self._cell is not None:
-            _CELL.pack_into(self._cell, 0, 0, 0)
 
     def remove(self) -> None:
         """Remove the file when the host ends. The engine does it, unless it has been killed."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Final, cast
 
+import msgspec
 import orjson
 
+from parabola.hosts.python.function_run import RunRequest
 from parabola.hosts.python.host import Host
 from parabola.hosts.python.outgoing import encode_message
 from parabola.values.line_buffer import LineBuffer
@@ -16,6 +18,8 @@ from parabola.values.line_buffer import LineBuffer
 __all__ = ["Endpoint", "Json", "connect"]
 
 Json = dict[str, Any]
+
+_decode_run: Final = msgspec.json.Decoder(RunRequest).decode
 
 
 class Endpoint(asyncio.Protocol):
@@ -60,6 +64,9 @@ class Endpoint(asyncio.Protocol):
             self._flush()
 
     def _receive(self, line: bytes) -> None:
+        if self.host is not None and line.startswith(b'{"type":"run",'):
+            self.host.run(_decode_run(line))
+            return
         if not line.strip():
             return
         message = orjson.loads(line)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
+from msgspec import Struct
 
 from parabola.authoring.operations import Request
 
-__all__ = ["SERVED", "Executor", "Json", "OwnTransaction", "Served"]
+__all__ = ["SERVED", "ExecutedRun", "Executor", "Json", "OwnTransaction", "Served", "TransactionStart"]
 
 Json = dict[str, Any]
 
@@ -56,6 +57,28 @@ class OwnTransaction(Protocol):
         """It is over, or the engine's from now on."""
 
 
+class TransactionStart(Struct, frozen=True, gc=False, rename="camel"):
+    """How the transaction of a run begins: `registry_ts` names the tables, indexes and schemas that it sees,
+    `creation_time` is that of its next insert.
+    """
+
+    registry_ts: int
+    creation_time: float
+
+
+class ExecutedRun(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a `run` message says to whoever runs the transaction."""
+
+    id: int
+    kind: str
+    now: float = 0.0
+    snapshot_ts: int = 0
+    component: str = ""
+    """The id of the component whose function it is; empty for the app."""
+    transaction: TransactionStart | None = None
+    """None where the engine runs it."""
+
+
 class Executor(Protocol):
     """Begins transactions in this process."""
 
@@ -65,5 +88,5 @@ class Executor(Protocol):
     def take_commits(self, message: Json) -> None:
         """A `commits` message."""
 
-    def begin(self, run: Json) -> OwnTransaction | None:
-        """The transaction of a `run` message that says how to begin it; None where that fails."""
+    def begin(self, run: ExecutedRun, start: TransactionStart) -> OwnTransaction | None:
+        """The transaction of a run; None where it cannot be begun."""

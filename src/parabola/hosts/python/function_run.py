@@ -8,13 +8,12 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
 from parabola.authoring.integer_places import NO_INTEGERS
 from parabola.authoring.operations import FinishableStream, FunctionKind, Request
 from parabola.hosts.python.console import Console, current_console
+from parabola.hosts.python.executor import ExecutedRun
 from parabola.hosts.python.frames import ResultTooLarge
 from parabola.values.encoding import decode, normalize, revive
 from parabola.values.errors import ConvexError, UserError
@@ -41,21 +40,16 @@ CLOSED: Final = "This `ctx` belongs to a function that has ended."
 _SHOWN_OPERATIONS: Final = {"shallowMerge": "patch", "queryPage": "paginate"}
 
 
-class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+class RunRequest(ExecutedRun, frozen=True, kw_only=True, rename="camel"):
     """A `run` message (docs/explanation/host-protocol.md)."""
 
-    id: int
     kind: FunctionKind
     path: str
     args: Any = None
-    now: float = 0.0
     seed: str = "0"
-    snapshotTs: int = 0
     identity: Any = None
-    requestId: str = ""
-    component: str = ""
-    """The id of the component whose function it is; empty for the app."""
-    userMsUsed: float = 0.0
+    request_id: str = ""
+    user_ms_used: float = 0.0
     trace: Mapping[str, str] | None = None
     """Headers for what an action asks others; None where no traces are made."""
 
@@ -194,7 +188,7 @@ class FunctionRun:
         return self.request.now
 
     def snapshot_ts(self) -> int:
-        return self.request.snapshotTs
+        return self.request.snapshot_ts
 
     def _new_reply(self) -> Any:
         raise NotImplementedError

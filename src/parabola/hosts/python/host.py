@@ -117,7 +117,7 @@ class Host:
                     run.others_have_used(others)
                 run.receive(message["replies"])
         elif kind == "run":
-            self._run(message)
+            self.run(msgspec.convert(message, RunRequest))
         elif kind == "commits":
             if self._executor is not None:
                 self._executor.take_commits(message)
@@ -218,8 +218,8 @@ class Host:
 
     # Functions
 
-    def _run(self, message: Json) -> None:
-        request = msgspec.convert(message, RunRequest)
+    def run(self, request: RunRequest) -> None:
+        """Act on a `run` message."""
         try:
             served = self._served(request.component)
             function = self._find(served.loaded, request)
@@ -231,8 +231,9 @@ class Host:
                 self.send(answer)
             return
         run = self._new_run(served, request, function)
-        if isinstance(run, Transaction) and "transaction" in message and self._executor is not None:
-            run.own = self._executor.begin(message)
+        start = request.transaction
+        if start is not None and isinstance(run, Transaction) and self._executor is not None:
+            run.own = self._executor.begin(request, start)
             if run.own is None:
                 self.send({"type": "again", "id": request.id})
                 return

@@ -9,7 +9,7 @@ from resource import RLIMIT_DATA, setrlimit
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from parabola.hosts.python.activity import Activity
+from parabola.hosts.python.activity import Activity, monotonic_ns
 from parabola.hosts.python.memory import MemoryLimit
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Steps:
         self, activity: Activity | None = None, *, interrupt: bool = False, memory: MemoryLimit | None = None
     ) -> None:
         self.memory = memory or MemoryLimit()
-        self._activity = activity or Activity(None)
+        self._show = (activity or Activity(None)).write
         self._limit = 0.0
         self.undisturbed: Transaction | None = None
         """The transaction of which a step is under way, which nobody has interrupted: it may pause."""
@@ -118,7 +118,7 @@ class Steps:
     ) -> None:
         """Let the events happen, each with everything it sets in motion. Raises `FunctionTimedOut`."""
         loop, interrupter = transaction.loop, self._interrupter
-        self._activity.begin(transaction.id)
+        self._show(transaction.id, monotonic_ns())
         before = loop.enter()
         self.undisturbed = transaction
         self._started = _cpu_ns()
@@ -140,7 +140,7 @@ class Steps:
             loop.leave(before)
             transaction.usage.user_ns += _cpu_ns() - self._started
             self.undisturbed = None
-            self._activity.end()
+            self._show(0, 0)
         if interrupter is not None and interrupter.raised is not None:
             raise interrupter.raised
 
@@ -152,11 +152,11 @@ class Steps:
             setrlimit(RLIMIT_DATA, memory.outside)
         self._paused = paused = _cpu_ns()
         transaction.usage.user_ns += paused - self._started
-        self._activity.end()
+        self._show(0, 0)
 
     def resume(self, transaction: Transaction) -> None:
         """The function goes on, with as much time as it had left."""
-        self._activity.begin(transaction.id)
+        self._show(transaction.id, monotonic_ns())
         self._started = started = _cpu_ns()
         if (inside := self.memory.inside) is not None:
             setrlimit(RLIMIT_DATA, inside)

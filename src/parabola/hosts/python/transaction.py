@@ -112,7 +112,7 @@ class Transaction(FunctionRun):
         )
         self.loop = FunctionLoop(self.world)
         self._steps = steps
-        self._others_ms = self.request.userMsUsed
+        self._others_ms = self.request.user_ms_used
         self._context = self._make_context()
         self._requests: dict[int, Reply] = {}
         """Those that have not been answered."""
@@ -145,7 +145,7 @@ class Transaction(FunctionRun):
 
     def snapshot_ts(self) -> int:
         self.world.used_clock = True
-        return self.request.snapshotTs
+        return self.request.snapshot_ts
 
     def call(self, op: str, args: Json) -> Awaitable[Any]:
         return self.ask(Call(op, args))
@@ -185,7 +185,8 @@ class Transaction(FunctionRun):
             or self._steps.undisturbed is not self
         ):
             return
-        task = asyncio.current_task(loop)
+        # The only one, or another: `asyncio` is asked where it need be.
+        task = main if len(loop.tasks) == 1 else asyncio.current_task(loop)
         if task is not None and not task._must_cancel:  # type: ignore[attr-defined]
             _OUTSIDE.run(self._answer_in_pause, own, reply)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from types import FrameType
 from typing import Any
 
+import msgspec
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +21,7 @@ from database.stores import create_index, insert, opened, patch, range_of, scan_
 from parabola.database.database import Database
 from parabola.database.model.intervals import ReadSet
 from parabola.database.transaction import Transaction
+from parabola.database.transaction_state import TransactionState, absorb
 from parabola.executors import own_transaction
 from parabola.executors.own_transaction import OwnTransaction
 from parabola.hosts.python.executor import SERVED
@@ -203,3 +208,45 @@ async def test_the_file_is_not_held_while_nobody_reads(tmp_path: Path) -> None:
         driver.executor._look()
         assert not reads.is_looking
         driver.close()
+
+
+MOST_CALLS = {"read": 75, "patch": 100, "state": 100, "absorb": 85}
+"""Calls of functions, also of those in C, that one of each may cost where nothing is out of the ordinary."""
+
+
+async def test_what_most_functions_do_costs_few_calls(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        await create_index(database, "t", "by_n", "n")
+        await insert(database, "t", *({"n": float(number)} for number in range(4)))
+        await database.persistence.flush()
+        counts: dict[str, int] = {}
+
+        def counted(name: str, function: Callable[..., Any], *args: Any) -> Any:
+            calls = 0
+
+            def count(frame: FrameType, event: str, argument: Any) -> None:
+                nonlocal calls
+                calls += event in ("call", "c_call")
+
+            sys.setprofile(count)
+            try:
+                return function(*args)
+            finally:
+                sys.setprofile(None)
+                counts[name] = calls
+
+        with executors_of(database, 1) as (driver,):
+            for number in range(3):  # plans are made by the first
+                tx = database.begin(writable=True)
+                own = driver.begin(tx)
+                assert own is not None
+                shape = (("Eq", "n"),)
+                [text] = counted(
+                    "read", own.db.rows_at_once, "t", "by_n", shape, [float(number)], "asc", 2, 2
+                )
+                counted("patch", own.db.patch_now, orjson.loads(text)["_id"], {"n": 9.0}, "t")
+                message = counted("state", own.state)
+                state = msgspec.convert(orjson.loads(orjson.dumps(message)), TransactionState)
+                counted("absorb", absorb, tx, state)
+                own.close()
+        assert {name: count for name, count in counts.items() if count > MOST_CALLS[name]} == {}

@@ -459,7 +459,7 @@ class Snapshot:
         if most < 1 or (end is not None and end <= start) or self.begin_ts < self._database.oldest_ts:
             return None
         index, overlay = plan.index, self.overlay
-        if overlay.has_writes(plan.tablet_id) and overlay.touches(index, interval):
+        if overlay.touches(index, interval):
             return None
         index_id = plan.index_id
         rows = self._persistence.scan_now(index_id, interval, self.begin_ts, order, most)

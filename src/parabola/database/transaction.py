@@ -85,7 +85,7 @@ class Transaction(Snapshot):
         self._random = random
         self._shared.has_chosen_ids = random is not None
         self._schemas_read: set[str] = set()
-        self._day = day_of(now_ms)
+        self._now_ms = now_ms
         self._shared.next_creation_time = max((begin_ts + 1) / 1e6, now_ms)
 
     @property
@@ -323,7 +323,7 @@ class Transaction(Snapshot):
 
     def _new_id(self, table: Table) -> str:
         source = self._random
-        return new_id(table.number, self._day, None if source is None else source.randbytes(14))
+        return new_id(table.number, day_of(self._now_ms), None if source is None else source.randbytes(14))
 
     def _tick(self) -> float:
         """The creation time of the next insert: one step of a double after that of the last one."""

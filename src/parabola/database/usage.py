@@ -138,22 +138,23 @@ class Written(NamedTuple):
 class Usage:
     """Counters of one transaction. They only grow: a rolled back sub-transaction gives nothing back."""
 
+    documents_read = 0
+    bytes_read = 0
+    database_queries = 0
+    documents_written = 0
+    bytes_written = 0
+    system_documents_written = 0
+    system_bytes_written = 0
+    functions_scheduled = 0
+    scheduled_function_args_bytes = 0
+    files_written = 0
+    file_write_bytes = 0
+    files_read = 0
+    file_read_bytes = 0
+
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         """The limits in force, tightened or not."""
-        self.documents_read = 0
-        self.bytes_read = 0
-        self.database_queries = 0
-        self.documents_written = 0
-        self.bytes_written = 0
-        self.system_documents_written = 0
-        self.system_bytes_written = 0
-        self.functions_scheduled = 0
-        self.scheduled_function_args_bytes = 0
-        self.files_written = 0
-        self.file_write_bytes = 0
-        self.files_read = 0
-        self.file_read_bytes = 0
 
     def count_read(self, size: int) -> None:
         """One user document of `size` bytes was read. Raises `PaginationLimit`."""

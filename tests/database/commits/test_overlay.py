@@ -10,6 +10,7 @@ from parabola.database.model.documents import Document, Revision
 from parabola.database.model.indexes import Index
 from parabola.database.model.intervals import Interval
 from parabola.database.model.tables import Table
+from parabola.values.ordering import encode_key
 
 TABLE = Table(1, "t", 10001)
 INDEX = Index(2, 1, "by_n", ("n",))
@@ -62,6 +63,26 @@ def test_the_same_id_in_two_tables_is_two_documents() -> None:
     found = overlay.get(1, "a"), overlay.get(9, "a")
     assert [w and w.new and w.new.value["n"] for w in found] == [1.0, 5.0]
     assert len(overlay) == len(list(overlay)) == 2
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.none() | st.integers(0, 3)), max_size=40),
+    st.integers(0, 4),
+    st.none() | st.integers(0, 4),
+    st.booleans(),
+)
+def test_an_interval_is_touched_when_one_of_its_keys_is(
+    changes: list[tuple[int, int | None]], low: int, high: int | None, is_laid_out: bool
+) -> None:
+    overlay = Overlay()
+    for number, new in changes:
+        overlay.put(write(str(number), number % 4 if number % 3 else None, new))
+        if is_laid_out:
+            overlay.keys(INDEX, Interval.everything(), reverse=False)
+    interval = Interval(encode_key([float(low)]), None if high is None else encode_key([float(high)]))
+    touched = overlay.touches(INDEX, interval)
+    assert touched == any(True for _ in overlay.keys(INDEX, interval, reverse=False))
+    assert overlay.touches(INDEX, interval) == touched
 
 
 writes = st.lists(

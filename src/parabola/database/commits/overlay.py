@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sortedcontainers import SortedDict  # type: ignore[import-untyped]
 
@@ -14,6 +14,10 @@ from parabola.database.model.tables import Table
 from parabola.database.store.persistence import EntryChange
 
 __all__ = ["Overlay", "PendingWrite"]
+
+
+_FEW: Final = 16
+"""Writes of a table that are not worth being sorted."""
 
 
 class PendingWrite(NamedTuple):
@@ -97,9 +101,20 @@ class Overlay:
         return iterator
 
     def touches(self, index: Index, interval: Interval) -> bool:
-        """Whether pending writes touch a key of an interval."""
-        keys = self._index(index)
+        """Whether pending writes touch a key of an interval. A few of them are looked at as they are."""
+        tablet = self._tablets.get(index.tablet_id)
+        if not tablet:
+            return False
         start, end = interval
+        if len(tablet) <= _FEW and index.index_id not in self._indexes:
+            for write in tablet.values():
+                for version in (write.old, write.new):
+                    if version is not None:
+                        key = index.key(version.value)
+                        if start <= key and (end is None or key < end):
+                            return True
+            return False
+        keys = self._index(index)
         low: int = keys.bisect_left(start)
         return low < len(keys) and (end is None or bool(keys.peekitem(low)[0] < end))
 

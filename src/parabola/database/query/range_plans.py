@@ -62,13 +62,11 @@ class RangePlan:
         "index_id",
         "looked_up",
         "table",
-        "tablet_id",
     )
 
     def __init__(self, table: Table, index: Index, shape: Shape) -> None:
         self.table = table
         self.index = index
-        self.tablet_id = index.tablet_id
         self.index_id = index.index_id
         self.looked_up: tuple[int, Interval] | None = None
         if index.name not in (BY_ID, BY_CREATION_TIME):

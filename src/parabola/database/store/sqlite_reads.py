@@ -57,7 +57,7 @@ class SqliteReads:
         number = row[0]
         revision = self._cache.get(number)
         if revision is None:
-            revision = self._revision(self._db.execute(sql.SELECT_REVISION, (number,)).fetchone(), number)
+            revision = self._named(tablet_id, key, number)
         if revision.id != id:
             raise misled(tablet_id, revision)
         return revision

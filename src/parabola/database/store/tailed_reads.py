@@ -145,10 +145,12 @@ class TailedReads:
         return self.scan_now(index_id, interval, ts, order, limit)
 
     def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None:
-        version = self._tail.at(tablet_id, id_key(id), ts)
-        if version is not None:
-            return version[1]
-        self._look()
+        if len(self._tail):
+            version = self._tail.at(tablet_id, id_key(id), ts)
+            if version is not None:
+                return version[1]
+        if not self._db.in_transaction:
+            self._look()
         return self._reads.get(tablet_id, id, ts)
 
     def scan_now(

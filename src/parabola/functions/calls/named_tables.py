@@ -43,8 +43,8 @@ def check_named_table(schema: Schema | None, op: str, args: Mapping[str, Any]) -
 
 
 def _queried(query: Any) -> Any:
-    source = query.get("source") if isinstance(query, Mapping) else None
-    if not isinstance(source, Mapping):
+    source = query.get("source") if isinstance(query, dict) else None
+    if not isinstance(source, dict):
         return None
     index = source.get("indexName")
     return index.partition(".")[0] if isinstance(index, str) else source.get("tableName")

@@ -77,7 +77,7 @@ class QueryKey(NamedTuple):
 class CachedResult:
     """A result and the span of timestamps at which it holds."""
 
-    __slots__ = ("age", "family", "holders", "invalid_ts", "result", "slot", "token")
+    __slots__ = ("age", "family", "holders", "invalid_ts", "is_dropped", "result", "slot", "token")
 
     def __init__(self, result: FunctionResult, family: QueryFamily, slot: str) -> None:
         self.result = result
@@ -87,6 +87,8 @@ class CachedResult:
         """The first commit that touches what was read; `None` while there is none."""
         self.holders: set[LiveQuery] = set()
         self.token: Token | None = None
+        self.is_dropped = False
+        """Whether the cache keeps nothing of it any more."""
         self.age = 0
         """The age of the cache when somebody wanted it last."""
 
@@ -106,6 +108,9 @@ class CachedResult:
 Told = Callable[[CachedResult | BaseException], None]
 """Hears the result of a query, or why there is none."""
 
+Follower = Callable[[CachedResult | BaseException | None], None]
+"""Hears how a run has ended; None: it was cancelled."""
+
 SHARED: Final = ""
 """The slot of a result that did not look at the identity."""
 
@@ -120,7 +125,7 @@ class QueryRun:
         self.slot = slot
         self.ts = ts
         self.future: asyncio.Future[CachedResult] = asyncio.get_running_loop().create_future()
-        self.followers: list[Callable[[], None]] = []
+        self.followers: list[Follower] = []
 
 
 class CacheHits:
@@ -336,10 +341,10 @@ class QueryCache:
 
         A thousand who ask for one query cost one run, and a function call each.
         """
-        self._tell_at(family, identity, ts, told, or_earlier=True)
+        self._tell_at(family, identity, ts, told)
 
     def _tell_at(
-        self, family: QueryFamily, identity: Identity, ts: int, told: Told, *, or_earlier: bool
+        self, family: QueryFamily, identity: Identity, ts: int, told: Told, or_earlier: bool = True
     ) -> None:
         cached = self.known_at(family, identity, ts)
         if cached is not None:
@@ -348,19 +353,22 @@ class QueryCache:
         run = family.find_run(identity, ts, or_earlier=or_earlier) or self._start(family, identity, ts)
         run.followers.append(partial(self._followed, run, identity, ts, told))
 
-    def _followed(self, run: QueryRun, identity: Identity, ts: int, told: Told) -> None:
-        if run.future.cancelled():
-            if not self._is_closed:
+    def _followed(
+        self,
+        run: QueryRun,
+        identity: Identity,
+        ts: int,
+        told: Told,
+        found: CachedResult | BaseException | None,
+    ) -> None:
+        if type(found) is CachedResult:
+            if found.holds_at(ts) and found.is_for(identity):
+                told(found)
+            else:
                 self._tell_at(run.family, identity, ts, told, or_earlier=False)
-            return
-        error = run.future.exception()
-        if error is not None:
-            told(error)
-            return
-        found = run.future.result()
-        if found.holds_at(ts) and found.is_for(identity):
+        elif found is not None:
             told(found)
-        else:
+        elif not self._is_closed:
             self._tell_at(run.family, identity, ts, told, or_earlier=False)
 
     # Runs
@@ -417,22 +425,35 @@ class QueryCache:
         del family.runs[run.slot, run.ts]
         run.future.cancel()  # does nothing where it has ended well
         followers, run.followers = run.followers, []
-        self._tell(followers[:_FOLLOWERS_AT_A_TIME])
+        if not followers:
+            self._forget_if_empty(family)
+            return
+        future = run.future
+        found: CachedResult | BaseException | None = None
+        if not future.cancelled():
+            error = future.exception()
+            found = future.result() if error is None else error
+        self._tell(followers[:_FOLLOWERS_AT_A_TIME], found)
         if len(followers) > _FOLLOWERS_AT_A_TIME:
-            self._spawn(self._tell_the_rest(family, followers))
+            self._spawn(self._tell_the_rest(family, followers, found))
         else:
             self._forget_if_empty(family)  # not before: those who are told may ask again
 
-    async def _tell_the_rest(self, family: QueryFamily, followers: list[Callable[[], None]]) -> None:
+    async def _tell_the_rest(
+        self,
+        family: QueryFamily,
+        followers: list[Follower],
+        found: CachedResult | BaseException | None,
+    ) -> None:
         for start in range(_FOLLOWERS_AT_A_TIME, len(followers), _FOLLOWERS_AT_A_TIME):
             await asyncio.sleep(0)
-            self._tell(followers[start : start + _FOLLOWERS_AT_A_TIME])
+            self._tell(followers[start : start + _FOLLOWERS_AT_A_TIME], found)
         self._forget_if_empty(family)
 
-    def _tell(self, followers: list[Callable[[], None]]) -> None:
+    def _tell(self, followers: list[Follower], found: CachedResult | BaseException | None) -> None:
         for follow in followers:
             try:
-                follow()
+                follow(found)
             except Exception:
                 _log.exception("One of those who wait for a query could not take its result")
 
@@ -474,6 +495,7 @@ class QueryCache:
     def _subscribe(self, cached: CachedResult) -> None:
         read_set = cached.result.read_set
         assert read_set is not None
+        cached.is_dropped = False
         cached.token = self._database.subscriptions.subscribe(
             read_set, cached.result.ts, lambda ts: self._invalidate(cached, ts)
         )
@@ -503,7 +525,7 @@ class QueryCache:
     def release(self, cached: CachedResult, holder: LiveQuery) -> None:
         """The opposite of `hold`. A failure that nobody holds is forgotten: it is not for others."""
         cached.holders.discard(holder)
-        if cached.holders:
+        if cached.holders or cached.is_dropped:
             return
         is_newest = cached.family.results.get(cached.slot) is cached
         if cached.invalid_ts is not None or cached.result.error is not None or not is_newest:
@@ -536,6 +558,7 @@ class QueryCache:
             self._unheld_bytes -= size
 
     def _drop(self, cached: CachedResult) -> None:
+        cached.is_dropped = True
         self._remove_unheld(cached)
         if cached.token is not None:
             self._database.subscriptions.drop(cached.token)

@@ -84,7 +84,10 @@ class Outbox:
             self._room.set()
 
     def _write(self, buffers: Sequence[bytes]) -> None:
-        self._hand_over(buffers)
+        if len(buffers) == 1 and not self._transport.is_closing():
+            self._transport.write(buffers[0])
+        else:
+            self._hand_over(buffers)
         if self._protocol.writing_paused:
             self._congested = True
             self._spawn(self._drain())

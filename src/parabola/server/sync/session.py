@@ -104,7 +104,6 @@ class SyncSession:
     __slots__ = (
         "_actions",
         "_caller",
-        "_client",
         "_clock_skew_ms",
         "_commit_ts",
         "_credential",
@@ -128,6 +127,7 @@ class SyncSession:
         "_running",
         "_sent",
         "_session_id",
+        "_takes_chunks",
         "_unsent",
         "_verifying",
         "closed",
@@ -149,7 +149,7 @@ class SyncSession:
         self._leaving = False
         self._is_shared = is_shared
         self._reaching = False
-        self._client = client or ClientVersion()
+        self._takes_chunks = client is not None and client.takes_chunks
         self._caller = caller or RequestContext()
         self._redacted = redacted
         self._moment = Moment(0, 0)
@@ -418,7 +418,8 @@ class SyncSession:
             and (self._commit_ts is None or self._commit_ts > self._moment.durable_ts)
         ):
             try:
-                self._check_expiry()
+                if self._credential.expires_at is not None:
+                    self._check_expiry()
                 self._start()
             except (ParabolaError, ProtocolViolation) as error:
                 self.fail(error)
@@ -440,7 +441,7 @@ class SyncSession:
         pieces = transition_text(self._sent, end, modifications, self._clock_skew_ms, self._moment.wall_ns)
         self._sent, self._end, self._outcomes = end, None, None
         self._unsent += 1
-        if self._client.takes_chunks and sum(map(len, pieces)) > CHUNK_BYTES:
+        if self._takes_chunks and sum(map(len, pieces)) > CHUNK_BYTES:
             *first, last = chunk_texts(b"".join(pieces))
             self._effects.extend(Send((chunk,)) for chunk in first)
             self._effects.append(Send((last,), ends_transition=True))

@@ -73,11 +73,11 @@ class SyncSocket:
     __slots__ = (
         "__weakref__",
         "_backend",
-        "_client",
         "_deflate",
         "_intake",
         "_liveness",
         "_loop",
+        "_max_frame_bytes",
         "_outbox",
         "_parsing",
         "_queries",
@@ -107,7 +107,7 @@ class SyncSocket:
             raise ConnectionResetError("the client has gone")
         self._backend = backend
         self._spawn = spawn
-        self._client = client
+        self._max_frame_bytes = client.max_frame_bytes
         self._response = response
         self._transport = transport
         self._deflate = response.compress == FULL_WINDOW
@@ -341,7 +341,7 @@ class SyncSocket:
     # The socket
 
     def _send(self, parts: Sequence[bytes], ends_transition: bool) -> None:
-        buffers = text_frames(parts, max_frame_bytes=self._client.max_frame_bytes, deflate=self._deflate)
+        buffers = text_frames(parts, max_frame_bytes=self._max_frame_bytes, deflate=self._deflate)
         self._outbox.put(buffers, self._session.transition_sent if ends_transition else None)
         self._liveness.sent(self._loop.time())
 

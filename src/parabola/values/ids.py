@@ -49,13 +49,18 @@ class DocumentId(NamedTuple):
 
 def encode_id(table_number: int, internal: bytes) -> str:
     """The string form of an id. `table_number` is 1 to 2^32 - 1, `internal` 16 bytes."""
-    if not 0 < table_number <= MAX_TABLE_NUMBER:
-        raise ValueError(f"a table number is between 1 and {MAX_TABLE_NUMBER}, not {table_number}")
+    head = _head(table_number)
     if len(internal) != INTERNAL_ID_LENGTH:
         raise ValueError(f"an internal id has {INTERNAL_ID_LENGTH} bytes, not {len(internal)}")
-    head = _varint(table_number)
     body = head + internal
     return _to_base32(body + _checksum(body).to_bytes(_FOOTER_LENGTH, "little"))
+
+
+@lru_cache(maxsize=1024)
+def _head(table_number: int) -> bytes:
+    if not 0 < table_number <= MAX_TABLE_NUMBER:
+        raise ValueError(f"a table number is between 1 and {MAX_TABLE_NUMBER}, not {table_number}")
+    return _varint(table_number)
 
 
 @lru_cache(maxsize=8192)

@@ -14,7 +14,7 @@ from parabola.database.model.tables import Registry, Table
 from parabola.database.store.persistence import DocumentWrite, EntryChange
 from parabola.values.encoding import dumps
 from parabola.values.int64 import Int64
-from parabola.values.ordering import encode_value
+from parabola.values.ordering import encode_key, encode_value
 from parabola.values.placeholders import COMMIT_TS, UNDEFINED
 
 __all__ = [
@@ -134,24 +134,42 @@ def changed_keys(
 ) -> tuple[EntryChange, ...]:
     """The keys of a document in each index, before and after a change."""
     end = id_key(id)
-    if before is not None and after is not None and before["_creationTime"] is after["_creationTime"]:
+    if before is None or after is None:
+        document = after if before is None else before
+        if document is None:
+            return tuple([(index.index_id, None, None) for index in indexes])
+        keys = _keys(indexes, end, document)
+        if before is None:
+            return tuple([(index_id, None, key) for index_id, key in keys])
+        return tuple([(index_id, key, None) for index_id, key in keys])
+    if before["_creationTime"] is after["_creationTime"]:
         return _patched_keys(indexes, end, before, after)
-    return tuple(
-        [
-            (
-                index.index_id,
-                None if before is None else index.prefix(before) + end,
-                None if after is None else index.prefix(after) + end,
-            )
-            for index in indexes
-        ]
-    )
+    both = zip(_keys(indexes, end, before), _keys(indexes, end, after), strict=True)
+    return tuple([(index_id, old_key, new_key) for (index_id, old_key), (_, new_key) in both])
+
+
+def _keys(indexes: Iterable[Index], end: bytes, document: dict[str, Any]) -> list[tuple[int, bytes]]:
+    """The keys of a document, with the index ids: most end with its creation time and id."""
+    keys: list[tuple[int, bytes]] = []
+    tail = encode_value(document["_creationTime"]) + end
+    for index in indexes:
+        fields = index.leading
+        if not index.fields:
+            key = end
+        elif fields is None:
+            key = index.prefix(document) + end
+        elif len(fields) == 1:
+            key = encode_value(document.get(fields[0], UNDEFINED)) + tail
+        else:
+            key = encode_key([document.get(field, UNDEFINED) for field in fields]) + tail
+        keys.append((index.index_id, key))
+    return keys
 
 
 def _patched_keys(
     indexes: Iterable[Index], end: bytes, before: dict[str, Any], after: dict[str, Any]
 ) -> tuple[EntryChange, ...]:
-    """The same of a document that stays: most keys end with its creation time and id, and most stay too."""
+    """The same of a document that stays at its time: most keys stay, too."""
     entries: list[EntryChange] = []
     tail = encode_value(before["_creationTime"]) + end
     for index in indexes:

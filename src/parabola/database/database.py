@@ -57,6 +57,13 @@ FORGOTTEN_AT_A_TIME: Final = 500
 T = TypeVar("T")
 
 
+class _Listener(NamedTuple):
+    """Who hears of commits, and whether only of those that change a system table."""
+
+    callback: CommitListener
+    of_system: bool
+
+
 class NodeIdentity(NamedTuple):
     """A node's name, and that of its data directory, which no other process has at the same time."""
 
@@ -119,7 +126,7 @@ class Database:
         """Of those who want the same document, or the same table."""
         self._kept: list[int] = []
         self._clock = clock
-        self._listeners: list[CommitListener] = []
+        self._listeners: list[_Listener] = []
         self._followers: list[Follower] = []
         self.members: Members = Alone()
         """The nodes that serve this deployment."""
@@ -543,16 +550,18 @@ class Database:
 
     # Publication
 
-    def on_commit(self, callback: CommitListener) -> Callable[[], None]:
-        """Calls `callback(write_set, ts)` for each commit once it is durable, in order. Returns the undoing.
+    def on_commit(self, callback: CommitListener, *, of_system: bool = False) -> Callable[[], None]:
+        """Calls `callback(write_set, ts)` for each commit once it is durable, in order; with `of_system` only
+        for those that change a system table. Returns the undoing.
 
         It is called after the subscriptions; it must not wait. Errors are logged.
         """
-        self._listeners.append(callback)
+        listener = _Listener(callback, of_system)
+        self._listeners.append(listener)
 
         def remove() -> None:
-            if callback in self._listeners:
-                self._listeners.remove(callback)
+            if listener in self._listeners:
+                self._listeners.remove(listener)
 
         return remove
 
@@ -564,9 +573,12 @@ class Database:
 
     def _publish(self, write_set: WriteSet) -> None:
         self.subscriptions.publish(write_set.keys, write_set.ts, write_set.searched)
-        for listener in tuple(self._listeners):
+        is_of_system = any(change.table.is_system for change in write_set.changes)
+        for callback, wants_system in tuple(self._listeners):
+            if wants_system and not is_of_system:
+                continue
             try:
-                listener(write_set, write_set.ts)
+                callback(write_set, write_set.ts)
             except Exception:
                 _log.exception("a commit listener failed")
 

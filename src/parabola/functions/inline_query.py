@@ -71,7 +71,7 @@ class InlineQueryHosts(HostSet):
     ) -> Run | None:
         """Start a run where it belongs, at once where that can be."""
         if request.path == self._spec.path or self._deployed is None:
-            request = request._replace(component=self._inside)
+            request = structs.replace(request, component=self._inside)
             return super().begin(runtime, request, nested=nested, losses=losses)
         return self._deployed.begin(runtime, request, nested=nested, losses=losses)
 
@@ -85,7 +85,7 @@ class InlineQueryHosts(HostSet):
     ) -> Run:
         """Start a run where it belongs."""
         if request.path == self._spec.path or self._deployed is None:
-            request = request._replace(component=self._inside)
+            request = structs.replace(request, component=self._inside)
             return await super().run(runtime, request, nested=nested, losses=losses)
         return await self._deployed.run(runtime, request, nested=nested, losses=losses)
 

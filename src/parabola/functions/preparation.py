@@ -73,7 +73,7 @@ class Preparation:
         self._shown_by: dict[str, str] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._stop_listening = database.on_commit(self._notice)
+        self._stop_listening = database.on_commit(self._notice, of_system=True)
         database.members.on_change(self._forget_gone)
         database.members.tell(
             "prepared", lambda: {id: prepared.failure for id, prepared in self._ready.items()}

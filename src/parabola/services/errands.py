@@ -64,7 +64,7 @@ class Errands(Retention):
         self._database = database
         self._handlers: dict[str, Handler] = {}
         self._begun: dict[str, asyncio.Task[None]] = {}
-        self._stop_listening = database.on_commit(self._notice)
+        self._stop_listening = database.on_commit(self._notice, of_system=True)
 
     def register(self, kind: str, handler: Handler) -> None:
         """Has `handler` do what others ask for by this name."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import Hosts, request, settled
@@ -90,7 +91,7 @@ async def test_hosts_that_calls_have_ended_do_not_slow_the_pool_down(monkeypatch
 async def test_a_function_that_has_ended_a_host_is_kept_apart_from_others() -> None:
     hosts = Hosts()
     pool = await opened(hosts)
-    bomb = request()._replace(path="t.py:bomb")
+    bomb = structs.replace(request(), path="t.py:bomb")
     run = await pool.run(bomb)
     die(run, suspect=run)
     await loss_of(run)
@@ -114,7 +115,7 @@ async def test_a_spare_stands_by_once_the_pool_is_used_and_takes_a_dead_hosts_pl
     assert len(hosts.made) == 1, "nobody has used it"
     hosts.finish(await pool.run(request()))
     await settled(lambda: len(hosts.made) == 2)
-    run = await pool.run(request()._replace(path="t.py:bomb"))
+    run = await pool.run(structs.replace(request(), path="t.py:bomb"))
     hosts.gate.clear()  # no host can be started now
     await asyncio.sleep(0)
     die(run)

@@ -8,13 +8,19 @@ from base64 import b64encode
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from parabola.server.api.public_api import value_json
 from parabola.server.app import Server
 from parabola.server.sync.messages import encode_ts
+from parabola.values.encoding import FORMATS, dumps, encode_as
 from parabola.values.errors import ConvexError, InternalServerError, OptimisticConcurrencyControlFailure
 from parabola.values.int64 import Int64
 from server.fake_backend import ADMIN_KEY, FakeBackend
+from values.value_strategies import values
 
 ADMIN = {"Authorization": f"Convex {ADMIN_KEY}"}
 
@@ -420,3 +426,11 @@ class TestPlainEndpoints:
 
 def test_a_convex_error_in_these_tests_has_data():
     assert ConvexError({"a": 1}).data == {"a": 1}
+
+
+@given(values, st.sampled_from(FORMATS))
+def test_a_value_is_written_as_its_format_wants_it(value: Any, format: str) -> None:
+    encoded = dumps(value)
+    assert value_json(encoded, format) == (
+        encoded if "encoded" in format or format == "convex_json" else orjson.dumps(encode_as(value, format))
+    )

@@ -44,7 +44,7 @@ class Backfill:
         self._filled: set[int] = set()
         """Indexes that are filled here and not marked yet."""
         self._marking: set[asyncio.Task[None]] = set()
-        self._stop_listening = database.on_commit(self._notice)
+        self._stop_listening = database.on_commit(self._notice, of_system=True)
         self._start()
 
     def _notice(self, write_set: WriteSet, ts: int) -> None:

@@ -66,7 +66,7 @@ class Membership:
         self._task: asyncio.Task[None] | None = None
         self._joining: asyncio.Task[None] | None = None
         self._removing: asyncio.Task[None] | None = None
-        self._stop_listening = database.on_commit(self._notice)
+        self._stop_listening = database.on_commit(self._notice, of_system=True)
 
     async def join(self) -> None:
         """Returns when this node is a member. Raises `UnusableData` where another one has its name."""

@@ -200,7 +200,8 @@ class Execution:
             if not failure.catchable and self.depth:
                 raise UncatchableFailure(failure)
             return Outcome(failure=failure)
-        self._warn_unawaited(usage.unawaited or ())
+        if usage.unawaited:
+            self._warn_unawaited(usage.unawaited)
         if self.kind == "httpAction":
             return Outcome()  # its response has gone its own way
         try:
@@ -244,39 +245,40 @@ class Execution:
     @property
     def _may_be_executed(self) -> bool:
         """Whether a host may run its transaction. Not one that has this call alone, since it may well end."""
-        if self.depth or self.transaction is None or self.kind not in ("query", "mutation"):
+        spec, attempt = self.spec, self.attempt
+        if self.depth or self.transaction is None or spec.kind not in ("query", "mutation"):
             return False
-        losses = self.attempt.losses
+        losses = attempt.losses
         is_alone = losses is not None and losses.alone is not None
-        return not is_alone and self.spec.path not in self.attempt.hosts.needs_engine
+        return not is_alone and spec.path not in attempt.hosts.needs_engine
 
     async def _run_on_host(self, *, executed: bool) -> Done | Failed | Again:
         """Start the run and serve its calls until its last message. With `executed` the host may do what it
         can by itself.
         """
-        attempt = self.attempt
+        attempt, spec, transaction = self.attempt, self.spec, self.transaction
+        nested, losses = self.depth > 0, attempt.losses
         request = RunRequest(
-            kind=self.kind,
-            path=self.spec.path,
+            kind=spec.kind,
+            path=spec.path,
             args_json=self.arguments.json,
             now_ms=attempt.now_ms,
-            seed=attempt.next_seed() if self.depth else attempt.seed,
-            snapshot_ts=0 if self.transaction is None else self.transaction.begin_ts,
+            seed=attempt.next_seed() if nested else attempt.seed,
+            snapshot_ts=0 if transaction is None else transaction.begin_ts,
             identity_json=self.identity.attributes_json,
             request_id=attempt.request.request_id,
             tables_json=self._new_tables(),
             trace=None if attempt.nested is None else self._place_in_trace(),
             user_ms_used=attempt.user_ms,
-            nested=self.depth > 0,
+            nested=nested,
             component=None if self.component.is_app else attempt.hosts.component(self.component),
             start=self.db.executor_start() if executed else None,
         )
-        nested, losses = self.depth > 0, attempt.losses
-        run = attempt.hosts.begin(self.spec.runtime, request, nested=nested, losses=losses)
+        run = attempt.hosts.begin(spec.runtime, request, nested=nested, losses=losses)
         if run is None:
-            run = await attempt.hosts.run(self.spec.runtime, request, nested=nested, losses=losses)
+            run = await attempt.hosts.run(spec.runtime, request, nested=nested, losses=losses)
         self.started(run)
-        in_action = self.transaction is None
+        in_action = transaction is None
         deadlines, running = attempt.around.deadlines, attempt.around.running
         running.begin(run, self)
         if not in_action:
@@ -428,8 +430,8 @@ class Execution:
         if self.identity is attempt.identity:
             attempt.used_identity |= usage.used_identity
         self._take_user_ms(usage.user_ms or 0.0)
-        if self.transaction is not None:
-            for read in usage.env_read or ():
+        if usage.env_read and self.transaction is not None:
+            for read in usage.env_read:
                 for name in self.component.app_variables(read):
                     attempt.around.implicit.environment_variable(self.transaction.read_set, name)
 

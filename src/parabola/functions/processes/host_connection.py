@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
 import orjson
@@ -256,7 +256,7 @@ class ComponentBundle:
         return fields
 
 
-class RunRequest(NamedTuple):
+class RunRequest(msgspec.Struct, frozen=True, gc=False):
     """One execution to be started on a host. The JSON fields are ready encoded; `path` and `seed` are plain
     ASCII.
     """

@@ -45,6 +45,7 @@ __all__ = [
 MAX_BATCH_QUERIES: Final = 1000
 MAX_BATCH_ANSWER_BYTES: Final = 4 * MAX_RESULT_SIZE
 _ENCODED: Final = ("convex_encoded_json", "convex_json")
+_CLEAN: Final = ("json", "convex_clean_json")
 
 
 class FunctionRequest(Struct, frozen=True):
@@ -296,7 +297,8 @@ def default_format(request: web.Request) -> str:
 
 def value_json(encoded: bytes, format: str) -> bytes:
     """An encoded value's JSON, written in another format."""
-    if format in _ENCODED:
+    # Where nothing begins with a dollar sign everything has the same form in both.
+    if format in _ENCODED or (format in _CLEAN and b'"$' not in encoded):
         return encoded
     return orjson.dumps(encode_as(loads(encoded), format))
 

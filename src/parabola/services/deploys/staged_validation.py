@@ -48,7 +48,7 @@ class StagedValidation:
         self._database = database
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self._stop_listening = database.on_commit(self._notice)
+        self._stop_listening = database.on_commit(self._notice, of_system=True)
 
     def start(self) -> None:
         """Begin, with what an earlier server has left pending."""

@@ -48,7 +48,7 @@ class FileGarbage:
         self._database = database
         self._store = store
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stop_listening = database.on_commit(self._committed)
+        self._stop_listening = database.on_commit(self._committed, of_system=True)
 
     def start(self) -> None:
         """Look at everything now, and from time to time."""

@@ -79,7 +79,7 @@ class Imports:
         self._database = database
         self._files = files
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._stop_listening = database.on_commit(self._notice)
+        self._stop_listening = database.on_commit(self._notice, of_system=True)
 
     async def open(self) -> None:
         """Go on with what was interrupted; remove what nobody needs any more."""

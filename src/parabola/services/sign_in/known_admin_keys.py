@@ -68,7 +68,7 @@ class AdminKeys:
 
     async def open(self) -> None:
         """Read what is known, and follow what other servers on the same data find out."""
-        self._stop_following = self._database.on_commit(self._follow)
+        self._stop_following = self._database.on_commit(self._follow, of_system=True)
         for row in await system_rows(self._database.begin(), ADMIN_KEYS):
             self._take(AdminKeyRow.of(row))
 

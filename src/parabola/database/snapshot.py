@@ -26,9 +26,8 @@ from parabola.database.model.system_tables import (
 )
 from parabola.database.model.tables import FIRST_USER_TABLE_NUMBER, Registry, Table, public_name
 from parabola.database.query.range_plans import RangePlan, Shape, plain_query, plan_of
-from parabola.database.query.short_reads import ShortRead
+from parabola.database.query.short_reads import BATCH, MAX_BATCH, ShortRead
 from parabola.database.query.virtual_tables import public_document
-from parabola.database.query.wide_reads import WHOLE_TABLE_ROWS
 from parabola.database.store.persistence import Order, Rows, covered_by
 from parabola.database.usage import Usage
 from parabola.values.errors import BadRequest, InvalidId, OutOfRetention
@@ -120,6 +119,8 @@ class Snapshot:
         self._planned: set[RangePlan] = set()
         # The stored documents that it has read, with their tables, as far as they are worth the memory.
         self._known: dict[str, tuple[Table, Revision]] = {}
+        # What a short read has found, and a stream may go on with, by what was asked for.
+        self._fetched: tuple[int, Interval, Order, int, Rows[tuple[bytes, Revision]]] | None = None
 
     @property
     def registry(self) -> Registry:
@@ -349,7 +350,11 @@ class Snapshot:
         overlay = self.overlay if self.overlay.has_writes(index.tablet_id) else None
         while True:
             self.check_retention()
-            stored = self._persistence.scan_now(index.index_id, interval, self.begin_ts, order, limit)
+            fetched, self._fetched = self._fetched, None
+            if fetched is not None and fetched[:4] == (index.index_id, interval, order, limit):
+                stored = fetched[4]
+            else:
+                stored = self._persistence.scan_now(index.index_id, interval, self.begin_ts, order, limit)
             rows = Rows([(key, Document(table, revision)) for key, revision in stored], exhausted=True)
             covered, rest = covered_by(stored, interval, order)
             if overlay is not None:
@@ -417,9 +422,8 @@ class Snapshot:
 
         None where it is not, or where a stream would have something to say about it; then nothing has
         happened. `values` are those of the comparisons in `shape`, `limit` is the least that the query has.
+        Who reads whole tables is for the caller to note (`query.wide_reads`).
         """
-        if not shape:
-            batch = min(batch, WHOLE_TABLE_ROWS - 1)  # of whole tables it is noted who reads them
         plan = plan_of(self._shared.registry, self.component, table, index, shape)
         if plan is None:
             return None
@@ -455,7 +459,10 @@ class Snapshot:
         and the read that they make. None if they are not, or if anything is out of the ordinary.
         """
         start, end = interval
-        most = batch if limit is None or limit > batch else limit
+        # As many as a stream would fetch: it need not read them again if it has to go on from here.
+        most = max(batch, BATCH) if limit is None else limit
+        if most > MAX_BATCH:
+            most = MAX_BATCH
         if most < 1 or (end is not None and end <= start) or self.begin_ts < self._database.oldest_ts:
             return None
         index, overlay = plan.index, self.overlay
@@ -464,8 +471,9 @@ class Snapshot:
         index_id = plan.index_id
         rows = self._persistence.scan_now(index_id, interval, self.begin_ts, order, most)
         found = len(rows)
-        is_full = found == limit
+        is_full = found == limit and limit <= batch
         if not is_full and (found >= batch or not rows.exhausted):
+            self._fetched = (index_id, interval, order, most, rows)
             return None
         size = rows[0][1].size if found == 1 else sum([revision.size for _, revision in rows])
         if not self.usage.count_short_read(found, size):

@@ -7,7 +7,7 @@ in the range, it has done nothing, and the stream has to.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from parabola.database.model.documents import Revision
 from parabola.database.model.intervals import Interval, OpenRead
@@ -17,7 +17,12 @@ from parabola.database.store.persistence import Order
 if TYPE_CHECKING:
     from parabola.database.snapshot import Snapshot
 
-__all__ = ["ShortRead"]
+__all__ = ["BATCH", "MAX_BATCH", "ShortRead"]
+
+BATCH: Final = 100
+"""Rows fetched at once unless a limit or the caller wants another number (js-runtime 3.8)."""
+
+MAX_BATCH: Final = 1024
 
 
 class ShortRead:

@@ -6,19 +6,15 @@ What the stream has read is what its scan has. A filter looks at every document,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from parabola.database.model.documents import Document
 from parabola.database.query.scans import AnyScan
+from parabola.database.query.short_reads import BATCH, MAX_BATCH
 from parabola.database.query.syntax import Filter, Limit
 from parabola.values.errors import UserError
 
 __all__ = ["BATCH", "MAX_BATCH", "Operators", "QueryStream"]
-
-BATCH: Final = 100
-"""Rows fetched at once unless a limit or the caller wants another number (js-runtime 3.8)."""
-
-MAX_BATCH: Final = 1024
 
 
 class Operators:

@@ -59,6 +59,19 @@ async def first_or_never(ctx: QueryCtx, run: int) -> bool:
     first = await ctx.db.query("accounts").with_index("by_number", lambda q: q.eq("number", 1)).unique()
     return sum(range(10**15)) > 0  # within C, where nobody can interrupt it
 
+@query
+async def hoards(ctx: QueryCtx) -> int:
+    held = []
+    while True:
+        held.append(bytearray(2**26))
+        await ctx.db.query("accounts").first()
+
+@query
+async def computes_between_reads(ctx: QueryCtx) -> int:
+    while True:
+        await ctx.db.query("accounts").first()
+        sum(range(100_000))
+
 @mutation
 async def open_then_count(ctx: MutationCtx, number: int) -> int:
     await ctx.db.insert("accounts", {"number": number, "balance": 100})
@@ -253,6 +266,23 @@ async def test_a_call_that_is_alone_in_its_host_is_run_by_the_engine(backend: Ba
     assert result.read_set is not None
     [table] = [table for table in backend.database.registry.tables("") if table.name == "accounts"]
     assert table.tablet_id not in result.read_set.by_index
+
+
+async def test_memory_is_limited_between_answers_that_come_at_once(backend: Backend) -> None:
+    await value(backend, "open", number=1)
+    hosts = {host.info.pid for host in pool_of(backend)._all()}
+    result = await call(backend, "hoards")
+    assert result.error is not None
+    assert "ran out of memory" in result.error.text()
+    assert await value(backend, "count") == 1
+    assert hosts <= {host.info.pid for host in pool_of(backend)._all()}
+
+
+async def test_time_is_limited_where_answers_come_at_once(backend: Backend) -> None:
+    await value(backend, "open", number=1)
+    result = await call(backend, "computes_between_reads")
+    assert result.error is not None
+    assert "timed out" in result.error.text()
 
 
 async def test_many_operations_leave_others_their_turns(backend: Backend) -> None:

@@ -52,8 +52,8 @@ class Operation(Coroutine[Any, Any, T]):
         self._steps: Generator[Any, Any, T] | None = None
 
     def __await__(self) -> Generator[Any, Any, T]:
-        result = yield from self._reply.__await__()
-        return result if self._convert is None else self._convert(result)
+        steps = self._reply.__await__()
+        return steps if self._convert is None else _converted(steps, self._convert)
 
     def send(self, value: Any, /) -> Any:
         if self._steps is None:
@@ -140,6 +140,10 @@ class Operation(Coroutine[Any, Any, T]):
 
         __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
         __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __or__ = __ror__ = __and__ = __rand__ = __add__
+
+
+def _converted(steps: Generator[Any, Any, Any], convert: Callable[[Any], T]) -> Generator[Any, Any, T]:
+    return convert((yield from steps))
 
 
 Pending: TypeAlias = Coroutine[Any, Any, T]

@@ -206,8 +206,9 @@ class BaseQuery:
             if request.stream is not None:
                 request.stream.take_in(answer)
                 return of_rows(await request.stream.all(limit))
+            rows = answer["values"]
             integers = syscalls.integer_places.in_documents(self._table)
-            return of_rows([decode_document(row, integers) for row in answer["values"]])
+            return of_rows(rows if integers is None else [integers(row) for row in rows])
         finally:
             self._state = "closed"
 

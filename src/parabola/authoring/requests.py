@@ -67,7 +67,7 @@ class Documents(Protocol):
         batch: int,
     ) -> Any:
         """The answer of the first `1.0/queryStreamNext` of a query that ends with it, whose rows are all
-        wanted. `values` has what each condition on the index compares with.
+        wanted; they are values already (`revive`). `values` has what each condition compares with.
         """
 
 

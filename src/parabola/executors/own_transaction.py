@@ -20,7 +20,7 @@ from parabola.functions.processes.host_replies import refusal
 from parabola.functions.syscalls import data, streams
 from parabola.functions.syscalls.streams import OpenStreams, reads_system_table
 from parabola.hosts.python.executor import Served
-from parabola.values.encoding import decode, encode
+from parabola.values.encoding import decode, encode, loads
 from parabola.values.errors import ConvexError, UserError
 
 __all__ = ["Json", "OwnTransaction"]
@@ -178,7 +178,7 @@ class OwnTransaction:
             wide = wide_read({"source": source, "operators": []}, len(texts), len(texts))
             if wide is not None:
                 self.note_wide_read(wide)
-        return {"values": [orjson.loads(text) for text in texts], "done": True}
+        return {"values": [loads(text) for text in texts], "done": True}
 
     def _is_named(self, table: str) -> bool:
         """Whether a table is nothing to be said about; what is said is said of a call."""

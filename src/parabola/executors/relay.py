@@ -160,8 +160,7 @@ class RelayedHost:
         except (ValueError, LookupError, TypeError, AttributeError):
             self.engine.send(line)  # the engine says what is wrong with it
             return
-        is_reading = own.is_reading or message.get("isReading", False)
-        if served is None or (served.rest and is_reading):
+        if served is None or (served.rest and (own.is_reading or message.get("isReading", False))):
             self._give_up(id, needs_engine=served is not None)
             return
         replies = orjson.dumps(served.replies)

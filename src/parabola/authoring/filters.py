@@ -198,7 +198,7 @@ class IndexRangeBuilder(_Chain):
         self._used = True
         return IndexRangeBuilder((*self._conditions, (kind, field)), (*self._values, value))
 
-    def range(self) -> tuple[Shape, tuple[Any, ...]]:
+    def export(self) -> tuple[Shape, tuple[Any, ...]]:
         """The conditions in the order they were said, and apart from them what each compares with."""
         self._use()
         return self._conditions, self._values

@@ -99,7 +99,7 @@ class BaseQuery:
             built = range(IndexRangeBuilder())
             if type(built) is not IndexRangeBuilder:
                 built = _built(built, IndexRangeBuilder, "with_index")
-            shape, values = built.range()
+            shape, values = built.export()
         return self._chained(("IndexRange", name if type(name) is str else f"{name}", shape, values))
 
     def with_search_index(

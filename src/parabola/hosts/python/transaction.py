@@ -4,6 +4,9 @@ A step begins when answers arrive and ends when the function's tasks all wait. I
 names the run, its context variables are set, and the time it takes counts; the syscalls issued in it
 travel together. Answers are handed over one by one, each followed by everything it sets in motion, so that
 the order of events does not depend on how answers are grouped (js-runtime 1.5).
+
+Where the transaction is in this process, most requests are answered without a message, and one for which
+the function waits and does nothing else in a pause of the step: what is done then is not the function's.
 """
 
 from __future__ import annotations

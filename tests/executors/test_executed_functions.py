@@ -24,7 +24,7 @@ from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
 
 ADMIN = Identity.admin()
-MOST_CALLS = 1200
+MOST_CALLS = 1000
 """Calls of functions, also of those in C, that a transfer may cost the engine."""
 
 SOURCE = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 from sortedcontainers import SortedDict  # type: ignore[import-untyped]
@@ -52,8 +53,7 @@ class Overlay:
         return sum(map(len, self._tablets.values()))
 
     def __iter__(self) -> Iterator[PendingWrite]:
-        for tablet in self._tablets.values():
-            yield from tablet.values()
+        return chain.from_iterable(map(dict.values, self._tablets.values()))
 
     def get(self, tablet_id: int, id: str) -> PendingWrite | None:
         tablet = self._tablets.get(tablet_id)

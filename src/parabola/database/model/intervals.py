@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from parabola.database.model.searches import OpenSearch, SearchRead
 
@@ -170,6 +170,9 @@ class Intervals:
         return f"Intervals({list(self)!r})"
 
 
+_NEW: Final = object.__new__
+
+
 class OpenRead:
     """A read in progress: the one interval of a stream, which grows with every row and may be trimmed.
 
@@ -263,7 +266,9 @@ class ReadSet:
             if len(starts) == len(ends) == 1 and index_id not in by_index:
                 end = ends[0]
                 if end is None or end > starts[0]:
-                    by_index[index_id] = Intervals.between(starts, ends)
+                    intervals = by_index[index_id] = _NEW(Intervals)  # `between`, without its call
+                    intervals._starts = starts
+                    intervals._ends = ends
                     self._count += 1
                     continue
             self.record_all(index_id, starts, ends)

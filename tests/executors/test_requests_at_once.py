@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import orjson
@@ -120,7 +122,16 @@ async def run(ctx: MutationCtx, program: list, ids: list[str]):
 
     await follow(program, "main")
     return events
+
+@mutation
+async def move(ctx: MutationCtx, payer: int, payee: int) -> None:
+    source = await ctx.db.query("t").with_index("by_n", lambda q: q.eq("n", payer)).unique()
+    target = await ctx.db.query("t").with_index("by_n", lambda q: q.eq("n", payee)).unique()
+    await ctx.db.patch(source["_id"], {"balance": 1})
+    await ctx.db.patch(target["_id"], {"balance": 2})
 """
+MOST_CALLS = 660
+"""Calls of functions, also of those in C, that a transfer may cost a host with an executor."""
 
 AGAIN = {"type": "again", "id": 1, "needsEngine": True}
 OPS = st.sampled_from(
@@ -178,10 +189,7 @@ async def messages_of(
     host = Host(send, lambda call: call(), executor=Executor(driver, database, change))  # type: ignore[arg-type]
     host.receive({"type": "load", "deployment": "d", "modules": [{"path": "m.py", "source": SOURCE}]})
     sent.clear()
-    run: dict[str, Any] = {"type": "run", "id": 1, "kind": "mutation", "path": "m.py:run"}
-    run["transaction"] = {"registryTs": 1, "creationTime": 1.0}
-    args = orjson.loads(orjson.dumps({"program": program, "ids": ids}))
-    host.receive({**run, "args": args, "now": 1, "seed": "00", "snapshotTs": 1, "identity": None})
+    host.receive(run_of("run", {"program": program, "ids": ids}))
     while host.runs and not sent:  # noqa: ASYNC110
         await asyncio.sleep(0)
     host.close()
@@ -189,6 +197,14 @@ async def messages_of(
         message.get("usage", {}).pop("userMs", None)
         message.pop("userMs", None)
     return sent
+
+
+def run_of(function: str, args: Any) -> dict[str, Any]:
+    """The message that runs a function."""
+    start = {"registryTs": 1, "creationTime": 1.0}
+    run = {"type": "run", "id": 1, "kind": "mutation", "path": f"m.py:{function}", "transaction": start}
+    args = orjson.loads(orjson.dumps(args))
+    return {**run, "args": args, "now": 1, "seed": "00", "snapshotTs": 1, "identity": None}
 
 
 def unchanged(own: Any) -> None: ...
@@ -237,3 +253,33 @@ async def test_a_request_that_fails_here_begins_again_with_the_engine(tmp_path: 
             said = await messages_of(driver, database, broken, program, ids)
             assert said == [{"type": "again", "id": 1, "needsEngine": False}]
         driver.close()
+
+
+async def test_a_transfer_is_little_work_for_a_host(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        await create_index(database, "t", "by_n", "n")
+        await insert(database, "t", *({"n": float(number), "balance": 1.0} for number in range(6)))
+        driver = ExecutorDriver(database)
+        began: list[OwnTransaction | None] = []
+        executor = SimpleNamespace(adopt=lambda database: None, begin=lambda run, start: began.pop())
+        sent: list[Any] = []
+        host = Host(sent.append, lambda call: call(), executor=executor)  # type: ignore[arg-type]
+        host.receive({"type": "load", "deployment": "d", "modules": [{"path": "m.py", "source": SOURCE}]})
+        runs = [run_of("move", {"payer": number % 5, "payee": 5}) for number in range(13)]
+        calls = 0
+
+        def count(frame: FrameType, event: str, argument: Any) -> None:
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        for number, run in enumerate(runs):
+            began.append(driver.begin(database.begin(writable=True)))
+            sys.setprofile(count if number >= 3 else None)  # what is made once is made before
+            try:
+                host.receive(run)
+            finally:
+                sys.setprofile(None)
+        host.close()
+        driver.close()
+        assert [message["type"] for message in sent] == ["loaded"] + ["done"] * 13
+        assert calls / 10 < MOST_CALLS

@@ -168,7 +168,7 @@ class OwnTransaction:
         limit: int | None,
         batch: int,
     ) -> Any:
-        if not self._is_named(table) or table[:1] == "_":
+        if table[:1] == "_" or not (self._tables is None or table in self._tables):
             return NOT_AT_ONCE
         texts = self.db.rows_at_once(table, index, shape, values, order, limit, batch)
         if texts is None:

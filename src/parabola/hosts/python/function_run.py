@@ -159,10 +159,8 @@ class FunctionRun:
 
     def _enter(self) -> None:
         current_console.set(self.console)
-        variables.set(self._current_variables)
-
-    def _current_variables(self) -> Mapping[str, str]:
-        return self.variables
+        recorded = self.variables
+        variables.set(lambda: recorded)  # nothing that leads back to here: memory is free at once then
 
     # Syscalls
 

@@ -28,7 +28,7 @@ class MemoryLimit:
         self.bytes = 0
         """What queries and mutations of the process may use together, on top of the loaded modules."""
         self.inside: tuple[int, int] | None = None
-        """What RLIMIT_DATA is set to in steps; None where nothing is limited."""
+        """What RLIMIT_DATA is set to in steps (by `Steps`); None where nothing is limited."""
         self.outside: tuple[int, int] = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
     @property
@@ -46,16 +46,6 @@ class MemoryLimit:
             if hard != resource.RLIM_INFINITY:
                 limit = min(limit, hard)
             self.inside, self.outside = (limit, hard), (hard, hard)
-
-    def begin(self) -> None:
-        """A step begins."""
-        if self.inside is not None:
-            resource.setrlimit(resource.RLIMIT_DATA, self.inside)
-
-    def end(self) -> None:
-        """The step is over."""
-        if self.inside is not None:
-            resource.setrlimit(resource.RLIMIT_DATA, self.outside)
 
     def recover(self, error: BaseException) -> None:
         """Free what a function held that ran out of memory: the variables of its frames."""

@@ -64,10 +64,6 @@ class Interrupter:
             self._is_ticking = True
             signal.setitimer(signal.ITIMER_PROF, TICK_SECONDS, TICK_SECONDS)
 
-    def disarm(self) -> None:
-        """The step is over."""
-        self.armed = False
-
     def _expired(self, number: int, frame: FrameType | None) -> None:
         if not self.armed:
             return
@@ -122,7 +118,8 @@ class Steps:
         before = loop.enter()
         self.undisturbed = transaction
         self._started = _cpu_ns()
-        self.memory.begin()
+        if (inside := self.memory.inside) is not None:
+            setrlimit(RLIMIT_DATA, inside)
         try:
             if interrupter is not None:
                 interrupter.arm(self._started + 1e9 * (limit or self._limit - transaction.used_seconds))
@@ -132,11 +129,12 @@ class Steps:
                     _drain(loop.drain)
             finally:
                 if interrupter is not None:
-                    interrupter.disarm()
+                    interrupter.armed = False
         except FunctionTimedOut:
             pass  # it is raised below, as it is when user code has caught it
         finally:
-            self.memory.end()
+            if inside is not None:
+                setrlimit(RLIMIT_DATA, self.memory.outside)
             loop.leave(before)
             transaction.usage.user_ns += _cpu_ns() - self._started
             self.undisturbed = None

@@ -139,10 +139,7 @@ class Execution:
         """Who calls, as far as the function may know: components do not learn it from those who call them
         (components 7.4).
         """
-        attempt = self.attempt
-        if self.component.is_app or self.depth == 0:
-            return attempt.identity
-        return NO_IDENTITY
+        return self.attempt.call.identity if self.depth == 0 or self.component.is_app else NO_IDENTITY
 
     @property
     def around(self) -> Surroundings:
@@ -427,8 +424,8 @@ class Execution:
     def _take_usage(self, usage: Usage) -> None:
         attempt = self.attempt
         attempt.used_clock |= usage.used_clock
-        if self.identity is attempt.identity:
-            attempt.used_identity |= usage.used_identity
+        if usage.used_identity and self.identity is attempt.identity:
+            attempt.used_identity = True
         self._take_user_ms(usage.user_ms or 0.0)
         if usage.env_read and self.transaction is not None:
             for read in usage.env_read:

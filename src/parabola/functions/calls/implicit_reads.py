@@ -22,6 +22,7 @@ DEPLOYMENT_TABLE: Final = "_udf_config"
 """A push writes its row; every execution depends on it."""
 ENVIRONMENT_TABLE: Final = "_environment_variables"
 ENVIRONMENT_INDEX: Final = "by_name"
+_EVERYTHING: Final = Interval.everything()
 
 
 class ImplicitReads:
@@ -35,11 +36,11 @@ class ImplicitReads:
 
     def deployment(self, reads: ReadSet) -> None:
         """Depend on what is deployed."""
-        reads.record(self._deployment_index, Interval.everything())
+        reads.record(self._deployment_index, _EVERYTHING)
 
     def environment_variable(self, reads: ReadSet, name: str) -> None:
         """Depend on one variable, set or not; `*` stands for all of them."""
-        interval = Interval.everything() if name == "*" else prefix_interval([name])
+        interval = _EVERYTHING if name == "*" else prefix_interval([name])
         reads.record(self._environment_index, interval)
 
 

@@ -50,9 +50,9 @@ _log: Final = logging.getLogger(__name__)
 class Connection(RequestHandler):
     """A connection with deadlines: for headers, and for what is sent to be taken.
 
-    A request goes the straight way when all of it comes at once, to a connection that rests, with a head that
-    is known. While it is answered the loop of aiohttp, which takes the others, is not told of any: whatever
-    comes meanwhile waits, and goes the general way.
+    A call goes the straight way when all of it comes at once, to a connection that rests. While it is
+    answered the loop of aiohttp, which takes the other requests, is not told of any: whatever comes meanwhile
+    waits, and goes the general way.
     """
 
     __slots__ = (
@@ -109,57 +109,78 @@ class Connection(RequestHandler):
             if end > 0:
                 self._receive(data, end)
                 return
-        self._receive_generally(data)
+        self._receive_generally(data, self._waiter)
         if data:
             self._look_for_end(data)
 
     def _receive(self, data: bytes, end: int) -> None:
         """Take data that begins with a request, whose head ends at `end`."""
-        straight = self._straight
+        straight, waiter = self._straight, self._waiter
         assert straight is not None
+        if self._messages or self._close or self._force_close or (waiter is not None and waiter.done()):
+            waiter = None
         text = data[:end]
         head = straight.heads.known.get(text)
-        if head is not None and len(data) == end + len(END_OF_HEAD) + head.content_length:
-            waiter = self._waiter
-            if (
-                waiter is not None
-                and not waiter.done()
-                and not self._messages
-                and not self._close
-                and not self._force_close
-            ):
-                self._begin_straight(straight, head, data[-head.content_length :], waiter)
-                return
-        before = self._request_count
-        self._receive_generally(data)
-        self._is_between = False
-        if self._request_count != before + 1 or not self._messages:
+        if (
+            waiter is not None
+            and head is not None
+            and len(data) == end + len(END_OF_HEAD) + head.content_length
+        ):
+            self._request_count += 1
+            self._begin_straight(straight, head, data[-head.content_length :], waiter)
             return
+        before, self._waiter = self._request_count, None  # aiohttp's loop is told below, if it is to be
+        try:
+            self._receive_generally(data, waiter)
+        finally:
+            self._waiter = waiter
+        self._is_between = False
+        if self._request_count == before + 1 and self._messages:
+            message = self._plain_end(data, end, text)
+            if message is not None and waiter is not None:
+                head = straight.heads.read(text, message)
+                if head is not None:
+                    self._take_back_message()
+                    self._begin_straight(straight, head, data[-head.content_length :], waiter)
+                    return
+        if waiter is not None and self._messages and not waiter.done():
+            waiter.set_result(None)
+
+    def _plain_end(self, data: bytes, end: int, text: bytes) -> RawRequestMessage | None:
+        """The request that has just been read, if it is certain that data end with it. Otherwise what is
+        known of its end is noted.
+        """
         read, payload = self._messages[-1]
         if not hasattr(read, "headers"):  # it was no request
-            return
+            return None
         message = cast("RawRequestMessage", read)
         # Where lines end otherwise, aiohttp may see the end of the head elsewhere.
         if text.count(b"\n") != text.count(b"\r\n") or text.count(b"\r") != text.count(b"\n"):
-            return
+            return None
         length = message.headers.get("Content-Length", "0")
         if not length.isdecimal() or message.chunked or message.upgrade:
-            return
+            return None
         self._payload = payload
         self._missing = int(length) - (len(data) - end - len(END_OF_HEAD))
-        if not self._missing:
-            self._is_between = payload.is_eof()
-            if self._is_between:
-                straight.heads.learn(text, message)
+        self._is_between = not self._missing and payload.is_eof()
+        return message if self._is_between else None
 
-    def _receive_generally(self, data: bytes) -> None:
+    def _take_back_message(self) -> None:
+        """A request that aiohttp has read is not for its loop."""
+        self._messages.pop()
+        consumed = getattr(self._parser, "message_consumed", None)  # which older versions do not count
+        if consumed is not None:
+            consumed()
+
+    def _receive_generally(self, data: bytes, waiter: asyncio.Future[None] | None) -> None:
+        """As aiohttp does. With a `waiter` the connection rests."""
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
             if self._awaiting is not None:
                 self._awaiting.cancel()
                 self._awaiting = None
-        elif self._awaiting is None and self._waiter is not None:  # the beginning of a further request
+        elif self._awaiting is None and waiter is not None:  # the beginning of a further request
             self._expect_headers()
 
     def _look_for_end(self, data: bytes) -> None:
@@ -179,7 +200,6 @@ class Connection(RequestHandler):
         if self._awaiting is not None:
             self._awaiting.cancel()
             self._awaiting = None
-        self._request_count += 1
         assert self._manager is not None
         self._manager.requests_count += 1
         self._resting, self._waiter = waiter, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -28,11 +29,11 @@ def request_context(request: web.Request, caller: Caller = "HttpApi") -> Request
     if "X-Forwarded-For" in request.headers and rules_of(request).trusts(request.remote):
         forwarded = forwarded_for(request.headers["X-Forwarded-For"])
     return RequestContext(
-        request_id=_header(request, "convex-request-id")[:MAX_TOLD_LENGTH] or new_request_id(),
+        request_id=told_request_id(request.headers) or new_request_id(),
         ip=forwarded or request.remote,
-        user_agent=_header(request, "User-Agent") or None,
+        user_agent=_header(request.headers, "User-Agent") or None,
         caller=caller,
-        trace=_trace(request) if "traceparent" in request.headers else None,
+        trace=trace_of(request.headers),
     )
 
 
@@ -41,11 +42,18 @@ def forwarded_for(header: str) -> str:
     return repaired(header).partition(",")[0].strip()[:MAX_TOLD_LENGTH]
 
 
-def _trace(request: web.Request) -> TraceContext | None:
+def told_request_id(headers: Mapping[str, str]) -> str:
+    """The request id that the caller sends, if it sends one."""
+    return _header(headers, "convex-request-id")[:MAX_TOLD_LENGTH]
+
+
+def trace_of(headers: Mapping[str, str]) -> TraceContext | None:
     """The place in a trace that a request names."""
+    if "traceparent" not in headers:
+        return None
     from parabola.functions.outcomes.traces import read_trace  # with the first request that names one
 
-    return read_trace(_header(request, "traceparent"), _header(request, "tracestate"))
+    return read_trace(_header(headers, "traceparent"), _header(headers, "tracestate"))
 
 
 def forwarded_scheme(request: web.Request) -> str:
@@ -65,6 +73,6 @@ def forwarded_scheme(request: web.Request) -> str:
     return "https" if scheme.lower() == "https" else "http"
 
 
-def _header(request: web.Request, name: str) -> str:
+def _header(headers: Mapping[str, str], name: str) -> str:
     """A header as text: bytes that are no UTF-8 come as half characters, which no message can hold."""
-    return repaired(request.headers.get(name, ""))
+    return repaired(headers.get(name, ""))

@@ -1,8 +1,9 @@
 """The straight way: calls of functions that come as most do are answered past the application.
 
-A request goes this way when its head is known (`known_heads`), and all of its body has come with it. Then
-there is nothing to route, to negotiate or to wait for. All other requests go the general way, through the
-application and its middlewares, and get the same answers: what holds there holds here.
+A request goes this way when all of its body has come with its head, which nearly always has come before
+(`known_heads`). Then there is nothing to route, to negotiate or to wait for. All other requests go the
+general way, through the application and its middlewares, and get the same answers: what holds there holds
+here.
 """
 
 from __future__ import annotations
@@ -65,7 +66,11 @@ class StraightRequest:
         if head.forwarded_for is not None and self._rules.trusts(address):
             address = forwarded_for(head.forwarded_for) or address
         return RequestContext(
-            request_id=new_request_id(), ip=address, user_agent=head.user_agent, caller="HttpApi"
+            request_id=head.request_id or new_request_id(),
+            ip=address,
+            user_agent=head.user_agent,
+            caller="HttpApi",
+            trace=head.trace,
         )
 
 

@@ -71,6 +71,11 @@ class FunctionLoop(_AnyLoop):  # type: ignore[misc]  # most of its methods are m
         sys.set_asyncgen_hooks(*before[1])
         asyncio._set_running_loop(before[0])
 
+    @property
+    def may_hold_errors(self) -> bool:
+        """Whether there are, or were, others to look at than the task that was made first."""
+        return len(self.tasks) > 1 or bool(self.stray_errors)
+
     def unretrieved_error(self) -> BaseException | None:
         """An error of a task or future that nobody looked at, if there is one (js-runtime 5.6)."""
         for task in self.tasks:

@@ -322,14 +322,16 @@ class Transaction(FunctionRun):
         """The handler has returned: what it started and did not await still happens (js-runtime 5.7)."""
         if not self._noted_unawaited:
             self._noted_unawaited = True
-            self._note_unawaited()
+            if self._requests:
+                self._note_unawaited()
         if self._requests:
             self._flush()
             return
-        stray = self._unretrieved_error()
-        if stray is not None:
-            self._fail(stray)
-            return
+        if self._failures or self.loop.may_hold_errors:
+            stray = self._unretrieved_error()
+            if stray is not None:
+                self._fail(stray)
+                return
         for stream in self._streams:
             args = stream.cleanup_args()
             if args is not None:
@@ -521,6 +523,8 @@ class Transaction(FunctionRun):
     def _close(self) -> None:
         """Take leave of tasks that still wait; their `finally` blocks run, without effect."""
         self.closed = True
+        if self._main is not None and self._main.done() and len(self.loop.tasks) == 1:
+            return
         open_tasks = [task for task in self.loop.tasks if not task.done()]
         if not open_tasks:
             return

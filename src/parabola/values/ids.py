@@ -6,7 +6,7 @@ import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 from hashlib import sha256
-from operator import mul
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from parabola.values.errors import InvalidId
@@ -31,6 +31,20 @@ _TO_PYTHON: Final = bytes(
     for byte in range(256)
 )
 _PAIRS: Final = [high + low for high in _ALPHABET for low in _ALPHABET]
+_DIGITS: Final = _ALPHABET.encode() + bytes(256 - len(_ALPHABET))
+
+
+def _moves_apart() -> tuple[tuple[int, int, int], ...]:
+    """Of each step how far the upper halves move, and where the lower and the upper ones are before it."""
+    steps = []
+    for digits in (16, 8, 4, 2, 1):
+        halves = range(0, 256, 16 * digits)
+        low = sum((1 << 5 * digits) - 1 << at for at in halves)
+        steps.append((3 * digits, low, low << 5 * digits))
+    return tuple(steps)
+
+
+_APART: Final = _moves_apart()
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MAX_LEGACY_LENGTH: Final = 24
 _VERSION: Final = 0
@@ -182,13 +196,19 @@ def _varint(number: int) -> bytes:
 
 def _checksum(body: bytes) -> int:
     # Fletcher-16 with sums modulo 256 rather than 255, as the format has it: the high byte is the sum of all
-    # running sums, in which the first byte counts as often as there are bytes, the last one once.
-    high: int = sum(map(mul, body, range(len(body), 0, -1)))
-    return (sum(body) & 0xFF | (high & 0xFF) << 8) ^ _VERSION
+    # running sums.
+    sums = list(accumulate(body))
+    return (sums[-1] & 0xFF | (sum(sums) & 0xFF) << 8) ^ _VERSION
 
 
 def _to_base32(raw: bytes) -> str:
     length = _LENGTHS[len(raw) - INTERNAL_ID_LENGTH - _FOOTER_LENGTH]
+    if length == 32:
+        # The 160 bits of most ids: halves are moved apart until each of the 32 digits has a byte of its own.
+        bits = int.from_bytes(raw, "big")
+        for shift, low, high in _APART:
+            bits = bits & low | (bits & high) << shift
+        return bits.to_bytes(32, "big").translate(_DIGITS).decode()
     digits = length + length % 2  # written in pairs; a surplus digit is cut off again
     bits = int.from_bytes(raw, "big") << digits * 5 - len(raw) * 8
     return "".join([_PAIRS[bits >> shift & 0x3FF] for shift in range(digits * 5 - 10, -1, -10)])[:length]

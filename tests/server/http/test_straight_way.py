@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -457,3 +460,31 @@ async def test_what_goes_the_straight_way_ends_with_the_server(at_once: bool, ta
         assert answer.startswith(b"HTTP/1.1 503" if at_once else b"HTTP/1.1 200")
         await stopping
         assert await raw.is_closed()
+
+
+async def test_a_call_of_a_known_head_takes_little_work(straight: Server):
+    backend = straight._backend
+    assert isinstance(backend, Noting)
+    backend.queries["messages:list"] = lambda context, args: None
+    asked = request({"path": "messages:list", "args": {}}, "/api/query")
+    raw = await RawRequest.to(straight.port)
+    for _ in range(3):
+        await raw.send(asked)
+        await read_answer(raw.reader)
+    made: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            file = frame.f_code.co_filename
+            made["aiohttp"] += "/aiohttp/" in file
+            made["parabola"] += "/parabola/" in file
+
+    sys.setprofile(count)
+    try:
+        for _ in range(10):
+            await raw.send(asked)
+            await read_answer(raw.reader)
+    finally:
+        sys.setprofile(None)
+    assert made["aiohttp"] <= 0, made
+    assert made["parabola"] <= 10 * 60, made

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -173,6 +174,35 @@ async def test_what_only_the_engine_can_do_is_left_to_it(tmp_path: Path) -> None
                 served = own.serve([{"call": 1, "op": op, "args": args}])
                 assert served is not None, op
                 assert len(served.rest) == 1, op
+
+
+@pytest.mark.parametrize("count", [99, 999, 1000, 1010])
+async def test_a_wide_read_is_noted_however_it_is_asked_for(tmp_path: Path, count: int) -> None:
+    async with opened(tmp_path) as database:
+        await create_index(database, "t", "by_n", "n")
+        await insert(database, "t", *({"n": float(number)} for number in range(count)))
+        with executors_of(database, 1) as (driver,):
+            whole = {"queryId": 1, "query": scan_of("t"), "batch": 1024}
+            ranged = {
+                "queryId": 2,
+                "query": range_of("t.by_n", {"type": "Gte", "fieldPath": "n", "value": 0.0}),
+            }
+            noted = []
+            for at_once in (False, True):
+                own = driver.begin(database.begin())
+                assert own is not None
+                if at_once:
+                    for index, shape in (("by_creation_time", ()), ("by_n", (("Gte", "n"),))):
+                        answer = own.rows("t", index, shape, (0.0,) * len(shape), "asc", None, 1024)
+                        assert len(answer["values"]) == count
+                else:
+                    function = Function(own, [])
+                    assert len(function.call("1.0/queryStreamNext", whole)["values"]) == count
+                    function.call("1.0/queryStreamNext", {**ranged, "batch": 1024})
+                noted.append(own._wide_reads)
+                own.close()
+            assert noted[0] == noted[1]
+            assert bool(noted[0]) is (count >= 1000)
 
 
 def test_what_is_served_is_said_where_hosts_know_it() -> None:

@@ -155,6 +155,23 @@ async def test_what_is_over_with_one_batch_needs_no_stream(tmp_path: Path) -> No
         assert tx.rows_at_once("items", "by_a", (("Eq", "a"),), ["\ud800"], "asc", 2, 2) is None
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_rows_that_were_not_used_are_given_back_once(tmp_path: Path, order: str) -> None:
+    async with opened(tmp_path) as database:
+        await create_items(database)
+        await insert(database, "items", *({"a": float(n)} for n in range(5)))
+        for kept in range(6):
+            short, stream = database.begin(), database.begin()
+            read, query = short.short_query(table_scan(order), 9), stream.query(table_scan(order))
+            assert read is not None
+            assert read.rows_read == len(await query.next(9)) == 5
+            for _ in range(2):
+                read.unconsume(5 - kept)
+                query.unconsume(5 - kept)
+                assert short.metrics() == stream.metrics()
+                assert short.read_set == stream.read_set
+
+
 @pytest.mark.parametrize(
     "query",
     [

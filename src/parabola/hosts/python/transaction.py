@@ -188,8 +188,7 @@ class Transaction(FunctionRun):
             or self._steps.undisturbed is not self
         ):
             return
-        # The only one, or another: `asyncio` is asked where it need be.
-        task = main if len(loop.tasks) == 1 else asyncio.current_task(loop)
+        task = asyncio.current_task(loop)
         if task is not None and not task._must_cancel:  # type: ignore[attr-defined]
             _OUTSIDE.run(self._answer_in_pause, own, reply)
 

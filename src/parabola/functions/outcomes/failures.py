@@ -142,5 +142,5 @@ def new_request_id() -> str:
     """16 hex characters (sync-and-http §7.1)."""
     if not _request_ids:
         digits = secrets.token_hex(8 * _POOL_IDS)
-        _request_ids.extend(digits[at : at + 16] for at in range(0, len(digits), 16))
+        _request_ids.extend([digits[at : at + 16] for at in range(0, len(digits), 16)])
     return _request_ids.pop()

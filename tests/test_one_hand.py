@@ -40,6 +40,7 @@ CLOCK_GIVEN: Final = ("parabola.database.database.open", "parabola.backend.open_
 MACHINE_CLOCK: Final = {
     "parabola.backend": "the configuration, in which the clock of the database is chosen",
     "parabola.functions.outcomes.logs": "lines of one log, of which the hosts stamp the others",
+    "parabola.server.http.straight_way": "the Date header, which aiohttp writes elsewhere, by the same clock",
     "parabola.server.sync.socket": "compared with what the clocks of clients show",
     "parabola.services.archives.archive": "the dates of files inside an archive",
     "parabola.services.backups.backup": "backups made by a command, of a database that another process has",

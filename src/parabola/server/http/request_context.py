@@ -15,7 +15,14 @@ from parabola.values.texts import repaired
 if TYPE_CHECKING:
     from parabola.functions.outcomes.traces import TraceContext
 
-__all__ = ["MAX_TOLD_LENGTH", "forwarded_for", "forwarded_scheme", "request_context"]
+__all__ = [
+    "MAX_TOLD_LENGTH",
+    "forwarded_for",
+    "forwarded_scheme",
+    "request_context",
+    "told_request_id",
+    "trace_of",
+]
 
 MAX_TOLD_LENGTH: Final = 256
 """Characters of an address or a request id that are taken from a header."""

@@ -65,7 +65,7 @@ class Noting(FakeBackend):
         return await super().action(call)
 
 
-def _raising(error: Exception) -> Any:
+def _raising(error: BaseException) -> Any:
     def function(context: object, args: object) -> None:
         raise error
 
@@ -377,6 +377,21 @@ async def test_a_client_that_leaves_meanwhile_is_forgotten(straight: Server, tak
     assert handler.done()
     assert not straight._open.count
     assert not straight.intake.held
+
+
+async def test_a_call_that_is_cancelled_ends_the_connection(straight: Server, general: Server, taken: Taken):
+    for server in (straight, general):
+        backend = server._backend
+        assert isinstance(backend, Noting)
+        raw = await RawRequest.to(server.port)
+        await raw.send(request())
+        await read_answer(raw.reader)
+        backend.mutations["messages:send"] = _raising(asyncio.CancelledError())
+        await raw.send(request())
+        assert await asyncio.wait_for(read_answer(raw.reader), 10) is None
+        assert not server._open.count
+        assert not server.intake.held
+    assert taken
 
 
 async def test_answers_that_are_not_taken_hold_up_the_next_request(straight: Server, taken: Taken):

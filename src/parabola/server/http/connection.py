@@ -216,6 +216,9 @@ class Connection(RequestHandler):
                     await self._drain_helper()
         except ConnectionError:
             pass  # nobody hears it
+        except BaseException:
+            self.force_close()  # who gets no answer must not wait for one
+            raise
         finally:
             self._end_straight()
 

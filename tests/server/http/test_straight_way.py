@@ -319,6 +319,22 @@ async def test_a_body_that_comes_later_is_waited_for(straight: Server, taken: Ta
     assert len(taken) == 2  # the second of them after the body's end, which is known
 
 
+async def test_a_connection_keeps_no_body(straight: Server, taken: Taken):
+    raw = await RawRequest.to(straight.port)
+    await asyncio.sleep(0.01)
+    for parts in ([request()], [request(User_Agent="new")], [request()[:-9], request()[-9:]]):
+        for part in parts:
+            await raw.send(part)
+            await asyncio.sleep(0.01)
+        await read_answer(raw.reader)
+        server = straight._runners[0].server
+        assert server is not None
+        (served,) = server.connections
+        assert isinstance(served, connection.Connection)
+        assert served._payload is None
+    assert len(taken) == 2
+
+
 async def test_what_comes_meanwhile_waits(straight: Server, taken: Taken):
     gate = asyncio.Event()
 

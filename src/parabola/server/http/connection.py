@@ -30,14 +30,19 @@ TAKEN_WINDOWS: Final = 2
 _NEEDED: Final = frozenset(
     {
         "_close",
+        "_drain_helper",
         "_force_close",
         "_handler_waiter",
         "_keepalive",
         "_keepalive_handle",
         "_keepalive_timeout",
+        "_manager",
         "_messages",
         "_next_keepalive_close_time",
+        "_parser",
+        "_paused",
         "_process_keepalive",
+        "_request_count",
         "_request_in_progress",
         "_waiter",
     }
@@ -160,8 +165,8 @@ class Connection(RequestHandler):
         length = message.headers.get("Content-Length", "0")
         if not length.isdecimal() or message.chunked or message.upgrade:
             return None
-        self._payload = payload
         self._missing = int(length) - (len(data) - end - len(END_OF_HEAD))
+        self._payload = payload if self._missing > 0 else None  # a whole body is not to stay in memory
         self._is_between = not self._missing and payload.is_eof()
         return message if self._is_between else None
 
@@ -188,9 +193,9 @@ class Connection(RequestHandler):
         self._is_between = False
         if self._missing > 0:
             self._missing -= len(data)
-            if not self._missing and self._payload is not None:
-                self._is_between = self._payload.is_eof()
-                self._payload = None
+            if self._missing <= 0:
+                payload, self._payload = self._payload, None
+                self._is_between = not self._missing and payload is not None and payload.is_eof()
 
     # The straight way
 

@@ -93,6 +93,14 @@ async def run(ctx: MutationCtx, program: list, ids: list[str]):
                 elif kind == "gather":
                     both = [issue(argument, number + n) for n in range(3)]
                     note(place, [str(one) for one in await asyncio.gather(*both, return_exceptions=True)])
+                elif kind == "share":
+                    one = issue(argument, number)
+
+                    async def wait(waiter):
+                        result = await one
+                        note(f"{place} {waiter}", result)
+
+                    await asyncio.gather(wait(1), wait(2), return_exceptions=True)
                 elif kind == "task":
                     tasks.append(asyncio.create_task(follow(argument, place)))
                 elif kind == "together":
@@ -141,7 +149,9 @@ OPS = st.sampled_from(
 NUMBERS = st.integers(0, 11)
 NOTHING = st.just("")
 LEAVES = st.one_of(
-    st.tuples(st.sampled_from(["await", "await", "await", "leave", "later", "gather"]), OPS, NUMBERS),
+    st.tuples(
+        st.sampled_from(["await", "await", "await", "leave", "later", "gather", "share"]), OPS, NUMBERS
+    ),
     st.tuples(
         st.sampled_from(["now", "join", "cancel", "give up", "yield", "each", "return", "raise"]),
         NOTHING,
@@ -242,6 +252,15 @@ def test_a_function_does_and_sees_the_same(program: list[Any]) -> None:
                     driver.close()
 
     asyncio.run(both())
+
+
+async def test_who_waited_first_for_an_answer_that_others_wait_for_goes_on_first(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        ids = await insert(database, "t", {"n": 1.0})
+        driver = ExecutorDriver(database)
+        [done] = await messages_of(driver, database, unchanged, [["share", "get of", 1]], ids)
+        assert [event for event, _ in done["result"]] == ["main.0 share 1", "main.0 share 2"]
+        driver.close()
 
 
 async def test_a_request_that_fails_here_begins_again_with_the_engine(tmp_path: Path) -> None:

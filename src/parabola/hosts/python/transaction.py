@@ -180,6 +180,7 @@ class Transaction(FunctionRun):
             or len(outgoing) != 1
             or outgoing[0] is not reply
             or loop.ready
+            or reply._callbacks  # others wait for it, and go on first
             or not self._turns_left
             or reply.request.op not in SERVED
             or main is None

@@ -56,6 +56,7 @@ STATES: dict[str, tuple[str, str]] = {
     "a prototype replaced": ("function K() {} K.prototype.v = 1;", "const was = new K().v; K.prototype = { v: 2 }; return was;"),
     "a prototype extended": ("function K() {}", "const was = new K().v ?? 0; K.prototype.v = 2; return was;"),
     "a property of a function": ("const g = () => 1;", "const was = g.n ?? 0; g.n = was + 1; return was;"),
+    "a property of a function, named as the accessor of the prototype": ("const g = () => 1; class A { constructor() { return g; } } class B extends A { ['__proto__'] = 5; }", "const was = Object.hasOwn(g, '__proto__'); new B(); return was;"),
     "a property of a function that is only called": ("function g() { return h; } function h() {}", "const was = g().n ?? 0; g().n = was + 1; return was;"),
     "a property of a constructor": ("function K() {}", "const one = new K(); const was = one.constructor.n ?? 0; one.constructor.n = was + 1; return was;"),
     "the length of a function": ("const g = () => 1;", "const was = Object.hasOwn(g, 'length'); delete g.length; return was;"),

@@ -18,7 +18,7 @@
 ) {
   "use strict";
   const { apply, getOwnPropertyDescriptor, getPrototypeOf, isExtensible, ownKeys } = Reflect;
-  const { assign, freeze, is, keys: enumerableKeys, getOwnPropertySymbols, isFrozen, hasOwn } = Object;
+  const { assign, create, freeze, is, keys: enumerableKeys, getOwnPropertySymbols, isFrozen, hasOwn } = Object;
   const { isArray } = Array;
   const { push, includes } = Array.prototype;
   const objectPrototype = Object.prototype;
@@ -67,10 +67,11 @@
     #values = [];
     /**
      * Objects without enumerable properties, after one that takes none, so that to assign the others to it throws where one of
-     * them has got a property. That takes a seventh of the time of asking each for its keys and its symbols.
+     * them has got a property. That takes a seventh of the time of asking each for its keys and its symbols. It inherits
+     * nothing: an inherited setter, such as that of `__proto__`, would take a value and keep still.
      * @type {object[]}
      */
-    #bare = [freeze({})];
+    #bare = [freeze(create(null))];
     // Functions with nothing but what every function has, side by side: they are most of what there is.
     /** @type {Function[]} */
     #functions = [];

@@ -66,6 +66,8 @@ async def run(ctx: MutationCtx, program: list, ids: list[str]):
             return query.with_index("by_n", lambda q: q.gte("n", number)).order("desc").first()
         if op == "take":
             return query.order("desc" if number % 2 else "asc").take(number)
+        if op == "take more than there can be":
+            return query.take(10 ** (10 * number))
         if op == "equal":
             return query.with_index("by_n", lambda q: q.eq("n", value)).collect()
         if op == "filtered":
@@ -144,7 +146,7 @@ MOST_CALLS = 660
 AGAIN = {"type": "again", "id": 1, "needsEngine": True}
 OPS = st.sampled_from(
     ["get", "get of", "get nothing", "insert", "patch", "replace", "delete", "unique", "first", "take"]
-    + ["equal", "filtered", "wrong"]
+    + ["take more than there can be", "equal", "filtered", "wrong"]
 )
 NUMBERS = st.integers(0, 11)
 NOTHING = st.just("")
@@ -260,6 +262,17 @@ async def test_who_waited_first_for_an_answer_that_others_wait_for_goes_on_first
         driver = ExecutorDriver(database)
         [done] = await messages_of(driver, database, unchanged, [["share", "get of", 1]], ids)
         assert [event for event, _ in done["result"]] == ["main.0 share 1", "main.0 share 2"]
+        driver.close()
+
+
+@pytest.mark.parametrize("number", range(4))
+async def test_a_number_that_no_message_holds_is_none_at_once_either(tmp_path: Path, number: int) -> None:
+    async with opened(tmp_path) as database:
+        ids = await insert(database, "t", {"n": 1.0})
+        driver = ExecutorDriver(database)
+        program = [["await", "take more than there can be", number]]
+        expected = await messages_of(driver, database, by_message, program, ids)
+        assert await messages_of(driver, database, unchanged, program, ids) == expected
         driver.close()
 
 

@@ -34,6 +34,7 @@ from parabola.values.encoding import encode
 from parabola.values.errors import BadRequest
 from parabola.values.int64 import Int64
 from parabola.values.limits import MAX_QUERY_OPERATORS
+from parabola.values.normalization import MAX_SAFE_INTEGER
 from parabola.values.placeholders import Undefined
 from parabola.values.validators.integers import Convert
 
@@ -191,7 +192,7 @@ class BaseQuery:
             self._begin()
         self._state = "executing"
         try:
-            if limit == 0 or not self._is_plain():
+            if limit == 0 or (limit is not None and limit > MAX_SAFE_INTEGER) or not self._is_plain():
                 return of_rows(await self._open(limit).all(limit))
             syscalls = self._syscalls
             most = MUTATION_BATCH if syscalls.kind == "mutation" else MAX_BATCH

@@ -57,6 +57,8 @@ STATES: dict[str, tuple[str, str]] = {
     "a prototype extended": ("function K() {}", "const was = new K().v ?? 0; K.prototype.v = 2; return was;"),
     "a property of a function": ("const g = () => 1;", "const was = g.n ?? 0; g.n = was + 1; return was;"),
     "a property of a function, named as the accessor of the prototype": ("const g = () => 1; class A { constructor() { return g; } } class B extends A { ['__proto__'] = 5; }", "const was = Object.hasOwn(g, '__proto__'); new B(); return was;"),
+    "a hidden property by a symbol of the language": ("const o = Object.create(Intl.NumberFormat.prototype);", "const was = Object.getOwnPropertySymbols(o).length; Intl.NumberFormat.call(o); return was;"),
+    "a hidden property by a symbol of the language, of a function": ("const f_ = () => 1; Object.setPrototypeOf(f_, Intl.DateTimeFormat.prototype);", "const was = Object.getOwnPropertySymbols(f_).length; Intl.DateTimeFormat.call(f_); return was;"),
     "a property of a function that is only called": ("function g() { return h; } function h() {}", "const was = g().n ?? 0; g().n = was + 1; return was;"),
     "a property of a constructor": ("function K() {}", "const one = new K(); const was = one.constructor.n ?? 0; one.constructor.n = was + 1; return was;"),
     "the length of a function": ("const g = () => 1;", "const was = Object.hasOwn(g, 'length'); delete g.length; return was;"),

@@ -319,6 +319,20 @@ async def test_a_body_that_comes_later_is_waited_for(straight: Server, taken: Ta
     assert len(taken) == 2  # the second of them after the body's end, which is known
 
 
+async def test_a_head_that_comes_in_pieces_is_waited_for(straight: Server, taken: Taken):
+    raw = await RawRequest.to(straight.port)
+    await asyncio.sleep(0.01)
+    for number, cuts in enumerate(((30,), (1, 50, -50), (-51,), (-1,), (-52, -49, -7))):
+        text = request()
+        parts = [text[a:b] for a, b in zip([None, *cuts], [*cuts, None], strict=True)]
+        for part in [*parts, request()]:
+            await raw.send(part)
+            await asyncio.sleep(0.01)
+        for _ in range(2):
+            assert (await read_answer(raw.reader) or b"").startswith(b"HTTP/1.1 200")
+        assert len(taken) == number + 1  # what came whole
+
+
 async def test_a_connection_keeps_no_body(straight: Server, taken: Taken):
     raw = await RawRequest.to(straight.port)
     await asyncio.sleep(0.01)

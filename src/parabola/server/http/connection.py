@@ -27,6 +27,8 @@ __all__ = ["Connection", "ConnectionRunner"]
 TAKEN_WINDOWS: Final = 2
 """Windows of `body_seconds` after which a client that takes too little of its answer is let go."""
 
+_MAX_BEGUN: Final = 16 * 1024
+
 _NEEDED: Final = frozenset(
     {
         "_close",
@@ -62,6 +64,7 @@ class Connection(RequestHandler):
 
     __slots__ = (
         "_awaiting",
+        "_begun",
         "_is_between",
         "_left",
         "_missing",
@@ -84,6 +87,8 @@ class Connection(RequestHandler):
         """The address of the client."""
         self._is_between = straight is not None
         """Whether what aiohttp has read so far ends with a request, for certain."""
+        self._begun = b""
+        """The beginning of a request whose head has not come to its end, where it is known that it is one."""
         self._missing = 0
         """Bytes of the last request's body that have not come yet, where that is known."""
         self._payload: StreamReader | None = None
@@ -110,10 +115,12 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         if self._is_between:
-            end = data.find(END_OF_HEAD)
+            end = -1 if self._begun else data.find(END_OF_HEAD)
             if end > 0:
                 self._receive(data, end)
-                return
+            else:
+                self._receive_piece(data)
+            return
         self._receive_generally(data, self._waiter)
         if data:
             self._look_for_end(data)
@@ -150,6 +157,21 @@ class Connection(RequestHandler):
                     return
         if waiter is not None and self._messages and not waiter.done():
             waiter.set_result(None)
+
+    def _receive_piece(self, data: bytes) -> None:
+        """Take a piece of a request whose head comes in several: it goes the general way, and where it ends
+        is known as of others.
+        """
+        before = self._request_count
+        self._receive_generally(data, self._waiter)
+        text, self._begun = self._begun + data, b""
+        end = text.find(END_OF_HEAD)
+        if self._request_count == before and end < 0 and len(text) <= _MAX_BEGUN:
+            self._begun = text
+            return
+        self._is_between = False
+        if self._request_count == before + 1 and self._messages and end > 0:
+            self._plain_end(text, end, text[:end])
 
     def _plain_end(self, data: bytes, end: int, text: bytes) -> RawRequestMessage | None:
         """The request that has just been read, if it is certain that data end with it. Otherwise what is

@@ -9,7 +9,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 from types import FrameType
 from typing import Any
@@ -20,6 +20,7 @@ from parabola.functions.calls.calling import Call
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.app import Server
 from parabola.server.http import connection
+from parabola.server.http.intake import SMALL_BYTES
 from parabola.server.http.known_heads import MAX_HEADS, MAX_SEEN
 from parabola.server.http.rules import ServerRules
 from parabola.server.http.straight_way import STRAIGHT_WAY, StraightWay
@@ -441,6 +442,23 @@ async def test_answers_that_are_not_taken_hold_up_the_next_request(straight: Ser
     for _ in range(2):
         assert len(await read_answer(raw.reader) or b"") > 32_000_000
     assert len(backend.asked) == 3
+
+
+async def test_without_room_for_small_requests_both_ways_are_closed(
+    straight: Server, general: Server, taken: Taken
+):
+    body = json.dumps({**CALL, "args": {"body": [[]] * 4000}}).encode()
+    nested = request(body)
+    for server in (straight, general):
+        raw = await RawRequest.to(server.port)
+        for asked, status in ((request(), b"200"), (nested, b"200"), (nested, b"503"), (request(), b"503")):
+            if status == b"503":
+                for _ in range(server.rules.request_memory // 4 // SMALL_BYTES):
+                    with suppress(Overloaded):
+                        server.intake.lease().take(SMALL_BYTES)
+            await raw.send(asked)
+            assert (await read_answer(raw.reader) or b"").startswith(b"HTTP/1.1 %b" % status)
+    assert taken.count(body) == 2
 
 
 async def test_a_server_of_several_catches_up_first(taken: Taken):

@@ -21,7 +21,7 @@ from parabola.functions.calls.calling import RequestContext
 from parabola.functions.outcomes.failures import new_request_id
 from parabola.server.http.cors import VARY
 from parabola.server.http.http_errors import error_response, response_to
-from parabola.server.http.intake import Intake, Lease
+from parabola.server.http.intake import SMALL_BYTES, Intake, Lease
 from parabola.server.http.json_body import parse_json
 from parabola.server.http.json_weight import json_weight
 from parabola.server.http.known_heads import KnownHead, KnownHeads
@@ -57,7 +57,11 @@ class StraightRequest:
     def read_json(self) -> Any:
         """The body, parsed. Raises BadRequest (BadJsonBody), Overloaded."""
         body = self._body
-        self.lease.take(len(body) + json_weight(body))
+        taken = len(body) + json_weight(body)
+        if taken > SMALL_BYTES:  # what is read is small before it is parsed
+            self.lease.take(len(body))
+            taken -= len(body)
+        self.lease.take(taken)
         return parse_json(body)
 
     def context(self) -> RequestContext:

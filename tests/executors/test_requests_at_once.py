@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import tempfile
 from collections.abc import Callable
@@ -133,6 +134,18 @@ async def run(ctx: MutationCtx, program: list, ids: list[str]):
     await follow(program, "main")
     return events
 
+class Farewell:
+    def __init__(self, ctx):
+        self.ctx, self.cycle = ctx, self
+
+    def __del__(self):
+        self.ctx.db.insert("t", {"n": 9})
+
+@mutation
+async def leave_to_the_collector(ctx: MutationCtx, program: list, ids: list[str]) -> None:
+    Farewell(ctx)
+    await ctx.db.get(ids[0])
+
 @mutation
 async def move(ctx: MutationCtx, payer: int, payee: int) -> None:
     source = await ctx.db.query("t").with_index("by_n", lambda q: q.eq("n", payer)).unique()
@@ -190,7 +203,12 @@ class Executor:
 
 
 async def messages_of(
-    driver: ExecutorDriver, database: Database, change: Callable[[Any], None], program: Any, ids: list[str]
+    driver: ExecutorDriver,
+    database: Database,
+    change: Callable[[Any], None],
+    program: Any,
+    ids: list[str],
+    function: str = "run",
 ) -> list[Any]:
     """All that a host says while it runs the program."""
     sent: list[Any] = []
@@ -201,7 +219,7 @@ async def messages_of(
     host = Host(send, lambda call: call(), executor=Executor(driver, database, change))  # type: ignore[arg-type]
     host.receive({"type": "load", "deployment": "d", "modules": [{"path": "m.py", "source": SOURCE}]})
     sent.clear()
-    host.receive(run_of("run", {"program": program, "ids": ids}))
+    host.receive(run_of(function, {"program": program, "ids": ids}))
     while host.runs and not sent:  # noqa: ASYNC110
         await asyncio.sleep(0)
     host.close()
@@ -224,6 +242,16 @@ def unchanged(own: Any) -> None: ...
 
 def by_message(own: Any) -> None:
     own.answer = lambda request: NOT_AT_ONCE
+
+
+def collecting(own: Any) -> None:
+    answer = own.answer
+
+    def collect_and_answer(request: Any) -> Any:
+        gc.collect()
+        return answer(request)
+
+    own.answer = collect_and_answer
 
 
 def broken(own: Any) -> None:
@@ -262,6 +290,15 @@ async def test_who_waited_first_for_an_answer_that_others_wait_for_goes_on_first
         driver = ExecutorDriver(database)
         [done] = await messages_of(driver, database, unchanged, [["share", "get of", 1]], ids)
         assert [event for event, _ in done["result"]] == ["main.0 share 1", "main.0 share 2"]
+        driver.close()
+
+
+async def test_what_is_asked_for_in_a_pause_is_not_lost(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        ids = await insert(database, "t", {"n": 1.0})
+        driver = ExecutorDriver(database)
+        [done] = await messages_of(driver, database, collecting, [], ids, "leave_to_the_collector")
+        assert len(done["state"]["writes"]) == 1
         driver.close()
 
 

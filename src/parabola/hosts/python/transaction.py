@@ -203,8 +203,8 @@ class Transaction(FunctionRun):
                 if answer is NOT_AT_ONCE:
                     return
             self._turns_left -= 1
-            self._outgoing.clear()
-            self._requests.clear()
+            # Not all of them: a finalizer of the function's may have asked for something in this pause.
+            del self._outgoing[0], self._requests[reply.number]
             if isinstance(answer, BaseException):
                 reply.set_exception(answer)
             else:

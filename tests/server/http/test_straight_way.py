@@ -543,13 +543,18 @@ async def test_a_call_of_a_known_head_takes_little_work(straight: Server):
             made["aiohttp"] += "/aiohttp/" in file
             made["parabola"] += "/parabola/" in file
 
+    async def ten_calls() -> Counter[str]:
+        made.clear()
+        sys.setprofile(count)
+        try:
+            for _ in range(10):
+                await raw.send(asked)
+                await read_answer(raw.reader)
+        finally:
+            sys.setprofile(None)
+        return made.copy()
+
     gc.collect()  # what other tests have left ends now
-    sys.setprofile(count)
-    try:
-        for _ in range(10):
-            await raw.send(asked)
-            await read_answer(raw.reader)
-    finally:
-        sys.setprofile(None)
-    assert made["aiohttp"] < 10, made
-    assert made["parabola"] <= 10 * 60, made
+    least = min([await ten_calls() for _ in range(3)], key=Counter.total)  # timers of the server count too
+    assert least["aiohttp"] < 10, least
+    assert least["parabola"] <= 10 * 60, least

@@ -424,15 +424,8 @@ class Snapshot:
         happened. `values` are those of the comparisons in `shape`, `limit` is the least that the query has.
         Who reads whole tables is for the caller to note (`query.wide_reads`).
         """
-        plan = plan_of(self._shared.registry, self.component, table, index, shape)
-        if plan is None:
-            return None
-        try:
-            interval = plan.interval(values)
-        except (TypeError, UnicodeEncodeError):
-            return None
-        found = self._short_rows(plan, interval, order, limit, batch)
-        return None if found is None else [revision.raw for _, revision in found[0]]
+        found = self._short_rows(table, index, shape, values, order, limit, batch)
+        return None if found is None else [revision.raw for _, revision in found[2]]
 
     def short_query(self, query_json: Any, batch: int) -> ShortRead | None:
         """The same for the JSON of a query, with what is needed to give rows back. None where only its stream
@@ -441,23 +434,33 @@ class Snapshot:
         asked = plain_query(query_json)
         if asked is None:
             return None
-        table, index, shape, values, order, limit = asked
-        plan = plan_of(self._shared.registry, self.component, table, index, shape)
+        found = self._short_rows(*asked, batch)
+        if found is None:
+            return None
+        plan, interval, rows, read = found
+        return ShortRead(self, plan, interval, asked.order, rows, read)
+
+    def _short_rows(
+        self,
+        table: str,
+        index_name: str,
+        shape: Shape,
+        values: Sequence[Any],
+        order: Order,
+        limit: int | None,
+        batch: int,
+    ) -> tuple[RangePlan, Interval, Rows[tuple[bytes, Revision]], OpenRead] | None:
+        """The rows of a range, at most `limit`, if they are over with a first batch of at most `batch`, the
+        read that they make, and how the range was planned. None if they are not, or if anything is out of the
+        ordinary.
+        """
+        plan = plan_of(self._shared.registry, self.component, table, index_name, shape)
         if plan is None:
             return None
         try:
             interval = plan.interval(values)
         except (TypeError, UnicodeEncodeError):
             return None
-        found = self._short_rows(plan, interval, order, limit, batch)
-        return None if found is None else ShortRead(self, plan, interval, order, *found)
-
-    def _short_rows(
-        self, plan: RangePlan, interval: Interval, order: Order, limit: int | None, batch: int
-    ) -> tuple[Rows[tuple[bytes, Revision]], OpenRead] | None:
-        """The rows of an interval, at most `limit`, if they are over with a first batch of at most `batch`,
-        and the read that they make. None if they are not, or if anything is out of the ordinary.
-        """
         start, end = interval
         # As many as a stream would fetch: it need not read them again if it has to go on from here.
         most = max(batch, BATCH) if limit is None else limit
@@ -487,10 +490,11 @@ class Snapshot:
             self._table(plan.table.name, self.component)
             if plan.looked_up is not None:
                 self.read_set.record(*plan.looked_up)
+        covered = interval
         if is_full:
             last = rows[-1][0]
-            interval = Interval(start, last + b"\0") if order == "asc" else Interval(last, end)
-        return rows, self.read_set.open(index_id, interval)
+            covered = Interval(start, last + b"\0") if order == "asc" else Interval(last, end)
+        return plan, interval, rows, self.read_set.open(index_id, covered)
 
     def query(self, query_json: Any, *, system: bool = False) -> QueryStream:
         """A stream of the documents a query selects. Raises at once for a bad shape, index or range.

@@ -36,7 +36,7 @@ async def kept(directory: Path) -> Path:
 
 async def test_data_of_this_version(tmp_path: Path) -> None:
     text = check(await kept(tmp_path / "data"))
-    assert "Layout 2, as this version has it: the files stay as they are." in text
+    assert "Layout 3, as this version has it: the files stay as they are." in text
     assert "Way back: start the version of before" in text
     assert "Added" not in text
     async with opened(tmp_path / "data"):  # while a server runs
@@ -49,11 +49,13 @@ def test_data_of_earlier_versions(archive: Path, tmp_path: Path) -> None:
         tar.extractall(tmp_path, filter="data")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     told = json.loads(check(tmp_path, "--json"))
-    assert told["changesLayout"] == ("layout-1" in archive.name)
-    assert told["wayBack"] == (not told["changesLayout"])
+    layout = 1 if "layout-1" in archive.name else 2
+    assert told["layout"] == layout
+    assert told["changesLayout"]
+    assert not told["wayBack"]
     assert told["adds"]
     text = check(tmp_path)
-    assert ("Layout 1 becomes layout 2" in text) == told["changesLayout"]
+    assert f"Layout {layout} becomes layout 3" in text
     assert f"Added with the first start: {told['adds'][0]}" in text
     after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert {name: after[name] for name in before if not name.endswith("-shm")} == {

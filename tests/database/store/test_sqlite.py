@@ -92,9 +92,9 @@ async def test_vacuum_leaves_only_live_rows_when_everything_is_old(store: Sqlite
         pass
     count = {
         table: store._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        for table in ("entry", "removed_entry", "superseded", "revision")
+        for table in ("entry", "removed_entry", "superseded", "newest", "revision")
     }
-    assert count == {"entry": 4, "removed_entry": 0, "superseded": 0, "revision": 2}
+    assert count == {"entry": 4, "removed_entry": 0, "superseded": 0, "newest": 1, "revision": 2}
 
 
 async def test_vacuum_removes_indexes_and_tables_that_are_no_more(store: SqlitePersistence) -> None:
@@ -105,7 +105,7 @@ async def test_vacuum_removes_indexes_and_tables_that_are_no_more(store: SqliteP
         store.append(commit)
     while await store.vacuum(entries_before=0, documents_before=0, live_indexes=frozenset(), limit=3):
         pass
-    for table in ("entry", "superseded", "revision"):
+    for table in ("entry", "newest", "superseded", "revision"):
         assert store._db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 

@@ -70,6 +70,7 @@ class RevisionReader:
             check_same_thread=False,
         )
         self._tables: dict[int, str] = {}
+        self._live_json = ""
 
     def read(self, after_ts: int, through_ts: int, max_bytes: int, next_id_name: str) -> ReadPart | None:
         """The commits after a timestamp up to another one: about so many bytes of them, at least one commit.
@@ -140,7 +141,10 @@ class RevisionReader:
 
     def rows(self, tablet: int) -> list[bytes]:
         """The JSON of the newest documents of a table."""
-        return [raw for (raw,) in self._db.execute(sql.SELECT_LIVE_JSON, (tablet,))]
+        if not self._live_json:
+            layout = int(self.properties().get("layout", b"1"))
+            self._live_json = sql.SELECT_LIVE_JSON if layout >= 3 else sql.SELECT_LIVE_JSON_BEFORE_3
+        return [raw for (raw,) in self._db.execute(self._live_json, (tablet,))]
 
     def properties(self) -> dict[str, bytes]:
         """What the file says of itself."""

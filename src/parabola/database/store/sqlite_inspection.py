@@ -195,7 +195,21 @@ class Inspection:
 
     def _entries(self, rows: list[tuple[Any, ...]], after: tuple[Any, ...]) -> tuple[Any, ...]:
         for row in rows:
-            index_id, key, number, ts, size, found, tablet, id, written_ts, written_size, raw = row
+            (
+                index_id,
+                key,
+                since,
+                number,
+                ts,
+                size,
+                later,
+                found,
+                tablet,
+                id,
+                written_ts,
+                written_size,
+                raw,
+            ) = row
             if (index_id, key) <= after:
                 raise Damage(f"the entries of index {index_id} are not in order")
             after = (index_id, key)
@@ -203,7 +217,8 @@ class Inspection:
                 raise Damage(f"an entry of index {index_id} names revision {number}, which is not there")
             expected = id_key(id) if tablet == index_id else self._key_of(tablet, index_id, raw)
             self._new_entries = self._new_entries + 1 if number > self._newest else 0
-            if (ts, size) != (written_ts, written_size) or expected not in (key, None):
+            is_newest = since <= ts and later is None and (ts, size) == (written_ts, written_size)
+            if not is_newest or expected not in (key, None):
                 raise Damage(f'the entry of document "{id}" in index {index_id} is not what was committed')
         if self._new_entries >= NEW_ENTRIES:
             return (after[0], b"\xff")

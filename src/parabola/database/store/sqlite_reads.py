@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from struct import error as StructError
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 import orjson
@@ -40,8 +40,8 @@ class SqliteReads:
         self._cache = cache
         self._is_tablet = is_tablet
         self.removed_ts: dict[int, int] = {}
-        """For each index the newest commit that removed a key from it; those from before the start may be
-        missing."""
+        """For each index the newest commit that removed a key from it or changed a document of it; those from
+        before the start may be missing."""
         self.opened_ts = 0
 
     def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
@@ -69,26 +69,61 @@ class SqliteReads:
         start, end = interval
         if end is None:
             end = MAX_KEY
-        db = self._db
-        found: list[tuple[bytes, int, int]] = db.execute(
+        if self.removed_ts.get(index_id, self.opened_ts) > ts:
+            return self._scan_past(index_id, Interval(start, end), ts, order, limit)
+        found: list[tuple[bytes, int, int]] = self._db.execute(
             sql.SCAN_LIVE[order], (index_id, start, end, ts, limit)
         ).fetchall()
         exhausted = len(found) < limit
-        if self.removed_ts.get(index_id, self.opened_ts) <= ts:
-            if len(found) == 1:  # as look-ups by equality find
-                ((key, number, _),) = found
-                revision = self._cache.get(number)
-                if revision is None:
-                    revision = self._named(index_id, key, number)
-                return Rows([(key, revision)], exhausted=exhausted)
-        else:
-            history = sql.SCAN_SUPERSEDED if self._is_tablet(index_id) else sql.SCAN_REMOVED
-            past = db.execute(history[order], (index_id, ts, start, end, ts, limit)).fetchall()
-            if past:
-                found = sorted(found + past, reverse=order == "desc")
-                exhausted = exhausted and len(past) < limit and len(found) <= limit
-                del found[limit:]
+        if len(found) == 1:  # as look-ups by equality find
+            ((key, number, _),) = found
+            revision = self._cache.get(number)
+            if revision is None:
+                revision = self._named(index_id, key, number)
+            return Rows([(key, revision)], exhausted=exhausted)
         return self._with_revisions(index_id, found, exhausted)
+
+    def _scan_past(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        """The same where something has been removed or changed since `ts`."""
+        start, end = interval
+        query = index_id, start, end, ts, limit
+        query_past = index_id, ts, start, end, ts, limit
+        is_tablet = self._is_tablet(index_id)
+        if is_tablet:
+            live, history = sql.SCAN_UNCHANGED, sql.SCAN_SUPERSEDED
+        else:
+            live, history = sql.SCAN_LIVE_DATED, sql.SCAN_REMOVED
+        found: list[tuple[Any, ...]] = self._db.execute(live[order], query).fetchall()
+        exhausted = len(found) < limit
+        past = self._db.execute(history[order], query_past).fetchall()
+        if past:
+            found = sorted(found + past, reverse=order == "desc")
+            exhausted = exhausted and len(past) < limit and len(found) <= limit
+            del found[limit:]
+        if is_tablet:
+            return self._with_revisions(index_id, found, exhausted)
+        then = [row for each in found if (row := self._as_of(each, ts)) is not None]
+        if found and not then and not exhausted:
+            last = found[-1][0]
+            rest = interval.after(last) if order == "asc" else interval.before(last)
+            return self._scan_past(index_id, rest, ts, order, limit)
+        return self._with_revisions(index_id, then, exhausted)
+
+    def _as_of(self, row: tuple[Any, ...], ts: int) -> tuple[bytes, int, int] | None:
+        """Key, number and size of the revision of a document that was there at `ts`, from those of one that
+        came then or later, and when something came after that. None where it is not kept any more.
+        """
+        key, number, size, changed_ts = row
+        if changed_ts <= ts:
+            return key, number, size
+        place = self._db.execute(sql.SELECT_PLACE, (number,)).fetchone()
+        if place is None or place[2] <= ts:
+            return key, number, size  # what is not there, whoever reads it says so
+        tablet, id, _ = place
+        past = self._db.execute(sql.SELECT_SUPERSEDED, (tablet, id_key(id.decode()), ts, ts)).fetchone()
+        return None if past is None else (key, *past)
 
     def revision_times(
         self, tablet_id: int, interval: Interval, ts: int, limit: int

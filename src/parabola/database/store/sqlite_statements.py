@@ -19,21 +19,27 @@ CREATE TABLE IF NOT EXISTS revision (
 CREATE TABLE IF NOT EXISTS entry (      -- live keys
     index_id INTEGER NOT NULL,
     key BLOB NOT NULL,
-    ts INTEGER NOT NULL,                -- of the revision
+    ts INTEGER NOT NULL,                -- since when the key is the document's
     size INTEGER NOT NULL,              -- of the revision
-    revision INTEGER NOT NULL,
+    revision INTEGER NOT NULL,          -- what the document began with: its own number, and not the newest
     PRIMARY KEY (index_id, key)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS removed_entry (
+CREATE TABLE IF NOT EXISTS newest (     -- of the documents that have changed since they began
+    document INTEGER PRIMARY KEY,       -- the number that all their entries have
+    ts INTEGER NOT NULL,                -- of the revision
+    size INTEGER NOT NULL,              -- of the revision
+    revision INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS removed_entry ( -- never of by_id
     index_id INTEGER NOT NULL,
     removed_ts INTEGER NOT NULL,
     key BLOB NOT NULL,
-    ts INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
+    ts INTEGER NOT NULL,                -- since when the key was the document's
+    size INTEGER NOT NULL,              -- of the revision
+    revision INTEGER NOT NULL,          -- the last one that had this key
     PRIMARY KEY (index_id, removed_ts, key)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS superseded ( -- removed entries of by_id, kept as long as the documents
+CREATE TABLE IF NOT EXISTS superseded ( -- what documents were before, as long as documents are kept
     index_id INTEGER NOT NULL,
     key BLOB NOT NULL,
     removed_ts INTEGER NOT NULL,
@@ -82,30 +88,68 @@ SELECT_SIZES_AFTER: Final = (
 
 INSERT_REVISION: Final = "INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?)"
-# Of an index that is being filled the entry may not be there yet: then it is added with the newest revision.
-UPDATE_ENTRY: Final = "UPDATE entry SET ts = ?, size = ?, revision = ? WHERE index_id = ? AND key = ?"
-INSERT_MISSING_ENTRY: Final = "INSERT OR IGNORE INTO entry VALUES (?, ?, ?, ?, ?)"
+INSERT_FURTHER_ENTRY: Final = (
+    "INSERT INTO entry SELECT ?, ?, ?, ?, revision FROM entry WHERE index_id = ? AND key = ?"
+)
+"""A new key of a document that has an entry in `by_id`."""
+INSERT_MISSING_ENTRY: Final = (
+    "INSERT OR IGNORE INTO entry SELECT ?, ?, r.ts, r.size, own.revision FROM revision AS r"
+    " JOIN entry AS own ON own.index_id = r.tablet AND own.key = ? WHERE r.number = ?"
+)
 DELETE_ENTRY: Final = "DELETE FROM entry WHERE index_id = ? AND key = ?"
-INSERT_REMOVED_ENTRY: Final = "INSERT INTO removed_entry VALUES (?, ?, ?, ?, ?, ?)"
+# Of an index that is being filled the entry may not be there yet: then nobody has read the index.
+INSERT_REMOVED_ENTRY: Final = (
+    "INSERT INTO removed_entry SELECT index_id, ?, key, ts, ?, ? FROM entry WHERE index_id = ? AND key = ?"
+)
+UPSERT_NEWEST: Final = (
+    "INSERT OR REPLACE INTO newest SELECT revision, ?, ?, ? FROM entry WHERE index_id = ? AND key = ?"
+)
+DELETE_NEWEST_OF: Final = (
+    "DELETE FROM newest WHERE document = (SELECT revision FROM entry WHERE index_id = ? AND key = ?)"
+)
+DELETE_NEWEST: Final = "DELETE FROM newest WHERE document = ?"
 INSERT_SUPERSEDED: Final = (
     "INSERT INTO superseded (index_id, removed_ts, key, ts, size, revision) VALUES (?, ?, ?, ?, ?, ?)"
 )
 
-SELECT_ENTRY: Final = "SELECT revision, ts FROM entry WHERE index_id = ? AND key = ?"
+_ENTRIES: Final = "entry AS e LEFT JOIN newest AS n ON n.document = e.revision"
+"""Entries, with what their documents are now if they have changed since they began."""
+
+SELECT_ENTRY: Final = (
+    f"SELECT ifnull(n.revision, e.revision), ifnull(n.ts, e.ts) FROM {_ENTRIES}"
+    " WHERE e.index_id = ? AND e.key = ?"
+)
 SELECT_SUPERSEDED: Final = (
-    "SELECT revision FROM superseded WHERE index_id = ? AND key = ? AND removed_ts > ? AND ts <= ?"
+    "SELECT revision, size FROM superseded WHERE index_id = ? AND key = ? AND removed_ts > ? AND ts <= ?"
     " ORDER BY removed_ts LIMIT 1"
 )
 SELECT_REVISION: Final = f"SELECT {REVISION} FROM revision WHERE number = ?"
 SELECT_NEWEST: Final = f"SELECT {REVISION} FROM revision ORDER BY number DESC LIMIT 1"
 SELECT_REVISIONS: Final = f"SELECT {REVISION} FROM revision WHERE number IN (SELECT value FROM json_each(?))"
+SELECT_PLACE: Final = "SELECT tablet, CAST(id AS BLOB), ts FROM revision WHERE number = ?"
 SCAN_LIVE: Final = {
-    order: "SELECT key, revision, size FROM entry WHERE index_id = ? AND key >= ? AND key < ? AND ts <= ?"
-    f" ORDER BY key {order} LIMIT ?"
+    order: f"SELECT e.key, ifnull(n.revision, e.revision), ifnull(n.size, e.size) FROM {_ENTRIES}"
+    f" WHERE e.index_id = ? AND e.key >= ? AND e.key < ? AND e.ts <= ? ORDER BY e.key {order} LIMIT ?"
     for order in ("asc", "desc")
 }
+"""The keys that are live and were so at a timestamp, with what their documents are now."""
+SCAN_LIVE_DATED: Final = {
+    order: f"SELECT e.key, ifnull(n.revision, e.revision), ifnull(n.size, e.size), ifnull(n.ts, e.ts)"
+    f" FROM {_ENTRIES} WHERE e.index_id = ? AND e.key >= ? AND e.key < ? AND e.ts <= ?"
+    f" ORDER BY e.key {order} LIMIT ?"
+    for order in ("asc", "desc")
+}
+"""The same, and when they became that."""
+SCAN_UNCHANGED: Final = {
+    order: f"SELECT e.key, ifnull(n.revision, e.revision), ifnull(n.size, e.size) FROM {_ENTRIES}"
+    " WHERE e.index_id = ? AND e.key >= ? AND e.key < ? AND ifnull(n.ts, e.ts) <= ?"
+    f" ORDER BY e.key {order} LIMIT ?"
+    for order in ("asc", "desc")
+}
+"""The keys that are live and were so at a timestamp, of documents that have not changed since then."""
 SCAN_LIVE_TIMES: Final = (
-    "SELECT key, ts FROM entry WHERE index_id = ? AND key >= ? AND key < ? AND ts <= ? ORDER BY key LIMIT ?"
+    f"SELECT e.key, ifnull(n.ts, e.ts) FROM {_ENTRIES} WHERE e.index_id = ? AND e.key >= ? AND e.key < ?"
+    " AND ifnull(n.ts, e.ts) <= ? ORDER BY e.key LIMIT ?"
 )
 SCAN_SUPERSEDED_TIMES: Final = (
     "SELECT key, ts FROM superseded WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ?"
@@ -113,7 +157,7 @@ SCAN_SUPERSEDED_TIMES: Final = (
 )
 SELECT_ANY_SUPERSEDED: Final = "SELECT 1 FROM superseded WHERE index_id = ? LIMIT 1"
 SCAN_REMOVED: Final = {
-    order: "SELECT key, revision, size FROM removed_entry"
+    order: "SELECT key, revision, size, removed_ts FROM removed_entry"
     " WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ? AND ts <= ?"
     f" ORDER BY key {order} LIMIT ?"
     for order in ("asc", "desc")
@@ -128,8 +172,13 @@ SCAN_LOG: Final = f"SELECT {REVISION} FROM revision WHERE number >= ? ORDER BY n
 SELECT_COMMIT: Final = f"SELECT {REVISION} FROM revision WHERE number >= ? AND number < ? ORDER BY number"
 
 SELECT_LIVE_JSON: Final = (
+    f"SELECT r.json FROM {_ENTRIES} JOIN revision AS r ON r.number = ifnull(n.revision, e.revision)"
+    " WHERE e.index_id = ?"
+)
+SELECT_LIVE_JSON_BEFORE_3: Final = (
     "SELECT r.json FROM entry AS e JOIN revision AS r ON r.number = e.revision WHERE e.index_id = ?"
 )
+"""The same of a file of layout 2 or 1, where entries name the newest revision."""
 COUNT_ENTRIES: Final = "SELECT index_id, count(*) FROM entry GROUP BY index_id"
 
 SELECT_NEXT_INDEX: Final = {
@@ -142,7 +191,9 @@ DELETE_REMOVED_ENTRIES: Final = (
 )
 DELETE_SUPERSEDED: Final = "DELETE FROM superseded WHERE index_id = ? AND key = ? AND removed_ts = ?"
 DELETE_REVISION: Final = "DELETE FROM revision WHERE number = ?"
-SELECT_ENTRIES_OF_INDEX: Final = "SELECT key, revision FROM entry WHERE index_id = ? LIMIT ?"
+SELECT_ENTRIES_OF_INDEX: Final = (
+    f"SELECT e.key, e.revision, ifnull(n.revision, e.revision) FROM {_ENTRIES} WHERE e.index_id = ? LIMIT ?"
+)
 SELECT_SUPERSEDED_OF_INDEX: Final = (
     "SELECT key, removed_ts, revision FROM superseded WHERE index_id = ? LIMIT ?"
 )
@@ -150,13 +201,14 @@ SELECT_VACUUM: Final = (
     "SELECT number, tablet, id, ts, previous, json IS NULL FROM revision"
     " WHERE number > ? AND number < (SELECT max(number) FROM revision) ORDER BY number LIMIT ?"
 )
-SELECT_LAST_REMOVAL: Final = (
-    "SELECT removed_ts FROM removed_entry WHERE index_id = ? ORDER BY removed_ts DESC LIMIT 1"
-)
 
 INSPECT_ENTRIES: Final = (
-    "SELECT e.index_id, e.key, e.revision, e.ts, e.size, r.number, r.tablet, r.id, r.ts, r.size, r.json"
-    " FROM entry AS e LEFT JOIN revision AS r ON r.number = e.revision"
+    "SELECT e.index_id, e.key, e.ts,"
+    " ifnull(n.revision, e.revision), ifnull(n.ts, e.ts), ifnull(n.size, e.size),"
+    " (SELECT 1 FROM superseded AS s"
+    "  WHERE s.index_id = e.index_id AND s.key = e.key AND s.removed_ts > ifnull(n.ts, e.ts) LIMIT 1),"
+    f" r.number, r.tablet, r.id, r.ts, r.size, r.json FROM {_ENTRIES}"
+    " LEFT JOIN revision AS r ON r.number = ifnull(n.revision, e.revision)"
     " WHERE (e.index_id, e.key) > (?, ?) ORDER BY e.index_id, e.key LIMIT ?"
 )
 FIND_ENTRY: Final = "SELECT 1 FROM entry WHERE index_id = ? AND key = ?"

@@ -18,13 +18,14 @@ _CURSOR: Final = "vacuumed_through"
 class OldRows:
     """What can be removed from one store. Works inside the caller's SQL transaction."""
 
-    def __init__(self, db: sqlite3.Connection, removed_ts: dict[int, int]) -> None:
-        """`removed_ts` tells for each index the newest commit that removed a key; the store keeps it up."""
+    def __init__(self, db: sqlite3.Connection, removed_ts: dict[int, int], newest_ts: int) -> None:
+        """`removed_ts` tells for each index the newest commit that removed a key or changed a document; the
+        store keeps it up.
+        """
         self._db = db
         self._removed_ts = removed_ts
         for index_id in self._indexes("removed_entry"):
-            row = db.execute(sql.SELECT_LAST_REMOVAL, (index_id,)).fetchone()
-            removed_ts[index_id] = row[0]
+            removed_ts[index_id] = newest_ts  # which documents have changed, only their history tells
         # The live indexes of the last pass that found no others in the store.
         self._clean: frozenset[int] | None = None
 
@@ -85,9 +86,10 @@ class OldRows:
         for index_id in self._indexes("entry"):
             if index_id not in live and removed < limit:
                 rows = db.execute(sql.SELECT_ENTRIES_OF_INDEX, (index_id, limit - removed)).fetchall()
-                db.executemany(sql.DELETE_ENTRY, [(index_id, key) for key, _ in rows])
+                db.executemany(sql.DELETE_ENTRY, [(index_id, key) for key, _, _ in rows])
                 if index_id in tablets:
-                    db.executemany(sql.DELETE_REVISION, [(number,) for _, number in rows])
+                    db.executemany(sql.DELETE_NEWEST, [(document,) for _, document, _ in rows])
+                    db.executemany(sql.DELETE_REVISION, [(number,) for _, _, number in rows])
                 removed += len(rows)
         return removed
 

@@ -463,9 +463,12 @@ class Backend:
         *,
         journal: str | None = None,
         on_invalid: Callable[[], None] | None = None,
+        asks_again: bool = False,
     ) -> LiveQuery:
-        """A subscription to a query; nothing runs before it is asked for a result."""
-        return LiveQuery(self.query_cache, call, journal=journal, on_invalid=on_invalid)
+        """A subscription to a query; nothing runs before it is asked for a result. See `LiveQuery`."""
+        return LiveQuery(
+            self.query_cache, call, journal=journal, on_invalid=on_invalid, asks_again=asks_again
+        )
 
     # Callers
 

@@ -321,10 +321,13 @@ class Engine:
         *,
         journal: str | None = None,
         on_invalid: Callable[[], None] | None = None,
+        asks_again: bool = False,
         **options: Any,
     ) -> LiveQuery:
         call = called(path, args, identity, **options)
-        return LiveQuery(self.runner.query_cache, call, journal=journal, on_invalid=on_invalid)
+        return LiveQuery(
+            self.runner.query_cache, call, journal=journal, on_invalid=on_invalid, asks_again=asks_again
+        )
 
     async def now(self, live: LiveQuery) -> FunctionResult:
         """The live query's result at the newest durable timestamp."""

@@ -231,7 +231,9 @@ class FakeBackend:
             return await self.mutation(call)
         return await self.action(call)
 
-    def live_query(self, call: Call, *, journal: str | None, on_invalid: Callable[[], None]) -> FakeLiveQuery:
+    def live_query(
+        self, call: Call, *, journal: str | None, on_invalid: Callable[[], None], asks_again: bool
+    ) -> FakeLiveQuery:
         state = {"journal": journal}
 
         def run(ts: int) -> tuple[FunctionResult, set[str]]:

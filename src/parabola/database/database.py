@@ -11,7 +11,7 @@ from copy import copy
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from parabola.database.commits.committer import NEXT_ID, Committer, Durability
+from parabola.database.commits.committer import NEXT_ID, Committer, Durability, Foresight
 from parabola.database.commits.local_durability import LocalDurability
 from parabola.database.commits.lost_races import LostRaces
 from parabola.database.commits.subscriptions import Subscriptions
@@ -393,16 +393,25 @@ class Database:
 
     # Transactions
 
+    def foresee(self, foresight: Foresight) -> None:
+        """Have it told of commits while the disk confirms them. Where several nodes share a log nobody is
+        told, since commits are often taken back.
+        """
+        self._committer.foresight = foresight
+
     def begin(
         self,
         *,
         ts: int | None = None,
         writable: bool = False,
+        ahead: bool = False,
         now_ms: float | None = None,
         random: Random | None = None,
     ) -> Transaction:
         """A transaction at `ts`, by default at `durable_ts`, or at `latest_ts` if it is to write.
 
+        One that reads `ahead` may do so at a timestamp that is validated only: what it has read must not be
+        told before that is durable, and was nothing if its commit is lost.
         `now_ms` is its wall clock, for creation times; `random` makes its ids, the system's source if None.
         Raises `OutOfRetention` for a timestamp whose history is gone or that is still to come.
         """
@@ -413,7 +422,7 @@ class Database:
             ts = committer.latest_ts if writable else committer.durable_ts
         elif ts < self.oldest_ts:
             raise OutOfRetention(f"The history at timestamp {ts} is no longer kept; ask at a newer one.")
-        elif ts > (newest := committer.latest_ts if writable else committer.durable_ts):
+        elif ts > (newest := committer.latest_ts if writable or ahead else committer.durable_ts):
             raise OutOfRetention(f"Timestamp {ts} is in the future; the newest is {newest}.")
         return self._transaction(
             ts, committer.registry_at(ts), now_ms=now_ms, random=random, writable=writable

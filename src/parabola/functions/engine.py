@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +35,7 @@ from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFail
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_connection import HostLost
 from parabola.functions.processes.host_losses import HostLosses
+from parabola.functions.queries.foresight import LiveForesight
 from parabola.functions.queries.query_cache import QueryCache
 from parabola.functions.settings import FunctionSettings
 from parabola.functions.syscalls import audit as syscall_audit
@@ -48,7 +49,7 @@ from parabola.functions.system.registry import PREFIX
 from parabola.values.errors import InternalServerError
 from parabola.values.limits import LIMIT_WARNING_RATIO
 
-__all__ = ["Active", "FunctionRunner"]
+__all__ = ["Active", "FunctionRunner", "Unconfirmed"]
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -67,6 +68,10 @@ class Active:
     deployment: Deployment
     hosts: HostSet
     handles: FunctionHandles
+
+
+class Unconfirmed(Exception):
+    """What a query has read ahead will never have been, or nobody wants to know."""
 
 
 class FunctionRunner:
@@ -104,6 +109,7 @@ class FunctionRunner:
         )
         VectorSearches(database).register(self.syscalls)
         self.query_cache = QueryCache(self, database, capacity=settings.query_cache_bytes)
+        LiveForesight(self.query_cache, database)
         self._mutations = Mutations(self)
         self._seeds = SeedSource()
         self._implicit = ImplicitReads(database.registry)
@@ -129,17 +135,26 @@ class FunctionRunner:
     # The three kinds
 
     async def query(
-        self, call: Call, *, ts: int, journal: str | None = None, active: Active | None = None
+        self,
+        call: Call,
+        *,
+        ts: int,
+        journal: str | None = None,
+        active: Active | None = None,
+        confirmed: Awaitable[bool] | None = None,
     ) -> FunctionResult:
         """Run a query at exactly `ts`, past the cache. Failures of the function are results; faults are
         raised. With `active` it runs there and not on what is deployed.
+
+        With `confirmed` `ts` may be a timestamp that is validated only. Then a run that has ended waits until
+        it is durable; and where it is told that it will not be, raises `Unconfirmed` and has never been.
         """
         began, executed_at = time.perf_counter(), time.monotonic()
         given = active
         losses = HostLosses()
         while True:
             active = given or await self.current()
-            transaction = self.database.begin(ts=ts)
+            transaction = self.database.begin(ts=ts, ahead=confirmed is not None)
             attempt = self.attempt(active, call, transaction, journal, losses=losses)
             try:
                 execution, outcome = await self.run("query", attempt, transaction, losses)
@@ -147,6 +162,9 @@ class FunctionRunner:
                 continue
             finally:
                 losses.end_try()
+            seconds = time.perf_counter() - began
+            if confirmed is not None and not await confirmed:
+                raise Unconfirmed
             result = FunctionResult(
                 value_json=outcome.value_json,
                 error=outcome.failure,
@@ -161,7 +179,7 @@ class FunctionRunner:
                 request_id=call.request.request_id,
             )
             spec = None if execution is None else execution.spec
-            self.record("query", spec, attempt, result, time.perf_counter() - began)
+            self.record("query", spec, attempt, result, seconds)
             return result
 
     async def query_now(self, call: Call) -> FunctionResult:

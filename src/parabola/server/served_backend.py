@@ -108,7 +108,9 @@ class ServedBackend(Protocol):
         """Run a function of whatever kind."""
         ...
 
-    def live_query(self, call: Call, *, journal: str | None, on_invalid: Callable[[], None]) -> LiveQuery: ...
+    def live_query(
+        self, call: Call, *, journal: str | None, on_invalid: Callable[[], None], asks_again: bool
+    ) -> LiveQuery: ...
 
     async def authenticate(self, token: str) -> Identity:
         """The user a bearer token names. Raises Unauthenticated."""

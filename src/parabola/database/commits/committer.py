@@ -39,12 +39,15 @@ if TYPE_CHECKING:
     from parabola.database.model.searches import SearchedChange
     from parabola.database.transaction import Transaction
 
-__all__ = ["NEXT_ID", "Committer", "DerivedFeed", "Durability", "Waiting", "Work", "fail"]
+__all__ = ["NEXT_ID", "Committer", "DerivedFeed", "Durability", "Foresight", "Waiting", "Work", "fail"]
 
 _log: Final = logging.getLogger(__name__)
 
 NEXT_ID: Final = "next_id"
 """Instance property: the next number for a tablet or an index."""
+
+FORESEEN_COMMITS: Final = 8
+"""Where more become durable together the engine is busy, and nothing is won by preparing for them."""
 
 PART: Final = 128
 """Documents of a commit that are stored at once; a larger commit gives others a turn in between."""
@@ -77,6 +80,16 @@ class Durability(Protocol):
 
     async def close(self) -> None:
         """Returns when nobody waits any more."""
+
+
+class Foresight(Protocol):
+    """Who prepares for what is about to be durable, and tells nobody of it before it is."""
+
+    def expect(self, commits: Sequence[WriteSet], ts: int) -> None:
+        """These commits, up to `ts`, are being confirmed. It must not wait."""
+
+    def is_over(self) -> None:
+        """They have been published, or will not be."""
 
 
 class Work(NamedTuple):
@@ -124,6 +137,7 @@ class Committer:
         self.taken_back = TakenBack()
         self.waiting: deque[Waiting] = deque()
         """By timestamp; of those with the same one, a commit is the first."""
+        self.foresight: Foresight | None = None
         self.fault: StorageFailed | None = None
         """Why nothing is read or written any more."""
         self._persistence = persistence
@@ -386,6 +400,30 @@ class Committer:
             self.waiting.append(waiting)
         # When the one who waits is cancelled so is the future, but the commit goes on.
         self._durability.wake()
+
+    def expect(self, through_ts: int) -> None:
+        """The disk is confirming the commits up to a timestamp: who can prepares for it."""
+        waiting = self.waiting
+        if self.foresight is None or self.latest_ts < through_ts:
+            return
+        commits: list[WriteSet] = []
+        for each in waiting:
+            if each.ts > through_ts:
+                break
+            if each.write_set is not None:
+                commits.append(each.write_set)
+                if len(commits) > FORESEEN_COMMITS:
+                    return
+        if commits:
+            try:
+                self.foresight.expect(commits, through_ts)
+            except Exception:
+                _log.exception("preparing for what is about to be durable failed")
+
+    def expected(self) -> None:
+        """What was expected has been published, or will not be."""
+        if self.foresight is not None:
+            self.foresight.is_over()
 
     async def prepare(self, through_ts: int) -> None:
         """Makes publishing quick where large documents, or many, have to be held against live searches."""

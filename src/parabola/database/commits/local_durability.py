@@ -36,9 +36,11 @@ class LocalDurability:
 
     async def _flush_all(self) -> None:
         committer = self._committer
+        loop = asyncio.get_running_loop()
         try:
             while committer.waiting:
                 target = committer.latest_ts
+                expecting = loop.call_soon(committer.expect, target)  # while the disk works
                 try:
                     await self._persistence.flush()
                 except StorageFailed as error:
@@ -59,6 +61,9 @@ class LocalDurability:
                 else:
                     await committer.prepare(target)
                     committer.confirm(min(target, committer.latest_ts))
+                finally:
+                    expecting.cancel()
+                    committer.expected()
         finally:
             self._flusher = None
 

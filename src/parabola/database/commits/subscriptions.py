@@ -8,7 +8,7 @@ The cost of a commit is that of its keys and of the subscriptions it touches, ho
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Final
 
@@ -25,7 +25,7 @@ _log: Final = logging.getLogger(__name__)
 class Token:
     """One subscription. `active` until it was invalidated or dropped."""
 
-    __slots__ = ("callback", "reads", "searches", "ts")
+    __slots__ = ("callback", "holder", "reads", "searches", "ts")
 
     def __init__(
         self,
@@ -33,12 +33,15 @@ class Token:
         searches: Sequence[SearchRead],
         ts: int,
         callback: Callable[[int], None],
+        holder: object = None,
     ) -> None:
         # None once no commit can touch it any more.
         self.reads: dict[int, Intervals] | None = reads
         self.searches = searches
         self.ts = ts
         self.callback: Callable[[int], None] | None = callback
+        self.holder = holder
+        """Whose it is, for who asks whom a commit will touch."""
 
     @property
     def active(self) -> bool:
@@ -63,7 +66,9 @@ class Subscriptions:
     def __len__(self) -> int:
         return self._count
 
-    def subscribe(self, read_set: ReadSet, ts: int, callback: Callable[[int], None]) -> Token:
+    def subscribe(
+        self, read_set: ReadSet, ts: int, callback: Callable[[int], None], holder: object = None
+    ) -> Token:
         """Calls `callback(invalid_ts)` once, when what was read at `ts` may no longer be so.
 
         `invalid_ts` is the timestamp of the first commit that touched the read set. If a published
@@ -72,7 +77,7 @@ class Subscriptions:
         set must not change afterwards.
         """
         reads = read_set.by_index
-        token = Token(reads, read_set.searches, ts, callback)
+        token = Token(reads, read_set.searches, ts, callback, holder)
         invalid_ts = self.first_write(read_set, ts)
         if invalid_ts is not None:
             token.reads = None
@@ -123,6 +128,19 @@ class Subscriptions:
         self._published_ts = ts
         for token in touched:
             _fire(token, ts)
+
+    def holders_of(self, write_keys: Mapping[int, Iterable[bytes]], ts: int) -> Iterator[object]:
+        """The holders of those that `publish` will invalidate for these keys; some come several times. Nobody
+        is told.
+        """
+        for index_id, written in write_keys.items():
+            holders = self._holders.get(index_id)
+            if holders is None:
+                continue
+            for key in written:
+                for token in holders.stab(key):
+                    if token.ts < ts and token.holder is not None:
+                        yield token.holder
 
     def _searching(self, searched: Sequence[SearchedChange], ts: int) -> list[Token]:
         """Those whose searches a commit touches; they are forgotten."""

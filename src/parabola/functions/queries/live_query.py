@@ -12,6 +12,7 @@ from parabola.functions.outcomes.failures import new_request_id
 from parabola.functions.outcomes.results import FunctionResult
 
 if TYPE_CHECKING:
+    from parabola.functions.deployed.identity import Identity
     from parabola.functions.queries.query_cache import CachedResult, QueryCache, QueryFamily
 
 __all__ = ["LiveQuery"]
@@ -22,10 +23,11 @@ class LiveQuery:
 
     `result_at` answers what holds at a timestamp; from then on `on_invalid` is called once when a commit
     changes what was read. The journal of a paginated query is fed back into its re-runs, so that a page keeps
-    its end.
+    its end. `asks_again`: a holder that is told asks before the event loop has gone round, as a rule; so it
+    is worth running the query before it is told.
     """
 
-    __slots__ = ("_cache", "_call", "_closed", "_current", "_on_invalid", "journal")
+    __slots__ = ("_cache", "_call", "_closed", "_current", "_on_invalid", "asks_again", "journal")
 
     def __init__(
         self,
@@ -34,7 +36,9 @@ class LiveQuery:
         *,
         journal: str | None = None,
         on_invalid: Callable[[], None] | None = None,
+        asks_again: bool = False,
     ) -> None:
+        self.asks_again = asks_again
         self._cache = cache
         self._call = call
         self._on_invalid = on_invalid
@@ -42,6 +46,11 @@ class LiveQuery:
         self._closed = False
         self.journal = journal
         """The journal of the last run: what a client sends back after a reconnect."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who asks."""
+        return self._call.identity
 
     async def result_at(self, ts: int) -> FunctionResult:
         """The result at exactly `ts`. `on_invalid` may be called before this returns, for what came after."""

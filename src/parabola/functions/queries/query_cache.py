@@ -27,6 +27,7 @@ from parabola.functions.deployed.function_path import FunctionPath
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.queries.rerun_watch import RerunWatch
+from parabola.functions.system.registry import PREFIX
 
 if TYPE_CHECKING:
     from parabola.database.commits.subscriptions import Token
@@ -77,7 +78,7 @@ class QueryKey(NamedTuple):
 class CachedResult:
     """A result and the span of timestamps at which it holds."""
 
-    __slots__ = ("age", "family", "holders", "invalid_ts", "is_dropped", "result", "slot", "token")
+    __slots__ = ("age", "ahead", "family", "holders", "invalid_ts", "is_dropped", "result", "slot", "token")
 
     def __init__(self, result: FunctionResult, family: QueryFamily, slot: str) -> None:
         self.result = result
@@ -87,6 +88,8 @@ class CachedResult:
         """The first commit that touches what was read; `None` while there is none."""
         self.holders: set[LiveQuery] = set()
         self.token: Token | None = None
+        self.ahead: QueryRun | None = None
+        """The run that its holders will want when it has ended, begun before (`foresight`)."""
         self.is_dropped = False
         """Whether the cache keeps nothing of it any more."""
         self.age = 0
@@ -116,11 +119,16 @@ SHARED: Final = ""
 
 
 class QueryRun:
-    """A query under way at a timestamp: `future` is awaited, `followers` are called."""
+    """A query under way at a timestamp: `future` is awaited, `followers` are called. One that was begun ahead
+    is `confirmed` when its timestamp is durable and somebody may want it, or else will never have been.
+    """
 
-    __slots__ = ("family", "followers", "future", "slot", "ts")
+    __slots__ = ("confirmed", "family", "followers", "future", "slot", "ts")
 
-    def __init__(self, family: QueryFamily, slot: str, ts: int) -> None:
+    def __init__(
+        self, family: QueryFamily, slot: str, ts: int, confirmed: asyncio.Future[bool] | None = None
+    ) -> None:
+        self.confirmed = confirmed
         self.family = family
         self.slot = slot
         self.ts = ts
@@ -375,35 +383,92 @@ class QueryCache:
 
     def _begin(self, family: QueryFamily, identity: Identity, ts: int) -> QueryRun:
         run = QueryRun(family, family.slot_of(identity), ts)
-        family.runs[run.slot, ts] = run
+        self._enter(run)
+        return run
+
+    def _enter(self, run: QueryRun) -> None:
+        """Who asks finds the run from now on."""
+        family = run.family
+        family.runs[run.slot, run.ts] = run
         if family.key not in self._families:
             self._families[family.key] = family
             family.is_known = True
             for spelled in family.spellings:
                 self._spelled[spelled] = family
-        return run
 
     def _start(self, family: QueryFamily, identity: Identity, ts: int) -> QueryRun:
         """Begin a run that nobody awaits."""
+        run = self._begin(family, identity, ts)
+        before = family.results.get(run.slot)
+        self._spawn_run(run, identity, is_rerun=before is not None and before.invalid_ts is not None)
+        return run
 
+    def _spawn_run(self, run: QueryRun, identity: Identity, *, is_rerun: bool) -> None:
         async def execute() -> None:
             with contextlib.suppress(Exception):  # those who follow are told
                 await self._execute(run, identity, RequestContext(is_rerun=is_rerun))
 
-        run = self._begin(family, identity, ts)
-        before = family.results.get(run.slot)
-        is_rerun = before is not None and before.invalid_ts is not None
         task = self._spawn(execute())
         task.add_done_callback(lambda _: self._end(run))  # also when it is cancelled before it begins
+
+    def begin_ahead(self, cached: CachedResult, ts: int) -> QueryRun | None:
+        """Begin the run at `ts`, which is about to be durable, that the holders of a result will ask for when
+        they hear that it has ended; None where they may not. `drop_ahead` says when it is too late for them.
+        """
+        family, result = cached.family, cached.result
+        holder = next(iter(cached.holders), None)
+        if (
+            holder is None
+            or not holder.asks_again
+            or cached.ahead is not None
+            or family.runs
+            or family.results.get(cached.slot) is not cached
+            or family.slot_of(holder.identity) != cached.slot
+            # What is asked for next is not of this family: a page that keeps its end from now on.
+            or (result.error is None and result.journal != family.key.journal)
+            or family.key.name.module.startswith(PREFIX)
+        ):
+            return None
+        run = QueryRun(family, cached.slot, ts, asyncio.get_running_loop().create_future())
+        cached.ahead = run
+        self._spawn_run(run, holder.identity, is_rerun=True)
         return run
 
-    async def _execute(self, run: QueryRun, identity: Identity, request: RequestContext) -> CachedResult:
-        family, key = run.family, run.family.key
+    def drop_ahead(self, cached: CachedResult, run: QueryRun) -> None:
+        """Nobody can ask for a run any more that was begun ahead, unless somebody could already."""
+        if cached.ahead is run:
+            cached.ahead = None
+        confirmed = run.confirmed
+        if confirmed is not None and not confirmed.done():
+            confirmed.set_result(False)
+
+    def _is_confirmed(self, run: QueryRun) -> None:
+        """From now on a run that was begun ahead is in flight like any other."""
+        confirmed = run.confirmed
+        if confirmed is None or confirmed.done() or run.ts != self._database.durable_ts:
+            return
+        if (run.slot, run.ts) in run.family.runs:
+            return
+        self._enter(run)
+        self._count(run.family)
+        confirmed.set_result(True)
+
+    def _count(self, family: QueryFamily) -> None:
         self.executions += 1
         family.executions += 1
+
+    async def _execute(self, run: QueryRun, identity: Identity, request: RequestContext) -> CachedResult:
+        family, key, confirmed = run.family, run.family.key, run.confirmed
+        if confirmed is None:
+            self._count(family)
         try:
             call = Call(key.name, family.args, identity, key.component, key.public_only, request)
-            result = await self._runner.query(call, ts=run.ts, journal=key.journal)
+            try:
+                result = await self._runner.query(call, ts=run.ts, journal=key.journal, confirmed=confirmed)
+            except Exception:
+                if confirmed is not None:
+                    await confirmed  # those who follow come with it
+                raise
             cached = self._keep(family, identity, result)
             run.future.set_result(cached)
             return cached
@@ -497,7 +562,7 @@ class QueryCache:
         assert read_set is not None
         cached.is_dropped = False
         cached.token = self._database.subscriptions.subscribe(
-            read_set, cached.result.ts, lambda ts: self._invalidate(cached, ts)
+            read_set, cached.result.ts, lambda ts: self._invalidate(cached, ts), cached
         )
 
     def _invalidate(self, cached: CachedResult, ts: int) -> None:
@@ -509,8 +574,11 @@ class QueryCache:
         holders, cached.holders = cached.holders, set()
         for holder in holders:
             holder.invalidated()
+        run, cached.ahead = cached.ahead, None
         if not holders:
             self._drop(cached)
+        elif run is not None:
+            self._is_confirmed(run)
 
     def hold(self, cached: CachedResult, holder: LiveQuery) -> bool:
         """Keep a result for as long as `holder` wants it; false when it does not hold any more."""

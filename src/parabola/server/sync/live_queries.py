@@ -73,6 +73,7 @@ class LiveQueries:
                     Call.of_client(query.name, query.args, effect.identity, component=query.component),
                     journal=query.journal,
                     on_invalid=partial(self._invalidated, query.query_id),
+                    asks_again=True,
                 )
         if len(effect.queries) == 1:
             query = effect.queries[0]

@@ -35,6 +35,7 @@ const PARTS = Object.fromEntries(
     "performance",
     "structured_clone",
     "js_syscalls",
+    "comparison",
     "pristine",
     "kept_state",
   ].map((name) => [name, part(name)]),
@@ -67,6 +68,20 @@ const KINDS = {
  * @type {vm.Script|undefined}
  */
 let pristineCheck;
+/** Generated texts that several realms have; so many are kept. @type {Map<string, vm.Script>} */
+const comparisonScripts = new Map();
+const MOST_SCRIPTS = 64;
+
+/** @param {string} text */
+function comparisonScript(text) {
+  let script = comparisonScripts.get(text);
+  if (script === undefined) {
+    if (comparisonScripts.size === MOST_SCRIPTS) comparisonScripts.clear();
+    script = new vm.Script(text, { filename: "realm/comparison-of-properties.js" });
+    comparisonScripts.set(text, script);
+  }
+  return script;
+}
 
 /**
  * The realms that live, by their Promise.prototype: says where a rejected promise comes from.
@@ -130,10 +145,15 @@ export class Realm {
     run("structured_clone")(host, api, crossing);
     run("js_syscalls")(host, api, crossing);
     byPromisePrototype.set(api.promisePrototype, this);
-    this.#pristine = run("pristine")((makeSource) => {
-      pristineCheck ??= new vm.Script(makeSource(), { filename: "realm/pristine-check.js" });
-      return pristineCheck.runInContext(this.context);
-    }, KINDS.isProxy);
+    const comparisons = run("comparison")((text) => comparisonScript(text).runInContext(this.context));
+    this.#pristine = run("pristine")(
+      (makeSource) => {
+        pristineCheck ??= new vm.Script(makeSource(), { filename: "realm/pristine-check.js" });
+        return pristineCheck.runInContext(this.context);
+      },
+      comparisons,
+      KINDS.isProxy,
+    );
     api.watch = this.#pristine.watch;
     api.watchEntry = this.#pristine.watchEntry;
     this.#states = run("kept_state")(
@@ -142,6 +162,7 @@ export class Realm {
       this.#pristine,
       (object) => crossing.behind.get(object),
       KINDS,
+      comparisons,
     );
     this.#pristine.take(api.hiddenRoots(), api.faces);
   }

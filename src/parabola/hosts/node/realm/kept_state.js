@@ -8,13 +8,14 @@
  * Here too properties that no assignment makes are noticed when they are made (pristine.js).
  */
 /** @import { UserValue } from "../types/protocol" */
-/** @import { KeptState, KeptStates, Kinds, Pristine, RealmApi, Variables } from "../types/realm" */
+/** @import { Comparisons, KeptState, KeptStates, Kinds, Pristine, RealmApi, Variables } from "../types/realm" */
 (function (
   /** @type {(text: string) => boolean} */ isModuleText,
   /** @type {RealmApi} */ api,
   /** @type {Pristine} */ pristine,
   /** @type {(object: object) => object|undefined} */ behind,
   /** @type {Kinds} */ kinds,
+  /** @type {Comparisons} */ comparisons,
 ) {
   "use strict";
   const { apply, getOwnPropertyDescriptor, getPrototypeOf, isExtensible, ownKeys } = Reflect;
@@ -94,6 +95,8 @@
     #checked = [];
     /** @type {UserValue[][]} */
     #checkedValues = [];
+    /** Whether those are as they were. */
+    #areValuesSame;
     /** @type {PropertyKey[][]} the keys of others: these must be there */
     #others = [];
     // What may be replaced though it is no value, or cannot be assigned: as fields of classes and elements of lists are made.
@@ -121,6 +124,7 @@
         this.#values[this.#values.length] = values;
         this.#variables[this.#variables.length] = read;
       }
+      this.#areValuesSame = comparisons.make(this.#objects, this.#checked, this.#checkedValues);
     }
 
     /** Objects whose properties nobody may make unnoticed. */
@@ -269,7 +273,7 @@
         checked[checked.length] = key;
         values[values.length] = value;
         // What is inherited, or nothing at all, may have this value too; keys that are enumerable are compared anyway.
-        if (!enumerable && (value === undefined || inherits(object, key))) others[others.length] = key;
+        if (!enumerable && (value === undefined || pristine.inherits(object, key))) others[others.length] = key;
       }
       if (isFixed) return found;
       if (typeof object === "function" && this.#isPlain(object, checked)) {
@@ -374,7 +378,7 @@
     #areObjectsSame() {
       const objects = this.#objects;
       for (let i = 0; i < objects.length; i++) {
-        const object = /** @type {any} */ (objects[i]);
+        const object = objects[i];
         if (getPrototypeOf(object) !== this.#prototypes[i] || !isExtensible(object)) return false;
         const enumerable = this.#enumerable[i];
         if (enumerable !== null) {
@@ -383,11 +387,8 @@
         }
         const others = this.#others[i];
         for (let j = 0; j < others.length; j++) if (!hasOwn(object, others[j])) return false;
-        const keys = this.#checked[i];
-        const values = this.#checkedValues[i];
-        for (let j = 0; j < keys.length; j++) if (!is(object[keys[j]], values[j])) return false;
       }
-      return true;
+      return this.#areValuesSame();
     }
 
     #areListsSame() {
@@ -418,16 +419,6 @@
    */
   function isReplaceable(key, { configurable, enumerable, writable }) {
     return configurable && (enumerable ? !writable : typeof key === "symbol");
-  }
-
-  /**
-   * Whether an object would have such a property without its own.
-   * @param {object} object @param {PropertyKey} key
-   */
-  function inherits(object, key) {
-    for (let at = getPrototypeOf(object); at !== null; at = getPrototypeOf(at))
-      if (kinds.isProxy(at) || hasOwn(at, key)) return true;
-    return false;
   }
 
   /** Whether it is the prototype of a function, with nothing but that function in it. @param {any} object */

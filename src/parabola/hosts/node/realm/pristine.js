@@ -5,13 +5,15 @@
  * constructors nor carry properties of their own are frozen, and accessors are made permanent. What remains are the
  * values of data properties, compared by generated code, and added properties: assignment makes those enumerable, and
  * the functions that can make others are watched, so the slow question for all keys of an object is hardly ever asked.
+ * What is asked after each call of modules that stay is only of what they can reach (`within`), and made to be quick.
  *
  * The same watch is kept over the modules that may stay in the realm (kept_state.js).
  */
 /** @import { UserValue } from "../types/protocol" */
-/** @import { Pristine, PristinePart } from "../types/realm" */
+/** @import { Comparisons, Pristine, PristinePart } from "../types/realm" */
 (function (
   /** @type {(makeSource: () => string) => UserValue} */ compile,
+  /** @type {Comparisons} */ comparisons,
   /** @type {(object: object) => boolean} */ isProxy,
 ) {
   "use strict";
@@ -56,7 +58,16 @@
   const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty, isExtensible } = Reflect;
   const { includes } = Array.prototype;
   const hasObject = Set.prototype.has;
-  const { getPrototypeOf, keys: enumerableKeys, getOwnPropertySymbols, hasOwn, isFrozen } = Object;
+  const {
+    assign,
+    create,
+    freeze,
+    getPrototypeOf,
+    keys: enumerableKeys,
+    getOwnPropertySymbols,
+    hasOwn,
+    isFrozen,
+  } = Object;
   const { isArray } = Array;
   /** @param {unknown} value */
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
@@ -154,6 +165,7 @@
     watchCaptures();
     watchPrototypes();
     [global, ...ofLanguage, ...Object.values(classes)].forEach(visit);
+    for (let i = 0; i < record.length; i++) if (!isProxy(record[i].object)) comparisons.makeFast(record[i].object);
     isSame = compile(source)(record.map((entry) => entry.checked))(record.map((entry) => entry.values));
   }
 
@@ -279,26 +291,39 @@
     return `(function(keys){"use strict";return function(values){return [${functions.join(",\n")}]}})`;
   }
 
-  /** @param {PristinePart} [part] */
+  /** Throws where something that had no enumerable property has got one. @param {PristinePart} [part] */
   function isPristine(part) {
     if (touched) return false;
     if (part === undefined) {
       for (let i = 0; i < record.length; i++) if (!isEntrySame(i)) return false;
       return true;
     }
-    const { objects, names, values } = part;
-    for (let i = 0; i < names.length; i++) if (global[names[i]] !== values[i]) return false;
-    for (let i = 0; i < objects.length; i++) if (!isEntrySame(objects[i])) return false;
-    return true;
+    const { objects, bare, filled, owned, areValuesSame } = part;
+    if (reparented) {
+      // An object that inherits from a formatter can be given a symbol that is not enumerable.
+      for (let i = 0; i < objects.length; i++) if (!isEntrySame(objects[i])) return false;
+      reparented = false;
+    }
+    apply(assign, undefined, bare);
+    for (let i = 0; i < objects.length; i++) {
+      const { object, prototype } = record[objects[i]];
+      if (!isExtensible(object) || getPrototypeOf(object) !== prototype) return false;
+    }
+    for (let i = 0; i < filled.length; i++) if (!areKeysSame(record[filled[i]])) return false;
+    for (let i = 0; i < owned.length; i += 2) if (!hasOwn(owned[i], owned[i + 1])) return false;
+    return areValuesSame();
+  }
+
+  /** @param {Entry} entry */
+  function areKeysSame({ object, enumerable, symbols }) {
+    return enumerableKeys(object).length === enumerable && getOwnPropertySymbols(object).length === symbols;
   }
 
   /** @param {number} i */
   function isEntrySame(i) {
-    const { object, enumerable, symbols, prototype } = record[i];
-    if (enumerableKeys(object).length !== enumerable || !isExtensible(object)) return false;
-    return (
-      getOwnPropertySymbols(object).length === symbols && getPrototypeOf(object) === prototype && isSame[i](object)
-    );
+    const { object, prototype } = record[i];
+    if (!areKeysSame(record[i]) || !isExtensible(object)) return false;
+    return getPrototypeOf(object) === prototype && isSame[i](object);
   }
 
   /**
@@ -311,8 +336,10 @@
   function within(globals) {
     /** @type {UserValue[]} */
     const ahead = unnamed.slice();
-    /** @type {PristinePart} */
-    const part = { objects: [], names: [], values: [] };
+    /** @type {string[]} */
+    const found = [];
+    /** @type {UserValue[]} */
+    const values = [];
     const names = OF_SYNTAX.concat(globals);
     let isLookedAt = false;
     for (let i = 0; i < names.length; i++) {
@@ -321,8 +348,8 @@
       const descriptor = getOwnPropertyDescriptor(global, lookedUp ?? object);
       if (descriptor === undefined) continue;
       if (!hasOwn(REACHED, names[i]) || !("value" in descriptor)) return undefined;
-      part.names.push(names[i]);
-      part.values.push(descriptor.value);
+      found.push(names[i]);
+      values.push(descriptor.value);
       ahead.push(descriptor.value);
       const more = REACHED[names[i]];
       for (let j = 0; j < more.length; j++) ahead.push(faces[more[j]] ?? global[more[j]]);
@@ -341,8 +368,52 @@
       }
     }
     if (isLookedAt) seen.add(global);
-    for (let i = 0; i < record.length; i++) if (seen.has(record[i].object)) part.objects.push(i);
-    return part;
+    const objects = [];
+    for (let i = 0; i < record.length; i++) if (seen.has(record[i].object)) objects.push(i);
+    return partOf(objects, found, values);
+  }
+
+  /**
+   * What is compared of a part.
+   * @param {number[]} objects
+   * @param {string[]} globals
+   * @param {UserValue[]} ofGlobals  their values
+   * @returns {PristinePart}
+   */
+  function partOf(objects, globals, ofGlobals) {
+    const entries = objects.map((i) => record[i]);
+    const isBare = (/** @type {Entry} */ { object, enumerable }) => enumerable === 0 && !isProxy(object);
+    /** @type {UserValue[]} */
+    const owned = [];
+    for (let i = 0; i < entries.length; i++) {
+      const { object, checked, values } = entries[i];
+      if (!isBare(entries[i])) continue;
+      for (let j = 0; j < checked.length; j++) {
+        const isHidden = values[j] === undefined || inherits(object, checked[j]);
+        if (typeof checked[j] === "symbol" && isHidden) owned.push(object, checked[j]);
+      }
+    }
+    return {
+      objects,
+      bare: [freeze(create(null)), ...entries.filter(isBare).map(({ object }) => object)],
+      filled: objects.filter((i) => !isBare(record[i])),
+      owned,
+      areValuesSame: comparisons.make(
+        [global, ...entries.map(({ object }) => object)],
+        [globals, ...entries.map(({ checked }) => checked)],
+        [ofGlobals, ...entries.map(({ values }) => values)],
+      ),
+    };
+  }
+
+  /**
+   * Whether an object would have such a property without its own.
+   * @param {object} object @param {PropertyKey} key
+   */
+  function inherits(object, key) {
+    for (let at = getPrototypeOf(object); at !== null; at = getPrototypeOf(at))
+      if (isProxy(at) || hasOwn(at, key)) return true;
+    return false;
   }
 
   /**
@@ -377,6 +448,7 @@
     watch,
     watchEntry,
     isRecorded,
+    inherits,
     watchAlso(objects) {
       others = objects;
       touchedOthers = false;

@@ -132,11 +132,25 @@ export interface Facades {
   notImplemented(what: string, name: string): never;
 }
 
-/** A part of a realm: objects by their numbers, and global variables with what they are. */
+/** comparison.js */
+export interface Comparisons {
+  /** Whether properties of objects have the values that they had, by the keys of each. */
+  make(objects: object[], keys: PropertyKey[][], values: unknown[][]): () => boolean;
+  /** Lets V8 keep the properties of an object in the way that is quick to read. */
+  makeFast(object: object): void;
+}
+
+/** A part of a realm, and what is compared of it. */
 export interface PristinePart {
+  /** Objects by their numbers. */
   objects: number[];
-  names: string[];
-  values: unknown[];
+  /** Those without enumerable properties, after one that takes none, so that to assign the others to it throws where one has got one. */
+  bare: object[];
+  /** The numbers of all others. */
+  filled: number[];
+  /** Objects, each with a key that must be there, since without it the value might be the same. */
+  owned: UserValue[];
+  areValuesSame: () => boolean;
 }
 
 /** pristine.js */
@@ -154,6 +168,8 @@ export interface Pristine {
   watchEntry(collection: UserValue, key: UserValue): void;
   /** Whether an object belongs to the realm itself. */
   isRecorded(object: object): boolean;
+  /** Whether an object would have a property without its own. */
+  inherits(object: object, key: PropertyKey): boolean;
   /** Watches over other objects too, from now on. */
   watchAlso(objects: Set<object> | null): void;
   /** Whether one of those was given a property in a way that no comparison shows. */
@@ -212,12 +228,18 @@ export interface Parts {
   performance(host: RealmHost, api: RealmApi): void;
   structured_clone(host: RealmHost, api: RealmApi, crossing: Crossing): void;
   js_syscalls(host: RealmHost, api: RealmApi, crossing: Crossing): void;
-  pristine(compile: (makeSource: () => string) => UserValue, isProxy: Kinds["isProxy"]): Pristine;
+  comparison(compile: (text: string) => UserValue): Comparisons;
+  pristine(
+    compile: (makeSource: () => string) => UserValue,
+    comparisons: Comparisons,
+    isProxy: Kinds["isProxy"],
+  ): Pristine;
   kept_state(
     isModuleText: (text: string) => boolean,
     api: RealmApi,
     pristine: Pristine,
     behind: (object: object) => object | undefined,
     kinds: Kinds,
+    comparisons: Comparisons,
   ): KeptStates;
 }

@@ -37,6 +37,7 @@ from parabola.database.store.persistence import (
     TableSize,
     TailEntry,
 )
+from parabola.database.store.reads_at_once import ReadsAtOnce
 
 __all__ = ["PLACE", "Replica", "place_of"]
 
@@ -50,7 +51,7 @@ PART: Final = 128
 """Documents that are stored at once; of a larger entry others get a turn in between."""
 
 
-class Replica:
+class Replica(ReadsAtOnce):
     """A store as the database sees it. See `Persistence`; `append` adds what is not confirmed, which cannot
     fail.
     """
@@ -261,14 +262,6 @@ class Replica:
         self._store.add_entries(index_id, entries)
 
     # Reads
-
-    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
-        return self.get_now(tablet_id, id, ts)
-
-    async def scan(
-        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
-    ) -> Rows[tuple[bytes, Revision]]:
-        return self.scan_now(index_id, interval, ts, order, limit)
 
     def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         if ts > self._store.newest_ts:

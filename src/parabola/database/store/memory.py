@@ -30,6 +30,7 @@ from parabola.database.store.persistence import (
     TableSize,
     TailEntry,
 )
+from parabola.database.store.reads_at_once import ReadsAtOnce
 
 __all__ = ["MemoryPersistence"]
 
@@ -54,7 +55,7 @@ class _Logged:
     superseded: int | None = None
 
 
-class MemoryPersistence:
+class MemoryPersistence(ReadsAtOnce):
     """See `Persistence` for the contract."""
 
     def __init__(self) -> None:
@@ -80,14 +81,6 @@ class MemoryPersistence:
         return self._numbers + 1
 
     # Reads
-
-    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
-        return self.get_now(tablet_id, id, ts)
-
-    async def scan(
-        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
-    ) -> Rows[tuple[bytes, Revision]]:
-        return self.scan_now(index_id, interval, ts, order, limit)
 
     def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         entries: list[_Entry] = self._indexes.get(tablet_id, {}).get(id_key(id), [])

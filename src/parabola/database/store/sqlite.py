@@ -65,6 +65,7 @@ from parabola.database.store.persistence import (
     TableSize,
     TailEntry,
 )
+from parabola.database.store.reads_at_once import ReadsAtOnce
 from parabola.database.store.revision_cache import RevisionCache
 from parabola.database.store.sqlite_inspection import (
     Inspection,
@@ -117,7 +118,7 @@ INSPECTION_PAUSE: Final = 30.0
 """The background check rests so many times as long as it worked."""
 
 
-class SqlitePersistence:
+class SqlitePersistence(ReadsAtOnce):
     """The store in one data directory. See `Persistence` for the contract; `open` makes one."""
 
     def __init__(self, directory: Path, lock: DirectoryLock, settings: DatabaseSettings) -> None:
@@ -270,14 +271,6 @@ class SqlitePersistence:
             return self._reads.scan(index_id, interval, ts, order, limit)
         except (Damage, sqlite3.DatabaseError) as error:
             raise self._unreadable(error) from error
-
-    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
-        return self.get_now(tablet_id, id, ts)
-
-    async def scan(
-        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
-    ) -> Rows[tuple[bytes, Revision]]:
-        return self.scan_now(index_id, interval, ts, order, limit)
 
     async def revision_times(
         self, tablet_id: int, interval: Interval, ts: int, limit: int

@@ -16,6 +16,7 @@ from parabola.database.model.intervals import Interval
 from parabola.database.store import sqlite_statements as sql
 from parabola.database.store.completed_scan import completed_scan
 from parabola.database.store.persistence import Order, Rows
+from parabola.database.store.reads_at_once import ReadsAtOnce
 from parabola.database.store.revision_cache import RevisionCache
 from parabola.database.store.sqlite_reads import SqliteReads
 from parabola.database.store.tail import Tail
@@ -26,7 +27,7 @@ __all__ = ["TailedReads"]
 BUSY_SECONDS: Final = 0.2
 
 
-class TailedReads:
+class TailedReads(ReadsAtOnce):
     """The reads of a `Persistence` over a read-only connection, completed by a tail.
 
     What is read must be covered: `covered_ts` is the newest commit that is known, from the file or from the
@@ -135,14 +136,6 @@ class TailedReads:
         return self._db.execute(sql.SELECT_ANY_SUPERSEDED, (index_id,)).fetchone() is not None
 
     # What a transaction reads
-
-    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
-        return self.get_now(tablet_id, id, ts)
-
-    async def scan(
-        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
-    ) -> Rows[tuple[bytes, Revision]]:
-        return self.scan_now(index_id, interval, ts, order, limit)
 
     def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None:
         if len(self._tail):

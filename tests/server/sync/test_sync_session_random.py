@@ -21,7 +21,7 @@ from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.sync.effects import ClientRequest, HeldQuery
 from parabola.server.sync.messages import MutationResponse, QueryRemoved, Transition, decode_ts, encode_ts
 from parabola.values.encoding import loads
-from server.session_driver import Driver, adding, removing, value
+from server.session_driver import Driver, StraightDriver, adding, removing, value
 
 TABLES = ("a", "b")
 QUERIES = ("a:value", "a:parity", "b:value", "both:sum", "who:me")
@@ -83,6 +83,8 @@ class Client:
 
 
 class Sockets(RuleBasedStateMachine):
+    drives: type[Driver] = Driver
+
     @initialize()
     def start(self) -> None:
         self.world = World()
@@ -93,7 +95,7 @@ class Sockets(RuleBasedStateMachine):
     # Sockets
 
     def open_socket(self) -> None:
-        self.driver = Driver(run=self.run_query, auto=False)
+        self.driver = self.drives(run=self.run_query, auto=False)
         self.driver.durable_ts = self.world.durable_ts
         self.version = (0, 0, 0)
         self.query_sets: dict[int, dict[int, str]] = {0: {}}
@@ -350,3 +352,13 @@ class Sockets(RuleBasedStateMachine):
 
 TestSockets = Sockets.TestCase
 TestSockets.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+class StraightSockets(Sockets):
+    """The same where a query that runs again by itself goes the straight way."""
+
+    drives = StraightDriver
+
+
+TestStraightSockets = StraightSockets.TestCase
+TestStraightSockets.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.outcomes.failures import new_request_id
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.queries.query_cache import CachedResult
 
 if TYPE_CHECKING:
     from parabola.functions.deployed.identity import Identity
-    from parabola.functions.queries.query_cache import CachedResult, QueryCache, QueryFamily
+    from parabola.functions.queries.query_cache import QueryCache, QueryFamily
 
 __all__ = ["LiveQuery"]
 
@@ -71,14 +72,18 @@ class LiveQuery:
         after `close`.
         """
         current = self._current
-        if current is not None and current.holds_at(ts):
+        if current is not None and (
+            (current.invalid_ts is None or ts < current.invalid_ts) and current.result.ts <= ts
+        ):
             told(current.result)
             return
-        try:
-            family = self._family()
-        except CallRefused as refusal:
-            told(_refusal(refusal, ts))
-            return
+        family = None if current is None else current.family
+        if family is None or not family.is_known or family.key.journal != self.journal:
+            try:
+                family = self._family()
+            except CallRefused as refusal:
+                told(_refusal(refusal, ts))
+                return
         self._cache.tell_at(family, self._call.identity, ts, partial(self._told, told))
 
     def _told(
@@ -86,11 +91,11 @@ class LiveQuery:
     ) -> None:
         if self._closed:
             return
-        if isinstance(found, BaseException):
-            told(found)
-        else:
+        if type(found) is CachedResult:
             self._take(found)
             told(found.result)
+        else:
+            told(cast("BaseException", found))
 
     def _family(self) -> QueryFamily:
         current = self._current
@@ -115,13 +120,15 @@ class LiveQuery:
         before, self._current = self._current, cached
         if before is cached:
             return
-        if before is not None:
+        if before is not None and (before.holders or not before.is_dropped):
             self._cache.release(before, self)
         if cached is None:
             return
-        self._cache.handed_over(cached.result, self._call)
-        if cached.result.error is None:
-            self.journal = cached.result.journal
+        result = cached.result
+        if result.audit_lines:
+            self._cache.handed_over(result, self._call)
+        if result.error is None:
+            self.journal = result.journal
         if not self._cache.hold(cached, self):
             self.invalidated()
 

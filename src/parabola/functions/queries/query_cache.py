@@ -17,7 +17,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parabola.functions.calls.arguments import Arguments, EncodedArguments
@@ -111,8 +110,9 @@ class CachedResult:
 Told = Callable[[CachedResult | BaseException], None]
 """Hears the result of a query, or why there is none."""
 
-Follower = Callable[[CachedResult | BaseException | None], None]
-"""Hears how a run has ended; None: it was cancelled."""
+Follower = tuple[Identity, int, Told]
+"""Who is told when a run has ended: a caller, and the timestamp that was asked for."""
+
 
 SHARED: Final = ""
 """The slot of a result that did not look at the identity."""
@@ -193,11 +193,15 @@ class QueryFamily:
     def find(self, identity: Identity, ts: int) -> CachedResult | None:
         """A result for this caller that holds at `ts`."""
         results = self.results
-        for slot in (SHARED, identity.cache_key):
-            cached = results.get(slot)
-            if cached is not None and cached.holds_at(ts):
+        cached = results.get(SHARED)
+        if cached is not None:
+            invalid_ts = cached.invalid_ts
+            if (invalid_ts is None or ts < invalid_ts) and cached.result.ts <= ts:
                 return cached
-        return None
+            if len(results) == 1:
+                return None
+        cached = results.get(identity.cache_key)
+        return cached if cached is not None and cached.holds_at(ts) else None
 
     def slot_of(self, identity: Identity) -> str:
         """Where a run for this caller is entered."""
@@ -344,40 +348,22 @@ class QueryCache:
                 hits[key.component, key.name] = found
         return found
 
-    def tell_at(self, family: QueryFamily, identity: Identity, ts: int, told: Told) -> None:
-        """Have `told` called with what `result_at` would answer or raise, once, at once if it is known.
+    def tell_at(
+        self, family: QueryFamily, identity: Identity, ts: int, told: Told, or_earlier: bool = True
+    ) -> None:
+        """Have `told` called with what `result_at` would answer or raise, once, at once if it is known. Runs
+        that began `or_earlier` may be waited for first: their result may hold at `ts` too.
 
         A thousand who ask for one query cost one run, and a function call each.
         """
-        self._tell_at(family, identity, ts, told)
-
-    def _tell_at(
-        self, family: QueryFamily, identity: Identity, ts: int, told: Told, or_earlier: bool = True
-    ) -> None:
-        cached = self.known_at(family, identity, ts)
-        if cached is not None:
+        cached = family.find(identity, ts)
+        if cached is not None and (cached := self.known_at(family, identity, ts)) is not None:
             told(cached)
             return
-        run = family.find_run(identity, ts, or_earlier=or_earlier) or self._start(family, identity, ts)
-        run.followers.append(partial(self._followed, run, identity, ts, told))
-
-    def _followed(
-        self,
-        run: QueryRun,
-        identity: Identity,
-        ts: int,
-        told: Told,
-        found: CachedResult | BaseException | None,
-    ) -> None:
-        if type(found) is CachedResult:
-            if found.holds_at(ts) and found.is_for(identity):
-                told(found)
-            else:
-                self._tell_at(run.family, identity, ts, told, or_earlier=False)
-        elif found is not None:
-            told(found)
-        elif not self._is_closed:
-            self._tell_at(run.family, identity, ts, told, or_earlier=False)
+        run = family.runs.get((identity.cache_key if family.uses_identity else SHARED, ts))
+        if run is None:
+            run = family.find_run(identity, ts, or_earlier=or_earlier) or self._start(family, identity, ts)
+        run.followers.append((identity, ts, told))
 
     # Runs
 
@@ -498,7 +484,7 @@ class QueryCache:
         if not future.cancelled():
             error = future.exception()
             found = future.result() if error is None else error
-        self._tell(followers[:_FOLLOWERS_AT_A_TIME], found)
+        self._tell(family, followers[:_FOLLOWERS_AT_A_TIME], found)
         if len(followers) > _FOLLOWERS_AT_A_TIME:
             self._spawn(self._tell_the_rest(family, followers, found))
         else:
@@ -512,13 +498,24 @@ class QueryCache:
     ) -> None:
         for start in range(_FOLLOWERS_AT_A_TIME, len(followers), _FOLLOWERS_AT_A_TIME):
             await asyncio.sleep(0)
-            self._tell(followers[start : start + _FOLLOWERS_AT_A_TIME], found)
+            self._tell(family, followers[start : start + _FOLLOWERS_AT_A_TIME], found)
         self._forget_if_empty(family)
 
-    def _tell(self, followers: list[Follower], found: CachedResult | BaseException | None) -> None:
-        for follow in followers:
+    def _tell(
+        self, family: QueryFamily, followers: list[Follower], found: CachedResult | BaseException | None
+    ) -> None:
+        for identity, ts, told in followers:
             try:
-                follow(found)
+                if type(found) is CachedResult:
+                    is_newest = found.invalid_ts is None and found.result.ts <= ts
+                    if (is_newest or found.holds_at(ts)) and (found.slot == SHARED or found.is_for(identity)):
+                        told(found)
+                    else:
+                        self.tell_at(family, identity, ts, told, or_earlier=False)
+                elif found is not None:
+                    told(found)
+                elif not self._is_closed:
+                    self.tell_at(family, identity, ts, told, or_earlier=False)
             except Exception:
                 _log.exception("One of those who wait for a query could not take its result")
 
@@ -586,8 +583,9 @@ class QueryCache:
             self._subscribe(cached)  # it was dropped while the holder was being told of it
         if cached.invalid_ts is not None:
             return False
+        if not cached.holders:
+            self._remove_unheld(cached)
         cached.holders.add(holder)
-        self._remove_unheld(cached)
         return True
 
     def release(self, cached: CachedResult, holder: LiveQuery) -> None:

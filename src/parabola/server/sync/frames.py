@@ -15,9 +15,11 @@ __all__ = [
     "DEFLATE_ALONE",
     "DEFLATE_FROM",
     "PING_FRAME",
+    "SHORT_FRAME",
     "SharedText",
     "close_frame",
     "pong_frame",
+    "short_frame",
     "text_frames",
 ]
 
@@ -28,12 +30,13 @@ _TEXT: Final = 0x1
 _CLOSE: Final = 0x8
 _PING: Final = 0x9
 _PONG: Final = 0xA
-_JOIN_BELOW: Final = 16 * 1024
+SHORT_FRAME: Final = 16 * 1024
 """Smaller messages are written as one piece: copying them is cheaper than a longer list of buffers."""
 DEFLATE_FROM: Final = 1024
 """Smaller messages are sent as they are: compressing them costs more than the bytes it saves."""
 DEFLATE_ALONE: Final = 256 * 1024
 """Larger text of one socket's own is sent as it is: compressing it would hold up all the others."""
+_SHORT_HEADER: Final = struct.Struct("!BBH")
 _EMPTY_BLOCK: Final = b"\0\0\xff\xff"
 PING_FRAME: Final = bytes((_FINAL | _PING, 0))
 
@@ -63,9 +66,16 @@ def text_frames(
         first |= _DEFLATED
     if max_frame_bytes is not None and size > max_frame_bytes:
         return _continued(b"".join(parts), first, max_frame_bytes)
-    if size < _JOIN_BELOW:
+    if size < SHORT_FRAME:
         return (_header(first, size) + b"".join(parts),)
     return (_header(first, size), *parts)
+
+
+def short_frame(text: bytes, size: int) -> bytes:
+    """A text message of so many bytes, less than `SHORT_FRAME`, as it is."""
+    if size < 126:
+        return bytes((_FINAL | _TEXT, size)) + text
+    return _SHORT_HEADER.pack(_FINAL | _TEXT, 126, size) + text
 
 
 def close_frame(code: int | None, reason: str) -> bytes:

@@ -26,17 +26,18 @@ _log: Final = logging.getLogger(__name__)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 Report = Callable[[Mapping[int, QueryOutcome] | BaseException], None]
+Answer = Callable[[HeldQuery, FunctionResult | BaseException], None]
 
 
 class LiveQueries:
     """The subscriptions of one socket.
 
     `invalidated` hears the id of a query whose result no longer holds; `report` gets the outcomes of each
-    evaluation, or the error that is no query's own. At most `at_once` of them run at a time (sync-and-http
-    1.6).
+    evaluation, or the error that is no query's own; `answer` that of one that is run again by itself.
+    At most `at_once` of them run at a time (sync-and-http 1.6).
     """
 
-    __slots__ = ("_at_once", "_backend", "_invalidated", "_lives", "_report", "_spawn")
+    __slots__ = ("_answer", "_at_once", "_backend", "_invalidated", "_lives", "_report", "_spawn")
 
     def __init__(
         self,
@@ -44,8 +45,10 @@ class LiveQueries:
         spawn: Spawn,
         invalidated: Callable[[int], None],
         report: Report,
+        answer: Answer,
         at_once: int,
     ) -> None:
+        self._answer = answer
         self._at_once = at_once
         self._backend = backend
         self._spawn = spawn
@@ -80,6 +83,14 @@ class LiveQueries:
             lives[query.query_id].tell_at(effect.ts, partial(self._told, query))
         elif effect.queries:
             self._spawn(self._evaluate_many(effect.queries, effect.ts))
+
+    def run_again(self, query: HeldQuery, ts: int) -> None:
+        """Run one that is subscribed at `ts`, after all that was evaluated before."""
+        self._lives[query.query_id].tell_at(ts, partial(self._answer, query))
+
+    def take(self, query: HeldQuery, found: FunctionResult | BaseException) -> None:
+        """Report what `answer` was given."""
+        self._told(query, found)
 
     def close(self) -> None:
         """Let go of everything."""

@@ -69,6 +69,17 @@ class Outbox:
         if sent is not None:
             sent()
 
+    def put_at_once(self, buffer: bytes) -> bool:
+        """Write one frame if nothing waits before it; otherwise false, and nothing has happened."""
+        if self._congested:
+            return False
+        if not self._transport.is_closing():
+            self._transport.write(buffer)
+        if self._protocol.writing_paused:
+            self._congested = True
+            self._spawn(self._drain())
+        return True
+
     def put_first(self, buffer: bytes) -> None:
         """Write a control frame before everything that waits; dropped when the client does not read at
         all.

@@ -76,6 +76,15 @@ class QuerySet:
         stale, self._stale = self._stale, {}
         return list(stale.values()), dropped
 
+    def begin_one(self) -> HeldQuery | None:
+        """The query to run where it is one whose result no longer holds, and nothing else is to be done;
+        None, and nothing has changed, where there is more to it.
+        """
+        stale = self._stale
+        if len(stale) != 1 or self._modifications or self._removed:
+            return None
+        return stale.popitem()[1]
+
     def finish(self, outcomes: Mapping[int, QueryOutcome]) -> tuple[list[Sequence[bytes]], bool]:
         """The modifications of a Transition in the order of their ids, and whether a query was postponed.
 

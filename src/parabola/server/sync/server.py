@@ -14,6 +14,7 @@ from parabola.server.http.json_body import MAX_BODY_BYTES
 from parabola.server.http.open_requests import OPEN_REQUESTS
 from parabola.server.http.rules import ServerRules
 from parabola.server.served_backend import ServedBackend
+from parabola.server.sync.due_turns import DueTurns
 from parabola.server.sync.socket import SyncSocket
 from parabola.services.observability.observations import Gauge
 
@@ -40,6 +41,7 @@ class SyncServer:
         self._backend = backend
         self._rules = rules
         self._intake = intake
+        self._turns = DueTurns(backend)
         self._tasks: set[asyncio.Task[None]] = set()
         self.leaving = asyncio.Event()
         """Set when no client may begin anything any more."""
@@ -76,7 +78,9 @@ class SyncServer:
         response = SyncResponse(autoclose=False, autoping=False, max_msg_size=MAX_MESSAGE_BYTES)
         await response.prepare(request)
         request.app[OPEN_REQUESTS].leave(request.protocol)  # from here on its socket is what is open
-        socket = SyncSocket(self._backend, self.spawn, request, response, client, self._rules, self._intake)
+        socket = SyncSocket(
+            self._backend, self.spawn, self._turns, request, response, client, self._rules, self._intake
+        )
         self.sockets.add(socket)
         if self.leaving.is_set():
             socket.leave()

@@ -71,6 +71,7 @@ from parabola.server.sync.transition_text import (
     Version,
     chunk_texts,
     error_data_json,
+    short_transition_text,
     transition_text,
     unwritable,
     visible_log_lines,
@@ -89,6 +90,8 @@ __all__ = [
 MAX_UNSENT_TRANSITIONS: Final = 2
 FIRST_RETRY_SECONDS: Final = 3.0
 MAX_RETRY_SECONDS: Final = 60.0
+SHORT_RESULT: Final = 8 * 1024
+"""Bytes of a value up to which its Transition is put together at once."""
 EXPIRED_TEXT: Final = "Convex token identity expired"
 
 
@@ -235,6 +238,10 @@ class SyncSession:
     def transition_sent(self) -> None:
         """A Transition has left for the network; at most two wait at any time."""
         self._unsent -= 1
+
+    def transition_waits(self) -> None:
+        """A Transition of `end_rerun` cannot leave at once: `transition_sent` is called for it after all."""
+        self._unsent += 1
 
     def mutation_committing(self, ts: int) -> None:
         """The running mutation will commit at `ts`. Must be said before `ts` is durable: from then on no
@@ -453,6 +460,68 @@ class SyncSession:
             self._effects.append(RetryPostponed(delay))
         else:
             self._postponements = 0
+
+    # The straight way: a commit has changed one query, and nothing else happens
+
+    def begin_rerun(self, durable_ts: int) -> HeldQuery | None:
+        """Begin what `advance` would, where that is a Transition to `durable_ts` for which one query has to
+        run, and nothing else; None, and nothing has changed, where there is more to it.
+
+        Its result goes to `end_rerun`, or to `evaluated`.
+        """
+        sent = self._sent
+        if (
+            not self._dirty
+            or self._end is not None
+            or self._inbox
+            or self._mutations
+            or self._commit_ts is not None
+            or self._effects
+            or self._leaving
+            or self.closed
+            or self._unsent >= MAX_UNSENT_TRANSITIONS
+            or self._identity != sent.identity
+            or durable_ts < sent.ts
+            or self._credential.expires_at is not None
+        ):
+            return None
+        queries = self._queries
+        query = queries.begin_one()
+        if query is not None:
+            self._dirty = False
+            self._end = Version(queries.version, sent.identity, durable_ts)
+        return query
+
+    def end_rerun(self, query: HeldQuery, result: FunctionResult, wall_ns: int) -> bytes | None:
+        """The text of the Transition that `begin_rerun` has begun, which is to be sent now; None, and nothing
+        has changed, where there is more to do. `transition_sent` is not called for it, unless
+        `transition_waits` was.
+        """
+        end = self._end
+        if (
+            end is None
+            or self._dirty
+            or self._inbox
+            or self._mutations
+            or self._effects
+            or self._leaving
+            or self.closed
+            or result.error is not None
+            or len(result.value_json) > SHORT_RESULT
+            or result.log_lines
+        ):
+            return None
+        digest = result.digest
+        if digest == query.digest:
+            return None
+        text = short_transition_text(
+            self._sent, end, query.query_id, result, self._redacted, self._clock_skew_ms, wall_ns
+        )
+        query.journal = result.journal
+        query.digest = digest
+        self._sent, self._end = end, None
+        self._postponements = 0
+        return text
 
     # Answers
 

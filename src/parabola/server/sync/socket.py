@@ -24,11 +24,13 @@ from parabola.server.http.request_context import request_context
 from parabola.server.http.rules import ServerRules
 from parabola.server.served_backend import ServedBackend
 from parabola.server.sync.authentication import verify_authenticate
+from parabola.server.sync.due_turns import DueTurns
 from parabola.server.sync.effects import (
     ClientRequest,
     Close,
     Effect,
     Evaluate,
+    HeldQuery,
     Moment,
     QueryOutcome,
     Reach,
@@ -39,7 +41,15 @@ from parabola.server.sync.effects import (
     VerifyToken,
 )
 from parabola.server.sync.failures import INTERNAL, InvalidFrame, ProtocolViolation, unreadable
-from parabola.server.sync.frames import PING_FRAME, close_frame, pong_frame, text_frames
+from parabola.server.sync.frames import (
+    DEFLATE_FROM,
+    PING_FRAME,
+    SHORT_FRAME,
+    close_frame,
+    pong_frame,
+    short_frame,
+    text_frames,
+)
 from parabola.server.sync.live_queries import LiveQueries, Spawn
 from parabola.server.sync.liveness import Liveness
 from parabola.server.sync.messages import (
@@ -68,7 +78,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class SyncSocket:
-    """One client's connection. `spawn` runs what must go on without it."""
+    """One client's connection. `spawn` runs what must go on without it; `turns` are those of all sockets."""
 
     __slots__ = (
         "__weakref__",
@@ -80,6 +90,7 @@ class SyncSocket:
         "_max_frame_bytes",
         "_outbox",
         "_parsing",
+        "_plain_below",
         "_queries",
         "_response",
         "_room",
@@ -89,6 +100,7 @@ class SyncSocket:
         "_spawn",
         "_timer",
         "_transport",
+        "_turns",
         "_verification",
     )
 
@@ -96,6 +108,7 @@ class SyncSocket:
         self,
         backend: ServedBackend,
         spawn: Spawn,
+        turns: DueTurns,
         request: web.Request,
         response: web.WebSocketResponse,
         client: ClientVersion,
@@ -107,10 +120,14 @@ class SyncSocket:
             raise ConnectionResetError("the client has gone")
         self._backend = backend
         self._spawn = spawn
+        self._turns = turns
         self._max_frame_bytes = client.max_frame_bytes
         self._response = response
         self._transport = transport
         self._deflate = response.compress == FULL_WINDOW
+        self._plain_below = min(
+            DEFLATE_FROM if self._deflate else SHORT_FRAME, client.max_frame_bytes or SHORT_FRAME
+        )
         self._loop = asyncio.get_running_loop()
         self._session = SyncSession(
             client,
@@ -121,7 +138,7 @@ class SyncSocket:
             running_actions=rules.running_actions,
         )
         self._queries = LiveQueries(
-            backend, spawn, self._invalidated, self._evaluated, rules.queries_per_client
+            backend, spawn, self._invalidated, self._evaluated, self._answered, rules.queries_per_client
         )
         self._outbox = Outbox(transport, request.protocol, spawn, self._wake)
         self._scheduled = False
@@ -234,17 +251,34 @@ class SyncSocket:
         """
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._turn)
+            self._turns.add(self)
 
-    def _turn(self) -> None:
+    def turn(self, durable_ts: int) -> None:
+        """See `DueTurns`."""
         self._scheduled = False
         try:
-            for effect in self._session.advance(Moment(self._backend.durable_ts, time.time_ns())):
-                self._perform(effect)
+            query = self._session.begin_rerun(durable_ts)
+            if query is not None:
+                self._queries.run_again(query, durable_ts)
+                return
+            self._advance(durable_ts)
         except Exception:  # a bug must cost this socket at most, which the client opens again
-            _log.exception("A sync socket broke")
-            self._session.closed = True
-            self._close(Close(1011, INTERNAL))
+            self._broken()
+
+    def _turn(self) -> None:
+        try:
+            self._advance(self._backend.durable_ts)
+        except Exception:
+            self._broken()
+
+    def _advance(self, durable_ts: int) -> None:
+        for effect in self._session.advance(Moment(durable_ts, time.time_ns())):
+            self._perform(effect)
+
+    def _broken(self) -> None:
+        _log.exception("A sync socket broke")
+        self._session.closed = True
+        self._close(Close(1011, INTERNAL))
 
     def _perform(self, effect: Effect) -> None:
         # Told apart by `type(...) is`: for classes of structs `isinstance` takes several times as long.
@@ -274,7 +308,9 @@ class SyncSocket:
 
     def _invalidated(self, query_id: int) -> None:
         self._session.invalidate(query_id)
-        self._wake()
+        if not self._scheduled:  # as `_wake`
+            self._scheduled = True
+            self._turns.add(self)
 
     def _evaluated(self, outcomes: Mapping[int, QueryOutcome] | BaseException) -> None:
         if isinstance(outcomes, BaseException):
@@ -282,6 +318,24 @@ class SyncSocket:
         else:
             self._session.evaluated(outcomes)
         self._turn()
+
+    def _answered(self, query: HeldQuery, found: FunctionResult | BaseException) -> None:
+        """A query that has run again by itself has this result."""
+        if type(found) is FunctionResult:
+            try:
+                text = self._session.end_rerun(query, found, time.time_ns())
+                if text is not None:
+                    size = len(text)
+                    if size < self._plain_below and self._outbox.put_at_once(short_frame(text, size)):
+                        self._liveness.sent(self._loop.time())
+                    else:
+                        self._session.transition_waits()
+                        self._send((text,), True)
+                    return
+            except Exception:
+                self._broken()
+                return
+        self._queries.take(query, found)
 
     def _retry_postponed(self) -> None:
         self._session.retry_postponed()

@@ -30,6 +30,7 @@ __all__ = [
     "error_data_json",
     "query_pieces",
     "removed_pieces",
+    "short_transition_text",
     "transition_text",
     "unwritable",
     "version_text",
@@ -48,6 +49,14 @@ class Version(NamedTuple):
     query_set: int = 0
     identity: int = 0
     ts: int = 0
+
+
+_latest_head: tuple[FunctionResult | None, tuple[Version, Version, int, bool] | None, bytes] = (
+    None,
+    None,
+    b"",
+)
+"""What the newest message had in common with the next one, as a rule."""
 
 
 @lru_cache(maxsize=1024)
@@ -107,6 +116,33 @@ def transition_text(
         pieces.extend(modification)
     pieces.append(tail)
     return pieces
+
+
+def short_transition_text(
+    start: Version,
+    end: Version,
+    query_id: int,
+    result: FunctionResult,
+    redacted: bool,
+    skew_ms: int | None,
+    server_ns: int,
+) -> bytes:
+    """The same message in one piece, of one result. What clients have in common is put together once."""
+    global _latest_head
+    key = (start, end, query_id, redacted)
+    latest = _latest_head
+    if latest[0] is result and latest[1] == key:
+        head = latest[2]
+    else:
+        head = b'{"type":"Transition","startVersion":%b,"endVersion":%b,"modifications":[%b],' % (
+            version_text(start),
+            version_text(end),
+            b"".join(query_pieces(query_id, result, redacted)),
+        )
+        _latest_head = (result, key, head)
+    if skew_ms is None:
+        return b'%b"clientClockSkew":null,"serverTs":%d}' % (head, server_ns)
+    return b'%b"clientClockSkew":%d,"serverTs":%d}' % (head, skew_ms, server_ns)
 
 
 def chunk_texts(text: bytes) -> list[bytes]:

@@ -1,0 +1,43 @@
+"""The turns that sockets are to take: one callback of the event loop for all of them.
+
+A commit is heard by every socket that holds what it has changed, and a thousand callbacks cost more than what
+most of them do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from parabola.server.served_backend import ServedBackend
+
+__all__ = ["DueTurns", "TurnTaker"]
+
+
+class TurnTaker(Protocol):
+    """A socket."""
+
+    def turn(self, durable_ts: int) -> None:
+        """Take a turn. It must not fail."""
+
+
+class DueTurns:
+    """Who is to take a turn soon: after everybody has heard of what has just happened."""
+
+    __slots__ = ("_backend", "_due")
+
+    def __init__(self, backend: ServedBackend) -> None:
+        self._backend = backend
+        self._due: list[TurnTaker] = []
+
+    def add(self, taker: TurnTaker) -> None:
+        """One more; who is among them must not come again before its turn."""
+        if not self._due:
+            asyncio.get_running_loop().call_soon(self._take)
+        self._due.append(taker)
+
+    def _take(self) -> None:
+        due, self._due = self._due, []
+        durable_ts = self._backend.durable_ts
+        for taker in due:
+            taker.turn(durable_ts)

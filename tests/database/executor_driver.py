@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
 import orjson
 
+from parabola.database.commits.chain import Link
 from parabola.database.database import Database
 from parabola.database.transaction import Transaction
-from parabola.database.transaction_state import TransactionState, absorb
+from parabola.database.transaction_state import NO_LINKS, TransactionState, absorb
 from parabola.database.usage import Limits
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
@@ -27,9 +29,19 @@ class ExecutorDriver:
         self.executor = FileExecutor(is_advised=True)
         self.executor.adopt({"file": str(file), "limits": msgspec.to_builtins(Limits())})
         self._generation = self._covered = -1
+        self._ids = 0
+        self.chain: dict[int, Link] = {}
+        """Of those whose writes may be read before they are known."""
+        self.links: dict[int, Link] = {}
+        self.alone = asyncio.Lock()
+        """Held while one of a chain runs, as a host runs one after the other."""
 
-    def begin(self, tx: Transaction, component: str = "") -> OwnTransaction | None:
-        """The same transaction there; None where only the database itself can run it now."""
+    def begin(
+        self, tx: Transaction, component: str = "", *, link: Link | None = None
+    ) -> OwnTransaction | None:
+        """The same transaction there; None where only the database itself can run it now. With a `link` it is
+        built upon those that were begun so before.
+        """
         start = tx.executor_start()
         if start is None:
             return None
@@ -40,14 +52,21 @@ class ExecutorDriver:
         self._generation = start.tail.generation
         if text:
             self.executor.take_commits(orjson.loads(text))
+        after: list[int] | None = None
+        self._ids += 1
+        if link is not None:
+            self.chain = {id: each for id, each in self.chain.items() if not each.is_known_at(start.ts)}
+            after = list(self.chain)
+            self.links = {**self.links, self._ids: link}
+            self.chain[self._ids] = link
         run = ExecutedRun(
-            id=1,
+            id=self._ids,
             kind="mutation" if tx.writable else "query",
             now=start.creation_time,
             snapshot_ts=start.ts,
             component=component,
         )
-        own = self.executor.begin(run, TransactionStart(start.registry_ts, start.creation_time))
+        own = self.executor.begin(run, TransactionStart(start.registry_ts, start.creation_time, after))
         assert own is not None or self._may_refuse
         return own
 
@@ -65,8 +84,8 @@ def executors_of(database: Database, number: int) -> Iterator[Sequence[ExecutorD
             driver.close()
 
 
-def hand_over(own: OwnTransaction, tx: Transaction) -> None:
+def hand_over(own: OwnTransaction, tx: Transaction, links: Mapping[int, Link] = NO_LINKS) -> None:
     """What has happened there becomes a part of `tx`, by way of a message."""
     state = orjson.loads(orjson.dumps(own.state()))
     own.close()
-    absorb(tx, msgspec.convert(state, TransactionState))
+    absorb(tx, msgspec.convert(state, TransactionState), links)

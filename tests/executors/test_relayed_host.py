@@ -41,17 +41,22 @@ class Relayed:
         self.relayed.from_engine(told[0])
         self._start = start
 
-    def run(self, id: int) -> None:
+    def run(self, id: int, *, kind: str = "query", after: list[int] | None = None) -> None:
         start = self._start
+        chain = {} if after is None else {"after": after}
         self.relayed.from_engine(
             orjson.dumps(
                 {
                     "type": "run",
                     "id": id,
-                    "kind": "query",
+                    "kind": kind,
                     "snapshotTs": start.ts,
                     "now": start.creation_time,
-                    "transaction": {"registryTs": start.registry_ts, "creationTime": start.creation_time},
+                    "transaction": {
+                        "registryTs": start.registry_ts,
+                        "creationTime": start.creation_time,
+                        **chain,
+                    },
                 }
             )
         )
@@ -97,6 +102,42 @@ async def test_a_run_that_is_reading_begins_again_when_it_needs_the_engine(host:
     assert host.to_engine == [{"type": "again", "id": 1, "needsEngine": True}]
     assert host.to_host[-1] == {"type": "cancel", "id": 1}
     assert not host.executor._open
+
+
+INSERT = {"call": 1, "op": "1.0/insert", "args": {"table": "t", "value": {"n": 3.0}}}
+
+
+def begun(host: Relayed) -> list[int]:
+    return [message["id"] for message in host.to_host if message["type"] == "run"]
+
+
+async def test_those_of_a_chain_begin_when_the_one_before_has_ended(host: Relayed) -> None:
+    for id in (2, 3, 4, 5):
+        host.run(id, kind="mutation", after=list(range(2, id)))
+    host.run(6)
+    assert begun(host) == [1, 2, 6]
+    host.relayed.from_engine(b'{"type":"cancel","id":3}')
+    host.says("syscall", 2, calls=[INSERT])
+    host.says("done", 2, result=None)
+    assert begun(host) == [1, 2, 6, 4]
+    host.says("syscall", 4, calls=[ROWS])
+    assert len(host.to_host[-1]["replies"][0]["value"]["values"]) == 3
+    host.says("failed", 4, error={"message": "no"}, kind="user")
+    assert [message["state"].get("buildsOn") for message in host.to_engine] == [None, [2]]
+    assert begun(host) == [1, 2, 6, 4, 5]
+
+
+@pytest.mark.parametrize("asks", ["for the engine", "for the time"])
+async def test_who_needs_more_than_the_chain_is_run_again_alone(host: Relayed, asks: str) -> None:
+    host.run(2, kind="mutation", after=[])
+    host.run(3, kind="mutation", after=[2])
+    if asks == "for the engine":
+        host.says("syscall", 2, calls=[INSERT, ENGINES])
+        assert {"type": "cancel", "id": 2} in host.to_host
+    else:
+        host.says("done", 2, result=None, usage={"usedSnapshotTs": True})
+    assert host.to_engine == [{"type": "again", "id": 2, "needsEngine": False, "alone": True}]
+    assert begun(host) == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

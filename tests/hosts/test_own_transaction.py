@@ -41,9 +41,14 @@ RUN: Final[dict[str, Any]] = {
 class Own:
     """A transaction that serves inserts, and counts how often it is closed."""
 
+    is_chained = False
+
     def __init__(self, state: dict[str, Any]) -> None:
         self._state = state
         self.closed = 0
+
+    def finished(self) -> bool:
+        return True
 
     def serve(self, calls: list[dict[str, Any]]) -> Served:
         if calls[0]["op"] == "1.0/insert":

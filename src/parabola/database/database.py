@@ -11,6 +11,7 @@ from copy import copy
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from parabola.database.commits.chain import Link
 from parabola.database.commits.committer import NEXT_ID, Committer, Durability, Foresight
 from parabola.database.commits.local_durability import LocalDurability
 from parabola.database.commits.lost_races import LostRaces
@@ -20,7 +21,14 @@ from parabola.database.commits.write_log import WriteLog
 from parabola.database.commits.write_set import WriteSet
 from parabola.database.derived.derived_indexes import DerivedIndexes
 from parabola.database.model.documents import Revision
-from parabola.database.model.errors import ConflictError, StorageFailed, TryAgain, UnusableData
+from parabola.database.model.errors import (
+    BuiltOnLost,
+    ConflictError,
+    NotToBuildOn,
+    StorageFailed,
+    TryAgain,
+    UnusableData,
+)
 from parabola.database.model.indexes import Index
 from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import FIRST_FREE_ID
@@ -494,7 +502,9 @@ class Database:
         async def attempt(turn: Turn) -> tuple[T, int]:
             tx = self.begin(writable=True)
             result = await write(tx)
-            return result, await self.commit(tx, source=source, on_validated=lambda ts: turn.validated(tx))
+            return result, await self.commit(
+                tx, source=source, on_validated=lambda ts: turn.validated(tx, ts)
+            )
 
         return await self.contend(attempt)
 
@@ -503,12 +513,14 @@ class Database:
         attempt: Callable[[Turn], Awaitable[T]],
         function: str | None = None,
         arguments: Callable[[], Mapping[str, Any]] | None = None,
+        may_be_chained: Callable[[], bool] | None = None,
     ) -> T:
         """What `attempt` returns once it has lost no conflict.
 
         It is called until it raises no `ConflictError`, nor `TryAgain`, after which nothing of it may remain;
         with its turn, which it should end as soon as its commit is validated. Calls of a `function` that keep
-        losing wait for their turns from the first attempt on, by what their `arguments` tell.
+        losing wait for their turns from the first attempt on, by what their `arguments` tell. Where it
+        `may_be_chained`, its turn may be one that others share, with its link in a chain (`commits.chain`).
         """
         turns = self.turns
         contender = turns.contender(function, arguments)
@@ -518,7 +530,13 @@ class Database:
             if in_lane or not contender.places:
                 turn = Turn(turns, contender, in_lane=in_lane)
             else:
-                turn = await turns.take(contender)
+                is_chained = (
+                    may_be_chained is not None
+                    and self._shared is None
+                    and contender.may_be_chained
+                    and may_be_chained()
+                )
+                turn = await turns.take(contender, link=Link() if is_chained else None)
             try:
                 if in_lane:
                     async with self.commit_lane():
@@ -530,6 +548,8 @@ class Database:
             except ConflictError as error:
                 self.lost_races.note(function, error)
                 contender.has_lost(error.table, error.document_id)
+            except (BuiltOnLost, NotToBuildOn) as error:
+                contender.chain_broke(by_function=isinstance(error, NotToBuildOn))
             except TryAgain:
                 if self._ids is not None:
                     await self._ids.fill()

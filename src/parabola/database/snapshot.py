@@ -35,6 +35,7 @@ from parabola.values.ids import decode_id, encode_id, legacy_internal_id
 from parabola.values.near_names import did_you_mean
 
 if TYPE_CHECKING:
+    from parabola.database.commits.chain import Link
     from parabola.database.database import Database
     from parabola.database.derived.ranks import Rank
     from parabola.database.derived.text.text_index import TextIndex
@@ -76,12 +77,20 @@ class Access(Enum):
 class SharedState:
     """What changes in a transaction as a whole, whichever of its views does it."""
 
-    __slots__ = ("has_chosen_ids", "is_committed", "next_creation_time", "pending_entries", "registry")
+    __slots__ = (
+        "builds_on",
+        "has_chosen_ids",
+        "is_committed",
+        "next_creation_time",
+        "pending_entries",
+        "registry",
+    )
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.is_committed = False
         self.has_chosen_ids = False
+        self.builds_on: Sequence[Link] = ()
         self.next_creation_time = 0.0
         self.pending_entries: PendingEntries | None = None
 

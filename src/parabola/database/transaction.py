@@ -47,6 +47,9 @@ from parabola.values.placeholders import UNDEFINED
 from parabola.values.sizes import check_document, flat_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from parabola.database.commits.chain import Link
     from parabola.database.database import Database, ExecutorStart
 
 __all__ = ["Savepoint", "Transaction"]
@@ -96,6 +99,15 @@ class Transaction(Snapshot):
     @is_committed.setter
     def is_committed(self, value: bool) -> None:
         self._shared.is_committed = value
+
+    @property
+    def builds_on(self) -> Sequence[Link]:
+        """The transactions whose writes it has read, though they were not committed yet."""
+        return self._shared.builds_on
+
+    @builds_on.setter
+    def builds_on(self, value: Sequence[Link]) -> None:
+        self._shared.builds_on = value
 
     @property
     def next_creation_time(self) -> float:

@@ -7,12 +7,13 @@ run there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
+from parabola.database.commits.chain import Link
 from parabola.database.commits.overlay import PendingWrite
 from parabola.database.commits.write_set import changed_keys
 from parabola.database.model.documents import PENDING, Document, Revision
@@ -28,14 +29,17 @@ __all__ = ["ForeignWrite", "TransactionState", "absorb", "depend_on_everything",
 Number = Annotated[int, Meta(ge=0)]
 
 
+NO_LINKS: Final[Mapping[int, Link]] = {}
+
+
 class ForeignWrite(ValueError):
-    """A state writes where its function may not."""
+    """A state writes where its function may not, or is built upon what it was not told of."""
 
 
 class StoredRevision(Struct, frozen=True, gc=False, array_like=True):
-    """The revision that a write replaces."""
+    """The revision that a write replaces. One that is not stored yet has no number."""
 
-    number: Number
+    number: Number | None
     ts: Number
     size: Number
     raw: str
@@ -55,7 +59,8 @@ class Write(Struct, frozen=True, gc=False, array_like=True):
 class TransactionState(Struct, frozen=True, gc=False, rename="camel"):
     """Keys are written in base64. `reads` has for each index the starts and the ends of its intervals; no end
     is the end of the index. `used` is what a function can use of its limits without the engine: documents
-    read, bytes read, intervals read, documents written, bytes written.
+    read, bytes read, intervals read, documents written, bytes written. `builds_on` are the runs of the same
+    host whose writes were read before they were committed.
     """
 
     reads: list[tuple[int, list[bytes], list[bytes | None]]]
@@ -63,9 +68,10 @@ class TransactionState(Struct, frozen=True, gc=False, rename="camel"):
     creation_time: float
     writes: list[Write] = []
     wide_reads: list[WideRead] = []
+    builds_on: list[Number] = []
 
 
-def state_of(tx: Transaction, wide_reads: Sequence[WideRead] = ()) -> bytes:
+def state_of(tx: Transaction, wide_reads: Sequence[WideRead] = (), builds_on: Sequence[int] = ()) -> bytes:
     """The state of a transaction as JSON."""
     usage = tx.usage
     state: dict[str, Any] = {
@@ -84,6 +90,8 @@ def state_of(tx: Transaction, wide_reads: Sequence[WideRead] = ()) -> bytes:
         state["writes"] = [_write(write, table_plan(registry, write.table).indexes) for write in tx.overlay]
     if wide_reads:
         state["wideReads"] = wide_reads
+    if builds_on:
+        state["buildsOn"] = builds_on
     return msgspec.json.encode(state)
 
 
@@ -109,8 +117,9 @@ def depend_on_everything(tx: Transaction) -> None:
             tx.read_set.record(table.tablet_id, Interval.everything())
 
 
-def absorb(tx: Transaction, state: TransactionState) -> None:
-    """Make what another process did on the same snapshot a part of a transaction.
+def absorb(tx: Transaction, state: TransactionState, links: Mapping[int, Link] = NO_LINKS) -> None:
+    """Make what another process did on the same snapshot a part of a transaction. `links` are the runs it may
+    have been built upon.
 
     Raises `ForeignWrite` for writes into what is no table of the function's component, and `OutOfRetention`
     where what was read may have been removed meanwhile.
@@ -124,6 +133,11 @@ def absorb(tx: Transaction, state: TransactionState) -> None:
     usage.database_queries += database_queries
     usage.documents_written += documents_written
     usage.bytes_written += bytes_written
+    if state.builds_on:
+        try:
+            tx.builds_on = [links[run] for run in state.builds_on]
+        except KeyError as error:
+            raise ForeignWrite(f"run {error}") from None
     registry, component, overlay = tx.registry, tx.component, tx.overlay
     for write in state.writes:
         table = registry.table_by_tablet(write.tablet)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakSet
 
 from parabola.database.model.errors import StorageError
 from parabola.database.model.tables import Registry
@@ -17,6 +18,7 @@ from parabola.database.store.tailed_reads import TailedReads
 from parabola.database.transaction import Transaction
 from parabola.database.upkeep.bootstrap import load_registry
 from parabola.database.usage import Limits, Usage
+from parabola.executors.chain import Chain, ChainedReads, OwnLink
 from parabola.executors.own_transaction import OwnTransaction
 from parabola.executors.run_now import run_now
 from parabola.hosts.python.executor import ExecutedRun, TransactionStart
@@ -35,6 +37,15 @@ LOOK_SECONDS: Final = 0.25
 LONGEST_TAIL: Final = 1000
 LARGEST_TAIL: Final = 8 * MIB
 """Commits that are held in memory before the file is looked at again, and bytes of their documents."""
+
+
+class _Database:
+    """As much of a database as a transaction in a chain needs."""
+
+    oldest_ts: Final = 0
+
+    def __init__(self, persistence: ChainedReads) -> None:
+        self.persistence = persistence
 
 
 class FileExecutor:
@@ -57,6 +68,8 @@ class FileExecutor:
         self._generation = -1
         self._cuts = Cuts()
         self._untaken: deque[Json] = deque()
+        self._chains: WeakSet[Chain] = WeakSet()
+        self._chain = self.chain()
         self._open = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -115,14 +128,23 @@ class FileExecutor:
             self.persistence = TailedReads(self._file, CACHE_BYTES)
         return self.persistence
 
-    def begin(self, run: ExecutedRun, start: TransactionStart) -> OwnTransaction | None:
+    def chain(self) -> Chain:
+        """A chain of its own, for one of several hosts."""
+        chain = Chain()
+        self._chains.add(chain)
+        return chain
+
+    def begin(
+        self, run: ExecutedRun, start: TransactionStart, chain: Chain | None = None
+    ) -> OwnTransaction | None:
+        """See `Executor`. `chain` is that of the host, if there are several."""
         try:
-            return self._begin(run, start)
+            return self._begin(run, start, chain or self._chain)
         except (sqlite3.Error, ParabolaError, LookupError, OSError):
             _log.debug("a transaction cannot be executed here", exc_info=True)
             return None
 
-    def _begin(self, run: ExecutedRun, start: TransactionStart) -> OwnTransaction:
+    def _begin(self, run: ExecutedRun, start: TransactionStart, chain: Chain) -> OwnTransaction:
         if self._untaken:
             self._take_commits()
         reads, ts = self.persistence or self._opened(), run.snapshot_ts
@@ -137,8 +159,10 @@ class FileExecutor:
         if is_new or registry is None:
             registry = run_now(load_registry(reads, ts))
             self._registry, self._registry_ts = registry, start.registry_ts
+        before = None if start.after is None else chain.before(start.after)
+        overlaid = ChainedReads(reads, before) if before else None
         tx = Transaction(
-            self,  # type: ignore[arg-type]  # as far as reading and writing documents needs it
+            self if overlaid is None else _Database(overlaid),  # type: ignore[arg-type]  # as far as it is needed
             ts,
             registry,
             Usage(self._limits),
@@ -146,10 +170,14 @@ class FileExecutor:
             writable=run.kind == "mutation",
         )
         tx.next_creation_time = start.creation_time
+        if before:
+            # What comes after others is younger than theirs.
+            tx.next_creation_time = max(start.creation_time, before[-1].next_creation_time)
         if run.component:
             tx = tx.view(run.component)
         self._open += 1
-        return OwnTransaction(tx, run.kind, self._ended, is_advised=self._is_advised)
+        link = None if start.after is None else OwnLink(chain, run.id, overlaid)
+        return OwnTransaction(tx, run.kind, self._ended, is_advised=self._is_advised, link=link)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -181,3 +209,5 @@ class FileExecutor:
             _log.debug("the file cannot be looked at now", exc_info=True)
         if not self._open:
             reads.let_go()
+            for chain in self._chains:
+                chain.clear()

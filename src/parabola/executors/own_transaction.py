@@ -14,6 +14,7 @@ from parabola.authoring.requests import NOT_AT_ONCE, Order
 from parabola.database.query.wide_reads import NOTED_ROWS, WideRead, wide_read
 from parabola.database.transaction import Transaction
 from parabola.database.transaction_state import state_of
+from parabola.executors.chain import OwnLink
 from parabola.executors.run_now import run_now
 from parabola.functions.calls.named_tables import check_named_table
 from parabola.functions.processes.host_replies import refusal
@@ -52,13 +53,20 @@ class OwnTransaction:
     """
 
     def __init__(
-        self, tx: Transaction, kind: str, on_end: Callable[[], None], *, is_advised: bool = True
+        self,
+        tx: Transaction,
+        kind: str,
+        on_end: Callable[[], None],
+        *,
+        is_advised: bool = True,
+        link: OwnLink | None = None,
     ) -> None:
         self._is_advised = is_advised
         self.db = tx
         self.kind = kind
         self.streams: OpenStreams | None = None
         self._on_end = on_end
+        self._link = link
         self._wide_reads: list[WideRead] = []
         active = tx.registry.active_schema(tx.component)
         self._schema = schema = None if active is None else active.schema
@@ -189,8 +197,16 @@ class OwnTransaction:
         if len(self._wide_reads) < _MOST_WIDE_READS:
             self._wide_reads.append(wide)
 
+    @property
+    def is_chained(self) -> bool:
+        return self._link is not None
+
+    def finished(self) -> bool:
+        return self._link is None or self._link.finished(self.db)
+
     def state(self) -> orjson.Fragment:
-        return orjson.Fragment(state_of(self.db, self._wide_reads))
+        builds_on = () if self._link is None else self._link.builds_on
+        return orjson.Fragment(state_of(self.db, self._wide_reads, builds_on))
 
     def close(self) -> None:
         self._on_end()

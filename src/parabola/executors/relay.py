@@ -13,6 +13,7 @@ import asyncio
 import re
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
@@ -93,6 +94,10 @@ class RelayedHost:
         """Done when either side is gone."""
         self._executor = executor
         self._runs: dict[int, OwnTransaction] = {}
+        self._chain = executor.chain()
+        # The run of the chain that is under way, 0 for none, and those that have to wait for it.
+        self._chained = 0
+        self._chain_line: deque[tuple[ExecutedRun, bytes]] = deque()
         # Answers from here to calls that were made together with some that the engine serves.
         self._held: dict[int, bytes] = {}
         self.engine = LineProtocol(self.from_engine, self.close)
@@ -110,9 +115,12 @@ class RelayedHost:
         else:
             kind, id = found[1], int(found[2])
             if kind == b"run":
-                if b'"transaction":{' in line and not self._begin(_decode_run(line)):
+                if b'"transaction":{' in line:
+                    self._run(_decode_run(line), line)
                     return
             elif kind == b"cancel":
+                if self._chain_line:
+                    self._chain_line = deque(each for each in self._chain_line if each[0].id != id)
                 self._end(id)
                 self._held.pop(id, None)
             elif kind == b"reply" and (held := self._held.pop(id, None)) is not None:
@@ -120,13 +128,23 @@ class RelayedHost:
                 line = head + held + b"," + line[len(head) :]
         self.host.send(line)
 
+    def _run(self, run: ExecutedRun, line: bytes) -> None:
+        """Let the host begin with a run: those of a chain one after the other."""
+        start = run.transaction
+        if start is not None and start.after is not None and (self._chained or self._chain_line):
+            self._chain_line.append((run, line))
+        elif self._begin(run):
+            self.host.send(line)
+
     def _begin(self, run: ExecutedRun) -> bool:
         if run.transaction is not None:
-            own = self._executor.begin(run, run.transaction)
+            own = self._executor.begin(run, run.transaction, self._chain)
             if own is None:
-                self.engine.send(_again(run.id, needs_engine=False))
+                self.engine.send(_again(run.id))
                 return False
             self._runs[run.id] = own
+            if own.is_chained:
+                self._chained = run.id
         return True
 
     def from_host(self, line: bytes) -> None:
@@ -146,6 +164,12 @@ class RelayedHost:
                     self._serve(id, own, line)
                     return
                 if kind in (b"done", b"failed"):
+                    if own.is_chained and (
+                        b'"usedSnapshotTs":true' in line or (kind == b"done" and not own.finished())
+                    ):
+                        self._end(id)
+                        self.engine.send(_again(id, alone=True))
+                        return
                     state = orjson.dumps(own.state())
                     self._end(id)
                     line = b'%b,"state":%b}' % (line.rstrip()[:-1], state)
@@ -167,6 +191,9 @@ class RelayedHost:
         if not served.rest:
             self.host.send(b'{"type":"reply","id":%d,"replies":%b}' % (id, replies))
             return
+        if own.is_chained:
+            self._give_up(id, alone=True)
+            return
         handed_over = orjson.dumps({**message, "calls": served.rest, "state": own.state()})
         if len(handed_over) > MAX_HOST_MESSAGE_BYTES:
             self._give_up(id, needs_engine=True)
@@ -176,19 +203,26 @@ class RelayedHost:
         self.engine.send(handed_over)
         self._end(id)
 
-    def _give_up(self, id: int, *, needs_engine: bool) -> None:
-        """The engine runs the function, from its beginning."""
+    def _give_up(self, id: int, *, needs_engine: bool = False, alone: bool = False) -> None:
+        """The function is run again from its beginning, by the engine or `alone` here."""
         self._end(id)
         self.host.send(orjson.dumps({"type": "cancel", "id": id}))
-        self.engine.send(_again(id, needs_engine=needs_engine))
+        self.engine.send(_again(id, needs_engine=needs_engine, alone=alone))
 
     def _end(self, id: int) -> None:
         own = self._runs.pop(id, None)
         if own is not None:
             own.close()
+        if id == self._chained:
+            self._chained = 0
+            while self._chain_line and not self._chained:
+                run, line = self._chain_line.popleft()
+                if self._begin(run):
+                    self.host.send(line)
 
     def close(self) -> None:
         """Either side is gone: the other one learns of it by the end of its socket."""
+        self._chain_line.clear()
         for id in list(self._runs):
             self._end(id)
         self.engine.close()
@@ -197,8 +231,9 @@ class RelayedHost:
             self.ended.set_result(None)
 
 
-def _again(id: int, *, needs_engine: bool) -> bytes:
-    return orjson.dumps({"type": "again", "id": id, "needsEngine": needs_engine})
+def _again(id: int, *, needs_engine: bool = False, alone: bool = False) -> bytes:
+    again: Json = {"type": "again", "id": id, "needsEngine": needs_engine}
+    return orjson.dumps({**again, "alone": True} if alone else again)
 
 
 async def serve(control: socket.socket) -> None:

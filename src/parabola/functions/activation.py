@@ -369,7 +369,7 @@ class Activation:
                 transaction = database.begin(writable=True)
                 answer = await write(transaction)
                 ts = await database.commit(
-                    transaction, source=source, on_validated=lambda ts: turn.validated(transaction)
+                    transaction, source=source, on_validated=lambda ts: turn.validated(transaction, ts)
                 )
                 await switch(answer, ts)
             return answer, ts

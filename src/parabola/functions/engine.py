@@ -25,7 +25,12 @@ from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.seeds import SeedSource
 from parabola.functions.calls.session_requests import SessionRequest
-from parabola.functions.calls.starting_line import StartingLine
+from parabola.functions.calls.starting_line import (
+    CHAIN_PLACES,
+    CHAIN_WAIT_SECONDS,
+    PLACES_OF_A_HOST,
+    StartingLine,
+)
 from parabola.functions.calls.surroundings import Surroundings, TableNumbers
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec
 from parabola.functions.deployed.function_handles import FunctionHandles
@@ -117,7 +122,9 @@ class FunctionRunner:
         self.tracer: Tracer | None = None
         """Knows the traces that calls belong to; None where no traces are made."""
         self._pause_listeners: list[Callable[[bool], None]] = []
-        self._starting_line = StartingLine(settings.hosts or os.cpu_count() or 1, settings.call_wait_seconds)
+        places = PLACES_OF_A_HOST * (settings.hosts or os.cpu_count() or 1)
+        self._starting_line = StartingLine(places, settings.call_wait_seconds)
+        self._chain_line = StartingLine(CHAIN_PLACES, CHAIN_WAIT_SECONDS)
         self.around = Surroundings(
             instance_name=instance_name,
             instance=self.instance,
@@ -318,17 +325,19 @@ class FunctionRunner:
         except DeadlinePassed:
             return execution, Outcome(failure=SLOW_SYSTEM_FAILURE)
 
-    def starting_line(self, active: Active, call: Call) -> StartingLine | None:
+    def starting_line(self, active: Active, call: Call, *, chained: bool = False) -> StartingLine | None:
         """Where a mutation waits before it begins; None for one whose transaction the engine runs."""
         spec = active.deployment.functions.get(call.name.canonical)
         if spec is None or call.component or not active.hosts.executes(spec.runtime):
             return None
-        return None if spec.path in active.hosts.needs_engine else self._starting_line
+        if spec.path in active.hosts.needs_engine:
+            return None
+        return self._chain_line if chained else self._starting_line
 
     @property
     def waiting_mutations(self) -> int:
         """How many mutations wait before they begin."""
-        return len(self._starting_line)
+        return len(self._starting_line) + len(self._chain_line)
 
     def path_of(self, name: FunctionPath, component: str) -> str:
         """The name of a function of a component with its module's extension, for texts."""

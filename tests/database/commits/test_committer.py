@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from database.executor_driver import executors_of, hand_over
 from database.stores import (
     Clock,
     collect,
@@ -29,9 +30,11 @@ from database.stores import (
     values,
 )
 from parabola.database.commits import committer
+from parabola.database.commits.chain import Link
 from parabola.database.commits.write_set import WriteSet
 from parabola.database.database import Database
 from parabola.database.model.errors import (
+    BuiltOnLost,
     ConflictError,
     StorageBusy,
     StorageError,
@@ -614,6 +617,50 @@ async def test_what_read_writes_that_were_lost_does_not_commit(database: Databas
     assert database.registry.table("fresh") is None
     await insert(database, "fresh", {})
     assert database.registry.table("fresh").number == 10002  # type: ignore[union-attr]
+
+
+async def test_what_was_built_upon_writes_that_were_lost_does_not_commit(database: Database) -> None:
+    [id] = await insert(database, "t", {"n": 0.0})
+    flush, may_flush = database.persistence.flush, asyncio.Event()
+
+    async def later() -> None:
+        await may_flush.wait()
+        await flush()
+
+    database.persistence.flush = later  # type: ignore[method-assign]
+    link = Link()
+    with executors_of(database, 1) as [driver]:
+        patching, building, failing = (database.begin(writable=True) for _ in range(3))
+        own = driver.begin(patching, link=link)
+        assert own is not None
+        await own.db.patch(id, {"n": 1.0})
+        assert own.finished()
+        hand_over(own, patching)
+        for tx in (building, failing):
+            own = driver.begin(tx, link=Link())
+            assert own is not None
+            document = await own.db.get(id)
+            assert document is not None
+            assert document.value["n"] == 1.0
+            if tx is building:
+                await own.db.insert("t", {"saw": 1.0})
+            hand_over(own, tx, driver.links)
+    first = asyncio.create_task(database.commit(patching, on_validated=link.validated))
+    while link.ts is None:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    fill(database)
+    huge = database.begin(writable=True)
+    await huge.insert("t", {"text": "x" * 100_000})
+    told = asyncio.create_task(database.confirm_reads(failing))
+    outcomes = await asyncio.gather(first, database.commit(huge), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
+    make_room(database)
+    may_flush.set()
+    with pytest.raises(BuiltOnLost):
+        await database.commit(building)
+    with pytest.raises((ConflictError, StorageFull)):
+        await told
+    assert await values(database, "t") == [{"n": 0.0}]
 
 
 async def test_a_failed_sync_refuses_writes_and_shows_nothing_unconfirmed(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
+from parabola.database.commits.chain import Link
 from parabola.database.commits.turns import CONTENDED, Contender, Place, Turns
 
 
@@ -74,6 +75,74 @@ async def test_who_gives_up_waiting_passes_on_what_it_had(given: bool) -> None:
     await asyncio.gather(impatient, return_exceptions=True)
     first.end()
     assert (await patient).waited
+
+
+async def test_those_of_a_chain_share_their_turns_with_nobody_else() -> None:
+    turns = Turns()
+    order: list[str] = []
+
+    async def take(name: str, *places: Place, chained: bool) -> None:
+        turn = await turns.take(contender(turns, *places), link=Link() if chained else None)
+        order.append(f"+{name}")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        order.append(f"-{name}")
+        turn.end()
+
+    await asyncio.gather(
+        take("1", A, chained=True),
+        take("2", A, B, chained=True),
+        take("alone", A, chained=False),
+        take("3", A, chained=True),  # who came first goes first
+        take("4", B, chained=True),
+    )
+    assert order.index("+2") < order.index("-1")
+    assert order.index("+4") < order.index("-2")
+    alone = order.index("+alone")
+    assert {"-1", "-2"} <= set(order[:alone])
+    assert order.index("-alone") < order.index("+3")
+    assert turns._queues == {}
+
+
+@pytest.mark.parametrize("given", [False, True])
+async def test_who_gives_up_sharing_keeps_nobody_waiting(given: bool) -> None:
+    turns = Turns()
+    first = await turns.take(contender(turns, A))
+    impatient = [asyncio.create_task(turns.take(contender(turns, A, B), link=Link())) for _ in range(2)]
+    patient = asyncio.create_task(turns.take(contender(turns, A)))
+    await asyncio.sleep(0)
+    if given:
+        first.end()
+    for task in impatient:
+        task.cancel()
+    await asyncio.gather(*impatient, return_exceptions=True)
+    first.end()
+    (await patient).end()
+    assert turns._queues == {}
+
+
+def test_what_cannot_be_chained_is_chained_no_more() -> None:
+    turns = Turns()
+    for _ in range(6):
+        lose(turns, "t", "a")
+    chained = 0
+    while (call := calling(turns)).may_be_chained:
+        call.chain_broke(by_function=True)
+        assert not call.may_be_chained
+        chained += 1
+    assert chained == 4
+
+
+def test_who_is_built_upon_what_is_lost_again_and_again_has_a_turn_of_his_own() -> None:
+    turns = Turns()
+    for _ in range(6):
+        lose(turns, "t", "a")
+    call = calling(turns)
+    for _ in range(3):
+        assert call.may_be_chained
+        call.chain_broke(by_function=False)
+    assert not call.may_be_chained
+    assert calling(turns).may_be_chained
 
 
 def lose(turns: Turns, table: str, document: str, function: str = "m:f", **arguments: Any) -> None:

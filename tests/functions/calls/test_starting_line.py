@@ -42,7 +42,7 @@ async def turns() -> None:
 
 
 async def full(begun: list[str], seconds: float = 60.0) -> tuple[StartingLine, list[Runner]]:
-    line = StartingLine(1, seconds)
+    line = StartingLine(PLACES_OF_A_HOST, seconds)
     runners = [Runner(line, "early", begun) for _ in range(PLACES_OF_A_HOST)]
     await turns()
     assert begun == ["early"] * PLACES_OF_A_HOST

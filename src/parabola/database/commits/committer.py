@@ -30,7 +30,7 @@ from parabola.database.commits.write_set import (
     is_settled,
     resolved,
 )
-from parabola.database.model.errors import ConflictError, StorageError, StorageFailed
+from parabola.database.model.errors import BuiltOnLost, ConflictError, StorageError, StorageFailed
 from parabola.database.model.tables import METADATA_TABLES, Registry
 from parabola.database.store.persistence import Commit, DocumentWrite, Persistence
 from parabola.values.errors import OutOfRetention
@@ -208,6 +208,8 @@ class Committer:
         writes = effective_writes(tx.overlay)
         if not writes:
             return await self.confirm_reads(tx)
+        if tx.builds_on:
+            await _settled(tx)
         work = Work(tx, writes, source, on_validated)
         if len(writes) <= PART:
             return await (await self._store(work))
@@ -239,6 +241,8 @@ class Committer:
         """
         tx, writes, source, on_validated = work
         self._validate(tx)
+        if tx.builds_on:
+            writes = [self._on_stored(write) for write in writes]
         ts = self.next_ts()
         registry = _registry_after(self.registry, writes)
         changes: list[Change] = []
@@ -305,7 +309,8 @@ class Committer:
             raise ConflictError(
                 "The transaction took so long that it can no longer be checked; run it again."
             )
-        touched = self.log.first_touching(tx.read_set, begin_ts)
+        besides = [link.ts for link in tx.builds_on if link.ts is not None] if tx.builds_on else ()
+        touched = self.log.first_touching(tx.read_set, begin_ts, besides)
         if touched is not None:
             raise self._conflict(touched)
 
@@ -316,6 +321,8 @@ class Committer:
         taken_back = self.taken_back
         if tx.generation == taken_back.generation:
             return tx.begin_ts
+        if tx.builds_on:
+            raise BuiltOnLost  # that may be what was taken back
         try:
             found = taken_back.snapshot_of(tx.read_set, tx.begin_ts, tx.generation)
         except Forgotten:
@@ -331,6 +338,16 @@ class Committer:
                 source=lost.source,
             )
         return found
+
+    def _on_stored(self, write: PendingWrite) -> PendingWrite:
+        """A write of a validated transaction whose `old` was not stored yet when it was read."""
+        old = write.old
+        if old is None or old.number is not None:
+            return write
+        stored = self._persistence.get_now(write.table.tablet_id, write.id, self.latest_ts)
+        if stored is None or stored.raw != old.raw:
+            raise BuiltOnLost
+        return write._replace(old=stored)
 
     def _conflict(self, touched: Touched) -> ConflictError:
         registry = self.registry
@@ -359,8 +376,14 @@ class Committer:
         """Returns when what a transaction has read is durable, and the timestamp at which it was so.
 
         Raises `ConflictError` if it has read what was taken back, or what another node had changed by then:
-        what is told of it must not be older than what anybody was told before.
+        what is told of it must not be older than what anybody was told before; `BuiltOnLost` if it has read
+        what was not committed.
         """
+        if tx.builds_on:
+            newest = await _settled(tx)
+            self._validate(tx)
+            await self.wait_durable(newest)
+            return newest
         ts = await self._confirmed(tx)
         if self._durability.takes_back:
             await self._durability.refresh()
@@ -484,6 +507,19 @@ class Committer:
     async def close(self) -> None:
         """Returns when everything validated is durable or taken back."""
         await self._durability.close()
+
+
+async def _settled(tx: Transaction) -> int:
+    """The newest of the commits that a transaction is built upon, once they are validated. Raises
+    `BuiltOnLost` where one is not.
+    """
+    newest = tx.begin_ts
+    for link in tx.builds_on:
+        await link.settled()
+        if link.ts is None:
+            raise BuiltOnLost
+        newest = max(newest, link.ts)
+    return newest
 
 
 def fail(waiting: Waiting, error: StorageError | ConflictError) -> None:

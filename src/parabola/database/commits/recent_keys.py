@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from parabola.database.model.intervals import Intervals
@@ -72,9 +72,13 @@ class RecentKeys:
             else:
                 del self._newest[index_id], self._keys[index_id]
 
-    def is_touched(self, reads: Mapping[int, Intervals], after_ts: int) -> bool | None:
-        """Whether a commit after a timestamp wrote into the intervals that were read of each index; None
-        where that is not known here, or would take long to say.
+    def is_touched(
+        self, reads: Mapping[int, Intervals], after_ts: int, besides: Collection[int] = ()
+    ) -> bool | None:
+        """Whether a commit after a timestamp wrote into the intervals that were read of each index, `besides`
+        some that may have; None where that is not known here, or would take long to say.
+
+        Of the keys that those have written it is enough that they were the last.
         """
         if after_ts < self.start_ts:
             return None
@@ -92,7 +96,7 @@ class RecentKeys:
                     key = known[at]
                     if end is not None and key >= end:
                         break
-                    if newest[key] > after_ts:
+                    if newest[key] > after_ts and newest[key] not in besides:
                         return True
                     at += 1
                 else:

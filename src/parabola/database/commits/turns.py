@@ -7,6 +7,8 @@ commit's validation, long before the disk has confirmed it, since the next one m
 that loses even so is given the commit lane (`Database.commit_lane`), in which it cannot lose: contention
 never makes a mutation fail, it only makes it wait.
 
+Those that are run in a chain (`commits.chain`) do not wait for each other. They share their turns.
+
 A guess may be wrong: then a call has waited for nothing, or runs twice. What is guessed is what has turned
 out right: by a value of one argument (`payer` was 7), or by the function alone. Functions that lose at one
 document after the other, such as those that read whole tables, take turns at the table.
@@ -20,6 +22,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from parabola.database.commits.chain import Link
     from parabola.database.transaction import Transaction
 
 __all__ = ["CONTENDED", "TURNS_BEFORE_LANE", "Contender", "Place", "Turn", "Turns"]
@@ -33,6 +36,10 @@ LIKELY: Final = 0.85
 _FIRST: Final = 0.9
 _WRONG: Final = 0.3
 _WEIGHT: Final = 0.1
+UNBROKEN: Final = 0.7
+"""The share of calls that end as part of a chain from which a function's calls are chained."""
+MOST_BROKEN: Final = 3
+"""Attempts of one call that the chain has failed, after which it has turns of its own."""
 _MAX_FUNCTIONS: Final = 4096
 _MAX_GUESSES: Final = 4096
 """Guesses of one function."""
@@ -63,11 +70,13 @@ class _Guess:
 class _Function:
     """How calls of one function compete."""
 
-    __slots__ = ("guesses", "share", "spread", "table")
+    __slots__ = ("guesses", "share", "spread", "table", "unbroken")
 
     def __init__(self) -> None:
         self.share = 0.0
         """Of its calls that have competed."""
+        self.unbroken = 1.0
+        """Of its chained calls that could be run so."""
         self.spread = 0.0
         """Of its losses with a turn at documents."""
         self.table = ""
@@ -76,35 +85,60 @@ class _Function:
 
 
 class _Queue:
-    """Those who want one place: one of them has the turn."""
+    """Those who want one place: one of them has the turn, or several who share it."""
 
-    __slots__ = ("waiting",)
+    __slots__ = ("sharing", "waiting")
 
-    def __init__(self) -> None:
-        self.waiting: deque[asyncio.Future[None]] = deque()
+    def __init__(self, *, is_shared: bool) -> None:
+        self.sharing = 1 if is_shared else 0
+        """How many share the turn; 0 while it is one's own."""
+        self.waiting: deque[tuple[asyncio.Future[None], bool]] = deque()
+        """Also whether they would share it."""
+
+    def next(self) -> bool:
+        """Give the turn, which nobody has, to the next one, or to several. False where nobody wants it."""
+        self.sharing = 0
+        while self.waiting and (self.waiting[0][1] or not self.sharing):
+            waiter, is_shared = self.waiting.popleft()
+            if waiter.done():
+                continue
+            waiter.set_result(None)
+            if not is_shared:
+                return True
+            self.sharing += 1
+        return self.sharing > 0
 
 
 class Turn:
     """Permission to try. Give it back with `end`, once or more often."""
 
-    __slots__ = ("_contender", "_places", "_turns", "in_lane", "waited")
+    __slots__ = ("_contender", "_places", "_turns", "in_lane", "link", "waited")
 
-    def __init__(self, turns: Turns, contender: Contender, *, in_lane: bool = False) -> None:
+    def __init__(
+        self, turns: Turns, contender: Contender, *, in_lane: bool = False, link: Link | None = None
+    ) -> None:
         self._turns = turns
         self._contender = contender
+        self.link = link
+        """Its own in a chain, if it is to be run so."""
         self._places: list[Place] = []
         self.in_lane = in_lane
         """Whether the commit lane is held: nobody else commits."""
         self.waited = False
         """True when others were before."""
 
-    def validated(self, tx: Transaction) -> None:
+    def validated(self, tx: Transaction, ts: int) -> None:
         """The commit has its place in the order: the next one may read it."""
+        if self.link is not None:
+            self.link.validated(ts)
+            self.waited |= bool(tx.builds_on)
         self.end()
         self._contender.has_written({write.id for write in tx.overlay})
 
     def end(self) -> None:
         """Let the next one try."""
+        if self.link is not None:
+            self.link.ended()
         places, self._places = self._places, []
         for place in places:
             self._turns.pass_on(place)
@@ -113,7 +147,7 @@ class Turn:
 class Contender:
     """One call that is tried until it has committed: what it has lost at, and what it waits for."""
 
-    __slots__ = ("_arguments", "_function", "_known", "_names", "_turns", "conflicts", "places")
+    __slots__ = ("_arguments", "_broken", "_function", "_known", "_names", "_turns", "conflicts", "places")
 
     def __init__(
         self, turns: Turns, function: str | None, arguments: Callable[[], Mapping[str, Any]] | None
@@ -123,8 +157,25 @@ class Contender:
         self._arguments = arguments
         self._names: tuple[tuple[str, Any], ...] | None = None
         self._known = None if function is None else turns.function(function)
+        self._broken = 0
         self.conflicts = 0
         self.places: set[Place] = set() if self._known is None else self._guessed(self._known)
+
+    @property
+    def may_be_chained(self) -> bool:
+        """Whether it is worth being tried as part of a chain."""
+        known = self._known
+        return self._broken < MOST_BROKEN and (known is None or known.unbroken >= UNBROKEN)
+
+    def chain_broke(self, *, by_function: bool) -> None:
+        """An attempt as part of a chain was given up: what the function does nobody could be built upon, or
+        another one was not committed.
+        """
+        self._broken += 1
+        if by_function:
+            self._broken = MOST_BROKEN
+            if self._known is not None:
+                self._known.unbroken -= self._known.unbroken * _WEIGHT
 
     def _guessed(self, known: _Function) -> set[Place]:
         """Where it will probably compete."""
@@ -230,9 +281,11 @@ class Turns:
         """A function competes no more."""
         self._functions.pop(name, None)
 
-    async def take(self, contender: Contender) -> Turn:
-        """Wait until everyone who came before for these places has had a turn."""
-        turn = Turn(self, contender)
+    async def take(self, contender: Contender, *, link: Link | None = None) -> Turn:
+        """Wait until everyone who came before for these places has had a turn. With a `link` it is shared by
+        those who have one too.
+        """
+        turn = Turn(self, contender, link=link)
         try:
             # In one order for all: nobody waits for somebody who waits for him.
             for place in sorted(contender.places):
@@ -243,12 +296,14 @@ class Turns:
         return turn
 
     async def _take(self, place: Place, turn: Turn) -> None:
-        queue = self._queues.get(place)
+        queue, is_shared = self._queues.get(place), turn.link is not None
         if queue is None:
-            self._queues[place] = _Queue()
+            self._queues[place] = _Queue(is_shared=is_shared)
+        elif is_shared and queue.sharing and not queue.waiting:
+            queue.sharing += 1
         else:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            queue.waiting.append(waiter)
+            queue.waiting.append((waiter, is_shared))
             turn.waited = True
             try:
                 await waiter
@@ -259,11 +314,9 @@ class Turns:
         turn._places.append(place)
 
     def pass_on(self, place: Place) -> None:
-        """The turn at a place is over."""
+        """The turn at a place is over, for one of those who have it."""
         queue = self._queues[place]
-        while queue.waiting:
-            waiter = queue.waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        del self._queues[place]
+        if queue.sharing > 1:
+            queue.sharing -= 1
+        elif not queue.next():
+            del self._queues[place]

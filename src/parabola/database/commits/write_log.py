@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from parabola.database.commits.recent_keys import RecentKeys
@@ -113,11 +113,16 @@ class WriteLog:
             for change in commit.searched:
                 change.release()
 
-    def first_touching(self, read_set: ReadSet, after_ts: int) -> Touched | None:
-        """The newest commit after a timestamp that wrote into the read set."""
-        if not read_set.searches and self._recent.is_touched(read_set.by_index, after_ts) is False:
+    def first_touching(
+        self, read_set: ReadSet, after_ts: int, besides: Collection[int] = ()
+    ) -> Touched | None:
+        """The newest commit after a timestamp, `besides` some, that wrote into the read set."""
+        if not read_set.searches and self._recent.is_touched(read_set.by_index, after_ts, besides) is False:
             return None
-        return newest_touching(reversed(self._commits), read_set, after_ts)
+        commits: Iterable[LoggedCommit] = reversed(self._commits)
+        if besides:
+            commits = (commit for commit in commits if commit.ts not in besides)
+        return newest_touching(commits, read_set, after_ts)
 
     def touching_at(self, read_set: ReadSet, ts: int) -> Touched | None:
         """Where the commit at a timestamp wrote into the read set; None where it did not, or is forgotten."""

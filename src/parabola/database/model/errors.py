@@ -5,10 +5,12 @@ from __future__ import annotations
 from parabola.values.errors import OptimisticConcurrencyControlFailure, ParabolaError, SystemFault
 
 __all__ = [
+    "BuiltOnLost",
     "ConflictError",
     "DataDirectoryLocked",
     "DataDirectoryLost",
     "DataMoved",
+    "NotToBuildOn",
     "StorageBusy",
     "StorageDamaged",
     "StorageError",
@@ -42,6 +44,14 @@ class ConflictError(OptimisticConcurrencyControlFailure):
 
 class TryAgain(Exception):
     """An attempt was lost for a reason that is no conflict; nothing of it remains. See `Database.contend`."""
+
+
+class BuiltOnLost(TryAgain):
+    """A transaction was built upon another one (`commits.chain`) that was not committed."""
+
+
+class NotToBuildOn(TryAgain):
+    """What a function does cannot be part of a chain: it needs a turn of its own."""
 
 
 class StorageError(SystemFault):

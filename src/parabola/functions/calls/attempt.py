@@ -13,6 +13,7 @@ from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.audit_lines import AuditLine, AuditLines
 
 if TYPE_CHECKING:
+    from parabola.database.commits.chain import Link
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.surroundings import Surroundings
     from parabola.functions.outcomes.traces import NestedCall
@@ -51,6 +52,8 @@ class Attempt(Struct):
     audit_lines: AuditLines | None = None
     """What its functions have written into the audit log, if they have."""
     argument_bytes: int | None = None
+    link: Link | None = None
+    """That of its transaction in a chain, where it is run so."""
     nested: list[NestedCall] | None = None
     """The calls in its transaction so far; None where no traces are made."""
     _nested: int = 0

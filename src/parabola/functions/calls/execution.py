@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from msgspec import Struct
 
+from parabola.database.model.errors import NotToBuildOn
 from parabola.database.transaction_state import TransactionState, absorb, depend_on_everything
 from parabola.functions.calls.arguments import Arguments, check_arguments
 from parabola.functions.calls.deadlines import DeadlinePassed
@@ -57,6 +58,7 @@ from parabola.values.limits import LIMIT_WARNING_RATIO, MAX_ARGUMENTS_SIZE, MAX_
 from parabola.values.validators.builder import TableNames
 
 if TYPE_CHECKING:
+    from parabola.database.commits.chain import Link
     from parabola.database.model.tables import Registry
     from parabola.database.query.wide_reads import WideRead
     from parabola.database.transaction import Transaction
@@ -119,6 +121,8 @@ class Execution:
     _operations: set[asyncio.Task[None]] | None = None
     _slots: asyncio.Semaphore | None = None
     _told_tables: Registry | None = None
+    _links: Mapping[int, Link] = field(default_factory=dict)
+    """Of the runs that its own may be built upon."""
     _user_ms: float = 0.0
     """What this function has used itself, as its host said last. Each moment of the time that a transaction's
     functions share is some function's own, so that none is counted twice.
@@ -181,6 +185,8 @@ class Execution:
         if self._may_be_executed:
             answer = await self._run_on_host(executed=True)
             if type(answer) is Again:
+                if answer.alone:
+                    raise NotToBuildOn
                 message = await self._run_by_engine(needed=answer.needs_engine)
             else:
                 message = cast("Done | Failed", answer)
@@ -270,11 +276,13 @@ class Execution:
             nested=nested,
             component=None if self.component.is_app else attempt.hosts.component(self.component),
             start=self.db.executor_start() if executed else None,
+            link=attempt.link if executed else None,
         )
         run = attempt.hosts.begin(spec.runtime, request, nested=nested, losses=losses)
         if run is None:
             run = await attempt.hosts.run(spec.runtime, request, nested=nested, losses=losses)
         self.started(run)
+        self._links = run.links
         in_action = transaction is None
         deadlines, running = attempt.around.deadlines, attempt.around.running
         running.begin(run, self)
@@ -340,7 +348,7 @@ class Execution:
 
     def _absorb(self, state: TransactionState) -> None:
         try:
-            absorb(self.db, state)
+            absorb(self.db, state, self._links)
         except ValueError as error:
             raise InternalServerError(f"{self.spec.path} cannot be committed: {error}") from error
         for wide in state.wide_reads:

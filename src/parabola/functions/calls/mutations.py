@@ -80,7 +80,9 @@ class Mutations:
 
     def _run(self, request: MutationRequest) -> Coroutine[Any, Any, FunctionResult]:
         call, tries = request.call, _Tries(self._runner, request)
-        return self._runner.database.contend(tries.attempt, call.name.canonical, call.named_arguments)
+        return self._runner.database.contend(
+            tries.attempt, call.name.canonical, call.named_arguments, tries.may_be_chained
+        )
 
 
 class _Tries:
@@ -94,6 +96,11 @@ class _Tries:
         self._losses = HostLosses()
         self._made = 0
 
+    def may_be_chained(self) -> bool:
+        """Whether a host may run it on what others there have written."""
+        runner, losses = self._runner, self._losses
+        return losses.alone is None and runner.starting_line(runner.active, self._request.call) is not None
+
     async def attempt(self, turn: Turn) -> FunctionResult:
         """One attempt. Raises `ConflictError` and `TryAgain`, after which nothing of it remains."""
         runner, losses, request, retries = self._runner, self._losses, self._request, self._made
@@ -104,7 +111,7 @@ class _Tries:
         try:
             # Who holds the lane must not wait for a switch, whose commit waits for the lane.
             active = runner.active if turn.in_lane or not runner.is_switching else await runner.current()
-            line = runner.starting_line(active, call)
+            line = runner.starting_line(active, call, chained=turn.link is not None)
             if line is not None:
                 first = turn.waited or turn.in_lane
                 if not line.enter(first=first):
@@ -112,6 +119,7 @@ class _Tries:
                 place = line
             transaction = database.begin(writable=True)
             attempt = runner.attempt(active, call, transaction, losses=losses)
+            attempt.link = turn.link
             if session is not None:
                 stored = await stored_result(transaction, session, call)
                 if stored is not None:
@@ -129,7 +137,7 @@ class _Tries:
             ts = transaction.begin_ts
 
             def validated(ts: int) -> None:
-                turn.validated(transaction)
+                turn.validated(transaction, ts)
                 if request.on_committing is not None:
                     request.on_committing(ts)
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from parabola.functions.processes.waiting_line import WaitingLine, nobody_free
 
-__all__ = ["PLACES_OF_A_HOST", "StartingLine"]
+__all__ = ["CHAIN_PLACES", "CHAIN_WAIT_SECONDS", "PLACES_OF_A_HOST", "StartingLine"]
 
 PLACES_OF_A_HOST: Final = 16
 """Transactions under way in an executor: one runs, others are about to, end, or go on in the engine.
@@ -23,11 +23,19 @@ Where many want the same documents it makes no difference, as who has lost takes
 """
 
 
+CHAIN_PLACES: Final = 32
+"""The same of those that are built upon one another (`database.commits.chain`), all in one host: half of them
+are run there while the engine has the other half."""
+
+CHAIN_WAIT_SECONDS: Final = 24 * 3600.0
+"""Who is run in a chain has a turn already: to compete makes nobody fail."""
+
+
 class StartingLine:
     """The line before the hosts of one runtime."""
 
-    def __init__(self, hosts: int, wait_seconds: float) -> None:
-        self._free = PLACES_OF_A_HOST * hosts
+    def __init__(self, places: int, wait_seconds: float) -> None:
+        self._free = places
         self._wait_seconds = wait_seconds
         self._line = WaitingLine()
 

@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 import msgspec
 import orjson
 
+from parabola.database.transaction_state import NO_LINKS
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName, host_limits
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure, HostError
@@ -53,6 +54,7 @@ from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.sizes import humanize
 
 if TYPE_CHECKING:
+    from parabola.database.commits.chain import Link
     from parabola.database.database import ExecutorStart
     from parabola.database.usage import Limits
     from parabola.functions.processes.host_losses import HostLosses
@@ -281,9 +283,14 @@ class RunRequest(msgspec.Struct, frozen=True, gc=False):
     """How a host that executes begins the transaction itself; None where it is not to."""
     trace: Mapping[str, str] | None = None
     """Headers of what the function asks others for; None where no traces are made."""
+    link: Link | None = None
+    """That of its transaction in a chain, where it may be built upon others of the same host, and be built
+    upon."""
 
-    def encode(self, run_id: int, *, executed: bool = False) -> bytes:
-        """The `run` message; `executed` by the host itself."""
+    def encode(self, run_id: int, *, executed: bool = False, after: Iterable[int] | None = None) -> bytes:
+        """The `run` message; `executed` by the host itself, and built upon what the runs have written that it
+        comes `after`.
+        """
         more = b"" if self.tables_json is None else b',"tables":%b' % self.tables_json
         if self.user_ms_used:
             more += b',"userMsUsed":%.3f' % self.user_ms_used
@@ -295,9 +302,11 @@ class RunRequest(msgspec.Struct, frozen=True, gc=False):
             more += b',"component":"%b"' % self.component.id.encode()
         if executed and self.start is not None:
             start = self.start
-            more += b',"transaction":{"registryTs":%d,"creationTime":%b}' % (
+            chain = b"" if after is None else b',"after":[%b]' % b",".join([b"%d" % id for id in after])
+            more += b',"transaction":{"registryTs":%d,"creationTime":%b%b}' % (
                 start.registry_ts,
                 orjson.dumps(start.creation_time),
+                chain,
             )
         return (
             b'{"type":"run","id":%d,%b,"args":%b,"now":%d,"seed":"%b","snapshotTs":%d,'
@@ -332,6 +341,7 @@ class Run:
         "host",
         "id",
         "is_executed",
+        "links",
         "request",
         "started",
     )
@@ -346,6 +356,8 @@ class Run:
         """Whether any message has come of it."""
         self.is_executed = False
         """Whether the host does what the function does with the database."""
+        self.links: Mapping[int, Link] = NO_LINKS
+        """Of the runs whose writes it may see before they are committed."""
         self._inbox: deque[RunMessage] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
@@ -461,6 +473,8 @@ class HostConnection:
         # The commits that a host which executes has heard of.
         self._told_ts = -1
         self._told_generation = -1
+        self._chain: dict[int, Link] = {}
+        """Runs here that are, or will be, written and not known to those who begin now."""
         self._ids = itertools.count(1)
         self._analyses: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ready: asyncio.Future[Ready] = self.loop.create_future()
@@ -580,7 +594,14 @@ class HostConnection:
         run.is_executed = (
             self.info.executes and request.start is not None and self._tell_commits(request.start)
         )
-        self.send(request.encode(run_id, executed=run.is_executed))
+        link, after = request.link, None
+        if link is not None and run.is_executed:
+            if self._chain:
+                ts = request.snapshot_ts
+                self._chain = {id: each for id, each in self._chain.items() if not each.is_known_at(ts)}
+            after = run.links = self._chain.copy()
+            self._chain[run_id] = link
+        self.send(request.encode(run_id, executed=run.is_executed, after=after))
         return run
 
     def _tell_commits(self, start: ExecutorStart) -> bool:

@@ -154,11 +154,13 @@ class Failed(Struct, frozen=True, gc=False, tag="failed"):
 
 class Again(Struct, frozen=True, gc=False, rename="camel", tag="again"):
     """A run has come to what the host cannot do for it: it is to be run again on a transaction of the
-    engine's; and every other one of its function, if that `needs_engine`.
+    engine's; and every other one of its function, if that `needs_engine`. `alone`: it is not to be part of a
+    chain.
     """
 
     id: int
     needs_engine: bool = False
+    alone: bool = False
 
 
 class Free(Struct, frozen=True, gc=False, tag="free"):

@@ -109,6 +109,7 @@ class DeterministicPool:
         self._spare: HostConnection | None = None
         self._spare_is_due = False
         self._spare_is_starting = False
+        self._chained_at: HostConnection | None = None
         self._apart: HostConnection | None = None
         """Where the functions are run that have ended hosts lately."""
         self._apart_starting = False
@@ -161,7 +162,7 @@ class DeterministicPool:
         """Start a run at once where that can be; None, and nothing has changed, where it has to wait."""
         if self._offenders or (losses is not None and losses.alone is not None):
             return None
-        least = min(self._hosts, key=_load, default=None)
+        least = self._host_for(request)
         if least is None or not (nested or len(least.runs) < self._runs_per_host):
             return None
         self._count(request)
@@ -179,7 +180,7 @@ class DeterministicPool:
     def _begin(self, request: RunRequest, *, apart: bool, nested: bool) -> Run | None:
         if self._closed:
             raise HostLost
-        host = self._apart_host() if apart else self._shared_host()
+        host = self._apart_host() if apart else self._shared_host(request)
         if host is None or not (nested or len(host.runs) < self._runs_per_host):
             return None
         self._demand.count()
@@ -313,8 +314,19 @@ class DeterministicPool:
         single = [host for host in (self._spare, self._apart) if host is not None]
         return [*self._hosts, *single, *self._lent, *self._retiring]
 
-    def _shared_host(self) -> HostConnection | None:
-        host = min(self._hosts, key=_load, default=None)
+    def _chain_host(self) -> HostConnection | None:
+        """The host of those that are built upon one another: the same one as long as it does well."""
+        host = self._chained_at
+        if host is None or host.slow_run is not None or host not in self._hosts:
+            host = self._chained_at = min(self._hosts, key=_load, default=None)
+        return host
+
+    def _host_for(self, request: RunRequest) -> HostConnection | None:
+        """The host that has least to do, or that of the chain."""
+        return self._chain_host() if request.link is not None else min(self._hosts, key=_load, default=None)
+
+    def _shared_host(self, request: RunRequest) -> HostConnection | None:
+        host = self._host_for(request)
         return None if host is None else self._helped(host)
 
     def _helped(self, host: HostConnection) -> HostConnection:

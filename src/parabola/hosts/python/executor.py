@@ -50,8 +50,15 @@ class OwnTransaction(Protocol):
         see. `NOT_AT_ONCE` where it is to be served as a call. What it raises ends what can be done from here.
         """
 
+    @property
+    def is_chained(self) -> bool:
+        """Whether it is part of a chain: then it cannot go on with the engine, nor be asked when it is."""
+
     def state(self) -> Json | orjson.Fragment:
         """What has been read and written, for the engine."""
+
+    def finished(self) -> bool:
+        """The function has returned: others of the chain see what it has written. False where they cannot."""
 
     def close(self) -> None:
         """It is over, or the engine's from now on."""
@@ -59,11 +66,13 @@ class OwnTransaction(Protocol):
 
 class TransactionStart(Struct, frozen=True, gc=False, rename="camel"):
     """How the transaction of a run begins: `registry_ts` names the tables, indexes and schemas that it sees,
-    `creation_time` is that of its next insert.
+    `creation_time` is that of its next insert. `after` makes it part of a chain: it sees what these runs of
+    the host have written, and others may see what it has written.
     """
 
     registry_ts: int
     creation_time: float
+    after: list[int] | None = None
 
 
 class ExecutedRun(Struct, frozen=True, kw_only=True, rename="camel"):

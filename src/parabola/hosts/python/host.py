@@ -6,9 +6,11 @@ process) is somebody else's business.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -67,6 +69,10 @@ class Host:
         self._served_app: ServedModules | None = None
         self._import_phase: Json | None = None
         self.runs: dict[int, FunctionRun] = {}
+        self._chained = 0
+        """The run of the chain that is under way; 0 for none."""
+        self._chain_line: deque[RunRequest] = deque()
+        """Those of the chain that have to wait for it."""
         self.limits = HostLimits()
         """What functions are held to, as the engine has said with the modules."""
         self._post = post
@@ -125,6 +131,9 @@ class Host:
             run = self.runs.pop(message["id"], None)
             if run is not None:
                 run.cancel()
+                self._ended_in_chain(run.id)
+            elif self._chain_line:
+                self._chain_line = deque(each for each in self._chain_line if each.id != message["id"])
         elif kind in ("requestChunk", "requestEnd", "clientGone", "responseTaken"):
             run = self.runs.get(message["id"])
             if isinstance(run, HttpActionRun):
@@ -138,6 +147,7 @@ class Host:
 
     def close(self) -> None:
         """Cancel what runs and forget the modules."""
+        self._chain_line.clear()
         while self.runs:
             self.runs.popitem()[1].cancel()
         if self.loaded is not None:
@@ -219,7 +229,24 @@ class Host:
     # Functions
 
     def run(self, request: RunRequest) -> None:
-        """Act on a `run` message."""
+        """Act on a `run` message. Those of a chain are run one after the other."""
+        start = request.transaction
+        if start is not None and start.after is not None and (self._chained or self._chain_line):
+            self._chain_line.append(request)
+        else:
+            self._begin(request)
+
+    def _ended_in_chain(self, id: int) -> None:
+        if id == self._chained:
+            self._chained = 0
+            if self._chain_line:
+                asyncio.get_running_loop().call_soon(self._go_on_in_chain)  # its last message comes first
+
+    def _go_on_in_chain(self) -> None:
+        while self._chain_line and not self._chained:
+            self._begin(self._chain_line.popleft())
+
+    def _begin(self, request: RunRequest) -> None:
         try:
             served = self._served(request.component)
             function = self._find(served.loaded, request)
@@ -237,11 +264,14 @@ class Host:
             if run.own is None:
                 self.send({"type": "again", "id": request.id})
                 return
+            if run.own.is_chained:
+                self._chained = request.id
         self.runs[request.id] = run
         try:
             run.start()
         except Exception as error:  # such as a thread that cannot be started
             self.runs.pop(request.id, None)
+            self._ended_in_chain(request.id)
             self._refuse(request.id, f"The function could not be started: {error}")
 
     def _served(self, component: str) -> ServedModules:
@@ -313,6 +343,8 @@ class Host:
     def ended(self, run: FunctionRun) -> None:
         """A run is over; its last message comes next."""
         self.runs.pop(run.id, None)
+        if run.id == self._chained:
+            self._ended_in_chain(run.id)
         if run.console.has_begun_a_line:
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, ConsoleStream):

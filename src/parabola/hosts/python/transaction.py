@@ -135,6 +135,8 @@ class Transaction(FunctionRun):
         self._cannot_go_on = False
         """Whether what is asked of the transaction here has failed for reasons of this process."""
         self._noted_unawaited = False
+        self._needs_snapshot_ts = False
+        """Whether the function has asked for it, which in a chain there is none of yet."""
 
     def _enter(self) -> None:
         super()._enter()
@@ -148,6 +150,7 @@ class Transaction(FunctionRun):
 
     def snapshot_ts(self) -> int:
         self.world.used_clock = True
+        self._needs_snapshot_ts = True
         return self.request.snapshot_ts
 
     def call(self, op: str, args: Json) -> Awaitable[Any]:
@@ -416,6 +419,9 @@ class Transaction(FunctionRun):
             message["userMs"] = self.usage.user_ns / 1e6
             if self.console.lines:
                 message["logs"] = self.console.take()  # these lines stand before those of the callee
+        if own is not None and own.is_chained:
+            self._begin_again(alone=True)
+            return
         if self._send_what_can_be(message):
             self._close_own()  # from here on the engine runs the transaction
 
@@ -435,13 +441,16 @@ class Transaction(FunctionRun):
         if own is not None:
             own.close()
 
-    def _begin_again(self, *, needs_engine: bool) -> None:
-        """Nothing of the run remains; the engine runs it on a transaction of its own."""
+    def _begin_again(self, *, needs_engine: bool = False, alone: bool = False) -> None:
+        """Nothing of the run remains; the engine runs it on a transaction of its own, or `alone` here, which
+        is not part of a chain.
+        """
         self._close()
         self._close_own()
         self._forget()
         self._outlet.ended(self)
-        self._outlet.send({"type": "again", "id": self.id, "needsEngine": needs_engine})
+        again: Json = {"type": "again", "id": self.id, "needsEngine": needs_engine}
+        self._outlet.send({**again, "alone": True} if alone else again)
 
     def _send_what_can_be(self, message: Json) -> bool:
         """Send calls, as far as they can be sent; whether any was."""
@@ -494,6 +503,14 @@ class Transaction(FunctionRun):
         self._close_own()
 
     def _finish(self, message: Json) -> None:
+        own = self.own
+        if (
+            own is not None
+            and own.is_chained
+            and (self._needs_snapshot_ts or (message["type"] == "done" and not own.finished()))
+        ):
+            self._begin_again(alone=True)
+            return
         self._close()
         self._forget()
         self._outlet.ended(self)

@@ -21,6 +21,8 @@ export class Refusal extends Error {
 
 export class Execution {
   usedClock = false;
+  /** @type {true | undefined} */
+  usedSnapshotTs;
   usedRandom = false;
   /** @type {Set<string>} */
   envRead = new Set();

@@ -234,6 +234,7 @@ export class FunctionRun extends Execution {
       userMs: this.userMs,
       usedClock: this.usedClock,
       usedRandom: this.usedRandom,
+      usedSnapshotTs: this.usedSnapshotTs,
       envRead: [...this.envRead],
       unawaited: this.unawaited(),
     });

@@ -168,6 +168,7 @@ export class TransactionalExecution extends FunctionRun {
 
   #snapshotTs() {
     this.usedClock = true;
+    this.usedSnapshotTs = true;
     const bytes = Buffer.alloc(8);
     bytes.writeBigInt64LE(BigInt(this.message.snapshotTs));
     return JSON.stringify({ $integer: bytes.toString("base64") });

@@ -1,0 +1,148 @@
+"""The transactions of one host that are built upon one another before the engine has committed them.
+
+See `parabola.database.commits.chain`. Here each that has ended stays, with what it has written, until the
+engine says with a later one that this is not to be seen any more: it is in a commit then, or was given up.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from parabola.database.commits.write_set import changed_keys, is_effective, is_settled
+from parabola.database.model.documents import Revision
+from parabola.database.model.indexes import id_key
+from parabola.database.model.intervals import Interval
+from parabola.database.model.table_plans import table_plan
+from parabola.database.store.completed_scan import completed_scan
+from parabola.database.store.persistence import Order, Rows
+from parabola.database.store.tailed_reads import TailedReads
+from parabola.database.transaction import Transaction
+
+__all__ = ["Chain", "ChainedReads", "OwnLink", "Written"]
+
+
+class Written(NamedTuple):
+    """What one run has written: for each index the keys in order, and what they lead to, None where that is
+    nothing any more.
+    """
+
+    run: int
+    next_creation_time: float
+    keys: dict[int, list[bytes]]
+    versions: dict[int, dict[bytes, Revision | None]]
+
+    def touched(self, index_id: int, interval: Interval) -> list[bytes]:
+        """The keys of an interval."""
+        keys = self.keys.get(index_id)
+        if keys is None:
+            return []
+        start, end = interval
+        return keys[bisect_left(keys, start) : len(keys) if end is None else bisect_left(keys, end)]
+
+
+class Chain:
+    """What those runs of one host have written that others may be built upon, in their order."""
+
+    def __init__(self) -> None:
+        self._written: list[Written] = []
+
+    def before(self, after: Sequence[int]) -> list[Written]:
+        """What a run sees that comes after these; all else that is here is known otherwise by now."""
+        written = self._written
+        if written:
+            written = self._written = [each for each in written if each.run in after]
+        return written
+
+    def add(self, run: int, tx: Transaction) -> bool:
+        """A run has ended. False where what it has written is only known with its commit."""
+        versions: dict[int, dict[bytes, Revision | None]] = {}
+        registry = tx.registry
+        for write in tx.overlay:
+            if not is_effective(write):
+                continue
+            id, table, old, new, _ = write
+            before = after = revision = None
+            if old is not None:
+                before = old.value
+            if new is not None:
+                revision = new.revision
+                after = revision.value
+                if not is_settled(revision):
+                    return False
+            for index_id, old_key, new_key in changed_keys(
+                table_plan(registry, table).indexes, id, before, after
+            ):
+                of_index = versions.setdefault(index_id, {})
+                if old_key is not None and old_key != new_key:
+                    of_index.setdefault(old_key, None)
+                if new_key is not None:
+                    of_index[new_key] = revision
+        if versions:
+            keys = {index_id: sorted(of_index) for index_id, of_index in versions.items()}
+            self._written.append(Written(run, tx.next_creation_time, keys, versions))
+        return True
+
+    def clear(self) -> None:
+        """Forget everything: who comes next does not see it, and is run again should it matter."""
+        self._written = []
+
+
+class ChainedReads:
+    """What a transaction reads: the store, overlaid by what others have written."""
+
+    def __init__(self, reads: TailedReads, written: Sequence[Written]) -> None:
+        self._reads = reads
+        self._written = written
+        self.builds_on: set[int] = set()
+        """The runs that have written what was read."""
+
+    def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        """See `Persistence`."""
+        key, found = id_key(id), None
+        for each in self._written:
+            versions = each.versions.get(tablet_id)
+            if versions is not None and key in versions:
+                found = versions
+                self.builds_on.add(each.run)
+        return self._reads.get_now(tablet_id, id, ts) if found is None else found[key]
+
+    def scan_now(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        """See `Persistence`."""
+
+        def stored(part: Interval) -> Rows[tuple[bytes, Revision]]:
+            return self._reads.scan_now(index_id, part, ts, order, limit)
+
+        def changes(part: Interval) -> dict[bytes, Revision | None]:
+            changed: dict[bytes, Revision | None] = {}
+            for each in self._written:
+                if touched := each.touched(index_id, part):
+                    self.builds_on.add(each.run)
+                    versions = each.versions[index_id]
+                    changed.update([(key, versions[key]) for key in touched])
+            return changed
+
+        if not any(each.touched(index_id, interval) for each in self._written):
+            return stored(interval)
+        return completed_scan(stored, changes, interval, order, limit)
+
+
+class OwnLink:
+    """One run's place in the chain of its host."""
+
+    def __init__(self, chain: Chain, run: int, reads: ChainedReads | None) -> None:
+        self._chain = chain
+        self._run = run
+        self._reads = reads
+
+    @property
+    def builds_on(self) -> list[int]:
+        """The runs whose writes it has read."""
+        return [] if self._reads is None else sorted(self._reads.builds_on)
+
+    def finished(self, tx: Transaction) -> bool:
+        """The function has returned: who comes next sees what it has written. False where that cannot be."""
+        return self._chain.add(self._run, tx)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import msgspec
 import orjson
@@ -33,8 +34,8 @@ class ExecutorDriver:
         self.chain: dict[int, Link] = {}
         """Of those whose writes may be read before they are known."""
         self.links: dict[int, Link] = {}
-        self.alone = asyncio.Lock()
-        """Held while one of a chain runs, as a host runs one after the other."""
+        self.places: defaultdict[Hashable, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """Each is held while one of a chain runs there, as a host runs one after the other."""
 
     def begin(
         self, tx: Transaction, component: str = "", *, link: Link | None = None
@@ -55,8 +56,10 @@ class ExecutorDriver:
         after: list[int] | None = None
         self._ids += 1
         if link is not None:
-            self.chain = {id: each for id, each in self.chain.items() if not each.is_known_at(start.ts)}
-            after = list(self.chain)
+            settled = [id for id, each in self.chain.items() if each.is_known_at(start.ts)]
+            self.chain = {id: each for id, each in self.chain.items() if id not in settled}
+            self.executor.settled(settled, set())
+            after = [id for id, each in self.chain.items() if not link.places.isdisjoint(each.places)]
             self.links = {**self.links, self._ids: link}
             self.chain[self._ids] = link
         run = ExecutedRun(
@@ -72,6 +75,14 @@ class ExecutorDriver:
 
     def close(self) -> None:
         self.executor.close()
+
+    @asynccontextmanager
+    async def after_others(self, link: Link) -> AsyncIterator[None]:
+        """When nobody is under way who wants one of the same places."""
+        async with AsyncExitStack() as held:
+            for place in sorted(link.places, key=str):
+                await held.enter_async_context(self.places[place])
+            yield
 
 
 @contextmanager

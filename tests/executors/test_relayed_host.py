@@ -112,19 +112,19 @@ def begun(host: Relayed) -> list[int]:
 
 
 async def test_those_of_a_chain_begin_when_the_one_before_has_ended(host: Relayed) -> None:
-    for id in (2, 3, 4, 5):
-        host.run(id, kind="mutation", after=list(range(2, id)))
+    for id, after in {2: [], 3: [2], 4: [2, 3], 5: [2, 3, 4], 7: []}.items():
+        host.run(id, kind="mutation", after=after)
     host.run(6)
-    assert begun(host) == [1, 2, 6]
+    assert begun(host) == [1, 2, 7, 6]
     host.relayed.from_engine(b'{"type":"cancel","id":3}')
     host.says("syscall", 2, calls=[INSERT])
     host.says("done", 2, result=None)
-    assert begun(host) == [1, 2, 6, 4]
+    assert begun(host) == [1, 2, 7, 6, 4]
     host.says("syscall", 4, calls=[ROWS])
     assert len(host.to_host[-1]["replies"][0]["value"]["values"]) == 3
     host.says("failed", 4, error={"message": "no"}, kind="user")
     assert [message["state"].get("buildsOn") for message in host.to_engine] == [None, [2]]
-    assert begun(host) == [1, 2, 6, 4, 5]
+    assert begun(host) == [1, 2, 7, 6, 4, 5]
 
 
 @pytest.mark.parametrize("asks", ["for the engine", "for the time"])

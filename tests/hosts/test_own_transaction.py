@@ -73,6 +73,8 @@ class Executor:
 
     def take_commits(self, message: dict[str, Any]) -> None: ...
 
+    def settled(self, runs: Sequence[int], awaited: Set[int]) -> None: ...
+
     def begin(self, run: ExecutedRun, start: TransactionStart) -> Own:
         return self._own
 

@@ -536,7 +536,7 @@ class Database:
                     and contender.may_be_chained
                     and may_be_chained()
                 )
-                turn = await turns.take(contender, link=Link() if is_chained else None)
+                turn = await turns.take(contender, link=Link(contender.places) if is_chained else None)
             try:
                 if in_lane:
                     async with self.commit_lane():

@@ -7,7 +7,7 @@ engine says with a later one that this is not to be seen any more: it is in a co
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from parabola.database.commits.write_set import changed_keys, is_effective, is_settled
@@ -47,13 +47,19 @@ class Chain:
 
     def __init__(self) -> None:
         self._written: list[Written] = []
+        self._settled: set[int] = set()
 
     def before(self, after: Sequence[int]) -> list[Written]:
-        """What a run sees that comes after these; all else that is here is known otherwise by now."""
-        written = self._written
-        if written:
-            written = self._written = [each for each in written if each.run in after]
-        return written
+        """What a run sees that comes after these."""
+        return [each for each in self._written if each.run in after]
+
+    def settled(self, runs: Collection[int], awaited: Collection[int] = ()) -> None:
+        """Nobody who begins from now on comes after these, but for those that are still `awaited`."""
+        self._settled.update(runs)
+        if self._settled:
+            kept = [each for each in self._written if each.run not in self._settled or each.run in awaited]
+            self._settled.intersection_update([each.run for each in kept])
+            self._written = kept
 
     def add(self, run: int, tx: Transaction) -> bool:
         """A run has ended. False where what it has written is only known with its commit."""
@@ -87,6 +93,7 @@ class Chain:
     def clear(self) -> None:
         """Forget everything: who comes next does not see it, and is run again should it matter."""
         self._written = []
+        self._settled.clear()
 
 
 class ChainedReads:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakSet
@@ -133,6 +133,9 @@ class FileExecutor:
         chain = Chain()
         self._chains.add(chain)
         return chain
+
+    def settled(self, runs: Sequence[int], awaited: Set[int]) -> None:
+        self._chain.settled(runs, awaited)
 
     def begin(
         self, run: ExecutedRun, start: TransactionStart, chain: Chain | None = None

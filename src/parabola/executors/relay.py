@@ -13,7 +13,6 @@ import asyncio
 import re
 import socket
 import sys
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
@@ -24,6 +23,7 @@ import uvloop
 
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
+from parabola.hosts.python.chain_line import ChainLine
 from parabola.hosts.python.executor import ExecutedRun
 from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.line_buffer import LineBuffer
@@ -95,9 +95,7 @@ class RelayedHost:
         self._executor = executor
         self._runs: dict[int, OwnTransaction] = {}
         self._chain = executor.chain()
-        # The run of the chain that is under way, 0 for none, and those that have to wait for it.
-        self._chained = 0
-        self._chain_line: deque[tuple[ExecutedRun, bytes]] = deque()
+        self._chain_line: ChainLine[tuple[ExecutedRun, bytes]] = ChainLine()
         # Answers from here to calls that were made together with some that the engine serves.
         self._held: dict[int, bytes] = {}
         self.engine = LineProtocol(self.from_engine, self.close)
@@ -119,9 +117,8 @@ class RelayedHost:
                     self._run(_decode_run(line), line)
                     return
             elif kind == b"cancel":
-                if self._chain_line:
-                    self._chain_line = deque(each for each in self._chain_line if each[0].id != id)
                 self._end(id)
+                self._left_chain(id)
                 self._held.pop(id, None)
             elif kind == b"reply" and (held := self._held.pop(id, None)) is not None:
                 head = b'{"type":"reply","id":%d,"replies":[' % id
@@ -129,23 +126,29 @@ class RelayedHost:
         self.host.send(line)
 
     def _run(self, run: ExecutedRun, line: bytes) -> None:
-        """Let the host begin with a run: those of a chain one after the other."""
+        """Let the host begin with a run; one of a chain when those have ended that it comes after."""
         start = run.transaction
-        if start is not None and start.after is not None and (self._chained or self._chain_line):
-            self._chain_line.append((run, line))
-        elif self._begin(run):
-            self.host.send(line)
+        if start is not None and start.after is not None:
+            may_begin = self._chain_line.enter(run.id, start.after, (run, line))
+            if start.settled:
+                self._chain.settled(start.settled, self._chain_line.awaited())
+            if not may_begin:
+                return
+        self._begin(run, line)
 
-    def _begin(self, run: ExecutedRun) -> bool:
+    def _begin(self, run: ExecutedRun, line: bytes) -> None:
         if run.transaction is not None:
             own = self._executor.begin(run, run.transaction, self._chain)
             if own is None:
                 self.engine.send(_again(run.id))
-                return False
+                self._left_chain(run.id)
+                return
             self._runs[run.id] = own
-            if own.is_chained:
-                self._chained = run.id
-        return True
+        self.host.send(line)
+
+    def _left_chain(self, id: int) -> None:
+        for run, line in self._chain_line.left(id):
+            self._begin(run, line)
 
     def from_host(self, line: bytes) -> None:
         """A message of the host."""
@@ -213,12 +216,7 @@ class RelayedHost:
         own = self._runs.pop(id, None)
         if own is not None:
             own.close()
-        if id == self._chained:
-            self._chained = 0
-            while self._chain_line and not self._chained:
-                run, line = self._chain_line.popleft()
-                if self._begin(run):
-                    self.host.send(line)
+            self._left_chain(id)
 
     def close(self) -> None:
         """Either side is gone: the other one learns of it by the end of its socket."""

@@ -628,7 +628,7 @@ async def test_what_was_built_upon_writes_that_were_lost_does_not_commit(databas
         await flush()
 
     database.persistence.flush = later  # type: ignore[method-assign]
-    link = Link()
+    link = Link({1})
     with executors_of(database, 1) as [driver]:
         patching, building, failing = (database.begin(writable=True) for _ in range(3))
         own = driver.begin(patching, link=link)
@@ -637,7 +637,7 @@ async def test_what_was_built_upon_writes_that_were_lost_does_not_commit(databas
         assert own.finished()
         hand_over(own, patching)
         for tx in (building, failing):
-            own = driver.begin(tx, link=Link())
+            own = driver.begin(tx, link=Link({1}))
             assert own is not None
             document = await own.db.get(id)
             assert document is not None

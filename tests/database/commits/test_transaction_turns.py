@@ -82,7 +82,7 @@ async def test_those_of_a_chain_share_their_turns_with_nobody_else() -> None:
     order: list[str] = []
 
     async def take(name: str, *places: Place, chained: bool) -> None:
-        turn = await turns.take(contender(turns, *places), link=Link() if chained else None)
+        turn = await turns.take(contender(turns, *places), link=Link({A}) if chained else None)
         order.append(f"+{name}")
         for _ in range(3):
             await asyncio.sleep(0)
@@ -108,7 +108,7 @@ async def test_those_of_a_chain_share_their_turns_with_nobody_else() -> None:
 async def test_who_gives_up_sharing_keeps_nobody_waiting(given: bool) -> None:
     turns = Turns()
     first = await turns.take(contender(turns, A))
-    impatient = [asyncio.create_task(turns.take(contender(turns, A, B), link=Link())) for _ in range(2)]
+    impatient = [asyncio.create_task(turns.take(contender(turns, A, B), link=Link({A}))) for _ in range(2)]
     patient = asyncio.create_task(turns.take(contender(turns, A)))
     await asyncio.sleep(0)
     if given:

@@ -10,6 +10,7 @@ state that it is put upon, as if it had begun after them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable, Set
 
 __all__ = ["Link"]
 
@@ -17,12 +18,14 @@ __all__ = ["Link"]
 class Link:
     """One transaction of a chain, as those know it that were built upon it.
 
-    It is settled once it is validated, or it is known that it will not be.
+    It is settled once it is validated, or it is known that it will not be. `places` are what it competes for:
+    others are built upon it where they want one of these too.
     """
 
-    __slots__ = ("_is_settled", "_waiting", "ts")
+    __slots__ = ("_is_settled", "_waiting", "places", "ts")
 
-    def __init__(self) -> None:
+    def __init__(self, places: Set[Hashable]) -> None:
+        self.places = places
         self.ts: int | None = None
         """That of its commit; None as long as there is none."""
         self._is_settled = False

@@ -11,11 +11,11 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 import orjson
@@ -259,6 +259,20 @@ class ComponentBundle:
         return fields
 
 
+class Chained(NamedTuple):
+    """How a run is part of a chain: the runs of its host that it comes `after`, and those that are `settled`
+    by now.
+    """
+
+    after: Collection[int]
+    settled: Collection[int]
+
+    def encode(self) -> bytes:
+        """As `transaction` says it in the `run` message."""
+        after, settled = (b",".join([b"%d" % id for id in ids]) for ids in self)
+        return b',"after":[%b]%b' % (after, b',"settled":[%b]' % settled if settled else b"")
+
+
 class RunRequest(msgspec.Struct, frozen=True, gc=False):
     """One execution to be started on a host. The JSON fields are ready encoded; `path` and `seed` are plain
     ASCII.
@@ -287,10 +301,8 @@ class RunRequest(msgspec.Struct, frozen=True, gc=False):
     """That of its transaction in a chain, where it may be built upon others of the same host, and be built
     upon."""
 
-    def encode(self, run_id: int, *, executed: bool = False, after: Iterable[int] | None = None) -> bytes:
-        """The `run` message; `executed` by the host itself, and built upon what the runs have written that it
-        comes `after`.
-        """
+    def encode(self, run_id: int, *, executed: bool = False, chain: Chained | None = None) -> bytes:
+        """The `run` message; `executed` by the host itself, as part of a chain if there is one."""
         more = b"" if self.tables_json is None else b',"tables":%b' % self.tables_json
         if self.user_ms_used:
             more += b',"userMsUsed":%.3f' % self.user_ms_used
@@ -302,11 +314,10 @@ class RunRequest(msgspec.Struct, frozen=True, gc=False):
             more += b',"component":"%b"' % self.component.id.encode()
         if executed and self.start is not None:
             start = self.start
-            chain = b"" if after is None else b',"after":[%b]' % b",".join([b"%d" % id for id in after])
             more += b',"transaction":{"registryTs":%d,"creationTime":%b%b}' % (
                 start.registry_ts,
                 orjson.dumps(start.creation_time),
-                chain,
+                b"" if chain is None else chain.encode(),
             )
         return (
             b'{"type":"run","id":%d,%b,"args":%b,"now":%d,"seed":"%b","snapshotTs":%d,'
@@ -594,14 +605,19 @@ class HostConnection:
         run.is_executed = (
             self.info.executes and request.start is not None and self._tell_commits(request.start)
         )
-        link, after = request.link, None
+        link, chain = request.link, None
+        settled: Sequence[int] = ()
         if link is not None and run.is_executed:
             if self._chain:
                 ts = request.snapshot_ts
-                self._chain = {id: each for id, each in self._chain.items() if not each.is_known_at(ts)}
-            after = run.links = self._chain.copy()
+                settled = [id for id, each in self._chain.items() if each.is_known_at(ts)]
+                for id in settled:
+                    del self._chain[id]
+            places = link.places
+            run.links = {id: each for id, each in self._chain.items() if not places.isdisjoint(each.places)}
             self._chain[run_id] = link
-        self.send(request.encode(run_id, executed=run.is_executed, after=after))
+            chain = Chained(run.links, settled)
+        self.send(request.encode(run_id, executed=run.is_executed, chain=chain))
         return run
 
     def _tell_commits(self, start: ExecutorStart) -> bool:

@@ -10,7 +10,6 @@ import asyncio
 import os
 import platform
 import sys
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -24,6 +23,7 @@ from parabola.authoring.environment import ComponentVariables, variables
 from parabola.authoring.functions import Function
 from parabola.hosts.python.action import Action, Post
 from parabola.hosts.python.analysis import analyze, find_router
+from parabola.hosts.python.chain_line import ChainLine
 from parabola.hosts.python.console import ConsoleStream
 from parabola.hosts.python.executor import Executor
 from parabola.hosts.python.frames import error_text
@@ -69,10 +69,7 @@ class Host:
         self._served_app: ServedModules | None = None
         self._import_phase: Json | None = None
         self.runs: dict[int, FunctionRun] = {}
-        self._chained = 0
-        """The run of the chain that is under way; 0 for none."""
-        self._chain_line: deque[RunRequest] = deque()
-        """Those of the chain that have to wait for it."""
+        self._chain_line: ChainLine[RunRequest] = ChainLine()
         self.limits = HostLimits()
         """What functions are held to, as the engine has said with the modules."""
         self._post = post
@@ -131,9 +128,7 @@ class Host:
             run = self.runs.pop(message["id"], None)
             if run is not None:
                 run.cancel()
-                self._ended_in_chain(run.id)
-            elif self._chain_line:
-                self._chain_line = deque(each for each in self._chain_line if each.id != message["id"])
+            self._left_chain(message["id"])
         elif kind in ("requestChunk", "requestEnd", "clientGone", "responseTaken"):
             run = self.runs.get(message["id"])
             if isinstance(run, HttpActionRun):
@@ -229,22 +224,21 @@ class Host:
     # Functions
 
     def run(self, request: RunRequest) -> None:
-        """Act on a `run` message. Those of a chain are run one after the other."""
+        """Act on a `run` message. One of a chain waits for those that it comes after."""
         start = request.transaction
-        if start is not None and start.after is not None and (self._chained or self._chain_line):
-            self._chain_line.append(request)
-        else:
-            self._begin(request)
+        if start is not None and start.after is not None:
+            line = self._chain_line
+            may_begin = line.enter(request.id, start.after, request)
+            if start.settled and self._executor is not None:
+                self._executor.settled(start.settled, line.awaited())
+            if not may_begin:
+                return
+        self._begin(request)
 
-    def _ended_in_chain(self, id: int) -> None:
-        if id == self._chained:
-            self._chained = 0
-            if self._chain_line:
-                asyncio.get_running_loop().call_soon(self._go_on_in_chain)  # its last message comes first
-
-    def _go_on_in_chain(self) -> None:
-        while self._chain_line and not self._chained:
-            self._begin(self._chain_line.popleft())
+    def _left_chain(self, id: int) -> None:
+        for request in self._chain_line.left(id):
+            # Its own last message comes first.
+            asyncio.get_running_loop().call_soon(self._begin, request)
 
     def _begin(self, request: RunRequest) -> None:
         try:
@@ -252,6 +246,7 @@ class Host:
             function = self._find(served.loaded, request)
         except (LookupError, LoadError) as error:
             self._refuse(request.id, str(error.args[0]))
+            self._left_chain(request.id)
             return
         if function is None:
             for answer in no_route(request.args["request"], request.id):
@@ -263,15 +258,14 @@ class Host:
             run.own = self._executor.begin(request, start)
             if run.own is None:
                 self.send({"type": "again", "id": request.id})
+                self._left_chain(request.id)
                 return
-            if run.own.is_chained:
-                self._chained = request.id
         self.runs[request.id] = run
         try:
             run.start()
         except Exception as error:  # such as a thread that cannot be started
             self.runs.pop(request.id, None)
-            self._ended_in_chain(request.id)
+            self._left_chain(request.id)
             self._refuse(request.id, f"The function could not be started: {error}")
 
     def _served(self, component: str) -> ServedModules:
@@ -343,8 +337,7 @@ class Host:
     def ended(self, run: FunctionRun) -> None:
         """A run is over; its last message comes next."""
         self.runs.pop(run.id, None)
-        if run.id == self._chained:
-            self._ended_in_chain(run.id)
+        self._left_chain(run.id)
         if run.console.has_begun_a_line:
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, ConsoleStream):

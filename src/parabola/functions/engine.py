@@ -113,7 +113,8 @@ class FunctionRunner:
             ]
         )
         VectorSearches(database).register(self.syscalls)
-        self.query_cache = QueryCache(self, database, capacity=settings.query_cache_bytes)
+        hosts = settings.hosts or os.cpu_count() or 1
+        self.query_cache = QueryCache(self, database, capacity=settings.query_cache_bytes, hosts=hosts)
         LiveForesight(self.query_cache, database)
         self._mutations = Mutations(self)
         self._seeds = SeedSource()
@@ -122,7 +123,7 @@ class FunctionRunner:
         self.tracer: Tracer | None = None
         """Knows the traces that calls belong to; None where no traces are made."""
         self._pause_listeners: list[Callable[[bool], None]] = []
-        places = PLACES_OF_A_HOST * (settings.hosts or os.cpu_count() or 1)
+        places = PLACES_OF_A_HOST * hosts
         self._starting_line = StartingLine(places, settings.call_wait_seconds)
         self._chain_line = StartingLine(CHAIN_PLACES, CHAIN_WAIT_SECONDS)
         self.around = Surroundings(

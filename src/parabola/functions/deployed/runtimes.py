@@ -75,6 +75,8 @@ class Runtime:
     """Its hosts run the transactions of queries and mutations by themselves as far as they can."""
     begins_as_copy: bool = False
     """Hosts are copies of one that has loaded everything, components too."""
+    keeps_realms: bool = False
+    """A host keeps a realm, with the modules, for each query or mutation that is under way."""
     answers_normalize_id: bool = False
     """The host is told the numbers of tables, and answers `normalizeId` by itself (js-runtime §1.6)."""
 
@@ -126,6 +128,7 @@ RUNTIMES: Final[Mapping[RuntimeName, Runtime]] = {
             lambda settings: settings.action_seconds,
             MAX_ARGUMENTS_SIZE,
             executes=True,
+            keeps_realms=True,
             answers_normalize_id=True,
         ),
         Runtime(

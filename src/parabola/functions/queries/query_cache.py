@@ -25,6 +25,7 @@ from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.deployed.function_path import FunctionPath
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.queries.query_line import QueryLine
 from parabola.functions.queries.rerun_watch import RerunWatch
 from parabola.functions.system.registry import PREFIX
 
@@ -223,8 +224,9 @@ class QueryCache:
     `capacity` bytes.
     """
 
-    def __init__(self, runner: FunctionRunner, database: Database, *, capacity: int) -> None:
+    def __init__(self, runner: FunctionRunner, database: Database, *, capacity: int, hosts: int = 1) -> None:
         self._runner = runner
+        self._line = QueryLine(hosts)
         self._database = database
         self._capacity = capacity
         self._families: dict[QueryKey, QueryFamily] = {}
@@ -447,7 +449,10 @@ class QueryCache:
         family, key, confirmed = run.family, run.family.key, run.confirmed
         if confirmed is None:
             self._count(family)
+        has_place = False
         try:
+            if QueryLine.is_for(self._runner.active.deployment, key):
+                has_place = await self._line.enter()
             call = Call(key.name, family.args, identity, key.component, key.public_only, request)
             try:
                 result = await self._runner.query(call, ts=run.ts, journal=key.journal, confirmed=confirmed)
@@ -466,6 +471,8 @@ class QueryCache:
             run.future.exception()  # when nobody else waits, the error below is the only report
             raise
         finally:
+            if has_place:
+                self._line.leave()
             self._end(run)
 
     def _end(self, run: QueryRun) -> None:

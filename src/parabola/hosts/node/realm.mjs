@@ -351,17 +351,20 @@ export class Realm {
     const stop = promiseHooks.onInit(() => {
       promises += 1;
     });
+    const stopNoting = this.#pristine.noteRedefined();
     let result;
+    let redefined;
     try {
       result = evaluate((read, assigned) => told.push({ read, assigned }));
     } finally {
       /** @type {Function} */ (stop)();
       this.#api.noteParts(false);
+      redefined = stopNoting();
     }
     const isQuiet = promises === 0 && !this.#pristine.reparented && isSilent();
     if (!isQuiet || this.#api.traces.some((isLeft) => isLeft()) || !this.#pristine.isPristine()) return result;
     this.#isModuleText = isModuleText;
-    this.#kept = this.#states.take(told);
+    this.#kept = this.#states.take(told, redefined);
     this.#within = this.#pristine.within([...globals]);
     return result;
   }

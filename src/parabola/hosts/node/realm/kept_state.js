@@ -113,8 +113,11 @@
     /** @type {{now: () => UserValue[], then: UserValue[]}[]} what is behind methods: entries, bytes, dates, patterns */
     #contents = [];
 
-    /** @param {Variables[]} told */
-    constructor(told) {
+    #isRedefined;
+
+    /** @param {Variables[]} told @param {(target: object) => boolean} isRedefined */
+    constructor(told, isRedefined) {
+      this.#isRedefined = isRedefined;
       for (let i = 0; i < told.length; i++) {
         const { read, assigned } = told[i];
         const values = read();
@@ -161,6 +164,7 @@
       }
       if (typeof object === "function") {
         if (!isModuleText(api.textOf(object))) throw new Hidden();
+        if (this.#isRedefined(object)) comparisons.makeFast(object);
       } else this.#look(object);
       return this.#takeProperties(object);
     }
@@ -439,9 +443,9 @@
 
   /** @type {KeptStates} */
   const states = {
-    take(told) {
+    take(told, isRedefined) {
       try {
-        const state = new State(told);
+        const state = new State(told, isRedefined);
         pristine.watchAlso(state.objects);
         return state;
       } catch {

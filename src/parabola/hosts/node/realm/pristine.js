@@ -57,7 +57,7 @@
    */
   const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty, isExtensible } = Reflect;
   const { includes } = Array.prototype;
-  const hasObject = Set.prototype.has;
+  const { add: addObject, has: hasObject } = Set.prototype;
   const {
     assign,
     create,
@@ -69,10 +69,13 @@
     isFrozen,
   } = Object;
   const { isArray } = Array;
+  const Functions = Set;
   /** @param {unknown} value */
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
   /** @type {any} */
   const global = globalThis;
+  /** To assign these takes as long as to assign a hundred others. @type {unknown[]} */
+  const SLOW_TO_ASSIGN = [global, String.prototype];
   /** Objects of the language that no global leads to. @type {unknown[]} */
   let unnamed = [];
   /** The classes of web interfaces, and what else no property leads to, by their names. @type {Record<string, any>} */
@@ -86,6 +89,8 @@
   let others = null;
   let touchedOthers = false;
   let reparented = false;
+  /** Functions whose properties were defined anew, while that is asked for. @type {Set<UserValue>|null} */
+  let redefined = null;
   /** @type {((object: object) => boolean)[]} */
   let isSame;
 
@@ -115,6 +120,7 @@
     defineProperty(target, key, descriptor) {
       // Bundles name every function this way. Recorded functions have a name, so a new one shows in its value.
       if (key !== "name" || typeof target !== "function" || others !== null) watch(target);
+      if (redefined !== null && typeof target === "function") apply(addObject, redefined, [target]);
       return nativeDefine(target, key, descriptor);
     },
     /** @param {UserValue} target @param {PropertyDescriptorMap} descriptors */
@@ -382,7 +388,8 @@
    */
   function partOf(objects, globals, ofGlobals) {
     const entries = objects.map((i) => record[i]);
-    const isBare = (/** @type {Entry} */ { object, enumerable }) => enumerable === 0 && !isProxy(object);
+    const isBare = (/** @type {Entry} */ { object, enumerable }) =>
+      enumerable === 0 && !isProxy(object) && !apply(includes, SLOW_TO_ASSIGN, [object]);
     /** @type {UserValue[]} */
     const owned = [];
     for (let i = 0; i < entries.length; i++) {
@@ -452,6 +459,13 @@
     watchAlso(objects) {
       others = objects;
       touchedOthers = false;
+    },
+    noteRedefined() {
+      const noted = (redefined = new Functions());
+      return () => {
+        redefined = null;
+        return (target) => apply(hasObject, noted, [target]);
+      };
     },
     get touchedOthers() {
       return touchedOthers;

@@ -170,6 +170,8 @@ export interface Pristine {
   isRecorded(object: object): boolean;
   /** Whether an object would have a property without its own. */
   inherits(object: object, key: PropertyKey): boolean;
+  /** Notes functions that get a property by definition, such as another name; what it gives ends that and tells which. */
+  noteRedefined(): () => (target: object) => boolean;
   /** Watches over other objects too, from now on. */
   watchAlso(objects: Set<object> | null): void;
   /** Whether one of those was given a property in a way that no comparison shows. */
@@ -191,8 +193,11 @@ export interface KeptState {
   isSame(): boolean;
 }
 export interface KeptStates {
-  /** What the modules are now that have told of their variables; null where that cannot be told. */
-  take(told: Variables[]): KeptState | null;
+  /**
+   * What the modules are now that have told of their variables; null where that cannot be told. Functions that are redefined
+   * are made fast again.
+   */
+  take(told: Variables[], isRedefined: (target: object) => boolean): KeptState | null;
 }
 export interface Kinds {
   isProxy(object: object): boolean;

@@ -87,9 +87,12 @@
     #objects = [];
     /** @type {(object|null)[]} */
     #prototypes = [];
-    /** @type {(string[]|null)[]} null for what is bare */
-    #enumerable = [];
-    /** @type {symbol[][]} */
+    // Their enumerable keys lie one after the other, as those that are compared are read in one go.
+    /** @type {number[]} how many each has; -1 for what is bare */
+    #counts = [];
+    /** @type {string[]} */
+    #names = [];
+    /** @type {(symbol[]|null)[]} null where there are none */
     #symbols = [];
     /** @type {PropertyKey[][]} the keys of properties with a value that may change */
     #checked = [];
@@ -97,7 +100,7 @@
     #checkedValues = [];
     /** Whether those are as they were. */
     #areValuesSame;
-    /** @type {PropertyKey[][]} the keys of others: these must be there */
+    /** @type {UserValue[]} objects, each with the key of another property: these must be there */
     #others = [];
     // What may be replaced though it is no value, or cannot be assigned: as fields of classes and elements of lists are made.
     /** @type {object[]} */
@@ -299,11 +302,12 @@
       const symbols = getOwnPropertySymbols(object);
       const isBare = names.length === 0 && symbols.length === 0;
       if (isBare) this.#bare[this.#bare.length] = object;
-      this.#enumerable[this.#enumerable.length] = isBare ? null : names;
-      this.#symbols[this.#symbols.length] = symbols;
+      this.#counts[this.#counts.length] = isBare ? -1 : names.length;
+      if (!isBare) apply(push, this.#names, names);
+      this.#symbols[this.#symbols.length] = symbols.length === 0 ? null : symbols;
       this.#checked[this.#checked.length] = checked;
       this.#checkedValues[this.#checkedValues.length] = values;
-      this.#others[this.#others.length] = others;
+      for (let i = 0; i < others.length; i++) apply(push, this.#others, [object, others[i]]);
       return found;
     }
 
@@ -381,17 +385,23 @@
 
     #areObjectsSame() {
       const objects = this.#objects;
+      const counts = this.#counts;
+      const names = this.#names;
+      let at = 0;
       for (let i = 0; i < objects.length; i++) {
         const object = objects[i];
         if (getPrototypeOf(object) !== this.#prototypes[i] || !isExtensible(object)) return false;
-        const enumerable = this.#enumerable[i];
-        if (enumerable !== null) {
-          if (!areSame(enumerableKeys(object), enumerable)) return false;
-          if (!areSame(getOwnPropertySymbols(object), this.#symbols[i])) return false;
-        }
-        const others = this.#others[i];
-        for (let j = 0; j < others.length; j++) if (!hasOwn(object, others[j])) return false;
+        const count = counts[i];
+        if (count < 0) continue;
+        const now = enumerableKeys(object);
+        if (now.length !== count) return false;
+        for (let j = 0; j < count; j++) if (now[j] !== names[at++]) return false;
+        const symbols = this.#symbols[i];
+        const symbolsNow = getOwnPropertySymbols(object);
+        if (symbols === null ? symbolsNow.length !== 0 : !areSame(symbolsNow, symbols)) return false;
       }
+      const others = this.#others;
+      for (let i = 0; i < others.length; i += 2) if (!hasOwn(others[i], others[i + 1])) return false;
       return this.#areValuesSame();
     }
 

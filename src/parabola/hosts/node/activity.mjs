@@ -12,7 +12,8 @@ const SIZE = 24;
 export class ActivityFile {
   #path;
   #fd;
-  #bytes = Buffer.alloc(SIZE);
+  #bytes = new Uint8Array(SIZE);
+  #cells = new DataView(this.#bytes.buffer);
   #idle = true;
 
   /** @param {string|undefined} path */
@@ -24,9 +25,9 @@ export class ActivityFile {
   /** @param {number} id  @param {bigint} since  @param {number} others  bytes of memory */
   begin(id, since, others) {
     if (this.#fd === null) return;
-    this.#bytes.writeBigUInt64LE(BigInt(id), 0);
-    this.#bytes.writeBigUInt64LE(since, 8);
-    this.#bytes.writeBigUInt64LE(BigInt(others), 16);
+    this.#cells.setBigUint64(0, BigInt(id), true);
+    this.#cells.setBigUint64(8, since, true);
+    this.#cells.setBigUint64(16, BigInt(others), true);
     this.#idle = false;
     writeSync(this.#fd, this.#bytes, 0, SIZE, 0);
   }

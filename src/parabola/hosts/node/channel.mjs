@@ -8,6 +8,7 @@ import { UnwritableData, writeJson } from "./plain_json.mjs";
 /** Characters that are joined for one write. */
 const JOINED = MEBIBYTE;
 const NEWLINE = 10;
+const REPLY = '{"type":"reply"';
 /** Messages leave together while there is more to do: at most so many, and none waits longer than so many milliseconds. */
 const TOGETHER = 16;
 const PATIENCE = 2;
@@ -19,6 +20,8 @@ const PATIENCE = 2;
  * @returns {FromEngine}
  */
 function parse(text) {
+  // Most messages are replies, which have none; of what is in them nothing is looked at.
+  if (text.startsWith(REPLY)) return JSON.parse(text);
   return JSON.parse(text.replace(/"snapshotTs":\s*(\d+)(?=[,}])/g, '"snapshotTs":"$1"'));
 }
 

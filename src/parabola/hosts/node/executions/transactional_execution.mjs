@@ -20,8 +20,8 @@ export class TransactionalExecution extends FunctionRun {
   #userTimeLimit = BigInt(Math.round(limits.userSeconds * 1e9));
   #calls = new CallQueue();
   #streams;
-  /** @type {Map<string, number>} */
-  #tables;
+  /** The numbers of tables as they have come, of which the later ones count. @type {Record<string, number>[]} */
+  #tables = [];
   #startedAt = performance.now();
   #localDrain = false;
   #operations = 0;
@@ -36,7 +36,7 @@ export class TransactionalExecution extends FunctionRun {
   constructor(deployment, message, host) {
     super(deployment, message, host, { importPhase: "transaction" });
     this.#streams = new QueryStreams(message.kind === "query");
-    this.#tables = new Map(Object.entries(message.tables ?? {}));
+    if (message.tables) this.#tables.push(message.tables);
     this.#othersHaveUsed(message.userMsUsed);
   }
 
@@ -94,7 +94,7 @@ export class TransactionalExecution extends FunctionRun {
   receive({ replies, tables, userMsUsed }) {
     if (this.ended) return;
     if (userMsUsed !== undefined) this.#othersHaveUsed(userMsUsed);
-    for (const [name, number] of Object.entries(tables ?? {})) this.#tables.set(name, number);
+    if (tables) this.#tables.unshift(tables);
     if (this.#calls.receive(replies)) this.enterStep(() => this.#deliver());
   }
 
@@ -162,8 +162,8 @@ export class TransactionalExecution extends FunctionRun {
     if (typeof table !== "string" || typeof idString !== "string") {
       throw new Refusal("Invalid arguments for `db.normalizeId`: expected two strings");
     }
-    const number = this.#tables.get(table);
-    return number === undefined ? null : normalizeId(number, idString);
+    const found = this.#tables.find((tables) => Object.hasOwn(tables, table));
+    return found === undefined ? null : normalizeId(found[table], idString);
   }
 
   #snapshotTs() {

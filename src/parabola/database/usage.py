@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from parabola.values import limits as standard
@@ -285,7 +285,8 @@ class Usage:
             # An infinite allowance is no tightening.
             ceiling = min(float(present), getattr(self, field) + allowed)
             tighter[field] = int(ceiling)
-        self.limits = Limits(**{f.name: getattr(before, f.name) for f in fields(Limits)} | tighter)
+        if tighter:
+            self.limits = replace(before, **tighter)
         try:
             yield
         finally:

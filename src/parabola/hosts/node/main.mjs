@@ -26,7 +26,7 @@ const activity = new ActivityFile(process.env.PARABOLA_ACTIVITY);
 process.on("exit", () => activity.remove());
 const steps = new StepQueue(activity);
 channel.isBusy = () => steps.isBusy;
-steps.beforeLong = () => channel.flush();
+steps.beforeLong = steps.beforeIdle = () => channel.flush();
 const host =
   options.environment === "node"
     ? new (await import("./node_host.mjs")).NodeHost({ channel })

@@ -38,7 +38,8 @@ export class StepQueue {
   #scheduled = false;
   #activity;
   #lengths = new StepLengths();
-  /** Called when nothing is left to run. */
+  /** Called when nothing is left to run: first to let go of what has been done, then for what may be done now. */
+  beforeIdle = () => {};
   onIdle = () => {};
   /** Called before a step that may take long. */
   beforeLong = () => {};
@@ -132,6 +133,7 @@ export class StepQueue {
     this.#settleActive();
     const step = this.#next();
     if (step === undefined) {
+      this.beforeIdle();
       this.#activity.idle();
       this.onIdle();
       return;

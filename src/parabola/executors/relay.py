@@ -39,12 +39,16 @@ CHUNK: Final = 4096
 
 
 class LineProtocol(asyncio.Protocol):
-    """One side: cuts what arrives into lines, and writes what one turn of the loop has caused in one go."""
+    """One side: cuts what arrives into lines. What is sent is written by `flush`, in one go; `taken` is
+    called when all lines have been taken that have come together.
+    """
 
-    def __init__(self, take: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+    def __init__(
+        self, take: Callable[[bytes], None], taken: Callable[[], None], ended: Callable[[], None]
+    ) -> None:
         self._take = take
+        self._taken = taken
         self._ended = ended
-        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._lines = LineBuffer()
         self._outgoing: list[bytes] = []
@@ -52,23 +56,23 @@ class LineProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._flush()  # the other side may have been there first
+        self.flush()  # the other side may have been there first
         if self._is_closed:
             self.close()  # and have gone
 
     def data_received(self, data: bytes) -> None:
         for line in self._lines.feed(data):
             self._take(line)
+        self._taken()
         if self._lines.length > 2 * MAX_HOST_MESSAGE_BYTES:
             self.close()  # nobody reads such a line
 
     def send(self, line: bytes) -> None:
-        """Write one line."""
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
+        """Write one line, soon."""
         self._outgoing.append(line)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what has been sent."""
         if self._transport is not None and self._outgoing:
             outgoing, self._outgoing = self._outgoing, []
             outgoing.append(b"")
@@ -81,7 +85,7 @@ class LineProtocol(asyncio.Protocol):
     def close(self) -> None:
         """Write what is to be written, and end."""
         self._is_closed = True
-        self._flush()
+        self.flush()
         if self._transport is not None:
             self._transport.close()
 
@@ -98,8 +102,12 @@ class RelayedHost:
         self._chain_line: ChainLine[tuple[ExecutedRun, bytes]] = ChainLine()
         # Answers from here to calls that were made together with some that the engine serves.
         self._held: dict[int, bytes] = {}
-        self.engine = LineProtocol(self.from_engine, self.close)
-        self.host = LineProtocol(self.from_host, self.close)
+        self.engine = LineProtocol(self.from_engine, self._flush, self.close)
+        self.host = LineProtocol(self.from_host, self._flush, self.close)
+
+    def _flush(self) -> None:
+        self.engine.flush()
+        self.host.flush()
 
     def from_engine(self, line: bytes) -> None:
         """A message of the engine."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import msgspec
 import orjson
@@ -17,6 +16,7 @@ from parabola.database.transaction_state import NO_LINKS, TransactionState, abso
 from parabola.database.usage import Limits
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
+from parabola.hosts.python.chain_line import ChainLine
 from parabola.hosts.python.executor import ExecutedRun, TransactionStart
 
 
@@ -31,18 +31,39 @@ class ExecutorDriver:
         self.executor.adopt({"file": str(file), "limits": msgspec.to_builtins(Limits())})
         self._generation = self._covered = -1
         self._ids = 0
-        self.chain: dict[int, Link] = {}
+        self._chain: dict[int, Link] = {}
         """Of those whose writes may be read before they are known."""
         self.links: dict[int, Link] = {}
-        self.places: defaultdict[Hashable, asyncio.Lock] = defaultdict(asyncio.Lock)
-        """Each is held while one of a chain runs there, as a host runs one after the other."""
+        self._line: ChainLine[asyncio.Future[None]] = ChainLine()
 
-    def begin(
-        self, tx: Transaction, component: str = "", *, link: Link | None = None
-    ) -> OwnTransaction | None:
-        """The same transaction there; None where only the database itself can run it now. With a `link` it is
-        built upon those that were begun so before.
-        """
+    def begin(self, tx: Transaction, component: str = "") -> OwnTransaction | None:
+        """The same transaction there; None where only the database itself can run it now."""
+        told = self._told(tx, component)
+        return None if told is None else self._begin(*told)
+
+    @asynccontextmanager
+    async def chained(self, tx: Transaction, link: Link) -> AsyncIterator[OwnTransaction | None]:
+        """The same of one that is built upon those that came before it, when it may begin."""
+        told = self._told(tx, "", link)
+        if told is None:
+            yield None
+            return
+        run, start = told
+        assert start.after is not None
+        begins: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        may_begin = self._line.enter(run.id, start.after, begins)
+        self.executor.chained(run, start, self._line.oldest(run.id))
+        try:
+            if not may_begin:
+                await begins
+            yield self._begin(run, start)
+        finally:
+            for each in self._line.left(run.id):
+                each.set_result(None)
+
+    def _told(
+        self, tx: Transaction, component: str, link: Link | None = None
+    ) -> tuple[ExecutedRun, TransactionStart] | None:
         start = tx.executor_start()
         if start is None:
             return None
@@ -54,14 +75,15 @@ class ExecutorDriver:
         if text:
             self.executor.take_commits(orjson.loads(text))
         after: list[int] | None = None
+        settled: list[int] = []
+        lost: list[int] = []
         self._ids += 1
         if link is not None:
-            settled = [id for id, each in self.chain.items() if each.is_known_at(start.ts)]
-            self.chain = {id: each for id, each in self.chain.items() if id not in settled}
-            self.executor.settled(settled, set())
-            after = [id for id, each in self.chain.items() if not link.places.isdisjoint(each.places)]
+            for id in [id for id, each in self._chain.items() if each.is_known_at(start.ts)]:
+                (settled if self._chain.pop(id).ts is not None else lost).append(id)
+            after = [id for id, each in self._chain.items() if not link.places.isdisjoint(each.places)]
             self.links = {**self.links, self._ids: link}
-            self.chain[self._ids] = link
+            self._chain[self._ids] = link
         run = ExecutedRun(
             id=self._ids,
             kind="mutation" if tx.writable else "query",
@@ -69,20 +91,15 @@ class ExecutorDriver:
             snapshot_ts=start.ts,
             component=component,
         )
-        own = self.executor.begin(run, TransactionStart(start.registry_ts, start.creation_time, after))
+        return run, TransactionStart(start.registry_ts, start.creation_time, after, settled, lost)
+
+    def _begin(self, run: ExecutedRun, start: TransactionStart) -> OwnTransaction | None:
+        own = self.executor.begin(run, start)
         assert own is not None or self._may_refuse
         return own
 
     def close(self) -> None:
         self.executor.close()
-
-    @asynccontextmanager
-    async def after_others(self, link: Link) -> AsyncIterator[None]:
-        """When nobody is under way who wants one of the same places."""
-        async with AsyncExitStack() as held:
-            for place in sorted(link.places, key=str):
-                await held.enter_async_context(self.places[place])
-            yield
 
 
 @contextmanager

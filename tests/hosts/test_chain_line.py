@@ -31,7 +31,7 @@ def test_each_begins_once_and_after_all_that_it_comes_after(befores: list[set[in
             if run not in ended:
                 assert set(after[run]) <= set(ended)
     assert sorted(begun) == list(after)
-    assert line.awaited() == set()
+    assert line.oldest(99) == 99
 
 
 def test_who_is_not_wanted_any_more_holds_nobody_up() -> None:
@@ -39,6 +39,6 @@ def test_who_is_not_wanted_any_more_holds_nobody_up() -> None:
     assert line.enter(1, [], "1")
     assert not line.enter(2, [1], "2")
     assert not line.enter(3, [2], "3")
-    assert line.awaited() == {1, 2}
+    assert line.oldest(99) == 2
     assert line.left(2) == ["3"]
     assert line.left(1) == []

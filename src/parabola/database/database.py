@@ -527,16 +527,18 @@ class Database:
         while True:
             in_lane = contender.conflicts > TURNS_BEFORE_LANE
             self.lost_races.lanes += in_lane
+            is_chained = (
+                may_be_chained is not None
+                and not in_lane
+                and self._shared is None
+                and contender.may_be_chained
+                and may_be_chained()
+            )
+            link = Link(contender.places) if is_chained else None
             if in_lane or not contender.places:
-                turn = Turn(turns, contender, in_lane=in_lane)
+                turn = Turn(turns, contender, in_lane=in_lane, link=link)
             else:
-                is_chained = (
-                    may_be_chained is not None
-                    and self._shared is None
-                    and contender.may_be_chained
-                    and may_be_chained()
-                )
-                turn = await turns.take(contender, link=Link(contender.places) if is_chained else None)
+                turn = await turns.take(contender, link=link)
             try:
                 if in_lane:
                     async with self.commit_lane():

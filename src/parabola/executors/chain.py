@@ -19,6 +19,7 @@ from parabola.database.store.completed_scan import completed_scan
 from parabola.database.store.persistence import Order, Rows
 from parabola.database.store.tailed_reads import TailedReads
 from parabola.database.transaction import Transaction
+from parabola.hosts.python.executor import TransactionStart
 
 __all__ = ["Chain", "ChainedReads", "OwnLink", "Written"]
 
@@ -29,6 +30,7 @@ class Written(NamedTuple):
     """
 
     run: int
+    builds_on: Collection[int]
     next_creation_time: float
     keys: dict[int, list[bytes]]
     versions: dict[int, dict[bytes, Revision | None]]
@@ -47,21 +49,33 @@ class Chain:
 
     def __init__(self) -> None:
         self._written: list[Written] = []
-        self._settled: set[int] = set()
+        self._settled: dict[int, int] = {}
+        """Those of them that are in the snapshot of a run, and of all that came with it or later."""
 
-    def before(self, after: Sequence[int]) -> list[Written]:
-        """What a run sees that comes after these."""
-        return [each for each in self._written if each.run in after]
+    def before(self, run: int) -> list[Written]:
+        """What a run sees: what those have written that came before it and are not in its snapshot."""
+        settled = self._settled
+        return [each for each in self._written if each.run < run < settled.get(each.run, run + 1)]
 
-    def settled(self, runs: Collection[int], awaited: Collection[int] = ()) -> None:
-        """Nobody who begins from now on comes after these, but for those that are still `awaited`."""
-        self._settled.update(runs)
-        if self._settled:
-            kept = [each for each in self._written if each.run not in self._settled or each.run in awaited]
-            self._settled.intersection_update([each.run for each in kept])
-            self._written = kept
+    def take(self, run: int, start: TransactionStart, oldest: int) -> None:
+        """What is said of others where a run begins; `oldest` is the first of those that have yet to begin.
 
-    def add(self, run: int, tx: Transaction) -> bool:
+        Nobody sees any more what is lost, nor what was built upon that. What is settled is kept for those
+        that came before this run.
+        """
+        if start.lost:
+            lost = set(start.lost)
+            for each in self._written:  # none is built upon a later one
+                if not lost.isdisjoint(each.builds_on):
+                    lost.add(each.run)
+            self._written = [each for each in self._written if each.run not in lost]
+        settled = self._settled
+        settled.update(dict.fromkeys(start.settled, run))
+        if settled:
+            self._written = [each for each in self._written if settled.get(each.run, oldest + 1) > oldest]
+            self._settled = {each: by for each, by in settled.items() if by > oldest}
+
+    def add(self, run: int, tx: Transaction, builds_on: Collection[int]) -> bool:
         """A run has ended. False where what it has written is only known with its commit."""
         versions: dict[int, dict[bytes, Revision | None]] = {}
         registry = tx.registry
@@ -87,7 +101,7 @@ class Chain:
                     of_index[new_key] = revision
         if versions:
             keys = {index_id: sorted(of_index) for index_id, of_index in versions.items()}
-            self._written.append(Written(run, tx.next_creation_time, keys, versions))
+            self._written.append(Written(run, builds_on, tx.next_creation_time, keys, versions))
         return True
 
     def clear(self) -> None:
@@ -152,4 +166,4 @@ class OwnLink:
 
     def finished(self, tx: Transaction) -> bool:
         """The function has returned: who comes next sees what it has written. False where that cannot be."""
-        return self._chain.add(self._run, tx)
+        return self._chain.add(self._run, tx, self.builds_on)

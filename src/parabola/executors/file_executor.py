@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakSet
@@ -134,8 +134,8 @@ class FileExecutor:
         self._chains.add(chain)
         return chain
 
-    def settled(self, runs: Sequence[int], awaited: Set[int]) -> None:
-        self._chain.settled(runs, awaited)
+    def chained(self, run: ExecutedRun, start: TransactionStart, oldest: int) -> None:
+        self._chain.take(run.id, start, oldest)
 
     def begin(
         self, run: ExecutedRun, start: TransactionStart, chain: Chain | None = None
@@ -162,7 +162,7 @@ class FileExecutor:
         if is_new or registry is None:
             registry = run_now(load_registry(reads, ts))
             self._registry, self._registry_ts = registry, start.registry_ts
-        before = None if start.after is None else chain.before(start.after)
+        before = None if start.after is None else chain.before(run.id)
         overlaid = ChainedReads(reads, before) if before else None
         tx = Transaction(
             self if overlaid is None else _Database(overlaid),  # type: ignore[arg-type]  # as far as it is needed

@@ -138,8 +138,7 @@ class RelayedHost:
         start = run.transaction
         if start is not None and start.after is not None:
             may_begin = self._chain_line.enter(run.id, start.after, (run, line))
-            if start.settled:
-                self._chain.settled(start.settled, self._chain_line.awaited())
+            self._chain.take(run.id, start, self._chain_line.oldest(run.id))
             if not may_begin:
                 return
         self._begin(run, line)

@@ -154,8 +154,7 @@ async def run_until_committed(
 
         try:
             if driver is not None and link is not None:
-                async with driver.after_others(link):
-                    tx = await attempt_in_chain(database, driver, link, run, pause)
+                tx = await attempt_in_chain(database, driver, link, run, pause)
             else:
                 tx = await attempt(database, driver, run, pause)
             for _ in range(1 if link is None else random.randrange(10)):
@@ -190,18 +189,18 @@ async def attempt_in_chain(
     database: Database, driver: ExecutorDriver, link: Link, run: Run, pause: Any
 ) -> Transaction:
     tx = database.begin(writable=True)
-    own = driver.begin(tx, link=link)
-    if own is None:
-        await perform(tx, run, pause)
-        return tx
-    try:
-        await perform(own.db, run, pause)
-        run.is_impossible = False
-    except Impossible:
-        run.failed = run.is_impossible = True
-    if not run.failed:
-        assert own.finished()
-    hand_over(own, tx, driver.links)
+    async with driver.chained(tx, link) as own:
+        if own is None:
+            await perform(tx, run, pause)
+            return tx
+        try:
+            await perform(own.db, run, pause)
+            run.is_impossible = False
+        except Impossible:
+            run.failed = run.is_impossible = True
+        if not run.failed:
+            assert own.finished()
+        hand_over(own, tx, driver.links)
     return tx
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from parabola.database.commits.chain import Link
-from parabola.database.commits.turns import CONTENDED, Contender, Place, Turns
+from parabola.database.commits.turns import CONTENDED, MOST_BROKEN, Contender, Place, Turns
 
 
 def contender(turns: Turns, *places: Place) -> Contender:
@@ -138,7 +138,7 @@ def test_who_is_built_upon_what_is_lost_again_and_again_has_a_turn_of_his_own() 
     for _ in range(6):
         lose(turns, "t", "a")
     call = calling(turns)
-    for _ in range(3):
+    for _ in range(MOST_BROKEN):
         assert call.may_be_chained
         call.chain_broke(by_function=False)
     assert not call.may_be_chained

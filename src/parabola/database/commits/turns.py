@@ -38,7 +38,9 @@ _WRONG: Final = 0.3
 _WEIGHT: Final = 0.1
 UNBROKEN: Final = 0.7
 """The share of calls that end as part of a chain from which a function's calls are chained."""
-MOST_BROKEN: Final = 3
+MOSTLY_CONTENDED: Final = 0.75
+"""The share of calls that compete from which all calls of a function are chained."""
+MOST_BROKEN: Final = 8
 """Attempts of one call that the chain has failed, after which it has turns of its own."""
 _MAX_FUNCTIONS: Final = 4096
 _MAX_GUESSES: Final = 4096
@@ -112,7 +114,7 @@ class _Queue:
 class Turn:
     """Permission to try. Give it back with `end`, once or more often."""
 
-    __slots__ = ("_contender", "_places", "_turns", "in_lane", "link", "waited")
+    __slots__ = ("_contender", "_places", "_turns", "in_lane", "is_repeated", "link", "waited")
 
     def __init__(
         self, turns: Turns, contender: Contender, *, in_lane: bool = False, link: Link | None = None
@@ -123,6 +125,8 @@ class Turn:
         """Its own in a chain, if it is to be run so."""
         self._places: list[Place] = []
         self.in_lane = in_lane
+        self.is_repeated = contender.is_repeated
+        """Whether it is not the first try."""
         """Whether the commit lane is held: nobody else commits."""
         self.waited = False
         """True when others were before."""
@@ -165,7 +169,14 @@ class Contender:
     def may_be_chained(self) -> bool:
         """Whether it is worth being tried as part of a chain."""
         known = self._known
-        return self._broken < MOST_BROKEN and (known is None or known.unbroken >= UNBROKEN)
+        if self._broken >= MOST_BROKEN or (known is not None and known.unbroken < UNBROKEN):
+            return False
+        return bool(self.places) or (known is not None and known.share >= MOSTLY_CONTENDED)
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether it has been tried before."""
+        return bool(self.conflicts or self._broken)
 
     def chain_broke(self, *, by_function: bool) -> None:
         """An attempt as part of a chain was given up: what the function does nobody could be built upon, or

@@ -113,7 +113,7 @@ class _Tries:
             active = runner.active if turn.in_lane or not runner.is_switching else await runner.current()
             line = runner.starting_line(active, call, chained=turn.link is not None)
             if line is not None:
-                first = turn.waited or turn.in_lane
+                first = turn.waited or turn.in_lane or turn.is_repeated
                 if not line.enter(first=first):
                     await line.wait(first=first)
                 place = line

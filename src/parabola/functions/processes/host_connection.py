@@ -260,17 +260,23 @@ class ComponentBundle:
 
 
 class Chained(NamedTuple):
-    """How a run is part of a chain: the runs of its host that it comes `after`, and those that are `settled`
-    by now.
+    """How a run is part of a chain: the runs of its host that it waits for (`after`), and those of which it
+    is known by now that they are in its snapshot (`settled`) or `lost`.
     """
 
     after: Collection[int]
     settled: Collection[int]
+    lost: Collection[int]
 
     def encode(self) -> bytes:
         """As `transaction` says it in the `run` message."""
-        after, settled = (b",".join([b"%d" % id for id in ids]) for ids in self)
-        return b',"after":[%b]%b' % (after, b',"settled":[%b]' % settled if settled else b"")
+        after, settled, lost = (b",".join([b"%d" % id for id in ids]) for ids in self)
+        text = b',"after":[%b]' % after
+        if settled:
+            text += b',"settled":[%b]' % settled
+        if lost:
+            text += b',"lost":[%b]' % lost
+        return text
 
 
 class RunRequest(msgspec.Struct, frozen=True, gc=False):
@@ -606,17 +612,18 @@ class HostConnection:
             self.info.executes and request.start is not None and self._tell_commits(request.start)
         )
         link, chain = request.link, None
-        settled: Sequence[int] = ()
+        settled: list[int] = []
+        lost: list[int] = []
         if link is not None and run.is_executed:
             if self._chain:
                 ts = request.snapshot_ts
-                settled = [id for id, each in self._chain.items() if each.is_known_at(ts)]
-                for id in settled:
-                    del self._chain[id]
+                for id in [id for id, each in self._chain.items() if each.is_known_at(ts)]:
+                    (settled if self._chain.pop(id).ts is not None else lost).append(id)
             places = link.places
-            run.links = {id: each for id, each in self._chain.items() if not places.isdisjoint(each.places)}
+            after = [id for id, each in self._chain.items() if not places.isdisjoint(each.places)]
+            run.links = self._chain.copy()
             self._chain[run_id] = link
-            chain = Chained(run.links, settled)
+            chain = Chained(after, settled, lost)
         self.send(request.encode(run_id, executed=run.is_executed, chain=chain))
         return run
 

@@ -38,9 +38,9 @@ class ChainLine(Generic[T]):
         free = [id for id, (after, _) in self._waiting.items() if self._under_way.isdisjoint(after)]
         return [self._waiting.pop(id)[1] for id in free]
 
-    def awaited(self) -> set[int]:
-        """The runs that come before somebody who waits."""
-        return {id for after, _ in self._waiting.values() for id in after}
+    def oldest(self, otherwise: int) -> int:
+        """The first of the runs that wait."""
+        return next(iter(self._waiting), otherwise)
 
     def clear(self) -> None:
         """Nobody waits, and nothing is under way."""

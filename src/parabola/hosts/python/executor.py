@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
@@ -67,15 +66,16 @@ class OwnTransaction(Protocol):
 
 class TransactionStart(Struct, frozen=True, gc=False, rename="camel"):
     """How the transaction of a run begins: `registry_ts` names the tables, indexes and schemas that it sees,
-    `creation_time` is that of its next insert. `after` makes it part of a chain: it sees what these runs of
-    the host have written, and others may see what it has written. Nobody who begins later comes after those
-    that are `settled`.
+    `creation_time` is that of its next insert. `after` makes it part of a chain: it begins when these runs
+    of the host have ended. It sees what those have written that came before it, but for those that are
+    `settled` by now, whose writes are in its snapshot, and those that are `lost`.
     """
 
     registry_ts: int
     creation_time: float
     after: list[int] | None = None
     settled: list[int] = []
+    lost: list[int] = []
 
 
 class ExecutedRun(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -100,8 +100,8 @@ class Executor(Protocol):
     def take_commits(self, message: Json) -> None:
         """A `commits` message."""
 
-    def settled(self, runs: Sequence[int], awaited: Set[int]) -> None:
-        """Nobody comes after these runs any more but who waits for them."""
+    def chained(self, run: ExecutedRun, start: TransactionStart, oldest: int) -> None:
+        """A run of a chain has come: what it says of others. `oldest` is the first of those that wait."""
 
     def begin(self, run: ExecutedRun, start: TransactionStart) -> OwnTransaction | None:
         """The transaction of a run; None where it cannot be begun."""

@@ -229,8 +229,8 @@ class Host:
         if start is not None and start.after is not None:
             line = self._chain_line
             may_begin = line.enter(request.id, start.after, request)
-            if start.settled and self._executor is not None:
-                self._executor.settled(start.settled, line.awaited())
+            if self._executor is not None:
+                self._executor.chained(request, start, line.oldest(request.id))
             if not may_begin:
                 return
         self._begin(request)

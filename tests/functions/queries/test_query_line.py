@@ -93,21 +93,24 @@ async def test_only_some_are_sent_to_a_host_at_a_time(
         assert engine.runner.query_cache._line._free == 2 * PLACES_OF_A_HOST
 
 
-async def test_it_is_for_typescript(tmp_path: Path) -> None:
+async def test_it_is_for_typescript_that_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = ScriptedWorld()
 
     @world.query("n:get")
     async def get(run: ScriptedRun, args: dict) -> None: ...
 
     async with running(tmp_path, world) as engine:
-        deployment = engine.runner.active.deployment
+        active = engine.runner.active
 
         def key(path: str, component: str = "") -> QueryKey:
             return QueryKey(component, parse_path(path), b"{}", None, True)
 
-        assert not QueryLine.is_for(deployment, key("n:get"))
-        assert not QueryLine.is_for(deployment, key("n:other"))
-        assert not QueryLine.is_for(deployment, key("n:get", "nowhere"))
-        (spec,) = deployment.functions.values()
+        monkeypatch.setattr(type(active.hosts), "executes", lambda *_: True)
+        assert not QueryLine.is_for(active, key("n:get"))
+        assert not QueryLine.is_for(active, key("n:other"))
+        assert not QueryLine.is_for(active, key("n:get", "nowhere"))
+        (spec,) = active.deployment.functions.values()
         object.__setattr__(spec, "runtime", "isolate")
-        assert QueryLine.is_for(deployment, key("n:get"))
+        assert QueryLine.is_for(active, key("n:get"))
+        monkeypatch.setattr(type(active.hosts), "executes", lambda *_: False)
+        assert not QueryLine.is_for(active, key("n:get"))

@@ -451,7 +451,7 @@ class QueryCache:
             self._count(family)
         has_place = False
         try:
-            if QueryLine.is_for(self._runner.active.deployment, key):
+            if QueryLine.is_for(self._runner.active, key):
                 has_place = await self._line.enter()
             call = Call(key.name, family.args, identity, key.component, key.public_only, request)
             try:

@@ -15,7 +15,7 @@ from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.processes.waiting_line import WaitingLine
 
 if TYPE_CHECKING:
-    from parabola.functions.deployed.deployment import Deployment
+    from parabola.functions.engine import Active
     from parabola.functions.queries.query_cache import QueryKey
 
 __all__ = ["PLACES_OF_A_HOST", "WAIT_SECONDS", "QueryLine"]
@@ -40,11 +40,15 @@ class QueryLine:
         return len(self._line)
 
     @staticmethod
-    def is_for(deployment: Deployment, key: QueryKey) -> bool:
-        """Whether the runtime of a query keeps much for each call under way."""
-        component = deployment.component_at(key.component)
+    def is_for(active: Active, key: QueryKey) -> bool:
+        """Whether the hosts of a query keep much for each call under way, and there is a great deal to do:
+        they execute transactions then, which they begin to do when many calls have begun in a short time.
+        """
+        component = active.deployment.component_at(key.component)
         spec = None if component is None else component.definition.functions.get(key.name.canonical)
-        return spec is not None and spec.native is None and RUNTIMES[spec.runtime].keeps_realms
+        if spec is None or spec.native is not None or not RUNTIMES[spec.runtime].keeps_realms:
+            return False
+        return active.hosts.executes(spec.runtime)
 
     async def enter(self) -> bool:
         """Wait for a place; false where that took too long, and none is held. Give one back with `leave`."""

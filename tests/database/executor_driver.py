@@ -33,7 +33,6 @@ class ExecutorDriver:
         self._ids = 0
         self._chain: dict[int, Link] = {}
         """Of those whose writes may be read before they are known."""
-        self.links: dict[int, Link] = {}
         self._line: ChainLine[asyncio.Future[None]] = ChainLine()
 
     def begin(self, tx: Transaction, component: str = "") -> OwnTransaction | None:
@@ -42,13 +41,16 @@ class ExecutorDriver:
         return None if told is None else self._begin(*told)
 
     @asynccontextmanager
-    async def chained(self, tx: Transaction, link: Link) -> AsyncIterator[OwnTransaction | None]:
-        """The same of one that is built upon those that came before it, when it may begin."""
+    async def chained(
+        self, tx: Transaction, link: Link
+    ) -> AsyncIterator[tuple[OwnTransaction | None, Mapping[int, Link]]]:
+        """The same of one that is built upon those that came before it, when it may begin; also these."""
         told = self._told(tx, "", link)
         if told is None:
-            yield None
+            yield None, NO_LINKS
             return
         run, start = told
+        links = {id: each for id, each in self._chain.items() if id != run.id}
         assert start.after is not None
         begins: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         may_begin = self._line.enter(run.id, start.after, begins)
@@ -56,7 +58,7 @@ class ExecutorDriver:
         try:
             if not may_begin:
                 await begins
-            yield self._begin(run, start)
+            yield self._begin(run, start), links
         finally:
             for each in self._line.left(run.id):
                 each.set_result(None)
@@ -82,7 +84,6 @@ class ExecutorDriver:
             for id in [id for id, each in self._chain.items() if each.is_known_at(start.ts)]:
                 (settled if self._chain.pop(id).ts is not None else lost).append(id)
             after = [id for id, each in self._chain.items() if not link.places.isdisjoint(each.places)]
-            self.links = {**self.links, self._ids: link}
             self._chain[self._ids] = link
         run = ExecutedRun(
             id=self._ids,

@@ -631,20 +631,20 @@ async def test_what_was_built_upon_writes_that_were_lost_does_not_commit(databas
     link = Link({1})
     with executors_of(database, 1) as [driver]:
         patching, building, failing = (database.begin(writable=True) for _ in range(3))
-        async with driver.chained(patching, link) as own:
+        async with driver.chained(patching, link) as (own, _):
             assert own is not None
             await own.db.patch(id, {"n": 1.0})
             assert own.finished()
             hand_over(own, patching)
         for tx in (building, failing):
-            async with driver.chained(tx, Link({1})) as own:
+            async with driver.chained(tx, Link({1})) as (own, links):
                 assert own is not None
                 document = await own.db.get(id)
                 assert document is not None
                 assert document.value["n"] == 1.0
                 if tx is building:
                     await own.db.insert("t", {"saw": 1.0})
-                hand_over(own, tx, driver.links)
+                hand_over(own, tx, links)
     first = asyncio.create_task(database.commit(patching, on_validated=link.validated))
     while link.ts is None:  # noqa: ASYNC110
         await asyncio.sleep(0)

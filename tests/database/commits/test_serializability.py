@@ -189,7 +189,7 @@ async def attempt_in_chain(
     database: Database, driver: ExecutorDriver, link: Link, run: Run, pause: Any
 ) -> Transaction:
     tx = database.begin(writable=True)
-    async with driver.chained(tx, link) as own:
+    async with driver.chained(tx, link) as (own, links):
         if own is None:
             await perform(tx, run, pause)
             return tx
@@ -200,7 +200,7 @@ async def attempt_in_chain(
             run.failed = run.is_impossible = True
         if not run.failed:
             assert own.finished()
-        hand_over(own, tx, driver.links)
+        hand_over(own, tx, links)
     return tx
 
 

@@ -33,6 +33,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,6 +78,7 @@ from parabola.database.store.sqlite_inspection import (
 )
 from parabola.database.store.sqlite_reads import SqliteReads
 from parabola.database.store.sqlite_vacuum import OldRows
+from parabola.database.store.sync_thread import SyncThread
 from parabola.database.store.table_sizes import TableSizes
 from parabola.database.store.write_ahead_log import WriteAheadLog
 
@@ -133,7 +135,7 @@ class SqlitePersistence(ReadsAtOnce):
         check_length(self._path)
         self._log = WriteAheadLog(self._path, settings.page_cache_bytes)
         self._db = self._log.connect()
-        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="parabola-sync")
+        self._syncer = SyncThread("parabola-sync")
         self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="parabola-checkpoint")
         self._looker = ThreadPoolExecutor(1, thread_name_prefix="parabola-look")
         self._cache = RevisionCache(settings.document_cache_bytes)
@@ -499,7 +501,7 @@ class SqlitePersistence(ReadsAtOnce):
         self._commit()
         target = self.newest_ts
         try:
-            lost = await asyncio.get_running_loop().run_in_executor(self._syncer, self._sync, target)
+            lost = await self._syncer.run(partial(self._sync, target))
         except OSError as error:
             raise self._failed(
                 f"The disk did not confirm a write ({error.strerror}), so it is not known what it kept."
@@ -557,7 +559,7 @@ class SqlitePersistence(ReadsAtOnce):
                 self._writable.clear()
                 try:
                     self._commit()
-                    await loop.run_in_executor(self._syncer, self._log.sync)
+                    await self._syncer.run(self._log.sync)
                     await loop.run_in_executor(self._checkpointer, self._log.checkpoint, "RESTART")
                 finally:
                     self._writable.set()
@@ -610,7 +612,7 @@ class SqlitePersistence(ReadsAtOnce):
             self._let_go()
 
     def _let_go(self) -> None:
-        self._syncer.shutdown(wait=True)
+        self._syncer.close()
         self._checkpointer.shutdown(wait=True)
         self._looker.shutdown(wait=False)
         self._db.close()

@@ -23,9 +23,8 @@ if sys.platform == "darwin":
 __all__ = ["WriteAheadLog"]
 
 PAGE_BYTES: Final = 2048
-"""Of a new file. What changes here and there is written page by page: a bank transfer takes 21 KiB of the log
-and not 37 as with pages of 4 KiB, and two thirds of the time; reads are as fast, and so are large documents.
-"""
+"""Of a new file. What changes here and there is written page by page: a bank transfer takes 12 KiB of the log
+and not 20 as with pages of 4 KiB; the processor has as much to do, also with reads and large documents."""
 
 BUSY_SECONDS: Final = 0.2
 """How long a write waits for another program that holds a lock; the event loop waits with it."""

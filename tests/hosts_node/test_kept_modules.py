@@ -11,7 +11,7 @@ from hosts_node.driver import Host, Json, lines, result
 from hosts_node.module_states import STATES, module
 
 CALLS = 8
-WARM = 140
+WARM = 50
 """Calls after which V8 has made the best it can of what is compared."""
 CHANGES = {
     "nothing": "",

@@ -133,6 +133,31 @@ def test_what_cannot_be_chained_is_chained_no_more() -> None:
     assert chained == 4
 
 
+def test_what_takes_long_waits_for_its_turn_and_not_in_a_host() -> None:
+    turns = Turns()
+    for _ in range(6):
+        lose(turns, "t", "a")
+    assert calling(turns).may_be_chained
+    for _ in range(6):
+        calling(turns).has_taken(100)
+    assert not calling(turns).may_be_chained
+    for _ in range(60):
+        calling(turns).has_taken(1)
+    assert calling(turns).may_be_chained
+
+
+def test_all_calls_are_chained_of_a_function_that_nearly_always_competes() -> None:
+    turns = Turns()
+    for number in range(9):
+        lose(turns, "t", f"d{number}", payee=number)
+    assert not calling(turns, payee=99).may_be_chained
+    for number in range(9):
+        lose(turns, "t", f"d{number}", payee=number)
+    call = calling(turns, payee=99)
+    assert call.places == set()
+    assert call.may_be_chained
+
+
 def test_who_is_built_upon_what_is_lost_again_and_again_has_a_turn_of_his_own() -> None:
     turns = Turns()
     for _ in range(6):

@@ -40,6 +40,9 @@ UNBROKEN: Final = 0.7
 """The share of calls that end as part of a chain from which a function's calls are chained."""
 MOSTLY_CONTENDED: Final = 0.75
 """The share of calls that compete from which all calls of a function are chained."""
+LONGEST_MS: Final = 20.0
+"""Milliseconds of processor time of a call, on the average, up to which calls are chained: who waits in a host
+for others has a deadline, and who waits for a turn has none."""
 MOST_BROKEN: Final = 8
 """Attempts of one call that the chain has failed, after which it has turns of its own."""
 _MAX_FUNCTIONS: Final = 4096
@@ -72,11 +75,13 @@ class _Guess:
 class _Function:
     """How calls of one function compete."""
 
-    __slots__ = ("guesses", "share", "spread", "table", "unbroken")
+    __slots__ = ("guesses", "milliseconds", "share", "spread", "table", "unbroken")
 
     def __init__(self) -> None:
         self.share = 0.0
         """Of its calls that have competed."""
+        self.milliseconds = 0.0
+        """Of processor time that its calls have taken, on the average."""
         self.unbroken = 1.0
         """Of its chained calls that could be run so."""
         self.spread = 0.0
@@ -139,6 +144,10 @@ class Turn:
         self.end()
         self._contender.has_written({write.id for write in tx.overlay})
 
+    def has_taken(self, milliseconds: float) -> None:
+        """So much processor time has the attempt taken."""
+        self._contender.has_taken(milliseconds)
+
     def end(self) -> None:
         """Let the next one try."""
         if self.link is not None:
@@ -169,9 +178,11 @@ class Contender:
     def may_be_chained(self) -> bool:
         """Whether it is worth being tried as part of a chain."""
         known = self._known
-        if self._broken >= MOST_BROKEN or (known is not None and known.unbroken < UNBROKEN):
+        if known is None or self._broken >= MOST_BROKEN:
             return False
-        return bool(self.places) or (known is not None and known.share >= MOSTLY_CONTENDED)
+        if known.unbroken < UNBROKEN or known.milliseconds > LONGEST_MS:
+            return False
+        return bool(self.places) or known.share >= MOSTLY_CONTENDED
 
     @property
     def is_repeated(self) -> bool:
@@ -187,6 +198,12 @@ class Contender:
             self._broken = MOST_BROKEN
             if self._known is not None:
                 self._known.unbroken -= self._known.unbroken * _WEIGHT
+
+    def has_taken(self, milliseconds: float) -> None:
+        """An attempt has taken so much processor time."""
+        known = self._known
+        if known is not None:
+            known.milliseconds += (milliseconds - known.milliseconds) * _WEIGHT
 
     def _guessed(self, known: _Function) -> set[Place]:
         """Where it will probably compete."""

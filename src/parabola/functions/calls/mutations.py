@@ -133,6 +133,7 @@ class _Tries:
             if place is not None:
                 place.leave()
                 place = None
+            turn.has_taken(attempt.user_ms)
             lines = runner.closing_lines(execution, outcome)
             ts = transaction.begin_ts
 

@@ -41,8 +41,8 @@ UNBROKEN: Final = 0.7
 MOSTLY_CONTENDED: Final = 0.75
 """The share of calls that compete from which all calls of a function are chained."""
 LONGEST_MS: Final = 20.0
-"""Milliseconds of processor time, on the average, up to which calls are chained: who waits in a host for others
-has a deadline, and who waits for a turn has none."""
+"""Milliseconds of processor time, on the average, up to which calls are chained: who waits in a host for
+others has a deadline, and who waits for a turn has none."""
 MOST_BROKEN: Final = 8
 """Attempts of one call that the chain has failed, after which it has turns of its own."""
 _MAX_FUNCTIONS: Final = 4096

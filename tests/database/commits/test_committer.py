@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -767,3 +767,44 @@ async def test_moving_the_log_meanwhile_neither_stops_nor_loses_commits(
     async with opened(crash_copy(tmp_path / "data", tmp_path / "copy")) as copy:
         assert len(await values(copy, "t")) == 240
     assert (tmp_path / "data" / "parabola.sqlite3-wal").stat().st_size < 240 * 3 * PAGE_BYTES
+
+
+class Told:
+    """A foresight that writes down what it is told."""
+
+    def __init__(self, database: Database) -> None:
+        self.heard: list[object] = []
+        self._database = database
+
+    def expect(self, commits: Sequence[WriteSet], ts: int) -> None:
+        assert [commit.ts for commit in commits] == sorted(commit.ts for commit in commits)
+        assert self._database.durable_ts < commits[0].ts <= commits[-1].ts <= ts == self._database.latest_ts
+        self.heard.append(len(commits))
+
+    def is_over(self) -> None:
+        self.heard.append("over")
+
+
+async def test_a_few_commits_are_told_of_while_the_disk_works(database: Database) -> None:
+    foresight = Told(database)
+    database.foresee(foresight)
+    await insert(database, "t", {})
+    assert foresight.heard == [1, "over"]
+    foresight.heard.clear()
+    await asyncio.gather(*(insert(database, "t", {}) for _ in range(3 * committer.FORESEEN_COMMITS)))
+    told = [heard for heard in foresight.heard if isinstance(heard, int)]
+    assert all(number <= committer.FORESEEN_COMMITS for number in told)
+    assert len(told) <= foresight.heard.count("over")
+
+
+async def test_a_foresight_that_fails_costs_nothing(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Told):
+        def expect(self, commits: Sequence[WriteSet], ts: int) -> None:
+            raise RuntimeError("broken")
+
+    database.foresee(Broken(database))
+    await insert(database, "t", {})
+    assert len(await values(database, "t")) == 1
+    assert "preparing for what is about to be durable failed" in caplog.text

@@ -82,14 +82,19 @@ def test_a_commit_tells_exactly_those_who_read_what_it_wrote(steps: list[tuple])
             _, items, age = step
             ts = now - age
             told: list[int] = []
-            token = subject.subscribe(read_set(items), ts, told.append)
+            token = subject.subscribe(read_set(items), ts, told.append, len(watchers))
             watcher = Watcher(read_set(items), ts, token, told)
             watcher.expected = [t for t, written in commits if t > ts and watcher.touched_by(written)][:1]
             watchers.append(watcher)
         elif step[0] == "publish":
             now += 1
             commits.append((now, step[1]))
+            foreseen = set(subject.holders_of(step[1], now))
+            before = [len(watcher.told) for watcher in watchers]
             subject.publish(step[1], now)
+            assert foreseen == {
+                number for number, watcher in enumerate(watchers) if len(watcher.told) > before[number]
+            }
             for watcher in watchers:
                 if not watcher.dropped and not watcher.expected and watcher.touched_by(step[1]):
                     watcher.expected = [now]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from database.stores import insert, opened
 from parabola.executors.chain import Chain, Written
 from parabola.hosts.python.executor import TransactionStart
 
@@ -44,3 +47,15 @@ def test_what_is_lost_takes_with_it_what_was_built_upon_it_and_nothing_else() ->
     ended(chain, 1, 2, 3, 4, 5, r2={1}, r3={2}, r5={4})
     begins(chain, 7, [], [1], oldest=6)
     assert seen(chain, 6) == seen(chain, 7) == [4, 5]
+
+
+async def test_who_was_under_way_and_has_seen_what_is_lost_is_not_seen(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        await insert(database, "t", {"n": 1.0})
+        chain = Chain()
+        begins(chain, 7, [], [1], oldest=2)
+        for run, builds_on in ((2, {1}), (3, {2}), (4, {5})):
+            tx = database.begin(writable=True)
+            await tx.insert("t", {"n": 2.0})
+            assert chain.add(run, tx, builds_on)
+        assert seen(chain, 9) == [4]

@@ -549,7 +549,7 @@ class Database:
                 return result
             except ConflictError as error:
                 self.lost_races.note(function, error)
-                contender.has_lost(error.table, error.document_id)
+                contender.has_lost(error.table, error.document_id, chained=link is not None)
             except (BuiltOnLost, NotToBuildOn) as error:
                 contender.chain_broke(by_function=isinstance(error, NotToBuildOn))
             except TryAgain:

@@ -24,7 +24,7 @@ from parabola.database.query.wide_reads import WideRead
 from parabola.database.store.persistence import EntryChange
 from parabola.database.transaction import Transaction
 
-__all__ = ["ForeignWrite", "TransactionState", "absorb", "depend_on_everything", "state_of"]
+__all__ = ["NO_LINKS", "ForeignWrite", "TransactionState", "absorb", "depend_on_everything", "state_of"]
 
 Number = Annotated[int, Meta(ge=0)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from parabola.database.commits.write_set import changed_keys, is_effective, is_settled
 from parabola.database.model.documents import Revision
@@ -22,6 +22,10 @@ from parabola.database.transaction import Transaction
 from parabola.hosts.python.executor import TransactionStart
 
 __all__ = ["Chain", "ChainedReads", "OwnLink", "Written"]
+
+
+REMEMBERED: Final = 1000
+"""Of how many runs back it is known that they are lost: more than are ever under way."""
 
 
 class Written(NamedTuple):
@@ -51,6 +55,8 @@ class Chain:
         self._written: list[Written] = []
         self._settled: dict[int, int] = {}
         """Those of them that are in the snapshot of a run, and of all that came with it or later."""
+        self._lost: set[int] = set()
+        """Who is under way may have seen what they have written."""
 
     def before(self, run: int) -> list[Written]:
         """What a run sees: what those have written that came before it and are not in its snapshot."""
@@ -64,7 +70,8 @@ class Chain:
         that came before this run.
         """
         if start.lost:
-            lost = set(start.lost)
+            lost = self._lost = {each for each in self._lost if each > oldest - REMEMBERED}
+            lost.update(start.lost)
             for each in self._written:  # none is built upon a later one
                 if not lost.isdisjoint(each.builds_on):
                     lost.add(each.run)
@@ -77,6 +84,9 @@ class Chain:
 
     def add(self, run: int, tx: Transaction, builds_on: Collection[int]) -> bool:
         """A run has ended. False where what it has written is only known with its commit."""
+        if not self._lost.isdisjoint(builds_on):
+            self._lost.add(run)
+            return True
         versions: dict[int, dict[bytes, Revision | None]] = {}
         registry = tx.registry
         for write in tx.overlay:
@@ -108,6 +118,7 @@ class Chain:
         """Forget everything: who comes next does not see it, and is run again should it matter."""
         self._written = []
         self._settled.clear()
+        self._lost.clear()
 
 
 class ChainedReads:

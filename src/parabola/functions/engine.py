@@ -29,12 +29,14 @@ from parabola.functions.calls.starting_line import (
     CHAIN_PLACES,
     CHAIN_WAIT_SECONDS,
     PLACES_OF_A_HOST,
+    SLOW_CHAIN_PLACES,
     StartingLine,
 )
 from parabola.functions.calls.surroundings import Surroundings, TableNumbers
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec
 from parabola.functions.deployed.function_handles import FunctionHandles
 from parabola.functions.deployed.function_path import FunctionPath
+from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.execution_log import ExecutionLog
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
@@ -126,6 +128,7 @@ class FunctionRunner:
         places = PLACES_OF_A_HOST * hosts
         self._starting_line = StartingLine(places, settings.call_wait_seconds)
         self._chain_line = StartingLine(CHAIN_PLACES, CHAIN_WAIT_SECONDS)
+        self._slow_chain_line = StartingLine(SLOW_CHAIN_PLACES, CHAIN_WAIT_SECONDS)
         self.around = Surroundings(
             instance_name=instance_name,
             instance=self.instance,
@@ -333,12 +336,14 @@ class FunctionRunner:
             return None
         if spec.path in active.hosts.needs_engine:
             return None
-        return self._chain_line if chained else self._starting_line
+        if not chained:
+            return self._starting_line
+        return self._slow_chain_line if RUNTIMES[spec.runtime].keeps_realms else self._chain_line
 
     @property
     def waiting_mutations(self) -> int:
         """How many mutations wait before they begin."""
-        return len(self._starting_line) + len(self._chain_line)
+        return sum(map(len, (self._starting_line, self._chain_line, self._slow_chain_line)))
 
     def path_of(self, name: FunctionPath, component: str) -> str:
         """The name of a function of a component with its module's extension, for texts."""

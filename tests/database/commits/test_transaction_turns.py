@@ -146,6 +146,18 @@ def test_what_takes_long_waits_for_its_turn_and_not_in_a_host() -> None:
     assert calling(turns).may_be_chained
 
 
+def test_to_lose_in_a_chain_is_no_reason_to_keep_others_from_committing() -> None:
+    turns = Turns()
+    for _ in range(6):
+        lose(turns, "t", "a")
+    call = calling(turns)
+    for _ in range(MOST_BROKEN):
+        call.has_lost("t", "b", chained=True)
+    assert call.conflicts == 0
+    assert call.is_repeated
+    assert not call.may_be_chained
+
+
 def test_all_calls_are_chained_of_a_function_that_nearly_always_competes() -> None:
     turns = Turns()
     chained: list[float] = []

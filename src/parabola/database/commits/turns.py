@@ -38,7 +38,7 @@ _WRONG: Final = 0.3
 _WEIGHT: Final = 0.1
 UNBROKEN: Final = 0.7
 """The share of calls that end as part of a chain from which a function's calls are chained."""
-MOSTLY_CONTENDED: Final = 0.75
+MOSTLY_CONTENDED: Final = 0.5
 """The share of calls that compete from which all calls of a function are chained."""
 LONGEST_MS: Final = 20.0
 """Milliseconds of processor time, on the average, up to which calls are chained: who waits in a host for
@@ -228,19 +228,24 @@ class Contender:
             )
         return self._names
 
-    def has_lost(self, table: str | None, document_id: str | None) -> None:
-        """It has lost a conflict, at this document as far as that is known."""
+    def has_lost(self, table: str | None, document_id: str | None, *, chained: bool = False) -> None:
+        """It has lost a conflict, at this document as far as that is known. With one commit that was not
+        expected all lose that are `chained` when it comes, which says nothing about the next attempt.
+        """
         place = Place(table or "", document_id or "")
         if self._function is not None:
             known = self._known = self._turns.function(self._function, make=True)
             assert known is not None
-            if not self.conflicts:
+            if not self.is_repeated:
                 known.share += (1 - known.share) * _WEIGHT
             elif self.places:
                 known.spread += (1 - known.spread) * _WEIGHT
             known.table = place.table
             self._learn(known, place)
-        self.conflicts += 1
+        if chained:
+            self._broken += 1
+        else:
+            self.conflicts += 1
         # One more place each time; then, where that does not help, the table as a whole.
         if self.conflicts < TURNS_BEFORE_LANE and place.document_id:
             self.places = {each for each in self.places if each.document_id} | {place}
@@ -262,7 +267,7 @@ class Contender:
         known = self._known
         if known is None:
             return
-        if self.conflicts:
+        if self.is_repeated:
             known.spread -= known.spread * _WEIGHT
         elif waited:
             known.share += (1 - known.share) * _WEIGHT

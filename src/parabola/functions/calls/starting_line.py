@@ -12,7 +12,13 @@ from typing import Final
 
 from parabola.functions.processes.waiting_line import WaitingLine, nobody_free
 
-__all__ = ["CHAIN_PLACES", "CHAIN_WAIT_SECONDS", "PLACES_OF_A_HOST", "StartingLine"]
+__all__ = [
+    "CHAIN_PLACES",
+    "CHAIN_WAIT_SECONDS",
+    "PLACES_OF_A_HOST",
+    "SLOW_CHAIN_PLACES",
+    "StartingLine",
+]
 
 PLACES_OF_A_HOST: Final = 16
 """Transactions under way in an executor: one runs, others are about to, end, or go on in the engine.
@@ -26,6 +32,9 @@ Where many want the same documents it makes no difference, as who has lost takes
 CHAIN_PLACES: Final = 32
 """The same of those that are built upon one another (`database.commits.chain`), all in one host: half of them
 are run there while the engine has the other half."""
+SLOW_CHAIN_PLACES: Final = 12
+"""The same where each takes several messages, so that fewer keep everybody busy: all of them are run again
+that have begun before a commit which was not expected."""
 
 CHAIN_WAIT_SECONDS: Final = 24 * 3600.0
 """Who is run in a chain has a turn already: to compete makes nobody fail."""

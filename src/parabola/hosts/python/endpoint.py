@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 AT_ONCE: Final = 4
 """Messages that are written together at least, while there is more to do. With all of one arrival together,
-which may be sixteen, the engine and the host wait for each other: 1.55 processors of two are busy, and not 1.65.
+which may be sixteen, the engine and the host wait for each other: 1.55 processors of two are busy, not 1.65.
 """
 
 _decode_run: Final = msgspec.json.Decoder(RunRequest).decode

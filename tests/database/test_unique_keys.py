@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from database.executor_driver import executors_of, hand_over
 from database.stores import insert, opened, values
+from parabola.database.commits.chain import Link
 from parabola.database.database import Database
 from parabola.database.model.errors import ConflictError
 from parabola.database.model.indexes import Index
@@ -78,6 +80,39 @@ async def test_a_second_document_with_the_same_values_is_refused(tmp_path: Path)
         )
         await insert(database, "notes", {"email": "ann@x.com"}, {"email": "ann@x.com"})
         assert len(await values(database, "users")) == 1
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+async def test_who_is_built_upon_others_is_held_against_what_these_have_written(
+    tmp_path: Path, is_removed: bool
+) -> None:
+    async with opened(tmp_path) as database:
+        await declare(database)
+        [ann] = await insert(database, "users", {"email": "a" if is_removed else "b"})
+        [counter] = await insert(database, "notes", {"n": 0.0})
+        link, first, second = Link({1}), database.begin(writable=True), database.begin(writable=True)
+        with executors_of(database, 1) as [driver]:
+            async with driver.chained(first, link) as (own, _):
+                assert own is not None
+                await own.db.patch(counter, {"n": 1.0})
+                if is_removed:
+                    await own.db.delete(ann)
+                else:
+                    await own.db.insert("users", {"email": "a"})
+                assert own.finished()
+                hand_over(own, first)
+            async with driver.chained(second, Link({1})) as (own, links):
+                assert own is not None
+                await own.db.patch(counter, {"n": 2.0})
+                await own.db.insert("users", {"email": "a"})
+                hand_over(own, second, links)
+        await database.commit(first, on_validated=link.validated)
+        assert second.builds_on
+        if is_removed:
+            await refused(database, second)  # which is told when its reads have been confirmed
+        # It is run again, on what has been committed.
+        with pytest.raises(ConflictError):
+            await (database.confirm_reads if is_removed else database.commit)(second)
 
 
 async def test_only_what_a_transaction_leaves_behind_counts(tmp_path: Path) -> None:

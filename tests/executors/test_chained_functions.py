@@ -18,6 +18,7 @@ from parabola.functions.deployed.identity import Identity
 from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_connection import HostConnection, Run, RunRequest
+from parabola.functions.processes.host_messages import Again, Done, HostMessage
 from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
@@ -70,6 +71,26 @@ async def bump_with_help(ctx: MutationCtx) -> int:
     count = await next_count(ctx)
     assert await ctx.run_query("counting:current", {}) == count
     return count
+
+@mutation
+async def follow(ctx: MutationCtx) -> int:
+    count = await next_count(ctx)
+    last = await ctx.db.query("kept").order("desc").first()
+    await ctx.db.insert("kept", {"count": count, "after": last["_id"]})
+    return count
+
+@query
+async def dangling(ctx: QueryCtx) -> list:
+    kept = await ctx.db.query("kept").collect()
+    return [each["count"] for each in kept if "after" in each and not await ctx.db.get(each["after"])]
+
+@mutation
+async def fall(ctx: MutationCtx, spoil: bool = False) -> int:
+    counter = await ctx.db.query("counters").first()
+    if counter["count"] < 0:
+        sum(range(10**11))  # nothing but the end of the process ends it
+    await ctx.db.patch(counter["_id"], {"count": -1 if spoil else counter["count"] + 1})
+    return "no number" if spoil else counter["count"] + 1
 
 @query
 async def current(ctx: QueryCtx) -> int:
@@ -287,3 +308,37 @@ async def test_who_gives_up_waiting_is_no_reason_for_others_to_wait(backend: Bac
     assert len(counts) >= AT_ONCE * 2 // 3 - 1
     assert len(set(counts)) == len(counts)
     assert await value(backend, "current") <= before + AT_ONCE
+
+
+async def test_who_was_built_upon_a_run_is_not_committed_upon_another_one_of_that_call(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "counting:follow" not in backend.runner.active.deployment.functions:
+        pytest.skip("written in Python only")
+    before = await learn(backend, "follow")
+    dispatch, ended = HostConnection.dispatch, 0
+
+    def the_first_is_too_much(host: HostConnection, message: HostMessage) -> None:
+        nonlocal ended
+        if type(message) is Done and host.runs[message.id].request.link is not None:
+            ended += 1
+            if ended == 1:  # as where what it has done is too much for one message
+                message = Again(id=message.id, needs_engine=True)
+        dispatch(host, message)
+
+    monkeypatch.setattr(HostConnection, "dispatch", the_first_is_too_much)
+    assert sorted(await at_once(backend, "follow")) == [before + n + 1 for n in range(AT_ONCE)]
+    assert ended > 1
+    assert await value(backend, "dangling") == []
+
+
+async def test_who_ends_a_host_for_what_was_never_there_is_run_again(backend: Backend) -> None:
+    if "counting:fall" not in backend.runner.active.deployment.functions:
+        pytest.skip("written in Python only")
+    before = await learn(backend, "fall")
+    said = await asyncio.gather(*(call(backend, "fall", spoil=number == 3) for number in range(8)))
+    refused = said.pop(3)
+    assert refused.error is not None
+    assert "no number" in refused.error.text()
+    assert [each.error for each in said] == [None] * 7
+    assert sorted(each.value for each in said) == [before + n + 1 for n in range(7)]

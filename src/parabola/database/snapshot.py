@@ -79,6 +79,7 @@ class SharedState:
 
     __slots__ = (
         "builds_on",
+        "chained_reads",
         "has_chosen_ids",
         "is_committed",
         "next_creation_time",
@@ -91,6 +92,7 @@ class SharedState:
         self.is_committed = False
         self.has_chosen_ids = False
         self.builds_on: Sequence[Link] = ()
+        self.chained_reads: ReadSet | None = None
         self.next_creation_time = 0.0
         self.pending_entries: PendingEntries | None = None
 

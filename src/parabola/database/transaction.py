@@ -14,7 +14,7 @@ from parabola.database.commits.overlay import PendingWrite
 from parabola.database.commits.write_set import is_effective
 from parabola.database.model.documents import PENDING, Document, Revision
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, id_key, prefix_interval
-from parabola.database.model.intervals import Interval
+from parabola.database.model.intervals import Interval, ReadSet
 from parabola.database.model.schema_rows import StagedValidator
 from parabola.database.model.system_tables import (
     COMPONENT_TABLES,
@@ -105,9 +105,14 @@ class Transaction(Snapshot):
         """The transactions whose writes it has read, though they were not committed yet."""
         return self._shared.builds_on
 
-    @builds_on.setter
-    def builds_on(self, value: Sequence[Link]) -> None:
-        self._shared.builds_on = value
+    @property
+    def chained_reads(self) -> ReadSet | None:
+        """What has been read together with the writes of those; `read_set` was read without them."""
+        return self._shared.chained_reads
+
+    def build_on(self, links: Sequence[Link], reads: ReadSet) -> None:
+        """It has read what these have written, before they were committed, in the course of these reads."""
+        self._shared.builds_on, self._shared.chained_reads = links, reads
 
     @property
     def next_creation_time(self) -> float:

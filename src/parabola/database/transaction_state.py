@@ -18,7 +18,7 @@ from parabola.database.commits.overlay import PendingWrite
 from parabola.database.commits.write_set import changed_keys
 from parabola.database.model.documents import PENDING, Document, Revision
 from parabola.database.model.indexes import Index
-from parabola.database.model.intervals import Interval
+from parabola.database.model.intervals import Interval, ReadSet
 from parabola.database.model.table_plans import table_plan
 from parabola.database.query.wide_reads import WideRead
 from parabola.database.store.persistence import EntryChange
@@ -110,8 +110,12 @@ def _write(write: PendingWrite, indexes: Sequence[Index]) -> tuple[Any, ...]:
     return table.tablet_id, id, replaced, text, size, changed_keys(indexes, id, before, after)
 
 
-def depend_on_everything(tx: Transaction) -> None:
-    """Make a transaction depend on every document of its component: what it has read is not known."""
+def depend_on_everything(tx: Transaction, links: Mapping[int, Link] = NO_LINKS) -> None:
+    """Make a transaction depend on every document of its component, and on all that it may have been built
+    upon: what it has read is not known.
+    """
+    if links:
+        tx.build_on(tuple(links.values()), ReadSet())
     for table in tx.registry.tables(tx.component):
         if not table.is_system:
             tx.read_set.record(table.tablet_id, Interval.everything())
@@ -125,7 +129,8 @@ def absorb(tx: Transaction, state: TransactionState, links: Mapping[int, Link] =
     where what was read may have been removed meanwhile.
     """
     tx.check_retention()
-    tx.read_set.record_bounds(state.reads)
+    reads = ReadSet() if state.builds_on else tx.read_set
+    reads.record_bounds(state.reads)
     usage = tx.usage
     documents_read, bytes_read, database_queries, documents_written, bytes_written = state.used
     usage.documents_read += documents_read
@@ -135,7 +140,7 @@ def absorb(tx: Transaction, state: TransactionState, links: Mapping[int, Link] =
     usage.bytes_written += bytes_written
     if state.builds_on:
         try:
-            tx.builds_on = [links[run] for run in state.builds_on]
+            tx.build_on([links[run] for run in state.builds_on], reads)
         except KeyError as error:
             raise ForeignWrite(f"run {error}") from None
     registry, component, overlay = tx.registry, tx.component, tx.overlay

@@ -174,8 +174,8 @@ class FileExecutor:
         )
         tx.next_creation_time = start.creation_time
         if before:
-            # What comes after others is younger than theirs.
-            tx.next_creation_time = max(start.creation_time, before[-1].next_creation_time)
+            # What comes after others is younger than theirs, in whatever order they have ended.
+            tx.next_creation_time = max(start.creation_time, *[each.next_creation_time for each in before])
         if run.component:
             tx = tx.view(run.component)
         self._open += 1

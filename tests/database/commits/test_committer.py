@@ -8,6 +8,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -661,6 +662,49 @@ async def test_what_was_built_upon_writes_that_were_lost_does_not_commit(databas
     with pytest.raises((ConflictError, StorageFull)):
         await told
     assert await values(database, "t") == [{"n": 0.0}]
+
+
+async def test_who_begins_after_writes_were_lost_is_not_built_upon_them(database: Database) -> None:
+    [id] = await insert(database, "t", {"n": 0.0})
+    flush, may_flush = database.persistence.flush, asyncio.Event()
+
+    async def later() -> None:
+        await may_flush.wait()
+        await flush()
+
+    database.persistence.flush = later  # type: ignore[method-assign]
+    link = Link({1})
+    with executors_of(database, 1) as [driver]:
+        patching = database.begin(writable=True)
+        async with driver.chained(patching, link) as (own, _):
+            assert own is not None
+            await own.db.patch(id, {"n": 1.0})
+            assert own.finished()
+            hand_over(own, patching)
+        first = asyncio.create_task(database.commit(patching, on_validated=link.validated))
+        while link.ts is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        fill(database)
+        huge = database.begin(writable=True)
+        await huge.insert("t", {"text": "x" * 100_000})
+        outcomes = await asyncio.gather(first, database.commit(huge), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
+        make_room(database)
+        may_flush.set()
+        building, failing = (database.begin(writable=True) for _ in range(2))
+        for tx in (building, failing):
+            async with driver.chained(tx, Link({1})) as (own, links):
+                assert own is not None
+                document = await own.db.get(id)
+                assert document is not None
+                await own.db.insert("t", {"saw": document.value["n"]})
+                hand_over(own, tx, links)
+        with suppress(BuiltOnLost):
+            await database.commit(building)
+        failing.overlay.rollback_to(0)
+        with pytest.raises(BuiltOnLost):
+            await database.confirm_reads(failing)
+    assert {"saw": 1.0} not in await values(database, "t")
 
 
 async def test_a_failed_sync_refuses_writes_and_shows_nothing_unconfirmed(

@@ -309,8 +309,13 @@ class Committer:
             raise ConflictError(
                 "The transaction took so long that it can no longer be checked; run it again."
             )
-        besides = [link.ts for link in tx.builds_on if link.ts is not None] if tx.builds_on else ()
-        touched = self.log.first_touching(tx.read_set, begin_ts, besides)
+        touched = self.log.first_touching(tx.read_set, begin_ts)
+        reads = tx.chained_reads
+        if touched is None and reads is not None:
+            besides = [link.ts for link in tx.builds_on if link.ts is not None]
+            if self.taken_back.generation and not all(map(self.log.holds, besides)):
+                raise BuiltOnLost  # taken back before this transaction began
+            touched = self.log.first_touching(reads, begin_ts, besides)
         if touched is not None:
             raise self._conflict(touched)
 

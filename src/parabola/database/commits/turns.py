@@ -130,9 +130,9 @@ class Turn:
         """Its own in a chain, if it is to be run so."""
         self._places: list[Place] = []
         self.in_lane = in_lane
+        """Whether the commit lane is held: nobody else commits."""
         self.is_repeated = contender.is_repeated
         """Whether it is not the first try."""
-        """Whether the commit lane is held: nobody else commits."""
         self.waited = False
         """True when others were before."""
 

@@ -124,6 +124,13 @@ class WriteLog:
             commits = (commit for commit in commits if commit.ts not in besides)
         return newest_touching(commits, read_set, after_ts)
 
+    def holds(self, ts: int) -> bool:
+        """Whether the commit at a timestamp after `start_ts` stands."""
+        for commit in reversed(self._commits):
+            if commit.ts <= ts:
+                return commit.ts == ts
+        return False
+
     def touching_at(self, read_set: ReadSet, ts: int) -> Touched | None:
         """Where the commit at a timestamp wrote into the read set; None where it did not, or is forgotten."""
         for commit in reversed(self._commits):

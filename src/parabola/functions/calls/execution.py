@@ -185,7 +185,10 @@ class Execution:
         if self._may_be_executed:
             answer = await self._run_on_host(executed=True)
             if type(answer) is Again:
-                if answer.alone:
+                if answer.alone or (answer.needs_engine and self.attempt.link is not None):
+                    if answer.needs_engine:
+                        self.attempt.hosts.needs_engine.add(self.spec.path)
+                    # Others may have been built upon this run already, and another one is not what they saw.
                     raise NotToBuildOn
                 message = await self._run_by_engine(needed=answer.needs_engine)
             else:
@@ -323,7 +326,7 @@ class Execution:
         except BaseException:
             run.cancel()
             if run.is_executed:
-                depend_on_everything(self.db)  # what it has read is not known
+                depend_on_everything(self.db, run.links)  # what it has read is not known
             raise
         finally:
             running.end(run)
@@ -342,7 +345,7 @@ class Execution:
         A mutation that has failed is not committed, and nobody watches it.
         """
         if type(message) is Failed and self.kind == "mutation":
-            depend_on_everything(self.db)
+            depend_on_everything(self.db, run.links)
             return message
         return Again(id=run.id, needs_engine=True)
 

@@ -19,6 +19,8 @@
    */
   const MORE_CALLS = 19;
   const WARM_UP = 30;
+  /** The key of a property that no object has, not even with an accessor. */
+  const NOTHING = Symbol("nothing");
 
   /**
    * @param {object[]} objects
@@ -79,7 +81,7 @@
       // V8 does so with what objects inherit from, once something is looked up there.
       const heir = function () {};
       heir.prototype = object;
-      return /** @type {any} */ (new /** @type {any} */ (heir)()).nothing;
+      return /** @type {any} */ (new /** @type {any} */ (heir)())[NOTHING];
     },
   };
   return comparisons;

@@ -165,6 +165,7 @@
         if (parts === undefined) throw new Hidden();
         return parts;
       }
+      if (isBehindProxy(object)) throw new Hidden();
       if (typeof object === "function") {
         if (!isModuleText(api.textOf(object))) throw new Hidden();
         if (this.#isRedefined(object)) comparisons.makeFast(object);
@@ -433,6 +434,12 @@
    */
   function isReplaceable(key, { configurable, enumerable, writable }) {
     return configurable && (enumerable ? !writable : typeof key === "symbol");
+  }
+
+  /** Whether to look for a property, or for the prototypes, may run code of the user. @param {object} object */
+  function isBehindProxy(object) {
+    for (let at = getPrototypeOf(object); at !== null; at = getPrototypeOf(at)) if (kinds.isProxy(at)) return true;
+    return false;
   }
 
   /** Whether it is the prototype of a function, with nothing but that function in it. @param {any} object */

@@ -52,11 +52,14 @@
    * @property {unknown[]} values  theirs
    * @property {PropertyDescriptor[]} descriptors  theirs
    * @property {object|null} prototype
-   * @property {number} enumerable  how many enumerable properties it had, by names
+   * @property {string[]} names  those of its enumerable properties
    * @property {number} symbols  how many properties by symbols
+   * @property {symbol[]} unshown  symbols of properties that are not enumerable, and would be when made anew
+   * @property {PropertyKey[]} owned  keys that must be there: without them what is inherited is the same
    */
   const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, deleteProperty, isExtensible } = Reflect;
   const { includes } = Array.prototype;
+  const { propertyIsEnumerable } = Object.prototype;
   const { add: addObject, has: hasObject } = Set.prototype;
   const {
     assign,
@@ -193,13 +196,17 @@
     defineProperty(Error, "captureStackTrace", hidden(watched));
   }
 
-  /** Notices objects of one kind that are given the prototype of another. */
+  /**
+   * Notices objects of one kind that are given the prototype of another. While one has that of a formatter it can be given a
+   * symbol that no comparison shows, so it is watched though it may be given its own prototype again.
+   */
   function watchPrototypes() {
     const { setPrototypeOf } = Object;
     const onReflect = {
       /** @param {UserValue} target @param {object|null} prototype */
       setPrototypeOf(target, prototype) {
         reparented = true;
+        watch(target);
         return reparent(target, prototype);
       },
       /** @param {[Function, ArrayLike<unknown>, Function]} given */
@@ -219,6 +226,7 @@
       /** @param {UserValue} target @param {object|null} prototype */
       setPrototypeOf(target, prototype) {
         reparented = true;
+        watch(target);
         return setPrototypeOf(target, prototype);
       },
     };
@@ -228,6 +236,7 @@
       /** @param {object|null} prototype */
       set __proto__(prototype) {
         reparented = true;
+        watch(this);
         apply(/** @type {Function} */ (set), this, [prototype]);
       },
     };
@@ -262,8 +271,10 @@
       values: [],
       descriptors: [],
       prototype: getPrototypeOf(object),
-      enumerable: 0,
+      names: [],
       symbols: 0,
+      unshown: [],
+      owned: [],
     };
     record.push(entry);
     for (const key of keys) {
@@ -278,10 +289,12 @@
         entry.checked.push(key);
         entry.values.push(descriptor.value);
         entry.descriptors.push(descriptor);
+        if (typeof key === "symbol" && descriptor.configurable && !descriptor.enumerable) entry.unshown.push(key);
+        if (isSameWithout(object, key, descriptor.value)) entry.owned.push(key);
       }
       visit(descriptor.value);
     }
-    entry.enumerable = enumerableKeys(object).length;
+    entry.names = enumerableKeys(object);
     entry.symbols = getOwnPropertySymbols(object).length;
   }
 
@@ -305,11 +318,6 @@
       return true;
     }
     const { objects, bare, filled, owned, areValuesSame } = part;
-    if (reparented) {
-      // An object that inherits from a formatter can be given a symbol that is not enumerable.
-      for (let i = 0; i < objects.length; i++) if (!isEntrySame(objects[i])) return false;
-      reparented = false;
-    }
     apply(assign, undefined, bare);
     for (let i = 0; i < objects.length; i++) {
       const { object, prototype } = record[objects[i]];
@@ -321,8 +329,13 @@
   }
 
   /** @param {Entry} entry */
-  function areKeysSame({ object, enumerable, symbols }) {
-    return enumerableKeys(object).length === enumerable && getOwnPropertySymbols(object).length === symbols;
+  function areKeysSame({ object, names, symbols, unshown, owned }) {
+    const now = enumerableKeys(object);
+    if (now.length !== names.length || getOwnPropertySymbols(object).length !== symbols) return false;
+    for (let i = 0; i < names.length; i++) if (now[i] !== names[i]) return false;
+    for (let i = 0; i < unshown.length; i++) if (apply(propertyIsEnumerable, object, [unshown[i]])) return false;
+    for (let i = 0; i < owned.length; i++) if (!hasOwn(object, owned[i])) return false;
+    return true;
   }
 
   /** @param {number} i */
@@ -388,17 +401,13 @@
    */
   function partOf(objects, globals, ofGlobals) {
     const entries = objects.map((i) => record[i]);
-    const isBare = (/** @type {Entry} */ { object, enumerable }) =>
-      enumerable === 0 && !isProxy(object) && !apply(includes, SLOW_TO_ASSIGN, [object]);
+    const isBare = (/** @type {Entry} */ { object, names }) =>
+      names.length === 0 && !isProxy(object) && !apply(includes, SLOW_TO_ASSIGN, [object]);
     /** @type {UserValue[]} */
     const owned = [];
     for (let i = 0; i < entries.length; i++) {
-      const { object, checked, values } = entries[i];
       if (!isBare(entries[i])) continue;
-      for (let j = 0; j < checked.length; j++) {
-        const isHidden = values[j] === undefined || inherits(object, checked[j]);
-        if (typeof checked[j] === "symbol" && isHidden) owned.push(object, checked[j]);
-      }
+      for (let j = 0; j < entries[i].owned.length; j++) owned.push(entries[i].object, entries[i].owned[j]);
     }
     return {
       objects,
@@ -424,6 +433,19 @@
   }
 
   /**
+   * Whether a property would have this value if an object had none of its own.
+   * @param {object} object @param {PropertyKey} key @param {unknown} value
+   */
+  function isSameWithout(object, key, value) {
+    for (let at = getPrototypeOf(object); at !== null; at = getPrototypeOf(at)) {
+      if (isProxy(at)) return true;
+      const inherited = getOwnPropertyDescriptor(at, key);
+      if (inherited !== undefined) return !("value" in inherited) || inherited.value === value;
+    }
+    return value === undefined;
+  }
+
+  /**
    * Puts everything back. No iterator and no method is used that could be among what was changed: user code would run
    * here, with nobody to answer for it.
    * @returns false if something cannot be put back
@@ -439,7 +461,8 @@
       }
       for (let j = 0; j < checked.length; j++) {
         const now = getOwnPropertyDescriptor(object, checked[j]);
-        if (now !== undefined && "value" in now && now.value === values[j]) continue;
+        if (now === undefined) return false; // it would come last
+        if ("value" in now && now.value === values[j]) continue;
         if (!defineProperty(object, checked[j], descriptors[j])) return false;
       }
     }

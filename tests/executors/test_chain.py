@@ -59,3 +59,13 @@ async def test_who_was_under_way_and_has_seen_what_is_lost_is_not_seen(tmp_path:
             await tx.insert("t", {"n": 2.0})
             assert chain.add(run, tx, builds_on)
         assert seen(chain, 9) == [4]
+
+
+async def test_what_ends_when_it_is_known_to_be_lost_is_not_seen(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        chain = Chain()
+        begins(chain, 3, [], [2])
+        tx = database.begin(writable=True)
+        await tx.insert("t", {"n": 2.0})
+        assert chain.add(2, tx, set())
+        assert seen(chain, 4) == []

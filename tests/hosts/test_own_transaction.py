@@ -136,3 +136,28 @@ async def test_calls_that_are_too_much_together_are_refused_where_the_engine_run
     [message] = sent
     assert message["type"] == "failed"
     assert "too much for one message" in message["error"]["message"]
+
+
+async def test_a_run_that_is_not_wanted_any_more_when_it_might_begin_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[int] = []
+
+    class Counting(Executor):
+        def begin(self, run: ExecutedRun, start: TransactionStart) -> Own:
+            begun.append(run.id)
+            return self._own
+
+    host = Host(lambda message: None, lambda call: call(), executor=Counting(Own({"reads": []})))
+    host.receive({"type": "load", "deployment": "d", "modules": [{"path": "m.py", "source": SOURCE}]})
+    calling = {**RUN, "path": "m.py:call"}
+    for id, after in ((1, []), (2, [1]), (3, [1])):
+        start = {"registryTs": 1, "creationTime": 1.0, "after": after}
+        host.receive({**calling, "id": id, "transaction": start})
+    assert begun == [1]
+    for id in (1, 2):  # both have come when the host gets to it
+        host.receive({"type": "cancel", "id": id})
+    await asyncio.sleep(0)
+    assert begun == [1, 3]
+    assert list(host.runs) == [3]
+    host.close()

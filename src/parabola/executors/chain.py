@@ -84,7 +84,7 @@ class Chain:
 
     def add(self, run: int, tx: Transaction, builds_on: Collection[int]) -> bool:
         """A run has ended. False where what it has written is only known with its commit."""
-        if not self._lost.isdisjoint(builds_on):
+        if run in self._lost or not self._lost.isdisjoint(builds_on):
             self._lost.add(run)
             return True
         versions: dict[int, dict[bytes, Revision | None]] = {}

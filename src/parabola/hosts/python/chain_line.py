@@ -38,6 +38,10 @@ class ChainLine(Generic[T]):
         free = [id for id, (after, _) in self._waiting.items() if self._under_way.isdisjoint(after)]
         return [self._waiting.pop(id)[1] for id in free]
 
+    def has(self, run: int) -> bool:
+        """Whether a run is under way, or waits."""
+        return run in self._under_way
+
     def oldest(self, otherwise: int) -> int:
         """The first of the runs that wait."""
         return next(iter(self._waiting), otherwise)

@@ -238,7 +238,11 @@ class Host:
     def _left_chain(self, id: int) -> None:
         for request in self._chain_line.left(id):
             # Its own last message comes first.
-            asyncio.get_running_loop().call_soon(self._begin, request)
+            asyncio.get_running_loop().call_soon(self._begin_waiting, request)
+
+    def _begin_waiting(self, request: RunRequest) -> None:
+        if self._chain_line.has(request.id):  # it may have been cancelled since
+            self._begin(request)
 
     def _begin(self, request: RunRequest) -> None:
         try:

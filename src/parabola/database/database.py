@@ -545,7 +545,7 @@ class Database:
                         result = await attempt(turn)
                 else:
                     result = await attempt(turn)
-                contender.has_committed(waited=turn.waited)
+                contender.has_committed(waited=turn.waited, chained=link is not None)
                 return result
             except ConflictError as error:
                 self.lost_races.note(function, error)

@@ -133,6 +133,20 @@ def test_what_cannot_be_chained_is_chained_no_more() -> None:
     assert chained == 4
 
 
+def test_a_function_that_seldom_needs_more_than_a_chain_stays_in_chains() -> None:
+    turns = Turns()
+    for _ in range(6):
+        lose(turns, "t", "a")
+    for _ in range(10):
+        for _ in range(20):
+            call = calling(turns)
+            assert call.may_be_chained
+            call.has_committed(waited=True, chained=True)
+        call = calling(turns)
+        call.chain_broke(by_function=True)
+        call.has_committed(waited=True)
+
+
 def test_what_takes_long_waits_for_its_turn_and_not_in_a_host() -> None:
     turns = Turns()
     for _ in range(6):

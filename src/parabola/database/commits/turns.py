@@ -262,11 +262,13 @@ class Contender:
                 del known.guesses[next(iter(known.guesses))]
             known.guesses[kind] = _Guess(place)
 
-    def has_committed(self, *, waited: bool) -> None:
-        """It has committed; `waited` for others before the last attempt."""
+    def has_committed(self, *, waited: bool, chained: bool = False) -> None:
+        """It has committed; `waited` for others before the last attempt, which was part of a chain or not."""
         known = self._known
         if known is None:
             return
+        if chained:
+            known.unbroken += (1 - known.unbroken) * _WEIGHT
         if self.is_repeated:
             known.spread -= known.spread * _WEIGHT
         elif waited:

@@ -152,13 +152,14 @@ class FunctionRunner:
         ts: int,
         journal: str | None = None,
         active: Active | None = None,
-        confirmed: Awaitable[bool] | None = None,
+        confirmed: Callable[[], Awaitable[bool]] | None = None,
     ) -> FunctionResult:
         """Run a query at exactly `ts`, past the cache. Failures of the function are results; faults are
         raised. With `active` it runs there and not on what is deployed.
 
-        With `confirmed` `ts` may be a timestamp that is validated only. Then a run that has ended waits until
-        it is durable; and where it is told that it will not be, raises `Unconfirmed` and has never been.
+        With `confirmed` `ts` may be a timestamp that is validated only. Then a run that has ended calls it to
+        wait until it is durable; and where it is told that it will not be, raises `Unconfirmed` and has never
+        been.
         """
         began, executed_at = time.perf_counter(), time.monotonic()
         given = active
@@ -174,7 +175,7 @@ class FunctionRunner:
             finally:
                 losses.end_try()
             seconds = time.perf_counter() - began
-            if confirmed is not None and not await confirmed:
+            if confirmed is not None and not await confirmed():
                 raise Unconfirmed
             result = FunctionResult(
                 value_json=outcome.value_json,

@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 from functions.engine import Engine, ScriptedRun, ScriptedWorld, running
 from parabola.database.model.errors import StorageError, StorageFull
 from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.queries import query_line
 from parabola.functions.queries.foresight import MOST_RUNS
 from parabola.functions.queries.live_query import LiveQuery
+from parabola.functions.queries.query_line import PLACES_OF_A_HOST, QueryLine
+from parabola.functions.settings import FunctionSettings
 
 
 def notes_world(pause: Callable[[], Awaitable[None]] | None = None) -> ScriptedWorld:
@@ -236,6 +239,29 @@ async def test_a_page_that_keeps_its_end_runs_once(tmp_path: Path) -> None:
             await engine.mutation("n:add", {"text": str(number)})
             await rounds()
         assert runs_of(engine, "page") == len(follower.seen) == 4
+
+
+async def test_who_waits_for_the_disk_holds_no_place_of_a_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QueryLine, "is_for", lambda *_: True)
+    monkeypatch.setattr(query_line, "WAIT_SECONDS", 60.0)
+    async with running(tmp_path, notes_world(), settings=FunctionSettings(hosts=1)) as engine:
+        followers = [Follower(engine, "n:all", {"n": float(n)}) for n in range(PLACES_OF_A_HOST)]
+        for follower in followers:
+            await follower.is_quiet.wait()
+        disk, ran = Disk(engine), runs_of(engine)
+        adding = asyncio.create_task(engine.mutation("n:add", {"text": "one"}))
+        await disk.began.wait()
+        await rounds(200)
+        assert runs_of(engine) == ran + PLACES_OF_A_HOST
+        assert (await asyncio.wait_for(engine.query("n:strict"), 5)).value == 0
+        disk.may.set()
+        await adding
+        for follower in followers:
+            await follower.is_quiet.wait()
+            assert follower.seen[-1].value == ["one"]
+        assert engine.runner.query_cache._line._free == PLACES_OF_A_HOST
 
 
 async def test_no_more_run_ahead_than_a_few(tmp_path: Path) -> None:

@@ -450,15 +450,32 @@ class QueryCache:
         if confirmed is None:
             self._count(family)
         has_place = False
+
+        def leave() -> None:
+            nonlocal has_place
+            if has_place:
+                has_place = False
+                self._line.leave()
+
+        async def until_confirmed() -> bool:
+            assert confirmed is not None
+            leave()  # its host has done with it, and the disk may take its time
+            return await confirmed
+
         try:
             if QueryLine.is_for(self._runner.active, key):
                 has_place = await self._line.enter()
             call = Call(key.name, family.args, identity, key.component, key.public_only, request)
             try:
-                result = await self._runner.query(call, ts=run.ts, journal=key.journal, confirmed=confirmed)
+                result = await self._runner.query(
+                    call,
+                    ts=run.ts,
+                    journal=key.journal,
+                    confirmed=None if confirmed is None else until_confirmed,
+                )
             except Exception:
                 if confirmed is not None:
-                    await confirmed  # those who follow come with it
+                    await until_confirmed()  # those who follow come with it
                 raise
             cached = self._keep(family, identity, result)
             run.future.set_result(cached)
@@ -471,8 +488,7 @@ class QueryCache:
             run.future.exception()  # when nobody else waits, the error below is the only report
             raise
         finally:
-            if has_place:
-                self._line.leave()
+            leave()
             self._end(run)
 
     def _end(self, run: QueryRun) -> None:

@@ -7,11 +7,14 @@ most of them do.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+import logging
+from typing import Final, Protocol
 
 from parabola.server.served_backend import ServedBackend
 
 __all__ = ["DueTurns", "TurnTaker"]
+
+_log: Final = logging.getLogger(__name__)
 
 
 class TurnTaker(Protocol):
@@ -40,4 +43,7 @@ class DueTurns:
         due, self._due = self._due, []
         durable_ts = self._backend.durable_ts
         for taker in due:
-            taker.turn(durable_ts)
+            try:
+                taker.turn(durable_ts)
+            except Exception:  # the others would not come again without their turn
+                _log.exception("A socket could not take its turn")

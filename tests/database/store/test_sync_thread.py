@@ -78,3 +78,17 @@ def test_a_loop_that_is_closed_is_not_told() -> None:
     asyncio.run(begin())
     may_go_on.set()
     thread.close()
+
+
+async def test_a_thread_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    thread = SyncThread("the-thread")
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as no_room:
+        no_room.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            await thread.run(lambda: 1)
+    assert await asyncio.wait_for(thread.run(lambda: 2), 10) == 2
+    thread.close()

@@ -65,8 +65,9 @@ class SyncThread:
         """
         task = _Task(work, asyncio.get_running_loop())
         if self._thread is None:
-            self._thread = Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._run, name=self._name, daemon=True)
+            thread.start()  # where there is no room for one the next task tries again
+            self._thread = thread
         self._tasks.put(task)  # type: ignore[arg-type]
         return task.done
 

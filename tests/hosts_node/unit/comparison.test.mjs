@@ -48,6 +48,20 @@ test("a change is seen at once, and no other than a change", () => {
   });
 });
 
+test("keys that would make a text too long are compared as well", () => {
+  const texts = [];
+  const some = vm.runInThisContext(part)((text) => {
+    texts.push(text);
+    return vm.runInThisContext(text);
+  });
+  const object = Object.fromEntries(Array.from({ length: 100 }, (_, i) => ["k".repeat(8000) + i, i]));
+  const compare = some.make([object], [Object.keys(object)], [Object.values(object)]);
+  assert.deepEqual(texts, []);
+  assert.equal(compare(), true);
+  object[`${"k".repeat(8000)}99`] = 0;
+  assert.equal(compare(), false);
+});
+
 test("so many properties that a text would be too long are compared as well", () => {
   const object = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`p${i}`, i]));
   const compare = comparisons.make([object], [Object.keys(object)], [Object.values(object)]);

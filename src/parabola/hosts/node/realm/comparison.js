@@ -13,6 +13,8 @@
   const { is } = Object;
   /** With more properties a text costs more than it saves. */
   const MOST = 4000;
+  /** Nor is a longer text made, as texts are kept for other realms: keys may be of any length. */
+  const MOST_TEXT = 400_000;
   /**
    * V8 makes good code of what has been called some 500 times, which is long where many realms take turns. So at first it is
    * called many times more each time, while its data is at hand: that costs a call a fifth of a millisecond, and saves more later.
@@ -72,6 +74,7 @@
           const now = `${object}[${typeof key === "string" ? stringify(key) : name(key)}]`;
           // Of all values only these differ from themselves, or equal others.
           const isOdd = value === 0 || is(value, NaN);
+          if (reads.length + now.length > MOST_TEXT) return byLoop(objects, keys, values);
           reads += isOdd ? `&&is(${now},${name(value)})` : `&&${now}===${name(value)}`;
         }
       }

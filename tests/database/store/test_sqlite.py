@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +25,7 @@ from parabola.database.model.errors import (
 )
 from parabola.database.model.indexes import id_key
 from parabola.database.model.intervals import Interval
-from parabola.database.store import sqlite_reads
+from parabola.database.store import sqlite, sqlite_reads
 from parabola.database.store.private_file import keep_private
 from parabola.database.store.sqlite import SqlitePersistence
 from parabola.database.store.write_ahead_log import PAGE_BYTES, WriteAheadLog
@@ -416,3 +417,31 @@ async def test_a_file_keeps_the_pages_it_was_made_with(tmp_path: Path) -> None:
         assert store._db.execute("PRAGMA page_size").fetchone() == (size,)
         assert store._log._page_bytes == size
         await store.close()
+
+
+async def test_an_inspection_that_is_given_up_lets_go_of_the_file_when_its_step_has_ended(
+    store: SqlitePersistence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    class Inspected:
+        def __init__(self, *_: object) -> None: ...
+
+        def step(self) -> bool:
+            has_begun.set()
+            may_end.wait(60)
+            said.append("stepped")
+            return True
+
+        def close(self) -> None:
+            said.append("closed")
+
+    monkeypatch.setattr(sqlite, "Inspection", Inspected)
+    inspecting = asyncio.create_task(store.inspect(lambda tablet, index, raw: None))
+    await asyncio.to_thread(has_begun.wait, 60)
+    inspecting.cancel()
+    await asyncio.wait([inspecting])
+    may_end.set()
+    await store.close()
+    assert said == ["stepped", "closed"]

@@ -492,7 +492,8 @@ class SqlitePersistence(ReadsAtOnce):
         except (Damage, sqlite3.DatabaseError) as error:
             raise self._unreadable(error) from error
         finally:
-            inspection.close()
+            # In the same thread, where a step may be under way that nobody waits for any more.
+            self._checkpointer.submit(inspection.close)
 
     async def flush(self) -> None:
         while not self._whole.is_set():

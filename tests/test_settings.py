@@ -530,6 +530,7 @@ async def test_queries_of_one_client_at_a_time(at_once: int) -> None:
         lambda work: tasks.append(asyncio.ensure_future(work)),
         lambda query_id: None,
         lambda outcomes: reported.set(),
+        lambda query, told: None,
         at_once,
     )
     held: list[Any] = [

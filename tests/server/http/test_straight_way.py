@@ -541,7 +541,8 @@ async def test_a_call_of_a_known_head_takes_little_work(straight: Server):
         if event == "call":
             file = frame.f_code.co_filename
             made["aiohttp"] += "/aiohttp/" in file
-            made["parabola"] += "/parabola/" in file
+            # A host that another test has had in this process has put its own in the place of clocks.
+            made["parabola"] += "/parabola/" in file and "/hosts/python/" not in file
 
     async def ten_calls() -> Counter[str]:
         made.clear()

@@ -122,7 +122,8 @@ async def work_of_a_write(engine: Engine, subscribers: int, number: int) -> int:
 
     def count(frame: FrameType, event: str, argument: object) -> None:
         nonlocal calls
-        calls += event in ("call", "c_call")
+        # A host that another test has had in this process has put its own in the place of clocks.
+        calls += event in ("call", "c_call") and "/hosts/python/" not in frame.f_code.co_filename
 
     all_told = served.expect(subscribers)
     adding = asyncio.create_task(engine.mutation("n:add", {"text": f"second {number}"}))

@@ -33,11 +33,11 @@ from parabola.database.store.persistence import (
     Order,
     PersistedState,
     Persistence,
+    ReadsAtOnce,
     Rows,
     TableSize,
     TailEntry,
 )
-from parabola.database.store.reads_at_once import ReadsAtOnce
 
 __all__ = ["PLACE", "Replica", "place_of"]
 

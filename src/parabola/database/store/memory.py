@@ -26,11 +26,11 @@ from parabola.database.store.persistence import (
     KeyOf,
     Order,
     PersistedState,
+    ReadsAtOnce,
     Rows,
     TableSize,
     TailEntry,
 )
-from parabola.database.store.reads_at_once import ReadsAtOnce
 
 __all__ = ["MemoryPersistence"]
 

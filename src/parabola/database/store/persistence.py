@@ -31,6 +31,7 @@ __all__ = [
     "Order",
     "PersistedState",
     "Persistence",
+    "ReadsAtOnce",
     "Rows",
     "TableSize",
     "TailEntry",
@@ -147,6 +148,24 @@ class DocumentReads(Protocol):
 
     def damaged(self, what: str) -> StorageError:
         """The error to raise where what is stored contradicts itself; no more writes are taken."""
+
+
+class ReadsAtOnce(Protocol):
+    """`get` and `scan` of a store by its `get_now` and `scan_now`. See `DocumentReads` for all four."""
+
+    def get_now(self, tablet_id: int, id: str, ts: int) -> Revision | None: ...
+
+    def scan_now(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]: ...
+
+    async def get(self, tablet_id: int, id: str, ts: int) -> Revision | None:
+        return self.get_now(tablet_id, id, ts)
+
+    async def scan(
+        self, index_id: int, interval: Interval, ts: int, order: Order, limit: int
+    ) -> Rows[tuple[bytes, Revision]]:
+        return self.scan_now(index_id, interval, ts, order, limit)
 
 
 class Persistence(DocumentReads, Protocol):

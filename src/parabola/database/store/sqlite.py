@@ -62,11 +62,11 @@ from parabola.database.store.persistence import (
     KeyOf,
     Order,
     PersistedState,
+    ReadsAtOnce,
     Rows,
     TableSize,
     TailEntry,
 )
-from parabola.database.store.reads_at_once import ReadsAtOnce
 from parabola.database.store.revision_cache import RevisionCache
 from parabola.database.store.sqlite_inspection import (
     Inspection,

@@ -15,8 +15,7 @@ from parabola.database.model.indexes import id_key
 from parabola.database.model.intervals import Interval
 from parabola.database.store import sqlite_statements as sql
 from parabola.database.store.completed_scan import completed_scan
-from parabola.database.store.persistence import Order, Rows
-from parabola.database.store.reads_at_once import ReadsAtOnce
+from parabola.database.store.persistence import Order, ReadsAtOnce, Rows
 from parabola.database.store.revision_cache import RevisionCache
 from parabola.database.store.sqlite_reads import SqliteReads
 from parabola.database.store.tail import Tail

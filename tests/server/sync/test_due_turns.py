@@ -7,13 +7,14 @@ from types import SimpleNamespace
 from typing import cast
 
 from parabola.server.served_backend import ServedBackend
-from parabola.server.sync.due_turns import DueTurns
+from parabola.server.sync.due_turns import TURNS_AT_ONCE, DueTurns
 
 
 class Taker:
     """Takes turns, or breaks."""
 
-    def __init__(self, *, breaks: bool = False) -> None:
+    def __init__(self, *, breaks: bool = False, again: DueTurns | None = None) -> None:
+        self.again = again
         self.breaks = breaks
         self.turns: list[int] = []
 
@@ -21,6 +22,8 @@ class Taker:
         if self.breaks:
             raise RuntimeError("cannot be written to")
         self.turns.append(durable_ts)
+        if self.again is not None:
+            self.again.add(self)
 
 
 async def test_one_that_breaks_costs_the_others_no_turn() -> None:
@@ -30,3 +33,28 @@ async def test_one_that_breaks_costs_the_others_no_turn() -> None:
         turns.add(taker)
     await asyncio.sleep(0)
     assert [taker.turns for taker in takers] == [[7], [], [7]]
+
+
+async def test_the_event_loop_goes_round_between_many() -> None:
+    backend = SimpleNamespace(durable_ts=7)
+    turns = DueTurns(cast(ServedBackend, backend))
+    takers = [Taker() for _ in range(2 * TURNS_AT_ONCE + 1)]
+    for taker in takers:
+        turns.add(taker)
+    taken = []
+    for ts in (7, 8, 9):
+        backend.durable_ts = ts
+        await asyncio.sleep(0)
+        taken.append(sum(len(taker.turns) for taker in takers))
+    assert taken == [TURNS_AT_ONCE, 2 * TURNS_AT_ONCE, len(takers)]
+    assert [taker.turns for taker in takers] == [[7]] * TURNS_AT_ONCE + [[8]] * TURNS_AT_ONCE + [[9]]
+
+
+async def test_whoever_comes_again_waits_for_those_before() -> None:
+    turns = DueTurns(cast(ServedBackend, SimpleNamespace(durable_ts=7)))
+    restless, last = Taker(again=turns), Taker()
+    for taker in (restless, *(Taker() for _ in range(TURNS_AT_ONCE)), last):
+        turns.add(taker)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (len(restless.turns), last.turns) == (2, [7])

@@ -13,6 +13,7 @@ import pytest
 
 from node_packages import PACKAGES
 from parabola.server.app import SYNC_SERVER, Server
+from parabola.server.sync.socket import SyncSocket
 from parabola.values.errors import Unauthenticated
 from server.fake_backend import Context, FakeBackend
 
@@ -26,6 +27,11 @@ CLIENT_SECONDS = 60
 def controls(backend: FakeBackend, server: Server) -> FakeBackend:
     """Functions through which a script makes things go wrong."""
     gates: list[asyncio.Event] = []
+    dropped: set[SyncSocket] = set()
+
+    def sockets() -> set[SyncSocket]:
+        servers = [runner.app.get(SYNC_SERVER) for runner in server._runners]
+        return set().union(*(sync.sockets for sync in servers if sync is not None))
 
     async def slow_send(ctx: Context, args: dict[str, Any]) -> str:
         gates.append(asyncio.Event())
@@ -39,14 +45,19 @@ def controls(backend: FakeBackend, server: Server) -> FakeBackend:
             gate.set()
 
     def drop_sockets(ctx: Context, args: dict[str, Any]) -> None:
-        for runner in server._runners:
-            sync = runner.app.get(SYNC_SERVER)
-            for socket in list(sync.sockets) if sync else []:
-                socket._transport.abort()
+        for socket in sockets():
+            dropped.add(socket)
+            socket._transport.abort()
+
+    async def new_socket(ctx: Context, args: dict[str, Any]) -> None:
+        """Ends when a client has come back after all sockets were dropped."""
+        while sockets() <= dropped:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
 
     backend.mutations["control:slowSend"] = slow_send
     backend.actions["control:release"] = release
     backend.actions["control:dropSockets"] = drop_sockets
+    backend.actions["control:newSocket"] = new_socket
     backend.queries["control:large"] = lambda ctx, args: "ö" * int(args["bytes"] / 2)
     backend.tokens["expired"] = Unauthenticated("Convex token identity expired")
     return backend

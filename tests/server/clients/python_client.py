@@ -39,10 +39,13 @@ def large(url: str) -> None:
 
 
 def reconnect(url: str) -> None:
-    client = ConvexClient(url)
+    client, control = ConvexClient(url), ConvexHttpClient(url)
     subscription = client.subscribe("messages:list", {})
     assert next(subscription) == []
-    ConvexHttpClient(url).action("control:dropSockets", {})
+    control.action("control:dropSockets", {})
+    # A call that this client is about to send when it hears that its socket is broken fails with "channel
+    # closed", whether it takes effect or not. Once it has come back it has heard of that.
+    control.action("control:newSocket", {})
     client.mutation("messages:send", {"body": "after"})
     while next(subscription) != ["after"]:
         pass

@@ -28,6 +28,8 @@ LIVES = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # there is little to shrink in random numbers
 )
 IDS = [f"id{number}" for number in range(9)]
+FIRST_TS = 4
+"""The newest commit when the index is made: the documents from before have times up to it."""
 
 
 class IndexMachine(RuleBasedStateMachine):
@@ -41,7 +43,7 @@ class IndexMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.directory: Path | None = None
-        self.ts = self.durable_ts = self.oldest_ts = 1
+        self.ts = self.durable_ts = self.oldest_ts = FIRST_TS
         self.model: Any = self.new_model()
         self.index: Any = None
 
@@ -74,7 +76,8 @@ class IndexMachine(RuleBasedStateMachine):
         if has_files:
             self.directory = Path(tempfile.mkdtemp())
         self.index = self.new_index(None if self.directory is None else SegmentFiles(self.directory))
-        old = [(id, 1, self.entry(random)) for id in random.sample(IDS, min(before, len(IDS)))]
+        ids = random.sample(IDS, min(before, len(IDS)))
+        old = [(id, random.randint(1, FIRST_TS), self.entry(random)) for id in ids]
         self.model.fill(old)
         self.fill(old, random)
 

@@ -248,6 +248,33 @@ async def test_documents_that_were_filled_in_are_saved_by_the_next_upkeep(tmp_pa
     assert await ids(again, "other") == ["id1"]
 
 
+@pytest.mark.parametrize("written", [None, "new words"])
+@pytest.mark.parametrize("is_forgotten", [False, True])
+async def test_a_document_that_is_filled_in_again_stays_what_it_has_become(
+    written: str | None, is_forgotten: bool
+) -> None:
+    """Found by chance: documents that damage has made missing were written at different times."""
+    index = TextIndex(DEFINITION)
+    old = [(f"id{n}", 11, entry_of("old words")) for n in range(5)]  # one more than a segment takes
+    index.fill(old)
+    before = (await index.search(TextQuery.of("words"), 16, 10)).weights
+    index.apply(17, [EntryChange("id0", None if written is None else entry_of(written))])
+    if is_forgotten:
+        index.forget_before(17)
+        await index.tidy(17)
+        assert index.slots == (4 if written is None else 5)
+    index.fill(old)
+    found = await index.search(TextQuery.of("words"), 17, 10)
+    documents = 4 if written is None else 5
+    assert (len(found.hits), found.weights.documents) == (documents, documents)
+    assert await ids(index, "old") == ["id4", "id3", "id2", "id1"]
+    if not is_forgotten:
+        assert (await index.search(TextQuery.of("words"), 16, 10)).weights == before
+        index.take_back(16)
+        index.fill(old)
+        assert (await index.search(TextQuery.of("words"), 16, 10)).weights == before
+
+
 async def test_segments_of_their_real_size_answer_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,7 +81,7 @@ class SegmentedIndex(ABC, Generic[Definition, AnyEntry, Open, Sealed]):
         self._sealed: list[Sealed] = []
         self._paths: dict[Sealed, Path] = {}
         self._forgotten_ts = 0
-        # As long as documents are still missing: when each one that was not here was first written.
+        # As long as documents are still missing: when each one was first written since.
         self._first_writes: dict[str, int] | None = {}
         self._tidying = asyncio.Lock()
 
@@ -133,12 +133,12 @@ class SegmentedIndex(ABC, Generic[Definition, AnyEntry, Open, Sealed]):
         A document that is here is replaced. Visible to searches at `ts` and later.
         """
         for id, entry in changes:
+            if self._first_writes is not None:
+                self._first_writes.setdefault(id, ts)
             place = self._live_place(id)
             if place is not None:
                 segment, slot = place
                 segment.slots.remove(slot, ts)
-            elif self._first_writes is not None:
-                self._first_writes.setdefault(id, ts)
             if entry is not None:
                 if self._open.is_full:
                     self._frozen.append(self._open)
@@ -171,11 +171,11 @@ class SegmentedIndex(ABC, Generic[Definition, AnyEntry, Open, Sealed]):
         """Documents that were there before the index: id, time of the revision, entry.
 
         They are visible at every timestamp; one that was written meanwhile, until then. A revision that was
-        applied already may be among them.
+        applied or filled in already may be among them.
         """
         for id, ts, entry in entries:
             first_write = ALIVE if self._first_writes is None else self._first_writes.get(id, ALIVE)
-            if ts >= first_write or (first_write == ALIVE and self._live_place(id) is not None):
+            if ts >= first_write or any(segment.slots.has(id, ts) for segment in self._segments()):
                 continue
             if self._filling.is_full:
                 self._frozen.append(self._filling)

@@ -104,9 +104,10 @@ class Slots:
         here = self.ids.of_any(ids) if isinstance(self.ids, SavedIds) else ids
         return [slot for id in here if (slot := self.slot_at(id, ts)) >= 0]
 
-    def ts_of(self, slot: int) -> int:
-        """The time of a slot's revision."""
-        return int(self._ts[slot])
+    def has(self, id: str, ts: int) -> bool:
+        """Whether the revision of a document of this time is here, whatever has become of it since."""
+        newest_first = self.ids.newest_first(id)
+        return any(self._ts[slot] == ts and self._removed[slot] != NEVER for slot in newest_first)
 
     def remove(self, slot: int, ts: int) -> None:
         """A document was replaced or deleted at a timestamp."""

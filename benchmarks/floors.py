@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from benchmarks.http_client import http_client
 from benchmarks.load import run_clients
 
 
@@ -73,11 +74,10 @@ class EchoServer:
             return rate
 
     async def http_round_trips(self, clients: int, seconds: float) -> float:
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        async with http_client(self.url) as client:
 
             async def once(_: int) -> None:
-                async with session.post(f"{self.url}/echo", data=b'{"path": "x", "args": {}}') as response:
-                    await response.read()
+                await client.post("/echo", {"path": "x", "args": {}})
 
             return await run_clients(clients, seconds, once)
 

@@ -15,9 +15,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import uvloop
 
+from benchmarks.http_client import HttpClient, http_client
 from benchmarks.load import run_clients
 from benchmarks.report import Report, Row
 from benchmarks.server_process import Server, put_node_of_packages_on_path
@@ -35,18 +35,13 @@ OF_A_SOCKET = 500
 class Transfers:
     """Transfers between the accounts of one server, of which there are more and more."""
 
-    def __init__(self, server: Server, session: aiohttp.ClientSession) -> None:
+    def __init__(self, server: Server, client: HttpClient) -> None:
         self._server = server
-        self._session = session
+        self._client = client
         self._accounts = 0
 
     async def _call(self, function: str, **args: Any) -> Any:
-        call = {"path": f"transfer:{function}", "args": args}
-        async with self._session.post(f"{self._server.url}/api/mutation", json=call) as answer:
-            body = await answer.json()
-        if body["status"] != "success":
-            raise RuntimeError(body["errorMessage"])
-        return body["value"]
+        return await self._client.call("mutation", f"transfer:{function}", args)
 
     async def open(self, accounts: int) -> None:
         """See to it that there are so many."""
@@ -103,9 +98,9 @@ async def measure(seconds: float, documents: list[int], subscriptions: list[int]
     with tempfile.TemporaryDirectory() as folder:
         async with (
             Server(Path(folder) / "app") as server,
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+            http_client(server.url) as client,
         ):
-            transfers = Transfers(server, session)
+            transfers = Transfers(server, client)
             floor = None
             for accounts in documents[:1]:
                 await transfers.open(accounts)

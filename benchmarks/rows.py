@@ -8,12 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
-
-import aiohttp
 
 from benchmarks.engine_reads import EngineReads
 from benchmarks.floors import SqliteReads
+from benchmarks.http_client import http_client
 from benchmarks.load import percentile, run_clients
 from benchmarks.report import Report, Row
 from benchmarks.server_process import Server
@@ -67,24 +65,17 @@ async def queries(
     module: str = "bench",
     language: str = "Python",
 ) -> None:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with http_client(server.url) as client:
         salts = itertools.count()
 
-        async def call(path: str, args: dict[str, Any]) -> Any:
-            async with session.post(f"{server.url}/api/query", json={"path": path, "args": args}) as response:
-                body = await response.json()
-            if body["status"] != "success":
-                raise RuntimeError(body["errorMessage"])
-            return body["value"]
-
         async def executed(_: int) -> None:
-            await call(f"{module}:echo", {"salt": next(salts)})
+            await client.call("query", f"{module}:echo", {"salt": next(salts)})
 
         async def cached(_: int) -> None:
-            await call(f"{module}:latest", {"channel": 1, "count": 20})
+            await client.call("query", f"{module}:latest", {"channel": 1, "count": 20})
 
         async def range_read(_: int) -> None:
-            await call(f"{module}:page", {"channel": 3, "count": 20, "salt": next(salts)})
+            await client.call("query", f"{module}:page", {"channel": 3, "count": 20, "salt": next(salts)})
 
         for name, once in (
             (f"{language} queries a second over HTTP, each executed", executed),

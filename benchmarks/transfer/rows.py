@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.http_client import http_client
 from benchmarks.load import percentile, run_clients
 from benchmarks.report import Report, Row
 from benchmarks.server_process import Server, free_port
@@ -86,19 +87,15 @@ async def hand_written_transfers(folder: Path, seconds: float) -> dict[bool, Tra
     results = {}
     async with (
         _process([*command, str(folder / "hand_written.sqlite3"), str(ACCOUNTS)], f"{url}/total"),
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        http_client(url) as client,
     ):
 
         async def move(payer: int, payee: int) -> None:
-            order = {"from": payer, "to": payee, "amount": 1}
-            async with session.post(f"{url}/transfer", json=order) as answer:
-                if answer.status != 200:
-                    raise RuntimeError(await answer.text())
+            await client.post("/transfer", {"from": payer, "to": payee, "amount": 1})
 
         for skewed in (False, True):
             results[skewed] = await _run(move, seconds, skewed=skewed)
-            async with session.get(f"{url}/total") as answer:
-                _check((await answer.json())["total"])
+            _check((await client.get("/total"))["total"])
     return results
 
 
@@ -107,15 +104,10 @@ async def transfers(
 ) -> None:
     """Those of Parabola, with the functions of one language. None may fail."""
     module = {"Python": "transfer", "TypeScript": "transfers"}[language]
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with http_client(server.url) as client:
 
         async def call(kind: str, function: str, **args: Any) -> Any:
-            path = f"{module}:{function}"
-            async with session.post(f"{server.url}/api/{kind}", json={"path": path, "args": args}) as answer:
-                body = await answer.json()
-            if body["status"] != "success":
-                raise RuntimeError(body["errorMessage"])
-            return body["value"]
+            return await client.call(kind, f"{module}:{function}", args)
 
         async def move(payer: int, payee: int) -> None:
             await call("mutation", "move", payer=payer, payee=payee, amount=1)
@@ -176,14 +168,11 @@ async def _pinned(
 async def inserts(report: Report, server: Server, folder: Path, seconds: float) -> None:
     """Inserts over HTTP beside FastAPI and aiosqlite; without a floor where these are not installed."""
     floor = await _inserts_by_hand(folder, seconds)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with http_client(server.url) as client:
         for module, language in (("bench", "Python"), ("twin", "TypeScript")):
 
-            async def insert(client: int, module: str = module) -> None:
-                call = {"path": f"{module}:insert", "args": {"channel": client, "text": "a note"}}
-                async with session.post(f"{server.url}/api/mutation", json=call) as answer:
-                    if (await answer.json())["status"] != "success":
-                        raise RuntimeError(await answer.text())
+            async def insert(channel: int, module: str = module) -> None:
+                await client.call("mutation", f"{module}:insert", {"channel": channel, "text": "a note"})
 
             rate = await run_clients(CLIENTS, seconds, insert)
             report.add(Row(f"{language} inserts a second over HTTP", rate, "/s", floor, "FastAPI, aiosqlite"))
@@ -200,12 +189,10 @@ async def _inserts_by_hand(folder: Path, seconds: float) -> float | None:
     command = [sys.executable, str(FOLDER / "hand_written.py"), str(port)]
     async with (
         _process([*command, str(folder / "inserts.sqlite3")], f"{url}/docs"),
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        http_client(url) as client,
     ):
 
-        async def insert(client: int) -> None:
-            async with session.post(f"{url}/notes", json={"channel": client, "text": "a note"}) as answer:
-                if answer.status != 200:
-                    raise RuntimeError(await answer.text())
+        async def insert(channel: int) -> None:
+            await client.post("/notes", {"channel": channel, "text": "a note"})
 
         return await run_clients(CLIENTS, seconds, insert)

@@ -5,7 +5,9 @@
  * microtasks it causes. By the next turn Node has drained those and reported unhandled rejections, so that is when
  * the step's execution is settled: it is charged for time and memory, and decides what happens next.
  *
- * While the process is full, calls wait before they begin until others have ended.
+ * Calls that have begun go on before others begin: they end sooner, and fewer realms are in use at a time, which stay in
+ * the processor's cache and are soon compiled well. While the process is full, calls wait before they begin until others
+ * have ended.
  */
 import { MemoryMeter } from "./memory.mjs";
 import { StepLengths } from "./step_lengths.mjs";
@@ -17,12 +19,19 @@ const SHORT = 2_000_000n;
 /** How long ago it may have been asked for when a step begins that turns out not to be short. */
 const RECENT = 10_000_000n;
 
+/** Steps of calls that have begun, until one of those that wait begins. */
+export const IN_A_ROW = 16;
+
 /** @typedef {{execution: Stepped, action: () => void}} Step */
 
 export class StepQueue {
   memory = new MemoryMeter();
-  /** @type {Step[]} */
+  /** Of calls that have begun, or that one waits for which has. @type {Step[]} */
   #queue = [];
+  /** Of calls that are to begin. @type {Step[]} */
+  #starts = [];
+  /** How many of the former have been taken since one of the latter was. */
+  #row = 0;
   /** Calls that have begun and not ended. @type {Set<Stepped>} */
   #begun = new Set();
   /** Steps of calls that have to wait before they begin. @type {Step[]} */
@@ -59,12 +68,13 @@ export class StepQueue {
    * @param {() => void} action  enters user code; must not throw
    */
   enqueue(execution, action) {
-    this.#queue.push({ execution, action });
+    const hasBegun = this.#begun.has(execution) || execution.isNested;
+    (hasBegun ? this.#queue : this.#starts).push({ execution, action });
     this.#schedule();
   }
 
   get isBusy() {
-    return this.#active !== null || this.#queue.length > 0;
+    return this.#active !== null || this.#queue.length > 0 || this.#starts.length > 0;
   }
 
   /** Nanoseconds that the step has taken. A step is not charged for waiting for a processor that others use. */
@@ -109,14 +119,14 @@ export class StepQueue {
   ended(execution) {
     this.#begun.delete(execution);
     if (this.#held.length === 0) return;
-    this.#queue.unshift(...this.#held);
+    this.#starts.unshift(...this.#held);
     this.#held = [];
     this.#schedule();
   }
 
   /** The next step whose turn it is. A nested call is never held: another that has begun waits for it. */
   #next() {
-    for (let step = this.#queue.shift(); step !== undefined; step = this.#queue.shift()) {
+    for (let step = this.#take(); step !== undefined; step = this.#take()) {
       const { execution } = step;
       if (this.#begun.has(execution) || execution.ended) return step;
       if (this.#begun.size === 0 || execution.isNested || this.memory.hasRoom()) {
@@ -126,6 +136,13 @@ export class StepQueue {
       this.#held.push(step);
     }
     return undefined;
+  }
+
+  #take() {
+    const list =
+      this.#queue.length > 0 && (this.#row < IN_A_ROW || this.#starts.length === 0) ? this.#queue : this.#starts;
+    this.#row = list === this.#queue ? this.#row + 1 : 0;
+    return list.shift();
   }
 
   #turn() {

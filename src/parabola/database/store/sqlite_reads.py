@@ -29,6 +29,8 @@ CHUNK_BYTES: Final = 4 * 1024 * 1024
 MAX_KEY: Final = b"\xff"
 """Above every index key: no encoded value begins with it."""
 
+LED_ASTRAY: Final = "among the entries of one index are those of another"
+
 
 class SqliteReads:
     """The reads of one connection. See `Persistence` for what they answer."""
@@ -72,7 +74,7 @@ class SqliteReads:
         if self.removed_ts.get(index_id, self.opened_ts) > ts:
             return self._scan_past(index_id, Interval(start, end), ts, order, limit)
         found: list[tuple[bytes, int, int]] = self._db.execute(
-            sql.SCAN_LIVE[order], (index_id, start, end, ts, limit)
+            sql.SCAN_LIVE[order], (index_id, index_id, start, end, ts, limit)
         ).fetchall()
         exhausted = len(found) < limit
         if len(found) == 1:  # as look-ups by equality find
@@ -88,8 +90,8 @@ class SqliteReads:
     ) -> Rows[tuple[bytes, Revision]]:
         """The same where something has been removed or changed since `ts`."""
         start, end = interval
-        query = index_id, start, end, ts, limit
-        query_past = index_id, ts, start, end, ts, limit
+        query = index_id, index_id, start, end, ts, limit
+        query_past = index_id, index_id, ts, start, end, ts, limit
         is_tablet = self._is_tablet(index_id)
         if is_tablet:
             live, history = sql.SCAN_UNCHANGED, sql.SCAN_SUPERSEDED
@@ -131,16 +133,18 @@ class SqliteReads:
         """The keys of the next at most `limit` documents as of `ts`, and when each was written."""
         start, end = interval.start, MAX_KEY if interval.end is None else interval.end
         found: list[tuple[bytes, int]] = self._db.execute(
-            sql.SCAN_LIVE_TIMES, (tablet_id, start, end, ts, limit)
+            sql.SCAN_LIVE_TIMES, (tablet_id, tablet_id, start, end, ts, limit)
         ).fetchall()
         exhausted = len(found) < limit
         if self.removed_ts.get(tablet_id, self.opened_ts) > ts:
             past = self._db.execute(
-                sql.SCAN_SUPERSEDED_TIMES, (tablet_id, ts, start, end, ts, limit)
+                sql.SCAN_SUPERSEDED_TIMES, (tablet_id, tablet_id, ts, start, end, ts, limit)
             ).fetchall()
             if past:
                 exhausted = exhausted and len(past) < limit and len(found) + len(past) <= limit
                 found = sorted(found + past)[:limit]
+        if any(written_ts == sql.FOREIGN for _, written_ts in found):
+            raise Damage(LED_ASTRAY)
         return Rows(found, exhausted=exhausted)
 
     def _with_revisions(
@@ -203,6 +207,8 @@ class SqliteReads:
     def _revision(self, row: RevisionRow | None, number: int) -> Revision:
         """A stored revision that has content, from its row."""
         raw = None if row is None else row[6]
+        if number == sql.FOREIGN:
+            raise Damage(LED_ASTRAY)
         if row is None or raw is None:
             raise Damage(f"revision {number} is not there, although an index names it")
         check_revision(row)

@@ -127,43 +127,59 @@ SELECT_REVISION: Final = f"SELECT {REVISION} FROM revision WHERE number = ?"
 SELECT_NEWEST: Final = f"SELECT {REVISION} FROM revision ORDER BY number DESC LIMIT 1"
 SELECT_REVISIONS: Final = f"SELECT {REVISION} FROM revision WHERE number IN (SELECT value FROM json_each(?))"
 SELECT_PLACE: Final = "SELECT tablet, CAST(id AS BLOB), ts FROM revision WHERE number = ?"
+
+FOREIGN: Final = -1
+"""In the place of a revision's number, or of its time: the entry is of another index than was asked for.
+
+A page that took another one's place leads scans to such entries, as SQLite compares what it comes to with the
+end of the range alone. So each scan is given the index twice: to begin there, and for this comparison.
+"""
+
+
+def _own(column: str, index_id: str = "index_id") -> str:
+    return f"CASE WHEN {index_id} = ? THEN {column} ELSE {FOREIGN} END"
+
+
+_LIVE_NUMBER: Final = _own("ifnull(n.revision, e.revision)", "e.index_id")
+
 SCAN_LIVE: Final = {
-    order: f"SELECT e.key, ifnull(n.revision, e.revision), ifnull(n.size, e.size) FROM {_ENTRIES}"
+    order: f"SELECT e.key, {_LIVE_NUMBER}, ifnull(n.size, e.size) FROM {_ENTRIES}"
     f" WHERE e.index_id = ? AND e.key >= ? AND e.key < ? AND e.ts <= ? ORDER BY e.key {order} LIMIT ?"
     for order in ("asc", "desc")
 }
 """The keys that are live and were so at a timestamp, with what their documents are now."""
 SCAN_LIVE_DATED: Final = {
-    order: f"SELECT e.key, ifnull(n.revision, e.revision), ifnull(n.size, e.size), ifnull(n.ts, e.ts)"
+    order: f"SELECT e.key, {_LIVE_NUMBER}, ifnull(n.size, e.size), ifnull(n.ts, e.ts)"
     f" FROM {_ENTRIES} WHERE e.index_id = ? AND e.key >= ? AND e.key < ? AND e.ts <= ?"
     f" ORDER BY e.key {order} LIMIT ?"
     for order in ("asc", "desc")
 }
 """The same, and when they became that."""
 SCAN_UNCHANGED: Final = {
-    order: f"SELECT e.key, ifnull(n.revision, e.revision), ifnull(n.size, e.size) FROM {_ENTRIES}"
+    order: f"SELECT e.key, {_LIVE_NUMBER}, ifnull(n.size, e.size) FROM {_ENTRIES}"
     " WHERE e.index_id = ? AND e.key >= ? AND e.key < ? AND ifnull(n.ts, e.ts) <= ?"
     f" ORDER BY e.key {order} LIMIT ?"
     for order in ("asc", "desc")
 }
 """The keys that are live and were so at a timestamp, of documents that have not changed since then."""
 SCAN_LIVE_TIMES: Final = (
-    f"SELECT e.key, ifnull(n.ts, e.ts) FROM {_ENTRIES} WHERE e.index_id = ? AND e.key >= ? AND e.key < ?"
-    " AND ifnull(n.ts, e.ts) <= ? ORDER BY e.key LIMIT ?"
+    f"SELECT e.key, {_own('ifnull(n.ts, e.ts)', 'e.index_id')} FROM {_ENTRIES}"
+    " WHERE e.index_id = ? AND e.key >= ? AND e.key < ? AND ifnull(n.ts, e.ts) <= ?"
+    " ORDER BY e.key LIMIT ?"
 )
 SCAN_SUPERSEDED_TIMES: Final = (
-    "SELECT key, ts FROM superseded WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ?"
-    " AND ts <= ? ORDER BY key LIMIT ?"
+    f"SELECT key, {_own('ts')} FROM superseded"
+    " WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ? AND ts <= ? ORDER BY key LIMIT ?"
 )
 SELECT_ANY_SUPERSEDED: Final = "SELECT 1 FROM superseded WHERE index_id = ? LIMIT 1"
 SCAN_REMOVED: Final = {
-    order: "SELECT key, revision, size, removed_ts FROM removed_entry"
+    order: f"SELECT key, {_own('revision')}, size, removed_ts FROM removed_entry"
     " WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ? AND ts <= ?"
     f" ORDER BY key {order} LIMIT ?"
     for order in ("asc", "desc")
 }
 SCAN_SUPERSEDED: Final = {
-    order: "SELECT key, revision, size FROM superseded"
+    order: f"SELECT key, {_own('revision')}, size FROM superseded"
     " WHERE index_id = ? AND removed_ts > ? AND key >= ? AND key < ? AND ts <= ?"
     f" ORDER BY key {order} LIMIT ?"
     for order in ("asc", "desc")

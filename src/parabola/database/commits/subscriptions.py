@@ -113,16 +113,10 @@ class Subscriptions:
         keep the others from being called.
         """
         touched: list[Token] = []
-        for index_id, written in write_keys.items():
-            holders = self._holders.get(index_id)
-            if holders is None:
-                continue
-            for key in written:
-                for token in holders.stab(key):
-                    # Removed at its first key: the other keys of a large commit do not meet it again.
-                    if token.ts < ts and token.reads is not None:
-                        touched.append(token)
-                        self._forget(token)
+        for token in self._reading(write_keys, ts):
+            # Removed at its first key: the other keys of a large commit do not meet it again.
+            touched.append(token)
+            self._forget(token)
         if searched and self._watchers:
             touched += self._searching(searched, ts)
         self._published_ts = ts
@@ -133,14 +127,22 @@ class Subscriptions:
         """The holders of those that `publish` will invalidate for these keys; some come several times. Nobody
         is told.
         """
+        for token in self._reading(write_keys, ts):
+            if token.holder is not None:
+                yield token.holder
+
+    def _reading(self, write_keys: Mapping[int, Iterable[bytes]], ts: int) -> Iterator[Token]:
+        """Those older than `ts` that have read one of these keys, some several times. Who is forgotten
+        meanwhile comes no more.
+        """
         for index_id, written in write_keys.items():
             holders = self._holders.get(index_id)
             if holders is None:
                 continue
             for key in written:
                 for token in holders.stab(key):
-                    if token.ts < ts and token.holder is not None:
-                        yield token.holder
+                    if token.ts < ts and token.reads is not None:
+                        yield token
 
     def _searching(self, searched: Sequence[SearchedChange], ts: int) -> list[Token]:
         """Those whose searches a commit touches; they are forgotten."""

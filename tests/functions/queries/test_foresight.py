@@ -261,7 +261,7 @@ async def test_who_waits_for_the_disk_holds_no_place_of_a_host(
         for follower in followers:
             await follower.is_quiet.wait()
             assert follower.seen[-1].value == ["one"]
-        assert engine.runner.query_cache._line._free == PLACES_OF_A_HOST
+        assert engine.runner.query_cache._line._line._free == PLACES_OF_A_HOST
 
 
 async def test_no_more_run_ahead_than_a_few(tmp_path: Path) -> None:

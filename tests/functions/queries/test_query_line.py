@@ -52,7 +52,7 @@ def test_no_place_is_lost_or_given_twice(seed: int) -> None:
             except asyncio.CancelledError:
                 assert task.cancelled()
         assert most <= PLACES_OF_A_HOST
-        assert (line._free, len(line)) == (PLACES_OF_A_HOST, 0)
+        assert (line._line._free, len(line)) == (PLACES_OF_A_HOST, 0)
 
     asyncio.run(history())
 
@@ -90,7 +90,7 @@ async def test_only_some_are_sent_to_a_host_at_a_time(
         results = await asyncio.gather(*(engine.now(live) for live in lives))
         assert [result.value for result in results if result.succeeded] == [n for n in range(40) if n % 7]
         assert most == 2 * PLACES_OF_A_HOST
-        assert engine.runner.query_cache._line._free == 2 * PLACES_OF_A_HOST
+        assert engine.runner.query_cache._line._line._free == 2 * PLACES_OF_A_HOST
 
 
 async def test_it_is_for_typescript_that_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ to TypeScript queries that are set up at once, each took 1.3 ms of a warm host w
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
+from parabola.functions.calls.starting_line import StartingLine
 from parabola.functions.deployed.runtimes import RUNTIMES
-from parabola.functions.processes.waiting_line import WaitingLine
+from parabola.values.errors import Overloaded
 
 if TYPE_CHECKING:
     from parabola.functions.engine import Active
@@ -32,8 +32,7 @@ class QueryLine:
     """The line before `hosts` processes."""
 
     def __init__(self, hosts: int) -> None:
-        self._free = PLACES_OF_A_HOST * hosts
-        self._line = WaitingLine()
+        self._line = StartingLine(PLACES_OF_A_HOST * hosts, WAIT_SECONDS)
 
     def __len__(self) -> int:
         """How many wait."""
@@ -52,23 +51,13 @@ class QueryLine:
 
     async def enter(self) -> bool:
         """Wait for a place; false where that took too long, and none is held. Give one back with `leave`."""
-        if self._free and not len(self._line):
-            self._free -= 1
-            return True
-        loop = asyncio.get_running_loop()
-        until = loop.time() + WAIT_SECONDS
-        was_first = False
-        while True:
+        if not self._line.enter(first=False):
             try:
-                await self._line.wait(until - loop.time(), first=was_first)
-            except TimeoutError:
+                await self._line.wait(first=False)
+            except Overloaded:
                 return False
-            if self._free:
-                self._free -= 1
-                return True
-            was_first = True  # somebody who had just come has it
+        return True
 
     def leave(self) -> None:
         """Give a place back."""
-        self._free += 1
-        self._line.wake()
+        self._line.leave()

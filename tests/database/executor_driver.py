@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 import msgspec
 import orjson
 
-from parabola.database.commits.chain import Link
-from parabola.database.database import Database
+from parabola.database.commits.chain import NO_LINKS, Link, Links
+from parabola.database.database import Database, ExecutorStart
 from parabola.database.transaction import Transaction
-from parabola.database.transaction_state import NO_LINKS, TransactionState, absorb
+from parabola.database.transaction_state import TransactionState, absorb
 from parabola.database.usage import Limits
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
@@ -31,29 +31,32 @@ class ExecutorDriver:
         self.executor.adopt({"file": str(file), "limits": msgspec.to_builtins(Limits())})
         self._generation = self._covered = -1
         self._ids = 0
-        self._chain: dict[int, Link] = {}
-        """Of those whose writes may be read before they are known."""
+        self._chain = Links()
         self._line: ChainLine[asyncio.Future[None]] = ChainLine()
 
     def begin(self, tx: Transaction, component: str = "") -> OwnTransaction | None:
         """The same transaction there; None where only the database itself can run it now."""
-        told = self._told(tx, component)
-        return None if told is None else self._begin(*told)
+        start = self._told(tx)
+        if start is None:
+            return None
+        return self._begin(
+            self._next_run(tx, start, component), TransactionStart(start.registry_ts, start.creation_time)
+        )
 
     @asynccontextmanager
     async def chained(
         self, tx: Transaction, link: Link
     ) -> AsyncIterator[tuple[OwnTransaction | None, Mapping[int, Link]]]:
         """The same of one that is built upon those that came before it, when it may begin; also these."""
-        told = self._told(tx, "", link)
+        told = self._told(tx)
         if told is None:
             yield None, NO_LINKS
             return
-        run, start = told
-        links = {id: each for id, each in self._chain.items() if id != run.id}
-        assert start.after is not None
+        run = self._next_run(tx, told)
+        after, settled, lost, links = self._chain.join(run.id, link, told.ts)
+        start = TransactionStart(told.registry_ts, told.creation_time, after, settled, lost)
         begins: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        may_begin = self._line.enter(run.id, start.after, begins)
+        may_begin = self._line.enter(run.id, after, begins)
         self.executor.chained(run, start, self._line.oldest(run.id))
         try:
             if not may_begin:
@@ -63,36 +66,27 @@ class ExecutorDriver:
             for each in self._line.left(run.id):
                 each.set_result(None)
 
-    def _told(
-        self, tx: Transaction, component: str, link: Link | None = None
-    ) -> tuple[ExecutedRun, TransactionStart] | None:
+    def _told(self, tx: Transaction) -> ExecutorStart | None:
+        """The executor hears of the commits that a transaction may read; None where it cannot yet."""
         start = tx.executor_start()
-        if start is None:
-            return None
-        told = start.tail.since(self._generation, self._covered, start.ts)
-        if told is None:
+        told = None if start is None else start.tail.since(self._generation, self._covered, start.ts)
+        if start is None or told is None:
             return None
         text, self._covered = told
         self._generation = start.tail.generation
         if text:
             self.executor.take_commits(orjson.loads(text))
-        after: list[int] | None = None
-        settled: list[int] = []
-        lost: list[int] = []
+        return start
+
+    def _next_run(self, tx: Transaction, start: ExecutorStart, component: str = "") -> ExecutedRun:
         self._ids += 1
-        if link is not None:
-            for id in [id for id, each in self._chain.items() if each.is_known_at(start.ts)]:
-                (settled if self._chain.pop(id).ts is not None else lost).append(id)
-            after = [id for id, each in self._chain.items() if not link.places.isdisjoint(each.places)]
-            self._chain[self._ids] = link
-        run = ExecutedRun(
+        return ExecutedRun(
             id=self._ids,
             kind="mutation" if tx.writable else "query",
             now=start.creation_time,
             snapshot_ts=start.ts,
             component=component,
         )
-        return run, TransactionStart(start.registry_ts, start.creation_time, after, settled, lost)
 
     def _begin(self, run: ExecutedRun, start: TransactionStart) -> OwnTransaction | None:
         own = self.executor.begin(run, start)

@@ -8,12 +8,12 @@ run there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
-from parabola.database.commits.chain import Link
+from parabola.database.commits.chain import NO_LINKS, Link
 from parabola.database.commits.overlay import PendingWrite
 from parabola.database.commits.write_set import changed_keys
 from parabola.database.model.documents import PENDING, Document, Revision
@@ -24,12 +24,9 @@ from parabola.database.query.wide_reads import WideRead
 from parabola.database.store.persistence import EntryChange
 from parabola.database.transaction import Transaction
 
-__all__ = ["NO_LINKS", "ForeignWrite", "TransactionState", "absorb", "depend_on_everything", "state_of"]
+__all__ = ["ForeignWrite", "TransactionState", "absorb", "depend_on_everything", "state_of"]
 
 Number = Annotated[int, Meta(ge=0)]
-
-
-NO_LINKS: Final[Mapping[int, Link]] = {}
 
 
 class ForeignWrite(ValueError):

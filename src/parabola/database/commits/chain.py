@@ -10,9 +10,10 @@ state that it is put upon, as if it had begun after them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Set
+from collections.abc import Collection, Hashable, Mapping, Set
+from typing import Final, NamedTuple
 
-__all__ = ["Link"]
+__all__ = ["NO_LINKS", "Joined", "Link", "Links"]
 
 
 class Link:
@@ -38,18 +39,14 @@ class Link:
     def validated(self, ts: int) -> None:
         """It has its place in the order."""
         self.ts = ts
-        self._settle()
+        self.ended()
 
     def ended(self) -> None:
         """Its attempt is over. Without a commit it has written nothing."""
         if not self._is_settled:
-            self._settle()
-
-    def _settle(self) -> None:
-        self._is_settled = True
-        if self._waiting is not None:
-            self._waiting.set_result(None)
-            self._waiting = None
+            self._is_settled = True
+            if self._waiting is not None:
+                self._waiting.set_result(None)
 
     async def settled(self) -> None:
         """Returns once it is settled."""
@@ -58,3 +55,40 @@ class Link:
                 self._waiting = asyncio.get_running_loop().create_future()
             # Several may wait, and each may be cancelled by itself.
             await asyncio.shield(self._waiting)
+
+
+NO_LINKS: Final[Mapping[int, Link]] = {}
+
+
+class Joined(NamedTuple):
+    """How a run has come into the chain of its host: those that it waits for (`after`), those of which it is
+    known by now that they are in its snapshot (`settled`) or `lost`, and all whose writes it may see before
+    they are committed.
+    """
+
+    after: Collection[int]
+    settled: Collection[int]
+    lost: Collection[int]
+    links: Mapping[int, Link]
+
+
+class Links:
+    """The runs of one host that are, or will be, written and not known to those who begin now."""
+
+    __slots__ = ("_links",)
+
+    def __init__(self) -> None:
+        self._links: dict[int, Link] = {}
+
+    def join(self, run: int, link: Link, snapshot_ts: int) -> Joined:
+        """A run comes that has this snapshot. Who comes later waits for it, and may see what it writes."""
+        links = self._links
+        settled: list[int] = []
+        lost: list[int] = []
+        for id in [id for id, each in links.items() if each.is_known_at(snapshot_ts)]:
+            (lost if links.pop(id).ts is None else settled).append(id)
+        places = link.places
+        after = [id for id, each in links.items() if not places.isdisjoint(each.places)]
+        joined = Joined(after, settled, lost, links.copy())
+        links[run] = link
+        return joined

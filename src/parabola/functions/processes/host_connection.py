@@ -11,16 +11,16 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
 import orjson
 
-from parabola.database.transaction_state import NO_LINKS
+from parabola.database.commits.chain import NO_LINKS, Joined, Links
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName, host_limits
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure, HostError
@@ -259,26 +259,6 @@ class ComponentBundle:
         return fields
 
 
-class Chained(NamedTuple):
-    """How a run is part of a chain: the runs of its host that it waits for (`after`), and those of which it
-    is known by now that they are in its snapshot (`settled`) or `lost`.
-    """
-
-    after: Collection[int]
-    settled: Collection[int]
-    lost: Collection[int]
-
-    def encode(self) -> bytes:
-        """As `transaction` says it in the `run` message."""
-        after, settled, lost = (b",".join([b"%d" % id for id in ids]) for ids in self)
-        text = b',"after":[%b]' % after
-        if settled:
-            text += b',"settled":[%b]' % settled
-        if lost:
-            text += b',"lost":[%b]' % lost
-        return text
-
-
 class RunRequest(msgspec.Struct, frozen=True, gc=False):
     """One execution to be started on a host. The JSON fields are ready encoded; `path` and `seed` are plain
     ASCII.
@@ -307,7 +287,7 @@ class RunRequest(msgspec.Struct, frozen=True, gc=False):
     """That of its transaction in a chain, where it may be built upon others of the same host, and be built
     upon."""
 
-    def encode(self, run_id: int, *, executed: bool = False, chain: Chained | None = None) -> bytes:
+    def encode(self, run_id: int, *, executed: bool = False, chain: Joined | None = None) -> bytes:
         """The `run` message; `executed` by the host itself, as part of a chain if there is one."""
         more = b"" if self.tables_json is None else b',"tables":%b' % self.tables_json
         if self.user_ms_used:
@@ -323,7 +303,7 @@ class RunRequest(msgspec.Struct, frozen=True, gc=False):
             more += b',"transaction":{"registryTs":%d,"creationTime":%b%b}' % (
                 start.registry_ts,
                 orjson.dumps(start.creation_time),
-                b"" if chain is None else chain.encode(),
+                b"" if chain is None else _place_in_chain(chain),
             )
         return (
             b'{"type":"run","id":%d,%b,"args":%b,"now":%d,"seed":"%b","snapshotTs":%d,'
@@ -345,6 +325,17 @@ class RunRequest(msgspec.Struct, frozen=True, gc=False):
 def _function_fields(kind: str, path: str) -> bytes:
     """What every `run` message of a function begins with."""
     return b'"kind":"%b","path":"%b"' % (kind.encode(), path.encode())
+
+
+def _place_in_chain(joined: Joined) -> bytes:
+    """As `transaction` says it in a `run` message."""
+    after, settled, lost = (b",".join([b"%d" % id for id in ids]) for ids in joined[:3])
+    text = b',"after":[%b]' % after
+    if settled:
+        text += b',"settled":[%b]' % settled
+    if lost:
+        text += b',"lost":[%b]' % lost
+    return text
 
 
 class Run:
@@ -490,8 +481,7 @@ class HostConnection:
         # The commits that a host which executes has heard of.
         self._told_ts = -1
         self._told_generation = -1
-        self._chain: dict[int, Link] = {}
-        """Runs here that are, or will be, written and not known to those who begin now."""
+        self._chain = Links()
         self._ids = itertools.count(1)
         self._analyses: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ready: asyncio.Future[Ready] = self.loop.create_future()
@@ -611,19 +601,10 @@ class HostConnection:
         run.is_executed = (
             self.info.executes and request.start is not None and self._tell_commits(request.start)
         )
-        link, chain = request.link, None
-        settled: list[int] = []
-        lost: list[int] = []
-        if link is not None and run.is_executed:
-            if self._chain:
-                ts = request.snapshot_ts
-                for id in [id for id, each in self._chain.items() if each.is_known_at(ts)]:
-                    (settled if self._chain.pop(id).ts is not None else lost).append(id)
-            places = link.places
-            after = [id for id, each in self._chain.items() if not places.isdisjoint(each.places)]
-            run.links = self._chain.copy()
-            self._chain[run_id] = link
-            chain = Chained(after, settled, lost)
+        chain = None
+        if request.link is not None and run.is_executed:
+            chain = self._chain.join(run_id, request.link, request.snapshot_ts)
+            run.links = chain.links
         self.send(request.encode(run_id, executed=run.is_executed, chain=chain))
         return run
 

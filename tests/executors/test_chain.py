@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from database.stores import insert, opened
+from parabola.database.transaction_state import writes_of
 from parabola.executors.chain import Chain, Written
 from parabola.hosts.python.executor import TransactionStart
 
@@ -57,7 +58,7 @@ async def test_who_was_under_way_and_has_seen_what_is_lost_is_not_seen(tmp_path:
         for run, builds_on in ((2, {1}), (3, {2}), (4, {5})):
             tx = database.begin(writable=True)
             await tx.insert("t", {"n": 2.0})
-            assert chain.add(run, tx, builds_on)
+            assert chain.add(run, writes_of(tx), tx.next_creation_time, builds_on)
         assert seen(chain, 9) == [4]
 
 
@@ -67,5 +68,5 @@ async def test_what_ends_when_it_is_known_to_be_lost_is_not_seen(tmp_path: Path)
         begins(chain, 3, [], [2])
         tx = database.begin(writable=True)
         await tx.insert("t", {"n": 2.0})
-        assert chain.add(2, tx, set())
+        assert chain.add(2, writes_of(tx), tx.next_creation_time, set())
         assert seen(chain, 4) == []

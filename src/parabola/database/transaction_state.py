@@ -17,14 +17,13 @@ from parabola.database.commits.chain import NO_LINKS, Link
 from parabola.database.commits.overlay import PendingWrite
 from parabola.database.commits.write_set import changed_keys
 from parabola.database.model.documents import PENDING, Document, Revision
-from parabola.database.model.indexes import Index
 from parabola.database.model.intervals import Interval, ReadSet
 from parabola.database.model.table_plans import table_plan
 from parabola.database.query.wide_reads import WideRead
 from parabola.database.store.persistence import EntryChange
 from parabola.database.transaction import Transaction
 
-__all__ = ["ForeignWrite", "TransactionState", "absorb", "depend_on_everything", "state_of"]
+__all__ = ["ForeignWrite", "TransactionState", "absorb", "depend_on_everything", "state_of", "writes_of"]
 
 Number = Annotated[int, Meta(ge=0)]
 
@@ -68,8 +67,25 @@ class TransactionState(Struct, frozen=True, gc=False, rename="camel"):
     builds_on: list[Number] = []
 
 
-def state_of(tx: Transaction, wide_reads: Sequence[WideRead] = (), builds_on: Sequence[int] = ()) -> bytes:
-    """The state of a transaction as JSON."""
+def writes_of(tx: Transaction) -> list[PendingWrite]:
+    """What a transaction has written, with the keys in every index."""
+    registry = tx.registry
+    writes: list[PendingWrite] = []
+    for id, table, old, new, _ in tx.overlay:
+        before = None if old is None else old.value
+        after = None if new is None else new.revision.value
+        entries = changed_keys(table_plan(registry, table).indexes, id, before, after)
+        writes.append(PendingWrite(id, table, old, new, entries))
+    return writes
+
+
+def state_of(
+    tx: Transaction,
+    wide_reads: Sequence[WideRead] = (),
+    builds_on: Sequence[int] = (),
+    writes: Sequence[PendingWrite] | None = None,
+) -> bytes:
+    """The state of a transaction as JSON. `writes` are its own (`writes_of`), if they are known."""
     usage = tx.usage
     state: dict[str, Any] = {
         "reads": tx.read_set.bounds(),
@@ -82,9 +98,10 @@ def state_of(tx: Transaction, wide_reads: Sequence[WideRead] = (), builds_on: Se
         ),
         "creationTime": tx.next_creation_time,
     }
-    if len(tx.overlay):
-        registry = tx.registry
-        state["writes"] = [_write(write, table_plan(registry, write.table).indexes) for write in tx.overlay]
+    if writes is None:
+        writes = writes_of(tx)
+    if writes:
+        state["writes"] = list(map(_write, writes))
     if wide_reads:
         state["wideReads"] = wide_reads
     if builds_on:
@@ -92,19 +109,13 @@ def state_of(tx: Transaction, wide_reads: Sequence[WideRead] = (), builds_on: Se
     return msgspec.json.encode(state)
 
 
-def _write(write: PendingWrite, indexes: Sequence[Index]) -> tuple[Any, ...]:
-    id, table, old, new, _ = write
-    before = after = None
-    replaced = text = None
-    size = 0
-    if old is not None:
-        before = old.value
-        replaced = (old.number, old.ts, old.size, old.raw.decode())
-    if new is not None:
-        after = new.revision.value
-        text = new.raw.decode()
-        size = new.size
-    return table.tablet_id, id, replaced, text, size, changed_keys(indexes, id, before, after)
+def _write(write: PendingWrite) -> tuple[Any, ...]:
+    """As `Write` has it."""
+    id, table, old, new, entries = write
+    replaced = None if old is None else (old.number, old.ts, old.size, old.raw.decode())
+    if new is None:
+        return table.tablet_id, id, replaced, None, 0, entries
+    return table.tablet_id, id, replaced, new.raw.decode(), new.size, entries
 
 
 def depend_on_everything(tx: Transaction, links: Mapping[int, Link] = NO_LINKS) -> None:

@@ -7,18 +7,17 @@ engine says with a later one that this is not to be seen any more: it is in a co
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from parabola.database.commits.write_set import changed_keys, is_effective, is_settled
+from parabola.database.commits.overlay import PendingWrite
+from parabola.database.commits.write_set import is_effective, is_settled
 from parabola.database.model.documents import Revision
 from parabola.database.model.indexes import id_key
 from parabola.database.model.intervals import Interval
-from parabola.database.model.table_plans import table_plan
 from parabola.database.store.completed_scan import completed_scan
 from parabola.database.store.persistence import Order, Rows
 from parabola.database.store.tailed_reads import TailedReads
-from parabola.database.transaction import Transaction
 from parabola.hosts.python.executor import TransactionStart
 
 __all__ = ["Chain", "ChainedReads", "OwnLink", "Written"]
@@ -82,28 +81,27 @@ class Chain:
             self._written = [each for each in self._written if settled.get(each.run, oldest + 1) > oldest]
             self._settled = {each: by for each, by in settled.items() if by > oldest}
 
-    def add(self, run: int, tx: Transaction, builds_on: Collection[int]) -> bool:
-        """A run has ended. False where what it has written is only known with its commit."""
+    def add(
+        self,
+        run: int,
+        writes: Iterable[PendingWrite],
+        next_creation_time: float,
+        builds_on: Collection[int],
+    ) -> bool:
+        """A run has ended that has written this (`writes_of`). False where some of it is only known with its
+        commit.
+        """
         if run in self._lost or not self._lost.isdisjoint(builds_on):
             self._lost.add(run)
             return True
         versions: dict[int, dict[bytes, Revision | None]] = {}
-        registry = tx.registry
-        for write in tx.overlay:
+        for write in writes:
             if not is_effective(write):
                 continue
-            id, table, old, new, _ = write
-            before = after = revision = None
-            if old is not None:
-                before = old.value
-            if new is not None:
-                revision = new.revision
-                after = revision.value
-                if not is_settled(revision):
-                    return False
-            for index_id, old_key, new_key in changed_keys(
-                table_plan(registry, table).indexes, id, before, after
-            ):
+            revision = None if write.new is None else write.new.revision
+            if revision is not None and not is_settled(revision):
+                return False
+            for index_id, old_key, new_key in write.entries or ():
                 of_index = versions.setdefault(index_id, {})
                 if old_key is not None and old_key != new_key:
                     of_index.setdefault(old_key, None)
@@ -111,7 +109,7 @@ class Chain:
                     of_index[new_key] = revision
         if versions:
             keys = {index_id: sorted(of_index) for index_id, of_index in versions.items()}
-            self._written.append(Written(run, builds_on, tx.next_creation_time, keys, versions))
+            self._written.append(Written(run, builds_on, next_creation_time, keys, versions))
         return True
 
     def clear(self) -> None:
@@ -175,6 +173,6 @@ class OwnLink:
         """The runs whose writes it has read."""
         return [] if self._reads is None else sorted(self._reads.builds_on)
 
-    def finished(self, tx: Transaction) -> bool:
+    def finished(self, writes: Iterable[PendingWrite], next_creation_time: float) -> bool:
         """The function has returned: who comes next sees what it has written. False where that cannot be."""
-        return self._chain.add(self._run, tx, self.builds_on)
+        return self._chain.add(self._run, writes, next_creation_time, self.builds_on)

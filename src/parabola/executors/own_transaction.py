@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -11,9 +11,10 @@ import orjson
 from parabola.authoring.filters import Shape
 from parabola.authoring.operations import Request
 from parabola.authoring.requests import NOT_AT_ONCE, Order
+from parabola.database.commits.overlay import PendingWrite
 from parabola.database.query.wide_reads import NOTED_ROWS, WideRead, wide_read
 from parabola.database.transaction import Transaction
-from parabola.database.transaction_state import state_of
+from parabola.database.transaction_state import state_of, writes_of
 from parabola.executors.chain import OwnLink
 from parabola.executors.run_now import run_now
 from parabola.functions.calls.named_tables import check_named_table
@@ -67,6 +68,8 @@ class OwnTransaction:
         self.streams: OpenStreams | None = None
         self._on_end = on_end
         self._link = link
+        self._writes: Sequence[PendingWrite] | None = None
+        """Once the function has returned, where others are built upon them."""
         self._wide_reads: list[WideRead] = []
         active = tx.registry.active_schema(tx.component)
         self._schema = schema = None if active is None else active.schema
@@ -202,11 +205,14 @@ class OwnTransaction:
         return self._link is not None
 
     def finished(self) -> bool:
-        return self._link is None or self._link.finished(self.db)
+        if self._link is None:
+            return True
+        writes = self._writes = writes_of(self.db)
+        return self._link.finished(writes, self.db.next_creation_time)
 
     def state(self) -> orjson.Fragment:
         builds_on = () if self._link is None else self._link.builds_on
-        return orjson.Fragment(state_of(self.db, self._wide_reads, builds_on))
+        return orjson.Fragment(state_of(self.db, self._wide_reads, builds_on, self._writes))
 
     def close(self) -> None:
         self._on_end()

@@ -6,7 +6,6 @@ engine says with a later one that this is not to be seen any more: it is in a co
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -41,10 +40,7 @@ class Written(NamedTuple):
     def touched(self, index_id: int, interval: Interval) -> list[bytes]:
         """The keys of an interval."""
         keys = self.keys.get(index_id)
-        if keys is None:
-            return []
-        start, end = interval
-        return keys[bisect_left(keys, start) : len(keys) if end is None else bisect_left(keys, end)]
+        return [] if keys is None else interval.among(keys)
 
 
 class Chain:

@@ -39,6 +39,7 @@ def test_a_point_contains_its_key_and_no_other(key: bytes) -> None:
 @given(intervals)
 def test_an_interval_says_truly_what_it_contains(interval: Interval) -> None:
     assert {key for key in UNIVERSE if interval.contains(key)} == members(interval)
+    assert interval.among(UNIVERSE) == sorted(members(interval))
     assert interval.is_empty == (not members(interval) and interval.end is not None)
 
 

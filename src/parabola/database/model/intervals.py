@@ -49,6 +49,11 @@ class Interval(NamedTuple):
     def contains(self, key: bytes) -> bool:
         return self.start <= key and (self.end is None or key < self.end)
 
+    def among(self, keys: list[bytes]) -> list[bytes]:
+        """Those of `keys`, which must be sorted, that lie in it."""
+        start, end = self
+        return keys[bisect_left(keys, start) : len(keys) if end is None else bisect_left(keys, end)]
+
     def overlaps(self, other: Interval) -> bool:
         """True if some key lies in both."""
         if self.is_empty or other.is_empty:

@@ -6,7 +6,7 @@ or all are, since another node's entry came first. To look at a layer costs next
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import insort
 from typing import Final
 
 from parabola.database.model.documents import Revision
@@ -42,9 +42,7 @@ class _Keys:
         """The keys in an interval. They are put in order when first asked for: most never are."""
         if self._sorted is None:
             self._sorted = sorted(self.changes)
-        start = bisect_left(self._sorted, interval.start)
-        end = len(self._sorted) if interval.end is None else bisect_left(self._sorted, interval.end)
-        return self._sorted[start:end]
+        return interval.among(self._sorted)
 
 
 class Layer:

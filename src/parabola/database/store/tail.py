@@ -167,9 +167,7 @@ class Tail:
         if not self._commits:
             return {}
         index = self._index(index_id)
-        keys, (start, end) = index.keys, interval
-        touched = keys[bisect_left(keys, start) : len(keys) if end is None else bisect_left(keys, end)]
-        versions = [(key, _as_of(index.versions[key], ts)) for key in touched]
+        versions = [(key, _as_of(index.versions[key], ts)) for key in interval.among(index.keys)]
         return {key: version[1] for key, version in versions if version is not None}
 
 

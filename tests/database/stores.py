@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from parabola.database.commits.chain import Link
 from parabola.database.database import Database
 from parabola.database.model.documents import Document
 from parabola.database.model.indexes import Index
@@ -95,10 +96,19 @@ async def patch(database: Database, id: str, fields: dict[str, Any], *, source: 
     return await database.commit(tx, source=source)
 
 
-async def validated(database: Database, tx: Transaction) -> asyncio.Task[int]:
-    """Begins a commit and returns once it is validated, before it is durable."""
+async def validated(database: Database, tx: Transaction, link: Link | None = None) -> asyncio.Task[int]:
+    """Begins a commit and returns once it is validated, before it is durable, or has failed. `link` is that
+    of the transaction in a chain.
+    """
     reached = asyncio.Event()
-    task = asyncio.create_task(database.commit(tx, on_validated=lambda ts: reached.set()))
+
+    def note(ts: int) -> None:
+        if link is not None:
+            link.validated(ts)
+        reached.set()
+
+    task = asyncio.create_task(database.commit(tx, on_validated=note))
+    task.add_done_callback(lambda _: reached.set())
     await reached.wait()
     return task
 

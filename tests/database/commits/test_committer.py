@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from database.executor_driver import executors_of, hand_over
+from database.executor_driver import ExecutorDriver, executors_of, hand_over
 from database.stores import (
     Clock,
     collect,
@@ -63,6 +64,45 @@ async def conflicts(database: Database, first: Transaction, second: Transaction)
     except ConflictError:
         return True
     return False
+
+
+@contextmanager
+def held_flushes(database: Database) -> Iterator[None]:
+    """Nothing becomes durable inside, and afterwards it does, also for a test that has failed."""
+    flush, may_flush = database.persistence.flush, asyncio.Event()
+
+    async def later() -> None:
+        await may_flush.wait()
+        await flush()
+
+    database.persistence.flush = later  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        may_flush.set()
+
+
+async def lose(database: Database, validated: asyncio.Task[int]) -> None:
+    """The disk fills, so that a commit which is validated and not durable yet is taken back."""
+    fill(database)
+    huge = database.begin(writable=True)
+    await huge.insert("t", {"text": "x" * 100_000})
+    outcomes = await asyncio.gather(validated, database.commit(huge), return_exceptions=True)
+    make_room(database)
+    assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
+
+
+async def patch_in_chain(
+    database: Database, driver: ExecutorDriver, link: Link, id: str, fields: dict[str, Any]
+) -> Transaction:
+    """A transaction that others of a chain are built upon."""
+    tx = database.begin(writable=True)
+    async with driver.chained(tx, link) as (own, _):
+        assert own is not None
+        await own.db.patch(id, fields)
+        assert own.finished()
+        hand_over(own, tx)
+    return tx
 
 
 # Which transactions conflict (semantics 14.21 to 14.24)
@@ -583,31 +623,19 @@ async def test_on_a_full_disk_writes_fail_reads_go_on_and_room_helps(
 
 async def test_what_read_writes_that_were_lost_does_not_commit(database: Database) -> None:
     [id] = await insert(database, "t", {"n": 0.0})
-    flush, may_flush = database.persistence.flush, asyncio.Event()
-
-    async def later() -> None:
-        await may_flush.wait()
-        await flush()
-
-    database.persistence.flush = later  # type: ignore[method-assign]
-    tx = database.begin(writable=True)
-    await tx.patch(id, {"n": 1.0})
-    await tx.insert("t", {"n": 5.0})
-    await tx.insert("fresh", {})
-    first = await validated(database, tx)
-    reader, idle = database.begin(writable=True), database.begin(writable=True)
-    for dependent in (reader, idle):
-        document = await dependent.get(id)
-        assert document is not None
-        assert document.value["n"] == 1.0
-    await reader.insert("t", {"saw": 1.0})
-    fill(database)
-    huge = database.begin(writable=True)
-    await huge.insert("t", {"text": "x" * 100_000})
-    outcomes = await asyncio.gather(first, database.commit(huge), return_exceptions=True)
-    make_room(database)
-    may_flush.set()
-    assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
+    with held_flushes(database):
+        tx = database.begin(writable=True)
+        await tx.patch(id, {"n": 1.0})
+        await tx.insert("t", {"n": 5.0})
+        await tx.insert("fresh", {})
+        first = await validated(database, tx)
+        reader, idle = database.begin(writable=True), database.begin(writable=True)
+        for dependent in (reader, idle):
+            document = await dependent.get(id)
+            assert document is not None
+            assert document.value["n"] == 1.0
+        await reader.insert("t", {"saw": 1.0})
+        await lose(database, first)
     for dependent in (reader, idle):
         with pytest.raises(ConflictError, match="could not be stored"):
             await database.commit(dependent)
@@ -622,21 +650,10 @@ async def test_what_read_writes_that_were_lost_does_not_commit(database: Databas
 
 async def test_what_was_built_upon_writes_that_were_lost_does_not_commit(database: Database) -> None:
     [id] = await insert(database, "t", {"n": 0.0})
-    flush, may_flush = database.persistence.flush, asyncio.Event()
-
-    async def later() -> None:
-        await may_flush.wait()
-        await flush()
-
-    database.persistence.flush = later  # type: ignore[method-assign]
     link = Link({1})
-    with executors_of(database, 1) as [driver]:
-        patching, building, failing = (database.begin(writable=True) for _ in range(3))
-        async with driver.chained(patching, link) as (own, _):
-            assert own is not None
-            await own.db.patch(id, {"n": 1.0})
-            assert own.finished()
-            hand_over(own, patching)
+    with held_flushes(database), executors_of(database, 1) as [driver]:
+        patching = await patch_in_chain(database, driver, link, id, {"n": 1.0})
+        building, failing = (database.begin(writable=True) for _ in range(2))
         for tx in (building, failing):
             async with driver.chained(tx, Link({1})) as (own, links):
                 assert own is not None
@@ -646,17 +663,9 @@ async def test_what_was_built_upon_writes_that_were_lost_does_not_commit(databas
                 if tx is building:
                     await own.db.insert("t", {"saw": 1.0})
                 hand_over(own, tx, links)
-    first = asyncio.create_task(database.commit(patching, on_validated=link.validated))
-    while link.ts is None:  # noqa: ASYNC110
-        await asyncio.sleep(0)
-    fill(database)
-    huge = database.begin(writable=True)
-    await huge.insert("t", {"text": "x" * 100_000})
-    told = asyncio.create_task(database.confirm_reads(failing))
-    outcomes = await asyncio.gather(first, database.commit(huge), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
-    make_room(database)
-    may_flush.set()
+        first = await validated(database, patching, link)
+        told = asyncio.create_task(database.confirm_reads(failing))
+        await lose(database, first)
     with pytest.raises(BuiltOnLost):
         await database.commit(building)
     with pytest.raises((ConflictError, StorageFull)):
@@ -666,31 +675,11 @@ async def test_what_was_built_upon_writes_that_were_lost_does_not_commit(databas
 
 async def test_who_begins_after_writes_were_lost_is_not_built_upon_them(database: Database) -> None:
     [id] = await insert(database, "t", {"n": 0.0})
-    flush, may_flush = database.persistence.flush, asyncio.Event()
-
-    async def later() -> None:
-        await may_flush.wait()
-        await flush()
-
-    database.persistence.flush = later  # type: ignore[method-assign]
     link = Link({1})
     with executors_of(database, 1) as [driver]:
-        patching = database.begin(writable=True)
-        async with driver.chained(patching, link) as (own, _):
-            assert own is not None
-            await own.db.patch(id, {"n": 1.0})
-            assert own.finished()
-            hand_over(own, patching)
-        first = asyncio.create_task(database.commit(patching, on_validated=link.validated))
-        while link.ts is None:  # noqa: ASYNC110
-            await asyncio.sleep(0)
-        fill(database)
-        huge = database.begin(writable=True)
-        await huge.insert("t", {"text": "x" * 100_000})
-        outcomes = await asyncio.gather(first, database.commit(huge), return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [StorageFull, StorageFull]
-        make_room(database)
-        may_flush.set()
+        with held_flushes(database):
+            patching = await patch_in_chain(database, driver, link, id, {"n": 1.0})
+            await lose(database, await validated(database, patching, link))
         building, failing = (database.begin(writable=True) for _ in range(2))
         for tx in (building, failing):
             async with driver.chained(tx, Link({1})) as (own, links):
@@ -731,26 +720,20 @@ async def test_what_was_confirmed_before_the_disk_failed_is_acknowledged(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [id] = await insert(database, "t", {"n": 0.0})
-    flush, may_flush = database.persistence.flush, asyncio.Event()
+    flush = database.persistence.flush
+    with held_flushes(database):
+        tx = database.begin(writable=True)
+        await tx.patch(id, {"n": 1.0})
+        first = await validated(database, tx)
+        await flush()  # as the filling of an index does
+        tx = database.begin(writable=True)
+        await tx.patch(id, {"n": 2.0})
+        second = await validated(database, tx)
 
-    async def later() -> None:
-        await may_flush.wait()
-        await flush()
+        def broken(descriptor: int) -> None:
+            raise OSError(5, "Input/output error")
 
-    database.persistence.flush = later  # type: ignore[method-assign]
-    tx = database.begin(writable=True)
-    await tx.patch(id, {"n": 1.0})
-    first = await validated(database, tx)
-    await flush()  # as the filling of an index does
-    tx = database.begin(writable=True)
-    await tx.patch(id, {"n": 2.0})
-    second = await validated(database, tx)
-
-    def broken(descriptor: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "fdatasync", broken)
-    may_flush.set()
+        monkeypatch.setattr(os, "fdatasync", broken)
     async with asyncio.timeout(10):
         outcomes = await asyncio.gather(first, second, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [int, StorageFailed]

@@ -122,9 +122,7 @@ async def test_who_gives_up_sharing_keeps_nobody_waiting(given: bool) -> None:
 
 
 def test_what_cannot_be_chained_is_chained_no_more() -> None:
-    turns = Turns()
-    for _ in range(6):
-        lose(turns, "t", "a")
+    turns = contended()
     chained = 0
     while (call := calling(turns)).may_be_chained:
         call.chain_broke(by_function=True)
@@ -134,9 +132,7 @@ def test_what_cannot_be_chained_is_chained_no_more() -> None:
 
 
 def test_a_function_that_seldom_needs_more_than_a_chain_stays_in_chains() -> None:
-    turns = Turns()
-    for _ in range(6):
-        lose(turns, "t", "a")
+    turns = contended()
     for _ in range(10):
         for _ in range(20):
             call = calling(turns)
@@ -148,9 +144,7 @@ def test_a_function_that_seldom_needs_more_than_a_chain_stays_in_chains() -> Non
 
 
 def test_what_takes_long_waits_for_its_turn_and_not_in_a_host() -> None:
-    turns = Turns()
-    for _ in range(6):
-        lose(turns, "t", "a")
+    turns = contended()
     assert calling(turns).may_be_chained
     for _ in range(6):
         calling(turns).has_taken(100)
@@ -161,9 +155,7 @@ def test_what_takes_long_waits_for_its_turn_and_not_in_a_host() -> None:
 
 
 def test_to_lose_in_a_chain_is_no_reason_to_keep_others_from_committing() -> None:
-    turns = Turns()
-    for _ in range(6):
-        lose(turns, "t", "a")
+    turns = contended()
     call = calling(turns)
     for _ in range(MOST_BROKEN):
         call.has_lost("t", "b", chained=True)
@@ -187,9 +179,7 @@ def test_all_calls_are_chained_of_a_function_that_nearly_always_competes() -> No
 
 
 def test_who_is_built_upon_what_is_lost_again_and_again_has_a_turn_of_his_own() -> None:
-    turns = Turns()
-    for _ in range(6):
-        lose(turns, "t", "a")
+    turns = contended()
     call = calling(turns)
     for _ in range(MOST_BROKEN):
         assert call.may_be_chained
@@ -204,6 +194,14 @@ def lose(turns: Turns, table: str, document: str, function: str = "m:f", **argum
     call.has_lost(table, document)
     call.has_written({document})
     call.has_committed(waited=True)
+
+
+def contended() -> Turns:
+    """So many calls have lost that others take turns from the start."""
+    turns = Turns()
+    for _ in range(6):
+        lose(turns, "t", "a")
+    return turns
 
 
 def commit(turns: Turns, *written: str, function: str = "m:f", **arguments: Any) -> None:

@@ -33,8 +33,8 @@ WRAPPERS: Final = "_system/repl/"
 
 
 class InlineQueryHosts(HostSet):
-    """One host for the inline query; what it calls goes to the hosts of the deployment. `inside` is what its
-    host is told of the component that it runs in, None for the app.
+    """One host for the inline query; what it calls goes to the hosts of the deployment (`deployed`). `inside`
+    is what its host is told of the component that it runs in, None for the app.
     """
 
     def __init__(
@@ -44,22 +44,18 @@ class InlineQueryHosts(HostSet):
         instance: Mapping[str, str],
         spec: FunctionSpec,
         inside: ComponentBundle | None,
+        deployed: HostSet,
     ) -> None:
         super().__init__(
             replace(config, settings=replace(config.settings, hosts=1, spare_hosts=0)), deployment, instance
         )
         self._spec = spec
         self._inside = inside
-        self._deployed: HostSet | None = None
-
-    def beside(self, deployed: HostSet) -> InlineQueryHosts:
-        """The same, with the hosts for everything else."""
         self._deployed = deployed
-        return self
 
     def component(self, component: Component) -> ComponentBundle:
         """What the deployment's hosts are told of a component."""
-        return super().component(component) if self._deployed is None else self._deployed.component(component)
+        return self._deployed.component(component)
 
     def begin(
         self,
@@ -70,10 +66,10 @@ class InlineQueryHosts(HostSet):
         losses: HostLosses | None = None,
     ) -> Run | None:
         """Start a run where it belongs, at once where that can be."""
-        if request.path == self._spec.path or self._deployed is None:
-            request = structs.replace(request, component=self._inside)
-            return super().begin(runtime, request, nested=nested, losses=losses)
-        return self._deployed.begin(runtime, request, nested=nested, losses=losses)
+        own = self._own(request)
+        if own is None:
+            return self._deployed.begin(runtime, request, nested=nested, losses=losses)
+        return super().begin(runtime, own, nested=nested, losses=losses)
 
     async def run(
         self,
@@ -84,10 +80,16 @@ class InlineQueryHosts(HostSet):
         losses: HostLosses | None = None,
     ) -> Run:
         """Start a run where it belongs."""
-        if request.path == self._spec.path or self._deployed is None:
-            request = structs.replace(request, component=self._inside)
-            return await super().run(runtime, request, nested=nested, losses=losses)
-        return await self._deployed.run(runtime, request, nested=nested, losses=losses)
+        own = self._own(request)
+        if own is None:
+            return await self._deployed.run(runtime, request, nested=nested, losses=losses)
+        return await super().run(runtime, own, nested=nested, losses=losses)
+
+    def _own(self, request: RunRequest) -> RunRequest | None:
+        """How the inline query's host is asked for a run; None for one that is not its own."""
+        if request.path != self._spec.path:
+            return None
+        return structs.replace(request, component=self._inside)
 
 
 class InlineQueries:
@@ -132,7 +134,7 @@ class InlineQueries:
             modules = tuple(each.for_host() for each in own.modules.values())
             variables = component.variables(base.deployment.env, self._instance)
             inside = ComponentBundle(component.id, component.definition.path, variables, modules)
-        hosts = InlineQueryHosts(self._config, own, self._instance, spec, inside).beside(base.hosts)
+        hosts = InlineQueryHosts(self._config, own, self._instance, spec, inside, base.hosts)
         try:
             await hosts.start()
             active = Active(_with_function(base.deployment, component, spec), hosts, base.handles)

@@ -27,21 +27,19 @@ class RecentKeys:
     looks at one commit after the other.
     """
 
-    __slots__ = ("_commits", "_keys", "_newest", "start_ts")
+    __slots__ = ("_commits", "_written", "start_ts")
 
     def __init__(self, start_ts: int) -> None:
         self.start_ts = start_ts
         self._commits: deque[int] = deque()
-        self._keys: dict[int, list[bytes]] = {}
-        # For each of these keys the newest commit that wrote it.
-        self._newest: dict[int, dict[bytes, int]] = {}
+        self._written: dict[int, tuple[list[bytes], dict[bytes, int]]] = {}
+        """The keys of an index in order, and for each the newest commit that wrote it."""
 
     def clear(self, start_ts: int) -> None:
         """Forgets every commit up to a timestamp, which are all."""
         self.start_ts = start_ts
         self._commits.clear()
-        self._keys.clear()
-        self._newest.clear()
+        self._written.clear()
 
     def append(self, ts: int, keys: dict[int, list[bytes]]) -> None:
         """Adds a commit, the newest one, with the keys it wrote in each index."""
@@ -52,12 +50,13 @@ class RecentKeys:
         for index_id, written in keys.items():
             if not written:
                 continue
-            newest = self._newest.get(index_id)
-            if newest is None:
-                newest, self._keys[index_id] = self._newest.setdefault(index_id, {}), []
+            known = self._written.get(index_id)
+            if known is None:
+                known = self._written[index_id] = ([], {})
+            in_order, newest = known
             for key in written:
                 if key not in newest:
-                    insort(self._keys[index_id], key)
+                    insort(in_order, key)
                 newest[key] = ts
         if len(self._commits) > 2 * LEAST_COMMITS:
             self._forget_oldest()
@@ -65,12 +64,12 @@ class RecentKeys:
     def _forget_oldest(self) -> None:
         while len(self._commits) > LEAST_COMMITS:
             self.start_ts = self._commits.popleft()
-        for index_id, newest in list(self._newest.items()):
+        for index_id, (_, newest) in list(self._written.items()):
             kept = {key: ts for key, ts in newest.items() if ts > self.start_ts}
             if kept:
-                self._newest[index_id], self._keys[index_id] = kept, sorted(kept)
+                self._written[index_id] = (sorted(kept), kept)
             else:
-                del self._newest[index_id], self._keys[index_id]
+                del self._written[index_id]
 
     def is_touched(
         self, reads: Mapping[int, Intervals], after_ts: int, besides: Collection[int] = ()
@@ -83,17 +82,18 @@ class RecentKeys:
         if after_ts < self.start_ts:
             return None
         for index_id, intervals in reads.items():
-            known = self._keys.get(index_id)
+            known = self._written.get(index_id)
             if known is None:
                 continue
-            newest, length = self._newest[index_id], len(known)
+            in_order, newest = known
+            length = len(in_order)
             if len(intervals) > length:
                 return None
             for start, end in intervals.bounds():
-                at = bisect_left(known, start)
+                at = bisect_left(in_order, start)
                 last = min(at + LONGEST_WALK, length)
                 while at < last:
-                    key = known[at]
+                    key = in_order[at]
                     if end is not None and key >= end:
                         break
                     if newest[key] > after_ts and newest[key] not in besides:

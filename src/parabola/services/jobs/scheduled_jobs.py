@@ -7,7 +7,7 @@ and absent once it has ended. Mutations and actions have a lane each, so that ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET, UnsetType
@@ -46,6 +46,7 @@ __all__ = [
     "failed_state",
     "give_lanes",
     "jobs_between",
+    "overdue_seconds",
     "pending_jobs",
     "postpone_job",
     "remove_ended_jobs",
@@ -212,6 +213,12 @@ async def pending_jobs(
         jobs = [ScheduledJob.of(row) for row in rows]
         found += [job for job in jobs if target is None or job.target_component == target]
     return found[:limit]
+
+
+def overdue_seconds(jobs: Sequence[ScheduledJob], now_ns: int) -> float:
+    """For how long the first of these has been due; 0 if there is none."""
+    due_ns = jobs[0].due_ns if jobs else None
+    return 0.0 if due_ns is None else max(0, now_ns - due_ns) / 1e9
 
 
 async def remove_ended_jobs(tx: Transaction, before_ms: float, limit: int) -> int:

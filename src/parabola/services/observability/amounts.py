@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from parabola.functions.deployed.component_rows import recorded_components
 from parabola.functions.processes.host_watchdog import process_memory_bytes
 from parabola.services.files.stored_files import FILES
-from parabola.services.jobs.scheduled_jobs import pending_jobs
+from parabola.services.jobs.scheduled_jobs import overdue_seconds, pending_jobs
 
 if TYPE_CHECKING:
     from parabola.functions.engine import FunctionRunner
@@ -38,7 +38,7 @@ class Amount(NamedTuple):
 async def amounts(runner: FunctionRunner) -> list[Amount]:
     """All figures. What takes long is looked up in a thread."""
     in_system = await asyncio.to_thread(_in_system, runner.database.persistence.file)
-    return [*in_system, *_hosts(runner), *_tables(runner), *_searches(runner), await _jobs(runner)]
+    return [*in_system, *_hosts(runner), *_tables(runner), *_searches(runner), *await _jobs(runner)]
 
 
 def _hosts(runner: FunctionRunner) -> list[Amount]:
@@ -85,13 +85,21 @@ def _searches(runner: FunctionRunner) -> list[Amount]:
     return found
 
 
-async def _jobs(runner: FunctionRunner) -> Amount:
+async def _jobs(runner: FunctionRunner) -> list[Amount]:
+    """Those of the app and of components that are due."""
     snapshot, now = runner.database.begin(), runner.database.now_ts()
-    due = 0
+    due, lag = 0, 0.0
     for component_id in await recorded_components(snapshot):
-        due += len(await pending_jobs(snapshot.view(component_id), MOST_JOBS, until_ns=now))
+        jobs = await pending_jobs(snapshot.view(component_id), MOST_JOBS, until_ns=now)
+        due += len(jobs)
+        lag = max(lag, overdue_seconds(jobs, now))
     text = f"Scheduled functions that are due and have not begun, counted up to {MOST_JOBS:,} of a component."
-    return Amount("parabola_jobs_due", text, due)
+    return [
+        Amount("parabola_jobs_due", text, due),
+        Amount(
+            "parabola_scheduler_lag_seconds", "For how long the next scheduled function has been due.", lag
+        ),
+    ]
 
 
 def _in_system(file: Path | None) -> list[Amount]:

@@ -36,14 +36,13 @@ class _Counts(NamedTuple):
     commits: Latencies
     gauges: list[tuple[Gauge, float | Mapping[str, float]]]
     amounts: list[Amount]
-    job_lag: float
 
 
 async def exposition(observations: Observations) -> bytes:
     """All that is counted, as it is now. The text is written in a thread: with many functions it takes tens
     of milliseconds.
     """
-    found, lag = await amounts(observations.runner), await observations.job_lag_seconds()
+    found = await amounts(observations.runner)
     observations.catch_up()
     counts = _Counts(
         functions=[
@@ -64,7 +63,6 @@ async def exposition(observations: Observations) -> bytes:
         commits=Latencies.merged([observations.commit_seconds]),
         gauges=[(gauge, gauge.read()) for gauge in observations.gauges],
         amounts=found,
-        job_lag=lag,
     )
     return await asyncio.to_thread(_text, counts)
 
@@ -154,8 +152,6 @@ def _of_gauges(counts: _Counts) -> list[Metric]:
             families.append(labelled)
         else:
             families.append(family(gauge.name, gauge.text, value=value))
-    text = "For how long the next scheduled function has been due."
-    families.append(GaugeMetricFamily("parabola_scheduler_lag_seconds", text, value=counts.job_lag))
     return families
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from parabola.functions.deployed.component_rows import recorded_components
 from parabola.functions.deployed.deployment import KIND_TITLES
 from parabola.functions.deployed.function_path import parse_path
-from parabola.services.jobs.scheduled_jobs import pending_jobs
+from parabola.services.jobs.scheduled_jobs import overdue_seconds, pending_jobs
 from parabola.services.observability.function_metrics import FunctionMetrics, NamedFunction
 from parabola.services.observability.latencies import Latencies
 from parabola.services.observability.minute_counts import MinuteCounts
@@ -106,8 +106,8 @@ class Observations(Retention):
         snapshot, now = self._database.begin(), self._database.now_ts()
         lag = 0.0
         for component_id in await recorded_components(snapshot):
-            for job in await pending_jobs(snapshot.view(component_id), 1, until_ns=now):
-                lag = max(lag, (now - (job.due_ns or now)) / 1e9)
+            jobs = await pending_jobs(snapshot.view(component_id), 1, until_ns=now)
+            lag = max(lag, overdue_seconds(jobs, now))
         return lag
 
     @property

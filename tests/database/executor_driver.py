@@ -64,7 +64,8 @@ class ExecutorDriver:
             yield self._begin(run, start), links
         finally:
             for each in self._line.left(run.id):
-                each.set_result(None)
+                if not each.done():  # it may have been given up
+                    each.set_result(None)
 
     def _told(self, tx: Transaction) -> ExecutorStart | None:
         """The executor hears of the commits that a transaction may read; None where it cannot yet."""

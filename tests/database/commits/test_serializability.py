@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -175,6 +175,12 @@ async def run_until_committed(
         return
 
 
+async def in_time(*runs: Awaitable[None]) -> None:
+    """Waits for all of them. That some wait for each other, or lose for ever, is a failure and no hang."""
+    async with asyncio.timeout(30):
+        await asyncio.gather(*runs)
+
+
 async def attempt(database: Database, driver: ExecutorDriver | None, run: Run, pause: Any) -> Transaction:
     run.is_impossible = False
     tx = database.begin(writable=True)
@@ -225,9 +231,7 @@ async def test_concurrent_mutations_equal_a_serial_run_in_timestamp_order(
             await create_index(database, "t", "by_slot", "slot")
             runs = [Run(program) for program in programs]
             with executors_of(database, executors) as beside:
-                await asyncio.gather(
-                    *(run_until_committed(database, run, random, beside, chained) for run in runs)
-                )
+                await in_time(*(run_until_committed(database, run, random, beside, chained) for run in runs))
             state: dict[float, float] = {}
             for run in sorted(runs, key=in_order):
                 assert replay(state.copy() if run.failed else state, run.program) == run.seen
@@ -264,7 +268,7 @@ async def test_what_is_built_upon_others_equals_a_serial_run_whatever_becomes_of
             ids = await insert(database, "t", *({"slot": slot, "n": n} for slot, n in state.items()))
             runs = [Run(program, ids=ids) for program in programs]
             with executors_of(database, 2) as beside:
-                await asyncio.gather(
+                await in_time(
                     *(run_until_committed(database, run, random, beside, chained, 0.25) for run in runs)
                 )
             for run in sorted(runs, key=in_order):
@@ -295,7 +299,7 @@ async def test_a_crash_loses_no_acknowledged_commit_and_leaves_no_half_of_one(
                     await asyncio.sleep(0)
                 crash_copy(Path(directory) / "data", copy)
                 acknowledged = [run for run in runs if run.acknowledged]
-                await asyncio.gather(*tasks)
+                await in_time(*tasks)
         async with opened(copy) as recovered:
             survived_ts = recovered.latest_ts
             assert survived_ts >= base_ts

@@ -23,7 +23,10 @@ def test_no_place_is_lost_or_given_twice(seed: int) -> None:
     random = Random(seed)
 
     async def history() -> None:
-        line, held, most = QueryLine(1), 0, 0
+        held = most = 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(query_line, "WAIT_SECONDS", 60.0)
+            line = QueryLine(1)
 
         async def one() -> None:
             nonlocal held, most

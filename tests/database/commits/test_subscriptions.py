@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,7 +14,14 @@ from parabola.database.commits.subscriptions import Subscriptions as RealSubscri
 from parabola.database.commits.subscriptions import Token
 from parabola.database.commits.write_log import WriteLog
 from parabola.database.commits.write_set import WriteSet
+from parabola.database.derived.entries import TextDefinition
+from parabola.database.derived.text.text_query import TextQuery
+from parabola.database.derived.text.text_reads import TextRead
+from parabola.database.derived.text.weights import Weights
+from parabola.database.model.documents import Revision
 from parabola.database.model.intervals import Interval, ReadSet
+from parabola.database.model.searches import SearchedChange
+from parabola.values.encoding import dumps
 
 keys = st.sampled_from([bytes([a]) * n for a in (1, 2, 3) for n in (1, 2)])
 intervals = st.one_of(
@@ -32,12 +39,14 @@ class Subscriptions(RealSubscriptions):
         self.log = WriteLog(ts, **bounds)
         super().__init__(self.log)
 
-    def publish(self, write_keys: dict[int, list[bytes]], ts: int) -> None:
+    def publish(
+        self, write_keys: dict[int, list[bytes]], ts: int, searched: Sequence[SearchedChange] = ()
+    ) -> None:
         keys = {index_id: sorted(set(written)) for index_id, written in write_keys.items()}
         write_set = WriteSet(ts, "test", (), ())
-        write_set.keys = keys
+        write_set.keys, write_set.searched = keys, list(searched)
         self.log.append(write_set)
-        super().publish(keys, ts)
+        super().publish(keys, ts, searched)
 
 
 def read_set(items: list[tuple[int, Interval]]) -> ReadSet:
@@ -105,6 +114,60 @@ def test_a_commit_tells_exactly_those_who_read_what_it_wrote(steps: list[tuple])
             assert watcher.told == watcher.expected
             assert watcher.token.active == (not watcher.told and not watcher.dropped)
     assert len(subject) == sum(watcher.token.active for watcher in watchers)
+
+
+words = st.sampled_from(["a", "b", "c"])
+texts = st.none() | st.lists(words, min_size=1, max_size=2).map(" ".join)
+
+
+def changed(old: str | None, new: str | None) -> SearchedChange:
+    """A document with these texts, which two text indexes have."""
+    revisions = [
+        None if text is None else Revision("id", 1, dumps({"_creationTime": 1.0, "text": text}), 2)
+        for text in (old, new)
+    ]
+    entry_of = TextDefinition("text", ()).entry
+    return SearchedChange("id", *revisions, {1: entry_of, 2: entry_of})
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("subscribe"), st.integers(1, 2), words, st.integers(0, 4)),
+            st.tuples(st.just("publish"), texts, texts),
+            st.tuples(st.just("drop"), st.integers(0, 30)),
+        ),
+        max_size=40,
+    )
+)
+def test_a_commit_tells_exactly_those_whose_searches_it_touches(steps: list[tuple]) -> None:
+    subject = Subscriptions()
+    now = 10
+    commits: list[tuple[int, set[str]]] = []
+    watchers: list[tuple[str, Token, list[int], list[int]]] = []
+    for step in steps:
+        if step[0] == "subscribe":
+            _, index_id, word, age = step
+            searches = ReadSet()
+            searches.record_search(TextRead(index_id, TextQuery.of(word), Weights(1, 1, {word: 1}), None))
+            told: list[int] = []
+            token = subject.subscribe(searches, now - age, told.append)
+            expected = [ts for ts, written in commits if ts > now - age and word in written][:1]
+            watchers.append((word, token, told, expected))
+        elif step[0] == "publish":
+            now += 1
+            written = {word for text in step[1:] if text is not None for word in text.split()}
+            commits.append((now, written))
+            for word, token, _, expected in watchers:
+                if token.active and word in written:
+                    expected.append(now)
+            subject.publish({}, now, [changed(*step[1:])])
+        elif step[1] < len(watchers):
+            subject.drop(watchers[step[1]][1])
+        assert all(told == expected for _, _, told, expected in watchers)
+        active = [token for _, token, _, _ in watchers if token.active]
+        assert len(subject) == len(active)
+        assert subject.watches([1, 2]) == bool(active)
 
 
 def whole(index_id: int = 1) -> ReadSet:

@@ -445,3 +445,9 @@ async def test_an_inspection_that_is_given_up_lets_go_of_the_file_when_its_step_
     may_end.set()
     await store.close()
     assert said == ["stepped", "closed"]
+
+
+async def test_an_inspection_tells_of_damage_that_others_have_met(store: SqlitePersistence) -> None:
+    store.damaged("a row that somebody has read")
+    with pytest.raises(StorageDamaged):
+        await store.inspect(lambda tablet, index, raw: None)

@@ -258,7 +258,8 @@ class Persistence(DocumentReads, Protocol):
     async def inspect(self, key_of: KeyOf) -> None:
         """Compares all that is stored with what was written, once, without hurry.
 
-        Raises `StorageDamaged` where it differs; then no more writes are taken.
+        Raises `StorageDamaged` where it differs; then no more writes are taken. Raises `StorageFailed` where
+        none are taken already.
         """
 
     async def forget_unused(self) -> None:

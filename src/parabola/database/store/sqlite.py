@@ -484,7 +484,8 @@ class SqlitePersistence(ReadsAtOnce):
         inspection = Inspection(self._path, key_of)
         loop = asyncio.get_running_loop()
         try:
-            while self._fault is None:
+            while True:
+                self._check_fault()  # others may have met the damage first
                 began = loop.time()
                 if not await loop.run_in_executor(self._checkpointer, inspection.step):
                     return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import Final, Protocol
 
 from parabola.server.served_backend import ServedBackend
@@ -34,7 +35,7 @@ class DueTurns:
 
     def __init__(self, backend: ServedBackend) -> None:
         self._backend = backend
-        self._due: list[TurnTaker] = []
+        self._due: deque[TurnTaker] = deque()
 
     def add(self, taker: TurnTaker) -> None:
         """One more; who is among them must not come again before its turn."""
@@ -43,8 +44,9 @@ class DueTurns:
         self._due.append(taker)
 
     def _take(self) -> None:
-        due, self._due = self._due[:TURNS_AT_ONCE], self._due[TURNS_AT_ONCE:]
-        if self._due:
+        waiting = self._due
+        due = [waiting.popleft() for _ in range(min(TURNS_AT_ONCE, len(waiting)))]
+        if waiting:
             asyncio.get_running_loop().call_soon(self._take)
         durable_ts = self._backend.durable_ts
         for taker in due:

@@ -11,25 +11,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from client_calls import client_call
+from executors import relayed_backend as relayed
+from executors.relayed_backend import pool_of, relayed_backend
 from host_run_messages import Messages, counted_messages
-from hosts_node.driver import bundle_sources, packages_folder
-from parabola.backend import Backend, BackendConfig
+from parabola.backend import Backend
 from parabola.database.model.intervals import Interval, ReadSet
-from parabola.functions.deployed.deployment import Module
-from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes import host_spawners
 from parabola.functions.processes.host_connection import HostLost
 from parabola.functions.processes.host_losses import HostLosses
-from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.functions.processes.host_spawners import ProcessSpawner
 from parabola.functions.processes.relay_process import RelayProcess
 from parabola.functions.processes.run_rate import FAST_RUNS
-from parabola.services.deploys.push import Push
-from parabola.values.encoding import encode
-
-ADMIN = Identity.admin()
 
 SOURCE = """
 import { mutationGeneric as mutation, queryGeneric as query } from "convex/server";
@@ -93,20 +86,9 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> Messages:
 
 @pytest_asyncio.fixture
 async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
-    if not packages_folder().is_dir():
-        pytest.skip("the npm packages of the tests are not installed")
-    folder = tmp_path_factory.mktemp("bank")
-    modules = tuple(
-        Module(one["path"], "isolate", one["source"], one.get("sourceMap"))
-        for one in bundle_sources(folder, {"bank.ts": SOURCE})
-    )
-    backend = await Backend.open(BackendConfig(folder / "data"))
-    try:
-        await backend.deploy(Push("typescript", modules))
+    async with relayed_backend(tmp_path_factory.mktemp("bank"), bank=SOURCE) as backend:
         await value(backend, "open", number=0)
         yield backend
-    finally:
-        await backend.close()
 
 
 async def much(backend: Backend) -> None:
@@ -122,12 +104,6 @@ async def until_executed(backend: Backend) -> None:
             await much(backend)
 
 
-def pool_of(backend: Backend) -> DeterministicPool:
-    pool = backend.runner.active.hosts._hosts_of["isolate"].deterministic
-    assert isinstance(pool, DeterministicPool)
-    return pool
-
-
 def relay_of(backend: Backend) -> RelayProcess:
     spawner = backend.runner.active.hosts._hosts_of["isolate"].spawner
     assert isinstance(spawner, ProcessSpawner)
@@ -136,13 +112,11 @@ def relay_of(backend: Backend) -> RelayProcess:
 
 
 async def call(backend: Backend, function: str, **args: Any) -> FunctionResult:
-    return await backend.run_any(client_call(f"bank:{function}", encode(args), ADMIN))
+    return await relayed.call(backend, f"bank:{function}", **args)
 
 
 async def value(backend: Backend, function: str, **args: Any) -> Any:
-    result = await call(backend, function, **args)
-    assert result.error is None, result.error.text()
-    return result.value
+    return await relayed.value(backend, f"bank:{function}", **args)
 
 
 def reads_of(reads: ReadSet) -> dict[int, list[Interval]]:

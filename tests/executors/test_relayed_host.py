@@ -10,11 +10,12 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from database.stores import insert, opened, scan_of
+from database.stores import create_index, insert, opened, range_of, scan_of
 from parabola.database.database import Database
 from parabola.database.usage import Limits
 from parabola.executors import relay
 from parabola.executors.file_executor import FileExecutor
+from parabola.executors.foresight import MOST_WRITES
 from parabola.executors.relay import RelayedHost
 
 
@@ -27,7 +28,7 @@ class Relayed:
         assert file is not None
         limits = {name: getattr(Limits(), name) for name in Limits.__dataclass_fields__}
         self.executor.adopt({"file": str(file), "limits": limits})
-        self.relayed = RelayedHost(self.executor)
+        self.relayed = RelayedHost(self.executor, {})
         self.to_host: list[dict[str, Any]] = []
         self.to_engine: list[dict[str, Any]] = []
         monkeypatch.setattr(self.relayed.host, "send", lambda line: self.to_host.append(orjson.loads(line)))
@@ -41,7 +42,10 @@ class Relayed:
         self.relayed.from_engine(told[0])
         self._start = start
 
-    def run(self, id: int, *, kind: str = "query", after: list[int] | None = None) -> None:
+    def run(
+        self, id: int, *, kind: str = "query", after: list[int] | None = None, **args: Any
+    ) -> dict[str, Any]:
+        """What the host gets of a run of a function of this kind, if it may begin."""
         start = self._start
         chain = {} if after is None else {"after": after}
         self.relayed.from_engine(
@@ -50,6 +54,8 @@ class Relayed:
                     "type": "run",
                     "id": id,
                     "kind": kind,
+                    "path": f"module:{kind}",
+                    "args": args,
                     "snapshotTs": start.ts,
                     "now": start.creation_time,
                     "transaction": {
@@ -60,6 +66,7 @@ class Relayed:
                 }
             )
         )
+        return self.to_host[-1]
 
     def says(self, type: str, id: int, **fields: Any) -> None:
         self.relayed.from_host(orjson.dumps({"type": type, "id": id, **fields}))
@@ -69,6 +76,7 @@ class Relayed:
 async def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Relayed]:
     async with opened(tmp_path) as database:
         await insert(database, "t", {"n": 1.0}, {"n": 2.0})
+        await create_index(database, "t", "by_n", "n")
         relayed = Relayed(database, monkeypatch)
         relayed.run(1)
         yield relayed
@@ -159,3 +167,75 @@ async def test_a_state_that_no_message_can_hold_is_made_again_by_the_engine(
     host.says(says, 1, **({"calls": [ENGINES]} if says == "syscall" else {"result": None}))
     assert host.to_engine == [{"type": "again", "id": 1, "needsEngine": True}]
     assert not host.executor._open
+
+
+def row(number: int, n: float) -> dict[str, Any]:
+    """The call for those that have this number, as a host asks for it."""
+    query = range_of("t.by_n", {"type": "Eq", "fieldPath": "n", "value": n})
+    return {
+        "call": number,
+        "op": "1.0/queryStreamNext",
+        "args": {"queryId": number, "batch": 9, "consumed": 0, "query": query},
+    }
+
+
+def patch_of(number: int, id: str, n: float) -> dict[str, Any]:
+    return {"call": number, "op": "1.0/shallowMerge", "args": {"id": id, "value": {"n": n}}}
+
+
+def taught(host: Relayed) -> str:
+    """A mutation that patches what it has found by its argument has run twice; the id of what it found."""
+    for id, n in ((2, 1), (3, 2)):
+        run = host.run(id, kind="mutation", n=float(n))
+        assert "ahead" not in run
+        host.says("syscall", id, calls=[row(1, n)])
+        found = host.to_host[-1]["replies"][0]["value"]["values"][0]["_id"]
+        host.says("syscall", id, calls=[patch_of(2, found, 5)])
+        host.says("done", id, result=None)
+    return str(found)
+
+
+async def test_what_a_function_will_ask_for_goes_with_its_run(host: Relayed) -> None:
+    found = taught(host)
+    ahead = host.run(4, kind="mutation", n=2.0)["ahead"]
+    assert [orjson.loads(call) for call in ahead["calls"]] == [row(1, 2)]
+    assert [value["values"][0]["_id"] for value in ahead["replies"]] == [found]
+    assert ahead["writes"] == MOST_WRITES
+    answered = len(host.to_host)
+    host.says("syscall", 4, calls=[patch_of(2, found, 5)], ahead=1, told=1)
+    host.says("done", 4, result=None)
+    assert len(host.to_host) == answered  # nobody waits for anything
+    asked, told = host.to_engine[-2:]
+    assert asked["state"]["reads"] == told["state"]["reads"]
+    [written] = told["state"]["writes"]
+    assert found in written
+
+
+@pytest.mark.parametrize("says", ["nothing", "something else"])
+async def test_what_was_not_asked_for_was_not_read(host: Relayed, says: str) -> None:
+    taught(host)
+    host.run(5, kind="other", n=2.0)
+    host.run(4, kind="mutation", n=2.0)
+    if says == "something else":
+        for id in (4, 5):
+            host.says("syscall", id, calls=[row(1, 1)], **({"ahead": 0, "told": 0} if id == 4 else {}))
+    for id in (4, 5):
+        host.says("done", id, result=None)
+    ahead, plain = host.to_engine[-2:]
+    assert ahead["state"] == plain["state"]
+
+
+async def test_a_write_that_fails_after_all_has_its_run_made_again(host: Relayed) -> None:
+    found = taught(host)
+    host.run(4, kind="mutation", n=2.0)
+    host.says("syscall", 4, calls=[patch_of(2, found[:-1], 5), ROWS], ahead=1, told=1)
+    assert host.to_engine[-1] == {"type": "again", "id": 4, "needsEngine": False}
+    assert host.to_host[-1] == {"type": "cancel", "id": 4}
+    host.relayed.from_engine(b'{"type":"cancel","id":1}')
+    assert not host.executor._open
+
+
+async def test_new_code_is_not_told_what_the_old_one_asked_for(host: Relayed) -> None:
+    taught(host)
+    host.relayed.from_engine(b'{"type":"load","deployment":"next"}')
+    assert not host.relayed._foresights

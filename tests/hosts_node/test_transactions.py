@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from base64 import b64decode
+from typing import Any
 
 import pytest
 
@@ -176,3 +178,37 @@ def test_a_nested_mutation_fails_into_its_caller_with_text_and_data(host: Host) 
 )
 def test_calls_that_lead_nowhere(host: Host, kind: str, path: str, text: str) -> None:
     assert error(host.run(kind, path)) == {"message": text, "frames": []}
+
+
+def ahead(*calls: dict[str, Any], rows: list[Any], ids: list[str], writes: int = 2) -> dict[str, Any]:
+    """What goes with a run whose first calls are foreseen."""
+    texts = [json.dumps(call, separators=(",", ":"), ensure_ascii=False) for call in calls]
+    replies = [{"values": rows, "done": True} for _ in calls]
+    return {"ahead": {"calls": texts, "replies": replies, "writes": writes, "ids": {"tasks": ids}}}
+
+
+def test_answers_that_come_with_a_run_are_not_asked_for(host: Host) -> None:
+    assert host.mutation("documents:readThenWrite") == [0, 1]
+    first = host.messages[0]["calls"][0]
+    host.messages.clear()
+    told = ahead(first, rows=[{"text": "x"}], ids=["tasks7"])
+    assert host.mutation("documents:readThenWrite", **told) == [1, 2]
+    asked, done = host.messages
+    assert (asked["ahead"], asked["told"]) == (1, 1)
+    assert [call["op"] for call in asked["calls"]] == ["1.0/insert", "1.0/queryStreamNext"]
+    assert done["type"] == "done"
+
+
+def test_a_run_says_at_its_end_what_it_has_been_told(host: Host) -> None:
+    told = ahead(rows=[], ids=["tasks7", "tasks8"])
+    assert host.mutation("documents:createTwo", **told) == ["tasks7", "tasks8"]
+    asked, done = host.messages
+    assert (asked["ahead"], asked["told"], len(asked["calls"])) == (0, 2, 2)
+    assert done["type"] == "done"
+
+
+def test_an_answer_to_another_call_is_not_taken(host: Host) -> None:
+    other = {"call": 1, "op": "1.0/get", "args": {"id": "tasks0"}}
+    told = ahead(other, rows=[{"text": "x"}], ids=[], writes=0)
+    assert host.mutation("documents:readThenWrite", **told) == [0, 1]
+    assert [message.get("ahead") for message in host.messages] == [0, 0, 0, None]

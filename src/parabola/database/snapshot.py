@@ -80,6 +80,7 @@ class SharedState:
     __slots__ = (
         "builds_on",
         "chained_reads",
+        "foretold_ids",
         "has_chosen_ids",
         "is_committed",
         "next_creation_time",
@@ -95,6 +96,8 @@ class SharedState:
         self.chained_reads: ReadSet | None = None
         self.next_creation_time = 0.0
         self.pending_entries: PendingEntries | None = None
+        self.foretold_ids: dict[int, list[str]] | None = None
+        """Of the next inserts into tables, by their tablets; the last one comes first."""
 
 
 class Snapshot:

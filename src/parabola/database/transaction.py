@@ -47,7 +47,7 @@ from parabola.values.placeholders import UNDEFINED
 from parabola.values.sizes import check_document, flat_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from parabola.database.commits.chain import Link
     from parabola.database.database import Database, ExecutorStart
@@ -131,6 +131,21 @@ class Transaction(Snapshot):
     def began_with(self) -> Registry:
         """Tables, indexes and schemas as of the beginning."""
         return self._begin_registry
+
+    def foretell_ids(self, inserts: Mapping[str, int]) -> dict[str, list[str]]:
+        """The ids that the next inserts will have, so many into each table; of tables that there are."""
+        told: dict[str, list[str]] = {}
+        foretold = self._shared.foretold_ids = {}
+        for name, count in inserts.items():
+            table = self.registry.table(name, self.component)
+            if table is not None:
+                told[name] = [self._new_id(table) for _ in range(count)]
+                foretold[table.tablet_id] = told[name][::-1]
+        return told
+
+    def take_foretold_ids(self, other: Transaction) -> None:
+        """Inserts will have the ids that were foretold by another transaction, which is given up."""
+        self._shared.foretold_ids = other._shared.foretold_ids
 
     @property
     def has_chosen_ids(self) -> bool:
@@ -249,7 +264,9 @@ class Transaction(Snapshot):
     def _insert(self, table: Table, fields: dict[str, Any], *, keep_system_fields: bool = False) -> Document:
         id, creation_time = fields.get("_id"), fields.get("_creationTime")
         if not keep_system_fields or id is None:
-            new_id = self._new_id(table)
+            foretold = self._shared.foretold_ids
+            ids = None if foretold is None else foretold.get(table.tablet_id)
+            new_id = ids.pop() if ids else self._new_id(table)
             if id is not None:
                 raise _wrong_id(new_id, id)
             id = new_id

@@ -87,11 +87,24 @@ class OwnTransaction:
             if not self._can_serve(call["op"], call["args"]):
                 return Served(replies, calls[at:])
             try:
-                replies.append(self._reply(call))
+                replies.append(self._reply(call, _HANDLERS[call["op"]]))
             except Exception:
                 _log.debug("%s cannot be served here", call["op"], exc_info=True)
                 return None
         return Served(replies, [])
+
+    def read_ahead(self, call: Json) -> Json | None:
+        """The reply to a read of which all comes at once. None if it is another one, and nothing is read."""
+        op, args = call["op"], call["args"]
+        if not self._can_serve(op, args):
+            return None
+        if op == "1.0/get":
+            got: Json = self._reply(call, data.get)
+            return got
+        if op != "1.0/queryStreamNext":
+            return None
+        reply: Json = self._reply(call, streams.query_short_stream)
+        return None if reply.get("value", reply) is None else reply
 
     def _can_serve(self, op: str, args: Mapping[str, Any]) -> bool:
         """What depends on documents of ordinary tables alone."""
@@ -112,12 +125,12 @@ class OwnTransaction:
             return not is_search and not reads_system_table(query)
         return True
 
-    def _reply(self, call: Json) -> Any:
+    def _reply(self, call: Json, handler: _Handler) -> Any:
         op, args = call["op"], call["args"]
         try:
             if self._is_advised:
                 check_named_table(self._schema, op, args)
-            return {"call": call["call"], "value": run_now(_HANDLERS[op](self, args))}
+            return {"call": call["call"], "value": run_now(handler(self, args))}
         except ConvexError as error:
             return refusal(call["call"], error.message, encode(error.data))
         except UserError as error:

@@ -22,9 +22,9 @@ import orjson
 import uvloop
 
 from parabola.executors.file_executor import FileExecutor
-from parabola.executors.own_transaction import OwnTransaction
+from parabola.executors.foresight import Foresight
+from parabola.executors.relayed_run import NamedRun, RelayedRun
 from parabola.hosts.python.chain_line import ChainLine
-from parabola.hosts.python.executor import ExecutedRun
 from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.line_buffer import LineBuffer
 
@@ -32,7 +32,7 @@ __all__ = ["Json", "LineProtocol", "RelayedHost", "main"]
 
 Json = dict[str, Any]
 
-_decode_run: Final = msgspec.json.Decoder(ExecutedRun).decode
+_decode_run: Final = msgspec.json.Decoder(NamedRun).decode
 _HEAD: Final = re.compile(rb'\{"type":"(\w{1,32})","id":(\d{1,15})[,}]')
 MAX_DESCRIPTORS: Final = 2
 CHUNK: Final = 4096
@@ -93,13 +93,15 @@ class LineProtocol(asyncio.Protocol):
 class RelayedHost:
     """One host, its engine, and the transactions of its runs that are executed here."""
 
-    def __init__(self, executor: FileExecutor) -> None:
+    def __init__(self, executor: FileExecutor, foresights: dict[tuple[str, str], Foresight]) -> None:
+        """`foresights` of functions, by their components and paths, are those of all hosts of a relay."""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when either side is gone."""
         self._executor = executor
-        self._runs: dict[int, OwnTransaction] = {}
+        self._foresights = foresights
+        self._runs: dict[int, RelayedRun] = {}
         self._chain = executor.chain()
-        self._chain_line: ChainLine[tuple[ExecutedRun, bytes]] = ChainLine()
+        self._chain_line: ChainLine[tuple[NamedRun, bytes]] = ChainLine()
         # Answers from here to calls that were made together with some that the engine serves.
         self._held: dict[int, bytes] = {}
         self.engine = LineProtocol(self.from_engine, self._flush, self.close)
@@ -118,6 +120,7 @@ class RelayedHost:
                 return
             if line.startswith(b'{"type":"load"'):
                 self._executor.adopt(orjson.loads(line).get("database"))
+                self._foresights.clear()
         else:
             kind, id = found[1], int(found[2])
             if kind == b"run":
@@ -133,7 +136,7 @@ class RelayedHost:
                 line = head + held + b"," + line[len(head) :]
         self.host.send(line)
 
-    def _run(self, run: ExecutedRun, line: bytes) -> None:
+    def _run(self, run: NamedRun, line: bytes) -> None:
         """Let the host begin with a run; one of a chain when those have ended that it comes after."""
         start = run.transaction
         if start is not None and start.after is not None:
@@ -143,14 +146,23 @@ class RelayedHost:
                 return
         self._begin(run, line)
 
-    def _begin(self, run: ExecutedRun, line: bytes) -> None:
+    def _begin(self, run: NamedRun, line: bytes) -> None:
         if run.transaction is not None:
-            own = self._executor.begin(run, run.transaction, self._chain)
+            begin = partial(self._executor.begin, run, run.transaction, self._chain)
+            own = begin()
             if own is None:
                 self.engine.send(_again(run.id))
                 self._left_chain(run.id)
                 return
-            self._runs[run.id] = own
+            function = run.component, run.path
+            foresight = self._foresights.get(function) or self._foresights.setdefault(function, Foresight())
+            relayed = self._runs[run.id] = RelayedRun(run, own, begin, foresight)
+            begun = relayed.begun(line)
+            if begun is None:
+                self.engine.send(_again(run.id))
+                self._end(run.id)
+                return
+            line = begun
         self.host.send(line)
 
     def _left_chain(self, id: int) -> None:
@@ -165,15 +177,21 @@ class RelayedHost:
                 line = orjson.dumps({**orjson.loads(line), "executes": True})
         else:
             kind, id = found[1], int(found[2])
-            own = self._runs.get(id)
-            if own is None:
+            run = self._runs.get(id)
+            if run is None:
                 if kind in (b"done", b"failed"):
                     self._held.pop(id, None)
             else:
                 if kind == b"syscall":
-                    self._serve(id, own, line)
+                    self._serve(id, run, line)
                     return
                 if kind in (b"done", b"failed"):
+                    if not run.uses(0):
+                        self._end(id)
+                        self.engine.send(_again(id))
+                        return
+                    run.learn()
+                    own = run.own
                     if own.is_chained and (
                         b'"usedSnapshotTs":true' in line or (kind == b"done" and not own.finished())
                     ):
@@ -187,19 +205,29 @@ class RelayedHost:
                         line = _again(id, needs_engine=True)
         self.engine.send(line)
 
-    def _serve(self, id: int, own: OwnTransaction, line: bytes) -> None:
+    def _serve(self, id: int, run: RelayedRun, line: bytes) -> None:
         try:
             message = orjson.loads(line)
-            served = own.serve(message["calls"])
+            calls, told = message["calls"], message.pop("told", 0)
+            goes_on = run.uses(message.pop("ahead", 0))
+            own = run.own
+            served = own.serve(calls) if goes_on else None
+            goes_on = goes_on and run.served(calls, told, line, served)
         except (ValueError, LookupError, TypeError, AttributeError):
             self.engine.send(line)  # the engine says what is wrong with it
+            return
+        if not goes_on:
+            self._give_up(id)
             return
         if served is None or (served.rest and (own.is_reading or message.get("isReading", False))):
             self._give_up(id, needs_engine=served is not None)
             return
-        replies = orjson.dumps(served.replies)
+        awaited = served.replies[told:]
+        replies = orjson.dumps(awaited)
         if not served.rest:
-            self.host.send(b'{"type":"reply","id":%d,"replies":%b}' % (id, replies))
+            if awaited:
+                ahead = b'"ahead":true,' if run.is_told_of_writes else b""
+                self.host.send(b'{"type":"reply","id":%d,%b"replies":%b}' % (id, ahead, replies))
             return
         if own.is_chained:
             self._give_up(id, alone=True)
@@ -208,9 +236,10 @@ class RelayedHost:
         if len(handed_over) > MAX_HOST_MESSAGE_BYTES:
             self._give_up(id, needs_engine=True)
             return
-        if served.replies:
+        if awaited:
             self._held[id] = replies[1:-1]
         self.engine.send(handed_over)
+        run.learn()
         self._end(id)
 
     def _give_up(self, id: int, *, needs_engine: bool = False, alone: bool = False) -> None:
@@ -220,9 +249,9 @@ class RelayedHost:
         self.engine.send(_again(id, needs_engine=needs_engine, alone=alone))
 
     def _end(self, id: int) -> None:
-        own = self._runs.pop(id, None)
-        if own is not None:
-            own.close()
+        run = self._runs.pop(id, None)
+        if run is not None:
+            run.own.close()
             self._left_chain(id)
 
     def close(self) -> None:
@@ -245,6 +274,7 @@ async def serve(control: socket.socket) -> None:
     """Relay until the engine has closed the control socket, and the last host has ended."""
     loop = asyncio.get_running_loop()
     executor = FileExecutor()
+    foresights: dict[tuple[str, str], Foresight] = {}
     ended: asyncio.Future[None] = loop.create_future()
     hosts: set[asyncio.Task[None]] = set()
 
@@ -256,7 +286,7 @@ async def serve(control: socket.socket) -> None:
         except OSError:
             data, descriptors = b"", []
         if len(descriptors) == MAX_DESCRIPTORS:
-            task = loop.create_task(_relay(executor, descriptors))
+            task = loop.create_task(_relay(RelayedHost(executor, foresights), descriptors))
             hosts.add(task)
             task.add_done_callback(hosts.discard)
         elif not data:
@@ -270,9 +300,8 @@ async def serve(control: socket.socket) -> None:
         await asyncio.wait(hosts)
 
 
-async def _relay(executor: FileExecutor, descriptors: list[int]) -> None:
+async def _relay(relayed: RelayedHost, descriptors: list[int]) -> None:
     loop = asyncio.get_running_loop()
-    relayed = RelayedHost(executor)
     for descriptor, side in zip(descriptors, (relayed.host, relayed.engine), strict=True):
         connection = socket.socket(fileno=descriptor)
         connection.setblocking(False)

@@ -13,7 +13,11 @@ test("user code gets every row once and in order, and the engine is told truly w
     let sent = 0;
     for (let isFirst = true; ; isFirst = false) {
       if (!stream.isReady) {
-        const args = JSON.parse(stream.fetch());
+        const args = JSON.parse(stream.question());
+        assert.deepEqual(JSON.parse(stream.question()), args);
+        assert.ok(!stream.inFlight);
+        stream.asked();
+        assert.ok(stream.inFlight && stream.started);
         assert.equal(args.queryId, 7);
         assert.equal(args.consumed, taken.length);
         assert.deepEqual(args.query, isFirst ? query : undefined);
@@ -36,7 +40,8 @@ test("batches grow where later writes need not be seen, and only there", () => {
   const sizes = (grows) => {
     const stream = new QueryStream(0, {}, grows);
     return Array.from({ length: 6 }, () => {
-      const { batch } = JSON.parse(stream.fetch());
+      const { batch } = JSON.parse(stream.question());
+      stream.asked();
       stream.receive({ values: Array(batch).fill(0), done: false });
       return batch;
     });

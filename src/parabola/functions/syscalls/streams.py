@@ -30,6 +30,7 @@ __all__ = [
     "OpenStreams",
     "query_cleanup",
     "query_page",
+    "query_short_stream",
     "query_stream_next",
     "reads_system_table",
 ]
@@ -107,15 +108,11 @@ def _streams(execution: Execution) -> OpenStreams:
 
 async def query_stream_next(execution: Execution, args: Mapping[str, Any]) -> Any:
     """The next rows of a stream; the first time with its query."""
-    call = CallArguments(args, "queryStreamNext")
-    wanted = call.optional_integer("batch")
-    batch = min(DEFAULT_BATCH if wanted is None else max(wanted, 1), MAX_BATCH)
-    query_id = call.integer("queryId")
-    streams = _streams(execution)
-    short = streams.read_short(execution, args, query_id, batch)
+    batch, query_id = _batch_of(args)
+    short = _short_answer(execution, args, query_id, batch)
     if short is not None:
-        return {"values": [orjson.Fragment(text) for text in short.texts], "done": True}
-    opened = streams.open(execution, args, query_id)
+        return short
+    opened = _streams(execution).open(execution, args, query_id)
     stream = opened.stream
     if opened.done or isinstance(stream, ShortRead):
         return {"values": [], "done": True}
@@ -125,6 +122,28 @@ async def query_stream_next(execution: Execution, args: Mapping[str, Any]) -> An
     if opened.done:
         _note_reading(execution, opened.query, stream.rows_read, opened.delivered)
     return {"values": [orjson.Fragment(document.raw) for document in documents], "done": opened.done}
+
+
+async def query_short_stream(execution: Execution, args: Mapping[str, Any]) -> Any:
+    """What `query_stream_next` answers where all rows come with it. None if they may not: then nothing has
+    been read.
+    """
+    batch, query_id = _batch_of(args)
+    return _short_answer(execution, args, query_id, batch)
+
+
+def _batch_of(args: Mapping[str, Any]) -> tuple[int, int]:
+    """How many rows are wanted of which stream."""
+    call = CallArguments(args, "queryStreamNext")
+    wanted = call.optional_integer("batch")
+    return min(DEFAULT_BATCH if wanted is None else max(wanted, 1), MAX_BATCH), call.integer("queryId")
+
+
+def _short_answer(execution: Execution, args: Mapping[str, Any], query_id: int, batch: int) -> Any:
+    short = _streams(execution).read_short(execution, args, query_id, batch)
+    if short is None:
+        return None
+    return {"values": [orjson.Fragment(text) for text in short.texts], "done": True}
 
 
 async def query_cleanup(execution: Execution, args: Mapping[str, Any]) -> Any:

@@ -6,6 +6,7 @@
  * order; their answers are still handed out one batch to a step, so the program sees the same order of events.
  */
 import { writeText } from "../plain_json.mjs";
+/** @import { AnswersAhead } from "./answers_ahead.mjs" */
 /** @import { QueryStream } from "./query_streams.mjs" */
 /** @import { EngineError, EngineReply, Raised, UserValue } from "../types/protocol" */
 
@@ -20,6 +21,7 @@ const MERGED = { "1.0/get": "read", "1.0/queryStreamNext": "read", "1.0/storageG
  * @typedef {object} Call
  * @property {string} op
  * @property {string} args  JSON text
+ * @property {UserValue} parsed  the same, parsed
  * @property {(json: string) => void} resolve
  * @property {(failure: Raised) => void} reject
  * @property {QueryStream|null} stream  of a `queryStreamNext`
@@ -37,10 +39,18 @@ export class CallQueue {
   #numbers = 0;
   /** @type {QueryStream[]} */
   #cleanups = [];
+  /** Calls that have been answered before they are sent, as JSON texts. @type {string[]} */
+  #told = [];
+  #ahead;
 
-  /** @param {Pick<Call, "op"|"args"|"resolve"|"reject"> & {stream?: QueryStream|null}} call */
-  push({ op, args, resolve, reject, stream = null }) {
-    this.#waiting.push({ op, args, resolve, reject, stream, number: 0, answer: null });
+  /** @param {AnswersAhead|null} ahead */
+  constructor(ahead = null) {
+    this.#ahead = ahead;
+  }
+
+  /** @param {Pick<Call, "op"|"args"|"parsed"|"resolve"|"reject"> & {stream?: QueryStream|null}} call */
+  push({ op, args, parsed, resolve, reject, stream = null }) {
+    this.#waiting.push({ op, args, parsed, resolve, reject, stream, number: 0, answer: null });
   }
 
   get isEmpty() {
@@ -65,13 +75,14 @@ export class CallQueue {
   /**
    * Call when user code has run dry. Forms the next batch if none is due.
    * @returns {"idle"|"waiting"|"local"|"ready"} idle: nothing to do; waiting: the engine must answer first;
-   *   local: the batch is answered from rows at hand; ready: its answers have come
+   *   local: the batch is answered from rows at hand; ready: its answers have come, or were there before it
    */
   advance() {
     if (this.#current === null) {
       if (this.#waiting.length === 0) return "idle";
       this.#current = this.#takeBatch();
     }
+    if (this.#ahead !== null && !this.isOutstanding) this.#answerAhead(this.#ahead, this.#current);
     if (!this.#current.every((call) => call.answer !== null)) return "waiting";
     return this.#current.every((call) => call.stream !== null && call.number === 0) ? "local" : "ready";
   }
@@ -94,6 +105,30 @@ export class CallQueue {
     return batch;
   }
 
+  /**
+   * Answers calls of the batch that is due, from its beginning, which have their answers already.
+   * @param {AnswersAhead} ahead
+   * @param {Call[]} batch
+   */
+  #answerAhead(ahead, batch) {
+    for (const call of batch) {
+      if (call.answer !== null) continue;
+      const isRead = MERGED[call.op] === "read";
+      const text = isRead ? this.#textOf(call) : "";
+      const value = isRead ? ahead.read(text) : ahead.written(call.op, call.parsed);
+      if (value === undefined) return;
+      if (!isRead) this.#told.push(this.#textOf(call));
+      call.number = ++this.#numbers;
+      call.stream?.asked();
+      call.answer = this.#answerOf(call, value);
+    }
+  }
+
+  /** JSON text of the next call to be sent. @param {Call} call */
+  #textOf({ op, args, stream }) {
+    return `{"call":${this.#numbers + 1},"op":${writeText(op)},"args":${stream === null ? args : stream.question()}}`;
+  }
+
   /** Takes the answered batch; its calls are to be settled in this order. @returns {AnsweredCall[]} */
   takeAnswered() {
     const batch = /** @type {AnsweredCall[]} */ (this.#current);
@@ -101,9 +136,12 @@ export class CallQueue {
     return batch;
   }
 
-  /** The calls to send now, as JSON texts; none while the engine owes answers. @returns {string[]} */
+  /**
+   * The calls to send now, as JSON texts, of which nobody waits for the first `told`; none while the engine owes answers.
+   * @returns {{texts: string[], told: number}}
+   */
   takeOutgoing() {
-    if (this.isOutstanding) return [];
+    if (this.isOutstanding) return { texts: [], told: 0 };
     const texts = [];
     for (const call of [...(this.#current ?? []), ...this.#waiting]) {
       if (call.answer !== null || call.number !== 0) continue;
@@ -111,22 +149,30 @@ export class CallQueue {
         if (call.stream.inFlight) break;
         if (call.stream.isReady) continue;
       }
-      const args = call.stream === null ? call.args : call.stream.fetch();
+      texts.push(this.#textOf(call));
       call.number = ++this.#numbers;
+      call.stream?.asked();
       this.#sent.set(call.number, call);
-      texts.push(`{"call":${call.number},"op":${writeText(call.op)},"args":${args}}`);
+      this.#ahead?.close(call.op, call.parsed);
     }
-    return [...this.takeCleanups(), ...texts];
+    const unawaited = this.takeUnawaited();
+    return { texts: [...unawaited, ...texts], told: unawaited.length };
   }
 
-  /** Cleanups not sent yet, as JSON texts of calls whose answers nobody awaits. */
-  takeCleanups() {
-    const cleanups = this.#cleanups;
-    this.#cleanups = [];
-    return cleanups.map(
+  /**
+   * What nobody waits for and is not sent yet, as JSON texts: cleanups, and what has been answered already.
+   * @returns {string[]}
+   */
+  takeUnawaited() {
+    if (this.#cleanups.length === 0 && this.#told.length === 0) return [];
+    const cleanups = this.#cleanups.map(
       (stream) =>
         `{"call":${++this.#numbers},"op":"1.0/queryCleanup","args":{"queryId":${stream.id},"consumed":${stream.consumed}}}`,
     );
+    const told = this.#told;
+    this.#cleanups = [];
+    this.#told = [];
+    return [...cleanups, ...told];
   }
 
   /**

@@ -152,6 +152,14 @@ export class FunctionRun extends Execution {
 
   // ---- between steps ------------------------------------------------------------------------------------------
 
+  /**
+   * Called before `settle`: enters user code again if it can go on at once, within the same step.
+   * @returns {boolean} whether it has
+   */
+  goOn() {
+    return false;
+  }
+
   /** Called when a step's microtasks have drained and unhandled rejections have been reported. */
   settle() {
     if (this.ended) return;

@@ -89,15 +89,19 @@ export class QueryStream {
   }
 
   /** The arguments of the engine's `1.0/queryStreamNext` for the next batch, as JSON text. */
-  fetch() {
-    this.inFlight = true;
+  question() {
     const batch = Math.max(1, Math.min(this.#batch, this.#limit - this.#fetched));
-    if (this.#grows) this.#batch = Math.min(this.#batch * 2, MAX_BATCH);
     /** @type {{queryId: number, batch: number, consumed: number, query?: UserValue}} */
     const args = { queryId: this.id, batch, consumed: this.consumed };
     if (!this.started) args.query = this.#query;
-    this.started = true;
     return JSON.stringify(args);
+  }
+
+  /** The question is on its way. */
+  asked() {
+    this.inFlight = true;
+    if (this.#grows) this.#batch = Math.min(this.#batch * 2, MAX_BATCH);
+    this.started = true;
   }
 
   /** @param {{values: UserValue[], done: boolean}} batch */

@@ -3,7 +3,8 @@
  *
  * A step is one entry into user code (the start of a call, or the delivery of one batch of answers) together with all
  * microtasks it causes. By the next turn Node has drained those and reported unhandled rejections, so that is when
- * the step's execution is settled: it is charged for time and memory, and decides what happens next.
+ * the step's execution is settled: it is charged for time and memory, and decides what happens next. Where the next answers
+ * are at hand, a short step goes on with them.
  *
  * Calls that have begun go on before others begin: they end sooner, and fewer realms are in use at a time, which stay in
  * the processor's cache and are soon compiled well. While the process is full, calls wait before they begin until others
@@ -147,6 +148,7 @@ export class StepQueue {
 
   #turn() {
     this.#scheduled = false;
+    if (this.#goesOn()) return this.#schedule();
     this.#settleActive();
     const step = this.#next();
     if (step === undefined) {
@@ -165,6 +167,17 @@ export class StepQueue {
     this.#activity.begin(step.execution.id, this.#startedAt - used, others);
     this.#schedule();
     step.action();
+  }
+
+  /** Whether the step is not over yet; one that may be long ends, so that it is seen how long it was. */
+  #goesOn() {
+    if (this.#active === null || process.hrtime.bigint() - this.#startedAt - this.#own.elapsed >= SHORT) return false;
+    try {
+      return this.#active.goOn();
+    } catch (error) {
+      this.#active.abort(error);
+      return false;
+    }
   }
 
   #settleActive() {

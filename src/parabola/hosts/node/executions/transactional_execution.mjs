@@ -1,4 +1,5 @@
 /** One query or mutation: frozen clock, calls in order, nothing that reaches beyond the transaction. */
+import { AnswersAhead } from "./answers_ahead.mjs";
 import { CallQueue } from "./call_queue.mjs";
 import { normalizeId } from "../document_ids.mjs";
 import { Refusal } from "./execution.mjs";
@@ -18,7 +19,11 @@ export const transactionalRefusal = (what) => `Can't use ${what} in queries and 
 export class TransactionalExecution extends FunctionRun {
   timeoutText = `Function execution timed out (maximum duration: ${limits.userSeconds}s)`;
   #userTimeLimit = BigInt(Math.round(limits.userSeconds * 1e9));
-  #calls = new CallQueue();
+  /** @type {AnswersAhead|null} */
+  #ahead;
+  /** How many of its reads have been told to be used. */
+  #usedAsTold = 0;
+  #calls;
   #streams;
   /** The numbers of tables as they have come, of which the later ones count. @type {Record<string, number>[]} */
   #tables = [];
@@ -35,6 +40,8 @@ export class TransactionalExecution extends FunctionRun {
    */
   constructor(deployment, message, host) {
     super(deployment, message, host, { importPhase: "transaction" });
+    this.#ahead = message.ahead === undefined ? null : new AnswersAhead(message.ahead);
+    this.#calls = new CallQueue(this.#ahead);
     this.#streams = new QueryStreams(message.kind === "query");
     if (message.tables) this.#tables.push(message.tables);
     this.#othersHaveUsed(message.userMsUsed);
@@ -63,11 +70,24 @@ export class TransactionalExecution extends FunctionRun {
     // What is still under way when the handler has returned happens all the same, with a warning.
     if (this.outcome !== null) this.#unawaited ??= this.#calls.pendingOperations;
     const state = this.#calls.advance();
-    if (state === "waiting") this.#send(this.#calls.takeOutgoing());
+    if (state === "waiting") this.#sendCalls();
     else if (state !== "idle") this.enterStep(() => this.#deliver());
     else if (this.#operations > 0 || this.stepsAhead > 0) return;
     else if (this.outcome === null) this.fail({ message: NEVER_RESOLVES }, "stuck");
     else this.succeed(valueOf(this.outcome));
+  }
+
+  /** Goes on with answers that came with the run. @returns {boolean} whether there were some */
+  goOn() {
+    if (this.#ahead === null || this.ended || this.stepsAhead > 0) return false;
+    if (this.fatalFailure !== null || this.unhandled !== null || this.outcome !== null) return false;
+    if (this.#calls.isOutstanding || this.#calls.advance() !== "ready") return false;
+    try {
+      this.#deliver();
+    } catch (error) {
+      this.outcome ??= { reason: error };
+    }
+    return true;
   }
 
   /** Hands the answers of the batch that is due to user code. */
@@ -91,19 +111,28 @@ export class TransactionalExecution extends FunctionRun {
   // ---- the engine ---------------------------------------------------------------------------------------------
 
   /** @param {Reply} message */
-  receive({ replies, tables, userMsUsed }) {
+  receive({ replies, tables, userMsUsed, ahead }) {
     if (this.ended) return;
+    if (ahead) this.#ahead?.reopen();
     if (userMsUsed !== undefined) this.#othersHaveUsed(userMsUsed);
     if (tables) this.#tables.unshift(tables);
     if (this.#calls.receive(replies)) this.enterStep(() => this.#deliver());
   }
 
-  /** @param {string[]} calls */
-  #send(calls) {
-    if (calls.length === 0) return;
+  #sendCalls() {
+    const { texts, told } = this.#calls.takeOutgoing();
+    if (texts.length > 0) this.#send(texts, told);
+  }
+
+  /** @param {string[]} calls @param {number} told  how many of them nobody waits for */
+  #send(calls, told) {
     let more = "";
+    if (this.#ahead !== null) {
+      this.#usedAsTold = this.#ahead.used;
+      more = `,"ahead":${this.#usedAsTold},"told":${told}`;
+    }
     if (calls.some((call) => call.includes('"1.0/runUdf"'))) {
-      more = `,"userMs":${this.userMs}`;
+      more += `,"userMs":${this.userMs}`;
       // What was logged before a nested call stands before what the callee logs.
       const lines = this.logs.take();
       if (lines.length > 0) this.host.channel.send({ type: "log", id: this.id, lines });
@@ -115,7 +144,9 @@ export class TransactionalExecution extends FunctionRun {
 
   /** @param {"done"|"failed"} type @param {string} fields */
   finish(type, fields) {
-    this.#send(this.#calls.takeCleanups());
+    const calls = this.#calls.takeUnawaited();
+    if (calls.length > 0 || (this.#ahead !== null && this.#ahead.used > this.#usedAsTold))
+      this.#send(calls, calls.length);
     super.finish(type, fields);
   }
 
@@ -182,7 +213,7 @@ export class TransactionalExecution extends FunctionRun {
    */
   startCall(op, call, resolve, reject) {
     if (op !== "1.0/queryStreamNext") {
-      this.#calls.push({ op, args: call.text, resolve, reject });
+      this.#calls.push({ op, args: call.text, parsed: call.args, resolve, reject });
       return;
     }
     const stream = this.#streams.get(call.args.queryId);
@@ -190,7 +221,7 @@ export class TransactionalExecution extends FunctionRun {
       reject({ message: "in-progress query not found" });
       return;
     }
-    this.#calls.push({ op, args: call.text, resolve, reject, stream });
+    this.#calls.push({ op, args: call.text, parsed: call.args, resolve, reject, stream });
     if (!this.#localDrain && stream.isReady) {
       this.#localDrain = true;
       // A tick asked for by a microtask runs when all microtasks have.

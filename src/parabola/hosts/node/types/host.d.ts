@@ -39,6 +39,7 @@ export interface Stepped {
   ended: boolean;
   isNested: boolean;
   onUnhandledRejection(reason: UserValue): void;
+  goOn(): boolean;
   settle(): void;
   abort(error: unknown): void;
 }

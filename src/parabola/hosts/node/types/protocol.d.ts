@@ -79,6 +79,18 @@ export interface Run {
   component?: string;
   nested?: boolean;
   trace?: TraceHeaders;
+  ahead?: Ahead;
+}
+
+/** Answers to calls that a run will probably make. */
+export interface Ahead {
+  /** Reads, as the host would send them, and the values that they have. */
+  calls: string[];
+  replies: UserValue[];
+  /** How many writes may be answered as if they had succeeded. */
+  writes: number;
+  /** Those of the next inserts, by table. */
+  ids: Record<string, string[]>;
 }
 
 /** The headers that name the trace a call belongs to, for whatever it asks others. */
@@ -141,6 +153,8 @@ export interface Reply {
   replies: EngineReply[];
   tables?: Record<string, number>;
   userMsUsed?: number;
+  /** Whether whoever gave answers with the run executes what comes next. */
+  ahead?: boolean;
 }
 
 export type OfRequest =

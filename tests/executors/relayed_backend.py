@@ -1,0 +1,58 @@
+"""A backend with functions of TypeScript, whose hosts may be put behind a relay."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client_calls import client_call
+from hosts_node.driver import bundle_sources, packages_folder
+from parabola.backend import Backend, BackendConfig
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.deployed.identity import Identity
+from parabola.functions.outcomes.results import FunctionResult
+from parabola.functions.processes.host_pool import DeterministicPool
+from parabola.services.deploys.push import Push
+from parabola.values.encoding import encode
+
+__all__ = ["call", "pool_of", "relayed_backend", "value"]
+
+ADMIN = Identity.admin()
+
+
+@asynccontextmanager
+async def relayed_backend(folder: Path, **sources: str) -> AsyncIterator[Backend]:
+    """One with these modules, by their names."""
+    if not packages_folder().is_dir():
+        pytest.skip("the npm packages of the tests are not installed")
+    files = {f"{name}.ts": text for name, text in sources.items()}
+    modules = tuple(
+        Module(one["path"], "isolate", one["source"], one.get("sourceMap"))
+        for one in bundle_sources(folder, files)
+    )
+    backend = await Backend.open(BackendConfig(folder / "data"))
+    try:
+        await backend.deploy(Push("typescript", modules))
+        yield backend
+    finally:
+        await backend.close()
+
+
+def pool_of(backend: Backend) -> DeterministicPool:
+    pool = backend.runner.active.hosts._hosts_of["isolate"].deterministic
+    assert isinstance(pool, DeterministicPool)
+    return pool
+
+
+async def call(backend: Backend, function: str, **args: Any) -> FunctionResult:
+    return await backend.run_any(client_call(function, encode(args), ADMIN))
+
+
+async def value(backend: Backend, function: str, **args: Any) -> Any:
+    result = await call(backend, function, **args)
+    assert result.error is None, result.error.text()
+    return result.value

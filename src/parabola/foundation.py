@@ -6,20 +6,22 @@ being imported.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Self
 
 from parabola.database.settings import DatabaseSettings
+from parabola.database.store.scratch import Scratch
 from parabola.functions.activation import Activation
 from parabola.functions.engine import FunctionRunner
 from parabola.functions.processes.host_connection import ExecutedDatabase
 from parabola.functions.processes.host_set import HostConfig
+from parabola.functions.processes.process_folder import folder_of_engine
 from parabola.functions.settings import FunctionSettings
 from parabola.host_programs import find_node, host_programs
 from parabola.services.deploys.node_packages import NodePackages
@@ -82,9 +84,10 @@ class Foundation:
         read.
         """
         async with AsyncExitStack() as stack:
+            await asyncio.to_thread(folder_of_engine)
             directory = config.data_dir
             if directory is None:
-                directory = Path(stack.enter_context(TemporaryDirectory(prefix="parabola-")))
+                directory = stack.enter_context(Scratch("parabola-data-"))
             database = await _open(directory, config)
             stack.push_async_callback(database.close)
             instance = {"cloudUrl": config.cloud_url, "siteUrl": config.site_url}

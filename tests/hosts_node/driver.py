@@ -166,16 +166,20 @@ class Host:
         ours, theirs = socket.socketpair()
         ours.settimeout(PATIENCE_SECONDS)
         self.socket = ours
-        self.activity = tempfile.NamedTemporaryFile(prefix="activity-", delete=False)  # noqa: SIM115
-        self.activity.write(bytes(24))
-        self.activity.flush()
+        self._folder = tempfile.TemporaryDirectory(prefix="parabola-test-host-")
+        self.activity = Path(self._folder.name, "activity")
+        self.activity.write_bytes(bytes(24))
         argv = host_argv("node" if environment == "node" else "isolate", compile_later=compile_later)
         self.process = subprocess.Popen(
             [argv[0], *node_flags, *argv[1:], "--fd", str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "PARABOLA_ACTIVITY": self.activity.name},
+            env={
+                "PATH": os.environ["PATH"],
+                "PARABOLA_ACTIVITY": str(self.activity),
+                "PARABOLA_FOLDER": self._folder.name,
+            },
         )
         theirs.close()
         self._buffer = b""
@@ -342,8 +346,7 @@ class Host:
         self.process.kill()
         self.process.communicate()
         self.socket.close()
-        self.activity.close()
-        Path(self.activity.name).unlink(missing_ok=True)
+        self._folder.cleanup()
 
 
 def result(message: Json) -> Any:

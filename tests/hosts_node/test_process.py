@@ -31,7 +31,7 @@ def own_host(modules: list[Json]) -> Iterator[Host]:
 
 
 def activity(host: Host) -> tuple[int, int]:
-    run_id, since, _ = struct.unpack("<QQQ", Path(host.activity.name).read_bytes())
+    run_id, since, _ = struct.unpack("<QQQ", host.activity.read_bytes())
     return run_id, since
 
 
@@ -109,7 +109,7 @@ def test_nothing_is_left_behind_when_the_engine_is_gone(own_host: Host) -> None:
     own_host.query("documents:nothing")
     own_host.socket.close()
     assert own_host.process.wait(30) == 0
-    assert not Path(own_host.activity.name).exists()
+    assert not own_host.activity.exists()
 
 
 def test_a_cancelled_call_is_forgotten(host: Host) -> None:

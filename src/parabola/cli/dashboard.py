@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 import webbrowser
 from html import escape
@@ -15,6 +13,7 @@ import typer
 
 from parabola.cli.chosen_target import ChosenTarget, with_target
 from parabola.cli.console import console
+from parabola.database.store.scratch import Scratch
 
 __all__ = ["dashboard"]
 
@@ -35,26 +34,25 @@ def dashboard(
     typer.echo(address)
     if not open_browser:
         return
-    page = _leading_to(f"{address}#key={quote(found.admin_key, safe='')}")
-    try:
+    with Scratch("parabola-dashboard-") as folder:
+        page = _leading_to(f"{address}#key={quote(found.admin_key, safe='')}", folder)
         if webbrowser.open(page.as_uri()):
             time.sleep(_BROWSER_SECONDS)
         else:
             console.print(
                 "No browser could be opened. Open the address above, and paste an admin key.", style="yellow"
             )
-    finally:
-        page.unlink(missing_ok=True)
 
 
-def _leading_to(address: str) -> Path:
+def _leading_to(address: str, folder: Path) -> Path:
     """A page, readable by its owner alone, that leads to an address with a secret: as an argument of the
     browser everybody on the machine could read it.
     """
-    descriptor, name = tempfile.mkstemp(prefix="parabola-dashboard-", suffix=".html")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(
-            '<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
-            f'<meta http-equiv="refresh" content="0; url={escape(address)}"><title>Parabola</title>'
-        )
-    return Path(name)
+    page = folder / "dashboard.html"
+    page.touch(0o600)
+    page.write_text(
+        '<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+        f'<meta http-equiv="refresh" content="0; url={escape(address)}"><title>Parabola</title>',
+        encoding="utf-8",
+    )
+    return page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -19,6 +18,7 @@ from parabola.authoring.integer_places import IntegerPlaces
 from parabola.authoring.query_stream import decode_document
 from parabola.authoring.references import function_name
 from parabola.backend import Backend, BackendConfig
+from parabola.database.store.scratch import Scratch
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call
 from parabola.functions.deployed.components import Component
@@ -67,14 +67,14 @@ async def open_backend(
     functions cannot be deployed.
     """
     folder, components, push = _read(functions)
-    with tempfile.TemporaryDirectory(prefix="parabola-test-") as data_dir:
+    with Scratch("parabola-test-") as data_dir:
         clock = MovableClock()
         hosts = HostConfig(
             commands={"isolate": isolate_command},
             in_process=InProcessHosts(folder, components),
             settings=_UNHURRIED,
         )
-        config = BackendConfig(data_dir=Path(data_dir), hosts=hosts, clock=clock)
+        config = BackendConfig(data_dir=data_dir, hosts=hosts, clock=clock)
         backend = await Backend.open(config)
         try:
             if env:

@@ -198,10 +198,12 @@ class IndexMachine(RuleBasedStateMachine):
         self.compare(self.ts, random)
 
     def teardown(self) -> None:
-        if self.index is not None:
-            for ts in range(self.oldest_ts, self.ts + 1):
-                self.compare(ts, Random(ts))
-        self.loop.run_until_complete(self.loop.shutdown_default_executor())
-        self.loop.close()
-        if self.directory is not None:
-            shutil.rmtree(self.directory)
+        try:
+            if self.index is not None:
+                for ts in range(self.oldest_ts, self.ts + 1):
+                    self.compare(ts, Random(ts))
+        finally:
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+            self.loop.close()
+            if self.directory is not None:
+                shutil.rmtree(self.directory)

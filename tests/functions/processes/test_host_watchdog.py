@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 from parabola.functions.processes.host_watchdog import ActivityFile, StepWatch, process_cpu_seconds
 
@@ -95,8 +96,8 @@ def test_a_start_set_back_by_earlier_steps_counts_as_used() -> None:
     assert look(watch, (7, 9.1), 10.3, 3.25) == 7
 
 
-def test_the_activity_file_is_read_and_removed() -> None:
-    activity = ActivityFile()
+def test_the_activity_file_is_read_and_removed(tmp_path: Path) -> None:
+    activity = ActivityFile(tmp_path)
     with open(activity.path, "r+b") as file:
         file.write((12).to_bytes(8, "little") + (34).to_bytes(8, "little"))
     assert activity.read() == (12, 34)

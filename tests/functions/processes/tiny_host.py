@@ -29,6 +29,12 @@ def run(message: dict) -> None:
     run_id = message["id"]
     if name == "echo":
         say({"type": "done", "id": run_id, "result": message["args"], "logs": [], "usage": {}})
+    elif name == "litter":
+        folder = os.path.join(os.environ["PARABOLA_FOLDER"], "made")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "module.js"), "w"):
+            pass
+        say({"type": "done", "id": run_id, "result": folder, "logs": [], "usage": {}})
     elif name == "exit":
         busy(run_id)
         os._exit(3)

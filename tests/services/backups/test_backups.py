@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -34,7 +32,6 @@ from parabola.services.backups.manifest import DATABASE, FILES, MANIFESTS, Manif
 from parabola.services.backups.moment import Moment, chosen_backup, chosen_moment, followed
 from parabola.services.backups.place import BackupPlace, DirectoryPlace, backup_place, in_one_piece
 from parabola.services.backups.restore import restore_backup, verify_backup
-from parabola.services.backups.scratch import Scratch
 from parabola.services.backups.segment import LOG
 from parabola.services.deploys.push import Push
 from parabola.services.files.file_places import file_store
@@ -289,24 +286,6 @@ async def test_what_a_killed_process_has_left_goes_after_a_day(tmp_path: Path) -
     assert not old.exists()
     assert new.exists()
     await verify_backup(place, Moment(manifest))
-
-
-def test_what_is_being_made_is_removed_by_the_next_one_where_a_process_was_killed(
-    tmp_path: Path,
-) -> None:
-    program = (
-        "import os, sys; from pathlib import Path; from parabola.services.backups.scratch import Scratch; "
-        "made = Scratch(Path(sys.argv[1]), '.x-'); (made.path / 'half').write_text('half'); os._exit(9)"
-    )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
-    (left,) = tmp_path.iterdir()
-    running = Scratch(tmp_path, ".x-")
-    assert not left.exists()
-    another = Scratch(tmp_path, ".x-")
-    assert running.path.exists(), "it still runs"
-    running.remove()
-    another.remove()
-    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_full_disk_is_said_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import time
-from pathlib import Path
 from typing import Final, Protocol, Self, cast
 
 from parabola.functions.outcomes.failures import FunctionFailure
@@ -27,6 +24,7 @@ from parabola.functions.processes.host_watchdog import (
     process_memory_bytes,
     process_waiting_seconds,
 )
+from parabola.functions.processes.process_folder import FOLDER_VARIABLE, ProcessFolder
 from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.line_buffer import LineBuffer
 from parabola.values.sizes import humanize
@@ -110,8 +108,9 @@ class SpawnedProcess(asyncio.SubprocessProtocol):
         name: str,
         *,
         stdin: int | None = None,
+        lock: int | None = None,
     ) -> SpawnedProcess:
-        """Start a process that inherits `descriptor`."""
+        """Start a process that inherits `descriptor`, and holds `lock` as long as it lives."""
         loop = asyncio.get_running_loop()
         transport, protocol = await loop.subprocess_exec(
             lambda: cls(loop, name),
@@ -120,7 +119,7 @@ class SpawnedProcess(asyncio.SubprocessProtocol):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=env,
-            pass_fds=() if descriptor is None else (descriptor,),
+            pass_fds=[inherited for inherited in (descriptor, lock) if inherited is not None],
             start_new_session=True,
         )
         protocol._transport = transport
@@ -174,7 +173,8 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self.command = command
         self._step_limit = step_limit
         self._watch = StepWatch(step_limit or 1.0, cpu_grace=command.step_grace)
-        self._activity = ActivityFile()
+        self._folder = ProcessFolder()
+        self._activity = ActivityFile(self._folder.path)
         self._ready.add_done_callback(lambda _: self._activity.remove_name())
         self._process: ChildProcess | None = None
         self._transport: asyncio.Transport | None = None
@@ -212,6 +212,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
     def discard(self) -> None:
         """Release what was made for a process that never came to be."""
         self._activity.close()
+        self._folder.remove()
 
     @classmethod
     async def spawn(
@@ -227,11 +228,14 @@ class HostProcess(HostConnection, asyncio.Protocol):
                 **command.env,
                 DESCRIPTOR_VARIABLE: str(descriptor),
                 ACTIVITY_VARIABLE: host._activity.path,
+                FOLDER_VARIABLE: str(host._folder.path),
             }
             argv = [part.replace("{fd}", str(descriptor)) for part in host.program()]
             if relay is not None:
                 ours = relay.between(ours)
-            host._process = await SpawnedProcess.start(argv, env, descriptor, command.language)
+            host._process = await SpawnedProcess.start(
+                argv, env, descriptor, command.language, lock=host._folder.lock
+            )
         except OSError as error:
             ours.close()
             host.discard()
@@ -407,8 +411,6 @@ class HostProcess(HostConnection, asyncio.Protocol):
                 process.kill()
                 code = await process.wait()
             process.close()
-            if code is None or code < 0:
-                await asyncio.to_thread(_remove_leftovers, process.pid)
         if self._look is not None:
             self._look.cancel()
             self._look = None
@@ -431,6 +433,7 @@ class HostProcess(HostConnection, asyncio.Protocol):
             suspect=suspect,
             how=None if self._closing else how,
         )
+        await asyncio.to_thread(self._folder.remove)
 
     def _blame(self, code: int | None, said: str) -> tuple[int | None, FunctionFailure | None]:
         """Who is to blame for certain, and what for; `said` is what the process said at last."""
@@ -485,12 +488,6 @@ class HostProcess(HostConnection, asyncio.Protocol):
         self._closing = True
         if self._process is not None:
             self._process.kill()
-
-
-def _remove_leftovers(pid: int) -> None:
-    """Remove the folders of modules that a Node.js host removes by itself unless it is killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"parabola-node-{pid}-*"):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _timeout(limit: float) -> FunctionFailure:

@@ -41,7 +41,6 @@ from parabola.functions.processes.host_spawners import (
     Spawner,
     ZygoteSpawner,
 )
-from parabola.functions.processes.shared_analysis import TOGETHER, analyze_together
 from parabola.functions.settings import FunctionSettings
 from parabola.values.analyzed_modules import ModulesAnalysis, read_modules_analysis
 from parabola.values.errors import Overloaded
@@ -127,6 +126,8 @@ class RuntimeHosts:
         if self.deterministic is None:  # one after the other: modules of full Node.js share a world
             take(read_modules_analysis(await self.analyze("modules", paths=list(paths))))
         else:
+            from parabola.functions.processes.shared_analysis import TOGETHER, analyze_together
+
             if len(paths) > TOGETHER:
                 self.deterministic.expect_much()
             await analyze_together(self.deterministic.processes, paths, take)

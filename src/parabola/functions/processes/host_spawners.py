@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.functions.processes.host_connection import HostBundle, HostCommand, HostConnection, Purpose
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.host_zygote import ForkingSpawner
-from parabola.functions.processes.relay_process import RelayProcess
 
 __all__ = [
     "RELAY_PAUSE_SECONDS",
@@ -20,6 +19,9 @@ __all__ = [
     "Spawner",
     "ZygoteSpawner",
 ]
+
+if TYPE_CHECKING:
+    from parabola.functions.processes.relay_process import RelayProcess
 
 RELAY_PAUSE_SECONDS: Final = 30.0
 """How long after the end of a relay another one may be started."""
@@ -82,6 +84,8 @@ class ProcessSpawner:
         """
         if self._relay_argv is None or self._bundle.database is None or self._usable_relay() is not None:
             return False
+        from parabola.functions.processes.relay_process import RelayProcess
+
         self._relay = None  # one that has ended
         self._relay = await RelayProcess.start(self._relay_argv)
         return True

@@ -11,9 +11,9 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 __all__ = [
@@ -30,10 +30,11 @@ _CELL: Final = struct.Struct("<QQQ")
 
 
 class ActivityFile:
-    """The cell shared with one host."""
+    """The cell shared with one host, a file in the folder of its process."""
 
-    def __init__(self) -> None:
-        descriptor, self.path = tempfile.mkstemp(prefix="parabola-activity-")
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "activity")
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.ftruncate(descriptor, _CELL.size)
             self._map = mmap.mmap(descriptor, _CELL.size, access=mmap.ACCESS_READ)
@@ -51,7 +52,7 @@ class ActivityFile:
         return others
 
     def remove_name(self) -> None:
-        """The host has opened the file: nothing is left behind by an engine that is killed."""
+        """The host has opened the file: user code has no business with it."""
         try:
             os.unlink(self.path)
         except FileNotFoundError:

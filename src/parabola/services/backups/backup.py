@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from parabola._version import __version__
+from parabola.database.store.scratch import Scratch
 from parabola.database.store.sqlite import FILE_NAME
 from parabola.services.backups.copied_database import CopiedDatabase, copy_database, look_into, no_database
 from parabola.services.backups.manifest import (
@@ -25,7 +26,7 @@ from parabola.services.backups.manifest import (
 )
 from parabola.services.backups.packing import Digest, pack
 from parabola.services.backups.place import BackupPlace, in_one_piece, whole_content
-from parabola.services.backups.scratch import Scratch, roomy_directory
+from parabola.services.backups.roomy_directory import roomy_directory
 from parabola.services.files.file_store import FileStore
 from parabola.services.threads import in_thread
 from parabola.values.errors import BadRequest
@@ -120,7 +121,7 @@ def _scratch(directory: Path) -> Scratch:
     file = directory / FILE_NAME
     if not file.is_file():
         raise no_database(directory)
-    return Scratch(roomy_directory(directory, file.stat().st_size), ".parabola-backup-")
+    return Scratch(".parabola-backup-", roomy_directory(directory, file.stat().st_size))
 
 
 async def _keep_files(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +11,7 @@ from typing import NamedTuple
 from parabola.database.database import Database
 from parabola.database.model.tables import Registry
 from parabola.database.store.revision_reader import RevisionReader
+from parabola.database.store.scratch import Scratch
 from parabola.database.store.sqlite import FILE_NAME, SqlitePersistence
 from parabola.database.upkeep.replay import Replay, ReplayMismatch
 from parabola.functions.deployed.stop_state import StopState, store_stop_state
@@ -23,7 +22,6 @@ from parabola.services.backups.manifest import FILES, FilePart
 from parabola.services.backups.moment import Moment, load_pieces
 from parabola.services.backups.packing import Digest, damaged, unpack
 from parabola.services.backups.place import BackupPlace
-from parabola.services.backups.scratch import Scratch
 from parabola.services.files.durable_files import sync_directory
 from parabola.services.files.file_directory import FileDirectory
 from parabola.services.files.file_owner import FILE_OWNER, FileOwnerRow
@@ -64,7 +62,7 @@ async def restore_backup(
     await in_thread(_check_empty, directory)
     _check_store(moment.manifest.files, files)
     await in_thread(directory.parent.mkdir, parents=True, exist_ok=True)
-    scratch = await in_thread(Scratch, directory.parent, f".{directory.name}.restoring-")
+    scratch = await in_thread(Scratch, f".{directory.name}.restoring-", directory.parent)
     made = scratch.path
     try:
         owner = secrets.token_hex(32)
@@ -94,11 +92,11 @@ async def verify_backup(place: BackupPlace, moment: Moment, *, deep: bool = Fals
     manifest = moment.manifest
     files = {part.key: part for part in manifest.files}
     if deep:
-        scratch = Path(await in_thread(tempfile.mkdtemp, prefix="parabola-verify-"))
+        scratch = await in_thread(Scratch, "parabola-verify-")
         try:
-            await _restore_database(place, moment, scratch)
+            await _restore_database(place, moment, scratch.path)
         finally:
-            await in_thread(shutil.rmtree, scratch, ignore_errors=True)
+            await in_thread(scratch.remove)
     else:
         await unpack(place, manifest.database_name, manifest.database, None)
     async for segment in load_pieces(place, moment):

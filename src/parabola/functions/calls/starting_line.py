@@ -32,7 +32,7 @@ Where many want the same documents it makes no difference, as who has lost takes
 CHAIN_PLACES: Final = 32
 """The same of those that are built upon one another (`database.commits.chain`), all in one host: half of them
 are run there while the engine has the other half."""
-SLOW_CHAIN_PLACES: Final = 8
+SLOW_CHAIN_PLACES: Final = 16
 """The same where each takes several messages, so that fewer keep everybody busy: all of them are run again
 that have begun before a commit which was not expected."""
 

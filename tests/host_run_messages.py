@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from parabola.functions.processes.host_connection import Run
+from parabola.functions.processes.host_run import Run
 
 
 class Messages(Counter[str]):

@@ -17,7 +17,7 @@ from client_calls import client_call
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.host_programs import host_programs
 from parabola.services.deploys.push import Push
 from parabola.services.sign_in.admin_keys import make_admin_key

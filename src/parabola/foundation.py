@@ -19,7 +19,7 @@ from parabola.database.settings import DatabaseSettings
 from parabola.database.store.scratch import Scratch
 from parabola.functions.activation import Activation
 from parabola.functions.engine import FunctionRunner
-from parabola.functions.processes.host_connection import ExecutedDatabase
+from parabola.functions.processes.host_bundle import ExecutedDatabase
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.processes.process_folder import folder_of_engine
 from parabola.functions.settings import FunctionSettings

@@ -17,9 +17,10 @@ from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_connection import HostConnection, Run, RunRequest
+from parabola.functions.processes.host_connection import HostConnection
 from parabola.functions.processes.host_messages import Again, Done, HostMessage
 from parabola.functions.processes.host_pool import DeterministicPool
+from parabola.functions.processes.host_run import Run, RunRequest
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
 

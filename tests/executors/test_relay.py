@@ -18,7 +18,7 @@ from parabola.backend import Backend
 from parabola.database.model.intervals import Interval, ReadSet
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes import host_spawners
-from parabola.functions.processes.host_connection import HostLost
+from parabola.functions.processes.host_failures import HostLost
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.host_spawners import ProcessSpawner
 from parabola.functions.processes.relay_process import RelayProcess

@@ -29,7 +29,8 @@ from parabola.functions.deployed.function_path import parse_path
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.engine import FunctionRunner
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_connection import HostConnection, LoadFailure
+from parabola.functions.processes.host_connection import HostConnection
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.queries.live_query import LiveQuery
 from parabola.functions.settings import FunctionSettings

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from parabola.functions.processes.host_connection import HostConnection, LoadFailure, Run, RunRequest
+from parabola.functions.processes.host_connection import HostConnection
+from parabola.functions.processes.host_failures import LoadFailure
+from parabola.functions.processes.host_run import Run, RunRequest
 
 
 class IdleHost(HostConnection):

@@ -12,7 +12,7 @@ from msgspec import convert
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import settled
 from parabola.functions.deployed.deployment import Deployment, Module
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.values.analyzed_modules import AnalyzedModule
 from parabola.values.errors import BadRequest, Overloaded
 

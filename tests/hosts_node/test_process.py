@@ -16,7 +16,7 @@ from hosts_node.module_states import WRAP
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.host_programs import isolate_command
 from parabola.hosts import node
 from parabola.services.deploys.push import Push

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parabola import ConvexError, api
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.project import ProjectError
 from parabola.testing import FunctionFailed, open_backend
 from parabola.values.errors import BadRequest

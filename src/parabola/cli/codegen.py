@@ -170,7 +170,7 @@ def _write(project: Project, folder: Path, files: Mapping[str, str]) -> None:
 
 async def _analyse(project: Project, components: ProjectComponents) -> tuple[AnalyzedModules, Deployment]:
     """What the modules define, and the components that there would be."""
-    from parabola.functions.processes.host_connection import LoadFailure
+    from parabola.functions.processes.host_failures import LoadFailure
     from parabola.functions.processes.host_set import HostSet
     from parabola.host_programs import host_programs
     from parabola.services.deploys.analysis import analyze, analyze_definitions, with_position

@@ -260,7 +260,7 @@ class Foresight:
         return True
 
 
-# ---- values in JSON
+# Values in JSON
 
 
 def _taken_apart(call: Json) -> tuple[list[bytes], list[Any]]:

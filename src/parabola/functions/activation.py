@@ -28,7 +28,7 @@ from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.deployed.stop_state import STOP_STATE, StopState, load_stop_state, store_stop_state
 from parabola.functions.engine import Active, FunctionRunner
 from parabola.functions.preparation import Preparation
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.functions.processes.host_set import HostConfig, HostSet
 from parabola.values.errors import BadRequest
 

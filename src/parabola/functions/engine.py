@@ -40,7 +40,7 @@ from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.outcomes.execution_log import ExecutionLog
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_connection import HostLost
+from parabola.functions.processes.host_failures import HostLost
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.queries.foresight import LiveForesight
 from parabola.functions.queries.query_cache import QueryCache

@@ -16,7 +16,8 @@ from parabola.functions.calls.calling import Call
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec, Module
 from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.functions.engine import Active
-from parabola.functions.processes.host_connection import ComponentBundle, Run, RunRequest
+from parabola.functions.processes.host_bundle import ComponentBundle
+from parabola.functions.processes.host_run import Run, RunRequest
 from parabola.functions.processes.host_set import HostConfig, HostSet
 from parabola.values.errors import NotFound
 

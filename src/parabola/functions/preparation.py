@@ -19,7 +19,7 @@ from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.deployment_store import load_deployment
 from parabola.functions.deployed.stored_rows import system_rows
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.functions.processes.host_set import HostSet
 from parabola.values.encoding import loads
 from parabola.values.errors import BadRequest, ParabolaError

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from parabola.functions.deployed.runtimes import RuntimeName
-from parabola.functions.processes.host_connection import HostConnection, LoadFailure
+from parabola.functions.processes.host_connection import HostConnection
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.hosts.python import in_process
 
 __all__ = ["InProcessHosts"]

@@ -13,7 +13,7 @@ import pytest
 from functions.pool_hosts import Hosts, request, settled
 from parabola.functions.processes import action_pool
 from parabola.functions.processes.action_pool import ActionPool
-from parabola.functions.processes.host_connection import HostLost
+from parabola.functions.processes.host_failures import HostLost
 from parabola.values.errors import RateLimited
 
 

@@ -14,9 +14,10 @@ from functions.pool_hosts import Hosts, request, settled
 from parabola.functions.calls.execution import Execution
 from parabola.functions.outcomes.failures import MISSING
 from parabola.functions.processes import host_pool
-from parabola.functions.processes.host_connection import HostLost, Run
+from parabola.functions.processes.host_failures import HostLost
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.host_pool import DeterministicPool
+from parabola.functions.processes.host_run import Run
 
 
 def die(run: Run, *, suspect: Run | None = None) -> None:

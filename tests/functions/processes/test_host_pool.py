@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from functions.pool_hosts import Hosts, request, settled
-from parabola.functions.processes.host_connection import HostLost, LoadFailure
+from parabola.functions.processes.host_failures import HostLost, LoadFailure
 from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.values.errors import Overloaded
 

@@ -15,16 +15,12 @@ import orjson
 import pytest
 
 from functions.pool_hosts import IdleHost
-from parabola.functions.processes.host_connection import (
-    HostBundle,
-    HostCommand,
-    HostLost,
-    LoadFailure,
-    Run,
-    RunRequest,
-)
+from parabola.functions.processes.host_bundle import HostBundle
+from parabola.functions.processes.host_command import HostCommand
+from parabola.functions.processes.host_failures import HostLost, LoadFailure
 from parabola.functions.processes.host_messages import Done, Failed
 from parabola.functions.processes.host_process import HostProcess, describe_exit
+from parabola.functions.processes.host_run import Run, RunRequest
 
 MEBIBYTE = 1024 * 1024
 TINY = HostCommand("tiny", (sys.executable, "-S", "-E", str(Path(__file__).with_name("tiny_host.py"))))

@@ -12,9 +12,11 @@ import orjson
 import pytest
 
 from functions.pool_hosts import settled
-from parabola.functions.processes.host_connection import HostBundle, HostLost, LoadFailure, Run, RunRequest
+from parabola.functions.processes.host_bundle import HostBundle
+from parabola.functions.processes.host_failures import HostLost, LoadFailure
 from parabola.functions.processes.host_messages import Done, Failed
 from parabola.functions.processes.host_process import HostProcess
+from parabola.functions.processes.host_run import Run, RunRequest
 from parabola.functions.processes.host_zygote import ForkingSpawner, Zygote
 from parabola.host_programs import python_command
 from parabola.values.limits import MIB

@@ -15,7 +15,7 @@ from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
 from parabola.functions.deployed.stored_rows import system_rows
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.functions.processes.host_set import HostConfig
 from parabola.services.deploys import started_push
 from parabola.services.deploys.push import Push

@@ -14,7 +14,7 @@ from parabola.cli.push_report import describe
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.server.api.push_api import push_report
 from parabola.services.deploys.schema_changes import RaceDetected
 from parabola.values.errors import BadRequest

@@ -14,7 +14,7 @@ from parabola.functions.deployed.runtimes import RUNTIMES
 from parabola.functions.deployed.stop_state import PAUSED_TEXT
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_connection import HostLost
+from parabola.functions.processes.host_failures import HostLost
 from parabola.values.errors import Overloaded, ServerShutdown
 
 if TYPE_CHECKING:

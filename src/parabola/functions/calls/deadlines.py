@@ -12,7 +12,8 @@ from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.processes.host_watchdog import process_waiting_seconds
 
 if TYPE_CHECKING:
-    from parabola.functions.processes.host_connection import HostConnection, Run
+    from parabola.functions.processes.host_connection import HostConnection
+    from parabola.functions.processes.host_run import Run
 
 __all__ = ["MAX_EXTENSION_SECONDS", "SLOW_SYSTEM_FAILURE", "DeadlinePassed", "Deadlines"]
 

@@ -32,7 +32,7 @@ from parabola.functions.outcomes.failures import (
     failure_from_host,
 )
 from parabola.functions.outcomes.logs import LogCollector
-from parabola.functions.processes.host_connection import HostLost, Run, RunRequest
+from parabola.functions.processes.host_failures import HostLost
 from parabola.functions.processes.host_messages import (
     NO_USAGE,
     Again,
@@ -45,6 +45,7 @@ from parabola.functions.processes.host_messages import (
     Usage,
 )
 from parabola.functions.processes.host_replies import Refusal, Reply, refusal
+from parabola.functions.processes.host_run import Run, RunRequest
 from parabola.functions.system.registry import SystemContext, SystemHandler
 from parabola.values.encoding import dumps, encode
 from parabola.values.errors import (

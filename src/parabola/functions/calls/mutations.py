@@ -16,7 +16,7 @@ from parabola.functions.calls.execution import Outcome
 from parabola.functions.calls.session_requests import SessionRequest, store_result, stored_result
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_connection import HostLost
+from parabola.functions.processes.host_failures import HostLost
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.values.encoding import resolve_commit_ts
 from parabola.values.errors import BadRequest

@@ -13,7 +13,7 @@ from parabola.values.errors import ServerShutdown
 
 if TYPE_CHECKING:
     from parabola.functions.calls.execution import Execution
-    from parabola.functions.processes.host_connection import Run
+    from parabola.functions.processes.host_run import Run
 
 __all__ = ["ACTION_CUT", "CALL_CUT", "RunningCall", "RunningCalls"]
 

@@ -34,7 +34,7 @@ from parabola.values.sizes import humanize
 if TYPE_CHECKING:
     from parabola.functions.calls.calling import RequestContext
     from parabola.functions.engine import FunctionRunner
-    from parabola.functions.processes.host_connection import Run
+    from parabola.functions.processes.host_run import Run
 
 __all__ = ["BODYLESS", "HttpActionRequest", "HttpExecution", "ResponseSink", "run_http_action"]
 

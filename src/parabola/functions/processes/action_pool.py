@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from parabola.functions.processes.background_tasks import BackgroundTasks
-from parabola.functions.processes.host_connection import (
-    HostConnection,
-    HostLost,
-    LoadFailure,
-    Run,
-    RunRequest,
-)
+from parabola.functions.processes.host_connection import HostConnection
+from parabola.functions.processes.host_failures import HostLost, LoadFailure
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.host_pool import SpawnHost
+from parabola.functions.processes.host_run import Run, RunRequest
 from parabola.functions.settings import FunctionSettings
 from parabola.values.errors import RateLimited
 

@@ -10,20 +10,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import msgspec
 import orjson
 
-from parabola.database.commits.chain import NO_LINKS, Joined, Links
-from parabola.functions.deployed.deployment import Deployment
-from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName, host_limits
-from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure, HostError
+from parabola.database.commits.chain import Links
+from parabola.functions.outcomes.failures import FunctionFailure, HostError
+from parabola.functions.processes.host_bundle import ComponentBundle, HostBundle
+from parabola.functions.processes.host_failures import HostLost, LoadFailure
 from parabola.functions.processes.host_messages import (
     Again,
     Analysis,
@@ -46,34 +41,21 @@ from parabola.functions.processes.host_messages import (
     failed_message,
     host_message,
 )
-from parabola.functions.processes.host_replies import BodyMessage, Refusal, Reply, refusal
+from parabola.functions.processes.host_run import Run, RunRequest
 from parabola.functions.settings import FunctionSettings
-from parabola.values.errors import BadRequest
-from parabola.values.host_limits import HostLimits
 from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.sizes import humanize
 
 if TYPE_CHECKING:
-    from parabola.database.commits.chain import Link
     from parabola.database.database import ExecutorStart
-    from parabola.database.usage import Limits
     from parabola.functions.processes.host_losses import HostLosses
 
 __all__ = [
     "ANALYSIS_LOOK_SECONDS",
     "PROTOCOL_VERSION",
     "UNREADABLE_TEXT",
-    "ComponentBundle",
-    "ExecutedDatabase",
-    "HostBundle",
-    "HostCommand",
     "HostConnection",
-    "HostLost",
     "HostPool",
-    "LoadFailure",
-    "Purpose",
-    "Run",
-    "RunRequest",
 ]
 
 PROTOCOL_VERSION: Final = 1
@@ -85,364 +67,6 @@ UNREADABLE_TEXT: Final = (
 )
 
 _log: Final = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class HostCommand:
-    """How to start a host process. `{fd}` in `argv` stands for the number of the inherited socket; the
-    environment variable `PARABOLA_HOST_FD` carries it too.
-    """
-
-    language: str
-    argv: Sequence[str]
-    env: Mapping[str, str] = field(default_factory=dict)
-    zygote_argv: Sequence[str] | None = None
-    """The program that forks hosts on request (`host_zygote`), for languages that have one."""
-    memory_text: str = "Function execution ran out of memory"
-    """What a call is told that used up its host's memory."""
-    heap_bytes: int | None = None
-    """At which size of its heap the host ends by itself, if it does."""
-    memory_bytes: int | None = None
-    """At how much resident memory a host that runs something is killed."""
-    step_grace: float = 0.04
-    """Seconds of processor time beyond its limit after which a step costs the host; until then the host may
-    end it itself."""
-
-
-Purpose = Literal["deterministic", "action"]
-"""What a host is for: queries and mutations, many at a time, or one action at a time."""
-
-
-class HostLost(Exception):
-    """The host went away while this run was in flight there, and it is not certain that the run is to blame:
-    run it again elsewhere.
-
-    `how` says how the host's process ended; `None` when it was closed, or nobody wants the run there any
-    more. `is_moved` is true when the host lives on, and the run only is to go to a better one. `suspected`
-    is true when the run's code was executing then, or nothing but this run was there.
-    """
-
-    def __init__(self, how: str | None = None, *, suspected: bool = False, is_moved: bool = False) -> None:
-        super().__init__(how or "closed")
-        self.how = how
-        self.is_moved = is_moved
-        self.suspected = suspected
-
-
-class LoadFailure(BadRequest):
-    """A host could not load a deployment. `file` and `line` say where, when the host knows."""
-
-    default_code = "InvalidModules"
-
-    def __init__(self, message: str, *, file: str | None = None, line: int | None = None) -> None:
-        super().__init__(message)
-        self.file = file
-        self.line = line
-
-
-@dataclass(frozen=True)
-class ExecutedDatabase:
-    """The database as executors open it."""
-
-    file: Path
-    limits: Limits
-    """What one transaction may use."""
-
-    def fields(self) -> dict[str, Any]:
-        """For the `load` message."""
-        return {"file": str(self.file), "limits": asdict(self.limits)}
-
-
-@dataclass(frozen=True)
-class HostBundle:
-    """What a host loads: the modules of one runtime of a deployment, and what they may read."""
-
-    deployment_id: str
-    runtime: RuntimeName
-    modules: tuple[Mapping[str, Any], ...]
-    env: Mapping[str, str]
-    instance: Mapping[str, str]
-    pushed_at_ms: float = 0.0
-    """The clock that modules see while they are evaluated."""
-    node_modules: str | None = None
-    """The folder of the npm packages that modules import from outside (`node` only)."""
-    limits: HostLimits = HostLimits()
-    """What the host holds the functions to."""
-    import_seconds: float = FunctionSettings.import_seconds
-    """Time for loading all modules, and for the analysis of one, or of all where the host does not say at
-    which it is. Time in which the host found no processor does not count in an analysis. Each module of the
-    default JavaScript runtime has less, by its own host's clock; imports of external packages may take their
-    time."""
-    database: ExecutedDatabase | None = None
-    """What transactions that the host executes itself are run on; None where it is not to."""
-    components: tuple[ComponentBundle, ...] = ()
-    """Those that a host is told of with the modules, so that what begins as a copy of it knows them."""
-
-    def message(self) -> bytes:
-        """The `load` message."""
-        message: dict[str, Any] = {
-            "type": "load",
-            "deployment": self.deployment_id,
-            "environment": self.runtime,
-            "modules": list(self.modules),
-            "env": dict(self.env),
-            "instance": dict(self.instance),
-            "limits": msgspec.to_builtins(self.limits),
-            "importPhase": {"now": self.pushed_at_ms, "seed": self.deployment_id},
-        }
-        if self.node_modules is not None:
-            message["nodeModules"] = self.node_modules
-        if self.database is not None:
-            message["database"] = self.database.fields()
-        if self.components:
-            definitions = {each.definition: each for each in self.components}.values()
-            message["components"] = [
-                each.fields(with_modules=any(each is first for first in definitions))
-                for each in self.components
-            ]
-        return orjson.dumps(message)
-
-    @staticmethod
-    def of(
-        deployment: Deployment,
-        runtime: RuntimeName,
-        instance: Mapping[str, str],
-        packages: Path | None = None,
-        settings: FunctionSettings = FunctionSettings(),
-        database: ExecutedDatabase | None = None,
-    ) -> HostBundle:
-        """The part of a deployment that one runtime loads."""
-        modules = tuple(module.for_host() for module in deployment.modules_for(runtime))
-        node_modules = None
-        installs = RUNTIMES[runtime].installs_packages
-        if installs and packages is not None and deployment.node_packages is not None:
-            node_modules = str(packages / deployment.node_packages / "node_modules")
-        return HostBundle(
-            deployment.id,
-            runtime,
-            modules,
-            deployment.env,
-            instance,
-            deployment.pushed_at_ms,
-            node_modules,
-            host_limits(runtime, settings),
-            settings.import_seconds,
-            database if RUNTIMES[runtime].executes else None,
-        )
-
-
-@dataclass(frozen=True)
-class ComponentBundle:
-    """What a host must know of a component before it runs a function of it.
-
-    Its modules are those of its definition, which several components may share.
-    """
-
-    id: str
-    definition: str
-    env: Mapping[str, str]
-    modules: tuple[Mapping[str, Any], ...]
-
-    def message(self, *, with_modules: bool) -> bytes:
-        """The `component` message."""
-        return orjson.dumps({"type": "component", **self.fields(with_modules=with_modules)})
-
-    def fields(self, *, with_modules: bool) -> dict[str, Any]:
-        """What it consists of; the modules once for each definition."""
-        fields: dict[str, Any] = {
-            "component": self.id,
-            "definition": self.definition,
-            "env": dict(self.env),
-        }
-        if with_modules:
-            fields["modules"] = list(self.modules)
-        return fields
-
-
-class RunRequest(msgspec.Struct, frozen=True, gc=False):
-    """One execution to be started on a host. The JSON fields are ready encoded; `path` and `seed` are plain
-    ASCII.
-    """
-
-    kind: str
-    path: str
-    args_json: bytes
-    now_ms: float
-    seed: str
-    snapshot_ts: int
-    identity_json: bytes
-    request_id: str
-    tables_json: bytes | None = None
-    user_ms_used: float = 0.0
-    """What the other functions of the transaction have used of the time they share."""
-    nested: bool = False
-    """A run in flight waits for this one."""
-    component: ComponentBundle | None = None
-    """The component whose function it is; None for the app."""
-    start: ExecutorStart | None = None
-    """How a host that executes begins the transaction itself; None where it is not to."""
-    trace: Mapping[str, str] | None = None
-    """Headers of what the function asks others for; None where no traces are made."""
-    link: Link | None = None
-    """That of its transaction in a chain, where it may be built upon others of the same host, and be built
-    upon."""
-
-    def encode(self, run_id: int, *, executed: bool = False, chain: Joined | None = None) -> bytes:
-        """The `run` message; `executed` by the host itself, as part of a chain if there is one."""
-        more = b"" if self.tables_json is None else b',"tables":%b' % self.tables_json
-        if self.user_ms_used:
-            more += b',"userMsUsed":%.3f' % self.user_ms_used
-        if self.nested:
-            more += b',"nested":true'
-        if self.trace is not None:
-            more += b',"trace":%b' % orjson.dumps(self.trace)
-        if self.component is not None:
-            more += b',"component":"%b"' % self.component.id.encode()
-        if executed and self.start is not None:
-            start = self.start
-            more += b',"transaction":{"registryTs":%d,"creationTime":%b%b}' % (
-                start.registry_ts,
-                orjson.dumps(start.creation_time),
-                b"" if chain is None else _place_in_chain(chain),
-            )
-        return (
-            b'{"type":"run","id":%d,%b,"args":%b,"now":%d,"seed":"%b","snapshotTs":%d,'
-            b'"identity":%b,"requestId":%b%b}'
-        ) % (
-            run_id,
-            _function_fields(self.kind, self.path),
-            self.args_json,
-            self.now_ms,
-            self.seed.encode(),
-            self.snapshot_ts,
-            self.identity_json,
-            orjson.dumps(self.request_id),
-            more,
-        )
-
-
-@lru_cache(maxsize=1024)
-def _function_fields(kind: str, path: str) -> bytes:
-    """What every `run` message of a function begins with."""
-    return b'"kind":"%b","path":"%b"' % (kind.encode(), path.encode())
-
-
-def _place_in_chain(joined: Joined) -> bytes:
-    """As `transaction` says it in a `run` message."""
-    after, settled, lost = (b",".join([b"%d" % id for id in ids]) for ids in joined[:3])
-    text = b',"after":[%b]' % after
-    if settled:
-        text += b',"settled":[%b]' % settled
-    if lost:
-        text += b',"lost":[%b]' % lost
-    return text
-
-
-class Run:
-    """One execution in flight on one host: messages come out of `next`, replies go in through `reply`."""
-
-    __slots__ = (
-        "_error",
-        "_inbox",
-        "_waiter",
-        "has_spoken",
-        "host",
-        "id",
-        "is_executed",
-        "links",
-        "request",
-        "started",
-    )
-
-    def __init__(self, host: HostConnection, run_id: int, request: RunRequest, started: float) -> None:
-        self.host = host
-        self.id = run_id
-        self.request = request
-        self.started = started
-        """Loop time at which the run was handed to the host."""
-        self.has_spoken = False
-        """Whether any message has come of it."""
-        self.is_executed = False
-        """Whether the host does what the function does with the database."""
-        self.links: Mapping[int, Link] = NO_LINKS
-        """Of the runs whose writes it may see before they are committed."""
-        self._inbox: deque[RunMessage] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._error: Exception | None = None
-
-    async def next(self) -> RunMessage:
-        """The next message about the run. Raises `HostLost`."""
-        while (message := self.take()) is None:
-            await self.coming()
-        return message
-
-    def take(self) -> RunMessage | None:
-        """The next message about the run, if it has come. Raises `HostLost`."""
-        if self._inbox:
-            return self._inbox.popleft()
-        if self._error is not None:
-            raise self._error
-        return None
-
-    def coming(self) -> asyncio.Future[None]:
-        """Done when there is something to take. One waits at a time."""
-        waiter = self._waiter = self.host.loop.create_future()
-        return waiter
-
-    def reply(
-        self,
-        replies: Sequence[Reply | Refusal],
-        tables_json: bytes | None = None,
-        user_ms_used: float | None = None,
-    ) -> None:
-        """Answer calls of a `syscall` message; `tables_json` when the tables have changed meanwhile,
-        `user_ms_used` when other functions may have used more of the time they share.
-        """
-        message: dict[str, Any] = {"type": "reply", "id": self.id, "replies": replies}
-        if user_ms_used is not None:
-            message["userMsUsed"] = user_ms_used
-        if tables_json is not None:
-            message["tables"] = orjson.Fragment(tables_json)
-        try:
-            text = orjson.dumps(message)
-        except TypeError:
-            message["replies"] = [_encodable(reply) for reply in replies]
-            text = orjson.dumps(message)
-        self.host.send(text)
-
-    def send(self, message: BodyMessage) -> None:
-        """Send a message about this run, unless it is over."""
-        if self.host.runs.get(self.id) is self:
-            self.host.send(message.encode(self.id))
-
-    def cancel(self) -> None:
-        """Stop caring about this run. Safe to call at any time; does nothing once it has ended."""
-        self.host.abandon(self)
-
-    def deliver(self, message: RunMessage) -> None:
-        """A message from the host, in order."""
-        self.has_spoken = True
-        self._inbox.append(message)
-        self._wake()
-
-    def fail(self, error: Exception) -> None:
-        """End the run: `next` raises `error` after what has been delivered."""
-        self._error = error
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-
-def _encodable(reply: Reply | Refusal) -> Reply | Refusal:
-    """The reply, or an error in the place of one that no message can hold: only that call has failed."""
-    try:
-        orjson.dumps(reply)
-    except TypeError:
-        _log.exception("The answer of an operation cannot be written")
-        return refusal(reply["call"], SYSTEM_ERROR_TEXT)
-    return reply
 
 
 class HostConnection:

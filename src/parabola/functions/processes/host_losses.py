@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from parabola.functions.outcomes.failures import SYSTEM_ERROR_TEXT, FunctionFailure
-from parabola.functions.processes.host_connection import HostConnection, HostLost
+from parabola.functions.processes.host_connection import HostConnection
+from parabola.functions.processes.host_failures import HostLost
 from parabola.values.errors import InternalServerError
 
 __all__ = ["COMPANION_LOSSES", "MAX_CLOSED_HOSTS", "HostLosses", "Lender", "Seclusion"]

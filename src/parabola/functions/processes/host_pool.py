@@ -15,14 +15,10 @@ from typing import Any, Final, Protocol
 
 from parabola.functions.processes.background_tasks import BackgroundTasks
 from parabola.functions.processes.demand import CROWD, PERIOD_SECONDS, Demand
-from parabola.functions.processes.host_connection import (
-    HostConnection,
-    HostLost,
-    LoadFailure,
-    Run,
-    RunRequest,
-)
+from parabola.functions.processes.host_connection import HostConnection
+from parabola.functions.processes.host_failures import HostLost, LoadFailure
 from parabola.functions.processes.host_losses import HostLosses
+from parabola.functions.processes.host_run import Run, RunRequest
 from parabola.functions.processes.run_rate import RunRate
 from parabola.functions.processes.waiting_line import WaitingLine, nobody_free
 from parabola.functions.settings import FunctionSettings

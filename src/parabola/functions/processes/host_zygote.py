@@ -16,7 +16,9 @@ from typing import Final
 
 import orjson
 
-from parabola.functions.processes.host_connection import HostBundle, HostCommand, HostLost, LoadFailure
+from parabola.functions.processes.host_bundle import HostBundle
+from parabola.functions.processes.host_command import HostCommand
+from parabola.functions.processes.host_failures import HostLost, LoadFailure
 from parabola.functions.processes.host_messages import ChildExited, HostMessage
 from parabola.functions.processes.host_process import HostProcess
 

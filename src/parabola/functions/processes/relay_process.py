@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.functions.processes.host_process import SpawnedProcess, inherited_variables
 
 __all__ = ["RelayProcess"]

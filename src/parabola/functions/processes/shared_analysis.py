@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from parabola.functions.processes.host_connection import HostConnection, LoadFailure
+from parabola.functions.processes.host_connection import HostConnection
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.values.analyzed_modules import ModulesAnalysis, read_modules_analysis
 
 __all__ = ["TOGETHER", "analyze_together"]

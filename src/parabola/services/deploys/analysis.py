@@ -14,7 +14,7 @@ import orjson
 from parabola._version import __version__
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.runtimes import LANGUAGES, Language, RuntimeName, language_of, runtimes_of
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.services.deploys.combined_definitions import named_children
 from parabola.services.deploys.definitions import EvaluatedDefinition, PushedDefinition
 from parabola.services.deploys.known_analyses import AnalysisContext, Found, KnownAnalyses

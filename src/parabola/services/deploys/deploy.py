@@ -21,7 +21,7 @@ from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.package_rows import Packages, forget_packages, store_packages
 from parabola.functions.deployed.runtimes import LANGUAGES
 from parabola.functions.http.http_routing import http_prefix
-from parabola.functions.processes.host_connection import LoadFailure
+from parabola.functions.processes.host_failures import LoadFailure
 from parabola.services.deploys.analysis import (
     AnalyzedModules,
     analyze,

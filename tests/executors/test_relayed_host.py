@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from database.stores import create_index, insert, opened, range_of, scan_of
 from parabola.database.database import Database
+from parabola.database.model.errors import StorageBusy
 from parabola.database.usage import Limits
 from parabola.executors import relay
 from parabola.executors.file_executor import FileExecutor
@@ -43,11 +44,19 @@ class Relayed:
         self._start = start
 
     def run(
-        self, id: int, *, kind: str = "query", after: list[int] | None = None, **args: Any
+        self,
+        id: int,
+        *,
+        kind: str = "query",
+        after: list[int] | None = None,
+        becomes: dict[str, list[int]] | None = None,
+        **args: Any,
     ) -> dict[str, Any]:
-        """What the host gets of a run of a function of this kind, if it may begin."""
+        """What the host gets of a run of a function of this kind, if it may begin. `becomes` says what has
+        become of others of its chain.
+        """
         start = self._start
-        chain = {} if after is None else {"after": after}
+        chain = {} if after is None else {"after": after, **(becomes or {})}
         self.relayed.from_engine(
             orjson.dumps(
                 {
@@ -239,3 +248,122 @@ async def test_new_code_is_not_told_what_the_old_one_asked_for(host: Relayed) ->
     taught(host)
     host.relayed.from_engine(b'{"type":"load","deployment":"next"}')
     assert not host.relayed._foresights
+
+
+async def test_a_store_that_fails_in_a_read_ahead_does_not_end_the_host(
+    host: Relayed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught(host)
+    reads = host.executor.persistence
+    assert reads is not None
+    scan_now = reads.scan_now
+
+    def fail(*_: Any) -> Any:
+        raise StorageBusy("busy")
+
+    monkeypatch.setattr(reads, "scan_now", fail)
+    run = host.run(4, kind="mutation", n=2.0)
+    assert (run["id"], "ahead" in run) == (4, False)
+    monkeypatch.setattr(reads, "scan_now", scan_now)
+    host.says("syscall", 4, calls=[row(1, 2)])
+    assert len(host.to_host[-1]["replies"][0]["value"]["values"]) == 1
+
+
+async def test_a_call_that_cannot_be_written_does_not_end_the_host(host: Relayed) -> None:
+    host.run(2, kind="query")
+    call = b'{"call":1,"op":"1.0/get","args":{"id":"x","query":1,"more":%b%b}}' % (b"[" * 300, b"]" * 300)
+    host.relayed.from_host(b'{"type":"syscall","id":2,"calls":[%b]}' % call)
+    host.relayed.from_host(b'{"type":"done","id":2,"result":null}')
+    assert host.to_engine[-1]["type"] == "done"
+
+
+async def test_a_run_is_not_made_longer_than_what_its_arguments_say(host: Relayed) -> None:
+    for id in (2, 3):
+        host.run(id, kind="mutation", n=str(id))
+        host.says("syscall", id, calls=[row(number, str(id)) for number in range(1, 9)])
+        host.says("done", id, result=None)
+    assert "ahead" in host.run(4, kind="mutation", n="4")
+    assert "ahead" not in host.run(5, kind="mutation", n="x" * 100_000)
+
+
+async def test_what_is_too_much_to_be_sent_is_not_read_again_in_every_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as database:
+        await insert(database, "t", *[{"n": 1.0, "text": "x" * 10_000} for _ in range(20)])
+        await create_index(database, "t", "by_n", "n")
+        host = Relayed(database, monkeypatch)
+        host.run(100)  # opens the file
+        reads = host.executor.persistence
+        assert reads is not None
+        scan_now, scans = reads.scan_now, []
+        monkeypatch.setattr(reads, "scan_now", lambda *args: (scans.append(1), scan_now(*args))[1])
+        for id in range(1, 40):
+            host.run(id)
+            asked = row(1, 1)
+            host.says("syscall", id, calls=[{**asked, "args": {**asked["args"], "batch": 100}}])
+            host.says("done", id, result=None)
+        host.executor.close()
+        assert len(scans) < 50
+
+
+async def test_what_fails_is_not_tried_ahead_in_every_run(
+    host: Relayed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins = []
+    begin = host.executor._begin
+    monkeypatch.setattr(host.executor, "_begin", lambda *args: (begins.append(1), begin(*args))[1])
+    for id in range(2, 42):
+        host.run(id)
+        host.says("syscall", id, calls=[{"call": 1, "op": "1.0/get", "args": {"id": "no id"}}])
+        host.says("done", id, result=None)
+    assert len(begins) < 50
+
+
+async def test_a_cleanup_is_no_write_that_was_right(host: Relayed, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = taught(host)
+    foresight = host.relayed._foresights["", "module:mutation"]
+    noted: list[bool] = []
+    monkeypatch.setattr(foresight, "has_written", noted.append)
+    cleanup = {"call": 2, "op": "1.0/queryCleanup", "args": {"queryId": 1, "consumed": 1}}
+    host.run(4, kind="mutation", n=2.0)
+    host.says("syscall", 4, calls=[cleanup], ahead=1, told=1)
+    assert noted == []
+    host.says("syscall", 4, calls=[patch_of(3, found, 5)], ahead=1, told=1)
+    assert noted == [True]
+
+
+async def test_what_could_not_be_read_ahead_is_not_built_upon(host: Relayed) -> None:
+    asked = {
+        "call": 1,
+        "op": "1.0/queryStreamNext",
+        "args": {"queryId": 1, "batch": 1, "query": scan_of("t")},
+    }
+    for id in (2, 3):
+        host.run(id, kind="mutation")
+        host.says("syscall", id, calls=[asked])
+        cleanup = {"call": 2, "op": "1.0/queryCleanup", "args": {"queryId": 1, "consumed": 1}}
+        host.says("syscall", id, calls=[cleanup])
+        host.says("done", id, result=None)
+    host.run(4, kind="mutation", after=[])
+    host.says("syscall", 4, calls=[INSERT])
+    host.says("done", 4, result=None)
+    host.run(5, kind="mutation", after=[4])  # a range of more than one batch is tried
+    host.says("done", 5, result=None)
+    assert host.to_engine[-1]["state"].get("buildsOn") is None
+
+
+@pytest.mark.parametrize("becomes", ["settled", "lost"])
+async def test_a_new_transaction_of_a_chain_sees_what_the_first_one_saw(host: Relayed, becomes: str) -> None:
+    taught(host)
+    host.run(4, kind="mutation", n=1.0, after=[])
+    host.says("syscall", 4, calls=[INSERT])
+    host.says("done", 4, result=None)
+    host.run(5, kind="mutation", n=2.0, after=[4])
+    # What it was built upon is no more for those that come later, when it turns out to read something else.
+    host.run(6, after=[4], becomes={becomes: [4]})
+    host.says("syscall", 5, calls=[{**ROWS, "args": {**ROWS["args"], "queryId": 9}}], ahead=0, told=0)
+    if becomes == "lost":
+        assert host.to_engine[-1]["type"] == "again"
+    else:
+        assert len(host.to_host[-1]["replies"][0]["value"]["values"]) == 3

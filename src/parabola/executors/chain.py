@@ -58,6 +58,10 @@ class Chain:
         settled = self._settled
         return [each for each in self._written if each.run < run < settled.get(each.run, run + 1)]
 
+    def has_lost(self, written: Iterable[Written]) -> bool:
+        """Whether some of it is lost by now."""
+        return any(each.run in self._lost for each in written)
+
     def take(self, run: int, start: TransactionStart, oldest: int) -> None:
         """What is said of others where a run begins; `oldest` is the first of those that have yet to begin.
 

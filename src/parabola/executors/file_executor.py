@@ -18,7 +18,7 @@ from parabola.database.store.tailed_reads import TailedReads
 from parabola.database.transaction import Transaction
 from parabola.database.upkeep.bootstrap import load_registry
 from parabola.database.usage import Limits, Usage
-from parabola.executors.chain import Chain, ChainedReads, OwnLink
+from parabola.executors.chain import Chain, ChainedReads, OwnLink, Written
 from parabola.executors.own_transaction import OwnTransaction
 from parabola.executors.run_now import run_now
 from parabola.hosts.python.executor import ExecutedRun, TransactionStart
@@ -138,16 +138,24 @@ class FileExecutor:
         self._chain.take(run.id, start, oldest)
 
     def begin(
-        self, run: ExecutedRun, start: TransactionStart, chain: Chain | None = None
+        self,
+        run: ExecutedRun,
+        start: TransactionStart,
+        chain: Chain | None = None,
+        before: list[Written] | None = None,
     ) -> OwnTransaction | None:
-        """See `Executor`. `chain` is that of the host, if there are several."""
+        """See `Executor`. `chain` is that of the host, if there are several; `before` what it has said that
+        the run sees, if it was asked already.
+        """
         try:
-            return self._begin(run, start, chain or self._chain)
+            return self._begin(run, start, chain or self._chain, before)
         except (sqlite3.Error, ParabolaError, LookupError, OSError):
             _log.debug("a transaction cannot be executed here", exc_info=True)
             return None
 
-    def _begin(self, run: ExecutedRun, start: TransactionStart, chain: Chain) -> OwnTransaction:
+    def _begin(
+        self, run: ExecutedRun, start: TransactionStart, chain: Chain, before: list[Written] | None
+    ) -> OwnTransaction:
         if self._untaken:
             self._take_commits()
         reads, ts = self.persistence or self._opened(), run.snapshot_ts
@@ -162,7 +170,12 @@ class FileExecutor:
         if is_new or registry is None:
             registry = run_now(load_registry(reads, ts))
             self._registry, self._registry_ts = registry, start.registry_ts
-        before = None if start.after is None else chain.before(run.id)
+        if start.after is None:
+            before = None
+        elif before is None:
+            before = chain.before(run.id)
+        elif chain.has_lost(before):
+            raise LookupError("what the transaction was built upon is lost")
         overlaid = ChainedReads(reads, before) if before else None
         tx = Transaction(
             self if overlaid is None else _Database(overlaid),  # type: ignore[arg-type]  # as far as it is needed

@@ -25,7 +25,7 @@ from parabola.hosts.python.executor import Served
 from parabola.values.encoding import decode, encode, loads
 from parabola.values.errors import ConvexError, UserError
 
-__all__ = ["Json", "OwnTransaction"]
+__all__ = ["WRITES", "Json", "OwnTransaction"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -44,7 +44,8 @@ _HANDLERS: Final[dict[str, _Handler]] = {
 }
 _MOST_WIDE_READS: Final = 20
 """Of one function that the engine is told of."""
-_WRITES: Final = frozenset({"1.0/insert", "1.0/shallowMerge", "1.0/replace", "1.0/remove"})
+WRITES: Final = frozenset({"1.0/insert", "1.0/shallowMerge", "1.0/replace", "1.0/remove"})
+"""The operations that write."""
 
 
 class OwnTransaction:
@@ -94,7 +95,9 @@ class OwnTransaction:
         return Served(replies, [])
 
     def read_ahead(self, call: Json) -> Json | None:
-        """The reply to a read of which all comes at once. None if it is another one, and nothing is read."""
+        """The reply to a read of which all comes at once; None if it is another one. Raises what `serve`
+        takes for the end of what can be done here.
+        """
         op, args = call["op"], call["args"]
         if not self._can_serve(op, args):
             return None
@@ -108,7 +111,7 @@ class OwnTransaction:
 
     def _can_serve(self, op: str, args: Mapping[str, Any]) -> bool:
         """What depends on documents of ordinary tables alone."""
-        if op not in _HANDLERS or (op in _WRITES and self.kind == "query"):
+        if op not in _HANDLERS or (op in WRITES and self.kind == "query"):
             return False
         if op == "1.0/get":
             return not args.get("isSystem")

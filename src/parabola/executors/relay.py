@@ -148,7 +148,8 @@ class RelayedHost:
 
     def _begin(self, run: NamedRun, line: bytes) -> None:
         if run.transaction is not None:
-            begin = partial(self._executor.begin, run, run.transaction, self._chain)
+            before = None if run.transaction.after is None else self._chain.before(run.id)
+            begin = partial(self._executor.begin, run, run.transaction, self._chain, before)
             own = begin()
             if own is None:
                 self.engine.send(_again(run.id))
@@ -157,12 +158,7 @@ class RelayedHost:
             function = run.component, run.path
             foresight = self._foresights.get(function) or self._foresights.setdefault(function, Foresight())
             relayed = self._runs[run.id] = RelayedRun(run, own, begin, foresight)
-            begun = relayed.begun(line)
-            if begun is None:
-                self.engine.send(_again(run.id))
-                self._end(run.id)
-                return
-            line = begun
+            line = relayed.begun(line)
         self.host.send(line)
 
     def _left_chain(self, id: int) -> None:
@@ -186,7 +182,7 @@ class RelayedHost:
                     self._serve(id, run, line)
                     return
                 if kind in (b"done", b"failed"):
-                    if not run.uses(0):
+                    if not run.confirm_reads(0):
                         self._end(id)
                         self.engine.send(_again(id))
                         return
@@ -209,16 +205,17 @@ class RelayedHost:
         try:
             message = orjson.loads(line)
             calls, told = message["calls"], message.pop("told", 0)
-            goes_on = run.uses(message.pop("ahead", 0))
-            own = run.own
-            served = own.serve(calls) if goes_on else None
-            goes_on = goes_on and run.served(calls, told, line, served)
+            served = run.own.serve(calls) if run.confirm_reads(message.pop("ahead", 0)) else None
+            goes_on = not told or run.confirm_writes(calls, told, served)
         except (ValueError, LookupError, TypeError, AttributeError):
             self.engine.send(line)  # the engine says what is wrong with it
             return
+        own = run.own
         if not goes_on:
             self._give_up(id)
             return
+        if served is not None:
+            run.note(calls, line, served)
         if served is None or (served.rest and (own.is_reading or message.get("isReading", False))):
             self._give_up(id, needs_engine=served is not None)
             return

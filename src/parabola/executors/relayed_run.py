@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -9,15 +10,17 @@ import orjson
 from msgspec import Raw
 
 from parabola.executors.foresight import Foreseen, Foresight, Sighting
-from parabola.executors.own_transaction import OwnTransaction
+from parabola.executors.own_transaction import WRITES, OwnTransaction
 from parabola.hosts.python.executor import ExecutedRun, Served
 
 __all__ = ["Json", "NamedRun", "RelayedRun"]
 
+_log: Final = logging.getLogger(__name__)
+
 Json = dict[str, Any]
 
 _MOST_BYTES: Final = 64 * 1024
-"""Of the answers that go with one run."""
+"""Of calls and answers that go with one run."""
 
 
 class NamedRun(ExecutedRun, frozen=True, kw_only=True, rename="camel"):
@@ -36,12 +39,16 @@ class _Told(NamedTuple):
 
 
 class RelayedRun:
-    """See the module. `begin` begins its transaction, each time as it was; None where that cannot be."""
+    """See the module. `begin` begins its transaction, each time as it was; None where that cannot be.
+
+    What is foreseen is only help: where anything goes wrong with it, the run does without.
+    """
 
     __slots__ = (
         "_begin",
         "_foreseen",
         "_foresight",
+        "_has_tried",
         "_reads",
         "_run",
         "_sighting",
@@ -66,45 +73,52 @@ class RelayedRun:
         self._foreseen: Foreseen | None = None
         self._reads: list[_Told] = []
         """Those of which it is not known yet whether the host has used them."""
+        self._has_tried = False
+        """Whether the transaction has done anything else that the host was not told of."""
 
-    def begun(self, line: bytes) -> bytes | None:
-        """The message with which the host begins: the engine's, with what it will probably ask for. None
-        where the run cannot be executed here any more.
-        """
-        foresight = self._foresight
-        writes = foresight.writes if self._run.kind == "mutation" else 0
-        answers: list[orjson.Fragment] = []
-        if foresight.reads and not self._read_ahead(answers):
-            return None
-        if not writes and not answers:
+    def begun(self, line: bytes) -> bytes:
+        """The message with which the host begins: the engine's, with what it will probably ask for."""
+        try:
+            return self._with_answers(line)
+        except Exception:
+            _log.debug("%s begins without what was foreseen", self._run.path, exc_info=True)
+            self._foresight.forget()
+            self._has_tried = True
+            self._reads = []
             return line
-        self.is_told_of_writes = writes > 0
+
+    def _with_answers(self, line: bytes) -> bytes:
+        foresight = self._foresight
+        writes = foresight.writes_told() if self._run.kind == "mutation" else 0
+        if foresight.knows_reads:
+            self._read_ahead()
+        if not writes and not self._reads:
+            return line
         ids = self.own.db.foretell_ids(foresight.inserts) if writes and foresight.inserts else {}
         ahead = {
             "calls": [read.text.decode() for read in self._reads],
-            "replies": answers,
+            "replies": [orjson.Fragment(read.answer) for read in self._reads],
             "writes": writes,
             "ids": ids,
         }
+        self.is_told_of_writes = writes > 0
         return b'%b,"ahead":%b}' % (line.rstrip()[:-1], orjson.dumps(ahead))
 
-    def _read_ahead(self, answers: list[orjson.Fragment]) -> bool:
-        """Read what the function will probably read. False where the transaction has come to its end."""
+    def _read_ahead(self) -> None:
+        """Read what the function will probably read."""
         foreseen = self._foreseen = self._foresight.foresee(orjson.loads(memoryview(self._run.args)))
         size = 0
-        for text in foreseen:
+        while (text := foreseen.next_text()) is not None:
             call = orjson.loads(text)
             reply = self.own.read_ahead(call)
-            if reply is None:
-                break
-            answer = b"" if "error" in reply else orjson.dumps(reply["value"])
-            size += len(answer)
+            answer = b"" if reply is None or "error" in reply else orjson.dumps(reply["value"])
+            size += len(text) + len(answer)
             if not answer or size > _MOST_BYTES:
-                return self._restart(self._reads)
+                self._has_tried = reply is not None or self.own.is_chained
+                foreseen.found_none()
+                return
             self._reads.append(_Told(call, text, answer))
-            answers.append(orjson.Fragment(answer))
-            foreseen.sources.append(orjson.loads(answer))
-        return True
+            foreseen.found(orjson.loads(answer))
 
     def _restart(self, reads: Sequence[_Told]) -> bool:
         """Have a transaction that has done these reads, and nothing else. False where they are not what they
@@ -124,44 +138,51 @@ class RelayedRun:
             for reply, read in zip(served.replies, reads, strict=True)
         )
 
-    def uses(self, count: int) -> bool:
-        """The host has used so many of the answers, and asks for something else, or has ended. False where
-        the run has to be made again.
+    def confirm_reads(self, count: int) -> bool:
+        """The host has used so many of the answers, and asks for something else, or has ended: then its
+        transaction has made these reads and no other. False where the run has to be made again.
         """
         reads, self._reads = self._reads, []
-        if not reads or self._foreseen is None:
-            return True
+        has_tried, self._has_tried = self._has_tried, False
         used = reads[:count]
-        if not self._foreseen.used(len(used)):
+        if self._foreseen is not None and reads:
+            self._foreseen.used(len(used))
+        if len(used) < len(reads):
             self._foresight.look_again()
             self._sighting = self._sighting or Sighting()
-            if not self._restart(used):
-                return False
+        if (has_tried or len(used) < len(reads)) and not self._restart(used):
+            return False
         if self._sighting is not None:
             for read in used:
                 self._sighting.saw(read.call, read.text, {"value": orjson.Fragment(read.answer)})
         return True
 
-    def served(self, calls: Sequence[Json], told: int, line: bytes, served: Served | None) -> bool:
-        """Calls of a message have been served, `told` of which the host has answered itself. False where it
-        has answered wrongly, so that the run has to be made again.
+    def confirm_writes(self, calls: Sequence[Json], told: int, served: Served | None) -> bool:
+        """The first `told` calls of a message, which the host has answered itself, have been served. False
+        where it has answered wrongly, so that the run has to be made again.
         """
-        if told:
-            was_right = (
-                served is not None
-                and len(served.replies) >= told
-                and not any("error" in reply for reply in served.replies[:told])
-            )
+        was_right = (
+            served is not None
+            and len(served.replies) >= told
+            and not any("error" in reply for reply in served.replies[:told])
+        )
+        if not was_right or any(call["op"] in WRITES for call in calls[:told]):
             self._foresight.has_written(was_right)
-            if not was_right:
-                return False
-        if self._sighting is not None and served is not None:
+        return was_right
+
+    def note(self, calls: Sequence[Json], line: bytes, served: Served) -> None:
+        """Calls of a message have been served: something to learn of."""
+        if self._sighting is not None:
             for call, reply in zip(calls, served.replies, strict=False):
                 self._sighting.saw(call, line, reply)
-        return True
 
     def learn(self) -> None:
         """What the run has asked for is what others of its function will probably ask for."""
-        if self._sighting is not None:
+        if self._sighting is None:
+            return
+        try:
             self._foresight.learn(orjson.loads(memoryview(self._run.args)), self._sighting)
-            self._sighting = None
+        except Exception:
+            _log.debug("nothing can be learned of %s", self._run.path, exc_info=True)
+            self._foresight.forget()
+        self._sighting = None

@@ -427,3 +427,34 @@ test("after an insert that had to be waited for nobody knows whose id is next", 
   assert.equal(queue.advance(), "waiting");
   assert.deepEqual(answers, ["null", '{"_id":"t1"}']);
 });
+
+const nothing = () => {};
+
+test("what nobody waits for is sent in the order in which it was issued", () => {
+  const ahead = new AnswersAhead({ calls: [], replies: [], writes: 2, ids: {} });
+  const queue = new CallQueue(ahead);
+  const stream = new QueryStream(0, {}, false);
+  stream.asked();
+  stream.receive({ values: [1, 2, 3], done: true });
+  stream.take();
+  queue.push({ op: "1.0/remove", args: '{"id":"a"}', parsed: { id: "a" }, resolve: nothing, reject: nothing });
+  assert.equal(queue.advance(), "ready");
+  queue.takeAnswered();
+  queue.cleanUp(stream); // after the write was issued
+  const ops = queue.takeUnawaited().map((text) => JSON.parse(text).op);
+  assert.deepEqual(ops, ["1.0/remove", "1.0/queryCleanup"]);
+});
+
+test("what has been told does not grow beyond a message", () => {
+  const ahead = new AnswersAhead({ calls: [], replies: [], writes: 16, ids: {} });
+  const queue = new CallQueue(ahead);
+  const args = JSON.stringify({ id: "a", value: { text: "x".repeat(5_000_000) } });
+  let told = 0;
+  for (let i = 0; i < 16; i++) {
+    queue.push({ op: "1.0/replace", args, parsed: JSON.parse(args), resolve: nothing, reject: nothing });
+    if (queue.advance() !== "ready") break;
+    queue.takeAnswered();
+    told += 1;
+  }
+  assert.ok(queue.takeOutgoing().texts.join(",").length < 64 * 2 ** 20, `${told} writes`);
+});

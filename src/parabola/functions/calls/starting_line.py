@@ -33,8 +33,8 @@ CHAIN_PLACES: Final = 32
 """The same of those that are built upon one another (`database.commits.chain`), all in one host: half of them
 are run there while the engine has the other half."""
 SLOW_CHAIN_PLACES: Final = 16
-"""The same where each takes several messages, so that fewer keep everybody busy: all of them are run again
-that have begun before a commit which was not expected."""
+"""The same behind a relay, where each takes longer, so that fewer keep everybody busy: all of them are run
+again that have begun before a commit which was not expected."""
 
 CHAIN_WAIT_SECONDS: Final = 24 * 3600.0
 """Who is run in a chain has a turn already: to compete makes nobody fail."""

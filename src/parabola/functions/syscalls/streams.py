@@ -125,8 +125,8 @@ async def query_stream_next(execution: Execution, args: Mapping[str, Any]) -> An
 
 
 async def query_short_stream(execution: Execution, args: Mapping[str, Any]) -> Any:
-    """What `query_stream_next` answers where all rows come with it. None if they may not: then nothing has
-    been read.
+    """What `query_stream_next` answers where all rows come with it. None if they may not: then the read has
+    not been recorded.
     """
     batch, query_id = _batch_of(args)
     return _short_answer(execution, args, query_id, batch)

@@ -6,11 +6,15 @@
  */
 /** @import { Ahead, UserValue } from "../types/protocol" */
 
+/** Characters of writes that are answered before they are sent. */
+const MOST_TEXT = 65_536;
+
 export class AnswersAhead {
   #calls;
   #replies;
   #ids;
   #writes;
+  #room = MOST_TEXT;
   #isReading = true;
   #isOpen = true;
   /** How many of the reads have been answered. */
@@ -41,10 +45,11 @@ export class AnswersAhead {
    * The value that a call has which writes, if it succeeds; undefined if it has to be waited for.
    * @param {string} op
    * @param {UserValue} args
+   * @param {number} length  characters that it takes to send it
    * @returns {UserValue}
    */
-  written(op, args) {
-    if (!this.#isOpen || this.#writes === 0) return undefined;
+  written(op, args, length) {
+    if (!this.#isOpen || this.#writes === 0 || length > this.#room) return undefined;
     let value = null;
     if (op === "1.0/insert") {
       const id = this.#idsOf(args.table)?.shift();
@@ -52,6 +57,7 @@ export class AnswersAhead {
       value = { _id: id };
     } else if (!SILENT.has(op)) return undefined;
     this.#writes -= 1;
+    this.#room -= length;
     this.#isReading = false;
     return value;
   }

@@ -37,10 +37,8 @@ export class CallQueue {
   /** @type {Map<number, Call>} */
   #sent = new Map();
   #numbers = 0;
-  /** @type {QueryStream[]} */
-  #cleanups = [];
-  /** Calls that have been answered before they are sent, as JSON texts. @type {string[]} */
-  #told = [];
+  /** Calls for which nobody waits, as JSON texts: cleanups, and what has been answered already. @type {string[]} */
+  #unawaited = [];
   #ahead;
 
   /** @param {AnswersAhead|null} ahead */
@@ -68,8 +66,10 @@ export class CallQueue {
   }
 
   /** @param {QueryStream} stream */
-  cleanUp(stream) {
-    if (stream.needsCleanup) this.#cleanups.push(stream);
+  cleanUp({ needsCleanup, id, consumed }) {
+    if (!needsCleanup) return;
+    const args = `{"queryId":${id},"consumed":${consumed}}`;
+    this.#unawaited.push(`{"call":${++this.#numbers},"op":"1.0/queryCleanup","args":${args}}`);
   }
 
   /**
@@ -114,10 +114,10 @@ export class CallQueue {
     for (const call of batch) {
       if (call.answer !== null) continue;
       const isRead = MERGED[call.op] === "read";
-      const text = isRead ? this.#textOf(call) : "";
-      const value = isRead ? ahead.read(text) : ahead.written(call.op, call.parsed);
+      const text = this.#textOf(call);
+      const value = isRead ? ahead.read(text) : ahead.written(call.op, call.parsed, text.length);
       if (value === undefined) return;
-      if (!isRead) this.#told.push(this.#textOf(call));
+      if (!isRead) this.#unawaited.push(text);
       call.number = ++this.#numbers;
       call.stream?.asked();
       call.answer = this.#answerOf(call, value);
@@ -159,20 +159,11 @@ export class CallQueue {
     return { texts: [...unawaited, ...texts], told: unawaited.length };
   }
 
-  /**
-   * What nobody waits for and is not sent yet, as JSON texts: cleanups, and what has been answered already.
-   * @returns {string[]}
-   */
+  /** What nobody waits for and is not sent yet, as JSON texts. @returns {string[]} */
   takeUnawaited() {
-    if (this.#cleanups.length === 0 && this.#told.length === 0) return [];
-    const cleanups = this.#cleanups.map(
-      (stream) =>
-        `{"call":${++this.#numbers},"op":"1.0/queryCleanup","args":{"queryId":${stream.id},"consumed":${stream.consumed}}}`,
-    );
-    const told = this.#told;
-    this.#cleanups = [];
-    this.#told = [];
-    return [...cleanups, ...told];
+    const unawaited = this.#unawaited;
+    if (unawaited.length > 0) this.#unawaited = [];
+    return unawaited;
   }
 
   /**

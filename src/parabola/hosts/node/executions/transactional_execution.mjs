@@ -5,6 +5,7 @@ import { normalizeId } from "../document_ids.mjs";
 import { Refusal } from "./execution.mjs";
 import { FunctionRun, NEVER_RESOLVES, valueOf } from "./function_run.mjs";
 import { limits } from "../limits.mjs";
+import { writeJson } from "../plain_json.mjs";
 import { QueryStreams, STREAM_END } from "./query_streams.mjs";
 /** @import { Deployment } from "../deployment.mjs" */
 /** @import { RunHost } from "../types/host" */
@@ -133,9 +134,10 @@ export class TransactionalExecution extends FunctionRun {
     }
     if (calls.some((call) => call.includes('"1.0/runUdf"'))) {
       more += `,"userMs":${this.userMs}`;
-      // What was logged before a nested call stands before what the callee logs.
+      // What was logged before a nested call stands before what the callee logs. Not in a message of its own: whoever
+      // executes the transaction may yet find that the run has to be made again.
       const lines = this.logs.take();
-      if (lines.length > 0) this.host.channel.send({ type: "log", id: this.id, lines });
+      if (lines.length > 0) more += `,"logs":${writeJson(lines)}`;
     }
     // A transaction that is run elsewhere cannot be handed over in the middle of a query.
     if (this.#streams.areUnderWay) more += ',"isReading":true';

@@ -14,7 +14,7 @@ Json = dict[str, Any]
 LONGEST_CALL: Final = 4096
 """Bytes of a call that may be foreseen."""
 _MOST_HOLES: Final = 32
-_MOST_PLACES: Final = 4
+_MOST_PLACES: Final = 32
 """That are remembered of a hole."""
 _MOST_VISITED: Final = 256
 """Values of arguments, or of one answer, that are looked at."""

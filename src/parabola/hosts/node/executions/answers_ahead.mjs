@@ -15,8 +15,9 @@ export class AnswersAhead {
   #ids;
   #writes;
   #room = MOST_TEXT;
-  #isReading = true;
-  #isOpen = true;
+  /** Whether reads may still be answered, and writes. */
+  isReading = true;
+  isOpen = true;
   /** How many of the reads have been answered. */
   used = 0;
 
@@ -34,8 +35,8 @@ export class AnswersAhead {
    * @returns {UserValue}
    */
   read(text) {
-    if (!this.#isReading || this.#calls[this.used] !== text) {
-      this.#isReading = false;
+    if (!this.isReading || this.#calls[this.used] !== text) {
+      this.isReading = false;
       return undefined;
     }
     return this.#replies[this.used++];
@@ -49,7 +50,7 @@ export class AnswersAhead {
    * @returns {UserValue}
    */
   written(op, args, length) {
-    if (!this.#isOpen || this.#writes === 0 || length > this.#room) return undefined;
+    if (!this.isOpen || this.#writes === 0 || length > this.#room) return undefined;
     let value = null;
     if (op === "1.0/insert") {
       const id = this.#idsOf(args.table)?.shift();
@@ -58,7 +59,7 @@ export class AnswersAhead {
     } else if (!SILENT.has(op)) return undefined;
     this.#writes -= 1;
     this.#room -= length;
-    this.#isReading = false;
+    this.isReading = false;
     return value;
   }
 
@@ -74,13 +75,13 @@ export class AnswersAhead {
    * @param {UserValue} args
    */
   close(op, args) {
-    this.#isReading = this.#isOpen = false;
+    this.isReading = this.isOpen = false;
     if (op === "1.0/insert") this.#idsOf(args.table)?.splice(0);
   }
 
   /** Whoever gave the answers executes what comes next, too. */
   reopen() {
-    this.#isOpen = true;
+    this.isOpen = true;
   }
 }
 

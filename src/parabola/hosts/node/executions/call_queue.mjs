@@ -114,6 +114,7 @@ export class CallQueue {
     for (const call of batch) {
       if (call.answer !== null) continue;
       const isRead = MERGED[call.op] === "read";
+      if (isRead ? !ahead.isReading : !ahead.isOpen) return;
       const text = this.#textOf(call);
       const value = isRead ? ahead.read(text) : ahead.written(call.op, call.parsed, text.length);
       if (value === undefined) return;
